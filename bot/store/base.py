@@ -1,0 +1,75 @@
+"""What a store is, whichever database is behind it: it runs plain functions of a Connection, each as one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.store.migrate import Migration
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Store(ABC):
+    """Runs operations: synchronous functions `op(conn, ...)` that neither commit nor roll back, nor keep the connection.
+
+    An operation may be run again from the start after a conflict (PostgreSQL), so its only effect is on the database.
+    """
+
+    migration: Migration  # what opening it did to the schema
+    commits: int = 0  # transactions committed since it was opened; on SQLite one may hold many writes
+
+    def __init__(self, reads: AsyncEngine, migration: Migration) -> None:
+        self._reads = reads
+        self._closed = False
+        self.migration = migration
+
+    async def write(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One transaction. On return it is durable; an exception raised by `op` undoes that operation only and comes out here.
+
+        Once called it runs to its end: cancelling the caller stops the waiting, not the write.
+        """
+        self._check_open()
+        done = self._begin(lambda conn: op(conn, *args, **kwargs))
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            done.add_done_callback(_say_if_failed)
+            raise
+
+    async def read(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One unchanging view of everything committed before it; beside the writes, and refused if it tries to write itself."""
+        self._check_open()
+        async with self._reads.connect() as conn:
+            return await conn.run_sync(op, *args, **kwargs)
+
+    @abstractmethod
+    def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Starts the write, without waiting; the future ends after the commit."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finishes every write that was begun, then lets go of the database."""
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the store is closed")
+
+
+def _say_if_failed(done: asyncio.Future[T]) -> None:
+    if not done.cancelled() and (error := done.exception()):
+        log.error("a write failed after its caller was cancelled", exc_info=error)
+
+
+def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`, in the dialect of `conn`."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,37 @@
+"""The door to the store: which database an address means, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.errors import StartError
+from bot.store.base import Store, upsert
+from bot.store.migrate import Migration
+from bot.store.postgres import open_postgres
+from bot.store.sqlite import open_sqlite
+
+__all__ = ["Migration", "Store", "migrate", "open_store", "upsert"]
+
+
+@asynccontextmanager
+async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
+    """The store at `url`: sqlite:///path (relative to here; sqlite:////path from the root) or postgresql://user:password@host/name.
+
+    While it is open no other process can open it. With `migrate` the schema is brought up to date first, else it has to be.
+    Raises StartError: a sentence about what cannot be used and what to do.
+    """
+    if url.startswith("sqlite:"):
+        opening = open_sqlite(url.removeprefix("sqlite:").removeprefix("//").removeprefix("/"), upgrade=migrate)
+    elif url.startswith("postgresql:"):
+        opening = open_postgres(url, upgrade=migrate)
+    else:
+        raise StartError("DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name.")
+    async with opening as store:
+        yield store
+
+
+async def migrate(url: str) -> Migration:
+    """Brings the schema at `url` up to date and says what was done. Raises StartError."""
+    async with open_store(url) as store:
+        return store.migration

@@ -1,0 +1,317 @@
+"""Operations on jobs and their generations. Each is one transaction, and moves money with the state or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bot.errors import TooManyWaiting
+from bot.jobs.job import (
+    Generation,
+    GenerationState,
+    Job,
+    JobState,
+    Kind,
+    Outcome,
+    Place,
+    Reference,
+    job_sources,
+    job_state,
+    sources,
+)
+from bot.quota import Bucket
+from bot.store import ledger
+from bot.store.tables import generations, jobs, pictures, references
+
+_ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
+_PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "token", "token_expires_at", "upload_limit_bytes", "private")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """What dispatch needs to choose fairly."""
+
+    waiting: tuple[Generation, ...]  # oldest first
+    running_by_user: dict[int, int]
+    running_by_server: dict[int | None, int]
+
+
+# --- taking a job in -------------------------------------------------------------------------------------------------
+
+
+def add(conn: Connection, job: Job, refs: Sequence[Reference], *, bucket: Bucket, max_waiting: int, now: int) -> None:
+    """Write the job, its generations and references, and hold its price. Raise `OutOfCredit` or `TooManyWaiting`."""
+    account = ledger.user_account(job.place.user_id)
+    # The hold comes first: it locks the account, so that one member's parallel requests are counted one after another.
+    ledger.hold(conn, account=account, bucket=bucket, amounts=[(g.job_id, g.n, g.price) for g in job.generations], now=now)
+    waiting = _count_waiting(conn, job.place.user_id)
+    if waiting + len(job.generations) > max_waiting:
+        raise TooManyWaiting(
+            f"You have {waiting} of at most {max_waiting} pictures waiting, and this asks for {len(job.generations)} more. "
+            "Wait for one to finish or /cancel one."
+        )
+    conn.execute(insert(jobs).values(_job_row(job)))
+    conn.execute(insert(generations), [_generation_row(g) for g in job.generations])
+    if refs:
+        conn.execute(insert(references), [_reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
+
+
+def answered(conn: Connection, job_id: str, message_id: int) -> None:
+    """Remember which message answers the job."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(message_id=message_id))
+
+
+# --- a generation's steps --------------------------------------------------------------------------------------------
+
+
+def start(conn: Connection, job_id: str, n: int, now: int) -> bool:
+    """Mark a waiting generation as being sent; from here on it may have arrived. False where it no longer waits."""
+    return _step(conn, job_id, n, GenerationState.SUBMITTING, submitted_at=now, lookups=0, not_before=0)
+
+
+def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
+    """The image API has it under `provider_id`. False where another generation claimed that id, or this one has ended."""
+    try:
+        with conn.begin_nested():
+            return _step(conn, job_id, n, GenerationState.RUNNING, provider_id=provider_id, not_before=0)
+    except IntegrityError:
+        return False
+
+
+def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> None:
+    """The image API certainly does not have it: it waits again, or ends where it was cancelled meanwhile."""
+    _step(conn, job_id, n, GenerationState.WAITING, submitted_at=None, not_before=not_before)
+    if conn.scalar(select(generations.c.cancel_requested).where(_is(job_id, n))):
+        settle(conn, job_id, n, Outcome(state=GenerationState.CANCELLED), now)
+
+
+def look_later(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
+    """It was looked for `lookups` times; look again at `not_before`."""
+    conn.execute(update(generations).where(_is(job_id, n)).values(lookups=lookups, not_before=not_before))
+
+
+def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
+    """Write how a generation ended and settle or release its hold. False, and nothing done, where it had ended before."""
+    values = {"ended_at": now, "result_url": outcome.result_url, "error": outcome.error}
+    if not _step(conn, job_id, n, outcome.state, **values):
+        return False
+    row = conn.execute(select(generations.c.user_id, generations.c.price).where(_is(job_id, n))).one()
+    end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
+    end(conn, account=ledger.user_account(row.user_id), job_id=job_id, n=n, amount=row.price, now=now)
+    if outcome.content is not None:
+        conn.execute(insert(pictures).values(job_id=job_id, n=n, content=outcome.content))
+    _close_if_ended(conn, job_id, now)
+    return True
+
+
+def spoil(conn: Connection, job_id: str, n: int, error: str, now: int) -> bool:
+    """A settled picture proved unusable: give the price back, once."""
+    row = conn.execute(select(generations.c.user_id, generations.c.price).where(_is(job_id, n))).one()
+    conn.execute(update(generations).where(_is(job_id, n)).values(error=error))
+    return ledger.refund(conn, account=ledger.user_account(row.user_id), job_id=job_id, n=n, amount=row.price, now=now)
+
+
+def refresh_url(conn: Connection, job_id: str, n: int, url: str) -> None:
+    """A fresh link to the same result."""
+    conn.execute(update(generations).where(_is(job_id, n)).values(result_url=url))
+
+
+def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
+    """Cancel what waits, at once; mark what the image API may have, to be taken back there."""
+    job = get(conn, job_id, lock=True)
+    if job is None or job.state is not JobState.OPEN:
+        return job
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested_at=now))
+    conn.execute(update(generations).where(generations.c.job_id == job_id).values(cancel_requested=True))
+    for generation in job.generations:
+        if generation.state is GenerationState.WAITING:
+            settle(conn, job_id, generation.n, Outcome(state=GenerationState.CANCELLED), now)
+    return get(conn, job_id)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def get(conn: Connection, job_id: str, *, lock: bool = False) -> Job | None:
+    """One job with its generations."""
+    query = select(jobs).where(jobs.c.id == job_id)
+    row = conn.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    return _job(row, _generations(conn, generations.c.job_id == job_id)) if row else None
+
+
+def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 25) -> list[Job]:
+    """A member's jobs in one state, newest first."""
+    return _jobs(conn, and_(jobs.c.user_id == user_id, jobs.c.state == state), newest=True, limit=limit)
+
+
+def in_state(conn: Connection, state: JobState) -> list[Job]:
+    """Every job in one state, oldest first."""
+    return _jobs(conn, jobs.c.state == state)
+
+
+def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
+    """The waiting generations that may be sent now, and who has how many under way."""
+    waiting = _generations(conn, and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now), limit=limit)
+    active = generations.c.state.in_(_ACTIVE)
+    by_user = conn.execute(select(generations.c.user_id, func.count()).where(active).group_by(generations.c.user_id))
+    by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
+    return Queue(
+        waiting=tuple(waiting),
+        running_by_user=dict(by_user.tuples().all()),
+        running_by_server=dict(by_server.tuples().all()),
+    )
+
+
+def under_way(conn: Connection, state: GenerationState) -> list[Generation]:
+    """The generations in one state, oldest first."""
+    return _generations(conn, generations.c.state == state)
+
+
+def by_provider_id(conn: Connection, provider_id: str) -> Generation | None:
+    """The generation that the image API knows by this id."""
+    return next(iter(_generations(conn, generations.c.provider_id == provider_id)), None)
+
+
+def claimed(conn: Connection, provider_ids: Collection[str]) -> set[str]:
+    """Which of these ids belong to a generation already."""
+    return set(conn.scalars(select(generations.c.provider_id).where(generations.c.provider_id.in_(provider_ids))))
+
+
+def references_of(conn: Connection, job_id: str) -> list[Reference]:
+    """A job's reference pictures, in order; empty once they are no longer kept."""
+    columns = [column for column in references.c if column.name not in ("job_id", "n")]
+    rows = conn.execute(select(*columns).where(references.c.job_id == job_id).order_by(references.c.n))
+    return [Reference(**row) for row in rows.mappings()]
+
+
+def picture_of(conn: Connection, job_id: str, n: int) -> bytes | None:
+    """A result that the image API handed over inline."""
+    return conn.scalar(select(pictures.c.content).where(pictures.c.job_id == job_id, pictures.c.n == n))
+
+
+def position(conn: Connection, job: Job) -> int:
+    """How many generations of others stand before this job's first waiting one; 0 where none waits."""
+    first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)
+    if first is None:
+        return 0
+    older = and_(generations.c.created_at < first.created_at, generations.c.job_id != job.id)
+    ahead = and_(generations.c.state == GenerationState.WAITING, older)
+    return conn.scalar(select(func.count()).where(ahead)) or 0
+
+
+def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
+    """The median time from sending to the end of this model's latest pictures."""
+    took = generations.c.ended_at - generations.c.submitted_at
+    done = and_(generations.c.model == model, generations.c.state == GenerationState.SUCCEEDED, generations.c.submitted_at.is_not(None))
+    times = conn.scalars(select(took).where(done).order_by(generations.c.ended_at.desc()).limit(over)).all()
+    return int(median(times)) if times else None
+
+
+# --- the outbox ------------------------------------------------------------------------------------------------------
+
+
+def outbox(conn: Connection, now: int, *, limit: int = 50) -> list[Job]:
+    """Jobs to be shown now, oldest first."""
+    due = and_(jobs.c.state.in_((JobState.DELIVERABLE, JobState.STRANDED)), jobs.c.not_before <= now)
+    return _jobs(conn, due, limit=limit)
+
+
+def next_due(conn: Connection) -> int | None:
+    """When the next job of the outbox is to be tried (Unix ms)."""
+    due: int | None = conn.scalar(select(func.min(jobs.c.not_before)).where(jobs.c.state.in_((JobState.DELIVERABLE, JobState.STRANDED))))
+    return due
+
+
+def posting(conn: Connection, job_id: str, since: int | None) -> None:
+    """A new message is about to be sent (or, with `None`, certainly was not)."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(posting_since=since))
+
+
+def delivered(conn: Connection, job_id: str, *, channel_id: int, message_id: int, now: int) -> bool:
+    """The outcome was shown. The token has no further use, and pictures kept for this are dropped."""
+    shown = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
+    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
+    changed = conn.execute(update(jobs).where(where).values(**shown, channel_id=channel_id, message_id=message_id)).rowcount == 1
+    conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
+    return changed
+
+
+def try_again(conn: Connection, job_id: str, *, not_before: int, stranded: bool) -> None:
+    """It could not be shown: try at `not_before`; `stranded` where no way was open."""
+    state = case((jobs.c.state == JobState.DELIVERABLE, JobState.STRANDED), else_=jobs.c.state) if stranded else jobs.c.state
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(state=state, attempts=jobs.c.attempts + 1, not_before=not_before))
+
+
+def taken_away(conn: Connection, job_id: str) -> bool:
+    """A person deleted the shown result."""
+    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
+    return conn.execute(update(jobs).where(where).values(state=JobState.DELETED)).rowcount == 1
+
+
+def forget_references(conn: Connection, before: int) -> int:
+    """Drop the references of jobs that were answered before `before`; how many rows went."""
+    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
+    return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount
+
+
+# --- rows and values -------------------------------------------------------------------------------------------------
+
+
+def _is(job_id: str, n: int) -> ColumnElement[bool]:
+    return and_(generations.c.job_id == job_id, generations.c.n == n)
+
+
+def _step(conn: Connection, job_id: str, n: int, then: GenerationState, **values: Any) -> bool:
+    """One legal transition, guarded in the statement itself."""
+    guarded = and_(_is(job_id, n), generations.c.state.in_(sources(then)))
+    return conn.execute(update(generations).where(guarded).values(state=then, **values)).rowcount == 1
+
+
+def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
+    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())  # two last generations may end at once
+    states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id))
+    if job_state(GenerationState(state) for state in states) is JobState.DELIVERABLE:
+        where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)
+        conn.execute(update(jobs).where(where).values(state=JobState.DELIVERABLE, not_before=now))
+
+
+def _count_waiting(conn: Connection, user_id: int) -> int:
+    waiting = and_(generations.c.user_id == user_id, generations.c.state == GenerationState.WAITING)
+    return conn.scalar(select(func.count()).where(waiting)) or 0
+
+
+def _generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
+    query = select(generations).where(where).order_by(generations.c.created_at, generations.c.job_id, generations.c.n).limit(limit)
+    return [Generation(**{**row, "state": GenerationState(row["state"])}) for row in conn.execute(query).mappings()]
+
+
+def _jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:
+    order = (jobs.c.created_at.desc(), jobs.c.id) if newest else (jobs.c.created_at, jobs.c.id)
+    rows = conn.execute(select(jobs).where(where).order_by(*order).limit(limit)).mappings().all()
+    parts = _generations(conn, generations.c.job_id.in_([row["id"] for row in rows])) if rows else []
+    return [_job(row, [g for g in parts if g.job_id == row["id"]]) for row in rows]
+
+
+def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
+    values = dict(row)
+    place = Place(**{name: values.pop(name) for name in _PLACE})
+    values |= {"kind": Kind(row["kind"]), "state": JobState(row["state"])}
+    return Job(**values, place=place, generations=tuple(parts))
+
+
+def _job_row(job: Job) -> dict[str, Any]:
+    row = {name: value for name, value in vars(job).items() if name not in ("place", "generations")}
+    return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE}}
+
+
+def _generation_row(generation: Generation) -> dict[str, Any]:
+    return {**vars(generation), "params": dict(generation.params)}
+
+
+def _reference_row(job_id: str, n: int, reference: Reference) -> dict[str, Any]:
+    return {"job_id": job_id, "n": n, **vars(reference)}

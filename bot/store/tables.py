@@ -1,0 +1,159 @@
+"""The tables. Times are Unix milliseconds, money is microcredits, Discord's ids are 64-bit integers."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("spoiler", Boolean, nullable=False),
+    Column("parent_id", String(12)),  # no foreign key: a parent may be erased while its children stay
+    Column("created_at", BigInteger, nullable=False),
+    Column("cancel_requested_at", BigInteger),
+    # the place
+    Column("user_id", BigInteger, nullable=False),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("message_id", BigInteger),
+    Column("application_id", BigInteger),
+    Column("token", Text),
+    Column("token_expires_at", BigInteger, nullable=False),
+    Column("upload_limit_bytes", BigInteger, nullable=False),
+    Column("private", Boolean, nullable=False),
+    # the outbox
+    Column("delivered_at", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("posting_since", BigInteger),
+    Index("ix_jobs_outbox", "state", "not_before"),
+    Index("ix_jobs_member", "user_id", "created_at"),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("job_id", String(12), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("seed", BigInteger),
+    Column("params", JSON, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("provider_id", Text, unique=True),  # what one lost answer claims, no other can
+    Column("submitted_at", BigInteger),
+    Column("lookups", Integer, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("result_url", Text),
+    Column("error", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    Index("ix_generations_state", "state", "created_at"),
+    Index("ix_generations_model", "model", "ended_at"),
+)
+
+references = Table(
+    "job_references",
+    metadata,
+    Column("job_id", String(12), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("content_type", String(32), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("url", Text),
+    Column("url_expires_at", BigInteger),
+)
+
+# Pictures that an image API handed over inline: nothing else could bring them back.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("job_id", String(12), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["job_id", "n"], ["generations.job_id", "generations.n"], ondelete="CASCADE"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(64), primary_key=True),  # "user:<id>"; pools and servers get names of their own
+    Column("available", BigInteger, nullable=False),  # microcredits at `as_of`, without what has flowed back since
+    Column("held", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("as_of", BigInteger, nullable=False),
+)
+
+# Append-only. For each account the lines add up to it: sum(available) = available, sum(held) = held, sum(spent) = spent.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("account", String(64), ForeignKey("accounts.name"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("entry", String(16), nullable=False),  # open, refill, hold, settle, release
+    Column("available", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("job_id", String(12)),
+    Column("n", Integer),
+    UniqueConstraint("job_id", "n", "entry", name="uq_ledger_once"),  # a hold, a settle and a release at most once each
+    Index("ix_ledger_account", "account", "id"),
+    # One end only: settled or released, never both.
+    Index(
+        "uq_ledger_end",
+        "job_id",
+        "n",
+        unique=True,
+        sqlite_where=text("entry IN ('settle', 'release')"),
+        postgresql_where=text("entry IN ('settle', 'release')"),
+    ),
+)
+
+# Small things worth keeping between starts: the model catalogue, the hash of the registered commands.
+keepsakes = Table(
+    "keepsakes",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
