@@ -1,0 +1,242 @@
+"""Asking an image API over HTTP: what may be asked twice, what its answers mean, and what a person may read of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+
+ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no picture
+_OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
+_ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
+_LONGEST_WAIT_S: Final = 5.0  # a retry that must wait longer is left to the caller
+_MAX_RETRY_AFTER_S: Final = 3600.0
+
+_BUSY: Final = "The image service is busy or away; it will be asked again."
+_ACCOUNT: Final = "The image service refuses this bot's account; its operator has to look after it."
+_NO_CREDIT: Final = "This bot's account at the image service has no credit left; its operator has to look after it."
+UNREADABLE: Final = "The image service answered something that cannot be read; it will be asked again."
+_LOST: Final = "The image service took a request and did not answer."
+_NO_STREAM: Final = "The image service's event stream cannot be had or was cut; it will be tried again."
+_LINK: Final = re.compile(r"""\b(?:https?|data|wss?):[^\s"'<>]+""", re.IGNORECASE)
+
+# What an error text tells when it contains a phrase, first match first: the class, and what a person reads.
+_KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
+    (
+        "insufficient credits",
+        ProviderAccount,
+        _NO_CREDIT,
+    ),
+    ("unauthenticated", ProviderAccount, _ACCOUNT),
+    ("client error: forbidden for url", ProviderRefused, "The image service could not read a reference picture."),
+    ("client error: not found for url", ProviderRefused, "The image service could not read a reference picture."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    retry_after_s: float | None
+    body: Any  # parsed JSON; None where there is none
+
+
+class Api:
+    """One image API at one address. The key goes there and nowhere else: redirects are not followed."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, base_url: str, api_key: str, attempts: int = 3) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
+        self._secret = api_key
+        self._attempts = attempts
+
+    async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Any | None:
+        """A call that may be repeated, and is; the answer's JSON, or `None` for 404. Raises `ProviderError`s, never `AnswerLost`."""
+        async for attempt in stamina.retry_context(
+            on=_worth_repeating, attempts=self._attempts, timeout=30.0, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
+        ):
+            with attempt:
+                return await self._ask_once(path, method, query)
+        raise AssertionError("the retries ended without an outcome")
+
+    async def send(self, path: str, body: Mapping[str, Any], *, timeout_s: float, limit: int = ANSWER_LIMIT) -> Any:
+        """A POST, sent once. `AnswerLost` where it may have been taken, `ProviderBusy` only where it was not."""
+        payload = await _dump(body)
+        try:
+            async with self._call("POST", path, timeout_s=timeout_s, data=io.BytesIO(payload)) as response:
+                answer = await _read(response, limit)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # nothing was sent
+            raise ProviderBusy(_BUSY) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AnswerLost(_LOST) from error
+        if _from_a_gateway(answer):
+            raise AnswerLost(_LOST)
+        if answer.status >= 300:
+            raise self.explain(answer)
+        if not isinstance(answer.body, Mapping):
+            raise AnswerLost(_LOST)
+        return answer.body
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An event stream's bytes, connected on entry. Its end, a cut, or `silence_s` without a byte is `ProviderBusy`."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
+        headers = self._headers | {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        try:
+            response = await self._session.get(self._url(path), headers=headers, timeout=timeout, allow_redirects=False)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderBusy(_NO_STREAM) from error
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(response.close)
+            if response.status != 200 or response.content_type != "text/event-stream":
+                raise await self._no_stream(response)
+            yield await stack.enter_async_context(contextlib.aclosing(_chunks(response)))
+
+    def explain(self, answer: Answer) -> ProviderError:
+        """The error that an answer is, by its text and its status."""
+        text = error_text(answer.body)
+        for phrase, kind, sentence in _KNOWN:
+            if phrase in text.casefold():
+                return kind(sentence)
+        if answer.status in {401, 402, 403}:
+            return ProviderAccount(_ACCOUNT)
+        if 300 <= answer.status < 400:
+            return ProviderAccount("The image service's address has moved; the operator of this bot has to look after it.")
+        if answer.status in {408, 425, 429} or answer.status >= 500:
+            return ProviderBusy(_BUSY, retry_after_s=answer.retry_after_s)
+        return ProviderRefused(f"The image service refused this request{self._quoted(text)}.")
+
+    def explain_failure(self, text: str) -> str:
+        """A sentence for why a generation failed, from the image API's own words."""
+        known = next((sentence for phrase, _, sentence in _KNOWN if phrase in text.casefold()), None)
+        return known or f"The image service could not make this picture{self._quoted(text)}."
+
+    def _quoted(self, text: str) -> str:
+        """The image API's own words for the end of a sentence: one line, without links or the key."""
+        words = _LINK.sub("(link)", text.replace(self._secret, "(key)"))
+        words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
+        return f": {words[:200].rstrip(' .')}" if words else ""
+
+    async def _ask_once(self, path: str, method: str, query: Mapping[str, str] | None) -> Any | None:
+        try:
+            async with self._call(method, path, timeout_s=30, params=query) as response:
+                answer = await _read(response, ANSWER_LIMIT)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderBusy(_BUSY) from error
+        if answer.status == 404:
+            return None
+        if answer.status >= 300:
+            raise self.explain(answer)
+        if answer.body is None:
+            raise ProviderBusy(UNREADABLE)
+        return answer.body
+
+    def _call(self, method: str, path: str, *, timeout_s: float, **more: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=timeout_s + 20, sock_connect=10, sock_read=timeout_s)
+        headers = self._headers | ({"Content-Type": "application/json"} if "data" in more else {})
+        return self._session.request(method, self._url(path), headers=headers, timeout=timeout, allow_redirects=False, **more)
+
+    async def _no_stream(self, response: aiohttp.ClientResponse) -> ProviderError:
+        try:
+            error = self.explain(await _read(response, _ERROR_LIMIT))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return ProviderBusy(_NO_STREAM)
+        return error if isinstance(error, ProviderAccount | ProviderBusy) else ProviderBusy(_NO_STREAM)
+
+    def _url(self, path: str) -> URL:
+        return URL(self._base_url + path, encoded=True)
+
+
+def error_text(body: object) -> str:
+    """The message in an error body of any documented shape; empty where there is none."""
+    if not isinstance(body, Mapping):
+        return ""
+    error = body.get("error")
+    parts = error if isinstance(error, Mapping) else {"message": error}
+    words = [parts.get(name) for name in ("message", "title", "detail")]
+    found = [word for word in words if isinstance(word, str) and word]
+    fallback = body.get("status_message")
+    return ": ".join(dict.fromkeys(found)) or (fallback if isinstance(fallback, str) else "")
+
+
+def read_retry_after(header: str | None) -> float | None:
+    """Seconds from a Retry-After header, a number or a date (RFC 9110, section 10.2.3); at most an hour."""
+    if header is None:
+        return None
+    try:
+        wait = float(header) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", header.strip()) else _seconds_until(header)
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait, 0.0), _MAX_RETRY_AFTER_S)
+
+
+def _seconds_until(date: str) -> float:
+    return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+
+
+def _worth_repeating(error: Exception) -> bool | float:
+    """For stamina: whether to ask again, and after how many seconds where the image API said so."""
+    if not isinstance(error, ProviderBusy):
+        return False
+    if error.retry_after_s is None:
+        return True
+    return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else False
+
+
+def _from_a_gateway(answer: Answer) -> bool:
+    """A 5xx that the image API did not write itself: what stands behind the gateway may have taken the request."""
+    return answer.status >= 500 and answer.status != 503 and (answer.status in {502, 504} or not error_text(answer.body))
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise ProviderBusy(_NO_STREAM) from error
+    raise ProviderBusy(_NO_STREAM)
+
+
+async def _dump(body: Mapping[str, Any]) -> bytes:
+    if _weight(body.values()) < _OFF_LOOP:
+        return json.dumps(body).encode()
+    return await asyncio.to_thread(lambda: json.dumps(body).encode())
+
+
+def _weight(values: Iterable[object]) -> int:
+    """Characters, without copying what may be many megabytes of pictures."""
+    return sum(len(value) if isinstance(value, str) else _weight(value) if isinstance(value, list) else 0 for value in values)
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
+    """The whole answer. An unreadable body is none; one over `limit` bytes is a cut one."""
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > limit:
+            raise aiohttp.ClientPayloadError("the answer is too large")
+    body = await asyncio.to_thread(_load, content) if len(content) > _OFF_LOOP else _load(content)
+    return Answer(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
+
+
+def _load(content: bytearray) -> Any | None:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
