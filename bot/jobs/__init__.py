@@ -1,0 +1,1 @@
+"""The story of a picture: ordered, dispatched, watched, settled, delivered."""

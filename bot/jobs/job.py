@@ -1,0 +1,186 @@
+"""A job and its generations: values and legal transitions, nothing else.
+
+A job is one member's request and the message that answers it. It has one generation for each picture asked for;
+a generation is what the image API is paid for. Times are Unix milliseconds, money is microcredits.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens live 15 minutes; leave room for an upload
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing to misread
+
+
+class Kind(StrEnum):
+    GENERATE = "generate"  # from words alone, or with references that the model takes as inspiration
+    EDIT = "edit"  # of at least one given picture
+
+
+class JobState(StrEnum):
+    OPEN = "open"  # at least one generation has not ended
+    DELIVERABLE = "deliverable"  # all have ended; the outcome waits to be shown
+    DELIVERED = "delivered"  # the outcome was shown
+    STRANDED = "stranded"  # no way to show it was open; kept, and tried again now and then
+    DELETED = "deleted"  # shown once, then taken away by a person
+
+
+class GenerationState(StrEnum):
+    WAITING = "waiting"  # accepted here, not yet sent to the image API
+    SUBMITTING = "submitting"  # being sent: it may or may not have arrived
+    RUNNING = "running"  # the image API has it and gave it an id
+    SUCCEEDED = "succeeded"  # a picture was made, and paid
+    FAILED = "failed"  # no picture; the hold was released
+    CANCELLED = "cancelled"  # taken back before a picture was made; the hold was released
+
+
+ENDED = frozenset({GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED})
+
+_NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {
+    GenerationState.WAITING: frozenset({GenerationState.SUBMITTING, GenerationState.FAILED, GenerationState.CANCELLED}),
+    GenerationState.SUBMITTING: ENDED | {GenerationState.WAITING, GenerationState.RUNNING},
+    GenerationState.RUNNING: ENDED,
+    GenerationState.SUCCEEDED: frozenset(),
+    GenerationState.FAILED: frozenset(),
+    GenerationState.CANCELLED: frozenset(),
+}
+
+_NEXT_JOB: Mapping[JobState, frozenset[JobState]] = {
+    JobState.OPEN: frozenset({JobState.DELIVERABLE}),
+    JobState.DELIVERABLE: frozenset({JobState.DELIVERED, JobState.STRANDED}),
+    JobState.DELIVERED: frozenset({JobState.DELETED}),
+    JobState.STRANDED: frozenset({JobState.DELIVERED, JobState.DELETED}),
+    JobState.DELETED: frozenset(),
+}
+
+
+def may_become(now: GenerationState | JobState, then: GenerationState | JobState) -> bool:
+    """Whether the step from `now` to `then` is legal."""
+    if isinstance(now, GenerationState):
+        return then in _NEXT_GENERATION[now]
+    return then in _NEXT_JOB[now]
+
+
+def sources(then: GenerationState) -> tuple[GenerationState, ...]:
+    """The states from which a generation may become `then`: the guard of every stored step."""
+    return tuple(state for state, nexts in _NEXT_GENERATION.items() if then in nexts)
+
+
+def job_sources(then: JobState) -> tuple[JobState, ...]:
+    """The states from which a job may become `then`."""
+    return tuple(state for state, nexts in _NEXT_JOB.items() if then in nexts)
+
+
+def new_job_id() -> str:
+    """Twelve characters, 60 random bits: short enough for a button's id, and for a nonce (25 characters)."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a generation ended."""
+
+    state: GenerationState
+    result_url: str | None = None  # presigned and expiring; read the generation again for a fresh one
+    content: bytes | None = field(default=None, repr=False)  # the picture itself, where the image API answered inline
+    error: str | None = None  # one sentence, safe to show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A picture that a member handed in, checked and cleaned."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+    width_px: int
+    height_px: int
+    url: str | None = None  # Discord's link to the same picture, if it can be passed on
+    url_expires_at: int | None = None  # Unix ms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where an answer belongs and how it may be written there."""
+
+    user_id: int
+    channel_id: int
+    guild_id: int | None = None
+    message_id: int | None = None  # the job's own message, once it exists
+    application_id: int | None = None
+    token: str | None = field(default=None, repr=False)  # of the interaction; edits without any permission while it lives
+    token_expires_at: int = 0  # Unix ms
+    upload_limit_bytes: int = 10 * 1024 * 1024
+    private: bool = False  # ephemeral, and after the token's life a direct message; never a public one
+
+    def token_lives(self, now: int) -> bool:
+        return self.token is not None and now < self.token_expires_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """One picture asked of the image API."""
+
+    job_id: str
+    n: int  # 0 to 3, its place in the job
+    model: str
+    prompt: str
+    seed: int | None
+    params: Mapping[str, Any]  # everything else the model's schema takes, without prompt, seed and references
+    price: int  # microcredits held for it
+    state: GenerationState
+    user_id: int
+    guild_id: int | None
+    created_at: int
+    provider_id: str | None = None
+    submitted_at: int | None = None  # when sending began
+    lookups: int = 0  # how often it was looked for after a lost answer
+    not_before: int = 0  # Unix ms; do not send or look before this
+    ended_at: int | None = None
+    result_url: str | None = None
+    error: str | None = None
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One member's request, with the message that answers it."""
+
+    id: str
+    kind: Kind
+    model: str
+    prompt: str
+    params: Mapping[str, Any]
+    place: Place
+    state: JobState
+    created_at: int
+    spoiler: bool = False
+    parent_id: str | None = None  # the job whose picture or request this one starts from
+    cancel_requested_at: int | None = None
+    delivered_at: int | None = None
+    attempts: int = 0  # how often delivery was tried
+    not_before: int = 0  # Unix ms of the next delivery attempt
+    posting_since: int | None = None  # a new message may have been sent at this time: look before sending another
+    generations: tuple[Generation, ...] = ()
+
+    @property
+    def succeeded(self) -> tuple[Generation, ...]:
+        return tuple(g for g in self.generations if g.state is GenerationState.SUCCEEDED)
+
+    @property
+    def open(self) -> tuple[Generation, ...]:
+        return tuple(g for g in self.generations if g.state not in ENDED)
+
+    @property
+    def spent(self) -> int:
+        """Microcredits that the job has cost so far."""
+        return sum(g.price for g in self.succeeded)
+
+
+def job_state(generations: Iterable[GenerationState]) -> JobState:
+    """Open while any generation is; deliverable once the last has ended."""
+    return JobState.DELIVERABLE if all(state in ENDED for state in generations) else JobState.OPEN

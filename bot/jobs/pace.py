@@ -1,0 +1,114 @@
+"""How fast the house works, and the small tools its loops are made of: a bell, a crew, a lock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Intervals in seconds. Tests run the same code faster."""
+
+    slow_s: float = 60  # a look at everything under way, however healthy the stream
+    poll_min_s: float = 2  # without a stream: the first looks at a generation
+    poll_max_s: float = 5  # and the later ones
+    lookup_grace_s: float = 15  # a request whose answer was lost may still be on its way this long
+    retry_min_s: float = 1  # first pause after a failure
+    retry_max_s: float = 60  # longest pause between failures
+    stranded_s: float = 3600  # how often a way to a stranded picture is looked for
+    progress_s: float = 3  # a waiting message is edited at most this often
+    early_s: float = 60  # how long an event that came before its enqueue answer is kept
+
+    def backoff_s(self, failures: int) -> float:
+        """The pause after the n-th failure in a row (from 1), doubled each time, with jitter."""
+        return min(self.retry_max_s, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
+
+
+class Bell:
+    """Wakes one loop. Ringing twice before it is heard wakes it once."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def heard(self, timeout_s: float) -> None:
+        """Return when it rings, at the latest after `timeout_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+@dataclass(frozen=True)
+class Bells:
+    """One for each loop: whoever makes work for a loop rings its bell."""
+
+    dispatch: Bell
+    watch: Bell
+    deliver: Bell
+
+    @classmethod
+    def hang(cls) -> Bells:
+        return cls(Bell(), Bell(), Bell())
+
+
+class Locks:
+    """One lock for each key, forgotten when nobody holds it."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, key: Hashable) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
+class Crew:
+    """Named tasks, at most `size` at work at once and one for each key. A failed one is logged; its work is found again in the store."""
+
+    def __init__(self, name: str, *, size: int) -> None:
+        self._name = name
+        self._places = asyncio.Semaphore(size)
+        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+
+    def busy(self, key: Hashable) -> bool:
+        return key in self._tasks
+
+    def put_to_work(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work`; drop it where this key is at work already."""
+        if key in self._tasks:
+            work.close()
+            return
+        task = asyncio.create_task(self._do(key, work), name=f"{self._name} {key}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def finish(self, grace_s: float) -> None:
+        """Let those at work end; cancel what is left after `grace_s` seconds."""
+        tasks = list(self._tasks.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _do(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with self._places:
+                await work
+        except Exception:  # the named loop of every piece of work: one failure must not end the others
+            log.exception("work failed", crew=self._name, key=key)
+        finally:
+            work.close()  # cancelled before it began: nothing to await
