@@ -1,0 +1,97 @@
+"""The Discord client: where Discord is, what it is asked for, and which cogs it carries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import discord
+import structlog
+import yarl
+from discord import app_commands
+from discord.ext import commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.clock import Clock
+from bot.jobs.studio import Studio
+from bot.store import keepsakes
+from bot.store.engine import Store
+from cogs import reply
+from cogs.about import About
+from cogs.account import Account
+from cogs.buttons import Buttons
+from cogs.create import Create
+from cogs.menus import MENUS
+from cogs.modals import Modals
+from cogs.rows import JobButton
+
+log = structlog.get_logger(__name__)
+
+_KEEPSAKE = "commands"
+_COGS = (Create, Account, About, Buttons, Modals)
+
+
+def point_at(*, api_url: str, gateway_url: str) -> None:
+    """Tell discord.py where Discord is. Its addresses are the library's own globals: one Discord for each process."""
+    Route.BASE = api_url
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
+
+
+def intents() -> discord.Intents:
+    """No privileged ones: interactions bring everything that commands, menus and buttons need."""
+    return discord.Intents(guilds=True)
+
+
+class Tree(app_commands.CommandTree[Any]):
+    """The commands; every error of theirs goes to the one sorter."""
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
+        await reply.sort_error(interaction, error)
+
+
+class Easel(commands.Bot):
+    """The client. The service is handed in before it starts."""
+
+    studio: Studio
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            tree_cls=Tree,
+            intents=intents(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+        )
+        self._store = store
+        self._clock = clock
+
+    async def setup_hook(self) -> None:
+        """Everything is ready before the first event: `on_ready` would come seconds after the first command."""
+        self.add_dynamic_items(JobButton)
+        for cog in _COGS:
+            await self.add_cog(cog())
+        for menu in MENUS:
+            self.tree.add_command(menu)
+        await self.sync_commands(always=False)
+
+    async def sync_commands(self, *, always: bool) -> bool:
+        """Register the commands with Discord, if they changed since the last time; whether that was done."""
+        described = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
+        if not always and await self._store.read(keepsakes.get, _KEEPSAKE) == fingerprint:
+            return False
+        await self.tree.sync()
+        await self._store.write(keepsakes.put, _KEEPSAKE, fingerprint, self._clock())
+        log.info("commands registered", count=len(described))
+        return True
+
+    async def on_ready(self) -> None:
+        log.info("ready", user=str(self.user), servers=len(self.guilds))
+
+    async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
+        log.exception("event failed", on=event_method)

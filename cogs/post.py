@@ -1,0 +1,133 @@
+"""The delivery adapter: the ways to show an answer on Discord, and what Discord's refusals mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+
+from bot.clock import Clock
+from bot.errors import RouteClosed, TooLarge, TryLater
+from bot.jobs.deliver import Answer, Posted
+from bot.jobs.job import Job
+from bot.jobs.studio import Receipt
+from cogs import look
+from cogs.rows import ended_job_of, ended_view, waiting_view
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+_NOBODY = discord.AllowedMentions.none()
+_UPLOAD_REFUSED = 40005
+_LOOK_BACK = 100  # messages; a post whose answer was lost is among the latest
+_CLOCK_SKEW_MS = 60_000  # between this machine and Discord
+
+
+class DiscordPost:
+    """Implements `bot.jobs.deliver.Post` with the running client."""
+
+    def __init__(self, client: Easel, *, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def edit_by_token(self, answer: Answer) -> Posted:
+        """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
+        async with _explained():
+            with _content(answer, files="attachments") as content:
+                message = await self._edit_webhook(answer.job, content)
+        return Posted(channel_id=message.channel.id, message_id=message.id)
+
+    async def edit_message(self, answer: Answer) -> Posted:
+        """By the bot's own right, as long as the channel is open to it."""
+        async with _explained():
+            with _content(answer, files="attachments") as content:
+                message = await self._partial_message(answer.job).edit(**content)
+        return Posted(channel_id=message.channel.id, message_id=message.id)
+
+    async def send_to_channel(self, answer: Answer) -> Posted:
+        return await self._send(self._channel(answer.job), answer)
+
+    async def send_to_member(self, answer: Answer) -> Posted:
+        async with _explained():
+            channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
+        return await self._send(channel, answer)
+
+    async def find(self, job: Job, *, since: int, direct: bool) -> Posted | None:
+        """Among the latest messages, the finished one whose buttons carry this job's id."""
+        after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
+        async with _explained():
+            channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
+            async for message in channel.history(limit=_LOOK_BACK, after=after, oldest_first=False):
+                if ended_job_of(message) == job.id:
+                    return Posted(channel_id=message.channel.id, message_id=message.id)
+        return None
+
+    async def show_progress(self, receipt: Receipt) -> None:
+        """Only ever an edit: a waiting message that is out of reach is left as it is."""
+        job, place = receipt.job, receipt.job.place
+        change: dict[str, Any] = {"content": look.waiting(receipt), "view": waiting_view(job.id), "allowed_mentions": _NOBODY}
+        async with _explained():
+            if place.token_lives(self._clock()):
+                await self._edit_webhook(job, change)
+            elif place.message_id is not None and not place.private:
+                await self._partial_message(job).edit(**change)
+
+    async def _send(self, channel: discord.abc.Messageable, answer: Answer) -> Posted:
+        async with _explained():
+            with _content(answer, files="files") as content:
+                # For a few minutes the nonce makes Discord answer a repeated post with the first one.
+                message = await channel.send(nonce=answer.job.id, **content)
+        return Posted(channel_id=message.channel.id, message_id=message.id)
+
+    async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
+        webhook = discord.Webhook.partial(id=job.place.application_id or 0, token=job.place.token or "", client=self._client)
+        # "@original" is the interaction's first answer, whose id may not have reached us.
+        message_id: Any = job.place.message_id or "@original"
+        return await webhook.edit_message(message_id, **change)
+
+    def _channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.guild_id)
+
+    def _partial_message(self, job: Job) -> discord.PartialMessage:
+        return self._channel(job).get_partial_message(job.place.message_id or 0)
+
+
+@contextmanager
+def _content(answer: Answer, *, files: str) -> Iterator[dict[str, Any]]:
+    """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
+    open_files = [discord.File(picture.path, filename=picture.filename, description=look.alt(picture.alt)) for picture in answer.pictures]
+    try:
+        yield {
+            "content": look.finished(answer),
+            "view": ended_view(answer.job, pictures=len(answer.pictures)),
+            "allowed_mentions": _NOBODY,
+            files: open_files,
+        }
+    finally:
+        for file in open_files:
+            file.close()
+
+
+@asynccontextmanager
+async def _explained() -> AsyncIterator[None]:
+    """Discord's refusals in the house's words."""
+    try:
+        yield
+    except discord.RateLimited as error:
+        raise TryLater("Discord asks for patience.", retry_after_s=error.retry_after) from error
+    except discord.HTTPException as error:
+        raise _meaning(error) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise TryLater(f"Discord did not answer ({type(error).__name__}).") from error
+
+
+def _meaning(error: discord.HTTPException) -> RouteClosed | TooLarge | TryLater:
+    if error.code == _UPLOAD_REFUSED or error.status == 413:
+        return TooLarge("Discord refuses an upload of this size.")
+    if error.status == 429 or error.status >= 500:
+        return TryLater(f"Discord is busy (status {error.status}).")
+    return RouteClosed(f"Discord refuses this way (status {error.status}, code {error.code}).")

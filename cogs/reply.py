@@ -1,0 +1,148 @@
+"""How a member is answered: at once, in one place, and with one sentence when something is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import discord
+import structlog
+from discord import app_commands
+
+from bot.clock import system
+from bot.errors import EaselError
+from bot.jobs.job import TOKEN_LIFE_MS, Place
+from bot.jobs.studio import Attachment, Receipt, Studio
+from bot.log import fault_id
+from cogs import look
+from cogs.rows import waiting_view
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+Interaction = discord.Interaction[Any]
+
+PATIENCE_S = 1.5  # an order that takes longer is deferred first; Discord waits three seconds
+_NOBODY = discord.AllowedMentions.none()
+_ALREADY_ANSWERED = 40060  # Discord has our first answer although we never heard so
+_GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; dead token: nobody is left to tell
+
+log = structlog.get_logger(__name__)
+
+
+def studio_of(interaction: Interaction) -> Studio:
+    """The service behind this client."""
+    client: Easel = interaction.client
+    return client.studio
+
+
+def place_of(interaction: Interaction, *, private: bool) -> Place:
+    """Where the answer to this interaction belongs."""
+    return Place(
+        user_id=interaction.user.id,
+        channel_id=interaction.channel_id or 0,
+        guild_id=interaction.guild_id,
+        application_id=interaction.application_id,
+        token=interaction.token,
+        token_expires_at=system() + TOKEN_LIFE_MS,
+        upload_limit_bytes=interaction.filesize_limit,
+        private=private,
+    )
+
+
+def attachment_of(attachment: discord.Attachment) -> Attachment:
+    """What Discord says of an attached file."""
+    return Attachment(url=attachment.url, filename=attachment.filename, size_bytes=attachment.size)
+
+
+async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> None:
+    """Take an order in and tell its member: at once if it is quick, else after "is thinking"."""
+    studio = studio_of(interaction)
+    task = asyncio.ensure_future(ordering)
+    done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
+    if not done:
+        await _defer(interaction, private=private)
+    try:
+        receipt = await asyncio.shield(task)
+    except EaselError as error:
+        await refuse(interaction, error.sentence)
+        return
+    message_id = None
+    try:
+        message_id = await _tell(interaction, receipt, private=private)
+    finally:
+        await studio.answered(receipt.job.id, message_id)
+
+
+async def _defer(interaction: Interaction, *, private: bool) -> None:
+    try:
+        await interaction.response.defer(thinking=True, ephemeral=private)
+    except discord.HTTPException as error:
+        log.info("could not defer", code=error.code)
+
+
+async def _tell(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
+    """Show the waiting message. The job is safe already: where telling fails, delivery finds another way."""
+    content, view = look.waiting(receipt), waiting_view(receipt.job.id)
+    try:
+        if interaction.response.is_done():
+            return (await interaction.edit_original_response(content=content, view=view, allowed_mentions=_NOBODY)).id
+        answer = await interaction.response.send_message(content, view=view, ephemeral=private, allowed_mentions=_NOBODY)
+    except (discord.HTTPException, OSError) as error:
+        log.warning("the first answer did not arrive", job=receipt.job.id, error=type(error).__name__)
+        return None
+    return answer.message_id
+
+
+async def say(interaction: Interaction, content: str, *, view: discord.ui.View | None = None) -> None:
+    """A short answer that only this member sees."""
+    extra: dict[str, Any] = {"view": view} if view is not None else {}
+    if interaction.response.is_done():
+        await interaction.followup.send(content, ephemeral=True, allowed_mentions=_NOBODY, **extra)
+    else:
+        await interaction.response.send_message(content, ephemeral=True, allowed_mentions=_NOBODY, **extra)
+
+
+async def show(interaction: Interaction, text: str) -> None:
+    """A panel that only this member sees."""
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[:4000]), accent_colour=discord.Colour(0xC8553D)))
+    await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
+
+
+async def refuse(interaction: Interaction, sentence: str) -> None:
+    """One sentence, only to this member; a public "is thinking" is taken away first."""
+    deferred = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    if deferred:
+        await interaction.delete_original_response()
+    await say(interaction, f"🚫 {sentence}")
+
+
+async def sort_error(interaction: Interaction, error: BaseException) -> None:
+    """The one place where errors of commands, buttons and modals end: a sentence for the member, the rest for the log."""
+    while isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, discord.HTTPException) and error.code in (*_GONE, _ALREADY_ANSWERED):
+        log.info("an interaction was over before its answer", code=error.code)
+        return
+    sentence = _sentence(error)
+    if sentence is None:
+        fault = fault_id()
+        log.error("command failed", fault=fault, exc_info=error)
+        sentence = f"Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`."
+    try:
+        await refuse(interaction, sentence)
+    except discord.HTTPException as failure:
+        log.warning("a refusal did not arrive", code=failure.code)
+
+
+def _sentence(error: BaseException) -> str | None:
+    """What the member did wrong, where it was the member."""
+    if isinstance(error, EaselError):
+        return error.sentence
+    if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+        return "This command has changed since Discord last heard of it. Please try again in a minute."
+    if isinstance(error, app_commands.MissingPermissions | app_commands.CheckFailure):
+        return "You may not use this command here."
+    return None
