@@ -1,0 +1,56 @@
+"""`python -m sandbox [--port N] [--fast]`: the local Discord and the local image API, until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+
+from sandbox import discord, images
+from sandbox.faults import Switchboard
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local Discord with its chat page, and a local image API.")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="the port of the chat page (default: a free one)")
+    parser.add_argument("--fast", action="store_true", help="draw pictures at once instead of taking a few seconds")
+    return parser.parse_args()
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    """Serve until SIGINT or SIGTERM. One JSON line tells where everything is."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    switchboard = Switchboard()
+    timing = images.FAST if arguments.fast else images.Timing()
+    async with (
+        images.serve(switchboard=switchboard, timing=timing) as pictures,
+        discord.serve(switchboard=switchboard, port=arguments.port) as chat,
+    ):
+        addresses = {
+            "page": chat.url,
+            "discord_api_url": chat.api_url,
+            "discord_gateway_url": chat.gateway_url,
+            "discord_cdn_host": chat.cdn_host,
+            "discord_token": chat.token,
+            "images_url": pictures.url,
+            "images_key": pictures.key,
+        }
+        print(json.dumps(addresses), flush=True)
+        await stop.wait()
+
+
+def main() -> int:
+    try:
+        asyncio.run(_run(_arguments()))
+    except OSError as error:
+        print(f"The sandbox could not start: {error.strerror or error}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

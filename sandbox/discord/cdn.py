@@ -1,0 +1,110 @@
+"""The local CDN: files and the signed links under which they can be fetched for about a day."""
+
+from __future__ import annotations
+
+import hmac
+import mimetypes
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+from PIL import Image, UnidentifiedImageError
+
+from sandbox.discord.wire import JSON, Upload, safe_filename
+from sandbox.faults import Switchboard
+
+_LINK_LIFE_S = 25 * 3600
+_LINK_STEP_S = 3600  # links read within the same hour are equal, so that a page does not fetch a picture twice
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Blob:
+    data: bytes = field(repr=False)
+    content_type: str
+
+
+def measure_px(data: bytes) -> tuple[int, int] | None:
+    """Width and height of an image in px, `None` for other files. Reads the header only, decodes nothing."""
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return image.size
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+class Shelf:
+    """Every file of the world, by path. They live as long as the server does."""
+
+    def __init__(self, *, base_url: str, now: Callable[[], datetime]) -> None:
+        self._base_url = base_url
+        self._now = now
+        self._secret = secrets.token_bytes(32)
+        self._blobs: dict[str, _Blob] = {}
+
+    def keep(self, upload: Upload, *, attachment_id: int, channel_id: int) -> JSON:
+        """Store a file and return its attachment object."""
+        filename = safe_filename(upload.filename)
+        path = f"/attachments/{channel_id}/{attachment_id}/{quote(filename)}"
+        guessed = mimetypes.guess_type(filename)[0]
+        content_type = guessed or upload.content_type
+        self._blobs[path] = _Blob(data=upload.data, content_type=content_type)
+        link = self.sign(path)
+        size_px = measure_px(upload.data) if content_type.startswith("image/") else None
+        return {
+            "id": str(attachment_id),
+            "filename": filename,
+            "description": upload.description,
+            "size": len(upload.data),
+            "url": link,
+            "proxy_url": link,
+            "content_type": content_type,
+            **({"width": size_px[0], "height": size_px[1]} if size_px else {}),
+        }
+
+    def sign(self, path: str) -> str:
+        """A link in the manner of Discord's CDN: `ex` expiry, `is` issue time (hex seconds), `hm` a signature."""
+        issued = int(self._now().timestamp()) // _LINK_STEP_S * _LINK_STEP_S
+        expires = issued + _LINK_LIFE_S
+        return f"{self._base_url}{path}?ex={expires:x}&is={issued:x}&hm={self._signature(path, f'{expires:x}', f'{issued:x}')}&"
+
+    def refresh(self, value: Any) -> Any:
+        """A copy of a payload in which every link of ours is signed anew, as Discord does whenever it sends one."""
+        if isinstance(value, dict):
+            return {key: self.refresh(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.refresh(item) for item in value]
+        if isinstance(value, str) and value.startswith(self._base_url) and "/attachments/" in value:
+            return self.sign(value.removeprefix(self._base_url).split("?", 1)[0])
+        return value
+
+    def fetch(self, path: str, query: dict[str, str]) -> _Blob | None:
+        """The file behind a link; `None` where there is none, or the link is forged or has expired."""
+        expires, issued = query.get("ex", ""), query.get("is", "")
+        if not hmac.compare_digest(self._signature(path, expires, issued), query.get("hm", "")):
+            return None
+        if int(expires, 16) < self._now().timestamp():
+            return None
+        return self._blobs.get(path)
+
+    def _signature(self, path: str, expires: str, issued: str) -> str:
+        return hmac.new(self._secret, f"{path}?{expires}&{issued}".encode(), "sha256").hexdigest()
+
+
+class Cdn:
+    """`GET /attachments/{channel}/{attachment}/{filename}`."""
+
+    def __init__(self, *, shelf: Shelf, switchboard: Switchboard) -> None:
+        self._shelf = shelf
+        self._switchboard = switchboard
+
+    async def handle(self, request: web.Request) -> web.Response:
+        blob = None if self._switchboard.strikes("cdn-gone") else self._shelf.fetch(request.rel_url.raw_path, dict(request.query))
+        if blob is None:
+            return web.Response(status=404, text="This content is no longer available.")
+        headers = {"Content-Type": blob.content_type, "Cache-Control": "private, max-age=3600", "Access-Control-Allow-Origin": "*"}
+        return web.Response(body=blob.data, headers=headers)

@@ -1,0 +1,276 @@
+"""The gateway: the websocket over which the bot hears of events.
+
+Source: https://discord.com/developers/docs/events/gateway
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import discord
+from aiohttp import WSCloseCode, WSMessage, web
+
+from sandbox.discord.compression import Compressor, compressor
+from sandbox.discord.wire import JSON
+from sandbox.discord.world import World
+from sandbox.faults import Switchboard
+
+_HEARTBEAT_MS = 41_250
+_REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that comes back
+
+
+class Op(IntEnum):
+    DISPATCH = 0  # an event
+    HEARTBEAT = 1  # still there?
+    IDENTIFY = 2  # a new session
+    PRESENCE = 3  # the bot's status
+    VOICE_STATE = 4  # joining a voice channel
+    RESUME = 6  # an old session, after a cut
+    RECONNECT = 7  # please connect anew
+    REQUEST_MEMBERS = 8  # members, in chunks
+    INVALID_SESSION = 9  # that session is gone
+    HELLO = 10  # the first word
+    HEARTBEAT_ACK = 11  # still here
+
+
+class Close(IntEnum):
+    DECODE_ERROR = 4002  # not JSON
+    NOT_AUTHENTICATED = 4003  # something before IDENTIFY
+    AUTHENTICATION_FAILED = 4004  # a wrong token
+    DISALLOWED_INTENTS = 4014  # privileged intents that the application has not been given
+
+
+@dataclass(kw_only=True)
+class _Session:
+    """What outlives a cut connection."""
+
+    session_id: str
+    intents: int
+    shard: tuple[int, int]
+    sequence: int = 0
+    sent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=_REPLAY_EVENTS))
+    connection: _Connection | None = None
+
+    def dispatch(self, event: str, payload: JSON) -> None:
+        self.sequence += 1
+        frame = json.dumps({"op": Op.DISPATCH, "t": event, "s": self.sequence, "d": payload})
+        self.sent.append((self.sequence, frame))
+        if self.connection is not None:
+            self.connection.send(frame)
+
+    def can_replay_from(self, sequence: int) -> bool:
+        oldest = self.sent[0][0] if self.sent else self.sequence + 1
+        return oldest - 1 <= sequence <= self.sequence
+
+
+class _Connection:
+    """One websocket: frames go out in order through a queue, so that events can be sent from anywhere."""
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, squeeze: Compressor | None) -> None:
+        self._request = request
+        self.socket = socket
+        self._squeeze = squeeze
+        self._frames: asyncio.Queue[str] = asyncio.Queue()
+        self.session: _Session | None = None
+
+    def send(self, frame: str) -> None:
+        self._frames.put_nowait(frame)
+
+    def send_op(self, op: Op, data: Any = None) -> None:
+        self.send(json.dumps({"op": op, "d": data, "s": None, "t": None}))
+
+    async def write(self) -> None:
+        """Send what is queued, until cancelled or cut."""
+        while True:
+            frame = await self._frames.get()
+            if self._squeeze is None:
+                await self.socket.send_str(frame)
+            else:
+                await self.socket.send_bytes(self._squeeze(frame.encode()))
+
+    def cut(self) -> None:
+        """Drop the line without a word, as a failing network does."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+class Gateway:
+    """All sessions of the bot."""
+
+    def __init__(self, *, world: World, switchboard: Switchboard, token: str, url: str, privileged: frozenset[str]) -> None:
+        self._world = world
+        self._switchboard = switchboard
+        self._token = token
+        self._url = url
+        self._privileged = privileged
+        self._sessions: dict[str, _Session] = {}
+        self._online_listeners: list[Callable[[], None]] = []
+        world.api.listen(self._hear)
+        switchboard.listen(self._misbehave)
+
+    @property
+    def online(self) -> bool:
+        """Whether the bot is connected and identified."""
+        return any(session.connection is not None for session in self._sessions.values())
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether the application may read what others write (a privilege given in the portal)."""
+        return "message_content" in self._privileged
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the bot comes or goes."""
+        self._online_listeners.append(listener)
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(max_msg_size=0, timeout=1.0)
+        await socket.prepare(request)
+        connection = _Connection(request, socket, compressor(request.query.get("compress", "")))
+        connection.send_op(Op.HELLO, {"heartbeat_interval": _HEARTBEAT_MS})
+        writer = asyncio.create_task(connection.write(), name="gateway writer")
+        try:
+            async for message in socket:
+                code = self._read(connection, message)
+                if code is not None:
+                    await socket.close(code=code)
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._leave(connection, clean=socket.close_code in (1000, 1001))
+        return socket
+
+    async def hang_up(self, _: web.Application) -> None:
+        """Close every socket; the server is about to end."""
+        for session in list(self._sessions.values()):
+            if session.connection is not None:
+                await session.connection.socket.close(code=WSCloseCode.GOING_AWAY)
+
+    # ----------------------------------------------------------- the bot speaks
+
+    def _read(self, connection: _Connection, message: WSMessage) -> Close | None:
+        """Do what a frame asks; a close code if it cannot be done."""
+        try:
+            frame = json.loads(message.data)
+            return self._obey(connection, Op(frame["op"]), frame.get("d"))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return Close.DECODE_ERROR
+
+    def _obey(self, connection: _Connection, op: Op, data: Any) -> Close | None:
+        if op is Op.HEARTBEAT:
+            connection.send_op(Op.HEARTBEAT_ACK)
+        elif op is Op.IDENTIFY:
+            return self._identify(connection, data)
+        elif op is Op.RESUME:
+            return self._resume(connection, data)
+        elif connection.session is None:
+            return Close.NOT_AUTHENTICATED
+        elif op is Op.REQUEST_MEMBERS:
+            connection.session.dispatch("GUILD_MEMBERS_CHUNK", self._world.api.members_chunk(data))
+        return None
+
+    def _identify(self, connection: _Connection, data: JSON) -> Close | None:
+        if data["token"].removeprefix("Bot ") != self._token:
+            return Close.AUTHENTICATION_FAILED
+        asked = discord.Intents.none()
+        asked.value = int(data["intents"])
+        if any(getattr(asked, name) and name not in self._privileged for name in ("members", "presences", "message_content")):
+            return Close.DISALLOWED_INTENTS
+        shard_id, shard_count = data.get("shard") or (0, 1)
+        session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=(shard_id, shard_count), connection=connection)
+        # A process that starts anew never resumes, so what is left of its predecessor may go.
+        self._sessions = {key: s for key, s in self._sessions.items() if s.connection is not None or s.shard != session.shard}
+        self._sessions[session.session_id] = session
+        connection.session = session
+        self._welcome(session)
+        self._changed()
+        self._misbehave()
+        return None
+
+    def _welcome(self, session: _Session) -> None:
+        guilds = [guild for guild in self._world.api.guild_creates() if self._concerns(session, {"guild_id": guild["id"]})]
+        session.dispatch(
+            "READY",
+            {
+                "v": 10,
+                "user": self._world.user_json(self._world.bot_id),
+                "guilds": [{"id": guild["id"], "unavailable": True} for guild in guilds],
+                "session_id": session.session_id,
+                "session_type": "normal",
+                "resume_gateway_url": self._url,
+                "shard": list(session.shard),
+                "application": {"id": str(self._world.application_id), "flags": 0},
+                "private_channels": [],
+            },
+        )
+        for guild in guilds:
+            self._dispatch(session, "GUILD_CREATE", guild)
+
+    def _resume(self, connection: _Connection, data: JSON) -> Close | None:
+        if data["token"].removeprefix("Bot ") != self._token:
+            return Close.AUTHENTICATION_FAILED
+        session = self._sessions.get(data["session_id"])
+        if session is None or not session.can_replay_from(int(data["seq"])):
+            connection.send_op(Op.INVALID_SESSION, data=False)
+            return None
+        session.connection = connection
+        connection.session = session
+        for sequence, frame in session.sent:
+            if sequence > int(data["seq"]):
+                connection.send(frame)
+        session.dispatch("RESUMED", {})
+        self._changed()
+        return None
+
+    # --------------------------------------------------------- the world speaks
+
+    def _hear(self, event: str, payload: Mapping[str, Any]) -> None:
+        for session in self._sessions.values():
+            if self._concerns(session, payload):
+                self._dispatch(session, event, payload)
+
+    def _dispatch(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
+        shaped = self._world.api.shaped(event, payload, session.intents)
+        if shaped is not None:
+            session.dispatch(event, shaped)
+
+    def _concerns(self, session: _Session, payload: Mapping[str, Any]) -> bool:
+        """Events of a server go to its shard, all others to the first shard."""
+        shard_id, shard_count = session.shard
+        guild_id = payload.get("guild_id")
+        return (int(guild_id) >> 22) % shard_count == shard_id if guild_id else shard_id == 0
+
+    # -------------------------------------------------------------- misbehaving
+
+    def _misbehave(self) -> None:
+        """Cut the line if a fault asks for it: once, and where the bot is away as soon as it comes."""
+        for fault in ("socket-dropped", "session-lost"):
+            if self._switchboard.is_on(fault) and self.online:
+                self._cut_all(keep_sessions=fault == "socket-dropped")
+                self._switchboard.turn_off(fault)
+
+    def _cut_all(self, *, keep_sessions: bool) -> None:
+        connections = [session.connection for session in self._sessions.values() if session.connection is not None]
+        for connection in connections:
+            self._leave(connection, clean=not keep_sessions)
+            connection.cut()
+
+    def _leave(self, connection: _Connection, *, clean: bool) -> None:
+        """Take a connection off its session; a clean good-bye ends the session."""
+        session, connection.session = connection.session, None
+        if session is None or session.connection is not connection:
+            return
+        session.connection = None
+        if clean:
+            self._sessions.pop(session.session_id, None)
+        self._changed()
+
+    def _changed(self) -> None:
+        for listener in self._online_listeners:
+            listener()

@@ -1,0 +1,149 @@
+"""What a person asks of the bot, from the event to the first answer.
+
+Source: https://discord.com/developers/docs/interactions/receiving-and-responding
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from sandbox.discord import components, options
+from sandbox.discord.commands import CommandType, find_leaf
+from sandbox.discord.resolving import Resolver
+from sandbox.discord.wire import JSON, RefusedError, Upload
+from sandbox.discord.world import Channel, Interaction, Message, World
+
+NO_ANSWER = "The application did not respond"
+
+Push = Callable[[int, JSON], None]  # a frame for everybody who looks as this person
+
+
+class Asked(IntEnum):
+    """Discord's interaction types."""
+
+    COMMAND = 2  # a slash command, or a command in a menu
+    COMPONENT = 3  # a button or a select menu
+    AUTOCOMPLETE = 4  # suggestions while typing
+    MODAL_SUBMIT = 5  # a form sent off
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OpenModal:
+    person_id: int
+    channel: Channel
+    modal: JSON
+    source: Message | None
+
+
+class Interactions:
+    """All methods take ids of persons who are who they say they are, and raise `RefusedError` with a sentence for them."""
+
+    def __init__(self, *, world: World, first_answer_s: float, push: Push, find_upload: Callable[[str], Upload]) -> None:
+        self._world = world
+        self._first_answer_s = first_answer_s
+        self._push = push
+        self._find_upload = find_upload
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._modals: dict[int, _OpenModal] = {}
+
+    # --------------------------------------------------------------- commands
+
+    async def slash(self, person_id: int, channel: Channel, path: str, values: JSON) -> Interaction:
+        root, rooms, resolver = self._find_slash(person_id, channel, path)
+        built = options.build(rooms[-1] if rooms else root, values, resolver)
+        data = {**_named(root), "options": options.nest(rooms, built), **resolver.block()}
+        return await self._ask(Asked.COMMAND, person_id, channel, data)
+
+    async def autocomplete(self, person_id: int, channel: Channel, path: str, values: JSON, focused: str) -> list[JSON]:
+        """The suggestions of the bot: `[{"name", "value"}]`."""
+        root, rooms, resolver = self._find_slash(person_id, channel, path)
+        built = options.build_partial(rooms[-1] if rooms else root, values, focused, resolver)
+        data = {**_named(root), "options": options.nest(rooms, built), **resolver.block()}
+        record = await self._ask(Asked.AUTOCOMPLETE, person_id, channel, data)
+        return record.autocomplete_choices or []
+
+    async def menu(self, person_id: int, channel: Channel, name: str, message: Message) -> Interaction:
+        offered = [c for c in self._world.commands_for(person_id, channel) if (c["name"], c["type"]) == (name, CommandType.MESSAGE)]
+        if not offered:
+            raise RefusedError(f"There is no {name} in this message's menu.")
+        resolver = self._resolver(person_id, channel)
+        data = {**_named(offered[0]), "target_id": resolver.message(message), **resolver.block()}
+        return await self._ask(Asked.COMMAND, person_id, channel, data)
+
+    # -------------------------------------------------------------- components
+
+    async def click(self, person_id: int, channel: Channel, message: Message, custom_id: str) -> Interaction:
+        data = components.press(message.components, custom_id)
+        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message)
+
+    async def select(self, person_id: int, channel: Channel, message: Message, custom_id: str, values: list[Any]) -> Interaction:
+        data = components.choose(message.components, custom_id, values, self._resolver(person_id, channel))
+        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message)
+
+    async def submit(self, person_id: int, interaction_id: int, fields: JSON) -> Interaction:
+        """Send off a modal. It stays open if the bot does not answer, as Discord keeps it."""
+        opened = self._open_modal(person_id, interaction_id)
+        resolver = self._resolver(person_id, opened.channel)
+        data = components.fill(opened.modal, fields, resolver)
+        record = await self._ask(Asked.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source)
+        if self._modals.pop(interaction_id, None) is not None:
+            self._push(person_id, {"event": "closed", "interaction_id": str(interaction_id)})
+        return record
+
+    def dismiss(self, person_id: int, interaction_id: int) -> None:
+        self._open_modal(person_id, interaction_id)
+        del self._modals[interaction_id]
+        self._push(person_id, {"event": "closed", "interaction_id": str(interaction_id)})
+
+    # ----------------------------------------------------------------- answers
+
+    def answered(self, record: Interaction) -> None:
+        """The bot gave its first answer."""
+        if record.modal is not None:
+            channel = self._world.channel_for(record.user_id, record.channel_id)
+            source = record.source_message_id and self._world.find_message(channel.id, record.source_message_id)
+            opened = _OpenModal(person_id=record.user_id, channel=channel, modal=record.modal, source=source or None)
+            self._modals[record.id] = opened
+            self._push(record.user_id, {"event": "modal", "interaction_id": str(record.id), "modal": record.modal})
+        waiter = self._waiting.get(record.id)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _ask(self, kind: Asked, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None) -> Interaction:
+        record, payload = self._world.open_interaction(kind, person_id=person_id, channel=channel, data=data, message=source)
+        waiter = self._waiting[record.id] = asyncio.get_running_loop().create_future()
+        self._world.announce("INTERACTION_CREATE", payload)
+        try:
+            async with asyncio.timeout(self._first_answer_s):
+                await waiter
+        except TimeoutError:
+            if kind is not Asked.AUTOCOMPLETE:
+                self._push(person_id, {"event": "unanswered", "interaction_id": str(record.id), "text": NO_ANSWER})
+            raise RefusedError(NO_ANSWER) from None
+        finally:
+            del self._waiting[record.id]
+        return record
+
+    # ----------------------------------------------------------------- helpers
+
+    def _find_slash(self, person_id: int, channel: Channel, path: str) -> tuple[JSON, list[JSON], Resolver]:
+        root, rooms = find_leaf(self._world.commands_for(person_id, channel), path.removeprefix("/"))
+        return root, rooms, self._resolver(person_id, channel)
+
+    def _resolver(self, person_id: int, channel: Channel) -> Resolver:
+        return Resolver(world=self._world, viewer_id=person_id, channel=channel, find_upload=self._find_upload)
+
+    def _open_modal(self, person_id: int, interaction_id: int) -> _OpenModal:
+        opened = self._modals.get(interaction_id)
+        if opened is None or opened.person_id != person_id:
+            raise RefusedError("That form is not open.")
+        return opened
+
+
+def _named(command: JSON) -> JSON:
+    guild = {"guild_id": command["guild_id"]} if "guild_id" in command else {}
+    return {"id": command["id"], "name": command["name"], "type": command["type"], **guild}

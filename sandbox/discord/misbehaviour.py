@@ -1,0 +1,70 @@
+"""The faults of the HTTP API (see `sandbox/faults.py` for their meanings), applied before and after a call."""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.discord.calls import Call
+from sandbox.discord.wire import ApiError, too_large
+from sandbox.discord.world import World
+from sandbox.faults import Switchboard
+
+_RETRY_AFTER_S = 0.25
+
+_CHANNEL_MESSAGE = re.compile(r"POST /channels/(\d+)/messages")
+_EDIT = re.compile(r"PATCH /(?:channels/(?P<channel>\d+)|webhooks/\d+/(?P<token>[^/]+))/messages/(?P<message>\d+|@original)")
+
+
+def rate_limited() -> ApiError:
+    """A 429 as discord.py reads it: it believes only one that came `Via` something."""
+    headers = {
+        "Via": "1.1 local",
+        "Retry-After": str(_RETRY_AFTER_S),
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Limit": "1",
+        "X-RateLimit-Reset-After": str(_RETRY_AFTER_S),
+        "X-RateLimit-Scope": "shared",
+    }
+    more = {"retry_after": _RETRY_AFTER_S, "global": False}
+    return ApiError(429, 0, "You are being rate limited.", more=more, headers=headers)
+
+
+class Misbehaviour:
+    def __init__(self, *, switchboard: Switchboard, world: World) -> None:
+        self._switchboard = switchboard
+        self._world = world
+
+    def before(self, call: Call) -> None:
+        """Raise what the call is to be answered with, or spoil what it is about."""
+        strikes = self._switchboard.strikes
+        if call.is_message_call and strikes("discord-error"):
+            raise ApiError(503, 0, "503: Service Unavailable")
+        if call.is_message_call and strikes("discord-rate-limited"):
+            raise rate_limited()
+        if call.files and strikes("upload-refused"):
+            raise too_large()
+        posting = _CHANNEL_MESSAGE.fullmatch(call.line)
+        if posting and self._world.has_channel(int(posting[1])):
+            self._before_posting(int(posting[1]))
+        self._before_editing(call)
+
+    def loses_answer(self, call: Call) -> bool:
+        return call.is_message_call and self._switchboard.strikes("discord-answer-lost")
+
+    def _before_posting(self, channel_id: int) -> None:
+        is_dm = self._world.is_dm(channel_id)
+        if is_dm and self._switchboard.strikes("dms-closed"):
+            raise ApiError(403, 50007, "Cannot send messages to this user")
+        if not is_dm and self._switchboard.strikes("channel-closed"):
+            raise ApiError(403, 50013, "Missing Permissions")
+
+    def _before_editing(self, call: Call) -> None:
+        edit = _EDIT.fullmatch(call.line)
+        if edit is None or not self._switchboard.is_on("message-gone"):
+            return
+        record = self._world.interaction_by_token(edit["token"]) if edit["token"] else None
+        channel_id = record.channel_id if record else int(edit["channel"] or 0)
+        message_id = (record.message_id if record else None) if edit["message"] == "@original" else int(edit["message"])
+        message = message_id and self._world.find_message(channel_id, message_id)
+        if message and self._switchboard.strikes("message-gone"):
+            self._world.delete(message)

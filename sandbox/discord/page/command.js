@@ -1,0 +1,164 @@
+/** The form of one slash command: required options first, optional ones added when wanted. */
+import { fill, h, icon, rove } from "./dom.js";
+import { OPTION, framed, optionField } from "./fields.js";
+import { filesOf } from "./uploads.js";
+
+/** Every command that can be typed, subcommands under their full name ("admin pause"). */
+export function runnable(commands) {
+  return commands.filter((command) => command.type === 1).flatMap((command) => leaves(command.name, command));
+}
+
+function leaves(path, { description, options = [] }) {
+  const inner = options.filter(({ type }) => type === OPTION.subcommand || type === OPTION.group);
+  if (inner.length) return inner.flatMap((option) => leaves(`${path} ${option.name}`, option));
+  return [{ name: path, description, options }];
+}
+
+export class CommandForm {
+  #fields = new Map();
+  #home;
+  #more;
+  #problem;
+  #run;
+
+  /** `onDone()` when the command was sent or given up. */
+  constructor(command, { studio, connection, onDone }) {
+    Object.assign(this, { command, studio, connection, onDone });
+    this.#home = h("div.fields", {});
+    this.#more = h("div.chips", { role: "toolbar", "aria-label": "Optional settings" });
+    this.#problem = h("p.problem", { role: "alert" });
+    this.#run = h("button.primary", { type: "submit" }, "Run", icon("send"));
+    const close = h("button.icon-button", { type: "button", "aria-label": "Give up this command", onclick: onDone }, icon("close"));
+    const title = h("header.command-title", {}, h("strong", {}, `/${command.name}`), h("span", {}, command.description), close);
+    const listeners = {
+      onsubmit: (event) => this.#submit(event), onkeydown: (event) => this.#key(event), onpaste: (event) => this.#paste(event),
+    };
+    const attributes = { "aria-label": `Command ${command.name}`, novalidate: true, ...listeners };
+    this.element = h("form.command", attributes, title, this.#home, h("footer", {}, this.#more, this.#run), this.#problem);
+    rove(this.#more, "button", { next: "ArrowRight", previous: "ArrowLeft" });
+    for (const option of command.options.filter((one) => one.required)) this.#add(option);
+    this.#drawChips();
+  }
+
+  /** Focus the first field; `text` that was typed after the command's name goes into it. */
+  start(text = "") {
+    const first = [...this.#fields.values()].find((field) => field.fill);
+    if (text && first) first.fill(text);
+    (this.#fields.values().next().value ?? { focus: () => this.#run.focus() }).focus();
+  }
+
+  /** Put files into the first attachment options that are free, adding optional ones as needed; true where any was taken. */
+  take(files) {
+    let taken = false;
+    for (const file of files) {
+      const free = [...this.#fields.values()].find((field) => field.take?.([file]));
+      if (free) taken = true;
+      else taken = this.#takeInto(this.#unused().find((option) => option.type === OPTION.attachment), file) || taken;
+    }
+    return taken;
+  }
+
+  #takeInto(option, file) {
+    return option !== undefined && this.#add(option).take([file]);
+  }
+
+  #unused() {
+    return this.command.options.filter((option) => !this.#fields.has(option.name));
+  }
+
+  #add(option) {
+    const suggest = (typed) => this.#suggest(option, typed);
+    const inner = optionField(option, { studio: this.studio, suggest });
+    const onRemove = option.required ? null : () => this.#remove(option);
+    const field = framed(option.name, inner, { description: option.description, required: option.required, onRemove });
+    this.#fields.set(option.name, field);
+    this.#home.append(field.element);
+    this.#drawChips();
+    return field;
+  }
+
+  #remove(option) {
+    this.#fields.get(option.name).element.remove();
+    this.#fields.delete(option.name);
+    this.#drawChips();
+    (this.#more.querySelector(`[data-option="${CSS.escape(option.name)}"]`) ?? this.#run).focus();
+  }
+
+  #drawChips() {
+    const chip = (option, at) =>
+      h("button.chip",
+        {
+          type: "button", title: option.description, tabindex: at ? -1 : 0, dataset: { option: option.name },
+          onclick: () => this.#add(option).focus(),
+        },
+        icon("plus"),
+        option.name,
+      );
+    fill(this.#more, this.#unused().map(chip));
+    this.#more.hidden = !this.#unused().length;
+  }
+
+  async #suggest(option, typed) {
+    const options = { ...(await this.#values({ lenient: true })), [option.name]: typed };
+    const { choices } = await this.connection.ask("autocomplete",
+      { channel_id: this.studio.channelId, command: this.command.name, options, focused: option.name },
+    );
+    return choices;
+  }
+
+  /** The filled options by name. `lenient` leaves out files, which the bot's suggestions do not wait for. */
+  async #values({ lenient = false } = {}) {
+    const values = {};
+    for (const [name, field] of this.#fields) {
+      if (lenient && field.take) continue;
+      const value = await field.read();
+      if (value !== undefined) values[name] = value;
+    }
+    return values;
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const wrong = [...this.#fields.values()].filter((field) => field.check());
+    if (wrong.length) return wrong[0].focus();
+    this.#busy(true);
+    try {
+      await this.connection.ask("slash", { channel_id: this.studio.channelId, command: this.command.name, options: await this.#values() });
+      return this.onDone();
+    } catch (problem) {
+      fill(this.#problem, problem.message);
+      return this.#busy(false);
+    }
+  }
+
+  #busy(busy) {
+    this.#run.disabled = busy;
+    this.element.setAttribute("aria-busy", busy);
+    if (busy) fill(this.#problem);
+  }
+
+  #key(event) {
+    const { target } = event;
+    if (event.key === "Escape") return this.onDone();
+    const inText = target.tagName === "TEXTAREA";
+    if (event.key === "Enter" && inText && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      return this.element.requestSubmit();
+    }
+    if (event.key === "Backspace" && inText && target.value === "") this.#giveUpField(event, target);
+    return null;
+  }
+
+  /** Backspace in an empty optional field takes the field away, as it takes away a letter. */
+  #giveUpField(event, input) {
+    const option = this.command.options.find(({ name }) => this.#fields.get(name)?.input === input);
+    if (!option || option.required) return;
+    event.preventDefault();
+    this.#remove(option);
+  }
+
+  #paste(event) {
+    const files = filesOf(event.clipboardData);
+    if (files.length && this.take(files)) event.preventDefault();
+  }
+}

@@ -1,0 +1,169 @@
+/** Where a person writes: plain messages with files, and `/` for the bot's commands. */
+import { fill, h, icon } from "./dom.js";
+import { CommandForm, runnable } from "./command.js";
+import { Listbox } from "./listbox.js";
+import { Tray, filesOf } from "./uploads.js";
+
+export class Composer {
+  #root;
+  #studio;
+  #connection;
+  #draft;
+  #tray;
+  #commands;
+  #problem;
+  #plain;
+  #form = null;
+  #drafts = new Map();
+  #channel = null;
+
+  constructor({ root, studio, connection }) {
+    this.#root = root;
+    this.#studio = studio;
+    this.#connection = connection;
+    this.#build();
+    studio.on("hello show", () => this.#settle());
+    this.#acceptFiles();
+  }
+
+  /** From anywhere: go to the box, and open the commands where nothing is being written. */
+  slash() {
+    if (this.#form) return this.#form.start();
+    this.#draft.value ||= "/";
+    this.#draft.focus();
+    return this.#typed();
+  }
+
+  #build() {
+    this.#tray = new Tray({ onChange: () => this.#draft && this.#draw() });
+    this.#problem = h("p.problem", { role: "alert" });
+    const listeners = { oninput: () => this.#typed(), onkeydown: (event) => this.#key(event), onfocus: () => this.#offer() };
+    this.#draft = h("textarea", {
+      id: "draft", rows: 1, autocomplete: "off", maxlength: 2000, "aria-label": "Message", "aria-autocomplete": "list",
+      ...listeners,
+    });
+    const attach = h("button.icon-button",
+      { type: "button", "aria-label": "Attach files", onclick: () => this.#tray.pick() },
+      icon("plus"),
+    );
+    const send = h("button.icon-button.send", { type: "submit", "aria-label": "Send" }, icon("send"));
+    const line = h("div.draft-line", {}, attach, this.#draft, send);
+    this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#tray.element, line, this.#problem);
+    fill(this.#root, this.#plain);
+    this.#commands = new Listbox({
+      owner: this.#draft, home: this.#plain, anchor: line, label: "Commands", above: true, fullWidth: true,
+      onPick: (item) => this.#choose(item.value),
+    });
+    this.#commands.element.classList.add("commands");
+  }
+
+  /** Another channel or person: keep the draft where it was written. */
+  #settle() {
+    const { you, channelId } = this.#studio;
+    const channel = this.#studio.channel();
+    const key = `${you?.id}/${channelId}`;
+    this.#draft.placeholder = channel ? `Message ${channel.kind === "dm" ? channel.name : `#${channel.name}`}, or /` : "";
+    if (key === this.#channel) return;
+    this.#drafts.set(this.#channel, this.#draft.value);
+    this.#channel = key;
+    this.#draft.value = this.#drafts.get(key) ?? "";
+    this.#tray.clear();
+    if (this.#form) this.#leave();
+    this.#draw();
+  }
+
+  #draw() {
+    fill(this.#problem);
+    this.#plain.classList.toggle("ready", this.#draft.value.trim() !== "" || this.#tray.count > 0);
+  }
+
+  #typed() {
+    this.#draw();
+    this.#offer();
+  }
+
+  /** Show the commands that fit what is typed; a full name with a space after it is chosen at once. */
+  #offer() {
+    const text = this.#draft.value;
+    if (!text.startsWith("/") || text.includes("\n")) return this.#commands.hide();
+    const all = runnable(this.#studio.commands);
+    const typed = text.slice(1).toLowerCase();
+    const named = all.find(({ name }) => typed.startsWith(`${name} `));
+    if (named) return this.#choose(named, text.slice(named.name.length + 2).trim());
+    const fits = [
+      ({ name }) => name.startsWith(typed),
+      ({ name }) => name.includes(typed),
+      ({ description }) => description.toLowerCase().includes(typed),
+    ];
+    const rank = (command) => fits.findIndex((fit) => fit(command)); // the better the fit, the earlier it is tried
+    const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+    const items = fitting.map((command) => ({ label: `/${command.name}`, detail: command.description, value: command }));
+    return this.#commands.show(items, { empty: all.length ? "No command fits" : "The bot has no commands yet" });
+  }
+
+  #choose(command, text = "") {
+    this.#commands.hide();
+    this.#draft.value = "";
+    this.#form = new CommandForm(
+      command,
+      { studio: this.#studio, connection: this.#connection, onDone: () => this.#leave({ focus: true }) },
+    );
+    fill(this.#root, this.#form.element);
+    this.#form.start(text);
+  }
+
+  #leave({ focus = false } = {}) {
+    this.#form = null;
+    fill(this.#root, this.#plain);
+    this.#draw();
+    if (focus) this.#draft.focus();
+  }
+
+  #key(event) {
+    if (this.#commands.key(event)) {
+      if (event.key === "Tab") event.preventDefault(); // the chosen command's first field has the focus already
+      return;
+    }
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.#plain.requestSubmit();
+  }
+
+  async #say(event) {
+    event.preventDefault();
+    const content = this.#draft.value.trim();
+    if (content === "" && !this.#tray.count) return;
+    try {
+      await this.#connection.ask("say", { channel_id: this.#studio.channelId, content, uploads: await this.#tray.ids() });
+      this.#draft.value = "";
+      this.#tray.clear();
+    } catch (problem) {
+      fill(this.#problem, problem.message);
+    }
+  }
+
+  /** Files pasted into the draft, or dropped anywhere on the page. */
+  #acceptFiles() {
+    const take = (files) => (this.#form ? this.#form.take(files) : (this.#tray.add(files), true));
+    this.#draft.addEventListener("paste", (event) => {
+      const files = filesOf(event.clipboardData);
+      if (!files.length) return;
+      event.preventDefault();
+      take(files);
+    });
+    const inDialog = () => document.querySelector("dialog[open]");
+    const carriesFiles = (event) => event.dataTransfer?.types.includes("Files") && !inDialog();
+    addEventListener("dragover", (event) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      document.body.classList.add("dropping");
+    });
+    addEventListener("dragleave", (event) => event.relatedTarget || document.body.classList.remove("dropping"));
+    addEventListener("drop", (event) => {
+      document.body.classList.remove("dropping");
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      take(filesOf(event.dataTransfer));
+    });
+  }
+}

@@ -1,0 +1,97 @@
+/** Pictures and files in messages, and the large view. */
+import { fill, h, icon } from "./dom.js";
+import { isWebAddress, spoiler } from "./markdown.js";
+import { size } from "./uploads.js";
+
+const PICTURE = /\.(png|jpe?g|gif|webp|avif)$/i;
+const isSpoiler = ({ filename = "", spoiler: marked }) => marked || filename.startsWith("SPOILER_");
+
+export const isPicture = (attachment) => (attachment.content_type ?? "").startsWith("image/") || PICTURE.test(attachment.filename ?? "");
+
+/** One shape for attachments and for the media items of components: {url, description, width, height, filename, spoiler}. */
+export function gallery(pictures, { small = false } = {}) {
+  const shown = pictures.filter(({ url }) => isWebAddress(url));
+  const open = (at) => () => lightbox(shown, at);
+  return h("div.gallery", { dataset: { count: Math.min(shown.length, 4) } }, shown.map((picture, at) => frame(picture, open(at), small)));
+}
+
+function frame(picture, onOpen, small) {
+  const { url, description, width, height } = picture;
+  const image = h("img", { src: url, alt: description ?? "", width, height, loading: "lazy", decoding: "async" });
+  const button = h("button.picture",
+    { type: "button", "aria-label": `Open large: ${description || picture.filename || "picture"}`, onclick: onOpen },
+    image,
+  );
+  if (width && height) button.style.setProperty("--ratio", `${width} / ${height}`);
+  if (width && !small) button.style.setProperty("--natural", `${width}px`);
+  image.addEventListener("error", () => fill(button, h("span.broken", {}, icon("picture"), "This picture could not be loaded")));
+  return isSpoiler(picture) ? veiled(button) : button;
+}
+
+/** Blurred until it is pressed once. */
+function veiled(button) {
+  const veil = h("button.veil", { type: "button", "aria-label": "Spoiler: press to show the picture" }, h("span", {}, "Spoiler"));
+  const frame = h("div.veiled", {}, button, veil);
+  button.inert = true;
+  veil.addEventListener("click", () => {
+    const focused = document.activeElement === veil;
+    frame.classList.add("revealed");
+    button.inert = false;
+    veil.remove();
+    if (focused) button.focus();
+  });
+  return frame;
+}
+
+/** A file that is not shown itself: its name, size and a link. */
+export function fileLink({ url, filename, size: bytes, description, spoiler: marked }) {
+  const name = filename ?? url?.split("/").at(-1)?.split("?")[0] ?? "file";
+  const text = h("span.file-name", {}, name, h("small", {}, [bytes && size(bytes), description].filter(Boolean).join(" · ")));
+  const address = isWebAddress(url) ? { href: url, target: "_blank", rel: "noopener noreferrer", download: name } : {};
+  const link = h("a.file", address, icon("file"), text);
+  return marked ? h("div", {}, spoiler(link)) : link;
+}
+
+export function attachments(list) {
+  const pictures = list.filter(isPicture);
+  const files = list.filter((attachment) => !isPicture(attachment));
+  return [pictures.length > 0 && gallery(pictures), files.map(fileLink)];
+}
+
+/** The large view; arrow keys go through the message's pictures, Escape closes. */
+function lightbox(pictures, first) {
+  let at = first;
+  const image = h("img", {});
+  const caption = h("p", { "aria-live": "polite" });
+  const original = h("a.quiet-button", { target: "_blank", rel: "noopener noreferrer" }, icon("out"), "Original");
+  const close = h("button.icon-button", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+  const turn = (by) => h("button.icon-button",
+    { type: "button", "aria-label": by < 0 ? "Picture before" : "Next picture", onclick: () => show(at + by) },
+    icon(by < 0 ? "left" : "right"),
+  );
+  const several = pictures.length > 1;
+  const dialog = h("dialog.lightbox",
+    { "aria-label": "Picture" },
+    h("header", {}, caption, original, several && [turn(-1), turn(1)], close),
+    image,
+  );
+
+  function show(wanted) {
+    at = (wanted + pictures.length) % pictures.length;
+    const { url, description, filename } = pictures[at];
+    image.src = url;
+    image.alt = description ?? "";
+    original.href = url;
+    fill(caption, several && `${at + 1} of ${pictures.length} · `, description || filename || "");
+  }
+  dialog.addEventListener("keydown", (event) => {
+    if (several && event.key === "ArrowRight") show(at + 1);
+    if (several && event.key === "ArrowLeft") show(at - 1);
+  });
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  show(first);
+  dialog.showModal();
+  close.focus();
+}

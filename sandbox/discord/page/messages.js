@@ -1,0 +1,122 @@
+/** One message as an element. */
+import { components } from "./components.js";
+import { fill, h, icon } from "./dom.js";
+import { embed } from "./embeds.js";
+import { firstLine, markdown } from "./markdown.js";
+import { attachments } from "./media.js";
+import { disc } from "./names.js";
+import { clock, fullTime } from "./times.js";
+
+/** Message flags: https://discord.com/developers/docs/resources/message#message-object-message-flags */
+export const FLAG = { ephemeral: 1 << 6, thinking: 1 << 7, componentsV2: 1 << 15 };
+const COMMAND = 2; // interaction type
+const REPLY = 0; // message reference type
+
+export const has = (message, flag) => Boolean((message.flags ?? 0) & flag);
+
+/** `around`: {studio, names, ask, openActions(message, anchor), goTo(id)}. */
+export function messageElement(message, around) {
+  const author = around.studio.nameOf(message.author.id, message.author);
+  const problem = h("p.problem", { role: "alert" });
+  const inner = { ...around, message, perform: performer(message, around, problem) };
+  const body = h("div.body", {},
+    heading(message, author),
+    content(message, inner),
+    reactions(message, inner),
+    ephemeralNote(message, inner),
+    problem,
+  );
+  const attributes = { id: `message-${message.id}`, tabindex: -1, "aria-label": `${author}, ${clock(new Date(message.timestamp))}` };
+  const avatar = h("div.avatar", {}, disc(around.studio, message.author.id, author));
+  const article = h("article.message", attributes, origin(message, around), avatar, body, tools(message, inner));
+  article.classList.toggle("ephemeral", has(message, FLAG.ephemeral));
+  return article;
+}
+
+/** Ask for this message; the pressed control waits, and a refusal is said below the message. */
+function performer(message, { ask }, problem) {
+  return async (what, fields = {}, control = null) => {
+    if (control?.ariaBusy === "true") return; // pressed twice is asked once
+    fill(problem);
+    control?.setAttribute("aria-busy", "true");
+    try {
+      await ask(what, { channel_id: message.channel_id, message_id: message.id, ...fields });
+    } catch (refusal) {
+      fill(problem, refusal.message);
+    } finally {
+      control?.removeAttribute("aria-busy");
+    }
+  };
+}
+
+/** The line above a message that answers something: another message, or somebody's command. */
+function origin(message, { studio, goTo }) {
+  const { message_reference: reference, referenced_message: answered, interaction_metadata: interaction } = message;
+  if (reference && (reference.type ?? REPLY) === REPLY && answered !== undefined) {
+    if (!answered) return h("p.origin", {}, icon("reply"), "The original message is gone");
+    const name = studio.nameOf(answered.author.id, answered.author);
+    const text = firstLine(answered.content ?? "") || (answered.attachments?.length ? "a picture" : "a message");
+    return h("p.origin", {},
+      icon("reply"),
+      disc(studio, answered.author.id, name),
+      h("button", { type: "button", onclick: () => goTo(answered.id) }, h("strong", {}, name), " ", text),
+    );
+  }
+  const user = interaction?.user ?? message.interaction?.user;
+  if (!user || (interaction?.type ?? COMMAND) !== COMMAND) return null;
+  const name = studio.nameOf(user.id, user);
+  const command = interaction?.name ?? message.interaction?.name;
+  const named = h("strong.command-name", {}, interaction?.target_message_id ? command : `/${command}`);
+  const used = command ? ["used ", named] : "used a command";
+  return h("p.origin", {}, icon("reply"), disc(studio, user.id, name), h("span", {}, h("strong", {}, name), " ", used));
+}
+
+function heading(message, author) {
+  const written = new Date(message.timestamp);
+  const badge = message.author.bot && h("span.badge", {}, "bot");
+  return h("header", {},
+    h("strong.author", {}, author),
+    badge,
+    h("time", { datetime: message.timestamp, title: fullTime(written) }, clock(written)),
+  );
+}
+
+function content(message, around) {
+  if (has(message, FLAG.thinking)) return h("p.thinking", {},
+    h("span.brush", { "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+    `${around.studio.nameOf(message.author.id)} is thinking…`,
+  );
+  const parts = message.components?.length > 0 && h("div.components", {}, components(message.components, around));
+  if (has(message, FLAG.componentsV2)) return parts;
+  const inEmbeds = new Set((message.embeds ?? []).flatMap(({ image, thumbnail }) => [image?.url, thumbnail?.url]));
+  const own = (message.attachments ?? []).filter(({ url }) => !inEmbeds.has(url));
+  const edited = message.edited_timestamp && h("small.edited", { title: fullTime(new Date(message.edited_timestamp)) }, "edited");
+  const text = message.content && h("div.prose", {}, markdown(message.content, around.names), edited);
+  return [text, attachments(own), (message.embeds ?? []).map((one) => embed(one, around.names)), parts, !text && edited];
+}
+
+function reactions(message, { perform }) {
+  if (!message.reactions?.length) return null;
+  const chip = ({ emoji, count, me }) => {
+    const name = emoji.id ? `${emoji.name}:${emoji.id}` : emoji.name;
+    const toggle = () => perform(me ? "unreact" : "react", { emoji: name });
+    const state = { "aria-pressed": me ? "true" : "false", "aria-label": `${emoji.name}, ${count}`, dataset: { key: `reaction-${name}` } };
+    const mark = h("span.mark", {}, emoji.id ? `:${emoji.name}:` : emoji.name);
+    return h("button.reaction", { type: "button", ...state, onclick: toggle }, mark, h("span", {}, count));
+  };
+  return h("div.reactions", {}, message.reactions.map(chip));
+}
+
+function ephemeralNote(message, { perform }) {
+  if (!has(message, FLAG.ephemeral)) return null;
+  const dismiss = h("button.text-button", { type: "button", onclick: () => perform("delete") }, "Dismiss");
+  return h("p.only-you", {}, icon("eye"), h("span", {}, "Only you can see this", !has(message, FLAG.thinking) && [" · ", dismiss]));
+}
+
+function tools(message, { openActions }) {
+  const open = (event) => openActions(message, event.currentTarget);
+  return h("button.icon-button.tools",
+    { type: "button", "aria-label": "Message actions", "aria-haspopup": "menu", dataset: { key: "tools" }, onclick: open },
+    icon("more"),
+  );
+}

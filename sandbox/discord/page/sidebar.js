@@ -1,0 +1,127 @@
+/** Where one is and who one is: channels with unread marks, and the people one can be. */
+import { fill, find, h, icon, rove } from "./dom.js";
+import { disc } from "./names.js";
+
+const NARROW = matchMedia("(max-width: 700px)");
+
+export class Sidebar {
+  #studio;
+  #become;
+  #join;
+  #places = find("channels");
+  #people = find("people");
+  #sidebar = find("sidebar");
+  #opener = find("sidebar-open");
+  #veil = find("veil");
+
+  /** `become(name)` changes the person; `join(name, moderator)` resolves to a new member. */
+  constructor({ studio, become, join }) {
+    this.#studio = studio;
+    this.#become = become;
+    this.#join = join;
+    rove(this.#places, "button");
+    rove(this.#people, "button");
+    this.#drawer();
+    fill(find("join"), this.#joinForm());
+    studio.on("hello channels show message", () => this.#drawChannels());
+    studio.on("hello people", () => this.#drawPeople());
+  }
+
+  #drawChannels() {
+    const focused = this.#places.contains(document.activeElement);
+    fill(this.#places, this.#studio.channels.map((channel) => this.#channel(channel)));
+    if (focused) this.#places.querySelector("[aria-current]")?.focus();
+    find("guild").textContent = this.#studio.guild?.name ?? "";
+  }
+
+  #channel({ id, name, kind }) {
+    const here = id === this.#studio.channelId;
+    const unread = this.#studio.unread.get(id) ?? 0;
+    const mark = unread > 0 && h("b.count", { "aria-label": `${unread} unread` }, unread);
+    const open = () => {
+      this.#studio.show(id);
+      this.#toggle(false);
+    };
+    const attributes = { type: "button", tabindex: here ? 0 : -1, "aria-current": here && "page", onclick: open };
+    return h("li", {},
+      h(unread ? "button.unread" : "button", attributes, icon(kind === "dm" ? "letter" : "hash"), h("span", {}, name), mark),
+    );
+  }
+
+  #drawPeople() {
+    const focused = this.#people.contains(document.activeElement);
+    fill(this.#people, this.#studio.people.filter(({ bot }) => !bot).map((person) => this.#person(person)));
+    if (focused) this.#people.querySelector("[aria-current]")?.focus();
+  }
+
+  #person({ id, name, moderator }) {
+    const me = id === this.#studio.you?.id;
+    const choose = () => {
+      this.#become(name);
+      this.#toggle(false);
+    };
+    const attributes = { type: "button", tabindex: me ? 0 : -1, "aria-current": me && "true", onclick: choose };
+    const tab = h("a.icon-button",
+      {
+        href: `?as=${encodeURIComponent(name)}`, target: "_blank", title: `Be ${name} in another tab`,
+        "aria-label": `Be ${name} in another tab`,
+      },
+      icon("out"),
+    );
+    return h("li", {},
+      h("button", attributes, disc(this.#studio, id, name), h("span", {}, name), moderator && h("small", {}, "moderator")),
+      tab,
+    );
+  }
+
+  #joinForm() {
+    const name = h("input", {
+      type: "text", required: true, maxlength: 32, placeholder: "Name", "aria-label": "Name of the new member",
+      autocomplete: "off",
+    });
+    const moderator = h("input", { type: "checkbox" });
+    const problem = h("p.problem", { role: "alert" });
+    const submit = async (event) => {
+      event.preventDefault();
+      try {
+        const person = await this.#join(name.value.trim(), moderator.checked);
+        event.target.reset();
+        details.open = false;
+        this.#become(person.name);
+      } catch (refusal) {
+        fill(problem, refusal.message);
+      }
+    };
+    const form = h("form",
+      { onsubmit: submit },
+      name,
+      h("label.check", {}, moderator, "Moderator"),
+      h("button.secondary", { type: "submit" }, "Join"),
+      problem,
+    );
+    const details = h("details.join", {}, h("summary", {}, icon("plus"), "New member"), form);
+    return details;
+  }
+
+  /** On a narrow window the sidebar is a drawer over the page. */
+  #drawer() {
+    fill(this.#opener, icon("menu"));
+    fill(find("sidebar-close"), icon("close"));
+    this.#opener.addEventListener("click", () => this.#toggle(true));
+    for (const element of [find("sidebar-close"), this.#veil]) element.addEventListener("click", () => this.#toggle(false));
+    this.#sidebar.addEventListener("keydown", (event) => event.key === "Escape" && this.#toggle(false));
+    const settle = () => (this.#sidebar.inert = NARROW.matches && !this.#sidebar.classList.contains("open"));
+    NARROW.addEventListener("change", settle);
+    settle();
+  }
+
+  #toggle(open) {
+    if (open === this.#sidebar.classList.contains("open")) return;
+    this.#sidebar.classList.toggle("open", open);
+    this.#sidebar.inert = NARROW.matches && !open;
+    this.#veil.hidden = !open;
+    this.#opener.setAttribute("aria-expanded", open);
+    if (open) (this.#places.querySelector("[aria-current]") ?? find("sidebar-close")).focus();
+    else this.#opener.focus();
+  }
+}

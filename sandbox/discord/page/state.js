@@ -1,0 +1,106 @@
+/** What this person can see, kept equal to the server by its frames. Views listen; only `apply` and `show` change anything. */
+
+const LISTS = ["people", "channels", "commands", "faults", "bot"];
+
+export class Studio extends EventTarget {
+  you = null;
+  guild = null;
+  bot = null;
+  people = [];
+  channels = [];
+  commands = [];
+  faults = [];
+  channelId = null;
+  unread = new Map();
+  #messages = new Map();
+
+  /** Take one pushed frame; views hear an event of the same name with the frame as its detail. */
+  apply(frame) {
+    if (frame.event === "hello") this.#hello(frame);
+    else if (frame.event === "message") this.#keep(frame.message);
+    else if (frame.event === "deleted") this.#of(frame.channel_id).delete(frame.message_id);
+    else if (LISTS.includes(frame.event)) this[frame.event] = frame[frame.event];
+    this.#tell(frame.event, frame);
+  }
+
+  /** Look at a channel: it is read from now on. */
+  show(channelId) {
+    this.channelId = channelId;
+    this.unread.delete(channelId);
+    this.#tell("show");
+  }
+
+  /** Somebody looks at the page again. */
+  seen() {
+    if (this.unread.delete(this.channelId)) this.#tell("channels");
+  }
+
+  /** The shown channel's messages, oldest first. */
+  messages() {
+    return [...this.#of(this.channelId).values()].sort(byAge);
+  }
+
+  message(id) {
+    return this.#of(this.channelId).get(id);
+  }
+
+  channel(id = this.channelId) {
+    return this.channels.find((channel) => channel.id === id);
+  }
+
+  person(id) {
+    return this.people.find((person) => person.id === id);
+  }
+
+  /** The name to show for a user object or an id that is not in the list of people. */
+  nameOf(id, user = null) {
+    if (id === this.bot?.id) return this.bot.name;
+    return this.person(id)?.name ?? user?.global_name ?? user?.username ?? "someone";
+  }
+
+  #hello(frame) {
+    const samePerson = this.you?.id === frame.you.id;
+    const before = this.#messages;
+    for (const key of ["you", "guild", ...LISTS]) this[key] = frame[key];
+    this.#messages = new Map(Object.entries(frame.messages).map(([id, list]) => [id, new Map(list.map((m) => [m.id, m]))]));
+    if (!samePerson) this.unread.clear();
+    else for (const [id, known] of this.#messages) this.#countMissed(id, known, before.get(id));
+    if (!this.channel()) this.channelId = this.channels[0]?.id ?? null;
+    this.unread.delete(this.channelId);
+  }
+
+  /** After a reconnect: what came while nobody listened is unread too. */
+  #countMissed(channelId, now, before) {
+    const missed = [...now.keys()].filter((id) => !before?.has(id)).length;
+    if (missed) this.unread.set(channelId, (this.unread.get(channelId) ?? 0) + missed);
+  }
+
+  #keep(message) {
+    const messages = this.#of(message.channel_id);
+    const isNew = !messages.has(message.id);
+    messages.set(message.id, message);
+    const mine = message.author.id === this.you?.id;
+    if (!isNew || mine || (message.channel_id === this.channelId && !document.hidden)) return;
+    this.unread.set(message.channel_id, (this.unread.get(message.channel_id) ?? 0) + 1);
+  }
+
+  #of(channelId) {
+    if (!this.#messages.has(channelId)) this.#messages.set(channelId, new Map());
+    return this.#messages.get(channelId);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** Listen to several kinds of change at once. */
+  on(names, listener) {
+    for (const name of names.split(" ")) this.addEventListener(name, (event) => listener(event.detail));
+  }
+}
+
+/** Snowflakes grow with time and are too large for numbers. */
+function byAge(left, right) {
+  const [a, b] = [BigInt(left.id), BigInt(right.id)];
+  return a < b ? -1 : a > b ? 1 : 0;
+}

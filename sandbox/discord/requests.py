@@ -1,0 +1,167 @@
+"""What a person can ask for over the socket (PROTOCOL.md, "Asked by a person")."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sandbox.discord.interactions import Interactions
+from sandbox.discord.wire import EPHEMERAL, JSON, RefusedError, Upload, numbered
+from sandbox.discord.world import Channel, Interaction, Message, World
+from sandbox.faults import Switchboard
+
+_LONGEST_MESSAGE = 2000  # characters
+
+
+class Requests:
+    """`perform` answers with the fields beside `id` and `ok`, or raises `RefusedError` with a sentence."""
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        interactions: Interactions,
+        switchboard: Switchboard,
+        find_upload: Callable[[str], Upload],
+        joined: Callable[[], None],
+    ) -> None:
+        self._world = world
+        self._interactions = interactions
+        self._switchboard = switchboard
+        self._find_upload = find_upload
+        self._joined = joined
+        self._handlers: dict[str, Callable[[int, JSON], Awaitable[JSON]]] = {
+            "autocomplete": self._autocomplete,
+            "slash": self._slash,
+            "menu": self._menu,
+            "click": self._click,
+            "select": self._select,
+            "submit": self._submit,
+            "dismiss": self._dismiss,
+            "say": self._say,
+            "react": self._react,
+            "unreact": self._unreact,
+            "delete": self._delete,
+            "fault": self._fault,
+            "join": self._join,
+        }
+
+    async def perform(self, person_id: int, frame: JSON) -> JSON:
+        handler = self._handlers.get(str(frame.get("do")))
+        if handler is None:
+            raise RefusedError(f"Nobody knows how to do {frame.get('do')!r}.")
+        return await handler(person_id, frame)
+
+    # ------------------------------------------------------------ interactions
+
+    async def _autocomplete(self, person_id: int, frame: JSON) -> JSON:
+        channel = self._channel(person_id, frame)
+        values, focused = _take(frame, "options", dict), _take(frame, "focused", str)
+        return {"choices": await self._interactions.autocomplete(person_id, channel, _take(frame, "command", str), values, focused)}
+
+    async def _slash(self, person_id: int, frame: JSON) -> JSON:
+        channel = self._channel(person_id, frame)
+        values = _take(frame, "options", dict)
+        return _interaction(await self._interactions.slash(person_id, channel, _take(frame, "command", str), values))
+
+    async def _menu(self, person_id: int, frame: JSON) -> JSON:
+        channel, message = self._channel(person_id, frame), self._message(person_id, frame)
+        return _interaction(await self._interactions.menu(person_id, channel, _take(frame, "command", str), message))
+
+    async def _click(self, person_id: int, frame: JSON) -> JSON:
+        channel, message = self._channel(person_id, frame), self._message(person_id, frame)
+        return _interaction(await self._interactions.click(person_id, channel, message, _take(frame, "custom_id", str)))
+
+    async def _select(self, person_id: int, frame: JSON) -> JSON:
+        channel, message = self._channel(person_id, frame), self._message(person_id, frame)
+        custom_id, values = _take(frame, "custom_id", str), _take(frame, "values", list)
+        return _interaction(await self._interactions.select(person_id, channel, message, custom_id, values))
+
+    async def _submit(self, person_id: int, frame: JSON) -> JSON:
+        interaction_id, fields = numbered(frame.get("interaction_id"), "interaction_id"), _take(frame, "fields", dict)
+        return _interaction(await self._interactions.submit(person_id, interaction_id, fields))
+
+    async def _dismiss(self, person_id: int, frame: JSON) -> JSON:
+        self._interactions.dismiss(person_id, numbered(frame.get("interaction_id"), "interaction_id"))
+        return {}
+
+    # ---------------------------------------------------------------- messages
+
+    async def _say(self, person_id: int, frame: JSON) -> JSON:
+        channel = self._channel(person_id, frame)
+        content, keys = str(frame.get("content") or ""), frame.get("uploads") or []
+        if not isinstance(keys, list) or len(keys) > 10:
+            raise RefusedError("A message has at most 10 files.")
+        if len(content) > _LONGEST_MESSAGE:
+            raise RefusedError(f"A message has at most {_LONGEST_MESSAGE} characters.")
+        if not content.strip() and not keys:
+            raise RefusedError("An empty message cannot be sent.")
+        if channel.guild_id is not None and not self._world.may(person_id, channel.id, "send_messages"):
+            raise RefusedError("You may not send messages in this channel.")
+        message = self._world.post(person_id, channel, content, [self._find_upload(str(key)) for key in keys])
+        return {"message_id": str(message.id)}
+
+    async def _react(self, person_id: int, frame: JSON) -> JSON:
+        message = self._message(person_id, frame)
+        if message.is_ephemeral:
+            raise RefusedError("Nobody can react to a message that only one person sees.")
+        self._world.react(person_id, message, _emoji(frame), on=True)
+        return {}
+
+    async def _unreact(self, person_id: int, frame: JSON) -> JSON:
+        self._world.react(person_id, self._message(person_id, frame), _emoji(frame), on=False)
+        return {}
+
+    async def _delete(self, person_id: int, frame: JSON) -> JSON:
+        channel, message = self._channel(person_id, frame), self._message(person_id, frame)
+        moderates = channel.guild_id is not None and self._world.may(person_id, channel.id, "manage_messages")
+        if message.author_id != person_id and not moderates and not message.flags & EPHEMERAL:
+            raise RefusedError("That message is not yours to delete.")
+        self._world.delete(message)
+        return {}
+
+    # ----------------------------------------------------------------- the rest
+
+    async def _fault(self, _: int, frame: JSON) -> JSON:
+        name, times = _take(frame, "name", str), frame.get("times")
+        if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
+            raise RefusedError("times is a number from 1, or null.")
+        if name not in [fault["name"] for fault in self._switchboard.state()]:
+            raise RefusedError(f"There is no fault called {name}.")
+        if frame.get("on"):
+            self._switchboard.turn_on(name, times=times)
+        else:
+            self._switchboard.turn_off(name)
+        return {}
+
+    async def _join(self, _: int, frame: JSON) -> JSON:
+        person = self._world.join(_take(frame, "name", str), moderator=bool(frame.get("moderator")))
+        self._joined()
+        return {"person": person}
+
+    # ------------------------------------------------------------------ helpers
+
+    def _channel(self, person_id: int, frame: JSON) -> Channel:
+        return self._world.channel_for(person_id, numbered(frame.get("channel_id"), "channel_id"))
+
+    def _message(self, person_id: int, frame: JSON) -> Message:
+        channel_id, message_id = numbered(frame.get("channel_id"), "channel_id"), numbered(frame.get("message_id"), "message_id")
+        return self._world.message_for(person_id, channel_id, message_id)
+
+
+def _take(frame: JSON, name: str, kind: type[Any]) -> Any:
+    value = frame.get(name, kind() if kind is not str else None)
+    if not isinstance(value, kind):
+        raise RefusedError(f"{name} is missing or not what it should be.")
+    return value
+
+
+def _emoji(frame: JSON) -> str:
+    emoji: str = _take(frame, "emoji", str)
+    if not 1 <= len(emoji) <= 64:
+        raise RefusedError("That is no emoji.")
+    return emoji
+
+
+def _interaction(record: Interaction) -> JSON:
+    return {"interaction_id": str(record.id)}

@@ -1,0 +1,65 @@
+"""Collects the `resolved` block of an interaction: the objects behind the ids that a person chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, numbered
+from sandbox.discord.world import Channel, Message, World
+
+
+class Resolver:
+    """Each method takes a wire value, notes the object behind it and returns its id. Raises `RefusedError` for what is not there."""
+
+    def __init__(self, *, world: World, viewer_id: int, channel: Channel, find_upload: Callable[[str], Upload]) -> None:
+        self._world = world
+        self._viewer_id = viewer_id
+        self._channel = channel
+        self._find_upload = find_upload
+        self._resolved: dict[str, dict[str, JSON]] = {}
+
+    def block(self) -> JSON:
+        """`{"resolved": ...}` for an interaction's data, empty if nothing was chosen."""
+        return {"resolved": self._resolved} if self._resolved else {}
+
+    def user(self, value: Any) -> str:
+        user_id = numbered(value)
+        member = self._world.member_json(user_id, with_user=False)
+        if member is None:
+            raise RefusedError("There is no such member here.")
+        self._note("users", user_id, self._world.user_json(user_id))
+        if self._channel.guild_id is not None:
+            self._note("members", user_id, {**member, "permissions": "0"})
+        return str(user_id)
+
+    def role(self, value: Any) -> str:
+        role_id = numbered(value)
+        role = self._world.role_json(role_id)
+        if role is None or self._channel.guild_id is None:
+            raise RefusedError("There is no such role here.")
+        return self._note("roles", role_id, role)
+
+    def mentionable(self, value: Any) -> str:
+        known = self._world.role_json(numbered(value))
+        return self.user(value) if known is None else self.role(value)
+
+    def channel(self, value: Any) -> str:
+        channel = self._world.channel_for(self._viewer_id, numbered(value))
+        return self._note("channels", channel.id, self._world.channel_json(channel, viewer_id=self._viewer_id))
+
+    def attachment(self, value: Any) -> str:
+        if not isinstance(value, dict) or not isinstance(value.get("upload"), str):
+            raise RefusedError("A file must be uploaded first.")
+        upload = self._find_upload(value["upload"])
+        if len(upload.data) > UPLOAD_LIMIT_BYTES:
+            raise RefusedError(f"{upload.filename} is larger than {UPLOAD_LIMIT_BYTES // 1024**2} MiB.")
+        kept = self._world.keep_file(upload, self._channel.id)
+        return self._note("attachments", int(kept["id"]), {**kept, "ephemeral": True})
+
+    def message(self, message: Message) -> str:
+        return self._note("messages", message.id, self._world.message_json(message))
+
+    def _note(self, kind: str, key: int, value: JSON) -> str:
+        self._resolved.setdefault(kind, {})[str(key)] = value
+        return str(key)

@@ -1,0 +1,130 @@
+"""Composition of the local Discord: one port for the API, the gateway, the CDN, and the door for people."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from yarl import URL
+
+from sandbox.discord.cdn import Cdn, Shelf
+from sandbox.discord.gateway import Gateway
+from sandbox.discord.people import People
+from sandbox.discord.rest import Rest
+from sandbox.discord.wire import FIRST_ANSWER_S
+from sandbox.discord.world import World
+from sandbox.faults import Switchboard
+
+_PAGE = Path(__file__).parent / "page"
+_LARGEST_REQUEST_BYTES = 256 * 1024 * 1024  # ten files, also when some of them are too large and shall be told so
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscordServer:
+    """Where the local Discord is."""
+
+    url: str  # the chat page, and the base of the door for people
+    api_url: str  # what discord.py's `Route.BASE` gets
+    gateway_url: str  # what `DiscordWebSocket.DEFAULT_GATEWAY` gets
+    cdn_host: str  # host and port of attachment links
+    token: str  # the bot's token
+    application_id: int
+    guild_id: int
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def serve(
+    *,
+    switchboard: Switchboard,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    now: Callable[[], datetime] = _utc_now,
+    first_answer_s: float = FIRST_ANSWER_S,
+    privileged_intents: frozenset[str] = frozenset(),
+) -> AsyncIterator[DiscordServer]:
+    """Run the local Discord until the block ends.
+
+    `port` 0 takes a free one. `now` gives aware times. `first_answer_s` is how long the bot has for its first answer to an interaction.
+    `privileged_intents` (`members`, `presences`, `message_content`) are those that the application has been given in the portal.
+    """
+    with socket.create_server((host, port)) as listener:
+        base = f"{host}:{listener.getsockname()[1]}"
+        app, server = _assemble(base, switchboard, now, first_answer_s, privileged_intents)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener).start()
+            yield server
+        finally:
+            await runner.cleanup()
+
+
+def _assemble(
+    base: str, switchboard: Switchboard, now: Callable[[], datetime], first_answer_s: float, privileged: frozenset[str]
+) -> tuple[web.Application, DiscordServer]:
+    url, gateway_url = f"http://{base}", f"ws://{base}/gateway"
+    shelf = Shelf(base_url=url, now=now)
+    world = World(shelf=shelf, now=now, first_answer_s=first_answer_s)
+    token = _token_for(world.bot_id)
+    gateway = Gateway(world=world, switchboard=switchboard, token=token, url=gateway_url, privileged=privileged)
+    people = People(world=world, gateway=gateway, switchboard=switchboard, first_answer_s=first_answer_s)
+    rest = Rest(
+        world=world,
+        switchboard=switchboard,
+        interactions=people.interactions,
+        token=token,
+        gateway_url=gateway_url,
+        reads_content=gateway.reads_content,
+        now=now,
+    )
+    app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES, middlewares=[_own_pages_only])
+    app.on_shutdown.extend([gateway.hang_up, people.hang_up])
+    app.router.add_get("/", _front_page)
+    app.router.add_static("/page/", _PAGE)
+    app.router.add_get("/people", people.list_people)
+    app.router.add_post("/people/uploads", people.upload)
+    app.router.add_get("/people/socket", people.socket)
+    app.router.add_get("/gateway", gateway.handle)
+    app.router.add_get("/gateway/", gateway.handle)
+    app.router.add_get("/attachments/{channel}/{attachment}/{filename}", Cdn(shelf=shelf, switchboard=switchboard).handle)
+    app.router.add_route("*", "/api/{path:.*}", rest.handle)
+    server = DiscordServer(
+        url=url,
+        api_url=f"{url}/api/v10",
+        gateway_url=gateway_url,
+        cdn_host=base,
+        token=token,
+        application_id=world.application_id,
+        guild_id=int(world.guild_json["id"]),
+    )
+    return app, server
+
+
+@web.middleware
+async def _own_pages_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what another site's page asks for in a browser; programs send no origin."""
+    origin = request.headers.get("Origin")
+    if origin is not None and URL(origin).authority != request.host:
+        raise web.HTTPForbidden(text="Only the local Discord's own page may ask this.")
+    return await handler(request)
+
+
+async def _front_page(_: web.Request) -> web.FileResponse:
+    return web.FileResponse(_PAGE / "index.html")
+
+
+def _token_for(bot_id: int) -> str:
+    """A token in Discord's shape: the bot's id in base64, a time, a signature. It opens nothing but this server."""
+    account = base64.b64encode(str(bot_id).encode()).decode().rstrip("=")
+    return f"{account}.LOCAL0.local-sandbox-token-of-easel-0000000"

@@ -1,0 +1,75 @@
+"""What every room of the local Discord shares: errors as Discord writes them, uploads and limits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+JSON = dict[str, Any]  # an object as it travels on the wire
+
+UPLOAD_LIMIT_BYTES = 10 * 1024 * 1024  # one file, in a server without boosts
+TOKEN_LIFE_S = 15 * 60  # how long an interaction's token may be used
+FIRST_ANSWER_S = 3.0  # how long an application has for its first answer
+EPHEMERAL = 1 << 6  # message flag: only its person sees it
+
+
+class ApiError(Exception):
+    """An answer that is an error: HTTP status, Discord's own code, a sentence.
+
+    Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes
+    """
+
+    def __init__(self, status: int, code: int, message: str, *, more: JSON | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+        self.body: JSON = {"message": message, "code": code, **(more or {})}
+
+
+class RefusedError(Exception):
+    """Discord's own client would not let a person do this; the text is the sentence they read."""
+
+
+def not_found() -> ApiError:
+    return ApiError(404, 0, "404: Not Found")
+
+
+def unauthorised() -> ApiError:
+    return ApiError(401, 0, "401: Unauthorized")
+
+
+def invalid_form(detail: str) -> ApiError:
+    return ApiError(400, 50035, f"Invalid Form Body: {detail}")
+
+
+def too_large() -> ApiError:
+    return ApiError(413, 40005, "Request entity too large")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """One file on its way in."""
+
+    filename: str
+    data: bytes = field(repr=False)
+    content_type: str = "application/octet-stream"
+    description: str | None = None
+
+    @property
+    def fp(self) -> BytesIO:
+        """A fresh reader: a refused call must not leave the file read to its end."""
+        return BytesIO(self.data)
+
+
+def safe_filename(name: str) -> str:
+    """Discord's own habit: what does not belong in an address becomes an underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("\\", "/").rsplit("/", 1)[-1]) or "unknown"
+
+
+def numbered(value: object, what: str = "id") -> int:
+    """A snowflake from its wire form. Raises `RefusedError` for anything else."""
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value).isdecimal():
+        return int(value)
+    raise RefusedError(f"The {what} is not a number.")

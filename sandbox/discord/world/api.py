@@ -1,0 +1,128 @@
+"""What the bot asks of the world over HTTP, and what it hears of it over the gateway."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import discord
+from simcord import intents as gating
+from simcord.backend import serializers
+from simcord.backend.errors import BackendError
+from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
+
+from sandbox.discord.wire import JSON, ApiError, Upload, invalid_form, not_found
+from sandbox.discord.world.engine import Engine
+
+_log = logging.getLogger(__name__)
+
+
+class Api:
+    """Raises `ApiError` where Discord's API would answer with an error."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
+        engine.subscribers.append(self._emitted)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: dict[str, str] | None = None,
+        files: Iterable[Upload] = (),
+        reason: str | None = None,
+        reads_content: bool = False,
+    ) -> Any:
+        """One call of the HTTP API. Fields that Discord has and simcord has not are left out, as Discord ignores what it does not know."""
+        try:
+            answer = dispatch(
+                self._engine,
+                method,
+                path,
+                json=body,
+                params=dict(params or {}),
+                files=list(files),
+                reason=reason,
+                message_content_access=reads_content,
+            )
+        except UnsupportedField as unknown:
+            _log.warning("%s %s: field(s) %s are left out", method, path, ", ".join(unknown.fields))
+            lighter = _without(body, set(unknown.fields))
+            if lighter == body:
+                raise invalid_form(", ".join(unknown.fields)) from unknown
+            return self.call(method, path, body=lighter, params=params, files=files, reason=reason, reads_content=reads_content)
+        except RouteNotImplemented as unknown:
+            _log.warning("%s %s is not known here", method, path)
+            raise not_found() from unknown
+        except BackendError as error:
+            raise ApiError(error.status, error.code, error.message, more={"errors": error.errors} if error.errors else None) from error
+        except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
+            raise invalid_form(str(error)) from error
+        return self._engine.mended(answer)
+
+    def listen(self, listener: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Hear every gateway event, before any intent is applied."""
+        self._listeners.append(listener)
+
+    def shaped(self, event: str, payload: Mapping[str, Any], intents_value: int) -> JSON | None:
+        """An event as a bot with these intents gets it: `None` if not at all, without message content if it may not read it."""
+        intents = discord.Intents.none()
+        intents.value = intents_value
+        gate = gating.required_intent(event, payload)
+        if gate is not None and not getattr(intents, gate):
+            return None
+        mine: JSON = self._engine.mended(deepcopy(dict(payload)))
+        if event == "MESSAGE_REACTION_ADD":
+            message = self._engine.messages.get(int(mine["channel_id"]), {}).get(int(mine["message_id"]))
+            mine["message_author_id"] = str(message.author_id) if message else None
+        if event == "GUILD_CREATE":
+            gating.prune_guild_create(mine, intents, self._engine.bot_user.id)
+        if not intents.message_content:
+            self._censor(event, mine)
+        return mine
+
+    def guild_creates(self) -> list[JSON]:
+        return [dict(serializers.guild_create_payload(self._engine, guild)) for guild in self._engine.guilds.values()]
+
+    def members_chunk(self, asked: JSON) -> JSON:
+        """The answer to a request for members, by ids or by the beginning of a name."""
+        guild = self._engine.get_guild(int(asked["guild_id"]))
+        members = list(guild.members.values())
+        wanted = asked.get("user_ids")
+        if wanted is not None:
+            ids = {int(user_id) for user_id in (wanted if isinstance(wanted, list) else [wanted])}
+            members = [member for member in members if member.user_id in ids]
+        elif asked.get("query"):
+            members = [m for m in members if self._engine.users[m.user_id].name.lower().startswith(str(asked["query"]).lower())]
+        members = members[: asked.get("limit") or None]
+        return {
+            "guild_id": str(asked["guild_id"]),
+            "members": [serializers.member_payload(self._engine, guild, member) for member in members],
+            "chunk_index": 0,
+            "chunk_count": 1,
+            "not_found": [],
+            "nonce": asked.get("nonce"),
+        }
+
+    def _censor(self, event: str, payload: JSON) -> None:
+        if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
+            gating.censor_message(payload, self._engine.bot_user.id, backend=self._engine)
+        for message in (payload.get("data") or {}).get("resolved", {}).get("messages", {}).values():
+            gating.censor_message(message, self._engine.bot_user.id, backend=self._engine, exempt_root=True)
+        if event == "INTERACTION_CREATE" and isinstance(payload.get("message"), dict):
+            gating.censor_message(payload["message"], self._engine.bot_user.id, backend=self._engine, exempt_root=True)
+
+    def _emitted(self, event: str, payload: Mapping[str, Any]) -> None:
+        for listener in self._listeners:
+            listener(event, payload)
+
+
+def _without(body: Any, fields: set[str]) -> Any:
+    if not isinstance(body, dict):
+        return body
+    return {key: _without(value, fields) if key in ("data", "message") else value for key, value in body.items() if key not in fields}

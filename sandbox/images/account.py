@@ -1,0 +1,37 @@
+"""Who is calling: an API key, its namespace and its money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+REFUSED_KEY = "wrong"
+DEMO_KEY = "sandbox-key"
+
+
+@dataclass(kw_only=True)
+class Account:
+    """One key is one account; a generation belongs to the account that enqueued it."""
+
+    key: str
+    credit_usd: Decimal
+    namespace: str = "sandbox"
+
+    def can_pay(self, cost_usd: Decimal) -> bool:
+        return cost_usd <= self.credit_usd
+
+
+class Accounts:
+    """Accounts come into being at the first call of their key."""
+
+    def __init__(self, *, credit_usd: Decimal) -> None:
+        self._credit_usd = credit_usd
+        self._accounts: dict[str, Account] = {}
+
+    def of(self, authorization: str) -> Account | None:
+        """The account of an `Authorization` header; any key is accepted but an empty one and the literal `wrong`."""
+        scheme, _, key = authorization.partition(" ")
+        key = key.strip()
+        if scheme.casefold() != "bearer" or not key or key == REFUSED_KEY:
+            return None
+        return self._accounts.setdefault(key, Account(key=key, credit_usd=self._credit_usd))

@@ -1,0 +1,79 @@
+"""The models that the local image API offers. The facts are data, in models.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model: `facts` is the object that is sent, word for word."""
+
+    facts: Json
+
+    @property
+    def id(self) -> str:
+        return str(self.facts["id"])
+
+    @property
+    def media_type(self) -> str | None:
+        """`image`, `video`, or None for a model that makes neither."""
+        return next((kind for kind in ("image", "video") if kind in self.facts["capabilities"]["output"]), None)
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What one generation costs, in US dollars."""
+        pricing = self.facts["pricing"]
+        return Decimal(str(pricing.get("cost_per_image", pricing.get("cost_per_second", 0))))
+
+    @property
+    def schema(self) -> Json:
+        return self.facts.get("request_schema") or self.facts.get("json_request_schema") or {}
+
+    def default(self, name: str) -> Any:
+        """The default of one parameter, or None."""
+        return self.schema.get("properties", {}).get(name, {}).get("default")
+
+    def complaint(self, parameters: Json) -> str | None:
+        """What is wrong with the parameters, as a sentence, or None. Names that the schema lacks are wrong too."""
+        error = next(self._validator.iter_errors(parameters), None)
+        if error is None:
+            return None
+        where = ".".join(str(step) for step in error.instance_path)
+        return f"Invalid value for {where}: {error.message}" if where else error.message
+
+    @cached_property
+    def _validator(self) -> jsonschema_rs.Draft202012Validator:
+        return jsonschema_rs.Draft202012Validator({**self.schema, "additionalProperties": False})
+
+
+class Catalog:
+    """All models, in the order in which they are listed."""
+
+    def __init__(self, facts: list[Json] | None = None) -> None:
+        facts = facts if facts is not None else json.loads(files(__package__).joinpath("models.json").read_text("utf-8"))
+        self._models = {each["id"]: Model(facts=each) for each in facts}
+
+    def find(self, model_id: str) -> Model | None:
+        return self._models.get(model_id)
+
+    def listed(self, *, developer: str | None = None, action: str | None = None) -> list[Json]:
+        """Facts of the models of one developer (in any case of letters) that allow a fine-tuning action."""
+        facts = [model.facts for model in self._models.values()]
+        if developer:
+            facts = [each for each in facts if each["developer"]["name"].casefold() == developer.casefold()]
+        return [each for each in facts if not action or action in each["actions"]]
+
+    def search(self, words: str) -> list[Json]:
+        """Facts of the models whose id or name holds `words`."""
+        needle = words.casefold()
+        return [each for each in self.listed() if needle in f"{each['id']} {each['display_name']}".casefold()]

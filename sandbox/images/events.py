@@ -1,0 +1,148 @@
+"""The event stream: who listens, what is sent, and every way in which it can misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from sandbox.faults import Switchboard
+    from sandbox.images.account import Account
+    from sandbox.images.timing import Timing
+
+COMPLETED = "media_generation_completed"
+KEEP_ALIVE = b": keep-alive\n\n"
+HUGE_BYTES = 4 * 2**20
+WAITING_PARCELS = 256  # a listener that is further behind is cut off
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """What is written for one event, write by write."""
+
+    writes: tuple[bytes, ...]
+    cut: bool = False  # then the stream breaks off
+
+
+class EventStreams:
+    """All open streams. Nothing is kept for those who are not connected: no ids, no replay."""
+
+    def __init__(self, *, switchboard: Switchboard, timing: Timing) -> None:
+        self._switchboard = switchboard
+        self._timing = timing
+        self._inboxes: dict[asyncio.Queue[Parcel], Account] = {}
+        switchboard.listen(self._hang_up_if_refused)
+
+    def __len__(self) -> int:
+        return len(self._inboxes)
+
+    def publish(self, account: Account, event: dict[str, Any]) -> None:
+        """Send one completion event to every stream of the account, with the faults that are on."""
+        if self._switchboard.strikes("events-lost") or self._switchboard.strikes("events-silent"):
+            return
+        parcel = _parcel(event, self._switchboard)
+        for inbox in [inbox for inbox, owner in self._inboxes.items() if owner is account]:
+            self._put(inbox, parcel)
+
+    async def serve(self, request: web.Request, account: Account) -> web.StreamResponse:
+        """Hold one stream open until the client leaves, a fault cuts it, or `hang_up` ends it."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        with self._listening(account) as inbox:
+            await response.prepare(request)
+            while True:
+                parcel = await self._next(inbox)
+                for piece in parcel.writes:
+                    await response.write(piece)
+                    await asyncio.sleep(0)  # every piece travels on its own
+                if parcel.cut:
+                    _cut(request)
+                    return response
+
+    def hang_up(self) -> None:
+        """End every open stream."""
+        for inbox in list(self._inboxes):
+            self._put(inbox, Parcel(writes=(), cut=True))
+
+    @contextmanager
+    def _listening(self, account: Account) -> Iterator[asyncio.Queue[Parcel]]:
+        inbox: asyncio.Queue[Parcel] = asyncio.Queue(WAITING_PARCELS)
+        self._inboxes[inbox] = account
+        try:
+            yield inbox
+        finally:
+            self._inboxes.pop(inbox, None)
+
+    async def _next(self, inbox: asyncio.Queue[Parcel]) -> Parcel:
+        try:
+            async with asyncio.timeout(self._timing.keep_alive_s):
+                return await inbox.get()
+        except TimeoutError:
+            silent = self._switchboard.is_on("events-silent")
+            return Parcel(writes=() if silent else (KEEP_ALIVE,))
+
+    def _put(self, inbox: asyncio.Queue[Parcel], parcel: Parcel) -> None:
+        """A listener that does not read loses what waits for it, and then its stream."""
+        if inbox.full():
+            while not inbox.empty():
+                inbox.get_nowait()
+            parcel = Parcel(writes=(), cut=True)
+        inbox.put_nowait(parcel)
+
+    def _hang_up_if_refused(self) -> None:
+        if self._switchboard.is_on("events-refused"):
+            self.hang_up()
+
+
+def _cut(request: web.Request) -> None:
+    """What was written still goes out; the stream's own end does not."""
+    if request.transport is not None:
+        request.transport.close()
+
+
+def frame(name: str, data: dict[str, Any], *, ending: str = "\n") -> bytes:
+    """One event. The JSON has no spaces: a documented client looks for `"generation_id":"<id>"` with awk."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return f"event: {name}{ending}data: {text}{ending}{ending}".encode()
+
+
+def _parcel(event: dict[str, Any], switchboard: Switchboard) -> Parcel:
+    pieces: list[bytes] = []
+    if switchboard.strikes("events-other-types"):
+        pieces += [frame("repository_pushed", {"repo": "sandbox/pictures"}), frame("message", {"text": "no news"})]
+    if switchboard.strikes("events-strangers"):
+        pieces.append(frame(COMPLETED, _stranger()))
+    if switchboard.strikes("events-huge"):
+        pieces.append(frame(COMPLETED, _stranger() | {"note": "x" * HUGE_BYTES}))
+    if switchboard.strikes("events-garbled"):
+        pieces += _garbled(event)
+    else:
+        pieces.append(frame(COMPLETED, event))
+    if switchboard.strikes("events-doubled"):
+        pieces.append(frame(COMPLETED, event))
+    return Parcel(writes=tuple(pieces), cut=switchboard.strikes("events-cut"))
+
+
+def _stranger() -> dict[str, Any]:
+    """A completion that belongs to another application of the same account."""
+    url = "https://hub.oxen.ai/api/repos/elau/assets/file/main/elsewhere.png"
+    return {"generation_id": str(uuid.uuid4()), "status": "succeeded", "media_type": "image", "model": "elsewhere", "url": url}
+
+
+def _garbled(event: dict[str, Any]) -> list[bytes]:
+    """Noise that the standard says to skip, then the event with other line endings, in pieces of seven bytes."""
+    noise = (
+        b": \xff\xfe bad UTF-8 in a comment\r\n:\r\n"
+        b"noise\xc3: \x80\r\n\r\n"
+        b"event: " + COMPLETED.encode() + b"\r\n\r\n"  # no data: never dispatched
+        b"data\r\n\r\n"  # an empty message
+        b"retry: soon\rid: \xf0\x9f\r\r"
+    )
+    whole = noise + frame(COMPLETED, event, ending="\r\n")
+    return [whole[start : start + 7] for start in range(0, len(whole), 7)]

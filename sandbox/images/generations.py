@@ -1,0 +1,106 @@
+"""One generation: what was asked for, how it stands, and its row on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.images.account import Account
+    from sandbox.images.catalog import Model
+
+
+class Status(StrEnum):
+    """The documented states."""
+
+    QUEUED = "queued"  # accepted, not begun
+    PROCESSING = "processing"  # being painted
+    SUCCEEDED = "succeeded"  # the picture can be fetched
+    FAILED = "failed"  # there will be no picture; error_message says why
+    CANCELLED = "cancelled"  # stopped, by the client or by the provider
+
+
+ACTIVE = frozenset({Status.QUEUED, Status.PROCESSING})
+
+# Fields of a request that are the API's own. Everything else belongs to the model.
+ENVELOPE = frozenset({"model", "prompt", "num_generations", "target_namespace", "target_repo", "target_directory", "response_format"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a client asks for."""
+
+    account: Account
+    model: Model
+    body: dict[str, Any]  # the request as it came
+
+    @property
+    def prompt(self) -> Any:
+        """As submitted: it may be missing or no text, which only the model finds out."""
+        return self.body.get("prompt")
+
+    @property
+    def namespace(self) -> str:
+        return str(self.body.get("target_namespace") or self.account.namespace)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is passed to the model beside the prompt."""
+        return {name: value for name, value in self.body.items() if name not in ENVELOPE}
+
+
+@dataclass(kw_only=True, eq=False)
+class Generation:
+    """A row that changes while it runs. Times are Unix seconds."""
+
+    order: Order
+    seed: int  # the submitted one, or drawn by lot
+    in_queue: bool  # False for a synchronous call: the queue's list and the event stream leave it out
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: Status = Status.QUEUED
+    error: str | None = None
+    enqueued_at: int = field(default_factory=lambda: int(time.time()))
+    started_at: int | None = None
+    completed_at: int | None = None
+    first_link_is_stale: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def media_type(self) -> str:
+        return self.order.model.media_type or "image"
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """About what the row costs in memory: inline references are what makes it heavy."""
+        return 2_000 + sum(len(str(value)) for value in self.order.body.values())
+
+    def begin(self) -> None:
+        self.status, self.started_at = Status.PROCESSING, int(time.time())
+
+    def end(self, status: Status, error: str | None = None) -> None:
+        self.status, self.error, self.completed_at = status, error, int(time.time())
+        self.ended.set()
+
+    def row(self, result_url: str | None) -> dict[str, Any]:
+        """The row as it is sent: the submitted parameters stand beside the API's own fields."""
+        return {
+            **self.order.parameters,
+            "generation_id": self.id,
+            "model_name": self.order.model.id,
+            "prompt": self.order.prompt,
+            "media_type": self.media_type,
+            "status": self.status,
+            "result_url": result_url,
+            "error_message": self.error,
+            "enqueued_at": self.enqueued_at,
+            "started_at": self.started_at,
+            "completed_at": self.completed_at,
+            "target_namespace": self.order.namespace,
+            "target_repo": self.order.body.get("target_repo"),
+            "target_directory": self.order.body.get("target_directory"),
+        }

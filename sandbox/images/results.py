@@ -1,0 +1,139 @@
+"""Links to results: presigned, expiring, and every way in which a download can disappoint."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import struct
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from sandbox.images.workshop import CannotPaint
+from sandbox.painter import extension_of
+
+if TYPE_CHECKING:
+    from sandbox.faults import Switchboard
+    from sandbox.images.generations import Generation
+    from sandbox.images.queue import Queue
+    from sandbox.images.timing import Timing
+    from sandbox.images.workshop import Workshop
+    from sandbox.painter import Picture
+
+PIECE_BYTES = 2**16
+HUGE_BYTES = 512 * 2**20
+BOMB_SIDE_PX = 20_000
+PRIVATE_URL = "http://10.255.255.1/picture.png"
+
+Send = Callable[[web.Request, "Picture"], Awaitable[web.StreamResponse]]
+
+
+class Results:
+    """Signs links and answers them."""
+
+    def __init__(self, *, queue: Queue, workshop: Workshop, switchboard: Switchboard, timing: Timing) -> None:
+        self._queue = queue
+        self._workshop = workshop
+        self._switchboard = switchboard
+        self._timing = timing
+        self._secret = secrets.token_bytes(32)
+        self.base_url = ""  # known once the server listens
+
+    def link(self, generation: Generation, *, stale: bool = False) -> str:
+        """A fresh link that works for the link's lifetime, or one that has expired already."""
+        expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # so fine that no two links are the same
+        extension = extension_of(generation.order.parameters.get("output_format") or generation.order.model.default("output_format"))
+        path = f"/results/{generation.id}.{extension}"
+        return f"{self.base_url}{path}?expires={expires}&signature={self._signature(path, expires)}"
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """Answer `GET /results/{name}`. A link needs no key; 403 for one that has expired or was tampered with."""
+        expires = request.query.get("expires", "0")
+        signed = hmac.compare_digest(self._signature(request.path, expires).encode(), request.query.get("signature", "").encode())
+        if not signed or float(expires) < time.time():
+            return web.Response(status=403, text="Request has expired")
+        generation = self._queue.find(request.match_info["name"].partition(".")[0])
+        if generation is None:
+            return web.Response(status=404, text="Not found")
+        for fault, send in _FAULTY.items():
+            if self._switchboard.strikes(fault):
+                return await send(request, await self._workshop.picture(generation))
+        try:
+            return await _send_whole(request, await self._workshop.picture(generation))
+        except CannotPaint as error:  # it is no longer kept, and its references are gone
+            return web.Response(status=410, text=str(error))
+
+    def _signature(self, path: str, expires: str) -> str:
+        return hmac.new(self._secret, f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+async def _send(request: web.Request, media_type: str, data: bytes, *, of_bytes: int) -> web.StreamResponse:
+    """Stream `data` under a content length of `of_bytes`; a shorter body is cut off there."""
+    response = web.StreamResponse(headers={"Content-Type": media_type, "Content-Length": str(of_bytes)})
+    await response.prepare(request)
+    for start in range(0, len(data), PIECE_BYTES):
+        await response.write(data[start : start + PIECE_BYTES])
+    if len(data) < of_bytes and request.transport is not None:
+        request.transport.close()
+    return response
+
+
+async def _send_whole(request: web.Request, picture: Picture) -> web.StreamResponse:
+    return await _send(request, picture.media_type, picture.data, of_bytes=len(picture.data))
+
+
+async def _send_half(request: web.Request, picture: Picture) -> web.StreamResponse:
+    return await _send(request, picture.media_type, picture.data[: len(picture.data) // 2], of_bytes=len(picture.data))
+
+
+async def _send_huge(request: web.Request, picture: Picture) -> web.StreamResponse:
+    """Without a content length, so that only counting helps."""
+    response = web.StreamResponse(headers={"Content-Type": picture.media_type})
+    await response.prepare(request)
+    await response.write(picture.data)
+    for _ in range(HUGE_BYTES // PIECE_BYTES):
+        await response.write(bytes(PIECE_BYTES))
+    return response
+
+
+async def _send_web_page(request: web.Request, picture: Picture) -> web.StreamResponse:
+    del request, picture
+    return web.Response(text="<!doctype html><title>Sign in</title><p>Please sign in to see this picture.", content_type="text/html")
+
+
+async def _send_bomb(request: web.Request, picture: Picture) -> web.StreamResponse:
+    del picture
+    data = await asyncio.to_thread(_bomb)
+    return await _send(request, "image/png", data, of_bytes=len(data))
+
+
+async def _send_elsewhere(request: web.Request, picture: Picture) -> web.StreamResponse:
+    del request, picture
+    raise web.HTTPFound(PRIVATE_URL)
+
+
+_FAULTY: dict[str, Send] = {
+    "result-cut": _send_half,
+    "result-huge": _send_huge,
+    "result-not-image": _send_web_page,
+    "result-bomb": _send_bomb,
+    "result-elsewhere": _send_elsewhere,
+}
+
+
+def _bomb() -> bytes:
+    """A valid PNG of a few dozen kilobytes that unpacks to 400 million white pixels."""
+    packer = zlib.compressobj(9)
+    row = b"\0" + b"\xff" * (BOMB_SIDE_PX // 8)
+    rows = b"".join(packer.compress(row * 100) for _ in range(BOMB_SIDE_PX // 100)) + packer.flush()
+    header = struct.pack(">IIBBBBB", BOMB_SIDE_PX, BOMB_SIDE_PX, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, body) for name, body in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")))
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

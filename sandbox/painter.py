@@ -1,0 +1,225 @@
+"""Draws the sandbox's pictures from prompt and seed: the same in, the same out, to the byte."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+
+from sandbox.scenes import Palette, Size, palette_for, scene_for
+
+LONG_SIDE_PX = 768  # at 1 MP; moderate, so that a picture takes a tenth of a second
+FINER = 2  # scenes are drawn at twice the size and reduced: smooth edges
+REFERENCE_LIMIT_PX = 50_000_000
+ASPECT_LIMIT = 3.0
+
+
+class UnreadableReference(ValueError):
+    """A reference that is no picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """What to draw. Names of parameters are the painter's own; every model has others."""
+
+    prompt: str
+    seed: int
+    aspect_ratio: str = "1:1"  # "w:h", or "match_input_image": that of the first reference
+    resolution: str = "1 MP"
+    steps: int = 28  # fewer than 28 leave the picture softer
+    guidance: float = 2.0  # more makes its colours stronger
+    output_format: str = "png"  # png, jpg, jpeg or webp
+    quality: int | str = "standard"  # 0 to 100, or standard or high; PNG has none
+    references: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An encoded picture."""
+
+    data: bytes
+    media_type: str
+
+
+def paint(brief: Brief) -> Picture:
+    """Draw and encode one picture. Raise `UnreadableReference` for bytes that are no picture."""
+    references = [_opened(each) for each in brief.references]
+    size = _size(brief, references)
+    lot = random.Random(f"{brief.prompt}|{brief.seed}")
+    words = set("".join(each if each.isalnum() else " " for each in brief.prompt.casefold()).split())
+    palette = palette_for(words, lot)
+    image = scene_for(words, lot)(_finer(size), palette, lot).reduce(FINER)
+    if references:
+        image = _collage(image, references, palette, lot)
+    if words & {"watercolor", "watercolour", "painting"}:
+        image = _on_paper(image, lot)
+    image = _finished(image, brief)
+    _label(image, brief.prompt, brief.seed)
+    return _encoded(image, brief)
+
+
+def placeholder(name: str) -> bytes:
+    """A PNG that stands for a picture which this machine cannot fetch."""
+    return paint(Brief(prompt=name.rpartition("/")[2] or name, seed=0, resolution="0.5 MP")).data
+
+
+def extension_of(output_format: Any) -> str:
+    """The end of a file's name for an output format: png, jpg or webp."""
+    return {"jpeg": "jpg", "jpg": "jpg", "webp": "webp"}.get(str(output_format), "png")
+
+
+# Sizes
+
+
+def _size(brief: Brief, references: list[Image.Image]) -> Size:
+    """Width and height in pixels, both even."""
+    ratio = 1.0
+    if brief.aspect_ratio == "match_input_image":
+        ratio = references[0].width / references[0].height if references else 1.0
+    elif ":" in brief.aspect_ratio:
+        width, height = brief.aspect_ratio.split(":")
+        ratio = int(width) / int(height)
+    ratio = min(max(ratio, 1 / ASPECT_LIMIT), ASPECT_LIMIT)
+    long_px = LONG_SIDE_PX * math.sqrt(float(brief.resolution.split()[0]))
+    wide, high = (long_px, long_px / ratio) if ratio >= 1 else (long_px * ratio, long_px)
+    return round(wide / 2) * 2, round(high / 2) * 2
+
+
+def _finer(size: Size) -> Size:
+    return size[0] * FINER, size[1] * FINER
+
+
+# What happens to a picture after its scene is drawn
+
+
+def _opened(data: bytes) -> Image.Image:
+    """A reference, upright, in RGB, reduced to what is needed."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        if image.width * image.height > REFERENCE_LIMIT_PX:
+            raise UnreadableReference(f"Input image is too large: {image.width}x{image.height} pixels")
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise error if isinstance(error, UnreadableReference) else UnreadableReference("cannot identify image file") from error
+    upright.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+    return upright
+
+
+def _collage(ground: Image.Image, references: list[Image.Image], palette: Palette, lot: random.Random) -> Image.Image:
+    """Every reference, recoloured, framed and hung a little crooked on the scene."""
+    columns = math.ceil(math.sqrt(len(references) * ground.width / ground.height))
+    columns = min(max(columns, 1), len(references))
+    rows = math.ceil(len(references) / columns)
+    cell_w, cell_h = ground.width / columns, ground.height * 0.92 / rows
+    image = ground.filter(ImageFilter.GaussianBlur(3))
+    for number, reference in enumerate(references):
+        row, column = divmod(number, columns)
+        in_row = min(columns, len(references) - row * columns)
+        framed = _framed(_recoloured(reference, palette, lot), (cell_w * 0.8, cell_h * 0.8), lot.uniform(-5, 5))
+        x = (ground.width - in_row * cell_w) / 2 + (column + 0.5) * cell_w - framed.width / 2
+        y = (row + 0.5) * cell_h + ground.height * 0.01 - framed.height / 2
+        image.paste(framed, (int(x), int(y)), framed)
+    return image
+
+
+def _recoloured(reference: Image.Image, palette: Palette, lot: random.Random) -> Image.Image:
+    """Half the reference with its hues turned, half a print in the palette's colours."""
+    hue, saturation, value = reference.convert("HSV").split()
+    turned = Image.merge("HSV", (hue.point(_turn_by(lot.randrange(24, 232))), saturation, value)).convert("RGB")
+    tones = ImageOps.autocontrast(ImageOps.grayscale(reference))
+    printed = ImageOps.colorize(tones, black=palette.near, mid=palette.far, white=palette.glow)
+    return Image.blend(turned, printed, 0.55)
+
+
+def _turn_by(steps: int) -> list[int]:
+    return [(value + steps) % 256 for value in range(256)]
+
+
+def _framed(picture: Image.Image, room: tuple[float, float], degrees: float) -> Image.Image:
+    """With a white frame and a soft shadow, as RGBA."""
+    scale = min(room[0] / picture.width, room[1] / picture.height)
+    picture = picture.resize((max(int(picture.width * scale), 1), max(int(picture.height * scale), 1)))
+    border = max(min(picture.size) // 24, 4)
+    framed = ImageOps.expand(picture, border, (250, 249, 245)).convert("RGBA")
+    turned = framed.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    margin = border * 2
+    card = Image.new("RGBA", (turned.width + 2 * margin, turned.height + 2 * margin))
+    shadow = ImageOps.expand(turned.getchannel("A"), margin).point(lambda value: value * 0.45).filter(ImageFilter.GaussianBlur(border))
+    card.putalpha(shadow)
+    card.alpha_composite(turned, (margin, margin))
+    return card
+
+
+def _on_paper(image: Image.Image, lot: random.Random) -> Image.Image:
+    """Watercolour: softened, on grained paper with a pale uneven border."""
+    width, height = image.size
+    grain = _grain(image.size, cells=64, darkest=236, lot=lot)
+    blotches = _grain(image.size, cells=9, darkest=205, lot=lot)
+    wet = ImageChops.multiply(image.filter(ImageFilter.GaussianBlur(1.6)), blotches)
+    mask = Image.new("L", image.size)
+    edge = min(image.size) * 0.045
+    outline = [(edge, edge), (width - edge, edge * 0.8), (width - edge * 0.7, height - edge), (edge * 0.8, height - edge * 0.9)]
+    ImageDraw.Draw(mask).polygon(outline, fill=255)
+    rag = _grain(image.size, cells=24, darkest=135, lot=lot).getchannel(0)
+    soft = ImageChops.multiply(mask.filter(ImageFilter.GaussianBlur(edge / 4)), rag)
+    ragged = soft.point(lambda value: (value - 50) * 3)
+    page = Image.composite(wet, Image.new("RGB", image.size, (250, 246, 238)), ragged)
+    return ImageChops.multiply(page, grain)
+
+
+def _grain(size: Size, *, cells: int, darkest: int, lot: random.Random) -> Image.Image:
+    """Soft grey spots, `cells` of them along each side, from `darkest` to white."""
+    spots = Image.frombytes("L", (cells, cells), lot.randbytes(cells * cells)).resize(size, Image.Resampling.BILINEAR)
+    return Image.merge("RGB", (spots.point(_from_to(darkest, 255)),) * 3)
+
+
+def _from_to(low: int, high: int) -> list[int]:
+    return [low + (high - low) * value // 255 for value in range(256)]
+
+
+def _finished(image: Image.Image, brief: Brief) -> Image.Image:
+    """Steps sharpen, guidance deepens the colours, `high` adds a little crispness."""
+    if brief.steps < 28:
+        image = image.filter(ImageFilter.GaussianBlur((28 - brief.steps) / 9))
+    image = ImageEnhance.Color(image).enhance(0.9 + 0.05 * brief.guidance)
+    return image.filter(ImageFilter.UnsharpMask(1, 60)) if brief.quality == "high" else image
+
+
+def _label(image: Image.Image, prompt: str, seed: int) -> None:
+    """A dark band at the bottom that says what this is; a long prompt is shortened."""
+    font_px = max(image.width // 48, 12)
+    font = ImageFont.load_default(font_px)
+    words = f"sandbox picture · {{}} · seed {seed}"
+    shown = _plain(prompt)[:200]
+    while shown and font.getlength(words.format(shown)) > image.width - 2 * font_px:
+        shown = f"{shown.removesuffix('...')[:-3].rstrip()}..." if len(shown) > 6 else ""
+    top = image.height - 2 * font_px
+    draw = ImageDraw.Draw(image, "RGBA")
+    draw.rectangle((0, top, image.width, image.height), fill=(12, 14, 22, 190))
+    draw.text((font_px, top + font_px), words.format(shown), font=font, fill=(255, 255, 255, 235), anchor="lm")
+
+
+def _plain(text: str) -> str:
+    """One line in the letters that Pillow's own font has: the same on every machine."""
+    letters = unicodedata.normalize("NFKD", " ".join(text.split()))
+    return "".join(each if " " <= each <= "~" else "?" for each in letters if not unicodedata.combining(each))
+
+
+def _encoded(image: Image.Image, brief: Brief) -> Picture:
+    quality = {"standard": 82, "high": 95}.get(str(brief.quality), brief.quality)
+    out = io.BytesIO()
+    match extension_of(brief.output_format):
+        case "jpg":
+            image.save(out, "JPEG", quality=quality)
+            return Picture(data=out.getvalue(), media_type="image/jpeg")
+        case "webp":
+            image.save(out, "WEBP", quality=quality, method=2)
+            return Picture(data=out.getvalue(), media_type="image/webp")
+        case _:
+            image.save(out, "PNG", compress_level=4)
+            return Picture(data=out.getvalue(), media_type="image/png")
