@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -102,8 +101,21 @@ class CheckingResolver(AbstractResolver):
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address, and every IPv4 address that it carries inside, belongs to the public internet."""
-    return all(part.is_global and not part.is_multicast and not part.is_reserved for part in _with_embedded(address))
+    """Whether an address belongs to the public internet; one that only carries an IPv4 address is judged by that."""
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = address.ipv4_mapped or (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None)
+        if carried is not None:
+            return is_public(carried)
+        if address.sixtofour or address.teredo:  # tunnels of another age
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def host_of(url: str) -> str:
+    """A setting's address as an entry for the rules: "https://hub.oxen.ai" is "hub.oxen.ai:443"."""
+    address = URL(url)
+    host = (address.raw_host or "").lower()
+    return f"{f'[{host}]' if ':' in host else host}:{address.port}"
 
 
 def shown(address: URL) -> str:
@@ -116,11 +128,3 @@ def _literal(host: str) -> Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _with_embedded(address: Address) -> Iterable[Address]:
-    yield address
-    if isinstance(address, ipaddress.IPv6Address):
-        teredo = address.teredo or ()
-        nat64 = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
-        yield from (part for part in (address.ipv4_mapped, address.sixtofour, nat64, *teredo) if part is not None)

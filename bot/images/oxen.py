@@ -125,7 +125,7 @@ class Oxen(Provider):
     async def enqueue(self, submission: Submission, *, count: int = 1) -> list[Accepted]:
         """Queue 1 to 4 generations of the same submission."""
         body = self._body(submission) | ({"num_generations": count} if count != 1 else {})
-        answer = await self._api.send("/api/ai/queue", body, timeout_s=60)
+        answer = await self._api.send("/api/ai/queue", body, timeout_s=120)
         if answer.get("generations") == [] or ("generations" not in answer and error_text(answer)):
             raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
         rows = wire.read_generations(answer)

@@ -38,11 +38,12 @@ _DAMAGED: Final = (
     AttributeError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 
 Source = bytes | Path
+
+# Every picture's header is checked against the caller's own limit before Pillow sees it; its global one would only disagree.
+Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, kw_only=True)

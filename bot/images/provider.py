@@ -96,7 +96,10 @@ class Provider(Protocol):
         ...
 
     def listen(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        """The event stream, connected on entry. `ProviderBusy` where it cannot be had, is cut or falls silent."""
+        """The event stream, connected on entry.
+
+        `ProviderBusy` where it cannot be had, is cut or falls silent; `ProviderAccount` where the key is refused.
+        """
         ...
 
     async def models(self) -> Sequence[Mapping[str, Any]]:

@@ -172,7 +172,7 @@ def _plain_keywords(node: Mapping[str, Any]) -> Schema:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18  # NaN compares false
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 2**64  # NaN compares false
 
 
 def _is_count(value: object) -> bool:
