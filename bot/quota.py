@@ -54,7 +54,7 @@ def microcredits(amount: float) -> int:
     return int((Decimal(str(amount)) * MICRO).to_integral_value(ROUND_CEILING))
 
 
-def credits(micro: int, *, up: bool = False) -> str:  # noqa: A001 - the built-in of that name is the prompt's licence text
+def in_credits(micro: int, *, up: bool = False) -> str:
     """An amount for people: "20", "1.4", "0.05"; at most two decimals.
 
     Rounded towards zero, so that nobody is promised more than is there; with `up` away from it, for prices.

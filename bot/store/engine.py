@@ -21,9 +21,9 @@ async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
     While it is open no other process can open it. With `migrate` the schema is brought up to date first, else it has to be.
     Raises StartError: a sentence about what cannot be used and what to do.
     """
-    if url.startswith("sqlite:"):
-        opening = open_sqlite(url.removeprefix("sqlite:").removeprefix("//").removeprefix("/"), upgrade=migrate)
-    elif url.startswith("postgresql:"):
+    if url.startswith("sqlite://"):
+        opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate)
+    elif url.startswith("postgresql://"):
         opening = open_postgres(url, upgrade=migrate)
     else:
         raise StartError("DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name.")

@@ -216,11 +216,11 @@ def _lines(conn: Connection, account: str, limit: int) -> tuple[LedgerLine, ...]
 
 
 def _too_little(bucket: Bucket, *, price: int, available: int, held: int, now: int) -> str:
-    costs = f"This costs {quota.credits(price, up=True)} credits and you have {quota.credits(available)} left"
-    on_hold = f" ({quota.credits(held)} more are on hold for pictures being made)" if held else ""
+    costs = f"This costs {quota.in_credits(price, up=True)} credits and you have {quota.in_credits(available)} left"
+    on_hold = f" ({quota.in_credits(held)} more are on hold for pictures being made)" if held else ""
     at = quota.affordable_at(bucket, available=available, as_of=now, now=now, price=price)
     if at is not None:
         return f"{costs}{on_hold}. There will be enough <t:{-(-at // 1000)}:R>."
     if price > bucket.size:
-        return f"{costs}{on_hold}. Your quota never holds more than {quota.credits(bucket.size)}: ask for fewer or cheaper pictures."
+        return f"{costs}{on_hold}. Your quota never holds more than {quota.in_credits(bucket.size)}: ask for fewer or cheaper pictures."
     return f"{costs}{on_hold}. This quota does not refill by itself; the people who run this bot can help."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import stamina
@@ -43,11 +43,12 @@ class OneProcess:
             if self._conn is not None:
                 log.warning("the database's lock was lost with its connection; taking it again")
             await self.release()
-            conn = await self._engine.connect()
-            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
-                await conn.close()
-                raise StartError(f"Another Easel is using the database {self._where}; stop it first.")
-            self._conn = conn
+            async with AsyncExitStack() as unless_taken:
+                conn = await unless_taken.enter_async_context(self._engine.connect())
+                if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
+                    raise StartError(f"Another Easel is using the database {self._where}; stop it first.")
+                unless_taken.pop_all()
+                self._conn = conn
 
     async def release(self) -> None:
         conn, self._conn = self._conn, None

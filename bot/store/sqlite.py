@@ -177,8 +177,8 @@ def _migrate(path: Path, *, upgrade: bool) -> Migration:
                 raise StartError(f"The disk of {path} does not take SQLite's write-ahead log; put DATA_DIR on a local disk.")
         with engine.begin() as conn:
             done = migrate.upgrade(conn) if upgrade else migrate.check(conn)
-            if conn.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise StartError(f"The database {path} has rows that refer to nothing; restore a backup.")
+            if done.before != done.after and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise StartError(f"The database {path} has rows that refer to nothing, so it stays at its old schema; restore a backup.")
             return done
     except OperationalError as error:
         raise StartError(f"The database {path} cannot be used ({error.orig}); check its folder and who owns it.") from error

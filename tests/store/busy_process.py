@@ -1,0 +1,49 @@
+"""A process that writes to the store at argv[1] with many tasks and prints each picture's job id once its hold is acknowledged.
+
+With `hold` as argv[2] it only opens the store, says so, and waits to be killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from itertools import count
+
+from bot.errors import StartError
+from bot.jobs.job import new_job_id
+from bot.quota import MICRO, Bucket
+from bot.store import ledger
+from bot.store.engine import Store, open_store
+
+TASKS = 20
+_BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
+
+
+async def _write_for_ever(store: Store, member: int) -> None:
+    account = ledger.user_account(member)
+    for now in count():
+        job_id = new_job_id()
+        await store.write(ledger.hold, account=account, bucket=_BUCKET, amounts=[(job_id, 0, 1)], now=now)
+        say(job_id)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _main(url: str, *, only_hold: bool) -> None:
+    async with open_store(url) as store:
+        if only_hold:
+            say("open")
+            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as tasks:
+            for member in range(TASKS):
+                tasks.create_task(_write_for_ever(store, member % 5))
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_main(sys.argv[1], only_hold="hold" in sys.argv))
+    except StartError as error:
+        sys.exit(error.sentence)

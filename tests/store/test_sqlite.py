@@ -1,0 +1,154 @@
+"""What only SQLite does: one writer that commits in groups."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import IntegrityError
+
+from bot.errors import StartError
+from bot.store import keepsakes
+from bot.store.engine import Store, open_store
+from bot.store.sqlite import GROUP_MAX
+from bot.store.tables import ledger
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(f"sqlite:///{tmp_path}/new folder/easel.sqlite3") as store:
+        yield store
+
+
+async def together(store: Store, *ops: Callable[[Connection], Any]) -> list[Any]:
+    """Runs the operations as one group: the writer is kept busy until all are queued."""
+    busy, queued = threading.Event(), threading.Event()
+
+    def stay_busy(_: Connection) -> None:
+        busy.set()
+        queued.wait(10)
+
+    first = asyncio.create_task(store.write(stay_busy))
+    await asyncio.to_thread(busy.wait, 10)
+    callers = [asyncio.create_task(store.write(op)) for op in ops]
+    await asyncio.sleep(0)
+    queued.set()
+    await first
+    return await asyncio.gather(*callers, return_exceptions=True)
+
+
+def put(name: str) -> Callable[[Connection], None]:
+    return lambda conn: keepsakes.put(conn, name, 1, 0)
+
+
+def fail(_: Connection) -> None:
+    raise LookupError
+
+
+def break_at_commit(conn: Connection) -> None:
+    """A line of an account that does not exist, which SQLite is asked to look at only at the end."""
+    conn.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    conn.execute(insert(ledger).values(account="nobody", at=0, entry="open", available=0, held=0, spent=0))
+
+
+def lose_the_transaction(conn: Connection) -> None:
+    """What SQLite does by itself when the disk is full."""
+    conn.exec_driver_sql("ROLLBACK")
+
+
+async def test_writes_that_wait_together_are_committed_together(sqlite_store: Store) -> None:
+    await together(sqlite_store, *(put(f"k{n}") for n in range(GROUP_MAX)))
+    assert sqlite_store.commits == 2  # the one that kept the writer busy, and all others
+
+
+async def test_a_group_has_a_limit(sqlite_store: Store) -> None:
+    await together(sqlite_store, *(put(f"k{n}") for n in range(GROUP_MAX + 1)))
+    assert sqlite_store.commits == 3
+
+
+async def test_one_failure_leaves_the_rest_of_its_group(sqlite_store: Store) -> None:
+    results = await together(sqlite_store, put("before"), fail, put("after"))
+    assert [type(result) for result in results] == [type(None), LookupError, type(None)]
+    assert await sqlite_store.read(keepsakes.get, "before") == await sqlite_store.read(keepsakes.get, "after") == 1
+
+
+@pytest.mark.parametrize(("broken", "error"), [(break_at_commit, IntegrityError), (lose_the_transaction, sqlite3.OperationalError)])
+async def test_a_commit_that_fails_is_told_to_the_whole_group(
+    sqlite_store: Store, broken: Callable[[Connection], None], error: type[Exception]
+) -> None:
+    results = await together(sqlite_store, put("before"), broken, put("after"))
+    assert [type(result) for result in results] == [error] * 3
+    assert await sqlite_store.read(keepsakes.get, "before") is None
+    await sqlite_store.write(put("later"))
+    assert await sqlite_store.read(keepsakes.get, "later") == 1
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+async def test_a_read_does_not_wait_for_a_write(sqlite_store: Store) -> None:
+    await sqlite_store.write(put("before"))
+    busy, done = threading.Event(), threading.Event()
+
+    def stay_busy(conn: Connection) -> bool:
+        keepsakes.put(conn, "before", 2, 0)
+        busy.set()
+        return done.wait(10)
+
+    writing = asyncio.create_task(sqlite_store.write(stay_busy))
+    await asyncio.to_thread(busy.wait, 10)
+    assert await sqlite_store.read(keepsakes.get, "before") == 1
+    done.set()
+    assert await writing
+
+
+async def test_closing_leaves_one_whole_file(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3") as store:
+        await store.write(put("name"))
+    assert names(tmp_path) == {"easel.sqlite3", "easel.sqlite3.lock"}
+
+
+async def refusal(url: str) -> str:
+    with pytest.raises(StartError) as caught:
+        async with open_store(url):
+            pass
+    return caught.value.sentence
+
+
+@pytest.mark.parametrize("url", ["mysql://easel@host/easel", "easel.sqlite3", ""])
+async def test_another_kind_of_database_is_refused(url: str) -> None:
+    assert await refusal(url) == "DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name."
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?cache=shared"])
+async def test_a_database_in_memory_is_refused(url: str) -> None:
+    assert await refusal(url) == "Easel keeps its database in a file: DATABASE_URL is written sqlite:///path/to/file."
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a shopping list, and much more of it\n" * 100)
+    assert "notes.txt is damaged or is no SQLite database" in await refusal(f"sqlite:///{tmp_path}/notes.txt")
+
+
+async def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "easel.sqlite3"
+    async with open_store(f"sqlite:///{path}"):
+        pass
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
+    assert "is damaged or is no SQLite database" in await refusal(f"sqlite:///{path}")
+
+
+async def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    assert f"The database {tmp_path} cannot be used (unable to open database file)" in await refusal(f"sqlite:///{tmp_path}")
+
+
+async def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    assert f"The database {tmp_path}/data/easel.sqlite3 cannot be opened (" in await refusal(f"sqlite:///{tmp_path}/data/easel.sqlite3")
