@@ -64,6 +64,7 @@ FAULTS: tuple[Fault, ...] = (
             "discord-rate-limited": "Message calls answer 429 with a short retry time.",
             "discord-error": "Message calls answer 503.",
             "discord-answer-lost": "A message call is carried out, then the connection is cut before the answer.",
+            "first-answer-lost": "A first answer to an interaction is taken, then the connection is cut before the answer.",
             "socket-dropped": "The gateway socket is cut once; the session can be resumed.",
             "session-lost": "The gateway socket is cut once and resuming is refused.",
             "token-expired": "Interaction tokens are dead as soon as the first answer is given.",

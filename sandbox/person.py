@@ -101,7 +101,7 @@ class Message:
 
     @property
     def waiting(self) -> bool:
-        """"is thinking…": the bot has promised an answer."""
+        """ "is thinking…": the bot has promised an answer."""
         return bool(self.raw["flags"] & _WAITING)
 
     def __str__(self) -> str:

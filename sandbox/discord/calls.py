@@ -17,6 +17,7 @@ _FILE_PART = re.compile(r"^files\[(\d+)\]$")
 _MESSAGE_CALL = re.compile(
     r"POST /channels/\d+/messages|PATCH /channels/\d+/messages/\d+|POST /webhooks/\d+/[^/]+|PATCH /webhooks/\d+/[^/]+/messages/[^/]+"
 )
+_FIRST_ANSWER = re.compile(r"POST /interactions/\d+/[^/]+/callback")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,10 @@ class Call:
     @property
     def is_message_call(self) -> bool:
         return _MESSAGE_CALL.fullmatch(self.line) is not None
+
+    @property
+    def is_first_answer(self) -> bool:
+        return _FIRST_ANSWER.fullmatch(self.line) is not None
 
     @property
     def fields(self) -> JSON:

@@ -49,7 +49,8 @@ class Misbehaviour:
         self._before_editing(call)
 
     def loses_answer(self, call: Call) -> bool:
-        return call.is_message_call and self._switchboard.strikes("discord-answer-lost")
+        strikes = self._switchboard.strikes
+        return (call.is_message_call and strikes("discord-answer-lost")) or (call.is_first_answer and strikes("first-answer-lost"))
 
     def _before_posting(self, channel_id: int) -> None:
         is_dm = self._world.is_dm(channel_id)

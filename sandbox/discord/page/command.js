@@ -141,7 +141,8 @@ export class CommandForm {
     const { target } = event;
     if (event.key === "Escape") return this.onDone();
     const inText = target.tagName === "TEXTAREA";
-    if (event.key === "Enter" && inText && !event.shiftKey && !event.isComposing) {
+    const sends = event.ctrlKey || event.metaKey || (inText && !event.shiftKey && !event.isComposing);
+    if (event.key === "Enter" && sends) {
       event.preventDefault();
       return this.element.requestSubmit();
     }

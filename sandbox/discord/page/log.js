@@ -165,5 +165,6 @@ const idOf = (element) => BigInt(element.id?.split("-")[1] ?? 0);
 
 function goesOn(above, message) {
   const sameMood = has(above, FLAG.ephemeral) === has(message, FLAG.ephemeral);
-  return above.author.id === message.author.id && sameMood && new Date(message.timestamp) - new Date(above.timestamp) < TOGETHER_MS;
+  const ends = above.components?.length > 0; // buttons end a thought
+  return above.author.id === message.author.id && sameMood && !ends && new Date(message.timestamp) - new Date(above.timestamp) < TOGETHER_MS;
 }

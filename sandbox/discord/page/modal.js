@@ -54,6 +54,7 @@ export class Modals {
       icon("close"),
     );
     const dialog = h("dialog.modal", { "aria-labelledby": title.id }, h("header", {}, title, close), form);
+    form.addEventListener("keydown", (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.requestSubmit());
     form.addEventListener("submit", (event) => this.#submit(event, { id, fields, problem, submit }));
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
@@ -62,7 +63,7 @@ export class Modals {
     this.#open.set(id, dialog);
     document.body.append(dialog);
     dialog.showModal();
-    (fields[0] ?? { focus: () => submit.focus() }).focus();
+    (fields.find((field) => field.input) ?? fields[0] ?? { focus: () => submit.focus() }).focus();
   }
 
   #dismiss(id) {
@@ -110,7 +111,7 @@ function textField(part, label) {
   };
   const input = h("textarea", attributes);
   input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing || (part.style === PARAGRAPH && !event.ctrlKey)) return;
+    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || part.style === PARAGRAPH) return;
     event.preventDefault();
     input.form.requestSubmit();
   });

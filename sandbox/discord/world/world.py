@@ -33,7 +33,7 @@ _BOT_MAY = discord.Permissions(
     use_application_commands=True,
 )
 _MODERATORS_MAY = discord.Permissions(manage_messages=True, manage_guild=True)
-_COLOURS = ("#5865f2", "#3ba55d", "#eb459e", "#faa61a", "#00a8fc", "#ed4245", "#9b59b6", "#1abc9c")
+_COLOURS = ("#4f6d8f", "#a8701f", "#5b7a4a", "#8a5a83", "#b0553f", "#3f7f7a", "#6d63a8", "#7d6b4f")
 
 
 class World:

@@ -1,0 +1,149 @@
+"""One visitor who does the main job: makes a picture, edits it, looks at the bill. The smoke test of `make demo-once`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+from PIL import Image
+
+from sandbox.person import Message, Person
+
+_CHANNEL = "studio"
+_PATIENCE_S = 60.0  # for one picture, on a slow machine
+_CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
+_MAKE = {"prompt": "a lighthouse on a cliff above the sea at dusk", "aspect_ratio": "16:9", "seed": 7}
+_EDIT = {"prompt": "the same place in deep winter, with snow"}
+_BILL = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """A picture as it arrived, decoded once to be sure."""
+
+    content: bytes
+    width_px: int
+    height_px: int
+    format: str  # as Pillow calls it
+    pixels: bytes  # a small version, to compare
+
+    @property
+    def ending(self) -> str:
+        return {"JPEG": "jpg"}.get(self.format, self.format.lower())
+
+    def __str__(self) -> str:
+        return f"{self.width_px}×{self.height_px} {self.format}, {len(self.content) / 1000:.0f} KB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Diary:
+    """Tells what happens, with the seconds since the visit began."""
+
+    say: Callable[[str], None]
+    began: float
+
+    def note(self, text: str) -> None:
+        self.say(f"{time.monotonic() - self.began:6.2f} s  {text}")
+
+
+async def main_job(addresses: Mapping[str, str], *, out: Path, say: Callable[[str], None]) -> None:
+    """Generate, edit, check the bill, and write both pictures to `out`. `addresses` is what `python -m sandbox` prints.
+
+    Raises `AssertionError` with a sentence where anything is not as it should be.
+    """
+    diary = _Diary(say=say, began=time.monotonic())
+    async with Person.connect(addresses["page"], "Ada") as ada:
+        first = await _order(ada, diary, "generate", **_MAKE)
+        await _keep(first, out, "generate", diary)
+        second = await _order(ada, diary, "edit", **_EDIT, image=ada.upload(f"generated.{first.ending}", first.content))
+        await _keep(second, out, "edit", diary)
+        _check(first.pixels != second.pixels, "The edited picture is the same as the one it was made from.")
+        await _check_bill(ada, diary, addresses)
+    diary.note("Everything is as it should be.")
+
+
+async def _order(ada: Person, diary: _Diary, command: str, /, **options: object) -> _Picture:
+    """Use a command and wait until its picture has appeared."""
+    known = {message.id for message in ada.messages(_CHANNEL)}
+
+    def is_new(message: Message) -> bool:
+        return message.id not in known and not message.waiting
+
+    words = " ".join(f"{name}: {getattr(value, 'filename', value)}" for name, value in options.items())
+    diary.note(f"Ada uses /{command} {words}")
+    await ada.slash(command, _CHANNEL, **options)
+    answer = await ada.message(is_new, _CHANNEL)
+    diary.note(f"the bot answers: {_one_line(answer)}")
+    done = await ada.message(lambda message: message.id == answer.id and not _is_open(message), _CHANNEL, _PATIENCE_S)
+    _check(len(done.attachments) == 1, f"One picture was expected: {done}")
+    picture = await asyncio.to_thread(_decode, await ada.fetch(done.attachments[0]["url"]))
+    diary.note(f"the picture appears: {picture}, with the buttons {', '.join(done.buttons)}")
+    return picture
+
+
+async def _keep(picture: _Picture, out: Path, name: str, diary: _Diary) -> None:
+    path = out / f"{name}.{picture.ending}"
+    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(path.write_bytes, picture.content)
+    diary.note(f"written to {path}")
+
+
+async def _check_bill(ada: Person, diary: _Diary, addresses: Mapping[str, str]) -> None:
+    """What the bot says it charged is what the image API was paid for: two pictures, each once."""
+    known = {message.id for message in ada.messages(_CHANNEL)}
+    await ada.slash("quota", _CHANNEL)
+    answer = await ada.message(lambda message: message.id not in known and bool(message.text), _CHANNEL)
+    found = _BILL.search(answer.text)
+    if found is None:
+        raise AssertionError(f"/quota does not say what is left, held and spent: {answer}")
+    left, size, held, spent = map(Decimal, found.groups())
+    diary.note(f"/quota says: {left} of {size} credits left, {held} held, {spent} spent")
+    due, made = await _bill_of_the_image_api(addresses)
+    _check(made == 2, f"The image API was asked for {made} pictures instead of 2.")
+    _check(spent == due, f"{spent} credits were charged instead of {due}.")
+    _check(held == 0, f"{held} credits are still held.")
+    _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # a little flows back meanwhile
+
+
+async def _bill_of_the_image_api(addresses: Mapping[str, str]) -> tuple[Decimal, int]:
+    """What was due there, in credits, and for how many pictures."""
+    headers = {"Authorization": f"Bearer {addresses['images_key']}"}
+    async with aiohttp.ClientSession(addresses["images_url"], headers=headers, raise_for_status=True) as session:
+        async with session.get("/sandbox/generations") as response:
+            ledger = await response.json()
+        async with session.get("/api/ai/models") as response:
+            models = json.loads(await response.text(), parse_float=Decimal)["data"]
+    costs = {model["id"]: model["pricing"].get("cost_per_image") for model in models}
+    usd = sum((costs[row["model_name"]] for row in ledger["generations"]), Decimal(0))
+    return usd / _CREDIT_USD, len(ledger["generations"])
+
+
+def _decode(content: bytes) -> _Picture:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            small = image.convert("RGB").resize((64, 64)).tobytes()
+            return _Picture(content=content, width_px=image.width, height_px=image.height, format=str(image.format), pixels=small)
+    except OSError as error:
+        raise AssertionError(f"What arrived is no picture ({error}).") from error
+
+
+def _is_open(message: Message) -> bool:
+    return "Cancel" in message.buttons
+
+
+def _one_line(message: Message) -> str:
+    return " · ".join(line.removeprefix("-# ") for line in message.text.splitlines())
+
+
+def _check(is_so: bool, otherwise: str) -> None:
+    if not is_so:
+        raise AssertionError(otherwise)

@@ -1,0 +1,106 @@
+"""One local Discord, one bot and one browser for all page tests; a fresh page for each viewer."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import discord.gateway
+import discord.http
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, ViewportSize, WebSocketRoute, async_playwright
+from yarl import URL
+
+from sandbox.discord.server import DiscordServer, serve
+from sandbox.faults import Switchboard
+from tests.browser.bot import SmallBot
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+PATIENCE_MS = 8_000
+
+
+class Line:
+    """The wire between a page and the server, which a test can cut and mend."""
+
+    def __init__(self) -> None:
+        self._is_cut = False
+        self._open: list[WebSocketRoute] = []
+
+    async def carry(self, route: WebSocketRoute) -> None:
+        if self._is_cut:
+            await route.close(code=1012)
+            return
+        self._open.append(route)
+        route.connect_to_server()
+
+    async def cut(self) -> None:
+        self._is_cut = True
+        while self._open:
+            await self._open.pop().close(code=1012)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+
+LookIn = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chat() -> AsyncIterator[DiscordServer]:
+    """The local Discord with the small bot in it, online."""
+    with pytest.MonkeyPatch.context() as patch:
+        async with serve(switchboard=Switchboard(), first_answer_s=1.5) as server:
+            patch.setattr(discord.http.Route, "BASE", server.api_url)
+            patch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", URL(server.gateway_url))
+            async with SmallBot() as bot:
+                running = asyncio.create_task(bot.start(server.token), name="small bot")
+                async with asyncio.timeout(10):
+                    await bot.wait_until_ready()
+                yield server
+            await asyncio.wait([running])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn]:
+    """`await look_in("Ada")` opens the page as that person, over a `line` if the test wants to cut it. A script error fails the test."""
+    errors: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def look(name: str, *, viewport: ViewportSize = DESK, line: Line | None = None) -> Page:
+            context = await stack.enter_async_context(await browser.new_context(viewport=viewport))
+            context.set_default_timeout(PATIENCE_MS)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            if line is not None:
+                await page.route_web_socket("**/people/socket*", line.carry)
+            await page.goto(f"{chat.url}/?as={name}")
+            await page.locator("#people [aria-current]", has_text=name).wait_for(state="attached")
+            await page.locator("#bot.online").wait_for()
+            return page
+
+        yield look
+    assert errors == []

@@ -1,0 +1,266 @@
+"""Every named misbehaviour of the local image API shows on the wire as its meaning says."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import sys
+
+import aiohttp
+import pytest
+
+from sandbox import images
+from sandbox.faults import FAULTS, Side, Switchboard
+from tests.sandbox.wire import ENDED, KLEIN, Client
+
+QUIET = images.Timing(queue_s=0.01, picture_min_s=0.05, picture_max_s=0.05, keep_alive_s=0.02)
+
+
+def test_every_fault_of_the_image_api_is_tested_here() -> None:
+    marks = [mark for test in vars(sys.modules[__name__]).values() for mark in getattr(test, "pytestmark", [])]
+    tested = {name for mark in marks if mark.name == "faults" for name in mark.args}
+    assert tested == {fault.name for fault in FAULTS if fault.side is Side.IMAGES}
+
+
+# Enqueueing
+
+
+@pytest.mark.faults("enqueue-answer-lost")
+async def test_a_lost_enqueue_answer_leaves_a_generation_that_can_be_found(client: Client) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await client.enqueue(seed=77)
+    (row,) = (await client.get("/api/ai/queue", params={"model": KLEIN})).json["generations"]
+    assert (row["seed"], row["prompt"]) == (77, "a fox")
+
+
+@pytest.mark.faults("enqueue-cut")
+async def test_a_cut_enqueue_takes_nothing(client: Client, server: images.Server) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await client.enqueue()
+    assert (await client.ledger())["enqueued"] == 0
+    assert server.received("POST", "/api/ai/queue")[0].status is None
+
+
+@pytest.mark.faults("enqueue-empty")
+async def test_an_empty_enqueue_answer_takes_nothing(client: Client) -> None:
+    answer = await client.enqueue()
+    assert (answer.status, answer.json["generations"]) == (200, [])
+    assert answer.json["error"]["message"]
+    assert (await client.ledger())["enqueued"] == 0
+
+
+# Events
+
+
+@pytest.mark.faults("events-early")
+async def test_an_early_event_comes_before_the_enqueue_answer(client: Client) -> None:
+    async with client.events() as stream:
+        enqueueing = asyncio.create_task(client.enqueue())
+        _, event = await stream.event()
+        generation_id = (await enqueueing).json["generations"][0]["generation_id"]
+    assert event["generation_id"] == generation_id
+    assert (await client.row(generation_id))["status"] == "succeeded"
+
+
+@pytest.mark.faults("events-lost")
+async def test_a_lost_event_never_comes(client: Client, switchboard: Switchboard) -> None:
+    async with client.events() as stream:
+        await client.made()
+        switchboard.turn_off("events-lost")
+        seen = await client.made()
+        _, event = await stream.event()
+    assert event["generation_id"] == seen["generation_id"]
+
+
+@pytest.mark.faults("events-doubled")
+async def test_a_doubled_event_comes_twice(client: Client) -> None:
+    async with client.events() as stream:
+        await client.enqueue()
+        assert await stream.event() == await stream.event()
+
+
+@pytest.mark.faults("events-strangers")
+async def test_a_strangers_event_comes_first(client: Client) -> None:
+    async with client.events() as stream:
+        row = await client.made()
+        (name, stranger), (same_name, ours) = await stream.event(), await stream.event()
+    assert name == same_name
+    assert stranger["generation_id"] != row["generation_id"] == ours["generation_id"]
+
+
+@pytest.mark.faults("events-other-types")
+async def test_events_of_other_types_come_first(client: Client) -> None:
+    async with client.events() as stream:
+        await client.enqueue()
+        names = [(await stream.event())[0] for _ in range(3)]
+    assert names == ["repository_pushed", "message", "media_generation_completed"]
+
+
+@pytest.mark.faults("events-garbled")
+async def test_a_garbled_event_comes_among_bad_bytes_and_other_line_endings(client: Client) -> None:
+    async with client.events() as stream:
+        row = await client.made()
+        seen = await stream.until(b"}\r\n\r\n")
+    with pytest.raises(UnicodeDecodeError):
+        seen.decode()
+    assert f'data: {{"generation_id":"{row["generation_id"]}"'.encode() in seen
+
+
+@pytest.mark.faults("events-huge")
+async def test_a_huge_event_comes_first(client: Client) -> None:
+    async with client.events() as stream:
+        row = await client.made()
+        assert len(await stream.block()) > 4 * 2**20
+        assert (await stream.event())[1]["generation_id"] == row["generation_id"]
+
+
+@pytest.mark.faults("events-cut")
+async def test_the_stream_is_cut_after_an_event(client: Client) -> None:
+    async with client.events() as stream:
+        await client.enqueue()
+        await stream.event()
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.block()
+
+
+@pytest.mark.parametrize("timing", [QUIET])
+@pytest.mark.faults("events-silent")
+async def test_a_silent_stream_sends_neither_events_nor_comments(client: Client, switchboard: Switchboard) -> None:
+    async with client.events() as stream:
+        await client.made()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(stream.block(), 0.1)
+        switchboard.turn_off("events-silent")
+        assert await stream.block() == b": keep-alive"
+
+
+@pytest.mark.faults("events-refused")
+async def test_a_refused_stream_answers_503(client: Client, switchboard: Switchboard) -> None:
+    assert (await client.get("/api/events")).status == 503
+    switchboard.turn_off("events-refused")
+    async with client.events() as stream:
+        switchboard.turn_on("events-refused")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.block()
+
+
+# Generations
+
+
+@pytest.mark.faults("generation-fails")
+async def test_a_failing_generation_says_why_and_costs_nothing(client: Client) -> None:
+    row = await client.made()
+    assert (row["status"], row["error_message"]) == ("failed", "The model ran out of memory")
+    assert (await client.ledger())["paid"] == 0
+
+
+@pytest.mark.faults("generation-cancelled")
+async def test_the_provider_cancels_without_an_event(client: Client, switchboard: Switchboard) -> None:
+    async with client.events() as stream:
+        assert (await client.made())["status"] == "cancelled"
+        switchboard.turn_off("generation-cancelled")
+        row = await client.made()
+        assert (await stream.event())[1]["generation_id"] == row["generation_id"]
+
+
+@pytest.mark.faults("generation-stuck")
+async def test_a_stuck_generation_goes_on_when_the_fault_is_turned_off(client: Client, switchboard: Switchboard) -> None:
+    stuck, cancelled = (await client.enqueue(num_generations=2)).json["generations"]
+    for each in (stuck, cancelled):
+        await client.reaches(each["generation_id"], "processing")
+    await client.call("DELETE", f"/api/ai/queue/{cancelled['generation_id']}")
+    switchboard.turn_off("generation-stuck")
+    ends = [(await client.reaches(each["generation_id"], *ENDED))["status"] for each in (stuck, cancelled)]
+    assert ends == ["succeeded", "cancelled"]
+
+
+# Results
+
+
+@pytest.mark.faults("result-expired")
+async def test_the_first_links_have_expired_and_another_reading_helps(client: Client) -> None:
+    async with client.events() as stream:
+        row = await client.made()
+        _, event = await stream.event()
+    fresh = await client.row(row["generation_id"])
+    urls = (event["url"], row["result_url"], fresh["result_url"])
+    assert [(await client.get(url)).status for url in urls] == [403, 403, 200]
+
+
+@pytest.mark.faults("result-cut")
+async def test_a_cut_result_ends_half_way(client: Client) -> None:
+    row = await client.made()
+    async with client.session.get(row["result_url"]) as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+    assert response.content_length
+
+
+@pytest.mark.faults("result-huge")
+async def test_a_huge_result_goes_on_and_on_without_a_length(client: Client) -> None:
+    row = await client.made()
+    async with client.session.get(row["result_url"]) as response:
+        assert (response.status, response.content_length) == (200, None)
+        assert len(await response.content.readexactly(32 * 2**20)) == 32 * 2**20
+
+
+@pytest.mark.faults("result-not-image")
+async def test_a_result_that_is_a_web_page(client: Client) -> None:
+    answer = await client.get((await client.made())["result_url"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+@pytest.mark.faults("result-bomb")
+async def test_a_bomb_is_small_in_bytes_and_great_in_pixels(client: Client) -> None:
+    answer = await client.get((await client.made())["result_url"])
+    width, height = struct.unpack(">II", answer.data[16:24])
+    assert (answer.headers["Content-Type"], width * height) == ("image/png", 400_000_000)
+    assert len(answer.data) < 2**17
+
+
+@pytest.mark.faults("result-elsewhere")
+async def test_a_result_redirects_to_a_private_address(client: Client) -> None:
+    answer = await client.get((await client.made())["result_url"], allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (302, "http://10.255.255.1/picture.png")
+
+
+# The whole API
+
+
+@pytest.mark.faults("out-of-credit")
+async def test_without_credit_both_kinds_of_call_are_refused(client: Client) -> None:
+    for answer in (await client.enqueue(), await client.generate()):
+        assert (answer.status, answer.json) == (402, {"error": {"message": "Insufficient credits"}})
+
+
+@pytest.mark.faults("key-refused")
+async def test_a_refused_key_is_answered_without_an_error_object(client: Client) -> None:
+    for path in ("/api/ai/queue", "/api/ai/models", "/api/events"):
+        answer = await client.get(path)
+        assert (answer.status, answer.json) == (401, {"status": "error", "status_message": "unauthenticated"})
+
+
+@pytest.mark.parametrize("timing", [images.Timing(retry_after_s=3)])
+@pytest.mark.faults("images-rate-limited")
+async def test_a_rate_limit_says_when_to_come_back(client: Client) -> None:
+    answer = await client.enqueue()
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
+    assert (await client.ledger())["enqueued"] == 0
+
+
+@pytest.mark.faults("images-error")
+async def test_an_error_strikes_work_but_neither_models_nor_events(client: Client) -> None:
+    answers = [await client.enqueue(), await client.generate(), await client.get("/api/ai/queue"), await client.get("/api/ai/models")]
+    assert [answer.status for answer in answers] == [500, 500, 500, 200]
+    assert answers[0].json["error"]["type"] == "unknown_error"
+
+
+@pytest.mark.faults("models-down")
+async def test_the_models_are_down_while_the_queue_works(client: Client) -> None:
+    paths = ("/api/ai/models", "/api/ai/models/search?search=flux", f"/api/ai/models/{KLEIN}", "/api/ai/queue")
+    assert [(await client.get(path)).status for path in paths] == [500, 500, 500, 200]
+
+
+async def test_a_fault_that_is_counted_strikes_so_often_and_no_more(client: Client, switchboard: Switchboard) -> None:
+    switchboard.turn_on("images-error", times=2)
+    assert [(await client.get("/api/ai/queue")).status for _ in range(3)] == [500, 500, 200]
