@@ -82,6 +82,7 @@ class House:
             await asyncio.wait(tasks)  # deliveries under way still need the connection
             await self.client.close()
             connection.cancel()
+        await self.client.finish_events()
 
     async def log_in(self) -> None:
         """Introduce the bot to Discord and register changed commands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import Any
@@ -29,6 +30,7 @@ from cogs.rows import JobButton
 
 log = structlog.get_logger(__name__)
 
+_CLOSING_S = 5.0
 _KEEPSAKE = "commands"
 _COGS = (Create, Account, About, Buttons, Modals)
 
@@ -90,8 +92,14 @@ class Easel(commands.Bot):
         log.info("commands registered", count=len(described))
         return True
 
-    async def on_ready(self) -> None:
-        log.info("ready", user=str(self.user), servers=len(self.guilds))
+    async def finish_events(self) -> None:
+        """Let what was begun end: the library starts a task for each event, also for the last ones, and forgets it."""
+        events = [task for task in asyncio.all_tasks() if task.get_name().startswith("discord.py: ")]
+        if events:
+            await asyncio.wait(events, timeout=_CLOSING_S)
+
+    async def on_connect(self) -> None:
+        log.info("connected", user=str(self.user))
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("event failed", on=event_method)

@@ -12,8 +12,7 @@ from bot.images.values import show
 from bot.jobs.deliver import Answer
 from bot.jobs.job import Generation, GenerationState, Job
 from bot.jobs.studio import Receipt
-from bot.quota import Bucket
-from bot.quota import credits as in_credits
+from bot.quota import Bucket, in_credits
 from bot.store.ledger import Entry, LedgerLine, Statement
 
 CONTENT_MAX = 2000  # characters of a message
@@ -58,7 +57,7 @@ def _standing(receipt: Receipt) -> str:
     return f"🎨 Being made.{count}{usual}"
 
 
-def finished(answer: Answer) -> str:
+def finished(answer: Answer, model_title: str) -> str:
     """The message of a job that has ended."""
     job = answer.job
     head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
@@ -66,16 +65,16 @@ def finished(answer: Answer) -> str:
     cancelled = [g for g in job.generations if g.state is GenerationState.CANCELLED]
     lines = [head]
     if answer.pictures:
-        lines.append(f"-# {' · '.join(_facts(job))}")
+        lines.append(f"-# {' · '.join(_facts(job, model_title))}")
     lines += [f"⚠️ {_failure(job, failed)}"] if failed else []
     lines += [f"✋ Cancelled{_some(job, cancelled)}; nothing was charged for it."] if cancelled else []
     lines += [f"-# {note}" for note in answer.notes]
     return "\n".join(lines)[:CONTENT_MAX]
 
 
-def _facts(job: Job) -> Iterable[str]:
+def _facts(job: Job, model_title: str) -> Iterable[str]:
     yield f"<@{job.place.user_id}>"
-    yield job.model
+    yield model_title
     seeds = [str(g.seed) for g in job.succeeded if g.seed is not None]
     if seeds:
         yield f"{_plural(len(seeds), 'seed')} {', '.join(seeds)}"
@@ -129,10 +128,8 @@ def quota(statement: Statement, bucket: Bucket, models: Sequence[ModelInfo], now
         "### Prices",
         *(f"{model.title}: {price(model)}" for model in models[:20]),
         "### Last entries",
-        *(ledger_line(line) for line in statement.lines),
+        *([ledger_line(line) for line in statement.lines if _is_worth_a_line(line)] or ["Nothing yet."]),
     ]
-    if not statement.lines:
-        lines.append("Nothing yet.")
     return "\n".join(lines)
 
 
@@ -146,6 +143,11 @@ def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
     next_at = now + missing * 86_400_000 // bucket.refill_per_day
     full = f", full <t:{statement.full_at // 1000}:R>" if statement.full_at else ""
     return f"Next credit <t:{next_at // 1000}:R>{full}. {in_credits(bucket.refill_per_day)} flow back in a day."
+
+
+def _is_worth_a_line(line: LedgerLine) -> bool:
+    """What flowed back between two requests of a minute is true, and too little to read."""
+    return line.entry is not Entry.REFILL or in_credits(line.available) != "0"
 
 
 def ledger_line(line: LedgerLine) -> str:

@@ -37,14 +37,14 @@ class DiscordPost:
     async def edit_by_token(self, answer: Answer) -> Posted:
         """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
         async with _explained():
-            with _content(answer, files="attachments") as content:
+            with self._content(answer, files="attachments") as content:
                 message = await self._edit_webhook(answer.job, content)
         return Posted(channel_id=message.channel.id, message_id=message.id)
 
     async def edit_message(self, answer: Answer) -> Posted:
         """By the bot's own right, as long as the channel is open to it."""
         async with _explained():
-            with _content(answer, files="attachments") as content:
+            with self._content(answer, files="attachments") as content:
                 message = await self._partial_message(answer.job).edit(**content)
         return Posted(channel_id=message.channel.id, message_id=message.id)
 
@@ -78,7 +78,7 @@ class DiscordPost:
 
     async def _send(self, channel: discord.abc.Messageable, answer: Answer) -> Posted:
         async with _explained():
-            with _content(answer, files="files") as content:
+            with self._content(answer, files="files") as content:
                 # For a few minutes the nonce makes Discord answer a repeated post with the first one.
                 message = await channel.send(nonce=answer.job.id, **content)
         return Posted(channel_id=message.channel.id, message_id=message.id)
@@ -89,27 +89,26 @@ class DiscordPost:
         message_id: Any = job.place.message_id or "@original"
         return await webhook.edit_message(message_id, **change)
 
+    @contextmanager
+    def _content(self, answer: Answer, *, files: str) -> Iterator[dict[str, Any]]:
+        """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
+        uploads = [discord.File(p.path, filename=p.filename, description=look.alt(p.alt)) for p in answer.pictures]
+        try:
+            yield {
+                "content": look.finished(answer, self._client.studio.models.title(answer.job.model)),
+                "view": ended_view(answer.job, pictures=len(answer.pictures)),
+                "allowed_mentions": _NOBODY,
+                files: uploads,
+            }
+        finally:
+            for upload in uploads:
+                upload.close()
+
     def _channel(self, job: Job) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.guild_id)
 
     def _partial_message(self, job: Job) -> discord.PartialMessage:
         return self._channel(job).get_partial_message(job.place.message_id or 0)
-
-
-@contextmanager
-def _content(answer: Answer, *, files: str) -> Iterator[dict[str, Any]]:
-    """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
-    open_files = [discord.File(picture.path, filename=picture.filename, description=look.alt(picture.alt)) for picture in answer.pictures]
-    try:
-        yield {
-            "content": look.finished(answer),
-            "view": ended_view(answer.job, pictures=len(answer.pictures)),
-            "allowed_mentions": _NOBODY,
-            files: open_files,
-        }
-    finally:
-        for file in open_files:
-            file.close()
 
 
 @asynccontextmanager

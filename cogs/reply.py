@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -26,6 +27,7 @@ Interaction = discord.Interaction[Any]
 PATIENCE_S = 1.5  # an order that takes longer is deferred first; Discord waits three seconds
 _NOBODY = discord.AllowedMentions.none()
 _ALREADY_ANSWERED = 40060  # Discord has our first answer although we never heard so
+_UNHEARD = (discord.HTTPException, aiohttp.ClientError, OSError)  # refused, or no answer came
 _GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; dead token: nobody is left to tell
 
 log = structlog.get_logger(__name__)
@@ -78,21 +80,26 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
 async def _defer(interaction: Interaction, *, private: bool) -> None:
     try:
         await interaction.response.defer(thinking=True, ephemeral=private)
-    except discord.HTTPException as error:
-        log.info("could not defer", code=error.code)
+    except _UNHEARD as error:
+        log.info("could not defer", error=type(error).__name__)
 
 
 async def _tell(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
     """Show the waiting message. The job is safe already: where telling fails, delivery finds another way."""
     content, view = look.waiting(receipt), waiting_view(receipt.job.id)
     try:
-        if interaction.response.is_done():
-            return (await interaction.edit_original_response(content=content, view=view, allowed_mentions=_NOBODY)).id
-        answer = await interaction.response.send_message(content, view=view, ephemeral=private, allowed_mentions=_NOBODY)
-    except (discord.HTTPException, OSError) as error:
+        if not interaction.response.is_done():
+            try:
+                answer = await interaction.response.send_message(content, view=view, ephemeral=private, allowed_mentions=_NOBODY)
+            except discord.HTTPException as error:
+                if error.code != _ALREADY_ANSWERED:
+                    raise
+            else:
+                return answer.message_id
+        return (await interaction.edit_original_response(content=content, view=view, allowed_mentions=_NOBODY)).id
+    except _UNHEARD as error:
         log.warning("the first answer did not arrive", job=receipt.job.id, error=type(error).__name__)
         return None
-    return answer.message_id
 
 
 async def say(interaction: Interaction, content: str, *, view: discord.ui.View | None = None) -> None:
@@ -112,11 +119,14 @@ async def show(interaction: Interaction, text: str) -> None:
 
 
 async def refuse(interaction: Interaction, sentence: str) -> None:
-    """One sentence, only to this member; a public "is thinking" is taken away first."""
-    deferred = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
-    if deferred:
-        await interaction.delete_original_response()
-    await say(interaction, f"🚫 {sentence}")
+    """One sentence, only to this member; where "is thinking" stands already, in its place.
+
+    Deleting a public "is thinking" first would hide the sentence from others, but what follows a deleted one may be lost (10008).
+    """
+    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.edit_original_response(content=f"🚫 {sentence}", allowed_mentions=_NOBODY)
+    else:
+        await say(interaction, f"🚫 {sentence}")
 
 
 async def sort_error(interaction: Interaction, error: BaseException) -> None:
@@ -133,8 +143,8 @@ async def sort_error(interaction: Interaction, error: BaseException) -> None:
         sentence = f"Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`."
     try:
         await refuse(interaction, sentence)
-    except discord.HTTPException as failure:
-        log.warning("a refusal did not arrive", code=failure.code)
+    except _UNHEARD as failure:
+        log.warning("a refusal did not arrive", error=type(failure).__name__)
 
 
 def _sentence(error: BaseException) -> str | None:

@@ -17,7 +17,7 @@ from bot.errors import DeliveryError, PictureError, ProviderError, RouteClosed, 
 from bot.images import pictures
 from bot.images.fetch import Fetcher, LinkExpired
 from bot.images.provider import Provider
-from bot.jobs.job import Generation, Job
+from bot.jobs.job import Generation, Job, JobState
 from bot.jobs.pace import Bells, Crew, Locks, Pace
 from bot.jobs.studio import Receipt, Studio
 from bot.store import jobs
@@ -27,8 +27,9 @@ log = structlog.get_logger(__name__)
 
 _AT_A_TIME = 4  # jobs: a picture is tens of MB while it is inspected
 _SMALLEST_LIMIT = 256 * 1024  # bytes; below this a picture is not worth shrinking
-_STRANDED_FOR_MS = 7 * 86_400_000  # how long a way to a stranded picture is looked for
+_TRIED_FOR_MS = 7 * 86_400_000  # how long a way to show a job is looked for
 _NEVER_MS = 100 * 365 * 86_400_000  # from then on only its member's own doing shows it
+_ASK_FOR_MS = 86_400_000  # how long a picture is asked for that cannot be fetched; then it counts as unusable
 _FRESH_LINKS = 2  # how often a result's link is asked for anew in one attempt
 
 
@@ -117,18 +118,26 @@ class Deliver:
         """Until cancelled; what is being shown then is given `grace_s` to finish."""
         try:
             while True:
-                await self.turn()
-                due = await self._store.read(jobs.next_due)
-                pause_s = self._pace.progress_s if due is None else (due - self._clock()) / 1000
-                await self._bells.deliver.heard(timeout_s=min(max(pause_s, 0.05), self._pace.slow_s))
+                now = self._clock()
+                await self.turn(now)
+                # What is due already is at work or rings when its first answer is given: only later ones are waited for.
+                due = await self._store.read(jobs.next_due, now)
+                pause_s = self._pace.slow_s if due is None else (due - self._clock()) / 1000
+                await self._bells.deliver.heard(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
         finally:
             await self._crew.finish(grace_s)
 
-    async def turn(self) -> None:
+    async def turn(self, now: int) -> None:
         """One look at the outbox."""
-        for job in await self._store.read(jobs.outbox, self._clock()):
+        for job in await self._store.read(jobs.outbox, now):
             if not self._studio.being_answered(job.id):
-                self._crew.put_to_work(job.id, self._deliver(job))
+                self._crew.put_to_work(job.id, self._take(job.id))
+
+    async def _take(self, job_id: str) -> None:
+        """Read it anew: while it waited for a place its first answer may have arrived, or somebody else shown it."""
+        job = await self._store.read(jobs.get, job_id)
+        if job is not None and job.state in (JobState.DELIVERABLE, JobState.STRANDED):
+            await self._deliver(job)
 
     async def _deliver(self, job: Job) -> None:
         try:
@@ -139,27 +148,31 @@ class Deliver:
         except (DeliveryError, ProviderError) as error:
             await self._try_later(job, error)
         except Exception:
-            # Whatever it was, this job's turn comes again, later and not at once.
-            await self._try_later(job, None)
+            # Whatever it was, this job's turn comes again, later and later.
+            await self._postpone(job, self._pace.backoff_s(job.attempts + 1, longest_s=self._pace.stranded_s))
             raise
         else:
             shown = {"channel_id": posted.channel_id, "message_id": posted.message_id, "now": self._clock()}
             await self._store.write(jobs.delivered, job.id, **shown)
             log.info("delivered", job=job.id, pictures=len(answer.pictures), attempts=job.attempts + 1)
+            self._bells.deliver.ring()
 
-    async def _try_later(self, job: Job, error: DeliveryError | ProviderError | None) -> None:
-        wished = getattr(error, "retry_after_s", None)
-        pause_s = wished if wished is not None else self._pace.backoff_s(job.attempts + 1)
-        log.warning("delivery postponed", job=job.id, pause_s=round(pause_s, 1), reason=error.sentence if error else "unexpected")
-        not_before = self._clock() + int(pause_s * 1000)
-        await self._store.write(jobs.try_again, job.id, not_before=not_before, stranded=False)
+    async def _try_later(self, job: Job, error: DeliveryError | ProviderError) -> None:
+        pause_s = getattr(error, "retry_after_s", None) or self._pace.backoff_s(job.attempts + 1)
+        log.warning("delivery postponed", job=job.id, pause_s=round(pause_s, 1), reason=error.sentence)
+        await self._postpone(job, pause_s)
 
     async def _stranded(self, job: Job, error: RouteClosed) -> None:
-        """No way is open now. The picture stays; a way is looked for now and then, for a week."""
-        old = self._clock() - job.created_at > _STRANDED_FOR_MS
-        pause_ms = _NEVER_MS if old else int(self._pace.stranded_s * 1000)
+        """No way is open now. The picture stays; a way is looked for now and then."""
         log.warning("no way to show a job", job=job.id, reason=error.sentence)
-        await self._store.write(jobs.try_again, job.id, not_before=self._clock() + pause_ms, stranded=True)
+        await self._postpone(job, self._pace.stranded_s, stranded=True)
+
+    async def _postpone(self, job: Job, pause_s: float, *, stranded: bool = False) -> None:
+        """Try again after `pause_s`, for a week."""
+        now = self._clock()
+        pause_ms = _NEVER_MS if now - job.created_at > _TRIED_FOR_MS else int(pause_s * 1000)
+        await self._store.write(jobs.try_again, job.id, not_before=now + pause_ms, stranded=stranded)
+        self._bells.deliver.ring()
 
     # --- the ways to show it, best first ---------------------------------------------------------------------------
 
@@ -218,20 +231,27 @@ class Deliver:
         folder = await asyncio.to_thread(TemporaryDirectory, dir=self._spool, prefix=f"{job.id}-")
         try:
             found: list[Picture] = []
-            notes: list[str] = []
+            unusable = {g.n: g.error for g in job.succeeded if g.error is not None}  # since an earlier attempt
             for generation in job.succeeded:
                 try:
                     if generation.error is None:
                         found.append(await self._picture(job, generation, Path(folder.name)))
                 except PictureError as error:
                     await self._spoil(generation, error)
-                    notes.append(f"Picture {generation.n + 1} could not be used ({error.sentence}) Its price was given back.")
-            yield Answer(job=job, pictures=tuple(found), notes=tuple(notes))
+                    unusable[generation.n] = error.sentence
+            notes = [f"Picture {n + 1} could not be used ({why.rstrip('.')}). Its price was given back." for n, why in unusable.items()]
+            parts = tuple(replace(g, error=unusable.get(g.n, g.error)) for g in job.generations)
+            yield Answer(job=replace(job, generations=parts), pictures=tuple(found), notes=tuple(notes))
         finally:
             await asyncio.to_thread(folder.cleanup)
 
     async def _picture(self, job: Job, generation: Generation, folder: Path) -> Picture:
-        path = await self._content(generation, folder)
+        try:
+            path = await self._content(generation, folder)
+        except ProviderError as error:
+            if self._clock() - (generation.ended_at or job.created_at) < _ASK_FOR_MS:
+                raise
+            raise PictureError("the image service did not hand it out for a day.") from error
         info = await asyncio.to_thread(pictures.inspect, path, max_pixels=self._result_max_pixels, verify=True)
         name = f"easel-{job.id}-{generation.n + 1}.{info.extension}"
         return Picture(

@@ -12,7 +12,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.config import ReferenceMode
-from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
+from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.images.provider import Accepted, Provider, Report, Submission
 from bot.jobs.job import Generation, GenerationState, Outcome, Reference
 from bot.jobs.pace import Bells, Crew, Pace
@@ -48,16 +48,20 @@ def choose(queue: Queue, caps: Caps) -> list[Generation]:
     left = list(queue.waiting)
     chosen: list[Generation] = []
     while free > len(chosen):
-        # Direct messages (no server) are counted by member alone.
         fit = [g for g in left if users[g.user_id] < caps.per_user and (g.guild_id is None or servers[g.guild_id] < caps.per_server)]
         if not fit:
             break
-        best = min(fit, key=lambda g: (servers[g.guild_id] if g.guild_id else 0, users[g.user_id], g.created_at, g.job_id, g.n))
+        best = min(fit, key=lambda g: (_served(g, users, servers), users[g.user_id], g.created_at, g.job_id, g.n))
         left.remove(best)
         chosen.append(best)
         users[best.user_id] += 1
         servers[best.guild_id] += 1
     return chosen
+
+
+def _served(generation: Generation, users: Counter[int], servers: Counter[int | None]) -> int:
+    """How many are running in its server; a member's direct messages are a server of one."""
+    return users[generation.user_id] if generation.guild_id is None else servers[generation.guild_id]
 
 
 class Dispatch:
@@ -118,7 +122,7 @@ class Dispatch:
             log.critical("the image API refuses this account", reason=error.sentence)
             await self._fail(generation, _ACCOUNT)
         except ProviderBusy as error:
-            await self._wait(generation, error.retry_after_s)
+            await self._wait(generation, error)
         except AnswerLost:
             await self._lost(generation)
         else:
@@ -149,14 +153,16 @@ class Dispatch:
             await self._fail(generation, _UNCERTAIN)
             return
         since = (generation.submitted_at or generation.created_at) - _CLOCK_SKEW_MS
+        wanted = Submission(model=generation.model, prompt=generation.prompt, seed=generation.seed, params=generation.params)
         try:
-            reports = await self._provider.find(await self._submission(generation), since=since)
-        except (ProviderBusy, ProviderAccount) as error:
+            reports = await self._provider.find(wanted, since=since)
+        except ProviderError as error:
             await self._look_again(generation, generation.lookups, self._pause_ms(generation, error))
             return
         for report in await self._unclaimed(reports):
             if await self._store.write(jobs.accept, generation.job_id, generation.n, report.provider_id):
                 log.info("found a lost answer", job=generation.job_id, n=generation.n, provider_id=report.provider_id)
+                self._failures.pop(_key(generation), None)
                 self._expect(report.provider_id)
                 self._bells.watch.ring()
                 return
@@ -173,21 +179,21 @@ class Dispatch:
         taken = await self._store.read(jobs.claimed, [report.provider_id for report in reports])
         return [report for report in reports if report.provider_id not in taken]
 
-    async def _wait(self, generation: Generation, retry_after_s: float | None) -> None:
+    async def _wait(self, generation: Generation, error: ProviderBusy) -> None:
         """It certainly was not taken: put it back, unless it has waited too long."""
         now = self._clock()
         if now - generation.created_at > self._give_up_ms:
             await self._fail(generation, _TOO_LATE)
             return
-        pause_ms = self._pause_ms(generation, None) if retry_after_s is None else int(retry_after_s * 1000)
-        await self._put_back(generation, now + pause_ms)
+        await self._put_back(generation, now + self._pause_ms(generation, error))
 
     async def _put_back(self, generation: Generation, not_before: int) -> None:
         await self._store.write(jobs.put_back, generation.job_id, generation.n, not_before=not_before, now=self._clock())
         self._bells.dispatch.ring()
         self._bells.deliver.ring()  # it may have been the last one of a job that was cancelled meanwhile
 
-    def _pause_ms(self, generation: Generation, error: ProviderBusy | ProviderAccount | None) -> int:
+    def _pause_ms(self, generation: Generation, error: ProviderError) -> int:
+        """As long as the image API wishes; where it names no time, or none at all (0), a growing one."""
         wished = getattr(error, "retry_after_s", None)
         self._failures[_key(generation)] += 1
         return int(1000 * (wished or self._pace.backoff_s(self._failures[_key(generation)])))

@@ -142,7 +142,7 @@ class Generation:
     not_before: int = 0  # Unix ms; do not send or look before this
     ended_at: int | None = None
     result_url: str | None = None
-    error: str | None = None
+    error: str | None = None  # why there is no picture; beside a success: why it proved unusable
     cancel_requested: bool = False
 
 
@@ -177,8 +177,8 @@ class Job:
 
     @property
     def spent(self) -> int:
-        """Microcredits that the job has cost so far."""
-        return sum(g.price for g in self.succeeded)
+        """Microcredits that the job has cost so far; a picture that proved unusable was given back."""
+        return sum(g.price for g in self.succeeded if g.error is None)
 
 
 def job_state(generations: Iterable[GenerationState]) -> JobState:

@@ -29,9 +29,10 @@ class Pace:
     progress_s: float = 3  # a waiting message is edited at most this often
     early_s: float = 60  # how long an event that came before its enqueue answer is kept
 
-    def backoff_s(self, failures: int) -> float:
-        """The pause after the n-th failure in a row (from 1), doubled each time, with jitter."""
-        return min(self.retry_max_s, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
+    def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:
+        """The pause after the n-th failure in a row (from 1), doubled each time up to `retry_max_s` (or `longest_s`), with jitter."""
+        longest = self.retry_max_s if longest_s is None else longest_s
+        return min(longest, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
 
 
 class Bell:
@@ -81,21 +82,23 @@ class Crew:
         self._name = name
         self._places = asyncio.Semaphore(size)
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._closing = False
 
     def busy(self, key: Hashable) -> bool:
         return key in self._tasks
 
     def put_to_work(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`; drop it where this key is at work already."""
-        if key in self._tasks:
+        """Start `work`; drop it where this key is at work already, or the crew is going home."""
+        if key in self._tasks or self._closing:
             work.close()
             return
         task = asyncio.create_task(self._do(key, work), name=f"{self._name} {key}")
         self._tasks[key] = task
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        task.add_done_callback(lambda _: self._ended(key, task, work))
 
     async def finish(self, grace_s: float) -> None:
-        """Let those at work end; cancel what is left after `grace_s` seconds."""
+        """Let those at work end; cancel what is left after `grace_s` seconds. Nothing is begun any more."""
+        self._closing = True
         tasks = list(self._tasks.values())
         if not tasks:
             return
@@ -111,4 +114,9 @@ class Crew:
         except Exception:  # the named loop of every piece of work: one failure must not end the others
             log.exception("work failed", crew=self._name, key=key)
         finally:
-            work.close()  # cancelled before it began: nothing to await
+            del self._tasks[key]  # with its last step, not in a callback: new work for this key must not be dropped in between
+
+    def _ended(self, key: Hashable, task: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
+        work.close()  # cancelled before it began: nothing to await
+        if self._tasks.get(key) is task:
+            del self._tasks[key]

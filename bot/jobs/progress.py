@@ -8,7 +8,7 @@ import structlog
 
 from bot.errors import EaselError
 from bot.jobs.deliver import Post
-from bot.jobs.job import Job, JobState
+from bot.jobs.job import GenerationState, Job, JobState
 from bot.jobs.pace import Locks, Pace
 from bot.jobs.studio import Studio
 from bot.store import jobs
@@ -40,21 +40,32 @@ class Progress:
         self._shown = {job.id: self._shown[job.id] for job in open_jobs if job.id in self._shown}
         for job in open_jobs:
             if not self._studio.being_answered(job.id):
-                await self._show(job.id)
+                await self._try_to_show(job.id)
+
+    async def _try_to_show(self, job_id: str) -> None:
+        try:
+            await self._show(job_id)
+        except EaselError as error:
+            log.info("progress not shown", job=job_id, reason=error.sentence)
+        except Exception:  # the named loop of every waiting message: one must not keep the others from being true
+            log.exception("progress not shown", job=job_id)
 
     async def _show(self, job_id: str) -> None:
         async with self._locks.of(job_id):
-            try:
-                job = await self._studio.job(job_id)
-                if job.state is not JobState.OPEN:
-                    return
-                receipt = await self._studio.waiting_for(job)
-                # The first sight of a job is what its member was told already.
-                if self._shown.setdefault(job.id, _gist(job, receipt.ahead)) != _gist(job, receipt.ahead):
-                    self._shown[job.id] = _gist(job, receipt.ahead)
-                    await self._post.show_progress(receipt)
-            except EaselError as error:
-                log.info("progress not shown", job=job_id, reason=error.sentence)
+            job = await self._studio.job(job_id)
+            if job.state is not JobState.OPEN:
+                return
+            receipt = await self._studio.waiting_for(job)
+            gist = _gist(job, receipt.ahead)
+            # The first answer told of a job that waits; so long as it does, there is nothing new at first sight.
+            before = self._shown.get(job.id, gist if _only_waits(job) else None)
+            self._shown[job.id] = gist  # first: a message that is out of reach is not asked for again before there is more news
+            if before != gist:
+                await self._post.show_progress(receipt)
+
+
+def _only_waits(job: Job) -> bool:
+    return job.cancel_requested_at is None and all(g.state is GenerationState.WAITING for g in job.generations)
 
 
 def _gist(job: Job, ahead: int) -> object:

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 PROMPT_MAX = 2000  # characters
 COUNT_MAX = 4  # pictures: what the image API makes at a time, and what one message shows well
+_ANSWER_MS = 120_000  # a first answer that takes longer never comes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class Studio:
         self._limits = limits
         self._bells = bells
         self._clock = clock
-        self._unanswered: set[str] = set()
+        self._unanswered: dict[str, int] = {}  # jobs whose first answer is on its way, and since when (Unix ms)
 
     @property
     def models(self) -> Models:
@@ -131,12 +132,13 @@ class Studio:
             if message_id is not None:
                 await self._store.write(jobs.answered, job_id, message_id)
         finally:
-            self._unanswered.discard(job_id)
+            self._unanswered.pop(job_id, None)
             self._bells.deliver.ring()
 
     def being_answered(self, job_id: str) -> bool:
         """Whether the first answer is on its way: nothing may be edited before it has arrived."""
-        return job_id in self._unanswered
+        since = self._unanswered.get(job_id)
+        return since is not None and self._clock() - since < _ANSWER_MS
 
     # --- cancelling and settling ---------------------------------------------------------------------------------
 
@@ -239,18 +241,19 @@ class Studio:
         return replace(job, generations=tuple(each))
 
     async def _take_in(self, job: Job, refs: Sequence[Reference]) -> Receipt:
-        self._unanswered.add(job.id)
+        self._unanswered[job.id] = self._clock()
         try:
             await self._store.write(
                 jobs.add, job, refs, bucket=self._limits.bucket, max_waiting=self._limits.max_waiting, now=job.created_at
             )
+            log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
+            return await self.waiting_for(job)
         except BaseException:
-            self._unanswered.discard(job.id)
+            # Nobody will tell the member. Where the write came through all the same, delivery finds its way alone.
+            self._unanswered.pop(job.id, None)
             raise
-        log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
-        receipt = await self.waiting_for(job)
-        self._bells.dispatch.ring()
-        return receipt
+        finally:
+            self._bells.dispatch.ring()
 
     async def _take_reference(self, attachment: Attachment) -> Reference:
         limit = self._limits.reference_max_bytes

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import structlog
 
 from bot.clock import Clock
-from bot.errors import ProviderError
+from bot.errors import ProviderError, ProviderRefused
 from bot.images.provider import Provider, Report, ReportState
 from bot.jobs.job import Generation, GenerationState, Outcome
 from bot.jobs.pace import Bells, Crew, Pace
@@ -18,17 +18,15 @@ from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
 
+Key = tuple[str, int]  # a job's id, and which of its generations
+
 _READERS = 8
 _EARLY_MAX = 1000  # events kept for enqueue answers still to come
 _HEALTHY_MS = 30_000  # a stream that lived this long was no failure in a row
 _FORGOTTEN_MS = 120_000  # unknown to the image API for this long: it will not come back
-_OUTCOMES = {
-    ReportState.SUCCEEDED: GenerationState.SUCCEEDED,
-    ReportState.FAILED: GenerationState.FAILED,
-    ReportState.CANCELLED: GenerationState.CANCELLED,
-}
 _NO_REASON = "The image service could not make this picture and gave no reason."
 _TOOK_TOO_LONG = "The image service did not finish this picture in time."
+_CANCELLED_THERE = "The image service cancelled this picture."
 _FORGOTTEN = "The image service no longer knows this picture."
 _NO_LINK = "The image service finished but named no picture."
 
@@ -47,10 +45,11 @@ class Watch:
         self._pace = pace
         self._clock = clock
         self._crew = Crew("watch", size=_READERS)
-        self._looked: dict[tuple[str, int], int] = {}  # when each was last looked at (Unix ms)
+        self._looked: dict[Key, int] = {}  # when each was last looked at (Unix ms)
+        self._unknown: dict[Key, int] = {}  # since when the image API does not know it (Unix ms)
         self._early: OrderedDict[str, int] = OrderedDict()  # events of ids not known yet, and when they came
-        self._hints: set[tuple[str, int]] = set()  # heard of while a read of it was under way: that read may be too old
-        self.connected = False
+        self._hints: set[Key] = set()  # to be read; a read under way may be too old
+        self._connected_at: int | None = None  # Unix ms; None without a stream
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled. Returns at once for an image API that answers while we wait."""
@@ -68,8 +67,7 @@ class Watch:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
             self._crew.put_to_work(f"early {provider_id}", self._hear(provider_id))
-        elif not self.connected:
-            self._bells.watch.ring()
+        self._bells.watch.ring()  # without a stream it is to be polled; and it may have been cancelled while it was sent
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -86,13 +84,13 @@ class Watch:
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
                 log.warning("event stream lost; polling until it is back", reason=error.sentence, failures=failures)
             finally:
-                self.connected = False
+                self._connected_at = None
             self._bells.watch.ring()
             await asyncio.sleep(self._pace.backoff_s(max(failures, 1)))
 
     def _now_connected(self) -> None:
         log.info("event stream connected")
-        self.connected = True
+        self._connected_at = self._clock()
         self._looked.clear()  # what fired while nobody listened is lost: look at everything once
         self._bells.watch.ring()
 
@@ -103,8 +101,7 @@ class Watch:
             return
         self._early.pop(provider_id, None)
         if generation.state is GenerationState.RUNNING:
-            self._hints.add(_key(generation))
-            self._crew.put_to_work(_key(generation), self._look(generation))
+            self._look_soon(_key(generation))
 
     def _keep_early(self, provider_id: str) -> None:
         """It may be ours and its enqueue answer late, or a stranger's: keep it for a short while."""
@@ -124,58 +121,95 @@ class Watch:
             for generation in running:
                 if self._due(generation) <= now:
                     self._looked[_key(generation)] = now
-                    self._crew.put_to_work(_key(generation), self._look(generation))
-            self._looked = {_key(g): self._looked[_key(g)] for g in running if _key(g) in self._looked}
+                    self._look_soon(_key(generation))
+            self._forget_all_but({_key(generation) for generation in running})
             next_due = min((self._due(generation) for generation in running), default=now + self._pace.slow_s * 1000)
             await self._bells.watch.heard(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
 
     def _due(self, generation: Generation) -> float:
         """When to look next. With a stream rarely; without one the sooner, the younger it is; a cancelled one now."""
-        looked = self._looked.get(_key(generation))
+        looked, started = self._looked.get(_key(generation)), self._started(generation)
+        if looked is None and generation.cancel_requested:
+            return 0
+        if self._connected_at is not None and not generation.cancel_requested:
+            if looked is None and started <= self._connected_at:
+                return 0  # its event may have fired while nobody listened
+            return (started if looked is None else looked) + self._pace.slow_s * 1000
         if looked is None:
-            return 0 if generation.cancel_requested or self.connected else self._started(generation) + self._pace.poll_min_s * 1000
-        if self.connected and not generation.cancel_requested:
-            return looked + self._pace.slow_s * 1000
-        pause_s = (looked - self._started(generation)) / 4000
+            return started + self._pace.poll_min_s * 1000
+        pause_s = (looked - started) / 4000
         return looked + 1000 * min(max(pause_s, self._pace.poll_min_s), self._pace.poll_max_s)
+
+    def _forget_all_but(self, running: set[Key]) -> None:
+        self._looked = {key: at for key, at in self._looked.items() if key in running}
+        self._unknown = {key: at for key, at in self._unknown.items() if key in running}
 
     @staticmethod
     def _started(generation: Generation) -> int:
         return generation.submitted_at or generation.created_at
 
-    async def _look(self, generation: Generation) -> None:
-        self._hints.add(_key(generation))
-        while _key(generation) in self._hints:
-            self._hints.discard(_key(generation))
-            await self._read(generation)
+    def _look_soon(self, key: Key) -> None:
+        """Read it now; where a read of it is under way, once more after that."""
+        self._hints.add(key)
+        self._crew.put_to_work(key, self._look(key))
+
+    async def _look(self, key: Key) -> None:
+        while key in self._hints:
+            self._hints.discard(key)
+            generation = await self._store.read(jobs.generation, *key)
+            if generation is not None and generation.state is GenerationState.RUNNING:
+                await self._read(generation)
 
     async def _read(self, generation: Generation) -> None:
         provider_id = generation.provider_id or ""
         age = self._clock() - self._started(generation)
+        if generation.cancel_requested or age > self._give_up_ms:
+            await self._take_back(generation, provider_id)
         try:
-            if generation.cancel_requested or age > self._give_up_ms:
-                await self._provider.cancel(provider_id)
             report = await self._provider.read(provider_id)
+        except ProviderRefused:
+            report = None  # it will not tell us anything about it, however often it is asked
         except ProviderError as error:
             log.warning("could not read a generation", job=generation.job_id, n=generation.n, reason=error.sentence)
             return
-        outcome = self._outcome(report, age)
+        if report is not None:
+            self._unknown.pop(_key(generation), None)
+        outcome = self._outcome(generation, report, age) if report else self._unknown_outcome(_key(generation))
         if outcome is not None:
             await self._studio.settle(generation, outcome)
 
-    def _outcome(self, report: Report | None, age: int) -> Outcome | None:
+    async def _take_back(self, generation: Generation, provider_id: str) -> None:
+        """Try to; whether it worked is read afterwards."""
+        try:
+            await self._provider.cancel(provider_id)
+        except ProviderError as error:
+            log.warning("could not cancel a generation", job=generation.job_id, n=generation.n, reason=error.sentence)
+
+    def _unknown_outcome(self, key: Key) -> Outcome | None:
+        """The image API may say so by mistake once, but not for long."""
+        unknown_ms = self._clock() - self._unknown.setdefault(key, self._clock())
+        return _failed(_FORGOTTEN) if unknown_ms > _FORGOTTEN_MS else None
+
+    def _outcome(self, generation: Generation, report: Report, age: int) -> Outcome | None:
         """What the truth means for us; `None` while there is nothing to settle."""
-        if report is None:
-            return Outcome(state=GenerationState.FAILED, error=_FORGOTTEN) if age > _FORGOTTEN_MS else None
-        if report.state is ReportState.SUCCEEDED and report.result_url is None:
-            return Outcome(state=GenerationState.FAILED, error=_NO_LINK)
-        if report.state in _OUTCOMES:
-            error = (report.error or _NO_REASON) if report.state is ReportState.FAILED else None
-            return Outcome(state=_OUTCOMES[report.state], result_url=report.result_url, error=error)
-        if age > 2 * self._give_up_ms:  # cancelled long ago and still not ended
-            return Outcome(state=GenerationState.FAILED, error=_TOOK_TOO_LONG)
-        return None
+        match report.state:
+            case ReportState.SUCCEEDED if report.result_url is not None:
+                return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
+            case ReportState.SUCCEEDED:
+                return _failed(_NO_LINK)
+            case ReportState.FAILED:
+                return _failed(report.error or _NO_REASON)
+            case ReportState.CANCELLED if generation.cancel_requested:
+                return Outcome(state=GenerationState.CANCELLED)
+            case ReportState.CANCELLED:
+                return _failed(_TOOK_TOO_LONG if age > self._give_up_ms else _CANCELLED_THERE)
+            case _:  # taken back long ago and still not ended: nobody waits for ever
+                return _failed(_TOOK_TOO_LONG) if age > 2 * self._give_up_ms else None
 
 
-def _key(generation: Generation) -> tuple[str, int]:
+def _failed(sentence: str) -> Outcome:
+    return Outcome(state=GenerationState.FAILED, error=sentence)
+
+
+def _key(generation: Generation) -> Key:
     return generation.job_id, generation.n

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Table
@@ -30,6 +30,7 @@ class Store(ABC):
 
     def __init__(self, reads: AsyncEngine, migration: Migration) -> None:
         self._reads = reads
+        self._reading: set[asyncio.Task[Any]] = set()
         self._closed = False
         self.migration = migration
 
@@ -49,8 +50,24 @@ class Store(ABC):
     async def read(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One unchanging view of everything committed before it; beside the writes, and refused if it tries to write itself."""
         self._check_open()
+        reading = asyncio.create_task(self._read(lambda conn: op(conn, *args, **kwargs)), name="store read")
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        try:
+            # A read that is cut short would keep its view of the database open, and closing would wait for that in vain.
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            reading.add_done_callback(_say_if_failed)
+            raise
+
+    async def _read(self, op: Callable[[Connection], T]) -> T:
         async with self._reads.connect() as conn:
-            return await conn.run_sync(op, *args, **kwargs)
+            return await conn.run_sync(op)
+
+    async def _finish_reads(self) -> None:
+        """For `close`: every read that was begun gives its connection back, then all are closed."""
+        await asyncio.gather(*self._reading, return_exceptions=True)
+        await self._reads.dispose()
 
     @abstractmethod
     def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
@@ -67,7 +84,7 @@ class Store(ABC):
 
 def _say_if_failed(done: asyncio.Future[T]) -> None:
     if not done.cancelled() and (error := done.exception()):
-        log.error("a write failed after its caller was cancelled", exc_info=error)
+        log.error("an operation failed after its caller was cancelled", exc_info=error)
 
 
 def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

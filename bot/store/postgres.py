@@ -85,7 +85,7 @@ class PostgresStore(Store):
         self._closed = True
         if self._writing:
             await asyncio.wait(self._writing)
-        await self._engine.dispose()
+        await self._finish_reads()
 
 
 @asynccontextmanager

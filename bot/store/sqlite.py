@@ -70,7 +70,7 @@ class SqliteStore(Store):
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
-        await self._reads.dispose()
+        await self._finish_reads()
         await asyncio.to_thread(_checkpoint, self._engine)
 
     # --- on the writer thread ---
