@@ -1,0 +1,27 @@
+# Two stages: the first installs the pinned packages, the second holds them and the bot, and no tools.
+# `make image` walks through these very steps without a container engine; it knows the instructions used here.
+
+FROM python:3.13-slim AS build
+ENV VENV=/opt/easel/venv DATA_DIR=/data SRC=/src
+COPY requirements.txt $SRC/
+# Wheels only: nothing is compiled, so no compiler is needed here and no package runs code of its own while it is installed.
+RUN python3 -m venv $VENV \
+ && $VENV/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r $SRC/requirements.txt \
+ && $VENV/bin/python -m pip uninstall --yes --quiet pip \
+ && mkdir -p $DATA_DIR
+
+FROM python:3.13-slim
+ENV VENV=/opt/easel/venv DATA_DIR=/data APP=/opt/easel/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=$VENV/bin:$PATH
+COPY --from=build $VENV $VENV
+# A number needs no entry in /etc/passwd. A new volume takes over the folder's owner.
+COPY --from=build --chown=10001:10001 $DATA_DIR $DATA_DIR
+COPY pyproject.toml $APP/
+COPY bot $APP/bot
+COPY cogs $APP/cogs
+WORKDIR $APP
+USER 10001:10001
+VOLUME $DATA_DIR
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["python", "-m", "bot"]
+CMD ["run"]

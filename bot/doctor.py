@@ -1,0 +1,298 @@
+"""`python -m bot doctor`: looks at everything the bot stands on, and says what each finding means and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import SecretStr
+from yarl import URL
+
+from bot import quota
+from bot.config import OxenMode, Settings
+from bot.errors import EaselError, InvalidRequest, ProviderAccount, ProviderBusy, StartError
+from bot.images.addresses import is_public
+from bot.images.catalog import Catalog
+from bot.images.oxen import Oxen
+from bot.log import Redactor
+from bot.portal import NEEDED, PERMISSIONS, Place, Portal
+from bot.store import keepsakes
+from bot.store.engine import open_store
+
+_LIMIT_S = 30.0  # for one check
+_PLACES_MAX = 25  # servers that are looked at
+_NAMES_MAX = 6  # channels that one line names
+_IN_USE = "Another Easel is using"  # how the store begins its sentence about a lock that is held
+
+
+class Mark(StrEnum):
+    OK = "ok"  # as it should be
+    WARN = "warn"  # it works, but there is something to know
+    BAD = "bad"  # the bot cannot do its work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the report."""
+
+    mark: Mark
+    what: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark:<4}  {self.what}: {self.text}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bag:
+    """What the checks work with."""
+
+    settings: Settings
+    portal: Portal
+    provider: Oxen
+    session: aiohttp.ClientSession
+
+
+Found = tuple[Mark, str]
+Check = Callable[[_Bag], Awaitable[Iterable[Found]]]
+
+
+async def examine(settings: Settings, *, show: Callable[[Finding], object], limit_s: float = _LIMIT_S) -> bool:
+    """Make every check, show the findings in the order of the table, and return whether nothing is bad."""
+    redact = Redactor(value.get_secret_value() for _, value in settings if isinstance(value, SecretStr))
+    fine = True
+    async with _bag(settings) as bag:
+        tasks = [(what, asyncio.create_task(_make(check, bag, limit_s), name=f"check {what}")) for what, check in CHECKS]
+        for what, task in tasks:
+            for mark, text in await task:
+                fine = fine and mark is not Mark.BAD
+                show(Finding(mark=mark, what=what, text=redact(text)))
+    return fine
+
+
+@asynccontextmanager
+async def _bag(settings: Settings) -> AsyncIterator[_Bag]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, Portal.open(settings) as portal:
+        provider = Oxen(
+            session=session,
+            base_url=settings.oxen_base_url,
+            api_key=settings.oxen_api_key.get_secret_value(),
+            namespace=settings.oxen_namespace,
+            attempts=1,
+        )
+        yield _Bag(settings=settings, portal=portal, provider=provider, session=session)
+
+
+async def _make(check: Check, bag: _Bag, limit_s: float) -> Iterable[Found]:
+    """One check; whatever stops it is a finding too."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await check(bag)
+    except EaselError as error:
+        return [(Mark.BAD, error.sentence)]
+    except TimeoutError:
+        return [(Mark.BAD, f"no answer within {limit_s:g} s.")]
+
+
+# --- the checks --------------------------------------------------------------------------------------------------------
+
+
+async def _settings(bag: _Bag) -> Iterable[Found]:
+    given = sorted(name.upper() for name in bag.settings.model_fields_set)
+    found = [(Mark.OK, f"they can all be read; given are {', '.join(given)}.")]
+    for name, value in (("DISCORD_API_URL", bag.settings.discord_api_url), ("OXEN_BASE_URL", bag.settings.oxen_base_url)):
+        host = urlsplit(value).hostname or ""
+        if value.startswith("http://") and not await _is_here(host):
+            found.append((Mark.WARN, f"{name} is plain http, so the secret sent to {host} can be read on its way; use https."))
+    return found
+
+
+async def _database(bag: _Bag) -> Iterable[Found]:
+    path = await asyncio.to_thread(_missing_file, bag.settings.database)
+    if path is not None:
+        return [await asyncio.to_thread(_may_be_made, path)]
+    try:
+        async with open_store(bag.settings.database, migrate=False) as store:
+            await store.write(keepsakes.forget, "doctor", 0)  # takes nothing away, but only a database that takes writes allows it
+            return [(Mark.OK, f"it can be read and written, at schema {store.migration.after}.")]
+    except StartError as error:
+        if error.sentence.startswith(_IN_USE):
+            return [(Mark.OK, "a running bot holds it, so it was left alone.")]
+        raise
+
+
+async def _token(bag: _Bag) -> Iterable[Found]:
+    user, application = await asyncio.gather(bag.portal.me(), bag.portal.application())
+    return [(Mark.OK, f"Discord knows it: {user.username}, application {application.name} ({application.id}).")]
+
+
+async def _intents(bag: _Bag) -> Iterable[Found]:
+    flags = (await bag.portal.application()).flags
+    states = [f"{name} {'on' if flags & bits else 'off'}" for name, bits in _INTENT_FLAGS.items()]
+    return [(Mark.OK, f"{', '.join(states)}; Easel needs none of these.")]
+
+
+async def _commands(bag: _Bag) -> Iterable[Found]:
+    names = await bag.portal.command_names((await bag.portal.application()).id)
+    if not names:
+        return [(Mark.WARN, "none are registered yet; the first `python -m bot run` does it, or `python -m bot sync`.")]
+    return [(Mark.OK, f"{len(names)} are registered.")]
+
+
+async def _permissions(bag: _Bag) -> Iterable[Found]:
+    user, guilds = await asyncio.gather(bag.portal.me(), bag.portal.guilds())
+    if not guilds:
+        return [(Mark.WARN, "the bot is in no server yet; `python -m bot invite` prints the address that brings it to one.")]
+    found: list[Found] = []
+    for guild in guilds[:_PLACES_MAX]:
+        found += _rights(await bag.portal.place(guild.id, user.id))
+    if len(guilds) > _PLACES_MAX:
+        found.append((Mark.OK, f"{len(guilds) - _PLACES_MAX} more servers were not looked at."))
+    return found
+
+
+async def _gateway(bag: _Bag) -> Iterable[Found]:
+    limit = (await bag.portal.gateway()).session_start_limit
+    address = URL(bag.settings.discord_gateway_url).update_query(v="10", encoding="json")
+    try:
+        async with bag.session.ws_connect(address) as socket:
+            hello = await socket.receive_json()
+    except (aiohttp.ClientError, OSError, TypeError, ValueError) as error:
+        return [(Mark.BAD, f"DISCORD_GATEWAY_URL does not answer as Discord does ({type(error).__name__}); is a proxy in between?")]
+    if not isinstance(hello, dict) or hello.get("op") != 10:
+        return [(Mark.BAD, "DISCORD_GATEWAY_URL answers, but not with Discord's greeting.")]
+    mark = Mark.OK if limit.remaining > 10 else Mark.WARN
+    return [(mark, f"it greets us; {limit.remaining} of {limit.total} starts are left today.")]
+
+
+async def _image_api(bag: _Bag) -> Iterable[Found]:
+    try:
+        await bag.provider.list_generations()
+        raw = await bag.provider.models()
+    except ProviderAccount:
+        return [(Mark.BAD, "it refuses OXEN_API_KEY, or its account has no credit left; look at your account there.")]
+    except ProviderBusy:
+        return [(Mark.BAD, "OXEN_BASE_URL does not answer as the image API does; is the address right, and is the service up?")]
+    settings = bag.settings
+    catalog = Catalog.read(raw, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
+    priced = [model for model in catalog.models if model.price_microcredits is not None]
+    count = (
+        Mark.OK,
+        f"it takes the key and offers {len(catalog)} models that make pictures, {len(priced)} of them with a price per picture.",
+    )
+    return [count, _default_model(settings, catalog)]
+
+
+async def _event_stream(bag: _Bag) -> Iterable[Found]:
+    if bag.settings.oxen_mode is not OxenMode.EVENTS:
+        return [(Mark.OK, f"not used, because OXEN_MODE is {bag.settings.oxen_mode}.")]
+    try:
+        async with bag.provider.listen():
+            return [(Mark.OK, "it is open; finished pictures are heard of at once.")]
+    except ProviderAccount:
+        return [(Mark.BAD, "it refuses OXEN_API_KEY.")]
+    except ProviderBusy:
+        return [(Mark.WARN, "it cannot be had now; pictures still come, but are asked for every few seconds until it is back.")]
+
+
+async def _hosts(bag: _Bag) -> Iterable[Found]:
+    settings = bag.settings
+    own = urlsplit(settings.oxen_base_url).netloc
+    results = f"only {', '.join(settings.result_hosts)}" if settings.result_hosts else "any public https address that the image API names"
+    found = [(Mark.OK, f"results are fetched from {results}, and from {own}; references from {', '.join(settings.discord_cdn_hosts)}.")]
+    named = {"DISCORD_CDN_HOSTS": settings.discord_cdn_hosts, "RESULT_HOSTS": settings.result_hosts}
+    for setting, hosts in named.items():
+        unknown = [host for host in hosts if not await _addresses(_name(host))]
+        if unknown:
+            found.append(
+                (Mark.BAD, f"{setting} names {', '.join(unknown)}, which this machine cannot find; check the spelling and the DNS.")
+            )
+    return found
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("settings", _settings),
+    ("database", _database),
+    ("Discord token", _token),
+    ("intents", _intents),
+    ("commands", _commands),
+    ("permissions", _permissions),
+    ("gateway", _gateway),
+    ("image API", _image_api),
+    ("event stream", _event_stream),
+    ("picture hosts", _hosts),
+)
+
+
+# --- their parts -------------------------------------------------------------------------------------------------------
+
+# Flags of an application whose intents are on, also in their form for small bots.
+# Source: https://discord.com/developers/docs/resources/application#application-object-application-flags
+_INTENT_FLAGS = {"message content": 1 << 18 | 1 << 19, "server members": 1 << 14 | 1 << 15, "presence": 1 << 12 | 1 << 13}
+
+
+def _rights(place: Place) -> list[Found]:
+    """What is missing in one server, and what that means."""
+    missing = [permission for permission in PERMISSIONS if not place.everywhere & permission.bit]
+    if missing:
+        meanings = "; ".join(f"without {permission.name} {permission.without}" for permission in missing)
+        return [(Mark.WARN, f"{place.name}: {meanings}. Give the bot's role these rights, or invite it anew with `python -m bot invite`.")]
+    narrow = [f"#{name}" for name, rights in place.channels if rights & NEEDED != NEEDED]
+    if narrow:
+        names = ", ".join(narrow[:_NAMES_MAX]) + (" and more" if len(narrow) > _NAMES_MAX else "")
+        return [(Mark.WARN, f"{place.name}: fine, but the rules of {names} take rights away; late pictures go to direct messages there.")]
+    return [(Mark.OK, f"{place.name}: everything that is needed.")]
+
+
+def _default_model(settings: Settings, catalog: Catalog) -> Found:
+    try:
+        model = catalog.get(settings.default_model)
+    except InvalidRequest:
+        return Mark.BAD, f"DEFAULT_MODEL {settings.default_model} is not offered; choose one that /models lists."
+    if model.price_microcredits is None:
+        return Mark.BAD, f"DEFAULT_MODEL {model.title} has no price per picture; name one in MODEL_PRICES ({model.id}=credits)."
+    price, bucket = model.price_microcredits, quota.microcredits(settings.quota_credits)
+    told = f"DEFAULT_MODEL {model.title} costs {quota.in_credits(price, up=True)} credits a picture"
+    if price > bucket:
+        return Mark.BAD, f"{told}, more than a full bucket holds; raise QUOTA_CREDITS."
+    return Mark.OK, f"{told}; a full bucket pays for {bucket // price} of them." if price else f"{told}."
+
+
+def _missing_file(database: str) -> Path | None:
+    """Where an SQLite database will be, if it is not there yet."""
+    path = Path(database.removeprefix("sqlite:///")).expanduser()
+    return path if database.startswith("sqlite:") and not path.exists() else None
+
+
+def _may_be_made(path: Path) -> Found:
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return Mark.BAD, f"{path} is not there, and {folder} cannot be written to; check DATA_DIR and who owns it."
+    return Mark.OK, f"{path} is not there yet; the first start makes it."
+
+
+def _name(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or host
+
+
+async def _addresses(host: str) -> list[str]:
+    """The numbers behind a name; empty where there are none."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError:
+        return []
+    return [str(address[0]).partition("%")[0] for _, _, _, _, address in found]
+
+
+async def _is_here(host: str) -> bool:
+    """Whether a host is on this machine or this network."""
+    addresses = [ipaddress.ip_address(each) for each in await _addresses(host)]
+    return bool(addresses) and not any(is_public(each) for each in addresses)

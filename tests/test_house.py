@@ -1,0 +1,234 @@
+"""The house's own rules: which way the arrows point, and that what is written down beside the code is true."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from bot import config
+from bot.__main__ import VERBS
+from bot.config import Settings
+from bot.example import render
+
+PROJECT = Path(__file__).parent.parent
+NOT_OURS = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "data", "out"}
+
+# Rooms and the floor each is on. A module may import its own room and lower floors; two rooms on one floor do not know each other.
+# The longest matching name counts.
+ROOMS = {
+    "bot.__main__": ("doors", 6),
+    "bot.demo": ("doors", 6),
+    "bot.doctor": ("doors", 6),
+    "bot.example": ("doors", 6),
+    "bot.portal": ("doors", 6),
+    "bot.app": ("app", 5),
+    "bot.client": ("front", 4),
+    "cogs": ("front", 4),
+    "bot.jobs": ("jobs", 3),
+    "bot.images": ("images", 2),
+    "bot.store": ("store", 2),
+    "bot.jobs.job": ("ground", 1),
+    "bot.quota": ("ground", 1),
+    "bot.clock": ("ground", 1),
+    "bot.config": ("ground", 1),
+    "bot.errors": ("ground", 1),
+    "bot.log": ("ground", 1),
+    "bot": ("ground", 1),
+}
+SPEAKS_DISCORD = ("cogs", "bot.client")  # cogs.post is the delivery adapter
+SHARED_BY_COGS = {
+    "cogs.look",
+    "cogs.reply",
+    "cogs.rows",
+    "cogs.modals",
+}  # texts, answers, buttons, forms
+KNOWS_SANDBOX = {"bot.demo"}
+READS_ENVIRONMENT = {"bot.config", "bot.demo"}  # the demo makes the environment of its two processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    name: str
+    tree: ast.Module = field(repr=False)
+
+    @property
+    def imports(self) -> frozenset[str]:
+        """Names of the modules it imports anywhere, also for the type checker alone; `from a import b` counts as a and as a.b."""
+        return frozenset(name for node in ast.walk(self.tree) for name in _imported(node))
+
+    @property
+    def imports_at_once(self) -> frozenset[str]:
+        """Those of them that are imported as soon as it is."""
+        return frozenset(name for node in self.tree.body for name in _imported(node))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def modules(*packages: str) -> tuple[Module, ...]:
+    paths = [path for package in packages for path in sorted((PROJECT / package).rglob("*.py"))]
+    return tuple(Module(name=_name(path), tree=ast.parse(path.read_text("utf-8"))) for path in paths)
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room(name: str) -> tuple[str, int]:
+    return ROOMS[max((each for each in ROOMS if within(name, each)), key=len)]
+
+
+def within(name: str, package: str) -> bool:
+    return f"{name}.".startswith(f"{package}.")
+
+
+def everything_of(*packages: str) -> list[str]:
+    """Real modules only: an imported name may also be a class."""
+    return [module.name for module in modules(*packages)]
+
+
+def test_arrows_point_downward() -> None:
+    ours = set(everything_of("bot", "cogs"))
+    upward = [
+        f"{module} ({here}) imports {other} ({there})"
+        for module in modules("bot", "cogs")
+        for other in sorted(module.imports & ours)
+        for (here, floor), (there, below) in [(room(module.name), room(other))]
+        if here != there and floor <= below
+    ]
+    assert upward == []
+
+
+def test_every_room_exists() -> None:
+    assert [name for name in ROOMS if name not in everything_of("bot", "cogs")] == []
+
+
+def test_only_the_front_speaks_to_discord_py() -> None:
+    speakers = [module.name for module in modules("bot", "cogs") if any(within(name, "discord") for name in module.imports)]
+    assert [name for name in speakers if not any(within(name, place) for place in SPEAKS_DISCORD)] == []
+
+
+def test_no_cog_imports_another() -> None:
+    cogs = set(everything_of("cogs")) - SHARED_BY_COGS - {"cogs"}
+    assert [f"{module} imports {other}" for module in modules("cogs") for other in sorted(module.imports & cogs)] == []
+
+
+def test_the_bot_stands_without_the_sandbox() -> None:
+    users = {module.name for module in modules("bot", "cogs") if any(within(name, "sandbox") for name in module.imports)}
+    at_once = {module.name for module in modules("bot", "cogs") if any(within(name, "sandbox") for name in module.imports_at_once)}
+    assert (users, at_once) == (KNOWS_SANDBOX, set())
+
+
+def test_the_sandbox_stands_without_the_bot() -> None:
+    assert [str(module) for module in modules("sandbox") for name in module.imports if within(name, "bot") or within(name, "cogs")] == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = [
+        module.name
+        for module in modules("bot", "cogs", "sandbox")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv", "os.environb"}
+    ]
+    assert set(readers) == READS_ENVIRONMENT
+
+
+def test_every_task_has_a_name() -> None:
+    nameless = [
+        f"{module}, line {node.lineno}"
+        for module in modules("bot", "cogs", "sandbox")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create_task"
+        if not any(keyword.arg == "name" for keyword in node.keywords)
+    ]
+    assert nameless == []
+
+
+# --- what is written beside the code ---------------------------------------------------------------------------------
+
+
+def test_env_example_equals_the_settings() -> None:
+    assert (PROJECT / ".env.example").read_text("utf-8") == render(), "renew it: python -m bot settings > .env.example"
+
+
+def test_env_example_has_every_setting_once_with_a_comment() -> None:
+    entries = re.findall(r"^# (.+)\n#?([A-Z_]+)=", render(), re.MULTILINE)
+    assert [name for _, name in entries] == [name.upper() for name in Settings.model_fields]
+    assert [name for comment, name in entries if not comment.endswith(".")] == []
+
+
+def test_env_example_as_it_stands_gives_the_defaults(tmp_path: Path) -> None:
+    required = {"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}
+    path = tmp_path / ".env"
+    path.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", render(), flags=re.MULTILINE))
+    assert config.load(required, env_file=path).model_dump() == config.load(required, env_file=None).model_dump()
+
+
+def readme_commands(pattern: str) -> set[str]:
+    """What follows `pattern` in the README's code, inline or in blocks."""
+    text = (PROJECT / "README.md").read_text("utf-8")
+    code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
+    return {word for part in code for word in re.findall(rf"(?:^|[\s`]){pattern} ([a-z][a-z-]*)", part)}
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+def test_the_readme_s_make_targets_exist() -> None:
+    assert readme_commands("make") - make_targets() == set()
+
+
+def test_the_readme_s_verbs_exist() -> None:
+    assert readme_commands("python -m bot") - {verb.name for verb in VERBS} == set()
+
+
+def test_the_readme_tells_of_every_verb() -> None:
+    assert {verb.name for verb in VERBS} - readme_commands("python -m bot") == set()
+
+
+def test_every_make_target_says_what_it_does() -> None:
+    described = set(re.findall(r"^([a-z-]+):.*## .+", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert make_targets() - described == set()
+
+
+# --- what is not committed -------------------------------------------------------------------------------------------
+
+
+def committed_files() -> Iterator[Path]:
+    for path in sorted(PROJECT.rglob("*")):
+        if path.is_file() and not NOT_OURS & set(path.relative_to(PROJECT).parts) and path.name != ".env":
+            yield path
+
+
+@pytest.mark.parametrize("host", ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "index" + "-url = "])
+def test_no_file_names_a_package_registry(host: str) -> None:
+    assert [str(path) for path in committed_files() if host.encode() in path.read_bytes()] == []
+
+
+def test_pins_hold_hashes_and_no_addresses() -> None:
+    pins = [path.read_text("utf-8") for path in PROJECT.glob("requirements*.txt")]
+    assert len(pins) == 2
+    for text in pins:
+        assert re.findall(r"://|^--|^-i ", text, re.MULTILINE) == []
+        assert len(re.findall(r"^\S+==\S+", text, re.MULTILINE)) == len(re.findall(r"^\S+==[^\n]*\\\n +--hash=sha256:", text, re.MULTILINE))
+
+
+def test_there_is_no_lock_file_with_addresses() -> None:
+    locks = {"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "package-lock.json", "yarn.lock"}
+    assert [str(path) for path in committed_files() if path.name in locks] == []
