@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import discord
 import structlog
 
 from bot import client, quota
@@ -63,7 +62,7 @@ class House:
         """Work until `stop`. If one of the long-lived tasks dies, all end and its error comes out."""
         grace_s = self.settings.stop_grace_s
         keep_ms = int(self.settings.references_keep_days * 86_400_000)
-        await self.log_in()
+        await self.client.enter(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
             loops = {
                 "models": self.models.run(),
@@ -74,7 +73,7 @@ class House:
                 "tidy": tidy.run(store=self.store, references_keep_ms=keep_ms, clock=self.clock),
             }
             tasks = [group.create_task(loop, name=name) for name, loop in loops.items()]
-            connection = group.create_task(self._connect(), name="discord")
+            connection = group.create_task(self.client.stay(), name="discord")
             await stop.wait()
             log.info("stopping", grace_s=grace_s)
             for task in tasks:
@@ -83,21 +82,6 @@ class House:
             await self.client.close()
             connection.cancel()
         await self.client.finish_events()
-
-    async def log_in(self) -> None:
-        """Introduce the bot to Discord and register changed commands."""
-        try:
-            await self.client.login(self.settings.discord_token.get_secret_value())
-        except discord.LoginFailure:
-            raise StartError("DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.") from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise StartError(f"Discord at DISCORD_API_URL does not answer as it should ({type(error).__name__}).") from error
-
-    async def _connect(self) -> None:
-        try:
-            await self.client.connect(reconnect=True)
-        except discord.PrivilegedIntentsRequired:
-            raise StartError("Discord refuses the intents; switch them on at the Bot page of your application.") from None
 
 
 @asynccontextmanager
@@ -179,10 +163,11 @@ async def run(settings: Settings) -> None:
 
 
 async def sync(settings: Settings) -> None:
-    """Register the commands with Discord, whether they changed or not."""
+    """Register the commands with Discord, whether they changed or not. Raise `StartError`."""
     async with open_house(settings) as house:
-        await house.log_in()
-        await house.client.sync_commands(always=True)
+        await house.client.enter(settings.discord_token.get_secret_value())
+        if not house.client.has_registered:
+            await house.client.sync_commands(always=True)
 
 
 def _clean_spool(folder: Path) -> Path:

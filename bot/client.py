@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 import yarl
@@ -16,6 +17,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.clock import Clock
+from bot.errors import StartError
 from bot.jobs.studio import Studio
 from bot.store import keepsakes
 from bot.store.engine import Store
@@ -39,6 +41,11 @@ def point_at(*, api_url: str, gateway_url: str) -> None:
     """Tell discord.py where Discord is. Its addresses are the library's own globals: one Discord for each process."""
     Route.BASE = api_url
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
+
+
+# Easel has no voice; without this the library warns about the packages that it would need for one.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
 
 
 def intents() -> discord.Intents:
@@ -71,6 +78,7 @@ class Easel(commands.Bot):
         )
         self._store = store
         self._clock = clock
+        self.has_registered = False  # its commands, in this run
 
     async def setup_hook(self) -> None:
         """Everything is ready before the first event: `on_ready` would come seconds after the first command."""
@@ -81,6 +89,22 @@ class Easel(commands.Bot):
             self.tree.add_command(menu)
         await self.sync_commands(always=False)
 
+    async def enter(self, token: str) -> None:
+        """Introduce the bot to Discord and register changed commands. Raise `StartError`."""
+        try:
+            await self.login(token)
+        except discord.LoginFailure:
+            raise StartError("DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.") from None
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            raise StartError(f"Discord at DISCORD_API_URL does not answer as it should ({type(error).__name__}).") from error
+
+    async def stay(self) -> None:
+        """Hold the gateway's connection until `close`. Raise `StartError` where Discord refuses it."""
+        try:
+            await self.connect(reconnect=True)
+        except discord.PrivilegedIntentsRequired:
+            raise StartError("Discord refuses the intents; switch them on at the Bot page of your application.") from None
+
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord, if they changed since the last time; whether that was done."""
         described = [command.to_dict(self.tree) for command in self.tree.get_commands()]
@@ -89,6 +113,7 @@ class Easel(commands.Bot):
             return False
         await self.tree.sync()
         await self._store.write(keepsakes.put, _KEEPSAKE, fingerprint, self._clock())
+        self.has_registered = True
         log.info("commands registered", count=len(described))
         return True
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot.errors import StartError
 
-_HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$|^\[[0-9a-f:]+\](:[0-9]{1,5})?$")
+_HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
 
 
 class OxenMode(StrEnum):
@@ -39,7 +39,8 @@ def _split(value: object) -> object:
 def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     hosts = tuple(host.lower() for host in value)
     for host in hosts:
-        if not _HOST.match(host):
+        match = _HOST.match(host)
+        if match is None or not 1 <= int(match["port"] or 443) <= 65535:
             raise ValueError(f"hosts are written name or name:port, comma separated; {host!r} is neither")
     return hosts
 
@@ -67,7 +68,9 @@ def _prices(value: object) -> object:
         return value
     prices = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
-        model, _, price = part.partition("=")
+        model, _, price = part.rpartition("=")
+        if not model.strip():
+            raise ValueError(f"prices are written model=number of credits, comma separated; {part!r} is not")
         prices[model.strip()] = price.strip()
     return prices
 

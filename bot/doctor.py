@@ -18,7 +18,7 @@ from yarl import URL
 
 from bot import quota
 from bot.config import OxenMode, Settings
-from bot.errors import EaselError, InvalidRequest, ProviderAccount, ProviderBusy, StartError
+from bot.errors import EaselError, InUse, InvalidRequest, ProviderAccount, ProviderBusy
 from bot.images.addresses import is_public
 from bot.images.catalog import Catalog
 from bot.images.oxen import Oxen
@@ -30,7 +30,6 @@ from bot.store.engine import open_store
 _LIMIT_S = 30.0  # for one check
 _PLACES_MAX = 25  # servers that are looked at
 _NAMES_MAX = 6  # channels that one line names
-_IN_USE = "Another Easel is using"  # how the store begins its sentence about a lock that is held
 
 
 class Mark(StrEnum):
@@ -123,10 +122,8 @@ async def _database(bag: _Bag) -> Iterable[Found]:
         async with open_store(bag.settings.database, migrate=False) as store:
             await store.write(keepsakes.forget, "doctor", 0)  # takes nothing away, but only a database that takes writes allows it
             return [(Mark.OK, f"it can be read and written, at schema {store.migration.after}.")]
-    except StartError as error:
-        if error.sentence.startswith(_IN_USE):
-            return [(Mark.OK, "a running bot holds it, so it was left alone.")]
-        raise
+    except InUse:
+        return [(Mark.OK, "a running bot holds it, so it was left alone.")]
 
 
 async def _token(bag: _Bag) -> Iterable[Found]:

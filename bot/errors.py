@@ -2,6 +2,7 @@
 
 EaselError                  everything below; `sentence` is safe to show
 ├── StartError              the house cannot open: a setting, the database, the token
+│   └── InUse               another process has this database open
 ├── Refusal                 a member's request is not taken; nothing is held or charged
 │   ├── InvalidRequest      a value is not allowed (names the field, what is allowed, what was given)
 │   ├── BadReference        an attached picture cannot be used
@@ -34,6 +35,10 @@ class EaselError(Exception):
 
 class StartError(EaselError, RuntimeError):
     """The house cannot open; the sentence says what to do."""
+
+
+class InUse(StartError):
+    """Another process has this database open."""
 
 
 class Refusal(EaselError):

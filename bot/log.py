@@ -14,7 +14,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _SHORTEST_SECRET = 6  # characters; anything shorter would blank ordinary words
 _TOKENS = re.compile(
     r"(?P<before>/(?:webhooks|interactions)/\d+/)[\w.-]+"  # interaction tokens stand in Discord's addresses
-    r"|(?P<auth>(?:Bearer|Bot) )[\w.~+/-]{6,}=*"
+    r"|(?P<bearer>Bearer )[\w.~+/-]{6,}=*"
+    r"|(?P<bot>Bot )[\w.~+/-]{20,}=*"  # what is shorter is a word
     r"|(?P<query>[?&](?:sig|signature|token|hm|X-Amz-Signature|X-Amz-Credential)=)[^&\s'\"]+"
     r"|(?P<user>://[^:/\s]+:)[^@/\s]+(?=@)",
     re.IGNORECASE,

@@ -29,6 +29,7 @@ from bot.store import ledger
 from bot.store.tables import generations, jobs, pictures, references
 
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
+_OUTBOX = (JobState.DELIVERABLE, JobState.STRANDED)
 _PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "token", "token_expires_at", "upload_limit_bytes", "private")
 
 
@@ -62,11 +63,12 @@ def add(conn: Connection, job: Job, refs: Sequence[Reference], *, bucket: Bucket
 
 
 def answered(conn: Connection, job_id: str, message_id: int) -> None:
-    """Remember which message answers the job."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(message_id=message_id))
+    """Remember which message answers the job; where it was shown already, that message stays its own."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(message_id=message_id))
 
 
 # --- a generation's steps --------------------------------------------------------------------------------------------
+# Whatever takes several rows takes them in this order: job, generations, account. Otherwise two could wait for each other (PostgreSQL).
 
 
 def start(conn: Connection, job_id: str, n: int, now: int) -> bool:
@@ -83,20 +85,25 @@ def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
         return False
 
 
-def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> None:
-    """The image API certainly does not have it: it waits again, or ends where it was cancelled meanwhile."""
-    _step(conn, job_id, n, GenerationState.WAITING, submitted_at=None, not_before=not_before)
+def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> bool:
+    """The image API certainly does not have it: it waits again, or ends where it was cancelled. False where it was not being sent."""
+    _lock(conn, job_id)
+    if not _step(conn, job_id, n, GenerationState.WAITING, submitted_at=None, not_before=not_before):
+        return False
     if conn.scalar(select(generations.c.cancel_requested).where(_is(job_id, n))):
         settle(conn, job_id, n, Outcome(state=GenerationState.CANCELLED), now)
+    return True
 
 
 def look_later(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
     """It was looked for `lookups` times; look again at `not_before`."""
-    conn.execute(update(generations).where(_is(job_id, n)).values(lookups=lookups, not_before=not_before))
+    lost = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
+    conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before))
 
 
 def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
     """Write how a generation ended and settle or release its hold. False, and nothing done, where it had ended before."""
+    _lock(conn, job_id)  # the last two of a job may end at the same moment: the second one sees the first
     values = {"ended_at": now, "result_url": outcome.result_url, "error": outcome.error}
     if not _step(conn, job_id, n, outcome.state, **values):
         return False
@@ -110,9 +117,12 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
 
 
 def spoil(conn: Connection, job_id: str, n: int, error: str, now: int) -> bool:
-    """A settled picture proved unusable: give the price back, once."""
-    row = conn.execute(select(generations.c.user_id, generations.c.price).where(_is(job_id, n))).one()
-    conn.execute(update(generations).where(_is(job_id, n)).values(error=error))
+    """A settled picture proved unusable: give the price back, once. False where that was done before, or there is no such picture."""
+    made = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED)
+    row = conn.execute(select(generations.c.user_id, generations.c.price).where(made).with_for_update()).one_or_none()
+    if row is None:
+        return False
+    conn.execute(update(generations).where(made).values(error=error))
     return ledger.refund(conn, account=ledger.user_account(row.user_id), job_id=job_id, n=n, amount=row.price, now=now)
 
 
@@ -123,24 +133,24 @@ def refresh_url(conn: Connection, job_id: str, n: int, url: str) -> None:
 
 def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
     """Cancel what waits, at once; mark what the image API may have, to be taken back there."""
-    job = get(conn, job_id, lock=True)
+    _lock(conn, job_id)
+    job = get(conn, job_id)
     if job is None or job.state is not JobState.OPEN:
         return job
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested_at=now))
+    # Marked first and read afterwards: the mark locks each, so that none is sent between the reading and its end.
     conn.execute(update(generations).where(generations.c.job_id == job_id).values(cancel_requested=True))
-    for generation in job.generations:
-        if generation.state is GenerationState.WAITING:
-            settle(conn, job_id, generation.n, Outcome(state=GenerationState.CANCELLED), now)
+    for waiting in _generations(conn, and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)):
+        settle(conn, job_id, waiting.n, Outcome(state=GenerationState.CANCELLED), now)
     return get(conn, job_id)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def get(conn: Connection, job_id: str, *, lock: bool = False) -> Job | None:
+def get(conn: Connection, job_id: str) -> Job | None:
     """One job with its generations."""
-    query = select(jobs).where(jobs.c.id == job_id)
-    row = conn.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    row = conn.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
     return _job(row, _generations(conn, generations.c.job_id == job_id)) if row else None
 
 
@@ -162,14 +172,19 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
     return Queue(
         waiting=tuple(waiting),
-        running_by_user=dict(by_user.tuples().all()),
-        running_by_server=dict(by_server.tuples().all()),
+        running_by_user=dict(by_user.all()),
+        running_by_server=dict(by_server.all()),
     )
 
 
 def under_way(conn: Connection, state: GenerationState) -> list[Generation]:
     """The generations in one state, oldest first."""
     return _generations(conn, generations.c.state == state)
+
+
+def generation(conn: Connection, job_id: str, n: int) -> Generation | None:
+    """One generation as it is now."""
+    return next(iter(_generations(conn, _is(job_id, n))), None)
 
 
 def by_provider_id(conn: Connection, provider_id: str) -> Generation | None:
@@ -217,13 +232,14 @@ def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
 
 def outbox(conn: Connection, now: int, *, limit: int = 50) -> list[Job]:
     """Jobs to be shown now, oldest first."""
-    due = and_(jobs.c.state.in_((JobState.DELIVERABLE, JobState.STRANDED)), jobs.c.not_before <= now)
+    due = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before <= now)
     return _jobs(conn, due, limit=limit)
 
 
-def next_due(conn: Connection) -> int | None:
-    """When the next job of the outbox is to be tried (Unix ms)."""
-    due: int | None = conn.scalar(select(func.min(jobs.c.not_before)).where(jobs.c.state.in_((JobState.DELIVERABLE, JobState.STRANDED))))
+def next_due(conn: Connection, after: int) -> int | None:
+    """When the next job of the outbox is to be tried that was not yet due at `after` (both Unix ms)."""
+    later = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before > after)
+    due: int | None = conn.scalar(select(func.min(jobs.c.not_before)).where(later))
     return due
 
 
@@ -244,13 +260,17 @@ def delivered(conn: Connection, job_id: str, *, channel_id: int, message_id: int
 def try_again(conn: Connection, job_id: str, *, not_before: int, stranded: bool) -> None:
     """It could not be shown: try at `not_before`; `stranded` where no way was open."""
     state = case((jobs.c.state == JobState.DELIVERABLE, JobState.STRANDED), else_=jobs.c.state) if stranded else jobs.c.state
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(state=state, attempts=jobs.c.attempts + 1, not_before=not_before))
+    waiting = and_(jobs.c.id == job_id, jobs.c.state.in_(_OUTBOX))
+    conn.execute(update(jobs).where(waiting).values(state=state, attempts=jobs.c.attempts + 1, not_before=not_before))
 
 
 def taken_away(conn: Connection, job_id: str) -> bool:
-    """A person deleted the shown result."""
+    """A person deleted the result; nothing of it is kept here either."""
     where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
-    return conn.execute(update(jobs).where(where).values(state=JobState.DELETED)).rowcount == 1
+    if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
+        return False
+    conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
+    return True
 
 
 def forget_references(conn: Connection, before: int) -> int:
@@ -272,8 +292,12 @@ def _step(conn: Connection, job_id: str, n: int, then: GenerationState, **values
     return conn.execute(update(generations).where(guarded).values(state=then, **values)).rowcount == 1
 
 
+def _lock(conn: Connection, job_id: str) -> None:
+    """Until the transaction ends, nobody else changes this job's state (PostgreSQL; SQLite has one writer)."""
+    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
+
+
 def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
-    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())  # two last generations may end at once
     states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id))
     if job_state(GenerationState(state) for state in states) is JobState.DELIVERABLE:
         where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)

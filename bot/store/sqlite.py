@@ -22,7 +22,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.errors import StartError
+from bot.errors import InUse, StartError
 from bot.store import migrate
 from bot.store.base import Store
 from bot.store.migrate import Migration
@@ -163,7 +163,7 @@ def _take(lock: int, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise StartError(f"Another Easel is using the database {path}; stop it first.") from error
+        raise InUse(f"Another Easel is using the database {path}; stop it first.") from error
     except OSError as error:
         raise StartError(f"The disk of {path} does not take file locks ({error.strerror}); put DATA_DIR on a local disk.") from error
 

@@ -53,7 +53,7 @@ async def online(person: Person) -> None:
     """The bot is there and has read the list of models."""
     await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
     async with asyncio.timeout(10):
-        while not await person.autocomplete("generate", "model", prompt="x", model=""):
+        while not await person.autocomplete("generate", "model", prompt="x", model=""):  # noqa: ASYNC110  asked of a process
             await asyncio.sleep(0.01)
 
 
