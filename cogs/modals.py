@@ -10,7 +10,7 @@ import discord
 from discord.ext import commands
 
 from bot.errors import NotFound
-from bot.images.ideas import Idea
+from bot.images.catalog import ModelInfo
 from bot.jobs.job import Job, Kind
 from bot.jobs.studio import PROMPT_MAX, Attachment, Order
 from cogs import look, reply
@@ -18,6 +18,7 @@ from cogs.reply import Interaction, studio_of
 
 _JOB = re.compile(r"v1:edit-job:(?P<job>[0-9a-z]{12})")  # of pictures in the message whose button was pressed
 _TRAY = re.compile(r"v1:edit-tray:(?P<tray>[0-9]{1,20})")  # of pictures in a message that was picked by its menu
+_MAX_OPTIONS = 25  # of a select; Discord shows no more
 _LIFE_S = 3600  # discord.py's own bookkeeping of open modals; ours needs none
 
 
@@ -26,7 +27,8 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
     shown = _pictures(interaction.message.attachments if interaction.message else [])
     if not shown:
         raise NotFound("There is no picture left in this message to edit.")
-    await interaction.response.send_modal(_modal(f"v1:edit-job:{job.id}", shown, model=job.model))
+    modal = _modal(f"v1:edit-job:{job.id}", shown, studio_of(interaction).models.offered, chosen=job.model)
+    await interaction.response.send_modal(modal)
 
 
 async def ask_for_edit_of(interaction: Interaction, message: discord.Message) -> None:
@@ -35,8 +37,10 @@ async def ask_for_edit_of(interaction: Interaction, message: discord.Message) ->
     if not shown:
         raise NotFound("This message has no attached picture to edit (PNG, JPEG, WebP or GIF).")
     tray = [{"url": a.url, "filename": a.filename, "size_bytes": a.size} for a in shown]
-    await studio_of(interaction).keep(f"tray:{interaction.id}", tray)
-    await interaction.response.send_modal(_modal(f"v1:edit-tray:{interaction.id}", shown, model=None))
+    studio = studio_of(interaction)
+    await studio.keep(f"tray:{interaction.id}", tray)
+    modal = _modal(f"v1:edit-tray:{interaction.id}", shown, studio.models.offered, chosen=studio.default_model)
+    await interaction.response.send_modal(modal)
 
 
 class Modals(commands.Cog):
@@ -71,8 +75,7 @@ async def _order_edit(interaction: Interaction, shown: Sequence[Attachment], fie
     wanted = Order(
         kind=Kind.EDIT,
         prompt=str(fields.get("prompt", "")),
-        model=str(fields.get("model") or "").strip() or None,
-        options={Idea.ASPECT_RATIO: str(fields.get("aspect_ratio") or "").strip() or None},
+        model=(fields.get("model") or [None])[0],
         attachments=[shown[picked], *more],
         parent_id=parent_id,
         place=reply.place_of(interaction, private=private),
@@ -80,7 +83,7 @@ async def _order_edit(interaction: Interaction, shown: Sequence[Attachment], fie
     await reply.order(interaction, studio_of(interaction).order(wanted), private=private)
 
 
-def _modal(custom_id: str, shown: Sequence[discord.Attachment], *, model: str | None) -> discord.ui.Modal:
+def _modal(custom_id: str, shown: Sequence[discord.Attachment], models: Sequence[ModelInfo], *, chosen: str) -> discord.ui.Modal:
     modal = discord.ui.Modal(title="Edit with Easel", custom_id=custom_id, timeout=_LIFE_S)
     if len(shown) > 1:
         options = [discord.SelectOption(label=f"Picture {n + 1}", value=str(n), default=n == 0) for n in range(len(shown))]
@@ -91,10 +94,13 @@ def _modal(custom_id: str, shown: Sequence[discord.Attachment], *, model: str | 
     modal.add_item(discord.ui.Label(text="What should change", component=prompt))
     references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=3)
     modal.add_item(discord.ui.Label(text="More references", description="Up to three further pictures.", component=references))
-    model_input = discord.ui.TextInput[Any](
-        custom_id="model", required=False, max_length=100, default=model, placeholder="the default model"
-    )
-    modal.add_item(discord.ui.Label(text="Model", description="Its name or id; /models lists them.", component=model_input))
+    able = [model for model in models if model.takes_references][:_MAX_OPTIONS]
+    if able:
+        offers = [
+            discord.SelectOption(label=model.title[:100], value=model.id, description=look.price(model), default=model.id == chosen)
+            for model in able
+        ]
+        modal.add_item(discord.ui.Label(text="Model", component=discord.ui.Select(custom_id="model", options=offers, required=False)))
     return modal
 
 

@@ -33,7 +33,11 @@ function pickerField(option, items, convert = (value) => value) {
 }
 
 function attachmentField(option) {
-  const tray = new Tray({ max: 1, label: option.name, onChange: () => button.classList.toggle("filled", tray.count > 0) });
+  const onChange = () => {
+    button.classList.toggle("filled", tray.count > 0);
+    button.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const tray = new Tray({ max: 1, label: option.name, onChange });
   const button = h("button.drop",
     { type: "button", "aria-label": `${option.name}: choose a file`, onclick: () => tray.pick() },
     icon("picture"),
@@ -152,5 +156,7 @@ export function framed(label, field, { description = null, required = false, onR
     element.classList.toggle("wrong", Boolean(sentence));
     return sentence;
   };
+  // A field that was found wrong is right as soon as it is.
+  element.addEventListener("input", () => element.classList.contains("wrong") && check());
   return { ...field, element, check };
 }
