@@ -183,7 +183,7 @@ def readme_commands(pattern: str) -> set[str]:
     """What follows `pattern` in the README's code, inline or in blocks."""
     text = (PROJECT / "README.md").read_text("utf-8")
     code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
-    return {word for part in code for word in re.findall(rf"(?:^|[\s`]){pattern} ([a-z][a-z-]*)", part)}
+    return {word for part in code for word in re.findall(rf"(?:^|[\s`/]){pattern} ([a-z][a-z-]*)", part)}
 
 
 def make_targets() -> set[str]:

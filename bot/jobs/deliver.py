@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import structlog
@@ -228,14 +228,15 @@ class Deliver:
     @asynccontextmanager
     async def _answer(self, job: Job) -> AsyncIterator[Answer]:
         """Fetch and inspect what the job made, into a folder that lives as long as the context."""
-        folder = await asyncio.to_thread(TemporaryDirectory, dir=self._spool, prefix=f"{job.id}-")
+        folder = self._spool / f"{job.id}-{job.attempts}"
         try:
+            await asyncio.to_thread(folder.mkdir, exist_ok=True)
             found: list[Picture] = []
             unusable = {g.n: g.error for g in job.succeeded if g.error is not None}  # since an earlier attempt
             for generation in job.succeeded:
                 try:
                     if generation.error is None:
-                        found.append(await self._picture(job, generation, Path(folder.name)))
+                        found.append(await self._picture(job, generation, folder))
                 except PictureError as error:
                     await self._spoil(generation, error)
                     unusable[generation.n] = error.sentence
@@ -243,7 +244,7 @@ class Deliver:
             parts = tuple(replace(g, error=unusable.get(g.n, g.error)) for g in job.generations)
             yield Answer(job=replace(job, generations=parts), pictures=tuple(found), notes=tuple(notes))
         finally:
-            await asyncio.to_thread(folder.cleanup)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _picture(self, job: Job, generation: Generation, folder: Path) -> Picture:
         try:
