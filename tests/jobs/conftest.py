@@ -1,0 +1,187 @@
+"""The services behind the commands, on a real store and against the local image API; only Discord is a noticeboard."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from bot.clock import system
+from bot.config import ReferenceMode
+from bot.images.addresses import AddressRules
+from bot.images.catalog import Catalog
+from bot.images.fetch import Fetcher
+from bot.images.oxen import Oxen
+from bot.jobs.deliver import Deliver
+from bot.jobs.dispatch import Caps, Dispatch
+from bot.jobs.job import Job, JobState, Outcome, Place
+from bot.jobs.models import Models
+from bot.jobs.pace import Bells, Locks, Pace
+from bot.jobs.progress import Progress
+from bot.jobs.studio import Limits, Order, Studio
+from bot.jobs.watch import Watch
+from bot.quota import MICRO, Bucket
+from bot.store import jobs
+from bot.store.engine import Store, open_store
+from sandbox import images
+from sandbox.faults import Switchboard
+from tests.jobs.noticeboard import Noticeboard
+from tests.street import BRISK
+
+T = TypeVar("T")
+
+GIVE_UP_MS = 1_800_000
+MODEL = "black-forest-labs-flux-2-klein-4b"
+PURSE = Bucket(size=100 * MICRO, refill_per_day=0)
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]], timeout_s: float = 5) -> T:
+    """Look again and again until there is something to see, and return it."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := await look()):  # noqa: ASYNC110  a database does not call
+            await asyncio.sleep(0.005)
+        return found
+
+
+class Hands:
+    """A clock that goes as the system's does and can be turned ahead."""
+
+    def __init__(self) -> None:
+        self._ahead_ms = 0
+
+    def __call__(self) -> int:
+        return system() + self._ahead_ms
+
+    def turn(self, ms: int) -> None:
+        self._ahead_ms += ms
+
+
+@dataclass(kw_only=True)
+class Works:
+    """One run of the services. What outlives it: the store, the image API, the noticeboard and the clock."""
+
+    store: Store
+    images: images.Server
+    session: aiohttp.ClientSession
+    fetcher: Fetcher
+    board: Noticeboard
+    folder: Path
+    clock: Hands = field(default_factory=Hands)
+    mode: str = "events"
+    client: type[Oxen] = Oxen
+    silence_s: float = 10.0
+    pace: Pace = BRISK
+    caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
+
+    def __post_init__(self) -> None:
+        self.bells, locks = Bells.hang(), Locks()
+        self.provider = self.client(
+            session=self.session, base_url=self.images.url, api_key=self.images.key, mode=self.mode, attempts=1, silence_s=self.silence_s
+        )
+        models = Models(store=self.store, provider=self.provider, read=_read_catalog, clock=self.clock)
+        self.models = models
+        limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
+        self.studio = Studio(store=self.store, models=models, fetcher=self.fetcher, limits=limits, bells=self.bells, clock=self.clock)
+        common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
+        busy: dict[str, Any] = {**common, "provider": self.provider, "bells": self.bells, "clock": self.clock}
+        self.watch = Watch(**busy, give_up_ms=GIVE_UP_MS)
+        self.dispatch = Dispatch(**busy, caps=self.caps, references=ReferenceMode.INLINE, give_up_ms=GIVE_UP_MS, expect=self.watch.expect)
+        self.deliver = Deliver(
+            **busy,
+            fetcher=self.fetcher,
+            post=self.board,
+            spool=self.folder,
+            result_max_bytes=10**7,
+            result_max_pixels=10**7,
+            locks=locks,
+        )
+        self.progress = Progress(**common, post=self.board, locks=locks)
+
+    def again(self, **changes: Any) -> Works:
+        """The next run, after a restart."""
+        return replace(self, **changes)
+
+    @asynccontextmanager
+    async def at_work(self, *names: str, grace_s: float = 1.0) -> AsyncIterator[None]:
+        """With these services at work: dispatch, watch, deliver. Without names all three. An error of one fails the test."""
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(getattr(self, name).run(grace_s=grace_s)) for name in names or ("dispatch", "watch", "deliver")]
+            try:
+                yield
+            finally:
+                for loop in loops:
+                    loop.cancel()
+
+    async def order(self, prompt: str = "a red fox", *, place: Place | None = None, **more: Any) -> Job:
+        """Take an order of member 7, and tell that it waits."""
+        if not self.models.offered:
+            await self.models.load()
+        receipt = await self.studio.order(Order(prompt=prompt, place=place or Place(user_id=7, channel_id=5, guild_id=1), **more))
+        await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job))
+        return receipt.job
+
+    async def ended(self, *outcomes: Outcome, **more: Any) -> Job:
+        """A job that ended so, without any image API."""
+        job = await self.order(count=len(outcomes), **more)
+        for n, outcome in enumerate(outcomes):
+            await self.store.write(jobs.start, job.id, n, self.clock())
+            await self.studio.settle(job.generations[n], outcome)
+        return job
+
+    async def until(self, job: Job, *states: JobState) -> Job:
+        """Wait until the job is in one of these states: deliverable or further, if none is named."""
+        wanted = states or (JobState.DELIVERABLE, JobState.DELIVERED, JobState.STRANDED)
+
+        async def look() -> Job | None:
+            kept = await self.studio.job(job.id)
+            return kept if kept.state in wanted else None
+
+        return await eventually(look)
+
+    async def spent(self, member: int = 7) -> int:
+        """Microcredits, with nothing left on hold."""
+        statement = await self.studio.statement(member)
+        assert statement.held == 0
+        return statement.spent
+
+    async def enqueued(self) -> int:
+        """How many generations the image API was ever made to take."""
+        async with self.session.get(f"{self.images.url}/sandbox/generations") as response:
+            return int((await response.json())["enqueued"])
+
+
+def _read_catalog(raw: Any) -> Catalog:
+    return Catalog.read(raw, credit_usd=0.01, model_prices={MODEL: 1.0})
+
+
+@pytest.fixture
+def switchboard(request: pytest.FixtureRequest) -> Switchboard:
+    board = Switchboard()
+    for mark in request.node.iter_markers("faults"):
+        for name in mark.args:
+            board.turn_on(name, **mark.kwargs)
+    return board
+
+
+@pytest.fixture
+async def works(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Works]:
+    file = shutil.copy(sqlite_template, tmp_path / "easel.sqlite3")
+    async with (
+        images.serve(switchboard=switchboard, timing=images.FAST) as server,
+        open_store(f"sqlite:///{file}") as store,
+        aiohttp.ClientSession() as session,
+        Fetcher(rules=AddressRules(trusted_hosts=(urlsplit(server.url).netloc,))) as fetcher,
+    ):
+        folder = tmp_path / "spool"
+        folder.mkdir()
+        opened = Works(store=store, images=server, session=session, fetcher=fetcher, board=Noticeboard(), folder=folder)
+        await opened.models.refresh()
+        yield opened

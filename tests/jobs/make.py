@@ -1,0 +1,36 @@
+"""Jobs and generations for tests, with everything filled in that a test does not speak of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Place, Reference
+from bot.quota import MICRO, Bucket
+
+TEN = Bucket(size=10 * MICRO, refill_per_day=0)
+SUCCEEDED = Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/fox.png")
+FAILED = Outcome(state=GenerationState.FAILED, error="The model ran out of memory.")
+CANCELLED = Outcome(state=GenerationState.CANCELLED)
+PICTURE = Reference(content=b"png", content_type="image/png", width_px=3, height_px=2, url="https://example.com/a.png", url_expires_at=9)
+
+_numbers = count()
+
+
+def new_job(*, member: int = 7, pictures: int = 1, price: int = MICRO, now: int = 1000, place: Place | None = None, **more: Any) -> Job:
+    """An open job whose generations wait; `price` of each is in microcredits."""
+    values = {"id": f"job{next(_numbers):09d}", "kind": Kind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
+    job = Job(**{**values, **more}, place=place or Place(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now)
+    first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
+    first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
+    return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
+
+
+def generation(**more: Any) -> Generation:
+    """One that waits, of member 7 in server 1."""
+    values: dict[str, Any] = {
+        "job_id": "job", "n": 0, "model": "klein", "prompt": "a red fox", "seed": 100, "params": {}, "price": MICRO,
+        "state": GenerationState.WAITING, "user_id": 7, "guild_id": 1, "created_at": 1000,
+    }  # fmt: skip
+    return Generation(**{**values, **more})

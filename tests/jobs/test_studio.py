@@ -1,0 +1,117 @@
+"""Orders, cancels and what a member may know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
+from bot.jobs.job import JobState, Kind, Place
+from bot.jobs.studio import Order
+from bot.store import jobs, keepsakes
+from tests.jobs.conftest import MODEL, PURSE, Works, eventually
+from tests.jobs.make import PICTURE, new_job
+from tests.jobs.paint import MADE
+from tests.jobs.shelf import check_the_books
+
+PLACE = Place(user_id=7, channel_id=5, guild_id=1)
+
+
+@pytest.fixture(autouse=True)
+async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
+    yield
+    await check_the_books(works.store)
+
+
+async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:
+    given, drawn = await works.order(count=4, seed=40), await works.order(count=2)
+    assert [g.seed for g in given.generations] == [40, 41, 42, 43]
+    assert (drawn.generations[1].seed or 0) - (drawn.generations[0].seed or 0) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"count": 5}, {"count": 0}, {"prompt": " "}, {"model": "nonesuch"}, {"more": "colour=red"}], ids=str)
+async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest):
+        await works.order(**wrong)  # type: ignore[arg-type]
+    assert await works.studio.open_jobs(7) == []
+    assert await works.spent() == 0
+
+
+async def test_orders_at_once_never_overspend(works: Works) -> None:
+    orders = (works.studio.order(Order(prompt="a red fox", place=PLACE, count=3)) for _ in range(50))
+    results = await asyncio.gather(*orders, return_exceptions=True)
+    refused = [type(result) for result in results if isinstance(result, Exception)]
+    assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
+    assert set(refused) <= {OutOfCredit, TooManyWaiting}
+
+
+async def test_a_refused_or_failed_order_is_nowhere_being_answered(works: Works) -> None:
+    orders = [works.studio.order(Order(prompt="a red fox", place=PLACE, count=4)) for _ in range(20)]
+    refused = [each for each in await asyncio.gather(*orders, return_exceptions=True) if isinstance(each, TooManyWaiting)]
+    assert len(refused) == 8  # 50 pictures may wait
+    open_jobs = await works.studio.open_jobs(7)
+    assert set(works.studio._unanswered) == {job.id for job in open_jobs}
+
+
+async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
+    ordering = asyncio.create_task(works.studio.order(Order(prompt="a red fox", place=PLACE)))
+    while not works.studio._unanswered:  # noqa: ASYNC110  the write begins in the same step
+        await asyncio.sleep(0)
+    ordering.cancel()
+    await asyncio.wait([ordering])
+    assert ordering.cancelled()
+    (job,) = await eventually(lambda: works.studio.open_jobs(7))
+    async with works.at_work():
+        await works.until(job, JobState.DELIVERED)
+    assert len(works.board.of(job.id)) == 1
+
+
+async def test_only_its_member_or_a_moderator_cancels_a_job(works: Works) -> None:
+    job = await works.order()
+    with pytest.raises(NotAllowed):
+        await works.studio.cancel(job.id, user_id=8)
+    cancelled = await works.studio.cancel(job.id, user_id=8, moderator=True)
+    assert cancelled.state is JobState.DELIVERABLE
+    with pytest.raises(NotFound, match="finished already"):
+        await works.studio.cancel(job.id, user_id=7)
+    assert await works.spent() == 0
+
+
+async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works: Works) -> None:
+    first = await works.ended(MADE, MADE, seed=1)
+    receipt = await works.studio.again(first.id, Place(user_id=8, channel_id=6))
+    again = receipt.job
+    assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
+    assert len(again.generations) == 2
+    assert again.generations[0].seed != 1
+    assert (await works.studio.statement(8)).held == 2_000_000
+
+
+async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
+    edit = new_job(model=MODEL, kind=Kind.EDIT)
+    await works.store.write(jobs.add, edit, [PICTURE], bucket=PURSE, max_waiting=8, now=1000)
+    receipt = await works.studio.again(edit.id, PLACE)
+    assert await works.store.read(jobs.references_of, receipt.job.id) == [PICTURE]
+
+
+async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
+    edit = await works.order(kind=Kind.EDIT)
+    with pytest.raises(NotFound, match="no longer kept"):
+        await works.studio.again(edit.id, PLACE)
+
+
+async def test_a_private_picture_is_made_again_by_its_member_alone(works: Works) -> None:
+    private = await works.ended(MADE, place=Place(user_id=7, channel_id=5, private=True))
+    with pytest.raises(NotAllowed):
+        await works.studio.again(private.id, Place(user_id=8, channel_id=6))
+    assert (await works.studio.again(private.id, PLACE)).job.parent_id == private.id
+
+
+async def test_the_models_of_the_last_run_serve_until_new_ones_come(works: Works) -> None:
+    next_run = works.again()
+    assert next_run.models.offered == ()
+    await next_run.models.load()
+    assert next_run.models.title(MODEL) == works.models.title(MODEL)
+    assert await works.store.read(keepsakes.get, "models")

@@ -1,0 +1,223 @@
+"""Jobs on both databases: every step moves state and money together, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from bot.errors import OutOfCredit, TooManyWaiting
+from bot.jobs.job import GenerationState, JobState, Outcome
+from bot.quota import MICRO
+from bot.store import jobs
+from bot.store.engine import Store
+from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
+from tests.jobs.shelf import check_the_books, entries, money, order, run, seen, states
+
+WAITING, SUBMITTING, RUNNING = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING
+HERE = {"channel_id": 5, "message_id": 6}
+
+
+@pytest.fixture(autouse=True)
+async def whatever_happened_the_books_are_right(store: Store) -> AsyncIterator[None]:
+    yield
+    await check_the_books(store)
+
+
+# --- taking in -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_is_kept_with_all_its_parts(store: Store) -> None:
+    job = new_job(pictures=3)
+    await store.write(jobs.add, job, [PICTURE, replace(PICTURE, url=None)], bucket=TEN, max_waiting=8, now=1000)
+    assert await seen(store, job) == job
+    assert await store.read(jobs.references_of, job.id) == [PICTURE, replace(PICTURE, url=None)]
+    assert await money(store) == (7, 3, 0)
+
+
+async def test_without_enough_credit_nothing_is_kept(store: Store) -> None:
+    dear = new_job(pictures=4, price=3 * MICRO)
+    with pytest.raises(OutOfCredit, match="This costs 12 credits"):
+        await order(store, dear)
+    assert await store.read(jobs.get, dear.id) is None
+    assert await money(store) == (10, 0, 0)
+    assert not await entries(store)
+
+
+async def test_with_too_many_waiting_nothing_is_kept(store: Store) -> None:
+    await order(store, new_job(pictures=2), max_waiting=3)
+    with pytest.raises(TooManyWaiting, match="You have 2 of at most 3 pictures waiting, and this asks for 2 more"):
+        await order(store, new_job(pictures=2), max_waiting=3)
+    assert await money(store) == (8, 2, 0)
+
+
+async def test_what_is_being_made_does_not_count_as_waiting(store: Store) -> None:
+    await run(store, await order(store, new_job(pictures=3), max_waiting=3))
+    await order(store, new_job(pictures=3), max_waiting=3)
+    assert await money(store) == (4, 6, 0)
+
+
+async def test_fifty_orders_at_once_on_a_bucket_of_ten_get_ten(store: Store) -> None:
+    results = await asyncio.gather(*(order(store, new_job(), max_waiting=99) for _ in range(50)), return_exceptions=True)
+    assert sum(isinstance(result, OutOfCredit) for result in results) == 40
+    assert len(await store.read(jobs.in_state, JobState.OPEN)) == 10
+    assert await money(store) == (0, 10, 0)
+
+
+async def test_fifty_orders_at_once_never_exceed_the_queue_of_one_member(store: Store) -> None:
+    results = await asyncio.gather(*(order(store, new_job(price=0), max_waiting=7) for _ in range(50)), return_exceptions=True)
+    assert sum(isinstance(result, TooManyWaiting) for result in results) == 43
+    assert len(await store.read(jobs.in_state, JobState.OPEN)) == 7
+
+
+# --- a generation's steps --------------------------------------------------------------------------------------------
+
+
+async def test_a_generation_is_started_once(store: Store) -> None:
+    job = await order(store, new_job())
+    assert sum(await asyncio.gather(*(store.write(jobs.start, job.id, 0, 2000) for _ in range(8)))) == 1
+    started = (await seen(store, job)).generations[0]
+    assert (started.state, started.submitted_at) == (SUBMITTING, 2000)
+
+
+async def test_an_id_of_the_image_api_belongs_to_one_generation(store: Store) -> None:
+    twins = [await order(store, new_job()) for _ in range(2)]
+    for twin in twins:
+        await store.write(jobs.start, twin.id, 0, 2000)
+    assert sum(await asyncio.gather(*(store.write(jobs.accept, twin.id, 0, "same") for twin in twins))) == 1
+    assert sorted([*await states(store, twins[0]), *await states(store, twins[1])]) == [RUNNING, SUBMITTING]
+    assert await store.read(jobs.claimed, ["same", "other"]) == {"same"}
+    owner = await store.read(jobs.by_provider_id, "same")
+    assert owner is not None
+    assert owner.state is RUNNING
+
+
+async def test_what_has_ended_is_not_accepted_any_more(store: Store) -> None:
+    job = await order(store, new_job())
+    await store.write(jobs.start, job.id, 0, 2000)
+    await store.write(jobs.settle, job.id, 0, FAILED, 3000)
+    assert await store.write(jobs.accept, job.id, 0, "late") is False
+    assert await store.read(jobs.claimed, ["late"]) == set()
+
+
+async def test_what_was_not_taken_waits_again_until_its_time(store: Store) -> None:
+    job = await order(store, new_job())
+    await store.write(jobs.start, job.id, 0, 2000)
+    assert await store.write(jobs.put_back, job.id, 0, not_before=9000, now=3000) is True
+    assert await states(store, job) == [WAITING]
+    assert [len((await store.read(jobs.queue, now)).waiting) for now in (8999, 9000)] == [0, 1]
+    assert await money(store) == (9, 1, 0)
+
+
+async def test_only_what_is_being_sent_is_put_back_or_looked_for(store: Store) -> None:
+    job = await run(store, await order(store, new_job()))
+    await store.write(jobs.request_cancel, job.id, 2500)
+    await store.write(jobs.look_later, job.id, 0, lookups=2, not_before=9000)
+    assert await store.write(jobs.put_back, job.id, 0, not_before=0, now=3000) is False
+    running = (await seen(store, job)).generations[0]
+    assert (running.state, running.lookups, running.not_before) == (RUNNING, 0, 0)
+    assert await money(store) == (9, 1, 0)
+
+
+@pytest.mark.parametrize(("outcome", "after"), [(SUCCEEDED, (9, 0, 1)), (FAILED, (10, 0, 0)), (CANCELLED, (10, 0, 0))], ids=str)
+async def test_an_end_is_written_and_booked_once(store: Store, outcome: Outcome, after: tuple[int, int, int]) -> None:
+    job = await run(store, await order(store, new_job()))
+    settled = await asyncio.gather(*(store.write(jobs.settle, job.id, 0, outcome, 3000) for _ in range(5)))
+    assert sum(settled) == 1
+    ended = await seen(store, job)
+    assert (ended.generations[0].state, ended.state, ended.not_before) == (outcome.state, JobState.DELIVERABLE, 3000)
+    assert await money(store) == after
+
+
+async def test_ends_that_disagree_are_booked_by_the_first(store: Store) -> None:
+    job = await run(store, await order(store, new_job()))
+    ends = [SUCCEEDED, FAILED, CANCELLED] * 3
+    assert sum(await asyncio.gather(*(store.write(jobs.settle, job.id, 0, end, 3000) for end in ends))) == 1
+
+
+async def test_two_last_pictures_that_end_together_make_the_job_deliverable(store: Store) -> None:
+    ended = [await run(store, await order(store, new_job(pictures=2, price=0))) for _ in range(10)]
+    await asyncio.gather(*(store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in ended for n in (0, 1)))
+    assert sorted(job.id for job in await store.read(jobs.outbox, 3000)) == sorted(job.id for job in ended)
+
+
+async def test_a_job_with_one_open_picture_is_not_deliverable(store: Store) -> None:
+    job = await run(store, await order(store, new_job(pictures=2)))
+    await store.write(jobs.settle, job.id, 1, SUCCEEDED, 3000)
+    assert await store.read(jobs.outbox, 9999) == []
+    assert await money(store) == (8, 1, 1)
+
+
+async def test_an_unusable_picture_is_given_back_once_and_only_where_it_was_paid(store: Store) -> None:
+    job = await run(store, await order(store, new_job(pictures=2)))
+    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
+    await store.write(jobs.settle, job.id, 1, FAILED, 3000)
+    spoiled = [await store.write(jobs.spoil, job.id, n, "It is no picture.", 4000) for n in (0, 0, 1, 2)]
+    assert spoiled == [True, False, False, False]
+    assert await money(store) == (10, 0, 0)
+    assert [g.error for g in (await seen(store, job)).generations] == ["It is no picture.", FAILED.error]
+
+
+# --- cancelling ------------------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_is_cancelled_at_once(store: Store) -> None:
+    job = await order(store, new_job(pictures=2))
+    cancelled = await store.write(jobs.request_cancel, job.id, 2000)
+    assert cancelled is not None
+    assert (cancelled.state, cancelled.cancel_requested_at) == (JobState.DELIVERABLE, 2000)
+    assert await states(store, job) == [GenerationState.CANCELLED] * 2
+    assert await money(store) == (10, 0, 0)
+
+
+async def test_what_the_image_api_may_have_is_only_marked(store: Store) -> None:
+    job = await order(store, new_job(pictures=3))
+    await store.write(jobs.start, job.id, 0, 2000)
+    await store.write(jobs.start, job.id, 1, 2000)
+    await store.write(jobs.accept, job.id, 1, "taken")
+    await store.write(jobs.request_cancel, job.id, 3000)
+    assert await states(store, job) == [SUBMITTING, RUNNING, GenerationState.CANCELLED]
+    assert [g.cancel_requested for g in (await seen(store, job)).open] == [True, True]
+
+
+async def test_what_was_cancelled_while_it_was_sent_ends_when_it_is_put_back(store: Store) -> None:
+    job = await order(store, new_job())
+    await store.write(jobs.start, job.id, 0, 2000)
+    await store.write(jobs.request_cancel, job.id, 2500)
+    await store.write(jobs.put_back, job.id, 0, not_before=9000, now=3000)
+    assert (await seen(store, job)).state is JobState.DELIVERABLE
+    assert await money(store) == (10, 0, 0)
+
+
+async def test_cancelling_what_has_ended_or_never_was_changes_nothing(store: Store) -> None:
+    job = await run(store, await order(store, new_job()))
+    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
+    before = await seen(store, job)
+    assert await store.write(jobs.request_cancel, job.id, 4000) == before
+    assert await store.write(jobs.request_cancel, "never", 4000) is None
+
+
+async def test_a_cancel_that_races_with_sending_never_ends_what_is_sent(store: Store) -> None:
+    for _ in range(25):
+        job = await order(store, new_job(price=0), max_waiting=99)
+        cancel, start = store.write(jobs.request_cancel, job.id, 2000), store.write(jobs.start, job.id, 0, 2000)
+        _, started = await asyncio.gather(cancel, start)
+        assert await states(store, job) == [SUBMITTING if started else GenerationState.CANCELLED]
+
+
+async def test_a_cancel_that_races_with_putting_back_leaves_nothing_waiting(store: Store) -> None:
+    for _ in range(25):
+        job = await order(store, new_job(price=0))
+        await store.write(jobs.start, job.id, 0, 2000)
+        await asyncio.gather(store.write(jobs.put_back, job.id, 0, not_before=0, now=3000), store.write(jobs.request_cancel, job.id, 3000))
+        assert await states(store, job) == [GenerationState.CANCELLED]
+
+
+async def test_a_cancel_that_races_with_the_end_waits_for_nobody(store: Store) -> None:
+    raced = [await run(store, await order(store, new_job(pictures=4, price=0))) for _ in range(10)]
+    ends = [store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in raced for n in range(4)]
+    async with asyncio.timeout(5):
+        await asyncio.gather(*ends, *(store.write(jobs.request_cancel, job.id, 3000) for job in raced))
+    assert {(await seen(store, job)).state for job in raced} == {JobState.DELIVERABLE}
