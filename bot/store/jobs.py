@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import TooManyWaiting
@@ -16,9 +16,7 @@ from bot.jobs.job import (
     GenerationState,
     Job,
     JobState,
-    Kind,
     Outcome,
-    Place,
     Reference,
     job_sources,
     job_state,
@@ -26,11 +24,11 @@ from bot.jobs.job import (
 )
 from bot.quota import Bucket
 from bot.store import ledger
+from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
 
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
 _OUTBOX = (JobState.DELIVERABLE, JobState.STRANDED)
-_PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "token", "token_expires_at", "upload_limit_bytes", "private")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +54,10 @@ def add(conn: Connection, job: Job, refs: Sequence[Reference], *, bucket: Bucket
             f"You have {waiting} of at most {max_waiting} pictures waiting, and this asks for {len(job.generations)} more. "
             "Wait for one to finish or /cancel one."
         )
-    conn.execute(insert(jobs).values(_job_row(job)))
-    conn.execute(insert(generations), [_generation_row(g) for g in job.generations])
+    conn.execute(insert(jobs).values(job_row(job)))
+    conn.execute(insert(generations), [generation_row(g) for g in job.generations])
     if refs:
-        conn.execute(insert(references), [_reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
+        conn.execute(insert(references), [reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
 
 
 def answered(conn: Connection, job_id: str, message_id: int) -> None:
@@ -140,7 +138,7 @@ def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested_at=now))
     # Marked first and read afterwards: the mark locks each, so that none is sent between the reading and its end.
     conn.execute(update(generations).where(generations.c.job_id == job_id).values(cancel_requested=True))
-    for waiting in _generations(conn, and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)):
+    for waiting in read_generations(conn, and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)):
         settle(conn, job_id, waiting.n, Outcome(state=GenerationState.CANCELLED), now)
     return get(conn, job_id)
 
@@ -150,23 +148,22 @@ def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
 
 def get(conn: Connection, job_id: str) -> Job | None:
     """One job with its generations."""
-    row = conn.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
-    return _job(row, _generations(conn, generations.c.job_id == job_id)) if row else None
+    return next(iter(read_jobs(conn, jobs.c.id == job_id)), None)
 
 
 def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 25) -> list[Job]:
     """A member's jobs in one state, newest first."""
-    return _jobs(conn, and_(jobs.c.user_id == user_id, jobs.c.state == state), newest=True, limit=limit)
+    return read_jobs(conn, and_(jobs.c.user_id == user_id, jobs.c.state == state), newest=True, limit=limit)
 
 
 def in_state(conn: Connection, state: JobState) -> list[Job]:
     """Every job in one state, oldest first."""
-    return _jobs(conn, jobs.c.state == state)
+    return read_jobs(conn, jobs.c.state == state)
 
 
 def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     """The waiting generations that may be sent now, and who has how many under way."""
-    waiting = _generations(conn, and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now), limit=limit)
+    waiting = read_generations(conn, and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now), limit=limit)
     active = generations.c.state.in_(_ACTIVE)
     by_user = conn.execute(select(generations.c.user_id, func.count()).where(active).group_by(generations.c.user_id))
     by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
@@ -179,17 +176,17 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
 
 def under_way(conn: Connection, state: GenerationState) -> list[Generation]:
     """The generations in one state, oldest first."""
-    return _generations(conn, generations.c.state == state)
+    return read_generations(conn, generations.c.state == state)
 
 
 def generation(conn: Connection, job_id: str, n: int) -> Generation | None:
     """One generation as it is now."""
-    return next(iter(_generations(conn, _is(job_id, n))), None)
+    return next(iter(read_generations(conn, _is(job_id, n))), None)
 
 
 def by_provider_id(conn: Connection, provider_id: str) -> Generation | None:
     """The generation that the image API knows by this id."""
-    return next(iter(_generations(conn, generations.c.provider_id == provider_id)), None)
+    return next(iter(read_generations(conn, generations.c.provider_id == provider_id)), None)
 
 
 def claimed(conn: Connection, provider_ids: Collection[str]) -> set[str]:
@@ -233,7 +230,7 @@ def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
 def outbox(conn: Connection, now: int, *, limit: int = 50) -> list[Job]:
     """Jobs to be shown now, oldest first."""
     due = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before <= now)
-    return _jobs(conn, due, limit=limit)
+    return read_jobs(conn, due, limit=limit)
 
 
 def next_due(conn: Connection, after: int) -> int | None:
@@ -279,7 +276,7 @@ def forget_references(conn: Connection, before: int) -> int:
     return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount
 
 
-# --- rows and values -------------------------------------------------------------------------------------------------
+# --- parts -----------------------------------------------------------------------------------------------------------
 
 
 def _is(job_id: str, n: int) -> ColumnElement[bool]:
@@ -307,35 +304,3 @@ def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
 def _count_waiting(conn: Connection, user_id: int) -> int:
     waiting = and_(generations.c.user_id == user_id, generations.c.state == GenerationState.WAITING)
     return conn.scalar(select(func.count()).where(waiting)) or 0
-
-
-def _generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
-    query = select(generations).where(where).order_by(generations.c.created_at, generations.c.job_id, generations.c.n).limit(limit)
-    return [Generation(**{**row, "state": GenerationState(row["state"])}) for row in conn.execute(query).mappings()]
-
-
-def _jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:
-    order = (jobs.c.created_at.desc(), jobs.c.id) if newest else (jobs.c.created_at, jobs.c.id)
-    rows = conn.execute(select(jobs).where(where).order_by(*order).limit(limit)).mappings().all()
-    parts = _generations(conn, generations.c.job_id.in_([row["id"] for row in rows])) if rows else []
-    return [_job(row, [g for g in parts if g.job_id == row["id"]]) for row in rows]
-
-
-def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
-    values = dict(row)
-    place = Place(**{name: values.pop(name) for name in _PLACE})
-    values |= {"kind": Kind(row["kind"]), "state": JobState(row["state"])}
-    return Job(**values, place=place, generations=tuple(parts))
-
-
-def _job_row(job: Job) -> dict[str, Any]:
-    row = {name: value for name, value in vars(job).items() if name not in ("place", "generations")}
-    return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE}}
-
-
-def _generation_row(generation: Generation) -> dict[str, Any]:
-    return {**vars(generation), "params": dict(generation.params)}
-
-
-def _reference_row(job_id: str, n: int, reference: Reference) -> dict[str, Any]:
-    return {"job_id": job_id, "n": n, **vars(reference)}

@@ -1,0 +1,50 @@
+"""Rows and values: how jobs, generations and references are read from their tables, and written into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
+
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Place, Reference
+from bot.store.tables import generations, jobs
+
+_PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "token", "token_expires_at", "upload_limit_bytes", "private")
+
+
+def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
+    """Those that `where` chooses, oldest first."""
+    query = select(generations).where(where).order_by(generations.c.created_at, generations.c.job_id, generations.c.n).limit(limit)
+    return [Generation(**{**row, "state": GenerationState(row["state"])}) for row in conn.execute(query).mappings()]
+
+
+def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:
+    """Those that `where` chooses with their generations, oldest (or newest) first."""
+    order = (jobs.c.created_at.desc(), jobs.c.id) if newest else (jobs.c.created_at, jobs.c.id)
+    rows = conn.execute(select(jobs).where(where).order_by(*order).limit(limit)).mappings().all()
+    parts = read_generations(conn, generations.c.job_id.in_([row["id"] for row in rows])) if rows else []
+    return [_job(row, [g for g in parts if g.job_id == row["id"]]) for row in rows]
+
+
+def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
+    values = dict(row)
+    place = Place(**{name: values.pop(name) for name in _PLACE})
+    values |= {"kind": Kind(row["kind"]), "state": JobState(row["state"])}
+    return Job(**values, place=place, generations=tuple(parts))
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """A job without its generations."""
+    row = {name: value for name, value in vars(job).items() if name not in ("place", "generations")}
+    return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE}}
+
+
+def generation_row(generation: Generation) -> dict[str, Any]:
+    """A generation, column by column."""
+    return {**vars(generation), "params": dict(generation.params)}
+
+
+def reference_row(job_id: str, n: int, reference: Reference) -> dict[str, Any]:
+    """A reference and its place in the job."""
+    return {"job_id": job_id, "n": n, **vars(reference)}
