@@ -60,10 +60,10 @@ def set_up(*, level: str, form: str, known_secrets: Iterable[str]) -> None:
     }
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(Redactor(known_secrets), [_drop_inner, *ends[form]], chain))
-    logging.basicConfig(handlers=[handler], level=level, force=True)
-    # Below warnings the libraries speak of every request and frame.
-    for name in ("discord", "aiohttp", "alembic", "sqlalchemy", "asyncio"):
-        logging.getLogger(name).setLevel(max(logging.getLevelName(level), logging.WARNING))
+    # Below warnings the libraries speak of every request, frame and statement, with what was in them.
+    logging.basicConfig(handlers=[handler], level=max(logging.getLevelName(level), logging.WARNING), force=True)
+    for ours in ("bot", "cogs"):
+        logging.getLogger(ours).setLevel(level)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from discord import app_commands
 from discord.ext import commands
 
@@ -28,5 +30,6 @@ class About(commands.Cog):
 
     @app_commands.command(description="Whether Easel is awake")
     async def ping(self, interaction: Interaction) -> None:
-        ms = interaction.client.latency * 1000
-        await reply.say(interaction, f"🏓 Awake. Discord answers in {ms:.0f} ms.")
+        latency_s = interaction.client.latency  # infinite before the first heartbeat
+        speed = f" Discord answers in {latency_s * 1000:.0f} ms." if math.isfinite(latency_s) else ""
+        await reply.say(interaction, f"🏓 Awake.{speed}")

@@ -24,6 +24,8 @@ def loggers_are_put_back() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    for ours in ("bot", "cogs"):
+        logging.getLogger(ours).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -41,7 +43,7 @@ def fail_with_a_secret() -> None:
 @FORMS
 def test_a_secret_is_taken_out_of_our_own_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up(form)
-    structlog.get_logger("ours").warning(f"with {TOKEN}", address=WHOLE_ADDRESS, nested={"deep": [TOKEN]})
+    structlog.get_logger("bot.ours").warning(f"with {TOKEN}", address=WHOLE_ADDRESS, nested={"deep": [TOKEN]})
     told = capsys.readouterr().err
     assert (TOKEN in told, "hunter2" in told, told.count("[secret]")) == (False, False, 3)
 
@@ -61,7 +63,7 @@ def test_a_secret_is_taken_out_of_tracebacks(form: str, capsys: pytest.CaptureFi
     try:
         fail_with_a_secret()
     except RuntimeError:
-        structlog.get_logger("ours").exception("failed")
+        structlog.get_logger("bot.ours").exception("failed")
         logging.getLogger("theirs").exception("failed")
     told = capsys.readouterr().err
     assert TOKEN not in told
@@ -71,17 +73,17 @@ def test_a_secret_is_taken_out_of_tracebacks(form: str, capsys: pytest.CaptureFi
 
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     set_up("json")
-    structlog.get_logger("ours").info("two\nlines", job="abc", count=2)
+    structlog.get_logger("bot.ours").info("two\nlines", job="abc", count=2)
     (line,) = capsys.readouterr().err.splitlines()
     read = json.loads(line)
-    assert (read["event"], read["level"], read["logger"], read["job"], read["count"]) == ("two\nlines", "info", "ours", "abc", 2)
+    assert (read["event"], read["level"], read["logger"], read["job"], read["count"]) == ("two\nlines", "info", "bot.ours", "abc", 2)
     assert read["timestamp"].endswith("Z")
 
 
 def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     set_up("console")
-    structlog.get_logger("ours").debug("a detail")
-    logging.getLogger("aiohttp.client").info("every request")
+    structlog.get_logger("bot.ours").debug("a detail")
+    logging.getLogger("aiosqlite").debug("every statement, and what was in it")
     assert capsys.readouterr().err == ""
 
 

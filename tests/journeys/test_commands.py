@@ -82,6 +82,28 @@ async def test_references_shape_a_picture_in_their_order(street: Street, ada: Pe
     assert [str(url).rsplit("/", 1)[1].split("?")[0] for url in made["input_image"]] == ["1.png", "2.png", "3.png"]
 
 
+async def test_references_can_be_sent_inline_and_cleaned(street: Street) -> None:
+    async with street.house(REFERENCE_MODE="inline"), street_person(street, "Ada") as ada:
+        await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
+        await ada.message(with_picture)
+        (made,) = await street.generations()
+        assert made["input_image"][0].startswith("data:image/png;base64,")
+
+
+async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(_user_id: int) -> None:
+        raise RuntimeError("the shelf fell down")
+
+    monkeypatch.setattr(house.studio, "statement", broken)
+    await ada.slash("quota")
+    told = (await ada.message(lambda m: m.ephemeral)).content
+    fault = told.split("`")[1]
+    assert "shelf" not in told
+    assert f"fault={fault}" in capsys.readouterr().out
+
+
 async def test_an_edit_starts_from_the_given_picture(street: Street, ada: Person) -> None:
     await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
     message = await ada.message(with_picture)
