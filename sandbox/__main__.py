@@ -38,6 +38,8 @@ async def _run(arguments: argparse.Namespace) -> None:
             "discord_token": chat.token,
             "images_url": pictures.url,
             "images_key": pictures.key,
+            "openai_url": pictures.openai_url,
+            "openai_key": pictures.openai_key,
         }
         print(json.dumps(addresses), flush=True)
         await stop.wait()

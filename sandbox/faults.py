@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Side(StrEnum):
-    IMAGES = "images"  # the local image API
+    IMAGES = "images"  # the local image API, in both of its contracts
     DISCORD = "discord"  # the local Discord
 
 
@@ -29,8 +30,10 @@ FAULTS: tuple[Fault, ...] = (
     *_faults(
         Side.IMAGES,
         {
-            "enqueue-answer-lost": "The queue takes the generation, then cuts the connection before answering.",
-            "enqueue-cut": "The connection is cut before the queue takes anything.",
+            "oxen-down": "Oxen's side closes every connection without a word; what its queue has taken goes on behind the door.",
+            "oxlo-down": "Oxlo's side closes every connection without a word; calls under way end with it and cost nothing.",
+            "enqueue-answer-lost": "The queue takes the generation (Oxlo: makes it, for money), then cuts the connection before answering.",
+            "enqueue-cut": "The connection is cut before anything is taken.",
             "enqueue-empty": "The queue answers 200 with an empty list beside an error object.",
             "events-early": "The completion event is sent before the enqueue answer.",
             "events-lost": "Completion events are not sent.",
@@ -128,3 +131,24 @@ class Switchboard:
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+class Gate:
+    """Where work stands still that met a fault, until that fault is next turned off."""
+
+    def __init__(self, switchboard: Switchboard, name: str) -> None:
+        self._switchboard = switchboard
+        self._name = name
+        self._was_shut = switchboard.is_on(name)
+        self._opened = asyncio.Event()
+        switchboard.listen(self._open_once_off)
+
+    async def passed(self) -> None:
+        if self._switchboard.strikes(self._name):
+            await self._opened.wait()
+
+    def _open_once_off(self) -> None:
+        was_shut, self._was_shut = self._was_shut, self._switchboard.is_on(self._name)
+        if was_shut and not self._was_shut:
+            self._opened.set()
+            self._opened = asyncio.Event()

@@ -36,6 +36,8 @@ class Brief:
     output_format: str = "png"  # png, jpg, jpeg or webp
     quality: int | str = "standard"  # 0 to 100, or standard or high; PNG has none
     references: tuple[bytes, ...] = ()
+    size_px: Size | None = None  # exactly this; without it the size follows aspect ratio and resolution
+    strength: float | None = None  # 0 keeps the references, 1 is fully new; without it they hang on the new scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +50,19 @@ class Picture:
 
 def paint(brief: Brief) -> Picture:
     """Draw and encode one picture. Raise `UnreadableReference` for bytes that are no picture."""
-    references = [_opened(each) for each in brief.references]
+    detail_px = max(brief.size_px or (LONG_SIDE_PX,))
+    references = [_opened(each, detail_px) for each in brief.references]
     size = _size(brief, references)
     lot = random.Random(f"{brief.prompt}|{brief.seed}")
     words = set("".join(each if each.isalnum() else " " for each in brief.prompt.casefold()).split())
     palette = palette_for(words, lot)
     image = scene_for(words, lot)(_finer(size), palette, lot).reduce(FINER)
-    if references:
+    if references and brief.strength is None:
         image = _collage(image, references, palette, lot)
     if words & {"watercolor", "watercolour", "painting"}:
         image = _on_paper(image, lot)
+    if references and brief.strength is not None:
+        image = _transformed(image, references, brief.strength, palette, lot)
     image = _finished(image, brief)
     _label(image, brief.prompt, brief.seed)
     return _encoded(image, brief)
@@ -77,7 +82,9 @@ def extension_of(output_format: Any) -> str:
 
 
 def _size(brief: Brief, references: list[Image.Image]) -> Size:
-    """Width and height in pixels, both even."""
+    """Width and height in pixels, both even where they follow from a ratio."""
+    if brief.size_px:
+        return brief.size_px
     ratio = 1.0
     if brief.aspect_ratio == "match_input_image":
         ratio = references[0].width / references[0].height if references else 1.0
@@ -97,8 +104,8 @@ def _finer(size: Size) -> Size:
 # What happens to a picture after its scene is drawn
 
 
-def _opened(data: bytes) -> Image.Image:
-    """A reference, upright, in RGB, reduced to what is needed."""
+def _opened(data: bytes, detail_px: int) -> Image.Image:
+    """A reference, upright, in RGB, its long side reduced to what is needed."""
     try:
         image = Image.open(io.BytesIO(data))
         if image.width * image.height > REFERENCE_LIMIT_PX:
@@ -106,7 +113,7 @@ def _opened(data: bytes) -> Image.Image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise error if isinstance(error, UnreadableReference) else UnreadableReference("cannot identify image file") from error
-    upright.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+    upright.thumbnail((detail_px, detail_px))
     return upright
 
 
@@ -125,6 +132,16 @@ def _collage(ground: Image.Image, references: list[Image.Image], palette: Palett
         y = (row + 0.5) * cell_h + ground.height * 0.01 - framed.height / 2
         image.paste(framed, (int(x), int(y)), framed)
     return image
+
+
+def _transformed(new: Image.Image, references: list[Image.Image], strength: float, palette: Palette, lot: random.Random) -> Image.Image:
+    """The references fill the picture: up to half the strength they take other colours, from there on they give way to the new scene."""
+    kept = Image.new("RGB", new.size)
+    edges = [new.width * number // len(references) for number in range(len(references) + 1)]
+    for reference, left, right in zip(references, edges, edges[1:], strict=False):
+        kept.paste(ImageOps.fit(reference, (right - left, new.height)), (left, 0))
+    changed = Image.blend(kept, _recoloured(kept, palette, lot), min(strength * 2, 1.0))
+    return Image.blend(changed, new, max(strength * 2 - 1, 0.0))
 
 
 def _recoloured(reference: Image.Image, palette: Palette, lot: random.Random) -> Image.Image:

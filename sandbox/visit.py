@@ -1,4 +1,4 @@
-"""One visitor who does the main job: makes a picture, edits it, looks at the bill. The smoke test of `make demo-once`."""
+"""One visitor who does the main job: makes and edits a picture at each image API, looks at the bill. The smoke test of `make demo-once`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,30 @@ from sandbox.person import Message, Person
 _CHANNEL = "studio"
 _PATIENCE_S = 60.0  # for one picture, on a slow machine
 _CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
-_MAKE = {"prompt": "a lighthouse on a cliff above the sea at dusk", "aspect_ratio": "16:9", "seed": 7}
-_EDIT = {"prompt": "the same place in deep winter, with snow"}
+_OXLO_CREDITS = Decimal(2)  # the bot's default for OXLO_PRICE_CREDITS
 _BILL = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wish:
+    """A picture that is made and then edited: what the options of the two commands are, and what the files are called."""
+
+    make: Mapping[str, object]
+    edit: Mapping[str, object]
+    name: str = ""  # before the files' names
+
+
+_WISHES = (
+    _Wish(
+        make={"prompt": "a lighthouse on a cliff above the sea at dusk", "aspect_ratio": "16:9", "seed": 7},
+        edit={"prompt": "the same place in deep winter, with snow"},
+    ),
+    _Wish(
+        name="oxlo-",
+        make={"prompt": "a small harbour with fishing boats", "model": "Stable Diffusion 1.5"},
+        edit={"prompt": "the same harbour in the fog", "model": "Stable Diffusion 1.5", "strength": "0.6"},
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +76,24 @@ class _Diary:
 
 
 async def main_job(addresses: Mapping[str, str], *, out: Path, say: Callable[[str], None]) -> None:
-    """Generate, edit, check the bill, and write both pictures to `out`. `addresses` is what `python -m sandbox` prints.
+    """Generate, edit, check the bill, and write the pictures to `out`. `addresses` is what `python -m sandbox` prints.
 
     Raises `AssertionError` with a sentence where anything is not as it should be.
     """
     diary = _Diary(say=say, began=time.monotonic())
     async with Person.connect(addresses["page"], "Ada") as ada:
-        first = await _order(ada, diary, "generate", **_MAKE)
-        await _keep(first, out, "generate", diary)
-        second = await _order(ada, diary, "edit", **_EDIT, image=ada.upload(f"generated.{first.ending}", first.content))
-        await _keep(second, out, "edit", diary)
-        _check(first.pixels != second.pixels, "The edited picture is the same as the one it was made from.")
+        for wish in _WISHES:
+            await _fulfil(wish, ada, diary, out)
         await _check_bill(ada, diary, addresses)
     diary.note("Everything is as it should be.")
+
+
+async def _fulfil(wish: _Wish, ada: Person, diary: _Diary, out: Path) -> None:
+    first = await _order(ada, diary, "generate", **wish.make)
+    await _keep(first, out, f"{wish.name}generate", diary)
+    second = await _order(ada, diary, "edit", **wish.edit, image=ada.upload(f"generated.{first.ending}", first.content))
+    await _keep(second, out, f"{wish.name}edit", diary)
+    _check(first.pixels != second.pixels, "The edited picture is the same as the one it was made from.")
 
 
 async def _order(ada: Person, diary: _Diary, command: str, /, **options: object) -> _Picture:
@@ -97,7 +123,7 @@ async def _keep(picture: _Picture, out: Path, name: str, diary: _Diary) -> None:
 
 
 async def _check_bill(ada: Person, diary: _Diary, addresses: Mapping[str, str]) -> None:
-    """What the bot says it charged is what the image API was paid for: two pictures, each once."""
+    """What the bot says it charged is what the image APIs were paid for: two pictures each, each once."""
     known = {message.id for message in ada.messages(_CHANNEL)}
     await ada.slash("quota", _CHANNEL)
     answer = await ada.message(lambda message: message.id not in known and bool(message.text), _CHANNEL)
@@ -106,24 +132,32 @@ async def _check_bill(ada: Person, diary: _Diary, addresses: Mapping[str, str]) 
         raise AssertionError(f"/quota does not say what is left, held and spent: {answer}")
     left, size, held, spent = map(Decimal, found.groups())
     diary.note(f"/quota says: {left} of {size} credits left, {held} held, {spent} spent")
-    due, made = await _bill_of_the_image_api(addresses)
-    _check(made == 2, f"The image API was asked for {made} pictures instead of 2.")
+    due = await _bill_of_oxen(addresses) + await _bill_of_oxlo(addresses)
     _check(spent == due, f"{spent} credits were charged instead of {due}.")
     _check(held == 0, f"{held} credits are still held.")
     _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # a little flows back meanwhile
 
 
-async def _bill_of_the_image_api(addresses: Mapping[str, str]) -> tuple[Decimal, int]:
-    """What was due there, in credits, and for how many pictures."""
+async def _bill_of_oxen(addresses: Mapping[str, str]) -> Decimal:
+    """What was due there, in credits."""
     headers = {"Authorization": f"Bearer {addresses['images_key']}"}
     async with aiohttp.ClientSession(addresses["images_url"], headers=headers, raise_for_status=True) as session:
         async with session.get("/sandbox/generations") as response:
-            ledger = await response.json()
+            made = [row["model_name"] for row in (await response.json())["generations"]]
         async with session.get("/api/ai/models") as response:
             models = json.loads(await response.text(), parse_float=Decimal)["data"]
+    _check(len(made) == 2, f"Oxen's side was asked for {len(made)} pictures instead of 2.")
     costs = {model["id"]: model["pricing"].get("cost_per_image") for model in models}
-    usd = sum((costs[row["model_name"]] for row in ledger["generations"]), Decimal(0))
-    return usd / _CREDIT_USD, len(ledger["generations"])
+    return sum((costs[name] for name in made), Decimal(0)) / _CREDIT_USD
+
+
+async def _bill_of_oxlo(addresses: Mapping[str, str]) -> Decimal:
+    """What was due there, in credits: it counts pictures, and the operator prices them."""
+    url = f"{addresses['images_url']}/sandbox/openai/calls"
+    async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
+        paid = int((await response.json())["paid"])
+    _check(paid == 2, f"Oxlo's side was paid for {paid} pictures instead of 2.")
+    return paid * _OXLO_CREDITS
 
 
 def _decode(content: bytes) -> _Picture:

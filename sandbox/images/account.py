@@ -9,6 +9,13 @@ REFUSED_KEY = "wrong"
 DEMO_KEY = "sandbox-key"
 
 
+def key_in(authorization: str) -> str | None:
+    """The key of an `Authorization` header; any is accepted but an empty one and the literal `wrong`."""
+    scheme, _, key = authorization.partition(" ")
+    key = key.strip()
+    return None if scheme.casefold() != "bearer" or not key or key == REFUSED_KEY else key
+
+
 @dataclass(kw_only=True)
 class Account:
     """One key is one account; a generation belongs to the account that enqueued it."""
@@ -29,9 +36,6 @@ class Accounts:
         self._accounts: dict[str, Account] = {}
 
     def of(self, authorization: str) -> Account | None:
-        """The account of an `Authorization` header; any key is accepted but an empty one and the literal `wrong`."""
-        scheme, _, key = authorization.partition(" ")
-        key = key.strip()
-        if scheme.casefold() != "bearer" or not key or key == REFUSED_KEY:
-            return None
-        return self._accounts.setdefault(key, Account(key=key, credit_usd=self._credit_usd))
+        """The account of an `Authorization` header, or None where its key is refused."""
+        key = key_in(authorization)
+        return None if key is None else self._accounts.setdefault(key, Account(key=key, credit_usd=self._credit_usd))

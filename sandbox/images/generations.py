@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sandbox.painter import extension_of
+
 if TYPE_CHECKING:
     from sandbox.images.account import Account
     from sandbox.images.catalog import Model
@@ -73,6 +75,12 @@ class Generation:
     @property
     def media_type(self) -> str:
         return self.order.model.media_type or "image"
+
+    @property
+    def file_name(self) -> str:
+        """What its result is called in links."""
+        output_format = self.order.parameters.get("output_format") or self.order.model.default("output_format")
+        return f"{self.id}.{extension_of(output_format)}"
 
     @cached_property
     def weight_bytes(self) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from sandbox.images.answers import Kind, Refusal, bare_unauthenticated, refuse
+from sandbox.images.connections import cut
 from sandbox.images.generations import ACTIVE, Generation, Order, Status
 
 if TYPE_CHECKING:
@@ -73,10 +74,14 @@ class Oxen:
         if not str(body.get("prompt") or "").strip():
             raise Refusal(400, Kind.INVALID_PARAMS, "Prompt cannot be empty")
         (generation,) = self.queue.take(Order(account=account, model=self._model(body), body=body), count=1, in_queue=False)
-        await generation.ended.wait()
+        try:
+            await generation.ended.wait()
+        except asyncio.CancelledError:  # the door was shut on the caller
+            self.queue.cancel(generation)
+            raise
         if generation.status is not Status.SUCCEEDED:
             raise Refusal(422, Kind.INVALID_PARAMS, generation.error or "The generation was cancelled")
-        image = {"url": self.results.link(generation)}
+        image = {"url": self.results.link(generation.file_name)}
         if body.get("response_format") == "b64_json":
             picture = await self.workshop.picture(generation)
             image = {"b64_json": base64.b64encode(picture.data).decode()}
@@ -84,7 +89,7 @@ class Oxen:
 
     async def enqueue(self, request: web.Request, account: Account) -> web.StreamResponse:
         if self.switchboard.strikes("enqueue-cut"):
-            return _cut(request)
+            return cut(request)
         body = await _json(request)
         count = body.get("num_generations", 1)
         if type(count) is not int or count not in GENERATIONS_PER_REQUEST:
@@ -96,7 +101,7 @@ class Oxen:
         answer = _answer({"generations": [{"generation_id": each.id, "status": each.status} for each in taken]})
         if self.switchboard.strikes("events-early"):
             await asyncio.gather(*(each.ended.wait() for each in taken))
-        return _cut(request) if self.switchboard.strikes("enqueue-answer-lost") else answer
+        return cut(request) if self.switchboard.strikes("enqueue-answer-lost") else answer
 
     async def list_generations(self, request: web.Request, account: Account) -> web.StreamResponse:
         """Only active ones unless `status` is given."""
@@ -129,7 +134,7 @@ class Oxen:
             return
         event = {"generation_id": generation.id, "status": generation.status, "media_type": generation.media_type}
         if generation.status is Status.SUCCEEDED:
-            url = self.results.link(generation, stale=generation.first_link_is_stale)
+            url = self.results.link(generation.file_name, stale=generation.first_link_is_stale)
             event |= {"model": generation.order.model.id, "url": url}
         else:
             event |= {"error": generation.error or ""}
@@ -208,18 +213,11 @@ class Oxen:
         if generation.status is not Status.SUCCEEDED:
             return generation.row(None)
         stale, generation.first_link_is_stale = generation.first_link_is_stale, False
-        return generation.row(self.results.link(generation, stale=stale))
+        return generation.row(self.results.link(generation.file_name, stale=stale))
 
 
 def _answer(body: dict[str, Any]) -> web.Response:
     return web.json_response(body)
-
-
-def _cut(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 async def _json(request: web.Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sandbox.faults import Gate
 from sandbox.images.answers import Kind, Refusal
 from sandbox.images.generations import ACTIVE, Generation, Order, Status
 from sandbox.images.workshop import CannotPaint, Workshop
@@ -30,11 +31,9 @@ class Queue:
         self._rows: dict[str, Generation] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._rows_bytes = 0
-        self._stuck = switchboard.is_on("generation-stuck")
-        self._unstuck = asyncio.Event()
+        self._stuck = Gate(switchboard, "generation-stuck")
         self.enqueued = 0  # ever taken by the queue
         self.paid = 0  # ever charged for good, synchronous ones too
-        switchboard.listen(self._free_the_stuck)
 
     def take(self, order: Order, *, count: int, in_queue: bool = True) -> list[Generation]:
         """Hold the cost and begin `count` generations. Raise `Refusal` where the credit does not cover them."""
@@ -93,8 +92,7 @@ class Queue:
         generation.begin()
         if self._switchboard.strikes("generation-cancelled"):
             return Status.CANCELLED
-        if self._switchboard.strikes("generation-stuck"):
-            await self._unstuck.wait()
+        await self._stuck.passed()
         if self._switchboard.strikes("generation-fails"):
             raise CannotPaint("The model ran out of memory")
         now = asyncio.get_running_loop().time
@@ -112,13 +110,6 @@ class Queue:
         generation.end(status, error)
         if status is not Status.CANCELLED:
             self._announce(generation)
-
-    def _free_the_stuck(self) -> None:
-        """Turning the fault off lets everything go on that stands."""
-        was, self._stuck = self._stuck, self._switchboard.is_on("generation-stuck")
-        if was and not self._stuck:
-            self._unstuck.set()
-            self._unstuck = asyncio.Event()
 
     def _keep(self, generation: Generation) -> None:
         """Memory is bounded: the oldest ended rows are forgotten first."""

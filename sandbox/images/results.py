@@ -15,64 +15,62 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from sandbox.images.workshop import CannotPaint
-from sandbox.painter import extension_of
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
-    from sandbox.images.generations import Generation
-    from sandbox.images.queue import Queue
     from sandbox.images.timing import Timing
-    from sandbox.images.workshop import Workshop
     from sandbox.painter import Picture
 
 PIECE_BYTES = 2**16
 HUGE_BYTES = 512 * 2**20
 BOMB_SIDE_PX = 20_000
 PRIVATE_URL = "http://10.255.255.1/picture.png"
+WEB_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to see this picture."
 
+Find = Callable[[str], Awaitable["Picture | None"]]
 Send = Callable[[web.Request, "Picture"], Awaitable[web.StreamResponse]]
 
 
 class Results:
-    """Signs links and answers them."""
+    """Signs links and answers them. `find` gives the picture of an id, or None; it may raise `CannotPaint`."""
 
-    def __init__(self, *, queue: Queue, workshop: Workshop, switchboard: Switchboard, timing: Timing) -> None:
-        self._queue = queue
-        self._workshop = workshop
+    def __init__(self, *, path: str, find: Find, switchboard: Switchboard, timing: Timing) -> None:
+        self._path = path
+        self._find = find
         self._switchboard = switchboard
         self._timing = timing
         self._secret = secrets.token_bytes(32)
         self.base_url = ""  # known once the server listens
 
-    def link(self, generation: Generation, *, stale: bool = False) -> str:
-        """A fresh link that works for the link's lifetime, or one that has expired already."""
+    def route(self) -> web.RouteDef:
+        return web.get(f"{self._path}/{{name}}", self.download, allow_head=False)
+
+    def link(self, file_name: str, *, stale: bool = False) -> str:
+        """A fresh link to `<id>.<extension>` that works for the link's lifetime, or one that has expired already."""
         expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # so fine that no two links are the same
-        extension = extension_of(generation.order.parameters.get("output_format") or generation.order.model.default("output_format"))
-        path = f"/results/{generation.id}.{extension}"
+        path = f"{self._path}/{file_name}"
         return f"{self.base_url}{path}?expires={expires}&signature={self._signature(path, expires)}"
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """Answer `GET /results/{name}`. A link needs no key; 403 for one that has expired or was tampered with."""
+        """Answer a link, which needs no key; 403 for one that has expired or was tampered with."""
         expires = request.query.get("expires", "0")
         signed = hmac.compare_digest(self._signature(request.path, expires).encode(), request.query.get("signature", "").encode())
         if not signed or float(expires) < time.time():
             return web.Response(status=403, text="Request has expired")
-        generation = self._queue.find(request.match_info["name"].partition(".")[0])
-        if generation is None:
-            return web.Response(status=404, text="Not found")
-        for fault, send in _FAULTY.items():
-            if self._switchboard.strikes(fault):
-                return await send(request, await self._workshop.picture(generation))
         try:
-            return await _send_whole(request, await self._workshop.picture(generation))
+            picture = await self._find(request.match_info["name"].rpartition(".")[0])
         except CannotPaint as error:  # it is no longer kept, and its references are gone
             return web.Response(status=410, text=str(error))
+        if picture is None:
+            return web.Response(status=404, text="Not found")
+        send = next((send for fault, send in _FAULTY.items() if self._switchboard.strikes(fault)), _send_whole)
+        return await send(request, picture)
 
     def _signature(self, path: str, expires: str) -> str:
         return hmac.new(self._secret, f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()
 
 
-async def _send(request: web.Request, media_type: str, data: bytes, *, of_bytes: int) -> web.StreamResponse:
+async def send_bytes(request: web.Request, media_type: str, data: bytes, *, of_bytes: int) -> web.StreamResponse:
     """Stream `data` under a content length of `of_bytes`; a shorter body is cut off there."""
     response = web.StreamResponse(headers={"Content-Type": media_type, "Content-Length": str(of_bytes)})
     await response.prepare(request)
@@ -84,11 +82,11 @@ async def _send(request: web.Request, media_type: str, data: bytes, *, of_bytes:
 
 
 async def _send_whole(request: web.Request, picture: Picture) -> web.StreamResponse:
-    return await _send(request, picture.media_type, picture.data, of_bytes=len(picture.data))
+    return await send_bytes(request, picture.media_type, picture.data, of_bytes=len(picture.data))
 
 
 async def _send_half(request: web.Request, picture: Picture) -> web.StreamResponse:
-    return await _send(request, picture.media_type, picture.data[: len(picture.data) // 2], of_bytes=len(picture.data))
+    return await send_bytes(request, picture.media_type, picture.data[: len(picture.data) // 2], of_bytes=len(picture.data))
 
 
 async def _send_huge(request: web.Request, picture: Picture) -> web.StreamResponse:
@@ -103,13 +101,13 @@ async def _send_huge(request: web.Request, picture: Picture) -> web.StreamRespon
 
 async def _send_web_page(request: web.Request, picture: Picture) -> web.StreamResponse:
     del request, picture
-    return web.Response(text="<!doctype html><title>Sign in</title><p>Please sign in to see this picture.", content_type="text/html")
+    return web.Response(text=WEB_PAGE, content_type="text/html")
 
 
 async def _send_bomb(request: web.Request, picture: Picture) -> web.StreamResponse:
     del picture
-    data = await asyncio.to_thread(_bomb)
-    return await _send(request, "image/png", data, of_bytes=len(data))
+    data = await asyncio.to_thread(bomb)
+    return await send_bytes(request, "image/png", data, of_bytes=len(data))
 
 
 async def _send_elsewhere(request: web.Request, picture: Picture) -> web.StreamResponse:
@@ -126,7 +124,7 @@ _FAULTY: dict[str, Send] = {
 }
 
 
-def _bomb() -> bytes:
+def bomb() -> bytes:
     """A valid PNG of a few dozen kilobytes that unpacks to 400 million white pixels."""
     packer = zlib.compressobj(9)
     row = b"\0" + b"\xff" * (BOMB_SIDE_PX // 8)

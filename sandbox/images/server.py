@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,18 +16,20 @@ from aiohttp import web
 from sandbox.faults import Switchboard
 from sandbox.images.account import DEMO_KEY, Account, Accounts
 from sandbox.images.catalog import Catalog
+from sandbox.images.connections import OXLO_DOWN, Doors, Handler, is_gone
 from sandbox.images.events import EventStreams
 from sandbox.images.generations import Generation
+from sandbox.images.openai import OXLO_KEY, OpenAI
 from sandbox.images.oxen import Oxen
 from sandbox.images.queue import Queue
 from sandbox.images.results import Results
 from sandbox.images.timing import Timing
 from sandbox.images.workshop import Workshop
+from sandbox.painter import Picture
 
 BODY_LIMIT_BYTES = 64 * 2**20
 KEPT_REQUESTS = 2_000
 KEPT_TEXT_CHARS = 2**16
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(kw_only=True)
@@ -37,7 +39,7 @@ class Request:
     method: str
     path: str
     query: dict[str, str]
-    json: Any  # the parsed body, or None; very long texts in it (inline references) are shortened
+    json: Any  # the parsed body, or None (also for multipart); very long texts in it (inline references) are shortened
     status: int | None = None  # None until it is answered, and where the connection was cut instead
 
 
@@ -45,8 +47,10 @@ class Request:
 class Server:
     """A running server, seen from outside."""
 
-    url: str  # without a slash at the end
+    url: str  # of Oxen's contract, without a slash at the end
     key: str  # an accepted API key
+    openai_url: str  # of the OpenAI-compatible contract: Oxlo's models
+    openai_key: str
     switchboard: Switchboard
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
 
@@ -73,24 +77,34 @@ async def serve(
         try:
             site = web.TCPSite(runner, host, port)
             await site.start()
-            house.results.base_url = f"http://{host}:{runner.addresses[0][1]}"
-            yield Server(url=house.results.base_url, key=DEMO_KEY, switchboard=switchboard, requests=house.requests)
+            url = f"http://{host}:{runner.addresses[0][1]}"
+            house.results.base_url = house.openai.results.base_url = url
+            yield Server(
+                url=url,
+                key=DEMO_KEY,
+                openai_url=f"{url}/v1",
+                openai_key=OXLO_KEY,
+                switchboard=switchboard,
+                requests=house.requests,
+            )
         finally:
             house.events.hang_up()
+            house.doors.turn_out(OXLO_DOWN)
             await house.queue.close()
             await runner.cleanup()
 
 
 class _House:
-    """Everything that one server is made of. A second contract gets its routes added beside Oxen's."""
+    """Everything that one server is made of: two contracts behind one door, with one workshop."""
 
     def __init__(self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: Timing, credit_usd: Decimal) -> None:
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.accounts = Accounts(credit_usd=credit_usd)
         self.events = EventStreams(switchboard=switchboard, timing=timing)
-        workshop = Workshop(session=session)
+        self.doors = Doors(switchboard)
+        self.workshop = workshop = Workshop(session=session)
         self.queue = Queue(workshop=workshop, switchboard=switchboard, timing=timing, announce=lambda ended: self.oxen.announce(ended))
-        self.results = Results(queue=self.queue, workshop=workshop, switchboard=switchboard, timing=timing)
+        self.results = Results(path="/results", find=self._result, switchboard=switchboard, timing=timing)
         self.oxen = Oxen(
             accounts=self.accounts,
             catalog=Catalog(),
@@ -101,17 +115,22 @@ class _House:
             switchboard=switchboard,
             timing=timing,
         )
+        self.openai = OpenAI(workshop=workshop, switchboard=switchboard, timing=timing)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._recording()], client_max_size=BODY_LIMIT_BYTES)
+        app = web.Application(middlewares=[self._recording(), self._guarding()], client_max_size=BODY_LIMIT_BYTES)
         app.add_routes(self.oxen.routes())
-        app.router.add_get("/results/{name}", self.results.download, allow_head=False)
+        app.add_routes([self.results.route(), *self.openai.routes()])
         app.router.add_get("/sandbox/generations", self._show_generations)
         app.router.add_post("/sandbox/credit", self._set_credit)
         return app
 
+    async def _result(self, generation_id: str) -> Picture | None:
+        generation = self.queue.find(generation_id)
+        return None if generation is None else await self.workshop.picture(generation)
+
     async def _show_generations(self, request: web.Request) -> web.Response:
-        """The sandbox's own ledger: every generation of every account, and what was ever enqueued and paid for."""
+        """The ledger of Oxen's side: every generation of every account, and what was ever enqueued and paid for."""
         del request
         rows = [_ledger_line(each) for each in self.queue.rows()]
         counts = {"enqueued": self.queue.enqueued, "paid": self.queue.paid, "listeners": len(self.events)}
@@ -132,7 +151,8 @@ class _House:
     def _recording(self) -> Any:
         @web.middleware
         async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
-            seen = Request(method=request.method, path=request.path, query=dict(request.query), json=_parsed(await request.read()))
+            body = None if request.content_type.startswith("multipart/") else _parsed(await request.read())
+            seen = Request(method=request.method, path=request.path, query=dict(request.query), json=body)
             self.requests.append(seen)
             try:
                 response = await handler(request)
@@ -141,11 +161,18 @@ class _House:
                 raise
             except ConnectionError:  # the client has left in the middle of a stream or a download
                 return web.Response()
-            if request.transport is not None and not request.transport.is_closing():
+            if not is_gone(request):
                 seen.status = response.status
             return response
 
         return record
+
+    def _guarding(self) -> Any:
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self.doors.enter(request, handler)
+
+        return guard
 
 
 def _ledger_line(generation: Generation) -> dict[str, Any]:

@@ -22,29 +22,47 @@ class CannotPaint(Exception):
     """The generation fails; the sentence becomes its error message."""
 
 
+class Shelf:
+    """The newest pictures, by id."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Picture] = OrderedDict()
+
+    def find(self, picture_id: str) -> Picture | None:
+        return self._kept.get(picture_id)
+
+    def put(self, picture_id: str, picture: Picture) -> None:
+        """Keep it as the newest; the oldest gives way."""
+        self._kept[picture_id] = picture
+        self._kept.move_to_end(picture_id)
+        while len(self._kept) > KEPT_PICTURES:
+            self._kept.popitem(last=False)
+
+
 class Workshop:
-    """Paints generations, a few at a time, off the event loop."""
+    """Paints a few pictures at a time, off the event loop."""
 
     def __init__(self, *, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._shelf = Shelf()
         self._easels = asyncio.Semaphore(PAINTERS)
+
+    async def paint(self, brief: Brief) -> Picture:
+        """Raise `UnreadableReference`."""
+        async with self._easels:
+            return await asyncio.to_thread(paint, brief)
 
     async def picture(self, generation: Generation) -> Picture:
         """The generation's picture; one that is no longer kept is painted again. Raise `CannotPaint`."""
-        picture = self._kept.get(generation.id) or await self._paint(generation)
-        self._kept[generation.id] = picture
-        self._kept.move_to_end(generation.id)
-        while len(self._kept) > KEPT_PICTURES:
-            self._kept.popitem(last=False)
+        picture = self._shelf.find(generation.id) or await self._made(generation)
+        self._shelf.put(generation.id, picture)
         return picture
 
-    async def _paint(self, generation: Generation) -> Picture:
+    async def _made(self, generation: Generation) -> Picture:
         self._check(generation)
         try:
             references = await read_references(self._session, generation.order.parameters.get("input_image"))
-            async with self._easels:
-                return await asyncio.to_thread(paint, brief(generation, references))
+            return await self.paint(brief(generation, references))
         except (Unreadable, UnreadableReference) as error:
             raise CannotPaint(str(error)) from error
 

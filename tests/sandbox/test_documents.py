@@ -16,13 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sandbox import images
 from sandbox.faults import Switchboard
+from sandbox.painter import Brief, paint
 from tests.sandbox.wire import Client, until
 
 DOCUMENTS = Path(__file__).parent / "documents"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/results/[^\s\"']+")
+SOURCE = paint(Brief(prompt="a source picture", seed=4, output_format="jpg")).data  # what an example may read from its folder
 AT_ONCE = 4  # examples that run side by side
 # mawk hands on what it reads from a pipe in blocks of 4 KiB: comments must fill one soon.
 CHATTY = images.Timing(queue_s=0.01, picture_min_s=0.05, picture_max_s=0.05, keep_alive_s=0.005)
@@ -69,13 +72,22 @@ def command(example: Path, server: images.Server) -> list[str]:
     text = example.read_text("utf-8")
     for path in ("/api/ai/", "/api/events"):  # not the addresses of reference pictures
         text = text.replace(f"https://hub.oxen.ai{path}", f"{server.url}{path}")
+    text = text.replace("https://api.oxlo.ai/v1", server.openai_url).replace("<YOUR_API_KEY>", server.openai_key)
     return [sys.executable, "-c", text] if ".py" in example.name else ["bash", "-c", text]
 
 
 async def run(example: Path, server: images.Server, shims: Path) -> str:
     """What the example printed. Its exit code must be 0."""
+    code, printed, complaint = await attempt(example, server, shims)
+    assert code == 0, f"{example.name}: {complaint}"
+    return printed
+
+
+async def attempt(example: Path, server: images.Server, shims: Path) -> tuple[int | None, str, str]:
+    """Exit code, output and error output of an example."""
     folder = shims / example.stem
     folder.mkdir()
+    (folder / "source.jpg").write_bytes(SOURCE)
     environment = {"PATH": f"{shims}:{os.environ['PATH']}", "PYTHONPATH": str(shims), "OXEN_API_KEY": server.key, "NO_PROXY": "127.0.0.1"}
     process = await asyncio.create_subprocess_exec(
         *command(example, server), cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -85,8 +97,7 @@ async def run(example: Path, server: images.Server, shims: Path) -> str:
     finally:
         if process.returncode is None:
             process.kill()
-    assert process.returncode == 0, f"{example.name}: {complaint.decode()}"
-    return printed.decode()
+    return process.returncode, printed.decode(), complaint.decode()
 
 
 async def run_all(paths: Sequence[Path], server: images.Server, shims: Path, *, at_once: int = AT_ONCE) -> dict[str, str]:
@@ -165,3 +176,28 @@ async def test_the_model_examples_print_the_model(server: images.Server, shims: 
     printed = await run_all(examples("*-model.sh"), server, shims)
     assert '"id": "flux-2-dev"' in printed["flux-2-dev-model.sh"]
     assert '"json_request_schema": {' in printed["klein-9b-model.sh"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "size"),
+    [
+        ("oxlo-generate.py", "Image saved to output.png\n", (1024, 1024)),
+        ("oxlo-edit-http.py", "Transformed image saved!\n", (512, 512)),
+    ],
+)
+async def test_the_examples_of_oxlo_write_a_picture(
+    client: Client, server: images.Server, shims: Path, name: str, says: str, size: tuple[int, int]
+) -> None:
+    assert await run_all(examples(name), server, shims) == {name: says}
+    with Image.open(shims / name / "output.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", size)
+    assert (await client.calls())[0]["paid"] == 1
+
+
+async def test_the_edit_example_of_oxlo_is_refused_by_the_sdk_itself(server: images.Server, shims: Path) -> None:
+    """The SDK takes files only: nothing is sent. So the documented call has to be plain JSON over HTTP."""
+    (example,) = examples("oxlo-edit.py")
+    code, _, complaint = await attempt(example, server, shims)
+    assert code == 1
+    assert "RuntimeError: Expected entry at `image` to be" in complaint
+    assert list(server.requests) == []

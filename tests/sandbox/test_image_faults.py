@@ -261,6 +261,38 @@ async def test_the_models_are_down_while_the_queue_works(client: Client) -> None
     assert [(await client.get(path)).status for path in paths] == [500, 500, 500, 200]
 
 
+@pytest.mark.faults("oxen-down")
+async def test_behind_oxens_shut_door_nothing_is_heard_while_oxlo_works(client: Client) -> None:
+    for call in (client.enqueue(), client.get("/api/ai/models"), client.get("/api/events"), client.get("/results/x.png")):
+        with pytest.raises(aiohttp.ClientError):
+            await call
+    assert (await client.draw()).status == 200
+
+
+@pytest.mark.faults("oxlo-down")
+async def test_behind_oxlos_shut_door_nothing_is_heard_while_oxen_works(client: Client) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await client.draw()
+    assert (await client.made())["status"] == "succeeded"
+
+
+async def test_shutting_oxens_door_cuts_streams_and_callers_while_the_queue_goes_on(client: Client, switchboard: Switchboard) -> None:
+    switchboard.turn_on("generation-stuck")
+    waiting = asyncio.create_task(client.generate())
+    async with client.events() as stream:
+        (taken,) = (await client.enqueue()).json["generations"]
+        await client.reaches(taken["generation_id"], "processing")
+        switchboard.turn_on("oxen-down")
+        with pytest.raises(aiohttp.ClientError):
+            await stream.block()
+    with pytest.raises(aiohttp.ClientError):
+        await waiting
+    switchboard.turn_off("generation-stuck")
+    switchboard.turn_off("oxen-down")
+    assert (await client.reaches(taken["generation_id"], *ENDED))["status"] == "succeeded"
+    assert (await client.ledger())["paid"] == 1
+
+
 async def test_a_fault_that_is_counted_strikes_so_often_and_no_more(client: Client, switchboard: Switchboard) -> None:
     switchboard.turn_on("images-error", times=2)
     assert [(await client.get("/api/ai/queue")).status for _ in range(3)] == [500, 500, 200]

@@ -54,6 +54,10 @@ def test_the_size_follows_aspect_ratio_and_resolution(aspect_ratio: str, resolut
     assert opened(brief).size == size
 
 
+def test_an_exact_size_overrules_both() -> None:
+    assert opened(replace(FOX, size_px=(321, 200), aspect_ratio="1:1")).size == (321, 200)
+
+
 @pytest.mark.parametrize(
     ("output_format", "media_type"),
     [("png", "image/png"), ("jpg", "image/jpeg"), ("jpeg", "image/jpeg"), ("webp", "image/webp")],

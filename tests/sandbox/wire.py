@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +16,7 @@ from PIL import Image
 
 KLEIN = "black-forest-labs-flux-2-klein-4b"
 DEV = "flux-2-dev"
+SD, SDXL, SCHNELL, OXLO_PRO = "stable-diffusion-1.5", "sdxl_lightning_4step.safetensors", "flux.1-schnell", "oxlo-image-pro"
 PATIENCE_S = 10.0
 ENDED = {"succeeded", "failed", "cancelled"}
 
@@ -43,6 +45,11 @@ class Answer:
     @property
     def image(self) -> Image.Image:
         return Image.open(io.BytesIO(self.data))
+
+    @property
+    def inline_images(self) -> list[Image.Image]:
+        """The pictures in the body of the OpenAI-compatible contract."""
+        return [Image.open(io.BytesIO(base64.b64decode(each["b64_json"]))) for each in self.json["data"]]
 
 
 class Stream:
@@ -124,6 +131,20 @@ class Client:
 
     async def ledger(self) -> dict[str, Any]:
         found: dict[str, Any] = (await self.get("/sandbox/generations")).json
+        return found
+
+    async def draw(self, *, key: str | None = None, **body: Any) -> Answer:
+        """Generate in the OpenAI-compatible contract."""
+        headers = {"Authorization": f"Bearer {key}"} if key else None
+        return await self.call("POST", "/v1/images/generations", {"model": SD, "prompt": "a fox", **body}, headers=headers)
+
+    async def redraw(self, **body: Any) -> Answer:
+        """Edit in the OpenAI-compatible contract, by JSON."""
+        return await self.call("POST", "/v1/images/edits", {"model": SD, "prompt": "a fox", **body})
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """Every call of the OpenAI-compatible contract, oldest first."""
+        found: list[dict[str, Any]] = (await self.get("/sandbox/openai/calls")).json["calls"]
         return found
 
     @asynccontextmanager

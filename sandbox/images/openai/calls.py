@@ -1,0 +1,75 @@
+"""The ledger of the OpenAI-compatible side: every call that made or wanted pictures, and what was paid for."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.images.openai.bodies import Body
+
+KEPT_CALLS = 2_000
+KEPT_TEXT_CHARS = 4_000
+
+
+@dataclass(kw_only=True, eq=False)
+class Call:
+    """One call, from its arrival on. A provider without a queue has no row that a client could ask for: this is the sandbox's alone."""
+
+    number: int  # 1 is the first
+    kind: str  # generations or edits
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    key: str | None = None  # None where it was refused
+    body: Body | None = None
+    used_seed: int | None = None  # of its first picture: the submitted one, or drawn by lot
+    status: int | None = None  # of the answer, also of one that ended too early; None until it is begun, and where there was none
+    paid: int = 0  # pictures that were charged for
+    answered: bool = False  # the whole answer was sent to a caller who was there
+
+    def row(self) -> dict[str, Any]:
+        values = self.body.values if self.body else {}
+        return {
+            "model": None,
+            "prompt": None,
+            "seed": None,
+            **{name: _shortened(value) for name, value in values.items()},
+            "number": self.number,
+            "id": self.id,
+            "call": self.kind,
+            "key": self.key,
+            "encoding": self.body and self.body.encoding,
+            "images": len(self.body.images) if self.body else 0,
+            "used_seed": self.used_seed,
+            "status": self.status,
+            "paid": self.paid,
+            "answered": self.answered,
+        }
+
+
+class Calls:
+    """Every call in the order of arrival; the counts remember more than the newest calls."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._numbers = itertools.count(1)
+        self._paid = 0
+
+    def begin(self, kind: str) -> Call:
+        call = Call(number=next(self._numbers), kind=kind)
+        self._calls.append(call)
+        return call
+
+    def pay(self, call: Call, pictures: int) -> None:
+        call.paid = pictures
+        self._paid += pictures
+
+    def table(self) -> dict[str, Any]:
+        """`{"paid": pictures ever charged for, "calls": [row]}`; in a row stand the submitted parameters, and what became of them."""
+        return {"paid": self._paid, "calls": [call.row() for call in self._calls]}
+
+
+def _shortened(value: Any) -> Any:
+    return value if isinstance(value, int | float) else str(value)[:KEPT_TEXT_CHARS]

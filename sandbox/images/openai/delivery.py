@@ -1,0 +1,60 @@
+"""How made pictures leave: inline as base64 or as links, and what goes wrong on the way of the inline ones."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sandbox.images.results import HUGE_BYTES, PIECE_BYTES, WEB_PAGE, bomb, send_bytes
+
+if TYPE_CHECKING:
+    from sandbox.faults import Switchboard
+    from sandbox.images.openai.calls import Call
+    from sandbox.painter import Picture
+
+OPENING, ENDING = b'{"created": 0, "data": [{"b64_json": "', b'"}]}'
+
+
+def body(images: list[dict[str, str]]) -> dict[str, Any]:
+    """`{"created": <unix>, "data": [{"b64_json": "..."} or {"url": "..."}]}`."""
+    return {"created": int(time.time()), "data": images}
+
+
+async def send_inline(request: web.Request, call: Call, pictures: list[Picture], switchboard: Switchboard) -> web.StreamResponse:
+    """Send the pictures in the body: all of it, half of it, or one that hardly ends. The ledger learns what the caller got."""
+    data = await asyncio.to_thread(_written, await _contents(pictures, switchboard))
+    call.status = 200
+    if switchboard.strikes("result-huge"):
+        return await _send_huge(request)
+    sent = data[: len(data) // 2] if switchboard.strikes("result-cut") else data
+    call.answered = sent is data
+    return await send_bytes(request, "application/json", sent, of_bytes=len(data))
+
+
+async def _contents(pictures: list[Picture], switchboard: Switchboard) -> list[bytes]:
+    """The pictures' bytes, or what a fault puts in their place."""
+    if switchboard.strikes("result-not-image"):
+        return [WEB_PAGE.encode()] * len(pictures)
+    if switchboard.strikes("result-bomb"):
+        return [await asyncio.to_thread(bomb)] * len(pictures)
+    return [picture.data for picture in pictures]
+
+
+def _written(contents: list[bytes]) -> bytes:
+    return json.dumps(body([{"b64_json": base64.b64encode(each).decode()} for each in contents])).encode()
+
+
+async def _send_huge(request: web.Request) -> web.StreamResponse:
+    """Good JSON of half a gibibyte without a content length, so that only counting helps."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(OPENING)
+    for _ in range(HUGE_BYTES // PIECE_BYTES):
+        await response.write(b"A" * PIECE_BYTES)
+    await response.write(ENDING)
+    return response

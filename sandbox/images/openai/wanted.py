@@ -1,0 +1,103 @@
+"""What a call asks for, once every parameter is found good."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.images.openai.bodies import Body
+from sandbox.images.openai.errors import against_policy, invalid
+from sandbox.images.openai.models import Model
+from sandbox.painter import Brief
+from sandbox.scenes import Size
+
+PICTURES_PER_CALL = range(1, 5)
+REFERENCES_PER_CALL = range(1, 17)
+SEEDS = range(2**63)
+STRENGTH = 0.75  # where none is sent
+FORBIDDEN_WORD = "forbidden"  # stands for all that a provider's policy refuses
+FORMATS = ("b64_json", "url")
+
+GENERATION = frozenset({"model", "prompt", "n", "size", "response_format", "seed", "user"})
+EDIT = GENERATION | {"strength"}  # and the pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The pictures of one call. A seed that was not sent is drawn by lot; picture k has the seed + k."""
+
+    prompt: str
+    count: int
+    seed: int
+    size_px: Size
+    by_link: bool
+    strength: float | None = None  # of an edit
+    references: tuple[bytes, ...] = ()
+
+    @property
+    def briefs(self) -> tuple[Brief, ...]:
+        return tuple(
+            Brief(
+                prompt=self.prompt,
+                seed=self.seed + number,
+                size_px=self.size_px,
+                strength=self.strength,
+                references=self.references,
+            )
+            for number in range(self.count)
+        )
+
+
+def check_names(body: Body, *, is_edit: bool) -> None:
+    """Raise `Refused` for the first parameter that the call does not have, or must have and lacks."""
+    known = EDIT if is_edit else GENERATION
+    unknown = [name for name in body.values if name not in known]
+    if body.images and not is_edit:
+        unknown.append("image")
+    if unknown:
+        raise invalid(unknown[0], f"Unknown parameter: '{unknown[0]}'.", code="unknown_parameter")
+    missing = [name for name in ("model", "prompt") if not str(body.values.get(name, "")).strip()]
+    if is_edit and not body.images:
+        missing.append("image")
+    if missing:
+        raise invalid(missing[0], f"Missing required parameter: '{missing[0]}'.", code="missing_required_parameter")
+
+
+def understand(body: Body, model: Model, *, is_edit: bool) -> Wanted:
+    """Raise `Refused` for the first parameter that is not good for this model; names have been checked."""
+    if is_edit and not model.edits:
+        raise invalid("model", f"The model `{model.id}` does not edit pictures.", code="unsupported_model")
+    if is_edit and len(body.images) not in REFERENCES_PER_CALL:
+        raise invalid("image", f"Invalid value for image: at most {REFERENCES_PER_CALL[-1]} pictures are taken.")
+    get = body.values.get
+    wanted = Wanted(
+        prompt=_checked("prompt", get("prompt"), str, "it must be a text"),
+        count=_checked("n", get("n", 1), int, "it must be an integer from 1 to 4", lambda n: n in PICTURES_PER_CALL),
+        seed=_checked("seed", get("seed", random.getrandbits(31)), int, "it must be an integer from 0 on", lambda seed: seed in SEEDS),
+        size_px=model.size(get("size")),
+        by_link=_checked("response_format", get("response_format", FORMATS[0]), str, f"it is one of {FORMATS}", FORMATS.__contains__)
+        == "url",
+        strength=_strength(body.values) if is_edit else None,
+        references=body.images,
+    )
+    if FORBIDDEN_WORD in wanted.prompt.casefold():
+        raise against_policy()
+    return wanted
+
+
+def _strength(values: dict[str, Any]) -> float:
+    strength = values.get("strength", STRENGTH)
+    return float(_checked("strength", strength, (int, float), "it must be a number from 0 to 1", lambda value: 0 <= value <= 1))
+
+
+def _checked(
+    name: str, value: Any, kind: type | tuple[type, ...], rule: str, is_good: Callable[[Any], bool] = lambda value: value is not None
+) -> Any:
+    """The value. Raise `Refused` where it is of another kind or not good; True and False are no numbers."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise invalid(name, f"Invalid type for {name}: {rule}.", code="invalid_type")
+    if not is_good(value):
+        raise invalid(name, f"Invalid value for {name}: {rule}.")
+    return value

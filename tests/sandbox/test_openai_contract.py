@@ -1,0 +1,248 @@
+"""The local image API keeps its OpenAI-compatible contract: the official SDK speaks with it, and so does plain HTTP."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import openai
+import pytest
+from openai import AsyncOpenAI
+from PIL import Image, ImageChops, ImageStat
+
+from sandbox import images
+from sandbox.painter import Brief, paint
+from tests.sandbox.wire import OXLO_PRO, SCHNELL, SD, SDXL, Answer, Client
+
+SOURCE = paint(Brief(prompt="a harbour", seed=3, size_px=(512, 512))).data
+OTHER = paint(Brief(prompt="a snow field", seed=8, size_px=(512, 512))).data
+SOURCE_TEXT = base64.b64encode(SOURCE).decode()
+NATIVE = {SD: (512, 512), SDXL: (1024, 1024), SCHNELL: (1024, 1024), OXLO_PRO: (1024, 1024)}
+
+
+@pytest.fixture
+async def sdk(server: images.Server) -> AsyncIterator[AsyncOpenAI]:
+    """The official client; the environment's proxies are not for loopback."""
+    http = openai.DefaultAsyncHttpxClient(trust_env=False)
+    async with AsyncOpenAI(base_url=server.openai_url, api_key=server.openai_key, max_retries=0, http_client=http) as client:
+        yield client
+
+
+def inline(response: openai.types.ImagesResponse) -> list[Image.Image]:
+    """The pictures in the SDK's answer."""
+    return [Image.open(io.BytesIO(base64.b64decode(each.b64_json or ""))) for each in response.data or []]
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean difference per channel, 0 to 255, above the label."""
+    box = (0, 0, one.width, one.height * 9 // 10)
+    pair = [each.convert("RGB").crop(box) for each in (one, other)]
+    return sum(ImageStat.Stat(ImageChops.difference(*pair)).mean) / 3
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+# The SDK
+
+
+async def test_the_sdk_generates_inline(sdk: AsyncOpenAI) -> None:
+    response = await sdk.images.generate(model=SDXL, prompt="A futuristic city skyline at sunset", n=1, size="1024x1024")
+    (picture,) = inline(response)
+    assert (picture.format, picture.size) == ("PNG", (1024, 1024))
+    assert response.created > 1_700_000_000
+
+
+async def test_the_sdk_generates_links_that_need_no_key(sdk: AsyncOpenAI) -> None:
+    response = await sdk.images.generate(model=SD, prompt="a fox", n=2, response_format="url")
+    links = [each.url or "" for each in response.data or []]
+    async with aiohttp.ClientSession() as stranger:
+        for link in links:
+            async with stranger.get(link) as answer:
+                assert (answer.status, answer.content_type) == (200, "image/png")
+    assert len(set(links)) == 2
+
+
+async def test_the_sdk_edits_one_file(sdk: AsyncOpenAI, client: Client) -> None:
+    response = await sdk.images.edit(model=SD, image=("a.png", SOURCE, "image/png"), prompt="in autumn", extra_body={"strength": 0.0})
+    assert difference(inline(response)[0], opened(SOURCE)) < 1
+    (call,) = await client.calls()
+    assert (call["encoding"], call["images"], call["strength"]) == ("multipart", 1, 0.0)
+
+
+async def test_the_sdk_edits_several_files(sdk: AsyncOpenAI, client: Client) -> None:
+    files = [("a.png", SOURCE, "image/png"), ("b.png", OTHER, "image/png")]
+    pair = await sdk.images.edit(model=SD, image=files, prompt="side by side", n=2, extra_body={"strength": 0.0, "seed": 4})
+    alone = await sdk.images.edit(model=SD, image=files[:1], prompt="side by side", extra_body={"strength": 0.0, "seed": 4})
+    assert difference(inline(pair)[0], inline(alone)[0]) > 10
+    assert [(call["images"], call["seed"], call["paid"]) for call in await client.calls()] == [(2, 4, 2), (1, 4, 1)]
+
+
+async def test_the_sdk_lists_and_reads_models(sdk: AsyncOpenAI) -> None:
+    listed = [model async for model in sdk.models.list()]
+    assert [(model.id, model.object, model.owned_by) for model in listed] == [(name, "model", "oxlo") for name in NATIVE]
+    assert await sdk.models.retrieve(SCHNELL) == listed[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"model": "dall-e-9"}, openai.NotFoundError),
+        ({"model": SD, "size": "1x1"}, openai.BadRequestError),
+        ({"model": SD, "extra_headers": {"Authorization": "Bearer wrong"}}, openai.AuthenticationError),
+        ({"model": SDXL, "extra_headers": {"Authorization": "Bearer free-key"}}, openai.PermissionDeniedError),
+    ],
+)
+async def test_the_sdk_understands_a_refusal(sdk: AsyncOpenAI, body: dict[str, Any], error: type[openai.APIStatusError]) -> None:
+    with pytest.raises(error) as refused:
+        await sdk.images.generate(prompt="a fox", **body)
+    assert isinstance(refused.value.body, dict)
+    assert refused.value.body.keys() == {"message", "type", "param", "code"}
+
+
+# Models, sizes and tiers
+
+
+@pytest.mark.parametrize("model", NATIVE)
+async def test_each_model_draws_its_native_size_by_default(client: Client, model: str) -> None:
+    (picture,) = (await client.draw(model=model)).inline_images
+    assert picture.size == NATIVE[model]
+
+
+@pytest.mark.parametrize(("model", "status"), [(SD, 200), (SDXL, 200), (SCHNELL, 400), (OXLO_PRO, 200)])
+async def test_which_models_edit(client: Client, model: str, status: int) -> None:
+    answer = await client.redraw(model=model, image=SOURCE_TEXT)
+    assert answer.status == status
+    if status == 200:
+        assert answer.inline_images[0].size == NATIVE[model]
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "status"),
+    [
+        (SD, "768x512", 200),
+        (SD, "auto", 200),
+        (SD, "1024x1024", 400),
+        (SD, "520x512", 400),
+        (SDXL, "1216x832", 200),
+        (SDXL, "512x256", 400),
+        (SCHNELL, "1008x560", 200),
+        (SCHNELL, "1600x1600", 400),
+        (SD, "512", 400),
+        (SD, "512x", 400),
+        (SD, "-512x512", 400),
+        (SD, 512, 400),
+    ],
+)
+async def test_a_size_is_made_exactly_or_refused(client: Client, model: str, size: Any, status: int) -> None:
+    answer = await client.draw(model=model, size=size)
+    assert answer.status == status
+    if status == 400:
+        assert answer.json["error"]["param"] == "size"
+    elif size != "auto":
+        assert "{}x{}".format(*answer.inline_images[0].size) == size
+
+
+@pytest.mark.parametrize(
+    ("key", "statuses"),
+    [("free-key", [200, 403, 403, 403]), ("pro-key", [200, 200, 200, 403]), ("any-other", [200, 200, 200, 200])],
+)
+async def test_a_key_reaches_as_far_as_its_tier(client: Client, key: str, statuses: list[int]) -> None:
+    assert [(await client.draw(model=model, key=key, size="512x512")).status for model in NATIVE] == statuses
+
+
+# Parameters
+
+
+def refusal(answer: Answer) -> tuple[int, Any, Any]:
+    error = answer.json["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    return answer.status, error["param"], error["code"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"model": None}, (400, "model", "missing_required_parameter")),
+        ({"prompt": "  "}, (400, "prompt", "missing_required_parameter")),
+        ({"prompt": 5}, (400, "prompt", "invalid_type")),
+        ({"model": "dall-e-9"}, (404, "model", "model_not_found")),
+        ({"n": 0}, (400, "n", "invalid_value")),
+        ({"n": 5}, (400, "n", "invalid_value")),
+        ({"n": "2"}, (400, "n", "invalid_type")),
+        ({"n": True}, (400, "n", "invalid_type")),
+        ({"seed": -1}, (400, "seed", "invalid_value")),
+        ({"seed": "x"}, (400, "seed", "invalid_type")),
+        ({"response_format": "gif"}, (400, "response_format", "invalid_value")),
+        ({"strength": 0.5}, (400, "strength", "unknown_parameter")),
+        ({"image": SOURCE_TEXT}, (400, "image", "unknown_parameter")),
+        ({"prompt": "a Forbidden fruit"}, (400, "prompt", "content_policy_violation")),
+    ],
+)
+async def test_a_bad_parameter_is_refused_and_costs_nothing(client: Client, body: dict[str, Any], expected: tuple[int, Any, Any]) -> None:
+    assert refusal(await client.draw(**body)) == expected
+    assert [(call["status"], call["paid"]) for call in await client.calls()] == [(expected[0], 0)]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, (400, "image", "missing_required_parameter")),
+        ({"image": "no base64!"}, (400, "image", "invalid_image")),
+        ({"image": "https://example.com/a.png"}, (400, "image", "invalid_image")),
+        ({"image": "data:text/plain;base64,aGk="}, (400, "image", "invalid_image")),
+        ({"image": "aGVsbG8="}, (400, "image", "invalid_image")),
+        ({"image": [SOURCE_TEXT]}, (400, "image", "invalid_type")),
+        ({"image": SOURCE_TEXT, "strength": 1.1}, (400, "strength", "invalid_value")),
+        ({"image": SOURCE_TEXT, "strength": "much"}, (400, "strength", "invalid_type")),
+    ],
+)
+async def test_a_bad_edit_is_refused_and_costs_nothing(client: Client, body: dict[str, Any], expected: tuple[int, Any, Any]) -> None:
+    assert refusal(await client.redraw(**body)) == expected
+    assert [call["paid"] for call in await client.calls()] == [0]
+
+
+@pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic abc"])
+async def test_a_wrong_key_is_refused_everywhere(client: Client, header: str) -> None:
+    headers = {"Authorization": header}
+    answers = [await client.call("POST", "/v1/images/generations", {}, headers=headers), await client.get("/v1/models", headers=headers)]
+    assert [refusal(answer) for answer in answers] == [(401, None, "invalid_api_key")] * 2
+
+
+async def test_a_body_that_cannot_be_read_is_refused(client: Client) -> None:
+    bodies: list[dict[str, Any]] = [{"data": b"{"}, {"json": [1]}, {"data": b"--x", "headers": {"Content-Type": "multipart/form-data"}}]
+    for body in bodies:
+        async with client.session.post("/v1/images/edits", **body) as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (400, "invalid_body")
+
+
+async def test_pictures_of_one_call_have_the_seeds_that_follow(client: Client) -> None:
+    one, two = (await client.draw(seed=7, n=2)).inline_images
+    assert one.tobytes() == (await client.draw(seed=7)).inline_images[0].tobytes()
+    assert two.tobytes() == (await client.draw(seed=8)).inline_images[0].tobytes()
+
+
+# Edits
+
+
+async def test_base64_is_taken_with_and_without_a_prefix(client: Client) -> None:
+    texts = [SOURCE_TEXT, f"data:image/png;base64,{SOURCE_TEXT}"]
+    one, two = [(await client.redraw(image=text, seed=1)).inline_images[0] for text in texts]
+    assert one.tobytes() == two.tobytes()
+
+
+async def test_strength_goes_from_the_original_to_a_new_picture(client: Client) -> None:
+    edited = [(await client.redraw(image=SOURCE_TEXT, seed=1, strength=s)).inline_images[0] for s in (0, 0.25, 0.5, 1.0)]
+    (new,) = (await client.draw(seed=1)).inline_images
+    kept, little, half, all_new = [difference(picture, opened(SOURCE)) for picture in edited]
+    assert kept < 1 < little < half
+    assert difference(edited[3], new) == 0 < all_new
+
+
+async def test_three_quarters_are_the_strength_where_none_is_sent(client: Client) -> None:
+    silent, said = [(await client.redraw(image=SOURCE_TEXT, seed=1, **more)).inline_images[0] for more in ({}, {"strength": 0.75})]
+    assert silent.tobytes() == said.tobytes()
