@@ -7,15 +7,30 @@ import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from bot.endpoints import BaseUrl, Credits, EditEncoding, Endpoint, Endpoints
 from bot.errors import StartError
 
 _HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
+_OXEN_MODEL: Final = "black-forest-labs-flux-2-klein-4b"
+_OXLO_MODEL: Final = "stable-diffusion-1.5"  # the one of the Free tier: any key opens it
 
 
 class OxenMode(StrEnum):
@@ -28,6 +43,11 @@ class ReferenceMode(StrEnum):
     AUTO = "auto"  # a link while it is fresh and the image API can reach it, else inline
     LINK = "link"  # always Discord's link
     INLINE = "inline"  # always a data URI, cleaned of metadata
+
+
+class UncertainCalls(StrEnum):
+    RELEASE = "release"  # give the credits back and tell the member; the provider may still charge the operator
+    RETRY = "retry"  # send it once more; the operator may pay twice
 
 
 def _split(value: object) -> object:
@@ -45,12 +65,6 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
-def _base_url(value: str) -> str:
-    if not re.match(r"^https?://[^/\s]+", value):
-        raise ValueError("an address starting with https:// (or http:// on your own machine) is needed")
-    return value.rstrip("/")
-
-
 def _socket_url(value: str) -> str:
     if not re.match(r"^wss?://[^/\s]+", value):
         raise ValueError("an address starting with wss:// (or ws:// on your own machine) is needed")
@@ -63,22 +77,37 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _prices(value: object) -> object:
+def _pairs(meant: str, value: object) -> object:
+    """`a=b, c=d` as a mapping. The last = divides, since a model's name may hold one. `meant` says what stands behind it."""
     if not isinstance(value, str):
         return value
-    prices = {}
+    pairs = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
-        model, _, price = part.rpartition("=")
-        if not model.strip():
-            raise ValueError(f"prices are written model=number of credits, comma separated; {part!r} is not")
-        prices[model.strip()] = price.strip()
-    return prices
+        name, _, meaning = (word.strip() for word in part.rpartition("="))
+        if not name or not meaning:
+            raise ValueError(f"model={meant} is needed, more of them comma separated; {part!r} is none")
+        pairs[name] = meaning
+    return pairs
+
+
+def _routes(value: Mapping[str, str]) -> Mapping[str, str]:
+    for model, other in value.items():
+        if model == other:
+            raise ValueError(f"{model} cannot stand in for itself")
+    return value
 
 
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_hosts)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SocketUrl = Annotated[str, AfterValidator(_socket_url)]
-Prices = Annotated[Mapping[str, Annotated[float, Field(ge=0, le=1_000_000)]], BeforeValidator(_prices)]
+Prices = Annotated[Mapping[str, Credits], BeforeValidator(partial(_pairs, "number of credits"))]
+Routes = Annotated[Mapping[str, str], BeforeValidator(partial(_pairs, "other model")), AfterValidator(_routes)]
+
+
+def _first_model(given: Mapping[str, Any]) -> str:
+    """The model of a request that names none, by what the house has keys for."""
+    if given["oxen_api_key"]:
+        return _OXEN_MODEL
+    return _OXLO_MODEL if given["oxlo_api_key"] else str(given["openai_endpoints"][0].models[0].id)
 
 
 class Settings(BaseModel):
@@ -93,14 +122,56 @@ class Settings(BaseModel):
         ("cdn.discordapp.com", "media.discordapp.net"), description="Hosts that attachments may be fetched from (name or name:port)."
     )
 
-    oxen_api_key: SecretStr = Field(min_length=1, description="The API key of your Oxen.ai account. Required.")
-    oxen_base_url: BaseUrl = Field("https://hub.oxen.ai", description="The image API's address.")
+    oxen_api_key: SecretStr = Field(
+        SecretStr(""), description="The API key of your Oxen.ai account; empty: Oxen.ai is not used. At least one image API is needed."
+    )
+    oxen_base_url: BaseUrl = Field("https://hub.oxen.ai", description="Oxen.ai's address.")
     oxen_namespace: str = Field(
         "", max_length=200, description="Namespace that results are stored in and billed to; empty: the key's own user."
     )
-    oxen_mode: OxenMode = Field(OxenMode.EVENTS, description="How results are learnt of: events, poll or sync.")
+    oxen_mode: OxenMode = Field(OxenMode.EVENTS, description="How Oxen.ai's results are learnt of: events, poll or sync.")
+    oxen_rate_per_minute: float = Field(
+        60,
+        gt=0,
+        le=100_000,
+        description="Pictures that Oxen.ai is asked for in a minute; after a quiet time as many at once.",
+    )
+    oxen_max_running: int = Field(8, ge=1, le=1000, description="Pictures that Oxen.ai makes at the same time.")
+
+    oxlo_api_key: SecretStr = Field(SecretStr(""), description="The API key of your Oxlo.ai account; empty: Oxlo.ai is not used.")
+    oxlo_base_url: BaseUrl = Field("https://api.oxlo.ai/v1", description="Oxlo.ai's address.")
+    oxlo_price_credits: Credits = Field(
+        2,
+        description="What a picture of Oxlo.ai costs members, in credits: it publishes no prices, and what costs nothing has no limit."
+        " MODEL_PRICES goes before this.",
+    )
+    oxlo_rate_per_minute: float = Field(
+        60,
+        gt=0,
+        le=100_000,
+        description="Pictures that Oxlo.ai is asked for in a minute; after a quiet time as many at once.",
+    )
+    oxlo_max_running: int = Field(4, ge=1, le=1000, description="Pictures that Oxlo.ai makes at the same time.")
+
+    openai_endpoints: Endpoints = Field(
+        (),
+        description="Further OpenAI-compatible image APIs, as a JSON list on one line, such as "
+        '[{"name": "local", "base_url": "http://localhost:8080/v1", "models": [{"id": "sd-xl", "sizes": ["1024x1024"], "edits": true}]}].'
+        " An endpoint may also have key or key_file, edit_encoding (multipart, multipart_list, json_base64, json_data_uri), price_credits,"
+        " rate_per_minute, max_running and timeout_s; a model may also have title, summary, max_references, strength, price_credits and"
+        " options (further parameters by name, each a JSON Schema).",
+    )
+    uncertain_calls: UncertainCalls = Field(
+        UncertainCalls.RELEASE,
+        description="What happens to a picture whose answer was lost, where the image API has no list to look it up in: release (the member"
+        " is told and gets the credits back; the provider may still charge you) or retry (it is sent once more; you may pay twice).",
+    )
+    fallback_models: Routes = Field(
+        {},
+        description="Which model stands in for one whose provider does not answer, as model=other, comma separated; members are told.",
+    )
     result_hosts: Hosts = Field(
-        (), description="Hosts that results may be fetched from; empty: any public https address the image API names, and its own host."
+        (), description="Hosts that results may be fetched from; empty: any public https address an image API names, and its own host."
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
@@ -108,10 +179,15 @@ class Settings(BaseModel):
     )
     data_dir: Path = Field(Path("data"), description="Folder for the database file and spooled pictures.")
 
-    default_model: str = Field("black-forest-labs-flux-2-klein-4b", min_length=1, description="The model of a request that names none.")
+    default_model: str = Field(
+        default_factory=_first_model,
+        min_length=1,
+        description=f"The model of a request that names none; empty: {_OXEN_MODEL} with a key of Oxen.ai, else {_OXLO_MODEL} with one of"
+        " Oxlo.ai, else the first of OPENAI_ENDPOINTS.",
+    )
     model_prices: Prices = Field(
         {},
-        description="Prices in credits that overrule the image API's, as model=credits, comma separated.",
+        description="Prices in credits that overrule every other, as model=credits, comma separated.",
     )
     credit_usd: float = Field(0.01, gt=0, le=1000, description="What one credit is worth in US dollars; prices in credits follow from it.")
     quota_credits: float = Field(20, gt=0, le=1_000_000, description="The size of each member's bucket, in credits.")
@@ -135,12 +211,46 @@ class Settings(BaseModel):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the page with metrics for Prometheus; 0: there is none.")
+    metrics_host: str = Field(
+        "127.0.0.1", min_length=1, max_length=255, description="Address that this page is served on; the default is this machine alone."
+    )
     stop_grace_s: float = Field(10, ge=0, le=600, description="Seconds that running work is given when the bot is stopped.")
 
     @property
     def database(self) -> str:
         """The database's address, with the default filled in."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'easel.sqlite3'}"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every OpenAI-compatible image API that is used: Oxlo where it has a key, then the further ones in their order."""
+        return (*([self._oxlo] if self.oxlo_api_key else []), *self.openai_endpoints)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for those who must keep them out of logs."""
+        own = [value for _, value in self if isinstance(value, SecretStr)]
+        return tuple(secret.get_secret_value() for secret in (*own, *(endpoint.key for endpoint in self.openai_endpoints)) if secret)
+
+    @property
+    def _oxlo(self) -> Endpoint:
+        return Endpoint(
+            name="oxlo",
+            base_url=self.oxlo_base_url,
+            key=self.oxlo_api_key,
+            edit_encoding=EditEncoding.JSON_BASE64,
+            price_credits=self.oxlo_price_credits,
+            rate_per_minute=self.oxlo_rate_per_minute,
+            max_running=self.oxlo_max_running,
+        )
+
+    @field_validator("openai_endpoints", mode="after")
+    @classmethod
+    def _one_is_needed(cls, value: tuple[Endpoint, ...], info: ValidationInfo) -> tuple[Endpoint, ...]:
+        if not value and not any(info.data.get(name, True) for name in ("oxen_api_key", "oxlo_api_key")):
+            raise PydanticCustomError("no_image_api", "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing")
+        return value
 
 
 def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
@@ -164,10 +274,11 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
     try:
         return Settings(**values)  # strings, which the model reads and checks
     except ValidationError as error:
-        raise StartError(" ".join(_wrong(problem) for problem in error.errors(include_input=False, include_url=False))) from None
+        problems = [each for each in error.errors(include_input=False, include_url=False) if each["type"] != "default_factory_not_called"]
+        raise StartError(" ".join(map(_wrong, problems))) from None
 
 
-SECRETS = tuple(name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+SECRETS = (*(name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr), "OPENAI_ENDPOINTS")
 SECRET_FILES = tuple(f"{name}_FILE" for name in SECRETS)
 NAMES = frozenset(name.upper() for name in Settings.model_fields) | frozenset(SECRET_FILES)
 
@@ -195,8 +306,12 @@ def _unknown(name: str, path: Path | None) -> str:
 
 def _wrong(problem: Any) -> str:
     """One sentence for one wrong setting, without its value: it may be a secret."""
-    name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-    if problem["type"] == "missing":
+    if problem["type"] == "no_image_api":
+        return f"{problem['msg']}: the key of at least one image API is needed (or a name with _FILE behind it, and a file that holds it)."
+    name, *inner = (part + 1 if isinstance(part, int) else part for part in problem["loc"] or ("settings",))  # people count from one
+    name = str(name).upper()
+    if problem["type"] == "missing" and not inner:
         also = f" (or {name}_FILE)" if name in SECRETS else ""
         return f"{name}{also} is missing: {Settings.model_fields[name.lower()].description}"
-    return f"{name} is wrong: {problem['msg'].removeprefix('Value error, ')}."
+    where = f"{', '.join(map(str, inner))}: " if inner else ""
+    return f"{name} is wrong: {where}{problem['msg'].removeprefix('Value error, ')}."

@@ -13,8 +13,10 @@ EaselError                  everything below; `sentence` is safe to show
 ├── PictureError            bytes that are no usable picture, or an address that may not be fetched
 ├── ProviderError           the image API did not do what was asked
 │   ├── ProviderRefused     it read the request and said no: asking again changes nothing
+│   │   └── ContentRefused  its own content rules do not allow the picture: other words may
 │   ├── ProviderBusy        it did not take the request (rate limit, overload, no connection): ask again later
 │   ├── ProviderAccount     it refuses the operator's account (key, credit): members wait, the operator acts
+│   │   └── ModelLocked     the account's tier does not include this model: its other models still work
 │   └── AnswerLost          the request may or may not have been taken: look before asking again
 └── DeliveryError           Discord did not take a message
     ├── RouteClosed         this way of showing it is gone for good: take the next one
@@ -81,6 +83,10 @@ class ProviderRefused(ProviderError, ValueError):
     """The image API read the request and refused it."""
 
 
+class ContentRefused(ProviderRefused):
+    """The image API's own content rules do not allow this picture."""
+
+
 class ProviderBusy(ProviderError, ConnectionError):
     """The image API did not take the request; `retry_after_s` is its own wish, where it named one."""
 
@@ -91,6 +97,10 @@ class ProviderBusy(ProviderError, ConnectionError):
 
 class ProviderAccount(ProviderError, PermissionError):
     """The image API refuses the operator's account: bad key or no credit."""
+
+
+class ModelLocked(ProviderAccount):
+    """The operator's account at the image API does not include this model; the sentence says so to the operator."""
 
 
 class AnswerLost(ProviderError, ConnectionError):

@@ -24,7 +24,8 @@ def render() -> str:
 def _entries() -> Iterator[str]:
     for field_name, field in Settings.model_fields.items():
         name = field_name.upper()
-        line = f"{name}=" if field.is_required() else f"#{name}={_written(field.default)}"
+        default = "" if field.default_factory else _written(field.default)  # what others decide is left empty
+        line = f"{name}=" if field.is_required() else f"#{name}={default}"
         yield f"# {_comment(name, field)}\n{line}"
 
 

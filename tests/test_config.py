@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot import config
-from bot.config import NAMES, SECRETS, OxenMode, Settings
+from bot.config import NAMES, SECRETS, OxenMode, Settings, UncertainCalls
+from bot.endpoints import EditEncoding
 from bot.errors import StartError
 
 ENOUGH = {"DISCORD_TOKEN": "the-token-itself", "OXEN_API_KEY": "the-key-itself"}
@@ -44,7 +46,7 @@ def test_two_settings_are_enough() -> None:
 def test_every_missing_setting_is_named_at_once() -> None:
     sentence = refusal({})
     assert "DISCORD_TOKEN (or DISCORD_TOKEN_FILE) is missing" in sentence
-    assert "OXEN_API_KEY (or OXEN_API_KEY_FILE) is missing" in sentence
+    assert "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing: the key of at least one image API is needed" in sentence
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,29 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("LOG_LEVEL", "loud", "'WARNING'"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
         ("STOP_GRACE_S", "601", "600"),
+        ("OXLO_BASE_URL", "api.oxlo.ai", "https://"),
+        ("OXLO_PRICE_CREDITS", "-1", "greater than or equal to 0"),
+        ("OXEN_RATE_PER_MINUTE", "0", "greater than 0"),
+        ("UNCERTAIN_CALLS", "hope", "'release' or 'retry'"),
+        ("FALLBACK_MODELS", "a", "model=other model"),
+        ("FALLBACK_MODELS", "a=", "model=other model"),
+        ("FALLBACK_MODELS", "a=b, c=c", "c cannot stand in for itself"),
+        ("OPENAI_ENDPOINTS", "{", "JSON list of objects is needed (line 1, column 2)"),
+        ("OPENAI_ENDPOINTS", "[" * 100_000, "JSON list"),
+        ("OPENAI_ENDPOINTS", '{"name": "a"}', "JSON list"),
+        ("OPENAI_ENDPOINTS", "[1]", "JSON list"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "models": [{"id": "m"}]}]', "1, base_url: Field required"),
+        ("OPENAI_ENDPOINTS", '[{"name": "A b", "base_url": "http://x", "models": [{"id": "m"}]}]', "1, name: "),
+        ("OPENAI_ENDPOINTS", '[{"name": "oxen", "base_url": "http://x", "models": [{"id": "m"}]}]', "oxen is taken"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x"}]', "a needs its models listed"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "models": [{"id": "m"}, {"id": "m"}]}]', "each id once"),
+        (
+            "OPENAI_ENDPOINTS",
+            '[{"name": "a", "base_url": "http://x", "models": [{"id": "m", "sizes": ["1:1"]}]}]',
+            "1, models, 1, sizes: sizes",
+        ),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/nowhere/key"}]', "key_file cannot be read"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/x", "key": "y"}]', "instead of key"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_setting(name: str, value: str, needed: str) -> None:
@@ -96,7 +121,7 @@ def test_any_text_is_taken_or_refused_by_name(name: str, value: str) -> None:
     assert told is None or told.startswith(name)
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("name", [name for name in SECRETS if name != "OPENAI_ENDPOINTS"])
 def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("sqlite:///from/a/file\n")
@@ -156,3 +181,66 @@ def test_settings_cannot_be_changed() -> None:
     settings = load()
     with pytest.raises(ValidationError):
         settings.max_running = 99  # type: ignore[misc]  # that is the point
+
+
+# --- image APIs ------------------------------------------------------------------------------------------------------
+
+LOCAL = {"name": "local", "base_url": "http://localhost:8080/v1/", "key": "the-local-key", "models": [{"id": "sd", "sizes": ["512X512"]}]}
+TOKEN = {"DISCORD_TOKEN": "the-token-itself"}
+
+
+def alone(**environ: str) -> Settings:
+    return config.load({**TOKEN, **environ}, env_file=None)
+
+
+def test_oxlo_is_turned_on_by_its_key_alone() -> None:
+    settings = alone(OXLO_API_KEY="the-oxlo-key", OXLO_PRICE_CREDITS="3")
+    (oxlo,) = settings.endpoints
+    assert (oxlo.name, oxlo.base_url, oxlo.edit_encoding) == ("oxlo", "https://api.oxlo.ai/v1", EditEncoding.JSON_BASE64)
+    assert (oxlo.key.get_secret_value(), oxlo.price_credits, settings.default_model) == ("the-oxlo-key", 3, "stable-diffusion-1.5")
+
+
+def test_any_one_image_api_is_enough_and_gives_the_usual_model() -> None:
+    assert load().endpoints == ()
+    assert load(OXLO_API_KEY="x").default_model == load().default_model == "black-forest-labs-flux-2-klein-4b"
+    assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL])).default_model == "sd"
+    assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL]), DEFAULT_MODEL="another").default_model == "another"
+
+
+def test_further_endpoints_come_after_oxlo_in_their_order() -> None:
+    settings = load(OXLO_API_KEY="x", OPENAI_ENDPOINTS=json.dumps([LOCAL, {**LOCAL, "name": "second"}]))
+    assert [endpoint.name for endpoint in settings.endpoints] == ["oxlo", "local", "second"]
+    local = settings.endpoints[1]
+    assert (local.base_url, local.edit_encoding, local.models[0].sizes) == (
+        "http://localhost:8080/v1",
+        EditEncoding.MULTIPART,
+        ("512x512",),
+    )
+
+
+def test_endpoints_and_their_keys_may_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("the-filed-key\n")
+    described = {name: value for name, value in LOCAL.items() if name != "key"} | {"key_file": str(tmp_path / "key")}
+    (tmp_path / "endpoints").write_text(json.dumps([described]))
+    (local,) = alone(OPENAI_ENDPOINTS_FILE=str(tmp_path / "endpoints")).endpoints
+    assert local.key.get_secret_value() == "the-filed-key"
+
+
+def test_an_endpoints_key_is_a_secret() -> None:
+    settings = load(OPENAI_ENDPOINTS=json.dumps([LOCAL]))
+    assert set(settings.secrets) == {"the-token-itself", "the-key-itself", "the-local-key"}
+    told = f"{settings!r} {settings} {settings.model_dump()} {settings.endpoints}"
+    wrong = refusal(
+        {**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([{**LOCAL, "edit_encoding": "the-local-key", "max_running": "the-local-key"}])}
+    )
+    cut = refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([LOCAL])[:-5]})
+    assert not [secret for secret in settings.secrets if secret in told + wrong + cut]
+
+
+def test_lost_answers_are_let_go_unless_the_operator_pays_twice() -> None:
+    assert load().uncertain_calls is UncertainCalls.RELEASE
+    assert load(UNCERTAIN_CALLS="retry").uncertain_calls is UncertainCalls.RETRY
+
+
+def test_routes_may_lead_both_ways() -> None:
+    assert load(FALLBACK_MODELS="a=b, b = a,c=d=e").fallback_models == {"a": "b", "b": "a", "c=d": "e"}

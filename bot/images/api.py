@@ -23,12 +23,14 @@ from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError,
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no picture
 _OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
+_KNOCK_S: Final = 10.0
+_NOBODY_BEHIND: Final = 502  # from here on a status is written by the gateway that found nobody behind it (RFC 9110, section 15.6)
 _LONGEST_WAIT_S: Final = 5.0  # a retry that must wait longer is left to the caller
 _MAX_RETRY_AFTER_S: Final = 3600.0
 
 _BUSY: Final = "The image service is busy or away; it will be asked again."
 _ACCOUNT: Final = "The image service refuses this bot's account; its operator has to look after it."
-_NO_CREDIT: Final = "This bot's account at the image service has no credit left; its operator has to look after it."
+NO_CREDIT: Final = "This bot's account at the image service has no credit left; its operator has to look after it."
 UNREADABLE: Final = "The image service answered something that cannot be read; it will be asked again."
 _LOST: Final = "The image service took a request and did not answer."
 _NO_STREAM: Final = "The image service's event stream cannot be had or was cut; it will be tried again."
@@ -39,7 +41,7 @@ _KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
     (
         "insufficient credits",
         ProviderAccount,
-        _NO_CREDIT,
+        NO_CREDIT,
     ),
     ("unauthenticated", ProviderAccount, _ACCOUNT),
     ("client error: forbidden for url", ProviderRefused, "The image service could not read a reference picture."),
@@ -62,7 +64,7 @@ class Api:
     def __init__(self, *, session: aiohttp.ClientSession, base_url: str, api_key: str, attempts: int = 3) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
         self._secret = api_key
         self._attempts = attempts
 
@@ -75,11 +77,37 @@ class Api:
                 return await self._ask_once(path, method, query)
         raise AssertionError("the retries ended without an outcome")
 
-    async def send(self, path: str, body: Mapping[str, Any], *, timeout_s: float, limit: int = ANSWER_LIMIT) -> Any:
-        """A POST, sent once. `AnswerLost` where it may have been taken, `ProviderBusy` only where it was not."""
-        payload = await _dump(body)
+    async def knock(self, path: str, *, query: Mapping[str, str] | None = None) -> None:
+        """One GET, once, to hear whether anybody is there; what is answered does not matter. `ProviderBusy` where nobody is."""
         try:
-            async with self._call("POST", path, timeout_s=timeout_s, data=io.BytesIO(payload)) as response:
+            async with asyncio.timeout(_KNOCK_S), self._call("GET", path, timeout_s=_KNOCK_S, params=query) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderBusy(_BUSY) from error
+        if status >= _NOBODY_BEHIND:
+            raise ProviderBusy(_BUSY)
+
+    async def send(
+        self,
+        path: str,
+        body: Mapping[str, Any] | aiohttp.FormData,
+        *,
+        timeout_s: float,
+        limit: int = ANSWER_LIMIT,
+        fresh: bool = False,
+    ) -> Any:
+        """A POST of JSON or a form, sent once. `AnswerLost` where it may have been taken, `ProviderBusy` only where it was not.
+
+        `fresh` takes a connection of its own: a kept one may have been closed by the other side just now, and a request that dies on it
+        looks like one whose answer was lost.
+        """
+        headers = {"Connection": "close"} if fresh else {}
+        data: Any = body
+        if not isinstance(body, aiohttp.FormData):
+            headers["Content-Type"] = "application/json"
+            data = io.BytesIO(await _dump(body))
+        try:
+            async with self._call("POST", path, timeout_s=timeout_s, headers=headers, data=data) as response:
                 answer = await _read(response, limit)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # nothing was sent
             raise ProviderBusy(_BUSY) from error
@@ -120,16 +148,16 @@ class Api:
             return ProviderAccount("The image service's address has moved; the operator of this bot has to look after it.")
         if answer.status in {408, 425, 429} or answer.status >= 500:
             return ProviderBusy(_BUSY, retry_after_s=answer.retry_after_s)
-        return ProviderRefused(f"The image service refused this request{self._quoted(text)}.")
+        return ProviderRefused(f"The image service refused this request{self.quoted(text)}.")
 
     def explain_failure(self, text: str) -> str:
         """A sentence for why a generation failed, from the image API's own words."""
         known = next((sentence for phrase, _, sentence in _KNOWN if phrase in text.casefold()), None)
-        return known or f"The image service could not make this picture{self._quoted(text)}."
+        return known or f"The image service could not make this picture{self.quoted(text)}."
 
-    def _quoted(self, text: str) -> str:
+    def quoted(self, text: str) -> str:
         """The image API's own words for the end of a sentence: one line, without links or the key."""
-        words = _LINK.sub("(link)", text.replace(self._secret, "(key)"))
+        words = _LINK.sub("(link)", text.replace(self._secret, "(key)") if self._secret else text)
         words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
         return f": {words[:200].rstrip(' .')}" if words else ""
 
@@ -147,10 +175,12 @@ class Api:
             raise ProviderBusy(UNREADABLE)
         return answer.body
 
-    def _call(self, method: str, path: str, *, timeout_s: float, **more: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _call(
+        self, method: str, path: str, *, timeout_s: float, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=timeout_s + 20, sock_connect=10, sock_read=timeout_s)
-        headers = self._headers | ({"Content-Type": "application/json"} if "data" in more else {})
-        return self._session.request(method, self._url(path), headers=headers, timeout=timeout, allow_redirects=False, **more)
+        all_headers = {**self._headers, **(headers or {})}
+        return self._session.request(method, self._url(path), headers=all_headers, timeout=timeout, allow_redirects=False, **more)
 
     async def _no_stream(self, response: aiohttp.ClientResponse) -> ProviderError:
         try:

@@ -1,12 +1,15 @@
-"""The models that the image API offers: what each takes, makes and costs. Pure values; whoever holds a catalogue refreshes it."""
+"""The models that all image APIs together offer: what each takes, makes and costs. Pure values; whoever holds a catalogue refreshes it.
+
+A model without a price is listed and not sold: its cost to the operator is unknown, and a free picture would pass every quota. Where an
+image API publishes none, the endpoint's own settings name one, and MODEL_PRICES overrules all.
+"""
 
 from __future__ import annotations
 
 import difflib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, Final
@@ -18,12 +21,14 @@ from bot.images import ideas
 from bot.images.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.images.provider import Slots
 from bot.images.schema import Option, Schema, find_schema, read_options, read_schema, validator
+from bot.images.shapes import as_ratios
 from bot.images.values import listed, show
 
 MICROCREDITS: Final = 1_000_000  # one credit
 DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # where a schema names no range
 _MAX_SEED: Final = 2**53 - 1  # the largest whole number that survives every JSON reader
-_MAX_MODELS: Final = 1000
+_MAX_MODELS: Final = 1000  # of one provider
+_MAX_NAME: Final = 100  # characters, as long as the value of a choice may be
 _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
 
 
@@ -31,10 +36,12 @@ _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
 class ModelInfo:
     """One model that makes pictures."""
 
-    id: str
-    title: str
+    id: str  # unique in the house
+    title: str  # unique in the house
+    api_id: str  # what its image API calls it
+    provider: str  # the image API that offers it: `Provider.name`
+    developer: str
     summary: str
-    provider: str  # who developed it
     price_microcredits: int | None  # for one picture; None: not known in advance
     schema: Schema  # made safe by `read_schema`
     takes_references: bool
@@ -100,8 +107,12 @@ class ModelInfo:
         return tuple(idea for idea in Idea if self.option(idea) is not None)
 
     def option(self, idea: Idea) -> Option | None:
-        """The model's own parameter for an idea."""
-        return ideas.find_option(self.options, IDEA_NAMES[Idea(idea)])
+        """The model's own parameter for an idea. One that knows its shapes by size alone has them as ratios too."""
+        own = ideas.find_option(self.options, IDEA_NAMES[Idea(idea)])
+        if own is not None or idea is not Idea.ASPECT_RATIO:
+            return own
+        sizes = ideas.find_option(self.options, IDEA_NAMES[Idea.RESOLUTION])
+        return as_ratios(sizes) if sizes else None
 
     def choices(self, idea: Idea, typed: str = "") -> list[Choice]:
         """Autocomplete for an idea; empty where the model does not have it."""
@@ -117,57 +128,59 @@ class ModelInfo:
 class Catalog:
     """Every model on offer, by title. Immutable."""
 
-    def __init__(self, models: Iterable[ModelInfo], raw: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, models: Iterable[ModelInfo]) -> None:
         self.models = tuple(sorted(models, key=lambda model: (model.title.casefold(), model.id)))
-        self._raw = raw
         self._by_id = {model.id: model for model in self.models}
+        self._by_origin = {(model.provider, model.api_id): model for model in self.models}
         self._by_name = {name.casefold(): model for model in self.models for name in (model.title, model.id)}
+        self._by_full_name = {f"{name}@{model.provider}".casefold(): model for model in self.models for name in (model.title, model.api_id)}
 
     @classmethod
-    def read(cls, raw: Iterable[object], *, credit_usd: float, model_prices: Mapping[str, float]) -> Catalog:
-        """Build from models as the image API describes them.
+    def read(cls, raw: Iterable[object], *, credit_usd: float, model_prices: Mapping[str, float], provider: str = "oxen") -> Catalog:
+        """The models of one image API alone; see `merge`."""
+        return cls.merge({provider: raw}, credit_usd=credit_usd, model_prices=model_prices)
 
-        `credit_usd` is one credit in US dollars; `model_prices` (credits by model id) overrules the image API. Models that make no
-        images, or cannot be read, are left out.
+    @classmethod
+    def merge(cls, lists: Mapping[str, Iterable[object]], *, credit_usd: float, model_prices: Mapping[str, float]) -> Catalog:
+        """Build from models as image APIs describe them, by `Provider.name`; earlier ones keep their names where two are the same.
+
+        `credit_usd` is one credit in US dollars; `model_prices` (credits by id, or by id@provider) overrules the image APIs. Models that
+        make no images, or cannot be read, are left out. Give the providers in an order that stays, each with its last known list while it
+        is away: names follow from both.
         """
-        kept = {model["id"]: model for model in list(raw)[:_MAX_MODELS] if isinstance(model, Mapping) and _is_offered(model)}
-        models = [_read_model(model, credit_usd=credit_usd, prices=model_prices) for model in kept.values()]
-        usable = [model for model in models if set(model.schema["required"]) <= set(model.options) | {"prompt", "model"}]
-        return cls(usable, [_trimmed(kept[model.id], model) for model in usable])
-
-    @classmethod
-    def from_json(cls, text: str, *, credit_usd: float, model_prices: Mapping[str, float]) -> Catalog:
-        """The reverse of `to_json`; prices follow today's settings. `ValueError` for a text that is no catalogue."""
-        raw = json.loads(text)
-        if not isinstance(raw, list):
-            raise ValueError("a catalogue is a list of models")  # noqa: TRY004 - it is the text that is wrong
-        return cls.read(raw, credit_usd=credit_usd, model_prices=model_prices)
-
-    def to_json(self) -> str:
-        """The models as the image API described them, trimmed to what is read."""
-        return json.dumps(self._raw, separators=(",", ":"))
+        taken: set[str] = set()
+        models: list[ModelInfo] = []
+        for provider, raw in lists.items():
+            kept = {model["id"]: model for model in list(raw)[:_MAX_MODELS] if isinstance(model, Mapping) and _is_offered(model)}
+            read = [_read_model(each, provider, credit_usd=credit_usd) for each in kept.values()]
+            usable = [model for model in read if set(model.schema["required"]) <= set(model.options) | {"prompt", "model"}]
+            named = [_named_apart(model, taken) for model in usable]
+            taken |= {name.casefold() for model in named for name in (model.id, model.title)}
+            models += named
+        return cls(_priced(model, model_prices) for model in models if len(model.id) <= _MAX_NAME)
 
     def __len__(self) -> int:
         return len(self.models)
 
     def get(self, id_or_title: str) -> ModelInfo:
-        """A model by id or title. `InvalidRequest` names near ones."""
+        """A model by id or title, each also with @provider behind it. `InvalidRequest` names near ones."""
         wanted = id_or_title.strip()
-        model = self._by_id.get(wanted) or self._by_name.get(wanted.casefold())
+        name = wanted.casefold()
+        model = self._by_id.get(wanted) or self._by_name.get(name) or self._by_full_name.get(name)
         if model is None:
             raise InvalidRequest(self._unknown(wanted))
         return model
 
     def search(self, text: str) -> list[ModelInfo]:
-        """At most 25 models whose title, id or developer contains every word; titles that begin with the text come first."""
+        """At most 25 models whose title, id, developer or provider contains every word; titles that begin with the text come first."""
         wanted = text.strip().casefold()
         found = [model for model in self.models if all(word in _haystack(model) for word in wanted.split())]
         found.sort(key=lambda model: not model.title.casefold().startswith(wanted))
         return found[:_MAX_SUGGESTIONS]
 
-    def slots(self, model_id: str) -> Slots:
-        """Where a model wants its seed and references; the usual places for a model that is not on offer."""
-        model = self._by_id.get(model_id)
+    def slots(self, api_id: str, provider: str = "oxen") -> Slots:
+        """Where an image API's model wants its seed and references; the usual places for a model that is not on offer."""
+        model = self._by_origin.get((provider, api_id))
         return model.slots if model else Slots()
 
     def _unknown(self, wanted: str) -> str:
@@ -189,18 +202,26 @@ def makes_images(raw: Mapping[str, Any]) -> bool:
 
 
 def price_microcredits(raw: Mapping[str, Any], *, credit_usd: float) -> int | None:
-    """What one picture costs, rounded up to whole microcredits; `None` for a model that is not priced by the picture."""
+    """What one picture costs, rounded up to whole microcredits; `None` for a model that is not priced by the picture.
+
+    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or `credits_per_image` where this house set the price.
+    """
     pricing = raw.get("pricing")
     if not isinstance(pricing, Mapping) or pricing.get("method") != "per_image":
         return None
-    cost = pricing.get("cost_per_image")
+    if "credits_per_image" in pricing:
+        credit = _amount(pricing["credits_per_image"])
+        return None if credit is None else _microcredits(credit)
+    dollars = _amount(pricing.get("cost_per_image"))
+    return None if dollars is None else _microcredits(dollars / Decimal(str(credit_usd)))
+
+
+def _amount(given: object) -> Decimal | None:
     try:
-        dollars = Decimal("NaN") if isinstance(cost, bool) else Decimal(str(cost))
+        amount = Decimal("NaN") if isinstance(given, bool) else Decimal(str(given))
     except InvalidOperation:
         return None
-    if not dollars.is_finite() or not 0 <= dollars <= 1_000_000:
-        return None
-    return _microcredits(dollars / Decimal(str(credit_usd)))
+    return amount if amount.is_finite() and 0 <= amount <= 1_000_000 else None
 
 
 def _microcredits(credit: Decimal) -> int:
@@ -208,21 +229,39 @@ def _microcredits(credit: Decimal) -> int:
 
 
 def _is_offered(raw: Mapping[str, Any]) -> bool:
-    return makes_images(raw) and 0 < len(_text(raw.get("id"), 101)) <= 100  # as long as the value of a choice may be
+    return makes_images(raw) and 0 < len(_text(raw.get("id"), _MAX_NAME + 1)) <= _MAX_NAME
 
 
-def _read_model(raw: Mapping[str, Any], *, credit_usd: float, prices: Mapping[str, float]) -> ModelInfo:
+def _named_apart(model: ModelInfo, taken: Container[str]) -> ModelInfo:
+    """The model under names that no earlier provider uses: with its provider's behind them, both where the id is taken."""
+    mark = f"@{model.provider}"
+    id_, title = model.id, model.title
+    while id_.casefold() in taken:
+        id_ += mark
+    while title.casefold() in taken or (id_ != model.id and not title.endswith(mark)):
+        title += mark
+    return replace(model, id=id_, title=title)
+
+
+def _priced(model: ModelInfo, prices: Mapping[str, float]) -> ModelInfo:
+    """The model at the operator's price, where there is one."""
+    overruled = prices.get(model.id, prices.get(f"{model.api_id}@{model.provider}"))
+    return model if overruled is None else replace(model, price_microcredits=_microcredits(Decimal(str(overruled))))
+
+
+def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> ModelInfo:
     schema = read_schema(find_schema(raw))
     capabilities = raw.get("capabilities")
     inputs = capabilities.get("input") if isinstance(capabilities, Mapping) else None
     developer = raw.get("developer")
-    overruled = prices.get(raw["id"])
     return ModelInfo(
         id=raw["id"],
-        title=_text(raw.get("display_name"), 100) or raw["id"],
+        title=_text(raw.get("display_name"), _MAX_NAME) or raw["id"],
+        api_id=raw["id"],
+        provider=provider,
+        developer=_text(developer.get("name") if isinstance(developer, Mapping) else raw.get("owned_by"), 100),
         summary=_text(raw.get("summary"), 500) or _text(raw.get("description"), 500),
-        provider=_text(developer.get("name") if isinstance(developer, Mapping) else raw.get("owned_by"), 100),
-        price_microcredits=price_microcredits(raw, credit_usd=credit_usd) if overruled is None else _microcredits(Decimal(str(overruled))),
+        price_microcredits=price_microcredits(raw, credit_usd=credit_usd),
         schema=schema,
         takes_references=_takes_references(schema, inputs),
     )
@@ -235,15 +274,8 @@ def _takes_references(schema: Schema, inputs: object) -> bool:
     return isinstance(inputs, list) and "image" in inputs
 
 
-_READ_FIELDS: Final = ("id", "display_name", "summary", "description", "owned_by", "developer", "capabilities", "endpoint", "pricing")
-
-
-def _trimmed(raw: Mapping[str, Any], model: ModelInfo) -> Mapping[str, Any]:
-    return {**{name: raw[name] for name in _READ_FIELDS if name in raw}, "request_schema": model.schema}
-
-
 def _haystack(model: ModelInfo) -> str:
-    return f"{model.title} {model.id} {model.provider}".casefold()
+    return f"{model.title} {model.id} {model.developer} {model.provider}".casefold()
 
 
 def _text(value: object, limit: int) -> str:

@@ -25,6 +25,7 @@ class Idea(StrEnum):
     QUALITY = "quality"  # how good the file is
     FORMAT = "format"  # the file's type
     RESOLUTION = "resolution"  # how large it is
+    STRENGTH = "strength"  # how much an edit changes: 0 keeps the picture, 1 makes it anew
     SEED = "seed"  # where chance begins
 
 
@@ -36,6 +37,7 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
     Idea.QUALITY: ("output_quality", "quality", "image_quality", "compression_quality"),
     Idea.FORMAT: ("output_format", "image_format", "format", "file_format"),
     Idea.RESOLUTION: ("resolution", "image_size", "size", "output_resolution", "megapixels"),
+    Idea.STRENGTH: ("strength", "prompt_strength", "denoising_strength"),
     Idea.SEED: ("seed", "random_seed", "noise_seed"),
 }
 
@@ -100,7 +102,8 @@ def _typed(option: Option, typed: str) -> list[Choice]:
 
 def _choice(option: Option, value: Scalar) -> Choice:
     shown = show(value)
+    meaning = show(option.sent_as[value]) if value in option.sent_as else ""
     default = "default" if option.default is not None and shown == show(option.default) else ""
     scope = "" if option.values else span(option).removeprefix("from ")
-    marks = ", ".join(filter(None, (default, scope)))
+    marks = ", ".join(filter(None, (meaning, default, scope)))
     return Choice(name=(f"{shown} ({marks})" if marks else shown)[:_MAX_NAME], value=value if isinstance(value, str) else shown)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +16,7 @@ from bot.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRefused
 from bot.images import wire
 from bot.images.api import UNREADABLE, Answer, Api, error_text
 from bot.images.catalog import makes_images
+from bot.images.made import Fetch, decode, follow
 from bot.images.provider import Accepted, Event, Made, Provider, Report, ReportState, Slots, Submission
 from bot.images.schema import find_schema
 from bot.images.sse import Decoder
@@ -39,6 +38,7 @@ class Oxen(Provider):
     """One account at one address. Holds nothing that a restart would miss."""
 
     name = "oxen"
+    takes_links = True
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Oxen(Provider):
         mode: str = "events",
         namespace: str = "",
         slots: Callable[[str], Slots] = lambda _model: Slots(),
-        fetch: Callable[[str], Awaitable[bytes]] | None = None,
+        fetch: Fetch | None = None,
         max_result_bytes: int = 40 * 1024 * 1024,
         silence_s: float = 45.0,
         sync_timeout_s: float = 180.0,
@@ -79,7 +79,7 @@ class Oxen(Provider):
         if self.queues:
             return (await self.enqueue(submission))[0]
         made = await self.make(submission)
-        return made if isinstance(made, Made) else Made(content=await self._follow(made))
+        return made if isinstance(made, Made) else Made(content=await follow(made.url, self._fetch, max_bytes=self._max_result_bytes))
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:
         # Active ones first: one that ends between two looks is then seen among the ended. Rows without a time are kept, and the
@@ -109,6 +109,9 @@ class Oxen(Provider):
     async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
         async with self._api.stream("/api/events", silence_s=self._silence_s) as chunks, aclosing(self._events(chunks)) as events:
             yield events
+
+    async def ping(self) -> None:
+        await self._api.knock("/api/ai/models/search", query={"search": "ping"})  # a name that no model has: a short answer
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
         listed = _models(await self._api.ask("/api/ai/models"))
@@ -150,7 +153,7 @@ class Oxen(Provider):
         except ValidationError:
             raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer)) from None
         if image.b64_json is not None:
-            return Made(content=await asyncio.to_thread(self._decode, image.b64_json))
+            return Made(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
         if image.url is not None:
             return Linked(url=image.url)
         raise ProviderRefused("The image service answered without a picture.")
@@ -211,20 +214,6 @@ class Oxen(Provider):
             return await self.read_model(model["id"]) or model
         except ProviderError:
             return model
-
-    def _decode(self, text: str) -> bytes:
-        try:
-            content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
-        except binascii.Error:
-            raise ProviderRefused("The image service answered with a picture that cannot be read.") from None
-        if not content or len(content) > self._max_result_bytes:
-            raise ProviderRefused("The image service answered with a picture that is empty or too large.")
-        return content
-
-    async def _follow(self, made: Linked) -> bytes:
-        if self._fetch is None:
-            raise ProviderRefused("The image service answered with a link where a picture was wanted.")
-        return await self._fetch(made.url)
 
 
 def _same(report: Report, submission: Submission) -> bool:

@@ -21,11 +21,11 @@ class ReportState(StrEnum):
 class Submission:
     """One picture to make."""
 
-    model: str
+    model: str  # as the image API calls it: `ModelInfo.api_id`
     prompt: str
     seed: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)  # as the model's schema names them
-    references: Sequence[str] = ()  # https links or data URIs, in order
+    references: Sequence[str] = ()  # https links (only where the provider `takes_links`) or data URIs, in order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +75,10 @@ class Event:
 class Provider(Protocol):
     """An image API. Errors: see `bot.errors.ProviderError`; each method raises only those."""
 
-    name: str
+    name: str  # unique among the providers of a house, and stable: it stands in settings and in models' names
     queues: bool  # False: `submit` answers `Made`, and there is nothing to look up, read, cancel or listen to
     streams: bool  # whether `listen` is worth trying
+    takes_links: bool  # False: references must come as data URIs, because it wants the pictures themselves
 
     async def submit(self, submission: Submission) -> Accepted | Made:
         """Ask for one picture. `AnswerLost` where it may have been taken."""
@@ -100,6 +101,10 @@ class Provider(Protocol):
 
         `ProviderBusy` where it cannot be had, is cut or falls silent; `ProviderAccount` where the key is refused.
         """
+        ...
+
+    async def ping(self) -> None:
+        """A call that costs nothing; any answer of the API counts. Raise `ProviderError` where there is none."""
         ...
 
     async def models(self) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 import jsonschema_rs
@@ -51,6 +51,7 @@ class Option:
     default: Scalar | None = None
     required: bool = False
     summary: str = ""
+    sent_as: Mapping[Scalar, Scalar] = field(default_factory=dict)  # values that the model itself knows by another one
 
 
 def find_schema(model: Mapping[str, Any]) -> object:

@@ -14,6 +14,10 @@ from sandbox.faults import Switchboard
 KLEIN_4B = "black-forest-labs-flux-2-klein-4b"
 KLEIN_9B = "black-forest-labs-flux-2-klein-9b"
 DEV = "flux-2-dev"
+SD_15 = "stable-diffusion-1.5"
+SDXL = "sdxl_lightning_4step.safetensors"
+SCHNELL = "flux.1-schnell"
+OXLO_PRO = "oxlo-image-pro"
 
 MakeOxen = Callable[..., Oxen]
 

@@ -89,13 +89,10 @@ def test_a_setting_overrules_a_price(catalog: Catalog) -> None:
     assert (catalog.get(KLEIN_4B).price_microcredits, catalog.get(DEV).price_microcredits) == (1_400_000, 2_500_000)
 
 
-def test_a_catalogue_survives_being_kept_and_follows_todays_prices(catalog: Catalog) -> None:
-    kept = Catalog.from_json(catalog.to_json(), credit_usd=0.02, model_prices={})
-    assert [model.schema for model in kept.models] == [model.schema for model in catalog.models]
-    assert [model.takes_references for model in kept.models] == [model.takes_references for model in catalog.models]
-    assert kept.get(KLEIN_4B).price_microcredits == 700_000
-    with pytest.raises(ValueError, match="list of models"):
-        Catalog.from_json("{}", credit_usd=0.02, model_prices={})
+@pytest.mark.parametrize(("credit", "expected"), [(1.5, 1_500_000), (0, 0), (-1, None), (True, None), ("x", None)])
+def test_a_price_set_here_is_in_credits(credit: object, expected: int | None) -> None:
+    pricing = {"method": "per_image", "credits_per_image": credit, "cost_per_image": 1}
+    assert price_microcredits({"pricing": pricing}, credit_usd=0.01) == expected
 
 
 def test_the_documented_models_have_their_ideas(catalog: Catalog) -> None:

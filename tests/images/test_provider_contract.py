@@ -4,51 +4,95 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import aiohttp
 import pytest
 
+from bot.endpoints import EditEncoding, Endpoint
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.images.catalog import Catalog
+from bot.images.known import models_of
+from bot.images.openai import OpenAi
 from bot.images.oxen import Oxen
 from bot.images.pictures import inspect
 from bot.images.provider import Accepted, Made, Provider, Report, ReportState, Submission
 from sandbox import images
-from tests.images.conftest import KLEIN_4B
+from tests.images.conftest import KLEIN_4B, SD_15
 
 REFUSED_KEY = "wrong"
 OX = Submission(model=KLEIN_4B, prompt="an ox in the rain", seed=7)
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
-Open = Callable[[aiohttp.ClientSession, str, str], Provider]  # session, address, key
+Open = Callable[[aiohttp.ClientSession, str, str], Provider]  # session, the server's address, key
 
-KINDS: dict[str, Open] = {
-    "oxen-events": lambda session, url, key: Oxen(session=session, base_url=url, api_key=key, mode="events", attempts=2),
-    "oxen-poll": lambda session, url, key: Oxen(session=session, base_url=url, api_key=key, mode="poll", attempts=2),
-    "oxen-sync": lambda session, url, key: Oxen(session=session, base_url=url, api_key=key, mode="sync", attempts=2),
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One client, in one way of using it."""
+
+    open: Open
+    ox: Submission = OX  # for a model of its own
+    queues: bool = False
+    streams: bool = False
+    lists: bool = True  # asks the image API which models there are
+
+
+def oxen(mode: str, *, queues: bool = False, streams: bool = False) -> Kind:
+    def open_(session: aiohttp.ClientSession, url: str, key: str) -> Provider:
+        return Oxen(session=session, base_url=url, api_key=key, mode=mode, attempts=2)
+
+    return Kind(open=open_, queues=queues, streams=streams)
+
+
+def oxlo(encoding: EditEncoding) -> Kind:
+    def open_(session: aiohttp.ClientSession, url: str, key: str) -> Provider:
+        endpoint = Endpoint(name="oxlo", base_url=f"{url}/v1", edit_encoding=encoding, price_credits=2)
+        return OpenAi(
+            name=endpoint.name,
+            session=session,
+            base_url=endpoint.base_url,
+            api_key=key,
+            models=models_of(endpoint),
+            edit_encoding=endpoint.edit_encoding,
+        )
+
+    return Kind(open=open_, ox=replace(OX, model=SD_15, params={"size": "512x512"}), lists=False)
+
+
+KINDS: dict[str, Kind] = {
+    "oxen-events": oxen("events", queues=True, streams=True),
+    "oxen-poll": oxen("poll", queues=True),
+    "oxen-sync": oxen("sync"),
+    **{f"oxlo-{encoding}": oxlo(encoding) for encoding in EditEncoding},
 }
-QUEUING = ("oxen-events", "oxen-poll")
-STREAMING = ("oxen-events",)
+QUEUING = [name for name, kind in KINDS.items() if kind.queues]
+STREAMING = [name for name, kind in KINDS.items() if kind.streams]
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Open:
+def kind(request: pytest.FixtureRequest) -> Kind:
     return KINDS[request.param]
 
 
 @pytest.fixture
-def provider(kind: Open, session: aiohttp.ClientSession, server: images.Server) -> Provider:
-    return kind(session, server.url, server.key)
+def ox(kind: Kind) -> Submission:
+    return kind.ox
+
+
+@pytest.fixture
+def provider(kind: Kind, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+    return kind.open(session, server.url, server.key)
 
 
 @pytest.fixture(params=QUEUING)
 def queue(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.Server) -> Provider:
-    return KINDS[request.param](session, server.url, server.key)
+    return KINDS[request.param].open(session, server.url, server.key)
 
 
 @pytest.fixture(params=STREAMING)
 def streaming(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.Server) -> Provider:
-    return KINDS[request.param](session, server.url, server.key)
+    return KINDS[request.param].open(session, server.url, server.key)
 
 
 async def accepted(provider: Provider, submission: Submission = OX) -> str:
@@ -65,18 +109,23 @@ async def ended(provider: Provider, provider_id: str) -> Report:
                 return report
 
 
-async def test_each_kind_says_what_it_can_do(kind: Open, session: aiohttp.ClientSession) -> None:
-    provider = kind(session, "http://127.0.0.1:1", "key")
-    assert (provider.queues, provider.streams) == (kind in map(KINDS.get, QUEUING), kind in map(KINDS.get, STREAMING))
+async def test_each_kind_says_what_it_can_do(kind: Kind, session: aiohttp.ClientSession) -> None:
+    provider = kind.open(session, "http://127.0.0.1:1", "key")
+    assert (provider.queues, provider.streams) == (kind.queues, kind.streams)
 
 
-async def test_a_submission_is_accepted_or_made(provider: Provider) -> None:
-    answer = await provider.submit(OX)
+async def test_a_submission_is_accepted_or_made(provider: Provider, ox: Submission) -> None:
+    answer = await provider.submit(ox)
     assert isinstance(answer, Accepted if provider.queues else Made)
 
 
-async def test_what_is_made_at_once_is_a_picture(provider: Provider) -> None:
-    answer = await provider.submit(OX)
+async def test_a_picture_to_change_is_taken_as_a_data_uri_everywhere(provider: Provider, ox: Submission) -> None:
+    answer = await provider.submit(replace(ox, references=(PIXEL,)))
+    assert isinstance(answer, Accepted if provider.queues else Made)
+
+
+async def test_what_is_made_at_once_is_a_picture(provider: Provider, ox: Submission) -> None:
+    answer = await provider.submit(ox)
     if isinstance(answer, Made):
         assert inspect(answer.content, max_pixels=10_000_000, verify=True).width > 0
 
@@ -141,7 +190,7 @@ async def test_a_connection_cut_while_asking_counts_as_a_lost_answer(queue: Prov
 
 
 async def test_a_refusal_is_a_refusal(provider: Provider) -> None:
-    with pytest.raises(ProviderRefused, match="Model not found: no-such-model"):
+    with pytest.raises(ProviderRefused, match=r"refused this request: .*no-such-model"):
         await provider.submit(replace(OX, model="no-such-model"))
 
 
@@ -154,32 +203,52 @@ async def test_a_refusal_is_a_refusal(provider: Provider) -> None:
         pytest.param("images-error", ProviderBusy, marks=pytest.mark.faults("images-error")),
     ],
 )
-async def test_every_trouble_has_its_class_and_a_calm_sentence(provider: Provider, fault: str, error: type[ProviderError]) -> None:
+async def test_every_trouble_has_its_class_and_a_calm_sentence(
+    provider: Provider, ox: Submission, fault: str, error: type[ProviderError]
+) -> None:
     with pytest.raises(error) as caught:
-        await provider.submit(OX)
+        await provider.submit(ox)
     assert caught.value.sentence.endswith(".")
     assert "http" not in caught.value.sentence
 
 
 async def test_a_wrong_key_is_the_operators_matter_and_is_never_shown(
-    kind: Open, session: aiohttp.ClientSession, server: images.Server
+    kind: Kind, session: aiohttp.ClientSession, server: images.Server
 ) -> None:
     with pytest.raises(ProviderAccount) as caught:
-        await kind(session, server.url, REFUSED_KEY).submit(OX)
+        await kind.open(session, server.url, REFUSED_KEY).submit(kind.ox)
     assert REFUSED_KEY not in repr(caught.value)
 
 
-async def test_where_nobody_listens_nothing_was_taken(kind: Open, session: aiohttp.ClientSession) -> None:
-    provider = kind(session, "http://127.0.0.1:1", "key")
+async def test_where_nobody_listens_nothing_was_taken(kind: Kind, session: aiohttp.ClientSession) -> None:
+    provider = kind.open(session, "http://127.0.0.1:1", "key")
     with pytest.raises(ProviderBusy):
-        await provider.submit(OX)
-    with pytest.raises(ProviderBusy):
-        await provider.models()
+        await provider.submit(kind.ox)
+    if kind.lists:
+        with pytest.raises(ProviderBusy):
+            await provider.models()
 
 
-async def test_the_models_make_a_catalogue(provider: Provider) -> None:
-    catalog = Catalog.read(await provider.models(), credit_usd=0.01, model_prices={})
-    assert catalog.get(KLEIN_4B).title == "FLUX.2 Klein 4B"
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(name, marks=pytest.mark.faults(name)) for name in ("key-refused", "images-error", "images-rate-limited", "models-down")],
+)
+async def test_any_answer_to_a_ping_will_do_and_none_is_paid_for(provider: Provider, server: images.Server, fault: str) -> None:
+    await provider.ping()
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+@pytest.mark.faults("oxen-down", "oxlo-down")
+async def test_a_ping_that_is_not_answered_is_no_answer(provider: Provider) -> None:
+    with pytest.raises(ProviderBusy):
+        await provider.ping()
+
+
+async def test_the_models_make_a_catalogue(provider: Provider, ox: Submission) -> None:
+    catalog = Catalog.merge({provider.name: await provider.models()}, credit_usd=0.01, model_prices={})
+    model = catalog.get(ox.model)
+    assert (model.api_id, model.provider, model.takes_references) == (ox.model, provider.name, True)
+    assert model.price_microcredits is not None
 
 
 async def test_the_stream_hints_at_what_has_ended(streaming: Provider) -> None:
