@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import SecretStr
 
 from bot import config, log
 from bot.config import Settings
@@ -28,9 +27,13 @@ _ENV_FILE = Path(".env")
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    from bot import app
+    from bot import app, metrics
 
-    with suppress(KeyboardInterrupt):  # a Ctrl-C in the moment before the bot listens for it
+    # Outside of the loop: taking the page down waits for its thread.
+    with (
+        suppress(KeyboardInterrupt),
+        metrics.serve(settings.metrics_port, settings.metrics_host),
+    ):  # a Ctrl-C in the moment before the bot listens for it
         asyncio.run(app.run(settings))
     return DONE
 
@@ -101,14 +104,14 @@ def _port(text: str) -> int:
 
 
 _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--once": {"action": "store_true", "help": "without a person: make a picture, edit it, write both to out/"},
+    "--once": {"action": "store_true", "help": "without a person: make and edit a picture at each image API, write them to out/"},
     "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one where that is taken)"},
     "--verbose": {"action": "store_true", "help": "show the bot's log"},
 }
 VERBS = (
     _Verb(name="run", does="run the bot until it is stopped", go=_run),
     _Verb(name="demo", does="try the bot in a local Discord, without any account", go=_demo, options=_DEMO_OPTIONS),
-    _Verb(name="doctor", does="check settings, database, Discord and the image API, and say what to do", go=_doctor),
+    _Verb(name="doctor", does="check settings, database, Discord and the image APIs, and say what to do", go=_doctor),
     _Verb(name="invite", does="print the addresses that bring the bot to a server or to your account", go=_invite),
     _Verb(name="sync", does="register the bot's commands with Discord", go=_sync),
     _Verb(name="migrate", does="bring the database to this version's schema", go=_migrate),
@@ -158,8 +161,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if path != _ENV_FILE and not path.exists():
         raise StartError(f"There is no {path}, which --env-file names.")
     settings = config.load(env_file=path)
-    values = (value for _, value in settings if isinstance(value, SecretStr))
-    log.set_up(level=settings.log_level, form=settings.log_format, known_secrets=[value.get_secret_value() for value in values])
+    log.set_up(level=settings.log_level, form=settings.log_format, known_secrets=settings.secrets)
     return settings
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -19,14 +19,21 @@ from bot import client, quota
 from bot.client import Easel
 from bot.clock import Clock, system
 from bot.config import Settings
+from bot.endpoints import TITLES
 from bot.errors import StartError
-from bot.images.addresses import AddressRules
+from bot.images.addresses import AddressRules, host_of
 from bot.images.catalog import Catalog
+from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
+from bot.images.known import models_of
+from bot.images.made import Fetch
+from bot.images.openai import OpenAi
 from bot.images.oxen import Oxen
+from bot.images.provider import Provider, Slots
 from bot.jobs import tidy
 from bot.jobs.deliver import Deliver
-from bot.jobs.dispatch import Caps, Dispatch
+from bot.jobs.dispatch import Dispatch, Rules
+from bot.jobs.fair import Caps
 from bot.jobs.models import Models
 from bot.jobs.pace import Bells, Locks, Pace
 from bot.jobs.progress import Progress
@@ -52,36 +59,40 @@ class House:
     client: Easel
     studio: Studio
     models: Models
+    desks: Mapping[str, Desk]
     dispatch: Dispatch
-    watch: Watch
+    watch: Watch | None  # for the image API that has a queue
     deliver: Deliver
     progress: Progress
     clock: Clock
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Work until `stop`. If one of the long-lived tasks dies, all end and its error comes out."""
-        grace_s = self.settings.stop_grace_s
-        keep_ms = int(self.settings.references_keep_days * 86_400_000)
         await self.client.enter(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
-            loops = {
-                "models": self.models.run(),
-                "dispatch": self.dispatch.run(grace_s=grace_s),
-                "watch": self.watch.run(grace_s=grace_s),
-                "deliver": self.deliver.run(grace_s=grace_s),
-                "progress": self.progress.run(),
-                "tidy": tidy.run(store=self.store, references_keep_ms=keep_ms, clock=self.clock),
-            }
-            tasks = [group.create_task(loop, name=name) for name, loop in loops.items()]
+            tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
             connection = group.create_task(self.client.stay(), name="discord")
             await stop.wait()
-            log.info("stopping", grace_s=grace_s)
+            log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)  # deliveries under way still need the connection
             await self.client.close()
             connection.cancel()
         await self.client.finish_events()
+
+    def _loops(self) -> dict[str, Coroutine[Any, Any, None]]:
+        grace_s = self.settings.stop_grace_s
+        keep_ms = int(self.settings.references_keep_days * 86_400_000)
+        loops = {
+            "models": self.models.run(),
+            "dispatch": self.dispatch.run(grace_s=grace_s),
+            "deliver": self.deliver.run(grace_s=grace_s),
+            "progress": self.progress.run(),
+            "tidy": tidy.run(store=self.store, references_keep_ms=keep_ms, clock=self.clock),
+            **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
+        }
+        return loops if self.watch is None else {**loops, "watch": self.watch.run(grace_s=grace_s)}
 
 
 @asynccontextmanager
@@ -91,43 +102,34 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
     async with (
         open_store(settings.database) as store,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-        Fetcher(rules=_reference_rules(settings)) as reference_fetcher,
+        Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         Fetcher(rules=_result_rules(settings)) as result_fetcher,
         Easel(store=store, clock=clock) as easel,
     ):
         # Only now: whoever holds the store is the only process that may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         bells, locks = Bells.hang(), Locks()
-        provider = Oxen(
-            session=session,
-            base_url=settings.oxen_base_url,
-            api_key=settings.oxen_api_key.get_secret_value(),
-            mode=settings.oxen_mode,
-            namespace=settings.oxen_namespace,
-            slots=lambda model_id: models.slots(model_id),  # the two know each other: models are asked of the provider
-            max_result_bytes=int(settings.result_max_mb * _MB),
-        )
-        models = Models(store=store, provider=provider, read=_reader(settings), clock=clock)
+        fetch = partial(result_fetcher.fetch_bytes, max_bytes=int(settings.result_max_mb * _MB))
+        # Providers and models know each other: models are asked of the providers, which ask where a model wants its seed.
+        providers = _providers(settings, session, fetch, slots=lambda api_id, provider: models.slots(api_id, provider))
+        models = Models(store=store, providers=providers, read=_reader(settings), clock=clock)
         await models.load()
-        post = DiscordPost(easel, clock=clock)
-        studio = Studio(store=store, models=models, fetcher=reference_fetcher, limits=_limits(settings), bells=bells, clock=clock)
+        desks = _desks(settings, providers, pace, clock, on_back=bells.dispatch.ring)
+        studio = Studio(
+            store=store, desks=desks, models=models, fetcher=reference_fetcher, limits=_limits(settings), bells=bells, clock=clock
+        )
         easel.studio = studio
-        give_up_ms = int(settings.max_generation_minutes * 60_000)
+        post = DiscordPost(easel, clock=clock)
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
-        watch = Watch(**common, provider=provider, give_up_ms=give_up_ms, bells=bells, clock=clock)
+        oxen = providers.get("oxen")
+        give_up_ms = int(settings.max_generation_minutes * 60_000)
+        watch = Watch(**common, provider=oxen, give_up_ms=give_up_ms, bells=bells, clock=clock) if oxen else None
         dispatch = Dispatch(
-            **common,
-            provider=provider,
-            caps=_caps(settings),
-            references=settings.reference_mode,
-            give_up_ms=give_up_ms,
-            expect=watch.expect,
-            bells=bells,
-            clock=clock,
+            **common, desks=desks, rules=_rules(settings), expect=watch.expect if watch else _nobody, bells=bells, clock=clock
         )
         deliver = Deliver(
             **common,
-            provider=provider,
+            providers=providers,
             fetcher=result_fetcher,
             post=post,
             spool=spool,
@@ -137,17 +139,17 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             locks=locks,
             clock=clock,
         )
-        progress = Progress(**common, post=post, locks=locks)
         yield House(
             settings=settings,
             store=store,
             client=easel,
             studio=studio,
             models=models,
+            desks=desks,
             dispatch=dispatch,
             watch=watch,
             deliver=deliver,
-            progress=progress,
+            progress=Progress(**common, post=post, locks=locks),
             clock=clock,
         )
 
@@ -181,8 +183,67 @@ def _clean_spool(folder: Path) -> Path:
     return folder
 
 
-def _reader(settings: Settings) -> Callable[[Sequence[Mapping[str, Any]]], Catalog]:
-    return lambda raw: Catalog.read(raw, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
+def _providers(
+    settings: Settings, session: aiohttp.ClientSession, fetch: Fetch, *, slots: Callable[[str, str], Slots]
+) -> dict[str, Provider]:
+    """The image APIs that the settings turn on, by name, in an order that stays."""
+    max_bytes = int(settings.result_max_mb * _MB)
+    providers: dict[str, Provider] = {}
+    if settings.oxen_api_key:
+        providers["oxen"] = Oxen(
+            session=session,
+            base_url=settings.oxen_base_url,
+            api_key=settings.oxen_api_key.get_secret_value(),
+            mode=settings.oxen_mode,
+            namespace=settings.oxen_namespace,
+            slots=lambda api_id: slots(api_id, "oxen"),
+            fetch=fetch,
+            max_result_bytes=max_bytes,
+        )
+    for endpoint in settings.endpoints:
+        providers[endpoint.name] = OpenAi(
+            name=endpoint.name,
+            session=session,
+            base_url=endpoint.base_url,
+            api_key=endpoint.key.get_secret_value(),
+            models=models_of(endpoint),
+            edit_encoding=endpoint.edit_encoding,
+            slots=partial(_slots_at, slots, endpoint.name),
+            fetch=fetch,
+            max_result_bytes=max_bytes,
+            timeout_s=endpoint.timeout_s,
+        )
+    return providers
+
+
+def _slots_at(slots: Callable[[str, str], Slots], provider: str, api_id: str) -> Slots:
+    return slots(api_id, provider)
+
+
+def _desks(settings: Settings, providers: Mapping[str, Provider], pace: Pace, clock: Clock, on_back: Callable[[], None]) -> dict[str, Desk]:
+    limits = {endpoint.name: (endpoint.rate_per_minute, endpoint.max_running) for endpoint in settings.endpoints}
+    limits["oxen"] = (settings.oxen_rate_per_minute, settings.oxen_max_running)
+    return {
+        name: Desk(
+            provider,
+            title=TITLES.get(name, name),
+            rate_per_minute=limits[name][0],
+            places=limits[name][1],
+            clock=clock,
+            pause_min_s=pace.ping_min_s,
+            pause_max_s=pace.ping_max_s,
+            on_back=on_back,
+        )
+        for name, provider in providers.items()
+    }
+
+
+def _nobody(_provider_id: str) -> None:
+    """No image API here has a queue."""
+
+
+def _reader(settings: Settings) -> Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], Catalog]:
+    return lambda lists: Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -195,13 +256,17 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _caps(settings: Settings) -> Caps:
-    return Caps(per_user=settings.max_running_per_user, per_server=settings.max_running_per_server, total=settings.max_running)
-
-
-def _reference_rules(settings: Settings) -> AddressRules:
-    return AddressRules(allowed_hosts=settings.discord_cdn_hosts)
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        caps=Caps(per_user=settings.max_running_per_user, per_server=settings.max_running_per_server, total=settings.max_running),
+        references=settings.reference_mode,
+        uncertain=settings.uncertain_calls,
+        routes=settings.fallback_models,
+        give_up_ms=int(settings.max_generation_minutes * 60_000),
+    )
 
 
 def _result_rules(settings: Settings) -> AddressRules:
-    return AddressRules(allowed_hosts=settings.result_hosts, trusted_hosts=(urlsplit(settings.oxen_base_url).netloc.lower(),))
+    own = [settings.oxen_base_url] if settings.oxen_api_key else []
+    hosts = (host_of(url) for url in (*own, *(endpoint.base_url for endpoint in settings.endpoints)))
+    return AddressRules(allowed_hosts=settings.result_hosts, trusted_hosts=tuple(hosts))

@@ -39,8 +39,7 @@ class Account(commands.Cog):
     @app_commands.command(description="The models there are, what they cost and what they take")
     async def models(self, interaction: Interaction) -> None:
         studio = studio_of(interaction)
-        lines = [look.model_line(model, default=model.id == studio.default_model) for model in studio.models.catalog.models]
-        await reply.show(interaction, "\n".join(["## Models", *lines]))
+        await reply.show(interaction, look.model_list(studio.models.catalog.models, studio.default_model))
 
 
 def _picked(jobs: list[Job], picture: str | None) -> Job:

@@ -26,7 +26,7 @@ async def _again(interaction: Interaction, job_id: str) -> None:
 async def _details(interaction: Interaction, job_id: str) -> None:
     studio = studio_of(interaction)
     job = await studio.job(job_id)
-    await reply.say(interaction, look.details(job, studio.models.title(job.model)))
+    await reply.say(interaction, look.details(job, studio.models.title))
 
 
 async def _delete(interaction: Interaction, job_id: str) -> None:

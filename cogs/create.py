@@ -34,6 +34,7 @@ _DESCRIPTIONS = {
     "quality": "How good the file is",
     "format": "The file's type",
     "resolution": "How large it is",
+    "strength": "How much an edit changes: 0 keeps it, 1 makes it anew",
     "more": "Anything else the model takes, as name=value",
     "private": "Only you see it",
     "spoiler": "Hidden until clicked",
@@ -94,6 +95,7 @@ class Create(commands.Cog):
         quality: Text | None = None,
         format: Text | None = None,  # noqa: A002  the option's name in Discord
         resolution: Text | None = None,
+        strength: Text | None = None,
         more: app_commands.Range[str, 1, 500] | None = None,
         image1: discord.Attachment | None = None,
         image2: discord.Attachment | None = None,
@@ -120,6 +122,7 @@ class Create(commands.Cog):
         quality: Text | None = None,
         format: Text | None = None,  # noqa: A002  the option's name in Discord
         resolution: Text | None = None,
+        strength: Text | None = None,
         more: app_commands.Range[str, 1, 500] | None = None,
         image2: discord.Attachment | None = None,
         image3: discord.Attachment | None = None,

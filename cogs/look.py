@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from discord.utils import escape_markdown, escape_mentions
 
@@ -18,7 +18,10 @@ from bot.store.ledger import Entry, LedgerLine, Statement
 CONTENT_MAX = 2000  # characters of a message
 ALT_MAX = 1024  # characters of an attachment's description
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+PANEL_MAX = 4000  # characters of all texts in a panel
+_PRICES_SHOWN = 15
 _PROMPT_SHOWN = 280
+_TWICE = "-# An earlier answer to this request was lost on the way, so it was made once more; you pay once."
 _LEDGER_WORDS = {
     Entry.OPEN: "to begin with",
     Entry.REFILL: "flowed back",
@@ -47,6 +50,8 @@ def _standing(receipt: Receipt) -> str:
     job = receipt.job
     if job.cancel_requested_at is not None:
         return "✋ Being cancelled…"
+    if receipt.away is not None:
+        return f"⏳ {receipt.away.title} is not answering since <t:{receipt.away.since // 1000}:t>; your picture waits."
     usual = f" It usually takes about {_seconds(receipt.usual_ms)}." if receipt.usual_ms else ""
     started = sum(g.state is not GenerationState.WAITING for g in job.generations)
     if not started:
@@ -57,24 +62,27 @@ def _standing(receipt: Receipt) -> str:
     return f"🎨 Being made.{count}{usual}"
 
 
-def finished(answer: Answer, model_title: str) -> str:
-    """The message of a job that has ended."""
+def finished(answer: Answer, title_of: Callable[[str], str]) -> str:
+    """The message of a job that has ended. `title_of` names a model by its id."""
     job = answer.job
     head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
     failed = [g for g in job.generations if g.state is GenerationState.FAILED]
     cancelled = [g for g in job.generations if g.state is GenerationState.CANCELLED]
     lines = [head]
     if answer.pictures:
-        lines.append(f"-# {' · '.join(_facts(job, model_title))}")
+        lines.append(f"-# {' · '.join(_facts(job, title_of))}")
     lines += [f"⚠️ {_failure(job, failed)}"] if failed else []
     lines += [f"✋ Cancelled{_some(job, cancelled)}; nothing was charged for it."] if cancelled else []
+    lines += [_TWICE] if any(g.uncertain for g in job.succeeded) else []
     lines += [f"-# {note}" for note in answer.notes]
     return "\n".join(lines)[:CONTENT_MAX]
 
 
-def _facts(job: Job, model_title: str) -> Iterable[str]:
+def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
     yield f"<@{job.place.user_id}>"
-    yield model_title
+    makers = dict.fromkeys(g.model for g in job.succeeded)
+    asked = f" instead of {title_of(job.model)}" if set(makers) - {job.model} else ""
+    yield f"{', '.join(map(title_of, makers))}{asked}"
     seeds = [str(g.seed) for g in job.succeeded if g.seed is not None]
     if seeds:
         yield f"{_plural(len(seeds), 'seed')} {', '.join(seeds)}"
@@ -100,12 +108,13 @@ def alt(prompt: str) -> str:
     return f"Picture made from the words: {' '.join(prompt.split())}"[:ALT_MAX]
 
 
-def details(job: Job, model_title: str) -> str:
+def details(job: Job, title_of: Callable[[str], str]) -> str:
     """Everything about a finished job, for the Details button."""
     ended = max((g.ended_at or 0 for g in job.generations), default=0)
     rows = {
         "Prompt": quoted(job.prompt, limit=900),
-        "Model": f"{model_title} (`{job.model}`)",
+        "Model": ", ".join(f"{title_of(model)} (`{model}`)" for model in dict.fromkeys(g.model for g in job.generations)),
+        "Asked for": title_of(job.model) if any(g.model != job.model for g in job.generations) else "",
         "Seeds": ", ".join(f"`{g.seed}`" for g in job.generations if g.seed is not None),
         "Options": ", ".join(f"`{name}={show(value)}`" for name, value in job.params.items()) or "the model's own",
         "Cost": _price(job, job.spent),
@@ -126,7 +135,8 @@ def quota(statement: Statement, bucket: Bucket, models: Sequence[ModelInfo], now
         f"**{in_credits(statement.available)}** of {size} left · {in_credits(statement.held)} held · {in_credits(statement.spent)} spent",
         _refill(statement, bucket, now),
         "### Prices",
-        *(f"{model.title}: {price(model)}" for model in models[:20]),
+        *(f"{model.title}: {price(model)}" for model in models[:_PRICES_SHOWN]),
+        *([f"-# {len(models) - _PRICES_SHOWN} more in /models"] if len(models) > _PRICES_SHOWN else []),
         "### Last entries",
         *([ledger_line(line) for line in statement.lines if _is_worth_a_line(line)] or ["Nothing yet."]),
     ]
@@ -161,6 +171,18 @@ def meter(available: int, held: int, size: int, *, width: int = 20) -> str:
     left = max(0, min(width, available * width // max(size, 1)))
     kept = max(0, min(width - left, -(-held * width // max(size, 1))))
     return "`" + "█" * left + "▒" * kept + "░" * (width - left - kept) + "`"
+
+
+def model_list(models: Sequence[ModelInfo], default_model: str) -> str:
+    """As many models as a panel holds, and how to find the others."""
+    lines = ["## Models"]
+    for shown, model in enumerate(models):
+        line = model_line(model, default=model.id == default_model)
+        if sum(len(each) + 1 for each in (*lines, line)) > PANEL_MAX - 100:
+            lines.append(f"-# And {len(models) - shown} more: type a part of a name into `/generate model:`.")
+            break
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def model_line(model: ModelInfo, *, default: bool) -> str:

@@ -95,7 +95,7 @@ class DiscordPost:
         uploads = [discord.File(p.path, filename=p.filename, description=look.alt(p.alt)) for p in answer.pictures]
         try:
             yield {
-                "content": look.finished(answer, self._client.studio.models.title(answer.job.model)),
+                "content": look.finished(answer, self._client.studio.models.title),
                 "view": ended_view(answer.job, pictures=len(answer.pictures)),
                 "allowed_mentions": _NOBODY,
                 files: uploads,

@@ -114,7 +114,7 @@ async def say(interaction: Interaction, content: str, *, view: discord.ui.View |
 async def show(interaction: Interaction, text: str) -> None:
     """A panel that only this member sees."""
     view = discord.ui.LayoutView(timeout=None)
-    view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[:4000]), accent_colour=discord.Colour(0xC8553D)))
+    view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[: look.PANEL_MAX]), accent_colour=discord.Colour(0xC8553D)))
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import discord
 
-from bot.jobs.job import Job
+from bot.jobs.job import GenerationState, Job
+from bot.jobs.ladder import worth_asking_again
 
 _ID = re.compile(r"v1:(?P<action>edit|again|details|delete|cancel):(?P<job>[0-9a-z]{12}):(?P<n>[0-9])")
 
@@ -55,8 +56,10 @@ def waiting_view(job_id: str) -> discord.ui.View:
 
 
 def ended_view(job: Job, *, pictures: int) -> discord.ui.View:
-    """Under a finished message; there is nothing to edit where there is no picture."""
-    return _row(_ENDED if pictures else tuple(action for action in _ENDED if action != "edit"), job.id)
+    """Under a finished message: Edit where there is a picture, Again where the same words may succeed (another time)."""
+    failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
+    hidden = {"edit": not pictures, "again": not pictures and bool(failures) and not worth_asking_again(failures)}
+    return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
 
 
 def ended_job_of(message: discord.Message) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ BRISK = Pace(
     lookup_grace_s=0.2,
     retry_min_s=0.05,
     retry_max_s=0.3,
+    ping_min_s=0.05,
+    ping_max_s=0.2,
     stranded_s=0.3,
     progress_s=0.05,
     early_s=5.0,
@@ -66,9 +68,16 @@ class Street:
 
     @asynccontextmanager
     async def house(
-        self, *, pace: Pace = BRISK, clock: Clock = system, await_models: bool = True, **overrides: str
+        self,
+        *,
+        pace: Pace = BRISK,
+        clock: Clock = system,
+        await_models: bool = True,
+        settings: Mapping[str, str] | None = None,
+        **overrides: str,
     ) -> AsyncIterator[House]:
         """A house that is open and at work, and is closed politely. An error of one of its tasks fails the test."""
+        overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
         async with app.open_house(self.settings(**overrides), pace=pace, clock=clock) as house:
             serving = asyncio.create_task(house.serve(stop), name="house")

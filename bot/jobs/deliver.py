@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from bot.images.provider import Provider
 from bot.jobs.job import Generation, Job, JobState
 from bot.jobs.pace import Bells, Crew, Locks, Pace
 from bot.jobs.studio import Receipt, Studio
-from bot.store import jobs
+from bot.metrics import DELIVERIES
+from bot.store import jobs, outbox
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,7 @@ class Deliver:
         self,
         *,
         store: Store,
-        provider: Provider,
+        providers: Mapping[str, Provider],
         fetcher: Fetcher,
         studio: Studio,
         post: Post,
@@ -101,7 +102,7 @@ class Deliver:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._providers = providers
         self._fetcher = fetcher
         self._studio = studio
         self._post = post
@@ -121,7 +122,7 @@ class Deliver:
                 now = self._clock()
                 await self.turn(now)
                 # What is due already is at work or rings when its first answer is given: only later ones are waited for.
-                due = await self._store.read(jobs.next_due, now)
+                due = await self._store.read(outbox.next_due, now)
                 pause_s = self._pace.slow_s if due is None else (due - self._clock()) / 1000
                 await self._bells.deliver.heard(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
         finally:
@@ -129,7 +130,7 @@ class Deliver:
 
     async def turn(self, now: int) -> None:
         """One look at the outbox."""
-        for job in await self._store.read(jobs.outbox, now):
+        for job in await self._store.read(outbox.due, now):
             if not self._studio.being_answered(job.id):
                 self._crew.put_to_work(job.id, self._take(job.id))
 
@@ -153,17 +154,20 @@ class Deliver:
             raise
         else:
             shown = {"channel_id": posted.channel_id, "message_id": posted.message_id, "now": self._clock()}
-            await self._store.write(jobs.delivered, job.id, **shown)
+            await self._store.write(outbox.delivered, job.id, **shown)
+            DELIVERIES.labels("posted").inc()
             log.info("delivered", job=job.id, pictures=len(answer.pictures), attempts=job.attempts + 1)
             self._bells.deliver.ring()
 
     async def _try_later(self, job: Job, error: DeliveryError | ProviderError) -> None:
         pause_s = getattr(error, "retry_after_s", None) or self._pace.backoff_s(job.attempts + 1)
+        DELIVERIES.labels("postponed").inc()
         log.warning("delivery postponed", job=job.id, pause_s=round(pause_s, 1), reason=error.sentence)
         await self._postpone(job, pause_s)
 
     async def _stranded(self, job: Job, error: RouteClosed) -> None:
         """No way is open now. The picture stays; a way is looked for now and then."""
+        DELIVERIES.labels("stranded").inc()
         log.warning("no way to show a job", job=job.id, reason=error.sentence)
         await self._postpone(job, self._pace.stranded_s, stranded=True)
 
@@ -171,7 +175,7 @@ class Deliver:
         """Try again after `pause_s`, for a week."""
         now = self._clock()
         pause_ms = _NEVER_MS if now - job.created_at > _TRIED_FOR_MS else int(pause_s * 1000)
-        await self._store.write(jobs.try_again, job.id, not_before=now + pause_ms, stranded=stranded)
+        await self._store.write(outbox.try_again, job.id, not_before=now + pause_ms, stranded=stranded)
         self._bells.deliver.ring()
 
     # --- the ways to show it, best first ---------------------------------------------------------------------------
@@ -215,12 +219,12 @@ class Deliver:
             found = await self._post.find(job, since=job.posting_since, direct=direct)
             if found is not None:
                 return found
-        await self._store.write(jobs.posting, job.id, job.posting_since or self._clock())
+        await self._store.write(outbox.posting, job.id, job.posting_since or self._clock())
         try:
             return await send()
         except (RouteClosed, TooLarge):
             if job.posting_since is None:
-                await self._store.write(jobs.posting, job.id, None)  # refused: certainly not sent
+                await self._store.write(outbox.posting, job.id, None)  # refused: certainly not sent
             raise
 
     # --- the pictures ----------------------------------------------------------------------------------------------
@@ -279,7 +283,8 @@ class Deliver:
         return await self._fetcher.fetch_to_file(url, max_bytes=self._result_max_bytes, folder=folder)
 
     async def _fresh_link(self, generation: Generation) -> str:
-        report = await self._provider.read(generation.provider_id or "")
+        provider = self._providers.get(generation.provider)
+        report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
         if report is None or report.result_url is None:
             raise PictureError("the image service no longer keeps it.")
         await self._store.write(jobs.refresh_url, generation.job_id, generation.n, report.result_url)

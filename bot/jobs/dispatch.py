@@ -1,21 +1,24 @@
-"""Sends waiting generations to the image API in fair order, and looks for those whose answer was lost."""
+"""Sends waiting generations to their image APIs in fair order, and looks for those whose answer was lost."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
 from bot.clock import Clock
-from bot.config import ReferenceMode
+from bot.config import ReferenceMode, UncertainCalls
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
-from bot.images.provider import Accepted, Provider, Report, Submission
-from bot.jobs.job import Generation, GenerationState, Outcome, Reference
+from bot.images.desk import Desk
+from bot.images.provider import Accepted, Report
+from bot.jobs import parcel
+from bot.jobs.fair import Caps, choose
+from bot.jobs.job import Failure, Generation, GenerationState, Outcome
+from bot.jobs.ladder import failed, failure_of
 from bot.jobs.pace import Bells, Crew, Pace
+from bot.jobs.standin import stand_in
 from bot.jobs.studio import Studio
 from bot.store import jobs
 from bot.store.engine import Store
@@ -24,44 +27,21 @@ from bot.store.jobs import Queue
 log = structlog.get_logger(__name__)
 
 _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
-_LINK_MARGIN_MS = 10 * 60_000  # a link must outlive the image API's own queue
 _TURN_S = 5.0  # a quiet house looks this often for generations whose pause is over
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
-_UNCERTAIN = "The image service's answer was lost, so this picture could not be kept; your credits were given back."
-_ACCOUNT = "The image service does not serve this bot's account at the moment; the operator has been told. Your credits were given back."
-_TOO_LATE = "The image service did not take the request for too long; your credits were given back."
+_RETRIES = 1  # of a call whose answer was lost and cannot be looked up, where the operator's rule is to retry
+_MOVED_OUT = "The image service that was to make it is no longer used here."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caps:
-    """How many pictures may be in the making at the same time."""
+class Rules:
+    """The operator's choices about sending."""
 
-    per_user: int
-    per_server: int
-    total: int
-
-
-def choose(queue: Queue, caps: Caps) -> list[Generation]:
-    """The generations to send now: fewest running of their server first, then of their member, then the oldest."""
-    users, servers = Counter(queue.running_by_user), Counter(queue.running_by_server)
-    free = caps.total - users.total()
-    left = list(queue.waiting)
-    chosen: list[Generation] = []
-    while free > len(chosen):
-        fit = [g for g in left if users[g.user_id] < caps.per_user and (g.guild_id is None or servers[g.guild_id] < caps.per_server)]
-        if not fit:
-            break
-        best = min(fit, key=lambda g: (_served(g, users, servers), users[g.user_id], g.created_at, g.job_id, g.n))
-        left.remove(best)
-        chosen.append(best)
-        users[best.user_id] += 1
-        servers[best.guild_id] += 1
-    return chosen
-
-
-def _served(generation: Generation, users: Counter[int], servers: Counter[int | None]) -> int:
-    """How many are running in its server; a member's direct messages are a server of one."""
-    return users[generation.user_id] if generation.guild_id is None else servers[generation.guild_id]
+    caps: Caps
+    references: ReferenceMode
+    uncertain: UncertainCalls
+    routes: Mapping[str, str]  # model: the one that stands in for it
+    give_up_ms: int  # after this a generation that could not be sent fails
 
 
 class Dispatch:
@@ -71,56 +51,88 @@ class Dispatch:
         self,
         *,
         store: Store,
-        provider: Provider,
+        desks: Mapping[str, Desk],
         studio: Studio,
-        caps: Caps,
-        references: ReferenceMode,
-        give_up_ms: int,
+        rules: Rules,
         expect: Callable[[str], None],
         bells: Bells,
         pace: Pace,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._desks = desks
         self._studio = studio
-        self._caps = caps
-        self._references = references
-        self._give_up_ms = give_up_ms
+        self._rules = rules
         self._expect = expect  # told every new provider id: its event may have come already
         self._bells = bells
         self._pace = pace
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
-        self._crew = Crew("dispatch", size=max(caps.total, 1))
+        self._crew = Crew("dispatch", size=2 * rules.caps.total)  # as many again may be looked for
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being sent then is given `grace_s` to finish."""
         try:
+            await self._clear_out()
             while True:
                 await self.turn()
-                await self._bells.dispatch.heard(timeout_s=min(_TURN_S, self._pace.lookup_grace_s))
+                await self._bells.dispatch.heard(timeout_s=self._pause_s())
         finally:
             await self._crew.finish(grace_s)
 
-    async def turn(self) -> None:
-        """One look at the queue: send what may be sent, look for what was lost."""
+    def _pause_s(self) -> float:
+        """Until something may be due: the end of a generation's pause, or a desk's turn."""
         now = self._clock()
-        for generation in choose(await self._store.read(jobs.queue, now), self._caps):
-            if await self._store.write(jobs.start, generation.job_id, generation.n, now):
-                self._crew.put_to_work(_key(generation), self._send(generation))
+        turns = (until - now for desk in self._desks.values() if (until := desk.waits_until()) is not None)
+        return min(_TURN_S, self._pace.lookup_grace_s, *(max(turn_ms, 10) / 1000 for turn_ms in turns))
+
+    async def turn(self) -> None:
+        """One look at the queue: send what may be sent, find stand-ins, look for what was lost."""
+        now = self._clock()
+        queue = self._without_busy(await self._store.read(jobs.queue, now))
+        places = {name: desk.places for name, desk in self._desks.items() if desk.ready()}
+        for generation in choose(queue, self._rules.caps, places):
+            self._crew.put_to_work(_key(generation), self._begin(generation))
+        for generation in queue.waiting:
+            if self._desk(generation).away_since is not None:
+                await self._redirect(generation, now)
         for generation in await self._store.read(jobs.under_way, GenerationState.SUBMITTING):
             if generation.not_before <= now and not self._crew.busy(_key(generation)):
                 self._crew.put_to_work(_key(generation), self._look(generation))
 
+    def _without_busy(self, queue: Queue) -> Queue:
+        """What the crew has in hand still waits in the store for its turn at the desk; it counts as running."""
+        busy = [g for g in queue.waiting if self._crew.busy(_key(g))]
+        return replace(
+            queue,
+            waiting=tuple(g for g in queue.waiting if not self._crew.busy(_key(g))),
+            running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in busy),
+            running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in busy),
+            running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in busy),
+        )
+
+    def _desk(self, generation: Generation) -> Desk:
+        return self._desks[generation.provider]
+
+    # --- send ----------------------------------------------------------------------------------------------------
+
+    async def _begin(self, generation: Generation) -> None:
+        """Only what has its turn is marked as being sent: what is marked may have been paid."""
+        await self._desk(generation).take_turn()
+        if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock()):
+            await self._send(generation)
+
     async def _send(self, generation: Generation) -> None:
+        desk = self._desk(generation)
+        mode, takes_links = self._rules.references, desk.provider.takes_links
         try:
-            answer = await self._provider.submit(await self._submission(generation))
-        except ProviderRefused as error:
-            await self._fail(generation, error.sentence)
-        except ProviderAccount as error:
-            log.critical("the image API refuses this account", reason=error.sentence)
-            await self._fail(generation, _ACCOUNT)
+            answer = await desk.submit(
+                await parcel.pack(generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
+            )
+        except (ProviderRefused, ProviderAccount) as error:
+            if isinstance(error, ProviderAccount):
+                log.critical("the image API refuses this account", provider=desk.name, reason=error.sentence)
+            await self._fail(generation, failure_of(error), error.sentence)
         except ProviderBusy as error:
             await self._wait(generation, error)
         except AnswerLost:
@@ -139,23 +151,47 @@ class Dispatch:
         else:
             await self._lost(generation)  # a twin whose answer was lost has claimed this id; ours is the other one
 
+    async def _redirect(self, generation: Generation, now: int) -> None:
+        """Its provider does not answer: another model, where the operator declared one; after too long, its price back."""
+        if now - generation.created_at > self._rules.give_up_ms:
+            await self._fail(generation, Failure.TIMEOUT)
+            return
+        answering = {name for name, desk in self._desks.items() if desk.away_since is None}
+        references = await self._store.read(jobs.reference_count, generation.job_id)
+        catalog = self._studio.models.catalog
+        route = stand_in(generation, references=references, catalog=catalog, routes=self._rules.routes, answering=answering)
+        if route is not None and await self._store.write(jobs.reroute, generation.job_id, generation.n, other=route):
+            log.info("rerouted", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
+            self._bells.dispatch.ring()
+
+    # --- look ----------------------------------------------------------------------------------------------------
+
     async def _lost(self, generation: Generation) -> None:
-        log.warning("enqueue answer lost", job=generation.job_id, n=generation.n)
-        if not self._provider.queues:
-            await self._fail(generation, _UNCERTAIN)  # nothing to look it up by: never pay twice
+        log.warning("answer lost", job=generation.job_id, n=generation.n, provider=generation.provider)
+        if not self._desk(generation).provider.queues:
+            await self._decide(generation)
             return
         await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=0, not_before=self._clock())
         self._bells.dispatch.ring()
 
+    async def _decide(self, generation: Generation) -> None:
+        """It may have been made and paid, and nothing can tell: the operator's rule applies."""
+        if self._rules.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
+            log.warning("sent once more; it may be paid twice", job=generation.job_id, n=generation.n, provider=generation.provider)
+            await self._store.write(jobs.try_once_more, generation.job_id, generation.n, now=self._clock())
+            self._rung()
+        else:
+            await self._fail(generation, Failure.UNCERTAIN)
+
     async def _look(self, generation: Generation) -> None:
         """Was it taken? Found: go on with it. Not found twice, with the grace time between: it never arrived."""
-        if not self._provider.queues:
-            await self._fail(generation, _UNCERTAIN)
+        provider = self._desk(generation).provider
+        if not provider.queues:
+            await self._decide(generation)
             return
         since = (generation.submitted_at or generation.created_at) - _CLOCK_SKEW_MS
-        wanted = Submission(model=generation.model, prompt=generation.prompt, seed=generation.seed, params=generation.params)
         try:
-            reports = await self._provider.find(wanted, since=since)
+            reports = await provider.find(parcel.label(generation), since=since)
         except ProviderError as error:
             await self._look_again(generation, generation.lookups, self._pause_ms(generation, error))
             return
@@ -182,13 +218,16 @@ class Dispatch:
     async def _wait(self, generation: Generation, error: ProviderBusy) -> None:
         """It certainly was not taken: put it back, unless it has waited too long."""
         now = self._clock()
-        if now - generation.created_at > self._give_up_ms:
-            await self._fail(generation, _TOO_LATE)
+        if now - generation.created_at > self._rules.give_up_ms:
+            await self._fail(generation, Failure.TIMEOUT)
             return
         await self._put_back(generation, now + self._pause_ms(generation, error))
 
     async def _put_back(self, generation: Generation, not_before: int) -> None:
         await self._store.write(jobs.put_back, generation.job_id, generation.n, not_before=not_before, now=self._clock())
+        self._rung()
+
+    def _rung(self) -> None:
         self._bells.dispatch.ring()
         self._bells.deliver.ring()  # it may have been the last one of a job that was cancelled meanwhile
 
@@ -198,26 +237,16 @@ class Dispatch:
         self._failures[_key(generation)] += 1
         return int(1000 * (wished or self._pace.backoff_s(self._failures[_key(generation)])))
 
-    async def _fail(self, generation: Generation, sentence: str) -> None:
+    async def _fail(self, generation: Generation, failure: Failure, reason: str = "") -> None:
         self._failures.pop(_key(generation), None)
-        await self._studio.settle(generation, Outcome(state=GenerationState.FAILED, error=sentence))
+        await self._studio.settle(generation, failed(failure, reason))
 
-    async def _submission(self, generation: Generation) -> Submission:
-        refs = await self._store.read(jobs.references_of, generation.job_id)
-        return Submission(
-            model=generation.model,
-            prompt=generation.prompt,
-            seed=generation.seed,
-            params=generation.params,
-            references=[await asyncio.to_thread(self._passed_on, ref) for ref in refs],
-        )
-
-    def _passed_on(self, reference: Reference) -> str:
-        """Discord's link while it is fresh, else the picture itself."""
-        fresh = reference.url_expires_at is not None and reference.url_expires_at - _LINK_MARGIN_MS > self._clock()
-        if reference.url is not None and (self._references is ReferenceMode.LINK or (self._references is ReferenceMode.AUTO and fresh)):
-            return reference.url
-        return f"data:{reference.content_type};base64,{base64.b64encode(reference.content).decode()}"
+    async def _clear_out(self) -> None:
+        """Generations of an image API that the operator took out of the settings: nobody can ask it any more."""
+        for state in (GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING):
+            for generation in await self._store.read(jobs.under_way, state):
+                if generation.provider not in self._desks:
+                    await self._fail(generation, Failure.FAULT, _MOVED_OUT)
 
 
 def _key(generation: Generation) -> tuple[str, int]:

@@ -39,6 +39,16 @@ class GenerationState(StrEnum):
     CANCELLED = "cancelled"  # taken back before a picture was made; the hold was released
 
 
+class Failure(StrEnum):
+    CONTENT = "content"  # refused by the image API's own content rules
+    PARAMETER = "parameter"  # refused as it was asked
+    ACCOUNT = "account"  # the image API does not serve the operator's account
+    FAULT = "fault"  # the image API tried and could not
+    TIMEOUT = "timeout"  # it took too long
+    UNCERTAIN = "uncertain"  # an answer was lost, and there is nothing to look it up by
+    UNUSABLE = "unusable"  # what was made is no picture
+
+
 ENDED = frozenset({GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED})
 
 _NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {
@@ -88,6 +98,7 @@ class Outcome:
     state: GenerationState
     result_url: str | None = None  # presigned and expiring; read the generation again for a fresh one
     content: bytes | None = field(default=None, repr=False)  # the picture itself, where the image API answered inline
+    failure: Failure | None = None
     error: str | None = None  # one sentence, safe to show
 
 
@@ -136,12 +147,16 @@ class Generation:
     user_id: int
     guild_id: int | None
     created_at: int
+    provider: str  # the image API's name
+    api_model: str  # what that one calls the model
     provider_id: str | None = None
     submitted_at: int | None = None  # when sending began
     lookups: int = 0  # how often it was looked for after a lost answer
     not_before: int = 0  # Unix ms; do not send or look before this
     ended_at: int | None = None
     result_url: str | None = None
+    uncertain: int = 0  # how often an answer was lost that could not be looked up
+    failure: Failure | None = None
     error: str | None = None  # why there is no picture; beside a success: why it proved unusable
     cancel_requested: bool = False
 

@@ -25,6 +25,8 @@ class Pace:
     lookup_grace_s: float = 15  # a request whose answer was lost may still be on its way this long
     retry_min_s: float = 1  # first pause after a failure
     retry_max_s: float = 60  # longest pause between failures
+    ping_min_s: float = 5  # a provider that does not answer is asked for a sign of life this soon
+    ping_max_s: float = 60  # and at least this often
     stranded_s: float = 3600  # how often a way to a stranded picture is looked for
     progress_s: float = 3  # a waiting message is edited at most this often
     early_s: float = 60  # how long an event that came before its enqueue answer is kept

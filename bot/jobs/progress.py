@@ -10,7 +10,7 @@ from bot.errors import EaselError
 from bot.jobs.deliver import Post
 from bot.jobs.job import GenerationState, Job, JobState
 from bot.jobs.pace import Locks, Pace
-from bot.jobs.studio import Studio
+from bot.jobs.studio import Receipt, Studio
 from bot.store import jobs
 from bot.store.engine import Store
 
@@ -56,9 +56,9 @@ class Progress:
             if job.state is not JobState.OPEN:
                 return
             receipt = await self._studio.waiting_for(job)
-            gist = _gist(job, receipt.ahead)
+            gist = _gist(job, receipt)
             # The first answer told of a job that waits; so long as it does, there is nothing new at first sight.
-            before = self._shown.get(job.id, gist if _only_waits(job) else None)
+            before = self._shown.get(job.id, gist if _only_waits(job) and receipt.away is None else None)
             self._shown[job.id] = gist  # first: a message that is out of reach is not asked for again before there is more news
             if before != gist:
                 await self._post.show_progress(receipt)
@@ -68,5 +68,6 @@ def _only_waits(job: Job) -> bool:
     return job.cancel_requested_at is None and all(g.state is GenerationState.WAITING for g in job.generations)
 
 
-def _gist(job: Job, ahead: int) -> object:
-    return ahead, tuple(generation.state for generation in job.generations), job.cancel_requested_at is not None
+def _gist(job: Job, receipt: Receipt) -> object:
+    steps = tuple((generation.state, generation.model) for generation in job.generations)
+    return receipt.ahead, receipt.away, steps, job.cancel_requested_at is not None

@@ -15,6 +15,7 @@ from bot.clock import Clock
 from bot.errors import BadReference, InvalidRequest, NotAllowed, NotFound, PictureError, ProviderError
 from bot.images import pictures
 from bot.images.catalog import ModelInfo
+from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
 from bot.images.ideas import Idea
 from bot.images.params import build_params, check_prompt, check_references, check_seed
@@ -22,7 +23,7 @@ from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outco
 from bot.jobs.models import Models
 from bot.jobs.pace import Bells
 from bot.quota import Bucket
-from bot.store import jobs, keepsakes, ledger
+from bot.store import jobs, keepsakes, ledger, outbox
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,15 @@ class Receipt:
     model: ModelInfo
     ahead: int  # pictures of others that wait before it
     usual_ms: int | None  # this model's usual time, where known
+    away: Away | None = None  # its provider does not answer; the job waits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Away:
+    """A provider that does not answer."""
+
+    title: str
+    since: int  # Unix ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +92,19 @@ class Limits:
 class Studio:
     """Takes orders and keeps them. Every method is one transaction at most; every refusal happens before it."""
 
-    def __init__(self, *, store: Store, models: Models, fetcher: Fetcher, limits: Limits, bells: Bells, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        desks: Mapping[str, Desk],
+        models: Models,
+        fetcher: Fetcher,
+        limits: Limits,
+        bells: Bells,
+        clock: Clock,
+    ) -> None:
         self._store = store
+        self._desks = desks
         self._models = models
         self._fetcher = fetcher
         self._limits = limits
@@ -105,7 +126,7 @@ class Studio:
         model = self._models.catalog.get(order.model or self._limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, order.options, order.more)
-        check_references(model, len(order.attachments))
+        check_references(model, len(order.attachments), params)
         if not 1 <= order.count <= COUNT_MAX:
             raise InvalidRequest(f"count: a whole number from 1 to {COUNT_MAX} is allowed, {order.count} was given.")
         seed = _seed(model, order.seed, order.count)
@@ -164,7 +185,7 @@ class Studio:
 
     async def taken_away(self, job_id: str) -> None:
         """The result's message was deleted by somebody who may."""
-        await self._store.write(jobs.taken_away, job_id)
+        await self._store.write(outbox.taken_away, job_id)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 
@@ -188,7 +209,13 @@ class Studio:
         """Where an open job stands now."""
         ahead = await self._store.read(jobs.position, job)
         usual_ms = await self._store.read(jobs.usual_ms, job.model)
-        return Receipt(job=job, model=self._models.catalog.get(job.model), ahead=ahead, usual_ms=usual_ms)
+        model = self._models.catalog.get(job.model)
+        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job))
+
+    def _away(self, job: Job) -> Away | None:
+        """The provider that what still waits is kept by."""
+        kept = [self._desks[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self._desks]
+        return next((Away(title=desk.title, since=desk.away_since) for desk in kept if desk.away_since is not None), None)
 
     @property
     def bucket(self) -> Bucket:
@@ -236,6 +263,8 @@ class Studio:
             user_id=order.place.user_id,
             guild_id=order.place.guild_id,
             created_at=now,
+            provider=model.provider,
+            api_model=model.api_id,
         )
         each = [replace(generation, n=n, seed=None if seed is None else seed + n) for n in range(order.count)]
         return replace(job, generations=tuple(each))

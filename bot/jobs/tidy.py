@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from bot.clock import Clock
-from bot.store import jobs, keepsakes
+from bot.store import keepsakes, outbox
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ async def run(*, store: Store, references_keep_ms: int, clock: Clock) -> None:
     """Once at the start, then every hour, until cancelled."""
     while True:
         now = clock()
-        references = await store.write(jobs.forget_references, now - references_keep_ms)
+        references = await store.write(outbox.forget_references, now - references_keep_ms)
         trays = await store.write(keepsakes.forget, "tray:", now - _DAY_MS)
         if references or trays:
             log.info("tidied", references=references, trays=trays)

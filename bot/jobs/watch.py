@@ -10,7 +10,8 @@ import structlog
 from bot.clock import Clock
 from bot.errors import ProviderError, ProviderRefused
 from bot.images.provider import Provider, Report, ReportState
-from bot.jobs.job import Generation, GenerationState, Outcome
+from bot.jobs.job import Failure, Generation, GenerationState, Outcome
+from bot.jobs.ladder import failed
 from bot.jobs.pace import Bells, Crew, Pace
 from bot.jobs.studio import Studio
 from bot.store import jobs
@@ -24,8 +25,6 @@ _READERS = 8
 _EARLY_MAX = 1000  # events kept for enqueue answers still to come
 _HEALTHY_MS = 30_000  # a stream that lived this long was no failure in a row
 _FORGOTTEN_MS = 120_000  # unknown to the image API for this long: it will not come back
-_NO_REASON = "The image service could not make this picture and gave no reason."
-_TOOK_TOO_LONG = "The image service did not finish this picture in time."
 _CANCELLED_THERE = "The image service cancelled this picture."
 _FORGOTTEN = "The image service no longer knows this picture."
 _NO_LINK = "The image service finished but named no picture."
@@ -188,7 +187,7 @@ class Watch:
     def _unknown_outcome(self, key: Key) -> Outcome | None:
         """The image API may say so by mistake once, but not for long."""
         unknown_ms = self._clock() - self._unknown.setdefault(key, self._clock())
-        return _failed(_FORGOTTEN) if unknown_ms > _FORGOTTEN_MS else None
+        return failed(Failure.FAULT, _FORGOTTEN) if unknown_ms > _FORGOTTEN_MS else None
 
     def _outcome(self, generation: Generation, report: Report, age: int) -> Outcome | None:
         """What the truth means for us; `None` while there is nothing to settle."""
@@ -196,19 +195,15 @@ class Watch:
             case ReportState.SUCCEEDED if report.result_url is not None:
                 return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
             case ReportState.SUCCEEDED:
-                return _failed(_NO_LINK)
+                return failed(Failure.FAULT, _NO_LINK)
             case ReportState.FAILED:
-                return _failed(report.error or _NO_REASON)
+                return failed(Failure.FAULT, report.error or "")
             case ReportState.CANCELLED if generation.cancel_requested:
                 return Outcome(state=GenerationState.CANCELLED)
             case ReportState.CANCELLED:
-                return _failed(_TOOK_TOO_LONG if age > self._give_up_ms else _CANCELLED_THERE)
+                return failed(Failure.TIMEOUT) if age > self._give_up_ms else failed(Failure.FAULT, _CANCELLED_THERE)
             case _:  # taken back long ago and still not ended: nobody waits for ever
-                return _failed(_TOOK_TOO_LONG) if age > 2 * self._give_up_ms else None
-
-
-def _failed(sentence: str) -> Outcome:
-    return Outcome(state=GenerationState.FAILED, error=sentence)
+                return failed(Failure.TIMEOUT) if age > 2 * self._give_up_ms else None
 
 
 def _key(generation: Generation) -> Key:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import TooManyWaiting
 from bot.jobs.job import (
+    Failure,
     Generation,
     GenerationState,
     Job,
     JobState,
     Outcome,
     Reference,
-    job_sources,
     job_state,
     sources,
 )
@@ -28,7 +28,6 @@ from bot.store.rows import generation_row, job_row, read_generations, read_jobs,
 from bot.store.tables import generations, jobs, pictures, references
 
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
-_OUTBOX = (JobState.DELIVERABLE, JobState.STRANDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +37,18 @@ class Queue:
     waiting: tuple[Generation, ...]  # oldest first
     running_by_user: dict[int, int]
     running_by_server: dict[int | None, int]
+    running_by_provider: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """The model that stands in for another, with what it takes of the request."""
+
+    model: str
+    api_model: str
+    provider: str
+    seed: int | None
+    params: Mapping[str, Any]
 
 
 # --- taking a job in -------------------------------------------------------------------------------------------------
@@ -93,6 +104,21 @@ def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int
     return True
 
 
+def try_once_more(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
+    """Its answer was lost and nothing can be looked up: send it again, as the operator's rule says, and remember that."""
+    _lock(conn, job_id)
+    counted = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
+    conn.execute(update(generations).where(counted).values(uncertain=generations.c.uncertain + 1))
+    return put_back(conn, job_id, n, not_before=now, now=now)
+
+
+def reroute(conn: Connection, job_id: str, n: int, *, other: Route) -> bool:
+    """Another model is to make it, at the price that is held. False where it waits no more."""
+    waits = and_(_is(job_id, n), generations.c.state == GenerationState.WAITING)
+    values = {**vars(other), "params": dict(other.params), "not_before": 0}
+    return conn.execute(update(generations).where(waits).values(**values)).rowcount == 1
+
+
 def look_later(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
     """It was looked for `lookups` times; look again at `not_before`."""
     lost = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
@@ -102,7 +128,7 @@ def look_later(conn: Connection, job_id: str, n: int, *, lookups: int, not_befor
 def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
     """Write how a generation ended and settle or release its hold. False, and nothing done, where it had ended before."""
     _lock(conn, job_id)  # the last two of a job may end at the same moment: the second one sees the first
-    values = {"ended_at": now, "result_url": outcome.result_url, "error": outcome.error}
+    values = {"ended_at": now, "result_url": outcome.result_url, "failure": outcome.failure, "error": outcome.error}
     if not _step(conn, job_id, n, outcome.state, **values):
         return False
     row = conn.execute(select(generations.c.user_id, generations.c.price).where(_is(job_id, n))).one()
@@ -120,7 +146,7 @@ def spoil(conn: Connection, job_id: str, n: int, error: str, now: int) -> bool:
     row = conn.execute(select(generations.c.user_id, generations.c.price).where(made).with_for_update()).one_or_none()
     if row is None:
         return False
-    conn.execute(update(generations).where(made).values(error=error))
+    conn.execute(update(generations).where(made).values(failure=Failure.UNUSABLE, error=error))
     return ledger.refund(conn, account=ledger.user_account(row.user_id), job_id=job_id, n=n, amount=row.price, now=now)
 
 
@@ -166,11 +192,13 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     waiting = read_generations(conn, and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now), limit=limit)
     active = generations.c.state.in_(_ACTIVE)
     by_user = conn.execute(select(generations.c.user_id, func.count()).where(active).group_by(generations.c.user_id))
+    by_provider = conn.execute(select(generations.c.provider, func.count()).where(active).group_by(generations.c.provider))
     by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
     return Queue(
         waiting=tuple(waiting),
         running_by_user=dict(by_user.all()),
         running_by_server=dict(by_server.all()),
+        running_by_provider=dict(by_provider.all()),
     )
 
 
@@ -201,6 +229,11 @@ def references_of(conn: Connection, job_id: str) -> list[Reference]:
     return [Reference(**row) for row in rows.mappings()]
 
 
+def reference_count(conn: Connection, job_id: str) -> int:
+    """How many reference pictures a job has, without reading them."""
+    return conn.scalar(select(func.count()).where(references.c.job_id == job_id)) or 0
+
+
 def picture_of(conn: Connection, job_id: str, n: int) -> bytes | None:
     """A result that the image API handed over inline."""
     return conn.scalar(select(pictures.c.content).where(pictures.c.job_id == job_id, pictures.c.n == n))
@@ -222,58 +255,6 @@ def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
     done = and_(generations.c.model == model, generations.c.state == GenerationState.SUCCEEDED, generations.c.submitted_at.is_not(None))
     times = conn.scalars(select(took).where(done).order_by(generations.c.ended_at.desc()).limit(over)).all()
     return int(median(times)) if times else None
-
-
-# --- the outbox ------------------------------------------------------------------------------------------------------
-
-
-def outbox(conn: Connection, now: int, *, limit: int = 50) -> list[Job]:
-    """Jobs to be shown now, oldest first."""
-    due = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before <= now)
-    return read_jobs(conn, due, limit=limit)
-
-
-def next_due(conn: Connection, after: int) -> int | None:
-    """When the next job of the outbox is to be tried that was not yet due at `after` (both Unix ms)."""
-    later = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before > after)
-    due: int | None = conn.scalar(select(func.min(jobs.c.not_before)).where(later))
-    return due
-
-
-def posting(conn: Connection, job_id: str, since: int | None) -> None:
-    """A new message is about to be sent (or, with `None`, certainly was not)."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(posting_since=since))
-
-
-def delivered(conn: Connection, job_id: str, *, channel_id: int, message_id: int, now: int) -> bool:
-    """The outcome was shown. The token has no further use, and pictures kept for this are dropped."""
-    shown = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
-    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
-    changed = conn.execute(update(jobs).where(where).values(**shown, channel_id=channel_id, message_id=message_id)).rowcount == 1
-    conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
-    return changed
-
-
-def try_again(conn: Connection, job_id: str, *, not_before: int, stranded: bool) -> None:
-    """It could not be shown: try at `not_before`; `stranded` where no way was open."""
-    state = case((jobs.c.state == JobState.DELIVERABLE, JobState.STRANDED), else_=jobs.c.state) if stranded else jobs.c.state
-    waiting = and_(jobs.c.id == job_id, jobs.c.state.in_(_OUTBOX))
-    conn.execute(update(jobs).where(waiting).values(state=state, attempts=jobs.c.attempts + 1, not_before=not_before))
-
-
-def taken_away(conn: Connection, job_id: str) -> bool:
-    """A person deleted the result; nothing of it is kept here either."""
-    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
-    if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
-        return False
-    conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
-    return True
-
-
-def forget_references(conn: Connection, before: int) -> int:
-    """Drop the references of jobs that were answered before `before`; how many rows went."""
-    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
-    return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

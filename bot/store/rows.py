@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
-from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Place, Reference
+from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Place, Reference
 from bot.store.tables import generations, jobs
 
 _PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "token", "token_expires_at", "upload_limit_bytes", "private")
@@ -16,7 +16,12 @@ _PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
     """Those that `where` chooses, oldest first."""
     query = select(generations).where(where).order_by(generations.c.created_at, generations.c.job_id, generations.c.n).limit(limit)
-    return [Generation(**{**row, "state": GenerationState(row["state"])}) for row in conn.execute(query).mappings()]
+    return [_generation(row) for row in conn.execute(query).mappings()]
+
+
+def _generation(row: RowMapping) -> Generation:
+    failure = None if row["failure"] is None else Failure(row["failure"])
+    return Generation(**{**row, "state": GenerationState(row["state"]), "failure": failure})
 
 
 def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:

@@ -78,6 +78,10 @@ generations = Table(
     Column("user_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
     Column("created_at", BigInteger, nullable=False),
+    Column("provider", String(32), nullable=False),  # the image API's name
+    Column("api_model", Text, nullable=False),  # what that one calls the model
+    Column("uncertain", Integer, nullable=False),  # how often an answer was lost that could not be looked up
+    Column("failure", String(16)),  # a rung of the failure ladder
     Column("provider_id", Text, unique=True),  # what one lost answer claims, no other can
     Column("submitted_at", BigInteger),
     Column("lookups", Integer, nullable=False),

@@ -15,13 +15,15 @@ import aiohttp
 import pytest
 
 from bot.clock import system
-from bot.config import ReferenceMode
+from bot.config import ReferenceMode, UncertainCalls
 from bot.images.addresses import AddressRules
 from bot.images.catalog import Catalog
+from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
 from bot.images.oxen import Oxen
 from bot.jobs.deliver import Deliver
-from bot.jobs.dispatch import Caps, Dispatch
+from bot.jobs.dispatch import Dispatch, Rules
+from bot.jobs.fair import Caps
 from bot.jobs.job import Job, JobState, Outcome, Place
 from bot.jobs.models import Models
 from bot.jobs.pace import Bells, Locks, Pace
@@ -79,6 +81,7 @@ class Works:
     client: type[Oxen] = Oxen
     silence_s: float = 10.0
     pace: Pace = BRISK
+    failures: int = 1_000  # in a row, before the image API counts as away; most tests are about single generations
     caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
 
     def __post_init__(self) -> None:
@@ -86,16 +89,32 @@ class Works:
         self.provider = self.client(
             session=self.session, base_url=self.images.url, api_key=self.images.key, mode=self.mode, attempts=1, silence_s=self.silence_s
         )
-        models = Models(store=self.store, provider=self.provider, read=_read_catalog, clock=self.clock)
+        models = Models(store=self.store, providers={"oxen": self.provider}, read=_read_catalog, clock=self.clock)
         self.models = models
+        self.desk = Desk(
+            self.provider,
+            title="Oxen.ai",
+            rate_per_minute=10_000,
+            places=8,
+            clock=self.clock,
+            failures=self.failures,
+            pause_min_s=self.pace.ping_min_s,
+            pause_max_s=self.pace.ping_max_s,
+            on_back=self.bells.dispatch.ring,
+        )
+        desks = {"oxen": self.desk}
         limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
-        self.studio = Studio(store=self.store, models=models, fetcher=self.fetcher, limits=limits, bells=self.bells, clock=self.clock)
+        self.studio = Studio(
+            store=self.store, desks=desks, models=models, fetcher=self.fetcher, limits=limits, bells=self.bells, clock=self.clock
+        )
         common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
-        busy: dict[str, Any] = {**common, "provider": self.provider, "bells": self.bells, "clock": self.clock}
-        self.watch = Watch(**busy, give_up_ms=GIVE_UP_MS)
-        self.dispatch = Dispatch(**busy, caps=self.caps, references=ReferenceMode.INLINE, give_up_ms=GIVE_UP_MS, expect=self.watch.expect)
+        busy: dict[str, Any] = {**common, "bells": self.bells, "clock": self.clock}
+        self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
+        rules = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
+        self.dispatch = Dispatch(**busy, desks=desks, rules=rules, expect=self.watch.expect)
         self.deliver = Deliver(
             **busy,
+            providers={"oxen": self.provider},
             fetcher=self.fetcher,
             post=self.board,
             spool=self.folder,
@@ -159,7 +178,7 @@ class Works:
 
 
 def _read_catalog(raw: Any) -> Catalog:
-    return Catalog.read(raw, credit_usd=0.01, model_prices={MODEL: 1.0})
+    return Catalog.merge(raw, credit_usd=0.01, model_prices={MODEL: 1.0})
 
 
 @pytest.fixture
@@ -183,5 +202,5 @@ async def works(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path)
         folder = tmp_path / "spool"
         folder.mkdir()
         opened = Works(store=store, images=server, session=session, fetcher=fetcher, board=Noticeboard(), folder=folder)
-        await opened.models.refresh()
+        await opened.models.refresh("oxen")
         yield opened

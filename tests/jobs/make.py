@@ -32,5 +32,6 @@ def generation(**more: Any) -> Generation:
     values: dict[str, Any] = {
         "job_id": "job", "n": 0, "model": "klein", "prompt": "a red fox", "seed": 100, "params": {}, "price": MICRO,
         "state": GenerationState.WAITING, "user_id": 7, "guild_id": 1, "created_at": 1000,
+        "provider": "oxen", "api_model": "klein",
     }  # fmt: skip
     return Generation(**{**values, **more})

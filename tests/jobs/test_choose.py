@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs.dispatch import Caps, choose
+from bot.jobs.fair import Caps, choose
 from bot.jobs.job import Generation
 from bot.store.jobs import Queue
 from tests.jobs.make import generation
 
 MANY = Caps(per_user=100, per_server=100, total=100)
+ROOM = {"oxen": 100}  # places at its desk
 
 
 def waiting(*places: tuple[int, int | None]) -> tuple[Generation, ...]:
@@ -21,11 +23,11 @@ def waiting(*places: tuple[int, int | None]) -> tuple[Generation, ...]:
 
 
 def queue(*places: tuple[int, int | None], users: dict[int, int] | None = None, servers: dict[int | None, int] | None = None) -> Queue:
-    return Queue(waiting=waiting(*places), running_by_user=users or {}, running_by_server=servers or {})
+    return Queue(waiting=waiting(*places), running_by_user=users or {}, running_by_server=servers or {}, running_by_provider={})
 
 
 def chosen(queue: Queue, caps: Caps) -> list[tuple[int, int | None]]:
-    return [(g.user_id, g.guild_id) for g in choose(queue, caps)]
+    return [(g.user_id, g.guild_id) for g in choose(queue, caps, ROOM)]
 
 
 def test_the_server_with_the_fewest_running_comes_first() -> None:
@@ -70,6 +72,17 @@ def test_a_members_direct_messages_are_a_server_of_one() -> None:
     assert chosen(busy, MANY) == [(2, 20), (1, None)]
 
 
+def test_a_provider_gets_no_more_than_its_places_and_holds_up_nobody_else() -> None:
+    crowd = replace(queue((1, 10), (2, 20), (3, 30)), running_by_provider={"oxen": 1})
+    other = generation(job_id="k", user_id=4, guild_id=40, created_at=9, provider="oxlo")
+    crowd = replace(crowd, waiting=(*crowd.waiting, other))
+    assert [g.provider for g in choose(crowd, MANY, {"oxen": 2, "oxlo": 1})] == ["oxen", "oxlo"]
+
+
+def test_what_belongs_to_a_provider_that_cannot_be_asked_waits() -> None:
+    assert choose(queue((1, 10), (2, 20)), MANY, {}) == []
+
+
 _place = st.tuples(st.integers(1, 6), st.sampled_from([None, 10, 20, 30]))
 _caps = st.builds(Caps, per_user=st.integers(1, 4), per_server=st.integers(1, 6), total=st.integers(0, 10))
 
@@ -80,7 +93,7 @@ def test_caps_hold_whoever_waits_and_nothing_that_fits_is_left(
 ) -> None:
     users, servers = Counter(u for u, _ in running), Counter(s for _, s in running)
     crowd = queue(*places, users=dict(users), servers=dict(servers))
-    taken = choose(crowd, caps)
+    taken = choose(crowd, caps, ROOM)
     users.update(g.user_id for g in taken)
     servers.update(g.guild_id for g in taken)
     assert len(taken) <= max(0, caps.total - len(running))
@@ -89,7 +102,7 @@ def test_caps_hold_whoever_waits_and_nothing_that_fits_is_left(
         left = {g.job_id for g in crowd.waiting} - {g.job_id for g in taken}
         blocked = [g for g in crowd.waiting if users[g.user_id] >= caps.per_user or (g.guild_id and servers[g.guild_id] >= caps.per_server)]
         assert left <= {g.job_id for g in blocked}
-    assert choose(crowd, caps) == taken
+    assert choose(crowd, caps, ROOM) == taken
 
 
 @given(st.lists(_place, min_size=1, max_size=25), st.lists(_place, max_size=8))
@@ -101,4 +114,4 @@ def test_the_oldest_of_the_least_served_is_always_the_first(
     served = {g.job_id: users[g.user_id] if g.guild_id is None else servers[g.guild_id] for g in crowd.waiting}
     least = [g for g in crowd.waiting if served[g.job_id] == min(served.values())]
     fewest = min(users[g.user_id] for g in least)
-    assert choose(crowd, MANY)[0] == next(g for g in least if users[g.user_id] == fewest)
+    assert choose(crowd, MANY, ROOM)[0] == next(g for g in least if users[g.user_id] == fewest)

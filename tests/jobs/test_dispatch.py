@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.jobs.dispatch import Caps
+from bot.jobs.fair import Caps
 from bot.jobs.job import GenerationState, JobState
 from bot.jobs.pace import Pace
 from bot.store import jobs
@@ -166,7 +166,7 @@ async def test_what_is_not_taken_for_too_long_is_given_up(works: Works) -> None:
     works.clock.turn(GIVE_UP_MS + 1)
     async with works.at_work("dispatch"):
         ended = await works.until(job)
-    assert ended.generations[0].error == "The image service did not take the request for too long; your credits were given back."
+    assert ended.generations[0].error == "The image service did not finish this picture in time."
     assert await works.spent() == 0
 
 

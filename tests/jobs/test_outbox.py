@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.jobs.job import GenerationState, JobState, Outcome
 from bot.quota import MICRO
-from bot.store import jobs
+from bot.store import jobs, outbox
 from bot.store.engine import Store
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import order, run, seen
@@ -20,7 +20,7 @@ async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, 
 
 
 async def deliver(store: Store, job_id: str, message_id: int = 6, now: int = 4000) -> bool:
-    return await store.write(jobs.delivered, job_id, channel_id=5, message_id=message_id, now=now)
+    return await store.write(outbox.delivered, job_id, channel_id=5, message_id=message_id, now=now)
 
 
 async def test_a_job_is_delivered_once_and_keeps_its_message(store: Store) -> None:
@@ -30,7 +30,7 @@ async def test_a_job_is_delivered_once_and_keeps_its_message(store: Store) -> No
     job = await store.read(jobs.get, job_id)
     assert job is not None
     assert (job.state, job.place.message_id, job.delivered_at, job.place.token) == (JobState.DELIVERED, 6, 4000, None)
-    assert await store.read(jobs.outbox, 9999) == []
+    assert await store.read(outbox.due, 9999) == []
 
 
 async def test_an_open_job_cannot_be_delivered(store: Store) -> None:
@@ -41,15 +41,15 @@ async def test_an_open_job_cannot_be_delivered(store: Store) -> None:
 
 async def test_a_failed_post_is_tried_again_at_its_time(store: Store) -> None:
     job_id = await ended(store, now=3000)
-    await store.write(jobs.try_again, job_id, not_before=8000, stranded=False)
-    assert [len(await store.read(jobs.outbox, now)) for now in (7999, 8000)] == [0, 1]
-    assert [await store.read(jobs.next_due, now) for now in (7999, 8000)] == [8000, None]
+    await store.write(outbox.try_again, job_id, not_before=8000, stranded=False)
+    assert [len(await store.read(outbox.due, now)) for now in (7999, 8000)] == [0, 1]
+    assert [await store.read(outbox.next_due, now) for now in (7999, 8000)] == [8000, None]
 
 
 async def test_a_stranded_job_is_tried_again_and_can_still_be_delivered(store: Store) -> None:
     job_id = await ended(store)
-    await store.write(jobs.try_again, job_id, not_before=8000, stranded=True)
-    (job,) = await store.read(jobs.outbox, 8000)
+    await store.write(outbox.try_again, job_id, not_before=8000, stranded=True)
+    (job,) = await store.read(outbox.due, 8000)
     assert (job.state, job.attempts) == (JobState.STRANDED, 1)
     assert await deliver(store, job_id) is True
 
@@ -57,21 +57,21 @@ async def test_a_stranded_job_is_tried_again_and_can_still_be_delivered(store: S
 async def test_a_late_failure_does_not_bring_back_what_was_delivered(store: Store) -> None:
     job_id = await ended(store)
     await deliver(store, job_id)
-    await store.write(jobs.try_again, job_id, not_before=0, stranded=True)
-    assert await store.read(jobs.outbox, 9999) == []
+    await store.write(outbox.try_again, job_id, not_before=0, stranded=True)
+    assert await store.read(outbox.due, 9999) == []
 
 
 async def test_the_outbox_shows_the_oldest_first_and_a_few_at_a_time(store: Store) -> None:
     ids = [await ended(store, now=3000, price=0) for _ in range(4)]
-    shown = await store.read(jobs.outbox, 3000, limit=3)
+    shown = await store.read(outbox.due, 3000, limit=3)
     assert [job.id for job in shown] == sorted(ids)[:3]
 
 
 async def test_that_a_message_is_about_to_be_sent_is_remembered_until_it_is_known(store: Store) -> None:
     job_id = await ended(store)
     for since in (3500, None, 3600):
-        await store.write(jobs.posting, job_id, since)
-        (job,) = await store.read(jobs.outbox, 9999)
+        await store.write(outbox.posting, job_id, since)
+        (job,) = await store.read(outbox.due, 9999)
         assert job.posting_since == since
     await deliver(store, job_id)
     assert (await store.read(jobs.in_state, JobState.DELIVERED))[0].posting_since is None
@@ -86,11 +86,11 @@ async def test_an_inline_picture_is_kept_until_it_is_shown(store: Store) -> None
 
 async def test_a_picture_that_is_taken_away_is_taken_away_here_too(store: Store) -> None:
     stranded = await ended(store, outcome=MADE_INLINE)
-    assert await store.write(jobs.taken_away, stranded) is False  # never shown, and a way may still open
-    await store.write(jobs.try_again, stranded, not_before=0, stranded=True)
-    assert [await store.write(jobs.taken_away, stranded) for _ in range(2)] == [True, False]
+    assert await store.write(outbox.taken_away, stranded) is False  # never shown, and a way may still open
+    await store.write(outbox.try_again, stranded, not_before=0, stranded=True)
+    assert [await store.write(outbox.taken_away, stranded) for _ in range(2)] == [True, False]
     assert await store.read(jobs.picture_of, stranded, 0) is None
-    assert await store.read(jobs.outbox, 9999) == []
+    assert await store.read(outbox.due, 9999) == []
 
 
 async def test_references_are_forgotten_after_their_time_and_not_before_the_answer(store: Store) -> None:
@@ -99,7 +99,7 @@ async def test_references_are_forgotten_after_their_time_and_not_before_the_answ
         await store.write(jobs.add, job, [PICTURE], bucket=TEN, max_waiting=8, now=1000)
     await store.write(jobs.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
     await deliver(store, shown.id, now=4000)
-    assert [await store.write(jobs.forget_references, before) for before in (4000, 4001)] == [0, 1]
+    assert [await store.write(outbox.forget_references, before) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.references_of, waiting.id) == [PICTURE]
 
 
@@ -138,5 +138,5 @@ async def test_a_members_jobs_are_listed_newest_first(store: Store) -> None:
 async def test_a_fresh_link_replaces_the_old_one(store: Store) -> None:
     job_id = await ended(store)
     await store.write(jobs.refresh_url, job_id, 0, "https://example.com/fresh.png")
-    (job,) = await store.read(jobs.outbox, 9999)
+    (job,) = await store.read(outbox.due, 9999)
     assert job.generations[0].result_url == "https://example.com/fresh.png"

@@ -114,4 +114,4 @@ async def test_the_models_of_the_last_run_serve_until_new_ones_come(works: Works
     assert next_run.models.offered == ()
     await next_run.models.load()
     assert next_run.models.title(MODEL) == works.models.title(MODEL)
-    assert await works.store.read(keepsakes.get, "models")
+    assert await works.store.read(keepsakes.get, "models:oxen")

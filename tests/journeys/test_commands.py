@@ -14,6 +14,7 @@ from tests.journeys.conftest import Ask
 from tests.street import Street, street_person, with_picture
 
 DEV = "flux-2-dev"
+SD = "stable-diffusion-1.5"
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
@@ -112,6 +113,17 @@ async def test_an_edit_starts_from_the_given_picture(street: Street, ada: Person
     assert len(made["input_image"]) == 1
 
 
+async def test_strength_says_how_much_an_edit_changes(street: Street) -> None:
+    oxlo = {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
+    async with street.house(settings=oxlo), street_person(street, "Ada") as ada:
+        day = ada.upload("day.png", picture())
+        offers = await ada.autocomplete("edit", "strength", prompt="night", model=SD, strength="0.6")
+        await ada.slash("edit", prompt="night", image=day, model=SD, strength=offers[0]["value"])
+        await ada.message(with_picture)
+        (edit,) = street.images.received("POST", "/v1/images/edits")
+        assert (edit.json["model"], edit.json["strength"]) == (SD, 0.6)
+
+
 async def test_a_private_picture_is_seen_by_its_member_alone(ada: Person, ben: Person, asked: Ask) -> None:
     message = await asked(private=True)
     assert message.ephemeral
@@ -139,6 +151,7 @@ async def test_nobody_is_pinged_by_a_prompt(asked: Ask) -> None:
         ({"more": "disable_safety_checker=true", "model": DEV}, "disable_safety_checker"),
         ({"seed": -1}, "seed"),
         ({"prompt": "   "}, "prompt"),
+        ({"strength": "0.5"}, "FLUX.2 Klein 4B has no option strength"),
     ],
 )
 async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(

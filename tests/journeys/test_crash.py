@@ -24,14 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def doomed_house(street: Street) -> AsyncIterator[asyncio.subprocess.Process]:
+async def doomed_house(street: Street, **overrides: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A bot in its own process, that is killed at the end of the block at the latest."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.journeys.house_process",
         cwd=ROOT,
-        env={**os.environ, **street.environment()},
+        env={**os.environ, **street.environment(**overrides)},
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
@@ -151,10 +151,10 @@ async def test_killed_again_and_again_at_random_moments(street: Street, seed: in
             await all_is_well(house, street, ada, jobs=accepted)
 
 
-async def ask(person: Person) -> bool:
+async def ask(person: Person, **options: str) -> bool:
     """Ask for a picture; whether an answer came before the kill."""
     try:
-        await person.slash("generate", prompt="a red fox in the snow")
+        await person.slash("generate", prompt="a red fox in the snow", **options)
     except NotDoneError:
         return False
     return True

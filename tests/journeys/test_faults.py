@@ -77,6 +77,8 @@ TOLD = [
 ELSEWHERE = {  # told in tests of their own below
     "generation-stuck",
     "models-down",
+    "oxen-down",
+    "oxlo-down",
     "session-lost",
     "channel-closed",
     "message-gone",

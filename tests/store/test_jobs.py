@@ -11,7 +11,7 @@ import pytest
 from bot.errors import OutOfCredit, TooManyWaiting
 from bot.jobs.job import GenerationState, JobState, Outcome
 from bot.quota import MICRO
-from bot.store import jobs
+from bot.store import jobs, outbox
 from bot.store.engine import Store
 from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import check_the_books, entries, money, order, run, seen, states
@@ -140,13 +140,13 @@ async def test_ends_that_disagree_are_booked_by_the_first(store: Store) -> None:
 async def test_two_last_pictures_that_end_together_make_the_job_deliverable(store: Store) -> None:
     ended = [await run(store, await order(store, new_job(pictures=2, price=0))) for _ in range(10)]
     await asyncio.gather(*(store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in ended for n in (0, 1)))
-    assert sorted(job.id for job in await store.read(jobs.outbox, 3000)) == sorted(job.id for job in ended)
+    assert sorted(job.id for job in await store.read(outbox.due, 3000)) == sorted(job.id for job in ended)
 
 
 async def test_a_job_with_one_open_picture_is_not_deliverable(store: Store) -> None:
     job = await run(store, await order(store, new_job(pictures=2)))
     await store.write(jobs.settle, job.id, 1, SUCCEEDED, 3000)
-    assert await store.read(jobs.outbox, 9999) == []
+    assert await store.read(outbox.due, 9999) == []
     assert await money(store) == (8, 1, 1)
 
 
