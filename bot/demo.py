@@ -1,4 +1,4 @@
-"""`python -m bot demo`: the local Discord and image API in one process, the ordinary bot in another, and nothing kept afterwards."""
+"""`python -m bot demo`: the local Discord and image APIs in one process, the ordinary bot in another, and nothing kept afterwards."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ _OUT = Path("out")
 _READY_S = 60.0  # for a slow machine's first start
 _STOP_S = 20.0  # then a process is killed; longer than the grace that the bot gives its work
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PASSED_ON = frozenset(
-    {"OXEN_MODE", "REFERENCE_MODE", "DEFAULT_MODEL", "LOG_LEVEL", "LOG_FORMAT"}
-)  # settings that the caller may choose here
+# Settings that the caller may choose here.
+_PASSED_ON = frozenset({"OXEN_MODE", "REFERENCE_MODE", "DEFAULT_MODEL", "FALLBACK_MODELS", "UNCERTAIN_CALLS", "LOG_LEVEL", "LOG_FORMAT"})
 
 T = TypeVar("T")
 Say = Callable[[str], None]  # to the person at the terminal
@@ -43,7 +42,7 @@ async def stay(port: int | None, *, say: Say, show_log: Say | None) -> int:
 
 
 async def once(*, say: Say, show_log: Say | None) -> int:
-    """Let one visitor make and edit a picture, and write both to `out/`. Returns the exit code; raises `EaselError` where it fails."""
+    """Let one visitor make and edit a picture at each image API, and write them to `out/`. Returns the exit code; raises `EaselError`."""
     return await _until_signalled(_once(say, show_log), stopped=1)
 
 
@@ -236,6 +235,8 @@ def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
         "DISCORD_CDN_HOSTS": addresses["discord_cdn_host"],
         "OXEN_API_KEY": addresses["images_key"],
         "OXEN_BASE_URL": addresses["images_url"],
+        "OXLO_API_KEY": addresses["openai_key"],
+        "OXLO_BASE_URL": addresses["openai_url"],
         "DATA_DIR": str(data_dir),
     }
 

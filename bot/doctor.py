@@ -8,20 +8,17 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import SecretStr
 from yarl import URL
 
-from bot import quota
-from bot.config import OxenMode, Settings
-from bot.errors import EaselError, InUse, InvalidRequest, ProviderAccount, ProviderBusy
+from bot import doctor_images
+from bot.config import Settings
+from bot.errors import EaselError, InUse
+from bot.findings import Finding, Found, Mark, some
 from bot.images.addresses import is_public
-from bot.images.catalog import Catalog
-from bot.images.oxen import Oxen
 from bot.log import Redactor
 from bot.portal import NEEDED, PERMISSIONS, Place, Portal
 from bot.store import keepsakes
@@ -29,25 +26,6 @@ from bot.store.engine import open_store
 
 _LIMIT_S = 30.0  # for one check
 _PLACES_MAX = 25  # servers that are looked at
-_NAMES_MAX = 6  # channels that one line names
-
-
-class Mark(StrEnum):
-    OK = "ok"  # as it should be
-    WARN = "warn"  # it works, but there is something to know
-    BAD = "bad"  # the bot cannot do its work
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of the report."""
-
-    mark: Mark
-    what: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.mark:<4}  {self.what}: {self.text}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +34,15 @@ class _Bag:
 
     settings: Settings
     portal: Portal
-    provider: Oxen
     session: aiohttp.ClientSession
 
 
-Found = tuple[Mark, str]
 Check = Callable[[_Bag], Awaitable[Iterable[Found]]]
 
 
 async def examine(settings: Settings, *, show: Callable[[Finding], object], limit_s: float = _LIMIT_S) -> bool:
     """Make every check, show the findings in the order of the table, and return whether nothing is bad."""
-    redact = Redactor(value.get_secret_value() for _, value in settings if isinstance(value, SecretStr))
+    redact = Redactor(settings.secrets)
     fine = True
     async with _bag(settings) as bag:
         tasks = [(what, asyncio.create_task(_make(check, bag, limit_s), name=f"check {what}")) for what, check in CHECKS]
@@ -80,14 +56,7 @@ async def examine(settings: Settings, *, show: Callable[[Finding], object], limi
 @asynccontextmanager
 async def _bag(settings: Settings) -> AsyncIterator[_Bag]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, Portal.open(settings) as portal:
-        provider = Oxen(
-            session=session,
-            base_url=settings.oxen_base_url,
-            api_key=settings.oxen_api_key.get_secret_value(),
-            namespace=settings.oxen_namespace,
-            attempts=1,
-        )
-        yield _Bag(settings=settings, portal=portal, provider=provider, session=session)
+        yield _Bag(settings=settings, portal=portal, session=session)
 
 
 async def _make(check: Check, bag: _Bag, limit_s: float) -> Iterable[Found]:
@@ -107,10 +76,10 @@ async def _make(check: Check, bag: _Bag, limit_s: float) -> Iterable[Found]:
 async def _settings(bag: _Bag) -> Iterable[Found]:
     given = sorted(name.upper() for name in bag.settings.model_fields_set)
     found = [(Mark.OK, f"they can all be read; given are {', '.join(given)}.")]
-    for name, value in (("DISCORD_API_URL", bag.settings.discord_api_url), ("OXEN_BASE_URL", bag.settings.oxen_base_url)):
+    for name, value in (("DISCORD_API_URL", bag.settings.discord_api_url), *doctor_images.addresses(bag.settings)):
         host = urlsplit(value).hostname or ""
         if value.startswith("http://") and not await _is_here(host):
-            found.append((Mark.WARN, f"{name} is plain http, so the secret sent to {host} can be read on its way; use https."))
+            found.append((Mark.WARN, f"{name} is plain http, so what is sent to {host}, secrets too, can be read on its way; use https."))
     return found
 
 
@@ -170,40 +139,18 @@ async def _gateway(bag: _Bag) -> Iterable[Found]:
     return [(mark, f"it greets us; {limit.remaining} of {limit.total} starts are left today.")]
 
 
-async def _image_api(bag: _Bag) -> Iterable[Found]:
-    try:
-        await bag.provider.list_generations()
-        raw = await bag.provider.models()
-    except ProviderAccount:
-        return [(Mark.BAD, "it refuses OXEN_API_KEY, or its account has no credit left; look at your account there.")]
-    except ProviderBusy:
-        return [(Mark.BAD, "OXEN_BASE_URL does not answer as the image API does; is the address right, and is the service up?")]
-    settings = bag.settings
-    catalog = Catalog.read(raw, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
-    priced = [model for model in catalog.models if model.price_microcredits is not None]
-    count = (
-        Mark.OK,
-        f"it takes the key and offers {len(catalog)} models that make pictures, {len(priced)} of them with a price per picture.",
-    )
-    return [count, _default_model(settings, catalog)]
+async def _image_apis(bag: _Bag) -> Iterable[Found]:
+    return await doctor_images.look_at_apis(bag.settings, bag.session)
 
 
 async def _event_stream(bag: _Bag) -> Iterable[Found]:
-    if bag.settings.oxen_mode is not OxenMode.EVENTS:
-        return [(Mark.OK, f"not used, because OXEN_MODE is {bag.settings.oxen_mode}.")]
-    try:
-        async with bag.provider.listen():
-            return [(Mark.OK, "it is open; finished pictures are heard of at once.")]
-    except ProviderAccount:
-        return [(Mark.BAD, "it refuses OXEN_API_KEY.")]
-    except ProviderBusy:
-        return [(Mark.WARN, "it cannot be had now; pictures still come, but are asked for every few seconds until it is back.")]
+    return await doctor_images.look_at_stream(bag.settings, bag.session)
 
 
 async def _hosts(bag: _Bag) -> Iterable[Found]:
     settings = bag.settings
-    own = urlsplit(settings.oxen_base_url).netloc
-    results = f"only {', '.join(settings.result_hosts)}" if settings.result_hosts else "any public https address that the image API names"
+    own = ", ".join(dict.fromkeys(urlsplit(address).netloc for _, address in doctor_images.addresses(settings)))
+    results = f"only {', '.join(settings.result_hosts)}" if settings.result_hosts else "any public https address that an image API names"
     found = [(Mark.OK, f"results are fetched from {results}, and from {own}; references from {', '.join(settings.discord_cdn_hosts)}.")]
     named = {"DISCORD_CDN_HOSTS": settings.discord_cdn_hosts, "RESULT_HOSTS": settings.result_hosts}
     for setting, hosts in named.items():
@@ -223,7 +170,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("commands", _commands),
     ("permissions", _permissions),
     ("gateway", _gateway),
-    ("image API", _image_api),
+    ("image APIs", _image_apis),
     ("event stream", _event_stream),
     ("picture hosts", _hosts),
 )
@@ -244,23 +191,9 @@ def _rights(place: Place) -> list[Found]:
         return [(Mark.WARN, f"{place.name}: {meanings}. Give the bot's role these rights, or invite it anew with `python -m bot invite`.")]
     narrow = [f"#{name}" for name, rights in place.channels if rights & NEEDED != NEEDED]
     if narrow:
-        names = ", ".join(narrow[:_NAMES_MAX]) + (" and more" if len(narrow) > _NAMES_MAX else "")
-        return [(Mark.WARN, f"{place.name}: fine, but the rules of {names} take rights away; late pictures go to direct messages there.")]
+        told = f"fine, but the rules of {some(narrow)} take rights away; late pictures go to direct messages there."
+        return [(Mark.WARN, f"{place.name}: {told}")]
     return [(Mark.OK, f"{place.name}: everything that is needed.")]
-
-
-def _default_model(settings: Settings, catalog: Catalog) -> Found:
-    try:
-        model = catalog.get(settings.default_model)
-    except InvalidRequest:
-        return Mark.BAD, f"DEFAULT_MODEL {settings.default_model} is not offered; choose one that /models lists."
-    if model.price_microcredits is None:
-        return Mark.BAD, f"DEFAULT_MODEL {model.title} has no price per picture; name one in MODEL_PRICES ({model.id}=credits)."
-    price, bucket = model.price_microcredits, quota.microcredits(settings.quota_credits)
-    told = f"DEFAULT_MODEL {model.title} costs {quota.in_credits(price, up=True)} credits a picture"
-    if price > bucket:
-        return Mark.BAD, f"{told}, more than a full bucket holds; raise QUOTA_CREDITS."
-    return Mark.OK, f"{told}; a full bucket pays for {bucket // price} of them." if price else f"{told}."
 
 
 def _missing_file(database: str) -> Path | None:

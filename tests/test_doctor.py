@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from bot import doctor, portal
-from bot.doctor import CHECKS, Finding, Mark
+from bot.doctor import CHECKS
 from bot.errors import EaselError
+from bot.findings import Finding, Mark
 from bot.portal import NEEDED, PERMISSIONS
 from bot.store.engine import migrate, open_store
 from tests.street import Street
@@ -41,8 +43,11 @@ async def test_a_healthy_street_has_nothing_bad(examine: Examine) -> None:
 
 
 async def test_no_secret_is_shown(examine: Examine, street: Street) -> None:
-    told = "\n".join(map(str, await examine()))
-    assert [secret for secret in (street.discord.token, street.images.key) if secret in told] == []
+    key = "the-key-of-an-endpoint"
+    endpoint = {"name": "local", "base_url": "http://127.0.0.1:1", "key": key, "models": [{"id": key}]}
+    told = "\n".join(map(str, await examine(OXLO_API_KEY=street.images.openai_key, OPENAI_ENDPOINTS=json.dumps([endpoint]))))
+    secrets = (street.discord.token, street.images.key, street.images.openai_key, key)
+    assert [secret for secret in secrets if secret in told] == []
 
 
 @pytest.mark.parametrize(
@@ -51,12 +56,13 @@ async def test_no_secret_is_shown(examine: Examine, street: Street) -> None:
         ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: DISCORD_TOKEN is refused by Discord; copy it anew"),
         ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
         ({"DISCORD_GATEWAY_URL": "ws://127.0.0.1:1/"}, "gateway", "DISCORD_GATEWAY_URL does not answer as Discord does"),
-        ({"OXEN_API_KEY": "wrong"}, "image API", "it refuses OXEN_API_KEY"),
+        ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),
         ({"OXEN_API_KEY": "wrong"}, "event stream", "bad   event stream: it refuses OXEN_API_KEY"),
-        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image API", "OXEN_BASE_URL does not answer"),
+        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "OXEN_BASE_URL does not answer"),
+        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "cannot be looked up while Oxen.ai lists no models"),
         ({"OXEN_MODE": "poll"}, "event stream", "ok    event stream: not used, because OXEN_MODE is poll."),
-        ({"DEFAULT_MODEL": "no-such-model"}, "image API", "DEFAULT_MODEL no-such-model is not offered"),
-        ({"QUOTA_CREDITS": "1"}, "image API", "costs 1.4 credits a picture, more than a full bucket holds; raise QUOTA_CREDITS"),
+        ({"DEFAULT_MODEL": "no-such-model"}, "image APIs", "DEFAULT_MODEL no-such-model is not offered"),
+        ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits a picture, more than a full bucket holds; raise QUOTA_CREDITS"),
         ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "picture hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
         ({"RESULT_HOSTS": "127.0.0.1"}, "picture hosts", "results are fetched from only 127.0.0.1"),
         ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
@@ -69,7 +75,7 @@ async def test_what_is_wrong_is_named_with_what_to_do(examine: Examine, override
 @pytest.mark.faults("key-refused")
 async def test_a_refused_key_is_bad(examine: Examine) -> None:
     findings = await examine()
-    assert "bad   image API: it refuses OXEN_API_KEY" in about(findings, "image API")
+    assert "bad   image APIs: Oxen.ai: it refuses OXEN_API_KEY" in about(findings, "image APIs")
 
 
 @pytest.mark.faults("events-refused")
@@ -79,7 +85,7 @@ async def test_without_the_stream_it_still_works(examine: Examine) -> None:
 
 @pytest.mark.faults("models-down")
 async def test_without_the_models_it_does_not(examine: Examine) -> None:
-    assert "bad   image API: OXEN_BASE_URL does not answer" in about(await examine(), "image API")
+    assert "bad   image APIs: Oxen.ai: OXEN_BASE_URL does not answer" in about(await examine(), "image APIs")
 
 
 @pytest.mark.faults("images-error")

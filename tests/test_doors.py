@@ -193,10 +193,11 @@ async def test_invite_prints_both_addresses(street: Street, folder: Path) -> Non
 # --- the demo ----------------------------------------------------------------------------------------------------------
 
 
-async def test_demo_once_writes_two_pictures(folder: Path) -> None:
+async def test_demo_once_writes_two_pictures_of_each_image_api(folder: Path) -> None:
     ran = await run("demo", "--once", folder=folder, environ={"DISCORD_TOKEN": "not-for-the-demo"})
     assert ran.code == 0, ran.err
     assert [size_px(folder / "out" / name) for name in ("generate.png", "edit.png")] == [(768, 432), (768, 432)]
+    assert [size_px(folder / "out" / name) for name in ("oxlo-generate.png", "oxlo-edit.png")] == [(512, 512), (512, 512)]
     assert "Everything is as it should be." in ran.out
 
 

@@ -15,6 +15,8 @@ from bot import config
 from bot.__main__ import VERBS
 from bot.config import Settings
 from bot.example import render
+from bot.images.catalog import Catalog
+from bot.images.known import models_of
 
 PROJECT = Path(__file__).parent.parent
 NOT_OURS = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "data", "out"}
@@ -25,7 +27,9 @@ ROOMS = {
     "bot.__main__": ("doors", 6),
     "bot.demo": ("doors", 6),
     "bot.doctor": ("doors", 6),
+    "bot.doctor_images": ("doors", 6),
     "bot.example": ("doors", 6),
+    "bot.findings": ("doors", 6),
     "bot.portal": ("doors", 6),
     "bot.app": ("app", 5),
     "bot.client": ("front", 4),
@@ -37,8 +41,10 @@ ROOMS = {
     "bot.quota": ("ground", 1),
     "bot.clock": ("ground", 1),
     "bot.config": ("ground", 1),
+    "bot.endpoints": ("ground", 1),
     "bot.errors": ("ground", 1),
     "bot.log": ("ground", 1),
+    "bot.metrics": ("ground", 1),
     "bot": ("ground", 1),
 }
 SPEAKS_DISCORD = ("cogs", "bot.client")  # cogs.post is the delivery adapter
@@ -200,6 +206,27 @@ def test_the_readme_s_verbs_exist() -> None:
 
 def test_the_readme_tells_of_every_verb() -> None:
     assert {verb.name for verb in VERBS} - readme_commands("python -m bot") == set()
+
+
+def test_the_readme_s_endpoints_can_be_set() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
+    settings = config.load({"DISCORD_TOKEN": "a", "OPENAI_ENDPOINTS": example}, env_file=None)
+    catalog = Catalog.merge({each.name: models_of(each) for each in settings.endpoints}, credit_usd=0.01, model_prices={})
+    assert [endpoint.name for endpoint in settings.endpoints] == ["openai", "localai", "sdcpp"]
+    assert all(model.price_microcredits is not None for model in catalog.models)
+
+
+def test_the_readme_s_map_is_true() -> None:
+    text = (PROJECT / "README.md").read_text("utf-8").partition("## The map of the house")[2]
+    listed = re.findall(
+        r"^  (\S+)", text.partition("```\n")[2].partition("```")[0].replace("    desk.py", "  images/desk.py"), re.MULTILINE
+    )
+    assert [name for name in listed if not (PROJECT / "bot" / name).exists()] == []
+
+
+def test_the_readme_names_only_settings_that_exist() -> None:
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", (PROJECT / "README.md").read_text("utf-8")))
+    assert named - config.NAMES == set()
 
 
 def test_every_make_target_says_what_it_does() -> None:
