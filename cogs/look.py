@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from discord.utils import escape_markdown, escape_mentions
 
+from bot.endpoints import TITLES
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from bot.images.values import show
@@ -191,7 +192,8 @@ def model_line(model: ModelInfo, *, default: bool) -> str:
     references = "takes references" if model.takes_references else "from words only"
     mark = " (default)" if default else ""
     summary = f"\n{quoted(model.summary, limit=160)}" if model.summary else ""
-    return f"**{model.title}**{mark} · {price(model)} · {references}{summary}\n-# `{model.id}` · {names or 'no options'}"
+    provider = TITLES.get(model.provider, model.provider)
+    return f"**{model.title}**{mark} · {provider} · {price(model)} · {references}{summary}\n-# `{model.id}` · {names or 'no options'}"
 
 
 def price(model: ModelInfo) -> str:

@@ -23,6 +23,7 @@ from sandbox.discord.world import World
 from sandbox.faults import Switchboard
 
 _HEARTBEAT_MS = 41_250
+_ACK_DELAY_S = 0.02  # as long as any network takes; an answer that outruns the client's own note of having asked looks 41 s late
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that comes back
 
 
@@ -164,7 +165,7 @@ class Gateway:
 
     def _obey(self, connection: _Connection, op: Op, data: Any) -> Close | None:
         if op is Op.HEARTBEAT:
-            connection.send_op(Op.HEARTBEAT_ACK)
+            asyncio.get_running_loop().call_later(_ACK_DELAY_S, connection.send_op, Op.HEARTBEAT_ACK)
         elif op is Op.IDENTIFY:
             return self._identify(connection, data)
         elif op is Op.RESUME:

@@ -236,7 +236,7 @@ async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
     await ada.slash("models")
     text = (await ada.message(lambda m: "## Models" in m.text)).text
     assert "FLUX.2 Klein 4B" in text
-    assert "(default) · 1.4 credits a picture" in text
+    assert "(default) · Oxen.ai · 1.4 credits a picture" in text
     assert "text" not in text.lower().split("## models")[0]
 
 
