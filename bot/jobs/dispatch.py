@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -89,27 +89,18 @@ class Dispatch:
     async def turn(self) -> None:
         """One look at the queue: send what may be sent, find stand-ins, look for what was lost."""
         now = self._clock()
-        queue = self._without_busy(await self._store.read(jobs.queue, now))
+        busy = self._crew.at_work()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
+        queue = _without(busy, await self._store.read(jobs.queue, now))
+        lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
         places = {name: desk.places for name, desk in self._desks.items() if desk.ready()}
         for generation in choose(queue, self._rules.caps, places):
             self._crew.put_to_work(_key(generation), self._begin(generation))
+        for generation in lost:
+            if generation.not_before <= now and _key(generation) not in busy:
+                self._crew.put_to_work(_key(generation), self._look(generation))
         for generation in queue.waiting:
             if self._desk(generation).away_since is not None:
                 await self._redirect(generation, now)
-        for generation in await self._store.read(jobs.under_way, GenerationState.SUBMITTING):
-            if generation.not_before <= now and not self._crew.busy(_key(generation)):
-                self._crew.put_to_work(_key(generation), self._look(generation))
-
-    def _without_busy(self, queue: Queue) -> Queue:
-        """What the crew has in hand still waits in the store for its turn at the desk; it counts as running."""
-        busy = [g for g in queue.waiting if self._crew.busy(_key(g))]
-        return replace(
-            queue,
-            waiting=tuple(g for g in queue.waiting if not self._crew.busy(_key(g))),
-            running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in busy),
-            running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in busy),
-            running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in busy),
-        )
 
     def _desk(self, generation: Generation) -> Desk:
         return self._desks[generation.provider]
@@ -119,7 +110,7 @@ class Dispatch:
     async def _begin(self, generation: Generation) -> None:
         """Only what has its turn is marked as being sent: what is marked may have been paid."""
         await self._desk(generation).take_turn()
-        if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock()):
+        if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), model=generation.model):
             await self._send(generation)
 
     async def _send(self, generation: Generation) -> None:
@@ -247,6 +238,18 @@ class Dispatch:
             for generation in await self._store.read(jobs.under_way, state):
                 if generation.provider not in self._desks:
                     await self._fail(generation, Failure.FAULT, _MOVED_OUT)
+
+
+def _without(busy: frozenset[Hashable], queue: Queue) -> Queue:
+    """What the crew has in hand may still wait in the store for its turn at the desk; it counts as running."""
+    in_hand = [g for g in queue.waiting if _key(g) in busy]
+    return replace(
+        queue,
+        waiting=tuple(g for g in queue.waiting if _key(g) not in busy),
+        running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in in_hand),
+        running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in in_hand),
+        running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in in_hand),
+    )
 
 
 def _key(generation: Generation) -> tuple[str, int]:

@@ -86,8 +86,9 @@ class Crew:
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         self._closing = False
 
-    def busy(self, key: Hashable) -> bool:
-        return key in self._tasks
+    def at_work(self) -> frozenset[Hashable]:
+        """The keys at work now. Taken before the store is read, it tells which of the rows read may be stale."""
+        return frozenset(self._tasks)
 
     def put_to_work(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
         """Start `work`; drop it where this key is at work already, or the crew is going home."""

@@ -80,9 +80,13 @@ def answered(conn: Connection, job_id: str, message_id: int) -> None:
 # Whatever takes several rows takes them in this order: job, generations, account. Otherwise two could wait for each other (PostgreSQL).
 
 
-def start(conn: Connection, job_id: str, n: int, now: int) -> bool:
-    """Mark a waiting generation as being sent; from here on it may have arrived. False where it no longer waits."""
-    return _step(conn, job_id, n, GenerationState.SUBMITTING, submitted_at=now, lookups=0, not_before=0)
+def start(conn: Connection, job_id: str, n: int, now: int, *, model: str | None = None) -> bool:
+    """Mark a waiting generation as being sent; from here on it may have arrived.
+
+    False where it no longer waits for this: it was sent meanwhile and put back with a pause, or given to another `model`.
+    """
+    guards = [generations.c.not_before <= now, *([] if model is None else [generations.c.model == model])]
+    return _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, lookups=0, not_before=0)
 
 
 def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
@@ -264,9 +268,9 @@ def _is(job_id: str, n: int) -> ColumnElement[bool]:
     return and_(generations.c.job_id == job_id, generations.c.n == n)
 
 
-def _step(conn: Connection, job_id: str, n: int, then: GenerationState, **values: Any) -> bool:
+def _step(conn: Connection, job_id: str, n: int, then: GenerationState, *guards: ColumnElement[bool], **values: Any) -> bool:
     """One legal transition, guarded in the statement itself."""
-    guarded = and_(_is(job_id, n), generations.c.state.in_(sources(then)))
+    guarded = and_(_is(job_id, n), generations.c.state.in_(sources(then)), *guards)
     return conn.execute(update(generations).where(guarded).values(state=then, **values)).rowcount == 1
 
 

@@ -81,7 +81,7 @@ async def test_one_failure_does_not_end_the_others() -> None:
     crew.put_to_work(1, note(done, "sound", door))
     await crew.finish(1)
     assert done == ["sound"]
-    assert not crew.busy(0)
+    assert 0 not in crew.at_work()
 
 
 async def test_a_crew_going_home_ends_what_is_late_and_begins_nothing() -> None:
@@ -93,7 +93,7 @@ async def test_a_crew_going_home_ends_what_is_late_and_begins_nothing() -> None:
     door.set()
     await asyncio.sleep(0)
     assert done == []
-    assert not any(crew.busy(name) for name in ("late", "never begun", "after"))
+    assert crew.at_work() == frozenset()
 
 
 async def test_a_key_has_one_lock() -> None:

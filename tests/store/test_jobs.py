@@ -75,6 +75,22 @@ async def test_fifty_orders_at_once_never_exceed_the_queue_of_one_member(store: 
 # --- a generation's steps --------------------------------------------------------------------------------------------
 
 
+async def test_what_was_put_back_is_not_started_before_its_pause_is_over(store: Store) -> None:
+    job = await order(store, new_job())
+    await store.write(jobs.start, job.id, 0, 2000)
+    await store.write(jobs.put_back, job.id, 0, not_before=9000, now=2000)
+    assert not await store.write(jobs.start, job.id, 0, 8999)  # by somebody who had read it earlier
+    assert await store.write(jobs.start, job.id, 0, 9000)
+
+
+async def test_what_was_given_to_another_model_is_not_started_for_the_first(store: Store) -> None:
+    job = await order(store, new_job())
+    other = jobs.Route(model="other", api_model="o", provider="oxlo", seed=None, params={})
+    assert await store.write(jobs.reroute, job.id, 0, other=other)
+    assert not await store.write(jobs.start, job.id, 0, 2000, model=job.model)
+    assert await store.write(jobs.start, job.id, 0, 2000, model="other")
+
+
 async def test_a_generation_is_started_once(store: Store) -> None:
     job = await order(store, new_job())
     assert sum(await asyncio.gather(*(store.write(jobs.start, job.id, 0, 2000) for _ in range(8)))) == 1
