@@ -28,14 +28,19 @@ async def test_no_secret_is_ever_logged(street: Street, form: str) -> None:
             env={**os.environ, **street.environment(**settings)},
             stderr=stderr,
         )
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        await online(ada)
-        for fault in ("token-expired", "key-refused", "discord-error"):
-            street.switchboard.turn_on(fault, times=1)
-            await ada.slash("generate", prompt=f"a fox, {fault}")
-            await ada.message(lambda m, fault=fault: finished(m) and fault in m.content)  # type: ignore[misc]
-    process.terminate()
-    assert await process.wait() == 0
+    try:
+        async with Person.connect(street.discord.url, "Ada") as ada:
+            await online(ada)
+            for fault in ("token-expired", "key-refused", "discord-error"):
+                street.switchboard.turn_on(fault, times=1)
+                await ada.slash("generate", prompt=f"a fox, {fault}")
+                await ada.message(lambda m, fault=fault: finished(m) and fault in m.content)  # type: ignore[misc]
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:  # a test that failed leaves nobody behind
+            process.kill()
+            await process.wait()
     written = log.read_text()
     assert "ordered" in written
     assert [secret for secret in (street.discord.token, KEY) if secret in written] == []
