@@ -147,6 +147,8 @@ class Dispatch:
         if now - generation.created_at > self._rules.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
             return
+        if not self._studio.models.offered:
+            return  # no list was ever read, so nobody is known who could stand in
         answering = {name for name, desk in self._desks.items() if desk.away_since is None}
         references = await self._store.read(jobs.reference_count, generation.job_id)
         catalog = self._studio.models.catalog
