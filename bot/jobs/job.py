@@ -112,6 +112,18 @@ class Reference:
     height_px: int
     url: str | None = None  # Discord's link to the same picture, if it can be passed on
     url_expires_at: int | None = None  # Unix ms
+    owner_id: int | None = None  # the member whose picture this is, where it is not the asker's own upload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Whose picture an edit starts from, and where it stands."""
+
+    owner_id: int  # who asked for it; of a picture that Easel did not make: who posted it
+    channel_id: int
+    message_id: int
+    job_id: str | None = None  # of a picture that Easel made
+    n: int | None = None  # which of that job's pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +139,8 @@ class Place:
     token_expires_at: int = 0  # Unix ms
     upload_limit_bytes: int = 10 * 1024 * 1024
     private: bool = False  # ephemeral, and after the token's life a direct message; never a public one
+    locale: str | None = None  # the member's language, as Discord names it
+    reply_to: int | None = None  # the message that the answer replies to: of a request that had no interaction
 
     def token_lives(self, now: int) -> bool:
         return self.token is not None and now < self.token_expires_at
@@ -175,6 +189,11 @@ class Job:
     created_at: int
     spoiler: bool = False
     parent_id: str | None = None  # the job whose picture or request this one starts from
+    parent_n: int | None = None  # which of its pictures
+    origin_channel_id: int | None = None  # where the picture stands that this one was made from
+    origin_message_id: int | None = None
+    reaction: str | None = None  # the emoji that asked for it, on the origin
+    ping_promised: bool = False  # it takes long: its member was promised to be called when it is there
     cancel_requested_at: int | None = None
     delivered_at: int | None = None
     attempts: int = 0  # how often delivery was tried
@@ -191,6 +210,13 @@ class Job:
         return tuple(g for g in self.generations if g.state not in ENDED)
 
     @property
+    def origin_url(self) -> str | None:
+        """A link to the message of the picture that this one was made from."""
+        if self.origin_message_id is None:
+            return None
+        return message_url(self.place.guild_id, self.origin_channel_id, self.origin_message_id)
+
+    @property
     def spent(self) -> int:
         """Microcredits that the job has cost so far; a picture that proved unusable was given back."""
         return sum(g.price for g in self.succeeded if g.error is None)
@@ -199,3 +225,8 @@ class Job:
 def job_state(generations: Iterable[GenerationState]) -> JobState:
     """Open while any generation is; deliverable once the last has ended."""
     return JobState.DELIVERABLE if all(state in ENDED for state in generations) else JobState.OPEN
+
+
+def message_url(guild_id: int | None, channel_id: int | None, message_id: int) -> str:
+    """Discord's link to a message."""
+    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"

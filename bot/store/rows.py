@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, select
 from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Place, Reference
 from bot.store.tables import generations, jobs
 
-_PLACE = ("user_id", "channel_id", "guild_id", "message_id", "application_id", "token", "token_expires_at", "upload_limit_bytes", "private")
+_PLACE = tuple(column.name for column in fields(Place))
 
 
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:

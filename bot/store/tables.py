@@ -43,6 +43,11 @@ jobs = Table(
     Column("state", String(16), nullable=False),
     Column("spoiler", Boolean, nullable=False),
     Column("parent_id", String(12)),  # no foreign key: a parent may be erased while its children stay
+    Column("parent_n", Integer),
+    Column("origin_channel_id", BigInteger),
+    Column("origin_message_id", BigInteger),
+    Column("reaction", Text),
+    Column("ping_promised", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("cancel_requested_at", BigInteger),
     # the place
@@ -55,6 +60,8 @@ jobs = Table(
     Column("token_expires_at", BigInteger, nullable=False),
     Column("upload_limit_bytes", BigInteger, nullable=False),
     Column("private", Boolean, nullable=False),
+    Column("locale", String(16)),
+    Column("reply_to", BigInteger),
     # the outbox
     Column("delivered_at", BigInteger),
     Column("attempts", Integer, nullable=False),
@@ -62,6 +69,8 @@ jobs = Table(
     Column("posting_since", BigInteger),
     Index("ix_jobs_outbox", "state", "not_before"),
     Index("ix_jobs_member", "user_id", "created_at"),
+    Index("ix_jobs_message", "message_id"),
+    Index("ix_jobs_parent", "parent_id"),
 )
 
 generations = Table(
@@ -105,11 +114,22 @@ references = Table(
     Column("height_px", Integer, nullable=False),
     Column("url", Text),
     Column("url_expires_at", BigInteger),
+    Column("owner_id", BigInteger),
 )
 
 # Pictures that an image API handed over inline: nothing else could bring them back.
 pictures = Table(
     "pictures",
+    metadata,
+    Column("job_id", String(12), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["job_id", "n"], ["generations.job_id", "generations.n"], ondelete="CASCADE"),
+)
+
+# Small WebP versions for /history, which outlive messages and links.
+thumbnails = Table(
+    "thumbnails",
     metadata,
     Column("job_id", String(12), primary_key=True),
     Column("n", Integer, primary_key=True),
@@ -160,4 +180,85 @@ keepsakes = Table(
     Column("name", String(64), primary_key=True),
     Column("value", JSON, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+)
+
+# What members and servers chose: one document each (`bot.preferences`, `bot.servers`).
+members = Table(
+    "members",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("preferences", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("settings", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# References that a member put by for the next edit.
+tray = Table(
+    "tray",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("content_type", String(32), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("owner_id", BigInteger),
+    Column("origin_channel_id", BigInteger),
+    Column("origin_message_id", BigInteger),
+    Column("origin_job_id", String(12)),
+    Column("origin_n", Integer),
+    Index("ix_tray_member", "user_id", "id"),
+)
+
+# Reactions that were acted on: the same one never twice.
+reactions = Table(
+    "reactions",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("emoji", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("taken_back_at", BigInteger),
+    Column("job_id", String(12)),  # what it asked for
+    Index("ix_reactions_member", "user_id"),
+)
+
+# What members told the moderators about a picture.
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("job_id", String(12)),
+    Column("author_id", BigInteger),  # whose picture it is
+    Column("user_id", BigInteger, nullable=False),  # who reports
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("message_id", "user_id", name="uq_reports_once"),
+    Index("ix_reports_server", "guild_id", "at"),
+    Index("ix_reports_author", "author_id"),
+)
+
+# Small promises to be kept across restarts: take a message away, call a member, mark a reaction.
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("user_id", BigInteger),  # whom it is for
+    Column("job_id", String(12)),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_errands_due", "due_at"),
 )
