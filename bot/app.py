@@ -34,10 +34,13 @@ from bot.jobs import tidy
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
 from bot.jobs.fair import Caps
+from bot.jobs.intake import Intake
+from bot.jobs.members import Members
 from bot.jobs.models import Models
+from bot.jobs.order import Limits
 from bot.jobs.pace import Bells, Locks, Pace
 from bot.jobs.progress import Progress
-from bot.jobs.studio import Limits, Studio
+from bot.jobs.studio import Studio
 from bot.jobs.watch import Watch
 from bot.quota import Bucket
 from bot.store.engine import Store, open_store
@@ -115,10 +118,11 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         models = Models(store=store, providers=providers, read=_reader(settings), clock=clock)
         await models.load()
         desks = _desks(settings, providers, pace, clock, on_back=bells.dispatch.ring)
-        studio = Studio(
-            store=store, desks=desks, models=models, fetcher=reference_fetcher, limits=_limits(settings), bells=bells, clock=clock
-        )
-        easel.studio = studio
+        members = Members(store=store, clock=clock)
+        limits = _limits(settings)
+        intake = Intake(models=models, members=members, fetcher=reference_fetcher, limits=limits, clock=clock)
+        studio = Studio(store=store, desks=desks, models=models, intake=intake, limits=limits, bells=bells, clock=clock)
+        easel.studio, easel.members = studio, members
         post = DiscordPost(easel, clock=clock)
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
         oxen = providers.get("oxen")

@@ -26,7 +26,7 @@ class Account(commands.Cog):
     async def quota(self, interaction: Interaction) -> None:
         studio = studio_of(interaction)
         statement = await studio.statement(interaction.user.id)
-        await reply.show(interaction, look.quota(statement, studio.bucket, studio.models.offered, system()))
+        await reply.show(interaction, look.account.quota(statement, studio.bucket, studio.models.offered, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
     @app_commands.describe(picture="Which one; your only one if you leave this out")
@@ -34,12 +34,12 @@ class Account(commands.Cog):
     async def cancel(self, interaction: Interaction, picture: app_commands.Range[str, 1, 100] | None = None) -> None:
         studio = studio_of(interaction)
         job = _picked(await studio.open_jobs(interaction.user.id), picture)
-        await reply.say(interaction, look.cancelled(await studio.cancel(job.id, user_id=interaction.user.id)))
+        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(job.id, user_id=interaction.user.id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     async def models(self, interaction: Interaction) -> None:
         studio = studio_of(interaction)
-        await reply.show(interaction, look.model_list(studio.models.catalog.models, studio.default_model))
+        await reply.show(interaction, look.account.model_list(studio.models.catalog.models, studio.default_model))
 
 
 def _picked(jobs: list[Job], picture: str | None) -> Job:

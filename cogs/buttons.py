@@ -26,7 +26,7 @@ async def _again(interaction: Interaction, job_id: str) -> None:
 async def _details(interaction: Interaction, job_id: str) -> None:
     studio = studio_of(interaction)
     job = await studio.job(job_id)
-    await reply.say(interaction, look.details(job, studio.models.title))
+    await reply.say(interaction, look.details.details(job, studio.models.title))
 
 
 async def _delete(interaction: Interaction, job_id: str) -> None:
@@ -43,7 +43,7 @@ async def _delete(interaction: Interaction, job_id: str) -> None:
 async def _cancel(interaction: Interaction, job_id: str) -> None:
     studio = studio_of(interaction)
     job = await studio.cancel(job_id, user_id=interaction.user.id, moderator=interaction.permissions.manage_messages)
-    await reply.say(interaction, look.cancelled(job))
+    await reply.say(interaction, look.jobs.cancelled(job))
 
 
 _PRESSED: Mapping[str, Callable[[Interaction, str], Awaitable[None]]] = {

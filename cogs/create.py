@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.errors import EaselError
 from bot.images.ideas import Idea
 from bot.jobs.job import Kind
-from bot.jobs.studio import COUNT_MAX, PROMPT_MAX, Order
+from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Order
 from cogs import look, reply
 from cogs.reply import Interaction, studio_of
 
@@ -49,7 +49,7 @@ async def suggest_model(interaction: Interaction, typed: str) -> list[app_comman
         models = studio_of(interaction).models.catalog.search(typed)
     except EaselError:
         return []
-    return [app_commands.Choice(name=f"{model.title} · {look.price(model)}"[:100], value=model.id) for model in models]
+    return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:100], value=model.id) for model in models]
 
 
 def suggest(idea: Idea) -> Callable[[Interaction, str], Any]:

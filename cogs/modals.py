@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.errors import NotFound
 from bot.images.catalog import ModelInfo
 from bot.jobs.job import Job, Kind
-from bot.jobs.studio import PROMPT_MAX, Attachment, Order
+from bot.jobs.order import PROMPT_MAX, Attachment, Order
 from cogs import look, reply
 from cogs.reply import Interaction, studio_of
 
@@ -97,7 +97,7 @@ def _modal(custom_id: str, shown: Sequence[discord.Attachment], models: Sequence
     able = [model for model in models if model.takes_references][:_MAX_OPTIONS]
     if able:
         offers = [
-            discord.SelectOption(label=model.title[:100], value=model.id, description=look.price(model), default=model.id == chosen)
+            discord.SelectOption(label=model.title[:100], value=model.id, description=look.basics.price(model), default=model.id == chosen)
             for model in able
         ]
         modal.add_item(discord.ui.Label(text="Model", component=discord.ui.Select(custom_id="model", options=offers, required=False)))
@@ -106,7 +106,9 @@ def _modal(custom_id: str, shown: Sequence[discord.Attachment], models: Sequence
 
 def _pictures(attachments: Sequence[discord.Attachment]) -> list[discord.Attachment]:
     """Those that claim to be pictures; whether they are is seen when they are read."""
-    return [a for a in attachments if (a.content_type or "").startswith("image/") or a.filename.lower().endswith(look.PICTURE_ENDINGS)]
+    return [
+        a for a in attachments if (a.content_type or "").startswith("image/") or a.filename.lower().endswith(look.basics.PICTURE_ENDINGS)
+    ]
 
 
 def _fields(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from bot.clock import Clock
 from bot.errors import RouteClosed, TooLarge, TryLater
 from bot.jobs.deliver import Answer, Posted
 from bot.jobs.job import Job
-from bot.jobs.studio import Receipt
+from bot.jobs.order import Receipt
 from cogs import look
 from cogs.rows import ended_job_of, ended_view, waiting_view
 
@@ -69,7 +69,7 @@ class DiscordPost:
     async def show_progress(self, receipt: Receipt) -> None:
         """Only ever an edit: a waiting message that is out of reach is left as it is."""
         job, place = receipt.job, receipt.job.place
-        change: dict[str, Any] = {"content": look.waiting(receipt), "view": waiting_view(job.id), "allowed_mentions": _NOBODY}
+        change: dict[str, Any] = {"content": look.jobs.waiting(receipt), "view": waiting_view(job.id), "allowed_mentions": _NOBODY}
         async with _explained():
             if place.token_lives(self._clock()):
                 await self._edit_webhook(job, change)
@@ -92,10 +92,10 @@ class DiscordPost:
     @contextmanager
     def _content(self, answer: Answer, *, files: str) -> Iterator[dict[str, Any]]:
         """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
-        uploads = [discord.File(p.path, filename=p.filename, description=look.alt(p.alt)) for p in answer.pictures]
+        uploads = [discord.File(p.path, filename=p.filename, description=look.basics.alt(p.alt)) for p in answer.pictures]
         try:
             yield {
-                "content": look.finished(answer, self._client.studio.models.title),
+                "content": look.jobs.finished(answer, self._client.studio.models.title),
                 "view": ended_view(answer.job, pictures=len(answer.pictures)),
                 "allowed_mentions": _NOBODY,
                 files: uploads,

@@ -11,10 +11,13 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.asker import Asker
 from bot.clock import system
 from bot.errors import EaselError
 from bot.jobs.job import TOKEN_LIFE_MS, Place
-from bot.jobs.studio import Attachment, Receipt, Studio
+from bot.jobs.members import Members
+from bot.jobs.order import Attachment, Receipt
+from bot.jobs.studio import Studio
 from bot.log import fault_id
 from cogs import look
 from cogs.rows import waiting_view
@@ -39,6 +42,25 @@ def studio_of(interaction: Interaction) -> Studio:
     return client.studio
 
 
+def members_of(interaction: Interaction) -> Members:
+    """The members' own choices."""
+    client: Easel = interaction.client
+    return client.members
+
+
+def asker_of(interaction: Interaction) -> Asker:
+    """Who asks, with what Discord says of them here."""
+    user = interaction.user
+    member = user if isinstance(user, discord.Member) else None
+    return Asker(
+        user_id=user.id,
+        role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
+        joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
+        may_manage_messages=interaction.permissions.manage_messages,
+        may_manage_server=interaction.permissions.manage_guild,
+    )
+
+
 def place_of(interaction: Interaction, *, private: bool) -> Place:
     """Where the answer to this interaction belongs."""
     return Place(
@@ -50,6 +72,7 @@ def place_of(interaction: Interaction, *, private: bool) -> Place:
         token_expires_at=system() + TOKEN_LIFE_MS,
         upload_limit_bytes=interaction.filesize_limit,
         private=private,
+        locale=str(interaction.locale),
     )
 
 
@@ -86,7 +109,7 @@ async def _defer(interaction: Interaction, *, private: bool) -> None:
 
 async def _tell(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
     """Show the waiting message. The job is safe already: where telling fails, delivery finds another way."""
-    content, view = look.waiting(receipt), waiting_view(receipt.job.id)
+    content, view = look.jobs.waiting(receipt), waiting_view(receipt.job.id)
     try:
         if not interaction.response.is_done():
             try:
@@ -114,7 +137,7 @@ async def say(interaction: Interaction, content: str, *, view: discord.ui.View |
 async def show(interaction: Interaction, text: str) -> None:
     """A panel that only this member sees."""
     view = discord.ui.LayoutView(timeout=None)
-    view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[: look.PANEL_MAX]), accent_colour=discord.Colour(0xC8553D)))
+    view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[: look.basics.PANEL_MAX]), accent_colour=discord.Colour(0xC8553D)))
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
 
 

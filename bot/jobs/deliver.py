@@ -18,8 +18,9 @@ from bot.images import pictures
 from bot.images.fetch import Fetcher, LinkExpired
 from bot.images.provider import Provider
 from bot.jobs.job import Generation, Job, JobState
+from bot.jobs.order import Receipt
 from bot.jobs.pace import Bells, Crew, Locks, Pace
-from bot.jobs.studio import Receipt, Studio
+from bot.jobs.studio import Studio
 from bot.metrics import DELIVERIES
 from bot.store import jobs, outbox
 from bot.store.engine import Store

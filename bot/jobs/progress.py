@@ -9,8 +9,9 @@ import structlog
 from bot.errors import EaselError
 from bot.jobs.deliver import Post
 from bot.jobs.job import GenerationState, Job, JobState
+from bot.jobs.order import Receipt
 from bot.jobs.pace import Locks, Pace
-from bot.jobs.studio import Receipt, Studio
+from bot.jobs.studio import Studio
 from bot.store import jobs
 from bot.store.engine import Store
 

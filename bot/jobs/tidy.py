@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from bot.clock import Clock
-from bot.store import keepsakes, outbox
+from bot.store import keepsakes, outbox, tray
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,8 @@ async def run(*, store: Store, references_keep_ms: int, clock: Clock) -> None:
     while True:
         now = clock()
         references = await store.write(outbox.forget_references, now - references_keep_ms)
-        trays = await store.write(keepsakes.forget, "tray:", now - _DAY_MS)
-        if references or trays:
-            log.info("tidied", references=references, trays=trays)
+        forms = await store.write(keepsakes.forget, "tray:", now - _DAY_MS)
+        trays = await store.write(tray.forget, now - _DAY_MS)
+        if references or forms or trays:
+            log.info("tidied", references=references, forms=forms, trays=trays)
         await asyncio.sleep(_EVERY_S)

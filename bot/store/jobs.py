@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import TooManyWaiting
+from bot.i18n import _
 from bot.jobs.job import (
     Failure,
     Generation,
@@ -23,7 +24,7 @@ from bot.jobs.job import (
     sources,
 )
 from bot.quota import Bucket
-from bot.store import ledger
+from bot.store import ledger, tray
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
 
@@ -54,21 +55,28 @@ class Route:
 # --- taking a job in -------------------------------------------------------------------------------------------------
 
 
-def add(conn: Connection, job: Job, refs: Sequence[Reference], *, bucket: Bucket, max_waiting: int, now: int) -> None:
-    """Write the job, its generations and references, and hold its price. Raise `OutOfCredit` or `TooManyWaiting`."""
+def add(
+    conn: Connection, job: Job, refs: Sequence[Reference], *, bucket: Bucket, max_waiting: int, now: int, empties_tray: bool = False
+) -> None:
+    """Write the job, its generations and references, and hold its price. Raise `OutOfCredit` or `TooManyWaiting`.
+
+    With `empties_tray` what its member had put by is used up by it.
+    """
     account = ledger.user_account(job.place.user_id)
     # The hold comes first: it locks the account, so that one member's parallel requests are counted one after another.
     ledger.hold(conn, account=account, bucket=bucket, amounts=[(g.job_id, g.n, g.price) for g in job.generations], now=now)
     waiting = _count_waiting(conn, job.place.user_id)
     if waiting + len(job.generations) > max_waiting:
-        raise TooManyWaiting(
-            f"You have {waiting} of at most {max_waiting} pictures waiting, and this asks for {len(job.generations)} more. "
-            "Wait for one to finish or /cancel one."
+        sentence = _(
+            "You have {waiting} of at most {most} pictures waiting, and this asks for {more} more. Wait for one to finish or /cancel one."
         )
+        raise TooManyWaiting(sentence.format(waiting=waiting, most=max_waiting, more=len(job.generations)))
     conn.execute(insert(jobs).values(job_row(job)))
     conn.execute(insert(generations), [generation_row(g) for g in job.generations])
     if refs:
         conn.execute(insert(references), [reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
+    if empties_tray:
+        tray.clear(conn, job.place.user_id)
 
 
 def answered(conn: Connection, job_id: str, message_id: int) -> None:

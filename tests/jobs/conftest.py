@@ -24,11 +24,14 @@ from bot.images.oxen import Oxen
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
 from bot.jobs.fair import Caps
+from bot.jobs.intake import Intake
 from bot.jobs.job import Job, JobState, Outcome, Place
+from bot.jobs.members import Members
 from bot.jobs.models import Models
+from bot.jobs.order import Limits, Order
 from bot.jobs.pace import Bells, Locks, Pace
 from bot.jobs.progress import Progress
-from bot.jobs.studio import Limits, Order, Studio
+from bot.jobs.studio import Studio
 from bot.jobs.watch import Watch
 from bot.quota import MICRO, Bucket
 from bot.store import jobs
@@ -104,9 +107,9 @@ class Works:
         )
         desks = {"oxen": self.desk}
         limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
-        self.studio = Studio(
-            store=self.store, desks=desks, models=models, fetcher=self.fetcher, limits=limits, bells=self.bells, clock=self.clock
-        )
+        self.members = Members(store=self.store, clock=self.clock)
+        intake = Intake(models=models, members=self.members, fetcher=self.fetcher, limits=limits, clock=self.clock)
+        self.studio = Studio(store=self.store, desks=desks, models=models, intake=intake, limits=limits, bells=self.bells, clock=self.clock)
         common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
         busy: dict[str, Any] = {**common, "bells": self.bells, "clock": self.clock}
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)

@@ -11,7 +11,7 @@ from itertools import count
 from bot.errors import RouteClosed, TooLarge, TryLater
 from bot.jobs.deliver import Answer, Posted
 from bot.jobs.job import Job
-from bot.jobs.studio import Receipt
+from bot.jobs.order import Receipt
 
 
 class Way(StrEnum):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import JobState, Place
+from bot.jobs.order import Order
 from bot.jobs.pace import Pace
-from bot.jobs.studio import Order
 from bot.store import jobs
 from tests.jobs.conftest import Works, eventually
 from tests.jobs.make import CANCELLED, FAILED

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
 from bot.jobs.job import JobState, Kind, Place
-from bot.jobs.studio import Order
+from bot.jobs.order import Order
 from bot.store import jobs, keepsakes
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
 from tests.jobs.make import PICTURE, new_job
@@ -93,11 +94,12 @@ async def test_again_takes_the_references_along_while_they_are_kept(works: Works
     edit = new_job(model=MODEL, kind=Kind.EDIT)
     await works.store.write(jobs.add, edit, [PICTURE], bucket=PURSE, max_waiting=8, now=1000)
     receipt = await works.studio.again(edit.id, PLACE)
-    assert await works.store.read(jobs.references_of, receipt.job.id) == [PICTURE]
+    assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
 
 
 async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
-    edit = await works.order(kind=Kind.EDIT)
+    edit = new_job(model=MODEL, kind=Kind.EDIT)
+    await works.store.write(jobs.add, edit, [], bucket=PURSE, max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
         await works.studio.again(edit.id, PLACE)
 

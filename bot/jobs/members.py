@@ -1,0 +1,65 @@
+"""What members choose for themselves, and what follows from it for others: preferences, saved styles, consent, the tray of references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bot.asker import Asker
+from bot.clock import Clock
+from bot.errors import NotAllowed
+from bot.i18n import _
+from bot.jobs.job import Reference
+from bot.preferences import Consent, Preferences
+from bot.store import documents, tray
+from bot.store.engine import Store
+
+TRAY_MAX = 4  # pictures: as many as /edit takes
+
+
+class Members:
+    """Reads and changes the choices of members. Every method is one transaction at most."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def preferences(self, user_id: int) -> Preferences:
+        """What the member chose; the defaults where they never did."""
+        return await self._store.read(documents.preferences, user_id)
+
+    async def change(self, user_id: int, change: Callable[[Preferences], Preferences]) -> Preferences:
+        """Put `change` of the member's preferences in their place. A `Refusal` that it raises leaves them as they are."""
+        return await self._store.write(documents.change_preferences, user_id, change, self._clock())
+
+    async def check_consent(self, asker: Asker, owner_ids: Iterable[int | None]) -> None:
+        """Raise `NotAllowed` where one of these members does not let `asker` edit their pictures."""
+        for owner_id in dict.fromkeys(owner_ids):
+            if owner_id is not None and not await self._may_edit(asker, owner_id):
+                raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
+
+    async def _may_edit(self, asker: Asker, owner_id: int) -> bool:
+        if owner_id == asker.user_id:
+            return True
+        chosen = await self.preferences(owner_id)
+        if chosen.consent is Consent.ROLE:
+            return chosen.consent_role_id in asker.role_ids
+        return chosen.consent is Consent.EVERYONE
+
+    # --- the tray --------------------------------------------------------------------------------------------------
+
+    async def put_by(self, user_id: int, put: tray.PutBy) -> int:
+        """Keep a reference for the member's next edit; how many there are now. Raise `InvalidRequest` where the tray is full."""
+        return await self._store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self._clock())
+
+    async def put_by_so_far(self, user_id: int) -> list[tray.PutBy]:
+        """The member's tray, in order."""
+        return await self._store.read(tray.of, user_id)
+
+    async def clear_tray(self, user_id: int) -> int:
+        """Empty the member's tray; how many pictures were in it."""
+        return await self._store.write(tray.clear, user_id)
+
+
+def owners(references: Iterable[Reference]) -> list[int | None]:
+    """Whose pictures these are."""
+    return [reference.owner_id for reference in references]

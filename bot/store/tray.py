@@ -1,0 +1,62 @@
+"""References that members put by for their next edit. Each operation is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
+
+from bot.errors import InvalidRequest
+from bot.i18n import _
+from bot.jobs.job import Reference, Source
+from bot.store.tables import tray
+
+_SOURCE = {
+    "owner_id": "owner_id",
+    "channel_id": "origin_channel_id",
+    "message_id": "origin_message_id",
+    "job_id": "origin_job_id",
+    "n": "origin_n",
+}
+_PICTURE = ("content", "content_type", "width_px", "height_px", "owner_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutBy:
+    """A picture in a tray, and where it came from."""
+
+    reference: Reference
+    source: Source
+
+
+def add(conn: Connection, user_id: int, put: PutBy, *, limit: int, now: int) -> int:
+    """Put one more into a member's tray; how many there are now. Raise `InvalidRequest` where there are `limit` already."""
+    there = conn.scalar(select(func.count()).where(tray.c.user_id == user_id)) or 0
+    if there >= limit:
+        raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
+    picture = {name: getattr(put.reference, name) for name in _PICTURE}
+    source = {column: getattr(put.source, name) for name, column in _SOURCE.items()}
+    conn.execute(insert(tray).values(user_id=user_id, added_at=now, **{**picture, **source}))
+    return there + 1
+
+
+def of(conn: Connection, user_id: int) -> list[PutBy]:
+    """A member's tray, in the order it was filled."""
+    rows = conn.execute(select(tray).where(tray.c.user_id == user_id).order_by(tray.c.id)).mappings()
+    return [_put_by(row) for row in rows]
+
+
+def clear(conn: Connection, user_id: int) -> int:
+    """Empty a member's tray; how many pictures were in it."""
+    return conn.execute(delete(tray).where(tray.c.user_id == user_id)).rowcount
+
+
+def forget(conn: Connection, before: int) -> int:
+    """Drop what was put by before `before` (Unix ms); how many pictures."""
+    return conn.execute(delete(tray).where(tray.c.added_at < before)).rowcount
+
+
+def _put_by(row: RowMapping) -> PutBy:
+    picture: dict[str, Any] = {name: row[name] for name in _PICTURE}
+    return PutBy(reference=Reference(**picture), source=Source(**{name: row[column] for name, column in _SOURCE.items()}))
