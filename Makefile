@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once test prove lint type bench lock image clean
+.PHONY: help setup demo demo-once test prove lint type bench messages lock image clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ type: $(READY) ## types
 
 bench: $(READY) ## measure, side by side
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+messages: $(READY) ## renew the texts to translate, after any sentence changed
+	$(BIN)/python -m bot messages
 
 lock: $(READY) ## choose newer versions and write both pin files
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --extra postgres -o requirements.txt

@@ -80,6 +80,17 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return DONE if asyncio.run(doctor.examine(settings, show=lambda finding: print(finding, flush=True))) else WRONG
 
 
+def _messages(_: argparse.Namespace) -> int:
+    from bot import messages
+
+    renewed = messages.renew(asyncio.run(messages.gather()))
+    for each in renewed:
+        print(f"{each.language}: {each.done} of {each.texts} texts are translated.")
+    faults = [f"{each.language}: {fault}." for each in renewed for fault in each.faults]
+    print(*faults, sep="\n", end="\n" if faults else "", file=sys.stderr)
+    return WRONG if faults else DONE
+
+
 def _show_settings(_: argparse.Namespace) -> int:
     from bot import example
 
@@ -116,6 +127,7 @@ VERBS = (
     _Verb(name="sync", does="register the bot's commands with Discord", go=_sync),
     _Verb(name="migrate", does="bring the database to this version's schema", go=_migrate),
     _Verb(name="settings", does="print every setting with its meaning and default, as in .env.example", go=_show_settings),
+    _Verb(name="messages", does="renew the texts to translate in bot/locales from the sources", go=_messages),
 )
 
 

@@ -15,9 +15,12 @@ from discord import app_commands
 from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from discord.state import ConnectionState
 
+from bot import i18n
 from bot.clock import Clock
 from bot.errors import StartError
+from bot.jobs.members import Members
 from bot.jobs.studio import Studio
 from bot.store import keepsakes
 from bot.store.engine import Store
@@ -29,12 +32,13 @@ from cogs.create import Create
 from cogs.menus import MENUS
 from cogs.modals import Modals
 from cogs.rows import JobButton
+from cogs.translator import Languages, Translator
 
 log = structlog.get_logger(__name__)
 
 _CLOSING_S = 5.0
 _KEEPSAKE = "commands"
-_COGS = (Create, Account, About, Buttons, Modals)
+_COGS = (Create, Account, About, Buttons, Modals, Languages)
 
 
 def point_at(*, api_url: str, gateway_url: str) -> None:
@@ -60,10 +64,38 @@ class Tree(app_commands.CommandTree[Any]):
         await reply.sort_error(interaction, error)
 
 
+class Hearing(ConnectionState[Any]):
+    """What Discord tells. Whatever follows from an interaction is said in the language of whoever began it.
+
+    The library starts a task for each command, suggestion, press, choice and form. All begin here, and a task inherits the language.
+    """
+
+    def parse_interaction_create(self, data: Any) -> None:
+        with i18n.speaking(data.get("locale")):
+            super().parse_interaction_create(data)
+
+
+async def furnish(bot: commands.Bot) -> None:
+    """Give a client everything that members touch."""
+    bot.add_dynamic_items(JobButton)
+    for cog in _COGS:
+        await bot.add_cog(cog())
+    for menu in MENUS:
+        bot.tree.add_command(menu)
+
+
+async def commands_alone() -> app_commands.CommandTree[Any]:
+    """The commands on a client that stays at home, for those who only read them."""
+    bot = commands.Bot(command_prefix=commands.when_mentioned, help_command=None, tree_cls=Tree, intents=intents())
+    await furnish(bot)
+    return bot.tree
+
+
 class Easel(commands.Bot):
-    """The client. The service is handed in before it starts."""
+    """The client. The services are handed in before it starts."""
 
     studio: Studio
+    members: Members
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         super().__init__(
@@ -82,11 +114,9 @@ class Easel(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Everything is ready before the first event: `on_ready` would come seconds after the first command."""
-        self.add_dynamic_items(JobButton)
-        for cog in _COGS:
-            await self.add_cog(cog())
-        for menu in MENUS:
-            self.tree.add_command(menu)
+        await asyncio.to_thread(i18n.load)
+        await furnish(self)
+        await self.tree.set_translator(Translator(self.tree))
         await self.sync_commands(always=False)
 
     async def enter(self, token: str) -> None:
@@ -107,7 +137,8 @@ class Easel(commands.Bot):
 
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord, if they changed since the last time; whether that was done."""
-        described = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        translator = Translator(self.tree)
+        described = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
         if not always and await self._store.read(keepsakes.get, _KEEPSAKE) == fingerprint:
             return False
@@ -116,6 +147,9 @@ class Easel(commands.Bot):
         self.has_registered = True
         log.info("commands registered", count=len(described))
         return True
+
+    def _get_state(self, **options: Any) -> ConnectionState[Any]:
+        return Hearing(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
 
     async def finish_events(self) -> None:
         """Let what was begun end: the library starts a task for each event, also for the last ones, and forgets it."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 
 class EaselError(Exception):
-    """Base of all; `sentence` is what a person may read, without secrets."""
+    """Base of all; `sentence` is what a person may read, without secrets, in the language that was spoken when it was raised."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

@@ -25,7 +25,7 @@ from tests.street import Street, street_person
 
 PROJECT = Path(__file__).parent.parent
 MADE_UP = {"DISCORD_TOKEN": "made-up-token", "OXEN_API_KEY": "made-up-key"}
-NEEDS_SETTINGS = [verb.name for verb in VERBS if verb.name not in {"demo", "settings"}]
+NEEDS_SETTINGS = [verb.name for verb in VERBS if verb.name not in {"demo", "settings", "messages"}]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ ROOMS = {
     "bot.doctor_images": ("doors", 6),
     "bot.example": ("doors", 6),
     "bot.findings": ("doors", 6),
+    "bot.messages": ("doors", 6),
     "bot.portal": ("doors", 6),
     "bot.app": ("app", 5),
     "bot.client": ("front", 4),
@@ -38,7 +39,11 @@ ROOMS = {
     "bot.images": ("images", 2),
     "bot.store": ("store", 2),
     "bot.jobs.job": ("ground", 1),
+    "bot.asker": ("ground", 1),
+    "bot.i18n": ("ground", 1),
+    "bot.preferences": ("ground", 1),
     "bot.quota": ("ground", 1),
+    "bot.servers": ("ground", 1),
     "bot.clock": ("ground", 1),
     "bot.config": ("ground", 1),
     "bot.endpoints": ("ground", 1),
@@ -55,6 +60,7 @@ SHARED_BY_COGS = {
     "cogs.modals",
 }  # texts, answers, buttons, forms
 KNOWS_SANDBOX = {"bot.demo"}
+TRANSLATING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}  # and how many of their arguments are texts
 READS_ENVIRONMENT = {"bot.config", "bot.demo"}  # the demo makes the environment of its two processes
 
 
@@ -130,7 +136,7 @@ def test_only_the_front_speaks_to_discord_py() -> None:
 
 
 def test_no_cog_imports_another() -> None:
-    cogs = set(everything_of("cogs")) - SHARED_BY_COGS - {"cogs"}
+    cogs = {name for name in everything_of("cogs") if not any(within(name, shared) for shared in SHARED_BY_COGS)} - {"cogs"}
     assert [f"{module} imports {other}" for module in modules("cogs") for other in sorted(module.imports & cogs)] == []
 
 
@@ -163,6 +169,18 @@ def test_every_task_has_a_name() -> None:
         if not any(keyword.arg == "name" for keyword in node.keywords)
     ]
     assert nameless == []
+
+
+def test_what_is_translated_is_one_whole_text() -> None:
+    """Values are put in after the translation: `_("{count} left").format(...)`, never before or by an f-string."""
+    broken = [
+        f"{module}, line {node.lineno}: {ast.unparse(node)}"
+        for module in modules("bot", "cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TRANSLATING
+        if any(isinstance(part, ast.JoinedStr | ast.BinOp | ast.Call) for part in node.args[: TRANSLATING[node.func.id]])
+    ]
+    assert broken == []
 
 
 # --- what is written beside the code ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
 from bot.errors import PictureError
+from bot.i18n import _
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -48,11 +49,11 @@ class AddressRules:
             address = URL(url)
             host, port = (address.raw_host or "").lower(), address.port
         except ValueError:
-            raise PictureError("A picture's link is no web address.") from None
+            raise PictureError(_("A picture's link is no web address.")) from None
         if not host or port is None or address.scheme not in _PORTS or address.user is not None or address.password is not None:
-            raise PictureError("A picture's link must be a plain https address.")
+            raise PictureError(_("A picture's link must be a plain https address."))
         if not self.allows(scheme=address.scheme, host=host, port=port):
-            raise PictureError(f"Pictures may not be fetched from {shown(address)}.")
+            raise PictureError(_("Pictures may not be fetched from {host}.").format(host=shown(address)))
         return address
 
     def allows(self, *, scheme: str, host: str, port: int) -> bool:

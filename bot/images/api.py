@@ -19,6 +19,7 @@ import stamina
 from yarl import URL
 
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.i18n import N_, _
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no picture
 _OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
@@ -28,24 +29,25 @@ _NOBODY_BEHIND: Final = 502  # from here on a status is written by the gateway t
 _LONGEST_WAIT_S: Final = 5.0  # a retry that must wait longer is left to the caller
 _MAX_RETRY_AFTER_S: Final = 3600.0
 
-_BUSY: Final = "The image service is busy or away; it will be asked again."
-_ACCOUNT: Final = "The image service refuses this bot's account; its operator has to look after it."
-NO_CREDIT: Final = "This bot's account at the image service has no credit left; its operator has to look after it."
-UNREADABLE: Final = "The image service answered something that cannot be read; it will be asked again."
-_LOST: Final = "The image service took a request and did not answer."
-_NO_STREAM: Final = "The image service's event stream cannot be had or was cut; it will be tried again."
+_BUSY: Final = N_("The image service is busy or away; it will be asked again.")
+_ACCOUNT: Final = N_("The image service refuses this bot's account; its operator has to look after it.")
+NO_CREDIT: Final = N_("This bot's account at the image service has no credit left; its operator has to look after it.")
+UNREADABLE: Final = N_("The image service answered something that cannot be read; it will be asked again.")
+_LOST: Final = N_("The image service took a request and did not answer.")
+_NO_STREAM: Final = N_("The image service's event stream cannot be had or was cut; it will be tried again.")
+_UNREAD: Final = N_("The image service could not read a reference picture.")
+_REFUSED: Final = N_("The image service refused this request.")
+_REFUSED_FOR: Final = N_("The image service refused this request: {words}.")
+_FAILED: Final = N_("The image service could not make this picture.")
+_FAILED_FOR: Final = N_("The image service could not make this picture: {words}.")
 _LINK: Final = re.compile(r"""\b(?:https?|data|wss?):[^\s"'<>]+""", re.IGNORECASE)
 
 # What an error text tells when it contains a phrase, first match first: the class, and what a person reads.
 _KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
-    (
-        "insufficient credits",
-        ProviderAccount,
-        NO_CREDIT,
-    ),
+    ("insufficient credits", ProviderAccount, NO_CREDIT),
     ("unauthenticated", ProviderAccount, _ACCOUNT),
-    ("client error: forbidden for url", ProviderRefused, "The image service could not read a reference picture."),
-    ("client error: not found for url", ProviderRefused, "The image service could not read a reference picture."),
+    ("client error: forbidden for url", ProviderRefused, _UNREAD),
+    ("client error: not found for url", ProviderRefused, _UNREAD),
 )
 
 
@@ -83,9 +85,9 @@ class Api:
             async with asyncio.timeout(_KNOCK_S), self._call("GET", path, timeout_s=_KNOCK_S, params=query) as response:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderBusy(_BUSY) from error
+            raise ProviderBusy(_(_BUSY)) from error
         if status >= _NOBODY_BEHIND:
-            raise ProviderBusy(_BUSY)
+            raise ProviderBusy(_(_BUSY))
 
     async def send(
         self,
@@ -110,15 +112,15 @@ class Api:
             async with self._call("POST", path, timeout_s=timeout_s, headers=headers, data=data) as response:
                 answer = await _read(response, limit)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # nothing was sent
-            raise ProviderBusy(_BUSY) from error
+            raise ProviderBusy(_(_BUSY)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AnswerLost(_LOST) from error
+            raise AnswerLost(_(_LOST)) from error
         if _from_a_gateway(answer):
-            raise AnswerLost(_LOST)
+            raise AnswerLost(_(_LOST))
         if answer.status >= 300:
             raise self.explain(answer)
         if not isinstance(answer.body, Mapping):
-            raise AnswerLost(_LOST)
+            raise AnswerLost(_(_LOST))
         return answer.body
 
     @asynccontextmanager
@@ -129,7 +131,7 @@ class Api:
         try:
             response = await self._session.get(self._url(path), headers=headers, timeout=timeout, allow_redirects=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderBusy(_NO_STREAM) from error
+            raise ProviderBusy(_(_NO_STREAM)) from error
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(response.close)
             if response.status != 200 or response.content_type != "text/event-stream":
@@ -141,38 +143,38 @@ class Api:
         text = error_text(answer.body)
         for phrase, kind, sentence in _KNOWN:
             if phrase in text.casefold():
-                return kind(sentence)
+                return kind(_(sentence))
         if answer.status in {401, 402, 403}:
-            return ProviderAccount(_ACCOUNT)
+            return ProviderAccount(_(_ACCOUNT))
         if 300 <= answer.status < 400:
-            return ProviderAccount("The image service's address has moved; the operator of this bot has to look after it.")
+            return ProviderAccount(_("The image service's address has moved; the operator of this bot has to look after it."))
         if answer.status in {408, 425, 429} or answer.status >= 500:
-            return ProviderBusy(_BUSY, retry_after_s=answer.retry_after_s)
-        return ProviderRefused(f"The image service refused this request{self.quoted(text)}.")
+            return ProviderBusy(_(_BUSY), retry_after_s=answer.retry_after_s)
+        return ProviderRefused(self.told(text, _(_REFUSED_FOR), _(_REFUSED)))
 
     def explain_failure(self, text: str) -> str:
         """A sentence for why a generation failed, from the image API's own words."""
-        known = next((sentence for phrase, _, sentence in _KNOWN if phrase in text.casefold()), None)
-        return known or f"The image service could not make this picture{self.quoted(text)}."
+        known = next((sentence for phrase, _kind, sentence in _KNOWN if phrase in text.casefold()), None)
+        return _(known) if known else self.told(text, _(_FAILED_FOR), _(_FAILED))
 
-    def quoted(self, text: str) -> str:
-        """The image API's own words for the end of a sentence: one line, without links or the key."""
+    def told(self, text: str, sentence: str, without: str) -> str:
+        """`sentence` with the image API's own {words}: one line, no links, no key. `without` them where it said nothing."""
         words = _LINK.sub("(link)", text.replace(self._secret, "(key)") if self._secret else text)
         words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
-        return f": {words[:200].rstrip(' .')}" if words else ""
+        return sentence.format(words=words[:200].rstrip(" .")) if words else without
 
     async def _ask_once(self, path: str, method: str, query: Mapping[str, str] | None) -> Any | None:
         try:
             async with self._call(method, path, timeout_s=30, params=query) as response:
                 answer = await _read(response, ANSWER_LIMIT)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderBusy(_BUSY) from error
+            raise ProviderBusy(_(_BUSY)) from error
         if answer.status == 404:
             return None
         if answer.status >= 300:
             raise self.explain(answer)
         if answer.body is None:
-            raise ProviderBusy(UNREADABLE)
+            raise ProviderBusy(_(UNREADABLE))
         return answer.body
 
     def _call(
@@ -186,8 +188,8 @@ class Api:
         try:
             error = self.explain(await _read(response, _ERROR_LIMIT))
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return ProviderBusy(_NO_STREAM)
-        return error if isinstance(error, ProviderAccount | ProviderBusy) else ProviderBusy(_NO_STREAM)
+            return ProviderBusy(_(_NO_STREAM))
+        return error if isinstance(error, ProviderAccount | ProviderBusy) else ProviderBusy(_(_NO_STREAM))
 
     def _url(self, path: str) -> URL:
         return URL(self._base_url + path, encoded=True)
@@ -239,8 +241,8 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
         async for chunk in response.content.iter_any():
             yield chunk
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ProviderBusy(_NO_STREAM) from error
-    raise ProviderBusy(_NO_STREAM)
+        raise ProviderBusy(_(_NO_STREAM)) from error
+    raise ProviderBusy(_(_NO_STREAM))
 
 
 async def _dump(body: Mapping[str, Any]) -> bytes:

@@ -17,12 +17,13 @@ from typing import Any, Final
 import jsonschema_rs
 
 from bot.errors import InvalidRequest
+from bot.i18n import _
 from bot.images import ideas
 from bot.images.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.images.provider import Slots
 from bot.images.schema import Option, Schema, find_schema, read_options, read_schema, validator
 from bot.images.shapes import as_ratios
-from bot.images.values import listed, show
+from bot.images.values import either, show
 
 MICROCREDITS: Final = 1_000_000  # one credit
 DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # where a schema names no range
@@ -185,11 +186,12 @@ class Catalog:
 
     def _unknown(self, wanted: str) -> str:
         if not self.models:
-            return "The list of models has not arrived yet; please try again in a moment."
+            return _("The list of models has not arrived yet; please try again in a moment.")
         near = difflib.get_close_matches(wanted.casefold(), self._by_name, n=3, cutoff=0.5)
         titles = list(dict.fromkeys(self._by_name[name].title for name in near))
-        hint = f"did you mean {listed(titles, 'or')}?" if titles else "/models lists those there are."
-        return f"There is no model {show(wanted)}; {hint}"
+        near_ones = _("There is no model {name}; did you mean {titles}?")
+        sentence = near_ones if titles else _("There is no model {name}; /models lists those there are.")
+        return sentence.format(name=show(wanted), titles=either(titles))
 
 
 def makes_images(raw: Mapping[str, Any]) -> bool:

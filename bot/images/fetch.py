@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bot.errors import PictureError, ProviderBusy
+from bot.i18n import _
 from bot.images.addresses import AddressRules, CheckingResolver, NotPublicError, shown
 from bot.images.api import read_retry_after
 
@@ -86,17 +87,17 @@ class Fetcher:
                 await _drain(response, max_bytes, sink)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPublicError):
-                raise PictureError(f"Pictures may not be fetched from {error.host[:100]}.") from None
+                raise PictureError(_("Pictures may not be fetched from {host}.").format(host=error.host[:100])) from None
             raise _unreachable(url) from error
         except aiohttp.InvalidURL:
-            raise PictureError("A picture's link is no web address.") from None
+            raise PictureError(_("A picture's link is no web address.")) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unreachable(url) from error
 
     async def _open(self, url: str) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """The answer at the end of the redirects, each of which is checked before it is followed."""
         address = self._rules.check(url)
-        for _ in range(1 + _MAX_REDIRECTS):
+        for _hop in range(1 + _MAX_REDIRECTS):
             session = self._sessions[address.scheme]
             async with session.get(address, headers=_HEADERS, allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
@@ -104,7 +105,7 @@ class Fetcher:
                     yield response
                     return
                 address = self._next_hop(address, response.headers.get("Location", ""))
-        raise PictureError("A picture's link leads on and on.")
+        raise PictureError(_("A picture's link leads on and on."))
 
     def _next_hop(self, address: URL, location: str) -> URL:
         try:
@@ -112,7 +113,7 @@ class Fetcher:
         except PictureError:
             raise
         except ValueError:
-            raise PictureError("A picture's link leads nowhere.") from None
+            raise PictureError(_("A picture's link leads nowhere.")) from None
 
     def _session(self, scheme: str) -> aiohttp.ClientSession:
         resolver = CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
@@ -127,19 +128,19 @@ class Fetcher:
 def _check_status(response: aiohttp.ClientResponse) -> None:
     status, host = response.status, shown(response.url)
     if status in _GONE:
-        raise LinkExpired(f"The link to a picture at {host} has expired.")
+        raise LinkExpired(_("The link to a picture at {host} has expired.").format(host=host))
     if status in _BUSY or status >= 500:
         raise ProviderBusy(
-            f"{host} is too busy to hand out a picture; it will be asked again.",
+            _("{host} is too busy to hand out a picture; it will be asked again.").format(host=host),
             retry_after_s=read_retry_after(response.headers.get("Retry-After")),
         )
     if status != 200:
-        raise PictureError(f"{host} does not hand out the picture.")
+        raise PictureError(_("{host} does not hand out the picture.").format(host=host))
 
 
 async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
     """Pass the body on in large pieces. The size is checked as announced, and as counted."""
-    too_large = PictureError(f"A picture is larger than the {max_bytes / 1e6:.3g} MB that are fetched.")
+    too_large = PictureError(_("A picture is larger than the {limit} MB that are fetched.").format(limit=f"{max_bytes / 1e6:.3g}"))
     if (response.content_length or 0) > max_bytes:
         raise too_large
     total, pending = 0, bytearray()
@@ -155,7 +156,7 @@ async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -
 
 
 def _unreachable(url: str) -> ProviderBusy:
-    return ProviderBusy(f"A picture could not be fetched from {shown(URL(url))}; it will be tried again.")
+    return ProviderBusy(_("A picture could not be fetched from {host}; it will be tried again.").format(host=shown(URL(url))))
 
 
 def _new_file(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import BinaryIO, Final
 
 from bot.errors import PictureError
+from bot.i18n import N_, _
 
 
 class Format(StrEnum):
@@ -41,7 +42,7 @@ class Header:
     height: int
 
 
-_CUT: Final = "A picture is cut short."
+_CUT: Final = N_("A picture is cut short.")
 _MAX_SEGMENTS: Final = 1000
 # T.81, table B.1: start of frame is C0 to CF, except DHT (C4), JPG (C8) and DAC (CC). TEM and RST0 to EOI stand alone.
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -55,9 +56,9 @@ def read_header(file: BinaryIO) -> Header:
     try:
         format_, (width, height) = _read(start, file)
     except struct.error:
-        raise PictureError(_CUT) from None
+        raise PictureError(_(_CUT)) from None
     if width < 1 or height < 1:
-        raise PictureError("A picture claims to have no size.")
+        raise PictureError(_("A picture claims to have no size."))
     return Header(format=format_, width=width, height=height)
 
 
@@ -70,7 +71,7 @@ def _read(start: bytes, file: BinaryIO) -> tuple[Format, tuple[int, int]]:
         return Format.WEBP, _webp_size(start)
     if start.startswith(b"\xff\xd8\xff"):
         return Format.JPEG, _jpeg_size(file)
-    raise PictureError("A file is no picture of a known type; PNG, JPEG, WebP and GIF are.")
+    raise PictureError(_("A file is no picture of a known type; PNG, JPEG, WebP and GIF are."))
 
 
 def _webp_size(start: bytes) -> tuple[int, int]:
@@ -83,30 +84,30 @@ def _webp_size(start: bytes) -> tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if chunk == b"VP8X":
         if len(start) < 30:
-            raise PictureError(_CUT)
+            raise PictureError(_(_CUT))
         return int.from_bytes(start[24:27], "little") + 1, int.from_bytes(start[27:30], "little") + 1
-    raise PictureError("A WebP file holds no picture that is known.")
+    raise PictureError(_("A WebP file holds no picture that is known."))
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
     file.seek(2)
-    for _ in range(_MAX_SEGMENTS):
+    for _segment in range(_MAX_SEGMENTS):
         code = _next_marker(file)
         if code in _ALONE:
             continue
         (length,) = struct.unpack(">H", file.read(2))
         if code in _START_OF_FRAME:
-            _, height, width = struct.unpack(">BHH", file.read(5))
+            _depth, height, width = struct.unpack(">BHH", file.read(5))
             return width, height
         file.seek(max(length - 2, 0), 1)
-    raise PictureError("A JPEG file holds no picture.")
+    raise PictureError(_("A JPEG file holds no picture."))
 
 
 def _next_marker(file: BinaryIO) -> int:
     """The code after FF; "any marker may optionally be preceded by any number of fill bytes" FF (T.81, B.1.1.2)."""
     (byte,) = struct.unpack("B", file.read(1))
     if byte != 0xFF:
-        raise PictureError("A JPEG file is damaged.")
+        raise PictureError(_("A JPEG file is damaged."))
     while byte == 0xFF:
         (byte,) = struct.unpack("B", file.read(1))
     return int(byte)

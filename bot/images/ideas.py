@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bot.i18n import _
 from bot.images.schema import Option, Scalar
 from bot.images.values import coerce, fits, show, span
 
@@ -103,7 +104,7 @@ def _typed(option: Option, typed: str) -> list[Choice]:
 def _choice(option: Option, value: Scalar) -> Choice:
     shown = show(value)
     meaning = show(option.sent_as[value]) if value in option.sent_as else ""
-    default = "default" if option.default is not None and shown == show(option.default) else ""
-    scope = "" if option.values else span(option).removeprefix("from ")
+    default = _("default") if option.default is not None and shown == show(option.default) else ""
+    scope = "" if option.values else span(option)
     marks = ", ".join(filter(None, (meaning, default, scope)))
     return Choice(name=(f"{shown} ({marks})" if marks else shown)[:_MAX_NAME], value=value if isinstance(value, str) else shown)

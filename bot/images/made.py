@@ -15,6 +15,7 @@ from typing import Final
 import stamina
 
 from bot.errors import AnswerLost, PictureError, ProviderBusy, ProviderRefused
+from bot.i18n import _
 from bot.images.fetch import LinkExpired
 
 Fetch = Callable[[str], Awaitable[bytes]]  # bounded, and only from allowed addresses: `Fetcher.fetch_bytes`
@@ -32,13 +33,13 @@ async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> bytes:
     if url.startswith("data:"):
         return await decode(url, max_bytes=max_bytes)
     if fetch is None:
-        raise ProviderRefused("The image service answered with a link where a picture was wanted.")
+        raise ProviderRefused(_("The image service answered with a link where a picture was wanted."))
     try:
         async for attempt in stamina.retry_context(on=ProviderBusy, attempts=_ATTEMPTS, timeout=60.0, wait_initial=0.2, wait_jitter=0.2):
             with attempt:
                 return _checked(await fetch(url), max_bytes)
     except (ProviderBusy, LinkExpired) as error:
-        raise AnswerLost("The image service made a picture and did not hand it out.") from error
+        raise AnswerLost(_("The image service made a picture and did not hand it out.")) from error
     except PictureError as error:
         raise ProviderRefused(error.sentence) from error
     raise AssertionError("the retries ended without an outcome")
@@ -48,11 +49,11 @@ def _decoded(text: str, max_bytes: int) -> bytes:
     try:
         content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
     except (binascii.Error, ValueError):  # ValueError: letters that no base64 has
-        raise ProviderRefused("The image service answered with a picture that cannot be read.") from None
+        raise ProviderRefused(_("The image service answered with a picture that cannot be read.")) from None
     return _checked(content, max_bytes)
 
 
 def _checked(content: bytes, max_bytes: int) -> bytes:
     if not content or len(content) > max_bytes:
-        raise ProviderRefused("The image service answered with a picture that is empty or too large.")
+        raise ProviderRefused(_("The image service answered with a picture that is empty or too large."))
     return content

@@ -21,15 +21,18 @@ import aiohttp
 
 from bot.endpoints import EditEncoding
 from bot.errors import ContentRefused, ModelLocked, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.i18n import N_, _
 from bot.images.api import NO_CREDIT, Answer, Api, error_text
 from bot.images.headers import Format, read_header
 from bot.images.made import Fetch, decode, follow
 from bot.images.provider import Event, Made, Provider, Report, Slots, Submission
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
-_UNUSABLE: Final = "A reference picture cannot be passed on to this image service."
-_CONTENT: Final = "The image service's own content rules do not allow this picture; other words may."
-_NO_ENDPOINT: Final = "The image service makes no pictures at the address in this bot's settings; its operator has to look after it."
+_UNUSABLE: Final = N_("A reference picture cannot be passed on to this image service.")
+_CONTENT: Final = N_("The image service's own content rules do not allow this picture; other words may.")
+_LOCKED: Final = N_("This bot's account at the image service does not include this model.")
+_LOCKED_FOR: Final = N_("This bot's account at the image service does not include this model: {words}.")
+_NO_ENDPOINT: Final = N_("The image service makes no pictures at the address in this bot's settings; its operator has to look after it.")
 
 # What the `code` or `type` of an error says, whatever its status.
 _CONTENT_MARKS: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter", "responsibleaipolicyviolation"})
@@ -90,7 +93,7 @@ class OpenAi(Provider):
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
-        raise ProviderBusy("This image service has no event stream.")
+        raise ProviderBusy(_("This image service has no event stream."))
         yield  # type: ignore[unreachable]  # what makes it a generator
 
     async def ping(self) -> None:
@@ -123,7 +126,7 @@ class OpenAi(Provider):
             return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
         if error_text(answer):
             raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
-        raise ProviderRefused("The image service answered without a picture.")
+        raise ProviderRefused(_("The image service answered without a picture."))
 
 
 class _OpenAiApi(Api):
@@ -134,13 +137,13 @@ class _OpenAiApi(Api):
         marks = {str(error.get(name)).casefold() for name in ("code", "type")} if isinstance(error, Mapping) else set()
         text = error_text(answer.body)
         if marks & _CREDIT_MARKS:
-            return ProviderAccount(NO_CREDIT)
+            return ProviderAccount(_(NO_CREDIT))
         if answer.status < 500 and (marks & _CONTENT_MARKS or any(phrase in text.casefold() for phrase in _CONTENT_PHRASES)):
-            return ContentRefused(_CONTENT)
+            return ContentRefused(_(_CONTENT))
         if answer.status == 403 and text:
-            return ModelLocked(f"This bot's account at the image service does not include this model{self.quoted(text)}.")
+            return ModelLocked(self.told(text, _(_LOCKED_FOR), _(_LOCKED)))
         if answer.status in {404, 405} and not text:  # an unknown model has words; an unknown address has none
-            return ProviderAccount(_NO_ENDPOINT)
+            return ProviderAccount(_(_NO_ENDPOINT))
         return super().explain(answer)
 
 
@@ -161,13 +164,13 @@ def _read_reference(uri: str) -> _Picture:
     """From a data URI. Its type is what its bytes say, whatever the URI claims."""
     head = _DATA_URI.match(uri)
     if head is None:
-        raise ProviderRefused(_UNUSABLE)
+        raise ProviderRefused(_(_UNUSABLE))
     text = uri[head.end() :]
     try:
         content = base64.b64decode(text, validate=True)
         kind = read_header(io.BytesIO(content)).format
     except ValueError as error:  # no base64; PictureError, which is one: no picture
-        raise ProviderRefused(_UNUSABLE) from error
+        raise ProviderRefused(_(_UNUSABLE)) from error
     return _Picture(format=kind, content=content, base64=text)
 
 

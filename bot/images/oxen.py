@@ -13,6 +13,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from bot.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRefused
+from bot.i18n import _
 from bot.images import wire
 from bot.images.api import UNREADABLE, Answer, Api, error_text
 from bot.images.catalog import makes_images
@@ -98,7 +99,7 @@ class Oxen(Provider):
             return None
         row = wire.read_generation(body)
         if row is None:
-            raise ProviderBusy(UNREADABLE)
+            raise ProviderBusy(_(UNREADABLE))
         return self._report(row)
 
     async def cancel(self, provider_id: str) -> None:
@@ -133,7 +134,7 @@ class Oxen(Provider):
             raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
         rows = wire.read_generations(answer)
         if not rows:
-            raise AnswerLost("The image service answered a request with something that cannot be read.")
+            raise AnswerLost(_("The image service answered a request with something that cannot be read."))
         return [Accepted(provider_id=row.generation_id) for row in rows]
 
     async def list_generations(self, **filters: str | None) -> list[Report]:
@@ -156,7 +157,7 @@ class Oxen(Provider):
             return Made(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
         if image.url is not None:
             return Linked(url=image.url)
-        raise ProviderRefused("The image service answered without a picture.")
+        raise ProviderRefused(_("The image service answered without a picture."))
 
     async def search_models(self, text: str) -> list[Mapping[str, Any]]:
         """Models by name, raw."""
@@ -231,7 +232,7 @@ def _completed(data: str) -> wire.CompletedEvent | None:
 def _models(body: object) -> list[Mapping[str, Any]]:
     rows = body.get("data") if isinstance(body, dict) else body
     if not isinstance(rows, list):  # no list is not an empty list: a good catalogue must not be emptied by a bad answer
-        raise ProviderBusy(UNREADABLE)
+        raise ProviderBusy(_(UNREADABLE))
     return [row for row in rows if isinstance(row, dict)]
 
 

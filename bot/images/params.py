@@ -9,28 +9,34 @@ from typing import Any, Final
 import jsonschema_rs
 
 from bot.errors import InvalidRequest
+from bot.i18n import N_, _, ngettext
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from bot.images.schema import Option, Scalar
 from bot.images.shapes import ratio_of
-from bot.images.values import allowed, coerce, show
+from bot.images.values import coerce, in_a_row, not_allowed, show
 
 MAX_MORE: Final = 1000  # characters
 
 Given = dict[str, tuple[Option, str, object]]  # by the model's name: the option, what the member calls it, and the value
 
-# Names that members may not set in `more`, and why.
+_OWN_OPTION: Final = N_("more: {name} cannot be set there; the {name} has an option of its own.")
+_COUNT: Final = N_("more: {name} cannot be set there; count has an option of its own.")
+_BOT_CHOOSES: Final = N_("more: {name} cannot be set there; the bot chooses it.")
+_OPERATOR_CHOOSES: Final = N_("more: {name} cannot be set there; the operator of this bot decides about it.")
+
+# Names that members may not set in `more`, and the sentence that says so.
 NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
-    ("prompt", "the prompt has an option of its own"),
-    ("model", "the model has an option of its own"),
-    ("num_generations", "count has an option of its own"),
-    ("n", "count has an option of its own"),
-    ("response_format", "the bot chooses it"),
-    ("target_namespace", "the operator of this bot chooses it"),
-    ("disable_safety_checker", "the operator of this bot decides about it"),
-    ("enable_safety_checker", "the operator of this bot decides about it"),
-    ("safety_checker", "the operator of this bot decides about it"),
-    ("safety_tolerance", "the operator of this bot decides about it"),
+    ("prompt", _OWN_OPTION),
+    ("model", _OWN_OPTION),
+    ("num_generations", _COUNT),
+    ("n", _COUNT),
+    ("response_format", _BOT_CHOOSES),
+    ("target_namespace", _OPERATOR_CHOOSES),
+    ("disable_safety_checker", _OPERATOR_CHOOSES),
+    ("enable_safety_checker", _OPERATOR_CHOOSES),
+    ("safety_checker", _OPERATOR_CHOOSES),
+    ("safety_tolerance", _OPERATOR_CHOOSES),
 )
 
 _PAIR: Final = re.compile(r"""[\s,]*([A-Za-z_][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s,"']+))(?=[\s,]|$)""")
@@ -91,9 +97,10 @@ def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
     text = prompt.strip()
     limit = min(max_length, model.prompt_limit or max_length)
     if not text:
-        raise InvalidRequest("prompt: a description of the picture is needed, nothing was given.")
+        raise InvalidRequest(_("prompt: a description of the picture is needed, nothing was given."))
     if len(text) > limit:
-        raise InvalidRequest(f"prompt: text of at most {limit} characters is allowed, {len(text)} were given.")
+        sentence = _("prompt: text of at most {limit} characters is allowed, {count} were given.")
+        raise InvalidRequest(sentence.format(limit=limit, count=len(text)))
     return text
 
 
@@ -101,45 +108,54 @@ def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | N
     """`InvalidRequest` where the model does not take this many reference pictures, or `params` need one and there is none."""
     limit = model.max_references
     if count and not model.takes_references:
-        raise InvalidRequest(f"{model.title} takes no reference pictures, {count} {_were(count)} given.")
+        sentence = ngettext(
+            "{model} takes no reference pictures, {count} was given.", "{model} takes no reference pictures, {count} were given.", count
+        )
+        raise InvalidRequest(sentence.format(model=model.title, count=count))
     if not count and model.references_required:
-        raise InvalidRequest(f"{model.title} needs a reference picture, none was given.")
+        raise InvalidRequest(_("{model} needs a reference picture, none was given.").format(model=model.title))
     strength = model.option(Idea.STRENGTH)
     if not count and strength and strength.name in (params or {}):
-        raise InvalidRequest("strength: it says how much a picture is changed, and no picture was given.")
+        raise InvalidRequest(_("strength: it says how much a picture is changed, and no picture was given."))
     if limit is not None and count > limit:
-        at_most = "one reference picture" if limit == 1 else f"at most {limit} reference pictures"
-        raise InvalidRequest(f"{model.title} takes {at_most}, {count} {_were(count)} given.")
+        sentence = ngettext(
+            "{model} takes one reference picture, {count} were given.",
+            "{model} takes at most {limit} reference pictures, {count} were given.",
+            limit,
+        )
+        raise InvalidRequest(sentence.format(model=model.title, limit=limit, count=count))
 
 
 def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
     """`InvalidRequest` where the model has no seed, or seeds `seed` to `seed + count - 1` leave its range."""
     if model.seed_field is None:
         _idea_option(model, Idea.SEED)
-        raise InvalidRequest(f"{model.title} takes no number as a seed.")
+        raise InvalidRequest(_("{model} takes no number as a seed.").format(model=model.title))
     least, most = model.seed_range
     if not least <= seed <= most - count + 1:
-        raise InvalidRequest(f"seed: a whole number from {least} to {most - count + 1} is allowed, {show(seed)} was given.")
+        sentence = _("seed: a whole number from {least} to {most} is allowed, {value} was given.")
+        raise InvalidRequest(sentence.format(least=least, most=most - count + 1, value=show(seed)))
 
 
 def settable(model: ModelInfo) -> list[str]:
     """What a member may set, by the names that this house uses: ideas first, then the model's own names."""
     by_idea = [(option.name, idea.value) for idea in Idea if (option := model.option(idea))]
-    known = {name for name, _ in by_idea}
-    kept_back = {name for name, _ in NOT_FOR_MEMBERS}
+    known = {name for name, _idea in by_idea}
+    kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}
     if model.reference_option:
         kept_back.add(model.reference_option.name)
-    return [*(idea for _, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
+    return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
 
 
 def _give(given: Given, option: Option, label: str, value: object) -> None:
     if option.name not in given:
         given[option.name] = (option, label, value)
         return
-    first, other, _ = given[option.name]
+    first, other, _value = given[option.name]
     if first != option:  # a model that knows sizes alone: the shape is chosen by its size too
-        raise InvalidRequest(f"{show(label)} and {show(other)} both choose the size here; one of them is enough.")
-    raise InvalidRequest(f"{show(label)} was given twice; once is enough.")
+        sentence = _("{name} and {other} both choose the size here; one of them is enough.")
+        raise InvalidRequest(sentence.format(name=show(label), other=show(other)))
+    raise InvalidRequest(_("{name} was given twice; once is enough.").format(name=show(label)))
 
 
 def _idea_option(model: ModelInfo, idea: Idea) -> Option:
@@ -151,20 +167,21 @@ def _idea_option(model: ModelInfo, idea: Idea) -> Option:
 
 def _has_no(model: ModelInfo, name: str) -> str:
     names = settable(model)
-    return f"{model.title} has no option {show(name)}; it has {', '.join(names) if names else 'none'}."
+    sentence = _("{model} has no option {name}; it has {options}.") if names else _("{model} has no option {name}; it has none.")
+    return sentence.format(model=model.title, name=show(name), options=in_a_row(names))
 
 
 def _pairs(more: str) -> Iterator[tuple[str, str]]:
     text = more.translate(_STRAIGHT).strip(" \t\r\n,")
     if len(text) > MAX_MORE:
-        raise InvalidRequest(f"more: at most {MAX_MORE} characters are allowed, {len(text)} were given.")
+        sentence = _("more: at most {limit} characters are allowed, {count} were given.")
+        raise InvalidRequest(sentence.format(limit=MAX_MORE, count=len(text)))
     position = 0
     while position < len(text):
         found = _PAIR.match(text, position)
         if found is None:
-            raise InvalidRequest(
-                f"more: name=value pairs are allowed, such as output_quality=high, {show(text[position:].strip(' ,'))} was given."
-            )
+            sentence = _("more: name=value pairs are allowed, such as output_quality=high, {value} was given.")
+            raise InvalidRequest(sentence.format(value=show(text[position:].strip(" ,"))))
         name, *values = found.groups()
         yield name, next(value for value in values if value is not None)
         position = found.end()
@@ -172,17 +189,17 @@ def _pairs(more: str) -> Iterator[tuple[str, str]]:
 
 def _named_option(model: ModelInfo, name: str) -> Option:
     """The option that a name in `more` means: the model's own name, or an idea's."""
-    for kept_back, reason in NOT_FOR_MEMBERS:
+    for kept_back, sentence in NOT_FOR_MEMBERS:
         if name.casefold() == kept_back:
-            raise InvalidRequest(f"more: {kept_back} cannot be set there; {reason}.")
+            raise InvalidRequest(_(sentence).format(name=kept_back))
     ideas = {idea.value for idea in Idea}
     option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)
     if option is None:
         raise InvalidRequest(_has_no(model, name))
     if option == model.option(Idea.SEED):
-        raise InvalidRequest("more: seed cannot be set there; the seed has an option of its own.")
+        raise InvalidRequest(_(_OWN_OPTION).format(name="seed"))
     if option == model.reference_option:
-        raise InvalidRequest(f"more: {option.name} cannot be set there; reference pictures are attached.")
+        raise InvalidRequest(_("more: {name} cannot be set there; reference pictures are attached.").format(name=option.name))
     return option
 
 
@@ -190,11 +207,11 @@ def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     if isinstance(value, list):
         return value
     if isinstance(value, str) and _LINK.match(value):
-        raise InvalidRequest(f"{label}: links are not taken here; reference pictures are attached.")
+        raise InvalidRequest(_("{name}: links are not taken here; reference pictures are attached.").format(name=label))
     try:
         read = coerce(option, value)
     except ValueError:
-        raise InvalidRequest(_refusal(option, label, value)) from None
+        raise InvalidRequest(not_allowed(option, label, value)) from None
     return read if isinstance(read, list) else option.sent_as.get(read, read)
 
 
@@ -205,21 +222,14 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], given: Given) -> Non
     name = str(error.instance_path[0]) if error.instance_path else ""
     if name in given:
         option, label, value = given[name]
-        raise InvalidRequest(_refusal(option, label, value))
+        raise InvalidRequest(not_allowed(option, label, value))
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
-        raise InvalidRequest(f"{model.title} needs {show(error.kind.property)}; give it in more, as {show(error.kind.property)}=value.")
-    raise InvalidRequest(f"{model.title} does not take these options together.")
-
-
-def _refusal(option: Option, label: str, value: object) -> str:
-    return f"{label}: {allowed(option)}, {show(value)} was given."
+        sentence = _("{model} needs {name}; give it in more, as {name}=value.")
+        raise InvalidRequest(sentence.format(model=model.title, name=show(error.kind.property)))
+    raise InvalidRequest(_("{model} does not take these options together.").format(model=model.title))
 
 
 def _needed_defaults(model: ModelInfo) -> dict[str, Scalar]:
     """What the schema both requires and has a default for, so that leaving it out is no refusal."""
     wanted = [option for option in model.options.values() if option.required and option.name not in model.given_apart]
     return {option.name: option.default for option in wanted if option.default is not None}
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"

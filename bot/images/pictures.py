@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 from PIL import Image, ImageCms, ImageOps
 
 from bot.errors import PictureError
+from bot.i18n import N_, _
 from bot.images.headers import Format, Header, read_header
 
 ALL_FORMATS: Final = frozenset(Format)
@@ -25,6 +26,8 @@ DEFAULT_MAX_PIXELS: Final = 100_000_000
 _QUALITIES: Final = (92, 85, 75)  # tried at full size, in this order
 _SMALLEST_EDGE: Final = 64  # px; a picture that does not fit at this size never will
 _MB: Final = 1024 * 1024  # as Discord counts upload limits
+_RE_ENCODED: Final = N_("re-encoded as {type} to fit this server's {limit} MB upload limit")
+_MADE_SMALLER: Final = N_("re-encoded as {type} at {width}×{height} to fit this server's {limit} MB upload limit")
 
 # What decoders raise on damaged bytes; Pillow promises no common base.
 _DAMAGED: Final = (
@@ -129,13 +132,14 @@ def _shrunk(image: Image.Image, limit_bytes: int) -> Fitted:
     while len(content) > limit_bytes:
         scale = 0.95 * math.sqrt(limit_bytes / len(content))
         if max(image.size) * scale < _SMALLEST_EDGE:
-            raise PictureError(f"A picture cannot be made to fit into {limit_bytes / _MB:.3g} MB.")
+            raise PictureError(_("A picture cannot be made to fit into {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
         image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         content = _encode(image, format_, quality=85)
-    size = f" at {image.width}×{image.height}" if image.size != original else ""
-    name = "WebP" if format_ is Format.WEBP else "JPEG"
-    changed = f"re-encoded as {name}{size} to fit this server's {limit_bytes / _MB:.3g} MB upload limit"
-    return _fitted(content, format_, image.size, changed=changed)
+    changed = _RE_ENCODED if image.size == original else _MADE_SMALLER
+    told = _(changed).format(
+        type="WebP" if format_ is Format.WEBP else "JPEG", width=image.width, height=image.height, limit=f"{limit_bytes / _MB:.3g}"
+    )
+    return _fitted(content, format_, image.size, changed=told)
 
 
 def _fitted(content: bytes, format_: Format, size: tuple[int, int], *, changed: str | None) -> Fitted:
@@ -157,20 +161,21 @@ def _decoding() -> Iterator[None]:
     except PictureError:
         raise
     except _DAMAGED as error:
-        raise PictureError("A picture is damaged or cut short.") from error
+        raise PictureError(_("A picture is damaged or cut short.")) from error
 
 
 def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Format]) -> Header:
     header = read_header(file)
     if header.format not in formats:
-        raise PictureError(f"A picture is of the type {header.format.value}, which is not taken here.")
+        raise PictureError(_("A picture is of the type {type}, which is not taken here.").format(type=header.format.value))
     _check_size(header.width, header.height, max_pixels)
     return header
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
-        raise PictureError(f"A picture has {width * height / 1e6:.3g} megapixels, at most {max_pixels / 1e6:.3g} are taken.")
+        sentence = _("A picture has {megapixels} megapixels, at most {most} are taken.")
+        raise PictureError(sentence.format(megapixels=f"{width * height / 1e6:.3g}", most=f"{max_pixels / 1e6:.3g}"))
 
 
 @contextmanager

@@ -7,11 +7,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from bot.i18n import N_, _, ngettext, pgettext
 from bot.images.schema import Option, Scalar
 
 _SHOWN_VALUES: Final = 12
 _SHOWN_CHARACTERS: Final = 60
 _SAME: Final[Mapping[str, str]] = {"jpg": "jpeg", "jpeg": "jpg", "yes": "true", "on": "true", "no": "false", "off": "false"}
+# A number with its lower and its upper bound. {number} is "a number" or "a whole number".
+_RANGES: Final[Mapping[tuple[str | None, str | None], str]] = {
+    (None, None): "{number}",
+    ("from", "to"): N_("{number} from {least} to {most}"),
+    ("from", "below"): N_("{number} from {least} to below {most}"),
+    ("above", "to"): N_("{number} above {least} to {most}"),
+    ("above", "below"): N_("{number} above {least} and below {most}"),
+    ("from", None): N_("{number} of {least} or more"),
+    ("above", None): N_("{number} above {least}"),
+    (None, "to"): N_("{number} of {most} or less"),
+    (None, "below"): N_("{number} below {most}"),
+}
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}(\.0{1,6})?")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
@@ -26,34 +39,41 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+def in_a_row(words: Sequence[str]) -> str:
+    """ "a, b, c"."""
+    return pgettext("between the things of a list", ", ").join(words)
 
 
-def allowed(option: Option) -> str:
-    """What an option takes, with its verb: "a whole number from 1 to 50 is allowed"."""
-    if option.closed:
-        words = [show(value) for value in option.values]
-        if len(words) > _SHOWN_VALUES:
-            words = [*words[:_SHOWN_VALUES], f"{len(words) - _SHOWN_VALUES} more"]
-            return f"{listed(words)} are allowed"
-        return f"{listed(words, 'or')} is allowed"
-    return f"{_kind(option)} is allowed"
+def either(words: Sequence[str]) -> str:
+    """ "a", "a or b", "a, b or c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return pgettext("a list of things to choose from", "{first} or {last}").format(first=in_a_row(words[:-1]), last=words[-1])
+
+
+def not_allowed(option: Option, name: str, given: object) -> str:
+    """The sentence for a value that an option does not take: what it is called, what is allowed, what was given."""
+    shown = [show(value) for value in option.values[:_SHOWN_VALUES]] if option.closed else []
+    more = len(option.values) - len(shown) if option.closed else 0
+    if more:
+        sentence = ngettext(
+            "{name}: {values} and {count} more are allowed, {value} was given.",
+            "{name}: {values} and {count} more are allowed, {value} was given.",
+            more,
+        )
+        return sentence.format(name=name, values=in_a_row(shown), count=more, value=show(given))
+    allowed = either(shown) if option.closed else _kind(option)
+    return _("{name}: {allowed} is allowed, {value} was given.").format(name=name, allowed=allowed, value=show(given))
 
 
 def span(option: Option) -> str:
-    """The range of a number: "from 1 to 50", "of 1 or more", or nothing."""
+    """The range of a number as it stands behind a choice: "1 to 50", "> 0, ≤ 1", or nothing."""
     least, most = option.least, option.most
-    if least is not None and most is not None:
-        lower = "above" if option.above else "from"
-        upper = "and below" if option.below else "to"
-        return f"{lower} {show(least)} {upper} {show(most)}"
-    if least is not None:
-        return f"above {show(least)}" if option.above else f"of {show(least)} or more"
-    if most is not None:
-        return f"below {show(most)}" if option.below else f"of {show(most)} or less"
-    return ""
+    if least is not None and most is not None and not option.above and not option.below:
+        return _("{least} to {most}").format(least=show(least), most=show(most))
+    lower = "" if least is None else f"{'>' if option.above else '≥'} {show(least)}"
+    upper = "" if most is None else f"{'<' if option.below else '≤'} {show(most)}"
+    return ", ".join(filter(None, (lower, upper)))
 
 
 def fits(option: Option, number: float) -> bool:
@@ -88,15 +108,21 @@ def _names(text: str, value: Scalar) -> bool:
 
 
 def _kind(option: Option) -> str:
+    """What an option without a list of values takes, as the subject of "... is allowed"."""
     if option.kinds & {"integer", "number"}:
-        noun = "a number" if "number" in option.kinds else "a whole number"
-        steps = f"in steps of {show(option.step)}" if option.step not in (None, 1) else ""
-        return " ".join(filter(None, (noun, span(option), steps)))
+        return _number(option)
     if "string" in option.kinds:
-        return f"text of at most {option.max_length} characters" if option.max_length is not None else "text"
-    if "array" in option.kinds:
-        return "a list of values, separated by commas, in quotes"
-    return "nothing that can be typed here"
+        limit = option.max_length
+        return _("text") if limit is None else _("text of at most {limit} characters").format(limit=limit)
+    return _("a list of values, separated by commas, in quotes") if "array" in option.kinds else _("nothing that can be typed here")
+
+
+def _number(option: Option) -> str:
+    number = _("a number") if "number" in option.kinds else _("a whole number")
+    lower = None if option.least is None else "above" if option.above else "from"
+    upper = None if option.most is None else "below" if option.below else "to"
+    ranged = _(_RANGES[lower, upper]).format(number=number, least=show(option.least), most=show(option.most))
+    return ranged if option.step in (None, 1) else _("{number} in steps of {step}").format(number=ranged, step=show(option.step))
 
 
 def _whole(text: str) -> int | None:

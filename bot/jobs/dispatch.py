@@ -11,6 +11,7 @@ import structlog
 from bot.clock import Clock
 from bot.config import ReferenceMode, UncertainCalls
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.i18n import N_
 from bot.images.desk import Desk
 from bot.images.provider import Accepted, Report
 from bot.jobs import parcel
@@ -30,7 +31,7 @@ _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
 _TURN_S = 5.0  # a quiet house looks this often for generations whose pause is over
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a call whose answer was lost and cannot be looked up, where the operator's rule is to retry
-_MOVED_OUT = "The image service that was to make it is no longer used here."
+_MOVED_OUT = N_("The image service that was to make it is no longer used here.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.errors import ContentRefused, ProviderAccount, ProviderError, ProviderRefused
+from bot.i18n import N_
 from bot.jobs.job import Failure, GenerationState, Outcome
 
 
@@ -22,18 +23,18 @@ class Rung:
 
 
 LADDER: Mapping[Failure, Rung] = {
-    Failure.CONTENT: Rung(wording="The image service's own content rules do not allow this picture; other words may.", again=False),
+    Failure.CONTENT: Rung(wording=N_("The image service's own content rules do not allow this picture; other words may."), again=False),
     Failure.PARAMETER: Rung(wording="{reason}", again=False),
     Failure.ACCOUNT: Rung(
-        wording="The image service does not serve this bot's account at the moment; its operator has been told.", again=True
+        wording=N_("The image service does not serve this bot's account at the moment; its operator has been told."), again=True
     ),
     Failure.FAULT: Rung(wording="{reason}", again=True),
-    Failure.TIMEOUT: Rung(wording="The image service did not finish this picture in time.", again=True),
-    Failure.UNCERTAIN: Rung(wording="The image service's answer was lost on the way, so the picture could not be kept.", again=True),
-    Failure.UNUSABLE: Rung(wording="What the image service made could not be used ({reason}).", again=True),
+    Failure.TIMEOUT: Rung(wording=N_("The image service did not finish this picture in time."), again=True),
+    Failure.UNCERTAIN: Rung(wording=N_("The image service's answer was lost on the way, so the picture could not be kept."), again=True),
+    Failure.UNUSABLE: Rung(wording=N_("What the image service made could not be used ({reason})."), again=True),
 }
 
-_UNKNOWN = "The image service could not make this picture and gave no reason."
+_UNKNOWN = N_("The image service could not make this picture and gave no reason.")
 
 
 def failed(failure: Failure, reason: str = "") -> Outcome:

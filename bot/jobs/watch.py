@@ -9,6 +9,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import ProviderError, ProviderRefused
+from bot.i18n import N_
 from bot.images.provider import Provider, Report, ReportState
 from bot.jobs.job import Failure, Generation, GenerationState, Outcome
 from bot.jobs.ladder import failed
@@ -25,9 +26,9 @@ _READERS = 8
 _EARLY_MAX = 1000  # events kept for enqueue answers still to come
 _HEALTHY_MS = 30_000  # a stream that lived this long was no failure in a row
 _FORGOTTEN_MS = 120_000  # unknown to the image API for this long: it will not come back
-_CANCELLED_THERE = "The image service cancelled this picture."
-_FORGOTTEN = "The image service no longer knows this picture."
-_NO_LINK = "The image service finished but named no picture."
+_CANCELLED_THERE = N_("The image service cancelled this picture.")
+_FORGOTTEN = N_("The image service no longer knows this picture.")
+_NO_LINK = N_("The image service finished but named no picture.")
 
 
 class Watch:

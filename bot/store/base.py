@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -40,7 +41,8 @@ class Store(ABC):
         Once called it runs to its end: cancelling the caller stops the waiting, not the write.
         """
         self._check_open()
-        done = self._begin(lambda conn: op(conn, *args, **kwargs))
+        context = copy_context()  # a refusal in there is said in the language of whoever asked, on whatever thread it runs
+        done = self._begin(lambda conn: context.run(op, conn, *args, **kwargs))
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:

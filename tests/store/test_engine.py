@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from gettext import NullTranslations
 
 import pytest
 from sqlalchemy import Connection, func, insert, select
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.util import await_only
 from structlog.testing import capture_logs
 
+from bot import i18n
 from bot.store import keepsakes
 from bot.store.engine import Store, open_store
 from bot.store.tables import keepsakes as table
@@ -121,6 +123,19 @@ async def test_a_closed_store_says_so(database_url: str) -> None:
         await store.write(count)
     with pytest.raises(RuntimeError, match="the store is closed"):
         await store.read(count)
+
+
+async def test_an_operation_speaks_the_language_of_its_caller(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(i18n._catalogues, "de", _Loud())
+    with i18n.speaking("de"):
+        assert await store.write(lambda _conn: i18n._("word")) == "WORD"
+        assert await store.read(lambda _conn: i18n._("word")) == "WORD"
+    assert await store.write(lambda _conn: i18n._("word")) == "word"
+
+
+class _Loud(NullTranslations):
+    def gettext(self, message: str) -> str:
+        return message.upper()
 
 
 async def test_a_keepsake_replaces_the_one_before(store: Store) -> None:
