@@ -19,6 +19,8 @@ from sandbox.images.catalog import Catalog
 from sandbox.images.connections import OXLO_DOWN, Doors, Handler, is_gone
 from sandbox.images.events import EventStreams
 from sandbox.images.generations import Generation
+from sandbox.images.moderations import PATH as MODERATION_PATH
+from sandbox.images.moderations import Moderations
 from sandbox.images.openai import OXLO_KEY, OpenAI
 from sandbox.images.oxen import Oxen
 from sandbox.images.queue import Queue
@@ -51,6 +53,7 @@ class Server:
     key: str  # an accepted API key
     openai_url: str  # of the OpenAI-compatible contract: Oxlo's models
     openai_key: str
+    moderation_url: str  # of the moderations endpoint, which takes the same keys as both
     switchboard: Switchboard
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
 
@@ -84,6 +87,7 @@ async def serve(
                 key=DEMO_KEY,
                 openai_url=f"{url}/v1",
                 openai_key=OXLO_KEY,
+                moderation_url=f"{url}{MODERATION_PATH}",
                 switchboard=switchboard,
                 requests=house.requests,
             )
@@ -116,11 +120,12 @@ class _House:
             timing=timing,
         )
         self.openai = OpenAI(workshop=workshop, switchboard=switchboard, timing=timing)
+        self.moderations = Moderations(switchboard=switchboard)
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._recording(), self._guarding()], client_max_size=BODY_LIMIT_BYTES)
         app.add_routes(self.oxen.routes())
-        app.add_routes([self.results.route(), *self.openai.routes()])
+        app.add_routes([self.results.route(), *self.openai.routes(), *self.moderations.routes()])
         app.router.add_get("/sandbox/generations", self._show_generations)
         app.router.add_post("/sandbox/credit", self._set_credit)
         return app

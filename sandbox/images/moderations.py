@@ -1,0 +1,196 @@
+"""A moderations endpoint in OpenAI's contract. It knows a handful of words, and of pictures only their colours: the same in, the same out.
+
+It has an address of its own: it can be away while pictures are made, and the other way round.
+Source: https://platform.openai.com/docs/api-reference/moderations
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import colorsys
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from PIL import Image
+
+from sandbox.faults import Gate
+from sandbox.images.account import key_in
+from sandbox.images.connections import cut
+from sandbox.images.openai.errors import Refused, invalid, server_error, unknown_model, wrong_key
+
+if TYPE_CHECKING:
+    from sandbox.faults import Switchboard
+
+PATH = "/moderation/v1"
+MODELS = ("omni-moderation-latest", "omni-moderation-2024-09-26")
+FLAGGED_FROM = 0.5
+LONG_SIDE_PX = 64  # colours are counted on a small copy
+PICTURE_LIMIT_PX = 50_000_000
+
+CATEGORIES = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
+OF_PICTURES = frozenset({"self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "violence", "violence/graphic"})
+
+# What a word scores. From 0.5 on a text is called flagged.
+WORDS: dict[str, Mapping[str, float]] = {
+    "fight": {"violence": 0.42},
+    "battle": {"violence": 0.46},
+    "weapon": {"violence": 0.61, "illicit/violent": 0.3},
+    "kill": {"violence": 0.93, "harassment/threatening": 0.4},
+    "blood": {"violence": 0.66, "violence/graphic": 0.58},
+    "gore": {"violence": 0.91, "violence/graphic": 0.97},
+    "swimsuit": {"sexual": 0.34},
+    "nude": {"sexual": 0.72},
+    "explicit": {"sexual": 0.95},
+    "idiot": {"harassment": 0.64},
+    "vermin": {"hate": 0.55, "harassment": 0.7},
+}
+# What scores a picture by the share of its pixels with a strong colour of this hue, in degrees from and to.
+HUES: dict[str, tuple[float, float]] = {"violence": (345, 375), "sexual": (305, 345)}
+
+
+class Moderations:
+    """The handler. Any key is accepted but an empty one and the literal `wrong`."""
+
+    def __init__(self, *, switchboard: Switchboard) -> None:
+        self._switchboard = switchboard
+        self._slow = Gate(switchboard, "moderation-slow")
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(f"{PATH}/moderations", self.moderate)]
+
+    async def moderate(self, request: web.Request) -> web.StreamResponse:
+        if self._switchboard.strikes("moderation-down"):
+            return cut(request)
+        await self._slow.passed()
+        try:
+            if self._switchboard.strikes("moderation-error"):
+                raise server_error()
+            model, results = await self._results(request)
+        except Refused as refused:
+            return refused.answer()
+        if self._switchboard.strikes("moderation-garbage"):
+            return web.json_response({"results": [{"category_scores": {"violence": "very"}}]})
+        body = {"id": f"modr-{hashlib.sha256(await request.read()).hexdigest()[:24]}", "model": model, "results": results}
+        return web.json_response(body)
+
+    async def _results(self, request: web.Request) -> tuple[str, list[dict[str, Any]]]:
+        """Raise `Refused`."""
+        if key_in(request.headers.get("Authorization", "")) is None:
+            raise wrong_key()
+        body = _body(await request.read())
+        model = body.get("model") or MODELS[0]
+        if model not in MODELS:
+            raise unknown_model(str(model))
+        return model, await _judged(body.get("input"))
+
+
+def _body(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise invalid(None, "We could not parse the body of your request.", code="invalid_body") from error
+    if not isinstance(found, dict):
+        raise invalid(None, "The body of your request must be a JSON object.", code="invalid_body")
+    return found
+
+
+async def _judged(given: Any) -> list[dict[str, Any]]:
+    """A text is one result, a list of texts one each, a list of parts (texts and a picture) one together."""
+    if isinstance(given, str):
+        return [_result([score_text(given)], {"text"})]
+    if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
+        return [_result([score_text(each)], {"text"}) for each in given]
+    if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
+        pairs = [await _part(each) for each in given]
+        return [_result([scores for _, scores in pairs], {kind for kind, _ in pairs})]
+    raise invalid("input", "Invalid type for 'input': expected a string, a list of strings or a list of parts.", code="invalid_type")
+
+
+async def _part(part: dict[str, Any]) -> tuple[str, Mapping[str, float]]:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return "text", score_text(text)
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            return "image", await asyncio.to_thread(score_picture, _decoded(url))
+        case _:
+            raise invalid("input", "Invalid part in 'input': it must be a text or an image_url.", code="invalid_type")
+
+
+def _decoded(url: str) -> bytes:
+    head, _, text = url.partition(",")
+    if not (head.startswith("data:image/") and head.endswith(";base64")):
+        raise invalid("input", "Failed to download image: the sandbox takes data URIs only.", code="invalid_image_url")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise invalid("input", "Invalid base64 image.", code="invalid_base64") from error
+
+
+def score_text(text: str) -> dict[str, float]:
+    """The highest score that any of its words has, by category."""
+    words = "".join(each if each.isalnum() else " " for each in text.casefold()).split()
+    return _highest(WORDS[word] for word in words if word in WORDS)
+
+
+def score_picture(data: bytes) -> dict[str, float]:
+    """By colour: red for violence, pink for sexual. A picture that is all of one strong colour scores 1. Raise `Refused`."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > PICTURE_LIMIT_PX:
+                raise invalid("input", "Image is too large.", code="image_too_large")
+            small = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise invalid("input", "Invalid image.", code="invalid_image") from error
+    small.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+    hues = [hue for hue in map(_strong_hue, zip(*[iter(small.tobytes())] * 3, strict=True)) if hue is not None]
+    pixels = small.width * small.height
+    return {category: round(sum(_within(hue, *arc) for hue in hues) / pixels, 4) for category, arc in HUES.items()}
+
+
+def _strong_hue(pixel: tuple[int, ...]) -> float | None:
+    """In degrees; None for what is pale, grey or dark."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*(each / 255 for each in pixel))
+    return hue * 360 if saturation > 0.5 and value > 0.5 else None
+
+
+def _within(hue: float, first: float, last: float) -> bool:
+    return first <= hue < last or first <= hue + 360 < last
+
+
+def _result(scores: list[Mapping[str, float]], kinds: set[str]) -> dict[str, Any]:
+    by_category = dict.fromkeys(CATEGORIES, 0.0001) | _highest(scores)
+    applied = {name: sorted(kinds if name in OF_PICTURES else kinds & {"text"}) for name in CATEGORIES}
+    categories = {name: score >= FLAGGED_FROM for name, score in by_category.items()}
+    return {
+        "flagged": any(categories.values()),
+        "categories": categories,
+        "category_scores": by_category,
+        "category_applied_input_types": applied,
+    }
+
+
+def _highest(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    highest: dict[str, float] = {}
+    for each in scores:
+        highest.update({name: max(score, highest.get(name, 0.0)) for name, score in each.items()})
+    return highest

@@ -1,0 +1,131 @@
+"""The local moderations endpoint keeps OpenAI's contract, as its own SDK sees it, and misbehaves as its faults say."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import sys
+from collections.abc import AsyncIterator
+
+import aiohttp
+import openai
+import pytest
+from openai import AsyncOpenAI, AuthenticationError, BadRequestError, InternalServerError, NotFoundError
+from openai.types import ModerationImageURLInputParam, ModerationTextInputParam
+from PIL import Image
+
+from sandbox import images
+from sandbox.faults import MODERATION_FAULTS, Switchboard
+from sandbox.painter import Brief, paint
+
+
+def plain(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (32, 32), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def part(picture: bytes) -> ModerationImageURLInputParam:
+    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return {"type": "image_url", "image_url": {"url": uri}}
+
+
+@pytest.fixture
+async def sdk(server: images.Server) -> AsyncIterator[AsyncOpenAI]:
+    http = openai.DefaultAsyncHttpxClient(trust_env=False)  # the environment's proxies are not for loopback
+    async with AsyncOpenAI(base_url=server.moderation_url, api_key=server.key, max_retries=0, http_client=http) as client:
+        yield client
+
+
+def test_every_fault_of_the_endpoint_is_tested_here() -> None:
+    marks = [mark for test in vars(sys.modules[__name__]).values() for mark in getattr(test, "pytestmark", [])]
+    tested = {name for mark in marks if mark.name == "faults" for name in mark.args}
+    assert tested == {fault.name for fault in MODERATION_FAULTS}
+
+
+async def test_words_decide_a_text_s_scores(sdk: AsyncOpenAI) -> None:
+    mild, strong = (await sdk.moderations.create(input=["A fight at noon", "gore, and a Fight"])).results
+    assert (mild.flagged, mild.category_scores.violence) == (False, 0.42)
+    assert (strong.flagged, strong.categories.violence_graphic, strong.category_scores.violence) == (True, True, 0.91)
+
+
+async def test_the_same_text_gets_the_same_answer(sdk: AsyncOpenAI) -> None:
+    answers = [(await sdk.moderations.create(input="a fox")).model_dump() for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+async def test_colours_decide_a_picture_s_scores(sdk: AsyncOpenAI) -> None:
+    found = {}
+    for colour in ("red", "hotpink", "teal", "black"):
+        answer = await sdk.moderations.create(input=[part(plain(colour))])
+        scores = answer.results[0].category_scores
+        found[colour] = (scores.violence, scores.sexual)
+    assert found == {"red": (1.0, 0.0), "hotpink": (0.0, 1.0), "teal": (0.0, 0.0), "black": (0.0, 0.0)}
+
+
+async def test_parts_are_judged_together_and_tell_what_they_were_judged_by(sdk: AsyncOpenAI) -> None:
+    text: ModerationTextInputParam = {"type": "text", "text": "an idiot"}
+    parts: list[ModerationTextInputParam | ModerationImageURLInputParam] = [text, part(plain("red"))]
+    (result,) = (await sdk.moderations.create(input=parts)).results
+    assert (result.categories.harassment, result.categories.violence) == (True, True)
+    assert result.category_applied_input_types.violence == ["image", "text"]
+    assert result.category_applied_input_types.hate == ["text"]
+
+
+async def test_the_painter_s_red_pictures_score_more_than_its_blue_ones(sdk: AsyncOpenAI) -> None:
+    scores = []
+    for prompt in ("red hills", "blue hills"):
+        picture = await asyncio.to_thread(paint, Brief(prompt=prompt, seed=1, resolution="0.5 MP"))
+        answer = await sdk.moderations.create(input=[part(picture.data)])
+        scores.append(answer.results[0].category_scores.violence)
+    assert scores[0] > 0.2 > 0.01 >= scores[1]
+
+
+async def test_what_is_wrong_is_refused(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(NotFoundError):
+        await sdk.moderations.create(input="a fox", model="nobody's")
+    with pytest.raises(AuthenticationError):
+        await sdk.with_options(api_key="wrong").moderations.create(input="a fox")
+    for given in ([], [{"type": "sound"}], 3, [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]):
+        with pytest.raises(BadRequestError):
+            await sdk.moderations.create(input=given)  # type: ignore[arg-type]  # on purpose
+
+
+async def test_it_answers_while_the_image_api_is_away(server: images.Server, switchboard: Switchboard, sdk: AsyncOpenAI) -> None:
+    switchboard.turn_on("oxlo-down")
+    switchboard.turn_on("oxen-down")
+    assert (await sdk.moderations.create(input="a fox")).results[0].flagged is False
+
+
+async def ask(server: images.Server) -> tuple[int, object]:
+    headers = {"Authorization": f"Bearer {server.key}"}
+    url = f"{server.moderation_url}/moderations"
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json={"input": "a fox"}) as response:
+        return response.status, await response.json()
+
+
+@pytest.mark.faults("moderation-down")
+async def test_down_cuts_the_connection(server: images.Server) -> None:
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await ask(server)
+
+
+@pytest.mark.faults("moderation-error")
+async def test_an_error_is_a_500(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(InternalServerError):
+        await sdk.moderations.create(input="a fox")
+
+
+@pytest.mark.faults("moderation-garbage")
+async def test_garbage_is_no_number(server: images.Server) -> None:
+    assert await ask(server) == (200, {"results": [{"category_scores": {"violence": "very"}}]})
+
+
+@pytest.mark.faults("moderation-slow")
+async def test_slow_answers_once_it_is_turned_off(server: images.Server, switchboard: Switchboard) -> None:
+    asked = asyncio.create_task(ask(server), name="asked")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(asked), 0.05)
+    switchboard.turn_off("moderation-slow")
+    assert (await asked)[0] == 200
