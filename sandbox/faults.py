@@ -11,6 +11,7 @@ from enum import StrEnum
 class Side(StrEnum):
     IMAGES = "images"  # the local image API, in both of its contracts
     DISCORD = "discord"  # the local Discord
+    MODERATIONS = "moderations"  # the local moderations endpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ FAULTS: tuple[Fault, ...] = (
             "first-answer-lost": "A first answer to an interaction is taken, then the connection is cut before the answer.",
             "socket-dropped": "The gateway socket is cut once; the session can be resumed.",
             "session-lost": "The gateway socket is cut once and resuming is refused.",
+            "gateway-doubled": "Every event of the gateway but interactions is sent twice.",
             "token-expired": "Interaction tokens are dead as soon as the first answer is given.",
             "channel-closed": "The bot may not send messages in server channels.",
             "message-gone": "The message that the bot wants to edit has been deleted.",
@@ -80,11 +82,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
 )
 
+MODERATION_FAULTS: tuple[Fault, ...] = _faults(
+    Side.MODERATIONS,
+    {
+        "moderation-down": "The moderations endpoint closes every connection without a word.",
+        "moderation-error": "The moderations endpoint answers 500.",
+        "moderation-slow": "The moderations endpoint answers nobody until this is next turned off.",
+        "moderation-garbage": "The moderations endpoint answers 200 with scores that are no numbers.",
+    },
+)
+
 
 class Switchboard:
     """Which faults are on. `times` counts a fault down to off; `None` leaves it on until it is turned off."""
 
-    def __init__(self, faults: tuple[Fault, ...] = FAULTS) -> None:
+    def __init__(self, faults: tuple[Fault, ...] = FAULTS + MODERATION_FAULTS) -> None:
         self._faults = {fault.name: fault for fault in faults}
         self._on: dict[str, int | None] = {}
         self._listeners: list[Callable[[], None]] = []

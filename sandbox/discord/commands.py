@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from enum import IntEnum
+from typing import Any
 
 from sandbox.discord.wire import JSON, ApiError, RefusedError, invalid_form
 
@@ -72,8 +73,10 @@ class Registry:
         """Call `listener` after every change."""
         self._listeners.append(listener)
 
-    def in_scope(self, scope: int | None) -> list[JSON]:
-        return list(self._scopes.get(scope, {}).values())
+    def in_scope(self, scope: int | None, *, localised: bool = True) -> list[JSON]:
+        """The commands of a scope, if wanted without the names and descriptions in other languages."""
+        commands = list(self._scopes.get(scope, {}).values())
+        return commands if localised else [_without_languages(command) for command in commands]
 
     def get(self, scope: int | None, command_id: str) -> JSON:
         for command in self.in_scope(scope):
@@ -137,6 +140,12 @@ class Registry:
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _without_languages(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_languages(value) for key, value in node.items() if not key.endswith("_localizations")}
+    return [_without_languages(item) for item in node] if isinstance(node, list) else node
 
 
 def find_leaf(commands: Iterable[JSON], path: str) -> tuple[JSON, list[JSON]]:

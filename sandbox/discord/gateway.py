@@ -18,7 +18,7 @@ import discord
 from aiohttp import WSCloseCode, WSMessage, web
 
 from sandbox.discord.compression import Compressor, compressor
-from sandbox.discord.wire import JSON
+from sandbox.discord.wire import JSON, application_flags
 from sandbox.discord.world import World
 from sandbox.faults import Switchboard
 
@@ -121,11 +121,6 @@ class Gateway:
         """Whether the bot is connected and identified."""
         return any(session.connection is not None for session in self._sessions.values())
 
-    @property
-    def reads_content(self) -> bool:
-        """Whether the application may read what others write (a privilege given in the portal)."""
-        return "message_content" in self._privileged
-
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever the bot comes or goes."""
         self._online_listeners.append(listener)
@@ -200,13 +195,13 @@ class Gateway:
             "READY",
             {
                 "v": 10,
-                "user": self._world.user_json(self._world.bot_id),
+                "user": self._world.members.user_json(self._world.bot_id),
                 "guilds": [{"id": guild["id"], "unavailable": True} for guild in guilds],
                 "session_id": session.session_id,
                 "session_type": "normal",
                 "resume_gateway_url": self._url,
                 "shard": list(session.shard),
-                "application": {"id": str(self._world.application_id), "flags": 0},
+                "application": {"id": str(self._world.application_id), "flags": application_flags(self._privileged)},
                 "private_channels": [],
             },
         )
@@ -232,9 +227,11 @@ class Gateway:
     # --------------------------------------------------------- the world speaks
 
     def _hear(self, event: str, payload: Mapping[str, Any]) -> None:
+        doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.strikes("gateway-doubled")
         for session in self._sessions.values():
-            if self._concerns(session, payload):
-                self._dispatch(session, event, payload)
+            for _ in range(2 if doubled else 1):
+                if self._concerns(session, payload):
+                    self._dispatch(session, event, payload)
 
     def _dispatch(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
         shaped = self._world.api.shaped(event, payload, session.intents)

@@ -33,6 +33,7 @@ class Asked(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class _OpenModal:
+    interaction_id: int
     person_id: int
     channel: Channel
     modal: JSON
@@ -56,40 +57,50 @@ class Interactions:
         root, rooms, resolver = self._find_slash(person_id, channel, path)
         built = options.build(rooms[-1] if rooms else root, values, resolver)
         data = {**_named(root), "options": options.nest(rooms, built), **resolver.block()}
-        return await self._ask(Asked.COMMAND, person_id, channel, data)
+        return await self._ask(Asked.COMMAND, person_id, channel, data, installs=root["integration_types"])
 
     async def autocomplete(self, person_id: int, channel: Channel, path: str, values: JSON, focused: str) -> list[JSON]:
         """The suggestions of the bot: `[{"name", "value"}]`."""
         root, rooms, resolver = self._find_slash(person_id, channel, path)
         built = options.build_partial(rooms[-1] if rooms else root, values, focused, resolver)
         data = {**_named(root), "options": options.nest(rooms, built), **resolver.block()}
-        record = await self._ask(Asked.AUTOCOMPLETE, person_id, channel, data)
+        record = await self._ask(Asked.AUTOCOMPLETE, person_id, channel, data, installs=root["integration_types"])
         return record.autocomplete_choices or []
 
-    async def menu(self, person_id: int, channel: Channel, name: str, message: Message) -> Interaction:
-        offered = [c for c in self._world.commands_for(person_id, channel) if (c["name"], c["type"]) == (name, CommandType.MESSAGE)]
-        if not offered:
-            raise RefusedError(f"There is no {name} in this message's menu.")
+    async def message_menu(self, person_id: int, channel: Channel, name: str, message: Message) -> Interaction:
+        command = self._find_menu(person_id, channel, name, CommandType.MESSAGE)
         resolver = self._resolver(person_id, channel)
-        data = {**_named(offered[0]), "target_id": resolver.message(message), **resolver.block()}
-        return await self._ask(Asked.COMMAND, person_id, channel, data)
+        return await self._choose_command(person_id, channel, command, resolver, target_id=resolver.message(message))
+
+    async def user_menu(self, person_id: int, channel: Channel, name: str, user_id: int) -> Interaction:
+        command = self._find_menu(person_id, channel, name, CommandType.USER)
+        resolver = self._resolver(person_id, channel)
+        return await self._choose_command(person_id, channel, command, resolver, target_id=resolver.user(user_id))
+
+    async def _choose_command(
+        self, person_id: int, channel: Channel, command: JSON, resolver: Resolver, *, target_id: str
+    ) -> Interaction:
+        data = {**_named(command), "target_id": target_id, **resolver.block()}
+        return await self._ask(Asked.COMMAND, person_id, channel, data, installs=command["integration_types"])
 
     # -------------------------------------------------------------- components
 
     async def click(self, person_id: int, channel: Channel, message: Message, custom_id: str) -> Interaction:
         data = components.press(message.components, custom_id)
-        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message)
+        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
 
     async def select(self, person_id: int, channel: Channel, message: Message, custom_id: str, values: list[Any]) -> Interaction:
         data = components.choose(message.components, custom_id, values, self._resolver(person_id, channel))
-        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message)
+        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
 
     async def submit(self, person_id: int, interaction_id: int, fields: JSON) -> Interaction:
         """Send off a modal. It stays open if the bot does not answer, as Discord keeps it."""
         opened = self._open_modal(person_id, interaction_id)
         resolver = self._resolver(person_id, opened.channel)
         data = components.fill(opened.modal, fields, resolver)
-        record = await self._ask(Asked.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source)
+        record = await self._ask(
+            Asked.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source, after=opened.interaction_id
+        )
         if self._modals.pop(interaction_id, None) is not None:
             self._push(person_id, {"event": "closed", "interaction_id": str(interaction_id)})
         return record
@@ -103,18 +114,24 @@ class Interactions:
 
     def answered(self, record: Interaction) -> None:
         """The bot gave its first answer."""
-        if record.modal is not None:
-            channel = self._world.channel_for(record.user_id, record.channel_id)
+        channel = self._world.places.get(record.channel_id)
+        if record.modal is not None and channel is not None:
             source = record.source_message_id and self._world.find_message(channel.id, record.source_message_id)
-            opened = _OpenModal(person_id=record.user_id, channel=channel, modal=record.modal, source=source or None)
-            self._modals[record.id] = opened
+            self._modals[record.id] = _OpenModal(
+                interaction_id=record.id, person_id=record.user_id, channel=channel, modal=record.modal, source=source or None
+            )
             self._push(record.user_id, {"event": "modal", "interaction_id": str(record.id), "modal": record.modal})
         waiter = self._waiting.get(record.id)
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def _ask(self, kind: Asked, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None) -> Interaction:
-        record, payload = self._world.open_interaction(kind, person_id=person_id, channel=channel, data=data, message=source)
+    async def _ask(
+        self, kind: Asked, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None, **origin: Any
+    ) -> Interaction:
+        """`origin` is what `World.open_interaction` asks about installations."""
+        record, payload = self._world.open_interaction(
+            kind, person_id=person_id, channel=channel, data=data, message=source, **origin
+        )
         waiter = self._waiting[record.id] = asyncio.get_running_loop().create_future()
         self._world.announce("INTERACTION_CREATE", payload)
         try:
@@ -134,6 +151,12 @@ class Interactions:
         root, rooms = find_leaf(self._world.commands_for(person_id, channel), path.removeprefix("/"))
         return root, rooms, self._resolver(person_id, channel)
 
+    def _find_menu(self, person_id: int, channel: Channel, name: str, kind: CommandType) -> JSON:
+        for command in self._world.commands_for(person_id, channel):
+            if (command["name"], command["type"]) == (name, kind):
+                return command
+        raise RefusedError(f"There is no {name} in this menu.")
+
     def _resolver(self, person_id: int, channel: Channel) -> Resolver:
         return Resolver(world=self._world, viewer_id=person_id, channel=channel, find_upload=self._find_upload)
 
@@ -142,6 +165,11 @@ class Interactions:
         if opened is None or opened.person_id != person_id:
             raise RefusedError("That form is not open.")
         return opened
+
+
+def _made_by(message: Message) -> int | None:
+    """The interaction that a message answers."""
+    return int(message.interaction_metadata["id"]) if message.interaction_metadata else None
 
 
 def _named(command: JSON) -> JSON:

@@ -6,7 +6,7 @@ import re
 
 from sandbox.discord.calls import Call
 from sandbox.discord.wire import ApiError, too_large
-from sandbox.discord.world import World
+from sandbox.discord.world import Channel, World
 from sandbox.faults import Switchboard
 
 _RETRY_AFTER_S = 0.25
@@ -44,16 +44,17 @@ class Misbehaviour:
         if call.files and strikes("upload-refused"):
             raise too_large()
         posting = _CHANNEL_MESSAGE.fullmatch(call.line)
-        if posting and self._world.has_channel(int(posting[1])):
-            self._before_posting(int(posting[1]))
+        channel = posting and self._world.places.get(int(posting[1]))
+        if channel:
+            self._before_posting(channel)
         self._before_editing(call)
 
     def loses_answer(self, call: Call) -> bool:
         strikes = self._switchboard.strikes
         return (call.is_message_call and strikes("discord-answer-lost")) or (call.is_first_answer and strikes("first-answer-lost"))
 
-    def _before_posting(self, channel_id: int) -> None:
-        is_dm = self._world.is_dm(channel_id)
+    def _before_posting(self, channel: Channel) -> None:
+        is_dm = channel.guild_id is None
         if is_dm and self._switchboard.strikes("dms-closed"):
             raise ApiError(403, 50007, "Cannot send messages to this user")
         if not is_dm and self._switchboard.strikes("channel-closed"):

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import BodyPartReader, WSCloseCode, WSMsgType, web
@@ -15,13 +15,20 @@ from sandbox.discord.gateway import Gateway
 from sandbox.discord.interactions import Interactions
 from sandbox.discord.requests import Requests
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, safe_filename
-from sandbox.discord.world import Channel, Message, World
+from sandbox.discord.world import Message, World
 from sandbox.faults import Switchboard
 
 _log = logging.getLogger(__name__)
 
 _UPLOADS_KEPT = 100  # of all people; the oldest are forgotten
 _RECENT = 100  # messages of each channel in the first frame
+# Which lists change for people with what happens in the server, whoever did it: by the beginning of the gateway's event.
+_NEWS = {
+    "CHANNEL_": ("channels",),
+    "THREAD_": ("channels",),
+    "GUILD_ROLE_": ("roles", "people", "bot", "channels", "commands"),
+    "GUILD_MEMBER_": ("people", "commands"),
+}
 
 
 class _Viewer:
@@ -56,9 +63,11 @@ class People:
             interactions=self.interactions,
             switchboard=switchboard,
             find_upload=self._find_upload,
-            joined=lambda: self._push_all("people"),
+            changed=lambda: self._push_all("people"),
+            moved=self._somebody_moved,
         )
         world.watch(changed=self._message_changed, gone=self._message_gone)
+        world.api.listen(self._hear)
         world.commands.listen(lambda: self._push_all("commands"))
         switchboard.listen(lambda: self._push_all("faults"))
         gateway.listen(lambda: self._push_all("bot"))
@@ -80,12 +89,12 @@ class People:
 
     async def list_people(self, _: web.Request) -> web.Response:
         """`GET /people`: who one can be, before opening a socket."""
-        return web.json_response({"people": self._world.people_json()})
+        return web.json_response({"people": self._world.members.list_json()})
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """`GET /people/socket?as=<id or name>`."""
         try:
-            person_id = self._world.find_person(request.query.get("as", ""))
+            person_id = self._world.members.find(request.query.get("as", ""))
         except RefusedError as refusal:
             return web.json_response({"error": str(refusal)}, status=404)
         socket = web.WebSocketResponse(heartbeat=30, timeout=1.0)
@@ -134,16 +143,17 @@ class People:
     # ------------------------------------------------------------------ pushing
 
     def _hello(self, viewer: _Viewer) -> JSON:
-        channels = self._world.channels_for(viewer.person_id)
+        channels = self._world.places.listed_for(viewer.person_id)
         recent = {channel.id: self._world.messages_for(viewer.person_id, channel)[-_RECENT:] for channel in channels}
         viewer.knows = {message.id for messages in recent.values() for message in messages}
         state: JSON = {}
-        for name in ("people", "channels", "commands", "faults", "bot"):
+        for name in ("people", "roles", "channels", "commands", "faults", "bot"):
             state |= self._state(name, viewer)
         return {
             "event": "hello",
-            "you": self._world.person_json(viewer.person_id),
+            "you": self._world.members.person_json(viewer.person_id),
             "guild": self._world.guild_json,
+            "emojis": self._world.emojis_json(),
             **state,
             "messages": {
                 str(channel_id): [self._world.message_json(message, viewer_id=viewer.person_id) for message in messages]
@@ -154,30 +164,48 @@ class People:
     def _state(self, name: str, viewer: _Viewer) -> JSON:
         """One part of the hello frame, which is also what is pushed when it changes."""
         parts: dict[str, Callable[[], Any]] = {
-            "people": self._world.people_json,
-            "channels": lambda: [self._channel_json(channel) for channel in self._world.channels_for(viewer.person_id)],
+            "people": self._world.members.list_json,
+            "roles": self._world.members.roles_json,
+            "channels": lambda: self._channels(viewer.person_id),
             "commands": lambda: self._commands(viewer),
             "faults": self._switchboard.state,
-            "bot": lambda: {"id": str(self._world.bot_id), "name": self._world.bot_name, "online": self._gateway.online},
+            "bot": self._bot,
         }
         return {name: parts[name]()}
 
-    def _channel_json(self, channel: Channel) -> JSON:
-        return {"id": str(channel.id), "name": channel.name or self._world.bot_name, "kind": _kind(channel)}
+    def _bot(self) -> JSON:
+        may = self._world.members.bot_may()
+        return {"id": str(self._world.bot_id), "name": self._world.bot_name, "online": self._gateway.online, "may": may}
+
+    def _channels(self, person_id: int) -> list[JSON]:
+        places = self._world.places
+        return [places.view(channel, person_id) for channel in places.listed_for(person_id)]
 
     def _commands(self, viewer: _Viewer) -> list[JSON]:
         """Every command that this person is offered somewhere; `kinds` says in which kinds of channels."""
         offered: dict[str, JSON] = {}
-        for channel in self._world.channels_for(viewer.person_id):
+        for channel in self._world.places.listed_for(viewer.person_id):
             for command in self._world.commands_for(viewer.person_id, channel):
                 kinds = offered.setdefault(command["id"], {**command, "kinds": []})["kinds"]
-                if _kind(channel) not in kinds:
-                    kinds.append(_kind(channel))
+                if (kind := self._world.places.kind(channel)) not in kinds:
+                    kinds.append(kind)
         return sorted(offered.values(), key=lambda command: (command["type"], command["name"]))
 
     def _push_all(self, name: str) -> None:
         for viewer in self._viewers:
             viewer.push({"event": name, **self._state(name, viewer)})
+
+    def _somebody_moved(self, person_id: int) -> None:
+        """Who joins or leaves sees other channels and messages from now on."""
+        for viewer in self._viewers:
+            if viewer.person_id == person_id:
+                viewer.push(self._hello(viewer))
+
+    def _hear(self, event: str, _: Mapping[str, Any]) -> None:
+        for beginning, names in _NEWS.items():
+            if event.startswith(beginning):
+                for name in names:
+                    self._push_all(name)
 
     def _push_to(self, person_id: int, frame: JSON) -> None:
         for viewer in self._viewers:
@@ -186,7 +214,7 @@ class People:
 
     def _message_changed(self, message: Message) -> None:
         for viewer in self._viewers:
-            if self._world.sees(viewer.person_id, message):
+            if self._world.places.sees(viewer.person_id, message):
                 viewer.knows.add(message.id)
                 viewer.push({"event": "message", "message": self._world.message_json(message, viewer_id=viewer.person_id)})
 
@@ -195,10 +223,6 @@ class People:
             if message.id in viewer.knows:
                 viewer.knows.discard(message.id)
                 viewer.push({"event": "deleted", "channel_id": str(message.channel_id), "message_id": str(message.id)})
-
-
-def _kind(channel: Channel) -> str:
-    return "dm" if channel.guild_id is None else "text"
 
 
 def _parse(text: str) -> JSON:

@@ -14,7 +14,10 @@ _LONGEST_MESSAGE = 2000  # characters
 
 
 class Requests:
-    """`perform` answers with the fields beside `id` and `ok`, or raises `RefusedError` with a sentence."""
+    """`perform` answers with the fields beside `id` and `ok`, or raises `RefusedError` with a sentence.
+
+    `changed` is called when a person has changed something about themselves, `moved` with the id of who has joined or left.
+    """
 
     def __init__(
         self,
@@ -23,13 +26,15 @@ class Requests:
         interactions: Interactions,
         switchboard: Switchboard,
         find_upload: Callable[[str], Upload],
-        joined: Callable[[], None],
+        changed: Callable[[], None],
+        moved: Callable[[int], None],
     ) -> None:
         self._world = world
         self._interactions = interactions
         self._switchboard = switchboard
         self._find_upload = find_upload
-        self._joined = joined
+        self._changed = changed
+        self._moved = moved
         self._handlers: dict[str, Callable[[int, JSON], Awaitable[JSON]]] = {
             "autocomplete": self._autocomplete,
             "slash": self._slash,
@@ -44,6 +49,13 @@ class Requests:
             "delete": self._delete,
             "fault": self._fault,
             "join": self._join,
+            "leave": self._leave,
+            "role": self._role,
+            "locale": self._locale,
+            "dms": self._dms,
+            "thread": self._thread,
+            "permit": self._permit,
+            "bot_role": self._bot_role,
         }
 
     async def perform(self, person_id: int, frame: JSON) -> JSON:
@@ -65,8 +77,10 @@ class Requests:
         return _interaction(await self._interactions.slash(person_id, channel, _take(frame, "command", str), values))
 
     async def _menu(self, person_id: int, frame: JSON) -> JSON:
-        channel, message = self._channel(person_id, frame), self._message(person_id, frame)
-        return _interaction(await self._interactions.menu(person_id, channel, _take(frame, "command", str), message))
+        channel, name = self._channel(person_id, frame), _take(frame, "command", str)
+        if "user_id" in frame:
+            return _interaction(await self._interactions.user_menu(person_id, channel, name, numbered(frame["user_id"], "user_id")))
+        return _interaction(await self._interactions.message_menu(person_id, channel, name, self._message(person_id, frame)))
 
     async def _click(self, person_id: int, frame: JSON) -> JSON:
         channel, message = self._channel(person_id, frame), self._message(person_id, frame)
@@ -96,9 +110,12 @@ class Requests:
             raise RefusedError(f"A message has at most {_LONGEST_MESSAGE} characters.")
         if not content.strip() and not keys:
             raise RefusedError("An empty message cannot be sent.")
-        if channel.guild_id is not None and not self._world.may(person_id, channel.id, "send_messages"):
+        if channel.guild_id is not None and not self._world.may(person_id, channel, "send_messages"):
             raise RefusedError("You may not send messages in this channel.")
-        message = self._world.post(person_id, channel, content, [self._find_upload(str(key)) for key in keys])
+        answered = None
+        if frame.get("reply_to") is not None:
+            answered = self._world.message_for(person_id, channel.id, numbered(frame["reply_to"], "reply_to"))
+        message = self._world.post(person_id, channel, content, [self._find_upload(str(key)) for key in keys], reply_to=answered)
         return {"message_id": str(message.id)}
 
     async def _react(self, person_id: int, frame: JSON) -> JSON:
@@ -114,11 +131,60 @@ class Requests:
 
     async def _delete(self, person_id: int, frame: JSON) -> JSON:
         channel, message = self._channel(person_id, frame), self._message(person_id, frame)
-        moderates = channel.guild_id is not None and self._world.may(person_id, channel.id, "manage_messages")
+        moderates = channel.guild_id is not None and self._world.may(person_id, channel, "manage_messages")
         if message.author_id != person_id and not moderates and not message.flags & EPHEMERAL:
             raise RefusedError("That message is not yours to delete.")
         self._world.delete(message)
         return {}
+
+    # -------------------------------------------------------- people and places
+
+    async def _join(self, _: int, frame: JSON) -> JSON:
+        days = frame.get("days")
+        if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+            raise RefusedError("days is a number, or null.")
+        person_id = self._world.members.join(_take(frame, "name", str), moderator=bool(frame.get("moderator")), days=days)
+        self._moved(person_id)
+        return {"person": self._world.members.person_json(person_id)}
+
+    async def _leave(self, person_id: int, _: JSON) -> JSON:
+        self._world.members.leave(person_id)
+        self._moved(person_id)
+        return {}
+
+    async def _role(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        self._world.members.give_role(_take(frame, "name", str), _take(frame, "role", str), on=bool(frame.get("on")))
+        return {}
+
+    async def _locale(self, person_id: int, frame: JSON) -> JSON:
+        self._world.members.speak(person_id, _take(frame, "locale", str))
+        self._changed()
+        return {}
+
+    async def _dms(self, person_id: int, frame: JSON) -> JSON:
+        self._world.members.take_dms(person_id, on=bool(frame.get("open")))
+        self._changed()
+        return {}
+
+    async def _thread(self, person_id: int, frame: JSON) -> JSON:
+        thread = self._world.places.start_thread(person_id, self._channel(person_id, frame), _take(frame, "name", str))
+        return {"channel_id": str(thread.id)}
+
+    async def _permit(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        channel, permission = self._channel(person_id, frame), _take(frame, "permission", str)
+        self._world.places.permit_bot(channel, permission, on=bool(frame.get("on")))
+        return {}
+
+    async def _bot_role(self, person_id: int, frame: JSON) -> JSON:
+        self._check_manages(person_id)
+        self._world.members.permit_bot(_take(frame, "permission", str), on=bool(frame.get("on")))
+        return {}
+
+    def _check_manages(self, person_id: int) -> None:
+        if not self._world.members.may(person_id, "manage_guild"):
+            raise RefusedError("That takes the permission Manage Server.")
 
     # ----------------------------------------------------------------- the rest
 
@@ -134,15 +200,10 @@ class Requests:
             self._switchboard.turn_off(name)
         return {}
 
-    async def _join(self, _: int, frame: JSON) -> JSON:
-        person = self._world.join(_take(frame, "name", str), moderator=bool(frame.get("moderator")))
-        self._joined()
-        return {"person": person}
-
     # ------------------------------------------------------------------ helpers
 
     def _channel(self, person_id: int, frame: JSON) -> Channel:
-        return self._world.channel_for(person_id, numbered(frame.get("channel_id"), "channel_id"))
+        return self._world.places.for_person(person_id, numbered(frame.get("channel_id"), "channel_id"))
 
     def _message(self, person_id: int, frame: JSON) -> Message:
         channel_id, message_id = numbered(frame.get("channel_id"), "channel_id"), numbered(frame.get("message_id"), "message_id")

@@ -24,29 +24,29 @@ class Resolver:
         return {"resolved": self._resolved} if self._resolved else {}
 
     def user(self, value: Any) -> str:
+        """Somebody; who is no member (any more) can be named by their id too."""
         user_id = numbered(value)
-        member = self._world.member_json(user_id, with_user=False)
-        if member is None:
+        if not self._world.members.knows(user_id):
             raise RefusedError("There is no such member here.")
-        self._note("users", user_id, self._world.user_json(user_id))
-        if self._channel.guild_id is not None:
-            self._note("members", user_id, {**member, "permissions": "0"})
-        return str(user_id)
+        member = self._world.members.member_json(user_id, self._channel.guild_id)
+        if member is not None:
+            self._note("members", user_id, {**member, "permissions": str(self._world.permissions(user_id, self._channel))})
+        return self._note("users", user_id, self._world.members.user_json(user_id))
 
     def role(self, value: Any) -> str:
         role_id = numbered(value)
-        role = self._world.role_json(role_id)
-        if role is None or self._channel.guild_id is None:
+        role = self._world.members.role_json(role_id, self._channel.guild_id)
+        if role is None:
             raise RefusedError("There is no such role here.")
         return self._note("roles", role_id, role)
 
     def mentionable(self, value: Any) -> str:
-        known = self._world.role_json(numbered(value))
+        known = self._world.members.role_json(numbered(value), self._channel.guild_id)
         return self.user(value) if known is None else self.role(value)
 
     def channel(self, value: Any) -> str:
-        channel = self._world.channel_for(self._viewer_id, numbered(value))
-        return self._note("channels", channel.id, self._world.channel_json(channel, viewer_id=self._viewer_id))
+        channel = self._world.places.for_person(self._viewer_id, numbered(value))
+        return self._note("channels", channel.id, self._world.places.json(channel, viewer_id=self._viewer_id))
 
     def attachment(self, value: Any) -> str:
         if not isinstance(value, dict) or not isinstance(value.get("upload"), str):

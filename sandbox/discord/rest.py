@@ -1,4 +1,4 @@
-"""The HTTP API, version 10: authorisation, tokens, nonces and commands here, the rest in the world.
+"""The HTTP API, version 10: authorisation, tokens and commands here, the rest in the world.
 
 Source: https://discord.com/developers/docs/reference
 """
@@ -9,8 +9,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -18,11 +17,14 @@ from aiohttp import web
 from sandbox.discord.calls import Call, answer, error_answer, read_call
 from sandbox.discord.interactions import Asked, Interactions
 from sandbox.discord.misbehaviour import Misbehaviour
-from sandbox.discord.wire import JSON, ApiError, invalid_form, unauthorised
+from sandbox.discord.posting import Posting
+from sandbox.discord.wire import JSON, ApiError, application_flags, invalid_form, unauthorised
 from sandbox.discord.world import Interaction, World
 from sandbox.faults import Switchboard
 
-_NONCE_LIFE = timedelta(minutes=5)
+_PLACE = re.compile(r"/(?:channels|guilds|applications/\d+/guilds)/(\d+)(?:/.*)?")  # a server or channel that a path is about
+_MOST_LINKS = 50  # to refresh at once
+_MOST_PEOPLE = 100  # in one answer about who reacted
 _OPEN_TO_ALL = re.compile(r"/(?:webhooks|interactions)/\d+/[^/]+(?:/.*)?|/gateway")  # these are authorised by the token in their path
 _CALLBACK = re.compile(r"POST /interactions/(\d+)/([^/]+)/callback")
 # Which answers an interaction may get: message, deferral, deferred update, update, suggestions, modal.
@@ -33,14 +35,9 @@ _ANSWERS = {
     Asked.MODAL_SUBMIT: {4, 5, 6, 7},
 }
 
+_TRUE = ("1", "true")
+
 Handler = Callable[[Call, re.Match[str]], Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Posted:
-    channel_id: int
-    message_id: int
-    at: datetime
 
 
 class Rest:
@@ -54,7 +51,7 @@ class Rest:
         interactions: Interactions,
         token: str,
         gateway_url: str,
-        reads_content: bool,
+        privileged: frozenset[str],
         now: Callable[[], datetime],
     ) -> None:
         self._world = world
@@ -63,9 +60,8 @@ class Rest:
         self._switchboard = switchboard
         self._token = token
         self._gateway_url = gateway_url
-        self._reads_content = reads_content
-        self._now = now
-        self._nonces: dict[str, _Posted] = {}
+        self._privileged = privileged
+        self._posting = Posting(world=world, now=now)
         self._routes: list[tuple[re.Pattern[str], Handler]] = [(re.compile(pattern), handler) for pattern, handler in self._table()]
 
     def _table(self) -> list[tuple[str, Handler]]:
@@ -75,7 +71,10 @@ class Rest:
             (r"(?:GET /oauth2|GET |PATCH )/applications/@me", self._application),
             (rf"(?P<verb>GET|PUT|POST) {scope}", self._commands),
             (rf"(?P<verb>GET|PATCH|DELETE) {scope}/(?P<command>\d+)", self._command),
-            (r"POST /channels/(\d+)/messages", self._post),
+            (r"GET /users/@me/guilds", self._guilds),
+            (r"POST /channels/\d+/messages", self._post),
+            (r"GET /channels/\d+/messages/\d+/reactions/[^/]+", self._reacted),
+            (r"POST /attachments/refresh-urls", self._refresh_links),
             (_CALLBACK.pattern, self._callback),
             (r"[A-Z]+ /webhooks/(?P<application>\d+)/(?P<token>[^/]+)(?:/messages/.+)?", self._webhook),
         ]
@@ -84,7 +83,9 @@ class Rest:
         try:
             call = await read_call(request)
             self._authorise(call)
+            self._check_reach(call)
             self._misbehaviour.before(call)
+            self._posting.check(call)
             payload = self._perform(call)
         except ApiError as error:
             return error_answer(error)
@@ -95,6 +96,12 @@ class Rest:
     def _authorise(self, call: Call) -> None:
         if _OPEN_TO_ALL.fullmatch(call.path) is None and call.headers.get("authorization") != f"Bot {self._token}":
             raise unauthorised()
+
+    def _check_reach(self, call: Call) -> None:
+        """The bot's token opens nothing where the bot has no part, whatever people do with the application there."""
+        place = _PLACE.fullmatch(call.path)
+        if place and self._world.is_out_of_reach(int(place[1])):
+            raise ApiError(403, 50001, "Missing Access")
 
     def _perform(self, call: Call) -> Any:
         for pattern, handler in self._routes:
@@ -111,7 +118,7 @@ class Rest:
             params=call.params,
             files=call.files,
             reason=call.reason,
-            reads_content=self._reads_content,
+            reads_content="message_content" in self._privileged,
         )
 
     # ------------------------------------------------------------- application
@@ -125,20 +132,26 @@ class Rest:
     def _application(self, _: Call, __: re.Match[str]) -> JSON:
         return {
             **self._world.api.call("GET", "/oauth2/applications/@me"),
-            "owner": self._world.user_json(self._world.owner_id),
-            "flags": 0,
+            "owner": self._world.members.user_json(self._world.owner_id),
+            "flags": application_flags(self._privileged),
             "approximate_guild_count": 1,
-            "approximate_user_install_count": 0,
+            "approximate_user_install_count": len(self._world.members.everybody),
             "interactions_endpoint_url": None,
             "redirect_uris": [],
             "tags": [],
-            "integration_types_config": {"0": {"oauth2_install_params": {"scopes": ["applications.commands", "bot"], "permissions": "0"}}},
+            "integration_types_config": {
+                "0": {"oauth2_install_params": {"scopes": ["applications.commands", "bot"], "permissions": "0"}},
+                "1": {"oauth2_install_params": {"scopes": ["applications.commands"], "permissions": "0"}},
+            },
         }
+
+    def _guilds(self, call: Call, _: re.Match[str]) -> list[JSON]:
+        return [guild for guild in self._pass_on(call) if not self._world.is_out_of_reach(int(guild["id"]))]
 
     def _commands(self, call: Call, match: re.Match[str]) -> Any:
         scope = int(match["guild"]) if match["guild"] else None
         if match["verb"] == "GET":
-            return self._world.commands.in_scope(scope)
+            return self._world.commands.in_scope(scope, localised=call.params.get("with_localizations", "").lower() in _TRUE)
         if match["verb"] == "POST":
             return self._world.commands.upsert(scope, call.fields)
         if not isinstance(call.body, list):
@@ -155,27 +168,22 @@ class Rest:
 
     # ---------------------------------------------------------------- messages
 
-    def _post(self, call: Call, match: re.Match[str]) -> Any:
+    def _post(self, call: Call, _: re.Match[str]) -> Any:
         """A nonce that was used a few minutes ago gives the message it made, instead of a second one."""
-        nonce = call.fields.get("nonce")
-        if nonce is None:
-            return self._pass_on(call)
-        nonce = str(nonce)
-        if len(nonce) > 25:
-            raise invalid_form("nonce: Must be 25 or fewer in length.")
-        if call.fields.get("enforce_nonce"):
-            known = self._posted_before(nonce)
-            if known is not None:
-                return {**known, "nonce": nonce}
-        made = self._pass_on(call)
-        self._nonces[nonce] = _Posted(channel_id=int(match[1]), message_id=int(made["id"]), at=self._now())
-        return {**made, "nonce": nonce}
+        return self._posting.known(call) or self._posting.note(call, self._pass_on(call))
 
-    def _posted_before(self, nonce: str) -> JSON | None:
-        self._nonces = {key: posted for key, posted in self._nonces.items() if self._now() - posted.at < _NONCE_LIFE}
-        posted = self._nonces.get(nonce)
-        message = posted and self._world.find_message(posted.channel_id, posted.message_id)
-        return self._world.message_json(message) if message else None
+    def _reacted(self, call: Call, _: re.Match[str]) -> list[JSON]:
+        """Who reacted with an emoji: in the order of their ids, a page at a time."""
+        after, limit = int(call.params.get("after", 0)), min(int(call.params.get("limit", 25)), _MOST_PEOPLE)
+        people = sorted(self._pass_on(call), key=lambda user: int(user["id"]))
+        return [user for user in people if int(user["id"]) > after][:limit]
+
+    def _refresh_links(self, call: Call, _: re.Match[str]) -> JSON:
+        """Links to attachments signed anew, of deleted messages too. Those that are none of ours stay as they are."""
+        links = call.fields.get("attachment_urls")
+        if not isinstance(links, list) or not 1 <= len(links) <= _MOST_LINKS:
+            raise invalid_form(f"attachment_urls: Must be between 1 and {_MOST_LINKS} in length.")
+        return {"refreshed_urls": [{"original": link, "refreshed": self._world.refresh_link(str(link))} for link in links]}
 
     # ------------------------------------------------------------ interactions
 
@@ -186,7 +194,7 @@ class Rest:
         self._check_answer(record, call.fields)
         given = self._pass_on(call)
         self._interactions.answered(record)
-        return given if call.params.get("with_response", "").lower() in ("1", "true") else None
+        return given if call.params.get("with_response", "").lower() in _TRUE else None
 
     def _check_answer(self, record: Interaction, body: JSON) -> None:
         kind, data = body.get("type"), body.get("data") or {}

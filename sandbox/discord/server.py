@@ -85,7 +85,7 @@ def _assemble(
         interactions=people.interactions,
         token=token,
         gateway_url=gateway_url,
-        reads_content=gateway.reads_content,
+        privileged=privileged,
         now=now,
     )
     app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES, middlewares=[_own_pages_only])

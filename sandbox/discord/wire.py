@@ -15,6 +15,10 @@ FIRST_ANSWER_S = 3.0  # how long an application has for its first answer
 EPHEMERAL = 1 << 6  # message flag: only its person sees it
 
 
+# Flags of the application object: the privileged intents that the portal has given to an application in few servers.
+_INTENT_FLAGS = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
+
+
 class ApiError(Exception):
     """An answer that is an error: HTTP status, Discord's own code, a sentence.
 
@@ -30,6 +34,10 @@ class ApiError(Exception):
 
 class RefusedError(Exception):
     """Discord's own client would not let a person do this; the text is the sentence they read."""
+
+
+def application_flags(privileged: frozenset[str]) -> int:
+    return sum(_INTENT_FLAGS[name] for name in privileged)
 
 
 def not_found() -> ApiError:

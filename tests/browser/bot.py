@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from types import MappingProxyType
 from typing import Any
 
 import discord
 from discord import app_commands
 from PIL import Image
 
+AnyCommand = app_commands.Command[Any, Any, Any] | app_commands.ContextMenu
 STYLES = ("ink", "oil", "pencil", "watercolour")
 
 
@@ -26,13 +28,29 @@ class SmallBot(discord.Client):
         # The library waits this long for servers that may still come; here there is one, and it is there.
         super().__init__(intents=discord.Intents.default(), guild_ready_timeout=0.05)
         self.tree: app_commands.CommandTree[SmallBot] = app_commands.CommandTree(self)
-        self.tree.add_command(_paint)
-        self.tree.add_command(_whisper)
-        self.tree.add_command(_recipe)
-        self.tree.add_command(_describe)
+        commands: tuple[AnyCommand, ...] = (
+            *(_paint, _whisper, _recipe, _showroom, _choices, _survey, _anywhere),
+            *(_describe, _portrait),
+        )
+        for command in commands:
+            self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
+        await self.tree.set_translator(German())
         await self.tree.sync()
+
+
+class German(app_commands.Translator):
+    """A few names in German, to see that they are shown."""
+
+    WORDS = MappingProxyType(
+        {"paint": "malen", "subject": "motiv", "What to paint": "Was gemalt werden soll", "Portrait": "Porträt", "Describe": "Beschreiben"}
+    )
+
+    async def translate(
+        self, string: app_commands.locale_str, locale: discord.Locale, _: app_commands.TranslationContextTypes, /
+    ) -> str | None:
+        return self.WORDS.get(string.message) if locale is discord.Locale.german else None
 
 
 class Rework(discord.ui.Modal, title="Rework this picture"):
@@ -98,3 +116,114 @@ async def _recipe(interaction: discord.Interaction[Any]) -> None:
 @app_commands.context_menu(name="Describe")
 async def _describe(interaction: discord.Interaction[Any], message: discord.Message) -> None:
     await interaction.response.send_message(f"{message.author.display_name} wrote it.")
+
+
+@app_commands.context_menu(name="Portrait")
+async def _portrait(interaction: discord.Interaction[Any], person: discord.Member | discord.User) -> None:
+    await interaction.response.send_message(f"A portrait of {person.display_name}.", ephemeral=True)
+
+
+@app_commands.command(name="anywhere", description="Say where we are")
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def _anywhere(interaction: discord.Interaction[Any]) -> None:
+    here = "a server" if interaction.context.guild else "private"
+    await interaction.response.send_message(f"We are in {here}.")
+
+
+# -------------------------------------------------------------- Components V2
+
+
+class Showroom(discord.ui.LayoutView):
+    """One of every part that shows something; the button turns the page."""
+
+    def __init__(self, number: int = 1) -> None:
+        super().__init__(timeout=None)
+        self.number = number
+        turn: discord.ui.Button[Showroom] = discord.ui.Button(label="Turn the page", custom_id="turn")
+        turn.callback = self._turn  # type: ignore[method-assign]
+        link = f"attachment://page-{number}.png"
+        container: discord.ui.Container[Showroom] = discord.ui.Container(accent_colour=0x4F6D8F)
+        container.add_item(discord.ui.Section(f"## Page {number}", "A small picture beside it", accessory=discord.ui.Thumbnail(link)))
+        container.add_item(discord.ui.Separator(spacing=discord.SeparatorSpacing.large))
+        pictures = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
+        container.add_item(discord.ui.MediaGallery(*pictures))
+        container.add_item(discord.ui.File(link))
+        self.add_item(container).add_item(discord.ui.Section("-# There is more.", accessory=turn))
+
+    def file(self) -> discord.File:
+        colour = ("#a4452a", "#4f6d8f")[self.number % 2]
+        return discord.File(io.BytesIO(picture(colour)), f"page-{self.number}.png", description=f"page {self.number}")
+
+    async def _turn(self, interaction: discord.Interaction[Any]) -> None:
+        following = Showroom(self.number + 1)
+        await interaction.response.edit_message(view=following, attachments=[following.file()])
+
+
+class Choices(discord.ui.LayoutView):
+    """Every kind of select menu; the text above says what was chosen last."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+        self.text: discord.ui.TextDisplay[Choices] = discord.ui.TextDisplay("Nothing chosen yet")
+        self.add_item(self.text)
+        options = [discord.SelectOption(label=name, description=f"a {name} one") for name in ("rough", "smooth")]
+        self._offer(discord.ui.Select(custom_id="paper", placeholder="Paper", options=options))
+        self._offer(discord.ui.UserSelect(custom_id="person", placeholder="Person"))
+        self._offer(discord.ui.RoleSelect(custom_id="role", placeholder="Role"))
+        self._offer(discord.ui.MentionableSelect(custom_id="anybody", placeholder="Anybody"))
+        self._offer(discord.ui.ChannelSelect(custom_id="place", placeholder="Place"))
+
+    def _offer(self, select: Any) -> None:
+        async def show(interaction: discord.Interaction[Any]) -> None:
+            self.text.content = f"Chosen: {', '.join(getattr(value, 'name', value) for value in select.values)}"
+            await interaction.response.edit_message(view=self)
+
+        select.callback = show
+        self.add_item(discord.ui.ActionRow(select))
+
+
+class Survey(discord.ui.Modal, title="A survey"):
+    """The controls of modals beside text and files."""
+
+    medium: discord.ui.Label[Survey] = discord.ui.Label(
+        text="Medium",
+        component=discord.ui.RadioGroup(
+            custom_id="medium", options=[discord.RadioGroupOption(label=name, value=name, description=f"all {name}") for name in STYLES[:3]]
+        ),
+    )
+    extras: discord.ui.Label[Survey] = discord.ui.Label(
+        text="Extras",
+        component=discord.ui.CheckboxGroup(
+            custom_id="extras",
+            required=False,
+            options=[discord.CheckboxGroupOption(label=name, value=name) for name in ("frame", "signature")],
+        ),
+    )
+    role: discord.ui.Label[Survey] = discord.ui.Label(text="For whom", component=discord.ui.RoleSelect(custom_id="role", required=False))
+    agree: discord.ui.Label[Survey] = discord.ui.Label(text="I agree", component=discord.ui.Checkbox(custom_id="agree"))
+    sketch: discord.ui.Label[Survey] = discord.ui.Label(
+        text="Sketch", description="A first idea", component=discord.ui.FileUpload(custom_id="sketch", required=False)
+    )
+
+    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
+        medium, extras, agree, sketch = (label.component for label in (self.medium, self.extras, self.agree, self.sketch))
+        names = [file.filename for file in sketch.values]  # type: ignore[attr-defined]
+        said = f"{medium.value} {extras.values} {agree.value} {names}"  # type: ignore[attr-defined]
+        await interaction.response.send_message(said)
+
+
+@app_commands.command(name="showroom", description="Show a page of pictures")
+async def _showroom(interaction: discord.Interaction[Any], quietly: bool = True) -> None:
+    view = Showroom()
+    await interaction.response.send_message(view=view, file=view.file(), ephemeral=quietly)
+
+
+@app_commands.command(name="choices", description="Show every kind of menu")
+async def _choices(interaction: discord.Interaction[Any]) -> None:
+    await interaction.response.send_message(view=Choices())
+
+
+@app_commands.command(name="survey", description="Ask with every kind of control")
+async def _survey(interaction: discord.Interaction[Any]) -> None:
+    await interaction.response.send_modal(Survey())

@@ -11,11 +11,12 @@ import discord.gateway
 import discord.http
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, ViewportSize, WebSocketRoute, async_playwright
+from playwright.async_api import Browser, Locator, Page, ViewportSize, WebSocketRoute, async_playwright
 from yarl import URL
 
 from sandbox.discord.server import DiscordServer, serve
 from sandbox.faults import Switchboard
+from sandbox.person import Person
 from tests.browser.bot import SmallBot
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -104,3 +105,25 @@ async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn
 
         yield look
     assert errors == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ada(chat: DiscordServer) -> AsyncIterator[Person]:
+    """Ada without a page, to have things said and made before or beside it."""
+    async with Person.connect(chat.url, "Ada") as person:
+        yield person
+
+
+def last(page: Page) -> Locator:
+    return page.locator("article.message").last
+
+
+def saying(page: Page, text: str) -> Locator:
+    return page.locator("article.message", has_text=text)
+
+
+async def run(page: Page, command: str) -> None:
+    """Run a command that needs nothing."""
+    await page.locator("#draft").fill(f"/{command}")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Run").click()

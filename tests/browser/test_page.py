@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import pytest
-import pytest_asyncio
-from playwright.async_api import Locator, Page, ViewportSize, expect
+from playwright.async_api import ViewportSize, expect
 
 from sandbox.discord.server import DiscordServer
 from sandbox.person import Message, Person
 from tests.browser.bot import picture
-from tests.browser.conftest import DESK, PHONE, Line, LookIn
+from tests.browser.conftest import DESK, PHONE, Line, LookIn, last, run, saying
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"> [go](javascript:alert(1)) **<script>document.title='taken'</script>**"
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def ada(chat: DiscordServer) -> AsyncIterator[Person]:
-    """Ada without a page, to have things said and made before or beside it."""
-    async with Person.connect(chat.url, "Ada") as person:
-        yield person
-
-
-def last(page: Page) -> Locator:
-    return page.locator("article.message").last
-
-
-def saying(page: Page, text: str) -> Locator:
-    return page.locator("article.message", has_text=text)
-
-
 async def painted(ada: Person, subject: str) -> Message:
     await ada.slash("paint", subject=subject)
     return await ada.message(lambda message: subject in message.content)
-
-
-async def run(page: Page, command: str) -> None:
-    """Run a command that needs nothing."""
-    await page.locator("#draft").fill(f"/{command}")
-    await page.keyboard.press("Enter")
-    await page.get_by_role("button", name="Run").click()
 
 
 # ------------------------------------------------------------------- slash commands

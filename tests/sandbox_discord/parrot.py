@@ -12,6 +12,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Coroutine
 
 COLOURS = ("red", "green", "blue")
 
@@ -91,6 +92,14 @@ class Parrot(discord.Client):
     async def on_connect(self) -> None:
         self.connected.set()
 
+    async def hear(self, interacting: Coroutine[Any, Any, str]) -> discord.Interaction[Any]:
+        """Run what a person asks, defer it, and return the interaction once the person has been told."""
+        asking = asyncio.create_task(interacting)
+        held = await self.held.get()
+        await held.response.defer(thinking=True)
+        await asking
+        return held
+
     def place(self, channel_id: str) -> discord.PartialMessageable:
         return self.get_partial_messageable(int(channel_id))
 
@@ -100,7 +109,12 @@ async def _suggest(_: discord.Interaction[Any], typed: str) -> list[app_commands
 
 
 def _teach(parrot: Parrot) -> None:
-    tree = parrot.tree
+    _teach_answers(parrot.tree)
+    _teach_holding(parrot)
+    _teach_menus(parrot.tree)
+
+
+def _teach_answers(tree: app_commands.CommandTree[Parrot]) -> None:
     admin = app_commands.Group(name="admin", description="a group", default_permissions=discord.Permissions(manage_guild=True))
     tree.add_command(admin)
 
@@ -121,10 +135,6 @@ def _teach(parrot: Parrot) -> None:
         size = f"{reference.width}x{reference.height} {len(await reference.read())}" if reference else "none"
         await interaction.edit_original_response(content=f"{colour} {style} {count} {size}", attachments=[picture(colour=colour)])
 
-    @tree.command(description="keeps the interaction for the test")
-    async def hold(interaction: discord.Interaction[Any]) -> None:
-        await parrot.held.put(interaction)
-
     @tree.command(description="asks")
     async def form(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_modal(Form())
@@ -141,6 +151,31 @@ def _teach(parrot: Parrot) -> None:
     @admin.command(description="a subcommand")
     async def pause(interaction: discord.Interaction[Any], member: discord.Member) -> None:
         await interaction.response.send_message(f"paused {member.name}")
+
+
+def _teach_holding(parrot: Parrot) -> None:
+    tree = parrot.tree
+
+    @tree.command(description="keeps the interaction for the test")
+    async def hold(interaction: discord.Interaction[Any]) -> None:
+        await parrot.held.put(interaction)
+
+    @tree.command(description="keeps the interaction for the test, wherever it comes from")
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+    async def anywhere(interaction: discord.Interaction[Any], member: discord.User | None = None) -> None:
+        await parrot.held.put(interaction)
+
+    @tree.command(description="keeps the interaction for the test", nsfw=True)
+    async def rough(interaction: discord.Interaction[Any]) -> None:
+        await parrot.held.put(interaction)
+
+
+def _teach_menus(tree: app_commands.CommandTree[Parrot]) -> None:
+    @tree.context_menu(name="Usage")
+    @app_commands.allowed_installs(guilds=True, users=True)
+    async def usage(interaction: discord.Interaction[Any], person: discord.Member | discord.User) -> None:
+        await interaction.response.send_message(f"usage of {person.name}: {type(person).__name__}", ephemeral=True)
 
     @tree.context_menu(name="Inspect")
     async def inspect(interaction: discord.Interaction[Any], message: discord.Message) -> None:

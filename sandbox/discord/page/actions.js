@@ -1,79 +1,86 @@
-/** What can be done with one message: react, the bot's message commands, copy its id, delete it. */
-import { fill, h, icon, place, rove } from "./dom.js";
+/** What can be done with one message: react, reply, the bot's message commands, copy its id or link, delete it. */
+import { h, rove } from "./dom.js";
+import { emojiElement, emojiName, typedEmoji } from "./emoji.js";
+import { inLanguage } from "./languages.js";
+import { Menu } from "./menu.js";
 import { FLAG, has } from "./messages.js";
 
-const PALETTE = ["✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "👍"];
+const QUICK = ["✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐"];
 const MESSAGE_COMMAND = 3; // application command type
-const NARROW = matchMedia("(max-width: 700px)");
 
 export class Actions {
   #studio;
   #ask;
   #toast;
-  #menu;
-  #anchor = null;
+  #reply;
+  #menu = new Menu("Message actions");
 
-  constructor({ studio, ask, toast }) {
+  /** `reply(message)` makes the next message an answer to this one. */
+  constructor({ studio, ask, toast, reply }) {
     this.#studio = studio;
     this.#ask = ask;
     this.#toast = toast;
-    this.#menu = h("div.menu", { role: "menu", "aria-label": "Message actions", popover: "auto" });
-    rove(this.#menu, "[role=menuitem]");
-    this.#menu.addEventListener("toggle", (event) => event.newState === "closed" && this.#anchor?.classList.remove("open"));
-    document.body.append(this.#menu);
+    this.#reply = reply;
   }
 
-  /** Open beside `anchor`; on a narrow window as a sheet at the bottom. Escape and a press elsewhere close it. */
   open(message, anchor) {
-    this.#anchor = anchor;
-    fill(this.#menu, this.#reactions(message), this.#items(message));
-    this.#menu.showPopover();
-    anchor.classList.add("open");
-    this.#menu.classList.toggle("sheet", NARROW.matches);
-    if (NARROW.matches) this.#menu.removeAttribute("style");
-    else place(this.#menu, anchor);
-    this.#menu.querySelector("button").focus({ preventScroll: true });
+    this.#menu.open(anchor, this.#reactions(message), this.#items(message));
   }
 
   #reactions(message) {
     if (has(message, FLAG.ephemeral)) return null; // Discord takes no reactions there
-    const pressed = (emoji) => message.reactions?.some((reaction) => reaction.me && reaction.emoji.name === emoji);
-    const react = (emoji) => this.#do(message, pressed(emoji) ? "unreact" : "react", { emoji });
-    const one = (emoji, at) => {
-      const state = { tabindex: at ? -1 : 0, "aria-label": `React with ${emoji}`, "aria-pressed": pressed(emoji) ? "true" : "false" };
-      return h("button.emoji", { type: "button", ...state, onclick: () => react(emoji) }, emoji);
-    };
-    const palette = h("div.palette", { role: "group", "aria-label": "React" }, PALETTE.map(one));
+    const react = (name) => this.#do(message, this.#isMine(message, name) ? "unreact" : "react", { emoji: name });
+    const quick = [...QUICK.map((name) => ({ name })), ...this.#studio.emojis];
+    const palette = h("div.palette", { role: "group", "aria-label": "React" }, quick.map((emoji, at) => this.#quick(message, emoji, at, react)));
     rove(palette, "button", { next: "ArrowRight", previous: "ArrowLeft" });
     palette.addEventListener("keydown", (event) => {
       if (event.key !== "ArrowDown") return;
       event.preventDefault();
-      this.#menu.querySelector("[role=menuitem]")?.focus();
+      this.#menu.focusItems();
     });
     const input = h("input", { type: "text", "aria-label": "Another emoji", placeholder: "Another emoji…", maxlength: 60 });
     const submit = (event) => {
       event.preventDefault();
-      if (input.value.trim()) react(input.value.trim());
+      if (input.value.trim()) react(typedEmoji(this.#studio, input.value.trim()));
     };
-    return [palette, h("form.own-emoji", { onsubmit: submit }, input, h("button.secondary", { type: "submit" }, "React"))];
+    return [palette, h("form.own-emoji-form", { onsubmit: submit }, input, h("button.secondary", { type: "submit" }, "React"))];
+  }
+
+  #quick(message, emoji, at, react) {
+    const name = emojiName(emoji);
+    const state = {
+      tabindex: at ? -1 : 0, "aria-label": `React with ${emoji.id ? `:${emoji.name}:` : emoji.name}`,
+      "aria-pressed": this.#isMine(message, name) ? "true" : "false",
+    };
+    return h("button.emoji", { type: "button", ...state, onclick: () => react(name) }, emojiElement(this.#studio, emoji));
+  }
+
+  #isMine(message, name) {
+    return Boolean(message.reactions?.some(({ emoji, me }) => me && emojiName(emoji) === name));
   }
 
   #items(message) {
-    const commands = this.#studio.commands.filter(({ type }) => type === MESSAGE_COMMAND);
-    const copy = () => navigator.clipboard.writeText(message.id).then(
-      () => this.#toast("The message's id is copied."),
-      () => this.#toast(`The id is ${message.id}`),
-    );
-    const remove = has(message, FLAG.ephemeral) ? "Dismiss" : "Delete message";
+    const { you, bot } = this.#studio;
+    const commands = this.#studio.offered(MESSAGE_COMMAND).map((command) => this.#menu.item(
+      inLanguage(command, "name", you.locale),
+      () => this.#do(message, "menu", { command: command.name }),
+      { mark: bot?.name },
+    ));
+    const whole = !has(message, FLAG.ephemeral);
     return [
-      commands.map((command) => this.#item(
-        command.name,
-        () => this.#do(message, "menu", { command: command.name }),
-        { mark: this.#studio.bot?.name },
-      )),
-      this.#item("Copy message ID", copy),
-      this.#mayDelete(message) && this.#item(remove, () => this.#do(message, "delete"), { danger: true }),
+      commands,
+      whole && this.#menu.item("Reply", () => this.#reply(message)),
+      whole && this.#menu.item("Copy message link", () => this.#copy(this.#studio.linkTo(message), "link")),
+      this.#menu.item("Copy message ID", () => this.#copy(message.id, "id")),
+      this.#mayDelete(message) && this.#menu.item(whole ? "Delete message" : "Dismiss", () => this.#do(message, "delete"), { danger: true }),
     ];
+  }
+
+  #copy(text, what) {
+    return navigator.clipboard.writeText(text).then(
+      () => this.#toast(`The message's ${what} is copied.`),
+      () => this.#toast(`The ${what} is ${text}`),
+    );
   }
 
   #mayDelete(message) {
@@ -81,22 +88,8 @@ export class Actions {
     return message.author.id === you.id || has(message, FLAG.ephemeral) || (you.moderator && this.#studio.channel()?.kind === "text");
   }
 
-  #item(label, run, { mark = null, danger = false } = {}) {
-    const press = () => {
-      this.#menu.hidePopover();
-      run();
-    };
-    return h(
-      danger ? "button.danger-text" : "button",
-      { type: "button", role: "menuitem", tabindex: -1, onclick: press },
-      h("span", {}, label),
-      mark && h("small", {}, mark),
-    );
-  }
-
   async #do(message, what, fields = {}) {
-    if (this.#menu.matches(":popover-open")) this.#menu.hidePopover();
-    this.#anchor?.focus({ preventScroll: true });
+    this.#menu.close();
     const asked = this.#ask(what, { channel_id: message.channel_id, message_id: message.id, ...fields });
     await asked.catch((problem) => this.#toast(problem.message, { wrong: true }));
   }

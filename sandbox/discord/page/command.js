@@ -1,17 +1,23 @@
 /** The form of one slash command: required options first, optional ones added when wanted. */
 import { fill, h, icon, rove } from "./dom.js";
 import { OPTION, framed, optionField } from "./fields.js";
+import { inLanguage, shownChoice, shownOption } from "./languages.js";
 import { filesOf } from "./uploads.js";
 
-/** Every command that can be typed, subcommands under their full name ("admin pause"). */
-export function runnable(commands) {
-  return commands.filter((command) => command.type === 1).flatMap((command) => leaves(command.name, command));
+const SLASH = 1; // application command type
+
+/** Every command that can be typed in the shown channel, subcommands under their full name ("admin pause"). `label` is in the person's language. */
+export function runnable(studio) {
+  const { locale } = studio.you;
+  return studio.offered(SLASH).flatMap((command) => leaves(command.name, inLanguage(command, "name", locale), command, locale));
 }
 
-function leaves(path, { description, options = [] }) {
+function leaves(name, label, command, locale) {
+  const { options = [] } = command;
   const inner = options.filter(({ type }) => type === OPTION.subcommand || type === OPTION.group);
-  if (inner.length) return inner.flatMap((option) => leaves(`${path} ${option.name}`, option));
-  return [{ name: path, description, options }];
+  const below = (option) => leaves(`${name} ${option.name}`, `${label} ${inLanguage(option, "name", locale)}`, option, locale);
+  if (inner.length) return inner.flatMap(below);
+  return [{ name, label, description: inLanguage(command, "description", locale), options: options.map((one) => shownOption(one, locale)) }];
 }
 
 export class CommandForm {
@@ -29,11 +35,11 @@ export class CommandForm {
     this.#problem = h("p.problem", { role: "alert" });
     this.#run = h("button.primary", { type: "submit" }, "Run", icon("send"));
     const close = h("button.icon-button", { type: "button", "aria-label": "Give up this command", onclick: onDone }, icon("close"));
-    const title = h("header.command-title", {}, h("strong", {}, `/${command.name}`), h("span", {}, command.description), close);
+    const title = h("header.command-title", {}, h("strong", {}, `/${command.label}`), h("span", {}, command.description), close);
     const listeners = {
       onsubmit: (event) => this.#submit(event), onkeydown: (event) => this.#key(event), onpaste: (event) => this.#paste(event),
     };
-    const attributes = { "aria-label": `Command ${command.name}`, novalidate: true, ...listeners };
+    const attributes = { "aria-label": `Command ${command.label}`, novalidate: true, ...listeners };
     this.element = h("form.command", attributes, title, this.#home, h("footer", {}, this.#more, this.#run), this.#problem);
     rove(this.#more, "button", { next: "ArrowRight", previous: "ArrowLeft" });
     for (const option of command.options.filter((one) => one.required)) this.#add(option);
@@ -70,7 +76,7 @@ export class CommandForm {
     const suggest = (typed) => this.#suggest(option, typed);
     const inner = optionField(option, { studio: this.studio, suggest });
     const onRemove = option.required ? null : () => this.#remove(option);
-    const field = framed(option.name, inner, { description: option.description, required: option.required, onRemove });
+    const field = framed(option.label, inner, { description: option.description, required: option.required, onRemove });
     this.#fields.set(option.name, field);
     this.#home.append(field.element);
     this.#drawChips();
@@ -92,7 +98,7 @@ export class CommandForm {
           onclick: () => this.#add(option).focus(),
         },
         icon("plus"),
-        option.name,
+        option.label,
       );
     fill(this.#more, this.#unused().map(chip));
     this.#more.hidden = !this.#unused().length;
@@ -103,7 +109,7 @@ export class CommandForm {
     const { choices } = await this.connection.ask("autocomplete",
       { channel_id: this.studio.channelId, command: this.command.name, options, focused: option.name },
     );
-    return choices;
+    return choices.map((choice) => shownChoice(choice, this.studio.you.locale));
   }
 
   /** The filled options by name. `lenient` leaves out files, which the bot's suggestions do not wait for. */

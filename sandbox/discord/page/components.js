@@ -1,28 +1,22 @@
 /** A message's components: buttons, selects and the layout parts of Components V2. */
 import { h, icon } from "./dom.js";
+import { itemsOf } from "./choices.js";
+import { emojiElement, emojiText } from "./emoji.js";
 import { picker } from "./listbox.js";
 import { isWebAddress, markdown, spoiler } from "./markdown.js";
 import { fileLink, gallery } from "./media.js";
 import { colourOf } from "./names.js";
+import { PART } from "./parts.js";
 
-/** https://discord.com/developers/docs/components/reference */
-export const PART = {
-  row: 1, button: 2, stringSelect: 3, textInput: 4, userSelect: 5, roleSelect: 6, mentionableSelect: 7, channelSelect: 8,
-  section: 9, text: 10, thumbnail: 11, gallery: 12, file: 13, separator: 14, container: 17, label: 18, fileUpload: 19,
-  radioGroup: 21, checkboxGroup: 22, checkbox: 23,
-};
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium" };
-const emojiText = (emoji) => (emoji ? (emoji.id ? `:${emoji.name}:` : emoji.name) : null);
 
 /** How each kind of part becomes an element; what is not in here is said to be unknown rather than left out. */
 const RENDER = {
   [PART.row]: (part, around) => h("div.row", {}, all(part.components, around)),
   [PART.button]: button,
-  [PART.stringSelect]: (part, around) => select(part, around, stringItems(part)),
-  [PART.userSelect]: (part, around) => select(part, around, people(around.studio)),
-  [PART.mentionableSelect]: (part, around) => select(part, around, people(around.studio)),
-  [PART.roleSelect]: (part, around) => select(part, around, []),
-  [PART.channelSelect]: (part, around) => select(part, around, channels(around.studio)),
+  ...Object.fromEntries(
+    [PART.stringSelect, PART.userSelect, PART.roleSelect, PART.mentionableSelect, PART.channelSelect].map((type) => [type, select]),
+  ),
   [PART.section]: (part, around) => h("div.section", {},
     h("div.section-text", {}, all(part.components, around)),
     h("div.accessory", {}, render(part.accessory, around)),
@@ -47,7 +41,7 @@ function render(part, around) {
 }
 
 function button(part, around) {
-  const content = [part.emoji && h("span.mark", {}, emojiText(part.emoji)), part.label];
+  const content = [part.emoji && emojiElement(around.studio, part.emoji), part.label];
   const style = STYLES[part.style] ?? "secondary";
   const name = part.label ?? emojiText(part.emoji);
   if (style === "link") {
@@ -66,20 +60,9 @@ function button(part, around) {
   return element;
 }
 
-export const stringItems = ({ options = [] }) =>
-  options.map((option) => ({
-    value: option.value, label: option.label, detail: option.description, mark: emojiText(option.emoji),
-    selected: option.default,
-  }));
-export const people = (studio) => studio.people.map(({ id, name }) => ({ value: id, label: name }));
-export const channels = (studio) => studio.channels.filter(({ kind }) => kind === "text").map(channelItem);
-const channelItem = ({ id, name }) => ({ value: id, label: `#${name}` });
-
-function select(part, around, items) {
-  const preset = new Set((part.default_values ?? []).map(({ id }) => id));
-  const marked = items.map((item) => ({ ...item, selected: item.selected || preset.has(item.value) }));
+function select(part, around) {
   const field = picker({
-    label: part.placeholder ?? "Choose", placeholder: part.placeholder, items: marked,
+    label: part.placeholder ?? "Choose", placeholder: part.placeholder, items: itemsOf(part, around.studio),
     min: part.min_values ?? 1, max: part.max_values ?? 1, disabled: Boolean(part.disabled),
     onDone: (values) => around.perform("select", { custom_id: part.custom_id, values }, field.button),
   });

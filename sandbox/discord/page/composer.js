@@ -12,6 +12,8 @@ export class Composer {
   #tray;
   #commands;
   #problem;
+  #reply = h("p.replying", {});
+  #answered = null;
   #plain;
   #form = null;
   #drafts = new Map();
@@ -34,6 +36,24 @@ export class Composer {
     return this.#typed();
   }
 
+  /** The next message answers this one. */
+  reply(message) {
+    if (this.#form) this.#leave();
+    this.#answer(message);
+    this.#draft.focus();
+  }
+
+  #answer(message) {
+    this.#answered = message;
+    const name = message && this.#studio.nameOf(message.author.id, message.author);
+    const giveUp = () => {
+      this.#answer(null);
+      this.#draft.focus();
+    };
+    const close = h("button.icon-button", { type: "button", "aria-label": "Do not reply", onclick: giveUp }, icon("close"));
+    fill(this.#reply, message && [icon("reply"), h("span", {}, "Replying to ", h("strong", {}, name)), close]);
+  }
+
   #build() {
     this.#tray = new Tray({ onChange: () => this.#draft && this.#draw() });
     this.#problem = h("p.problem", { role: "alert" });
@@ -48,7 +68,7 @@ export class Composer {
     );
     const send = h("button.icon-button.send", { type: "submit", "aria-label": "Send" }, icon("send"));
     const line = h("div.draft-line", {}, attach, this.#draft, send);
-    this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#tray.element, line, this.#problem);
+    this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#reply, this.#tray.element, line, this.#problem);
     fill(this.#root, this.#plain);
     this.#commands = new Listbox({
       owner: this.#draft, home: this.#plain, anchor: line, label: "Commands", above: true, fullWidth: true,
@@ -61,13 +81,15 @@ export class Composer {
   #settle() {
     const { you, channelId } = this.#studio;
     const channel = this.#studio.channel();
+    const isNamed = ["text", "elsewhere"].includes(channel?.kind);
     const key = `${you?.id}/${channelId}`;
-    this.#draft.placeholder = channel ? `Message ${channel.kind === "dm" ? channel.name : `#${channel.name}`}, or /` : "";
+    this.#draft.placeholder = channel ? `Message ${isNamed ? "#" : ""}${channel.name}, or /` : "";
     if (key === this.#channel) return;
     this.#drafts.set(this.#channel, this.#draft.value);
     this.#channel = key;
     this.#draft.value = this.#drafts.get(key) ?? "";
     this.#tray.clear();
+    this.#answer(null);
     if (this.#form) this.#leave();
     this.#draw();
   }
@@ -86,18 +108,19 @@ export class Composer {
   #offer() {
     const text = this.#draft.value;
     if (!text.startsWith("/") || text.includes("\n")) return this.#commands.hide();
-    const all = runnable(this.#studio.commands);
+    const all = runnable(this.#studio);
     const typed = text.slice(1).toLowerCase();
-    const named = all.find(({ name }) => typed.startsWith(`${name} `));
-    if (named) return this.#choose(named, text.slice(named.name.length + 2).trim());
+    const whole = (command) => [command.label, command.name].find((name) => typed.startsWith(`${name.toLowerCase()} `));
+    const named = all.find(whole);
+    if (named) return this.#choose(named, text.slice(whole(named).length + 2).trim());
     const fits = [
-      ({ name }) => name.startsWith(typed),
-      ({ name }) => name.includes(typed),
+      ({ label }) => label.toLowerCase().startsWith(typed),
+      ({ name, label }) => name.includes(typed) || label.toLowerCase().includes(typed),
       ({ description }) => description.toLowerCase().includes(typed),
     ];
     const rank = (command) => fits.findIndex((fit) => fit(command)); // the better the fit, the earlier it is tried
-    const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-    const items = fitting.map((command) => ({ label: `/${command.name}`, detail: command.description, value: command }));
+    const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.label.localeCompare(b.label));
+    const items = fitting.map((command) => ({ label: `/${command.label}`, detail: command.description, value: command }));
     return this.#commands.show(items, { empty: all.length ? "No command fits" : "The bot has no commands yet" });
   }
 
@@ -124,6 +147,7 @@ export class Composer {
       if (event.key === "Tab") event.preventDefault(); // the chosen command's first field has the focus already
       return;
     }
+    if (event.key === "Escape" && this.#answered) this.#answer(null);
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#plain.requestSubmit();
@@ -134,9 +158,10 @@ export class Composer {
     const content = this.#draft.value.trim();
     if (content === "" && !this.#tray.count) return;
     try {
-      await this.#connection.ask("say", { channel_id: this.#studio.channelId, content, uploads: await this.#tray.ids() });
+      await this.#connection.ask("say", { channel_id: this.#studio.channelId, content, uploads: await this.#tray.ids(), reply_to: this.#answered?.id });
       this.#draft.value = "";
       this.#tray.clear();
+      this.#answer(null);
     } catch (problem) {
       fill(this.#problem, problem.message);
     }

@@ -64,13 +64,13 @@ export function rove(container, selector, { next = "ArrowDown", previous = "Arro
 }
 
 /** Put a popover beside its anchor, inside the window: above where there is more room there or `above` is asked for. */
-export function place(popover, anchor, { above = false, fullWidth = false } = {}) {
+export function place(popover, anchor, { above = false, fullWidth = false, tallestPx = 400 } = {}) {
   const box = anchor.getBoundingClientRect();
   const margin = 8;
   const [roomAbove, roomBelow] = [box.top - margin, innerHeight - box.bottom - margin];
   if (fullWidth) popover.style.width = `${box.width}px`;
   const upward = above ? roomAbove > 140 : roomBelow < Math.min(popover.scrollHeight, 320) && roomAbove > roomBelow;
-  popover.style.maxHeight = `${Math.max(120, Math.min(upward ? roomAbove : roomBelow, 400))}px`;
+  popover.style.maxHeight = `${Math.max(120, Math.min(upward ? roomAbove : roomBelow, tallestPx))}px`;
   const left = Math.min(box.left, innerWidth - popover.offsetWidth - margin);
   popover.style.left = `${Math.max(margin, left)}px`;
   popover.style.top = upward ? "auto" : `${box.bottom + 4}px`;

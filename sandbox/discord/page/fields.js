@@ -2,7 +2,7 @@
  * One field for every kind of slash option. A field is {element, read, problem, focus, take?}: `read()` gives the value (a promise where a
  * file must arrive first) or undefined, `problem()` a sentence or null, `take(files)` accepts pasted or dropped files.
  */
-import { channels, people } from "./components.js";
+import { channels, mentionables, people, roles } from "./choices.js";
 import { fill, freshId, h, icon } from "./dom.js";
 import { Listbox, picker } from "./listbox.js";
 import { Tray } from "./uploads.js";
@@ -15,19 +15,19 @@ export const OPTION = {
 
 const DEBOUNCE_MS = 180;
 const YES_NO = [{ value: "yes", label: "Yes" }, { value: "no", label: "No" }];
+const ITEMS = { [OPTION.channel]: channels, [OPTION.user]: people, [OPTION.role]: roles, [OPTION.mentionable]: mentionables };
 const NUMBERS = [OPTION.integer, OPTION.number];
 
-/** `suggest(typed)` asks the bot for choices; `studio` knows people and channels. */
+/** `option` is as `shownOption` shows it; `suggest(typed)` asks the bot for choices. */
 export function optionField(option, { studio, suggest }) {
   if (option.type === OPTION.attachment) return attachmentField(option);
   if (option.type === OPTION.boolean) return pickerField(option, YES_NO, (value) => value === "yes");
-  if (option.type === OPTION.channel) return pickerField(option, channels(studio));
-  if ([OPTION.user, OPTION.mentionable].includes(option.type)) return pickerField(option, people(studio));
+  if (ITEMS[option.type]) return pickerField(option, ITEMS[option.type](studio, option));
   return textField(option, suggest);
 }
 
 function pickerField(option, items, convert = (value) => value) {
-  const field = picker({ label: option.name, items, min: 0 });
+  const field = picker({ label: option.label, items, min: 0 });
   const read = () => (field.read().length ? convert(field.read()[0]) : undefined);
   return { element: field.element, focus: field.focus, read, problem: () => missing(option, read()) };
 }
@@ -37,9 +37,9 @@ function attachmentField(option) {
     button.classList.toggle("filled", tray.count > 0);
     button.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  const tray = new Tray({ max: 1, label: option.name, onChange });
+  const tray = new Tray({ max: 1, label: option.label, onChange });
   const button = h("button.drop",
-    { type: "button", "aria-label": `${option.name}: choose a file`, onclick: () => tray.pick() },
+    { type: "button", "aria-label": `${option.label}: choose a file`, onclick: () => tray.pick() },
     icon("picture"),
     h("span", {}, "Choose, paste or drop a file"),
   );
@@ -55,7 +55,7 @@ function attachmentField(option) {
 function textField(option, suggest) {
   const numeric = NUMBERS.includes(option.type);
   const attributes = {
-    rows: 1, id: freshId("option"), "aria-label": option.name, "aria-required": option.required ? "true" : "false", autocomplete: "off",
+    rows: 1, id: freshId("option"), "aria-label": option.label, "aria-required": option.required ? "true" : "false", autocomplete: "off",
     inputmode: numeric ? (option.type === OPTION.integer ? "numeric" : "decimal") : null, spellcheck: "false",
     maxlength: option.max_length, placeholder: bounds(option) ?? option.description,
   };
@@ -72,7 +72,7 @@ function suggestions(option, input, home, suggest) {
   let choice = null;
   let asked = 0;
   let timer = null;
-  const list = new Listbox({ owner: input, home, label: `Choices for ${option.name}`, onPick: pick, fullWidth: true });
+  const list = new Listbox({ owner: input, home, label: `Choices for ${option.label}`, onPick: pick, fullWidth: true });
   const offer = (choices) => list.show(
     choices.map((one) => ({ label: String(one.name), value: one.value })),
     { empty: option.choices ? "No such choice" : "No suggestions" },
@@ -116,7 +116,7 @@ function typed(option, text) {
 }
 
 const isNumber = (option, text) => (option.type === OPTION.integer ? /^-?\d+$/ : /^-?(\d+\.?\d*|\.\d+)$/).test(text);
-const missing = (option, value) => (option.required && value === undefined ? `${option.name} is needed.` : null);
+const missing = (option, value) => (option.required && value === undefined ? `${option.label} is needed.` : null);
 
 function bounds({ type, min_value: min, max_value: max }) {
   if (!NUMBERS.includes(type) || (min === undefined && max === undefined)) return null;
@@ -126,15 +126,15 @@ function bounds({ type, min_value: min, max_value: max }) {
 
 function outOfBounds(option, text, list) {
   if (text === "") return null;
-  if (option.choices && list) return `${option.name}: choose one of the list.`;
+  if (option.choices && list) return `${option.label}: choose one of the list.`;
   if (!NUMBERS.includes(option.type)) return tooShort(option, text);
-  if (!isNumber(option, text)) return `${option.name} must be a ${option.type === OPTION.integer ? "whole " : ""}number.`;
+  if (!isNumber(option, text)) return `${option.label} must be a ${option.type === OPTION.integer ? "whole " : ""}number.`;
   const outside = Number(text) < (option.min_value ?? -Infinity) || Number(text) > (option.max_value ?? Infinity);
-  return outside ? `${option.name} must be ${bounds(option)}.` : null;
+  return outside ? `${option.label} must be ${bounds(option)}.` : null;
 }
 
-function tooShort({ name, min_length: least = 0 }, text) {
-  return text.length < least ? `${name} needs at least ${least} characters.` : null;
+function tooShort({ label, min_length: least = 0 }, text) {
+  return text.length < least ? `${label} needs at least ${least} characters.` : null;
 }
 
 /** A labelled frame around a field, with a line for its problem. */

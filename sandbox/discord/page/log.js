@@ -7,6 +7,13 @@ const NEAR_PX = 80;
 const TOGETHER_MS = 5 * 60_000; // messages of one author within this time stand under one heading
 const LONG_PRESS_MS = 450;
 
+/** What an empty channel says, by its kind. */
+const WELCOME = {
+  dm: (name) => `This is between you and ${name}.`,
+  private: (name) => `This is between you and ${name}. The bot hears only the commands that you run here.`,
+  elsewhere: () => "The bot is no member of this server: its commands come along with you.",
+};
+
 export class Log {
   #root;
   #around;
@@ -15,12 +22,12 @@ export class Log {
   #settle;
   #atEnd = true;
 
-  /** `around` as messages.js wants it, without `goTo`. */
+  /** `around` as messages.js wants it. */
   constructor({ root, newest, around }) {
     this.#root = root;
     this.#newest = newest;
     this.#studio = around.studio;
-    this.#around = { ...around, goTo: (id) => this.#goTo(id) };
+    this.#around = around;
     this.#settle = rove(root, "article.message");
     fill(newest, icon("down"), "New messages");
     newest.addEventListener("click", () => this.#toEnd());
@@ -46,7 +53,7 @@ export class Log {
   #welcome() {
     const channel = this.#studio.channel();
     const nothing = `Nothing has been said in #${channel?.name ?? "…"} yet.`;
-    const place = channel?.kind === "dm" ? `This is between you and ${channel.name}.` : nothing;
+    const place = WELCOME[channel?.kind]?.(channel.name) ?? nothing;
     return h("div.welcome", {},
       h("img", { src: "/page/easel.svg", alt: "", width: 72, height: 72 }),
       h("p", {}, place),
@@ -130,10 +137,16 @@ export class Log {
     this.#newest.hidden = true;
   }
 
-  #goTo(id) {
+  /** Look at a message of the shown channel; false where it is not there. */
+  goTo(id) {
     const element = find(`message-${id}`);
-    element?.scrollIntoView({ block: "center" });
-    element?.focus();
+    if (!element) return false;
+    this.#atEnd = false;
+    element.scrollIntoView({ block: "center" });
+    element.focus({ preventScroll: true });
+    element.classList.add("found");
+    element.addEventListener("animationend", () => element.classList.remove("found"), { once: true });
+    return true;
   }
 
   /** Ways to a message's actions beside its button: Enter, the right mouse button, a long press. */
@@ -165,6 +178,6 @@ const idOf = (element) => BigInt(element.id?.split("-")[1] ?? 0);
 
 function goesOn(above, message) {
   const sameMood = has(above, FLAG.ephemeral) === has(message, FLAG.ephemeral);
-  const ends = above.components?.length > 0; // buttons end a thought
+  const ends = above.components?.length > 0 || above.type !== message.type; // buttons end a thought
   return above.author.id === message.author.id && sameMood && !ends && new Date(message.timestamp) - new Date(above.timestamp) < TOGETHER_MS;
 }

@@ -5,10 +5,14 @@ import { fill, find, h, icon } from "./dom.js";
 import { Faults } from "./faults.js";
 import { Log } from "./log.js";
 import { Modals } from "./modal.js";
-import { namesFor } from "./names.js";
+import { channelIcon, namesFor } from "./names.js";
+import { Permissions } from "./permissions.js";
+import { PersonMenu } from "./person.js";
+import { Settings } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { Connection } from "./socket.js";
 import { Studio } from "./state.js";
+import { ThreadStarter } from "./thread.js";
 import { startClock } from "./times.js";
 import { banner, toast } from "./toast.js";
 
@@ -18,17 +22,30 @@ const LOST_AFTER_MS = 400; // a quick return is no loss worth a banner
 const studio = new Studio();
 const connection = new Connection({ onFrame: (frame) => studio.apply(frame), onState });
 const ask = (what, fields) => connection.ask(what, fields);
-const names = namesFor(studio, (id) => studio.show(id));
-const actions = new Actions({ studio, ask, toast });
+const names = namesFor(studio, goTo);
+const people = new PersonMenu({ studio, ask, toast, become });
+const openPerson = (id, anchor) => people.open(id, anchor);
 
 const composer = new Composer({ root: find("composer"), studio, connection });
-new Log({
+const actions = new Actions({ studio, ask, toast, reply: (message) => composer.reply(message) });
+const log = new Log({
   root: find("log"), newest: find("newest"),
-  around: { studio, names, ask, openActions: (message, anchor) => actions.open(message, anchor) },
+  around: { studio, names, ask, openActions: (message, anchor) => actions.open(message, anchor), openPerson, goTo },
 });
 new Modals({ studio, connection, names });
 new Faults({ studio, ask, toast });
-new Sidebar({ studio, become, join: async (name, moderator) => (await ask("join", { name, moderator })).person });
+new Sidebar({ studio, become, join: async (name, moderator) => (await ask("join", { name, moderator })).person, openPerson });
+new Settings({ studio, ask, toast });
+new ThreadStarter({ studio, ask });
+new Permissions({ studio, ask, toast });
+
+/** Look at a channel, and at one of its messages. */
+function goTo(channelId, messageId = null) {
+  if (!studio.channel(channelId)) return toast("That is not here.", { wrong: true });
+  if (channelId !== studio.channelId) studio.show(channelId);
+  if (messageId && !log.goTo(messageId)) toast("That message is not here any more.", { wrong: true });
+  return null;
+}
 
 let lostTimer = null;
 function onState(state) {
@@ -66,8 +83,9 @@ function drawPlace() {
   const channel = studio.channel();
   if (!channel) return;
   const unread = [...studio.unread.values()].reduce((sum, count) => sum + count, 0);
-  fill(find("place"), icon(channel.kind === "dm" ? "letter" : "hash"), h("span", {}, channel.name));
-  const place = channel.kind === "dm" ? channel.name : `#${channel.name}`;
+  const limit = channel.nsfw && h("small.limit", { title: "Age-restricted" }, "18+");
+  fill(find("place"), icon(channelIcon(channel)), h("span", {}, channel.name), limit);
+  const place = ["dm", "private"].includes(channel.kind) ? channel.name : `#${channel.name}`;
   document.title = `${unread ? `(${unread}) ` : ""}${place} · ${studio.you.name} · Easel Studio`;
 }
 

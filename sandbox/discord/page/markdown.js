@@ -19,14 +19,14 @@ const INLINE = [
   [/^\*(?!\s)((?:\*\*|[^*])+?)(?<!\s)\*(?!\*)/s, ([, text], again) => h("em", {}, again(text))],
   [/^_(?!\s)((?:__|[^_])+?)_(?![A-Za-z0-9_])/s, ([, text], again) => h("em", {}, again(text))],
   [/^<@!?(\d+)>/, ([, id], _again, names) => names.mention(id)],
-  [/^<@&(\d+)>/, () => h("span.mention", {}, "@role")],
+  [/^<@&(\d+)>/, ([, id], _again, names) => names.role(id)],
+  [/^<a?:(\w{2,32}):(\d+)>/, ([, name, id], _again, names) => names.emoji(id, name)],
   [/^<#(\d+)>/, ([, id], _again, names) => names.channel(id)],
   [/^<\/([^:>]{1,100}):\d+>/, ([, name]) => h("span.mention", {}, `/${name}`)],
   [/^<t:(-?\d{1,13})(?::([tTdDfFRsS]))?>/, ([written, seconds, style]) => timeMark(Number(seconds), style, written)],
-  [/^<a?(:\w+:)\d+>/, ([, name]) => name],
   [/^\[([^\]\n]+)\]\(<?(https?:\/\/[^\s<>)]+)>?\)/, ([, text, address], again) => link(address, again(text))],
-  [/^<(https?:\/\/[^\s<>]+)>/, ([, address]) => link(address)],
-  [/^https?:\/\/[^\s<>]*[^\s<>.,:;"')\]!?*_~|]/, ([address]) => link(address)],
+  [/^<(https?:\/\/[^\s<>]+)>/, ([, address], _again, names) => names.jump(address) ?? link(address)],
+  [/^https?:\/\/[^\s<>]*[^\s<>.,:;"')\]!?*_~|]/, ([address], _again, names) => names.jump(address) ?? link(address)],
 ];
 // Where a mark can begin; everything up to the next such place is plain text.
 const PLAIN = /^(?:[A-Za-z0-9]*(?=https?:\/\/)|[^\\`|*_~<[h]+|[A-Za-z0-9]+|.)/s;
@@ -134,7 +134,7 @@ export function firstLine(text) {
 }
 
 /**
- * Elements for a message's text. `names.mention(id)` and `names.channel(id)` give the elements for people and channels.
+ * Elements for a message's text. `names` (see names.js) gives the elements for people, roles, channels, emoji and links to messages.
  * Fenced code is cut out first: nothing inside it is a mark.
  */
 export function markdown(text, names) {

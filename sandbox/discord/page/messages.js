@@ -1,6 +1,7 @@
 /** One message as an element. */
 import { components } from "./components.js";
 import { fill, h, icon } from "./dom.js";
+import { emojiElement, emojiName } from "./emoji.js";
 import { embed } from "./embeds.js";
 import { firstLine, markdown } from "./markdown.js";
 import { attachments } from "./media.js";
@@ -8,19 +9,21 @@ import { disc } from "./names.js";
 import { clock, fullTime } from "./times.js";
 
 /** Message flags: https://discord.com/developers/docs/resources/message#message-object-message-flags */
-export const FLAG = { ephemeral: 1 << 6, thinking: 1 << 7, componentsV2: 1 << 15 };
+export const FLAG = { ephemeral: 1 << 6, thinking: 1 << 7, silent: 1 << 12, componentsV2: 1 << 15 };
 const COMMAND = 2; // interaction type
 const REPLY = 0; // message reference type
+const THREAD_CREATED = 18; // message type
 
 export const has = (message, flag) => Boolean((message.flags ?? 0) & flag);
 
-/** `around`: {studio, names, ask, openActions(message, anchor), goTo(id)}. */
+/** `around`: {studio, names, ask, openActions(message, anchor), openPerson(id, anchor), goTo(channelId, messageId)}. */
 export function messageElement(message, around) {
+  if (message.type === THREAD_CREATED) return threadNote(message, around);
   const author = around.studio.nameOf(message.author.id, message.author);
   const problem = h("p.problem", { role: "alert" });
   const inner = { ...around, message, perform: performer(message, around, problem) };
   const body = h("div.body", {},
-    heading(message, author),
+    heading(message, author, around),
     content(message, inner),
     reactions(message, inner),
     ephemeralNote(message, inner),
@@ -30,7 +33,18 @@ export function messageElement(message, around) {
   const avatar = h("div.avatar", {}, disc(around.studio, message.author.id, author));
   const article = h("article.message", attributes, origin(message, around), avatar, body, tools(message, inner));
   article.classList.toggle("ephemeral", has(message, FLAG.ephemeral));
+  article.classList.toggle("pings", message.author.id !== around.studio.you.id && around.studio.isPinged(message));
   return article;
+}
+
+/** "Ada started a thread": a line of its own, with the way into it. */
+function threadNote(message, { studio, goTo }) {
+  const name = studio.nameOf(message.author.id, message.author);
+  const open = () => goTo(message.message_reference?.channel_id);
+  const thread = h("button.text-button", { type: "button", onclick: open }, message.content);
+  const note = h("p", {}, icon("thread"), h("span", {}, h("strong", {}, name), " started a thread: ", thread));
+  const attributes = { id: `message-${message.id}`, tabindex: -1, "aria-label": `${name} started a thread` };
+  return h("article.message.note", attributes, note);
 }
 
 /** Ask for this message; the pressed control waits, and a refusal is said below the message. */
@@ -59,25 +73,31 @@ function origin(message, { studio, goTo }) {
     return h("p.origin", {},
       icon("reply"),
       disc(studio, answered.author.id, name),
-      h("button", { type: "button", onclick: () => goTo(answered.id) }, h("strong", {}, name), " ", text),
+      h("button", { type: "button", onclick: () => goTo(answered.channel_id, answered.id) }, h("strong", {}, name), " ", text),
     );
   }
   const user = interaction?.user ?? message.interaction?.user;
   if (!user || (interaction?.type ?? COMMAND) !== COMMAND) return null;
   const name = studio.nameOf(user.id, user);
   const command = interaction?.name ?? message.interaction?.name;
-  const named = h("strong.command-name", {}, interaction?.target_message_id ? command : `/${command}`);
+  const inMenu = interaction?.target_message_id || interaction?.target_user;
+  const named = h("strong.command-name", {}, inMenu ? command : `/${command}`);
   const used = command ? ["used ", named] : "used a command";
   return h("p.origin", {}, icon("reply"), disc(studio, user.id, name), h("span", {}, h("strong", {}, name), " ", used));
 }
 
-function heading(message, author) {
+function heading(message, author, { studio, openPerson }) {
   const written = new Date(message.timestamp);
   const badge = message.author.bot && h("span.badge", {}, "bot");
+  const open = (event) => openPerson(message.author.id, event.currentTarget);
+  const known = studio.person(message.author.id);
+  const name = known ? h("button.author", { type: "button", "aria-haspopup": "menu", dataset: { key: "author" }, onclick: open }, author) : null;
+  const silent = has(message, FLAG.silent) && h("span.silent", { title: "Sent without a notification" }, icon("silent"));
   return h("header", {},
-    h("strong.author", {}, author),
+    name ?? h("strong.author", {}, author),
     badge,
     h("time", { datetime: message.timestamp, title: fullTime(written) }, clock(written)),
+    silent,
   );
 }
 
@@ -95,16 +115,20 @@ function content(message, around) {
   return [text, attachments(own), (message.embeds ?? []).map((one) => embed(one, around.names)), parts, !text && edited];
 }
 
-function reactions(message, { perform }) {
+function reactions(message, { studio, perform, openActions }) {
   if (!message.reactions?.length) return null;
-  const chip = ({ emoji, count, me }) => {
-    const name = emoji.id ? `${emoji.name}:${emoji.id}` : emoji.name;
+  const chip = ({ emoji, count, me, user_ids: ids = [] }) => {
+    const name = emojiName(emoji);
     const toggle = () => perform(me ? "unreact" : "react", { emoji: name });
-    const state = { "aria-pressed": me ? "true" : "false", "aria-label": `${emoji.name}, ${count}`, dataset: { key: `reaction-${name}` } };
-    const mark = h("span.mark", {}, emoji.id ? `:${emoji.name}:` : emoji.name);
-    return h("button.reaction", { type: "button", ...state, onclick: toggle }, mark, h("span", {}, count));
+    const state = {
+      "aria-pressed": me ? "true" : "false", "aria-label": `${emoji.name}, ${count}`, title: ids.map((id) => studio.nameOf(id)).join(", "),
+      dataset: { key: `reaction-${name}` },
+    };
+    return h("button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(studio, emoji), h("span", {}, count));
   };
-  return h("div.reactions", {}, message.reactions.map(chip));
+  const more = (event) => openActions(message, event.currentTarget);
+  const add = h("button.reaction.add", { type: "button", "aria-label": "Add a reaction", dataset: { key: "add" }, onclick: more }, icon("smile"));
+  return h("div.reactions", {}, message.reactions.map(chip), add);
 }
 
 function ephemeralNote(message, { perform }) {

@@ -1,12 +1,9 @@
 /** The bot's modals: a real dialog (the browser keeps the focus inside), fields checked before they are sent. */
-import { PART, channels, people, stringItems } from "./components.js";
 import { fill, freshId, h, icon } from "./dom.js";
 import { framed } from "./fields.js";
-import { picker } from "./listbox.js";
 import { markdown } from "./markdown.js";
-import { Tray, filesOf } from "./uploads.js";
-
-const PARAGRAPH = 2; // text input style
+import { modalField } from "./modal-fields.js";
+import { PART } from "./parts.js";
 
 export class Modals {
   #studio;
@@ -97,81 +94,7 @@ export class Modals {
   }
 
   #field(part, label, description = null) {
-    const build = FIELDS[part.type] ?? selectField;
-    const field = framed(label ?? "Answer", build(part, label ?? "Answer", this.#studio), { description, required: part.required ?? true });
+    const field = framed(label ?? "Answer", modalField(part, label ?? "Answer", this.#studio), { description, required: part.type !== PART.checkbox && (part.required ?? true) });
     return { ...field, name: part.custom_id };
   }
-}
-
-function textField(part, label) {
-  const attributes = {
-    id: freshId("input"), rows: part.style === PARAGRAPH ? 4 : 1, maxlength: part.max_length,
-    placeholder: part.placeholder, value: part.value ?? "",
-    "aria-required": part.required === false ? "false" : "true",
-  };
-  const input = h("textarea", attributes);
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing || event.ctrlKey || part.style === PARAGRAPH) return;
-    event.preventDefault();
-    input.form.requestSubmit();
-  });
-  const problem = () => {
-    const length = input.value.length;
-    if (length === 0) return part.required === false ? null : `${label} is needed.`;
-    return length < (part.min_length ?? 0) ? `${label} needs at least ${part.min_length} characters.` : null;
-  };
-  return { element: input, input, read: () => input.value, problem, focus: () => input.focus() };
-}
-
-function selectField(part, label, studio) {
-  const ids = { [PART.userSelect]: people, [PART.mentionableSelect]: people, [PART.channelSelect]: channels }[part.type];
-  const required = part.required ?? true;
-  const least = required ? (part.min_values ?? 1) : 0;
-  const field = picker({
-    label, placeholder: part.placeholder, items: ids ? ids(studio) : stringItems(part), min: least,
-    max: part.max_values ?? (part.type === PART.checkboxGroup ? part.options.length : 1),
-  });
-  return { element: field.element, focus: field.focus, read: field.read, problem: () => tooFew(field.read().length, least, label) };
-}
-
-function uploadField(part, label) {
-  const least = (part.required ?? true) ? (part.min_values ?? 1) : 0;
-  const tray = new Tray({ max: part.max_values ?? 1, label });
-  const take = (event, transfer) => {
-    const files = filesOf(transfer);
-    if (!files.length) return;
-    event.preventDefault();
-    tray.add(files);
-  };
-  const button = h("button.drop",
-    { type: "button", "aria-label": `${label}: choose files`, onclick: () => tray.pick() },
-    icon("picture"),
-    h("span", {}, "Choose, paste or drop files"),
-  );
-  const listeners = {
-    onpaste: (event) => take(event, event.clipboardData), ondrop: (event) => take(event, event.dataTransfer),
-    ondragover: (event) => event.preventDefault(),
-  };
-  const element = h("div.attachment-field", listeners, button, tray.element);
-  const read = async () => (await tray.ids()).map((upload) => ({ upload }));
-  return { element, read, focus: () => button.focus(), problem: () => tooFew(tray.count, least, label) };
-}
-
-function radioField(part, label) {
-  const field = selectField(part, label);
-  return { ...field, read: () => field.read()[0] };
-}
-
-function checkboxField(part, label) {
-  const input = h("input", { type: "checkbox", "aria-label": label, checked: Boolean(part.default) });
-  return { element: input, read: () => input.checked, problem: () => null, focus: () => input.focus() };
-}
-
-const FIELDS = {
-  [PART.textInput]: textField, [PART.fileUpload]: uploadField, [PART.radioGroup]: radioField, [PART.checkbox]: checkboxField,
-};
-
-function tooFew(count, least, label) {
-  if (count >= least) return null;
-  return least === 1 ? `${label} is needed.` : `${label} needs at least ${least}.`;
 }

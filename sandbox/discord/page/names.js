@@ -1,5 +1,6 @@
 /** People and channels as they are shown: coloured discs with initials, and mentions. */
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { emojiElement } from "./emoji.js";
 
 const BOT_COLOUR = "#b5502f";
 
@@ -28,14 +29,38 @@ export function disc(studio, id, name) {
   return h("span.disc", { "aria-hidden": "true", style: { background: colour, color: inkOn(colour) } }, initials(name || "?"));
 }
 
-/** What markdown needs to show `<@id>` and `<#id>`. */
-export function namesFor(studio, openChannel) {
+/** A channel's sign. */
+export function channelIcon({ kind, parent_id: parent }) {
+  if (parent) return "thread";
+  return { dm: "letter", private: "people", elsewhere: "globe" }[kind] ?? "hash";
+}
+
+const JUMP = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:@me|\d+)\/(\d+)(?:\/(\d+))?$/;
+
+/** What markdown needs to show `<@id>`, `<@&id>`, `<#id>`, `<:emoji:id>` and links to messages. `goTo(channelId, messageId?)` looks there. */
+export function namesFor(studio, goTo) {
+  const place = (channel, text, messageId) =>
+    h("button.mention", { type: "button", onclick: () => goTo(channel.id, messageId) }, icon(channelIcon(channel)), text);
   return {
+    role(id) {
+      const role = studio.role(id);
+      const mine = studio.you?.roles.includes(id);
+      const shown = h(mine ? "span.mention.me" : "span.mention", {}, `@${role?.name ?? "unknown role"}`);
+      if (role?.colour) shown.style.setProperty("--role", role.colour);
+      return shown;
+    },
+    emoji: (id, name) => emojiElement(studio, { id, name }),
+    /** A link to a message or channel that is here; null for any other address. */
+    jump(address) {
+      const [, channelId, messageId] = JUMP.exec(address) ?? [];
+      const channel = channelId && studio.channel(channelId);
+      return channel ? place(channel, messageId ? `${channel.name} › message` : channel.name, messageId) : null;
+    },
     mention: (id) => h(id === studio.you?.id ? "span.mention.me" : "span.mention", {}, `@${studio.nameOf(id)}`),
     channel(id) {
       const channel = studio.channel(id);
       if (!channel) return h("span.mention", {}, "#unknown");
-      return h("button.mention", { type: "button", onclick: () => openChannel(id) }, `#${channel.name}`);
+      return place(channel, channel.name);
     },
   };
 }

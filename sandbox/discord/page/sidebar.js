@@ -1,24 +1,27 @@
 /** Where one is and who one is: channels with unread marks, and the people one can be. */
 import { fill, find, h, icon, rove } from "./dom.js";
-import { disc } from "./names.js";
+import { channelIcon, disc } from "./names.js";
 
 const NARROW = matchMedia("(max-width: 700px)");
+const GROUPS = [["Direct messages", ["dm", "private"]], ["Elsewhere, without the bot", ["elsewhere"]]];
 
 export class Sidebar {
   #studio;
   #become;
   #join;
+  #openPerson;
   #places = find("channels");
   #people = find("people");
   #sidebar = find("sidebar");
   #opener = find("sidebar-open");
   #veil = find("veil");
 
-  /** `become(name)` changes the person; `join(name, moderator)` resolves to a new member. */
-  constructor({ studio, become, join }) {
+  /** `become(name)` changes the person; `join(name, moderator)` resolves to a new member; `openPerson(id, anchor)` shows a person's menu. */
+  constructor({ studio, become, join, openPerson }) {
     this.#studio = studio;
     this.#become = become;
     this.#join = join;
+    this.#openPerson = openPerson;
     rove(this.#places, "button");
     rove(this.#people, "button");
     this.#drawer();
@@ -29,12 +32,20 @@ export class Sidebar {
 
   #drawChannels() {
     const focused = this.#places.contains(document.activeElement);
-    fill(this.#places, this.#studio.channels.map((channel) => this.#channel(channel)));
+    const { channels } = this.#studio;
+    const inside = channels.filter(({ kind }) => kind === "text");
+    const outside = GROUPS.map(([title, kinds]) => [title, channels.filter(({ kind }) => kinds.includes(kind))]);
+    fill(
+      this.#places,
+      inside.map((channel) => this.#channel(channel)),
+      outside.map(([title, some]) => some.length > 0 && [h("li.group", {}, title), some.map((channel) => this.#channel(channel))]),
+    );
     if (focused) this.#places.querySelector("[aria-current]")?.focus();
     find("guild").textContent = this.#studio.guild?.name ?? "";
   }
 
-  #channel({ id, name, kind }) {
+  #channel(channel) {
+    const { id, name, nsfw, parent_id: parent } = channel;
     const here = id === this.#studio.channelId;
     const unread = this.#studio.unread.get(id) ?? 0;
     const mark = unread > 0 && h("b.count", { "aria-label": `${unread} unread` }, unread);
@@ -43,8 +54,9 @@ export class Sidebar {
       this.#toggle(false);
     };
     const attributes = { type: "button", tabindex: here ? 0 : -1, "aria-current": here && "page", onclick: open };
-    return h("li", {},
-      h(unread ? "button.unread" : "button", attributes, icon(kind === "dm" ? "letter" : "hash"), h("span", {}, name), mark),
+    const limit = nsfw && !parent && h("small.limit", { title: "Age-restricted" }, "18+");
+    return h(parent ? "li.thread" : "li", {},
+      h(unread ? "button.unread" : "button", attributes, icon(channelIcon(channel)), h("span", {}, name), limit, mark),
     );
   }
 
@@ -54,13 +66,21 @@ export class Sidebar {
     if (focused) this.#people.querySelector("[aria-current]")?.focus();
   }
 
-  #person({ id, name, moderator }) {
+  #person({ id, name, moderator, member }) {
     const me = id === this.#studio.you?.id;
     const choose = () => {
       this.#become(name);
       this.#toggle(false);
     };
     const attributes = { type: "button", tabindex: me ? 0 : -1, "aria-current": me && "true", onclick: choose };
+    const what = member ? moderator && "moderator" : "has left";
+    const more = h("button.icon-button.more",
+      {
+        type: "button", tabindex: -1, "aria-label": "More", "aria-description": `Menu of ${name}`, title: `More about ${name}`,
+        "aria-haspopup": "menu", onclick: (event) => this.#openPerson(id, event.currentTarget),
+      },
+      icon("more"),
+    );
     const tab = h("a.icon-button",
       {
         href: `?as=${encodeURIComponent(name)}`, target: "_blank", title: `Be ${name} in another tab`,
@@ -69,7 +89,8 @@ export class Sidebar {
       icon("out"),
     );
     return h("li", {},
-      h("button", attributes, disc(this.#studio, id, name), h("span", {}, name), moderator && h("small", {}, "moderator")),
+      h("button", attributes, disc(this.#studio, id, name), h("span", {}, name), what && h("small", {}, what)),
+      more,
       tab,
     );
   }

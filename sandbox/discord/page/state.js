@@ -1,12 +1,14 @@
 /** What this person can see, kept equal to the server by its frames. Views listen; only `apply` and `show` change anything. */
 
-const LISTS = ["people", "channels", "commands", "faults", "bot"];
+const LISTS = ["people", "roles", "channels", "commands", "faults", "bot"];
 
 export class Studio extends EventTarget {
   you = null;
   guild = null;
   bot = null;
   people = [];
+  roles = [];
+  emojis = [];
   channels = [];
   commands = [];
   faults = [];
@@ -20,6 +22,7 @@ export class Studio extends EventTarget {
     else if (frame.event === "message") this.#keep(frame.message);
     else if (frame.event === "deleted") this.#of(frame.channel_id).delete(frame.message_id);
     else if (LISTS.includes(frame.event)) this[frame.event] = frame[frame.event];
+    if (frame.event === "people") this.you = this.person(this.you.id) ?? this.you;
     this.#tell(frame.event, frame);
   }
 
@@ -52,6 +55,26 @@ export class Studio extends EventTarget {
     return this.people.find((person) => person.id === id);
   }
 
+  role(id) {
+    return this.roles.find((role) => role.id === id);
+  }
+
+  /** The commands of a type that Discord would offer in the shown channel. */
+  offered(type) {
+    const { kind, nsfw } = this.channel() ?? {};
+    return this.commands.filter((command) => command.type === type && command.kinds.includes(kind) && (!command.nsfw || nsfw || kind !== "text"));
+  }
+
+  /** Discord's address of a message. */
+  linkTo(message) {
+    return `https://discord.com/channels/${message.guild_id ?? "@me"}/${message.channel_id}/${message.id}`;
+  }
+
+  /** Whether a message notifies this person. */
+  isPinged({ mentions = [], mention_roles: roles = [], mention_everyone: everyone }) {
+    return Boolean(everyone || mentions.some(({ id }) => id === this.you.id) || roles.some((id) => this.you.roles.includes(id)));
+  }
+
   /** The name to show for a user object or an id that is not in the list of people. */
   nameOf(id, user = null) {
     if (id === this.bot?.id) return this.bot.name;
@@ -61,7 +84,7 @@ export class Studio extends EventTarget {
   #hello(frame) {
     const samePerson = this.you?.id === frame.you.id;
     const before = this.#messages;
-    for (const key of ["you", "guild", ...LISTS]) this[key] = frame[key];
+    for (const key of ["you", "guild", "emojis", ...LISTS]) this[key] = frame[key];
     this.#messages = new Map(Object.entries(frame.messages).map(([id, list]) => [id, new Map(list.map((m) => [m.id, m]))]));
     if (!samePerson) this.unread.clear();
     else for (const [id, known] of this.#messages) this.#countMissed(id, known, before.get(id));

@@ -10,11 +10,13 @@ from typing import Any
 import discord
 from simcord import intents as gating
 from simcord.backend import serializers
+from simcord.backend.access import channel_accessible
 from simcord.backend.errors import BackendError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
 from sandbox.discord.wire import JSON, ApiError, Upload, invalid_form, not_found
 from sandbox.discord.world.engine import Engine
+from sandbox.discord.world.mending import mended
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Api:
             raise ApiError(error.status, error.code, error.message, more={"errors": error.errors} if error.errors else None) from error
         except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
             raise invalid_form(str(error)) from error
-        return self._engine.mended(answer)
+        return mended(self._engine, answer, viewer_id=self._engine.bot_user.id)
 
     def listen(self, listener: Callable[[str, Mapping[str, Any]], None]) -> None:
         """Hear every gateway event, before any intent is applied."""
@@ -71,12 +73,14 @@ class Api:
 
     def shaped(self, event: str, payload: Mapping[str, Any], intents_value: int) -> JSON | None:
         """An event as a bot with these intents gets it: `None` if not at all, without message content if it may not read it."""
+        if not self._reaches_bot(event, payload):
+            return None
         intents = discord.Intents.none()
         intents.value = intents_value
         gate = gating.required_intent(event, payload)
         if gate is not None and not getattr(intents, gate):
             return None
-        mine: JSON = self._engine.mended(deepcopy(dict(payload)))
+        mine: JSON = mended(self._engine, deepcopy(dict(payload)), viewer_id=self._engine.bot_user.id)
         if event == "MESSAGE_REACTION_ADD":
             message = self._engine.messages.get(int(mine["channel_id"]), {}).get(int(mine["message_id"]))
             mine["message_author_id"] = str(message.author_id) if message else None
@@ -87,7 +91,9 @@ class Api:
         return mine
 
     def guild_creates(self) -> list[JSON]:
-        return [dict(serializers.guild_create_payload(self._engine, guild)) for guild in self._engine.guilds.values()]
+        """The servers in which the bot is."""
+        guilds = (guild for guild in self._engine.guilds.values() if guild.id not in self._engine.out_of_reach)
+        return [dict(serializers.guild_create_payload(self._engine, guild)) for guild in guilds]
 
     def members_chunk(self, asked: JSON) -> JSON:
         """The answer to a request for members, by ids or by the beginning of a name."""
@@ -108,6 +114,18 @@ class Api:
             "not_found": [],
             "nonce": asked.get("nonce"),
         }
+
+    def _reaches_bot(self, event: str, payload: Mapping[str, Any]) -> bool:
+        """Nothing is heard of where the bot has no part, but for interactions; nor of messages in channels that it cannot see."""
+        if event == "INTERACTION_CREATE":
+            return True
+        places = {int(payload[key]) for key in ("guild_id", "channel_id") if payload.get(key)}
+        if places & self._engine.out_of_reach:
+            return False
+        channel_id = int(payload.get("channel_id") or 0)
+        if not event.startswith("MESSAGE_") or channel_id not in self._engine.channels:
+            return True
+        return channel_accessible(self._engine, channel_id, self._engine.bot_user.id)
 
     def _censor(self, event: str, payload: JSON) -> None:
         if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):

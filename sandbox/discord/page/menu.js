@@ -1,0 +1,53 @@
+/** A menu that floats beside what opened it, on a narrow window as a sheet at the bottom. Escape and a press elsewhere close it. */
+import { fill, h, place, rove } from "./dom.js";
+
+const TALLEST_PX = 560;
+const NARROW = matchMedia("(max-width: 700px)");
+
+export class Menu {
+  #element;
+  #anchor = null;
+
+  constructor(label) {
+    this.#element = h("div.menu", { role: "menu", "aria-label": label, popover: "auto" });
+    rove(this.#element, "[role^=menuitem]");
+    this.#element.addEventListener("toggle", (event) => event.newState === "closed" && this.#anchor?.classList.remove("open"));
+    document.body.append(this.#element);
+  }
+
+  /** Show these contents beside `anchor`; the first control gets the focus. */
+  open(anchor, ...contents) {
+    this.#anchor = anchor;
+    fill(this.#element, ...contents);
+    this.#element.showPopover();
+    anchor.classList.add("open");
+    this.#element.classList.toggle("sheet", NARROW.matches);
+    if (NARROW.matches) this.#element.removeAttribute("style");
+    else place(this.#element, anchor, { tallestPx: TALLEST_PX });
+    this.#element.querySelector("button, input")?.focus({ preventScroll: true });
+  }
+
+  close() {
+    if (this.#element.matches(":popover-open")) this.#element.hidePopover();
+    this.#anchor?.focus({ preventScroll: true });
+  }
+
+  /** The first item, for what stands above the items. */
+  focusItems() {
+    this.#element.querySelector("[role^=menuitem]")?.focus();
+  }
+
+  /** One line of the menu; choosing it closes the menu. `checked` makes it one that is on or off. */
+  item(label, run, { mark = null, danger = false, checked = null } = {}) {
+    const press = () => {
+      this.close();
+      run();
+    };
+    const state = checked === null ? { role: "menuitem" } : { role: "menuitemcheckbox", "aria-checked": checked ? "true" : "false" };
+    return h(danger ? "button.danger-text" : "button",
+      { type: "button", ...state, tabindex: -1, onclick: press },
+      h("span", {}, label),
+      mark && h("small", {}, mark),
+    );
+  }
+}

@@ -1,0 +1,106 @@
+"""How the world begins: the studio with its roles and channels, then what lies beside it.
+
+The order decides the ids, so new things come last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import discord
+from simcord.backend.models import Channel, Guild, Overwrite, Role
+from simcord.enums import ChannelType, OverwriteType
+
+from sandbox.discord.wire import JSON
+from sandbox.discord.world.engine import Engine
+
+_BOT_MAY = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+    add_reactions=True,
+    use_external_emojis=True,
+    use_application_commands=True,
+)
+_MODERATORS_MAY = discord.Permissions(manage_messages=True, manage_guild=True)
+
+# Two rules of the studio's AutoMod, as its owner might have made them.
+# Source: https://discord.com/developers/docs/resources/auto-moderation
+_BLOCK = [{"type": 1, "metadata": {"custom_message": "That is not for this server."}}]
+_RULES: tuple[JSON, ...] = (
+    {
+        "name": "Rough words",
+        "event_type": 1,
+        "trigger_type": 1,  # keywords
+        "trigger_metadata": {
+            "keyword_filter": ["gore", "nsfl*", "*bloodbath*", "*splatter"],
+            "regex_patterns": [r"\bfr[e3]{2}\s+n[i1]tr[o0]\b"],
+            "allow_list": ["paint splatter"],
+        },
+        "actions": _BLOCK,
+    },
+    {
+        "name": "Commonly flagged words",
+        "event_type": 1,
+        "trigger_type": 4,  # Discord's own lists
+        "trigger_metadata": {"presets": [1, 2, 3], "allow_list": ["naked mole-rat"]},
+        "actions": _BLOCK,
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """The server in which the bot is."""
+
+    guild: Guild
+    bot_role: Role
+    moderators: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where the bot is no member; people brought it there with their own accounts."""
+
+    elsewhere: Channel  # the one channel of another server
+    private: Channel  # between two people
+
+
+def found_studio(engine: Engine) -> Studio:
+    owner = engine.make_user("studio-owner", global_name="Studio owner")
+    guild = engine.create_guild("Easel Studio", owner_id=owner.id)
+    bot_role = next(role for role in guild.roles.values() if role.managed)
+    bot_role.permissions = _BOT_MAY.value
+    moderators = engine.create_role(guild.id, "Moderators", permissions=_MODERATORS_MAY.value, color=0x5B7A4A)
+    engine.create_channel(guild.id, "studio")
+    engine.create_channel(guild.id, "gallery")
+    silence = Overwrite(engine.bot_user.id, OverwriteType.MEMBER, deny=discord.Permissions.send_messages.flag)
+    engine.create_channel(guild.id, "quiet", overwrites=[silence])
+    return Studio(guild=guild, bot_role=bot_role, moderators=moderators)
+
+
+def furnish(engine: Engine, studio: Studio, *, artist_id: int) -> None:
+    """What came to the studio later: a role for artists, an age-restricted channel, an emoji, AutoMod."""
+    artists = engine.create_role(studio.guild.id, "Artists", color=0xA8701F, mentionable=True)
+    engine.add_member_role(studio.guild.id, artist_id, artists.id)
+    engine.age_restricted.add(engine.create_channel(studio.guild.id, "after-dark").id)
+    engine.create_emoji(studio.guild.id, "easel", studio.guild.owner_id)
+    for rule in _RULES:
+        engine.create_auto_mod_rule(studio.guild.id, studio.guild.owner_id, rule)
+
+
+def found_surroundings(engine: Engine, *, people: list[int]) -> Surroundings:
+    """A server of these people without the bot, and a private channel between the first two."""
+    guild = engine.create_guild("Elsewhere")
+    bot_role = next(role for role in guild.roles.values() if role.managed)
+    del guild.members[engine.bot_user.id], guild.roles[bot_role.id]
+    for user_id in people:
+        engine.add_member(guild.id, user_id)
+    elsewhere = engine.create_channel(guild.id, "elsewhere")
+    private = engine.create_channel(None, None, type=ChannelType.DM)
+    private.recipient_ids = people[:2]
+    engine.out_of_reach.update((guild.id, elsewhere.id, private.id))
+    return Surroundings(elsewhere=elsewhere, private=private)

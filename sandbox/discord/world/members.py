@@ -1,0 +1,184 @@
+"""People: who they are, when they came, and what they are allowed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import discord
+from simcord.backend import serializers
+from simcord.backend.models import Guild, Role
+
+from sandbox.discord.wire import JSON, RefusedError
+from sandbox.discord.world.engine import Engine
+from sandbox.discord.world.founding import Studio
+from sandbox.discord.world.places import SHOWN_PERMISSIONS, permission_flag
+
+_COLOURS = ("#4f6d8f", "#a8701f", "#5b7a4a", "#8a5a83", "#b0553f", "#3f7f7a", "#6d63a8", "#7d6b4f")
+_BOT_COLOUR = "#e8734a"
+_LOCALES = frozenset(locale.value for locale in discord.Locale)
+_USUAL_STAY_DAYS = 400
+_LONGEST_STAY_DAYS = 3000
+_ACCOUNT_BEFORE = timedelta(days=30)  # how much older than a membership its account is
+
+
+class Members:
+    """Methods for people raise `RefusedError` with a sentence."""
+
+    def __init__(self, engine: Engine, studio: Studio) -> None:
+        self._engine = engine
+        self._studio = studio
+        self._people: list[int] = []
+        self._locales: dict[int, str] = {}
+        self._closed: set[int] = set()  # who takes no direct messages from the bot
+
+    # ----------------------------------------------------------- coming and going
+
+    def found(self, name: str, *, moderator: bool) -> int:
+        """One of the first people, whose ids are always the same. Returns the id."""
+        user = self._engine.make_user(name)
+        self._settle(user.id, self._engine.clock.now(), moderator=moderator)
+        return user.id
+
+    def join(self, name: str, *, moderator: bool, days: int | None = None) -> int:
+        """Somebody new, or somebody who had left; with a DM channel to the bot. Returns the id."""
+        name = name.strip()
+        if not 1 <= len(name) <= 32:
+            raise RefusedError("A name has 1 to 32 characters.")
+        if days is not None and not 0 <= days <= _LONGEST_STAY_DAYS:
+            raise RefusedError(f"days is a number from 0 to {_LONGEST_STAY_DAYS}.")
+        known = self._named(name)
+        if known is not None and (known == self._engine.bot_user.id or self.is_member(known)):
+            raise RefusedError(f"There is already somebody called {name}.")
+        since = self._engine.clock.now() - timedelta(days=days if days is not None else (0 if known else _USUAL_STAY_DAYS))
+        user_id = known or self._engine.make_user_of(since - _ACCOUNT_BEFORE, name).id
+        self._settle(user_id, since, moderator=moderator)
+        return user_id
+
+    def leave(self, user_id: int) -> None:
+        if not self.is_member(user_id):
+            raise RefusedError("You have left the server already.")
+        self._engine.remove_member(self._guild.id, user_id)
+
+    def _settle(self, user_id: int, since: datetime, *, moderator: bool) -> None:
+        roles = [self._studio.moderators.id] if moderator else []
+        if user_id not in self._people:
+            self._people.append(user_id)
+        member = self._engine.add_member(self._guild.id, user_id, roles=roles)
+        member.joined_at = since.isoformat()
+        joined = {**serializers.member_payload(self._engine, self._guild, member), "guild_id": str(self._guild.id)}
+        self._engine.emit("GUILD_MEMBER_ADD", joined)
+        self._engine.get_dm_channel(user_id)
+
+    # ------------------------------------------------------------------ changing
+
+    def give_role(self, name: str, role_name: str, *, on: bool) -> None:
+        user_id, role = self.find(name), self._role(role_name)
+        if not self.is_member(user_id):
+            raise RefusedError(f"{name} is no member of the server.")
+        change = self._engine.add_member_role if on else self._engine.remove_member_role
+        change(self._guild.id, user_id, role.id)
+
+    def permit_bot(self, permission: str, *, on: bool) -> None:
+        """Change what the bot's own role allows in the whole server."""
+        flag, role = permission_flag(permission), self._studio.bot_role
+        self._engine.edit_role(self._guild.id, role.id, {"permissions": role.permissions | flag if on else role.permissions & ~flag})
+
+    def speak(self, user_id: int, locale: str) -> None:
+        if locale not in _LOCALES:
+            raise RefusedError(f"Discord has no language {locale}.")
+        self._locales[user_id] = locale
+
+    def take_dms(self, user_id: int, *, on: bool) -> None:
+        (self._closed.discard if on else self._closed.add)(user_id)
+
+    # ------------------------------------------------------------------- looking
+
+    @property
+    def everybody(self) -> list[int]:
+        return list(self._people)
+
+    def find(self, key: str) -> int:
+        """A person's id, from their id or name."""
+        for user_id in self._people:
+            if key.lower() in (str(user_id), self._engine.users[user_id].name.lower()):
+                return user_id
+        raise RefusedError(f"Nobody here is called {key}.")
+
+    def is_member(self, user_id: int) -> bool:
+        return user_id in self._guild.members
+
+    def locale(self, user_id: int) -> str:
+        return self._locales.get(user_id, discord.Locale.american_english.value)
+
+    def takes_dms(self, user_id: int) -> bool:
+        return user_id not in self._closed
+
+    def may(self, user_id: int, permission: str) -> bool:
+        """Whether somebody has a permission in the server as a whole."""
+        return bool(self._engine.compute_permissions(self._guild.id, user_id) & permission_flag(permission))
+
+    def bot_may(self) -> list[str]:
+        """What the bot's own role and those of everybody allow it in the whole server."""
+        return [name for name in SHOWN_PERMISSIONS if self.may(self._engine.bot_user.id, name)]
+
+    def list_json(self) -> list[JSON]:
+        return [self.person_json(user_id) for user_id in (*self._people, self._engine.bot_user.id)]
+
+    def person_json(self, user_id: int) -> JSON:
+        """A person as PROTOCOL.md shows them."""
+        user, member = self._engine.users[user_id], self._guild.members.get(user_id)
+        return {
+            "id": str(user.id),
+            "name": user.name,
+            "colour": _BOT_COLOUR if user.bot else _COLOURS[self._people.index(user.id) % len(_COLOURS)],
+            "moderator": not user.bot and self.may(user_id, "manage_messages"),
+            "manages": not user.bot and self.may(user_id, "manage_guild"),
+            "bot": user.bot,
+            "member": member is not None,
+            "roles": [str(role_id) for role_id in member.role_ids] if member else [],
+            "locale": self.locale(user_id),
+            "dms": self.takes_dms(user_id),
+        }
+
+    def roles_json(self) -> list[JSON]:
+        """The server's roles, but for @everyone."""
+        roles = sorted(self._guild.roles.values(), key=lambda role: -role.position)
+        return [_role_view(role) for role in roles if role.id != self._guild.id]
+
+    def user_json(self, user_id: int) -> JSON:
+        return dict(serializers.user_payload(self._engine.get_user(user_id)))
+
+    def knows(self, user_id: int) -> bool:
+        return user_id in self._engine.users
+
+    def member_json(self, user_id: int, guild_id: int | None) -> JSON | None:
+        """Membership of a server without its user, `None` for somebody who is no member."""
+        guild = self._engine.guilds.get(guild_id or 0)
+        if guild is None or (member := guild.members.get(user_id)) is None:
+            return None
+        return dict(serializers.member_payload(self._engine, guild, member, with_user=False))
+
+    def role_json(self, role_id: int, guild_id: int | None) -> JSON | None:
+        guild = self._engine.guilds.get(guild_id or 0)
+        role = guild.roles.get(role_id) if guild else None
+        return None if role is None else dict(serializers.role_payload(role))
+
+    # ------------------------------------------------------------------- helpers
+
+    @property
+    def _guild(self) -> Guild:
+        return self._studio.guild
+
+    def _named(self, name: str) -> int | None:
+        everybody = (*self._people, self._engine.bot_user.id)
+        return next((i for i in everybody if self._engine.users[i].name.lower() == name.lower()), None)
+
+    def _role(self, name: str) -> Role:
+        for role in self._guild.roles.values():
+            if role.name.lower() == name.lower() and not role.managed and role.id != self._guild.id:
+                return role
+        raise RefusedError(f"There is no role called {name} to give.")
+
+
+def _role_view(role: Role) -> JSON:
+    return {"id": str(role.id), "name": role.name, "colour": f"#{role.color:06x}" if role.color else None}

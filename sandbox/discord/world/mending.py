@@ -1,0 +1,73 @@
+"""What simcord writes, made into what Discord sends: fresh links, pings, one's own reactions, age restrictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simcord.backend import serializers
+from simcord.enums import MessageType
+
+from sandbox.discord.wire import JSON
+
+if TYPE_CHECKING:
+    from sandbox.discord.world.engine import Engine
+
+_USER_MENU, _MESSAGE_MENU = 2, 3  # command types
+
+
+def mended(engine: Engine, payload: Any, *, viewer_id: int) -> Any:
+    """A copy of a payload (an object, or a list of them) as `viewer_id` is to get it."""
+    fresh = engine.shelf.refresh(payload)
+    for item in fresh if isinstance(fresh, list) else [fresh]:
+        if isinstance(item, dict):
+            _mend(engine, item, viewer_id)
+    return fresh
+
+
+def _mend(engine: Engine, item: JSON, viewer_id: int) -> None:
+    if "author" in item and "channel_id" in item:
+        _mend_message(engine, item, viewer_id)
+    if isinstance(item.get("resource"), dict):  # the answer to a callback
+        _mend(engine, item["resource"].get("message") or {}, viewer_id)
+    for channel in [item, *(item["channels"] if isinstance(item.get("channels"), list) else [])]:
+        if "permission_overwrites" in channel:
+            channel["nsfw"] = int(channel["id"]) in engine.age_restricted
+
+
+def _mend_message(engine: Engine, message: JSON, viewer_id: int) -> None:
+    if message.get("nonce", "") is None:
+        del message["nonce"]
+    if message.get("interaction_metadata"):
+        _mend_metadata(engine, message["interaction_metadata"])
+    _mend_reference(engine, message, viewer_id)
+    kept = engine.messages.get(int(message["channel_id"]), {}).get(int(message["id"]))
+    if kept is None:
+        return
+    if kept.system_metadata is not None and kept.system_metadata.channel_id is not None:
+        message["message_reference"] = {"type": 0, "channel_id": str(kept.system_metadata.channel_id), "guild_id": message["guild_id"]}
+    if kept.system_metadata is None:
+        message["mentions"] = [serializers.user_payload(engine.users[i]) for i in kept.ping_user_ids if i in engine.users]
+        message["mention_roles"] = [str(role_id) for role_id in kept.ping_role_ids]
+    for shown, reaction in zip(message.get("reactions") or (), [r for r in kept.reactions if r.user_ids], strict=True):
+        shown["me"] = viewer_id in reaction.user_ids
+
+
+def _mend_reference(engine: Engine, message: JSON, viewer_id: int) -> None:
+    reference = message.get("message_reference")
+    if reference is None:
+        return
+    reference.pop("fail_if_not_exists", None)
+    if isinstance(message.get("referenced_message"), dict):
+        _mend_message(engine, message["referenced_message"], viewer_id)
+    elif message["type"] == MessageType.REPLY:
+        message["referenced_message"] = None  # it is gone
+
+
+def _mend_metadata(engine: Engine, metadata: JSON) -> None:
+    """Menu commands name their target by its kind, and every interaction who installed the application."""
+    metadata["authorizing_integration_owners"] = engine.owners.get(int(metadata["id"]), {})
+    kind, target = metadata.pop("target_type", None), metadata.pop("target_id", None)
+    if kind == _MESSAGE_MENU:
+        metadata["target_message_id"] = str(target)
+    elif kind == _USER_MENU and target is not None:
+        metadata["target_user"] = serializers.user_payload(engine.get_user(int(target)))

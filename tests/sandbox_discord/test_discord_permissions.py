@@ -1,0 +1,113 @@
+"""What the bot may do, channel by channel and in the whole server, and what it is told where it may not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import discord
+import pytest
+
+from sandbox.person import NotDoneError, Person
+
+from .parrot import Parrot, picture
+
+
+@pytest.mark.parametrize(
+    ("permission", "code"),
+    [("send_messages", 50013), ("attach_files", 50013), ("view_channel", 50001)],
+)
+async def test_posting_needs_its_permissions(bot: Parrot, mo: Person, permission: str, code: int) -> None:
+    await mo.permit("studio", permission, on=False)
+    with pytest.raises(discord.Forbidden) as refused:
+        await bot.place(mo.channel("studio")).send("a picture", file=picture())
+    assert refused.value.code == code
+    await mo.permit("studio", permission, on=True)
+    await bot.place(mo.channel("studio")).send("a picture", file=picture())
+
+
+@pytest.mark.parametrize(("permission", "code"), [("add_reactions", 50013), ("read_message_history", 50013), ("view_channel", 50001)])
+async def test_reacting_needs_its_permissions(bot: Parrot, mo: Person, permission: str, code: int) -> None:
+    message = bot.place(mo.channel("studio")).get_partial_message(int(await mo.say("react!")))
+    await mo.permit("studio", permission, on=False)
+    with pytest.raises(discord.Forbidden) as refused:
+        await message.add_reaction("⭐")
+    assert refused.value.code == code
+
+
+async def test_other_peoples_messages_need_manage_messages(bot: Parrot, ada: Person, mo: Person) -> None:
+    message = bot.place(ada.channel("studio")).get_partial_message(int(await ada.say("delete me")))
+    with pytest.raises(discord.Forbidden):
+        await message.delete()
+    await mo.permit_bot("manage_messages", on=True)
+    await message.delete()
+    await ada.until(lambda: not ada.messages())
+
+
+async def test_a_reply_needs_the_history(bot: Parrot, ada: Person, mo: Person) -> None:
+    message = bot.place(ada.channel("studio")).get_partial_message(int(await ada.say("answer me")))
+    await mo.permit("studio", "read_message_history", on=False)
+    with pytest.raises(discord.Forbidden) as refused:
+        await message.reply("yes?")
+    assert refused.value.code == 160002
+
+
+async def test_the_bot_hears_how_its_permissions_change(bot: Parrot, mo: Person) -> None:
+    await bot.wait_until_ready()
+    channel = bot.get_channel(int(mo.channel("gallery")))
+    assert isinstance(channel, discord.TextChannel)
+    hearing = asyncio.create_task(bot.wait_for("guild_channel_update", timeout=5))
+    await asyncio.sleep(0)  # let the task begin to wait
+    await mo.permit("gallery", "add_reactions", on=False)
+    await hearing
+    assert not channel.permissions_for(channel.guild.me).add_reactions
+    shown = next(c for c in mo.hello["channels"] if c["name"] == "gallery")
+    assert "add_reactions" not in shown["bot_may"]
+    assert "add_reactions" in mo.hello["bot"]["may"]
+
+
+async def test_messages_of_a_channel_that_the_bot_cannot_see_are_not_heard(bot: Parrot, mo: Person) -> None:
+    heard: asyncio.Queue[int] = asyncio.Queue()
+
+    @bot.event
+    async def on_message(message: discord.Message) -> None:
+        await heard.put(message.channel.id)
+
+    await mo.permit("gallery", "view_channel", on=False)
+    await mo.say("in secret", "gallery")
+    await mo.say("in the open")
+    assert await heard.get() == int(mo.channel("studio"))
+
+
+@pytest.mark.parametrize(
+    ("permission", "sentence"),
+    [("fly", "There is no permission called fly."), ("add_reactions", "That takes the permission Manage Server.")],
+)
+async def test_what_cannot_be_permitted_is_refused(ada: Person, mo: Person, permission: str, sentence: str) -> None:
+    with pytest.raises(NotDoneError) as refused:
+        await (mo if permission == "fly" else ada).permit("studio", permission, on=True)
+    assert str(refused.value) == sentence
+
+
+async def test_automods_rules_are_read_with_manage_server_alone(bot: Parrot, mo: Person) -> None:
+    guild = await bot.fetch_guild(int(mo.hello["guild"]["id"]))
+    with pytest.raises(discord.Forbidden) as refused:
+        await guild.fetch_automod_rules()
+    assert refused.value.code == 50013
+    await mo.permit_bot("manage_guild", on=True)
+    words, preset = await guild.fetch_automod_rules()
+    assert "nsfl*" in words.trigger.keyword_filter
+    assert words.trigger.regex_patterns
+    assert words.trigger.allow_list == ["paint splatter"]
+    assert preset.trigger.type is discord.AutoModRuleTriggerType.keyword_preset
+
+
+@pytest.mark.parametrize("words", ["so much gore", "NSFLing", "a bloodbaths", "fr3e nitro"])
+async def test_automod_blocks_what_its_rules_name(ada: Person, words: str) -> None:
+    with pytest.raises(NotDoneError, match="AutoMod has blocked"):
+        await ada.say(words)
+    assert ada.messages() == []
+
+
+@pytest.mark.parametrize("words", ["gorgeous", "a paint splatter", "free and nitrous"])
+async def test_automod_lets_the_rest_pass(ada: Person, words: str) -> None:
+    await ada.say(words)
