@@ -1,34 +1,32 @@
-"""The delivery adapter: the ways to show an answer on Discord, and what Discord's refusals mean."""
+"""The delivery adapter: the ways to show an answer on Discord."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import discord
 
 from bot.clock import Clock
-from bot.errors import RouteClosed, TooLarge, TryLater
-from bot.jobs.deliver import Answer, Posted
 from bot.jobs.job import Job
 from bot.jobs.order import Receipt
+from bot.jobs.showing import Answer, Posted
 from cogs import look
 from cogs.rows import ended_job_of, ended_view, waiting_view
+from cogs.sending import Channel, explained, replying
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
 _NOBODY = discord.AllowedMentions.none()
-_UPLOAD_REFUSED = 40005
 _LOOK_BACK = 100  # messages; a post whose answer was lost is among the latest
 _CLOCK_SKEW_MS = 60_000  # between this machine and Discord
 
 
 class DiscordPost:
-    """Implements `bot.jobs.deliver.Post` with the running client."""
+    """Implements `bot.jobs.showing.Post` and `bot.jobs.results.Shown` with the running client."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
@@ -36,51 +34,68 @@ class DiscordPost:
 
     async def edit_by_token(self, answer: Answer) -> Posted:
         """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
-        async with _explained():
+        async with explained():
             with self._content(answer, files="attachments") as content:
                 message = await self._edit_webhook(answer.job, content)
         return Posted(channel_id=message.channel.id, message_id=message.id)
 
     async def edit_message(self, answer: Answer) -> Posted:
         """By the bot's own right, as long as the channel is open to it."""
-        async with _explained():
+        async with explained():
             with self._content(answer, files="attachments") as content:
                 message = await self._partial_message(answer.job).edit(**content)
         return Posted(channel_id=message.channel.id, message_id=message.id)
 
     async def send_to_channel(self, answer: Answer) -> Posted:
-        return await self._send(self._channel(answer.job), answer)
+        """As a reply to the message that asked for it, where it was asked for by none of its own."""
+        return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
 
     async def send_to_member(self, answer: Answer) -> Posted:
-        async with _explained():
+        async with explained():
             channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
         return await self._send(channel, answer)
 
     async def find(self, job: Job, *, since: int, direct: bool) -> Posted | None:
         """Among the latest messages, the finished one whose buttons carry this job's id."""
         after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
-        async with _explained():
+        async with explained():
             channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
             async for message in channel.history(limit=_LOOK_BACK, after=after, oldest_first=False):
                 if ended_job_of(message) == job.id:
                     return Posted(channel_id=message.channel.id, message_id=message.id)
         return None
 
-    async def show_progress(self, receipt: Receipt) -> None:
+    async def attachment_url(self, job: Job, n: int) -> str | None:
+        """A private message is its member's alone: nobody can look it up."""
+        if job.place.message_id is None:
+            return None
+        async with explained():
+            message = await self._partial_message(job).fetch()
+        name = f"easel-{job.id}-{n + 1}."
+        return next((each.url for each in message.attachments if each.filename.removeprefix("SPOILER_").startswith(name)), None)
+
+    async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         """Only ever an edit: a waiting message that is out of reach is left as it is."""
         job, place = receipt.job, receipt.job.place
-        change: dict[str, Any] = {"content": look.jobs.waiting(receipt), "view": waiting_view(job.id), "allowed_mentions": _NOBODY}
-        async with _explained():
+        change: dict[str, Any] = {
+            "content": look.jobs.waiting(receipt, steps=steps),
+            "view": waiting_view(job.id),
+            "allowed_mentions": _NOBODY,
+        }
+        async with explained():
             if place.token_lives(self._clock()):
                 await self._edit_webhook(job, change)
             elif place.message_id is not None and not place.private:
                 await self._partial_message(job).edit(**change)
 
-    async def _send(self, channel: discord.abc.Messageable, answer: Answer) -> Posted:
-        async with _explained():
+    async def _send(self, channel: Channel, answer: Answer, *, reply_to: int | None = None) -> Posted:
+        async def send(reply: Mapping[str, Any]) -> discord.Message:
             with self._content(answer, files="files") as content:
                 # For a few minutes the nonce makes Discord answer a repeated post with the first one.
-                message = await channel.send(nonce=answer.job.id, **content)
+                return await channel.send(nonce=answer.job.id, **content, **reply)
+
+        async with explained():
+            message = await replying(channel, reply_to, send)
         return Posted(channel_id=message.channel.id, message_id=message.id)
 
     async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
@@ -109,24 +124,3 @@ class DiscordPost:
 
     def _partial_message(self, job: Job) -> discord.PartialMessage:
         return self._channel(job).get_partial_message(job.place.message_id or 0)
-
-
-@asynccontextmanager
-async def _explained() -> AsyncIterator[None]:
-    """Discord's refusals in the house's words."""
-    try:
-        yield
-    except discord.RateLimited as error:
-        raise TryLater("Discord asks for patience.", retry_after_s=error.retry_after) from error
-    except discord.HTTPException as error:
-        raise _meaning(error) from error
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise TryLater(f"Discord did not answer ({type(error).__name__}).") from error
-
-
-def _meaning(error: discord.HTTPException) -> RouteClosed | TooLarge | TryLater:
-    if error.code == _UPLOAD_REFUSED or error.status == 413:
-        return TooLarge("Discord refuses an upload of this size.")
-    if error.status == 429 or error.status >= 500:
-        return TryLater(f"Discord is busy (status {error.status}).")
-    return RouteClosed(f"Discord refuses this way (status {error.status}, code {error.code}).")

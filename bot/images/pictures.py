@@ -23,6 +23,8 @@ from bot.images.headers import Format, Header, read_header
 
 ALL_FORMATS: Final = frozenset(Format)
 DEFAULT_MAX_PIXELS: Final = 100_000_000
+THUMBNAIL_EDGE: Final = 384  # px
+_THUMBNAIL_QUALITY: Final = 65
 _QUALITIES: Final = (92, 85, 75)  # tried at full size, in this order
 _SMALLEST_EDGE: Final = 64  # px; a picture that does not fit at this size never will
 _MB: Final = 1024 * 1024  # as Discord counts upload limits
@@ -119,6 +121,18 @@ def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXEL
             return _fitted(file.read(), header.format, (header.width, header.height), changed=None)
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
             return _shrunk(_bare(image), limit_bytes)
+
+
+def thumbnail(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, edge_px: int = THUMBNAIL_EDGE) -> bytes:
+    """A small WebP of it, at most `edge_px` on its longest side: some 15 KB."""
+    with _opened(source) as file:
+        header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
+        with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
+            image.draft("RGB", (2 * edge_px, 2 * edge_px))  # JPEG: no more is decoded than a good small picture needs
+            small = _bare(image)
+            small = small.convert("RGBA" if small.has_transparency_data else "RGB")  # palettes cannot be blended
+            small.thumbnail((edge_px, edge_px))
+            return _encode(small, Format.WEBP, quality=_THUMBNAIL_QUALITY)
 
 
 def _shrunk(image: Image.Image, limit_bytes: int) -> Fitted:

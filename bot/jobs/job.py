@@ -27,7 +27,7 @@ class JobState(StrEnum):
     DELIVERABLE = "deliverable"  # all have ended; the outcome waits to be shown
     DELIVERED = "delivered"  # the outcome was shown
     STRANDED = "stranded"  # no way to show it was open; kept, and tried again now and then
-    DELETED = "deleted"  # shown once, then taken away by a person
+    DELETED = "deleted"  # taken away by a person
 
 
 class GenerationState(StrEnum):
@@ -62,7 +62,8 @@ _NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {
 
 _NEXT_JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.OPEN: frozenset({JobState.DELIVERABLE}),
-    JobState.DELIVERABLE: frozenset({JobState.DELIVERED, JobState.STRANDED}),
+    # What is on show can be taken away in the moment before that is written down.
+    JobState.DELIVERABLE: frozenset({JobState.DELIVERED, JobState.STRANDED, JobState.DELETED}),
     JobState.DELIVERED: frozenset({JobState.DELETED}),
     JobState.STRANDED: frozenset({JobState.DELIVERED, JobState.DELETED}),
     JobState.DELETED: frozenset(),
@@ -121,7 +122,7 @@ class Source:
 
     owner_id: int  # who asked for it; of a picture that Easel did not make: who posted it
     channel_id: int
-    message_id: int
+    message_id: int | None  # None: it was never shown in a message
     job_id: str | None = None  # of a picture that Easel made
     n: int | None = None  # which of that job's pictures
 

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
+from dataclasses import replace
 
 import structlog
 
+from bot import i18n
+from bot.clock import Clock
 from bot.errors import EaselError
-from bot.jobs.deliver import Post
-from bot.jobs.job import GenerationState, Job, JobState
+from bot.jobs.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.jobs.order import Receipt
 from bot.jobs.pace import Locks, Pace
+from bot.jobs.showing import BAR_STEPS, Post
 from bot.jobs.studio import Studio
-from bot.store import jobs
+from bot.store import jobs, outbox
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
 
+_LONG_MS = 120_000  # who has waited so long is promised to be called, and need not look any more
+
 
 class Progress:
-    """A beat that edits a waiting message when its gist has changed, and never after the job has ended."""
+    """A beat that edits a waiting message when what it says has changed, and never after the job has ended."""
 
-    def __init__(self, *, store: Store, studio: Studio, post: Post, locks: Locks, pace: Pace) -> None:
+    def __init__(self, *, store: Store, studio: Studio, post: Post, locks: Locks, pace: Pace, clock: Clock) -> None:
         self._store = store
         self._studio = studio
         self._post = post
         self._locks = locks
         self._pace = pace
-        self._shown: dict[str, object] = {}  # the gist of each open job's message
+        self._clock = clock
+        self._shown: dict[str, Hashable] = {}  # the gist of each open job's message
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -40,35 +47,76 @@ class Progress:
         open_jobs = await self._store.read(jobs.in_state, JobState.OPEN)
         self._shown = {job.id: self._shown[job.id] for job in open_jobs if job.id in self._shown}
         for job in open_jobs:
-            if not self._studio.being_answered(job.id):
-                await self._try_to_show(job.id)
+            if _has_message(job) and not self._studio.being_answered(job.id):
+                await self._try_to_show(job)
 
-    async def _try_to_show(self, job_id: str) -> None:
+    async def _try_to_show(self, job: Job) -> None:
         try:
-            await self._show(job_id)
+            with i18n.speaking(job.place.locale):
+                await self._show(job.id)
         except EaselError as error:
-            log.info("progress not shown", job=job_id, reason=error.sentence)
+            log.info("progress not shown", job=job.id, reason=error.sentence)
         except Exception:  # the named loop of every waiting message: one must not keep the others from being true
-            log.exception("progress not shown", job=job_id)
+            log.exception("progress not shown", job=job.id)
 
     async def _show(self, job_id: str) -> None:
         async with self._locks.of(job_id):
-            job = await self._studio.job(job_id)
+            job = await self._promised(await self._studio.job(job_id))
             if job.state is not JobState.OPEN:
                 return
             receipt = await self._studio.waiting_for(job)
-            gist = _gist(job, receipt)
+            steps = None if job.ping_promised else steps_done(job, receipt.usual_ms, self._clock())
+            gist = _gist(receipt, steps)
             # The first answer told of a job that waits; so long as it does, there is nothing new at first sight.
-            before = self._shown.get(job.id, gist if _only_waits(job) and receipt.away is None else None)
+            before = self._shown.get(job.id, gist if _is_as_told(receipt) else None)
             self._shown[job.id] = gist  # first: a message that is out of reach is not asked for again before there is more news
             if before != gist:
-                await self._post.show_progress(receipt)
+                await self._post.show_progress(receipt, steps=steps)
+
+    async def _promised(self, job: Job) -> Job:
+        """The job with a promise to call its member, once it takes long: written before it is told."""
+        late = self._clock() - job.created_at >= _LONG_MS
+        if not late or job.cancel_requested_at is not None or not await self._store.write(outbox.promise_ping, job.id):
+            return job
+        return replace(job, ping_promised=True)
 
 
-def _only_waits(job: Job) -> bool:
-    return job.cancel_requested_at is None and all(g.state is GenerationState.WAITING for g in job.generations)
+def steps_done(job: Job, usual_ms: int | None, now: int) -> int | None:
+    """How much of the bar is full, in tenths: by the time under way against the usual time of one picture (ms).
+
+    Never all of it, since the job has not ended. `None`: there is no bar, because nothing has begun or no usual time is known.
+    """
+    if usual_ms is None or not _has_begun(job):
+        return None
+    shares = [_share(generation, max(usual_ms, 1), now) for generation in job.generations]
+    return min(int(sum(shares) / len(shares) * BAR_STEPS), BAR_STEPS - 1)
 
 
-def _gist(job: Job, receipt: Receipt) -> object:
-    steps = tuple((generation.state, generation.model) for generation in job.generations)
-    return receipt.ahead, receipt.away, steps, job.cancel_requested_at is not None
+def _share(generation: Generation, usual_ms: int, now: int) -> float:
+    if generation.state in ENDED:
+        return 1.0
+    if generation.state is GenerationState.WAITING or generation.submitted_at is None:
+        return 0.0
+    return min((now - generation.submitted_at) / usual_ms, 1.0)
+
+
+def _has_begun(job: Job) -> bool:
+    return any(generation.state is not GenerationState.WAITING for generation in job.generations)
+
+
+def _has_message(job: Job) -> bool:
+    """What was asked for by a reaction is answered once it is there, and has nothing to show before."""
+    return job.place.message_id is not None or job.place.token is not None
+
+
+def _is_as_told(receipt: Receipt) -> bool:
+    job = receipt.job
+    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.away)
+
+
+def _gist(receipt: Receipt, steps: int | None) -> Hashable:
+    """Everything that the message says and that may change. Once a call is promised the rest of it rests."""
+    job = receipt.job
+    begun = _has_begun(job)
+    standing = (job.cancel_requested_at is not None, receipt.away, begun, job.ping_promised)
+    return standing if job.ping_promised else (*standing, None if begun else receipt.ahead, len(job.open), steps)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, case, delete, func, select, update
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, delete, func, insert, select, update
 
 from bot.jobs.job import Job, JobState, job_sources
+from bot.store import errands
+from bot.store.errands import Errand
 from bot.store.rows import read_jobs
-from bot.store.tables import jobs, pictures, references
+from bot.store.tables import jobs, pictures, references, thumbnails
 
 _OUTBOX = (JobState.DELIVERABLE, JobState.STRANDED)
 
@@ -29,13 +34,41 @@ def posting(conn: Connection, job_id: str, since: int | None) -> None:
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(posting_since=since))
 
 
-def delivered(conn: Connection, job_id: str, *, channel_id: int, message_id: int, now: int) -> bool:
-    """The outcome was shown. The token has no further use, and pictures kept for this are dropped."""
-    shown = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
+def delivered(
+    conn: Connection,
+    job_id: str,
+    *,
+    channel_id: int | None,
+    message_id: int | None,
+    now: int,
+    small: Mapping[int, bytes] | None = None,
+    promised: Sequence[Errand] = (),
+    keep_pictures: bool = True,
+) -> bool:
+    """The outcome was shown in that message (`None`: there was nothing to be said). False, and nothing done, where it was before.
+
+    What follows from it happens once: `small` WebP versions are kept by their place in the job, errands are `promised`, the token has
+    no further use, and unless `keep_pictures` is set what an image API handed over inline is dropped.
+    """
+    values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
+    if message_id is not None:
+        values |= {"channel_id": channel_id, "message_id": message_id}
     where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
-    changed = conn.execute(update(jobs).where(where).values(**shown, channel_id=channel_id, message_id=message_id)).rowcount == 1
-    conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
-    return changed
+    if not conn.execute(update(jobs).where(where).values(**values)).rowcount:
+        return False
+    if small:
+        conn.execute(insert(thumbnails), [{"job_id": job_id, "n": n, "content": content} for n, content in small.items()])
+    for errand in promised:
+        errands.add(conn, errand)
+    if not keep_pictures:
+        conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
+    return True
+
+
+def promise_ping(conn: Connection, job_id: str) -> bool:
+    """Its member is to be called when it is there. False where it has ended, or was promised before."""
+    open_ = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN, jobs.c.ping_promised.is_(False))
+    return conn.execute(update(jobs).where(open_).values(ping_promised=True)).rowcount == 1
 
 
 def try_again(conn: Connection, job_id: str, *, not_before: int, stranded: bool) -> None:
@@ -50,8 +83,15 @@ def taken_away(conn: Connection, job_id: str) -> bool:
     where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
     if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
         return False
-    conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
+    for kept in (pictures, thumbnails):
+        conn.execute(delete(kept).where(kept.c.job_id == job_id))
     return True
+
+
+def forget_pictures(conn: Connection, before: int) -> int:
+    """Drop the inline pictures of jobs that were shown before `before` (Unix ms); how many went."""
+    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
+    return conn.execute(delete(pictures).where(pictures.c.job_id.in_(old))).rowcount
 
 
 def forget_references(conn: Connection, before: int) -> int:

@@ -23,6 +23,7 @@ from bot.images.fetch import Fetcher
 from bot.images.oxen import Oxen
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
+from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.intake import Intake
 from bot.jobs.job import Job, JobState, Outcome, Place
@@ -31,6 +32,8 @@ from bot.jobs.models import Models
 from bot.jobs.order import Limits, Order
 from bot.jobs.pace import Bells, Locks, Pace
 from bot.jobs.progress import Progress
+from bot.jobs.results import Results
+from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
 from bot.jobs.watch import Watch
 from bot.quota import MICRO, Bucket
@@ -38,6 +41,7 @@ from bot.store import jobs
 from bot.store.engine import Store, open_store
 from sandbox import images
 from sandbox.faults import Switchboard
+from tests.jobs.errand_boy import ErrandBoy
 from tests.jobs.noticeboard import Noticeboard
 from tests.street import BRISK
 
@@ -85,6 +89,8 @@ class Works:
     silence_s: float = 10.0
     pace: Pace = BRISK
     failures: int = 1_000  # in a row, before the image API counts as away; most tests are about single generations
+    keep_pictures: bool = True
+    errand_boy: ErrandBoy = field(default_factory=ErrandBoy)
     caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
 
     def __post_init__(self) -> None:
@@ -115,17 +121,23 @@ class Works:
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
         rules = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
         self.dispatch = Dispatch(**busy, desks=desks, rules=rules, expect=self.watch.expect)
-        self.deliver = Deliver(
-            **busy,
+        self.errands = Errands(store=self.store, messenger=self.errand_boy, pace=self.pace, clock=self.clock)
+        self.results = Results(
+            store=self.store,
             providers={"oxen": self.provider},
             fetcher=self.fetcher,
-            post=self.board,
+            attachments=self.fetcher,
+            shown=self.board,
             spool=self.folder,
-            result_max_bytes=10**7,
-            result_max_pixels=10**7,
-            locks=locks,
+            max_bytes=10**7,
+            max_pixels=10**7,
+            clock=self.clock,
         )
-        self.progress = Progress(**common, post=self.board, locks=locks)
+        showing = Showing(store=self.store, results=self.results, post=self.board, clock=self.clock)
+        self.deliver = Deliver(
+            **busy, results=self.results, showing=showing, errands=self.errands, keep_pictures=self.keep_pictures, locks=locks
+        )
+        self.progress = Progress(**common, post=self.board, locks=locks, clock=self.clock)
 
     def again(self, **changes: Any) -> Works:
         """The next run, after a restart."""
@@ -142,21 +154,25 @@ class Works:
                 for loop in loops:
                     loop.cancel()
 
-    async def order(self, prompt: str = "a red fox", *, place: Place | None = None, **more: Any) -> Job:
-        """Take an order of member 7, and tell that it waits."""
+    async def order(self, prompt: str = "a red fox", *, place: Place | None = None, waits_in_public: bool = True, **more: Any) -> Job:
+        """Take an order of member 7, and tell that it waits, except where nothing is to be seen of that."""
         if not self.models.offered:
             await self.models.load()
         receipt = await self.studio.order(Order(prompt=prompt, place=place or Place(user_id=7, channel_id=5, guild_id=1), **more))
-        await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job))
+        await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
 
     async def ended(self, *outcomes: Outcome, **more: Any) -> Job:
         """A job that ended so, without any image API."""
         job = await self.order(count=len(outcomes), **more)
+        await self.end(job, *outcomes)
+        return job
+
+    async def end(self, job: Job, *outcomes: Outcome) -> None:
+        """Let an order that waits end so."""
         for n, outcome in enumerate(outcomes):
             await self.store.write(jobs.start, job.id, n, self.clock())
             await self.studio.settle(job.generations[n], outcome)
-        return job
 
     async def until(self, job: Job, *states: JobState) -> Job:
         """Wait until the job is in one of these states: deliverable or further, if none is named."""

@@ -9,9 +9,9 @@ from enum import StrEnum
 from itertools import count
 
 from bot.errors import RouteClosed, TooLarge, TryLater
-from bot.jobs.deliver import Answer, Posted
 from bot.jobs.job import Job
 from bot.jobs.order import Receipt
+from bot.jobs.showing import Answer, Posted
 
 
 class Way(StrEnum):
@@ -20,6 +20,7 @@ class Way(StrEnum):
     CHANNEL = "channel"  # a new message
     MEMBER = "member"  # a direct message
     HISTORY = "history"  # looking for a message
+    ATTACHMENT = "attachment"  # looking for a picture in a message
     PROGRESS = "progress"  # editing a waiting message
 
 
@@ -40,6 +41,8 @@ class Notice:
     files: list[tuple[str, int]] = field(default_factory=list)  # name and size in bytes
     notes: tuple[str, ...] = ()
     edits: int = 0
+    steps: int | None = None  # of the bar
+    promised: bool = False  # that its member will be called
 
 
 class Noticeboard:
@@ -52,6 +55,7 @@ class Noticeboard:
         self.trouble: defaultdict[Way, deque[Trouble]] = defaultdict(deque)
         self.upload_limit_bytes = 10**9
         self.nonces_last = True  # Discord forgets them after a few minutes
+        self.attachments: dict[tuple[str, int], str] = {}  # links to pictures that were shown, by job and picture
         self.doors: dict[str, asyncio.Event] = {}  # job id: whatever is done for it waits for this
         self._originals: dict[str, int] = {}
         self._nonces: dict[tuple[int, str], int] = {}
@@ -90,12 +94,18 @@ class Noticeboard:
         found = [notice for notice in self.of(job.id) if notice.channel_id == channel_id]
         return Posted(channel_id=channel_id, message_id=found[0].id) if found else None
 
-    async def show_progress(self, receipt: Receipt) -> None:
+    async def attachment_url(self, job: Job, n: int) -> str | None:
+        """Where the pictures of this job can be fetched, for tests that have put one there."""
+        await self._enter(Way.ATTACHMENT, job.id)
+        return self.attachments.get((job.id, n))
+
+    async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         trouble = await self._enter(Way.PROGRESS, receipt.job.id)
         message_id = receipt.job.place.message_id
         if message_id is None or self.notices[message_id].finished:
             raise AssertionError("a waiting text was shown where a result stands")
-        self.notices[message_id].edits += 1
+        notice = self.notices[message_id]
+        notice.edits, notice.steps, notice.promised = notice.edits + 1, steps, receipt.job.ping_promised
         _lose_the_answer(trouble)
 
     # --- within ----------------------------------------------------------------------------------------------------

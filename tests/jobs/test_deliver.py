@@ -212,10 +212,18 @@ async def test_a_job_without_a_picture_is_told_too(works: Works, outcome: Any) -
     assert await works.spent() == 0
 
 
-async def test_inline_pictures_are_dropped_once_they_are_shown(works: Works) -> None:
+async def test_inline_pictures_are_kept_for_a_while_after_they_are_shown(works: Works) -> None:
     job = await works.ended(MADE, MADE, FAILED, spoiler=True)
     async with works.at_work("deliver"):
         await works.until(job, JobState.DELIVERED)
     (notice,) = works.board.of(job.id)
     assert [name for name, _ in notice.files] == [f"SPOILER_easel-{job.id}-1.png", f"SPOILER_easel-{job.id}-2.png"]
-    assert [await works.store.read(jobs.picture_of, job.id, n) for n in range(3)] == [None] * 3
+    assert [await works.store.read(jobs.picture_of, job.id, n) is not None for n in range(3)] == [True, True, False]
+
+
+async def test_inline_pictures_are_dropped_at_once_where_the_operator_wants_it(works: Works) -> None:
+    careful = works.again(keep_pictures=False)
+    job = await careful.ended(MADE)
+    async with careful.at_work("deliver"):
+        await careful.until(job, JobState.DELIVERED)
+    assert await works.store.read(jobs.picture_of, job.id, 0) is None

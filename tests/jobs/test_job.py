@@ -18,6 +18,7 @@ JOB_STEPS = {
     (JobState.OPEN, JobState.DELIVERABLE),
     (JobState.DELIVERABLE, JobState.DELIVERED),
     (JobState.DELIVERABLE, JobState.STRANDED),
+    (JobState.DELIVERABLE, JobState.DELETED),
     (JobState.DELIVERED, JobState.DELETED),
     (JobState.STRANDED, JobState.DELIVERED),
     (JobState.STRANDED, JobState.DELETED),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import select
+
 from bot.jobs.job import GenerationState, JobState, Outcome
 from bot.quota import MICRO
-from bot.store import jobs, outbox
+from bot.store import errands, jobs, outbox
 from bot.store.engine import Store
+from bot.store.errands import Errand, ErrandKind
+from bot.store.tables import thumbnails
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import order, run, seen
 
@@ -19,8 +25,15 @@ async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, 
     return job.id
 
 
-async def deliver(store: Store, job_id: str, message_id: int = 6, now: int = 4000) -> bool:
-    return await store.write(outbox.delivered, job_id, channel_id=5, message_id=message_id, now=now)
+async def deliver(store: Store, job_id: str, message_id: int | None = 6, now: int = 4000, **more: Any) -> bool:
+    channel_id = None if message_id is None else 5
+    return await store.write(outbox.delivered, job_id, channel_id=channel_id, message_id=message_id, now=now, **more)
+
+
+async def small(store: Store, job_id: str) -> dict[tuple[str, int], bytes]:
+    """The small versions that are kept of a job."""
+    rows = await store.read(lambda conn: conn.execute(select(thumbnails).where(thumbnails.c.job_id == job_id)).all())
+    return {(row.job_id, row.n): row.content for row in rows}
 
 
 async def test_a_job_is_delivered_once_and_keeps_its_message(store: Store) -> None:
@@ -77,20 +90,56 @@ async def test_that_a_message_is_about_to_be_sent_is_remembered_until_it_is_know
     assert (await store.read(jobs.in_state, JobState.DELIVERED))[0].posting_since is None
 
 
-async def test_an_inline_picture_is_kept_until_it_is_shown(store: Store) -> None:
+async def test_an_inline_picture_is_forgotten_some_time_after_it_was_shown(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
-    assert await store.read(jobs.picture_of, job_id, 0) == b"picture"
-    await deliver(store, job_id)
+    assert await store.write(outbox.forget_pictures, 9999) == 0  # not shown yet
+    await deliver(store, job_id, now=4000)
+    assert [await store.write(outbox.forget_pictures, before) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.picture_of, job_id, 0) is None
 
 
+async def test_an_inline_picture_may_be_dropped_as_soon_as_it_is_shown(store: Store) -> None:
+    job_id = await ended(store, outcome=MADE_INLINE)
+    await deliver(store, job_id, keep_pictures=False)
+    assert await store.read(jobs.picture_of, job_id, 0) is None
+
+
+async def test_what_follows_from_a_delivery_follows_once(store: Store) -> None:
+    job_id = await ended(store)
+    for _ in range(2):
+        await deliver(store, job_id, small={0: b"webp"}, promised=[Errand(kind=ErrandKind.TELL, due_at=4000)])
+    assert await small(store, job_id) == {(job_id, 0): b"webp"}
+    assert len(await store.read(errands.due, 4000)) == 1
+
+
+async def test_what_had_nothing_to_say_is_delivered_and_stays_where_it_was(store: Store) -> None:
+    job_id = await ended(store)
+    assert await deliver(store, job_id, None) is True
+    (job,) = await store.read(jobs.in_state, JobState.DELIVERED)
+    assert (job.place.channel_id, job.place.message_id) == (5, None)
+
+
+async def test_a_call_is_promised_once_and_only_while_the_job_is_open(store: Store) -> None:
+    job = await run(store, await order(store, new_job()))
+    assert [await store.write(outbox.promise_ping, job.id) for _ in range(2)] == [True, False]
+    assert (await seen(store, job)).ping_promised is True
+    assert await store.write(outbox.promise_ping, await ended(store)) is False
+
+
 async def test_a_picture_that_is_taken_away_is_taken_away_here_too(store: Store) -> None:
-    stranded = await ended(store, outcome=MADE_INLINE)
-    assert await store.write(outbox.taken_away, stranded) is False  # never shown, and a way may still open
+    on_show, stranded, shown = [await ended(store, outcome=MADE_INLINE) for _ in range(3)]
     await store.write(outbox.try_again, stranded, not_before=0, stranded=True)
-    assert [await store.write(outbox.taken_away, stranded) for _ in range(2)] == [True, False]
-    assert await store.read(jobs.picture_of, stranded, 0) is None
+    await deliver(store, shown, small={0: b"webp"})
+    for job_id in (on_show, stranded, shown):
+        assert [await store.write(outbox.taken_away, job_id) for _ in range(2)] == [True, False]
+        assert await store.read(jobs.picture_of, job_id, 0) is None
+        assert await small(store, job_id) == {}
     assert await store.read(outbox.due, 9999) == []
+    assert await deliver(store, on_show) is False
+
+
+async def test_an_open_job_cannot_be_taken_away(store: Store) -> None:
+    assert await store.write(outbox.taken_away, (await order(store, new_job())).id) is False
 
 
 async def test_references_are_forgotten_after_their_time_and_not_before_the_answer(store: Store) -> None:

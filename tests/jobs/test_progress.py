@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-from bot.jobs.job import Job, JobState
+import pytest
+
+from bot.jobs.job import GenerationState, Job, JobState, Place
+from bot.jobs.progress import steps_done
 from bot.store import jobs
 from tests.jobs.conftest import Works, eventually
-from tests.jobs.noticeboard import Trouble, Way
+from tests.jobs.make import new_job
+from tests.jobs.noticeboard import Notice, Trouble, Way
 from tests.jobs.paint import MADE
+
+TWO_MINUTES_MS = 120_000
 
 
 async def edits(works: Works) -> int:
     """How often waiting messages were edited, after one more turn."""
     await works.progress.turn()
     return works.board.asked[Way.PROGRESS]
+
+
+def waiting(works: Works, job: Job) -> Notice:
+    """The waiting message of a job."""
+    return next(notice for notice in works.board.notices.values() if notice.job_id == job.id)
+
+
+async def usually(works: Works, took_ms: int) -> None:
+    """A picture of the model was made in this time, and nothing else is known of it."""
+    job = await works.order()
+    await start(works, job)
+    works.clock.turn(took_ms)
+    await works.studio.settle(job.generations[0], MADE)
 
 
 async def start(works: Works, job: Job, n: int = 0) -> None:
@@ -93,3 +113,90 @@ async def test_a_message_out_of_reach_is_not_asked_for_again_without_news(works:
     works.board.closed.add(Way.PROGRESS)
     await start(works, await works.order())
     assert [await edits(works), await edits(works)] == [1, 1]
+
+
+# --- the bar ---------------------------------------------------------------------------------------------------------
+
+
+def under_way(*submitted_at: int | None, ended: int = 0) -> Job:
+    """Some pictures that have ended, and one for each time of sending (`None`: it waits)."""
+    job = new_job(pictures=ended + len(submitted_at))
+    times = [*[0] * ended, *submitted_at]
+    states = [GenerationState.SUCCEEDED] * ended + [
+        GenerationState.WAITING if at is None else GenerationState.RUNNING for at in submitted_at
+    ]
+    parts = [replace(g, state=state, submitted_at=at) for g, state, at in zip(job.generations, states, times, strict=True)]
+    return replace(job, generations=tuple(parts))
+
+
+@pytest.mark.parametrize(("now", "steps"), [(1000, 0), (1999, 0), (2000, 1), (6000, 5), (10_999, 9), (11_000, 9), (999_000, 9)])
+def test_the_bar_follows_the_time_under_way_and_is_never_full(now: int, steps: int) -> None:
+    assert steps_done(under_way(1000), 10_000, now) == steps
+
+
+def test_of_several_pictures_each_has_its_share_of_the_bar() -> None:
+    assert steps_done(under_way(1000, None, ended=2), 10_000, 6000) == 6
+    assert steps_done(under_way(None, ended=3), 10_000, 6000) == 7
+
+
+def test_without_a_usual_time_or_a_beginning_there_is_no_bar() -> None:
+    assert steps_done(under_way(1000), None, 2000) is None
+    assert steps_done(under_way(None), 10_000, 2000) is None
+
+
+async def test_the_message_is_edited_for_each_step_of_the_bar_and_no_oftener(works: Works) -> None:
+    await usually(works, 60_000)
+    job = await works.order()
+    await start(works, job)
+    seen = []
+    for _ in range(8):
+        seen.append((await edits(works), waiting(works, job).steps))
+        works.clock.turn(3000)
+    assert seen == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 2), (3, 2), (4, 3), (4, 3)]
+
+
+# --- what takes long -------------------------------------------------------------------------------------------------
+
+
+async def test_after_two_minutes_a_call_is_promised_and_the_bar_rests(works: Works) -> None:
+    await usually(works, 600_000)
+    job = await works.order()
+    await start(works, job)
+    works.clock.turn(TWO_MINUTES_MS - 10_000)
+    assert (await edits(works), waiting(works, job).promised) == (1, False)
+    works.clock.turn(10_000)
+    assert (await edits(works), waiting(works, job).promised, waiting(works, job).steps) == (2, True, None)
+    works.clock.turn(100_000)
+    assert await edits(works) == 2
+    assert (await works.studio.job(job.id)).ping_promised is True
+
+
+async def test_what_waits_long_is_promised_a_call_too(works: Works) -> None:
+    job = await works.order()
+    works.clock.turn(TWO_MINUTES_MS)
+    assert (await edits(works), waiting(works, job).promised) == (1, True)
+
+
+async def test_a_promise_is_kept_by_the_next_run_and_told_again(works: Works) -> None:
+    job = await works.order()
+    works.clock.turn(TWO_MINUTES_MS)
+    works.board.trouble[Way.PROGRESS].append(Trouble.BUSY)  # written, and then not told
+    await edits(works)
+    next_run = works.again()
+    await next_run.models.load()
+    assert (await edits(next_run), waiting(works, job).promised) == (2, True)
+
+
+async def test_who_has_cancelled_is_promised_nothing(works: Works) -> None:
+    job = await works.order()
+    await start(works, job)
+    await works.studio.cancel(job.id, user_id=7)
+    works.clock.turn(TWO_MINUTES_MS)
+    assert (await edits(works), (await works.studio.job(job.id)).ping_promised) == (1, False)
+
+
+async def test_what_a_reaction_asked_for_waits_without_a_word(works: Works) -> None:
+    job = await works.order(place=Place(user_id=7, channel_id=5, reply_to=99), reaction="🎨", waits_in_public=False)
+    await start(works, job)
+    works.clock.turn(TWO_MINUTES_MS)
+    assert (await edits(works), (await works.studio.job(job.id)).ping_promised) == (0, False)

@@ -60,6 +60,7 @@ UNSEEN = [
             "first-answer-lost",
             "upload-refused",
             "socket-dropped",
+            "gateway-doubled",
         )
     ],
 ]
