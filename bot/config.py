@@ -121,6 +121,11 @@ class Settings(BaseModel):
     discord_cdn_hosts: Hosts = Field(
         ("cdn.discordapp.com", "media.discordapp.net"), description="Hosts that attachments may be fetched from (name or name:port)."
     )
+    message_content_intent: bool = Field(
+        False,
+        description="true or false: whether reactions also edit pictures that other people posted. It needs the message content intent,"
+        " which is switched on at the Bot page of your application.",
+    )
 
     oxen_api_key: SecretStr = Field(
         SecretStr(""), description="The API key of your Oxen.ai account; empty: Oxen.ai is not used. At least one image API is needed."
@@ -207,6 +212,13 @@ class Settings(BaseModel):
     reference_max_mb: float = Field(10, gt=0, le=100, description="The largest reference picture, in MB.")
     reference_max_megapixels: float = Field(40, gt=0, le=500, description="The largest reference picture, in megapixels.")
     references_keep_days: float = Field(7, gt=0, le=3650, description="How long reference pictures are kept, so that Again works.")
+    pictures_keep_days: float = Field(
+        7,
+        ge=0,
+        le=3650,
+        description="How long pictures that an image API handed over inline are kept after they were shown, so that /history can show them"
+        " again; 0: not at all.",
+    )
     result_max_mb: float = Field(40, gt=0, le=500, description="The largest result that is fetched, in MB.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -233,6 +233,7 @@ def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
         "DISCORD_API_URL": addresses["discord_api_url"],
         "DISCORD_GATEWAY_URL": addresses["discord_gateway_url"],
         "DISCORD_CDN_HOSTS": addresses["discord_cdn_host"],
+        "MESSAGE_CONTENT_INTENT": os.environ.get("MESSAGE_CONTENT_INTENT", "true"),
         "OXEN_API_KEY": addresses["images_key"],
         "OXEN_BASE_URL": addresses["images_url"],
         "OXLO_API_KEY": addresses["openai_key"],

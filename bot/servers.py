@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
 PRESETS_MAX = 20  # as many different reactions as a message takes
 PRESET_NAME_MAX = 40  # characters
+PRESET_PROMPT_MAX = 1000  # characters
 _VARIATION = "\ufe0f"  # asks for the coloured form of a sign; clients send the same emoji with and without it
+_MADE = re.compile(r"<a?:\w+:(?P<id>\d+)>")  # an emoji that a server made
 
 
 def plain(emoji: str) -> str:
-    """An emoji as it is compared: without the sign that asks for its coloured form."""
-    return emoji.strip().replace(_VARIATION, "")
+    """An emoji as it is compared: without the sign that asks for its coloured form; one that a server made by its id, not its name."""
+    made = _MADE.fullmatch(emoji.strip())
+    return f"<{made['id']}>" if made else emoji.strip().replace(_VARIATION, "")
+
+
+def _in_marks(value: str) -> str:
+    """A value as it stands in a pair; none holds both kinds of marks, since it came from a pair."""
+    return f"'{value}'" if '"' in value else f'"{value}"'
 
 
 class _Document(BaseModel):
@@ -25,9 +34,14 @@ class Preset(_Document):
 
     emoji: str = Field(min_length=1, max_length=64)  # as Discord writes it: a sign, or <:name:id>
     name: str = Field(min_length=1, max_length=PRESET_NAME_MAX)
-    prompt: str = Field(min_length=1, max_length=1000)
+    prompt: str = Field(min_length=1, max_length=PRESET_PROMPT_MAX)
     model: str | None = None  # None: the default one
-    options: Mapping[str, str] = Field(default_factory=dict)  # by the names that /edit has
+    options: Mapping[str, str] = Field(default_factory=dict)  # by the names that /edit has, or the model's own
+
+    @property
+    def more(self) -> str:
+        """The options as members write them: name=value pairs."""
+        return " ".join(f"{name}={_in_marks(value)}" for name, value in self.options.items())
 
 
 STARTING_PRESETS = (

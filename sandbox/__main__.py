@@ -12,6 +12,9 @@ from sandbox import discord, images
 from sandbox.faults import Switchboard
 
 
+_SWITCHED_ON = frozenset({"message_content", "members"})  # in this application's settings at Discord; a bot need not ask for them
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local Discord with its chat page, and a local image API.")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="the port of the chat page (default: a free one)")
@@ -28,7 +31,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     timing = images.FAST if arguments.fast else images.Timing()
     async with (
         images.serve(switchboard=switchboard, timing=timing) as pictures,
-        discord.serve(switchboard=switchboard, port=arguments.port) as chat,
+        discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_SWITCHED_ON) as chat,
     ):
         addresses = {
             "page": chat.url,
@@ -40,6 +43,7 @@ async def _run(arguments: argparse.Namespace) -> None:
             "images_key": pictures.key,
             "openai_url": pictures.openai_url,
             "openai_key": pictures.openai_key,
+            "moderation_url": pictures.moderation_url,
         }
         print(json.dumps(addresses), flush=True)
         await stop.wait()

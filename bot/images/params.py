@@ -54,7 +54,7 @@ def build_params(model: ModelInfo, options: Mapping[Idea, str | int | float | No
     for idea, value in options.items():
         if value is not None and value != "":
             _give(given, _idea_option(model, Idea(idea)), Idea(idea).value, value)
-    for name, value in _pairs(more):
+    for name, value in pairs(more):
         _give(given, _named_option(model, name), name, value)
     return _filled_in(model, given)
 
@@ -171,7 +171,8 @@ def _has_no(model: ModelInfo, name: str) -> str:
     return sentence.format(model=model.title, name=show(name), options=in_a_row(names))
 
 
-def _pairs(more: str) -> Iterator[tuple[str, str]]:
+def pairs(more: str) -> Iterator[tuple[str, str]]:
+    """Names and values as a member wrote them, `name=value name="a value"`. `InvalidRequest` where a part is none."""
     text = more.translate(_STRAIGHT).strip(" \t\r\n,")
     if len(text) > MAX_MORE:
         sentence = _("more: at most {limit} characters are allowed, {count} were given.")
@@ -196,8 +197,6 @@ def _named_option(model: ModelInfo, name: str) -> Option:
     option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)
     if option is None:
         raise InvalidRequest(_has_no(model, name))
-    if option == model.option(Idea.SEED):
-        raise InvalidRequest(_(_OWN_OPTION).format(name="seed"))
     if option == model.reference_option:
         raise InvalidRequest(_("more: {name} cannot be set there; reference pictures are attached.").format(name=option.name))
     return option

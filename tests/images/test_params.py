@@ -29,6 +29,7 @@ Options = dict[Idea, Any]
         (KLEIN, {Idea.STEPS: "30", Idea.SEED: None, Idea.FORMAT: ""}, "", {"num_inference_steps": 30}),
         (KLEIN, {Idea.STEPS: 30, Idea.GUIDANCE: 2}, "", {"num_inference_steps": 30, "guidance_scale": 2.0}),
         (KLEIN, {Idea.STEPS: "30.0", Idea.SEED: "7"}, "", {"num_inference_steps": 30, "seed": 7}),
+        (KLEIN, {}, "steps=30 seed=7 aspect_ratio=16:9", {"num_inference_steps": 30, "seed": 7, "aspect_ratio": "16:9"}),
         (KLEIN, {Idea.QUALITY: "HIGH", Idea.FORMAT: "jpeg"}, "", {"output_quality": "high", "output_format": "jpg"}),
         (FLUX_DEV, {Idea.QUALITY: "80", Idea.GUIDANCE: "2.5"}, "", {"output_quality": 80, "guidance": 2.5}),
         (
@@ -62,7 +63,7 @@ def test_ideas_become_the_models_own_parameters(model: ModelInfo, options: Optio
         (KLEIN, {}, 'steps="5', 'more: name=value pairs are allowed, such as output_quality=high, steps="5 was given.'),
         (KLEIN, {}, "steps=5 steps=6", "steps was given twice; once is enough."),
         (KLEIN, {Idea.STEPS: 5}, "num_inference_steps=6", "num_inference_steps was given twice; once is enough."),
-        (KLEIN, {}, "seed=5", "more: seed cannot be set there; the seed has an option of its own."),
+        (KLEIN, {Idea.SEED: 4}, "seed=5", "seed was given twice; once is enough."),
         (KLEIN, {}, "input_image=x", "more: input_image cannot be set there; reference pictures are attached."),
         (KLEIN, {}, "x" * 1001, "more: at most 1000 characters are allowed, 1001 were given."),
     ],

@@ -3,6 +3,7 @@ import { fill, find, h, icon } from "./dom.js";
 
 const SIDES = [
   ["images", "Image API"],
+  ["moderations", "Moderations endpoint"],
   ["discord", "Discord"],
 ];
 

@@ -1,0 +1,157 @@
+"""What follows from a reaction: whether it is to be acted on, and the requests that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from bot.asker import Asker
+from bot.clock import Clock
+from bot.gestures import MEANINGS, STARS, Gesture, plain
+from bot.jobs.errands import Errands
+from bot.jobs.job import Job, Kind, Place
+from bot.jobs.order import Attachment, Order
+from bot.jobs.pace import Bells
+from bot.jobs.presets import model_of
+from bot.jobs.servers import Servers
+from bot.jobs.studio import Studio
+from bot.servers import Preset
+from bot.store import reactions
+from bot.store.engine import Store
+from bot.store.errands import Errand, ErrandKind
+from bot.store.reactions import Claim, Given
+
+log = structlog.get_logger(__name__)
+
+# How many reactions of one member are acted on within ten seconds. What makes pictures or sends messages costs credits and Discord's
+# patience, and three at a time is more than a person means; judging a row of pictures, as a moderator does, goes faster.
+BURST_MAKING = 3
+BURST_JUDGING = 10
+_DAY_MS = 86_400_000
+_NOTE_MS = 120_000  # how long a note stays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What an emoji asks for, in the server where it was given."""
+
+    gesture: Gesture
+    preset: Preset | None = None  # of the gesture PRESET
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A reaction that makes a picture: who asks for it, and where the answer belongs."""
+
+    given: Given
+    asker: Asker
+    place: Place  # with `reply_to`: the answer replies to the message that was reacted to
+
+
+class Reactions:
+    """Takes reactions in. Every method is one transaction at most, beside the studio's own."""
+
+    def __init__(self, *, store: Store, studio: Studio, servers: Servers, errands: Errands, bells: Bells, clock: Clock) -> None:
+        self._store = store
+        self._studio = studio
+        self._servers = servers
+        self._errands = errands
+        self._bells = bells
+        self._clock = clock
+
+    async def meaning(self, emoji: str, guild_id: int | None) -> Meaning | None:
+        """What this emoji asks for in a server, or in direct messages; None for all the others, which people give to each other."""
+        fixed = MEANINGS.get(plain(emoji))
+        if fixed is not None:
+            return Meaning(gesture=fixed)
+        preset = (await self._servers.settings(guild_id)).preset(emoji)
+        return None if preset is None else Meaning(gesture=Gesture.PRESET, preset=preset)
+
+    async def claim(self, given: Given, gesture: Gesture) -> Claim:
+        """Call this before anything is done for a reaction; only `Claim.NEW` is to be acted on.
+
+        A claim is written before its request: where a crash comes between them nothing was made or charged, and the same reaction,
+        taken back and given again, asks anew. What is given while the bot is away is never heard of.
+        """
+        burst = BURST_MAKING if gesture.makes else BURST_JUDGING
+        return await self._store.write(reactions.claim, given, burst=burst, now=self._clock())
+
+    async def taken_back(self, given: Given) -> Job | None:
+        """A member took a reaction away. The job that was cancelled by it: one of which nothing was sent to the image API yet."""
+        cancelled = await self._store.write(reactions.take_back, given, self._clock())
+        if cancelled is not None:
+            log.info("cancelled by taking a reaction away", job=cancelled.id)
+            self._bells.dispatch.ring()
+            self._bells.deliver.ring()
+        return cancelled
+
+    async def stands(self, given: Given) -> bool:
+        """Whether this reaction was acted on and not taken back."""
+        return await self._store.read(reactions.stands, given)
+
+    # --- what makes pictures ---------------------------------------------------------------------------------------
+
+    async def run_preset(self, request: Request, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Job:
+        """A preset's edit of a picture. Raise a `Refusal`, nothing charged."""
+        order = Order(
+            prompt=preset.prompt,
+            place=request.place,
+            asker=request.asker,
+            kind=Kind.EDIT,
+            model=model_of(preset, self._studio.models.catalog, self._studio.default_model).id,
+            more=preset.more,
+            attachments=(attachment,),
+            spoiler=spoiler,
+            reaction=preset.emoji,
+        )
+        return await self._asked(request, (await self._studio.order(order)).job)
+
+    async def again(self, request: Request, job: Job) -> Job:
+        """The same request as `job`, on the quota of whoever reacts. Raise a `Refusal`, nothing charged."""
+        receipt = await self._studio.again(job.id, request.place, asker=request.asker, reaction=request.given.emoji)
+        return await self._asked(request, receipt.job)
+
+    async def _asked(self, request: Request, job: Job) -> Job:
+        """Nobody waits for a first answer. A reaction that was taken back while its job was written takes the job back, too."""
+        try:
+            if not await self._store.write(reactions.note_job, request.given, job.id):
+                await self.taken_back(request.given)
+        finally:
+            await self._studio.answered(job.id, None)
+        return job
+
+    # --- what judges pictures --------------------------------------------------------------------------------------
+
+    async def stars(self, message_id: int) -> int:
+        """How many members want this message in the gallery; its maker's own star is not kept."""
+        return await self._store.read(reactions.count, message_id, plain(STARS))
+
+    async def hide(self, job_id: str) -> None:
+        """From now on the job is shown behind spoilers."""
+        await self._store.write(reactions.hide, job_id)
+
+    # --- what is known of messages ---------------------------------------------------------------------------------
+
+    async def shown_in(self, message_id: int) -> Job | None:
+        """The job whose own message this is."""
+        return await self._store.read(reactions.job_shown_in, message_id)
+
+    # --- notes: short answers that go by themselves ------------------------------------------------------------------
+
+    async def may_be_pointed(self, user_id: int) -> bool:
+        """Whether a member may be told, unasked, how other people's pictures are edited: once a day."""
+        return await self._store.write(reactions.first_in, f"pointed:{user_id}", _DAY_MS, self._clock())
+
+    async def note_left(self, given: Given, *, channel_id: int, message_id: int) -> None:
+        """A note was posted; it is taken away after two minutes, unless `take_note` comes first."""
+        now = self._clock()
+        where = {"channel_id": channel_id, "message_id": message_id}
+        removal = Errand(kind=ErrandKind.REMOVE, due_at=now + _NOTE_MS, user_id=given.user_id, data=where)
+        await self._store.write(reactions.keep_note, given, removal, now)
+        self._errands.ring()
+
+    async def take_note(self, given: Given) -> dict[str, Any] | None:
+        """The note that stands for this reaction (channel_id, message_id): the caller is to take it away."""
+        return await self._store.write(reactions.take_note, given, self._clock())

@@ -1,0 +1,83 @@
+"""What a server's managers choose for everybody in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bot.clock import Clock
+from bot.errors import InvalidRequest, NotFound
+from bot.gestures import is_taken, plain
+from bot.i18n import _
+from bot.servers import PRESETS_MAX, STARTING_PRESETS, Preset, ServerSettings
+from bot.store import documents
+from bot.store.engine import Store
+
+_NO_SERVER = ServerSettings()  # what holds in direct messages
+
+
+class Servers:
+    """Reads and changes the choices of servers.
+
+    They are asked for with every reaction in a server, so what was last read or written is remembered; this is the only process that
+    has the store open, and the store decides: what it did not take is not remembered.
+    """
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[int, ServerSettings] = {}  # by server; as many as the bot is in
+        self._changing = asyncio.Lock()  # what is remembered follows what is written, in its order
+
+    async def settings(self, guild_id: int | None) -> ServerSettings:
+        """What the server's managers chose; the defaults where they never did, and in direct messages (`None`)."""
+        if guild_id is None:
+            return _NO_SERVER
+        if guild_id not in self._known:
+            kept = await self._store.read(documents.server_settings, guild_id)
+            # What was written while this was read is newer.
+            self._known.setdefault(guild_id, kept)
+        return self._known[guild_id]
+
+    async def change(self, guild_id: int, change: Callable[[ServerSettings], ServerSettings]) -> ServerSettings:
+        """Put `change` of the server's settings in their place. A `Refusal` that it raises leaves them as they are."""
+        async with self._changing:
+            changed = await self._store.write(documents.change_server_settings, guild_id, change, self._clock())
+            self._known[guild_id] = changed
+        return changed
+
+    # --- presets ---------------------------------------------------------------------------------------------------
+
+    async def add_preset(self, guild_id: int, preset: Preset) -> ServerSettings:
+        """Add a preset, in place of the one that this emoji ran before. Raise `InvalidRequest` where it cannot be had."""
+        if is_taken(preset.emoji):
+            raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
+        return await self.change(guild_id, lambda settings: _with(settings, preset))
+
+    async def remove_preset(self, guild_id: int, wanted: str) -> Preset:
+        """Take a preset away by its emoji or its name; which one it was. Raise `NotFound`."""
+        removed: list[Preset] = []
+
+        def without(settings: ServerSettings) -> ServerSettings:
+            removed[:] = [preset for preset in settings.presets if _is_meant(preset, wanted)][:1]
+            if not removed:
+                raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=wanted))
+            return settings.model_copy(update={"presets": tuple(preset for preset in settings.presets if preset != removed[0])})
+
+        await self.change(guild_id, without)
+        return removed[0]
+
+    async def reset_presets(self, guild_id: int) -> ServerSettings:
+        """Back to the set that a server begins with."""
+        return await self.change(guild_id, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
+
+
+def _with(settings: ServerSettings, preset: Preset) -> ServerSettings:
+    others = tuple(each for each in settings.presets if plain(each.emoji) != plain(preset.emoji))
+    if len(others) >= PRESETS_MAX:
+        raise InvalidRequest(_("A server has at most {most} presets. Remove one first.").format(most=PRESETS_MAX))
+    return settings.model_copy(update={"presets": (*others, preset)})
+
+
+def _is_meant(preset: Preset, wanted: str) -> bool:
+    return plain(preset.emoji) == plain(wanted) or preset.name.casefold() == wanted.strip().casefold()

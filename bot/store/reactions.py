@@ -1,0 +1,150 @@
+"""Reactions that were acted on: each once for its message, member and emoji. Each operation is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+
+from bot.gestures import plain
+from bot.jobs.job import GenerationState, Job, JobState
+from bot.store import errands, keepsakes
+from bot.store import jobs as job_rows
+from bot.store.base import upsert
+from bot.store.errands import Errand
+from bot.store.rows import read_jobs
+from bot.store.tables import generations, jobs, reactions
+
+PAUSE_MS = 10_000  # a reaction that was taken back counts as a new request after this time
+UNHEARD_MS = 60_000  # the same where nothing was heard of its being taken back: doubled events come at once, not after a minute
+BURST_MS = 10_000  # the time in which a member's reactions are counted
+_BETWEEN = "tray:"  # keepsakes between two steps of a member, which are kept for a day
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """One member's reaction to one message."""
+
+    message_id: int
+    user_id: int
+    emoji: str  # `plain`
+
+
+class Claim(Enum):
+    """What is to become of a reaction."""
+
+    NEW = auto()  # act on it
+    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
+    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
+
+
+def claim(conn: Connection, given: Given, *, burst: int, now: int) -> Claim:
+    """Before anything is done for a reaction: whoever gets `NEW` is alone in acting on it.
+
+    At most `burst` of a member's reactions are new within `BURST_MS`. The first one above is kept as one that was taken back at once.
+    They are counted without a lock: of those that come in the same moment one more may pass (PostgreSQL).
+    """
+    before = conn.execute(select(reactions.c.at, reactions.c.taken_back_at).where(_is(given)).with_for_update()).one_or_none()
+    if before is not None and not _is_past(before.at, before.taken_back_at, now):
+        return Claim.KNOWN
+    lately = conn.execute(
+        select(reactions.c.at, reactions.c.taken_back_at).where(reactions.c.user_id == given.user_id, reactions.c.at > now - BURST_MS)
+    ).all()
+    too_many = len(lately) >= burst
+    if too_many and any(row.at == row.taken_back_at for row in lately):
+        return Claim.KNOWN
+    if before is not None:  # locked since it was read, or gone: a double's row is never deleted
+        conn.execute(delete(reactions).where(_is(given), reactions.c.at == before.at))
+    row = upsert(conn, reactions).values(**vars(given), at=now, taken_back_at=now if too_many else None)
+    if not conn.execute(row.on_conflict_do_nothing()).rowcount:
+        return Claim.KNOWN  # its double was a moment earlier (PostgreSQL)
+    return Claim.TOO_MANY if too_many else Claim.NEW
+
+
+def note_job(conn: Connection, given: Given, job_id: str) -> bool:
+    """What a reaction asked for. False where it was taken back meanwhile."""
+    conn.execute(update(reactions).where(_is(given)).values(job_id=job_id))
+    return stands(conn, given)
+
+
+def take_back(conn: Connection, given: Given, now: int) -> Job | None:
+    """The member took a reaction away: cancel what it asked for, if nothing of it was sent to the image API. That job, as it is then."""
+    conn.execute(update(reactions).where(_is(given), reactions.c.taken_back_at.is_(None)).values(taken_back_at=now))
+    # Found by what it answers: a job counts also where a crash came before `note_job`.
+    asked = and_(jobs.c.user_id == given.user_id, jobs.c.reply_to == given.message_id, jobs.c.state == JobState.OPEN)
+    for job in read_jobs(conn, asked):
+        if plain(job.reaction or "") == given.emoji and _is_unsent(conn, job.id):
+            return job_rows.request_cancel(conn, job.id, now)
+    return None
+
+
+def stands(conn: Connection, given: Given) -> bool:
+    """Whether a reaction was acted on and not taken back."""
+    return conn.scalar(select(func.count()).where(_is(given), reactions.c.taken_back_at.is_(None))) == 1
+
+
+def count(conn: Connection, message_id: int, emoji: str) -> int:
+    """How many members stand by this reaction."""
+    standing = and_(reactions.c.message_id == message_id, reactions.c.emoji == emoji, reactions.c.taken_back_at.is_(None))
+    return conn.scalar(select(func.count()).where(standing)) or 0
+
+
+def forget(conn: Connection, before: int, *, but: str) -> int:
+    """Drop what was reacted before `before` (Unix ms), all emoji but one, which is still counted; how many rows."""
+    return conn.execute(delete(reactions).where(reactions.c.at < before, reactions.c.emoji != but)).rowcount
+
+
+def first_in(conn: Connection, what: str, period_ms: int, now: int) -> bool:
+    """Whether this happens for the first time within a period, of a day at most. `what` names the member too."""
+    last = keepsakes.get(conn, f"{_BETWEEN}{what}")
+    if isinstance(last, int) and now - last < period_ms:
+        return False
+    keepsakes.put(conn, f"{_BETWEEN}{what}", now, now)
+    return True
+
+
+def keep_note(conn: Connection, given: Given, removal: Errand, now: int) -> None:
+    """A note of ours answers this reaction; its removal is promised."""
+    errands.add(conn, removal)
+    keepsakes.put(conn, _note(given), {**removal.data, "errand_id": removal.id}, now)
+
+
+def take_note(conn: Connection, given: Given, now: int) -> dict[str, Any] | None:
+    """The note that answers this reaction (channel_id, message_id), once: whoever gets it takes it away, and nobody else is to."""
+    kept: dict[str, Any] | None = keepsakes.get(conn, _note(given))
+    if kept is None:
+        return None
+    keepsakes.put(conn, _note(given), None, now)
+    return kept if errands.done(conn, kept["errand_id"]) else None
+
+
+def job_shown_in(conn: Connection, message_id: int) -> Job | None:
+    """The job whose own message this is."""
+    return next(iter(read_jobs(conn, jobs.c.message_id == message_id, newest=True, limit=1)), None)
+
+
+def hide(conn: Connection, job_id: str) -> None:
+    """From now on a job is shown behind spoilers."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(spoiler=True))
+
+
+def _note(given: Given) -> str:
+    return f"{_BETWEEN}note:{given.message_id}:{given.user_id}"
+
+
+def _is(given: Given) -> ColumnElement[bool]:
+    return and_(*(reactions.c[name] == value for name, value in vars(given).items()))
+
+
+def _is_past(at: int, taken_back_at: int | None, now: int) -> bool:
+    """Whether a reaction that was acted on is so long ago that the same one is a new request."""
+    return at <= now - (UNHEARD_MS if taken_back_at is None else PAUSE_MS)
+
+
+def _is_unsent(conn: Connection, job_id: str) -> bool:
+    """What waits now, locked as `request_cancel` locks it, is not sent before this transaction ends."""
+    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
+    states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id).with_for_update())
+    return all(state == GenerationState.WAITING for state in states)

@@ -1,0 +1,43 @@
+"""What members told the moderators about a picture. Each operation is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, and_, select
+
+from bot.store.base import upsert
+from bot.store.tables import reports
+
+REASON_MAX = 500  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One member's word about the pictures of one message."""
+
+    at: int  # Unix ms
+    channel_id: int
+    message_id: int
+    user_id: int  # who reports
+    reason: str = ""  # in the member's words; empty where a reaction said it all
+    guild_id: int | None = None
+    job_id: str | None = None
+    author_id: int | None = None  # whose picture it is
+
+
+def add(conn: Connection, report: Report) -> bool:
+    """Keep a report. False, and nothing done, where this member has reported this message before."""
+    row = {**vars(report), "reason": report.reason[:REASON_MAX]}
+    return conn.execute(upsert(conn, reports).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
+def about(conn: Connection, author_id: int, guild_id: int, *, limit: int = 5) -> list[Report]:
+    """What was reported about a member's pictures in a server, newest first."""
+    those = and_(reports.c.author_id == author_id, reports.c.guild_id == guild_id)
+    query = select(reports).where(those).order_by(reports.c.at.desc(), reports.c.id.desc()).limit(limit)
+    return [_report(row) for row in conn.execute(query).mappings()]
+
+
+def _report(row: RowMapping) -> Report:
+    return Report(**{name: value for name, value in row.items() if name != "id"})

@@ -1,0 +1,189 @@
+"""What each gesture does with the message that was reacted to. Each returns the mark that it leaves there, and raises a `Refusal`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.errors import InvalidRequest, NotAllowed, NotFound
+from bot.gestures import CAME, WAITS, Gesture
+from bot.i18n import _
+from bot.jobs.job import Job, JobState
+from bot.jobs.order import Attachment
+from bot.jobs.reactions import Meaning, Request
+from bot.store.reports import Report
+from cogs import acknowledge, look, sources
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+_NOBODY = discord.AllowedMentions.none()
+_DIRECT_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
+_AT_A_TIME = asyncio.Semaphore(2)  # messages whose files are held in memory, some tens of MB each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reacted:
+    """A reaction that is to be acted on, and what it was given to."""
+
+    client: Easel
+    request: Request
+    meaning: Meaning
+    message: discord.Message
+    found: sources.Found
+    job: Job | None  # whose pictures these are, or will be
+
+    @property
+    def user_id(self) -> int:
+        return self.request.asker.user_id
+
+    @property
+    def here(self) -> discord.PartialMessage:
+        place = self.request.place
+        channel = self.client.get_partial_messageable(place.channel_id, guild_id=place.guild_id)
+        return channel.get_partial_message(self.message.id)
+
+    def known_job(self) -> Job:
+        """Raise `NotFound` where it is not, or no longer, known."""
+        if self.job is None:
+            raise NotFound(_("That picture is not known here any more."))
+        return self.job
+
+    def first_picture(self) -> Attachment:
+        """Raise `NotFound`."""
+        if not self.found.pictures:
+            raise NotFound(_("There is no picture in this message to edit."))
+        return self.found.pictures[0]
+
+    def check_is_theirs(self) -> None:
+        """For the requester, and for those who may manage messages. Raise `NotAllowed`."""
+        if self.user_id != self.known_job().place.user_id and not self.request.asker.may_manage_messages:
+            raise NotAllowed(_("Only the person who asked for this picture, or somebody who may manage messages, can do that."))
+
+
+async def act(reacted: Reacted) -> str | None:
+    """Do what the reaction asks for."""
+    return await _ACTS[reacted.meaning.gesture](reacted)
+
+
+# --- what makes or sends something -----------------------------------------------------------------------------------
+
+
+async def _describe(reacted: Reacted) -> None:
+    reacted.first_picture()
+    await reacted.client.members.check_consent(reacted.request.asker, [reacted.found.owner_id])
+    try:
+        await acknowledge.ask_to_describe(reacted.client, reacted.request.given, reacted.here)
+    except discord.Forbidden:
+        raise NotAllowed(_("I may not write there. Use the message's menu instead: Apps, Edit with Easel.")) from None
+
+
+async def _preset(reacted: Reacted) -> str:
+    preset = reacted.meaning.preset
+    if preset is None:
+        raise NotFound(_("That preset is gone."))
+    picture = reacted.first_picture()
+    await reacted.client.reactions.run_preset(reacted.request, preset, picture, spoiler=reacted.found.spoiler)
+    return WAITS
+
+
+async def _again(reacted: Reacted) -> str:
+    await reacted.client.reactions.again(reacted.request, reacted.known_job())
+    return WAITS
+
+
+async def _original(reacted: Reacted) -> str:
+    """The full files, with what they were made from."""
+    job, client = reacted.known_job(), reacted.client
+    if job.place.private and job.place.user_id != reacted.user_id:
+        raise NotAllowed(_("That picture was made in private."))
+    text = look.originals.original(job, client.studio.models.title, reacted.message.jump_url)
+    async with client.results.open(job, limit_bytes=_DIRECT_LIMIT) as pictures:
+        files = [discord.File(p.path, filename=p.filename, description=look.basics.alt(p.alt)) for p in pictures]
+        try:
+            channel = await client.create_dm(discord.Object(reacted.user_id))
+            await channel.send(text, files=files, allowed_mentions=_NOBODY)
+        except discord.Forbidden:
+            raise NotAllowed(_("Your direct messages are closed to me.")) from None
+        finally:
+            for file in files:
+                file.close()
+    return CAME
+
+
+# --- what judges what is there ---------------------------------------------------------------------------------------
+
+
+async def _away(reacted: Reacted) -> None:
+    """Cancel it while it is open, take it away afterwards; nobody is blamed. What happens to the message says it all."""
+    reacted.check_is_theirs()
+    job, studio = reacted.known_job(), reacted.client.studio
+    its_own = job.place.message_id == reacted.message.id
+    if its_own and job.state is JobState.OPEN:
+        await studio.cancel(job.id, user_id=reacted.user_id, moderator=reacted.request.asker.may_manage_messages)
+        return
+    if its_own and job.state is JobState.DELIVERABLE and reacted.found.job is None:  # the message still says that it waits
+        raise NotFound(_("This picture is just arriving. React once more when it is there."))
+    await reacted.message.delete()
+    if its_own:
+        await studio.taken_away(job.id)
+
+
+async def _hide(reacted: Reacted) -> str:
+    """Behind a spoiler. Attachments cannot be renamed: they are uploaded anew; the buttons stay."""
+    reacted.check_is_theirs()
+    job, shown = reacted.known_job(), reacted.message.attachments
+    if any(not attachment.is_spoiler() for attachment in shown):
+        async with _AT_A_TIME:
+            files = [await attachment.to_file(spoiler=True) for attachment in shown]
+            content = look.originals.hidden(reacted.message.content)
+            await reacted.message.edit(content=content, attachments=files, allowed_mentions=_NOBODY)
+    await reacted.client.reactions.hide(job.id)
+    return CAME
+
+
+async def _report(reacted: Reacted) -> str:
+    """Tell the moderators, once for each member and message; the reaction is all that is said."""
+    given, place, found = reacted.request.given, reacted.request.place, reacted.found
+    if place.guild_id is None:
+        raise InvalidRequest(_("Reports go to the moderators of a server that Easel is a member of; here there are none."))
+    if not found.pictures:
+        raise NotFound(_("This message has no picture to report."))
+    if found.owner_id == reacted.user_id:
+        raise NotAllowed(_("This is your own picture; Delete takes it away."))
+    report = Report(
+        at=0,  # the service's clock says when
+        guild_id=place.guild_id,
+        channel_id=place.channel_id,
+        message_id=given.message_id,
+        user_id=given.user_id,
+        job_id=found.job.id if found.job else None,
+        author_id=found.owner_id,
+    )
+    await reacted.client.conduct.report(report)
+    return CAME
+
+
+async def _star(reacted: Reacted) -> str | None:
+    """The reaction's own record is the star. Nobody lifts their own picture into the gallery."""
+    if not reacted.found.pictures or reacted.found.owner_id == reacted.user_id:
+        await reacted.client.reactions.taken_back(reacted.request.given)
+        return None
+    return CAME
+
+
+_ACTS: Mapping[Gesture, Callable[[Reacted], Awaitable[str | None]]] = {
+    Gesture.DESCRIBE: _describe,
+    Gesture.PRESET: _preset,
+    Gesture.AGAIN: _again,
+    Gesture.ORIGINAL: _original,
+    Gesture.AWAY: _away,
+    Gesture.HIDE: _hide,
+    Gesture.REPORT: _report,
+    Gesture.STAR: _star,
+}
+TAKES_TIME: Sequence[Gesture] = (Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL, Gesture.HIDE)  # ⏳ stands meanwhile

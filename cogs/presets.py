@@ -1,0 +1,126 @@
+"""/presets: the edits that a server's managers put on emoji."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.errors import EaselError, InvalidRequest
+from bot.gestures import is_one_sign, plain
+from bot.i18n import _
+from bot.images.catalog import ModelInfo
+from bot.jobs import presets
+from bot.servers import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
+from cogs import look, reply
+from cogs.reply import Interaction, client_of, studio_of
+
+_MAX_CHOICES = 25  # Discord shows no more
+
+
+async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The models that change pictures, with their price."""
+    try:
+        models = studio_of(interaction).models.catalog.search(typed)
+    except EaselError:
+        return []
+    able = [model for model in models if model.takes_references and model.price_microcredits is not None]
+    return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:100], value=model.id) for model in able]
+
+
+async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The server's presets."""
+    settings = await client_of(interaction).servers.settings(interaction.guild_id)
+    named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in settings.presets]
+    return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if typed.casefold() in name.casefold()][:_MAX_CHOICES]
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+@app_commands.default_permissions(manage_guild=True)
+class Presets(commands.GroupCog, group_name="presets", group_description="The edits that reactions run in this server"):
+    """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        return interaction.permissions.manage_guild
+
+    @app_commands.command(description="Put an edit on an emoji; on one that has an edit, another")
+    @app_commands.describe(
+        emoji="The emoji to react with: any, or one of this server's own",
+        name="What the edit is called",
+        prompt="What it changes, in words",
+        model="Which model makes it; the usual one if you leave this out",
+        options="What else the model takes, as name=value",
+    )
+    @app_commands.autocomplete(model=suggest_model)
+    async def add(
+        self,
+        interaction: Interaction,
+        emoji: app_commands.Range[str, 1, 64],
+        name: app_commands.Range[str, 1, PRESET_NAME_MAX],
+        prompt: app_commands.Range[str, 1, PRESET_PROMPT_MAX],
+        model: app_commands.Range[str, 1, 100] | None = None,
+        options: app_commands.Range[str, 1, 500] | None = None,
+    ) -> None:
+        studio = studio_of(interaction)
+        preset = presets.checked(
+            studio.models.catalog,
+            studio.default_model,
+            emoji=await _one_emoji(interaction, emoji),
+            name=name,
+            prompt=prompt,
+            model=model,
+            options=options or "",
+        )
+        await client_of(interaction).servers.add_preset(interaction.guild_id or 0, preset)
+        info = presets.model_of(preset, studio.models.catalog, studio.default_model)
+        sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
+        await reply.say(
+            interaction,
+            sentence.format(emoji=preset.emoji, name=look.basics.quoted(preset.name), model=info.title, price=look.basics.price(info)),
+        )
+
+    @app_commands.command(description="Take a preset away")
+    @app_commands.describe(preset="Which one")
+    @app_commands.autocomplete(preset=suggest_preset)
+    async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
+        removed = await client_of(interaction).servers.remove_preset(interaction.guild_id or 0, preset)
+        sentence = _("{emoji} runs {name} no more.")
+        await reply.say(interaction, sentence.format(emoji=removed.emoji, name=look.basics.quoted(removed.name)))
+
+    @app_commands.command(name="list", description="The presets of this server, with what they cost")
+    async def list_(self, interaction: Interaction) -> None:
+        settings = await client_of(interaction).servers.settings(interaction.guild_id)
+        await reply.show(interaction, look.presets.presets(settings, lambda preset: _model_of(interaction, preset)))
+
+    @app_commands.command(description="Back to the presets that a server begins with")
+    async def reset(self, interaction: Interaction) -> None:
+        settings = await client_of(interaction).servers.reset_presets(interaction.guild_id or 0)
+        signs = " ".join(preset.emoji for preset in settings.presets)
+        await reply.say(interaction, _("The presets are as they were in the beginning: {emoji}").format(emoji=signs))
+
+
+async def _one_emoji(interaction: Interaction, text: str) -> str:
+    """One emoji that everybody here can react with. Raise `InvalidRequest`."""
+    sign = discord.PartialEmoji.from_str(text.strip())
+    if sign.id is None:
+        if is_one_sign(text):
+            return text.strip()
+        raise InvalidRequest(_("emoji: one emoji is needed, {given} was given.").format(given=look.basics.quoted(text)))
+    try:
+        return str(await interaction.guild.fetch_emoji(sign.id)) if interaction.guild else text.strip()
+    except discord.NotFound:
+        raise InvalidRequest(_("emoji: that one is not of this server; its members could not all react with it.")) from None
+
+
+def _model_of(interaction: Interaction, preset: Preset) -> ModelInfo | None:
+    studio = studio_of(interaction)
+    try:
+        return presets.model_of(preset, studio.models.catalog, studio.default_model)
+    except EaselError:
+        return None
+
+
+def _shown(emoji: str) -> str:
+    """An emoji in a list of suggestions, where Discord draws none that a server made."""
+    return f":{discord.PartialEmoji.from_str(emoji).name}:" if plain(emoji).startswith("<") else emoji

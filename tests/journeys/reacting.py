@@ -1,0 +1,72 @@
+"""What journeys that begin with a reaction look for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.app import House
+from sandbox.person import Message, Person
+from tests.street import Street, with_picture
+
+PRICE = 1_400_000
+NOTE = "Describe the edit"
+
+
+async def seen(person: Person, message: Message, channel: str = "studio") -> Message:
+    """The message of one person as another sees it."""
+    return await person.message(lambda m: m.id == message.id, channel)
+
+
+async def marked(person: Person, message: Message, sign: str, channel: str = "studio") -> Message:
+    """Wait for a mark of the bot's as the only one."""
+    own = {"⏳", "✅", "🚫"}
+    return await person.message(lambda m: m.id == message.id and own & set(m.reactions) == {sign}, channel)
+
+
+async def answer_to(person: Person, message: Message, channel: str = "studio") -> Message:
+    """The finished picture that replies to this message."""
+
+    def replies(m: Message) -> bool:
+        return with_picture(m) and (m.raw.get("message_reference") or {}).get("message_id") == message.id
+
+    return await person.message(replies, channel)
+
+
+async def note_for(person: Person) -> Message:
+    return await person.message(lambda m: NOTE in m.buttons and person.id in m.pings)
+
+
+async def told(person: Person, words: str) -> Message:
+    return await person.message(lambda m: words in m.content and "🚫" in m.content, "dm")
+
+
+async def spent(house: House, person: Person) -> int:
+    statement = await house.studio.statement(int(person.id))
+    assert statement.held == 0
+    return statement.spent
+
+
+async def new_picture(person: Person) -> Message:
+    await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
+    await person.slash("generate", prompt="a red fox in the snow")
+    return await person.message(with_picture)
+
+
+async def until_generations(street: Street, count: int) -> None:
+    """The image API was asked for this many pictures in all."""
+    async with asyncio.timeout(10):
+        while len(await street.generations()) < count:  # noqa: ASYNC110  a server is asked
+            await asyncio.sleep(0.01)
+
+
+async def until_open(house: House, person: Person, count: int) -> None:
+    """A member has this many unfinished requests."""
+    async with asyncio.timeout(10):
+        while len(await house.studio.open_jobs(int(person.id))) != count:  # noqa: ASYNC110  a database does not call
+            await asyncio.sleep(0.01)
+
+
+async def until_stars(house: House, message: Message, count: int) -> None:
+    async with asyncio.timeout(10):
+        while await house.client.reactions.stars(int(message.id)) != count:  # noqa: ASYNC110  a database does not call
+            await asyncio.sleep(0.01)
