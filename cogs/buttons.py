@@ -4,40 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import discord
 from discord.ext import commands
 
-from bot.errors import NotAllowed
-from cogs import look, modals, reply
-from cogs.reply import Interaction, studio_of
+from bot.errors import NotAllowed, NotFound
+from bot.i18n import _
+from bot.jobs.job import Job
+from cogs import lineage, look, modals, reply, report
+from cogs.reply import Interaction, asker_of, members_of, studio_of
+
+_UNKNOWN_MESSAGE = 10008  # it is gone already
 
 
-async def _edit(interaction: Interaction, job_id: str) -> None:
+async def _edit(interaction: Interaction, _job_id: str) -> None:
     """Open the modal for an edit of the pictures in this message."""
-    job = await studio_of(interaction).job(job_id)
-    await modals.ask_for_edit(interaction, job)
+    await modals.ask_for_edit_of(interaction, _message_of(interaction))
 
 
 async def _again(interaction: Interaction, job_id: str) -> None:
-    private = interaction.message is not None and interaction.message.flags.ephemeral
-    again = studio_of(interaction).again(job_id, reply.place_of(interaction, private=private))
+    chosen = await members_of(interaction).preferences(interaction.user.id)
+    private = _message_of(interaction).flags.ephemeral or chosen.private
+    again = studio_of(interaction).again(job_id, reply.place_of(interaction, private=private), asker=asker_of(interaction))
     await reply.order(interaction, again, private=private)
 
 
 async def _details(interaction: Interaction, job_id: str) -> None:
-    studio = studio_of(interaction)
-    job = await studio.job(job_id)
-    await reply.say(interaction, look.details.details(job, studio.models.title))
+    await lineage.show(interaction, await studio_of(interaction).job(job_id))
 
 
 async def _delete(interaction: Interaction, job_id: str) -> None:
     """Take the message away; for its requester and for those who may manage messages."""
-    studio = studio_of(interaction)
-    job = await studio.job(job_id)
-    if interaction.user.id != job.place.user_id and not interaction.permissions.manage_messages:
-        raise NotAllowed("Only the person who asked for this picture, or somebody who may manage messages, can delete it.")
+    message, job = _message_of(interaction), await _known(interaction, job_id)
+    theirs = message.flags.ephemeral or (job is not None and interaction.user.id == job.place.user_id)
+    if not theirs and not interaction.permissions.manage_messages:
+        raise NotAllowed(_("Only the person who asked for this picture, or somebody who may manage messages, can delete it."))
     await interaction.response.defer()
-    await interaction.delete_original_response()
-    await studio.taken_away(job_id)
+    await _take_away(interaction, message)
+    if job is not None and message.id == job.place.message_id:  # else it is one more message with the same picture
+        await studio_of(interaction).taken_away(job_id)
+
+
+async def _take_away(interaction: Interaction, message: discord.Message) -> None:
+    """By the interaction, which needs no permission and works where the bot is no member; else by the bot's own right."""
+    for way in (interaction.delete_original_response, message.delete):
+        try:
+            await way()
+        except discord.HTTPException as error:
+            if error.code == _UNKNOWN_MESSAGE:
+                return
+        else:
+            return
+    raise NotAllowed(
+        _("Discord did not take this message away. Please try again in a moment; somebody who may manage messages can do it by hand.")
+    )
+
+
+async def _report(interaction: Interaction, _job_id: str) -> None:
+    await report.ask(interaction, _message_of(interaction))
 
 
 async def _cancel(interaction: Interaction, job_id: str) -> None:
@@ -46,11 +69,27 @@ async def _cancel(interaction: Interaction, job_id: str) -> None:
     await reply.say(interaction, look.jobs.cancelled(job))
 
 
+def _message_of(interaction: Interaction) -> discord.Message:
+    """The message that the pressed button belongs to."""
+    if interaction.message is None:
+        raise NotFound(_("This message is no longer there."))
+    return interaction.message
+
+
+async def _known(interaction: Interaction, job_id: str) -> Job | None:
+    """The job, unless it was erased: its message can be taken away all the same."""
+    try:
+        return await studio_of(interaction).job(job_id)
+    except NotFound:
+        return None
+
+
 _PRESSED: Mapping[str, Callable[[Interaction, str], Awaitable[None]]] = {
     "edit": _edit,
     "again": _again,
     "details": _details,
     "delete": _delete,
+    "report": _report,
     "cancel": _cancel,
 }
 

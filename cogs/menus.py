@@ -1,18 +1,82 @@
-"""Message menus: what can be done with a message that somebody picked."""
+"""Message menus: what can be done with a message that somebody picked. Discord shows at most five for each kind.
+
+They work on anybody's picture: Discord hands over the message that was picked, without the message-content intent, also in direct
+messages and in servers where the bot is no member.
+"""
 
 from __future__ import annotations
 
 import discord
 from discord import app_commands
 
-from cogs import modals
-from cogs.reply import Interaction
+from bot.errors import NotFound
+from bot.i18n import _, ngettext
+from bot.jobs.members import TRAY_MAX
+from bot.jobs.order import Attachment
+from bot.store.tray import PutBy
+from cogs import lineage, look, modals, reply, report, sources
+from cogs.panels import everywhere
+from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
 
 
 @app_commands.context_menu(name="Edit with Easel")
+@everywhere
 async def edit_with_easel(interaction: Interaction, message: discord.Message) -> None:
-    """Works on anybody's picture: Discord hands over the message that was picked, without the message-content intent."""
     await modals.ask_for_edit_of(interaction, message)
 
 
-MENUS = (edit_with_easel,)
+@app_commands.context_menu(name="Image details")
+@everywhere
+async def image_details(interaction: Interaction, message: discord.Message) -> None:
+    found = await sources.find(client_of(interaction), message)
+    if found.job is not None:
+        await lineage.show(interaction, found.job)
+    elif found.pictures:
+        names = [picture.filename for picture in found.pictures]
+        await reply.show(interaction, look.details.stranger(found.owner_id, names, message.jump_url))
+    else:
+        raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
+
+
+@app_commands.context_menu(name="Use as reference")
+@everywhere
+async def use_as_reference(interaction: Interaction, message: discord.Message) -> None:
+    """Put the pictures by: fetched and cleaned at once, since their links die."""
+    found = await sources.find(client_of(interaction), message)
+    if not found.pictures:
+        raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
+    await members_of(interaction).check_consent(asker_of(interaction), [found.owner_id])
+    await interaction.response.defer(thinking=True, ephemeral=True)
+    there = await _put_by(interaction, found.pictures)
+    await interaction.edit_original_response(content=_put_by_sentence(there))
+
+
+async def _put_by(interaction: Interaction, pictures: tuple[Attachment, ...]) -> int:
+    """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
+    members, user_id = members_of(interaction), interaction.user.id
+    there = len(await members.put_by_so_far(user_id))
+    for picture in pictures[: max(1, TRAY_MAX - there)]:
+        if picture.source is not None:
+            reference = await studio_of(interaction).take_reference(picture)
+            there = await members.put_by(user_id, PutBy(reference=reference, source=picture.source))
+    return there
+
+
+def _put_by_sentence(there: int) -> str:
+    sentence = ngettext(
+        "📎 Put by. Your tray holds {count} picture now; your next /edit takes it.",
+        "📎 Put by. Your tray holds {count} pictures now; your next /edit takes them.",
+        there,
+    )
+    full = _("It is full with that.") if there == TRAY_MAX else ""
+    return f"{sentence.format(count=there)} {full}".strip()
+
+
+@app_commands.context_menu(name="Report image")
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+async def report_image(interaction: Interaction, message: discord.Message) -> None:
+    await report.ask(interaction, message)
+
+
+MENUS = (edit_with_easel, image_details, use_as_reference, report_image)

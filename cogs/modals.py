@@ -1,124 +1,209 @@
-"""The modal that asks for an edit. What it needs is in its id or in the store, so a restart between opening and sending loses nothing."""
+"""The modal that asks for an edit. What it is about is kept in the store, so a restart between opening and sending loses nothing."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
 from discord.ext import commands
+from pydantic import TypeAdapter
 
-from bot.errors import NotFound
+from bot.errors import InvalidRequest, NotFound
+from bot.i18n import _, pgettext
 from bot.images.catalog import ModelInfo
+from bot.images.ideas import Idea
+from bot.images.params import MAX_MORE
+from bot.images.values import show
 from bot.jobs.job import Job, Kind
-from bot.jobs.order import PROMPT_MAX, Attachment, Order
-from cogs import look, reply
-from cogs.reply import Interaction, studio_of
+from bot.jobs.order import PROMPT_MAX, Attachment, Order, Receipt
+from bot.quota import in_credits
+from cogs import look, reply, sources
+from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
 
-_JOB = re.compile(r"v1:edit-job:(?P<job>[0-9a-z]{12})")  # of pictures in the message whose button was pressed
-_TRAY = re.compile(r"v1:edit-tray:(?P<tray>[0-9]{1,20})")  # of pictures in a message that was picked by its menu
+_ID = re.compile(r"v1:form:(?P<form>[0-9]{1,20})")
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
+_HINT_MAX = 100  # characters of a placeholder or a description
+_REFERENCES_MAX = 3  # beside the picture itself: as many as /edit takes
 _LIFE_S = 3600  # discord.py's own bookkeeping of open modals; ours needs none
 
 
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What an open modal is about. It is kept for a day, under the interaction that opened it."""
+
+    user_id: int
+    pictures: tuple[Attachment, ...]
+    job_id: str | None = None  # the pictures are this job's, and no link leads to them
+    private: bool = False
+    spoiler: bool = False
+    note: Any = None  # JSON of whoever opened it: it comes back with the event `edit_described`
+
+
+_FORMS = TypeAdapter(Form)
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, note: Any = None) -> None:
+    """Open the modal for the pictures of any message. Raise a `Refusal` where there are none, or their owner does not allow it.
+
+    Once the edit is taken in, the client's event `edit_described(interaction, note)` tells so, where there is a `note` (JSON).
+    """
+    found = await sources.find(client_of(interaction), message)
+    if not found.pictures:
+        raise NotFound(_("This message has no attached picture to edit (PNG, JPEG, WebP or GIF)."))
+    await _open(interaction, found, note=note)
+
+
 async def ask_for_edit(interaction: Interaction, job: Job) -> None:
-    """Open the modal for the pictures of the message that the pressed button belongs to."""
-    shown = _pictures(interaction.message.attachments if interaction.message else [])
-    if not shown:
-        raise NotFound("There is no picture left in this message to edit.")
-    modal = _modal(f"v1:edit-job:{job.id}", shown, studio_of(interaction).models.offered, chosen=job.model)
-    await interaction.response.send_modal(modal)
+    """Open the modal for the pictures of a job that was made here, wherever its message may be. Raise a `Refusal`."""
+    found = sources.of_job(job)
+    if not found.pictures:
+        raise NotFound(_("This request has no picture to edit."))
+    await _open(interaction, found, job_id=job.id)
 
 
-async def ask_for_edit_of(interaction: Interaction, message: discord.Message) -> None:
-    """Open the modal for the pictures of any message; they are kept meanwhile, since they cannot be read again later."""
-    shown = _pictures(message.attachments)
-    if not shown:
-        raise NotFound("This message has no attached picture to edit (PNG, JPEG, WebP or GIF).")
-    tray = [{"url": a.url, "filename": a.filename, "size_bytes": a.size} for a in shown]
-    studio = studio_of(interaction)
-    await studio.keep(f"tray:{interaction.id}", tray)
-    modal = _modal(f"v1:edit-tray:{interaction.id}", shown, studio.models.offered, chosen=studio.default_model)
-    await interaction.response.send_modal(modal)
+async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, note: Any = None) -> None:
+    """Refuse at once what would be refused after the words were written; ordering checks it all again."""
+    studio, members = studio_of(interaction), members_of(interaction)
+    await members.check_consent(asker_of(interaction), [found.owner_id])
+    able = [model for model in studio.models.offered if model.takes_references and model.price_microcredits is not None]
+    if not able:
+        raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
+    chosen = await members.preferences(interaction.user.id)
+    wanted = (chosen.default_model, found.job.model if found.job else None, studio.default_model)
+    preset = next((model for name in wanted for model in able if model.id == name), able[0])
+    form = Form(
+        user_id=interaction.user.id,
+        pictures=found.pictures,
+        job_id=job_id,
+        private=found.private or chosen.private,
+        spoiler=found.spoiler or chosen.spoiler,
+        note=note,
+    )
+    await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
+    left = (await studio.statement(interaction.user.id)).available
+    await interaction.response.send_modal(_modal(f"v1:form:{interaction.id}", len(found.pictures), able, preset, left=left))
+
+
+def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
+    """At most five rows, as Discord has it. `left` is in microcredits."""
+    prompt = discord.ui.TextInput[Any](
+        custom_id="prompt",
+        style=discord.TextStyle.paragraph,
+        max_length=PROMPT_MAX,
+        placeholder=_("Make it night, with a full moon")[:_HINT_MAX],
+    )
+    options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE, placeholder=_example(preset))
+    references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=_REFERENCES_MAX)
+    modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id, timeout=_LIFE_S)
+    if pictures > 1:
+        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(pictures)))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change"), component=prompt))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(able, preset, left)))
+    how, how_many = _("As name=value, with blanks between them."), _("Up to three further pictures.")
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:_HINT_MAX], component=options))
+    modal.add_item(
+        discord.ui.Label(text=pgettext("modal label", "More references"), description=how_many[:_HINT_MAX], component=references)
+    )
+    return modal
+
+
+def _picker(pictures: int) -> discord.ui.Select[Any]:
+    label = pgettext("select option", "Picture {number}")
+    options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(pictures)]
+    return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
+
+
+def _models(able: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discord.ui.Select[Any]:
+    """The preset first, so that it is there however many there are."""
+    ordered = [preset, *(model for model in able if model != preset)][:_MAX_OPTIONS]
+    options = [
+        discord.SelectOption(
+            label=model.title[:100], value=model.id, description=_price_and_left(model, left)[:100], default=model == preset
+        )
+        for model in ordered
+    ]
+    return discord.ui.Select(custom_id="model", options=options, required=False)
+
+
+def _price_and_left(model: ModelInfo, left: int) -> str:
+    price, amount = look.basics.price(model), in_credits(left)
+    if left < (model.price_microcredits or 0):
+        return _("{price} · only {amount} left").format(price=price, amount=amount)
+    return _("{price} · you have {amount}").format(price=price, amount=amount)
+
+
+def _example(model: ModelInfo) -> str:
+    """Options of this model with a value that it takes, as many as fit."""
+    text = ""
+    for option, idea in ((option, idea) for idea in Idea if (option := model.option(idea)) is not None):
+        values = (option.default, *option.values, option.least, 1)
+        value = show(next(value for value in values if value is not None))
+        pair = f'{idea}="{value}"' if " " in value else f"{idea}={value}"
+        text = f"{text} {pair}".strip() if len(text) + len(pair) < _HINT_MAX else text
+    return text
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
 
 
 class Modals(commands.Cog):
-    """Takes what modals send back."""
+    """Takes what the modal sends back."""
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
         data: Mapping[str, Any] = interaction.data or {}
-        custom_id = str(data.get("custom_id", ""))
-        job, tray = _JOB.fullmatch(custom_id), _TRAY.fullmatch(custom_id)
+        named = _ID.fullmatch(str(data.get("custom_id", "")))
+        if interaction.type is not discord.InteractionType.modal_submit or named is None:
+            return
         try:
-            if job:
-                attachments = interaction.message.attachments if interaction.message else []
-                shown = [reply.attachment_of(a) for a in _pictures(attachments)]
-                await _order_edit(interaction, shown, dict(_fields(data)), parent_id=job["job"])
-            elif tray:
-                kept = await studio_of(interaction).kept(f"tray:{tray['tray']}")
-                shown = [Attachment(**one) for one in kept or ()]
-                await _order_edit(interaction, shown, dict(_fields(data)), parent_id=None)
+            await _send(interaction, named["form"], dict(reply.fields_of(data)))
         except Exception as error:  # noqa: BLE001  the error sorter: no modal ends without an answer
             await reply.sort_error(interaction, error)
 
 
-async def _order_edit(interaction: Interaction, shown: Sequence[Attachment], fields: Mapping[str, Any], *, parent_id: str | None) -> None:
-    picked = int((fields.get("picture") or ["0"])[0])
-    if picked >= len(shown):
-        raise NotFound("The picture to edit is no longer there; please start again.")
-    private = interaction.message is not None and interaction.message.flags.ephemeral
-    more = fields.get("references") or []
-    wanted = Order(
-        kind=Kind.EDIT,
-        prompt=str(fields.get("prompt", "")),
-        model=(fields.get("model") or [None])[0],
-        attachments=[shown[picked], *more],
-        parent_id=parent_id,
-        place=reply.place_of(interaction, private=private),
+async def _send(interaction: Interaction, form_id: str, fields: Mapping[str, Any]) -> None:
+    kept = await studio_of(interaction).kept(f"tray:{form_id}")
+    form = _FORMS.validate_python(kept) if kept else None
+    if form is None or form.user_id != interaction.user.id:
+        raise NotFound(_("This form is too old; please begin again."))
+    receipt = await reply.order(interaction, _order_edit(interaction, form, fields), private=form.private)
+    if receipt is not None and form.note is not None:
+        interaction.client.dispatch("edit_described", interaction, form.note)
+
+
+async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
+    picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
+    if form.job_id is not None:
+        picked = await _read(interaction, form.job_id, picked)
+    return await studio_of(interaction).order(
+        Order(
+            kind=Kind.EDIT,
+            prompt=str(fields.get("prompt", "")),
+            model=next(iter(fields.get("model") or ()), None),
+            more=fields.get("options") or "",
+            attachments=[picked, *(fields.get("references") or ())],
+            spoiler=form.spoiler,
+            place=reply.place_of(interaction, private=form.private),
+            asker=asker_of(interaction),
+        )
     )
-    await reply.order(interaction, studio_of(interaction).order(wanted), private=private)
 
 
-def _modal(custom_id: str, shown: Sequence[discord.Attachment], models: Sequence[ModelInfo], *, chosen: str) -> discord.ui.Modal:
-    modal = discord.ui.Modal(title="Edit with Easel", custom_id=custom_id, timeout=_LIFE_S)
-    if len(shown) > 1:
-        options = [discord.SelectOption(label=f"Picture {n + 1}", value=str(n), default=n == 0) for n in range(len(shown))]
-        modal.add_item(discord.ui.Label(text="Which picture", component=discord.ui.Select(custom_id="picture", options=options)))
-    prompt = discord.ui.TextInput[Any](
-        custom_id="prompt", style=discord.TextStyle.paragraph, max_length=PROMPT_MAX, placeholder="Make it night, with a full moon"
-    )
-    modal.add_item(discord.ui.Label(text="What should change", component=prompt))
-    references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=3)
-    modal.add_item(discord.ui.Label(text="More references", description="Up to three further pictures.", component=references))
-    able = [model for model in models if model.takes_references][:_MAX_OPTIONS]
-    if able:
-        offers = [
-            discord.SelectOption(label=model.title[:100], value=model.id, description=look.basics.price(model), default=model.id == chosen)
-            for model in able
-        ]
-        modal.add_item(discord.ui.Label(text="Model", component=discord.ui.Select(custom_id="model", options=offers, required=False)))
-    return modal
-
-
-def _pictures(attachments: Sequence[discord.Attachment]) -> list[discord.Attachment]:
-    """Those that claim to be pictures; whether they are is seen when they are read."""
-    return [
-        a for a in attachments if (a.content_type or "").startswith("image/") or a.filename.lower().endswith(look.basics.PICTURE_ENDINGS)
-    ]
-
-
-def _fields(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What was filled in, by custom id: text, values, or attachments."""
-    resolved = (data.get("resolved") or {}).get("attachments") or {}
-    for label in data.get("components", ()):
-        item = label.get("component") or {}
-        values = item.get("values")
-        if item.get("type") == discord.ComponentType.file_upload.value:
-            given = [resolved[value] for value in values or () if value in resolved]
-            yield item["custom_id"], [Attachment(url=a["url"], filename=a["filename"], size_bytes=int(a["size"])) for a in given]
-        elif "custom_id" in item:
-            yield item["custom_id"], values if values is not None else item.get("value")
+async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> Attachment:
+    """The picture itself, from whatever still has it. Raise `PictureError` where nothing does."""
+    client = client_of(interaction)
+    job = await client.studio.job(job_id)
+    wanted = picked.source.n if picked.source else None
+    async with client.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
+        for picture in pictures:
+            if picture.n == wanted:
+                content = await asyncio.to_thread(picture.path.read_bytes)
+                return replace(picked, filename=picture.filename, size_bytes=len(content), content=content)
+    raise NotFound(_("This picture is no longer kept anywhere."))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -14,6 +14,7 @@ from discord import app_commands
 from bot.asker import Asker
 from bot.clock import system
 from bot.errors import EaselError
+from bot.i18n import _
 from bot.jobs.job import TOKEN_LIFE_MS, Place
 from bot.jobs.members import Members
 from bot.jobs.order import Attachment, Receipt
@@ -36,16 +37,20 @@ _GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction;
 log = structlog.get_logger(__name__)
 
 
+def client_of(interaction: Interaction) -> Easel:
+    """The client, which carries the services."""
+    client: Easel = interaction.client
+    return client
+
+
 def studio_of(interaction: Interaction) -> Studio:
     """The service behind this client."""
-    client: Easel = interaction.client
-    return client.studio
+    return client_of(interaction).studio
 
 
 def members_of(interaction: Interaction) -> Members:
     """The members' own choices."""
-    client: Easel = interaction.client
-    return client.members
+    return client_of(interaction).members
 
 
 def asker_of(interaction: Interaction) -> Asker:
@@ -81,23 +86,37 @@ def attachment_of(attachment: discord.Attachment) -> Attachment:
     return Attachment(url=attachment.url, filename=attachment.filename, size_bytes=attachment.size)
 
 
-async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> None:
-    """Take an order in and tell its member: at once if it is quick, else after "is thinking"."""
+def fields_of(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What was filled into a modal, by custom id: a text, values, or attachments."""
+    resolved = (data.get("resolved") or {}).get("attachments") or {}
+    for label in data.get("components", ()):
+        item = label.get("component") or {}
+        values = item.get("values")
+        if item.get("type") == discord.ComponentType.file_upload.value:
+            given = [resolved[value] for value in values or () if value in resolved]
+            yield item["custom_id"], [Attachment(url=a["url"], filename=a["filename"], size_bytes=int(a["size"])) for a in given]
+        elif "custom_id" in item:
+            yield item["custom_id"], values if values is not None else item.get("value")
+
+
+async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
+    """Take an order in and tell its member: at once if it is quick, else after "is thinking". None where it was refused."""
     studio = studio_of(interaction)
     task = asyncio.ensure_future(ordering)
-    done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
+    done, _pending = await asyncio.wait({task}, timeout=PATIENCE_S)
     if not done:
         await _defer(interaction, private=private)
     try:
         receipt = await asyncio.shield(task)
     except EaselError as error:
         await refuse(interaction, error.sentence)
-        return
+        return None
     message_id = None
     try:
         message_id = await _tell(interaction, receipt, private=private)
     finally:
         await studio.answered(receipt.job.id, message_id)
+    return receipt
 
 
 async def _defer(interaction: Interaction, *, private: bool) -> None:
@@ -163,7 +182,8 @@ async def sort_error(interaction: Interaction, error: BaseException) -> None:
     if sentence is None:
         fault = fault_id()
         log.error("command failed", fault=fault, exc_info=error)
-        sentence = f"Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`."
+        told = _("Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`.")
+        sentence = told.format(fault=fault)
     try:
         await refuse(interaction, sentence)
     except _UNHEARD as failure:
@@ -175,7 +195,7 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, EaselError):
         return error.sentence
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
-        return "This command has changed since Discord last heard of it. Please try again in a minute."
+        return _("This command has changed since Discord last heard of it. Please try again in a minute.")
     if isinstance(error, app_commands.MissingPermissions | app_commands.CheckFailure):
-        return "You may not use this command here."
+        return _("You may not use this command here.")
     return None

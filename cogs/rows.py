@@ -8,29 +8,30 @@ from typing import Any, Self
 
 import discord
 
+from bot.i18n import pgettext
 from bot.jobs.job import GenerationState, Job
 from bot.jobs.ladder import worth_asking_again
 
-_ID = re.compile(r"v1:(?P<action>edit|again|details|delete|cancel):(?P<job>[0-9a-z]{12}):(?P<n>[0-9])")
+_ID = re.compile(r"v1:(?P<action>edit|again|details|delete|report|cancel):(?P<job>[0-9a-z]{12}):(?P<n>[0-9])")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
-    """What a button shows."""
+    """What a button shows, beside its label."""
 
-    label: str
     emoji: str
     style: discord.ButtonStyle = discord.ButtonStyle.secondary
 
 
 LOOKS = {
-    "edit": Looks(label="Edit", emoji="✏️", style=discord.ButtonStyle.primary),
-    "again": Looks(label="Again", emoji="🔁"),
-    "details": Looks(label="Details", emoji="🔍"),
-    "delete": Looks(label="Delete", emoji="🗑️", style=discord.ButtonStyle.danger),
-    "cancel": Looks(label="Cancel", emoji="✋"),
+    "edit": Looks(emoji="✏️", style=discord.ButtonStyle.primary),
+    "again": Looks(emoji="🔁"),
+    "details": Looks(emoji="🔍"),
+    "delete": Looks(emoji="🗑️", style=discord.ButtonStyle.danger),
+    "report": Looks(emoji="🚩"),
+    "cancel": Looks(emoji="✋"),
 }
-_ENDED = ("edit", "again", "details", "delete")  # what a finished message offers
+_ENDED = ("edit", "again", "details", "delete", "report")  # what a finished message offers: a row is full with five
 
 
 class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_ID):
@@ -40,7 +41,7 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_ID):
         self.action, self.job_id = action, job_id
         looks = LOOKS[action]
         custom_id = f"v1:{action}:{job_id}:{n}"
-        super().__init__(discord.ui.Button(label=looks.label, emoji=looks.emoji, style=looks.style, custom_id=custom_id))
+        super().__init__(discord.ui.Button(label=label_of(action), emoji=looks.emoji, style=looks.style, custom_id=custom_id))
 
     @classmethod
     async def from_custom_id(cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /) -> Self:
@@ -50,15 +51,31 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_ID):
         interaction.client.dispatch("job_button", interaction, self.action, self.job_id)
 
 
+def label_of(action: str) -> str:
+    """A button's label, in the language of whoever is being answered."""
+    return {
+        "edit": pgettext("button", "Edit"),
+        "again": pgettext("button", "Again"),
+        "details": pgettext("button", "Details"),
+        "delete": pgettext("button", "Delete"),
+        "report": pgettext("button", "Report"),
+        "cancel": pgettext("button", "Cancel"),
+    }[action]
+
+
 def waiting_view(job_id: str) -> discord.ui.View:
     """Under a waiting message."""
     return _row(("cancel",), job_id)
 
 
 def ended_view(job: Job, *, pictures: int) -> discord.ui.View:
-    """Under a finished message: Edit where there is a picture, Again where the same words may succeed (another time)."""
+    """Under a finished message: Edit and Report where there is a picture, Again where the same words may succeed (another time)."""
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
-    hidden = {"edit": not pictures, "again": not pictures and bool(failures) and not worth_asking_again(failures)}
+    hidden = {
+        "edit": not pictures,
+        "again": not pictures and bool(failures) and not worth_asking_again(failures),
+        "report": not pictures or job.place.private,  # nobody else sees it
+    }
     return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
 
 

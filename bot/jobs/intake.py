@@ -49,7 +49,7 @@ class Intake:
         asker = order.asker or Asker(user_id=order.place.user_id)
         model = self._models.catalog.get(order.model or self._limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
-        params = build_params(model, order.options, order.more)
+        params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
         put_by = await self._members.put_by_so_far(asker.user_id) if order.from_tray else []
         sources = [a.source for a in order.attachments] + [put.source for put in put_by]
         await self._members.check_consent(asker, [source.owner_id for source in sources if source is not None])
@@ -59,7 +59,7 @@ class Intake:
         if not 1 <= order.count <= COUNT_MAX:
             allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
             raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
-        seed = _seed(model, order.seed, order.count)
+        seed = _seed(model, _taken_out(params, model.seed_field), order.count)
         taken = await asyncio.gather(*(self.take_reference(attachment) for attachment in order.attachments))
         job = _from(sources, self._new_job(order, model, prompt, params, seed))
         return Draft(job=job, references=(*taken, *(put.reference for put in put_by)), empties_tray=bool(put_by))
@@ -120,7 +120,7 @@ class Intake:
             size = f"{attachment.size_bytes / 1e6:.1f}"
             raise BadReference(allowed.format(name=attachment.filename, limit=f"{limit / 1e6:g}", size=size))
         try:
-            content = await self._fetcher.fetch_bytes(attachment.url, max_bytes=limit)
+            content = attachment.content or await self._fetcher.fetch_bytes(attachment.url, max_bytes=limit)
             clean = await asyncio.to_thread(pictures.clean_reference, content, max_pixels=self._limits.reference_max_pixels)
         except (PictureError, ProviderError) as error:
             raise BadReference(f"{attachment.filename}: {error.sentence}") from error
@@ -129,7 +129,7 @@ class Intake:
             content_type=clean.content_type,
             width_px=clean.width,
             height_px=clean.height,
-            url=attachment.url,
+            url=attachment.url or None,
             url_expires_at=_expiry(attachment.url),
             owner_id=attachment.source.owner_id if attachment.source else None,
         )
@@ -177,6 +177,12 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
         return None
     low, high = model.seed_range
     return random.randint(low, max(low, high - (count - 1)))
+
+
+def _taken_out(params: dict[str, Any], seed_field: str | None) -> int | None:
+    """The seed that was given, as an option or among `more`: it travels apart from the other parameters."""
+    given = params.pop(seed_field, None) if seed_field else None
+    return None if given is None else int(given)
 
 
 def _from(sources: Sequence[Source | None], job: Job) -> Job:

@@ -23,6 +23,7 @@ class Attachment:
     filename: str
     size_bytes: int
     source: Source | None = None  # None: the asker's own upload
+    content: bytes | None = field(default=None, repr=False)  # the picture itself, where no link leads to it
 
 
 @dataclass(frozen=True, kw_only=True)

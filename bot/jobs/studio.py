@@ -18,7 +18,7 @@ from bot.jobs.models import Models
 from bot.jobs.order import Attachment, Away, Limits, Order, Receipt
 from bot.jobs.pace import Bells
 from bot.quota import Bucket
-from bot.store import jobs, keepsakes, ledger, outbox
+from bot.store import history, jobs, keepsakes, ledger
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -109,8 +109,8 @@ class Studio:
             self._bells.dispatch.ring()
 
     async def taken_away(self, job_id: str) -> None:
-        """The result's message was deleted by somebody who may."""
-        await self._store.write(outbox.taken_away, job_id)
+        """The result's message was deleted by somebody who may; others that show it as well go by errands."""
+        await self._store.write(history.take_away, job_id, self._clock(), one_is_gone=True)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 

@@ -6,10 +6,28 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bot.app import House
+from bot.jobs.job import Job
 from sandbox.person import Message, Person
+from tests.jobs.conftest import eventually
 from tests.street import with_picture
 
 Ask = Callable[..., Awaitable[Message]]
+
+
+def job_id_of(message: Message) -> str:
+    """The job that a finished message shows."""
+    return str(message.buttons["Details"]["custom_id"]).split(":")[2]
+
+
+async def written_down(house: House, message: Message) -> Job:
+    """The job of a finished message, once its delivery is written down, which is just after it is shown."""
+
+    async def look() -> Job | None:
+        job = await house.studio.job(job_id_of(message))
+        return job if job.delivered_at is not None else None
+
+    return await eventually(look)
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bot.app import House
+from bot.preferences import Style
+from bot.store.tables import jobs
 from sandbox.person import Message, Person
-from tests.journeys.conftest import Ask
+from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.street import Street, street_person, with_picture
 
 
@@ -16,8 +18,17 @@ async def another(person: Person, *seen: Message) -> Message:
     return await person.message(lambda m: with_picture(m) and m.id not in known)
 
 
-async def test_a_finished_message_offers_four_things(asked: Ask) -> None:
-    assert list((await asked()).buttons) == ["Edit", "Again", "Details", "Delete"]
+async def told(person: Person, words: str) -> None:
+    """Wait for these words, for this person alone."""
+    await person.message(lambda m: m.ephemeral and words in m.content)
+
+
+async def test_a_finished_message_offers_five_things(asked: Ask) -> None:
+    assert list((await asked()).buttons) == ["Edit", "Again", "Details", "Delete", "Report"]
+
+
+async def test_a_private_message_has_nobody_to_report_it(asked: Ask) -> None:
+    assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
 
 
 async def test_again_makes_another_picture_on_the_quota_of_who_presses(house: House, ada: Person, ben: Person, asked: Ask) -> None:
@@ -28,28 +39,15 @@ async def test_again_makes_another_picture_on_the_quota_of_who_presses(house: Ho
     assert (await house.studio.statement(int(ben.id))).spent == 1_400_000
 
 
-async def test_edit_opens_a_modal_and_starts_from_the_picture(street: Street, ada: Person, asked: Ask) -> None:
-    first = await asked()
-    await ada.click(first, "Edit")
-    await ada.submit(await ada.modal(), prompt="as a watercolour")
-    second = await another(ada, first)
-    assert "as a watercolour" in second.content
-    assert "easel-" in str((await street.generations())[1]["input_image"])
-
-
-async def test_edit_of_several_pictures_asks_which_one(street: Street, ada: Person, asked: Ask) -> None:
-    first = await asked(count=3)
-    await ada.click(first, "Edit")
-    await ada.submit(await ada.modal(), prompt="as a watercolour", picture=["2"])
-    await another(ada, first)
-    assert first.attachments[2]["filename"] in str((await street.generations())[3]["input_image"])
-
-
-async def test_details_show_seed_model_options_cost_and_job(ada: Person, asked: Ask) -> None:
-    await ada.click(await asked(seed=5, steps="9"), "Details")
+async def test_details_show_all_that_is_known(house: House, ada: Person, asked: Ask) -> None:
+    first = await asked(seed=5, steps="9")
+    await written_down(house, first)
+    await ada.click(first, "Details")
     text = (await ada.message(lambda m: m.ephemeral)).text
     for part in ("**Seeds** `5`", "FLUX.2 Klein 4B", "`num_inference_steps=9`", "**Cost** 1.4 credits", "**Job** `"):
         assert part in text
+    for time in ("**Asked** <t:", "**Waited** ", "**In the making** ", "**Delivered** <t:"):
+        assert time in text
 
 
 async def test_the_requester_and_a_moderator_may_delete_and_others_not(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
@@ -71,28 +69,85 @@ async def test_the_cancel_button_belongs_to_the_requester_and_moderators(street:
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_the_message_menu_edits_anybodys_picture(street: Street, ada: Person, ben: Person, asked: Ask) -> None:
-    data = await ada.fetch((await asked()).attachments[0]["url"])
-    said = await ben.say("look what I found", files=(ben.upload("found.png", data),))
-    await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == said))
-    await ada.submit(await ada.modal(), prompt="in winter")
-    await ada.message(lambda m: "in winter" in m.content and with_picture(m))
-    assert "found.png" in str((await street.generations())[1]["input_image"])
-
-
-async def test_a_modal_takes_further_references(street: Street, ada: Person, asked: Ask) -> None:
+async def test_again_is_private_for_those_who_want_it_so(house: House, ada: Person, asked: Ask) -> None:
     first = await asked()
-    data = await ada.fetch(first.attachments[0]["url"])
-    await ada.click(first, "Edit")
-    await ada.submit(await ada.modal(), prompt="both", references=[ada.upload("more.png", data)])
-    await another(ada, first)
-    assert len(str((await street.generations())[1]["input_image"]).split(",")) == 2
+    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    await ada.click(first, "Again")
+    assert (await another(ada, first)).ephemeral
 
 
-async def test_the_message_menu_on_a_message_without_pictures_says_what_it_needs(ada: Person, ben: Person) -> None:
-    said = await ben.say("just words")
-    await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == said))
-    assert "no attached picture" in (await ada.message(lambda m: m.ephemeral)).content
+# --- Details ---------------------------------------------------------------------------------------------------------
+
+
+async def test_details_name_the_seeds_of_all_pictures(ada: Person, asked: Ask) -> None:
+    await ada.click(await asked(count=3, seed=5), "Details")
+    assert "**Seeds** `5`, `6`, `7`" in (await ada.message(lambda m: m.ephemeral)).text
+
+
+async def test_details_name_one_s_own_style(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    ink = Style(name="Ink", suffix="black ink on paper")
+    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
+    first = await asked(prompt="a red fox, black ink on paper")
+    await ada.click(first, "Details")
+    await ben.click(await ben.message(with_picture), "Details")
+    assert "**Style** Ink" in (await ada.message(lambda m: m.ephemeral)).text
+    assert "**Style**" not in (await ben.message(lambda m: m.ephemeral)).text
+
+
+# --- Report ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_report_goes_to_the_moderators_once(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    for answer in ("Thank you", "once is enough"):
+        await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
+        await ben.submit(await ben.modal(), reason="too red")
+        await told(ben, answer)
+    (report,) = (await house.client.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
+
+
+async def test_nobody_reports_themselves(ada: Person, asked: Ask) -> None:
+    await ada.click(await asked(), "Report")
+    assert "your own picture" in (await ada.message(lambda m: m.ephemeral)).content
+
+
+async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: Ask) -> None:
+    await ada.click(await asked("dm"), "Report")
+    assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
+
+
+async def test_a_report_form_that_was_open_during_a_restart_is_taken(street: Street) -> None:
+    async with Person.connect(street.discord.url, "Ben") as ben:
+        async with street.house(), street_person(street, "Ada") as ada:
+            await ada.slash("generate", prompt="a red fox")
+            await ben.click(await ben.message(with_picture), "Report")
+            modal = await ben.modal()
+        async with street.house():
+            await ben.until(lambda: ben.bot_online or None)
+            await ben.submit(modal, reason="too red")
+            await ben.message(lambda m: m.ephemeral and "Thank you" in m.content)
+
+
+# --- Delete ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
+async def test_one_deletes_ones_own_where_the_bot_has_no_rights(ada: Person, asked: Ask, channel: str) -> None:
+    await ada.click(await asked(channel), "Delete")
+    await ada.until(lambda: not any(with_picture(m) for m in ada.messages(channel)) or None)
+
+
+async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+    first = await asked()
+    await house.store.write(lambda conn: conn.execute(jobs.delete()))
+    await ada.click(first, "Delete")
+    await ada.message(lambda m: m.ephemeral and "manage messages" in m.content)
+    await mo.click(await mo.message(with_picture), "Delete")
+    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+
+
+# --- a restart -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("button", ["Again", "Details", "Delete"])
@@ -109,17 +164,3 @@ async def test_buttons_work_after_a_restart(street: Street, button: str) -> None
             "Delete": lambda: not any(with_picture(m) for m in ada.messages()),
         }
         await ada.until(lambda: done[button]() or None)
-
-
-async def test_a_modal_that_was_open_during_a_restart_is_taken(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
-            await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
-            await ada.slash("generate", prompt="a red fox")
-            old = await ada.message(with_picture)
-            await ada.menu("Edit with Easel", old)
-            modal = await ada.modal()
-        async with street.house():
-            await ada.until(lambda: ada.bot_online or None)
-            await ada.submit(modal, prompt="in winter")
-            assert "in winter" in (await another(ada, old)).content

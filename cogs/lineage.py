@@ -1,0 +1,112 @@
+"""Details of a picture and its family, in a private panel that leads from relative to relative. All it needs is in its ids."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.errors import NotFound
+from bot.i18n import _, pgettext
+from bot.jobs.family import Kin
+from bot.jobs.job import Job
+from bot.preferences import Preferences
+from cogs import look, panels, reply
+from cogs.reply import Interaction, client_of, members_of, studio_of
+
+_GO = re.compile(r"v1:kin:(?P<start>[0-9a-z]{12})")  # the select: its value is the relative to go to
+_BACK = re.compile(r"v1:kin-back:(?P<start>[0-9a-z]{12})")
+_MAX_OPTIONS = 25  # of a select; Discord shows no more
+_LABEL_MAX = 100  # characters of an option
+
+
+async def show(interaction: Interaction, job: Job) -> None:
+    """Answer with the details of a job and its family, for this member alone."""
+    await panels.show(interaction, *await _panel(interaction, job, start=job.id))
+
+
+class Lineage(commands.Cog):
+    """Takes every step through a family, also in panels of an earlier run."""
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        data: Mapping[str, Any] = interaction.data or {}
+        custom_id = str(data.get("custom_id", ""))
+        go, back = _GO.fullmatch(custom_id), _BACK.fullmatch(custom_id)
+        try:
+            if go:
+                await _step(interaction, str(next(iter(data.get("values") or ()), go["start"])), start=go["start"])
+            elif back:
+                await _step(interaction, back["start"], start=back["start"])
+        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
+            await reply.sort_error(interaction, error)
+
+
+async def _step(interaction: Interaction, job_id: str, *, start: str) -> None:
+    """Show another picture in the same panel. Who could see it a moment ago may not any more."""
+    job = await studio_of(interaction).job(job_id)
+    if job_id != start and not _sees(interaction, job):
+        raise NotFound(_("That picture is private, or in a place that you do not see from here."))
+    await panels.redraw(interaction, *await _panel(interaction, job, start=start))
+
+
+async def _panel(interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
+    client, title_of = client_of(interaction), studio_of(interaction).models.title
+    kin = await client.family.of(job, partial(_sees, interaction))
+    is_mine = job.place.user_id == interaction.user.id
+    style = _style_in(await members_of(interaction).preferences(interaction.user.id), job.prompt) if is_mine else None
+    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.history.small_pictures([job])).items()}
+    parts = [*_gallery(job, tuple(small)), panels.text(look.details.details(job, title_of, style=style))]
+    if family := look.details.family(kin, title_of):
+        parts += [discord.ui.Separator(), panels.text(family)]
+    if kin.all:
+        parts.append(panels.row(_relatives(kin, start, title_of)))
+    if job.id != start:
+        parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), f"v1:kin-back:{start}", emoji="↩️")))
+    return panels.panel(*parts), [discord.File(io.BytesIO(content), filename=name) for name, content in small.items()]
+
+
+def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
+    items = [
+        discord.MediaGalleryItem(f"attachment://{name}", description=look.basics.alt(job.prompt), spoiler=job.spoiler) for name in names
+    ]
+    return [discord.ui.MediaGallery(*items)] if items else []
+
+
+def _relatives(kin: Kin, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
+    select = discord.ui.Select[Any](custom_id=f"v1:kin:{start}", placeholder=pgettext("select placeholder", "Go to a relative"))
+    for other in kin.all[:_MAX_OPTIONS]:
+        arrow, word = look.details.relation(kin, other)
+        label = " ".join(other.prompt.split())[:_LABEL_MAX]
+        select.add_option(label=label, value=other.id, description=f"{word} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
+    return select
+
+
+def _sees(interaction: Interaction, job: Job) -> bool:
+    """Whether this member may know of a job: their own, or one that stands where they can read."""
+    place, member = job.place, interaction.user
+    if place.user_id == member.id:
+        return True
+    if place.private or place.guild_id != interaction.guild_id:
+        return False
+    if place.channel_id == interaction.channel_id:
+        return True
+    guild = interaction.client.get_guild(place.guild_id) if place.guild_id else None
+    channel = guild.get_channel_or_thread(place.channel_id) if guild else None
+    if channel is None or not isinstance(member, discord.Member) or (isinstance(channel, discord.Thread) and channel.is_private()):
+        return False
+    return bool(channel.permissions_for(member).view_channel)
+
+
+def _style_in(chosen: Preferences, prompt: str) -> str | None:
+    """The member's own style whose words stand around this prompt."""
+    for style in chosen.styles:
+        prefix, suffix = style.prefix.strip(" ,"), style.suffix.strip(" ,")
+        if (prefix or suffix) and prompt.startswith(prefix) and prompt.endswith(suffix):
+            return style.name
+    return None
