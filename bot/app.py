@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,19 +31,29 @@ from bot.images.openai import OpenAi
 from bot.images.oxen import Oxen
 from bot.images.provider import Provider, Slots
 from bot.jobs import tidy
+from bot.jobs.conduct import Conduct
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
+from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
+from bot.jobs.family import Family
+from bot.jobs.history import History
 from bot.jobs.intake import Intake
 from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.order import Limits
 from bot.jobs.pace import Bells, Locks, Pace
+from bot.jobs.privacy import Keeping, Privacy
 from bot.jobs.progress import Progress
+from bot.jobs.reactions import Reactions
+from bot.jobs.results import Results
+from bot.jobs.servers import Servers
+from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
 from bot.jobs.watch import Watch
 from bot.quota import Bucket
 from bot.store.engine import Store, open_store
+from cogs.errands import DiscordErrands
 from cogs.post import DiscordPost
 
 log = structlog.get_logger(__name__)
@@ -51,6 +61,7 @@ log = structlog.get_logger(__name__)
 _PACE = Pace()
 _RESULT_MAX_PIXELS = 100_000_000  # the largest models make pictures of a few megapixels
 _MB = 1_000_000
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +78,7 @@ class House:
     watch: Watch | None  # for the image API that has a queue
     deliver: Deliver
     progress: Progress
+    errands: Errands
     clock: Clock
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -86,13 +98,17 @@ class House:
 
     def _loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         grace_s = self.settings.stop_grace_s
-        keep_ms = int(self.settings.references_keep_days * 86_400_000)
+        keep = {
+            "references_keep_ms": int(self.settings.references_keep_days * _DAY_MS),
+            "pictures_keep_ms": int(self.settings.pictures_keep_days * _DAY_MS),
+        }
         loops = {
             "models": self.models.run(),
             "dispatch": self.dispatch.run(grace_s=grace_s),
             "deliver": self.deliver.run(grace_s=grace_s),
             "progress": self.progress.run(),
-            "tidy": tidy.run(store=self.store, references_keep_ms=keep_ms, clock=self.clock),
+            "errands": self.errands.run(grace_s=grace_s),
+            "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
         }
         return loops if self.watch is None else {**loops, "watch": self.watch.run(grace_s=grace_s)}
@@ -107,7 +123,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         Fetcher(rules=_result_rules(settings)) as result_fetcher,
-        Easel(store=store, clock=clock) as easel,
+        Easel(store=store, clock=clock, message_content=settings.message_content_intent) as easel,
     ):
         # Only now: whoever holds the store is the only process that may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
@@ -122,8 +138,27 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         limits = _limits(settings)
         intake = Intake(models=models, members=members, fetcher=reference_fetcher, limits=limits, clock=clock)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, limits=limits, bells=bells, clock=clock)
-        easel.studio, easel.members = studio, members
+        errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
+        easel.studio, easel.members, easel.errands = studio, members, errands
+        easel.family, easel.conduct = Family(store=store), Conduct(store=store, clock=clock)
+        servers = Servers(store=store, clock=clock)
+        easel.servers = servers
+        easel.reactions = Reactions(store=store, studio=studio, servers=servers, errands=errands, bells=bells, clock=clock)
+        easel.history = History(store=store, errands=errands, clock=clock)
+        easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, providers), clock=clock)
         post = DiscordPost(easel, clock=clock)
+        results = Results(
+            store=store,
+            providers=providers,
+            fetcher=result_fetcher,
+            attachments=reference_fetcher,
+            shown=post,
+            spool=spool,
+            max_bytes=int(settings.result_max_mb * _MB),
+            max_pixels=_RESULT_MAX_PIXELS,
+            clock=clock,
+        )
+        easel.results = results
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
         oxen = providers.get("oxen")
         give_up_ms = int(settings.max_generation_minutes * 60_000)
@@ -133,12 +168,10 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         )
         deliver = Deliver(
             **common,
-            providers=providers,
-            fetcher=result_fetcher,
-            post=post,
-            spool=spool,
-            result_max_bytes=int(settings.result_max_mb * _MB),
-            result_max_pixels=_RESULT_MAX_PIXELS,
+            results=results,
+            showing=Showing(store=store, results=results, post=post, clock=clock),
+            errands=errands,
+            keep_pictures=settings.pictures_keep_days > 0,
             bells=bells,
             locks=locks,
             clock=clock,
@@ -153,7 +186,8 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             dispatch=dispatch,
             watch=watch,
             deliver=deliver,
-            progress=Progress(**common, post=post, locks=locks),
+            progress=Progress(**common, post=post, locks=locks, clock=clock),
+            errands=errands,
             clock=clock,
         )
 
@@ -240,6 +274,14 @@ def _desks(settings: Settings, providers: Mapping[str, Provider], pace: Pace, cl
         )
         for name, provider in providers.items()
     }
+
+
+def _keeping(settings: Settings, providers: Iterable[str]) -> Keeping:
+    return Keeping(
+        references_days=settings.references_keep_days,
+        pictures_days=settings.pictures_keep_days,
+        services=tuple(TITLES.get(name, name) for name in providers),
+    )
 
 
 def _nobody(_provider_id: str) -> None:

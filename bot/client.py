@@ -20,25 +20,47 @@ from discord.state import ConnectionState
 from bot import i18n
 from bot.clock import Clock
 from bot.errors import StartError
+from bot.jobs.conduct import Conduct
+from bot.jobs.errands import Errands
+from bot.jobs.family import Family
+from bot.jobs.history import History
 from bot.jobs.members import Members
+from bot.jobs.privacy import Privacy
+from bot.jobs.reactions import Reactions as ReactionService
+from bot.jobs.results import Results
+from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
 from bot.store import keepsakes
 from bot.store.engine import Store
-from cogs import reply
+from cogs import reply, usage
 from cogs.about import About
 from cogs.account import Account
 from cogs.buttons import Buttons
 from cogs.create import Create
+from cogs.describe import Describe
+from cogs.history import HistoryCog
+from cogs.lineage import Lineage
 from cogs.menus import MENUS
 from cogs.modals import Modals
+from cogs.presets import Presets
+from cogs.privacy import MyData
+from cogs.privacy import Privacy as PrivacyCog
+from cogs.reactions import Reactions
+from cogs.report import Reports
 from cogs.rows import JobButton
+from cogs.settings import Settings
+from cogs.style import Styles
 from cogs.translator import Languages, Translator
+from cogs.tray import Tray
 
 log = structlog.get_logger(__name__)
 
 _CLOSING_S = 5.0
 _KEEPSAKE = "commands"
-_COGS = (Create, Account, About, Buttons, Modals, Languages)
+_COGS: tuple[type[commands.Cog], ...] = (
+    *(Create, Account, About, HistoryCog, Settings, Styles, Tray, PrivacyCog, MyData),
+    *(Buttons, Modals, Lineage, Reports, Describe, Presets, Languages),
+)
 
 
 def point_at(*, api_url: str, gateway_url: str) -> None:
@@ -52,9 +74,12 @@ discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
-def intents() -> discord.Intents:
-    """No privileged ones: interactions bring everything that commands, menus and buttons need."""
-    return discord.Intents(guilds=True)
+def intents(*, message_content: bool = False) -> discord.Intents:
+    """Interactions bring everything that commands, menus and buttons need, and reactions are not privileged either.
+
+    `message_content` is: what other people post is shown to those alone whom Discord's portal, and the operator, allow it.
+    """
+    return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
 
 
 class Tree(app_commands.CommandTree[Any]):
@@ -80,7 +105,7 @@ async def furnish(bot: commands.Bot) -> None:
     bot.add_dynamic_items(JobButton)
     for cog in _COGS:
         await bot.add_cog(cog())
-    for menu in MENUS:
+    for menu in (*MENUS, *usage.MENUS):
         bot.tree.add_command(menu)
 
 
@@ -96,13 +121,21 @@ class Easel(commands.Bot):
 
     studio: Studio
     members: Members
+    errands: Errands
+    family: Family
+    conduct: Conduct
+    results: Results
+    history: History
+    privacy: Privacy
+    servers: Servers
+    reactions: ReactionService
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, clock: Clock, message_content: bool = False) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
             tree_cls=Tree,
-            intents=intents(),
+            intents=intents(message_content=message_content),
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
@@ -116,6 +149,7 @@ class Easel(commands.Bot):
         """Everything is ready before the first event: `on_ready` would come seconds after the first command."""
         await asyncio.to_thread(i18n.load)
         await furnish(self)
+        await self.add_cog(Reactions(self))
         await self.tree.set_translator(Translator(self.tree))
         await self.sync_commands(always=False)
 
@@ -133,7 +167,10 @@ class Easel(commands.Bot):
         try:
             await self.connect(reconnect=True)
         except discord.PrivilegedIntentsRequired:
-            raise StartError("Discord refuses the intents; switch them on at the Bot page of your application.") from None
+            raise StartError(
+                "Discord refuses the message content intent; switch it on at the Bot page of your application, or set"
+                " MESSAGE_CONTENT_INTENT to false."
+            ) from None
 
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord, if they changed since the last time; whether that was done."""

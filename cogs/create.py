@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.errors import EaselError
+from bot.errors import InvalidRequest
 from bot.images.ideas import Idea
 from bot.jobs.job import Kind
-from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Order
-from cogs import look, reply
-from cogs.reply import Interaction, studio_of
+from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
+from bot.preferences import STYLE_NAME_MAX
+from cogs import look, reply, suggest
+from cogs.panels import everywhere
+from cogs.reply import Interaction, asker_of, members_of, studio_of
 
 Text = app_commands.Range[str, 1, 100]
 Prompt = app_commands.Range[str, 1, PROMPT_MAX]
 Count = app_commands.Range[int, 1, COUNT_MAX]
+Saved = app_commands.Range[str, 1, STYLE_NAME_MAX]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _IMAGES = ("image", "image1", "image2", "image3", "image4")
@@ -26,6 +29,7 @@ _CHOSEN = tuple(idea for idea in Idea if idea is not Idea.SEED)  # options that 
 _DESCRIPTIONS = {
     "prompt": "What the picture should show, in words",
     "model": "Which model makes it",
+    "style": "One of your saved styles, to be put around the prompt",
     "aspect_ratio": "Its shape, such as 16:9",
     "count": "How many pictures",
     "seed": "The same seed and words give the same picture",
@@ -36,43 +40,20 @@ _DESCRIPTIONS = {
     "resolution": "How large it is",
     "strength": "How much an edit changes: 0 keeps it, 1 makes it anew",
     "more": "Anything else the model takes, as name=value",
-    "private": "Only you see it",
-    "spoiler": "Hidden until clicked",
-    "image": "The picture to change",
+    "private": "Only you see it; your /settings decide if you leave this out",
+    "spoiler": "Hidden until clicked; your /settings decide if you leave this out",
+    "image": "The picture to change; what is in your tray if you leave this out",
     **dict.fromkeys(_IMAGES[1:], "A reference picture"),
 }
-
-
-async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-    """The models whose name contains what was typed, with their price."""
-    try:
-        models = studio_of(interaction).models.catalog.search(typed)
-    except EaselError:
-        return []
-    return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:100], value=model.id) for model in models]
-
-
-def suggest(idea: Idea) -> Callable[[Interaction, str], Any]:
-    """What the chosen model allows for this idea, with its default."""
-
-    async def suggestions(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        studio = studio_of(interaction)
-        try:
-            model = studio.models.catalog.get(getattr(interaction.namespace, "model", None) or studio.default_model)
-        except EaselError:
-            return []
-        return [app_commands.Choice(name=choice.name, value=choice.value) for choice in model.choices(idea, typed)]
-
-    return suggestions
 
 
 def explained(*names: str) -> Callable[[Command], Command]:
     """Describe a command's options, and connect those that complete themselves."""
 
     def apply(command: Command) -> Command:
-        completing = {str(idea): suggest(idea) for idea in _CHOSEN}
+        completing = {str(idea): suggest.idea(idea) for idea in _CHOSEN}
         described = app_commands.describe(**{name: text for name, text in _DESCRIPTIONS.items() if name in names})(command)
-        return app_commands.autocomplete(model=suggest_model, **completing)(described)
+        return app_commands.autocomplete(model=suggest.model, style=suggest.style, **completing)(described)
 
     return apply
 
@@ -81,12 +62,14 @@ class Create(commands.Cog):
     """The two commands. Their options are declared by the signatures and read in one place, `_order`."""
 
     @app_commands.command(description="Make a picture from words, and from reference pictures if you like")
+    @everywhere
     @explained(*(name for name in _DESCRIPTIONS if name != "image"))
     async def generate(
         self,
         interaction: Interaction,
         prompt: Prompt,
         model: Text | None = None,
+        style: Saved | None = None,
         aspect_ratio: Text | None = None,
         count: Count = 1,
         seed: int | None = None,
@@ -101,19 +84,22 @@ class Create(commands.Cog):
         image2: discord.Attachment | None = None,
         image3: discord.Attachment | None = None,
         image4: discord.Attachment | None = None,
-        private: bool = False,
-        spoiler: bool = False,
+        private: bool | None = None,
+        spoiler: bool | None = None,
     ) -> None:
-        await _order(interaction, Kind.GENERATE)
+        wanted = await _order(interaction, Kind.GENERATE)
+        await reply.order(interaction, studio_of(interaction).order(wanted), private=wanted.place.private)
 
     @app_commands.command(description="Change a picture in words")
+    @everywhere
     @explained(*(name for name in _DESCRIPTIONS if name != "image1"))
     async def edit(
         self,
         interaction: Interaction,
         prompt: Prompt,
-        image: discord.Attachment,
+        image: discord.Attachment | None = None,
         model: Text | None = None,
+        style: Saved | None = None,
         aspect_ratio: Text | None = None,
         count: Count = 1,
         seed: int | None = None,
@@ -127,25 +113,43 @@ class Create(commands.Cog):
         image2: discord.Attachment | None = None,
         image3: discord.Attachment | None = None,
         image4: discord.Attachment | None = None,
-        private: bool = False,
-        spoiler: bool = False,
+        private: bool | None = None,
+        spoiler: bool | None = None,
     ) -> None:
-        await _order(interaction, Kind.EDIT)
+        wanted = await _order(interaction, Kind.EDIT)
+        put_by = len(await members_of(interaction).put_by_so_far(interaction.user.id))
+        ordering = _with_tray(studio_of(interaction).order(wanted), put_by)
+        if await reply.order(interaction, ordering, private=wanted.place.private) and put_by:
+            await reply.say(interaction, f"🗃️ {look.account.from_tray(put_by)}")
 
 
-async def _order(interaction: Interaction, kind: Kind) -> None:
-    given = vars(interaction.namespace)
-    private = bool(given.get("private"))
-    wanted = Order(
+async def _order(interaction: Interaction, kind: Kind) -> Order:
+    """What was asked for. The member's own settings decide what the options leave open."""
+    given: Mapping[str, Any] = vars(interaction.namespace)
+    chosen = await members_of(interaction).preferences(interaction.user.id)
+    private, spoiler = given.get("private"), given.get("spoiler")
+    return Order(
         kind=kind,
         prompt=given["prompt"],
         model=given.get("model"),
+        style=given.get("style"),
         options={idea: given.get(str(idea)) for idea in _CHOSEN},
         more=given.get("more") or "",
         count=given.get("count") or 1,
         seed=given.get("seed"),
         attachments=[reply.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None],
-        spoiler=bool(given.get("spoiler")),
-        place=reply.place_of(interaction, private=private),
+        from_tray=kind is Kind.EDIT,
+        spoiler=chosen.spoiler if spoiler is None else spoiler,
+        asker=asker_of(interaction),
+        place=reply.place_of(interaction, private=chosen.private if private is None else private),
     )
-    await reply.order(interaction, studio_of(interaction).order(wanted), private=private)
+
+
+async def _with_tray(ordering: Awaitable[Receipt], put_by: int) -> Receipt:
+    """Where an order is refused, its member should not have forgotten what came with it."""
+    try:
+        return await ordering
+    except InvalidRequest as error:
+        if not put_by:
+            raise
+        raise InvalidRequest(f"{error.sentence} {look.account.with_tray(put_by)}") from error

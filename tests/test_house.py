@@ -58,7 +58,15 @@ SHARED_BY_COGS = {
     "cogs.reply",
     "cogs.rows",
     "cogs.modals",
-}  # texts, answers, buttons, forms
+    "cogs.sending",
+    "cogs.sources",
+    "cogs.lineage",
+    "cogs.report",
+    "cogs.acknowledge",
+    "cogs.gestures",
+    "cogs.panels",
+    "cogs.suggest",
+}  # texts, answers, buttons, forms, sending in the background, the pictures in a message, details, reports, panels, suggestions
 KNOWS_SANDBOX = {"bot.demo"}
 TRANSLATING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}  # and how many of their arguments are texts
 READS_ENVIRONMENT = {"bot.config", "bot.demo"}  # the demo makes the environment of its two processes

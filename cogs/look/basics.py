@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from discord.utils import escape_markdown, escape_mentions
 
+from bot.i18n import _, ngettext
 from bot.images.catalog import ModelInfo
 from bot.quota import in_credits
 
@@ -23,29 +24,27 @@ def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
 
 def alt(prompt: str) -> str:
     """A picture's description for those who cannot see it."""
-    return f"Picture made from the words: {' '.join(prompt.split())}"[:ALT_MAX]
+    return _("Picture made from the words: {words}").format(words=" ".join(prompt.split()))[:ALT_MAX]
 
 
 def price(model: ModelInfo) -> str:
     """What one picture costs."""
-    return "no price per picture" if model.price_microcredits is None else f"{amount_of(model.price_microcredits)} a picture"
+    if model.price_microcredits is None:
+        return _("no price per picture")
+    amount = in_credits(model.price_microcredits, up=True)
+    return ngettext("{amount} credit a picture", "{amount} credits a picture", _how_many(amount)).format(amount=amount)
 
 
 def amount_of(micro: int) -> str:
     """An amount of microcredits, in words."""
     amount = in_credits(micro, up=True)
-    return f"{amount} credit" if amount == "1" else f"{amount} credits"
+    return ngettext("{amount} credit", "{amount} credits", _how_many(amount)).format(amount=amount)
 
 
 def seconds(ms: int | None) -> str:
     """A duration in milliseconds, roughly."""
     seconds = max(1, round((ms or 0) / 1000))
-    return f"{seconds} s" if seconds < 100 else f"{round(seconds / 60)} min"
-
-
-def plural(count: int, word: str) -> str:
-    """`word` for `count` of them."""
-    return word if count == 1 else f"{word}s"
+    return _("{count} s").format(count=seconds) if seconds < 100 else _("{count} min").format(count=round(seconds / 60))
 
 
 def meter(available: int, held: int, size: int, *, width: int = 20) -> str:
@@ -53,3 +52,8 @@ def meter(available: int, held: int, size: int, *, width: int = 20) -> str:
     left = max(0, min(width, available * width // max(size, 1)))
     kept = max(0, min(width - left, -(-held * width // max(size, 1))))
     return "`" + "█" * left + "▒" * kept + "░" * (width - left - kept) + "`"
+
+
+def _how_many(amount: str) -> int:
+    """For the right form of a word beside an amount, which may be a part of one."""
+    return 1 if amount == "1" else 2

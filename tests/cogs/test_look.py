@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.images.catalog import Catalog
-from bot.jobs.deliver import Answer
 from bot.jobs.job import GenerationState
+from bot.jobs.showing import Answer
 from cogs import look
 from tests.jobs.make import generation, new_job
 

@@ -1,0 +1,77 @@
+"""Panels: private answers in Components V2 that change in place. What is pressed in them carries all it needs in its id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import discord
+from discord import app_commands
+
+from cogs.reply import Interaction
+
+ACCENT = discord.Colour(0xC8553D)
+_NOBODY = discord.AllowedMentions.none()
+
+Part = discord.ui.Item[Any]
+Command = TypeVar("Command")
+
+
+def everywhere(command: Command) -> Command:
+    """For a command that works in servers, direct messages and group chats, also where only the member brought the bot."""
+    installed = app_commands.allowed_installs(guilds=True, users=True)(command)
+    return app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)(installed)
+
+
+def panel(*parts: Part) -> discord.ui.LayoutView:
+    """A view of these parts in one frame. It takes no presses itself, so the library keeps nothing of it."""
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(discord.ui.Container(*parts, accent_colour=ACCENT))
+    view.stop()
+    return view
+
+
+def text(*lines: str) -> Part:
+    """Lines of text; empty ones are left out."""
+    return discord.ui.TextDisplay("\n".join(filter(None, lines)))
+
+
+def row(*items: Part) -> Part:
+    """Up to five buttons, or one select menu."""
+    return discord.ui.ActionRow(*items)
+
+
+def button(
+    label: str,
+    custom_id: str,
+    *,
+    emoji: str | None = None,
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+    disabled: bool = False,
+) -> Part:
+    """A button whose press is taken by its id."""
+    return discord.ui.Button(label=label, custom_id=custom_id, emoji=emoji, style=style, disabled=disabled)
+
+
+def pressed(interaction: Interaction) -> tuple[str, list[str]]:
+    """The id of what was pressed or chosen in a message, and the chosen values; no id for interactions of other kinds."""
+    if interaction.type is not discord.InteractionType.component:
+        return "", []
+    data: Mapping[str, Any] = interaction.data or {}
+    return str(data.get("custom_id", "")), list(data.get("values") or ())
+
+
+async def show(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:
+    """A new panel that only this member sees."""
+    if interaction.response.is_done():
+        await interaction.followup.send(view=view, files=list(files), ephemeral=True, allowed_mentions=_NOBODY)
+    else:
+        await interaction.response.send_message(view=view, files=list(files), ephemeral=True, allowed_mentions=_NOBODY)
+
+
+async def redraw(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:
+    """The panel that was pressed, changed in place, with these files alone."""
+    if interaction.response.is_done():
+        await interaction.edit_original_response(view=view, attachments=list(files), allowed_mentions=_NOBODY)
+    else:
+        await interaction.response.edit_message(view=view, attachments=list(files), allowed_mentions=_NOBODY)

@@ -1,0 +1,51 @@
+"""/tray: the references that a member put by for the next edit."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.i18n import pgettext
+from bot.images import pictures
+from cogs import look, panels, reply
+from cogs.panels import button, everywhere, panel, row, text
+from cogs.reply import Interaction, members_of
+
+_EMPTY = "v1:tray:clear"
+
+
+@everywhere
+class Tray(commands.GroupCog, group_name="tray", group_description="The pictures that you put by for your next edit"):
+    """Two commands, and the button that does the same as one of them."""
+
+    @app_commands.command(description="What is in your tray")
+    async def show(self, interaction: Interaction) -> None:
+        put_by = await members_of(interaction).put_by_so_far(interaction.user.id)
+        small = [await asyncio.to_thread(pictures.thumbnail, each.reference.content) for each in put_by]
+        names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
+        view = panel(text(look.account.tray(len(small))))
+        if small:
+            gallery = discord.ui.MediaGallery[discord.ui.LayoutView](*(discord.MediaGalleryItem(f"attachment://{name}") for name in names))
+            view = panel(text(look.account.tray(len(small))), gallery, row(button(pgettext("button", "Empty it"), _EMPTY, emoji="🗑️")))
+        await panels.show(
+            interaction, view, [discord.File(io.BytesIO(each), filename=name) for each, name in zip(small, names, strict=True)]
+        )
+
+    @app_commands.command(description="Empty your tray")
+    async def clear(self, interaction: Interaction) -> None:
+        await reply.say(interaction, look.account.emptied(await members_of(interaction).clear_tray(interaction.user.id)))
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        custom_id, _values = panels.pressed(interaction)
+        if custom_id != _EMPTY:
+            return
+        try:
+            await members_of(interaction).clear_tray(interaction.user.id)
+            await panels.redraw(interaction, panel(text(look.account.tray(0))))
+        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
+            await reply.sort_error(interaction, error)
