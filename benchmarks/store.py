@@ -25,8 +25,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.quota import MICRO, Bucket
-from bot.store import ledger
 from bot.store.engine import migrate, open_store
+from bot.store.payment import own, pay
 
 TASKS = 50
 ROUNDS = 4
@@ -97,7 +97,7 @@ async def engine_alone(path: Path, result: Result) -> None:
 
     async def hold(job_id: str) -> None:
         async with engine.begin() as conn:
-            await conn.run_sync(ledger.hold, account="engine", bucket=_BUCKET, amounts=[(job_id, 0, 1)], now=0)
+            await conn.run_sync(pay, own(1, _BUCKET), [(job_id, 0, 1)], 0)
 
     try:
         await under_load(result, hold)
@@ -109,7 +109,7 @@ async def this_store(path: Path, result: Result) -> None:
     async with open_store(f"sqlite:///{path}") as store:
 
         async def hold(job_id: str) -> None:
-            await store.write(ledger.hold, account="store", bucket=_BUCKET, amounts=[(job_id, 0, 1)], now=0)
+            await store.write(pay, own(2, _BUCKET), [(job_id, 0, 1)], 0)
 
         await under_load(result, hold)
 

@@ -75,6 +75,10 @@ def _invite(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
+    if arguments.ledger:
+        from bot import doctor_ledger
+
+        return DONE if asyncio.run(doctor_ledger.prove(settings, show=lambda finding: print(finding, flush=True))) else WRONG
     from bot import doctor
 
     return DONE if asyncio.run(doctor.examine(settings, show=lambda finding: print(finding, flush=True))) else WRONG
@@ -119,10 +123,15 @@ _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one where that is taken)"},
     "--verbose": {"action": "store_true", "help": "show the bot's log"},
 }
+_DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "--ledger": {"action": "store_true", "help": "only prove that every credit is accounted for; may be run beside the bot"},
+}
 VERBS = (
     _Verb(name="run", does="run the bot until it is stopped", go=_run),
     _Verb(name="demo", does="try the bot in a local Discord, without any account", go=_demo, options=_DEMO_OPTIONS),
-    _Verb(name="doctor", does="check settings, database, Discord and the image APIs, and say what to do", go=_doctor),
+    _Verb(
+        name="doctor", does="check settings, database, Discord and the image APIs, and say what to do", go=_doctor, options=_DOCTOR_OPTIONS
+    ),
     _Verb(name="invite", does="print the addresses that bring the bot to a server or to your account", go=_invite),
     _Verb(name="sync", does="register the bot's commands with Discord", go=_sync),
     _Verb(name="migrate", does="bring the database to this version's schema", go=_migrate),

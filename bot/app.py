@@ -30,7 +30,7 @@ from bot.images.made import Fetch
 from bot.images.openai import OpenAi
 from bot.images.oxen import Oxen
 from bot.images.provider import Provider, Slots
-from bot.jobs import tidy
+from bot.jobs import sponsors, tidy
 from bot.jobs.conduct import Conduct
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
@@ -109,6 +109,7 @@ class House:
             "progress": self.progress.run(),
             "errands": self.errands.run(grace_s=grace_s),
             "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
+            "sponsorships": sponsors.run(store=self.store, clock=self.clock),
             **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
         }
         return loops if self.watch is None else {**loops, "watch": self.watch.run(grace_s=grace_s)}

@@ -1,9 +1,13 @@
-"""Pure arithmetic of credits: buckets that refill continuously. Amounts are integers, in microcredits; times are Unix milliseconds."""
+"""Pure arithmetic of credits: buckets that refill continuously, limits that do not, months, and what credits are in money.
+
+Amounts are integers, in microcredits; times are Unix milliseconds.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 MICRO = 1_000_000  # microcredits in a credit
 DAY_MS = 86_400_000
@@ -15,6 +19,20 @@ class Bucket:
 
     size: int
     refill_per_day: int
+
+
+EMPTY = Bucket(size=0, refill_per_day=0)  # holds what others put in, and nothing else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A fixed amount that all that is held and spent counts against; nothing flows back."""
+
+    size: int
+
+    def left(self, *, held: int, spent: int) -> int:
+        """What can still be spent; nothing where more than the size is spent already, because it was larger once."""
+        return max(0, self.size - held - spent)
 
 
 def available_at(bucket: Bucket, *, available: int, held: int, as_of: int, now: int) -> int:
@@ -52,6 +70,32 @@ def _reaches(bucket: Bucket, level: int, *, available: int, as_of: int, now: int
 def microcredits(amount: float) -> int:
     """An amount of credits in microcredits, a fraction of one rounded up."""
     return int((Decimal(str(amount)) * MICRO).to_integral_value(ROUND_CEILING))
+
+
+def from_usd(dollars: float | Decimal, credit_usd: float) -> int:
+    """How many microcredits a sum in US dollars pays for, rounded down: a budget is never exceeded by a rounding."""
+    return int((Decimal(str(dollars)) / Decimal(str(credit_usd)) * MICRO).to_integral_value(ROUND_FLOOR))
+
+
+def in_usd(micro: int, credit_usd: float) -> Decimal:
+    """An amount of microcredits in US dollars, exactly."""
+    return Decimal(micro) * Decimal(str(credit_usd)) / MICRO
+
+
+def month_of(now: int) -> str:
+    """The month in UTC, as "2026-11"."""
+    return f"{_utc(now):%Y-%m}"
+
+
+def next_month(now: int) -> int:
+    """When the next month begins in UTC, in Unix ms."""
+    day = _utc(now)
+    year, month = divmod(12 * day.year + day.month, 12)  # months are counted from 1: this is the next one's, from 0
+    return int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp()) * 1000
+
+
+def _utc(now: int) -> datetime:
+    return datetime.fromtimestamp(now / 1000, tz=UTC)
 
 
 def in_credits(micro: int, *, up: bool = False) -> str:

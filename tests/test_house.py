@@ -28,6 +28,7 @@ ROOMS = {
     "bot.demo": ("doors", 6),
     "bot.doctor": ("doors", 6),
     "bot.doctor_images": ("doors", 6),
+    "bot.doctor_ledger": ("doors", 6),
     "bot.example": ("doors", 6),
     "bot.findings": ("doors", 6),
     "bot.messages": ("doors", 6),

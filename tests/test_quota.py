@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.quota import DAY_MS, MICRO, Bucket, affordable_at, available_at, full_at, microcredits
+from bot.quota import (
+    DAY_MS,
+    MICRO,
+    Bucket,
+    Limit,
+    affordable_at,
+    available_at,
+    from_usd,
+    full_at,
+    in_usd,
+    microcredits,
+    month_of,
+    next_month,
+)
 from bot.quota import in_credits as written
 
 amounts = st.integers(0, 1_000_000 * MICRO)
@@ -99,3 +114,27 @@ def test_prices_are_written_rounded_up(micro: int, text: str) -> None:
 @pytest.mark.parametrize(("amount", "micro"), [(20, 20_000_000), (1.4, 1_400_000), (0.1, 100_000), (0.0000001, 1), (0, 0)])
 def test_credits_become_whole_microcredits(amount: float, micro: int) -> None:
     assert microcredits(amount) == micro
+
+
+@pytest.mark.parametrize(("held", "spent", "left"), [(0, 0, 10), (3, 4, 3), (5, 5, 0), (5, 9, 0)])
+def test_a_limit_counts_what_is_held_and_spent(held: int, spent: int, left: int) -> None:
+    assert Limit(size=10).left(held=held, spent=spent) == left
+
+
+@pytest.mark.parametrize(("dollars", "credit_usd", "micro"), [(5, 0.01, 500 * MICRO), (0.1, 0.3, 333_333), (0, 0.01, 0)])
+def test_a_budget_in_money_is_never_rounded_up(dollars: float, credit_usd: float, micro: int) -> None:
+    assert from_usd(dollars, credit_usd) == micro
+    assert in_usd(micro, credit_usd) <= Decimal(str(dollars))
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001  hypothesis adds the zone
+def test_a_month_ends_where_the_next_begins(moment: datetime) -> None:
+    now = int(moment.timestamp()) * 1000
+    after = next_month(now)
+    assert now < after <= now + 31 * DAY_MS
+    assert month_of(after - 1) == month_of(now) < month_of(after)
+
+
+def test_december_is_followed_by_january() -> None:
+    december = int(datetime(2026, 12, 31, 23, tzinfo=UTC).timestamp()) * 1000
+    assert (month_of(december), month_of(next_month(december))) == ("2026-12", "2027-01")

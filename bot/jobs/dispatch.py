@@ -16,7 +16,7 @@ from bot.images.desk import Desk
 from bot.images.provider import Accepted, Report
 from bot.jobs import parcel
 from bot.jobs.fair import Caps, choose
-from bot.jobs.job import Failure, Generation, GenerationState, Outcome
+from bot.jobs.job import Failure, Generation, GenerationState, Lane, Outcome
 from bot.jobs.ladder import failed, failure_of
 from bot.jobs.pace import Bells, Crew, Pace
 from bot.jobs.standin import stand_in
@@ -112,6 +112,8 @@ class Dispatch:
         """Only what has its turn is marked as being sent: what is marked may have been paid."""
         await self._desk(generation).take_turn()
         if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), model=generation.model):
+            if generation.lane is Lane.FREE:
+                self._bells.dispatch.ring()  # the next of the slow lane may be chosen now
             await self._send(generation)
 
     async def _send(self, generation: Generation) -> None:
@@ -252,6 +254,7 @@ def _without(busy: frozenset[Hashable], queue: Queue) -> Queue:
         running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in in_hand),
         running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in in_hand),
         running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in in_hand),
+        slow_turns=frozenset(g.provider for g in in_hand if g.lane is Lane.FREE),
     )
 
 

@@ -1,4 +1,8 @@
-"""Who is served next: a pure choice from the queue, the same for every restart."""
+"""Who is served next: a pure choice from the queue, the same for every restart.
+
+The slow lane is for members who are out of credit. It moves only while no paying picture could be sent, one picture for each provider
+at a time: whoever pays waits behind one of these at the most.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.jobs.job import Generation
+from bot.jobs.job import Generation, Lane
 from bot.store.jobs import Queue
 
 
@@ -22,31 +26,48 @@ class Caps:
 def choose(queue: Queue, caps: Caps, places: Mapping[str, int]) -> list[Generation]:
     """The generations to send now: fewest running of their server first, then of their member, then the oldest.
 
-    `places` are those of each provider that can be asked now; what belongs to any other waits.
+    `places` are those of each provider that can be asked now; what belongs to any other waits. In the slow lane the member with the
+    fewest pictures of late comes first.
     """
-    users, servers, providers = Counter(queue.running_by_user), Counter(queue.running_by_server), Counter(queue.running_by_provider)
-    free = caps.total - users.total()
-    left = list(queue.waiting)
-    chosen: list[Generation] = []
-    while free > len(chosen):
-        fit = [
-            g
-            for g in left
-            if users[g.user_id] < caps.per_user
-            and providers[g.provider] < places.get(g.provider, 0)
-            and (g.guild_id is None or servers[g.guild_id] < caps.per_server)
-        ]
-        if not fit:
-            break
-        best = min(fit, key=lambda g: (_served(g, users, servers), users[g.user_id], g.created_at, g.job_id, g.n))
-        left.remove(best)
-        chosen.append(best)
-        users[best.user_id] += 1
-        servers[best.guild_id] += 1
-        providers[best.provider] += 1
-    return chosen
+    taken = _Taken(queue, caps, places)
+    for lane in Lane:  # the paid one first, to its end
+        left = [g for g in queue.waiting if g.lane is lane]
+        while fit := [g for g in left if taken.has_room_for(g)]:
+            best = min(fit, key=taken.rank)
+            left.remove(best)
+            taken.add(best)
+    return taken.chosen
 
 
-def _served(generation: Generation, users: Counter[int], servers: Counter[int | None]) -> int:
-    """How many are running in its server; a member's direct messages are a server of one."""
-    return users[generation.user_id] if generation.guild_id is None else servers[generation.guild_id]
+class _Taken:
+    """Who has how many under way, while the choice goes on."""
+
+    def __init__(self, queue: Queue, caps: Caps, places: Mapping[str, int]) -> None:
+        self.chosen: list[Generation] = []
+        self._caps, self._places, self._past_use = caps, places, queue.past_use
+        self._users, self._servers = Counter(queue.running_by_user), Counter(queue.running_by_server)
+        self._providers = Counter(queue.running_by_provider)
+        self._slow = set(queue.slow_turns)  # providers where one of the slow lane is about to be sent
+
+    def has_room_for(self, g: Generation) -> bool:
+        return (
+            self._users.total() < self._caps.total
+            and self._users[g.user_id] < self._caps.per_user
+            and self._providers[g.provider] < self._places.get(g.provider, 0)
+            and (g.guild_id is None or self._servers[g.guild_id] < self._caps.per_server)
+            and (g.lane is Lane.PAID or g.provider not in self._slow)
+        )
+
+    def rank(self, g: Generation) -> tuple[int, int, int, int, str, int]:
+        """The lowest is next. A member's direct messages are a server of one."""
+        past = self._past_use.get(g.user_id, 0) + self._users[g.user_id] if g.lane is Lane.FREE else 0
+        served = self._users[g.user_id] if g.guild_id is None else self._servers[g.guild_id]
+        return past, served, self._users[g.user_id], g.created_at, g.job_id, g.n
+
+    def add(self, g: Generation) -> None:
+        self.chosen.append(g)
+        self._users[g.user_id] += 1
+        self._servers[g.guild_id] += 1
+        self._providers[g.provider] += 1
+        if g.lane is Lane.FREE:
+            self._slow.add(g.provider)

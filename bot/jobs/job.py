@@ -49,6 +49,11 @@ class Failure(StrEnum):
     UNUSABLE = "unusable"  # what was made is no picture
 
 
+class Lane(StrEnum):
+    PAID = "paid"  # a bucket, a pool or a sponsor pays the price
+    FREE = "free"  # out of credit: what the pool has to spare pays, when no paying picture waits
+
+
 ENDED = frozenset({GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED})
 
 _NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {
@@ -174,6 +179,10 @@ class Generation:
     failure: Failure | None = None
     error: str | None = None  # why there is no picture; beside a success: why it proved unusable
     cancel_requested: bool = False
+    account: str = ""  # who pays; chosen when the job is taken in
+    budget: str | None = None  # the account of a server's budget that is charged beside it
+    lane: Lane = Lane.PAID
+    refunded_at: int | None = None  # Unix ms; the price of a made picture went back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +228,8 @@ class Job:
 
     @property
     def spent(self) -> int:
-        """Microcredits that the job has cost so far; a picture that proved unusable was given back."""
-        return sum(g.price for g in self.succeeded if g.error is None)
+        """Microcredits that the job has cost so far, without what was given back."""
+        return sum(g.price for g in self.succeeded if g.refunded_at is None)
 
 
 def job_state(generations: Iterable[GenerationState]) -> JobState:

@@ -20,6 +20,8 @@ from bot.jobs.pace import Bells
 from bot.quota import Bucket
 from bot.store import history, jobs, keepsakes, ledger
 from bot.store.engine import Store
+from bot.store.payment import own
+from bot.store.purse import user_account
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +129,7 @@ class Studio:
 
     async def statement(self, user_id: int) -> ledger.Statement:
         """The member's bucket now, and its last ledger lines."""
-        account = ledger.user_account(user_id)
+        account = user_account(user_id)
         return await self._store.read(ledger.statement, account=account, bucket=self._limits.bucket, now=self._clock())
 
     async def waiting_for(self, job: Job) -> Receipt:
@@ -163,9 +165,10 @@ class Studio:
     async def _take_in(self, draft: Draft) -> Receipt:
         job = draft.job
         self._unanswered[job.id] = self._clock()
-        limits: dict[str, Any] = {"bucket": self._limits.bucket, "max_waiting": self._limits.max_waiting}
+        payment = own(job.place.user_id, self._limits.bucket)
+        limits: dict[str, Any] = {"payment": payment, "max_waiting": self._limits.max_waiting}
         try:
-            await self._store.write(jobs.add, job, draft.references, **limits, empties_tray=draft.empties_tray, now=job.created_at)
+            job = await self._store.write(jobs.add, job, draft.references, **limits, empties_tray=draft.empties_tray, now=job.created_at)
             log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
             return await self.waiting_for(job)
         except BaseException:

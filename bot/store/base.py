@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Table
+from sqlalchemy import BigInteger, Connection, Table, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -92,3 +92,12 @@ def _say_if_failed(done: asyncio.Future[T]) -> None:
 def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`, in the dialect of `conn`."""
     return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def take_turn(conn: Connection, key: int) -> None:
+    """Until this transaction ends, others that take the turn of the same `key` (an id of Discord's) wait.
+
+    For what is counted before it is written: rows that are not there yet cannot be locked. SQLite has one writer anyway.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(literal(key, BigInteger))))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from bot.errors import StartError
+from bot.store import postgres, sqlite
 from bot.store.base import Store, upsert
 from bot.store.migrate import Migration
 from bot.store.postgres import open_postgres
 from bot.store.sqlite import open_sqlite
 
-__all__ = ["Migration", "Store", "migrate", "open_store", "upsert"]
+__all__ = ["Migration", "Store", "migrate", "open_store", "read_beside", "upsert"]
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -29,6 +35,17 @@ async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
         raise StartError("DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name.")
     async with opening as store:
         yield store
+
+
+async def read_beside(url: str, op: Callable[[Connection], T]) -> T:
+    """One read of the store at `url`, at the newest schema; also while another process has it open, which does not notice.
+
+    Raises StartError.
+    """
+    name = url.removeprefix("sqlite://")
+    reading = postgres.reading(url) if name == url else sqlite.reading(name.removeprefix("/"))
+    async with reading as conn:
+        return await conn.run_sync(op)
 
 
 async def migrate(url: str) -> Migration:

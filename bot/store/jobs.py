@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import TooManyWaiting
@@ -18,16 +18,20 @@ from bot.jobs.job import (
     GenerationState,
     Job,
     JobState,
+    Lane,
     Outcome,
     Reference,
     job_state,
     sources,
 )
-from bot.quota import Bucket
-from bot.store import ledger, tray
+from bot.quota import DAY_MS
+from bot.store import ledger, tray, usage
+from bot.store.base import take_turn
+from bot.store.payment import Payment, pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
 
+PAST_USE_MS = 30 * DAY_MS  # how far back the slow lane looks
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
 
 
@@ -35,10 +39,12 @@ _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
 class Queue:
     """What dispatch needs to choose fairly."""
 
-    waiting: tuple[Generation, ...]  # oldest first
+    waiting: tuple[Generation, ...]  # oldest first, what is paid before the slow lane
     running_by_user: dict[int, int]
     running_by_server: dict[int | None, int]
     running_by_provider: dict[str, int]
+    past_use: Mapping[int, int] = field(default_factory=dict)  # pictures of the last 30 days, of members who wait in the slow lane
+    slow_turns: frozenset[str] = frozenset()  # providers where one of the slow lane has been chosen and is about to be sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,27 +62,28 @@ class Route:
 
 
 def add(
-    conn: Connection, job: Job, refs: Sequence[Reference], *, bucket: Bucket, max_waiting: int, now: int, empties_tray: bool = False
-) -> None:
-    """Write the job, its generations and references, and hold its price. Raise `OutOfCredit` or `TooManyWaiting`.
+    conn: Connection, job: Job, refs: Sequence[Reference], *, payment: Payment, max_waiting: int, now: int, empties_tray: bool = False
+) -> Job:
+    """Write the job, its generations and references, and hold its price; the job as it is kept, with who pays.
 
-    With `empties_tray` what its member had put by is used up by it.
+    With `empties_tray` what its member had put by is used up by it. Raise `OutOfCredit` or `TooManyWaiting`.
     """
-    account = ledger.user_account(job.place.user_id)
-    # The hold comes first: it locks the account, so that one member's parallel requests are counted one after another.
-    ledger.hold(conn, account=account, bucket=bucket, amounts=[(g.job_id, g.n, g.price) for g in job.generations], now=now)
+    take_turn(conn, job.place.user_id)  # one member's parallel requests are counted one after another, whoever pays for each
     waiting = _count_waiting(conn, job.place.user_id)
     if waiting + len(job.generations) > max_waiting:
         sentence = _(
             "You have {waiting} of at most {most} pictures waiting, and this asks for {more} more. Wait for one to finish or /cancel one."
         )
         raise TooManyWaiting(sentence.format(waiting=waiting, most=max_waiting, more=len(job.generations)))
+    paid = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
+    job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))
     conn.execute(insert(jobs).values(job_row(job)))
     conn.execute(insert(generations), [generation_row(g) for g in job.generations])
     if refs:
         conn.execute(insert(references), [reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
     if empties_tray:
         tray.clear(conn, job.place.user_id)
+    return job
 
 
 def answered(conn: Connection, job_id: str, message_id: int) -> None:
@@ -143,9 +150,9 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     values = {"ended_at": now, "result_url": outcome.result_url, "failure": outcome.failure, "error": outcome.error}
     if not _step(conn, job_id, n, outcome.state, **values):
         return False
-    row = conn.execute(select(generations.c.user_id, generations.c.price).where(_is(job_id, n))).one()
+    row = conn.execute(select(generations.c.account, generations.c.budget, generations.c.price).where(_is(job_id, n))).one()
     end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
-    end(conn, account=ledger.user_account(row.user_id), job_id=job_id, n=n, amount=row.price, now=now)
+    end(conn, accounts=filter(None, (row.account, row.budget)), job_id=job_id, n=n, amount=row.price, now=now)
     if outcome.content is not None:
         conn.execute(insert(pictures).values(job_id=job_id, n=n, content=outcome.content))
     _close_if_ended(conn, job_id, now)
@@ -155,11 +162,21 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
 def spoil(conn: Connection, job_id: str, n: int, error: str, now: int) -> bool:
     """A settled picture proved unusable: give the price back, once. False where that was done before, or there is no such picture."""
     made = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED)
-    row = conn.execute(select(generations.c.user_id, generations.c.price).where(made).with_for_update()).one_or_none()
+    conn.execute(update(generations).where(made).values(failure=Failure.UNUSABLE, error=error))
+    return refund(conn, job_id, n, now)
+
+
+def refund(conn: Connection, job_id: str, n: int, now: int, *, by_id: int | None = None, note: str | None = None) -> bool:
+    """Give the price of a made picture back to whoever paid, once. False where that was done before, or there is no such picture.
+
+    A server's budget gets nothing back: the image API was paid all the same.
+    """
+    paid = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED, generations.c.refunded_at.is_(None))
+    row = conn.execute(select(generations.c.account, generations.c.price).where(paid).with_for_update()).one_or_none()
     if row is None:
         return False
-    conn.execute(update(generations).where(made).values(failure=Failure.UNUSABLE, error=error))
-    return ledger.refund(conn, account=ledger.user_account(row.user_id), job_id=job_id, n=n, amount=row.price, now=now)
+    conn.execute(update(generations).where(paid).values(refunded_at=now))
+    return ledger.refund(conn, account=row.account, job_id=job_id, n=n, amount=row.price, now=now, by_id=by_id, note=note)
 
 
 def refresh_url(conn: Connection, job_id: str, n: int, url: str) -> None:
@@ -201,13 +218,16 @@ def in_state(conn: Connection, state: JobState) -> list[Job]:
 
 def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     """The waiting generations that may be sent now, and who has how many under way."""
-    waiting = read_generations(conn, and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now), limit=limit)
+    due = and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now)
+    # Each lane for itself: however many wait in the slow one, what is paid is seen.
+    paid, free = (read_generations(conn, and_(due, generations.c.lane == lane), limit=limit) for lane in (Lane.PAID, Lane.FREE))
     active = generations.c.state.in_(_ACTIVE)
     by_user = conn.execute(select(generations.c.user_id, func.count()).where(active).group_by(generations.c.user_id))
     by_provider = conn.execute(select(generations.c.provider, func.count()).where(active).group_by(generations.c.provider))
     by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
     return Queue(
-        waiting=tuple(waiting),
+        waiting=(*paid, *free),
+        past_use=usage.pictures_since(conn, {g.user_id for g in free}, now - PAST_USE_MS) if free else {},
         running_by_user=dict(by_user.all()),
         running_by_server=dict(by_server.all()),
         running_by_provider=dict(by_provider.all()),
@@ -256,8 +276,9 @@ def position(conn: Connection, job: Job) -> int:
     first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)
     if first is None:
         return 0
-    older = and_(generations.c.created_at < first.created_at, generations.c.job_id != job.id)
-    ahead = and_(generations.c.state == GenerationState.WAITING, older)
+    older = and_(generations.c.lane == first.lane, generations.c.created_at < first.created_at)
+    before = older if first.lane is Lane.PAID else or_(older, generations.c.lane == Lane.PAID)
+    ahead = and_(generations.c.state == GenerationState.WAITING, generations.c.job_id != job.id, before)
     return conn.scalar(select(func.count()).where(ahead)) or 0
 
 

@@ -1,15 +1,19 @@
 """The ledger: who may spend how much, and every line that led there. Amounts are microcredits, times Unix milliseconds.
 
-A picture's price is held when it is ordered, then settled when it was made or released when it was not. Each of these is booked
-at most once, by a line, in the transaction of whoever calls; so the account and its lines always agree, and so do money and work.
+A picture's price is held when it is ordered, on each account that it is charged to, then settled when it was made or released when
+it was not. Each of these is booked at most once, by a line, in the transaction of whoever calls; so the account and its lines always
+agree, and so do money and work.
 
-What has flowed back since an account was last held from is counted, not stored; the next hold books it as a `refill` line.
-A settled price flows back from its hold on.
+Whoever moves money locks every account it will touch, in the order of their names, before it looks at any: parallel transactions
+queue up, each sees what the one before left, and no two wait for each other.
+
+What has flowed back since an account was last held from is counted, not stored; whoever next takes from it or puts into it books it
+as a `refill` line. A settled price flows back from its hold on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -19,8 +23,10 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, sel
 
 from bot import quota
 from bot.errors import OutOfCredit
-from bot.quota import Bucket
+from bot.i18n import _
+from bot.quota import Bucket, Limit
 from bot.store.base import upsert
+from bot.store.purse import Purse
 from bot.store.tables import accounts, ledger
 
 
@@ -30,7 +36,16 @@ class Entry(StrEnum):
     HOLD = "hold"  # set aside for a picture that was ordered
     SETTLE = "settle"  # the held price was paid
     RELEASE = "release"  # the held price went back: no picture
-    REFUND = "refund"  # a paid price went back: the picture proved unusable
+    REFUND = "refund"  # a paid price went back: the picture proved unusable, or a moderator was kind
+    SIZE = "size"  # a limit was given another size
+    GRANT = "grant"  # a manager gave it, from nothing
+    REWARD = "reward"  # the server gave it, from nothing, for a picture that many liked
+    GIFT = "gift"  # between two members
+    SPONSOR = "sponsor"  # a host put it in for everyone in a thread
+    RETURN = "return"  # what was left of that went back to the host
+
+
+TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: they add up to nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +59,9 @@ class LedgerLine:
     spent: int
     job_id: str | None
     n: int | None
+    other: str | None = None  # the account at the other end
+    by_id: int | None = None  # the person who did it
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +82,19 @@ class Discrepancy:
     account: str
     booked: tuple[int, ...]  # available, held, spent as the account says
     summed: tuple[int, ...]  # the same as the lines say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """What an account has at this moment. Its row is locked until the transaction ends, so it is good for one booking."""
+
+    purse: Purse
+    available: int
+    held: int
+    spent: int
+    as_of: int
+    due: Entry | None  # the line by which `available` differs from what is booked
+    due_amount: int  # and by how much; below zero where a limit was made smaller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,54 +132,78 @@ _STEPS: Mapping[Entry, _Step] = MappingProxyType(
 )
 
 
-def user_account(user_id: int) -> str:
-    """The name of a member's own account."""
-    return f"user:{user_id}"
-
-
 # --- moving money ----------------------------------------------------------------------------------------------------
 
 
-def hold(conn: Connection, *, account: str, bucket: Bucket, amounts: Sequence[tuple[str, int, int]], now: int) -> None:
-    """Sets amounts aside, each for a (job_id, n, amount), all or none; opens the account at its first. Raises OutOfCredit.
+def lock(conn: Connection, purses: Iterable[Purse], now: int) -> dict[str, Balance]:
+    """The accounts as they are at `now`, by name, locked until the transaction ends; opened, and filled, where they are new.
 
-    The account's row stays locked until the transaction ends, so parallel holds queue up and each sees what the one before left.
+    To be called once in a transaction, with every account that it may touch.
     """
-    row = _locked(conn, account) or _opened(conn, account, bucket, now)
-    price = sum(amount for _, _, amount in amounts)
-    available = quota.available_at(bucket, available=row.available, held=row.held, as_of=row.as_of, now=now)
-    if available < price:
-        raise OutOfCredit(_too_little(bucket, price=price, available=available, held=row.held, now=now))
-    lines = [_line(Entry.REFILL, available=available - row.available)] if available > row.available else []
-    lines += [_line(Entry.HOLD, available=-amount, held=amount, job_id=job_id, n=n) for job_id, n, amount in amounts]
-    _book(conn, account, lines, now, as_of=max(row.as_of, now))
+    wanted = sorted(purses, key=lambda purse: purse.account)
+    return {purse.account: _balance(purse, _locked(conn, purse.account) or _opened(conn, purse, now), now) for purse in wanted}
 
 
-def settle(conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int) -> bool:
-    """The held `amount` is spent. False, and nothing changed, where nothing is held for it (any more)."""
-    return _move(conn, Entry.SETTLE, account=account, job_id=job_id, n=n, amount=amount, now=now)
+def hold(conn: Connection, balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> None:
+    """Sets amounts aside in each of the locked accounts, each for a (job_id, n, amount), all or none. Raises OutOfCredit."""
+    lines = [line(Entry.HOLD, available=-amount, held=amount, job_id=job_id, n=n) for job_id, n, amount in amounts]
+    for balance in balances:
+        book(conn, balance, lines, now)
 
 
-def release(conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int) -> bool:
-    """The held `amount` can be spent again. False, and nothing changed, where nothing is held for it (any more)."""
-    return _move(conn, Entry.RELEASE, account=account, job_id=job_id, n=n, amount=amount, now=now)
+def settle(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
+    """The `amount` held in each of the accounts is spent. False, and nothing changed, where nothing is held for it (any more)."""
+    return _move(conn, Entry.SETTLE, accounts, job_id=job_id, n=n, amount=amount, now=now)
 
 
-def refund(conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int) -> bool:
+def release(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
+    """The `amount` held in each of the accounts can be spent again. False, and nothing changed, where nothing is held for it (any more)."""
+    return _move(conn, Entry.RELEASE, accounts, job_id=job_id, n=n, amount=amount, now=now)
+
+
+def refund(
+    conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int, by_id: int | None = None, note: str | None = None
+) -> bool:
     """The settled `amount` can be spent again, even above the bucket's size. False where it was not settled, or refunded before."""
-    return _move(conn, Entry.REFUND, account=account, job_id=job_id, n=n, amount=amount, now=now)
+    return _move(conn, Entry.REFUND, [account], job_id=job_id, n=n, amount=amount, now=now, by_id=by_id, note=note)
+
+
+def line(
+    entry: Entry,
+    *,
+    available: int = 0,
+    held: int = 0,
+    spent: int = 0,
+    job_id: str | None = None,
+    n: int | None = None,
+    other: str | None = None,
+    by_id: int | None = None,
+    note: str | None = None,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """One line, to be booked. The same `key` is booked once in an account."""
+    about = {"job_id": job_id, "n": n, "other": other, "by_id": by_id, "note": note, "key": key}
+    return {"entry": entry, "available": available, "held": held, "spent": spent, **about}
+
+
+def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], now: int) -> None:
+    """Lines for a locked account, after what is due to it. Raises OutOfCredit where they would bring an amount below zero."""
+    due = [] if balance.due is None else [line(balance.due, available=balance.due_amount)]
+    _book(conn, balance.purse.account, [*due, *lines], now, as_of=balance.as_of)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def statement(conn: Connection, *, account: str, bucket: Bucket, now: int, lines: int = 5) -> Statement:
-    """The account at `now`, with its last `lines` lines; a full bucket where it was never touched."""
+def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: int, lines: int = 5) -> Statement:
+    """The account at `now`, with its last `lines` lines; full where it was never touched."""
     row = conn.execute(select(accounts).where(accounts.c.name == account)).one_or_none()
     if row is None:
         return Statement(available=bucket.size, held=0, spent=0, full_at=now, lines=())
-    available = quota.available_at(bucket, available=row.available, held=row.held, as_of=row.as_of, now=now)
-    full_at = quota.full_at(bucket, available=row.available, held=row.held, as_of=row.as_of, now=now)
+    full_at = None
+    if isinstance(bucket, Bucket):
+        full_at = quota.full_at(bucket, available=row.available, held=row.held, as_of=row.as_of, now=now)
+    available = _available(bucket, row, now)
     return Statement(available=available, held=row.held, spent=row.spent, full_at=full_at, lines=_lines(conn, account, lines))
 
 
@@ -173,54 +228,66 @@ def _locked(conn: Connection, account: str) -> Row[Any] | None:
     return conn.execute(_LOCK, {"name": account}).one_or_none()
 
 
-def _opened(conn: Connection, account: str, bucket: Bucket, now: int) -> Row[Any]:
-    """The account's row, made here or, at the same moment, by another transaction."""
-    empty = {"name": account, "available": 0, "held": 0, "spent": 0, "as_of": now}
+def _opened(conn: Connection, purse: Purse, now: int) -> Row[Any]:
+    """The account's row, made here or, at the same moment, by another transaction. Raises LookupError where nothing says what fills it."""
+    if purse.fills is None:
+        raise LookupError(f"there is no account {purse.account}")
+    empty = {"name": purse.account, "available": 0, "held": 0, "spent": 0, "as_of": now}
     if conn.execute(upsert(conn, accounts).values(empty).on_conflict_do_nothing()).rowcount == 1:
-        _book(conn, account, [_line(Entry.OPEN, available=bucket.size)], now, as_of=now)
-    return conn.execute(_LOCK, {"name": account}).one()
+        _book(conn, purse.account, [line(Entry.OPEN, available=purse.fills.size)], now, as_of=now)
+    return conn.execute(_LOCK, {"name": purse.account}).one()
 
 
-def _move(conn: Connection, entry: Entry, *, account: str, job_id: str, n: int, amount: int, now: int) -> bool:
+def _balance(purse: Purse, row: Row[Any], now: int) -> Balance:
+    available = row.available if purse.fills is None else _available(purse.fills, row, now)
+    due = None if available == row.available else Entry.SIZE if isinstance(purse.fills, Limit) else Entry.REFILL
+    # Where nobody knows what flows back, the time since then is still to be counted.
+    as_of = row.as_of if purse.fills is None else max(row.as_of, now)
+    due_amount = available - row.available
+    return Balance(purse=purse, available=available, held=row.held, spent=row.spent, as_of=as_of, due=due, due_amount=due_amount)
+
+
+def _available(fills: Bucket | Limit, row: Row[Any], now: int) -> int:
+    if isinstance(fills, Limit):
+        return fills.left(held=row.held, spent=row.spent)
+    return quota.available_at(fills, available=row.available, held=row.held, as_of=row.as_of, now=now)
+
+
+def _move(conn: Connection, entry: Entry, names: Iterable[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
+    """One step of a picture's money in all its accounts, or in none."""
     step = _STEPS[entry]
-    row = _locked(conn, account)  # whoever comes second sees the first one's line
-    seen = {line.entry: max(line.held, line.spent) for line in conn.execute(_LINES_OF, {"name": account, "job_id": job_id, "n": n})}
-    if row is None or step.after not in seen or seen.keys() & step.unless:
+    rows = [_locked(conn, name) for name in sorted(names)]  # whoever comes second sees the first one's lines
+    ready = [row for row in rows if row is not None and _is_due(conn, entry, row.name, job_id=job_id, n=n, amount=amount)]
+    if not ready:
         return False
-    if seen[step.after] != amount:
-        raise ValueError(f"{entry} of {amount} after a {step.after} of {seen[step.after]} for {job_id}/{n}")
-    line = _line(entry, available=step.available * amount, held=step.held * amount, spent=step.spent * amount, job_id=job_id, n=n)
-    _book(conn, account, [line], now, as_of=row.as_of)
+    if len(ready) < len(rows):
+        raise ValueError(f"{entry} of {job_id}/{n} is due in some of its accounts only")
+    amounts = {name: getattr(step, name) * amount for name in _AMOUNTS}
+    for row in ready:
+        _book(conn, row.name, [line(entry, job_id=job_id, n=n, **amounts, **about)], now, as_of=row.as_of)
     return True
 
 
-def _line(
-    entry: Entry, *, available: int = 0, held: int = 0, spent: int = 0, job_id: str | None = None, n: int | None = None
-) -> dict[str, Any]:
-    return {"entry": entry, "available": available, "held": held, "spent": spent, "job_id": job_id, "n": n}
+def _is_due(conn: Connection, entry: Entry, account: str, *, job_id: str, n: int, amount: int) -> bool:
+    step = _STEPS[entry]
+    seen = {each.entry: max(each.held, each.spent) for each in conn.execute(_LINES_OF, {"name": account, "job_id": job_id, "n": n})}
+    if step.after not in seen or seen.keys() & step.unless:
+        return False
+    if seen[step.after] != amount:
+        raise ValueError(f"{entry} of {amount} after a {step.after} of {seen[step.after]} for {job_id}/{n}")
+    return True
 
 
 def _book(conn: Connection, account: str, lines: Sequence[dict[str, Any]], now: int, *, as_of: int) -> None:
     """Lines, and the account moved by them: the only statements that change either. Refuses to bring an amount below zero."""
-    sums = {f"add_{name}": sum(line[name] for line in lines) for name in _AMOUNTS}
+    sums = {f"add_{name}": sum(each[name] for each in lines) for name in _AMOUNTS}
     if conn.execute(_ADD, {"account": account, **sums, "then": as_of}).rowcount != 1:
-        raise OutOfCredit("There is not enough credit left.")
+        raise OutOfCredit(_("There is not enough credit left."))
     if lines:
-        conn.execute(_APPEND, [{**line, "account": account, "at": now} for line in lines])
+        conn.execute(_APPEND, [{**each, "account": account, "at": now} for each in lines])
 
 
 def _lines(conn: Connection, account: str, limit: int) -> tuple[LedgerLine, ...]:
-    columns = [column for column in ledger.c if column.name not in ("id", "account")]
+    columns = [column for column in ledger.c if column.name not in ("id", "account", "key")]
     rows = conn.execute(select(*columns).where(ledger.c.account == account).order_by(ledger.c.id.desc()).limit(limit)).mappings()
     return tuple(LedgerLine(**{**row, "entry": Entry(row["entry"])}) for row in rows)
-
-
-def _too_little(bucket: Bucket, *, price: int, available: int, held: int, now: int) -> str:
-    costs = f"This costs {quota.in_credits(price, up=True)} credits and you have {quota.in_credits(available)} left"
-    on_hold = f" ({quota.in_credits(held)} more are on hold for pictures being made)" if held else ""
-    at = quota.affordable_at(bucket, available=available, as_of=now, now=now, price=price)
-    if at is not None:
-        return f"{costs}{on_hold}. There will be enough <t:{-(-at // 1000)}:R>."
-    if price > bucket.size:
-        return f"{costs}{on_hold}. Your quota never holds more than {quota.in_credits(bucket.size)}: ask for fewer or cheaper pictures."
-    return f"{costs}{on_hold}. This quota does not refill by itself; the people who run this bot can help."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import stamina
@@ -104,13 +104,33 @@ async def open_postgres(address: str, *, upgrade: bool) -> AsyncIterator[Store]:
         await lock.release()
 
 
-async def _prepare(engine: AsyncEngine, lock: OneProcess, url: URL, *, upgrade: bool) -> Migration:
-    import asyncpg  # type: ignore[import-untyped]  # it has no type information; here, because SQLite needs no asyncpg
+@asynccontextmanager
+async def reading(address: str) -> AsyncIterator[AsyncConnection]:
+    """For reading the database at `address` beside whoever holds it: changes nothing. Raises StartError."""
+    url = _url(address)
+    _lock, engine = _engines(url)
+    reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(engine.dispose)
+        with _told_in_a_sentence(url):
+            conn = await stack.enter_async_context(reads.connect())
+            await conn.run_sync(migrate.check)
+        yield conn
 
-    try:
+
+async def _prepare(engine: AsyncEngine, lock: OneProcess, url: URL, *, upgrade: bool) -> Migration:
+    with _told_in_a_sentence(url):
         await lock.ensure()
         async with engine.begin() as conn:
             return await conn.run_sync(migrate.upgrade if upgrade else migrate.check)
+
+
+@contextmanager
+def _told_in_a_sentence(url: URL) -> Iterator[None]:
+    import asyncpg  # type: ignore[import-untyped]  # it has no type information; here, because SQLite needs no asyncpg
+
+    try:
+        yield
     except (OSError, ValueError, TypeError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StartError(f"The database {_where(url)} cannot be used ({reason}); check DATABASE_URL and the server.") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
-from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Place, Reference
+from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Place, Reference
 from bot.store.tables import generations, jobs
 
 _PLACE = tuple(column.name for column in fields(Place))
@@ -22,7 +22,7 @@ def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int
 
 def _generation(row: RowMapping) -> Generation:
     failure = None if row["failure"] is None else Failure(row["failure"])
-    return Generation(**{**row, "state": GenerationState(row["state"]), "failure": failure})
+    return Generation(**{**row, "state": GenerationState(row["state"]), "failure": failure, "lane": Lane(row["lane"])})
 
 
 def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:

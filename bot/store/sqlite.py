@@ -17,10 +17,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.errors import InUse, StartError
 from bot.store import migrate
@@ -136,6 +137,26 @@ async def open_sqlite(name: str, *, upgrade: bool) -> AsyncIterator[Store]:
             yield store
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def reading(name: str) -> AsyncIterator[AsyncConnection]:
+    """For reading the file `name` beside whoever holds it: changes nothing, not even on closing. Raises StartError."""
+    path = _path(name).absolute()
+    if not path.exists():
+        raise StartError(f"There is no database at {path} yet.")
+    url = URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(url, hide_parameters=True)
+    _prepare(engine.sync_engine, _READER, begin="BEGIN")
+    try:
+        async with engine.connect() as conn:
+            try:
+                await conn.run_sync(migrate.check)
+            except DatabaseError as error:
+                raise StartError(f"The database {path} cannot be read ({error.orig}).") from error
+            yield conn
+    finally:
+        await engine.dispose()
 
 
 def _path(name: str) -> Path:

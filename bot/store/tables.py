@@ -99,8 +99,15 @@ generations = Table(
     Column("result_url", Text),
     Column("error", Text),
     Column("cancel_requested", Boolean, nullable=False),
+    # the money
+    Column("account", String(64), nullable=False),  # who pays
+    Column("budget", String(64)),  # the account of a server's budget that is charged beside it
+    Column("lane", String(8), nullable=False),
+    Column("refunded_at", BigInteger),
     Index("ix_generations_state", "state", "created_at"),
     Index("ix_generations_model", "model", "ended_at"),
+    Index("ix_generations_member", "user_id", "ended_at"),
+    Index("ix_generations_server", "guild_id", "ended_at"),
 )
 
 references = Table(
@@ -140,7 +147,7 @@ thumbnails = Table(
 accounts = Table(
     "accounts",
     metadata,
-    Column("name", String(64), primary_key=True),  # "user:<id>"; pools and servers get names of their own
+    Column("name", String(64), primary_key=True),  # `bot.store.purse` has the kinds
     Column("available", BigInteger, nullable=False),  # microcredits at `as_of`, without what has flowed back since
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
@@ -154,23 +161,49 @@ ledger = Table(
     Column("id", _RowId, primary_key=True, autoincrement=True),
     Column("account", String(64), ForeignKey("accounts.name"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("entry", String(16), nullable=False),  # open, refill, hold, settle, release
+    Column("entry", String(16), nullable=False),  # `bot.store.ledger.Entry`
     Column("available", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
     Column("job_id", String(12)),
     Column("n", Integer),
-    UniqueConstraint("job_id", "n", "entry", name="uq_ledger_once"),  # a hold, a settle and a release at most once each
+    Column("other", String(64)),  # the account at the other end of a transfer
+    Column("by_id", BigInteger),  # the person who did it
+    Column("note", Text),
+    Column("key", String(120)),  # what names a deed, so that it is done once: an interaction, a reaction
+    # A hold, a settle, a release and a refund at most once each; for each account that a picture is charged to.
+    UniqueConstraint("job_id", "n", "account", "entry", name="uq_ledger_once"),
+    UniqueConstraint("key", "account", name="uq_ledger_key"),
     Index("ix_ledger_account", "account", "id"),
     # One end only: settled or released, never both.
     Index(
         "uq_ledger_end",
         "job_id",
         "n",
+        "account",
         unique=True,
         sqlite_where=text("entry IN ('settle', 'release')"),
         postgresql_where=text("entry IN ('settle', 'release')"),
     ),
+)
+
+# Hosts who pay for everyone in a channel or thread. The money is in the account "sponsor:<id>".
+sponsorships = Table(
+    "sponsorships",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("guild_id", BigInteger),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("host_id", BigInteger, nullable=False),
+    Column("host_account", String(64), nullable=False),  # where it came from, and where the rest goes
+    Column("cap", BigInteger, nullable=False),  # microcredits put in
+    Column("opened_at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("closed_at", BigInteger),
+    Index("ix_sponsorships_channel", "channel_id", "state"),
+    Index("ix_sponsorships_state", "state", "until"),
+    Index("ix_sponsorships_host", "host_id"),
 )
 
 # Small things worth keeping between starts: the model catalogue, the hash of the registered commands.

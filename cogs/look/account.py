@@ -21,6 +21,12 @@ _LEDGER_WORDS = {
     Entry.SETTLE: N_("{amount} spent"),
     Entry.RELEASE: _GIVEN_BACK,
     Entry.REFUND: _GIVEN_BACK,
+    Entry.SIZE: N_("{amount} by a new size"),
+    Entry.GRANT: N_("{amount} granted"),
+    Entry.REWARD: N_("{amount} as a reward"),
+    Entry.GIFT: N_("{amount} as a gift"),
+    Entry.SPONSOR: N_("{amount} put in for others"),
+    Entry.RETURN: N_("{amount} back from what was put in"),
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.jobs.fair import Caps, choose
-from bot.jobs.job import Generation
+from bot.jobs.job import Generation, Lane
 from bot.store.jobs import Queue
 from tests.jobs.make import generation
 
@@ -82,6 +82,42 @@ def test_a_provider_gets_no_more_than_its_places_and_holds_up_nobody_else() -> N
 def test_what_belongs_to_a_provider_that_cannot_be_asked_waits() -> None:
     assert choose(queue((1, 10), (2, 20)), MANY, {}) == []
 
+
+# --- the slow lane ---------------------------------------------------------------------------------------------------
+
+
+def slow_lane(*users: int, past: dict[int, int] | None = None, provider: str = "oxen") -> Queue:
+    """Each waits in the slow lane in a server of its own, oldest first."""
+    free = tuple(
+        generation(job_id=f"f{at:02d}", user_id=user, guild_id=user * 10, created_at=at, lane=Lane.FREE, provider=provider)
+        for at, user in enumerate(users)
+    )
+    return replace(queue(), waiting=free, past_use=past or {})
+
+
+def test_the_slow_lane_never_comes_before_who_pays() -> None:
+    both = replace(slow_lane(8), waiting=(*slow_lane(8).waiting, *waiting((1, 10), (2, 20), (3, 30))))
+    assert chosen(both, Caps(per_user=9, per_server=9, total=3)) == [(1, 10), (2, 20), (3, 30)]
+    assert chosen(both, MANY) == [(1, 10), (2, 20), (3, 30), (8, 80)]
+
+
+def test_the_slow_lane_moves_past_who_pays_and_cannot_be_served() -> None:
+    both = replace(slow_lane(8), waiting=(*slow_lane(8).waiting, *waiting((1, 10))), running_by_user={1: 1})
+    assert chosen(both, Caps(per_user=1, per_server=9, total=9)) == [(8, 80)]
+
+
+def test_in_the_slow_lane_who_had_the_fewest_pictures_comes_first() -> None:
+    assert chosen(slow_lane(8, 9, 7, past={8: 30, 9: 2, 7: 2}), MANY) == [(9, 90)]
+
+
+def test_the_slow_lane_sends_one_picture_to_each_provider_at_a_time() -> None:
+    two = replace(slow_lane(8, 9), waiting=(*slow_lane(8, 9).waiting, *slow_lane(7, provider="oxlo").waiting))
+    room = {"oxen": 5, "oxlo": 5}
+    assert sorted(g.provider for g in choose(two, MANY, room)) == ["oxen", "oxlo"]
+    assert [g.provider for g in choose(replace(two, slow_turns=frozenset({"oxen"})), MANY, room)] == ["oxlo"]
+
+
+# --- whatever waits --------------------------------------------------------------------------------------------------
 
 _place = st.tuples(st.integers(1, 6), st.sampled_from([None, 10, 20, 30]))
 _caps = st.builds(Caps, per_user=st.integers(1, 4), per_server=st.integers(1, 6), total=st.integers(0, 10))

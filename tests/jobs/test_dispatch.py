@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import update
 
 from bot.jobs.fair import Caps
-from bot.jobs.job import GenerationState, JobState
+from bot.jobs.job import GenerationState, JobState, Lane
 from bot.jobs.pace import Pace
 from bot.store import jobs
+from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.jobs.conftest import GIVE_UP_MS, Works, eventually
 from tests.jobs.shelf import check_the_books
@@ -56,6 +58,17 @@ async def test_no_more_are_sent_than_the_caps_allow(works: Works, switchboard: S
 
 async def makes(works: Works, job_id: str, count: int) -> bool:
     return sum(g.state is GenerationState.RUNNING for g in (await works.studio.job(job_id)).generations) == count
+
+
+async def test_the_slow_lane_is_sent_after_who_pays_and_all_of_it(works: Works) -> None:
+    free = await works.order("free", count=4)
+    await works.store.write(lambda conn: conn.execute(update(generations).values(lane=Lane.FREE)))
+    paid = await works.order("paid", count=2)
+    async with works.at_work():
+        await works.until(free)
+        await works.until(paid)
+    prompts = [request.json["prompt"] for request in works.images.received("POST", "/api/ai/queue")]
+    assert (sorted(prompts[:3]), prompts[3:]) == (["free", "paid", "paid"], ["free"] * 3)  # the first three at the same time
 
 
 # --- lost answers ----------------------------------------------------------------------------------------------------

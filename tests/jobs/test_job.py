@@ -66,7 +66,7 @@ def test_a_jobs_id_fits_into_buttons_and_nonces_and_is_never_the_same() -> None:
 
 def test_a_job_costs_what_was_made_and_not_given_back() -> None:
     made = generation(n=0, state=GenerationState.SUCCEEDED, price=3)
-    spoiled = generation(n=1, state=GenerationState.SUCCEEDED, price=5, error="It is no picture.")
+    spoiled = generation(n=1, state=GenerationState.SUCCEEDED, price=5, refunded_at=9)
     job = new_job(id="job")
     assert type(job)(**{**vars(job), "generations": (made, spoiled, generation(n=2, price=7))}).spent == 3
 

@@ -11,6 +11,7 @@ from bot.quota import MICRO
 from bot.store import errands, jobs, outbox
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
+from bot.store.payment import own
 from bot.store.tables import thumbnails
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import order, run, seen
@@ -145,7 +146,7 @@ async def test_an_open_job_cannot_be_taken_away(store: Store) -> None:
 async def test_references_are_forgotten_after_their_time_and_not_before_the_answer(store: Store) -> None:
     waiting, shown = new_job(), new_job()
     for job in (waiting, shown):
-        await store.write(jobs.add, job, [PICTURE], bucket=TEN, max_waiting=8, now=1000)
+        await store.write(jobs.add, job, [PICTURE], payment=own(7, TEN), max_waiting=8, now=1000)
     await store.write(jobs.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
     await deliver(store, shown.id, now=4000)
     assert [await store.write(outbox.forget_references, before) for before in (4000, 4001)] == [0, 1]

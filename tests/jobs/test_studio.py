@@ -12,6 +12,7 @@ from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooMan
 from bot.jobs.job import JobState, Kind, Place
 from bot.jobs.order import Order
 from bot.store import jobs, keepsakes
+from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
 from tests.jobs.make import PICTURE, new_job
 from tests.jobs.paint import MADE
@@ -92,14 +93,14 @@ async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works
 
 async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
     edit = new_job(model=MODEL, kind=Kind.EDIT)
-    await works.store.write(jobs.add, edit, [PICTURE], bucket=PURSE, max_waiting=8, now=1000)
+    await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, PURSE), max_waiting=8, now=1000)
     receipt = await works.studio.again(edit.id, PLACE)
     assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
 
 
 async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
     edit = new_job(model=MODEL, kind=Kind.EDIT)
-    await works.store.write(jobs.add, edit, [], bucket=PURSE, max_waiting=8, now=1000)
+    await works.store.write(jobs.add, edit, [], payment=own(7, PURSE), max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
         await works.studio.again(edit.id, PLACE)
 

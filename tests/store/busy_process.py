@@ -12,18 +12,17 @@ from itertools import count
 from bot.errors import StartError
 from bot.jobs.job import new_job_id
 from bot.quota import MICRO, Bucket
-from bot.store import ledger
 from bot.store.engine import Store, open_store
+from bot.store.payment import own, pay
 
 TASKS = 20
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
 
 
 async def _write_for_ever(store: Store, member: int) -> None:
-    account = ledger.user_account(member)
     for now in count():
         job_id = new_job_id()
-        await store.write(ledger.hold, account=account, bucket=_BUCKET, amounts=[(job_id, 0, 1)], now=now)
+        await store.write(pay, own(member, _BUCKET), [(job_id, 0, 1)], now)
         say(job_id)
 
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import OutOfCredit, TooManyWaiting
-from bot.jobs.job import GenerationState, JobState, Outcome
+from bot.jobs.job import GenerationState, JobState, Lane, Outcome
 from bot.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine import Store
+from bot.store.payment import own
 from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import check_the_books, entries, money, order, run, seen, states
 
@@ -31,8 +32,10 @@ async def whatever_happened_the_books_are_right(store: Store) -> AsyncIterator[N
 
 async def test_a_job_is_kept_with_all_its_parts(store: Store) -> None:
     job = new_job(pictures=3)
-    await store.write(jobs.add, job, [PICTURE, replace(PICTURE, url=None)], bucket=TEN, max_waiting=8, now=1000)
-    assert await seen(store, job) == job
+    refs = [PICTURE, replace(PICTURE, url=None)]
+    kept = await store.write(jobs.add, job, refs, payment=own(7, TEN), max_waiting=8, now=1000)
+    assert {(g.account, g.budget, g.lane) for g in kept.generations} == {("user:7", None, Lane.PAID)}
+    assert await seen(store, job) == kept
     assert await store.read(jobs.references_of, job.id) == [PICTURE, replace(PICTURE, url=None)]
     assert await money(store) == (7, 3, 0)
 

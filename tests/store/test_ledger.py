@@ -16,17 +16,20 @@ from bot.quota import DAY_MS, MICRO, Bucket
 from bot.store import ledger
 from bot.store.engine import Store
 from bot.store.ledger import Discrepancy, Entry, Statement
+from bot.store.payment import own, pay
+from bot.store.purse import user_account
 from bot.store.tables import accounts
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 DAILY = Bucket(size=10 * MICRO, refill_per_day=10 * MICRO)
-ME = ledger.user_account(7)
-FIRST: dict[str, Any] = {"account": ME, "job_id": "job", "n": 0, "amount": 3 * MICRO}
+ME = user_account(7)
+FIRST: dict[str, Any] = {"accounts": [ME], "job_id": "job", "n": 0, "amount": 3 * MICRO}
+FIRST_BACK: dict[str, Any] = {"account": ME, "job_id": "job", "n": 0, "amount": 3 * MICRO}
 
 
-async def hold(store: Store, *amounts: int, bucket: Bucket = TEN, job_id: str = "job", account: str = ME, now: int = 0) -> None:
+async def hold(store: Store, *amounts: int, bucket: Bucket = TEN, job_id: str = "job", now: int = 0) -> None:
     held = [(job_id, n, amount * MICRO) for n, amount in enumerate(amounts)]
-    await store.write(ledger.hold, account=account, bucket=bucket, amounts=held, now=now)
+    await store.write(pay, own(7, bucket), held, now)
 
 
 async def state(store: Store, *, bucket: Bucket = TEN, now: int = 0) -> tuple[float, float, float]:
@@ -64,16 +67,16 @@ async def test_a_hold_is_released_once_and_never_settled_afterwards(store: Store
 
 async def test_what_was_settled_is_refunded_once(store: Store) -> None:
     await hold(store, 3)
-    assert await store.write(ledger.refund, **FIRST, now=1) is False
+    assert await store.write(ledger.refund, **FIRST_BACK, now=1) is False
     await store.write(ledger.settle, **FIRST, now=2)
-    assert [await store.write(ledger.refund, **FIRST, now=3) for _ in range(2)] == [True, False]
+    assert [await store.write(ledger.refund, **FIRST_BACK, now=3) for _ in range(2)] == [True, False]
     assert await state(store) == (10, 0, 0)
 
 
 async def test_nothing_is_settled_that_was_not_held(store: Store) -> None:
     assert await store.write(ledger.settle, **FIRST, now=1) is False
     await hold(store, 3)
-    assert await store.write(ledger.settle, **{**FIRST, "account": "user:8"}, now=1) is False
+    assert await store.write(ledger.settle, **{**FIRST, "accounts": ["user:8"]}, now=1) is False
     with pytest.raises(ValueError, match="settle of 1 after a hold of 3000000"):
         await store.write(ledger.settle, **{**FIRST, "amount": 1}, now=1)
     assert await state(store) == (7, 3, 0)
@@ -172,21 +175,25 @@ _steps = st.lists(
 )
 
 
+def _whose(end: Any, account: str) -> dict[str, Any]:
+    return {"account": account} if end is ledger.refund else {"accounts": [account]}
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_steps, st.integers(0, 10 * MICRO))
 async def test_whatever_happens_at_once_adds_up(store: Store, orders: list[tuple[int, int, list[Any], int]], refill: int) -> None:
     member = next(_members)
-    account, bucket = ledger.user_account(member), Bucket(size=10 * MICRO, refill_per_day=refill)
+    account, bucket = user_account(member), Bucket(size=10 * MICRO, refill_per_day=refill)
 
     async def order(k: int, price: int, pictures: int, ends: list[Any], at: int) -> None:
         amounts = [(f"{member}-{k}", n, price) for n in range(pictures)]
         try:
-            await store.write(ledger.hold, account=account, bucket=bucket, amounts=amounts, now=at)
+            await store.write(pay, own(member, bucket), amounts, at)
         except OutOfCredit:
             return
         for end in ends:
             await asyncio.gather(
-                *(store.write(end, account=account, job_id=job_id, n=n, amount=price, now=at) for job_id, n, price in amounts)
+                *(store.write(end, **_whose(end, account), job_id=job_id, n=n, amount=price, now=at) for job_id, n, price in amounts)
             )
 
     await asyncio.gather(*(order(k, *step) for k, step in enumerate(orders)))

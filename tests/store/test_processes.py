@@ -14,7 +14,7 @@ import stamina
 from sqlalchemy import Connection, select
 
 from bot.errors import StartError
-from bot.store import ledger
+from bot.store import books, ledger
 from bot.store.engine import Store, open_store
 from bot.store.tables import ledger as lines
 
@@ -22,9 +22,9 @@ _ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def process(url: str, *args: str) -> AsyncIterator[Process]:
-    """tests/store/busy_process.py, killed at the end without any chance to tidy up."""
-    command = (sys.executable, "-m", "tests.store.busy_process", url, *args)
+async def process(url: str, *args: str, module: str = "busy_process") -> AsyncIterator[Process]:
+    """tests/store/busy_process.py or another, killed at the end without any chance to tidy up."""
+    command = (sys.executable, "-m", f"tests.store.{module}", url, *args)
     running = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=_ROOT)
     try:
         yield running
@@ -83,3 +83,14 @@ async def test_what_was_acknowledged_survives_a_kill(database_url: str, lines_be
     async with reopened(database_url) as store:
         assert set(said) <= await store.read(holds)
         assert await store.read(ledger.audit) == []
+
+
+@pytest.mark.parametrize("lines_before", [30, *(pytest.param(n * 23, marks=pytest.mark.slow) for n in range(1, 20))])
+async def test_the_books_of_a_killed_spender_are_right(database_url: str, lines_before: int) -> None:
+    async with process(database_url, module="spending_process") as spender:
+        said = await acknowledged(spender, at_least=lines_before)
+    async with reopened(database_url) as store:
+        assert set(said) <= await store.read(holds)
+        proof = await store.read(books.prove)
+    assert proof.wrong == ()
+    assert proof.pictures >= lines_before

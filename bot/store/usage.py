@@ -1,0 +1,129 @@
+"""What was made and what it cost: read from the generations themselves. Times are Unix ms, days are UTC, amounts microcredits."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Label, and_, case, func, literal_column, select
+
+from bot import quota
+from bot.jobs.job import GenerationState
+from bot.quota import DAY_MS
+from bot.store.tables import generations
+
+
+class By(StrEnum):
+    """What rows are told apart by."""
+
+    MEMBER = "user_id"
+    MODEL = "model"
+    DAY = "day"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What belongs together; None in what it is not told apart by."""
+
+    user_id: int | None = None
+    model: str | None = None
+    day: date | None = None
+    pictures: int
+    failed: int
+    cost: int  # of the pictures, as it was paid to the image API
+    refunded: int  # of that, what was given back to those who paid
+
+    def usd(self, credit_usd: float) -> str:
+        """What the pictures cost in US dollars, to four decimals."""
+        return f"{quota.in_usd(self.cost, credit_usd):.4f}"
+
+
+_MADE = generations.c.state == GenerationState.SUCCEEDED
+_KEYS: dict[By, ColumnElement[object]] = {
+    By.MEMBER: generations.c.user_id,
+    By.MODEL: generations.c.model,
+    By.DAY: generations.c.ended_at // literal_column(str(DAY_MS), BigInteger),  # to PostgreSQL two parameters are never the same
+}
+
+
+def use(conn: Connection, guild_id: int, *, since: int, until: int, by: Collection[By] = (), user_id: int | None = None) -> list[Use]:
+    """A server's use in [since, until), the dearest first; by day: the earliest first. Of one member, where `user_id` is given."""
+    keys = [_KEYS[each].label(each) for each in By if each in by]
+    where = and_(generations.c.guild_id == guild_id, _in(since, until))
+    if user_id is not None:
+        where = and_(where, generations.c.user_id == user_id)
+    query = select(*keys, *_sums()).where(where).group_by(*(_KEYS[each] for each in By if each in by))
+    first = [key for key in keys if key.name == By.DAY]
+    found = [Use(**_read(dict(row))) for row in conn.execute(query.order_by(*first, _sums()[2].desc(), *keys)).mappings()]
+    return [each for each in found if each.pictures or each.failed]
+
+
+def leaderboard(conn: Connection, guild_id: int, *, since: int, hidden: Collection[int] = (), limit: int = 10) -> list[tuple[int, int]]:
+    """Members of a server with the most pictures since then, as (user id, pictures); without those who wish not to be listed."""
+    pictures = func.count()
+    where = and_(generations.c.guild_id == guild_id, _MADE, generations.c.ended_at >= since, generations.c.user_id.not_in(hidden))
+    query = select(generations.c.user_id, pictures).where(where).group_by(generations.c.user_id)
+    return [(user, count) for user, count in conn.execute(query.order_by(pictures.desc(), generations.c.user_id).limit(limit))]
+
+
+def pictures_since(conn: Connection, user_ids: Collection[int], since: int) -> dict[int, int]:
+    """How many pictures each of these members got since then, everywhere; without those who got none."""
+    where = and_(generations.c.user_id.in_(user_ids), _MADE, generations.c.ended_at >= since)
+    rows = conn.execute(select(generations.c.user_id, func.count()).where(where).group_by(generations.c.user_id))
+    return {user: count for user, count in rows}  # noqa: C416  rows are no pairs for the type checker
+
+
+def last_30_days(conn: Connection, user_id: int, now: int) -> int:
+    """A member's pictures of the last 30 days, everywhere."""
+    return pictures_since(conn, [user_id], now - 30 * DAY_MS).get(user_id, 0)
+
+
+def as_csv(found: Sequence[Use], *, credit_usd: float) -> str:
+    """A table for spreadsheets with a heading; ids are text there, for they have more digits than a spreadsheet's numbers."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
+    writer.writerows(_table(found, credit_usd))
+    return out.getvalue()
+
+
+def _table(found: Sequence[Use], credit_usd: float) -> Iterator[list[str]]:
+    yield [*(each.name for each in fields(Use) if each.name not in ("cost", "refunded")), "credits", "credits_refunded", "usd"]
+    for each in found:
+        keys = [f"'{each.user_id}" if each.user_id else "", _harmless(each.model or ""), each.day.isoformat() if each.day else ""]
+        amounts = [str(each.cost / quota.MICRO), str(each.refunded / quota.MICRO), each.usd(credit_usd)]
+        yield [*keys, str(each.pictures), str(each.failed), *amounts]
+
+
+def _harmless(text: str) -> str:
+    """A spreadsheet would take what begins like this for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _in(since: int, until: int) -> ColumnElement[bool]:
+    return and_(generations.c.ended_at >= since, generations.c.ended_at < until)
+
+
+def _sums() -> list[Label[int]]:
+    back = and_(_MADE, generations.c.refunded_at.is_not(None))
+    return [
+        _sum(_MADE, 1).label("pictures"),
+        _sum(generations.c.state == GenerationState.FAILED, 1).label("failed"),
+        _sum(_MADE, generations.c.price).label("cost"),
+        _sum(back, generations.c.price).label("refunded"),
+    ]
+
+
+def _sum(where: ColumnElement[bool], value: ColumnElement[int] | int) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((where, value), else_=0)), 0)
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL's sums of integers are decimals, and days are counted from 1970."""
+    whole = {name: int(row[name]) for name in ("pictures", "failed", "cost", "refunded")}
+    days = {"day": datetime.fromtimestamp(row["day"] * DAY_MS / 1000, tz=UTC).date()} if "day" in row else {}
+    return {**row, **whole, **days}

@@ -1,0 +1,57 @@
+"""A process that moves money in every way with many tasks in the store at argv[1], and prints each job once it was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from itertools import count
+from random import Random
+
+from bot.errors import Refusal
+from bot.jobs.job import GenerationState, Outcome
+from bot.quota import MICRO
+from bot.store import jobs, sponsorships, transfers
+from bot.store.engine import Store, open_store
+from bot.store.payment import Payment
+from bot.store.sponsorships import Sponsorship
+from tests.jobs.make import new_job
+from tests.store.busy_process import say
+from tests.store.purses import budget, member, order, pool, slow
+
+TASKS = 12
+THREAD = 55
+_numbers = count()
+
+
+async def _spend_for_ever(store: Store, user: int) -> None:
+    chance, me = Random(user), member(user, 20)
+    while True:
+        try:
+            await _once(store, user, chance)
+        except Refusal:
+            await store.write(transfers.grant, to=me, amount=5 * MICRO, key=f"grant {next(_numbers)}", now=0)
+
+
+async def _once(store: Store, user: int, chance: Random) -> None:
+    me, other = member(user, 20), member((user + 1) % TASKS, 20)
+    payment = Payment(payer=chance.choice([me, pool(20)]), sponsored_in=THREAD, budget=budget(1_000_000), free=slow(20))
+    job = await order(store, payment, new_job(member=user, pictures=2))
+    say(job.id)
+    await store.write(transfers.gift, giver=me, receiver=other, amount=MICRO, key=f"gift {next(_numbers)}", now=0)
+    await store.write(jobs.start, job.id, 0, 2000)
+    await store.write(jobs.settle, job.id, 0, Outcome(state=chance.choice([GenerationState.SUCCEEDED, GenerationState.FAILED])), 3000)
+    await store.write(jobs.request_cancel, job.id, 4000)
+    await store.write(jobs.refund, job.id, 0, 5000)
+    one = Sponsorship(id=f"s{next(_numbers)}", guild_id=1, channel_id=THREAD, host_id=user, cap=MICRO, until=10_000, opened_at=0)
+    await store.write(sponsorships.begin, one, host=me, now=0)
+    await store.write(sponsorships.close, one.id, 5000)
+
+
+async def _main(url: str) -> None:
+    async with open_store(url) as store, asyncio.TaskGroup() as tasks:
+        for user in range(TASKS):
+            tasks.create_task(_spend_for_ever(store, user))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1]))

@@ -1,0 +1,150 @@
+"""Random histories of everything that moves money, many at once and some torn in the middle: the books are right after each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.errors import Refusal
+from bot.jobs.job import GenerationState, Job, Outcome
+from bot.quota import MICRO, Bucket, Limit
+from bot.store import jobs, sponsorships, transfers
+from bot.store.engine import Store
+from bot.store.payment import FreeLane, Payment, monthly_budget
+from bot.store.purse import Purse, member_account, pool_account
+from bot.store.sponsorships import Sponsorship
+from tests.jobs.make import new_job
+from tests.store.purses import TornError, has, torn, wrong
+
+BUDGET = 12 * MICRO
+_servers = count(1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One deed; what the numbers mean depends on it."""
+
+    deed: str
+    who: int
+    whom: int
+    amount: int  # microcredits
+    torn_after: int | None  # statements
+
+
+@dataclass(kw_only=True)
+class Server:
+    """One server with its members, for one history."""
+
+    store: Store
+    id: int = field(default_factory=lambda: next(_servers))
+    jobs: list[Job] = field(default_factory=list)
+    numbers: count[int] = field(default_factory=count)
+
+    def member(self, user: int) -> Purse:
+        return Purse(account=member_account(self.id, user), fills=Bucket(size=4 * MICRO, refill_per_day=MICRO))
+
+    @property
+    def pool(self) -> Purse:
+        return Purse(account=pool_account(self.id), fills=Bucket(size=5 * MICRO, refill_per_day=0))
+
+    async def does(self, step: Step) -> None:
+        """One step as its deed says; that it is refused or torn is part of life."""
+        with suppress(Refusal, TornError):
+            await getattr(self, step.deed)(step)
+
+    async def write(self, step: Step, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if step.torn_after is None:
+            return await self.store.write(op, *args, **kwargs)
+        return await self.store.write(torn, step.torn_after, op, *args, **kwargs)
+
+    async def order(self, step: Step) -> None:
+        payer = self.member(step.who) if step.who else self.pool
+        budget, free = monthly_budget(self.id, BUDGET, 0), FreeLane(pool=self.pool, reserve=MICRO)
+        payment = Payment(payer=payer, budget=budget, free=free, sponsored_in=self.id + step.whom % 2)
+        job = new_job(pictures=1 + step.whom % 3, price=step.amount // 2)
+        self.jobs.append(await self.write(step, jobs.add, job, (), payment=payment, max_waiting=100_000, now=step.amount))
+
+    async def end(self, step: Step) -> None:
+        if self.jobs:
+            job = self.jobs[step.whom % len(self.jobs)]
+            states = (GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED)
+            await self.store.write(jobs.start, job.id, 0, step.amount)
+            await self.write(step, jobs.settle, job.id, 0, Outcome(state=states[step.who % 3]), step.amount)
+
+    async def cancel(self, step: Step) -> None:
+        if self.jobs:
+            await self.write(step, jobs.request_cancel, self.jobs[step.whom % len(self.jobs)].id, step.amount)
+
+    async def refund(self, step: Step) -> None:
+        if self.jobs:
+            await self.write(step, jobs.refund, self.jobs[step.whom % len(self.jobs)].id, 0, step.amount)
+
+    async def grant(self, step: Step) -> None:
+        to = self.member(step.who) if step.who else self.pool
+        await self.write(step, transfers.grant, to=to, amount=step.amount, key=f"{self.id} {next(self.numbers)}", now=step.amount)
+
+    async def gift(self, step: Step) -> None:
+        """Its key is one of few, so that many come twice."""
+        ends = {"giver": self.member(step.who), "receiver": self.member(step.whom)}
+        await self.write(step, transfers.gift, **ends, amount=step.amount, key=f"{self.id} {step.who} {step.whom}", now=step.amount)
+
+    async def sponsor(self, step: Step) -> None:
+        one = Sponsorship(
+            id=f"{self.id}-{step.whom}",
+            guild_id=self.id,
+            channel_id=self.id + step.whom % 2,
+            host_id=step.who,
+            cap=step.amount + 1,
+            until=4 * MICRO,
+            opened_at=0,
+        )
+        await self.write(step, sponsorships.begin, one, host=self.member(step.who), now=0)
+
+    async def close(self, step: Step) -> None:
+        await self.write(step, sponsorships.close, f"{self.id}-{step.whom}", step.amount)
+
+
+_deeds = ("order", "order", "order", "end", "end", "cancel", "refund", "grant", "gift", "sponsor", "close")
+_step = st.builds(
+    Step,
+    deed=st.sampled_from(_deeds),
+    who=st.integers(0, 3),
+    whom=st.integers(0, 5),
+    amount=st.integers(0, 4 * MICRO),
+    torn_after=st.none() | st.integers(0, 12),
+)
+_history = st.lists(st.lists(_step, min_size=1, max_size=8), min_size=1, max_size=4)
+
+
+_ON_ONE_STORE: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+
+
+@settings(max_examples=30, **_ON_ONE_STORE)
+@given(_history)
+async def test_whatever_is_done_at_once_and_torn_the_books_are_right(store: Store, history: list[list[Step]]) -> None:
+    await live(store, history)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, **_ON_ONE_STORE)
+@given(_history)
+async def test_whatever_is_done_the_books_are_right_at_length(store: Store, history: list[list[Step]]) -> None:
+    await live(store, history)
+
+
+async def live(store: Store, history: list[list[Step]]) -> None:
+    """One history in a server of its own."""
+    server = Server(store=store)
+    for at_once in history:
+        await asyncio.gather(*(server.does(step) for step in at_once))
+        assert await wrong(store) == ()
+    _left, held, spent = await has(store, Purse(account=monthly_budget(server.id, BUDGET, 0).purse.account, fills=Limit(size=BUDGET)))
+    assert held + spent <= BUDGET / MICRO
