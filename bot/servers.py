@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.moderation.policy import Policy
+
 PRESETS_MAX = 20  # as many different reactions as a message takes
 PRESET_NAME_MAX = 40  # characters
 PRESET_PROMPT_MAX = 1000  # characters
@@ -59,6 +61,7 @@ class ServerSettings(_Document):
     """A server's choices; the defaults are what a new server gets."""
 
     presets: tuple[Preset, ...] = Field(default=STARTING_PRESETS, max_length=PRESETS_MAX)
+    policy: Policy = Policy()
 
     def preset(self, emoji: str) -> Preset | None:
         """The preset that this reaction runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, and_, delete, select
 
 from bot.store.base import upsert
 from bot.store.tables import reports
@@ -24,6 +24,9 @@ class Report:
     guild_id: int | None = None
     job_id: str | None = None
     author_id: int | None = None  # whose picture it is
+    counts: bool = True  # towards the quorum: its member may flag
+    outcome: str | None = None  # "upheld" or "failed", once a case was decided
+    case_id: int | None = None
 
 
 def add(conn: Connection, report: Report) -> bool:
@@ -32,9 +35,15 @@ def add(conn: Connection, report: Report) -> bool:
     return conn.execute(upsert(conn, reports).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
+def take_back(conn: Connection, message_id: int, user_id: int) -> bool:
+    """A member takes a report back that no case was decided by. False where there is none."""
+    mine = and_(reports.c.message_id == message_id, reports.c.user_id == user_id, reports.c.outcome.is_(None))
+    return conn.execute(delete(reports).where(mine)).rowcount == 1
+
+
 def about(conn: Connection, author_id: int, guild_id: int, *, limit: int = 5) -> list[Report]:
-    """What was reported about a member's pictures in a server, newest first."""
-    those = and_(reports.c.author_id == author_id, reports.c.guild_id == guild_id)
+    """What was reported about a member's pictures in a server and is not decided, newest first."""
+    those = and_(reports.c.author_id == author_id, reports.c.guild_id == guild_id, reports.c.outcome.is_(None))
     query = select(reports).where(those).order_by(reports.c.at.desc(), reports.c.id.desc()).limit(limit)
     return [_report(row) for row in conn.execute(query).mappings()]
 

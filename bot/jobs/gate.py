@@ -1,0 +1,83 @@
+"""The gate of the house: gathers what the rules of a server look at, and asks them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot.asker import Asker
+from bot.clock import Clock
+from bot.i18n import _
+from bot.jobs.servers import Servers
+from bot.moderation import gate
+from bot.moderation.gate import Block, Pass, PromptBlocked, Question, Spot, Wish
+from bot.moderation.policy import Policy
+from bot.moderation.prompts import Judge, compile_rules
+from bot.moderation.rules import PromptRules
+from bot.moderation.sections import Offence
+from bot.store import conduct
+from bot.store.conduct import BlockRow
+from bot.store.engine import Store
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admitted:
+    """A request that the rules let in, and the rules that did."""
+
+    passed: Pass
+    policy: Policy
+
+
+class Gate:
+    """Asks the rules of the server that a request comes from; outside of servers those of one that decided nothing."""
+
+    def __init__(self, *, store: Store, servers: Servers, title_of: Callable[[str], str], clock: Clock) -> None:
+        self._store = store
+        self._servers = servers
+        self._title_of = title_of
+        self._clock = clock
+        self._judges: dict[int | None, tuple[PromptRules, Judge]] = {}  # compiled once for each change of a server's rules
+
+    async def admit(self, asker: Asker, spot: Spot, wish: Wish) -> Admitted:
+        """Raise a `Refusal` with the sentence of the first rule that says no; a blocked prompt leaves a strike."""
+        now = self._clock()
+        policy = (await self._servers.settings(spot.guild_id)).policy
+        block = await self._store.read(conduct.blocked, spot.guild_id, asker.user_id, now)
+        question = Question(
+            asker=asker,
+            spot=spot,
+            wish=wish,
+            policy=policy,
+            judge=await self.judge(spot.guild_id, policy.prompts),
+            block=_as_told(block),
+            now=now,
+            title_of=self._title_of,
+        )
+        try:
+            return Admitted(passed=await asyncio.to_thread(gate.check, question), policy=policy)
+        except PromptBlocked:
+            if spot.guild_id is not None:
+                await self._store.write(conduct.strike, spot.guild_id, asker.user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=now)
+            log.info("prompt blocked", user=asker.user_id, guild=spot.guild_id)
+            raise
+
+    async def judge(self, guild_id: int | None, rules: PromptRules) -> Judge:
+        """The server's rules for prompts, ready to judge."""
+        known = self._judges.get(guild_id)
+        if known is None or known[0] is not rules:
+            known = (rules, await asyncio.to_thread(compile_rules, rules))
+            self._judges[guild_id] = known
+        return known[1]
+
+
+def _as_told(block: BlockRow | None) -> Block | None:
+    """A block as its member hears of it."""
+    if block is None:
+        return None
+    appeal = _("You may appeal once: the message about it has a button.") if block.case_id is not None else ""
+    return Block(until=block.until, reason=_(block.reason), appeal=appeal)
