@@ -175,6 +175,7 @@ class Generation:
     not_before: int = 0  # Unix ms; do not send or look before this
     ended_at: int | None = None
     result_url: str | None = None
+    running_limit: int | None = None  # pictures of its member made at a time, as their roles allow; None: the operator's limit
     uncertain: int = 0  # how often an answer was lost that could not be looked up
     failure: Failure | None = None
     error: str | None = None  # why there is no picture; beside a success: why it proved unusable
@@ -203,6 +204,9 @@ class Job:
     origin_channel_id: int | None = None  # where the picture stands that this one was made from
     origin_message_id: int | None = None
     reaction: str | None = None  # the emoji that asked for it, on the origin
+    flagged: str | None = None  # why its prompt was flagged: a rule, or a category of the moderations endpoint
+    needs_check: bool = False  # its prompt is to be looked at by the moderations endpoint before it is sent
+    age_restricted: bool = False  # the channel it was asked for in
     ping_promised: bool = False  # it takes long: its member was promised to be called when it is there
     cancel_requested_at: int | None = None
     delivered_at: int | None = None

@@ -77,9 +77,7 @@ class Interactions:
         resolver = self._resolver(person_id, channel)
         return await self._choose_command(person_id, channel, command, resolver, target_id=resolver.user(user_id))
 
-    async def _choose_command(
-        self, person_id: int, channel: Channel, command: JSON, resolver: Resolver, *, target_id: str
-    ) -> Interaction:
+    async def _choose_command(self, person_id: int, channel: Channel, command: JSON, resolver: Resolver, *, target_id: str) -> Interaction:
         data = {**_named(command), "target_id": target_id, **resolver.block()}
         return await self._ask(Asked.COMMAND, person_id, channel, data, installs=command["integration_types"])
 
@@ -98,9 +96,7 @@ class Interactions:
         opened = self._open_modal(person_id, interaction_id)
         resolver = self._resolver(person_id, opened.channel)
         data = components.fill(opened.modal, fields, resolver)
-        record = await self._ask(
-            Asked.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source, after=opened.interaction_id
-        )
+        record = await self._ask(Asked.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source, after=opened.interaction_id)
         if self._modals.pop(interaction_id, None) is not None:
             self._push(person_id, {"event": "closed", "interaction_id": str(interaction_id)})
         return record
@@ -129,9 +125,7 @@ class Interactions:
         self, kind: Asked, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None, **origin: Any
     ) -> Interaction:
         """`origin` is what `World.open_interaction` asks about installations."""
-        record, payload = self._world.open_interaction(
-            kind, person_id=person_id, channel=channel, data=data, message=source, **origin
-        )
+        record, payload = self._world.open_interaction(kind, person_id=person_id, channel=channel, data=data, message=source, **origin)
         waiter = self._waiting[record.id] = asyncio.get_running_loop().create_future()
         self._world.announce("INTERACTION_CREATE", payload)
         try:

@@ -9,6 +9,7 @@ from bot.jobs.family import Aspect, Change, Family, changes
 from bot.jobs.job import Job
 from bot.store import jobs
 from bot.store.engine import Store
+from bot.store.payment import own
 from tests.jobs.make import SUCCEEDED, TEN, new_job
 
 
@@ -38,7 +39,7 @@ def test_the_same_request_has_no_changes() -> None:
 async def made(store: Store, **more: Any) -> Job:
     """A job with its picture."""
     job = new_job(**more)
-    await store.write(jobs.add, job, (), bucket=TEN, max_waiting=50, now=1000)
+    await store.write(jobs.add, job, (), payment=own(7, TEN), max_waiting=50, now=1000)
     await store.write(jobs.start, job.id, 0, 1000)
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 1000)
     return job
@@ -61,6 +62,6 @@ async def test_jobs_without_a_parent_are_no_siblings(store: Store) -> None:
 async def test_the_unseen_are_counted_and_those_without_a_picture_are_not(store: Store) -> None:
     parent = await made(store)
     await made(store, parent_id=parent.id, member=8)
-    await store.write(jobs.add, new_job(parent_id=parent.id), (), bucket=TEN, max_waiting=50, now=1000)  # still waits
+    await store.write(jobs.add, new_job(parent_id=parent.id), (), payment=own(7, TEN), max_waiting=50, now=1000)  # still waits
     kin = await Family(store=store).of(parent, lambda job: job.place.user_id == 7)
     assert (kin.all, kin.left_out) == ((), 1)

@@ -9,6 +9,7 @@ from bot.jobs.job import Job, Place
 from bot.quota import MICRO
 from bot.store import jobs, outbox, record, reports
 from bot.store.engine import Store
+from bot.store.payment import own
 from bot.store.record import Sum
 from bot.store.reports import Report
 from tests.jobs.make import FAILED, SUCCEEDED, TEN, new_job
@@ -19,7 +20,7 @@ ADA, BEN, HERE, ELSEWHERE = 7, 8, 1, 2
 async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, private: bool = False, guild_id: int = HERE) -> Job:
     """A job of Ada's that ended so."""
     job = new_job(now=now, place=Place(user_id=ADA, channel_id=5, guild_id=guild_id, private=private))
-    await store.write(jobs.add, job, (), bucket=TEN, max_waiting=50, now=now)
+    await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=now)
     await store.write(jobs.start, job.id, 0, now)
     await store.write(jobs.settle, job.id, 0, outcome, now)
     return job
