@@ -41,7 +41,12 @@ PERMISSIONS = (
     Permission(name="Send Messages", bit=1 << 11, without="where the waiting message was deleted, the picture goes to direct messages"),
     Permission(name="Send Messages in Threads", bit=1 << 38, without="the same is so in threads"),
     Permission(name="Attach Files", bit=1 << 15, without="pictures that take over 15 minutes cannot be attached there"),
-    Permission(name="Read Message History", bit=1 << 16, without="a post whose answer was lost is not found again and may come twice"),
+    Permission(
+        name="Read Message History",
+        bit=1 << 16,
+        without="reactions to pictures do nothing, and a post whose answer was lost may come twice",
+    ),
+    Permission(name="Add Reactions", bit=1 << 6, without="a request by reaction is not acknowledged"),
 )
 NEEDED = functools.reduce(or_, (permission.bit for permission in PERMISSIONS))
 

@@ -46,15 +46,16 @@ class DiscordErrands:
         await self._message(errand).delete()
 
     async def _mark(self, errand: Errand, _job: Job | None) -> None:
-        """One mark of ours, in place of those before."""
-        message, sign = self._message(errand), CAME if errand.data["made"] else NONE_CAME
+        """One mark of ours, in place of those before; none for what was taken back."""
+        message, sign = self._message(errand), {True: CAME, False: NONE_CAME, None: None}[errand.data["made"]]
         for other in set(MARKS) - {sign}:
             try:
                 await message.remove_reaction(other, discord.Object(self._own_id))
             except discord.HTTPException as error:
                 if error.code != _NO_SUCH_EMOJI:
                     raise
-        await message.add_reaction(sign)
+        if sign is not None:
+            await message.add_reaction(sign)
 
     async def _ping(self, errand: Errand, job: Job | None) -> None:
         """In the job's channel, as a reply to the result; directly where it is private or the channel is closed."""

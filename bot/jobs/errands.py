@@ -43,9 +43,10 @@ def after_delivery(job: Job, *, came: bool, direct: bool | None, tell: bool, now
     """
     place = job.place
     common: dict[str, Any] = {"due_at": now, "user_id": place.user_id, "job_id": job.id}
-    if job.reaction is not None and place.reply_to is not None:
-        yield Errand(kind=ErrandKind.MARK, **common, data={"channel_id": place.channel_id, "message_id": place.reply_to, "made": came})
     taken_back = job.cancel_requested_at is not None and not came
+    if job.reaction is not None and place.reply_to is not None:
+        made = None if taken_back else came
+        yield Errand(kind=ErrandKind.MARK, **common, data={"channel_id": place.channel_id, "message_id": place.reply_to, "made": made})
     if direct is not False or taken_back:
         return
     if job.ping_promised:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from bot.clock import Clock
-from bot.quota import Bucket
-from bot.store import erasing, keepsakes, outbox, tray
+from bot.gestures import STARS, plain
+from bot.quota import DAY_MS, Bucket
+from bot.store import erasing, keepsakes, outbox, reactions, tray
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 3600
-_DAY_MS = 86_400_000
+_REACTIONS_KEEP_MS = 30 * DAY_MS  # long after anybody would give the same one again
 
 
 async def run(*, store: Store, references_keep_ms: int, pictures_keep_ms: int, bucket: Bucket, clock: Clock) -> None:
     """Once at the start, then every hour, until cancelled."""
     while True:
         now = clock()
-        references = await store.write(outbox.forget_references, now - references_keep_ms)
-        pictures = await store.write(outbox.forget_pictures, now - pictures_keep_ms)
-        forms = await store.write(keepsakes.forget, "tray:", now - _DAY_MS)
-        trays = await store.write(tray.forget, now - _DAY_MS)
-        left = await store.write(erasing.forget_unfinished) + await store.write(erasing.forget_refilled, bucket, now)
-        if references or pictures or forms or trays or left:
-            log.info("tidied", references=references, pictures=pictures, forms=forms, trays=trays, left=left)
+        sweeps: dict[str, Callable[[Connection], int]] = {
+            "references": partial(outbox.forget_references, before=now - references_keep_ms),
+            "pictures": partial(outbox.forget_pictures, before=now - pictures_keep_ms),
+            "forms": partial(keepsakes.forget, prefix="tray:", before=now - DAY_MS),
+            "trays": partial(tray.forget, before=now - DAY_MS),
+            "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, but=plain(STARS)),
+            "unfinished": erasing.forget_unfinished,
+            "accounts": partial(erasing.forget_refilled, bucket=bucket, now=now),
+        }
+        gone = {name: await store.write(sweep) for name, sweep in sweeps.items()}
+        if any(gone.values()):
+            log.info("tidied", **gone)
         await asyncio.sleep(_EVERY_S)

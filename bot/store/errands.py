@@ -19,7 +19,7 @@ class ErrandKind(StrEnum):
     REMOVE = "remove"  # take a message of ours away (channel_id, message_id)
     PING = "ping"  # call a member to a finished job, as was promised (token and application_id, where it is private)
     TELL = "tell"  # tell a member by direct message that a job is finished
-    MARK = "mark"  # turn the ⏳ of a request that was made by a reaction into its outcome (channel_id, message_id, made)
+    MARK = "mark"  # turn the ⏳ of a request that was made by a reaction into its outcome (channel_id, message_id, made: None where it was taken back)
 
 
 @dataclass(frozen=True, kw_only=True)

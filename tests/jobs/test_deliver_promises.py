@@ -78,7 +78,7 @@ async def test_where_direct_messages_are_closed_too_the_mark_alone_says_it(works
 async def test_what_its_member_took_back_needs_no_words(works: Works) -> None:
     await reacted(works)
     assert works.board.asked == {}
-    assert set(await promised(works)) == {ErrandKind.MARK}
+    assert await promised(works) == {ErrandKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
 
 
 async def test_where_the_channel_is_closed_pictures_go_to_the_member(works: Works) -> None:
