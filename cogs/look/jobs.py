@@ -107,7 +107,7 @@ def _author(job: Job) -> str:
 
 
 def _failure(job: Job, failed: Sequence[Generation]) -> str:
-    reasons = " ".join(dict.fromkeys(quoted(g.error or "", limit=300) for g in failed))
+    reasons = " ".join(dict.fromkeys(quoted(_(g.error or ""), limit=300) for g in failed))
     if len(failed) == len(job.generations):
         return _("⚠️ No picture: {reasons} Nothing was charged for it.").format(reasons=reasons)
     told = _("⚠️ No picture ({count} of {all}): {reasons} Nothing was charged for it.")

@@ -1,0 +1,34 @@
+"""The tables, by subject. Times are Unix milliseconds, money is microcredits, Discord's ids are 64-bit integers."""
+
+from __future__ import annotations
+
+from bot.store.tables.base import metadata
+from bot.store.tables.conduct import audit, blocks, cases, gallery, log_posts, reports, strikes
+from bot.store.tables.members import errands, keepsakes, members, reactions, servers, tray
+from bot.store.tables.money import accounts, ledger, sponsorships
+from bot.store.tables.work import generations, jobs, pictures, references, thumbnails
+
+__all__ = [
+    "accounts",
+    "audit",
+    "blocks",
+    "cases",
+    "errands",
+    "gallery",
+    "generations",
+    "jobs",
+    "keepsakes",
+    "ledger",
+    "log_posts",
+    "members",
+    "metadata",
+    "pictures",
+    "reactions",
+    "references",
+    "reports",
+    "servers",
+    "sponsorships",
+    "strikes",
+    "thumbnails",
+    "tray",
+]

@@ -1,0 +1,134 @@
+"""Conduct: what members, moderators and rules say about pictures and people."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint, text
+
+from bot.store.tables.base import RowId, metadata
+
+# What members told the moderators about a picture.
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("job_id", String(12)),
+    Column("author_id", BigInteger),  # whose picture it is
+    Column("user_id", BigInteger, nullable=False),  # who reports
+    Column("reason", Text, nullable=False),
+    Column("counts", Boolean, nullable=False),  # towards the quorum: its member may flag
+    Column("outcome", String(8)),  # upheld or failed, once a case was decided
+    Column("case_id", BigInteger),
+    UniqueConstraint("message_id", "user_id", name="uq_reports_once"),
+    Index("ix_reports_member", "guild_id", "user_id"),
+    Index("ix_reports_server", "guild_id", "at"),
+    Index("ix_reports_author", "author_id"),
+)
+
+# Who may not ask for pictures on a server. A block that ended or was lifted stays, as its own record.
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("until", BigInteger),  # None: until it is lifted
+    Column("reason", Text, nullable=False),
+    Column("by_id", BigInteger),  # None: the ladder of strikes
+    Column("case_id", BigInteger),
+    Column("lifted_at", BigInteger),
+    Column("lifted_by", BigInteger),
+    Index("ix_blocks_member", "guild_id", "user_id"),
+)
+
+strikes = Table(
+    "strikes",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("offence", String(24), nullable=False),
+    Column("weight", Float, nullable=False),
+    Column("job_id", String(12)),
+    Column("case_id", BigInteger),
+    Column("by_id", BigInteger),  # None: a rule
+    Index("ix_strikes_member", "guild_id", "user_id", "at"),
+)
+
+# A picture or a prompt that moderators are asked about.
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("author_id", BigInteger, nullable=False),  # whose picture or prompt it is
+    Column("channel_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger),  # None: nothing was shown
+    Column("job_id", String(12)),
+    Column("reason", Text, nullable=False),
+    Column("decision", String(16)),
+    Column("decided_by", BigInteger),
+    Column("decided_at", BigInteger),
+    Column("appeal", Text),  # the author's words, once
+    Column("appealed_at", BigInteger),
+    Column("post_channel_id", BigInteger),  # where the moderators see it
+    Column("post_message_id", BigInteger),
+    Index("ix_cases_server", "guild_id", "state", "id"),
+    Index("ix_cases_author", "author_id"),
+    # One open case for a message.
+    Index(
+        "uq_cases_open",
+        "message_id",
+        unique=True,
+        sqlite_where=text("state <> 'decided'"),
+        postgresql_where=text("state <> 'decided'"),
+    ),
+)
+
+# Pictures that a server's gallery has shown, once each.
+gallery = Table(
+    "gallery",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),  # the picture's own
+    Column("guild_id", BigInteger, nullable=False),
+    Column("job_id", String(12)),
+    Column("author_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("stars", Integer, nullable=False),
+    Column("post_channel_id", BigInteger, nullable=False),
+    Column("post_message_id", BigInteger),
+)
+
+# Append-only: every decision and every change of a setting.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("guild_id", BigInteger),
+    Column("at", BigInteger, nullable=False),
+    Column("actor_id", BigInteger),  # None: Easel itself, by a rule
+    Column("action", String(32), nullable=False),
+    Column("target_id", BigInteger),  # the member it is about
+    Column("job_id", String(12)),
+    Column("case_id", BigInteger),
+    Column("details", JSON, nullable=False),
+    Index("ix_audit_server", "guild_id", "id"),
+    Index("ix_audit_target", "target_id"),
+)
+
+# Where the log channel tells of a job.
+log_posts = Table(
+    "log_posts",
+    metadata,
+    Column("job_id", String(12), primary_key=True),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+)

@@ -1,0 +1,79 @@
+"""What members and servers chose and did, and small things to be kept or done."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, String, Table
+
+from bot.store.tables.base import RowId, metadata
+
+# What members and servers chose: one document each (`bot.preferences`, `bot.servers`).
+members = Table(
+    "members",
+    metadata,
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("preferences", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("settings", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# References that a member put by for the next edit.
+tray = Table(
+    "tray",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("content_type", String(32), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("owner_id", BigInteger),
+    Column("origin_channel_id", BigInteger),
+    Column("origin_message_id", BigInteger),
+    Column("origin_job_id", String(12)),
+    Column("origin_n", Integer),
+    Index("ix_tray_member", "user_id", "id"),
+)
+
+# Reactions that were acted on: the same one never twice.
+reactions = Table(
+    "reactions",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("emoji", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("taken_back_at", BigInteger),
+    Column("job_id", String(12)),  # what it asked for
+    Index("ix_reactions_member", "user_id"),
+)
+
+# Small promises to be kept across restarts: take a message away, call a member, mark a reaction.
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("user_id", BigInteger),  # whom it is for
+    Column("job_id", String(12)),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_errands_due", "due_at"),
+)
+
+# Small things worth keeping between starts: the model catalogue, the hash of the registered commands.
+keepsakes = Table(
+    "keepsakes",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,124 @@
+"""Work: jobs with their generations, and the pictures they are made from and make."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, String, Table, Text
+
+from bot.store.tables.base import metadata
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("spoiler", Boolean, nullable=False),
+    Column("parent_id", String(12)),  # no foreign key: a parent may be erased while its children stay
+    Column("parent_n", Integer),
+    Column("origin_channel_id", BigInteger),
+    Column("origin_message_id", BigInteger),
+    Column("reaction", Text),
+    Column("ping_promised", Boolean, nullable=False),
+    # conduct
+    Column("flagged", Text),  # why its prompt was flagged: a rule or a category; None: it was not
+    Column("needs_check", Boolean, nullable=False),  # its prompt is to be looked at by the moderations endpoint before it is sent
+    Column("age_restricted", Boolean, nullable=False),  # the channel it was asked for in
+    Column("created_at", BigInteger, nullable=False),
+    Column("cancel_requested_at", BigInteger),
+    # the place
+    Column("user_id", BigInteger, nullable=False),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("message_id", BigInteger),
+    Column("application_id", BigInteger),
+    Column("token", Text),
+    Column("token_expires_at", BigInteger, nullable=False),
+    Column("upload_limit_bytes", BigInteger, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("locale", String(16)),
+    Column("reply_to", BigInteger),
+    # the outbox
+    Column("delivered_at", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("posting_since", BigInteger),
+    Index("ix_jobs_outbox", "state", "not_before"),
+    Index("ix_jobs_member", "user_id", "created_at"),
+    Index("ix_jobs_message", "message_id"),
+    Index("ix_jobs_parent", "parent_id"),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("job_id", String(12), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("seed", BigInteger),
+    Column("params", JSON, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("provider", String(32), nullable=False),  # the image API's name
+    Column("api_model", Text, nullable=False),  # what that one calls the model
+    Column("running_limit", Integer),  # of its member's roles; None: the operator's
+    Column("uncertain", Integer, nullable=False),  # how often an answer was lost that could not be looked up
+    Column("failure", String(16)),  # a rung of the failure ladder
+    Column("provider_id", Text, unique=True),  # what one lost answer claims, no other can
+    Column("submitted_at", BigInteger),
+    Column("lookups", Integer, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("result_url", Text),
+    Column("error", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    # the money
+    Column("account", String(64), nullable=False),  # who pays
+    Column("budget", String(64)),  # the account of a server's budget that is charged beside it
+    Column("lane", String(8), nullable=False),
+    Column("refunded_at", BigInteger),
+    Index("ix_generations_state", "state", "created_at"),
+    Index("ix_generations_model", "model", "ended_at"),
+    Index("ix_generations_member", "user_id", "ended_at"),
+    Index("ix_generations_server", "guild_id", "ended_at"),
+)
+
+references = Table(
+    "job_references",
+    metadata,
+    Column("job_id", String(12), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("content_type", String(32), nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("url", Text),
+    Column("url_expires_at", BigInteger),
+    Column("owner_id", BigInteger),
+)
+
+# Pictures that an image API handed over inline: nothing else could bring them back.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("job_id", String(12), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["job_id", "n"], ["generations.job_id", "generations.n"], ondelete="CASCADE"),
+)
+
+# Small WebP versions for /history, which outlive messages and links.
+thumbnails = Table(
+    "thumbnails",
+    metadata,
+    Column("job_id", String(12), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["job_id", "n"], ["generations.job_id", "generations.n"], ondelete="CASCADE"),
+)
