@@ -46,6 +46,7 @@ class Preferences(_Document):
     private: bool = False
     spoiler: bool = False
     tell_when_done: bool = False  # by direct message
+    leaderboard: bool = True  # may be listed where a server has one
     consent: Consent = Consent.EVERYONE
     consent_role_id: int | None = None
     locale: str | None = None  # the language of the last interaction, for answers that none has asked for

@@ -25,7 +25,7 @@ _OPTIONS_MAX = 25  # of a select menu
 _LABEL_MAX = 100  # characters
 _NONE = "-"  # the value of "no choice of mine"
 _MORE = "+"  # and a number: the models from there on
-_SWITCHES = ("private", "spoiler", "tell_when_done")
+_SWITCHES = ("private", "spoiler", "tell_when_done", "leaderboard")
 
 Change = Callable[[Preferences], Preferences]
 
@@ -161,6 +161,7 @@ def _switches(chosen: Preferences) -> list[Part]:
         "private": (pgettext("button", "Private: on"), pgettext("button", "Private: off"), "🔒"),
         "spoiler": (pgettext("button", "Spoiler: on"), pgettext("button", "Spoiler: off"), "🙈"),
         "tell_when_done": (pgettext("button", "Message me when done: on"), pgettext("button", "Message me when done: off"), "✉️"),
+        "leaderboard": (pgettext("button", "On leaderboards: on"), pgettext("button", "On leaderboards: off"), "🏆"),
     }
     return [_switch(name, is_on=getattr(chosen, name), labels=labels[name]) for name in _SWITCHES]
 

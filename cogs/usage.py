@@ -1,14 +1,153 @@
-"""The menu of a member, for moderators."""
+"""For moderators: /usage, what this server used as text, chart and file; and the menu of a member.
+
+The panel keeps nothing: what it shows stands in the ids of its buttons, `v1:usage:<span|kind|csv>:<days>:<by>:<member>`.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
 import discord
 from discord import app_commands
+from discord.ext import commands
 
 from bot.errors import NotAllowed
-from bot.i18n import _
-from cogs import look, reply
-from cogs.reply import Interaction, client_of, studio_of
+from bot.i18n import _, pgettext
+from bot.images import chart
+from bot.store.usage import By
+from cogs import look, panels, reply
+from cogs.panels import Part, button, panel, row, text
+from cogs.reply import Interaction, asker_of, client_of, studio_of
+
+_ID = re.compile(r"v1:usage:(?P<deed>span|kind|csv):(?P<days>7|30|90):(?P<by>user_id|model|day):(?P<member>[0-9]{1,20}|-)")
+_RANGES = (7, 30, 90)  # days
+_PICTURE = "usage.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """What is looked at."""
+
+    days: int = 30
+    by: By = By.MEMBER
+    member_id: int | None = None  # None: everyone
+
+    def id(self, deed: str) -> str:
+        return f"v1:usage:{deed}:{self.days}:{self.by}:{self.member_id or '-'}"
+
+
+class Usage(commands.Cog):
+    """The command, and whatever is pressed in its panel, of this run's and of any earlier one's."""
+
+    @app_commands.command(description="What this server used: pictures, credits and money")
+    @app_commands.describe(days="How many days back", by="Told apart by what", member="One member alone")
+    @app_commands.guild_only()
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.default_permissions(manage_messages=True)
+    async def usage(
+        self,
+        interaction: Interaction,
+        days: Literal[7, 30, 90] = 30,
+        by: Literal["member", "model", "day"] = "member",
+        member: discord.User | discord.Member | None = None,
+    ) -> None:
+        view = _View(days=days, by=By[by.upper()], member_id=member.id if member else None)
+        guild_id = await _check_moderator(interaction)
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        await _show(interaction, guild_id, view)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        custom_id, _values = panels.pressed(interaction)
+        pressed = _ID.fullmatch(custom_id)
+        if pressed is None:
+            return
+        member_id = int(pressed["member"]) if pressed["member"] != "-" else None
+        view = _View(days=int(pressed["days"]), by=By(pressed["by"]), member_id=member_id)
+        try:
+            guild_id = await _check_moderator(interaction)
+            await (_export if pressed["deed"] == "csv" else _turn)(interaction, guild_id, view)
+        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
+            await reply.sort_error(interaction, error)
+
+
+async def _check_moderator(interaction: Interaction) -> int:
+    """The server's id. Raise `NotAllowed` for whoever is no moderator here, whatever Discord showed them."""
+    policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+    if interaction.guild_id is None or not policy.is_moderator(asker_of(interaction)):
+        raise NotAllowed(_("This is for this server's moderators."))
+    return interaction.guild_id
+
+
+async def _turn(interaction: Interaction, guild_id: int, view: _View) -> None:
+    await interaction.response.defer()
+    await _show(interaction, guild_id, view)
+
+
+async def _show(interaction: Interaction, guild_id: int, view: _View) -> None:
+    title_of = studio_of(interaction).models.title
+    report = await client_of(interaction).money.report(guild_id, days=view.days, by=view.by, user_id=view.member_id)
+    names = await _names(interaction, (each.user_id for each in report.rows[: chart.SERIES_MAX]))
+    picture = await asyncio.to_thread(chart.draw, look.usage.chart(report, title_of, names))
+    shown = discord.MediaGalleryItem(f"attachment://{_PICTURE}", description=look.usage.alt(report))
+    parts: list[Part] = [
+        text(look.usage.heading(report, member_id=view.member_id)),
+        discord.ui.MediaGallery(shown),
+        text(look.usage.rows(report, title_of)),
+        discord.ui.Separator(),
+        *_choices(view),
+    ]
+    await panels.redraw(interaction, panel(*parts), [discord.File(io.BytesIO(picture), filename=_PICTURE)])
+
+
+async def _export(interaction: Interaction, guild_id: int, view: _View) -> None:
+    await interaction.response.defer(thinking=True, ephemeral=True)
+    table = await client_of(interaction).money.table(guild_id, days=view.days, user_id=view.member_id)
+    content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets know UTF-8 by the mark
+    file = discord.File(content, filename=f"usage-{view.days}-days.csv")
+    await interaction.edit_original_response(attachments=[file])
+
+
+async def _names(interaction: Interaction, user_ids: Iterable[int | None]) -> dict[int, str]:
+    """What these members are called here, as far as Discord tells."""
+    wanted = [user_id for user_id in user_ids if user_id is not None]
+    found = await asyncio.gather(*(_name(interaction.guild, user_id) for user_id in wanted))
+    return dict(zip(wanted, found, strict=True))
+
+
+async def _name(guild: discord.Guild | None, user_id: int) -> str:
+    if guild is None:
+        return ""
+    try:
+        member = guild.get_member(user_id) or await guild.fetch_member(user_id)
+    except discord.HTTPException:  # gone, or Discord does not tell now
+        return ""
+    return member.display_name
+
+
+def _choices(view: _View) -> list[Part]:
+    """Ranges, kinds and the file. What is shown already cannot be pressed."""
+    ranges = {
+        7: pgettext("button", "7 days"),
+        30: pgettext("button", "30 days"),
+        90: pgettext("button", "90 days"),
+    }
+    kinds = {
+        By.MEMBER: (pgettext("button", "By member"), "👤"),
+        By.MODEL: (pgettext("button", "By model"), "🎨"),
+        By.DAY: (pgettext("button", "By day"), "📅"),
+    }
+    spans = [button(ranges[days], replace(view, days=days).id("span"), disabled=days == view.days) for days in _RANGES]
+    told = [button(label, replace(view, by=by).id("kind"), emoji=emoji, disabled=by is view.by) for by, (label, emoji) in kinds.items()]
+    return [row(*spans), row(*told, button(pgettext("button", "CSV file"), view.id("csv"), emoji="📄"))]
+
+
+# --- the menu of a member --------------------------------------------------------------------------------------------
 
 
 @app_commands.context_menu(name="Image usage")
@@ -17,9 +156,8 @@ from cogs.reply import Interaction, client_of, studio_of
 @app_commands.default_permissions(manage_messages=True)
 async def image_usage(interaction: Interaction, user: discord.User | discord.Member) -> None:
     """What a member made here and what was reported; also of one who has left."""
-    if interaction.guild_id is None or not interaction.permissions.manage_messages:
-        raise NotAllowed(_("This is for those who may manage messages in this server."))
-    record = await client_of(interaction).conduct.record(user.id, interaction.guild_id)
+    guild_id = await _check_moderator(interaction)
+    record = await client_of(interaction).conduct.record(user.id, guild_id)
     await reply.show(interaction, look.conduct.usage(user.id, record, studio_of(interaction).models.title))
 
 

@@ -3,6 +3,7 @@
 store               an open, empty store; the test runs twice, on SQLite and on PostgreSQL
 database_url        the same before it is opened
 no_schema_url       a database without any table, for tests of migrations
+conflicts           the operations that were repeated because of others: deadlocks above all
 postgres            the PostgreSQL server itself, started at the first use, one for each test process
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from bot.store.engine import Store, migrate, open_store
 
@@ -137,3 +139,16 @@ def no_schema_url(request: _Request, tmp_path: Path) -> Iterator[str]:
 async def store(database_url: str) -> AsyncIterator[Store]:
     async with open_store(database_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def conflicts() -> Iterator[list[RetryDetails]]:
+    """Operations that were repeated because of others: deadlocks above all. A test says that there are none."""
+    seen: list[RetryDetails] = []
+
+    def note(details: RetryDetails) -> None:
+        seen.append(details)
+
+    set_on_retry_hooks([note])
+    yield seen
+    set_on_retry_hooks(None)

@@ -31,6 +31,7 @@ class Keeping:
     references_days: float
     pictures_days: float
     services: tuple[str, ...]  # the image APIs, as people call them
+    checker: str | None = None  # the host of the moderations endpoint, where there is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Export:
 
 
 class Privacy:
-    """Tells and erases. What it does for each table stands in `bot.store.privacy`."""
+    """Tells and erases. What it does for each table stands in `bot.store.holdings`."""
 
     def __init__(self, *, store: Store, errands: Errands, bells: Bells, keeping: Keeping, clock: Clock) -> None:
         self.keeping = keeping

@@ -1,37 +1,44 @@
-"""Erasing a member, as `bot.store.privacy` lists it table by table. Each operation is one transaction.
+"""Erasing a member, as `bot.store.holdings` lists it table by table. Each operation is one transaction.
 
 What is left of a member's credits stays under their own name, alone and without its history, until the rest has flowed back: an erased
-account would begin anew with a full bucket.
+account would begin anew with a full bucket. What is above a full one goes then.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, exists, insert, or_, select, update
 
 from bot.jobs.job import ENDED, JobState
-from bot.quota import Bucket, available_at
+from bot.moderation.policy import Policy
+from bot.quota import EMPTY, Bucket, available_at
+from bot.store import audit, documents, sponsorships
 from bot.store import errands as promises
 from bot.store import jobs as operations
+from bot.store.audit import Action, AuditLine
+from bot.store.cases import CaseState
 from bot.store.errands import Errand, ErrandKind
 from bot.store.history import POSTED
+from bot.store.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
 from bot.store.ledger import Entry
-from bot.store.privacy import HOLDINGS, Erasing, Member
-from bot.store.tables import accounts, generations, jobs, keepsakes, ledger, metadata
-
-ACCOUNT_NAMES = frozenset({"account", "other", "host_account"})  # columns that name an account, in any table but their own
+from bot.store.purse import Kind, kind_of, sponsor_account
+from bot.store.tables import accounts, blocks, cases, gallery, generations, jobs, keepsakes, ledger, log_posts, metadata, strikes
 
 
 def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     """Remove what is a member's, or what in it leads to them; how many rows that was, by table.
 
-    What waits is cancelled first. What the image API has already cannot be: it is taken back there, or paid, and shown to nobody; its rows
-    lead nowhere and go with `forget_unfinished`. The messages with the member's pictures are taken away by errands: ring for them.
+    What waits is cancelled first, and what they pay for others ends. What the image API has already cannot be cancelled: it is taken back
+    there, or paid, and shown to nobody; its rows lead nowhere and go with `forget_unfinished`. The messages with the member's pictures are
+    taken away by errands: ring for them.
     """
     me = Member(id=user_id)
-    own = conn.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.user_id == me.id).with_for_update())  # before any account
-    for job_id in [row.id for row in own if row.state == JobState.OPEN]:
+    paying = [each.id for each in sponsorships.of_host(conn, me.id)]
+    _lock(conn, me, paying)
+    for sponsorship_id in paying:
+        sponsorships.close(conn, sponsorship_id, now)
+    for job_id in conn.scalars(me.jobs.where(jobs.c.state == JobState.OPEN)).all():
         operations.request_cancel(conn, job_id, now)
     messages = _messages(conn, me)
     _leave_accounts(conn, me, now)
@@ -39,6 +46,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     for channel_id, message_id in sorted(messages):
         data = {"channel_id": channel_id, "message_id": message_id}
         promises.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
+    _tell_moderators(conn, me, now)
     return {name: count for name, count in counts.items() if count} | ({"messages": len(messages)} if messages else {})
 
 
@@ -51,16 +59,45 @@ def forget_unfinished(conn: Connection) -> int:
 
 
 def forget_refilled(conn: Connection, bucket: Bucket, now: int) -> int:
-    """Drop members' accounts that say no more than a new one would: erased ones, once what was missing has flowed back; how many."""
+    """Drop members' accounts that say no more than a new one would: erased ones, once what was missing has flowed back; how many.
+
+    `bucket` is the operator's; a server's accounts are filled as its rules say.
+    """
     lived_in = exists().where(ledger.c.account == accounts.c.name, ledger.c.entry != Entry.OPEN)
-    untouched = select(accounts).where(accounts.c.name.like("user:%"), accounts.c.held == 0, accounts.c.spent == 0, ~lived_in)
-    full = [
-        row.name
-        for row in conn.execute(untouched.with_for_update())
-        if available_at(bucket, available=row.available, held=0, as_of=row.as_of, now=now) == bucket.size
-    ]
+    untouched = select(accounts).where(_of_members(), accounts.c.held == 0, accounts.c.spent == 0, ~lived_in)
+    full = [row.name for row in conn.execute(untouched.with_for_update()).all() if _is_full(conn, row, bucket, now)]
     conn.execute(ledger.delete().where(ledger.c.account.in_(full)))
     return conn.execute(accounts.delete().where(accounts.c.name.in_(full))).rowcount
+
+
+def _of_members() -> ColumnElement[bool]:
+    return or_(*(accounts.c.name.startswith(f"{kind}:") for kind in (Kind.USER, Kind.MEMBER)))
+
+
+def _is_full(conn: Connection, row: Row[Any], own: Bucket, now: int) -> bool:
+    fills = own
+    if kind_of(row.name) is Kind.MEMBER:
+        fills = _surely_full(documents.server_settings(conn, int(row.name.split(":")[1])).policy)
+    return available_at(fills, available=row.available, held=0, as_of=row.as_of, now=now) >= fills.size
+
+
+def _surely_full(policy: Policy) -> Bucket:
+    """Nobody says any more which roles the member had: the largest of the server's buckets, filled as the slowest is."""
+    purses = [purse for purse in (policy.everyone.purse, *(rule.purse for rule in policy.roles.values())) if purse is not None]
+    buckets = [purse.bucket() for purse in purses] or [EMPTY]
+    return Bucket(size=max(each.size for each in buckets), refill_per_day=min(each.refill_per_day for each in buckets))
+
+
+def _lock(conn: Connection, me: Member, paying: list[str]) -> None:
+    """Everything that money is moved by, in the order that all keep: sponsorships, jobs, accounts by their names."""
+    sponsorships.lock(conn, paying)
+    conn.execute(me.jobs.with_for_update())
+    of_open = select(generations.c.account, generations.c.budget).where(
+        generations.c.job_id.in_(me.jobs.where(jobs.c.state == JobState.OPEN))
+    )
+    charged = {name for row in conn.execute(of_open) for name in row if name is not None}
+    names = accounts.c.name.in_(charged | {sponsor_account(each) for each in paying})
+    conn.execute(select(accounts.c.name).where(or_(names, me.owns_account)).order_by(accounts.c.name).with_for_update())
 
 
 def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int:
@@ -70,10 +107,26 @@ def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int
 
 
 def _messages(conn: Connection, me: Member) -> set[tuple[int, int]]:
-    """The messages that show the member's jobs, now or before they were posted once more."""
-    present = select(jobs.c.channel_id, jobs.c.message_id).where(jobs.c.user_id == me.id, jobs.c.message_id.is_not(None))
+    """The messages that show the member's jobs: the answers, also those before the present ones, and what moderators and galleries see."""
     earlier = conn.scalars(select(keepsakes.c.value).where(keepsakes.c.name.in_(select(POSTED + jobs.c.id).where(jobs.c.user_id == me.id))))
-    return {(row.channel_id, row.message_id) for row in conn.execute(present)} | {(c, m) for kept in earlier for c, m in kept}
+    present = (
+        select(jobs.c.channel_id, jobs.c.message_id).where(jobs.c.user_id == me.id),
+        select(gallery.c.post_channel_id, gallery.c.post_message_id).where(gallery.c.author_id == me.id),
+        select(cases.c.post_channel_id, cases.c.post_message_id).where(cases.c.author_id == me.id),
+        select(log_posts.c.channel_id, log_posts.c.message_id).where(log_posts.c.job_id.in_(me.jobs)),
+    )
+    posted = {(channel, message) for query in present for channel, message in conn.execute(query) if message is not None}
+    return posted | {(channel, message) for kept in earlier for channel, message in kept}
+
+
+def _tell_moderators(conn: Connection, me: Member, now: int) -> None:
+    """Where something is held against the member: a line in the server's audit log, and the open cases anew, without what was erased."""
+    about = (cases.c.author_id, blocks.c.user_id, strikes.c.user_id)
+    servers = {guild for column in about for guild in conn.scalars(select(column.table.c.guild_id).where(column == me.id).distinct())}
+    for guild_id in sorted(servers):
+        audit.note(conn, AuditLine(action=Action.ERASED, at=now, guild_id=guild_id, actor_id=me.id, target_id=me.id))
+    for case_id in conn.scalars(select(cases.c.id).where(cases.c.author_id == me.id, cases.c.state != CaseState.DECIDED)).all():
+        promises.add(conn, Errand(kind=ErrandKind.CASE, due_at=now, data={"case_id": case_id}))
 
 
 def _leave_accounts(conn: Connection, me: Member, now: int) -> None:

@@ -53,9 +53,20 @@ def sponsor_account(sponsorship_id: str) -> str:
     return f"{Kind.SPONSOR}:{sponsorship_id}"
 
 
+def sponsorship_of(account: str) -> str | None:
+    """The id of the sponsorship whose money it is, where it is one's."""
+    kind, _colon, sponsorship_id = account.partition(":")
+    return sponsorship_id if kind == Kind.SPONSOR else None
+
+
 def kind_of(account: str) -> Kind:
     """What an account is, by its name. Raises ValueError on a name that is none of these."""
     return Kind(account.partition(":")[0])
+
+
+def is_pooled(account: str) -> bool:
+    """Whether it is shared by a server's members."""
+    return account.startswith(f"{Kind.POOL}:")
 
 
 def owned_by_one(account: str) -> bool:

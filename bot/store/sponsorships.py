@@ -8,6 +8,7 @@ Locks are taken in this order: the sponsorship's row, then accounts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -99,6 +100,11 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
     if source.available > 0:
         transfers.move(conn, source, target, amount=source.available, entry=Entry.RETURN, now=now)
     return source.available
+
+
+def lock(conn: Connection, ids: Iterable[str]) -> None:
+    """These, before their accounts, until the transaction ends."""
+    conn.execute(select(sponsorships.c.id).where(sponsorships.c.id.in_(list(ids))).order_by(sponsorships.c.id).with_for_update())
 
 
 def due(conn: Connection, now: int) -> list[str]:

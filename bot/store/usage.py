@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Label, and_, case,
 from bot import quota
 from bot.jobs.job import GenerationState
 from bot.quota import DAY_MS
-from bot.store.tables import generations
+from bot.store.tables import generations, members
 
 
 class By(StrEnum):
@@ -63,10 +63,12 @@ def use(conn: Connection, guild_id: int, *, since: int, until: int, by: Collecti
     return [each for each in found if each.pictures or each.failed]
 
 
-def leaderboard(conn: Connection, guild_id: int, *, since: int, hidden: Collection[int] = (), limit: int = 10) -> list[tuple[int, int]]:
-    """Members of a server with the most pictures since then, as (user id, pictures); without those who wish not to be listed."""
+def leaderboard(conn: Connection, guild_id: int, *, since: int, limit: int = 10) -> list[tuple[int, int]]:
+    """Members of a server with the most pictures since then, as (user id, pictures); without those who do not wish to be listed."""
     pictures = func.count()
-    where = and_(generations.c.guild_id == guild_id, _MADE, generations.c.ended_at >= since, generations.c.user_id.not_in(hidden))
+    hidden = select(members.c.user_id).where(members.c.preferences["leaderboard"].as_boolean().is_(False))
+    shown = and_(generations.c.user_id > 0, generations.c.user_id.not_in(hidden))  # below zero: erased, and still being made
+    where = and_(generations.c.guild_id == guild_id, _MADE, generations.c.ended_at >= since, shown)
     query = select(generations.c.user_id, pictures).where(where).group_by(generations.c.user_id)
     return [(user, count) for user, count in conn.execute(query.order_by(pictures.desc(), generations.c.user_id).limit(limit))]
 

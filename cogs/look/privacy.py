@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.i18n import N_, _, ngettext
@@ -38,8 +38,8 @@ SUBJECTS = (
         how_long=N_("The full one {pictures}, the small one until you erase or delete it."),
     ),
     Subject(
-        tables=frozenset({"accounts", "ledger"}),
-        what=N_("**Credits**: each amount that was held, spent or given back, and for which request."),
+        tables=frozenset({"accounts", "ledger", "sponsorships"}),
+        what=N_("**Credits**: each amount that was held, spent, given or put in for others, by whom, and for which request."),
         how_long=N_("Sums stay when you erase, under a name drawn by chance; what is left, under your own until the rest flowed back."),
     ),
     Subject(
@@ -58,9 +58,14 @@ SUBJECTS = (
         how_long=_UNTIL_ERASED,
     ),
     Subject(
-        tables=frozenset({"reports"}),
-        what=N_("**Reports** to the moderators, by you or about your pictures."),
-        how_long=N_("They stay when you erase, without you."),
+        tables=frozenset({"reports", "blocks", "strikes", "cases", "audit"}),
+        what=N_("**Moderation**: flags and reports, by you or about your pictures; strikes, blocks and cases; and who decided what."),
+        how_long=N_("It stays with its server when you erase, since leaving is no amnesty: with your id, without your words and pictures."),
+    ),
+    Subject(
+        tables=frozenset({"gallery", "log_posts"}),
+        what=N_("**Copies** in a server's gallery and where its moderators see them: in which messages."),
+        how_long=N_("Until you erase it; the copies go as well."),
     ),
     Subject(
         tables=frozenset({"errands"}),
@@ -82,11 +87,18 @@ def told(keeping: Keeping) -> str:
         _("Your words and references go to the image service that makes the picture: {services}. It is not told who you are.").format(
             services=", ".join(keeping.services)
         ),
+        *_checked(keeping),
         _("Results are shown on Discord. The operator's log names requests and members by their ids, without words and pictures."),
         "### " + _("What you can do"),
         _("`/mydata export` sends you all of it. `/mydata erase` removes it at once. **Delete**, also in /history, removes one picture."),
     ]
     return "\n".join(lines)[:PANEL_MAX]
+
+
+def _checked(keeping: Keeping) -> Iterator[str]:
+    if keeping.checker is not None:
+        told = _("Servers may have words and results checked by {service} before they are shown. It is not told who you are either.")
+        yield told.format(service=keeping.checker)
 
 
 def before_erasing() -> str:
@@ -97,8 +109,9 @@ def before_erasing() -> str:
         "- " + _("The messages with your pictures are deleted wherever the bot may do so. What only you see, you dismiss yourself."),
         "- " + _("What waits is cancelled. What is being made already cannot always be stopped; nobody is shown what comes of it."),
         "- " + _("Edits that others made of your pictures are theirs, and stay. The copies that they were made from are removed."),
-        "- " + _("Sums in the ledger stay under a name drawn by chance, and reports without your name."),
-        "- " + _("What is left of your credits stays as it is, so that erasing is no way to fill a bucket."),
+        "- " + _("Strikes, blocks, flags and cases stay with their servers under your id, without your words and pictures."),
+        "- " + _("Sums in the ledger stay under a name drawn by chance. What you pay for others ends, and its rest comes back."),
+        "- " + _("What is left of your credits stays, up to a full bucket, so that erasing is no way to fill one."),
     ]
     return "\n".join(lines)
 
@@ -106,7 +119,7 @@ def before_erasing() -> str:
 def erased(counts: Mapping[str, int]) -> str:
     """After everything went."""
     messages = counts.get("messages", 0)
-    sentence = _("Done. Nothing here leads to you any more but what is left of your credits, until the rest has flowed back.")
+    sentence = _("Done. What is left of your credits leads to you until the rest has flowed back, and what moderators go by; nothing else.")
     if not messages:
         return f"🧹 {sentence}"
     away = ngettext("{count} message is being deleted.", "{count} messages are being deleted.", messages)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.jobs.job import Outcome, Place
+from bot.preferences import Preferences
 from bot.quota import DAY_MS, MICRO
-from bot.store import jobs, usage
+from bot.store import documents, jobs, usage
 from bot.store.engine import Store
 from bot.store.payment import Payment
 from bot.store.usage import By, Use
@@ -29,6 +31,10 @@ async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, 
     for n, outcome in enumerate(outcomes):
         await store.write(jobs.settle, job.id, n, outcome, day * DAY_MS + 5000)
     return job.id
+
+
+def _chosen(wish: Preferences, _before: Preferences) -> Preferences:
+    return wish
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +77,10 @@ async def test_one_member_can_be_looked_at_alone(store: Store) -> None:
 
 async def test_who_does_not_want_to_is_not_on_the_leaderboard(store: Store) -> None:
     assert await store.read(usage.leaderboard, 1, since=0) == [(7, 3), (8, 1)]
-    assert await store.read(usage.leaderboard, 1, since=0, hidden=[7]) == [(8, 1)]
     assert await store.read(usage.leaderboard, 1, since=DAY_MS, limit=1) == [(7, 1)]
+    for wish, listed in ((Preferences(leaderboard=False), [(8, 1)]), (Preferences(), [(7, 3), (8, 1)])):
+        await store.write(documents.change_preferences, 7, partial(_chosen, wish), 1)
+        assert await store.read(usage.leaderboard, 1, since=0) == listed
 
 
 async def test_past_use_counts_everywhere_and_thirty_days(store: Store) -> None:

@@ -1,0 +1,48 @@
+"""/gift and /leaderboard: what members do among themselves."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import quota
+from bot.errors import NotAllowed
+from bot.i18n import _
+from cogs import look, reply
+from cogs.reply import Interaction, as_asker, asker_of, client_of
+
+_LEADERBOARD_DAYS = 30
+
+
+class Money(commands.Cog):
+    """Credits from one member to another, and who made the most pictures."""
+
+    @app_commands.command(description="Give a member some of your credits")
+    @app_commands.describe(member="Who gets them", credits="How many")
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=True)  # where the other one can read it
+    async def gift(
+        self,
+        interaction: Interaction,
+        member: discord.User | discord.Member,
+        credits: app_commands.Range[float, 0.01, 1_000_000.0],  # noqa: A002  the option's name
+    ) -> None:
+        if member.bot:
+            raise NotAllowed(_("Bots have no use for credits."))
+        amount, key = quota.microcredits(credits), f"gift:{interaction.id}"
+        giver, receiver = asker_of(interaction), as_asker(member)
+        await client_of(interaction).money.gift(giver, receiver, guild_id=interaction.guild_id, amount=amount, key=key)
+        called = discord.AllowedMentions(everyone=False, roles=False, users=[member])
+        await interaction.response.send_message(look.money.gift(giver.user_id, member.id, amount), allowed_mentions=called)
+
+    @app_commands.command(description="Who made the most pictures here")
+    @app_commands.describe(share="Show it to everyone here")
+    @app_commands.guild_only()
+    @app_commands.allowed_installs(guilds=True, users=False)
+    async def leaderboard(self, interaction: Interaction, share: bool = False) -> None:
+        if interaction.guild_id is None:
+            raise NotAllowed(_("This server has no leaderboard."))
+        found = await client_of(interaction).money.leaderboard(interaction.guild_id, days=_LEADERBOARD_DAYS)
+        listed = look.money.leaderboard(found, days=_LEADERBOARD_DAYS)
+        await reply.show(interaction, listed, private=not share)

@@ -1,0 +1,92 @@
+"""/sponsor: a host pays for everyone in a thread or channel. The public line about it says how much is left when it is asked."""
+
+from __future__ import annotations
+
+import re
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import quota
+from bot.clock import system
+from bot.i18n import pgettext
+from bot.jobs.money import HOURS_MAX, Money
+from bot.store.sponsorships import Sponsorship, SponsorshipState
+from cogs import look, panels, reply
+from cogs.panels import button, panel, row, text
+from cogs.reply import Interaction, asker_of, client_of
+
+_ID = re.compile(r"v1:sponsor:(?P<deed>look|stop):(?P<id>[0-9a-z]{1,12})")
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay for everyone in a thread or channel"):
+    """Three commands, and what is pressed under the public line."""
+
+    @app_commands.command(description="Pay for everyone in this thread or channel, for a time and up to an amount")
+    @app_commands.describe(hours="How long; a day if you leave this out", credits="How many credits at most; they leave your account now")
+    async def start(
+        self,
+        interaction: Interaction,
+        hours: app_commands.Range[int, 1, HOURS_MAX] = 24,
+        credits: app_commands.Range[float, 0.01, 1_000_000.0] = 10.0,  # noqa: A002  the option's name
+    ) -> None:
+        begun = await _money(interaction).start_sponsoring(
+            asker_of(interaction),
+            guild_id=interaction.guild_id,
+            channel_id=interaction.channel_id or 0,
+            hours=hours,
+            amount=quota.microcredits(credits),
+        )
+        await interaction.response.send_message(view=_public(begun), allowed_mentions=discord.AllowedMentions.none())
+
+    @app_commands.command(description="Stop paying for everyone here; what is left comes back")
+    async def stop(self, interaction: Interaction) -> None:
+        found = await _money(interaction).sponsor_here(interaction.channel_id or 0)
+        ended, returned = await _money(interaction).stop_sponsoring(asker_of(interaction), found)
+        await reply.say(interaction, look.money.stopped(ended, returned))
+
+    @app_commands.command(description="Who pays for everyone here, until when, and how much is left")
+    async def show(self, interaction: Interaction) -> None:
+        found = await _money(interaction).sponsor_here(interaction.channel_id or 0)
+        await panels.show(interaction, _public(found))
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        custom_id, _values = panels.pressed(interaction)
+        pressed = _ID.fullmatch(custom_id)
+        if pressed is None:
+            return
+        try:
+            await _press(interaction, pressed["deed"], await _money(interaction).sponsorship(pressed["id"]))
+        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
+            await reply.sort_error(interaction, error)
+
+
+async def _press(interaction: Interaction, deed: str, found: Sponsorship) -> None:
+    """Anybody may look; what stands there is renewed for all. Ended twice it is ended once."""
+    if deed == "look" or not _is_on(found):
+        await panels.redraw(interaction, _public(found))
+        return
+    ended, returned = await _money(interaction).stop_sponsoring(asker_of(interaction), found)
+    await panels.redraw(interaction, _public(ended))
+    await reply.say(interaction, look.money.stopped(ended, returned))
+
+
+def _public(it: Sponsorship) -> discord.ui.LayoutView:
+    words = text(look.money.sponsorship(it, system()))
+    if not _is_on(it):
+        return panel(words)
+    left = button(pgettext("button", "How much is left?"), f"v1:sponsor:look:{it.id}", emoji="🪙")
+    end = button(pgettext("button", "End it"), f"v1:sponsor:stop:{it.id}", emoji="✋")
+    return panel(words, row(left, end))
+
+
+def _is_on(it: Sponsorship) -> bool:
+    return it.state is SponsorshipState.OPEN and it.until > system()
+
+
+def _money(interaction: Interaction) -> Money:
+    return client_of(interaction).money
