@@ -24,6 +24,7 @@ class Gesture(StrEnum):
     HIDE = "hide"  # behind a spoiler
     REPORT = "report"  # tell the moderators
     STAR = "star"  # it belongs into the gallery
+    GIFT = "gift"  # credits for its maker, where the server's managers chose an emoji for it
 
     @property
     def makes(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import discord
@@ -14,13 +13,13 @@ from bot.gestures import CAME, MARKS, NONE_CAME
 from bot.jobs.job import Job, JobState
 from bot.store.errands import Errand, ErrandKind
 from cogs import look
-from cogs.sending import NO_ANSWER, Channel, explained, replying
+from cogs.caseposts import CasePosts
+from cogs.posting import Poster, Sheet
+from cogs.sending import NO_ANSWER, Channel, explained
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_LOOK_BACK = 50  # messages; one whose answer was lost is among the latest
-_TRIED_WITHIN_MS = 2 * 3_600_000  # all tries of an errand together
 _NO_SUCH_EMOJI = 10014  # that reaction is not there
 
 
@@ -29,12 +28,13 @@ class DiscordErrands:
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
-        self._clock = clock
+        self._poster = Poster(client, clock=clock)
         self._kinds: Mapping[ErrandKind, Callable[[Errand, Job | None], Awaitable[None]]] = {
             ErrandKind.REMOVE: self._remove,
             ErrandKind.MARK: self._mark,
             ErrandKind.PING: self._ping,
             ErrandKind.TELL: self._tell,
+            **CasePosts(client, clock=clock).kinds,
         }
 
     async def carry_out(self, errand: Errand, job: Job | None) -> None:
@@ -80,23 +80,10 @@ class DiscordErrands:
             await self._say_once(errand, channel, look.jobs.telling(job))
 
     async def _say_once(self, errand: Errand, channel: Channel, content: str, *, reply_to: int | None = None) -> None:
-        """Post it, unless an earlier try did: Discord knows the nonce for a few minutes, afterwards the channel shows it."""
-        if errand.attempts and await self._stands(channel, content):
-            return
-        called = [discord.Object(errand.user_id)] if errand.user_id else False
-        mentions = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=called)
-        await replying(channel, reply_to, lambda reply: channel.send(content, nonce=errand.id, allowed_mentions=mentions, **reply))
-
-    async def _stands(self, channel: Channel, content: str) -> bool:
-        """Whether one of our latest messages says this already."""
-        since = datetime.fromtimestamp((self._clock() - _TRIED_WITHIN_MS) / 1000, tz=UTC)
-        try:
-            async for message in channel.history(limit=_LOOK_BACK, after=since, oldest_first=False):
-                if message.author.id == self._own_id and message.content == content:
-                    return True
-        except discord.Forbidden:
-            pass  # the history cannot be read here: the nonce is all there is
-        return False
+        """Post it, unless an earlier try did."""
+        sheet = Sheet(content=content, calls=(errand.user_id,) if errand.user_id else ())
+        tried = bool(errand.attempts)
+        await self._poster.once(channel, sheet, nonce=errand.id, tried=tried, is_it=lambda m: m.content == content, reply_to=reply_to)
 
     async def _whisper(self, errand: Errand, job: Job) -> None:
         """The last way to call somebody to a private picture: by the interaction's webhook, which takes no nonce, so once at most."""

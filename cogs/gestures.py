@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import discord
 
+from bot.asker import Asker
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.gestures import CAME, WAITS, Gesture
 from bot.i18n import _
@@ -16,14 +16,13 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.order import Attachment
 from bot.jobs.reactions import Meaning, Request
 from bot.store.reports import Report
-from cogs import acknowledge, look, sources
+from cogs import acknowledge, hiding, look, sources
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
 _NOBODY = discord.AllowedMentions.none()
 _DIRECT_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
-_AT_A_TIME = asyncio.Semaphore(2)  # messages whose files are held in memory, some tens of MB each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +133,10 @@ async def _away(reacted: Reacted) -> None:
 
 
 async def _hide(reacted: Reacted) -> str:
-    """Behind a spoiler. Attachments cannot be renamed: they are uploaded anew; the buttons stay."""
+    """Behind a spoiler."""
     reacted.check_is_theirs()
-    job, shown = reacted.known_job(), reacted.message.attachments
-    if any(not attachment.is_spoiler() for attachment in shown):
-        async with _AT_A_TIME:
-            files = [await attachment.to_file(spoiler=True) for attachment in shown]
-            content = look.originals.hidden(reacted.message.content)
-            await reacted.message.edit(content=content, attachments=files, allowed_mentions=_NOBODY)
+    job = reacted.known_job()
+    await hiding.set_hidden(reacted.message, True)
     await reacted.client.reactions.hide(job.id)
     return CAME
 
@@ -164,7 +159,9 @@ async def _report(reacted: Reacted) -> str:
         job_id=found.job.id if found.job else None,
         author_id=found.owner_id,
     )
-    await reacted.client.conduct.report(report)
+    flagged = await reacted.client.cases.flag(report, by=reacted.request.asker)
+    if flagged.is_new and flagged.why_not is not None:
+        await acknowledge.whisper(reacted.client, given.user_id, flagged.why_not, about=reacted.here)
     return CAME
 
 
@@ -173,7 +170,26 @@ async def _star(reacted: Reacted) -> str | None:
     if not reacted.found.pictures or reacted.found.owner_id == reacted.user_id:
         await reacted.client.reactions.taken_back(reacted.request.given)
         return None
+    guild_id = reacted.request.place.guild_id
+    if reacted.job is not None and guild_id is not None:
+        await reacted.client.gallery.starred(reacted.job, reacted.message.id, guild_id)
     return CAME
+
+
+async def _gift(reacted: Reacted) -> str | None:
+    """Credits for whoever made the picture. With roles of their own they may have an account of their own here, so these are asked for."""
+    job, guild_id = reacted.known_job(), reacted.request.place.guild_id
+    guild = reacted.client.get_guild(guild_id or 0)
+    if guild is None or guild_id is None:
+        return None
+    try:
+        maker = await guild.fetch_member(job.place.user_id)
+    except discord.NotFound:
+        raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
+    receiver = Asker(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
+    money, giver = reacted.client.money, reacted.request.asker
+    given = await money.gift_by_reaction(giver, receiver, guild_id=guild_id, message_id=reacted.message.id)
+    return None if given is None else CAME
 
 
 _ACTS: Mapping[Gesture, Callable[[Reacted], Awaitable[str | None]]] = {
@@ -185,5 +201,6 @@ _ACTS: Mapping[Gesture, Callable[[Reacted], Awaitable[str | None]]] = {
     Gesture.HIDE: _hide,
     Gesture.REPORT: _report,
     Gesture.STAR: _star,
+    Gesture.GIFT: _gift,
 }
 TAKES_TIME: Sequence[Gesture] = (Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL, Gesture.HIDE)  # ⏳ stands meanwhile

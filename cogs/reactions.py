@@ -18,7 +18,7 @@ from bot.jobs.job import Place
 from bot.jobs.reactions import Meaning, Request
 from bot.log import fault_id
 from bot.store.reactions import Claim, Given
-from cogs import acknowledge, gestures, sources
+from cogs import acknowledge, gestures, sources, spots
 from cogs.gestures import Reacted
 
 if TYPE_CHECKING:
@@ -55,13 +55,15 @@ class Reactions(commands.Cog):
 
     @commands.Cog.listener()
     async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
-        """What was asked for and not begun yet is cancelled; a note that waits for its member goes."""
+        """What was asked for and not begun yet is cancelled; a flag no longer counts; a note that waits for its member goes."""
         if event.user_id == self._own_id:
             return
         meaning = await self._client.reactions.meaning(str(event.emoji), event.guild_id)
         if meaning is None:
             return
         await self._client.reactions.taken_back(_given(event))
+        if meaning.gesture is Gesture.REPORT:
+            await self._client.cases.take_back(event.message_id, event.user_id)
         if meaning.gesture is Gesture.DESCRIBE:
             await acknowledge.remove_note(self._client, _given(event))
 
@@ -83,7 +85,8 @@ class Reactions(commands.Cog):
             await acknowledge.mark(self._client, here, NONE_CAME)
         if claim is not Claim.NEW:
             return
-        request = Request(given=given, asker=_asker(event), place=self._place(event, locale))
+        spot = await spots.look_up(self._client, guild_id=event.guild_id, channel_id=event.channel_id)
+        request = Request(given=given, asker=_asker(event), place=self._place(event, locale), spot=spot)
         failed = await self._try(here, request, meaning)
         if failed is not None:
             await acknowledge.mark(self._client, here, NONE_CAME, instead_of=[WAITS])

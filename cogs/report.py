@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.i18n import _, pgettext
+from bot.jobs.cases import Flagged
 from bot.store.reports import REASON_MAX, Report
 from cogs import reply, sources
 from cogs.reply import Interaction, client_of
@@ -65,7 +66,13 @@ async def _send(interaction: Interaction, about: re.Match[str], fields: Mapping[
         user_id=interaction.user.id,
         reason=str(fields.get("reason") or ""),
     )
-    if await client_of(interaction).conduct.report(report):
-        await reply.say(interaction, _("🚩 Thank you. The moderators of this server can read your report; the author is not told of it."))
-    else:
-        await reply.say(interaction, _("🚩 You have reported this message before; once is enough."))
+    flagged = await client_of(interaction).cases.flag(report, by=reply.asker_of(interaction))
+    await reply.say(interaction, f"🚩 {_answer(flagged)}")
+
+
+def _answer(flagged: Flagged) -> str:
+    if not flagged.is_new:
+        return _("You have reported this message before; once is enough.")
+    if flagged.why_not is not None:
+        return flagged.why_not
+    return _("Thank you. The moderators of this server can read your report; the author is not told of it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -20,7 +21,11 @@ from bot.store.errands import Errand, ErrandKind
 log = structlog.get_logger(__name__)
 
 _AT_A_TIME = 4
-_TRIES = 5
+_CLERKS = 2  # at a time for what moderators and galleries are shown: a busy log holds up no member
+_FOR_CLERKS = frozenset({ErrandKind.CASE, ErrandKind.LOG, ErrandKind.GALLERY})
+_TRIES = 30  # a day and a bit: what was decided is done, whatever Discord's day is like
+_TRIES_TO_CALL = 5  # three quarters of an hour; afterwards nobody is surprised any more that it is finished
+_TO_CALL = frozenset({ErrandKind.PING, ErrandKind.TELL, ErrandKind.MARK})
 _LATE_MS = 86_400_000  # what is so late and fails is not tried again
 
 
@@ -57,7 +62,7 @@ def after_delivery(job: Job, *, came: bool, direct: bool | None, tell: bool, now
 
 
 class Errands:
-    """The errands' loop and crew. An errand is given up after its fifth try."""
+    """The errands' loop and crews. An errand is given up after some tries: soon, if it only calls somebody."""
 
     def __init__(self, *, store: Store, messenger: Messenger, pace: Pace, clock: Clock) -> None:
         self._store = store
@@ -66,6 +71,7 @@ class Errands:
         self._clock = clock
         self._bell = Bell()
         self._crew = Crew("errands", size=_AT_A_TIME)
+        self._clerks = Crew("clerks", size=_CLERKS)
 
     async def leave(
         self,
@@ -100,12 +106,13 @@ class Errands:
                 pause_s = self._pace.slow_s if due is None else (due - self._clock()) / 1000
                 await self._bell.heard(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
         finally:
-            await self._crew.finish(grace_s)
+            await asyncio.gather(self._crew.finish(grace_s), self._clerks.finish(grace_s))
 
     async def turn(self, now: int) -> None:
         """One look at what is due."""
-        for errand in await self._store.read(errands.due, now):
-            self._crew.put_to_work(errand.id, self._take(errand.id, now))
+        for crew, kinds in ((self._crew, frozenset(ErrandKind) - _FOR_CLERKS), (self._clerks, _FOR_CLERKS)):
+            for errand in await self._store.read(errands.due, now, kinds=kinds):
+                crew.put_to_work(errand.id, self._take(errand.id, now))
 
     async def _take(self, errand_id: str, now: int) -> None:
         """Read it anew: while it waited for a place somebody may have done or dropped it."""
@@ -134,7 +141,8 @@ class Errands:
             await self._end(errand, "done")
 
     async def _failed(self, errand: Errand, reason: str, retry_after_s: float | None) -> None:
-        if errand.attempts + 1 >= _TRIES or self._clock() - errand.due_at > _LATE_MS:
+        tries = _TRIES_TO_CALL if errand.kind in _TO_CALL else _TRIES
+        if errand.attempts + 1 >= tries or self._clock() - errand.due_at > _LATE_MS:
             log.warning("an errand is given up", errand=errand.id, kind=errand.kind, reason=reason)
             await self._end(errand, "given up")
             return

@@ -17,11 +17,12 @@ from bot.jobs.pace import Bells
 from bot.jobs.presets import model_of
 from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
+from bot.moderation.gate import Spot
 from bot.servers import Preset
 from bot.store import reactions
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
-from bot.store.reactions import Claim, Given
+from bot.store.reactions import PAUSE_MS, Claim, Given
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class Request:
     given: Given
     asker: Asker
     place: Place  # with `reply_to`: the answer replies to the message that was reacted to
+    spot: Spot
 
 
 class Reactions:
@@ -66,7 +68,11 @@ class Reactions:
         fixed = MEANINGS.get(plain(emoji))
         if fixed is not None:
             return Meaning(gesture=fixed)
-        preset = (await self._servers.settings(guild_id)).preset(emoji)
+        settings = await self._servers.settings(guild_id)
+        gift = settings.policy.gifts.by_reaction
+        if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
+            return Meaning(gesture=Gesture.GIFT)
+        preset = settings.preset(emoji)
         return None if preset is None else Meaning(gesture=Gesture.PRESET, preset=preset)
 
     async def claim(self, given: Given, gesture: Gesture) -> Claim:
@@ -75,8 +81,8 @@ class Reactions:
         A claim is written before its request: where a crash comes between them nothing was made or charged, and the same reaction,
         taken back and given again, asks anew. What is given while the bot is away is never heard of.
         """
-        burst = BURST_MAKING if gesture.makes else BURST_JUDGING
-        return await self._store.write(reactions.claim, given, burst=burst, now=self._clock())
+        burst, pause_ms = (BURST_MAKING, PAUSE_MS) if gesture.makes else (BURST_JUDGING, 0)
+        return await self._store.write(reactions.claim, given, burst=burst, pause_ms=pause_ms, now=self._clock())
 
     async def taken_back(self, given: Given) -> Job | None:
         """A member took a reaction away. The job that was cancelled by it: one of which nothing was sent to the image API yet."""
@@ -99,6 +105,7 @@ class Reactions:
             prompt=preset.prompt,
             place=request.place,
             asker=request.asker,
+            spot=request.spot,
             kind=Kind.EDIT,
             model=model_of(preset, self._studio.models.catalog, self._studio.default_model).id,
             more=preset.more,
@@ -110,7 +117,7 @@ class Reactions:
 
     async def again(self, request: Request, job: Job) -> Job:
         """The same request as `job`, on the quota of whoever reacts. Raise a `Refusal`, nothing charged."""
-        receipt = await self._studio.again(job.id, request.place, asker=request.asker, reaction=request.given.emoji)
+        receipt = await self._studio.again(job.id, request.place, asker=request.asker, spot=request.spot, reaction=request.given.emoji)
         return await self._asked(request, receipt.job)
 
     async def _asked(self, request: Request, job: Job) -> Job:

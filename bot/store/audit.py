@@ -18,6 +18,7 @@ class Action(StrEnum):
     BLOCKED = "blocked"  # a member, by a moderator or by the ladder of strikes
     UNBLOCKED = "unblocked"
     STRUCK = "struck"  # a strike was given
+    PARDONED = "pardoned"  # the strikes of a case were taken back
     CASE_OPENED = "case_opened"
     CASE_DECIDED = "case_decided"
     APPEALED = "appealed"  # by the author
@@ -25,7 +26,7 @@ class Action(StrEnum):
     SPOILERED = "spoilered"
     REFUNDED = "refunded"
     PURGED = "purged"  # every picture of a member
-    WITHHELD = "withheld"  # a result was not shown, by a rule
+    WITHHELD = "withheld"  # a prompt was not made, or a result not shown, by a check
     SETTINGS = "settings"  # a server's rules were changed
     GRANTED = "granted"  # credits, by a manager
     GIFTED = "gifted"  # credits, between members

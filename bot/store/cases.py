@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.moderation.flags import Flag
@@ -71,20 +71,38 @@ class Case:
         return self.state is CaseState.DECIDED and self.decision in AGAINST and self.appealed_at is None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What one member told of a picture."""
+
+    user_id: int
+    reason: str  # their words, if any
+    weight: float  # of their flag; 0 where it does not count
+
+
 # --- flags -----------------------------------------------------------------------------------------------------------
 
 
 def flags_on(conn: Connection, message_id: int) -> list[Flag]:
-    """The flags on a picture that count, each with its member's record on that server."""
-    here = select(reports.c.guild_id, reports.c.user_id).where(reports.c.message_id == message_id, reports.c.counts).subquery()
-    upheld = func.coalesce(func.sum(case((reports.c.outcome == "upheld", 1), else_=0)), 0)
-    failed = func.coalesce(func.sum(case((reports.c.outcome == "failed", 1), else_=0)), 0)
-    record = (
-        select(here.c.user_id, upheld.label("upheld"), failed.label("failed"))
-        .join_from(here, reports, and_(reports.c.user_id == here.c.user_id, reports.c.guild_id == here.c.guild_id))
-        .group_by(here.c.user_id)
-    )
-    return [Flag(user_id=row.user_id, upheld=int(row.upheld), failed=int(row.failed)) for row in conn.execute(record)]
+    """The flags on a picture that count and that no case was decided by, each with its member's record on that server."""
+    undecided = and_(reports.c.message_id == message_id, reports.c.counts, reports.c.outcome.is_(None))
+    here = conn.execute(select(reports.c.guild_id, reports.c.user_id).where(undecided)).all()
+    return [_record(conn, row.user_id, row.guild_id) for row in here]
+
+
+def told_of(conn: Connection, about: Case) -> list[Told]:
+    """What members told of a case's picture, first things first, with what their flags weigh today."""
+    rows = conn.execute(select(reports).where(_led_to(about)).order_by(reports.c.at, reports.c.id)).all()
+    weights = {row.user_id: _record(conn, row.user_id, about.guild_id).weight for row in rows if row.counts}
+    return [Told(user_id=row.user_id, reason=row.reason, weight=weights.get(row.user_id, 0)) for row in rows]
+
+
+def _record(conn: Connection, user_id: int, guild_id: int | None) -> Flag:
+    """A member's flag, with what became of their earlier ones on that server."""
+    theirs = and_(reports.c.user_id == user_id, reports.c.guild_id == guild_id)
+    counted = select(reports.c.outcome, func.count().label("flags")).where(theirs).group_by(reports.c.outcome)
+    outcomes = {row.outcome: row.flags for row in conn.execute(counted)}
+    return Flag(user_id=user_id, upheld=outcomes.get("upheld", 0), failed=outcomes.get("failed", 0))
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------
@@ -130,8 +148,8 @@ def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, no
         return None
     outcome = "upheld" if decision in AGAINST else "failed"
     decided = get(conn, case_id)
-    if decided and decided.message_id is not None:
-        conn.execute(update(reports).where(reports.c.message_id == decided.message_id).values(outcome=outcome))
+    if decided is not None:
+        conn.execute(update(reports).where(_led_to(decided)).values(outcome=outcome, case_id=case_id))
     _note(conn, Action.CASE_DECIDED, decided, now, by_id, decision=decision)
     return decided
 
@@ -163,9 +181,26 @@ def waiting(conn: Connection, guild_id: int, *, limit: int = 25) -> list[Case]:
     return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.state != CaseState.DECIDED), limit=limit)
 
 
+def waiting_on(conn: Connection, message_id: int) -> Case | None:
+    """The case about this message that waits for a decision; there is one at most."""
+    return next(iter(_read(conn, and_(cases.c.message_id == message_id, cases.c.state != CaseState.DECIDED), limit=1)), None)
+
+
+def of_job(conn: Connection, job_id: str, *, limit: int = 5) -> list[Case]:
+    """The cases about one job, newest first."""
+    rows = conn.execute(select(cases).where(cases.c.job_id == job_id).order_by(cases.c.id.desc()).limit(limit)).mappings()
+    return [_case(dict(row)) for row in rows]
+
+
 def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 25) -> list[Case]:
     """The cases about one member, oldest first."""
     return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.author_id == author_id), limit=limit)
+
+
+def _led_to(about: Case) -> ColumnElement[bool]:
+    """What was told of a case's picture and no other case was decided by."""
+    own = reports.c.case_id == about.id
+    return own if about.message_id is None else or_(own, and_(reports.c.message_id == about.message_id, reports.c.outcome.is_(None)))
 
 
 def _read(conn: Connection, where: ColumnElement[bool], *, limit: int) -> list[Case]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from bot.i18n import N_
 from bot.moderation.sections import Offence, Strikes
@@ -115,6 +115,44 @@ def strike(
     if not lock_out:
         return None
     return block(conn, guild_id, user_id, until=now + lock_out, reason=BY_LADDER, by_id=None, now=now, case_id=case_id)
+
+
+def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_id: str | None, by_id: int, now: int) -> bool:
+    """Take back the strikes that a case or its job earned: a line against each, as old as it is, so that both fade together.
+
+    False where nothing is left to be taken back. What was taken back may be earned again.
+    """
+    earned = strikes.c.case_id == case_id if job_id is None else or_(strikes.c.case_id == case_id, strikes.c.job_id == job_id)
+    theirs = and_(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id, earned)
+    left = func.sum(strikes.c.weight)
+    query = select(strikes.c.at, strikes.c.offence, left.label("left")).where(theirs).group_by(strikes.c.at, strikes.c.offence)
+    rows = conn.execute(query.having(left > 0)).all()
+    if not rows:
+        return False
+    for row in rows:
+        back = {"guild_id": guild_id, "user_id": user_id, "at": row.at, "offence": row.offence, "weight": -row.left}
+        conn.execute(insert(strikes).values(**back, job_id=job_id, case_id=case_id, by_id=by_id))
+    line = AuditLine(action=Action.PARDONED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id)
+    audit.note(conn, replace(line, job_id=job_id, details={"points": round(sum(row.left for row in rows), 2)}))
+    return True
+
+
+def struck_by(conn: Connection, case_id: int) -> bool:
+    """Whether a case has earned a strike that stands."""
+    return (conn.scalar(select(func.sum(strikes.c.weight)).where(strikes.c.case_id == case_id)) or 0) > 0
+
+
+def unblock_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_ladder: bool) -> bool:
+    """Lift the blocks that a case led to: a moderator's, and with `also_ladder` those of the ladder. False where none holds."""
+    of_case = and_(blocks.c.case_id == case_id, _holds(None, None, now))
+    of_case = of_case if also_ladder else and_(of_case, blocks.c.by_id.is_not(None))
+    row = conn.execute(select(blocks.c.guild_id, blocks.c.user_id).where(of_case)).first()
+    if row is None:
+        return False
+    conn.execute(update(blocks).where(of_case).values(lifted_at=now, lifted_by=by_id))
+    line = AuditLine(action=Action.UNBLOCKED, at=now, guild_id=row.guild_id, actor_id=by_id, target_id=row.user_id, case_id=case_id)
+    audit.note(conn, line)
+    return True
 
 
 def standing(conn: Connection, guild_id: int, user_id: int, *, rules: Strikes, now: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -19,7 +19,13 @@ class ErrandKind(StrEnum):
     REMOVE = "remove"  # take a message of ours away (channel_id, message_id)
     PING = "ping"  # call a member to a finished job, as was promised (token and application_id, where it is private)
     TELL = "tell"  # tell a member by direct message that a job is finished
-    MARK = "mark"  # turn the ⏳ of a request that was made by a reaction into its outcome (channel_id, message_id, made: None where it was taken back)
+    MARK = "mark"  # turn the ⏳ of a request that was made by a reaction into its outcome (channel_id, message_id, made; None: taken back)
+    COVER = "cover"  # put the pictures of a message of ours behind spoilers, or take these away, as its job says (channel_id, message_id)
+    CASE = "case"  # show a case to the moderators as it is now (case_id; reply_to: an earlier post about it)
+    LOG = "log"  # tell of a job in its server's log channel as it is now (job_id)
+    GALLERY = "gallery"  # put a picture into its server's gallery (message_id)
+    TELL_AUTHOR = "tell_author"  # tell the author of a case what was decided, with the way to appeal (case_id)
+    TELL_BLOCK = "tell_block"  # tell a member that they are blocked on a server, until when and why (guild_id, until, reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +46,9 @@ def add(conn: Connection, errand: Errand) -> None:
     conn.execute(insert(errands).values(**{**vars(errand), "data": dict(errand.data)}))
 
 
-def due(conn: Connection, now: int, *, limit: int = 50) -> list[Errand]:
-    """What is to be done now, the longest due first."""
-    query = select(errands).where(errands.c.due_at <= now).order_by(errands.c.due_at, errands.c.id).limit(limit)
+def due(conn: Connection, now: int, *, kinds: Collection[ErrandKind] = tuple(ErrandKind), limit: int = 50) -> list[Errand]:
+    """What of these kinds is to be done now, the longest due first."""
+    query = select(errands).where(errands.c.due_at <= now, errands.c.kind.in_(kinds)).order_by(errands.c.due_at, errands.c.id).limit(limit)
     return [_errand(row) for row in conn.execute(query).mappings()]
 
 

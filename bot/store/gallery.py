@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select, update
+from dataclasses import dataclass
 
+from sqlalchemy import Connection, func, or_, select, update
+
+from bot.jobs.job import Job, JobState
+from bot.moderation import sections
+from bot.quota import MICRO
+from bot.store import audit, cases, errands, jobs, transfers
+from bot.store.audit import Action, AuditLine
 from bot.store.base import upsert
+from bot.store.cases import AGAINST
+from bot.store.errands import Errand, ErrandKind
+from bot.store.ledger import Entry
+from bot.store.purse import Purse
 from bot.store.tables import gallery, reactions
 
 STAR = "⭐"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A picture of the gallery."""
+
+    message_id: int  # where the stars were given
+    guild_id: int
+    job_id: str | None
+    author_id: int
+    at: int  # Unix ms
+    stars: int  # when it came in
+    post_channel_id: int
+    post_message_id: int | None  # None: it is about to be shown
 
 
 def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
@@ -21,15 +46,60 @@ def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
     return conn.scalar(given) or 0
 
 
+def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.Gallery, to: Purse, now: int) -> bool:
+    """A star was given: where there are enough, the picture comes into the gallery, and its maker is rewarded, both once.
+
+    False where there are too few, the gallery has it, or it is not to be shown: hidden, private, taken away, or moderators were asked
+    about it and have not said that it may stay.
+    """
+    job = jobs.get(conn, job_id)
+    if job is None or rules.channel_id is None or not _may_be_shown(conn, job):
+        return False
+    author_id = job.place.user_id
+    given = stars(conn, message_id, without=author_id)
+    if given < rules.stars:
+        return False
+    if not show(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, channel_id=rules.channel_id, now=now):
+        return False
+    errands.add(conn, Errand(kind=ErrandKind.GALLERY, due_at=now, job_id=job.id, data={"message_id": message_id}))
+    reward = int(rules.reward * MICRO)
+    if reward and transfers.grant(conn, to=to, amount=reward, key=f"gallery:{job.id}", now=now, entry=Entry.REWARD):
+        details = {"amount": reward, "stars": given}
+        audit.note(conn, AuditLine(action=Action.REWARDED, at=now, guild_id=guild_id, target_id=author_id, job_id=job.id, details=details))
+    return True
+
+
 def show(
     conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, channel_id: int, now: int
 ) -> bool:
-    """Track a picture, once. False where the gallery has it."""
+    """Track a picture, once. False where the gallery has it, from this or another message."""
+    has = or_(gallery.c.message_id == message_id, gallery.c.job_id == job_id) if job_id else gallery.c.message_id == message_id
+    if conn.execute(select(gallery.c.message_id).where(has)).first() is not None:
+        return False
     row = {"message_id": message_id, "guild_id": guild_id, "job_id": job_id, "author_id": author_id, "at": now, "stars": stars}
     new = upsert(conn, gallery).values(**row, post_channel_id=channel_id).on_conflict_do_nothing()
     return conn.execute(new).rowcount == 1
 
 
+def get(conn: Connection, message_id: int) -> Shown | None:
+    """What the gallery has of this message."""
+    row = conn.execute(select(gallery).where(gallery.c.message_id == message_id)).mappings().one_or_none()
+    return None if row is None else Shown(**row)
+
+
 def shown_at(conn: Connection, message_id: int, post_message_id: int) -> None:
     """Where in the gallery it stands."""
     conn.execute(update(gallery).where(gallery.c.message_id == message_id).values(post_message_id=post_message_id))
+
+
+def posts_of(conn: Connection, job_id: str) -> list[tuple[int, int]]:
+    """The gallery's messages that show a job, by channel and message."""
+    there = select(gallery.c.post_channel_id, gallery.c.post_message_id).where(gallery.c.job_id == job_id)
+    return [(row.post_channel_id, row.post_message_id) for row in conn.execute(there) if row.post_message_id is not None]
+
+
+def _may_be_shown(conn: Connection, job: Job) -> bool:
+    if job.spoiler or job.place.private or job.state is JobState.DELETED:
+        return False
+    latest = next(iter(cases.of_job(conn, job.id, limit=1)), None)
+    return latest is None or (latest.decision is not None and latest.decision not in AGAINST and latest.state is cases.CaseState.DECIDED)

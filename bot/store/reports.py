@@ -36,8 +36,8 @@ def add(conn: Connection, report: Report) -> bool:
 
 
 def take_back(conn: Connection, message_id: int, user_id: int) -> bool:
-    """A member takes a report back that no case was decided by. False where there is none."""
-    mine = and_(reports.c.message_id == message_id, reports.c.user_id == user_id, reports.c.outcome.is_(None))
+    """A member takes a reaction's report back that no case was decided by. False where there is none: words stay said."""
+    mine = and_(reports.c.message_id == message_id, reports.c.user_id == user_id, reports.c.outcome.is_(None), reports.c.reason == "")
     return conn.execute(delete(reports).where(mine)).rowcount == 1
 
 
@@ -45,8 +45,9 @@ def about(conn: Connection, author_id: int, guild_id: int, *, limit: int = 5) ->
     """What was reported about a member's pictures in a server and is not decided, newest first."""
     those = and_(reports.c.author_id == author_id, reports.c.guild_id == guild_id, reports.c.outcome.is_(None))
     query = select(reports).where(those).order_by(reports.c.at.desc(), reports.c.id.desc()).limit(limit)
-    return [_report(row) for row in conn.execute(query).mappings()]
+    return [read(row) for row in conn.execute(query).mappings()]
 
 
-def _report(row: RowMapping) -> Report:
+def read(row: RowMapping) -> Report:
+    """A row of the table as a value."""
     return Report(**{name: value for name, value in row.items() if name != "id"})

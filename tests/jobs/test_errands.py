@@ -40,7 +40,8 @@ class Desk:
     async def once(self) -> None:
         """One turn, to its end; failures wait for their next try."""
         await self.service.turn(self.clock())
-        await self.service._crew.finish(5)
+        for crew in (self.service._crew, self.service._clerks):
+            await crew.finish(5)
         self.service = self.another()
 
     async def left(self) -> list[Errand]:
@@ -106,14 +107,33 @@ async def test_discords_own_wish_for_patience_is_heard(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("trouble", [TryLater("Busy."), LookupError("nobody thought of this")], ids=["busy", "odd"])
-async def test_an_errand_is_given_up_after_its_fifth_try(desk: Desk, trouble: Exception) -> None:
+async def test_a_call_is_given_up_after_its_fifth_try(desk: Desk, trouble: Exception) -> None:
     desk.boy.troubles.extend([trouble] * 9)
-    await desk.leave()
+    await desk.leave(kind=ErrandKind.TELL)
     for _ in range(9):
         await desk.once()
         desk.clock.turn(3_600_000)
     assert len(desk.boy.sent) == 5
     assert await desk.left() == []
+
+
+async def test_what_was_decided_is_tried_for_a_day(desk: Desk) -> None:
+    desk.boy.troubles.extend([TryLater("Busy.")] * 99)
+    await desk.leave(kind=ErrandKind.REMOVE)
+    for _ in range(40):
+        await desk.once()
+        desk.clock.turn(3_600_000)
+    assert len(desk.boy.sent) == 30
+    assert await desk.left() == []
+
+
+async def test_a_busy_log_holds_up_no_member(desk: Desk) -> None:
+    for _ in range(60):
+        await desk.leave(kind=ErrandKind.LOG)
+    wanted = await desk.leave(in_ms=1)
+    desk.clock.turn(1)
+    await desk.once()
+    assert wanted in [errand.id for errand, _ in desk.boy.sent]
 
 
 async def test_one_that_is_late_by_a_day_is_tried_once(desk: Desk) -> None:

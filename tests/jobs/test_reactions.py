@@ -195,35 +195,35 @@ def preset(emoji: str, name: str = "Fox") -> Preset:
 
 
 async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, servers: Servers) -> None:
-    await servers.add_preset(1, preset("🦊"))
+    await servers.add_preset(1, preset("🦊"), actor_id=7)
     for each in (servers, Servers(store=store, clock=lambda: NOW)):
         assert (await each.settings(1)).preset("🦊") == preset("🦊")
     assert (await servers.settings(2)).presets == (await servers.settings(None)).presets == STARTING_PRESETS
 
 
 async def test_the_same_emoji_runs_what_was_put_there_last(servers: Servers) -> None:
-    await servers.add_preset(1, preset("❄️", "Ice"))
-    changed = await servers.add_preset(1, preset("❄", "Snow"))
+    await servers.add_preset(1, preset("❄️", "Ice"), actor_id=7)
+    changed = await servers.add_preset(1, preset("❄", "Snow"), actor_id=7)
     assert [p.name for p in changed.presets if plain(p.emoji) == plain("❄️")] == ["Snow"]
 
 
 @pytest.mark.parametrize("wanted", ["🦊", "fox", " FOX "])
 async def test_a_preset_is_removed_by_emoji_or_name(servers: Servers, wanted: str) -> None:
-    await servers.add_preset(1, preset("🦊"))
-    assert (await servers.remove_preset(1, wanted)).emoji == "🦊"
+    await servers.add_preset(1, preset("🦊"), actor_id=7)
+    assert (await servers.remove_preset(1, wanted, actor_id=7)).emoji == "🦊"
     with pytest.raises(NotFound, match="no preset"):
-        await servers.remove_preset(1, wanted)
+        await servers.remove_preset(1, wanted, actor_id=7)
 
 
 async def test_a_fixed_emoji_runs_no_preset(servers: Servers) -> None:
     with pytest.raises(InvalidRequest, match="meaning of its own"):
-        await servers.add_preset(1, preset("🔁"))
+        await servers.add_preset(1, preset("🔁"), actor_id=7)
 
 
 async def test_a_server_has_so_many_presets_and_a_reset_is_a_new_beginning(servers: Servers) -> None:
     for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
-        await servers.add_preset(1, preset(chr(0x1F600 + n)))
+        await servers.add_preset(1, preset(chr(0x1F600 + n)), actor_id=7)
     with pytest.raises(InvalidRequest, match="at most 20"):
-        await servers.add_preset(1, preset("🦊"))
+        await servers.add_preset(1, preset("🦊"), actor_id=7)
     assert len((await servers.settings(1)).presets) == PRESETS_MAX
-    assert (await servers.reset_presets(1)).presets == STARTING_PRESETS
+    assert (await servers.reset_presets(1, actor_id=7)).presets == STARTING_PRESETS
