@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.moderation.policy import Policy
+from bot.moderation.policy import Policy, document
 
 PRESETS_MAX = 20  # as many different reactions as a message takes
 PRESET_NAME_MAX = 40  # characters
@@ -62,6 +63,10 @@ class ServerSettings(_Document):
 
     presets: tuple[Preset, ...] = Field(default=STARTING_PRESETS, max_length=PRESETS_MAX)
     policy: Policy = Policy()
+
+    def as_file(self) -> dict[str, Any]:
+        """All of it, named as in a settings file: what the audit log compares."""
+        return {**document(self.policy), "presets": self.model_dump(mode="json", include={"presets"})["presets"]}
 
     def preset(self, emoji: str) -> Preset | None:
         """The preset that this reaction runs."""

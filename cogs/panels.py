@@ -23,10 +23,10 @@ def everywhere(command: Command) -> Command:
     return app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)(installed)
 
 
-def panel(*parts: Part) -> discord.ui.LayoutView:
+def panel(*parts: Part, colour: discord.Colour = ACCENT) -> discord.ui.LayoutView:
     """A view of these parts in one frame. It takes no presses itself, so the library keeps nothing of it."""
     view = discord.ui.LayoutView(timeout=None)
-    view.add_item(discord.ui.Container(*parts, accent_colour=ACCENT))
+    view.add_item(discord.ui.Container(*parts, accent_colour=colour))
     view.stop()
     return view
 
@@ -34,6 +34,11 @@ def panel(*parts: Part) -> discord.ui.LayoutView:
 def text(*lines: str) -> Part:
     """Lines of text; empty ones are left out."""
     return discord.ui.TextDisplay("\n".join(filter(None, lines)))
+
+
+def beside(control: Part, *lines: str) -> Part:
+    """Lines of text with a button at their side."""
+    return discord.ui.Section("\n".join(filter(None, lines)), accessory=control)
 
 
 def row(*items: Part) -> Part:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 from bot.clock import Clock
-from bot.errors import InvalidRequest, NotFound
+from bot.errors import InvalidRequest, NotFound, Refusal
 from bot.gestures import is_taken, plain
 from bot.i18n import _
+from bot.moderation.policy import Policy, write_file
 from bot.servers import PRESETS_MAX, STARTING_PRESETS, Preset, ServerSettings
 from bot.store import documents
 from bot.store.engine import Store
 
 _NO_SERVER = ServerSettings()  # what holds in direct messages
+
+
+class Outdated(Refusal):
+    """Somebody else was faster."""
+
+
+def fingerprint(policy: Policy) -> str:
+    """Tells rules from others."""
+    return hashlib.sha256(write_file(policy)).hexdigest()
 
 
 class Servers:
@@ -39,22 +50,43 @@ class Servers:
             self._known.setdefault(guild_id, kept)
         return self._known[guild_id]
 
-    async def change(self, guild_id: int, change: Callable[[ServerSettings], ServerSettings]) -> ServerSettings:
-        """Put `change` of the server's settings in their place. A `Refusal` that it raises leaves them as they are."""
+    async def change(self, guild_id: int, change: Callable[[ServerSettings], ServerSettings], *, actor_id: int | None) -> ServerSettings:
+        """Put `change` of the server's settings in their place, and tell the audit log what `actor_id` changed.
+
+        A `Refusal` that it raises leaves them as they are. It may be called more than once, so it has no other effect.
+        """
         async with self._changing:
-            changed = await self._store.write(documents.change_server_settings, guild_id, change, self._clock())
+            changed = await self._store.write(documents.change_server_settings, guild_id, change, self._clock(), actor_id=actor_id)
             self._known[guild_id] = changed
         return changed
 
+    async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> Policy:
+        """As `change`, for the rules alone."""
+
+        def changed(settings: ServerSettings) -> ServerSettings:
+            return settings.model_copy(update={"policy": change(settings.policy)})
+
+        return (await self.change(guild_id, changed, actor_id=actor_id)).policy
+
+    async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> Policy:
+        """Put other rules in place of those whose `fingerprint` is `instead_of`. Raise `Outdated` where they are not those any more."""
+
+        def replaced(now: Policy) -> Policy:
+            if fingerprint(now) != instead_of:
+                raise Outdated(_("The settings have changed in the meantime; look once more at what this file would change."))
+            return policy
+
+        return await self.change_policy(guild_id, replaced, actor_id=actor_id)
+
     # --- presets ---------------------------------------------------------------------------------------------------
 
-    async def add_preset(self, guild_id: int, preset: Preset) -> ServerSettings:
+    async def add_preset(self, guild_id: int, preset: Preset, *, actor_id: int) -> ServerSettings:
         """Add a preset, in place of the one that this emoji ran before. Raise `InvalidRequest` where it cannot be had."""
         if is_taken(preset.emoji):
             raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
-        return await self.change(guild_id, lambda settings: _with(settings, preset))
+        return await self.change(guild_id, lambda settings: _with(settings, preset), actor_id=actor_id)
 
-    async def remove_preset(self, guild_id: int, wanted: str) -> Preset:
+    async def remove_preset(self, guild_id: int, wanted: str, *, actor_id: int) -> Preset:
         """Take a preset away by its emoji or its name; which one it was. Raise `NotFound`."""
         removed: list[Preset] = []
 
@@ -64,12 +96,12 @@ class Servers:
                 raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=wanted))
             return settings.model_copy(update={"presets": tuple(preset for preset in settings.presets if preset != removed[0])})
 
-        await self.change(guild_id, without)
+        await self.change(guild_id, without, actor_id=actor_id)
         return removed[0]
 
-    async def reset_presets(self, guild_id: int) -> ServerSettings:
+    async def reset_presets(self, guild_id: int, *, actor_id: int) -> ServerSettings:
         """Back to the set that a server begins with."""
-        return await self.change(guild_id, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
+        return await self.change(guild_id, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}), actor_id=actor_id)
 
 
 def _with(settings: ServerSettings, preset: Preset) -> ServerSettings:

@@ -1,22 +1,27 @@
-"""What members and servers chose. A document that can no longer be read as it was written falls back to the defaults, field by field."""
+"""What members and servers chose. What can no longer be read of a document as it was written falls back to its default, alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Column, Connection, Table, delete, select
 
+from bot.moderation.differences import as_details, differences
 from bot.preferences import Preferences
 from bot.servers import ServerSettings
+from bot.store import audit
+from bot.store.audit import Action, AuditLine
 from bot.store.base import upsert
 from bot.store.tables import members, servers
 
 log = structlog.get_logger(__name__)
 
 Document = TypeVar("Document", bound=BaseModel)
+Path = tuple[int | str, ...]
 
 
 def preferences(conn: Connection, user_id: int) -> Preferences:
@@ -39,20 +44,73 @@ def server_settings(conn: Connection, guild_id: int) -> ServerSettings:
     return _read(conn, servers.c.guild_id, servers.c.settings, guild_id, ServerSettings)
 
 
-def change_server_settings(conn: Connection, guild_id: int, change: Callable[[ServerSettings], ServerSettings], now: int) -> ServerSettings:
-    """As `change_preferences`, for a server."""
-    return _change(conn, servers, "guild_id", "settings", guild_id, ServerSettings, change, now)
+def change_server_settings(
+    conn: Connection, guild_id: int, change: Callable[[ServerSettings], ServerSettings], now: int, *, actor_id: int | None
+) -> ServerSettings:
+    """As `change_preferences`, for a server; what it changed goes into the audit log, as the deed of `actor_id`."""
+    old: list[ServerSettings] = []
+
+    def noted(settings: ServerSettings) -> ServerSettings:
+        old[:] = [settings]
+        return change(settings)
+
+    new = _change(conn, servers, "guild_id", "settings", guild_id, ServerSettings, noted, now)
+    changes = differences(old[0].as_file(), new.as_file())
+    if changes:
+        line = AuditLine(action=Action.SETTINGS, at=now, guild_id=guild_id, actor_id=actor_id, details=as_details(changes))
+        audit.note(conn, line)
+    return new
 
 
 def _read(conn: Connection, key: Column[Any], column: Column[Any], value: int, kind: type[Document], *, lock: bool = False) -> Document:
     query = select(column).where(key == value)
-    kept = conn.scalar(query.with_for_update() if lock else query) or {}
-    try:
-        return kind.model_validate(kept)
-    except ValidationError as error:
-        wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
-        log.warning("a kept document does not fit", kind=kind.__name__, of=value, fields=sorted(wrong))
-        return kind.model_validate({name: each for name, each in kept.items() if name not in wrong})
+    document, left_out = _fitting(conn.scalar(query.with_for_update() if lock else query) or {}, kind)
+    if left_out:
+        log.warning("a kept document does not fit", kind=kind.__name__, of=value, left_out=left_out)
+    return document
+
+
+def _fitting(kept: dict[str, Any], kind: type[Document]) -> tuple[Document, list[str]]:
+    """The document without what does not fit, each time the least that is wrong; and the places of that.
+
+    One word of a list that is no longer taken must not open the whole list.
+    """
+    kept, left_out = deepcopy(kept), list[str]()
+    while True:
+        try:
+            return kind.model_validate(kept), left_out
+        except ValidationError as error:
+            places = _innermost(_place(kept, problem["loc"]) for problem in error.errors())
+            if not places:
+                return kind(), ["everything"]
+            for place in places:
+                _take_out(kept, place)
+            left_out += [".".join(map(str, place)) for place in places]
+
+
+def _place(kept: Any, where: Path) -> Path:
+    """The part of a document that a mistake is in. The path has pydantic's own marks too, and names what is missing."""
+    found: list[int | str] = []
+    for step in where:
+        if (isinstance(kept, dict) and step in kept) or (isinstance(kept, list) and isinstance(step, int) and step < len(kept)):
+            kept = kept[step]  # type: ignore[index]  # a list has numbers, a dict has what is in it
+            found.append(step)
+    return tuple(found)
+
+
+def _innermost(places: Iterable[Path]) -> list[Path]:
+    """The last one first, so that taking one out of a list does not move the next; without those that others are part of."""
+    wrong = set(places) - {()}
+    return sorted(
+        (place for place in wrong if not any(len(each) > len(place) and each[: len(place)] == place for each in wrong)), reverse=True
+    )
+
+
+def _take_out(kept: Any, place: Path) -> None:
+    *parents, last = place
+    for step in parents:
+        kept = kept[step]
+    del kept[last]
 
 
 def _change(

@@ -16,7 +16,7 @@ def presets(settings: ServerSettings, model_of: Callable[[Preset], ModelInfo | N
     """The list with prices. `model_of` is None where a preset's model is not on offer now."""
     count = len(settings.presets)
     offers = [(preset, model_of(preset)) for preset in settings.presets]
-    head = f"{_('## Presets')}\n{_('React to a picture with one of these emoji, and Easel runs that edit on your credits.')}"
+    head = "\n".join([_("## Presets"), _("React to a picture with one of these emoji, and Easel runs that edit on your credits.")])
     foot = ngettext("{count} of {most} presets", "{count} of {most} presets", count).format(count=count, most=PRESETS_MAX)
     whole, short = ("\n".join([head, *(line(preset, model) for preset, model in offers), f"-# {foot}"]) for line in (_with_words, _offer))
     return whole if len(whole) <= PANEL_MAX else short

@@ -1,0 +1,113 @@
+"""What a server's managers see and give: the whole state at a glance, and credits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bot import quota
+from bot.asker import Asker
+from bot.clock import Clock
+from bot.errors import NotAllowed
+from bot.i18n import _
+from bot.jobs.servers import Servers
+from bot.jobs.till import Till
+from bot.moderation.policy import Policy
+from bot.store import audit, cases, conduct, transfers, usage
+from bot.store.audit import Action, AuditLine
+from bot.store.engine import Store
+from bot.store.ledger import Statement
+from bot.store.purse import Kind, Purse, kind_of
+
+COUNTED_MAX = 100  # open cases and blocks of an overview
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """A server's rules, and what they have come to. Amounts are microcredits."""
+
+    policy: Policy
+    budget: Statement | None  # of this month; None: there is none
+    pool: Statement | None
+    pictures: int  # of this month
+    spent: int  # on these
+    renews_at: int  # Unix ms: when the next month begins
+    open_cases: int  # at most `COUNTED_MAX`, as for blocks
+    blocks: int
+    credit_usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    pictures: int
+    spent: int
+    open_cases: int
+    blocks: int
+
+
+class Managing:
+    """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
+
+    def __init__(self, *, store: Store, servers: Servers, till: Till, credit_usd: float, clock: Clock) -> None:
+        """`credit_usd`: what a credit is in US dollars, in which budgets are set."""
+        self._store = store
+        self._servers = servers
+        self._till = till
+        self._credit_usd = credit_usd
+        self._clock = clock
+
+    async def overview(self, guild_id: int) -> Overview:
+        """A server at this moment."""
+        now = self._clock()
+        budget, pool = await self._till.budget(guild_id), await self._till.pool(guild_id)
+        counts = await self._store.read(_counts, guild_id, now)
+        return Overview(
+            **vars(counts),
+            policy=(await self._servers.settings(guild_id)).policy,
+            budget=None if budget is None else await self._till.statement_of(budget.purse, lines=0),
+            pool=None if pool is None else await self._till.statement_of(pool, lines=0),
+            renews_at=quota.next_month(now),
+            credit_usd=self._credit_usd,
+        )
+
+    async def grant(self, guild_id: int, *, to: Asker | None, amount: int, by_id: int, note: str | None, key: str) -> bool:
+        """Give a member `amount` microcredits, or (`to` None) the server's pool. False where `key` was booked before.
+
+        Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
+        """
+        purse = await self._till.pool(guild_id) if to is None else await self._till.purse(to, guild_id)
+        if purse is None:
+            raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
+        if to is not None and kind_of(purse.account) is Kind.POOL:
+            raise NotAllowed(
+                _("{member} pays from this server's shared pool; leave the member out, and the pool gets the credits.").format(
+                    member=f"<@{to.user_id}>"
+                )
+            )
+        line = AuditLine(
+            action=Action.GRANTED,
+            at=self._clock(),
+            guild_id=guild_id,
+            actor_id=by_id,
+            target_id=None if to is None else to.user_id,
+            details={"amount": amount, "note": note, "account": purse.account},
+        )
+        return await self._store.write(_grant, purse, amount=amount, key=key, line=line, note=note)
+
+
+def _grant(conn: Connection, purse: Purse, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:
+    given = transfers.grant(conn, to=purse, amount=amount, key=key, now=line.at, by_id=line.actor_id, note=note)
+    if given:
+        audit.note(conn, line)
+    return given
+
+
+def _counts(conn: Connection, guild_id: int, now: int) -> _Counts:
+    made = usage.use(conn, guild_id, since=quota.this_month(now), until=now + 1)
+    return _Counts(
+        pictures=sum(each.pictures for each in made),
+        spent=sum(each.cost - each.refunded for each in made),
+        open_cases=len(cases.waiting(conn, guild_id, limit=COUNTED_MAX)),
+        blocks=len(conduct.blocked_now(conn, guild_id, now, limit=COUNTED_MAX)),
+    )

@@ -1,0 +1,1 @@
+"""/imageadmin: what a server's managers decide. Each command changes one subject and says what holds now."""

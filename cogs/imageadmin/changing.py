@@ -1,0 +1,96 @@
+"""How every command of /imageadmin works: values come in, one change is made, one answer says what holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from bot.errors import InvalidRequest, NotAllowed
+from bot.i18n import _
+from bot.moderation.policy import Policy, changed
+from cogs import look, reply
+from cogs.reply import Interaction, asker_of, client_of, studio_of
+
+Patch = Mapping[str, Any]  # a JSON merge patch of the rules
+Says = Callable[[Policy], str]
+
+ALL: Literal["all"] = "all"
+
+
+def check_manager(interaction: Interaction) -> int:
+    """The server's id. Raise `NotAllowed` for whoever may not manage it, whatever Discord showed them."""
+    if interaction.guild_id is None or not asker_of(interaction).may_manage_server:
+        raise NotAllowed(_("This is for those who may manage this server."))
+    return interaction.guild_id
+
+
+async def policy_of(interaction: Interaction) -> Policy:
+    """The rules that hold here."""
+    return (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+
+
+async def change(interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Policy:
+    """Change the rules. What follows from the rules as they are, such as a longer list, is made of them in a function."""
+    guild_id = check_manager(interaction)
+
+    def patched(policy: Policy) -> Policy:
+        return changed(policy, patch(policy) if callable(patch) else patch)
+
+    before = await policy_of(interaction)
+    after = await client_of(interaction).servers.change_policy(guild_id, patched, actor_id=interaction.user.id)
+    await follow(interaction, before, after)
+    return after
+
+
+async def follow(interaction: Interaction, before: Policy, after: Policy) -> None:
+    """What a change sets off at once: flags that were kept may count now, and cases that wait may have a channel."""
+    is_felt = before.flags != after.flags or before.cases_channel_id != after.cases_channel_id
+    if is_felt and interaction.guild_id is not None:
+        await client_of(interaction).cases.catch_up(interaction.guild_id)
+
+
+async def settle(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, says: Says) -> None:
+    """Change the rules and say what holds now; with nothing to change, only that."""
+    policy = await change(interaction, patch) if patch else await policy_of(interaction)
+    await reply.say(interaction, says(policy)[: look.basics.CONTENT_MAX])
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The options that were filled in."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def within(section: str, values: Patch) -> Patch:
+    """Values of one section; nothing at all where none was given."""
+    return {section: values} if values else {}
+
+
+def listed(ids: Sequence[int], *, add: Any = None, remove: Any = None) -> list[str]:
+    """Ids with one more, or without one; of whatever has an `id`."""
+    kept = [each for each in ids if remove is None or each != remove.id]
+    return [str(each) for each in dict.fromkeys([*kept, *([add.id] if add is not None else [])])]
+
+
+def shapes(text: str) -> str | list[str]:
+    """ "all", or shapes with commas between them."""
+    return ALL if text.strip().casefold() == ALL else _parts(text)
+
+
+def models(interaction: Interaction, text: str) -> str | list[str]:
+    """ "all", or models by id or title with commas between them. Raise `InvalidRequest` for one that is not on offer."""
+    if text.strip().casefold() == ALL:
+        return ALL
+    catalog = studio_of(interaction).models.catalog
+    found = [catalog.get(part).id for part in _parts(text)]
+    if not found:
+        raise InvalidRequest(_("Name at least one model, or all."))
+    return list(dict.fromkeys(found))
+
+
+def purse(size: float | None, refill: float | None) -> Patch:
+    """The part of a bucket that was given."""
+    return given(size=size, refill_per_day=refill)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,100 @@
+"""A server's rules as a file: out, and in again. What a file would change is shown first, and a button does it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.errors import InvalidRequest, NotFound
+from bot.i18n import _, pgettext
+from bot.jobs.servers import fingerprint
+from bot.moderation.differences import differences
+from bot.moderation.policy import DOCUMENT_MAX, Policy, document, read, read_file, write_file
+from cogs import look, panels
+from cogs.imageadmin.changing import check_manager, follow, policy_of
+from cogs.panels import button, panel, row, text
+from cogs.reply import Interaction, client_of, studio_of
+
+
+class Files(commands.Cog):
+    """/imageadmin export and import."""
+
+    @app_commands.command(description="All of these settings as a file")
+    async def export(self, interaction: Interaction) -> None:
+        check_manager(interaction)
+        await send(interaction)
+
+    @app_commands.command(name="import", description="Settings from a file; you see first what it would change")
+    @app_commands.describe(file="As /imageadmin export writes it; what it leaves out goes back to the default")
+    async def import_settings(self, interaction: Interaction, file: discord.Attachment) -> None:
+        check_manager(interaction)
+        if file.size > DOCUMENT_MAX:
+            raise InvalidRequest(
+                _("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024)
+            )
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        wanted = read_file(await file.read())
+        await studio_of(interaction).keep(f"tray:{interaction.id}", {"user_id": interaction.user.id, "policy": document(wanted)})
+        await panels.show(interaction, await _preview(interaction, str(interaction.id), wanted))
+
+
+async def send(interaction: Interaction) -> None:
+    """The file, to this member alone."""
+    content = io.BytesIO(write_file(await policy_of(interaction)))
+    attached = discord.File(content, filename=f"easel-settings-{interaction.guild_id}.json")
+    answer = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
+    await answer(
+        _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere."), file=attached, ephemeral=True
+    )
+
+
+async def apply(interaction: Interaction, kept_as: str, seen: str) -> None:
+    """Put the file's rules in place of those whose fingerprint begins with `seen`: the ones that its changes were shown against."""
+    guild_id, wanted = check_manager(interaction), await _kept(interaction, kept_as)
+    now = await policy_of(interaction)
+    if not fingerprint(now).startswith(seen):
+        note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
+        await panels.redraw(interaction, await _preview(interaction, kept_as, wanted, note=note))
+        return
+    found = differences(document(now), document(wanted))
+    servers = client_of(interaction).servers
+    await servers.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=interaction.user.id)
+    await follow(interaction, now, wanted)
+    await panels.redraw(interaction, panel(text(look.managing.applied(found))))
+
+
+async def leave(interaction: Interaction, _kept_as: str, _seen: str) -> None:
+    """Not this file."""
+    await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
+
+
+async def _kept(interaction: Interaction, kept_as: str) -> Policy:
+    kept: Mapping[str, Any] | None = await studio_of(interaction).kept(f"tray:{kept_as}")
+    if kept is None or kept.get("user_id") != interaction.user.id:
+        raise NotFound(_("This file is too old; please import it again."))
+    return read(kept["policy"])
+
+
+async def _preview(interaction: Interaction, kept_as: str, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+    now = await policy_of(interaction)
+    found = differences(document(now), document(wanted))
+    shown = text(note, look.managing.file(found, _strangers(interaction, wanted)))
+    if not found:
+        return panel(shown)
+    about = f"{kept_as}:{fingerprint(now)[:16]}"
+    yes = button(pgettext("button", "Apply"), f"v1:admin:apply:{about}", emoji="✅", style=discord.ButtonStyle.primary)
+    no = button(pgettext("button", "Leave it"), f"v1:admin:leave:{about}")
+    return panel(shown, row(yes, no))
+
+
+def _strangers(interaction: Interaction, policy: Policy) -> list[str]:
+    guild = interaction.guild
+    if guild is None:
+        return []
+    channels = [each.id for each in (*guild.channels, *guild.threads)]
+    return look.managing.strangers(policy, roles=[role.id for role in guild.roles], channels=channels)

@@ -1,0 +1,86 @@
+"""What pictures may cost a server, who pays, and credits that a manager gives."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import quota
+from bot.asker import Asker
+from cogs import look, reply, suggest
+from cogs.imageadmin.changing import check_manager, given, purse, settle, within
+from cogs.reply import Interaction, client_of, studio_of
+
+_CREDITS_MAX = 1_000_000
+
+
+class Money(commands.Cog):
+    """/imageadmin budget, pool, price and grant."""
+
+    @app_commands.command(description="What this server may spend in a month")
+    @app_commands.describe(dollars="US dollars; nothing is made beyond it", off="No budget any more")
+    async def budget(
+        self, interaction: Interaction, dollars: app_commands.Range[float, 0, 1_000_000] | None = None, off: bool = False
+    ) -> None:
+        patch = {"usd_per_month": None} if off else given(usd_per_month=dollars)
+        await settle(interaction, patch, look.policy.budget)
+
+    @app_commands.command(description="Credits that members without a role of yours share")
+    @app_commands.describe(
+        size="Credits it holds",
+        refill="Credits that flow back a day",
+        slow_lane="Serve those out of credit last, from the pool",
+        share="Percent of the pool for that",
+        off="No pool any more",
+    )
+    async def pool(
+        self,
+        interaction: Interaction,
+        size: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,
+        refill: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,
+        slow_lane: bool | None = None,
+        share: app_commands.Range[int, 0, 100] | None = None,
+        off: bool = False,
+    ) -> None:
+        shared = {"pool": None} if off else within("pool", purse(size, refill))
+        lane = within("slow_lane", given(on=slow_lane, share_percent=share))
+        await settle(interaction, {**shared, **lane}, look.policy.pool)
+
+    @app_commands.command(description="What a picture costs here instead of its listed price")
+    @app_commands.describe(model="Which model", credits="Credits a picture; as listed if you leave this out")
+    @app_commands.autocomplete(model=suggest.model)
+    async def price(
+        self,
+        interaction: Interaction,
+        model: app_commands.Range[str, 1, 100],
+        credits: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,  # noqa: A002  the option's name
+    ) -> None:
+        info = studio_of(interaction).models.catalog.get(model)
+        await settle(interaction, {"prices": {info.id: credits}}, lambda policy: look.policy.price(policy, info.id, info.title))
+
+    @app_commands.command(description="Give a member credits, or the pool")
+    @app_commands.describe(credits="How many", member="Who; the shared pool if you leave this out", note="Why; the audit log keeps it")
+    async def grant(
+        self,
+        interaction: Interaction,
+        credits: app_commands.Range[float, 0.01, 1_000_000.0],  # noqa: A002  the option's name
+        member: discord.User | discord.Member | None = None,
+        note: app_commands.Range[str, 1, 200] | None = None,
+    ) -> None:
+        amount = quota.microcredits(credits)
+        await client_of(interaction).managing.grant(
+            check_manager(interaction),
+            to=None if member is None else _as_asker(member),
+            amount=amount,
+            by_id=interaction.user.id,
+            note=note,
+            key=f"grant:{interaction.id}",
+        )
+        await reply.say(interaction, look.policy.granted(None if member is None else member.id, amount, note))
+
+
+def _as_asker(member: discord.User | discord.Member) -> Asker:
+    """The member as far as it decides what they pay from."""
+    roles = member.roles if isinstance(member, discord.Member) else ()
+    return Asker(user_id=member.id, role_ids=frozenset(role.id for role in roles))

@@ -1,0 +1,135 @@
+"""The panel of /imageadmin: the whole state at a glance, and buttons for what is needed in a hurry.
+
+A press says what is to be, not what is to change, so that two managers who press at once want the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import discord
+from discord.ui import Separator
+
+from bot.i18n import _, pgettext
+from bot.moderation.policy import Policy
+from cogs import look, panels
+from cogs.imageadmin import files
+from cogs.imageadmin.changing import Patch, change, check_manager
+from cogs.look.managing import cut
+from cogs.panels import Part, beside, button, panel, row, text
+from cogs.reply import Interaction, client_of, studio_of
+
+_PAUSED = discord.Colour(0xB3261E)
+
+_SWITCHES: Mapping[str, Patch] = {
+    "pause": {"pause": {"on": True}},
+    "resume": {"pause": None},
+    "lock": {"flags": {"locked": True}},
+    "unlock": {"flags": {"locked": False}},
+}
+
+
+class _Room(IntEnum):
+    """How many characters of a panel's 4,000 a subject may take, whatever a server has in it."""
+
+    STATE = 450  # with the server's name
+    MONEY = 300
+    CHANNELS = 200
+    EVERYONE = 250
+    ROLES = 500
+    PRICES = 150
+    CASES = 150
+    MODERATORS = 250
+    FLAGS = 350
+    CHECKS = 250
+    STRIKES = 350
+    REST = 550
+
+
+async def show(interaction: Interaction) -> None:
+    """A new panel."""
+    await panels.show(interaction, await _panel(interaction))
+
+
+async def press(interaction: Interaction, deed: str) -> None:
+    """A button of the panel: do it, and draw the panel anew. Raise `NotAllowed` for whoever is no manager any more."""
+    check_manager(interaction)
+    if deed in _SWITCHES:
+        await change(interaction, _SWITCHES[deed])
+    await panels.redraw(interaction, await _panel(interaction))
+    if deed == "export":
+        await files.send(interaction)
+
+
+async def _panel(interaction: Interaction) -> discord.ui.LayoutView:
+    overview = await client_of(interaction).managing.overview(check_manager(interaction))
+    name = interaction.guild.name if interaction.guild else ""
+    policy = overview.policy
+    head = _("## Easel on {server}").format(server=look.basics.quoted(name))
+    cases = "\n".join(f"-# {line}" for line in (look.policy.moderators(policy), look.policy.cases(policy)))
+    parts = [
+        beside(_pause(policy), cut(f"{head}\n{look.policy.paused(policy)}", _Room.STATE)),
+        Separator(),
+        text(_("### 💰 Money"), cut(look.managing.money(overview), _Room.MONEY)),
+        text(*_pictures(interaction, policy)),
+        Separator(),
+        beside(_cases(), _("### 🛡️ Moderation"), cut(look.managing.waiting(overview), _Room.CASES)),
+        text(cut(cases, _Room.MODERATORS)),
+        beside(_lock(policy), cut(look.policy.flags(policy), _Room.FLAGS)),
+        text(*_rules(policy)),
+        Separator(),
+        text(*_more(policy)),
+        row(_control("export", pgettext("button", "Export"), "📄"), _control("refresh", pgettext("button", "Refresh"), "🔄")),
+    ]
+    return panel(*parts, colour=_PAUSED if policy.pause.on else panels.ACCENT)
+
+
+def _pictures(interaction: Interaction, policy: Policy) -> list[str]:
+    titles = studio_of(interaction).models.title
+    prices = [look.policy.price(policy, model, titles(model)) for model in policy.prices]
+    return [
+        _("### 🖼️ Pictures"),
+        cut(look.policy.channels(policy), _Room.CHANNELS),
+        cut(look.policy.everyone(policy, titles), _Room.EVERYONE),
+        cut(look.policy.roles(policy, titles), _Room.ROLES),
+        cut("\n".join(prices), _Room.PRICES),
+    ]
+
+
+def _rules(policy: Policy) -> list[str]:
+    checks, strikes = cut(look.policy.checks(policy), _Room.CHECKS), cut(look.policy.strikes(policy), _Room.STRIKES)
+    return [_("### 📏 Rules"), look.policy.rules(policy), checks, strikes]
+
+
+def _more(policy: Policy) -> list[str]:
+    subjects = (look.policy.gallery, look.policy.log, look.policy.members, look.policy.age_restricted)
+    small = [f"-# {subject(policy)}".replace("\n", " ") for subject in subjects]
+    return [
+        cut("\n".join(small), _Room.REST),
+        "-# " + _("Reactions that run edits are in `/presets`; everything else here is changed by `/imageadmin`."),
+    ]
+
+
+# --- controls --------------------------------------------------------------------------------------------------------
+
+
+def _pause(policy: Policy) -> Part:
+    if policy.pause.on:
+        return _control("resume", pgettext("button", "Resume"), "▶️", style=discord.ButtonStyle.success)
+    return _control("pause", pgettext("button", "Pause"), "⏸️", style=discord.ButtonStyle.danger)
+
+
+def _lock(policy: Policy) -> Part:
+    if policy.flags.locked:
+        return _control("unlock", pgettext("button", "Unlock"), "🔓", style=discord.ButtonStyle.success)
+    return _control("lock", pgettext("button", "Lock"), "🔒")
+
+
+def _cases() -> Part:
+    """Taken by the moderators' cog."""
+    return button(pgettext("button", "Open cases"), "v1:mod:open", emoji="🛡️")
+
+
+def _control(deed: str, label: str, emoji: str, *, style: discord.ButtonStyle = discord.ButtonStyle.secondary) -> Part:
+    return button(label, f"v1:admin:{deed}", emoji=emoji, style=style)

@@ -1,0 +1,1 @@
+"""/imagemod: what moderators see and decide. Whoever may is checked on every command and every press."""

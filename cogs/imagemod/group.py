@@ -1,0 +1,154 @@
+"""The group: parse, one call, one answer; and whatever is pressed in its panels, of this run's and of any earlier one's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.clock import system
+from bot.moderation.values import HOUR_MS
+from bot.store.cases import Decision
+from cogs import look, reply
+from cogs import panels as presses
+from cogs.imagemod import panels
+from cogs.reply import Interaction, asker_of, client_of
+
+Reason = app_commands.Range[str, 1, 300]
+Picture = app_commands.Range[str, 1, 200]
+
+_PICTURE = "The link to its message, or the job's id"
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+@app_commands.default_permissions(manage_messages=True)
+class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Cases, blocks, and what was done"):
+    """For those who may manage messages, and for the server's own roles for it. Discord may show it to others, so it is checked here."""
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+        return policy.is_moderator(asker_of(interaction))
+
+    @app_commands.command(description="The cases that wait for a decision")
+    async def cases(self, interaction: Interaction) -> None:
+        await presses.show(interaction, await panels.cases(interaction))
+
+    @app_commands.command(description="A member cannot ask for pictures here any more; they are told")
+    @app_commands.describe(member="Who", hours="For how long; until you lift it if you leave this out", reason="What they are told")
+    async def block(
+        self,
+        interaction: Interaction,
+        member: discord.User | discord.Member,
+        hours: app_commands.Range[int, 1, 8760] | None = None,
+        reason: Reason = "",
+    ) -> None:
+        guild_id, _policy = await panels.check_moderator(interaction)
+        until = None if hours is None else system() + hours * HOUR_MS
+        row = await client_of(interaction).cases.block(guild_id, member.id, until=until, reason=reason, by=asker_of(interaction))
+        await reply.say(interaction, look.moderating.blocked(row))
+
+    @app_commands.command(description="A member can ask for pictures again")
+    @app_commands.describe(member="Who")
+    async def unblock(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
+        guild_id, _policy = await panels.check_moderator(interaction)
+        await client_of(interaction).cases.unblock(guild_id, member.id, by=asker_of(interaction))
+        await reply.say(interaction, look.moderating.unblocked(member.id))
+
+    @app_commands.command(description="Who is blocked here, until when and why")
+    async def blocked(self, interaction: Interaction) -> None:
+        await presses.show(interaction, await panels.blocked(interaction))
+
+    @app_commands.command(description="Take a picture away; its author gets a strike and is told")
+    @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
+    async def delete(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
+        guild_id, _policy = await panels.check_moderator(interaction)
+        case = await client_of(interaction).cases.delete(guild_id, picture, by=asker_of(interaction), reason=reason)
+        await reply.say(interaction, look.moderating.judged(case))
+
+    @app_commands.command(description="Put a picture behind a spoiler; its author is told")
+    @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
+    async def spoiler(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
+        guild_id, _policy = await panels.check_moderator(interaction)
+        case = await client_of(interaction).cases.spoiler(guild_id, picture, by=asker_of(interaction), reason=reason)
+        await reply.say(interaction, look.moderating.judged(case))
+
+    @app_commands.command(description="Give a picture's price back; the picture stays")
+    @app_commands.describe(picture=_PICTURE)
+    async def refund(self, interaction: Interaction, picture: Picture) -> None:
+        guild_id, _policy = await panels.check_moderator(interaction)
+        back = await client_of(interaction).cases.refund(guild_id, picture, by=asker_of(interaction))
+        await reply.say(interaction, look.moderating.refunded(back))
+
+    @app_commands.command(description="Every decision and every change of a setting")
+    @app_commands.describe(member="Only what is about this member")
+    async def audit(self, interaction: Interaction, member: discord.User | discord.Member | None = None) -> None:
+        await presses.show(interaction, await panels.audit(interaction, None if member is None else member.id))
+
+    @app_commands.command(description="Take away all pictures of a member here; you are asked once")
+    @app_commands.describe(member="Whose")
+    async def purge(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
+        await presses.show(interaction, await panels.ask_to_purge(interaction, member.id))
+
+    @app_commands.command(description="What is known of a member: strikes, block, cases, pictures")
+    @app_commands.describe(member="Who; also somebody who has left")
+    async def member(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
+        await presses.show(interaction, await panels.member(interaction, member.id))
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        custom_id, _values = presses.pressed(interaction)
+        for pattern, act in _PRESSES.items():
+            if about := pattern.fullmatch(custom_id):
+                try:
+                    await act(interaction, about)
+                except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
+                    await reply.sort_error(interaction, error)
+
+
+# --- what is pressed -------------------------------------------------------------------------------------------------
+
+
+async def _open(interaction: Interaction, _about: re.Match[str]) -> None:
+    """From another panel."""
+    await presses.show(interaction, await panels.cases(interaction))
+
+
+async def _turn(interaction: Interaction, about: re.Match[str]) -> None:
+    await presses.redraw(interaction, await panels.cases(interaction, int(about["page"])))
+
+
+async def _decide(interaction: Interaction, about: re.Match[str]) -> None:
+    await panels.decide(interaction, int(about["case"]), Decision(about["decision"]), int(about["page"]))
+
+
+async def _audit(interaction: Interaction, about: re.Match[str]) -> None:
+    view = await panels.audit(interaction, int(about["member"]) or None, int(about["before"]) or None)
+    await presses.redraw(interaction, view)
+
+
+async def _unblock(interaction: Interaction, about: re.Match[str]) -> None:
+    await panels.unblock(interaction, int(about["member"]))
+
+
+async def _purge(interaction: Interaction, about: re.Match[str]) -> None:
+    await panels.purge(interaction, int(about["member"]))
+
+
+async def _spare(interaction: Interaction, _about: re.Match[str]) -> None:
+    await panels.spare(interaction)
+
+
+_MEMBER = r"(?P<member>[0-9]{1,20})"
+_PRESSES: Mapping[re.Pattern[str], Callable[[Interaction, re.Match[str]], Awaitable[None]]] = {
+    re.compile(r"v1:mod:open"): _open,
+    re.compile(r"v1:mod:cases:(?P<page>[0-9]{1,3})(?::[+-])?"): _turn,
+    re.compile(rf"v1:mod:decide:(?P<case>[0-9]{{1,20}}):(?P<decision>{'|'.join(Decision)}):(?P<page>[0-9]{{1,3}})"): _decide,
+    re.compile(rf"v1:mod:audit:{_MEMBER}:(?P<before>[0-9]{{1,20}})"): _audit,
+    re.compile(rf"v1:mod:unblock:{_MEMBER}"): _unblock,
+    re.compile(rf"v1:mod:purge:{_MEMBER}"): _purge,
+    re.compile(r"v1:mod:spare"): _spare,
+}

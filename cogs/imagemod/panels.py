@@ -1,0 +1,170 @@
+"""The panels of /imagemod. Their ids hold all that a press needs: `v1:mod:<deed>:...`."""
+
+from __future__ import annotations
+
+import discord
+from discord.ui import Separator
+
+from bot.errors import NotAllowed
+from bot.i18n import _, pgettext
+from bot.jobs.cases import Decided
+from bot.moderation.policy import Policy
+from bot.store.cases import Case, Decision
+from cogs import look, panels
+from cogs.casework import decisions_on
+from cogs.panels import Part, beside, button, panel, row, text
+from cogs.reply import Interaction, asker_of, client_of, studio_of
+
+CASES_SHOWN = 4  # a panel has room for 40 parts
+_CASE_MAX = 700  # characters
+_WAITING_MAX = 100
+_BLOCKS_SHOWN = 10
+_LINES = 10  # of the audit log
+_AUDIT_MAX = 3600  # characters
+_LOOKS = {
+    Decision.KEEP: ("✅", discord.ButtonStyle.success),
+    Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
+    Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
+    Decision.BLOCK: ("⛔", discord.ButtonStyle.danger),
+    Decision.REFUND: ("💰", discord.ButtonStyle.secondary),
+}
+
+
+async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
+    """The server's id and rules. Raise `NotAllowed` for whoever does not moderate it."""
+    policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+    if interaction.guild_id is None or not policy.is_moderator(asker_of(interaction)):
+        raise NotAllowed(_("This is for the moderators of this server."))
+    return interaction.guild_id, policy
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+async def cases(interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
+    """The cases that wait, oldest first, each with its buttons."""
+    guild_id, _policy = await check_moderator(interaction)
+    waiting = await client_of(interaction).cases.waiting(guild_id, limit=_WAITING_MAX)
+    page = max(0, min(page, (len(waiting) - 1) // CASES_SHOWN))
+    shown = waiting[page * CASES_SHOWN : (page + 1) * CASES_SHOWN]
+    parts: list[Part] = []
+    for case in shown:
+        parts += [Separator(), text(await _case(interaction, case)), _decisions(case, page)]
+    head = look.moderating.case_list(len(waiting), [str(case.id) for case in shown], note)
+    return panel(text(head), *parts, _turning(page, len(waiting)))
+
+
+async def decide(interaction: Interaction, case_id: int, decision: Decision, page: int) -> None:
+    """Decide one, and draw the rest anew; whoever comes second is told who was first."""
+    guild_id, _policy = await check_moderator(interaction)
+    try:
+        decided = await client_of(interaction).cases.decide(guild_id, case_id, decision, by=asker_of(interaction))
+        note = _("Case {number}: {standing}").format(number=case_id, standing=look.cases.standing(decided))
+    except Decided as faster:
+        note = f"⚠️ {faster.sentence}"
+    await panels.redraw(interaction, await cases(interaction, page, note=note))
+
+
+async def _case(interaction: Interaction, about: Case) -> str:
+    casebook = client_of(interaction).casebook
+    job, told = await casebook.job(about.job_id), await casebook.told_of(about)
+    return look.managing.cut(look.cases.case(about, job, told, studio_of(interaction).models.title), _CASE_MAX)
+
+
+def _decisions(case: Case, page: int) -> Part:
+    able = decisions_on(case)
+    return row(
+        *(
+            button(look.cases.decided(each), f"v1:mod:decide:{case.id}:{each}:{page}", emoji=emoji, style=style)
+            for each, (emoji, style) in _LOOKS.items()
+            if each in able
+        )
+    )
+
+
+def _turning(page: int, waiting: int) -> Part:
+    refresh = button(pgettext("button", "Refresh"), f"v1:mod:cases:{page}", emoji="🔄")
+    if waiting <= CASES_SHOWN:
+        return row(refresh)
+    last = (waiting - 1) // CASES_SHOWN
+    older = button(pgettext("button", "Back"), f"v1:mod:cases:{max(page - 1, 0)}:-", emoji="◀️", disabled=page == 0)
+    newer = button(pgettext("button", "Next"), f"v1:mod:cases:{min(page + 1, last)}:+", emoji="▶️", disabled=page == last)
+    return row(older, newer, refresh)
+
+
+# --- blocks ----------------------------------------------------------------------------------------------------------
+
+
+async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
+    """The blocks that hold, newest first, each to be lifted."""
+    guild_id, _policy = await check_moderator(interaction)
+    rows = await client_of(interaction).cases.blocked(guild_id)
+    lift = pgettext("button", "Unblock")
+    parts: list[Part] = [
+        beside(button(lift, f"v1:mod:unblock:{each.user_id}"), look.moderating.block_line(each)) for each in rows[:_BLOCKS_SHOWN]
+    ]
+    more = len(rows) - len(parts)
+    rest = [text("-# " + _("{count} more; `/imagemod unblock` takes them by name.").format(count=more))] if more > 0 else []
+    nobody = "" if rows else _("Nobody is blocked.")
+    return panel(text(_("## ⛔ Blocked"), note, nobody), *parts, *rest)
+
+
+async def unblock(interaction: Interaction, user_id: int) -> None:
+    """From the list."""
+    guild_id, _policy = await check_moderator(interaction)
+    await client_of(interaction).cases.unblock(guild_id, user_id, by=asker_of(interaction))
+    await panels.redraw(interaction, await blocked(interaction, note=look.moderating.unblocked(user_id)))
+
+
+# --- the audit log ---------------------------------------------------------------------------------------------------
+
+
+async def audit(interaction: Interaction, target_id: int | None = None, before: int | None = None) -> discord.ui.LayoutView:
+    """A page of it."""
+    guild_id, _policy = await check_moderator(interaction)
+    lines = await client_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
+    shown, about = lines[:_LINES], target_id or 0
+    older = shown[-1].id if len(lines) > _LINES else None
+    turning = row(
+        button(pgettext("button", "Newest"), f"v1:mod:audit:{about}:0", emoji="⏮️", disabled=before is None),
+        button(pgettext("button", "Older"), f"v1:mod:audit:{about}:{older or 1}", emoji="▶️", disabled=older is None),
+    )
+    has_more = before is not None or older is not None
+    return panel(text(look.moderating.audit(shown, target_id=target_id, limit=_AUDIT_MAX)), *([turning] if has_more else []))
+
+
+# --- a member --------------------------------------------------------------------------------------------------------
+
+
+async def member(interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
+    """What is known of a member here."""
+    guild_id, policy = await check_moderator(interaction)
+    conduct = client_of(interaction).conduct
+    standing = await conduct.standing(user_id, guild_id, rules=policy.strikes)
+    record = await conduct.record(user_id, guild_id)
+    usage = look.conduct.usage(user_id, record, studio_of(interaction).models.title)
+    told = look.moderating.member(user_id, standing, policy.strikes, usage)
+    history = button(pgettext("button", "Audit log"), f"v1:mod:audit:{user_id}:0", emoji="📜")
+    return panel(text(look.managing.cut(told, look.basics.PANEL_MAX)), row(history))
+
+
+async def ask_to_purge(interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
+    """The one question before everything goes."""
+    guild_id, _policy = await check_moderator(interaction)
+    record = await client_of(interaction).conduct.record(user_id, guild_id)
+    yes = button(pgettext("button", "Take them away"), f"v1:mod:purge:{user_id}", emoji="🧹", style=discord.ButtonStyle.danger)
+    no = button(pgettext("button", "Leave them"), "v1:mod:spare")
+    return panel(text(look.moderating.purge(user_id, record.ever.pictures)), row(yes, no))
+
+
+async def purge(interaction: Interaction, user_id: int) -> None:
+    """It may be hundreds, so Discord is told first that the answer takes a moment."""
+    guild_id, _policy = await check_moderator(interaction)
+    await interaction.response.defer()
+    gone = await client_of(interaction).cases.purge(guild_id, user_id, by=asker_of(interaction))
+    await panels.redraw(interaction, panel(text(look.moderating.purged(user_id, gone))))
+
+
+async def spare(interaction: Interaction) -> None:
+    """Nothing is taken away."""
+    await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was taken away."))))

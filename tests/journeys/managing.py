@@ -1,0 +1,40 @@
+"""What journeys of managers and moderators look for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.app import House
+from bot.moderation.policy import Policy
+from bot.store import audit
+from bot.store.audit import AuditLine
+from sandbox.person import Message, Person
+
+
+async def told(person: Person, words: str, channel: str = "studio") -> Message:
+    """What only this member sees, once it says this."""
+    return await person.message(lambda m: m.ephemeral and words in m.text, channel)
+
+
+async def admin(person: Person, command: str, words: str, /, **values: Any) -> Message:
+    """Run a subcommand of /imageadmin and wait for its answer."""
+    await person.slash(f"imageadmin {command}", **values)
+    return await told(person, words)
+
+
+async def redrawn(person: Person, panel: Message, words: str) -> Message:
+    """The panel, once it says this."""
+    return await person.message(lambda m: m.id == panel.id and words in m.text)
+
+
+def guild_of(person: Person) -> int:
+    return int(person.hello["guild"]["id"])
+
+
+async def rules_of(house: House, person: Person) -> Policy:
+    return (await house.client.servers.settings(guild_of(person))).policy
+
+
+async def audited(house: House, person: Person) -> list[AuditLine]:
+    """The server's audit lines, newest first."""
+    return await house.store.read(audit.latest, guild_of(person))

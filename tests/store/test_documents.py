@@ -1,0 +1,80 @@
+"""Documents of servers: what cannot be read any more falls back alone, and every change leaves its line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from bot.errors import InvalidRequest
+from bot.moderation.policy import Policy, changed
+from bot.servers import STARTING_PRESETS, ServerSettings
+from bot.store import audit, documents
+from bot.store.audit import Action
+from bot.store.engine import Store
+from bot.store.tables import servers
+
+GUILD, MANAGER, NOW = 7, 9, 1_000
+
+
+def put(conn: Connection, settings: dict[str, Any]) -> None:
+    conn.execute(insert(servers).values(guild_id=GUILD, settings=settings, updated_at=0))
+
+
+async def policy_of(store: Store) -> Policy:
+    return (await store.read(documents.server_settings, GUILD)).policy
+
+
+async def test_one_wrong_section_falls_back_alone(store: Store) -> None:
+    await store.write(put, {"policy": {"pause": {"on": True}, "gallery": {"stars": "many"}, "flags": {"quorum": 5}}, "presets": []})
+    settings = await store.read(documents.server_settings, GUILD)
+    assert settings.policy == changed(Policy(), {"pause": {"on": True}, "flags": {"quorum": 5}})
+    assert settings.presets == ()
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ({"prompts": {"block": {"words": ["gore", "*", "b*d"]}}}, {"prompts": {"block": {"words": ["gore"]}}}),
+        ({"prompts": {"block": {"patterns": ["(", "b[a4]d"]}}}, {"prompts": {"block": {"patterns": ["b[a4]d"]}}}),
+        ({"channels": {"allowed": ["5", "x"]}}, {"channels": {"allowed": ["5"]}}),
+        ({"everyone": {"models": ["a", ""]}}, {"everyone": {"models": ["a"]}}),
+        ({"roles": {"77": {"max_count": 2, "private": "perhaps"}, "x": {}}}, {"roles": {"77": {"max_count": 2}}}),
+        ({"roles": {"77": {"purse": {}, "max_count": 2}}}, {"roles": {"77": {"max_count": 2}}}),
+        ({"forgotten": 1, "usd_per_month": 5}, {"usd_per_month": 5}),
+        ({"strikes": {"ladder": [{"points": 3, "hours": 2}, {"points": 1, "hours": 1}]}, "pause": {"on": True}}, {"pause": {"on": True}}),
+    ],
+    ids=str,
+)
+async def test_of_a_section_no_more_is_left_out_than_is_wrong(store: Store, kept: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A pattern that a newer RE2 refuses must not open the whole list."""
+    await store.write(put, {"policy": kept})
+    assert await policy_of(store) == changed(Policy(), expected)
+
+
+@pytest.mark.parametrize("kept", [{"policy": 3}, {"policy": []}, [], {"presets": 3}], ids=str)
+async def test_a_document_that_is_all_wrong_is_a_server_s_beginning(store: Store, kept: Any) -> None:
+    await store.write(put, kept)
+    settings = await store.read(documents.server_settings, GUILD)
+    assert (settings.policy, settings.presets) == (Policy(), STARTING_PRESETS)
+
+
+async def test_a_change_is_written_down_with_who_and_what_and_no_change_is_not(store: Store) -> None:
+    def paused(settings: ServerSettings) -> ServerSettings:
+        return settings.model_copy(update={"policy": changed(settings.policy, {"pause": {"on": True}})})
+
+    for _time in range(2):
+        await store.write(documents.change_server_settings, GUILD, paused, NOW, actor_id=MANAGER)
+    (line,) = await store.read(audit.latest, GUILD)
+    assert (line.action, line.actor_id, line.at) == (Action.SETTINGS, MANAGER, NOW)
+    assert line.details == {"changes": [{"path": "pause.on", "was": False, "now": True}]}
+
+
+async def test_a_change_that_is_refused_leaves_no_line(store: Store) -> None:
+    def refused(_settings: ServerSettings) -> ServerSettings:
+        raise InvalidRequest("no")
+
+    with pytest.raises(InvalidRequest):
+        await store.write(documents.change_server_settings, GUILD, refused, NOW, actor_id=MANAGER)
+    assert await store.read(audit.latest, GUILD) == []
