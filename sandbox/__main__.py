@@ -11,7 +11,6 @@ import sys
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 
-
 _SWITCHED_ON = frozenset({"message_content", "members"})  # in this application's settings at Discord; a bot need not ask for them
 
 

@@ -1,11 +1,11 @@
-"""One local Discord, one bot and one browser for all page tests; a fresh page for each viewer."""
+"""One browser for all page tests, one local Discord for each file of them, a fresh page for each viewer."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import discord.gateway
 import discord.http
@@ -14,10 +14,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, ViewportSize, WebSocketRoute, async_playwright
 from yarl import URL
 
+from bot.store.reactions import BURST_MS
 from sandbox.discord.server import DiscordServer, serve
 from sandbox.faults import Switchboard
 from sandbox.person import Person
 from tests.browser.bot import SmallBot
+from tests.browser.home import Home, open_home
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = [
@@ -60,7 +62,7 @@ class Line:
 LookIn = Callable[..., Awaitable[Page]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def chat() -> AsyncIterator[DiscordServer]:
     """The local Discord with the small bot in it, online."""
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +77,14 @@ async def chat() -> AsyncIterator[DiscordServer]:
             await asyncio.wait([running])
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
+    """The whole house on a street of its own, with Ada in it."""
+    async with open_home(tmp_path_factory.mktemp("home")) as home:
+        yield home
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
@@ -85,20 +94,35 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn]:
     """`await look_in("Ada")` opens the page as that person, over a `line` if the test wants to cut it. A script error fails the test."""
+    async with looking(browser, chat.url) as look:
+        yield look
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def visit(home: Home, browser: Browser) -> AsyncIterator[LookIn]:
+    """The same page in front of the whole house, some seconds later: what was done before is no part of a burst."""
+    home.clock.turn(BURST_MS + 1_000)
+    async with looking(browser, home.url) as look:
+        yield look
+
+
+@asynccontextmanager
+async def looking(browser: Browser, url: str) -> AsyncIterator[LookIn]:
+    """Open pages at this address; they close with the block."""
     errors: list[str] = []
     async with AsyncExitStack() as stack:
 
         async def look(name: str, *, viewport: ViewportSize = DESK, line: Line | None = None) -> Page:
-            context = await stack.enter_async_context(await browser.new_context(viewport=viewport))
+            context = await stack.enter_async_context(await browser.new_context(viewport=viewport, reduced_motion="reduce"))
             context.set_default_timeout(PATIENCE_MS)
             page = await context.new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))
             if line is not None:
                 await page.route_web_socket("**/people/socket*", line.carry)
-            await page.goto(f"{chat.url}/?as={name}")
+            await page.goto(f"{url}/?as={name}")
             await page.locator("#people [aria-current]", has_text=name).wait_for(state="attached")
             await page.locator("#bot.online").wait_for()
             return page
@@ -107,7 +131,7 @@ async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn
     assert errors == []
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def ada(chat: DiscordServer) -> AsyncIterator[Person]:
     """Ada without a page, to have things said and made before or beside it."""
     async with Person.connect(chat.url, "Ada") as person:

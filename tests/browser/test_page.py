@@ -11,7 +11,7 @@ from sandbox.person import Message, Person
 from tests.browser.bot import picture
 from tests.browser.conftest import DESK, PHONE, Line, LookIn, last, run, saying
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"> [go](javascript:alert(1)) **<script>document.title='taken'</script>**"
 

@@ -9,7 +9,7 @@ from sandbox.person import Person
 from tests.browser.bot import picture
 from tests.browser.conftest import LookIn, last, run, saying
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_mentions_pings_and_links_to_messages_are_shown_and_followed(look_in: LookIn, ada: Person) -> None:

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from sandbox.person import Person
 from tests.browser.conftest import LookIn, last, run, saying
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_a_command_in_a_persons_menu_runs_from_the_list_and_from_a_message(look_in: LookIn, ada: Person) -> None:
@@ -49,6 +49,7 @@ async def test_commands_are_shown_in_the_persons_language(look_in: LookIn, ada: 
     await page.get_by_text("Ada's settings").click()
     await page.get_by_role("combobox", name="Language").click()
     await page.get_by_role("option", name="Deutsch").click()
+    await expect(page.get_by_role("combobox", name="Language")).to_have_text("Deutsch")
     await ada.until(lambda: ada.people["Ada"]["locale"] == "de")
     await page.locator("#draft").fill("/mal")
     await page.get_by_role("option", name="/malen").click()

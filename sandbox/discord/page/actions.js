@@ -5,7 +5,8 @@ import { inLanguage } from "./languages.js";
 import { Menu } from "./menu.js";
 import { FLAG, has } from "./messages.js";
 
-const QUICK = ["✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐"];
+/** The bot's fixed gestures, then the edits that a server begins with; its own emoji come after them. */
+const QUICK = ["✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙", "❄️", "🕹️", "🎬", "🧸", "🗿"];
 const MESSAGE_COMMAND = 3; // application command type
 
 export class Actions {
