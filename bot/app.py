@@ -31,26 +31,36 @@ from bot.images.openai import OpenAi
 from bot.images.oxen import Oxen
 from bot.images.provider import Provider, Slots
 from bot.jobs import sponsors, tidy
+from bot.jobs.casebook import Casebook
+from bot.jobs.cases import Cases
+from bot.jobs.checks import Checks
 from bot.jobs.conduct import Conduct
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
 from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.family import Family
+from bot.jobs.gallery import Gallery
+from bot.jobs.gate import Gate
 from bot.jobs.history import History
 from bot.jobs.intake import Intake
+from bot.jobs.managing import Managing
 from bot.jobs.members import Members
 from bot.jobs.models import Models
+from bot.jobs.money import Money
 from bot.jobs.order import Limits
 from bot.jobs.pace import Bells, Locks, Pace
 from bot.jobs.privacy import Keeping, Privacy
 from bot.jobs.progress import Progress
 from bot.jobs.reactions import Reactions
 from bot.jobs.results import Results
+from bot.jobs.screening import Screening
 from bot.jobs.servers import Servers
 from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
+from bot.jobs.till import Till
 from bot.jobs.watch import Watch
+from bot.moderation.endpoint import endpoint_of
 from bot.quota import Bucket
 from bot.store.engine import Store, open_store
 from cogs.errands import DiscordErrands
@@ -79,6 +89,7 @@ class House:
     deliver: Deliver
     progress: Progress
     errands: Errands
+    cases: Cases
     clock: Clock
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -92,6 +103,7 @@ class House:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)  # deliveries under way still need the connection
+            await self.client.finish_events()  # and so do answers to what was just pressed
             await self.client.close()
             connection.cancel()
         await self.client.finish_events()
@@ -108,6 +120,7 @@ class House:
             "deliver": self.deliver.run(grace_s=grace_s),
             "progress": self.progress.run(),
             "errands": self.errands.run(grace_s=grace_s),
+            "cases": self.cases.run(),
             "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             "sponsorships": sponsors.run(store=self.store, clock=self.clock),
             **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
@@ -137,14 +150,24 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         desks = _desks(settings, providers, pace, clock, on_back=bells.dispatch.ring)
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
-        intake = Intake(models=models, members=members, fetcher=reference_fetcher, limits=limits, clock=clock)
-        studio = Studio(store=store, desks=desks, models=models, intake=intake, limits=limits, bells=bells, clock=clock)
+        servers = Servers(store=store, clock=clock)
+        checks = Checks(endpoint=endpoint_of(settings, session))
+        screening = Screening(store=store, servers=servers, checks=checks, bells=bells, pace=pace, clock=clock)
+        gate = Gate(store=store, servers=servers, title_of=models.title, clock=clock)
+        till = Till(store=store, servers=servers, limits=limits, credit_usd=settings.credit_usd, clock=clock)
+        rules: dict[str, Any] = {"gate": gate, "till": till, "checks": checks, "limits": limits}
+        intake = Intake(**rules, models=models, members=members, fetcher=reference_fetcher, clock=clock)
+        studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, bells=bells, clock=clock)
         errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
         easel.studio, easel.members, easel.errands = studio, members, errands
         easel.family, easel.conduct = Family(store=store), Conduct(store=store, clock=clock)
-        servers = Servers(store=store, clock=clock)
-        easel.servers = servers
+        easel.servers, easel.gate, easel.till = servers, gate, till
+        easel.money = Money(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock)
+        easel.managing = Managing(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock)
         easel.reactions = Reactions(store=store, studio=studio, servers=servers, errands=errands, bells=bells, clock=clock)
+        cases = Cases(store=store, studio=studio, servers=servers, errands=errands, clock=clock)
+        easel.cases, easel.casebook = cases, Casebook(store=store)
+        easel.gallery = Gallery(store=store, servers=servers, errands=errands, bucket=limits.bucket, clock=clock)
         easel.history = History(store=store, errands=errands, clock=clock)
         easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, providers), clock=clock)
         post = DiscordPost(easel, clock=clock)
@@ -154,6 +177,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             fetcher=result_fetcher,
             attachments=reference_fetcher,
             shown=post,
+            locks=locks,
             spool=spool,
             max_bytes=int(settings.result_max_mb * _MB),
             max_pixels=_RESULT_MAX_PIXELS,
@@ -161,14 +185,16 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         )
         easel.results = results
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
+        screened: dict[str, Any] = {**common, "screening": screening}
         oxen = providers.get("oxen")
         give_up_ms = int(settings.max_generation_minutes * 60_000)
         watch = Watch(**common, provider=oxen, give_up_ms=give_up_ms, bells=bells, clock=clock) if oxen else None
         dispatch = Dispatch(
-            **common, desks=desks, rules=_rules(settings), expect=watch.expect if watch else _nobody, bells=bells, clock=clock
+            **screened, desks=desks, rules=_rules(settings), expect=watch.expect if watch else _nobody, bells=bells, clock=clock
         )
         deliver = Deliver(
-            **common,
+            **screened,
+            servers=servers,
             results=results,
             showing=Showing(store=store, results=results, post=post, clock=clock),
             errands=errands,
@@ -189,6 +215,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             deliver=deliver,
             progress=Progress(**common, post=post, locks=locks, clock=clock),
             errands=errands,
+            cases=cases,
             clock=clock,
         )
 
@@ -282,6 +309,7 @@ def _keeping(settings: Settings, providers: Iterable[str]) -> Keeping:
         references_days=settings.references_keep_days,
         pictures_days=settings.pictures_keep_days,
         services=tuple(TITLES.get(name, name) for name in providers),
+        checker=host_of(settings.moderations_url).removesuffix(":443") if settings.moderations_url else None,
     )
 
 

@@ -20,28 +20,39 @@ from discord.state import ConnectionState
 from bot import i18n
 from bot.clock import Clock
 from bot.errors import StartError
+from bot.jobs.casebook import Casebook
+from bot.jobs.cases import Cases as CasesService
 from bot.jobs.conduct import Conduct
 from bot.jobs.errands import Errands
 from bot.jobs.family import Family
+from bot.jobs.gallery import Gallery
+from bot.jobs.gate import Gate
 from bot.jobs.history import History
+from bot.jobs.managing import Managing
 from bot.jobs.members import Members
+from bot.jobs.money import Money
 from bot.jobs.privacy import Privacy
 from bot.jobs.reactions import Reactions as ReactionService
 from bot.jobs.results import Results
 from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
+from bot.jobs.till import Till
 from bot.store import keepsakes
 from bot.store.engine import Store
 from cogs import reply, usage
 from cogs.about import About
 from cogs.account import Account
 from cogs.buttons import Buttons
+from cogs.cases import Cases
 from cogs.create import Create
 from cogs.describe import Describe
 from cogs.history import HistoryCog
+from cogs.imageadmin.group import ImageAdmin
+from cogs.imagemod.group import ImageMod
 from cogs.lineage import Lineage
 from cogs.menus import MENUS
 from cogs.modals import Modals
+from cogs.money import Money as MoneyCog
 from cogs.presets import Presets
 from cogs.privacy import MyData
 from cogs.privacy import Privacy as PrivacyCog
@@ -49,17 +60,21 @@ from cogs.reactions import Reactions
 from cogs.report import Reports
 from cogs.rows import JobButton
 from cogs.settings import Settings
+from cogs.sponsor import Sponsor
 from cogs.style import Styles
 from cogs.translator import Languages, Translator
 from cogs.tray import Tray
+from cogs.usage import Usage
 
 log = structlog.get_logger(__name__)
 
 _CLOSING_S = 5.0
+_BEGUN = ("discord.py: ", "CommandTree-invoker", "discord-ui-dynamic-item-")  # the names of the library's tasks for what was heard
 _KEEPSAKE = "commands"
 _COGS: tuple[type[commands.Cog], ...] = (
     *(Create, Account, About, HistoryCog, Settings, Styles, Tray, PrivacyCog, MyData),
-    *(Buttons, Modals, Lineage, Reports, Describe, Presets, Languages),
+    *(MoneyCog, Sponsor, Usage),
+    *(Buttons, Modals, Lineage, Reports, Cases, Describe, Presets, ImageAdmin, ImageMod, Languages),
 )
 
 
@@ -124,10 +139,17 @@ class Easel(commands.Bot):
     errands: Errands
     family: Family
     conduct: Conduct
+    cases: CasesService
+    casebook: Casebook
+    gallery: Gallery
     results: Results
     history: History
     privacy: Privacy
     servers: Servers
+    gate: Gate
+    till: Till
+    money: Money
+    managing: Managing
     reactions: ReactionService
 
     def __init__(self, *, store: Store, clock: Clock, message_content: bool = False) -> None:
@@ -189,8 +211,8 @@ class Easel(commands.Bot):
         return Hearing(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
 
     async def finish_events(self) -> None:
-        """Let what was begun end: the library starts a task for each event, also for the last ones, and forgets it."""
-        events = [task for task in asyncio.all_tasks() if task.get_name().startswith("discord.py: ")]
+        """Let what was begun end: the library starts a task for each event, command and press, also for the last ones, and forgets it."""
+        events = [task for task in asyncio.all_tasks() if task.get_name().startswith(_BEGUN)]
         if events:
             await asyncio.wait(events, timeout=_CLOSING_S)
 

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from bot.endpoints import BaseUrl, Credits, EditEncoding, Endpoint, Endpoints
+from bot.endpoints import BaseUrl, Credits, EditEncoding, Endpoint, Endpoints, OptionalUrl
 from bot.errors import StartError
 
 _HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
@@ -178,6 +178,15 @@ class Settings(BaseModel):
     result_hosts: Hosts = Field(
         (), description="Hosts that results may be fetched from; empty: any public https address an image API names, and its own host."
     )
+
+    moderations_url: OptionalUrl = Field(
+        "",
+        description="An OpenAI-compatible moderations endpoint, what comes before /moderations, such as https://api.openai.com/v1. The"
+        " managers of a server decide whether it looks at prompts and at pictures there; empty: it cannot be had.",
+    )
+    moderations_key: SecretStr = Field(SecretStr(""), description="The API key of the moderations endpoint, where it needs one.")
+    moderations_model: str = Field("", max_length=100, description="The model that it is asked for; empty: the endpoint's own choice.")
+    moderations_timeout_s: float = Field(15, gt=0, le=120, description="Seconds after which it counts as not answering.")
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
         SecretStr(""), description="sqlite:///path or postgresql://user:password@host/name; empty: easel.sqlite3 in DATA_DIR."

@@ -238,6 +238,8 @@ def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
         "OXEN_BASE_URL": addresses["images_url"],
         "OXLO_API_KEY": addresses["openai_key"],
         "OXLO_BASE_URL": addresses["openai_url"],
+        "MODERATIONS_URL": addresses["moderation_url"],
+        "MODERATIONS_KEY": addresses["openai_key"],
         "DATA_DIR": str(data_dir),
     }
 

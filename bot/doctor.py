@@ -16,10 +16,11 @@ from yarl import URL
 
 from bot import doctor_images
 from bot.config import Settings
-from bot.errors import EaselError, InUse
+from bot.errors import EaselError, InUse, ProviderAccount, ProviderError
 from bot.findings import Finding, Found, Mark, some
 from bot.images.addresses import is_public
 from bot.log import Redactor
+from bot.moderation.endpoint import endpoint_of
 from bot.portal import NEEDED, PERMISSIONS, Place, Portal
 from bot.store import keepsakes
 from bot.store.engine import open_store
@@ -76,7 +77,8 @@ async def _make(check: Check, bag: _Bag, limit_s: float) -> Iterable[Found]:
 async def _settings(bag: _Bag) -> Iterable[Found]:
     given = sorted(name.upper() for name in bag.settings.model_fields_set)
     found = [(Mark.OK, f"they can all be read; given are {', '.join(given)}.")]
-    for name, value in (("DISCORD_API_URL", bag.settings.discord_api_url), *doctor_images.addresses(bag.settings)):
+    asked = [("MODERATIONS_URL", bag.settings.moderations_url)] if bag.settings.moderations_url else []
+    for name, value in (("DISCORD_API_URL", bag.settings.discord_api_url), *doctor_images.addresses(bag.settings), *asked):
         host = urlsplit(value).hostname or ""
         if value.startswith("http://") and not await _is_here(host):
             found.append((Mark.WARN, f"{name} is plain http, so what is sent to {host}, secrets too, can be read on its way; use https."))
@@ -147,6 +149,20 @@ async def _event_stream(bag: _Bag) -> Iterable[Found]:
     return await doctor_images.look_at_stream(bag.settings, bag.session)
 
 
+async def _moderations(bag: _Bag) -> Iterable[Found]:
+    endpoint = endpoint_of(bag.settings, bag.session)
+    if endpoint is None:
+        return [(Mark.OK, "not used, because there is no MODERATIONS_URL.")]
+    try:
+        scores = await endpoint.check_text("a red fox in the snow")
+    except ProviderAccount as error:
+        return [(Mark.BAD, f"{error.sentence} Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL.")]
+    except ProviderError as error:
+        away = "servers that use it go by what their managers chose for that time"
+        return [(Mark.WARN, f"{error.sentence} Until it answers, {away}.")]
+    return [(Mark.OK, f"it answers, with {len(scores.by_category)} categories; each server's managers decide whether it is used there.")]
+
+
 async def _hosts(bag: _Bag) -> Iterable[Found]:
     settings = bag.settings
     own = ", ".join(dict.fromkeys(urlsplit(address).netloc for _, address in doctor_images.addresses(settings)))
@@ -172,6 +188,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("gateway", _gateway),
     ("image APIs", _image_apis),
     ("event stream", _event_stream),
+    ("moderations", _moderations),
     ("picture hosts", _hosts),
 )
 

@@ -40,6 +40,7 @@ def _sizes(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+OptionalUrl = Annotated[str, AfterValidator(lambda value: _base_url(value) if value else "")]
 Credits = Annotated[float, Field(ge=0, le=1_000_000)]
 
 

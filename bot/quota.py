@@ -87,6 +87,12 @@ def month_of(now: int) -> str:
     return f"{_utc(now):%Y-%m}"
 
 
+def this_month(now: int) -> int:
+    """When the month began in UTC, in Unix ms."""
+    day = _utc(now)
+    return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * 1000
+
+
 def next_month(now: int) -> int:
     """When the next month begins in UTC, in Unix ms."""
     day = _utc(now)

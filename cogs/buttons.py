@@ -24,7 +24,8 @@ async def _edit(interaction: Interaction, _job_id: str) -> None:
 async def _again(interaction: Interaction, job_id: str) -> None:
     chosen = await members_of(interaction).preferences(interaction.user.id)
     private = _message_of(interaction).flags.ephemeral or chosen.private
-    again = studio_of(interaction).again(job_id, reply.place_of(interaction, private=private), asker=asker_of(interaction))
+    place, spot = reply.place_of(interaction, private=private), reply.spot_of(interaction)
+    again = studio_of(interaction).again(job_id, place, asker=asker_of(interaction), spot=spot)
     await reply.order(interaction, again, private=private)
 
 

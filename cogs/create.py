@@ -141,6 +141,7 @@ async def _order(interaction: Interaction, kind: Kind) -> Order:
         from_tray=kind is Kind.EDIT,
         spoiler=chosen.spoiler if spoiler is None else spoiler,
         asker=asker_of(interaction),
+        spot=reply.spot_of(interaction),
         place=reply.place_of(interaction, private=chosen.private if private is None else private),
     )
 

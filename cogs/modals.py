@@ -70,9 +70,11 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 
 async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, note: Any = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, members = studio_of(interaction), members_of(interaction)
-    await members.check_consent(asker_of(interaction), [found.owner_id])
-    able = [model for model in studio.models.offered if model.takes_references and model.price_microcredits is not None]
+    studio, members, asker = studio_of(interaction), members_of(interaction), asker_of(interaction)
+    await members.check_consent(asker, [found.owner_id])
+    till = client_of(interaction).till
+    offered = await till.offers(studio.models.offered, asker, interaction.guild_id)
+    able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
     chosen = await members.preferences(interaction.user.id)
@@ -87,7 +89,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
         note=note,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await studio.statement(interaction.user.id)).available
+    left = (await till.statement(asker, interaction.guild_id)).available
     await interaction.response.send_modal(_modal(f"v1:form:{interaction.id}", len(found.pictures), able, preset, left=left))
 
 
@@ -192,6 +194,7 @@ async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str,
             spoiler=form.spoiler,
             place=reply.place_of(interaction, private=form.private),
             asker=asker_of(interaction),
+            spot=reply.spot_of(interaction),
         )
     )
 

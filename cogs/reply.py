@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -20,8 +21,10 @@ from bot.jobs.members import Members
 from bot.jobs.order import Attachment, Receipt
 from bot.jobs.studio import Studio
 from bot.log import fault_id
+from bot.moderation.gate import Spot
 from cogs import look
 from cogs.rows import waiting_view
+from cogs.spots import spot_in
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -55,15 +58,23 @@ def members_of(interaction: Interaction) -> Members:
 
 def asker_of(interaction: Interaction) -> Asker:
     """Who asks, with what Discord says of them here."""
-    user = interaction.user
+    may = interaction.permissions
+    return replace(as_asker(interaction.user), may_manage_messages=may.manage_messages, may_manage_server=may.manage_guild)
+
+
+def as_asker(user: discord.User | discord.Member) -> Asker:
+    """Somebody with their roles; nothing is known of what they may do."""
     member = user if isinstance(user, discord.Member) else None
     return Asker(
         user_id=user.id,
         role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
         joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
-        may_manage_messages=interaction.permissions.manage_messages,
-        may_manage_server=interaction.permissions.manage_guild,
     )
+
+
+def spot_of(interaction: Interaction) -> Spot:
+    """Where it was asked for, as the rules of its server see it. Discord sends the channel along, also where the bot is no member."""
+    return spot_in(interaction.channel, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
 
 
 def place_of(interaction: Interaction, *, private: bool) -> Place:
@@ -153,11 +164,11 @@ async def say(interaction: Interaction, content: str, *, view: discord.ui.View |
         await interaction.response.send_message(content, ephemeral=True, allowed_mentions=_NOBODY, **extra)
 
 
-async def show(interaction: Interaction, text: str) -> None:
-    """A panel that only this member sees."""
+async def show(interaction: Interaction, text: str, *, private: bool = True) -> None:
+    """A panel, by default one that only this member sees."""
     view = discord.ui.LayoutView(timeout=None)
     view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[: look.basics.PANEL_MAX]), accent_colour=discord.Colour(0xC8553D)))
-    await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
+    await interaction.response.send_message(view=view, ephemeral=private, allowed_mentions=_NOBODY)
 
 
 async def refuse(interaction: Interaction, sentence: str) -> None:

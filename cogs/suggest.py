@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.errors import EaselError
 from bot.images.ideas import Idea
 from cogs import look
-from cogs.reply import Interaction, members_of, studio_of
+from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
 
 Suggestions = list[app_commands.Choice[str]]
 
@@ -19,12 +19,13 @@ _NAME_MAX = 100  # characters of a choice
 
 
 async def model(interaction: Interaction, typed: str) -> Suggestions:
-    """The models whose name contains what was typed, with their price."""
+    """The models that are open to this member here, by what was typed of their names, with what they cost here."""
     try:
-        models = studio_of(interaction).models.catalog.search(typed)
+        found = studio_of(interaction).models.catalog.search(typed, most=None)
     except EaselError:
         return []
-    return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:_NAME_MAX], value=model.id) for model in models]
+    models = await client_of(interaction).till.offers(found, asker_of(interaction), interaction.guild_id)
+    return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
 
 
 async def style(interaction: Interaction, typed: str) -> Suggestions:

@@ -56,6 +56,8 @@ class Street:
             "DISCORD_CDN_HOSTS": self.discord.cdn_host,
             "OXEN_API_KEY": self.images.key,
             "OXEN_BASE_URL": self.images.url,
+            "MODERATIONS_URL": self.images.moderation_url,
+            "MODERATIONS_KEY": self.images.key,
             "DATA_DIR": str(self.folder),
             "QUOTA_CREDITS": "1000",
             "STOP_GRACE_S": "5",

@@ -65,6 +65,11 @@ async def test_no_secret_is_shown(examine: Examine, street: Street) -> None:
         ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits a picture, more than a full bucket holds; raise QUOTA_CREDITS"),
         ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "picture hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
         ({"RESULT_HOSTS": "127.0.0.1"}, "picture hosts", "results are fetched from only 127.0.0.1"),
+        ({}, "moderations", "ok    moderations: it answers, with 13 categories"),
+        ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
+        ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
+        ({"MODERATIONS_MODEL": "none"}, "moderations", "bad   moderations:"),
+        ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or away."),
         ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
     ],
 )

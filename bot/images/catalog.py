@@ -172,12 +172,15 @@ class Catalog:
             raise InvalidRequest(self._unknown(wanted))
         return model
 
-    def search(self, text: str) -> list[ModelInfo]:
-        """At most 25 models whose title, id, developer or provider contains every word; titles that begin with the text come first."""
+    def search(self, text: str, *, most: int | None = _MAX_SUGGESTIONS) -> list[ModelInfo]:
+        """At most `most` models (None: all) whose title, id, developer or provider contains every word.
+
+        Titles that begin with the text come first.
+        """
         wanted = text.strip().casefold()
         found = [model for model in self.models if all(word in _haystack(model) for word in wanted.split())]
         found.sort(key=lambda model: not model.title.casefold().startswith(wanted))
-        return found[:_MAX_SUGGESTIONS]
+        return found[:most]
 
     def slots(self, api_id: str, provider: str = "oxen") -> Slots:
         """Where an image API's model wants its seed and references; the usual places for a model that is not on offer."""

@@ -33,9 +33,6 @@ NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
     ("n", _COUNT),
     ("response_format", _BOT_CHOOSES),
     ("target_namespace", _OPERATOR_CHOOSES),
-    ("disable_safety_checker", _OPERATOR_CHOOSES),
-    ("enable_safety_checker", _OPERATOR_CHOOSES),
-    ("safety_checker", _OPERATOR_CHOOSES),
     ("safety_tolerance", _OPERATOR_CHOOSES),
 )
 

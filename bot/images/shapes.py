@@ -12,12 +12,18 @@ from bot.images.schema import Option, Scalar
 _SIZE: Final = re.compile(r"([1-9][0-9]{0,5})\s*[x×*]\s*([1-9][0-9]{0,5})")
 
 
+def pixels_of(size: Scalar) -> tuple[int, int] | None:
+    """Width and height of a size in px. `None` for what is none."""
+    found = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
 def ratio_of(size: Scalar) -> str | None:
     """The ratio of a size, in lowest terms: "1536x1024" is "3:2". `None` for what is no size in pixels."""
-    found = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
-    if found is None:
+    sides = pixels_of(size)
+    if sides is None:
         return None
-    width, height = int(found[1]), int(found[2])
+    width, height = sides
     common = math.gcd(width, height)
     return f"{width // common}:{height // common}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from bot.jobs.fair import Caps, choose
 from bot.jobs.job import Failure, Generation, GenerationState, Lane, Outcome
 from bot.jobs.ladder import failed, failure_of
 from bot.jobs.pace import Bells, Crew, Pace
+from bot.jobs.screening import Screening
 from bot.jobs.standin import stand_in
 from bot.jobs.studio import Studio
 from bot.store import jobs
@@ -29,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
 _TURN_S = 5.0  # a quiet house looks this often for generations whose pause is over
+_READERS = 8  # prompts that are checked at the same time
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a call whose answer was lost and cannot be looked up, where the operator's rule is to retry
 _MOVED_OUT = N_("The image service that was to make it is no longer used here.")
@@ -54,6 +57,7 @@ class Dispatch:
         store: Store,
         desks: Mapping[str, Desk],
         studio: Studio,
+        screening: Screening,
         rules: Rules,
         expect: Callable[[str], None],
         bells: Bells,
@@ -63,6 +67,7 @@ class Dispatch:
         self._store = store
         self._desks = desks
         self._studio = studio
+        self._screening = screening
         self._rules = rules
         self._expect = expect  # told every new provider id: its event may have come already
         self._bells = bells
@@ -70,6 +75,7 @@ class Dispatch:
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
         self._crew = Crew("dispatch", size=2 * rules.caps.total)  # as many again may be looked for
+        self._readers = Crew("prompts", size=_READERS)  # apart: an endpoint that is slow must not hold up what is checked already
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being sent then is given `grace_s` to finish."""
@@ -79,7 +85,7 @@ class Dispatch:
                 await self.turn()
                 await self._bells.dispatch.heard(timeout_s=self._pause_s())
         finally:
-            await self._crew.finish(grace_s)
+            await asyncio.gather(self._crew.finish(grace_s), self._readers.finish(grace_s))
 
     def _pause_s(self) -> float:
         """Until something may be due: the end of a generation's pause, or a desk's turn."""
@@ -94,6 +100,8 @@ class Dispatch:
         queue = _without(busy, await self._store.read(jobs.queue, now))
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
         places = {name: desk.places for name, desk in self._desks.items() if desk.ready()}
+        for job_id in queue.unchecked:
+            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
         for generation in choose(queue, self._rules.caps, places):
             self._crew.put_to_work(_key(generation), self._begin(generation))
         for generation in lost:

@@ -52,7 +52,7 @@ class _Taken:
     def has_room_for(self, g: Generation) -> bool:
         return (
             self._users.total() < self._caps.total
-            and self._users[g.user_id] < self._caps.per_user
+            and self._users[g.user_id] < (self._caps.per_user if g.running_limit is None else g.running_limit)
             and self._providers[g.provider] < self._places.get(g.provider, 0)
             and (g.guild_id is None or self._servers[g.guild_id] < self._caps.per_server)
             and (g.lane is Lane.PAID or g.provider not in self._slow)

@@ -1,4 +1,8 @@
-"""From an order to a job: every check that can refuse it, its references fetched and cleaned, nothing written yet."""
+"""From an order to a job: every check that can refuse it, its references fetched and cleaned, nothing of it written yet.
+
+First what can be made at all, since the rules speak of that: model, words, options. Then the server's rules; then what else may be
+wrong with it. Whether its member can pay is decided last, when it is written.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,19 @@ from bot.asker import Asker
 from bot.clock import Clock
 from bot.errors import BadReference, InvalidRequest, NotAllowed, NotFound, PictureError, ProviderError
 from bot.i18n import _
-from bot.images import pictures
+from bot.images import extent, pictures
 from bot.images.catalog import ModelInfo
 from bot.images.fetch import Fetcher
 from bot.images.ideas import Idea
 from bot.images.params import build_params, check_prompt, check_references, check_seed
+from bot.jobs.checks import Checks
+from bot.jobs.gate import Admitted, Gate
 from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Place, Reference, Source, new_job_id
 from bot.jobs.members import Members, owners
 from bot.jobs.models import Models
 from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Attachment, Limits, Order
+from bot.jobs.till import Terms, Till
+from bot.moderation.gate import Spot, Wish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +38,30 @@ class Draft:
 
     job: Job
     references: tuple[Reference, ...]
+    terms: Terms
     empties_tray: bool = False  # its references are what the member had put by
 
 
 class Intake:
     """Makes drafts of orders. Every method raises a `Refusal` for what cannot be taken."""
 
-    def __init__(self, *, models: Models, members: Members, fetcher: Fetcher, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        models: Models,
+        members: Members,
+        gate: Gate,
+        till: Till,
+        checks: Checks,
+        fetcher: Fetcher,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
         self._models = models
         self._members = members
+        self._gate = gate
+        self._till = till
+        self._checks = checks
         self._fetcher = fetcher
         self._limits = limits
         self._clock = clock
@@ -46,13 +69,13 @@ class Intake:
     async def draft(self, order: Order) -> Draft:
         """A new job from a member's order."""
         order = await self._with_preferences(order)
-        asker = order.asker or Asker(user_id=order.place.user_id)
         model = self._models.catalog.get(order.model or self._limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
-        put_by = await self._members.put_by_so_far(asker.user_id) if order.from_tray else []
+        admitted = await self._gate.admit(order.asker, order.spot, _wish(order, model, prompt, params))
+        put_by = await self._members.put_by_so_far(order.asker.user_id) if order.from_tray else []
         sources = [a.source for a in order.attachments] + [put.source for put in put_by]
-        await self._members.check_consent(asker, [source.owner_id for source in sources if source is not None])
+        await self._members.check_consent(order.asker, [source.owner_id for source in sources if source is not None])
         if order.kind is Kind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
@@ -61,35 +84,42 @@ class Intake:
             raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
         seed = _seed(model, _taken_out(params, model.seed_field), order.count)
         taken = await asyncio.gather(*(self.take_reference(attachment) for attachment in order.attachments))
-        job = _from(sources, self._new_job(order, model, prompt, params, seed))
-        return Draft(job=job, references=(*taken, *(put.reference for put in put_by)), empties_tray=bool(put_by))
+        job = _from(sources, self._new_job(order, admitted, model, prompt, params, seed))
+        references = (*taken, *(put.reference for put in put_by))
+        return Draft(job=job, references=references, terms=self._terms(order, admitted), empties_tray=bool(put_by))
 
     async def draft_again(
-        self, old: Job, refs: Sequence[Reference], place: Place, *, asker: Asker | None = None, reaction: str | None = None
+        self, old: Job, refs: Sequence[Reference], place: Place, *, asker: Asker, spot: Spot, reaction: str | None = None
     ) -> Draft:
         """The same request as `old` with its references `refs`, for whoever asks now, with fresh seeds."""
-        if old.place.private and old.place.user_id != place.user_id:
+        if old.place.private and old.place.user_id != asker.user_id:
             raise NotAllowed(_("That picture was made in private; only its maker can ask for it again."))
         model = self._models.catalog.get(old.model)
-        if old.kind is Kind.EDIT and not refs:
-            raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
-        # What its first asker uploaded is theirs: whoever asks again edits the first asker's picture.
-        owned = tuple(replace(ref, owner_id=ref.owner_id or old.place.user_id) for ref in refs)
-        await self._members.check_consent(asker or Asker(user_id=place.user_id), owners(owned))
         order = Order(
             prompt=old.prompt,
             place=place,
+            asker=asker,
+            spot=spot,
             kind=old.kind,
             count=len(old.generations),
             spoiler=old.spoiler,
             parent_id=old.id,
             reaction=reaction,
         )
-        job = self._new_job(order, model, old.prompt, dict(old.params), _seed(model, None, order.count))
+        admitted = await self._gate.admit(asker, spot, _wish(order, model, old.prompt, old.params))
+        if old.kind is Kind.EDIT and not refs:
+            raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
+        # What its first asker uploaded is theirs: whoever asks again edits the first asker's picture.
+        owned = tuple(replace(ref, owner_id=ref.owner_id or old.place.user_id) for ref in refs)
+        await self._members.check_consent(asker, owners(owned))
+        job = self._new_job(order, admitted, model, old.prompt, dict(old.params), _seed(model, None, order.count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
-        return Draft(job=job, references=owned)
+        return Draft(job=job, references=owned, terms=self._terms(order, admitted))
 
     # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _terms(self, order: Order, admitted: Admitted) -> Terms:
+        return self._till.terms(order.asker, order.spot, policy=admitted.policy, allowance=admitted.passed.allowance)
 
     async def _with_preferences(self, order: Order) -> Order:
         """The order with what the member saved as a style, and chose as defaults where the order says nothing."""
@@ -101,16 +131,20 @@ class Intake:
             given = {idea: value for idea, value in order.options.items() if value is not None}
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
-        order = replace(order, model=order.model or self._known(chosen.default_model))
+        order = replace(order, model=order.model or await self._usual_model(order, chosen.default_model))
         if chosen.aspect_ratio and order.kind is Kind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
             model = self._models.catalog.get(order.model or self._limits.default_model)
             if chosen.aspect_ratio in {choice.value for choice in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
                 order = replace(order, options={**order.options, Idea.ASPECT_RATIO: chosen.aspect_ratio})
         return order
 
-    def _known(self, model_id: str | None) -> str | None:
-        """A default that is no longer on offer is no default."""
-        return model_id if model_id in {model.id for model in self._models.offered} else None
+    async def _usual_model(self, order: Order, own: str | None) -> str | None:
+        """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
+        offers = await self._till.offers(self._models.offered, order.asker, order.spot.guild_id)
+        opened = {name for model in offers for name in (model.id, model.title)}
+        usual = next((name for name in (own, self._limits.default_model) if name in opened), None)
+        fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))
+        return usual or next(fitting, None)
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
@@ -134,8 +168,8 @@ class Intake:
             owner_id=attachment.source.owner_id if attachment.source else None,
         )
 
-    def _new_job(self, order: Order, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None) -> Job:
-        now = self._clock()
+    def _new_job(self, order: Order, admitted: Admitted, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None) -> Job:
+        now, passed, rule = self._clock(), admitted.passed, admitted.passed.verdict.rule
         job = Job(
             id=new_job_id(),
             kind=order.kind,
@@ -145,9 +179,12 @@ class Intake:
             place=order.place,
             state=JobState.OPEN,
             created_at=now,
-            spoiler=order.spoiler,
+            spoiler=order.spoiler or passed.must_spoiler,
             parent_id=order.parent_id,
             reaction=order.reaction,
+            flagged=rule.text if passed.flagged and rule is not None else None,
+            needs_check=self._checks.wants_prompts(admitted.policy),
+            age_restricted=order.spot.age_restricted,
         )
         generation = Generation(
             job_id=job.id,
@@ -156,16 +193,30 @@ class Intake:
             prompt=prompt,
             seed=seed,
             params=params,
-            price=_price(model),
+            price=_price(self._till.priced(model, admitted.policy)),
             state=GenerationState.WAITING,
             user_id=order.place.user_id,
-            guild_id=order.place.guild_id,
+            guild_id=order.spot.guild_id,
             created_at=now,
             provider=model.provider,
             api_model=model.api_id,
+            running_limit=passed.allowance.running,
         )
         each = [replace(generation, n=n, seed=None if seed is None else seed + n) for n in range(order.count)]
         return replace(job, generations=tuple(each))
+
+
+def _wish(order: Order, model: ModelInfo, prompt: str, params: Mapping[str, Any]) -> Wish:
+    """What the rules look at."""
+    return Wish(
+        model=model.id,
+        prompt=extent.words(prompt, params, model),
+        count=order.count,
+        private=order.place.private,
+        aspect_ratio=extent.aspect_ratio(model, params),
+        megapixels=extent.megapixels(model, params),
+        unsafe=extent.unchecked(model, params),
+    )
 
 
 def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:

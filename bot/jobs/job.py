@@ -204,7 +204,7 @@ class Job:
     origin_channel_id: int | None = None  # where the picture stands that this one was made from
     origin_message_id: int | None = None
     reaction: str | None = None  # the emoji that asked for it, on the origin
-    flagged: str | None = None  # why its prompt was flagged: a rule, or a category of the moderations endpoint
+    flagged: str | None = None  # why moderators should look at it: a rule of its prompt, or a category of a check
     needs_check: bool = False  # its prompt is to be looked at by the moderations endpoint before it is sent
     age_restricted: bool = False  # the channel it was asked for in
     ping_promised: bool = False  # it takes long: its member was promised to be called when it is there
@@ -222,6 +222,11 @@ class Job:
     @property
     def open(self) -> tuple[Generation, ...]:
         return tuple(g for g in self.generations if g.state not in ENDED)
+
+    @property
+    def check_is_late(self) -> bool:
+        """Whether its prompt could not be looked at so far, which holds it up."""
+        return self.needs_check and any(g.not_before for g in self.open)
 
     @property
     def origin_url(self) -> str | None:

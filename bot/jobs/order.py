@@ -9,6 +9,7 @@ from bot.asker import Asker
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from bot.jobs.job import Job, Kind, Place, Source
+from bot.moderation.gate import Spot
 from bot.quota import Bucket
 
 PROMPT_MAX = 2000  # characters
@@ -32,7 +33,8 @@ class Order:
 
     prompt: str
     place: Place
-    asker: Asker | None = None  # None: nothing is known of them but who they are
+    asker: Asker
+    spot: Spot  # where it is asked for, as the rules of its server see it
     kind: Kind = Kind.GENERATE
     model: str | None = None  # id or title; None: the default model
     options: Mapping[Idea, str | int | float | None] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Receipt:
     ahead: int  # pictures of others that wait before it
     usual_ms: int | None  # this model's usual time, where known
     away: Away | None = None  # its provider does not answer; the job waits
+    host_id: int | None = None  # who pays for it in its member's stead
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from bot.i18n import _
 from bot.images import pictures
 from bot.images.fetch import Fetcher, LinkExpired
 from bot.images.provider import Provider
-from bot.jobs.job import Generation, Job, new_job_id
+from bot.jobs.job import Generation, Job, JobState, new_job_id
+from bot.jobs.pace import Locks
 from bot.store import jobs
 from bot.store.engine import Store
 
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _AT_A_TIME = 4  # jobs: a picture is tens of MB while it is inspected
 _ASK_FOR_MS = 86_400_000  # how long a picture is asked for that cannot be fetched; then it counts as unusable
+_SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 _FRESH_LINKS = 2  # how often a result's link is asked for anew in one attempt
 
 
@@ -68,6 +70,7 @@ class Results:
         fetcher: Fetcher,
         attachments: Fetcher,
         shown: Shown,
+        locks: Locks,
         spool: Path,
         max_bytes: int,
         max_pixels: int,
@@ -79,6 +82,7 @@ class Results:
         self._fetcher = fetcher
         self._attachments = attachments
         self._shown = shown
+        self._locks = locks
         self._spool = spool
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
@@ -99,7 +103,12 @@ class Results:
 
     @asynccontextmanager
     async def open(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[Picture, ...]]:
-        """The pictures of a finished job that are still to be had, each made to fit. Raise `PictureError` where none is."""
+        """The pictures of a job that was shown, if they are still to be had, each made to fit. Raise `PictureError` where none is.
+
+        Before it is shown nobody has looked at them: there is no way around delivery.
+        """
+        if not await self._was_shown(job):
+            raise PictureError(_("This picture has not arrived yet."))
         async with self._turn, self._folder(job) as folder:
             found = [picture for generation in _usable(job) if (picture := await self._wherever(job, generation, folder))]
             if not found:
@@ -164,6 +173,14 @@ class Results:
         if url is None:
             raise PictureError(_("its message is gone."))
         return await self._attachments.fetch_to_file(url, max_bytes=self._max_bytes, folder=folder)
+
+    async def _was_shown(self, job: Job) -> bool:
+        """Between a message and its record there is a moment, for which delivery holds the job's lock."""
+        if job.state in _SHOWN:
+            return True
+        async with self._locks.of(job.id):
+            kept = await self._store.read(jobs.get, job.id)
+        return kept is not None and kept.state in _SHOWN
 
     # --- parts -----------------------------------------------------------------------------------------------------
 

@@ -17,11 +17,12 @@ from bot.jobs.job import Generation, GenerationState, Job, JobState, Outcome, Pl
 from bot.jobs.models import Models
 from bot.jobs.order import Attachment, Away, Limits, Order, Receipt
 from bot.jobs.pace import Bells
+from bot.jobs.till import Till
+from bot.moderation.gate import Spot
 from bot.quota import Bucket
-from bot.store import history, jobs, keepsakes, ledger
+from bot.store import history, jobs, keepsakes, ledger, sponsorships
 from bot.store.engine import Store
-from bot.store.payment import own
-from bot.store.purse import user_account
+from bot.store.purse import sponsorship_of
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ class Studio:
         desks: Mapping[str, Desk],
         models: Models,
         intake: Intake,
+        till: Till,
         limits: Limits,
         bells: Bells,
         clock: Clock,
@@ -46,6 +48,7 @@ class Studio:
         self._desks = desks
         self._models = models
         self._intake = intake
+        self._till = till
         self._limits = limits
         self._bells = bells
         self._clock = clock
@@ -64,11 +67,11 @@ class Studio:
         """
         return await self._take_in(await self._intake.draft(order))
 
-    async def again(self, job_id: str, place: Place, *, asker: Asker | None = None, reaction: str | None = None) -> Receipt:
+    async def again(self, job_id: str, place: Place, *, asker: Asker, spot: Spot, reaction: str | None = None) -> Receipt:
         """The same request once more, on the caller's quota and with fresh seeds."""
         old = await self.job(job_id)
         refs = await self._store.read(jobs.references_of, job_id)
-        return await self._take_in(await self._intake.draft_again(old, refs, place, asker=asker, reaction=reaction))
+        return await self._take_in(await self._intake.draft_again(old, refs, place, asker=asker, spot=spot, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
@@ -128,16 +131,22 @@ class Studio:
         return await self._store.read(jobs.of_member, user_id, state=JobState.OPEN)
 
     async def statement(self, user_id: int) -> ledger.Statement:
-        """The member's bucket now, and its last ledger lines."""
-        account = user_account(user_id)
-        return await self._store.read(ledger.statement, account=account, bucket=self._limits.bucket, now=self._clock())
+        """A member's own account, which pays wherever no server's rules say otherwise; see `Till.statement` for what pays there."""
+        return await self._till.statement(Asker(user_id=user_id), None)
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""
         ahead = await self._store.read(jobs.position, job)
         usual_ms = await self._store.read(jobs.usual_ms, job.model)
         model = self._models.catalog.get(job.model)
-        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job))
+        host_id = await self._host_of(job)
+        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
+
+    async def _host_of(self, job: Job) -> int | None:
+        """Who sponsors this job."""
+        sponsorship_id = sponsorship_of(job.generations[0].account)
+        found = await self._store.read(sponsorships.by_id, sponsorship_id) if sponsorship_id else None
+        return found.host_id if found else None
 
     def _away(self, job: Job) -> Away | None:
         """The provider that what still waits is kept by."""
@@ -165,10 +174,9 @@ class Studio:
     async def _take_in(self, draft: Draft) -> Receipt:
         job = draft.job
         self._unanswered[job.id] = self._clock()
-        payment = own(job.place.user_id, self._limits.bucket)
-        limits: dict[str, Any] = {"payment": payment, "max_waiting": self._limits.max_waiting}
+        terms = vars(draft.terms)
         try:
-            job = await self._store.write(jobs.add, job, draft.references, **limits, empties_tray=draft.empties_tray, now=job.created_at)
+            job = await self._store.write(jobs.add, job, draft.references, **terms, empties_tray=draft.empties_tray, now=job.created_at)
             log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
             return await self.waiting_for(job)
         except BaseException:

@@ -16,6 +16,7 @@ import aiohttp
 import stamina
 from yarl import URL
 
+from bot.config import Settings
 from bot.errors import ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.moderation.scores import Scores
 
@@ -96,6 +97,19 @@ class Moderations:
         if response.status != 200:
             raise _explained(response, content)
         return read_scores(content)
+
+
+def endpoint_of(settings: Settings, session: aiohttp.ClientSession) -> Moderations | None:
+    """The operator's; None where the settings name none."""
+    if not settings.moderations_url:
+        return None
+    return Moderations(
+        session=session,
+        base_url=settings.moderations_url,
+        api_key=settings.moderations_key.get_secret_value(),
+        model=settings.moderations_model,
+        timeout_s=settings.moderations_timeout_s,
+    )
 
 
 def read_scores(content: bytes) -> Scores:

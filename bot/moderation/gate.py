@@ -74,9 +74,7 @@ class Question:
 
     @property
     def is_moderator(self) -> bool:
-        asker = self.asker
-        is_named = not set(self.policy.moderator_role_ids).isdisjoint(asker.role_ids)
-        return asker.may_manage_messages or asker.may_manage_server or is_named
+        return self.policy.is_moderator(self.asker)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +161,8 @@ def _role(question: Question, allowance: Allowance) -> None:
 def _age_restricted(question: Question, _allowance: Allowance) -> None:
     if not question.wish.unsafe:
         return
+    if question.spot.guild_id is None:
+        raise NotAllowed(_("A model's safety checker stays on in direct messages."))
     if not question.policy.age_restricted.unchecked:
         raise NotAllowed(_("A model's safety checker stays on on this server."))
     if not question.spot.age_restricted:

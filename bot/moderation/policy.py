@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from bot.asker import Asker
 from bot.errors import InvalidRequest
 from bot.i18n import _
 from bot.moderation.complaints import sentences
@@ -68,6 +69,11 @@ class Policy(Section):
     cases_channel_id: Id | None = None  # the moderators' own
     moderator_role_ids: Ids = ()
     leaderboard: bool = False  # members can leave it
+
+    def is_moderator(self, asker: Asker) -> bool:
+        """By what they may do on Discord, or by one of this server's roles for it."""
+        is_named = not set(self.moderator_role_ids).isdisjoint(asker.role_ids)
+        return asker.may_manage_messages or asker.may_manage_server or is_named
 
     def price_microcredits(self, model: str) -> int | None:
         """What a picture by this model costs here; `None`: the listed price."""

@@ -10,7 +10,7 @@ from typing import Final
 from bot.moderation.sections import Rung
 from bot.moderation.values import HOUR_MS
 
-_SAME: Final = 1e-9  # points; less is an accident of floating point
+_SAME: Final = 0.005  # points: they are told in hundredths, and five strikes within a few minutes are five
 
 
 @dataclass(frozen=True, kw_only=True)

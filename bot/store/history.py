@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from bot.jobs.job import Job, JobState, Place
-from bot.store import errands, keepsakes, outbox
+from bot.store import errands, gallery, keepsakes, logbook, outbox
 from bot.store.errands import Errand, ErrandKind
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
@@ -38,7 +38,7 @@ def reposted(conn: Connection, job_id: str, place: Place, now: int, *, small: Ma
 
     `small` are the WebP versions of one that was never shown before, by their place in the job.
     """
-    before = _messages(conn, job_id)
+    before = messages_of(conn, job_id)
     outbox.delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # nothing, where it was shown before
     here = {"channel_id": place.channel_id, "guild_id": place.guild_id, "message_id": place.message_id, "private": place.private}
     shown = and_(jobs.c.id == job_id, jobs.c.state == JobState.DELIVERED)
@@ -55,11 +55,12 @@ def take_away(conn: Connection, job_id: str, now: int, *, one_is_gone: bool = Fa
     """
     if not outbox.taken_away(conn, job_id):
         return False
-    messages = _messages(conn, job_id)
-    for channel_id, message_id in messages if len(messages) > one_is_gone else ():
+    messages = messages_of(conn, job_id)
+    for channel_id, message_id in (*(messages if len(messages) > one_is_gone else ()), *gallery.posts_of(conn, job_id)):
         data = {"channel_id": channel_id, "message_id": message_id}
         errands.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
     keepsakes.forget(conn, POSTED + job_id, now + 1)
+    logbook.changed(conn, job_id, now)
     return True
 
 
@@ -68,7 +69,7 @@ def _kept(user_id: int, words: Sequence[str]) -> ColumnElement[bool]:
     return and_(jobs.c.user_id == user_id, jobs.c.state != JobState.DELETED, *said)
 
 
-def _messages(conn: Connection, job_id: str) -> list[tuple[int, int]]:
+def messages_of(conn: Connection, job_id: str) -> list[tuple[int, int]]:
     """Those that show the job, by channel and message, as things are now."""
     present = conn.execute(select(jobs.c.channel_id, jobs.c.message_id).where(jobs.c.id == job_id, jobs.c.message_id.is_not(None)))
     earlier = [(channel_id, message_id) for channel_id, message_id in keepsakes.get(conn, POSTED + job_id) or ()]

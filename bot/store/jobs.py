@@ -45,6 +45,7 @@ class Queue:
     running_by_provider: dict[str, int]
     past_use: Mapping[int, int] = field(default_factory=dict)  # pictures of the last 30 days, of members who wait in the slow lane
     slow_turns: frozenset[str] = frozenset()  # providers where one of the slow lane has been chosen and is about to be sent
+    unchecked: tuple[str, ...] = ()  # jobs whose prompt is to be looked at now, oldest first; nothing of theirs is among the waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,10 +160,13 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     return True
 
 
-def spoil(conn: Connection, job_id: str, n: int, error: str, now: int) -> bool:
-    """A settled picture proved unusable: give the price back, once. False where that was done before, or there is no such picture."""
+def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failure: Failure = Failure.UNUSABLE) -> bool:
+    """A settled picture proved unusable, or may not be shown (`Failure.CONTENT`): give the price back, once.
+
+    False where it went back before, or there is no such picture.
+    """
     made = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED)
-    conn.execute(update(generations).where(made).values(failure=Failure.UNUSABLE, error=error))
+    conn.execute(update(generations).where(made).values(failure=failure, error=error))
     return refund(conn, job_id, n, now)
 
 
@@ -219,8 +223,16 @@ def in_state(conn: Connection, state: JobState) -> list[Job]:
 def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     """The waiting generations that may be sent now, and who has how many under way."""
     due = and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now)
+    unchecked = select(jobs.c.id).where(jobs.c.state == JobState.OPEN, jobs.c.needs_check)
+    checked = and_(due, generations.c.job_id.not_in(unchecked))
     # Each lane for itself: however many wait in the slow one, what is paid is seen.
-    paid, free = (read_generations(conn, and_(due, generations.c.lane == lane), limit=limit) for lane in (Lane.PAID, Lane.FREE))
+    paid, free = (read_generations(conn, and_(checked, generations.c.lane == lane), limit=limit) for lane in (Lane.PAID, Lane.FREE))
+    to_check = conn.scalars(
+        select(jobs.c.id)
+        .where(jobs.c.id.in_(unchecked), jobs.c.id.in_(select(generations.c.job_id).where(due)))
+        .order_by(jobs.c.created_at)
+        .limit(limit)
+    )
     active = generations.c.state.in_(_ACTIVE)
     by_user = conn.execute(select(generations.c.user_id, func.count()).where(active).group_by(generations.c.user_id))
     by_provider = conn.execute(select(generations.c.provider, func.count()).where(active).group_by(generations.c.provider))
@@ -231,6 +243,7 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
         running_by_user=dict(by_user.all()),
         running_by_server=dict(by_server.all()),
         running_by_provider=dict(by_provider.all()),
+        unchecked=tuple(to_check),
     )
 
 

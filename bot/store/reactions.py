@@ -40,14 +40,16 @@ class Claim(Enum):
     TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
 
 
-def claim(conn: Connection, given: Given, *, burst: int, now: int) -> Claim:
+def claim(conn: Connection, given: Given, *, burst: int, now: int, pause_ms: int = PAUSE_MS) -> Claim:
     """Before anything is done for a reaction: whoever gets `NEW` is alone in acting on it.
+
+    One that was taken back is new after `pause_ms`.
 
     At most `burst` of a member's reactions are new within `BURST_MS`. The first one above is kept as one that was taken back at once.
     They are counted without a lock: of those that come in the same moment one more may pass (PostgreSQL).
     """
     before = conn.execute(select(reactions.c.at, reactions.c.taken_back_at).where(_is(given)).with_for_update()).one_or_none()
-    if before is not None and not _is_past(before.at, before.taken_back_at, now):
+    if before is not None and not _is_past(before.at, before.taken_back_at, now, pause_ms):
         return Claim.KNOWN
     lately = conn.execute(
         select(reactions.c.at, reactions.c.taken_back_at).where(reactions.c.user_id == given.user_id, reactions.c.at > now - BURST_MS)
@@ -138,9 +140,9 @@ def _is(given: Given) -> ColumnElement[bool]:
     return and_(*(reactions.c[name] == value for name, value in vars(given).items()))
 
 
-def _is_past(at: int, taken_back_at: int | None, now: int) -> bool:
+def _is_past(at: int, taken_back_at: int | None, now: int, pause_ms: int) -> bool:
     """Whether a reaction that was acted on is so long ago that the same one is a new request."""
-    return at <= now - (UNHEARD_MS if taken_back_at is None else PAUSE_MS)
+    return at <= now - (UNHEARD_MS if taken_back_at is None else pause_ms)
 
 
 def _is_unsent(conn: Connection, job_id: str) -> bool:

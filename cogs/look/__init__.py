@@ -1,5 +1,41 @@
 """How Easel speaks: every text a member reads about a job, a model or credits. Pure: values in, text out."""
 
-from cogs.look import about, account, basics, conduct, details, history, jobs, originals, presets, privacy, styles
+from cogs.look import (
+    about,
+    account,
+    basics,
+    cases,
+    conduct,
+    details,
+    history,
+    jobs,
+    managing,
+    moderating,
+    money,
+    originals,
+    policy,
+    presets,
+    privacy,
+    styles,
+    usage,
+)
 
-__all__ = ["about", "account", "basics", "conduct", "details", "history", "jobs", "originals", "presets", "privacy", "styles"]
+__all__ = [
+    "about",
+    "account",
+    "basics",
+    "cases",
+    "conduct",
+    "details",
+    "history",
+    "jobs",
+    "managing",
+    "moderating",
+    "money",
+    "originals",
+    "policy",
+    "presets",
+    "privacy",
+    "styles",
+    "usage",
+]

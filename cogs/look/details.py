@@ -32,7 +32,7 @@ def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
         _("Cost"): price_of(job, job.spent),
         _("Asked"): _("{when} by {member}").format(when=f"<t:{job.created_at // 1000}:f>", member=f"<@{job.place.user_id}>"),
         **_times(job),
-        _("Made from"): f"[{_('this picture')}]({job.origin_url})" if job.origin_url else "",
+        _("Made from"): _("[this picture]({link})").format(link=job.origin_url) if job.origin_url else "",
         _("Reaction"): job.reaction or "",
         _("Job"): f"`{job.id}`",
     }

@@ -78,4 +78,4 @@ def _link(job: Job) -> str:
     place = job.place
     if place.message_id is None or place.private:
         return _("only you saw it") if place.private else ""
-    return f"[{_('message')}]({message_url(place.guild_id, place.channel_id, place.message_id)})"
+    return _("[message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.i18n import _, ngettext
-from bot.jobs.job import Generation, GenerationState, Job, Kind, message_url
+from bot.jobs.job import Generation, GenerationState, Job, Kind, Lane, message_url
 from bot.jobs.order import Receipt
 from bot.jobs.showing import BAR_STEPS, Answer
+from bot.store.purse import is_pooled
 from cogs.look.basics import CONTENT_MAX, amount_of, quoted, seconds
 
 # --- while it waits --------------------------------------------------------------------------------------------------
@@ -21,8 +22,20 @@ def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
         f"**{quoted(job.prompt)}**",
         " ".join(_standing(receipt, steps)),
         foot.format(model=receipt.model.title, count=pictures, price=price_of(job)),
+        *(f"-# {line}" for line in _payer(receipt)),
     ]
     return "\n".join(lines)
+
+
+def _payer(receipt: Receipt) -> Iterable[str]:
+    """Who pays, where it is not the member's own credit."""
+    first = receipt.job.generations[0]
+    if receipt.host_id is not None:
+        yield _("{member} pays for this one.").format(member=f"<@{receipt.host_id}>")
+    elif first.lane is Lane.FREE:
+        yield _("You are out of credit; this is made for free when nobody else waits.")
+    elif is_pooled(first.account):
+        yield _("This server's shared pool pays for this one.")
 
 
 def _standing(receipt: Receipt, steps: int | None) -> Iterable[str]:
@@ -31,14 +44,16 @@ def _standing(receipt: Receipt, steps: int | None) -> Iterable[str]:
         yield _("✋ Being cancelled…")
         return
     begun = any(g.state is not GenerationState.WAITING for g in job.generations)
-    if receipt.away is not None:
+    if job.check_is_late:
+        yield _("⏳ The check of prompts does not answer at the moment; your picture waits for it.")
+    elif receipt.away is not None:
         since = f"<t:{receipt.away.since // 1000}:t>"
         yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=receipt.away.title, time=since)
     else:
         yield _("🎨 Being made.") if begun else _("⏳ Waiting.")
     if job.ping_promised:
         yield _promise(job)
-    elif receipt.away is None:
+    elif receipt.away is None and not job.check_is_late:
         yield from _made_so_far(job, steps) if begun else _in_the_queue(receipt.ahead)
         if receipt.usual_ms:
             yield _("It usually takes about {time}.").format(time=seconds(receipt.usual_ms))
@@ -107,7 +122,7 @@ def _author(job: Job) -> str:
 
 
 def _failure(job: Job, failed: Sequence[Generation]) -> str:
-    reasons = " ".join(dict.fromkeys(quoted(_(g.error or ""), limit=300) for g in failed))
+    reasons = " ".join(dict.fromkeys(quoted(_(g.error) if g.error else "", limit=300) for g in failed))
     if len(failed) == len(job.generations):
         return _("⚠️ No picture: {reasons} Nothing was charged for it.").format(reasons=reasons)
     told = _("⚠️ No picture ({count} of {all}): {reasons} Nothing was charged for it.")

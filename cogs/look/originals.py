@@ -32,3 +32,13 @@ def hidden(content: str) -> str:
         return content
     prompt = head.removeprefix(_BOLD).removesuffix(_BOLD)
     return "\n".join([f"{_BOLD}{_SPOILER}{prompt}{_SPOILER}{_BOLD}", *rest])[:CONTENT_MAX]
+
+
+def unhidden(content: str) -> str:
+    """The same without the spoiler."""
+    head, *rest = content.split("\n")
+    marks = f"{_BOLD}{_SPOILER}"
+    if not head.startswith(marks):
+        return content
+    prompt = head.removeprefix(marks).removesuffix(f"{_SPOILER}{_BOLD}")
+    return "\n".join([f"{_BOLD}{prompt}{_BOLD}", *rest])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from bot.images.catalog import Catalog
 from bot.jobs.job import GenerationState
+from bot.jobs.money import Report
+from bot.jobs.privacy import Keeping
 from bot.jobs.showing import Answer
+from bot.quota import DAY_MS, MICRO
+from bot.store.usage import By, Use
 from cogs import look
 from tests.jobs.make import generation, new_job
 
@@ -63,3 +68,34 @@ def test_a_finished_message_fits_whatever_was_asked(prompt: str, pictures: int, 
 )
 def test_the_meter_shows_left_and_held(available: int, held: int, bar: str) -> None:
     assert look.basics.meter(available, held, 10) == f"`{bar}`"
+
+
+def test_privacy_fits_a_panel_and_says_where_words_are_checked() -> None:
+    keeping = Keeping(references_days=7, pictures_days=7, services=("Oxen.ai",))
+    alone, checked = look.privacy.told(keeping), look.privacy.told(replace(keeping, checker="api.example.com"))
+    assert ("checked by api.example.com" in checked, "checked by" in alone) == (True, False)
+    assert len(checked) < look.basics.PANEL_MAX / 1.5  # other languages take more room
+
+
+def report(days: int, daily: list[Use], by: By = By.MODEL) -> Report:
+    """The last days, up to the end of 20 November 2026 in UTC."""
+    until = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
+    whole = Use(pictures=1, failed=0, cost=sum(each.cost for each in daily), refunded=0)
+    return Report(since=until - days * DAY_MS, until=until, by=by, whole=whole, rows=(), daily=tuple(daily), budget=None, credit_usd=0.01)
+
+
+@pytest.mark.parametrize(
+    ("days", "columns", "first", "last"), [(7, 7, "11-14", "11-20"), (30, 30, "10-22", "11-20"), (90, 13, "08-23", "11-14")]
+)
+def test_a_chart_has_days_or_weeks_and_ends_today(days: int, columns: int, first: str, last: str) -> None:
+    ends = [date(2026, 11, 20), date(2026, 11, 20) - timedelta(days=days - 1)]
+    daily = [Use(model="klein", day=day, pictures=1, failed=0, cost=MICRO, refunded=0) for day in ends]
+    chart = look.usage.chart(report(days, daily), str, {})
+    assert (len(chart.columns), chart.columns[0], chart.columns[-1]) == (columns, first, last)
+    assert chart.series[0].values == (MICRO, *[0] * (columns - 2), MICRO)
+
+
+def test_a_member_whose_name_is_not_known_is_a_number_as_in_the_table() -> None:
+    daily = [Use(user_id=n, day=date(2026, 11, 20), pictures=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
+    chart = look.usage.chart(report(7, daily, By.MEMBER), str, {1: "Ada"})
+    assert [series.name for series in chart.series] == ["", "Ada"]

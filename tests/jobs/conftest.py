@@ -21,27 +21,34 @@ from bot.images.catalog import Catalog
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
 from bot.images.oxen import Oxen
+from bot.jobs.checks import Checks
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
 from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
+from bot.jobs.gate import Gate
 from bot.jobs.intake import Intake
 from bot.jobs.job import Job, JobState, Outcome, Place
 from bot.jobs.members import Members
 from bot.jobs.models import Models
-from bot.jobs.order import Limits, Order
+from bot.jobs.order import Limits
 from bot.jobs.pace import Bells, Locks, Pace
 from bot.jobs.progress import Progress
 from bot.jobs.results import Results
+from bot.jobs.screening import Screening
+from bot.jobs.servers import Servers
 from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
+from bot.jobs.till import Till
 from bot.jobs.watch import Watch
+from bot.moderation.endpoint import Moderations
 from bot.quota import MICRO, Bucket
 from bot.store import jobs
 from bot.store.engine import Store, open_store
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.jobs.errand_boy import ErrandBoy
+from tests.jobs.make import wish
 from tests.jobs.noticeboard import Noticeboard
 from tests.street import BRISK
 
@@ -113,14 +120,21 @@ class Works:
         )
         desks = {"oxen": self.desk}
         limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
-        self.members = Members(store=self.store, clock=self.clock)
-        intake = Intake(models=models, members=self.members, fetcher=self.fetcher, limits=limits, clock=self.clock)
-        self.studio = Studio(store=self.store, desks=desks, models=models, intake=intake, limits=limits, bells=self.bells, clock=self.clock)
+        at: dict[str, Any] = {"store": self.store, "clock": self.clock}
+        self.members, self.servers = Members(**at), Servers(**at)
+        endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)
+        checks = Checks(endpoint=endpoint)
+        gate = Gate(**at, servers=self.servers, title_of=models.title)
+        self.till = Till(**at, servers=self.servers, limits=limits, credit_usd=0.01)
+        rules: dict[str, Any] = {"gate": gate, "till": self.till, "checks": checks, "limits": limits}
+        intake = Intake(**rules, models=models, members=self.members, fetcher=self.fetcher, clock=self.clock)
+        self.studio = Studio(**at, desks=desks, models=models, intake=intake, till=self.till, limits=limits, bells=self.bells)
         common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
+        screening = Screening(**at, servers=self.servers, checks=checks, bells=self.bells, pace=self.pace)
         busy: dict[str, Any] = {**common, "bells": self.bells, "clock": self.clock}
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
-        rules = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
-        self.dispatch = Dispatch(**busy, desks=desks, rules=rules, expect=self.watch.expect)
+        sending = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
+        self.dispatch = Dispatch(**busy, desks=desks, screening=screening, rules=sending, expect=self.watch.expect)
         self.errands = Errands(store=self.store, messenger=self.errand_boy, pace=self.pace, clock=self.clock)
         self.results = Results(
             store=self.store,
@@ -128,15 +142,15 @@ class Works:
             fetcher=self.fetcher,
             attachments=self.fetcher,
             shown=self.board,
+            locks=locks,
             spool=self.folder,
             max_bytes=10**7,
             max_pixels=10**7,
             clock=self.clock,
         )
         showing = Showing(store=self.store, results=self.results, post=self.board, clock=self.clock)
-        self.deliver = Deliver(
-            **busy, results=self.results, showing=showing, errands=self.errands, keep_pictures=self.keep_pictures, locks=locks
-        )
+        looked_at: dict[str, Any] = {"results": self.results, "screening": screening, "servers": self.servers, "showing": showing}
+        self.deliver = Deliver(**busy, **looked_at, errands=self.errands, keep_pictures=self.keep_pictures, locks=locks)
         self.progress = Progress(**common, post=self.board, locks=locks, clock=self.clock)
 
     def again(self, **changes: Any) -> Works:
@@ -158,7 +172,7 @@ class Works:
         """Take an order of member 7, and tell that it waits, except where nothing is to be seen of that."""
         if not self.models.offered:
             await self.models.load()
-        receipt = await self.studio.order(Order(prompt=prompt, place=place or Place(user_id=7, channel_id=5, guild_id=1), **more))
+        receipt = await self.studio.order(wish(prompt, place or Place(user_id=7, channel_id=5, guild_id=1), **more))
         await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from bot.asker import Asker
 from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Place, Reference
+from bot.jobs.order import Order
+from bot.moderation.gate import Spot
 from bot.quota import MICRO, Bucket
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
@@ -25,6 +28,21 @@ def new_job(*, member: int = 7, pictures: int = 1, price: int = MICRO, now: int 
     first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
     first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
     return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
+
+
+def spot_of(place: Place) -> Spot:
+    """Where an answer belongs, as the rules see it."""
+    return Spot(guild_id=place.guild_id, channel_id=place.channel_id)
+
+
+def whose(place: Place) -> dict[str, Any]:
+    """Who asks from there, a member of whom nothing else is known, as studio's methods take it."""
+    return {"asker": Asker(user_id=place.user_id), "spot": spot_of(place)}
+
+
+def wish(prompt: str, place: Place, **more: Any) -> Order:
+    """An order that is asked for where its answer belongs."""
+    return Order(**{"prompt": prompt, "place": place, **whose(place), **more})
 
 
 def generation(**more: Any) -> Generation:

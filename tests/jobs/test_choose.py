@@ -56,6 +56,13 @@ def test_nobody_gets_more_than_their_caps() -> None:
     assert len(chosen(crowd, Caps(per_user=9, per_server=9, total=2))) == 2
 
 
+def test_a_servers_rules_say_how_many_of_a_member_are_made_at_a_time() -> None:
+    crowd = queue(*[(1, 10)] * 3, *[(2, 10)] * 3)
+    limits = {1: 1, 2: 3}
+    crowd = replace(crowd, waiting=tuple(replace(g, running_limit=limits[g.user_id]) for g in crowd.waiting))
+    assert Counter(chosen(crowd, Caps(per_user=2, per_server=9, total=9))) == {(1, 10): 1, (2, 10): 3}
+
+
 def test_what_is_running_counts_towards_the_caps() -> None:
     full = queue((1, 10), (2, 20), (3, 30), users={1: 1, 8: 2}, servers={10: 1, 20: 2})
     assert chosen(full, Caps(per_user=1, per_server=2, total=9)) == [(3, 30)]

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import JobState, Place
-from bot.jobs.order import Order
 from bot.jobs.pace import Pace
 from bot.store import jobs
 from tests.jobs.conftest import Works, eventually
-from tests.jobs.make import CANCELLED, FAILED
+from tests.jobs.make import CANCELLED, FAILED, wish
 from tests.jobs.noticeboard import Trouble, Way
 from tests.jobs.paint import MADE
 from tests.jobs.shelf import check_the_books
@@ -180,7 +179,7 @@ async def test_after_a_week_nobody_tries_any_more(works: Works) -> None:
 
 
 async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works) -> None:
-    receipt = await works.studio.order(Order(prompt="a red fox", place=PLACE))
+    receipt = await works.studio.order(wish("a red fox", PLACE))
     await works.studio.cancel(receipt.job.id, user_id=7)
     async with works.at_work("deliver"):
         other = await works.ended(MADE)
@@ -192,7 +191,7 @@ async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works
 
 
 async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(works: Works) -> None:
-    receipt = await works.studio.order(Order(prompt="a red fox", place=PLACE))
+    receipt = await works.studio.order(wish("a red fox", PLACE))
     await works.studio.cancel(receipt.job.id, user_id=7)
     works.clock.turn(121_000)
     async with works.at_work("deliver"):

@@ -10,15 +10,19 @@ import pytest
 
 from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
 from bot.jobs.job import JobState, Kind, Place
-from bot.jobs.order import Order
+from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
 from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
-from tests.jobs.make import PICTURE, new_job
+from tests.jobs.make import PICTURE, new_job, whose, wish
 from tests.jobs.paint import MADE
 from tests.jobs.shelf import check_the_books
 
 PLACE = Place(user_id=7, channel_id=5, guild_id=1)
+
+
+async def once_more(works: Works, job_id: str, place: Place = PLACE) -> Receipt:
+    return await works.studio.again(job_id, place, **whose(place))
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +46,7 @@ async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: d
 
 
 async def test_orders_at_once_never_overspend(works: Works) -> None:
-    orders = (works.studio.order(Order(prompt="a red fox", place=PLACE, count=3)) for _ in range(50))
+    orders = (works.studio.order(wish("a red fox", PLACE, count=3)) for _ in range(50))
     results = await asyncio.gather(*orders, return_exceptions=True)
     refused = [type(result) for result in results if isinstance(result, Exception)]
     assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
@@ -50,7 +54,7 @@ async def test_orders_at_once_never_overspend(works: Works) -> None:
 
 
 async def test_a_refused_or_failed_order_is_nowhere_being_answered(works: Works) -> None:
-    orders = [works.studio.order(Order(prompt="a red fox", place=PLACE, count=4)) for _ in range(20)]
+    orders = [works.studio.order(wish("a red fox", PLACE, count=4)) for _ in range(20)]
     refused = [each for each in await asyncio.gather(*orders, return_exceptions=True) if isinstance(each, TooManyWaiting)]
     assert len(refused) == 8  # 50 pictures may wait
     open_jobs = await works.studio.open_jobs(7)
@@ -58,7 +62,7 @@ async def test_a_refused_or_failed_order_is_nowhere_being_answered(works: Works)
 
 
 async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
-    ordering = asyncio.create_task(works.studio.order(Order(prompt="a red fox", place=PLACE)))
+    ordering = asyncio.create_task(works.studio.order(wish("a red fox", PLACE)))
     while not works.studio._unanswered:  # noqa: ASYNC110  the write begins in the same step
         await asyncio.sleep(0)
     ordering.cancel()
@@ -83,7 +87,7 @@ async def test_only_its_member_or_a_moderator_cancels_a_job(works: Works) -> Non
 
 async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works: Works) -> None:
     first = await works.ended(MADE, MADE, seed=1)
-    receipt = await works.studio.again(first.id, Place(user_id=8, channel_id=6))
+    receipt = await once_more(works, first.id, Place(user_id=8, channel_id=6))
     again = receipt.job
     assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
     assert len(again.generations) == 2
@@ -94,7 +98,7 @@ async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works
 async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
     edit = new_job(model=MODEL, kind=Kind.EDIT)
     await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, PURSE), max_waiting=8, now=1000)
-    receipt = await works.studio.again(edit.id, PLACE)
+    receipt = await once_more(works, edit.id)
     assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
 
 
@@ -102,14 +106,14 @@ async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Wor
     edit = new_job(model=MODEL, kind=Kind.EDIT)
     await works.store.write(jobs.add, edit, [], payment=own(7, PURSE), max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
-        await works.studio.again(edit.id, PLACE)
+        await once_more(works, edit.id)
 
 
 async def test_a_private_picture_is_made_again_by_its_member_alone(works: Works) -> None:
     private = await works.ended(MADE, place=Place(user_id=7, channel_id=5, private=True))
     with pytest.raises(NotAllowed):
-        await works.studio.again(private.id, Place(user_id=8, channel_id=6))
-    assert (await works.studio.again(private.id, PLACE)).job.parent_id == private.id
+        await once_more(works, private.id, Place(user_id=8, channel_id=6))
+    assert (await once_more(works, private.id)).job.parent_id == private.id
 
 
 async def test_the_models_of_the_last_run_serve_until_new_ones_come(works: Works) -> None:

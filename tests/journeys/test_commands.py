@@ -97,8 +97,8 @@ async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
     async def broken(_user_id: int) -> None:
         raise RuntimeError("the shelf fell down")
 
-    monkeypatch.setattr(house.studio, "statement", broken)
-    await ada.slash("quota")
+    monkeypatch.setattr(house.studio, "open_jobs", broken)
+    await ada.slash("cancel")
     told = (await ada.message(lambda m: m.ephemeral)).content
     fault = told.split("`")[1]
     assert "shelf" not in told
@@ -148,7 +148,7 @@ async def test_nobody_is_pinged_by_a_prompt(asked: Ask) -> None:
         ({"aspect_ratio": "3:2"}, "aspect_ratio: 1:1, 16:9, 9:16, 4:3 or 3:4 is allowed, 3:2 was given."),
         ({"model": "flux-3"}, "There is no model flux-3"),
         ({"more": "banana=1"}, "banana"),
-        ({"more": "disable_safety_checker=true", "model": DEV}, "disable_safety_checker"),
+        ({"more": "disable_safety_checker=true", "model": DEV}, "safety checker stays on"),
         ({"seed": -1}, "seed"),
         ({"prompt": "   "}, "prompt"),
         ({"strength": "0.5"}, "FLUX.2 Klein 4B has no option strength"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.app import House
-from bot.asker import Asker
 from bot.errors import NotAllowed
 from bot.jobs.job import Kind, Place
-from bot.jobs.order import Order
 from bot.preferences import Consent
 from sandbox.person import Message, Person
+from tests.jobs.make import wish
 from tests.journeys.conftest import Ask
 from tests.street import Street, street_person, with_picture
 
@@ -79,7 +78,7 @@ async def test_what_lies_in_a_tray_is_refused_as_well(house: House, ada: Person,
     await consent(house, ada, Consent.NOBODY)
     ben_s = Place(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):
-        await house.studio.order(Order(kind=Kind.EDIT, prompt="at night", place=ben_s, asker=Asker(user_id=int(ben.id)), from_tray=True))
+        await house.studio.order(wish("at night", ben_s, kind=Kind.EDIT, from_tray=True))
 
 
 async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(house: House, ada: Person, ben: Person, asked: Ask) -> None:

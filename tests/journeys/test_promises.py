@@ -6,11 +6,11 @@ import pytest
 
 from bot.app import House
 from bot.jobs.job import Place
-from bot.jobs.order import Order
 from bot.store import errands
 from bot.store.errands import ErrandKind
 from sandbox.person import Message, Person
 from tests.jobs.conftest import eventually
+from tests.jobs.make import wish
 from tests.street import Street, with_picture
 
 
@@ -20,7 +20,7 @@ async def react(house: House, person: Person, message: Message) -> None:
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
     place = Place(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
-    receipt = await house.studio.order(Order(prompt="a red fox", place=place, reaction="🎨"))
+    receipt = await house.studio.order(wish("a red fox", place, reaction="🎨"))
     await house.studio.answered(receipt.job.id, None)
 
 

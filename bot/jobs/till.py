@@ -1,0 +1,129 @@
+"""The till: what a picture costs on a server, and who is asked to pay for it. What is held is decided in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bot import quota
+from bot.asker import Asker
+from bot.clock import Clock
+from bot.images.catalog import ModelInfo
+from bot.jobs.order import Limits
+from bot.jobs.servers import Servers
+from bot.moderation.allowance import Allowance, merge
+from bot.moderation.gate import Spot
+from bot.moderation.policy import Policy
+from bot.store import ledger
+from bot.store.engine import Store
+from bot.store.ledger import Statement
+from bot.store.payment import Budget, FreeLane, Payment, free_lane, monthly_budget
+from bot.store.purse import Purse, member_account, pool_account, user_account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What an order is taken in under."""
+
+    payment: Payment
+    max_waiting: int  # pictures of this member in the queue, with these
+
+
+class Till:
+    """Reads a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
+
+    def __init__(self, *, store: Store, servers: Servers, limits: Limits, credit_usd: float, clock: Clock) -> None:
+        """`limits` are the operator's; `credit_usd` is what a credit is worth in US dollars."""
+        self._store = store
+        self._servers = servers
+        self._limits = limits
+        self._credit_usd = credit_usd
+        self._clock = clock
+
+    # --- prices ------------------------------------------------------------------------------------------------------
+
+    def price(self, model: ModelInfo, policy: Policy) -> int | None:
+        """What a picture by this model costs under these rules, in microcredits; None: it has no price, so it cannot be had."""
+        own = policy.price_microcredits(model.id)
+        return model.price_microcredits if own is None else own
+
+    def priced(self, model: ModelInfo, policy: Policy) -> ModelInfo:
+        """The model at its price under these rules."""
+        price = self.price(model, policy)
+        return model if price == model.price_microcredits else replace(model, price_microcredits=price)
+
+    async def offers(self, models: Iterable[ModelInfo], asker: Asker, guild_id: int | None) -> tuple[ModelInfo, ...]:
+        """Those of the models that are open to this member here, at their prices here."""
+        policy = await self._policy(guild_id)
+        opened = merge(policy, asker.role_ids).models
+        return tuple(self.priced(model, policy) for model in models if opened is None or model.id in opened)
+
+    async def listed(self, models: Iterable[ModelInfo], guild_id: int | None) -> tuple[ModelInfo, ...]:
+        """The models at their prices here, whoever asks."""
+        policy = await self._policy(guild_id)
+        return tuple(self.priced(model, policy) for model in models)
+
+    # --- who pays ----------------------------------------------------------------------------------------------------
+
+    def terms(self, asker: Asker, spot: Spot, *, policy: Policy, allowance: Allowance) -> Terms:
+        """Who may pay for an order of this member in this place, and how much of theirs may wait."""
+        payment = Payment(
+            payer=self._purse(asker.user_id, spot.guild_id, allowance),
+            sponsored_in=spot.channel_id,
+            budget=self._budget(spot.guild_id, policy),
+            free=_slow_lane(spot.guild_id, policy),
+        )
+        return Terms(payment=payment, max_waiting=self._limits.max_waiting if allowance.waiting is None else allowance.waiting)
+
+    async def purse(self, asker: Asker, guild_id: int | None) -> Purse:
+        """What this member pays from here: their own, or the server's pool."""
+        return self._purse(asker.user_id, guild_id, merge(await self._policy(guild_id), asker.role_ids))
+
+    async def pool(self, guild_id: int | None) -> Purse | None:
+        """What members of this server share, where they do."""
+        return _pool(guild_id, await self._policy(guild_id))
+
+    async def budget(self, guild_id: int | None) -> Budget | None:
+        """What this server may spend this month, where its managers set a limit."""
+        return self._budget(guild_id, await self._policy(guild_id))
+
+    # --- what there is -----------------------------------------------------------------------------------------------
+
+    async def statement(self, asker: Asker, guild_id: int | None, *, lines: int = 5) -> Statement:
+        """What this member can pay from here, now, with its last `lines` lines."""
+        return await self.statement_of(await self.purse(asker, guild_id), lines=lines)
+
+    async def statement_of(self, purse: Purse, *, lines: int = 5) -> Statement:
+        """Any purse now. Raises ValueError for one of which nobody knows what fills it."""
+        if purse.fills is None:
+            raise ValueError(f"nobody knows what fills {purse.account}")
+        return await self._store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=self._clock(), lines=lines)
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    async def _policy(self, guild_id: int | None) -> Policy:
+        return (await self._servers.settings(guild_id)).policy
+
+    def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> Purse:
+        """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""
+        if guild_id is None or allowance.bucket is None:
+            return Purse(account=user_account(user_id), fills=self._limits.bucket)
+        account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
+        return Purse(account=account, fills=allowance.bucket)
+
+    def _budget(self, guild_id: int | None, policy: Policy) -> Budget | None:
+        if guild_id is None or policy.usd_per_month is None:
+            return None
+        return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self._credit_usd), self._clock())
+
+
+def _pool(guild_id: int | None, policy: Policy) -> Purse | None:
+    if guild_id is None or policy.pool is None:
+        return None
+    return Purse(account=pool_account(guild_id), fills=policy.pool.bucket())
+
+
+def _slow_lane(guild_id: int | None, policy: Policy) -> FreeLane | None:
+    if guild_id is None or policy.pool is None or not policy.slow_lane.on:
+        return None
+    return free_lane(guild_id, policy.pool.bucket(), policy.slow_lane.share_percent / 100)

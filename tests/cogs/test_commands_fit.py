@@ -1,0 +1,32 @@
+"""What Discord takes of the commands, and whom it shows them to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot import client
+
+CHILDREN_MAX = 25  # options, subcommands or choices of one command
+
+
+def children(part: dict[str, Any]) -> list[int]:
+    options = part.get("options") or []
+    return [len(options), len(part.get("choices") or ()), *(count for option in options for count in children(option))]
+
+
+async def test_no_command_has_more_parts_than_discord_takes() -> None:
+    """It would refuse all commands for one."""
+    tree = await client.commands_alone()
+    assert [command.name for command in tree.get_commands() if max(children(command.to_dict(tree))) > CHILDREN_MAX] == []
+
+
+async def test_the_managers_commands_are_hidden_from_members_by_default() -> None:
+    tree = await client.commands_alone()
+    groups = {group.name: group for group in tree.get_commands() if isinstance(group, app_commands.Group)}
+    server, messages = discord.Permissions(manage_guild=True), discord.Permissions(manage_messages=True)
+    expected = {"imageadmin": server, "imagemod": messages, "presets": server}
+    assert {name: groups[name].default_permissions for name in expected} == expected
+    assert all(groups[name].guild_only for name in expected)

@@ -1,0 +1,56 @@
+"""What managers and moderators read: a sentence for everything, and never more than a panel holds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.jobs.conduct import Standing
+from bot.moderation.policy import Policy
+from bot.moderation.sections import Offence, Strikes
+from bot.store.audit import Action, AuditLine
+from bot.store.cases import Decision
+from bot.store.conduct import BY_LADDER, BlockRow
+from cogs import look
+
+DETAILS = {"decision": Decision.KEEP, "offence": Offence.FALSE_FLAG, "amount": 1_000_000, "until": 5_000, "reason": "spam", "changes": []}
+
+
+def block(**values: object) -> BlockRow:
+    row = {"id": 1, "guild_id": 1, "user_id": 2, "at": 0, "until": None, "reason": "", "by_id": None, "case_id": None}
+    return BlockRow(**{**row, "lifted_at": None, "lifted_by": None, **values})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("details", [{}, DETAILS], ids=["bare", "full"])
+def test_every_deed_has_its_sentence(action: Action, details: dict[str, object]) -> None:
+    line = AuditLine(action=action, at=1_000, guild_id=1, actor_id=None, target_id=2, case_id=3, details=details)
+    text = look.moderating.audit([line], target_id=None, limit=4000)
+    assert "<t:1:R>" in text
+    assert "{" not in text
+
+
+def test_a_block_says_who_until_when_and_why() -> None:
+    assert "Easel, by a rule" in look.moderating.block_line(block(reason=BY_LADDER))
+    assert "too many strikes" in look.moderating.block_line(block(reason=BY_LADDER))
+    text = look.moderating.block_line(block(by_id=7, until=60_000, reason="*spam*"))
+    assert ("<@7>" in text, "<t:60:f>" in text, "\\*spam\\*" in text) == (True, True, True)
+
+
+def test_a_member_s_standing_names_the_next_rung() -> None:
+    standing = Standing(points=5.5, strikes=3, block=None, cases=())
+    text = look.moderating.member(2, standing, Strikes(), "")
+    assert ("5.5 points" in text, "From 8 points on" in text, "Not blocked" in text) == (True, True, True)
+
+
+@pytest.mark.parametrize("offence", Offence)
+def test_every_offence_has_its_name(offence: Offence) -> None:
+    assert look.policy.OFFENCES[offence] in look.policy.strikes(Policy())
+
+
+@given(st.text(alphabet="ab \n", max_size=300), st.integers(3, 200))
+def test_what_is_cut_fits_and_keeps_whole_words(text: str, limit: int) -> None:
+    short = look.managing.cut(text, limit)
+    assert len(short) <= max(limit, 0)
+    assert set(short.replace("…", "").split()) <= set(text.split())

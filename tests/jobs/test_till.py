@@ -1,0 +1,125 @@
+"""What a picture costs on a server, and who pays for it, as its rules say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.asker import Asker
+from bot.errors import OutOfCredit, TooManyWaiting
+from bot.jobs.job import Job, Lane, Place
+from bot.quota import MICRO
+from bot.store import sponsorships
+from bot.store.sponsorships import Sponsorship
+from tests.jobs.conftest import MODEL, PURSE, Works
+from tests.jobs.rules import rule
+from tests.jobs.shelf import check_the_books
+from tests.store.purses import member
+
+PAINTER = 77  # a role
+ROLE: dict[str, Any] = {"roles": {PAINTER: {"purse": {"size": 2}}}}
+POOL: dict[str, Any] = {"pool": {"size": 4}}
+
+
+@pytest.fixture(autouse=True)
+async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
+    yield
+    await check_the_books(works.store)
+
+
+async def order(works: Works, *roles: int, user_id: int = 7, guild_id: int | None = 1, channel_id: int = 5, **more: Any) -> Job:
+    place = Place(user_id=user_id, channel_id=channel_id, guild_id=guild_id)
+    return await works.order(place=place, asker=Asker(user_id=user_id, role_ids=frozenset(roles)), **more)
+
+
+async def payer(works: Works, *roles: int, **more: Any) -> tuple[str, str | None, Lane]:
+    first = (await order(works, *roles, **more)).generations[0]
+    return first.account, first.budget, first.lane
+
+
+async def test_where_no_rule_speaks_of_money_the_operators_bucket_pays(works: Works) -> None:
+    assert await payer(works) == ("user:7", None, Lane.PAID)
+    assert await payer(works, guild_id=None) == ("user:7", None, Lane.PAID)
+
+
+async def test_a_role_with_a_bucket_pays_on_that_server_alone(works: Works) -> None:
+    await rule(works.servers, **ROLE)
+    assert [await payer(works, PAINTER), await payer(works, PAINTER, guild_id=2)] == [
+        ("member:1:7", None, Lane.PAID),
+        ("user:7", None, Lane.PAID),
+    ]
+
+
+async def test_who_has_no_such_role_pays_from_the_pool(works: Works) -> None:
+    await rule(works.servers, **ROLE, **POOL)
+    assert [(await payer(works, *roles))[0] for roles in ((), (PAINTER,))] == ["pool:1", "member:1:7"]
+
+
+async def test_who_is_out_of_credit_takes_what_the_pool_can_spare(works: Works) -> None:
+    await rule(works.servers, **ROLE, **POOL, slow_lane={"share_percent": 50})
+    lanes = [(await payer(works, PAINTER))[2] for _ in range(4)]
+    assert lanes == [Lane.PAID, Lane.PAID, Lane.FREE, Lane.FREE]
+    with pytest.raises(OutOfCredit):  # the rest of the pool is for those who pay from it
+        await order(works, PAINTER)
+
+
+async def test_the_slow_lane_can_be_turned_off(works: Works) -> None:
+    await rule(works.servers, **ROLE, **POOL, slow_lane={"on": False})
+    await order(works, PAINTER, count=2)
+    with pytest.raises(OutOfCredit):
+        await order(works, PAINTER)
+
+
+async def test_the_budget_of_the_month_is_in_money(works: Works) -> None:
+    await rule(works.servers, usd_per_month="0.03")  # a credit is a cent
+    assert (await payer(works, count=3))[1] == (await works.till.budget(1)).purse.account  # type: ignore[union-attr]
+    with pytest.raises(OutOfCredit, match="budget for the month is used up"):
+        await order(works, user_id=8)
+    assert (await payer(works, user_id=8, guild_id=2))[1] is None
+
+
+async def test_a_sponsor_pays_first_and_is_named(works: Works) -> None:
+    host = member(9, 10, guild_id=1)
+    one = Sponsorship(id="abc", guild_id=1, channel_id=5, host_id=9, cap=2 * MICRO, until=works.clock() + 10**6, opened_at=0)
+    await works.store.write(sponsorships.begin, one, host=host, now=works.clock())
+    assert [(await payer(works))[0], (await payer(works, channel_id=6))[0]] == ["sponsor:abc", "user:7"]
+    assert (await works.studio.waiting_for(await order(works))).host_id == 9
+
+
+async def test_a_servers_own_price_is_held_and_shown(works: Works) -> None:
+    await rule(works.servers, prices={MODEL: "2.5"})
+    assert (await order(works)).generations[0].price == 2_500_000
+    models = works.models.offered
+    prices = {model.id: model.price_microcredits for model in await works.till.listed(models, 1)}
+    assert prices == {model.id: model.price_microcredits for model in models} | {MODEL: 2_500_000}
+
+
+async def test_only_what_a_members_roles_open_is_offered(works: Works) -> None:
+    await rule(works.servers, everyone={"models": []}, roles={PAINTER: {"models": [MODEL]}})
+    offered = [await works.till.offers(works.models.offered, Asker(user_id=7, role_ids=frozenset(roles)), 1) for roles in ((), (PAINTER,))]
+    assert [[model.id for model in each] for each in offered] == [[], [MODEL]]
+
+
+async def test_the_rules_decide_how_much_may_wait(works: Works) -> None:
+    await rule(works.servers, everyone={"waiting": 1}, roles={PAINTER: {"waiting": 3}})
+    await order(works, PAINTER, count=3)
+    await order(works, user_id=8)
+    for user_id, roles in ((7, (PAINTER,)), (8, ())):
+        with pytest.raises(TooManyWaiting):
+            await order(works, *roles, user_id=user_id)
+
+
+async def test_the_rules_decide_how_much_is_made_at_a_time(works: Works) -> None:
+    await rule(works.servers, everyone={"running": 1})
+    assert (await order(works)).generations[0].running_limit == 1
+
+
+async def test_what_there_is_depends_on_where_one_asks(works: Works) -> None:
+    await rule(works.servers, **ROLE, **POOL)
+    everyone, painter = Asker(user_id=7), Asker(user_id=7, role_ids=frozenset({PAINTER}))
+    asked = [(everyone, 1), (painter, 1), (painter, 2), (everyone, None)]
+    available = [(await works.till.statement(asker, guild_id)).available for asker, guild_id in asked]
+    assert available == [4 * MICRO, 2 * MICRO, PURSE.size, PURSE.size]
+    assert [purse and purse.account for purse in (await works.till.pool(1), await works.till.pool(2))] == ["pool:1", None]

@@ -1,0 +1,18 @@
+"""What a server's managers decided before a journey begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.app import House
+from bot.moderation import policy
+
+
+def server_of(house: House) -> int:
+    """The id of the server that the bot is in."""
+    return house.client.guilds[0].id
+
+
+async def rule(house: House, **changes: Any) -> None:
+    """Change the server's rules, as a settings file would."""
+    await house.client.servers.change_policy(server_of(house), lambda rules: policy.changed(rules, changes), actor_id=None)

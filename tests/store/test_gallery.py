@@ -1,0 +1,94 @@
+"""The gallery: enough stars of others, once, with one reward."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.jobs.job import Job
+from bot.moderation.sections import Gallery
+from bot.quota import MICRO
+from bot.store import errands, gallery, ledger, outbox, reactions
+from bot.store.cases import Decision
+from bot.store.engine import Store
+from bot.store.errands import ErrandKind
+from bot.store.ledger import Entry
+from bot.store.purse import Purse, user_account
+from bot.store.reactions import Given
+from tests.jobs.make import TEN
+from tests.store.standing import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, picture
+
+RULES = Gallery(channel_id=50, stars=2, reward=3)
+
+
+async def star(store: Store, job: Job, user_id: int, *, rules: Gallery = RULES, message_id: int = MESSAGE) -> bool:
+    given = Given(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
+    await store.write(reactions.claim, given, burst=99, now=NOW)
+    to = Purse(account=user_account(ADA), fills=TEN)
+    return await store.write(gallery.starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
+
+
+async def rewards(store: Store) -> list[int]:
+    statement = await store.read(ledger.statement, account=user_account(ADA), bucket=TEN, now=NOW, lines=50)
+    return [line.available for line in statement.lines if line.entry is Entry.REWARD]
+
+
+async def test_enough_stars_of_others_bring_it_in_with_a_reward(store: Store) -> None:
+    job = await picture(store)
+    assert [await star(store, job, user_id) for user_id in (ADA, 20, 21, 22)] == [False, False, True, False]
+    assert await rewards(store) == [3 * MICRO]
+    assert [errand.kind for errand in await store.read(errands.due, NOW)] == [ErrandKind.GALLERY]
+
+
+async def test_of_thirty_stars_at_once_one_brings_it_in(store: Store) -> None:
+    job = await picture(store)
+    came = await asyncio.gather(*(star(store, job, user_id) for user_id in range(20, 50)))
+    assert (sum(came), await rewards(store), await store.read(ledger.audit)) == (1, [3 * MICRO], [])
+
+
+async def test_the_same_picture_in_another_message_does_not_come_in_twice(store: Store) -> None:
+    job = await picture(store)
+    for user_id in (20, 21):
+        await star(store, job, user_id)
+    assert [await star(store, job, user_id, message_id=MESSAGE + 1) for user_id in (22, 23)] == [False, False]
+    assert await rewards(store) == [3 * MICRO]
+
+
+async def test_a_star_taken_back_before_does_not_count(store: Store) -> None:
+    job = await picture(store)
+    await star(store, job, 20)
+    await store.write(reactions.take_back, Given(message_id=MESSAGE, user_id=20, emoji=gallery.STAR), NOW)
+    assert not await star(store, job, 21)
+
+
+async def test_without_a_channel_there_is_no_gallery(store: Store) -> None:
+    job = await picture(store)
+    assert [await star(store, job, user_id, rules=Gallery(stars=1)) for user_id in (20, 21)] == [False, False]
+
+
+@pytest.mark.parametrize("hidden", [{"spoiler": True}, {"private": True}])
+async def test_what_is_hidden_stays_out(store: Store, hidden: dict[str, bool]) -> None:
+    job = await picture(store, **hidden)
+    assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
+
+
+async def test_what_was_taken_away_stays_out(store: Store) -> None:
+    job = await picture(store)
+    await store.write(outbox.taken_away, job.id)
+    assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
+
+
+async def test_what_moderators_are_asked_about_stays_out_until_they_keep_it(store: Store) -> None:
+    job = await picture(store)
+    case = (await flag(store, job, MO, opens_case=True)).opened
+    assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
+    assert case is not None
+    await decide(store, case, Decision.KEEP)
+    assert await star(store, job, 22)
+
+
+async def test_what_was_flagged_and_kept_may_come_in(store: Store) -> None:
+    job = await picture(store)
+    await decide(store, await flagged(store, job, 30, 31, 32), Decision.KEEP)
+    assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, True]
