@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,15 +21,10 @@ from bot.clock import Clock, system
 from bot.config import Settings
 from bot.endpoints import TITLES
 from bot.errors import StartError
+from bot.image_apis import desks_of, providers_of, reader_of, result_rules
 from bot.images.addresses import AddressRules, host_of
-from bot.images.catalog import Catalog
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
-from bot.images.known import models_of
-from bot.images.made import Fetch
-from bot.images.openai import OpenAi
-from bot.images.oxen import Oxen
-from bot.images.provider import Provider, Slots
 from bot.jobs import sponsors, tidy
 from bot.jobs.casebook import Casebook
 from bot.jobs.cases import Cases
@@ -136,7 +131,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         open_store(settings.database) as store,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
-        Fetcher(rules=_result_rules(settings)) as result_fetcher,
+        Fetcher(rules=result_rules(settings)) as result_fetcher,
         Easel(store=store, clock=clock, message_content=settings.message_content_intent) as easel,
     ):
         # Only now: whoever holds the store is the only process that may use the spool.
@@ -144,10 +139,10 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         bells, locks = Bells.hang(), Locks()
         fetch = partial(result_fetcher.fetch_bytes, max_bytes=int(settings.result_max_mb * _MB))
         # Providers and models know each other: models are asked of the providers, which ask where a model wants its seed.
-        providers = _providers(settings, session, fetch, slots=lambda api_id, provider: models.slots(api_id, provider))
-        models = Models(store=store, providers=providers, read=_reader(settings), clock=clock)
+        providers = providers_of(settings, session, fetch, slots=lambda api_id, provider: models.slots(api_id, provider))
+        models = Models(store=store, providers=providers, read=reader_of(settings), clock=clock)
         await models.load()
-        desks = _desks(settings, providers, pace, clock, on_back=bells.dispatch.ring)
+        desks = desks_of(settings, providers, pace, clock, on_back=bells.dispatch.ring)
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
         servers = Servers(store=store, clock=clock)
@@ -249,61 +244,6 @@ def _clean_spool(folder: Path) -> Path:
     return folder
 
 
-def _providers(
-    settings: Settings, session: aiohttp.ClientSession, fetch: Fetch, *, slots: Callable[[str, str], Slots]
-) -> dict[str, Provider]:
-    """The image APIs that the settings turn on, by name, in an order that stays."""
-    max_bytes = int(settings.result_max_mb * _MB)
-    providers: dict[str, Provider] = {}
-    if settings.oxen_api_key:
-        providers["oxen"] = Oxen(
-            session=session,
-            base_url=settings.oxen_base_url,
-            api_key=settings.oxen_api_key.get_secret_value(),
-            mode=settings.oxen_mode,
-            namespace=settings.oxen_namespace,
-            slots=lambda api_id: slots(api_id, "oxen"),
-            fetch=fetch,
-            max_result_bytes=max_bytes,
-        )
-    for endpoint in settings.endpoints:
-        providers[endpoint.name] = OpenAi(
-            name=endpoint.name,
-            session=session,
-            base_url=endpoint.base_url,
-            api_key=endpoint.key.get_secret_value(),
-            models=models_of(endpoint),
-            edit_encoding=endpoint.edit_encoding,
-            slots=partial(_slots_at, slots, endpoint.name),
-            fetch=fetch,
-            max_result_bytes=max_bytes,
-            timeout_s=endpoint.timeout_s,
-        )
-    return providers
-
-
-def _slots_at(slots: Callable[[str, str], Slots], provider: str, api_id: str) -> Slots:
-    return slots(api_id, provider)
-
-
-def _desks(settings: Settings, providers: Mapping[str, Provider], pace: Pace, clock: Clock, on_back: Callable[[], None]) -> dict[str, Desk]:
-    limits = {endpoint.name: (endpoint.rate_per_minute, endpoint.max_running) for endpoint in settings.endpoints}
-    limits["oxen"] = (settings.oxen_rate_per_minute, settings.oxen_max_running)
-    return {
-        name: Desk(
-            provider,
-            title=TITLES.get(name, name),
-            rate_per_minute=limits[name][0],
-            places=limits[name][1],
-            clock=clock,
-            pause_min_s=pace.ping_min_s,
-            pause_max_s=pace.ping_max_s,
-            on_back=on_back,
-        )
-        for name, provider in providers.items()
-    }
-
-
 def _keeping(settings: Settings, providers: Iterable[str]) -> Keeping:
     return Keeping(
         references_days=settings.references_keep_days,
@@ -315,10 +255,6 @@ def _keeping(settings: Settings, providers: Iterable[str]) -> Keeping:
 
 def _nobody(_provider_id: str) -> None:
     """No image API here has a queue."""
-
-
-def _reader(settings: Settings) -> Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], Catalog]:
-    return lambda lists: Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -339,9 +275,3 @@ def _rules(settings: Settings) -> Rules:
         routes=settings.fallback_models,
         give_up_ms=int(settings.max_generation_minutes * 60_000),
     )
-
-
-def _result_rules(settings: Settings) -> AddressRules:
-    own = [settings.oxen_base_url] if settings.oxen_api_key else []
-    hosts = (host_of(url) for url in (*own, *(endpoint.base_url for endpoint in settings.endpoints)))
-    return AddressRules(allowed_hosts=settings.result_hosts, trusted_hosts=tuple(hosts))

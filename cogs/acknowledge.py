@@ -62,7 +62,7 @@ async def ask_to_describe(client: Easel, given: Given, message: discord.PartialM
     label = pgettext("button", "Describe the edit")
     view.add_item(discord.ui.Button(label=label, emoji=DESCRIBES, style=discord.ButtonStyle.primary, custom_id=custom_id))
     view.stop()  # presses are taken by their id, in this run and the next: the library need not remember this one
-    sentence = _("{member}, what shall change in this picture? The button opens a form; this note goes in two minutes.")
+    sentence = _("{member}, what should change in this picture? The button opens a form; this note goes in two minutes.")
     await _leave(client, given, message, sentence.format(member=f"<@{given.user_id}>"), view=view)
 
 

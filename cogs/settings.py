@@ -96,7 +96,7 @@ def _panel(interaction: Interaction, chosen: Preferences, *, models_from: int = 
     in_server = interaction.guild_id is not None
     role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
     parts: list[Part] = [
-        text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. What a command says itself goes first.")),
+        text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. An option in a command goes before them.")),
         text("**" + _("Model") + "**"),
         row(_models(studio.models.offered, chosen, studio.models.title(studio.default_model), start=models_from)),
         text("**" + _("Shape of new pictures") + "**", _shape_note(chosen, model)),
@@ -119,7 +119,7 @@ def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: st
     """The models with their prices; where there are more than a menu holds, the last choice leads on."""
     ordered = sorted(offered, key=lambda model: model.id != chosen.default_model)  # one's own is always on the first page
     room = _OPTIONS_MAX - 2
-    of_the_bot = pgettext("select option", "The bot's own: {model}").format(model=default_title)
+    of_the_bot = pgettext("select option", "This bot's default: {model}").format(model=default_title)
     options = [discord.SelectOption(label=of_the_bot[:_LABEL_MAX], value=_NONE, default=chosen.default_model is None and start == 0)]
     options += [
         discord.SelectOption(
@@ -139,7 +139,9 @@ def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: st
 
 def _shapes(chosen: Preferences, model: ModelInfo | None) -> discord.ui.Select[Any]:
     offers = model.choices(Idea.ASPECT_RATIO)[: _OPTIONS_MAX - 2] if model else []
-    options = [discord.SelectOption(label=pgettext("select option", "The model's own"), value=_NONE, default=chosen.aspect_ratio is None)]
+    options = [
+        discord.SelectOption(label=pgettext("select option", "The model's default"), value=_NONE, default=chosen.aspect_ratio is None)
+    ]
     own = chosen.aspect_ratio
     options += [discord.SelectOption(label=offer.name[:_LABEL_MAX], value=offer.value, default=offer.value == own) for offer in offers]
     if own is not None and own not in {offer.value for offer in offers}:

@@ -36,6 +36,7 @@ ROOMS = {
     "bot.messages": ("doors", 6),
     "bot.portal": ("doors", 6),
     "bot.app": ("app", 5),
+    "bot.image_apis": ("app", 5),
     "bot.client": ("front", 4),
     "cogs": ("front", 4),
     "bot.jobs": ("jobs", 3),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bot.i18n import N_, _, ngettext
 from bot.jobs.history import Page
-from bot.jobs.job import Job, JobState, message_url
+from bot.jobs.job import GenerationState, Job, JobState, message_url
 from cogs.look.basics import amount_of, quoted
 
 _STATES = {
@@ -53,7 +53,7 @@ def deleted(job: Job, *, is_member: bool) -> str:
 
 
 def _lines(job: Job, title_of: Callable[[str], str], *, head: str, more: str) -> Sequence[str]:
-    facts = [title_of(job.model), _count(job), amount_of(job.spent), f"<t:{job.created_at // 1000}:R>", _link(job), more]
+    facts = [title_of(job.model), _count(job), _cost(job), f"<t:{job.created_at // 1000}:R>", _link(job), more]
     state = _state(job)
     return [head, *([state] if state else []), f"-# {' · '.join(filter(None, facts))}"]
 
@@ -64,9 +64,18 @@ def _prompt(job: Job, limit: int) -> str:
 
 
 def _state(job: Job) -> str:
+    if job.state is JobState.OPEN and all(generation.state is GenerationState.WAITING for generation in job.open):
+        return _("⏳ Waiting.")
     if job.state in _STATES:
         return _("✋ Being cancelled.") if job.state is JobState.OPEN and job.cancel_requested_at else _(_STATES[job.state])
     return "" if job.succeeded else _("🚫 No picture came of it.")
+
+
+def _cost(job: Job) -> str:
+    """What it has cost; of a request under way what is held."""
+    if not job.open:
+        return amount_of(job.spent)
+    return _("{price} held").format(price=amount_of(sum(generation.price for generation in job.open)))
 
 
 def _count(job: Job) -> str:

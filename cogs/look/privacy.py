@@ -40,7 +40,9 @@ SUBJECTS = (
     Subject(
         tables=frozenset({"accounts", "ledger", "sponsorships"}),
         what=N_("**Credits**: each amount that was held, spent, given or put in for others, by whom, and for which request."),
-        how_long=N_("Sums stay when you erase, under a name drawn by chance; what is left, under your own until the rest flowed back."),
+        how_long=N_(
+            "Sums stay when you erase, under a random name. What you have left stays under your own until it has flowed back in full."
+        ),
     ),
     Subject(
         tables=frozenset({"members"}),
@@ -110,7 +112,7 @@ def before_erasing() -> str:
         "- " + _("What waits is cancelled. What is being made already cannot always be stopped; nobody is shown what comes of it."),
         "- " + _("Edits that others made of your pictures are theirs, and stay. The copies that they were made from are removed."),
         "- " + _("Strikes, blocks, flags and cases stay with their servers under your id, without your words and pictures."),
-        "- " + _("Sums in the ledger stay under a name drawn by chance. What you pay for others ends, and its rest comes back."),
+        "- " + _("Sums in the ledger stay under a random name. What you pay for others ends, and its rest comes back."),
         "- " + _("What is left of your credits stays, up to a full bucket, so that erasing is no way to fill one."),
     ]
     return "\n".join(lines)
