@@ -100,7 +100,5 @@ class Buttons(commands.Cog):
 
     @commands.Cog.listener()
     async def on_job_button(self, interaction: Interaction, action: str, job_id: str) -> None:
-        try:
+        async with reply.answering(interaction):
             await _PRESSED[action](interaction, job_id)
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)

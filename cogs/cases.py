@@ -32,10 +32,8 @@ class Cases(commands.Cog):
         custom_id = str(data.get("custom_id", "")) if is_form else panels.pressed(interaction)[0]
         for pattern, act in (_FORMS if is_form else _PRESSES).items():
             if about := pattern.fullmatch(custom_id):
-                try:
+                async with reply.answering(interaction):
                     await act(interaction, about)
-                except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-                    await reply.sort_error(interaction, error)
 
 
 async def _decide(interaction: Interaction, about: re.Match[str]) -> None:

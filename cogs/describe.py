@@ -27,10 +27,8 @@ class Describe(commands.Cog):
         pressed = DESCRIBE_ID.fullmatch(str(data.get("custom_id", "")))
         if interaction.type is not discord.InteractionType.component or pressed is None:
             return
-        try:
+        async with reply.answering(interaction):
             await _open(interaction, pressed)
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)
 
     @commands.Cog.listener()
     async def on_edit_described(self, interaction: Interaction, note: Mapping[str, Any]) -> None:

@@ -60,10 +60,8 @@ class HistoryCog(commands.Cog, name="History"):
             return
         place = _Place(page=int(pressed["page"]), words=pressed["words"])
         chosen = next(iter(values), pressed["job"])
-        try:
+        async with reply.answering(interaction):
             await _DEEDS[pressed["deed"]](interaction, chosen, place)
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 # --- what is pressed -------------------------------------------------------------------------------------------------

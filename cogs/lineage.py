@@ -38,13 +38,11 @@ class Lineage(commands.Cog):
         data: Mapping[str, Any] = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
         go, back = _GO.fullmatch(custom_id), _BACK.fullmatch(custom_id)
-        try:
+        async with reply.answering(interaction):
             if go:
                 await _step(interaction, str(next(iter(data.get("values") or ()), go["start"])), start=go["start"])
             elif back:
                 await _step(interaction, back["start"], start=back["start"])
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _step(interaction: Interaction, job_id: str, *, start: str) -> None:

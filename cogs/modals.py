@@ -164,10 +164,8 @@ class Modals(commands.Cog):
         named = _ID.fullmatch(str(data.get("custom_id", "")))
         if interaction.type is not discord.InteractionType.modal_submit or named is None:
             return
-        try:
+        async with reply.answering(interaction):
             await _send(interaction, named["form"], dict(reply.fields_of(data)))
-        except Exception as error:  # noqa: BLE001  the error sorter: no modal ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _send(interaction: Interaction, form_id: str, fields: Mapping[str, Any]) -> None:

@@ -54,10 +54,8 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
         custom_id, _values = panels.pressed(interaction)
         if custom_id not in _ANSWERS:
             return
-        try:
+        async with reply.answering(interaction):
             await _ANSWERS[custom_id](interaction)
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _erase(interaction: Interaction) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -180,6 +181,15 @@ async def refuse(interaction: Interaction, sentence: str) -> None:
         await interaction.edit_original_response(content=f"🚫 {sentence}", allowed_mentions=_NOBODY)
     else:
         await say(interaction, f"🚫 {sentence}")
+
+
+@asynccontextmanager
+async def answering(interaction: Interaction) -> AsyncIterator[None]:
+    """Around what a press, a choice or a form sets off: none ends without an answer, for every error goes to the one sorter."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  the error sorter's own door
+        await sort_error(interaction, error)
 
 
 async def sort_error(interaction: Interaction, error: BaseException) -> None:

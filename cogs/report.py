@@ -49,10 +49,8 @@ class Reports(commands.Cog):
         about = _ID.fullmatch(str(data.get("custom_id", "")))
         if interaction.type is not discord.InteractionType.modal_submit or about is None:
             return
-        try:
+        async with reply.answering(interaction):
             await _send(interaction, about, dict(reply.fields_of(data)))
-        except Exception as error:  # noqa: BLE001  the error sorter: no modal ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _send(interaction: Interaction, about: re.Match[str], fields: Mapping[str, Any]) -> None:

@@ -55,10 +55,8 @@ class Settings(commands.Cog):
         if pressed is None:
             return
         value = pressed["value"] or next(iter(values), _NONE)
-        try:
+        async with reply.answering(interaction):
             await _take(interaction, _Choice(what=pressed["what"], value=value, in_server=interaction.guild_id is not None))
-        except Exception as error:  # noqa: BLE001  the error sorter: no choice ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _take(interaction: Interaction, choice: _Choice) -> None:

@@ -59,10 +59,8 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         pressed = _ID.fullmatch(custom_id)
         if pressed is None:
             return
-        try:
+        async with reply.answering(interaction):
             await _press(interaction, pressed["deed"], await _money(interaction).sponsorship(pressed["id"]))
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _press(interaction: Interaction, deed: str, found: Sponsorship) -> None:

@@ -44,8 +44,6 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
         custom_id, _values = panels.pressed(interaction)
         if custom_id != _EMPTY:
             return
-        try:
+        async with reply.answering(interaction):
             await members_of(interaction).clear_tray(interaction.user.id)
             await panels.redraw(interaction, panel(text(look.account.tray(0))))
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)

@@ -69,11 +69,9 @@ class Usage(commands.Cog):
             return
         member_id = int(pressed["member"]) if pressed["member"] != "-" else None
         view = _View(days=int(pressed["days"]), by=By(pressed["by"]), member_id=member_id)
-        try:
+        async with reply.answering(interaction):
             guild_id = await _check_moderator(interaction)
             await (_export if pressed["deed"] == "csv" else _turn)(interaction, guild_id, view)
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)
 
 
 async def _check_moderator(interaction: Interaction) -> int:

@@ -57,10 +57,8 @@ class ImageAdmin(
     async def on_interaction(self, interaction: Interaction) -> None:
         custom_id, _values = panels.pressed(interaction)
         of_panel, of_file = _PANEL.fullmatch(custom_id), _FILE.fullmatch(custom_id)
-        try:
+        async with reply.answering(interaction):
             if of_panel:
                 await panel.press(interaction, of_panel["deed"])
             elif of_file:
                 await _FILE_DEEDS[of_file["deed"]](interaction, of_file["kept"], of_file["seen"])
-        except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-            await reply.sort_error(interaction, error)

@@ -103,10 +103,8 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
         custom_id, _values = presses.pressed(interaction)
         for pattern, act in _PRESSES.items():
             if about := pattern.fullmatch(custom_id):
-                try:
+                async with reply.answering(interaction):
                     await act(interaction, about)
-                except Exception as error:  # noqa: BLE001  the error sorter: no press ends without an answer
-                    await reply.sort_error(interaction, error)
 
 
 # --- what is pressed -------------------------------------------------------------------------------------------------
