@@ -20,6 +20,8 @@ from bot.store.ledger import Statement
 from bot.store.payment import Budget, FreeLane, Payment, free_lane, monthly_budget
 from bot.store.purse import Purse, member_account, pool_account, user_account
 
+_NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody gets there
+
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
@@ -70,7 +72,7 @@ class Till:
         payment = Payment(
             payer=self._purse(asker.user_id, spot.guild_id, allowance),
             sponsored_in=spot.channel_id,
-            budget=self._budget(spot.guild_id, policy),
+            budget=self._counted(spot.guild_id, policy),
             free=_slow_lane(spot.guild_id, policy),
         )
         return Terms(payment=payment, max_waiting=self._limits.max_waiting if allowance.waiting is None else allowance.waiting)
@@ -110,6 +112,12 @@ class Till:
             return Purse(account=user_account(user_id), fills=self._limits.bucket)
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
         return Purse(account=account, fills=allowance.bucket)
+
+    def _counted(self, guild_id: int | None, policy: Policy) -> Budget | None:
+        """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
+        if guild_id is None:
+            return None
+        return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self._clock())
 
     def _budget(self, guild_id: int | None, policy: Policy) -> Budget | None:
         if guild_id is None or policy.usd_per_month is None:

@@ -16,6 +16,7 @@ from bot.errors import OutOfCredit, Refusal
 from bot.jobs.job import Job, JobState, Outcome, Place
 from bot.jobs.order import Order
 from bot.moderation.gate import Spot
+from bot.moderation.policy import Policy
 from bot.quota import MICRO
 from bot.store import jobs, ledger, sponsorships
 from bot.store.purse import Kind, kind_of
@@ -134,8 +135,13 @@ async def _size(works: Works, account: str, caps: dict[str, int]) -> int:
     if kind_of(account) in (Kind.POOL, Kind.BUDGET):
         policy = (await works.servers.settings(int(account.split(":")[1]))).policy
         pool = policy.pool.bucket().size if policy.pool else 0
-        return pool if kind_of(account) is Kind.POOL else int((policy.usd_per_month or 0) * 100 * MICRO)
+        return pool if kind_of(account) is Kind.POOL else _limit_of(policy)
     return PURSE.size if kind_of(account) is Kind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
+
+
+def _limit_of(policy: Policy) -> int:
+    """What a server may spend in a month; where it has no limit, it is counted all the same."""
+    return 10**9 * MICRO if policy.usd_per_month is None else int(policy.usd_per_month * 100 * MICRO)
 
 
 async def _what_is_held_is_what_is_open(works: Works, rows: Any) -> None:

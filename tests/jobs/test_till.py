@@ -12,6 +12,7 @@ from bot.errors import OutOfCredit, TooManyWaiting
 from bot.jobs.job import Job, Lane, Place
 from bot.quota import MICRO
 from bot.store import sponsorships
+from bot.store.purse import budget_account
 from bot.store.sponsorships import Sponsorship
 from tests.jobs.conftest import MODEL, PURSE, Works
 from tests.jobs.rules import rule
@@ -39,16 +40,21 @@ async def payer(works: Works, *roles: int, **more: Any) -> tuple[str, str | None
     return first.account, first.budget, first.lane
 
 
+def counted(works: Works, guild_id: int) -> str:
+    """The account in which a server's month is counted."""
+    return budget_account(guild_id, works.clock())
+
+
 async def test_where_no_rule_speaks_of_money_the_operators_bucket_pays(works: Works) -> None:
-    assert await payer(works) == ("user:7", None, Lane.PAID)
+    assert await payer(works) == ("user:7", counted(works, 1), Lane.PAID)
     assert await payer(works, guild_id=None) == ("user:7", None, Lane.PAID)
 
 
 async def test_a_role_with_a_bucket_pays_on_that_server_alone(works: Works) -> None:
     await rule(works.servers, **ROLE)
     assert [await payer(works, PAINTER), await payer(works, PAINTER, guild_id=2)] == [
-        ("member:1:7", None, Lane.PAID),
-        ("user:7", None, Lane.PAID),
+        ("member:1:7", counted(works, 1), Lane.PAID),
+        ("user:7", counted(works, 2), Lane.PAID),
     ]
 
 
@@ -77,7 +83,14 @@ async def test_the_budget_of_the_month_is_in_money(works: Works) -> None:
     assert (await payer(works, count=3))[1] == (await works.till.budget(1)).purse.account  # type: ignore[union-attr]
     with pytest.raises(OutOfCredit, match="budget for the month is used up"):
         await order(works, user_id=8)
-    assert (await payer(works, user_id=8, guild_id=2))[1] is None
+    assert (await payer(works, user_id=8, guild_id=2))[0] == "user:8"
+
+
+async def test_a_budget_that_is_set_later_counts_the_whole_month(works: Works) -> None:
+    await payer(works, count=3)
+    await rule(works.servers, usd_per_month="0.03")
+    with pytest.raises(OutOfCredit, match="budget for the month is used up"):
+        await order(works, user_id=8)
 
 
 async def test_a_sponsor_pays_first_and_is_named(works: Works) -> None:

@@ -47,7 +47,7 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(street: Street) ->
         assert not (await ada.message(lambda m: m.id == second.id)).attachments[0]["filename"].startswith("SPOILER_")
 
         # The month's money runs out: nothing is made beyond it, until the manager says so.
-        await admin(mo, "budget", "$0.02", dollars=0.02)
+        await admin(mo, "budget", "$0.05", dollars=0.05)
         await fox(ada)
         await refused(ada, "budget for the month")
         await admin(mo, "pause", "paused", reason="We look into it")
