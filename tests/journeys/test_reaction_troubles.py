@@ -72,7 +72,7 @@ async def test_killed_after_a_reaction_was_heard(street: Street, moment: str) ->
         reached = {
             "the job is written": in_database(street, "SELECT 1 FROM jobs WHERE reaction IS NOT NULL"),
             "the queue was asked": lambda: len(street.images.received("POST", "/api/ai/queue")) > made,
-            "it is settled": in_database(street, "SELECT 1 FROM ledger WHERE entry = 'settle' LIMIT 1 OFFSET 1"),
+            "it is settled": in_database(street, "SELECT 1 FROM ledger WHERE entry = 'settle' AND account LIKE 'user:%' LIMIT 1 OFFSET 1"),
         }
         async with doomed_house(street) as process:
             await online(ada)
