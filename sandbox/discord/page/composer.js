@@ -25,6 +25,8 @@ export class Composer {
     this.#connection = connection;
     this.#build();
     studio.on("hello show", () => this.#settle());
+    // What is offered follows the news: the bot's commands may have changed, or the language they are shown in.
+    studio.on("commands people", () => this.#draft?.isConnected && this.#draft === document.activeElement && this.#offer());
     this.#acceptFiles();
   }
 
