@@ -154,17 +154,11 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         intake = Intake(**rules, models=models, members=members, fetcher=reference_fetcher, clock=clock)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, bells=bells, clock=clock)
         errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
-        easel.studio, easel.members, easel.errands = studio, members, errands
-        easel.family, easel.conduct = Family(store=store), Conduct(store=store, clock=clock)
-        easel.servers, easel.gate, easel.till = servers, gate, till
-        easel.money = Money(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock)
-        easel.managing = Managing(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock)
-        easel.reactions = Reactions(store=store, studio=studio, servers=servers, errands=errands, bells=bells, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, errands=errands, clock=clock)
-        easel.cases, easel.casebook = cases, Casebook(store=store)
-        easel.gallery = Gallery(store=store, servers=servers, errands=errands, bucket=limits.bucket, clock=clock)
-        easel.history = History(store=store, errands=errands, clock=clock)
+        easel.studio, easel.members, easel.errands, easel.cases = studio, members, errands, cases
+        easel.servers, easel.gate, easel.till = servers, gate, till
         easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, providers), clock=clock)
+        _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, bells=bells, clock=clock)
         post = DiscordPost(easel, clock=clock)
         results = Results(
             store=store,
@@ -231,6 +225,17 @@ async def sync(settings: Settings) -> None:
         await house.client.enter(settings.discord_token.get_secret_value())
         if not house.client.has_registered:
             await house.client.sync_commands(always=True)
+
+
+def _furnish(easel: Easel, *, store: Store, limits: Limits, credit_usd: float, bells: Bells, clock: Clock) -> None:
+    """What members and moderators touch beside orders, on top of the services that the client has already."""
+    studio, servers, errands, till = easel.studio, easel.servers, easel.errands, easel.till
+    easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store)
+    easel.history = History(store=store, errands=errands, clock=clock)
+    easel.reactions = Reactions(store=store, studio=studio, servers=servers, errands=errands, bells=bells, clock=clock)
+    easel.gallery = Gallery(store=store, servers=servers, errands=errands, bucket=limits.bucket, clock=clock)
+    easel.money = Money(store=store, servers=servers, till=till, credit_usd=credit_usd, clock=clock)
+    easel.managing = Managing(store=store, servers=servers, till=till, credit_usd=credit_usd, clock=clock)
 
 
 def _clean_spool(folder: Path) -> Path:
