@@ -58,15 +58,15 @@ class Flagged:
     opened: Case | None = None  # by this very flag
 
 
+@dataclass(frozen=True, kw_only=True)
 class Cases:
     """Every method that changes something is one transaction, and checks who asks: buttons and commands are only doors."""
 
-    def __init__(self, *, store: Store, studio: Studio, servers: Servers, errands: Errands, clock: Clock) -> None:
-        self._store = store
-        self._studio = studio
-        self._servers = servers
-        self._errands = errands
-        self._clock = clock
+    store: Store
+    studio: Studio
+    servers: Servers
+    errands: Errands
+    clock: Clock
 
     # --- flags -----------------------------------------------------------------------------------------------------
 
@@ -74,56 +74,56 @@ class Cases:
         """Keep what a member tells of a picture, as of now, and do what follows from it. Raise `InvalidRequest` outside of servers."""
         if report.guild_id is None:
             raise InvalidRequest(_("Reports go to the moderators of a server that Easel is a member of; here there are none."))
-        policy, now = await self._policy(report.guild_id), self._clock()
+        policy, now = await self._policy(report.guild_id), self.clock()
         is_moderator = policy.is_moderator(by)
         counts = is_moderator or flags.may_flag(policy.flags, joined_at=by.joined_at, role_ids=by.role_ids, now=now)
         kept = replace(report, at=now, counts=counts)
         rules = policy.flags
-        heard = await self._store.write(flagging.flag, kept, guild_id=report.guild_id, rules=rules, opens_case=is_moderator, now=now)
-        self._errands.ring()
+        heard = await self.store.write(flagging.flag, kept, guild_id=report.guild_id, rules=rules, opens_case=is_moderator, now=now)
+        self.errands.ring()
         if heard.opened is not None:
             log.info("case opened", case=heard.opened.id, cause=heard.opened.cause, guild=report.guild_id)
         return Flagged(is_new=heard.is_new, why_not=None if counts else _why_not(rules), opened=heard.opened)
 
     async def take_back(self, message_id: int, user_id: int) -> bool:
         """A member took their reaction away: until a case is decided by it, it no longer counts. False where there was none."""
-        return await self._store.write(reports.take_back, message_id, user_id)
+        return await self.store.write(reports.take_back, message_id, user_id)
 
     async def catch_up(self, guild_id: int) -> int:
         """After the rules were changed: flags may count from now on, and cases may have a channel; how many cases that opens."""
-        policy, now = await self._policy(guild_id), self._clock()
-        opened = await self._store.write(flagging.recount, guild_id, policy.flags, now)
+        policy, now = await self._policy(guild_id), self.clock()
+        opened = await self.store.write(flagging.recount, guild_id, policy.flags, now)
         if policy.cases_channel_id is not None:
-            await self._store.write(flagging.show_waiting, guild_id, now)
-        self._errands.ring()
+            await self.store.write(flagging.show_waiting, guild_id, now)
+        self.errands.ring()
         return opened
 
     async def run(self) -> None:
         """Count kept flags now and then, until cancelled: what was unlocked just before a crash, or by a file, has its effect, too."""
         while True:
-            for guild_id in await self._store.read(flagging.servers_with_flags):
+            for guild_id in await self.store.read(flagging.servers_with_flags):
                 rules = (await self._policy(guild_id)).flags
                 if rules.on and not rules.locked:
-                    await self._store.write(flagging.recount, guild_id, rules, self._clock())
-                    self._errands.ring()
+                    await self.store.write(flagging.recount, guild_id, rules, self.clock())
+                    self.errands.ring()
             await asyncio.sleep(_RECOUNT_S)
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
     async def get(self, guild_id: int, case_id: int) -> Case:
         """Raise `NotFound` where this server has no such case."""
-        case = await self._store.read(cases.get, case_id)
+        case = await self.store.read(cases.get, case_id)
         if case is None or case.guild_id != guild_id:
             raise NotFound(_("There is no case {number} on this server.").format(number=case_id))
         return case
 
     async def waiting(self, guild_id: int, *, limit: int = 25) -> list[Case]:
         """The cases that wait for a decision, oldest first."""
-        return await self._store.read(cases.waiting, guild_id, limit=limit)
+        return await self.store.read(cases.waiting, guild_id, limit=limit)
 
     async def of_member(self, guild_id: int, user_id: int) -> list[Case]:
         """The cases about one member, oldest first."""
-        return await self._store.read(cases.of_author, guild_id, user_id)
+        return await self.store.read(cases.of_author, guild_id, user_id)
 
     async def decide(self, guild_id: int, case_id: int, decision: Decision, *, by: Asker) -> Case:
         """Decide a case, once. Raise `NotAllowed`, `NotFound`, or `Decided` where somebody else has."""
@@ -132,30 +132,30 @@ class Cases:
         _check_is_not_own(case.author_id, decision, by)
         if case.job_id is None and decision in (Decision.SPOILER, Decision.REFUND):
             raise InvalidRequest(_("This picture was not made here: it can be kept or deleted, and its author blocked."))
-        return self._told(await self._store.write(verdicts.decide, case_id, self._verdict(decision, by, policy)))
+        return self._told(await self.store.write(verdicts.decide, case_id, self._verdict(decision, by, policy)))
 
     async def judge(self, guild_id: int, job_id: str, decision: Decision, *, by: Asker, reason: str = "") -> Case:
         """Open a case about a job and decide it at once; a case that waits is decided by it. Raises as `decide` does."""
         policy = await self._check_moderates(guild_id, by)
-        job = await self._studio.job(job_id)
+        job = await self.studio.job(job_id)
         _check_is_not_own(job.place.user_id, decision, by)
         if job.state is JobState.OPEN:
             raise InvalidRequest(_("This picture is still being made; decide when it is there."))
         verdict = self._verdict(decision, by, policy)
-        return self._told(await self._store.write(verdicts.decide_on_job, job_id, guild_id, verdict, reason=reason))
+        return self._told(await self.store.write(verdicts.decide_on_job, job_id, guild_id, verdict, reason=reason))
 
     async def check_may_appeal(self, case_id: int, *, user_id: int) -> None:
         """Raise `NotAllowed` where `appeal` would."""
-        case = await self._store.read(cases.get, case_id)
+        case = await self.store.read(cases.get, case_id)
         if case is None or case.author_id != user_id or not case.may_be_appealed:
             raise NotAllowed(_(_NO_APPEAL))
 
     async def appeal(self, case_id: int, *, user_id: int, words: str) -> Case:
         """The author asks for another look, once. Raise `NotAllowed` where that is not open to them."""
-        appealed = await self._store.write(verdicts.appeal, case_id, author_id=user_id, words=words[:APPEAL_MAX], now=self._clock())
+        appealed = await self.store.write(verdicts.appeal, case_id, author_id=user_id, words=words[:APPEAL_MAX], now=self.clock())
         if appealed is None:
             raise NotAllowed(_(_NO_APPEAL))
-        self._errands.ring()
+        self.errands.ring()
         log.info("appealed", case=case_id)
         return appealed
 
@@ -166,11 +166,11 @@ class Cases:
         text = wanted.strip().rstrip("/").strip("`")
         job = None
         if _JOB.fullmatch(text) and not text.isdigit():
-            job = await self._store.read(jobs.get, text)
+            job = await self.store.read(jobs.get, text)
         elif named := _MESSAGE.fullmatch(text):
-            job = await self._store.read(reactions.job_shown_in, int(named["id"]))
+            job = await self.store.read(reactions.job_shown_in, int(named["id"]))
         elif _JOB.fullmatch(text):
-            job = await self._store.read(jobs.get, text)
+            job = await self.store.read(jobs.get, text)
         if job is None or guild_id not in {job.place.guild_id, *(g.guild_id for g in job.generations)}:
             raise NotFound(_("No picture of this server is known by that. Give the link to its message, or the job's id from Details."))
         return job
@@ -188,8 +188,8 @@ class Cases:
         await self._check_moderates(guild_id, by)
         job = await self.find(guild_id, wanted)
         _check_is_not_own(job.place.user_id, Decision.REFUND, by)
-        back = await self._store.write(verdicts.refund, job.id, guild_id, by_id=by.user_id, now=self._clock())
-        self._errands.ring()
+        back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=by.user_id, now=self.clock())
+        self.errands.ring()
         return back or 0
 
     async def purge(self, guild_id: int, user_id: int, *, by: Asker) -> int:
@@ -197,14 +197,14 @@ class Cases:
         await self._check_moderates(guild_id, by)
         gone = 0
         while True:
-            purged = await self._store.write(verdicts.purge, guild_id, user_id, by_id=by.user_id, now=self._clock())
+            purged = await self.store.write(verdicts.purge, guild_id, user_id, by_id=by.user_id, now=self.clock())
             gone += purged.taken_away
-            self._errands.ring()
+            self.errands.ring()
             if not purged.taken_away:
                 break
         for job_id in purged.open_jobs:
             try:
-                await self._studio.cancel(job_id, user_id=by.user_id, moderator=True)
+                await self.studio.cancel(job_id, user_id=by.user_id, moderator=True)
             except NotFound:
                 log.info("it ended before it could be cancelled", job=job_id)
         return gone
@@ -216,25 +216,25 @@ class Cases:
         await self._check_moderates(guild_id, by)
         if user_id == by.user_id:
             raise NotAllowed(_("You cannot block yourself."))
-        now = self._clock()
-        row = await self._store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by.user_id, now=now)
-        self._errands.ring()
+        now = self.clock()
+        row = await self.store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by.user_id, now=now)
+        self.errands.ring()
         return row
 
     async def unblock(self, guild_id: int, user_id: int, *, by: Asker) -> None:
         """Lift the block that holds. Raise `NotFound` where none does."""
         await self._check_moderates(guild_id, by)
-        if not await self._store.write(conduct.unblock, guild_id, user_id, by_id=by.user_id, now=self._clock()):
+        if not await self.store.write(conduct.unblock, guild_id, user_id, by_id=by.user_id, now=self.clock()):
             raise NotFound(_("No block of {member} holds here.").format(member=f"<@{user_id}>"))
 
     async def blocked(self, guild_id: int) -> list[BlockRow]:
         """The blocks that hold now, newest first."""
-        return await self._store.read(conduct.blocked_now, guild_id, self._clock())
+        return await self.store.read(conduct.blocked_now, guild_id, self.clock())
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _policy(self, guild_id: int) -> Policy:
-        return (await self._servers.settings(guild_id)).policy
+        return (await self.servers.settings(guild_id)).policy
 
     async def _check_moderates(self, guild_id: int, by: Asker) -> Policy:
         policy = await self._policy(guild_id)
@@ -243,14 +243,14 @@ class Cases:
         return policy
 
     def _verdict(self, decision: Decision, by: Asker, policy: Policy) -> Verdict:
-        return Verdict(decision=decision, by_id=by.user_id, strikes=policy.strikes, now=self._clock())
+        return Verdict(decision=decision, by_id=by.user_id, strikes=policy.strikes, now=self.clock())
 
     def _told(self, judged: Judged | None) -> Case:
         if judged is None:
             raise NotFound(_("That picture is not known here any more."))
         if not judged.is_new:
             raise _decided(judged.case)
-        self._errands.ring()
+        self.errands.ring()
         log.info("case decided", case=judged.case.id, decision=judged.case.decision, by=judged.case.decided_by)
         return judged.case
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -21,23 +22,22 @@ _NOTHING = Finding(level=Level.NONE)
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Checks:
     """Looks at prompts before they are sent and at pictures before they are shown. Off unless the operator and the server want it."""
 
-    def __init__(self, *, endpoint: Moderations | None) -> None:
-        """`endpoint` None: the operator has none."""
-        self._endpoint = endpoint
+    endpoint: Moderations | None  # None: the operator has none
 
     def wants_prompts(self, policy: Policy) -> bool:
         """Whether prompts are to be looked at before they are sent."""
-        return self._endpoint is not None and policy.checks.prompts
+        return self.endpoint is not None and policy.checks.prompts
 
     async def prompt(self, policy: Policy, text: str) -> Finding:
         """What the endpoint finds in a prompt."""
-        if self._endpoint is None or not policy.checks.prompts:
+        if self.endpoint is None or not policy.checks.prompts:
             return _NOTHING
         try:
-            return weigh(await self._endpoint.check_text(text), policy.checks)
+            return weigh(await self.endpoint.check_text(text), policy.checks)
         except ProviderError as error:
             return _unanswered(policy, error)
 
@@ -45,11 +45,11 @@ class Checks:
         """What a finished picture looks like: first to the server's own list, then to the endpoint."""
         if policy.known_bad.hashes and policy.known_bad.knows(await asyncio.to_thread(likeness.fingerprint, path)):
             return Finding(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
-        if self._endpoint is None or not policy.checks.results:
+        if self.endpoint is None or not policy.checks.results:
             return _NOTHING
         content = await asyncio.to_thread(path.read_bytes)
         try:
-            return weigh(await self._endpoint.check_picture(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
+            return weigh(await self.endpoint.check_picture(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
         except ProviderError as error:
             return _unanswered(policy, error)
 

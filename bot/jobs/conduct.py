@@ -30,25 +30,25 @@ class Standing:
     cases: tuple[Case, ...]  # about them, oldest first
 
 
+@dataclass(frozen=True, kw_only=True)
 class Conduct:
     """Reads what is known. Every method is one transaction; who may ask is checked where it is asked."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    store: Store
+    clock: Clock
 
     async def record(self, user_id: int, guild_id: int) -> Record:
         """A member's use of a server: the last 30 days, and ever."""
-        since = self._clock() - LATELY_DAYS * DAY_MS
-        return await self._store.read(record.of_member, user_id, guild_id, since=since)
+        since = self.clock() - LATELY_DAYS * DAY_MS
+        return await self.store.read(record.of_member, user_id, guild_id, since=since)
 
     async def standing(self, user_id: int, guild_id: int, *, rules: Strikes) -> Standing:
         """What is held against a member; also against one who has left."""
-        return await self._store.read(_standing, user_id, guild_id, rules=rules, now=self._clock())
+        return await self.store.read(_standing, user_id, guild_id, rules=rules, now=self.clock())
 
     async def audit(self, guild_id: int, *, target_id: int | None = None, before: int | None = None, limit: int) -> list[AuditLine]:
         """The latest lines of a server's audit log; about one member, or those before a line."""
-        return await self._store.read(audit.latest, guild_id, target_id=target_id, before=before, limit=limit)
+        return await self.store.read(audit.latest, guild_id, target_id=target_id, before=before, limit=limit)
 
 
 def _standing(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes, now: int) -> Standing:

@@ -47,15 +47,15 @@ class Kin:
         return (*([self.parent] if self.parent else ()), *self.children, *self.siblings)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """Reads the families of pictures."""
 
-    def __init__(self, *, store: Store) -> None:
-        self._store = store
+    store: Store
 
     async def of(self, job: Job, sees: Callable[[Job], bool]) -> Kin:
         """The relatives of `job` of whom `sees` is true; the others are only counted."""
-        found = await self._store.read(family.relatives, job)
+        found = await self.store.read(family.relatives, job)
         parent = found.parent if found.parent and sees(found.parent) else None
         siblings, children = tuple(filter(sees, found.siblings)), tuple(filter(sees, found.children))
         known = len(siblings) + len(children) + (parent is not None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from bot.clock import Clock
@@ -17,36 +19,35 @@ from bot.store.purse import Purse, owned_by_one, user_account
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Gallery:
     """Every method is one transaction."""
 
-    def __init__(self, *, store: Store, servers: Servers, errands: Errands, bucket: Bucket, clock: Clock) -> None:
-        """`bucket` fills a member's own account."""
-        self._store = store
-        self._servers = servers
-        self._errands = errands
-        self._bucket = bucket
-        self._clock = clock
+    store: Store
+    servers: Servers
+    errands: Errands
+    bucket: Bucket  # fills a member's own account
+    clock: Clock
 
     async def starred(self, job: Job, message_id: int, guild_id: int) -> bool:
         """Somebody gave a star to a picture; whether that brings it into the gallery. Stars that are taken back later change nothing."""
-        rules = (await self._servers.settings(guild_id)).policy.gallery
+        rules = (await self.servers.settings(guild_id)).policy.gallery
         if rules.channel_id is None:
             return False
         to = self._purse_of_maker(job)
-        came = await self._store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self._clock())
+        came = await self.store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
         if came:
             log.info("into the gallery", job=job.id, guild=guild_id)
-            self._errands.ring()
+            self.errands.ring()
         return came
 
     async def shown(self, message_id: int) -> Shown | None:
         """What the gallery has of this message."""
-        return await self._store.read(gallery.get, message_id)
+        return await self.store.read(gallery.get, message_id)
 
     async def posted(self, shown: Shown, post_message_id: int) -> None:
         """It stands in the gallery there."""
-        await self._store.write(gallery.shown_at, shown.message_id, post_message_id)
+        await self.store.write(gallery.shown_at, shown.message_id, post_message_id)
 
     def _purse_of_maker(self, job: Job) -> Purse:
         """The account that the picture was paid from, where it is its maker's alone; their roles are not known now, so what fills it
@@ -56,4 +57,4 @@ class Gallery:
         own = user_account(job.place.user_id)
         if paid_from and paid_from != own and owned_by_one(paid_from):
             return Purse(account=paid_from, fills=None)
-        return Purse(account=own, fills=self._bucket)
+        return Purse(account=own, fills=self.bucket)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -33,21 +33,22 @@ class Admitted:
     policy: Policy
 
 
+@dataclass(frozen=True, kw_only=True)
 class Gate:
     """Asks the rules of the server that a request comes from; outside of servers those of one that decided nothing."""
 
-    def __init__(self, *, store: Store, servers: Servers, title_of: Callable[[str], str], clock: Clock) -> None:
-        self._store = store
-        self._servers = servers
-        self._title_of = title_of
-        self._clock = clock
-        self._judges: dict[int | None, tuple[PromptRules, Judge]] = {}  # compiled once for each change of a server's rules
+    store: Store
+    servers: Servers
+    title_of: Callable[[str], str]
+    clock: Clock
+    # Compiled once for each change of a server's rules.
+    _judges: dict[int | None, tuple[PromptRules, Judge]] = field(init=False, repr=False, default_factory=dict)
 
     async def admit(self, asker: Asker, spot: Spot, wish: Wish) -> Admitted:
         """Raise a `Refusal` with the sentence of the first rule that says no; a blocked prompt leaves a strike."""
-        now = self._clock()
-        policy = (await self._servers.settings(spot.guild_id)).policy
-        block = await self._store.read(conduct.blocked, spot.guild_id, asker.user_id, now)
+        now = self.clock()
+        policy = (await self.servers.settings(spot.guild_id)).policy
+        block = await self.store.read(conduct.blocked, spot.guild_id, asker.user_id, now)
         question = Question(
             asker=asker,
             spot=spot,
@@ -56,13 +57,13 @@ class Gate:
             judge=await self.judge(spot.guild_id, policy.prompts),
             block=_as_told(block),
             now=now,
-            title_of=self._title_of,
+            title_of=self.title_of,
         )
         try:
             return Admitted(passed=await asyncio.to_thread(gate.check, question), policy=policy)
         except PromptBlocked:
             if spot.guild_id is not None:
-                await self._store.write(conduct.strike, spot.guild_id, asker.user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=now)
+                await self.store.write(conduct.strike, spot.guild_id, asker.user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=now)
             log.info("prompt blocked", user=asker.user_id, guild=spot.guild_id)
             raise
 

@@ -33,45 +33,45 @@ class Page:
     words: str = ""  # what their prompts have in common
 
 
+@dataclass(frozen=True, kw_only=True)
 class History:
     """Reads and changes what is shown of a member's jobs. Every method is one transaction at most, `page` two."""
 
-    def __init__(self, *, store: Store, errands: Errands, clock: Clock) -> None:
-        self._store = store
-        self._errands = errands
-        self._clock = clock
+    store: Store
+    errands: Errands
+    clock: Clock
 
     async def page(self, user_id: int, *, words: str = "", number: int = 0) -> Page:
         """A page of the member's jobs whose prompts have all `words`; the last one where there are not so many."""
         wanted = words.split()
-        total = await self._store.read(history.count, user_id, wanted)
+        total = await self.store.read(history.count, user_id, wanted)
         pages = max(1, -(-total // PAGE))
         number = min(max(number, 0), pages - 1)
-        found = await self._store.read(history.page, user_id, wanted, offset=number * PAGE, limit=PAGE)
+        found = await self.store.read(history.page, user_id, wanted, offset=number * PAGE, limit=PAGE)
         return Page(jobs=tuple(found), number=number, pages=pages, total=total, words=words)
 
     async def own(self, user_id: int, job_id: str) -> Job:
         """One of the member's jobs. Raise `NotFound` where it is not theirs, or no longer kept."""
-        job = await self._store.read(jobs.get, job_id)
+        job = await self.store.read(jobs.get, job_id)
         if job is None or job.place.user_id != user_id or job.state is JobState.DELETED:
             raise NotFound(_("That one is not in your history any more."))
         return job
 
     async def small_pictures(self, shown: Iterable[Job]) -> SmallPictures:
         """The small versions of what these jobs made, as far as they are kept."""
-        return await self._store.read(history.small_pictures, [job.id for job in shown])
+        return await self.store.read(history.small_pictures, [job.id for job in shown])
 
     async def reposted(self, job: Job, shown: Sequence[Picture], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
         """The job was shown once more, for everybody there to see: this message is its own from now on."""
         place = replace(job.place, guild_id=guild_id, channel_id=channel_id, message_id=message_id, private=False)
         unshown = shown if job.state is JobState.STRANDED else ()
         small = {picture.n: await asyncio.to_thread(pictures.thumbnail, picture.path) for picture in unshown}
-        if not await self._store.write(history.reposted, job.id, place, self._clock(), small=small):
+        if not await self.store.write(history.reposted, job.id, place, self.clock(), small=small):
             # It was taken away while it was being posted.
-            await self._errands.leave(ErrandKind.REMOVE, due_at=self._clock(), data={"channel_id": channel_id, "message_id": message_id})
+            await self.errands.leave(ErrandKind.REMOVE, due_at=self.clock(), data={"channel_id": channel_id, "message_id": message_id})
 
     async def take_away(self, job: Job) -> None:
         """The job, its pictures and the messages that show it. Raise `NotFound` while it is being made or shown."""
-        if not await self._store.write(history.take_away, job.id, self._clock()):
+        if not await self.store.write(history.take_away, job.id, self.clock()):
             raise NotFound(_("That one is still being made, or was deleted already."))
-        self._errands.ring()
+        self.errands.ring()

@@ -42,40 +42,29 @@ class Draft:
     empties_tray: bool = False  # its references are what the member had put by
 
 
+@dataclass(frozen=True, kw_only=True)
 class Intake:
     """Makes drafts of orders. Every method raises a `Refusal` for what cannot be taken."""
 
-    def __init__(
-        self,
-        *,
-        models: Models,
-        members: Members,
-        gate: Gate,
-        till: Till,
-        checks: Checks,
-        fetcher: Fetcher,
-        limits: Limits,
-        clock: Clock,
-    ) -> None:
-        self._models = models
-        self._members = members
-        self._gate = gate
-        self._till = till
-        self._checks = checks
-        self._fetcher = fetcher
-        self._limits = limits
-        self._clock = clock
+    models: Models
+    members: Members
+    gate: Gate
+    till: Till
+    checks: Checks
+    fetcher: Fetcher
+    limits: Limits
+    clock: Clock
 
     async def draft(self, order: Order) -> Draft:
         """A new job from a member's order."""
         order = await self._with_preferences(order)
-        model = self._models.catalog.get(order.model or self._limits.default_model)
+        model = self.models.catalog.get(order.model or self.limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
-        admitted = await self._gate.admit(order.asker, order.spot, _wish(order, model, prompt, params))
-        put_by = await self._members.put_by_so_far(order.asker.user_id) if order.from_tray else []
+        admitted = await self.gate.admit(order.asker, order.spot, _wish(order, model, prompt, params))
+        put_by = await self.members.put_by_so_far(order.asker.user_id) if order.from_tray else []
         sources = [a.source for a in order.attachments] + [put.source for put in put_by]
-        await self._members.check_consent(order.asker, [source.owner_id for source in sources if source is not None])
+        await self.members.check_consent(order.asker, [source.owner_id for source in sources if source is not None])
         if order.kind is Kind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
@@ -94,7 +83,7 @@ class Intake:
         """The same request as `old` with its references `refs`, for whoever asks now, with fresh seeds."""
         if old.place.private and old.place.user_id != asker.user_id:
             raise NotAllowed(_("That picture was made in private; only its maker can ask for it again."))
-        model = self._models.catalog.get(old.model)
+        model = self.models.catalog.get(old.model)
         order = Order(
             prompt=old.prompt,
             place=place,
@@ -106,12 +95,12 @@ class Intake:
             parent_id=old.id,
             reaction=reaction,
         )
-        admitted = await self._gate.admit(asker, spot, _wish(order, model, old.prompt, old.params))
+        admitted = await self.gate.admit(asker, spot, _wish(order, model, old.prompt, old.params))
         if old.kind is Kind.EDIT and not refs:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
         # What its first asker uploaded is theirs: whoever asks again edits the first asker's picture.
         owned = tuple(replace(ref, owner_id=ref.owner_id or old.place.user_id) for ref in refs)
-        await self._members.check_consent(asker, owners(owned))
+        await self.members.check_consent(asker, owners(owned))
         job = self._new_job(order, admitted, model, old.prompt, dict(old.params), _seed(model, None, order.count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return Draft(job=job, references=owned, terms=self._terms(order, admitted))
@@ -119,11 +108,11 @@ class Intake:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     def _terms(self, order: Order, admitted: Admitted) -> Terms:
-        return self._till.terms(order.asker, order.spot, policy=admitted.policy, allowance=admitted.passed.allowance)
+        return self.till.terms(order.asker, order.spot, policy=admitted.policy, allowance=admitted.passed.allowance)
 
     async def _with_preferences(self, order: Order) -> Order:
         """The order with what the member saved as a style, and chose as defaults where the order says nothing."""
-        chosen = await self._members.preferences(order.place.user_id)
+        chosen = await self.members.preferences(order.place.user_id)
         if order.style:
             style = chosen.style(order.style)
             if style is None:
@@ -133,29 +122,29 @@ class Intake:
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
         order = replace(order, model=order.model or await self._usual_model(order, chosen.default_model))
         if chosen.aspect_ratio and order.kind is Kind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
-            model = self._models.catalog.get(order.model or self._limits.default_model)
+            model = self.models.catalog.get(order.model or self.limits.default_model)
             if chosen.aspect_ratio in {choice.value for choice in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
                 order = replace(order, options={**order.options, Idea.ASPECT_RATIO: chosen.aspect_ratio})
         return order
 
     async def _usual_model(self, order: Order, own: str | None) -> str | None:
         """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
-        offers = await self._till.offers(self._models.offered, order.asker, order.spot.guild_id)
+        offers = await self.till.offers(self.models.offered, order.asker, order.spot.guild_id)
         opened = {name for model in offers for name in (model.id, model.title)}
-        usual = next((name for name in (own, self._limits.default_model) if name in opened), None)
+        usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
         fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))
         return usual or next(fitting, None)
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
-        limit = self._limits.reference_max_bytes
+        limit = self.limits.reference_max_bytes
         if attachment.size_bytes > limit:
             allowed = _("{name}: pictures of up to {limit} MB are taken; this one has {size} MB.")
             size = f"{attachment.size_bytes / 1e6:.1f}"
             raise BadReference(allowed.format(name=attachment.filename, limit=f"{limit / 1e6:g}", size=size))
         try:
-            content = attachment.content or await self._fetcher.fetch_bytes(attachment.url, max_bytes=limit)
-            clean = await asyncio.to_thread(pictures.clean_reference, content, max_pixels=self._limits.reference_max_pixels)
+            content = attachment.content or await self.fetcher.fetch_bytes(attachment.url, max_bytes=limit)
+            clean = await asyncio.to_thread(pictures.clean_reference, content, max_pixels=self.limits.reference_max_pixels)
         except (PictureError, ProviderError) as error:
             raise BadReference(f"{attachment.filename}: {error.sentence}") from error
         return Reference(
@@ -169,7 +158,7 @@ class Intake:
         )
 
     def _new_job(self, order: Order, admitted: Admitted, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None) -> Job:
-        now, passed, rule = self._clock(), admitted.passed, admitted.passed.verdict.rule
+        now, passed, rule = self.clock(), admitted.passed, admitted.passed.verdict.rule
         job = Job(
             id=new_job_id(),
             kind=order.kind,
@@ -183,7 +172,7 @@ class Intake:
             parent_id=order.parent_id,
             reaction=order.reaction,
             flagged=rule.text if passed.flagged and rule is not None else None,
-            needs_check=self._checks.wants_prompts(admitted.policy),
+            needs_check=self.checks.wants_prompts(admitted.policy),
             age_restricted=order.spot.age_restricted,
         )
         generation = Generation(
@@ -193,7 +182,7 @@ class Intake:
             prompt=prompt,
             seed=seed,
             params=params,
-            price=_price(self._till.priced(model, admitted.policy)),
+            price=_price(self.till.priced(model, admitted.policy)),
             state=GenerationState.WAITING,
             user_id=order.place.user_id,
             guild_id=order.spot.guild_id,

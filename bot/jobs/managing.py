@@ -35,7 +35,7 @@ class Overview:
     renews_at: int  # Unix ms: when the next month begins
     open_cases: int  # at most `COUNTED_MAX`, as for blocks
     blocks: int
-    credit_usd: float
+    credit_usd: float  # what a credit is worth in US dollars, in which budgets are set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,29 +46,28 @@ class _Counts:
     blocks: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class Managing:
     """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
 
-    def __init__(self, *, store: Store, servers: Servers, till: Till, credit_usd: float, clock: Clock) -> None:
-        """`credit_usd`: what a credit is in US dollars, in which budgets are set."""
-        self._store = store
-        self._servers = servers
-        self._till = till
-        self._credit_usd = credit_usd
-        self._clock = clock
+    store: Store
+    servers: Servers
+    till: Till
+    credit_usd: float
+    clock: Clock
 
     async def overview(self, guild_id: int) -> Overview:
         """A server at this moment."""
-        now = self._clock()
-        budget, pool = await self._till.budget(guild_id), await self._till.pool(guild_id)
-        counts = await self._store.read(_counts, guild_id, now)
+        now = self.clock()
+        budget, pool = await self.till.budget(guild_id), await self.till.pool(guild_id)
+        counts = await self.store.read(_counts, guild_id, now)
         return Overview(
             **vars(counts),
-            policy=(await self._servers.settings(guild_id)).policy,
-            budget=None if budget is None else await self._till.statement_of(budget.purse, lines=0),
-            pool=None if pool is None else await self._till.statement_of(pool, lines=0),
+            policy=(await self.servers.settings(guild_id)).policy,
+            budget=None if budget is None else await self.till.statement_of(budget.purse, lines=0),
+            pool=None if pool is None else await self.till.statement_of(pool, lines=0),
             renews_at=quota.next_month(now),
-            credit_usd=self._credit_usd,
+            credit_usd=self.credit_usd,
         )
 
     async def grant(self, guild_id: int, *, to: Asker | None, amount: int, by_id: int, note: str | None, key: str) -> bool:
@@ -76,7 +75,7 @@ class Managing:
 
         Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
         """
-        purse = await self._till.pool(guild_id) if to is None else await self._till.purse(to, guild_id)
+        purse = await self.till.pool(guild_id) if to is None else await self.till.purse(to, guild_id)
         if purse is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
         if to is not None and kind_of(purse.account) is Kind.POOL:
@@ -87,13 +86,13 @@ class Managing:
             )
         line = AuditLine(
             action=Action.GRANTED,
-            at=self._clock(),
+            at=self.clock(),
             guild_id=guild_id,
             actor_id=by_id,
             target_id=None if to is None else to.user_id,
             details={"amount": amount, "note": note, "account": purse.account},
         )
-        return await self._store.write(_grant, purse, amount=amount, key=key, line=line, note=note)
+        return await self.store.write(_grant, purse, amount=amount, key=key, line=line, note=note)
 
 
 def _grant(conn: Connection, purse: Purse, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from bot.asker import Asker
 from bot.clock import Clock
@@ -16,20 +17,20 @@ from bot.store.engine import Store
 TRAY_MAX = 4  # pictures: as many as /edit takes
 
 
+@dataclass(frozen=True, kw_only=True)
 class Members:
     """Reads and changes the choices of members. Every method is one transaction at most."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    store: Store
+    clock: Clock
 
     async def preferences(self, user_id: int) -> Preferences:
         """What the member chose; the defaults where they never did."""
-        return await self._store.read(documents.preferences, user_id)
+        return await self.store.read(documents.preferences, user_id)
 
     async def change(self, user_id: int, change: Callable[[Preferences], Preferences]) -> Preferences:
         """Put `change` of the member's preferences in their place. A `Refusal` that it raises leaves them as they are."""
-        return await self._store.write(documents.change_preferences, user_id, change, self._clock())
+        return await self.store.write(documents.change_preferences, user_id, change, self.clock())
 
     async def check_consent(self, asker: Asker, owner_ids: Iterable[int | None]) -> None:
         """Raise `NotAllowed` where one of these members does not let `asker` edit their pictures."""
@@ -49,15 +50,15 @@ class Members:
 
     async def put_by(self, user_id: int, put: tray.PutBy) -> int:
         """Keep a reference for the member's next edit; how many there are now. Raise `InvalidRequest` where the tray is full."""
-        return await self._store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self._clock())
+        return await self.store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self.clock())
 
     async def put_by_so_far(self, user_id: int) -> list[tray.PutBy]:
         """The member's tray, in order."""
-        return await self._store.read(tray.of, user_id)
+        return await self.store.read(tray.of, user_id)
 
     async def clear_tray(self, user_id: int) -> int:
         """Empty the member's tray; how many pictures were in it."""
-        return await self._store.write(tray.clear, user_id)
+        return await self.store.write(tray.clear, user_id)
 
 
 def owners(references: Iterable[Reference]) -> list[int | None]:

@@ -67,31 +67,30 @@ class Report:
     credit_usd: float
 
 
+@dataclass(frozen=True, kw_only=True)
 class Money:
     """Gifts, sponsorships and what is told of money. Every method is one transaction at most."""
 
-    def __init__(self, *, store: Store, servers: Servers, till: Till, credit_usd: float, clock: Clock) -> None:
-        """`credit_usd`: what a credit is worth in US dollars."""
-        self._store = store
-        self._servers = servers
-        self._till = till
-        self._credit_usd = credit_usd
-        self._clock = clock
+    store: Store
+    servers: Servers
+    till: Till
+    credit_usd: float  # what a credit is worth in US dollars
+    clock: Clock
 
     async def standing(self, asker: Asker, *, guild_id: int | None, channel_id: int) -> Standing:
         """What this member can pay from here, with the last lines of their own account."""
-        purse, pool, budget = await self._till.purse(asker, guild_id), await self._till.pool(guild_id), await self._till.budget(guild_id)
+        purse, pool, budget = await self.till.purse(asker, guild_id), await self.till.pool(guild_id), await self.till.budget(guild_id)
         return Standing(
             own=await self._held(purse, lines=5),
             pool=None if pool is None or pool.account == purse.account else await self._held(pool),
             budget=None if budget is None else await self._held(budget.purse),
             renews_at=None if budget is None else budget.renews_at,
             sponsor=await self.sponsor(channel_id),
-            hosting=tuple(await self._store.read(sponsorships.of_host, asker.user_id)),
+            hosting=tuple(await self.store.read(sponsorships.of_host, asker.user_id)),
         )
 
     async def _held(self, purse: Purse, *, lines: int = 0) -> Held:
-        return Held(purse=purse, statement=await self._till.statement_of(purse, lines=lines))
+        return Held(purse=purse, statement=await self.till.statement_of(purse, lines=lines))
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
@@ -100,13 +99,13 @@ class Money:
 
         Raise a `Refusal` where gifts are off, for an amount that the giver does not have, and where one of them pays from a pool.
         """
-        policy = (await self._servers.settings(guild_id)).policy
+        policy = (await self.servers.settings(guild_id)).policy
         if not policy.gifts.on:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
-        purses = {"giver": await self._own(giver, guild_id, policy), "receiver": await self._till.purse(receiver, guild_id)}
-        now, by_id = self._clock(), giver.user_id
+        purses = {"giver": await self._own(giver, guild_id, policy), "receiver": await self.till.purse(receiver, guild_id)}
+        now, by_id = self.clock(), giver.user_id
         line = _line(Action.GIFTED, guild_id, giver.user_id, now, amount=amount, target_id=receiver.user_id)
-        given = await self._store.write(_gift, **purses, line=line, amount=amount, key=key, now=now, by_id=by_id)
+        given = await self.store.write(_gift, **purses, line=line, amount=amount, key=key, now=now, by_id=by_id)
         if given:
             log.info("gift", giver=giver.user_id, receiver=receiver.user_id, amount=amount)
         return given
@@ -116,7 +115,7 @@ class Money:
 
         None where the server has no such reaction, or this one was booked before. Raise a `Refusal` as `gift` does.
         """
-        by_reaction = (await self._servers.settings(guild_id)).policy.gifts.by_reaction
+        by_reaction = (await self.servers.settings(guild_id)).policy.gifts.by_reaction
         if by_reaction is None:
             return None
         amount = int(by_reaction.credits * MICRO)
@@ -127,7 +126,7 @@ class Money:
 
     async def sponsor(self, channel_id: int) -> Sponsorship | None:
         """Who pays for everyone in a channel or thread now."""
-        return await self._store.read(sponsorships.current, channel_id, self._clock())
+        return await self.store.read(sponsorships.current, channel_id, self.clock())
 
     async def sponsor_here(self, channel_id: int) -> Sponsorship:
         """The same. Raise `NotFound` where nobody does."""
@@ -138,7 +137,7 @@ class Money:
 
     async def sponsorship(self, sponsorship_id: str) -> Sponsorship:
         """One, also when it is over. Raise `NotFound`."""
-        found = await self._store.read(sponsorships.by_id, sponsorship_id)
+        found = await self.store.read(sponsorships.by_id, sponsorship_id)
         if found is None:
             raise NotFound(_("Nobody pays for others here."))
         return found
@@ -148,26 +147,26 @@ class Money:
 
         Raise a `Refusal` where that is off, somebody pays there already, or the host has less or nothing of their own here.
         """
-        policy = (await self._servers.settings(guild_id)).policy
+        policy = (await self.servers.settings(guild_id)).policy
         if not policy.sponsoring.on:
             raise NotAllowed(_("Members do not pay for others on this server."))
         purse = await self._own(host, guild_id, policy)
-        now = self._clock()
+        now = self.clock()
         until = now + int(hours * _HOUR_MS)
         wanted = Sponsorship(
             id=new_job_id(), guild_id=guild_id, channel_id=channel_id, host_id=host.user_id, cap=amount, until=until, opened_at=now
         )
         line = _line(Action.SPONSORED, guild_id, host.user_id, now, amount=amount, channel=channel_id, until=until)
-        begun = await self._store.write(_begin, wanted, host=purse, line=line, now=now)
+        begun = await self.store.write(_begin, wanted, host=purse, line=line, now=now)
         log.info("sponsorship", sponsorship=begun.id, host=host.user_id, amount=amount)
         return begun
 
     async def stop_sponsoring(self, asker: Asker, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
         """End it; what it came to, and how much went back to the host now. Raise `NotAllowed` for anybody but the host and moderators."""
-        policy = (await self._servers.settings(sponsorship.guild_id)).policy
+        policy = (await self.servers.settings(sponsorship.guild_id)).policy
         if sponsorship.host_id != asker.user_id and not policy.is_moderator(asker):
             raise NotAllowed(_("Only the one who pays, or a moderator, can end it."))
-        returned = await self._store.write(sponsorships.close, sponsorship.id, self._clock())
+        returned = await self.store.write(sponsorships.close, sponsorship.id, self.clock())
         log.info("sponsorship stopped", sponsorship=sponsorship.id, by=asker.user_id, returned=returned)
         return await self.sponsorship(sponsorship.id), returned
 
@@ -176,8 +175,8 @@ class Money:
     async def report(self, guild_id: int, *, days: int, by: By, user_id: int | None = None) -> Report:
         """What a server used in the last `days` days in UTC, today among them; of one member where `user_id` is given."""
         since, until = self._span(days)
-        whole, rows, daily = await self._store.read(_used, guild_id, since=since, until=until, by=by, user_id=user_id)
-        budget = await self._till.budget(guild_id)
+        whole, rows, daily = await self.store.read(_used, guild_id, since=since, until=until, by=by, user_id=user_id)
+        budget = await self.till.budget(guild_id)
         return Report(
             since=since,
             until=until,
@@ -186,24 +185,24 @@ class Money:
             rows=tuple(reversed(rows) if by is By.DAY else rows),
             daily=tuple(daily),
             budget=None if budget is None else await self._held(budget.purse),
-            credit_usd=self._credit_usd,
+            credit_usd=self.credit_usd,
         )
 
     async def table(self, guild_id: int, *, days: int, user_id: int | None = None) -> str:
         """The same for a spreadsheet (CSV), told apart by member, model and day."""
         since, until = self._span(days)
-        found = await self._store.read(usage.use, guild_id, since=since, until=until, by=list(By), user_id=user_id)
-        return usage.as_csv(found, credit_usd=self._credit_usd)
+        found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(By), user_id=user_id)
+        return usage.as_csv(found, credit_usd=self.credit_usd)
 
     async def leaderboard(self, guild_id: int, *, days: int) -> list[tuple[int, int]]:
         """Members with the most pictures of the last days, as (user id, pictures). Raise `NotAllowed` where the server has none."""
-        if not (await self._servers.settings(guild_id)).policy.leaderboard:
+        if not (await self.servers.settings(guild_id)).policy.leaderboard:
             raise NotAllowed(_("This server has no leaderboard."))
-        return await self._store.read(usage.leaderboard, guild_id, since=self._span(days)[0])
+        return await self.store.read(usage.leaderboard, guild_id, since=self._span(days)[0])
 
     def _span(self, days: int) -> tuple[int, int]:
         """Whole days in UTC, and today as far as it has come; from, and up to without it."""
-        now = self._clock()
+        now = self.clock()
         return (now // DAY_MS - days + 1) * DAY_MS, now + 1
 
     # --- parts -----------------------------------------------------------------------------------------------------
@@ -213,12 +212,12 @@ class Money:
 
         Whoever may not ask for pictures yet, or any more, does not hand credits on either: a new account is no purse to be emptied.
         """
-        now, wait_ms = self._clock(), policy.newcomers.wait_ms
-        if await self._store.read(conduct.blocked, guild_id, giver.user_id, now) is not None:
+        now, wait_ms = self.clock(), policy.newcomers.wait_ms
+        if await self.store.read(conduct.blocked, guild_id, giver.user_id, now) is not None:
             raise NotAllowed(_("You cannot ask for pictures here at the moment, and so not give credits either."))
         if wait_ms and not policy.is_moderator(giver) and (giver.joined_at is None or now < giver.joined_at + wait_ms):
             raise NotAllowed(_("New members wait a while before they can give credits here."))
-        purse = await self._till.purse(giver, guild_id)
+        purse = await self.till.purse(giver, guild_id)
         if not owned_by_one(purse.account):
             raise NotAllowed(_("You pay from this server's shared pool; only credits of your own can go to others."))
         return purse

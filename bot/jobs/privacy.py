@@ -43,32 +43,32 @@ class Export:
     counts: Mapping[str, int]  # rows by table
 
 
+@dataclass(frozen=True, kw_only=True)
 class Privacy:
     """Tells and erases. What it does for each table stands in `bot.store.holdings`."""
 
-    def __init__(self, *, store: Store, errands: Errands, bells: Bells, keeping: Keeping, clock: Clock) -> None:
-        self.keeping = keeping
-        self._store = store
-        self._errands = errands
-        self._bells = bells
-        self._clock = clock
+    store: Store
+    errands: Errands
+    bells: Bells
+    keeping: Keeping
+    clock: Clock
 
     async def export(self, user_id: int) -> Export:
         """Everything that is kept of the member, as JSON; compressed where it is large."""
-        tables = await self._store.read(privacy.tell, user_id)
-        links = await self._store.read(privacy.links, user_id)
-        made_at = datetime.fromtimestamp(self._clock() / 1000, tz=UTC)
+        tables = await self.store.read(privacy.tell, user_id)
+        links = await self.store.read(privacy.links, user_id)
+        made_at = datetime.fromtimestamp(self.clock() / 1000, tz=UTC)
         document = {"about": _ABOUT, "member": str(user_id), "made_at": made_at.isoformat(), "messages": links, "tables": tables}
         filename, content = await asyncio.to_thread(_packed, f"easel-{made_at:%Y-%m-%d}.json", document)
         return Export(filename=filename, content=content, counts={name: len(rows) for name, rows in tables.items()})
 
     async def erase(self, user_id: int) -> Mapping[str, int]:
         """Remove what is the member's, at once; how many rows, by table, and messages that are being taken away."""
-        counts = await self._store.write(erasing.erase, user_id, self._clock())
+        counts = await self.store.write(erasing.erase, user_id, self.clock())
         log.info("a member was forgotten", rows=sum(counts.values()))
-        self._errands.ring()
-        self._bells.watch.ring()
-        self._bells.dispatch.ring()
+        self.errands.ring()
+        self.bells.watch.ring()
+        self.bells.dispatch.ring()
         return counts
 
 

@@ -52,23 +52,23 @@ class Request:
     spot: Spot
 
 
+@dataclass(frozen=True, kw_only=True)
 class Reactions:
     """Takes reactions in. Every method is one transaction at most, beside the studio's own."""
 
-    def __init__(self, *, store: Store, studio: Studio, servers: Servers, errands: Errands, bells: Bells, clock: Clock) -> None:
-        self._store = store
-        self._studio = studio
-        self._servers = servers
-        self._errands = errands
-        self._bells = bells
-        self._clock = clock
+    store: Store
+    studio: Studio
+    servers: Servers
+    errands: Errands
+    bells: Bells
+    clock: Clock
 
     async def meaning(self, emoji: str, guild_id: int | None) -> Meaning | None:
         """What this emoji asks for in a server, or in direct messages; None for all the others, which people give to each other."""
         fixed = MEANINGS.get(plain(emoji))
         if fixed is not None:
             return Meaning(gesture=fixed)
-        settings = await self._servers.settings(guild_id)
+        settings = await self.servers.settings(guild_id)
         gift = settings.policy.gifts.by_reaction
         if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
             return Meaning(gesture=Gesture.GIFT)
@@ -82,20 +82,20 @@ class Reactions:
         taken back and given again, asks anew. What is given while the bot is away is never heard of.
         """
         burst, pause_ms = (BURST_MAKING, PAUSE_MS) if gesture.makes else (BURST_JUDGING, 0)
-        return await self._store.write(reactions.claim, given, burst=burst, pause_ms=pause_ms, now=self._clock())
+        return await self.store.write(reactions.claim, given, burst=burst, pause_ms=pause_ms, now=self.clock())
 
     async def taken_back(self, given: Given) -> Job | None:
         """A member took a reaction away. The job that was cancelled by it: one of which nothing was sent to the image API yet."""
-        cancelled = await self._store.write(reactions.take_back, given, self._clock())
+        cancelled = await self.store.write(reactions.take_back, given, self.clock())
         if cancelled is not None:
             log.info("cancelled by taking a reaction away", job=cancelled.id)
-            self._bells.dispatch.ring()
-            self._bells.deliver.ring()
+            self.bells.dispatch.ring()
+            self.bells.deliver.ring()
         return cancelled
 
     async def stands(self, given: Given) -> bool:
         """Whether this reaction was acted on and not taken back."""
-        return await self._store.read(reactions.stands, given)
+        return await self.store.read(reactions.stands, given)
 
     # --- what makes pictures ---------------------------------------------------------------------------------------
 
@@ -107,58 +107,58 @@ class Reactions:
             asker=request.asker,
             spot=request.spot,
             kind=Kind.EDIT,
-            model=model_of(preset, self._studio.models.catalog, self._studio.default_model).id,
+            model=model_of(preset, self.studio.models.catalog, self.studio.default_model).id,
             more=preset.more,
             attachments=(attachment,),
             spoiler=spoiler,
             reaction=preset.emoji,
         )
-        return await self._asked(request, (await self._studio.order(order)).job)
+        return await self._asked(request, (await self.studio.order(order)).job)
 
     async def again(self, request: Request, job: Job) -> Job:
         """The same request as `job`, on the quota of whoever reacts. Raise a `Refusal`, nothing charged."""
-        receipt = await self._studio.again(job.id, request.place, asker=request.asker, spot=request.spot, reaction=request.given.emoji)
+        receipt = await self.studio.again(job.id, request.place, asker=request.asker, spot=request.spot, reaction=request.given.emoji)
         return await self._asked(request, receipt.job)
 
     async def _asked(self, request: Request, job: Job) -> Job:
         """Nobody waits for a first answer. A reaction that was taken back while its job was written takes the job back, too."""
         try:
-            if not await self._store.write(reactions.note_job, request.given, job.id):
+            if not await self.store.write(reactions.note_job, request.given, job.id):
                 await self.taken_back(request.given)
         finally:
-            await self._studio.answered(job.id, None)
+            await self.studio.answered(job.id, None)
         return job
 
     # --- what judges pictures --------------------------------------------------------------------------------------
 
     async def stars(self, message_id: int) -> int:
         """How many members want this message in the gallery; its maker's own star is not kept."""
-        return await self._store.read(reactions.count, message_id, plain(STARS))
+        return await self.store.read(reactions.count, message_id, plain(STARS))
 
     async def hide(self, job_id: str) -> None:
         """From now on the job is shown behind spoilers."""
-        await self._store.write(reactions.hide, job_id)
+        await self.store.write(reactions.hide, job_id)
 
     # --- what is known of messages ---------------------------------------------------------------------------------
 
     async def shown_in(self, message_id: int) -> Job | None:
         """The job whose own message this is."""
-        return await self._store.read(reactions.job_shown_in, message_id)
+        return await self.store.read(reactions.job_shown_in, message_id)
 
     # --- notes: short answers that go by themselves ------------------------------------------------------------------
 
     async def may_be_pointed(self, user_id: int) -> bool:
         """Whether a member may be told, unasked, how other people's pictures are edited: once a day."""
-        return await self._store.write(reactions.first_in, f"pointed:{user_id}", _DAY_MS, self._clock())
+        return await self.store.write(reactions.first_in, f"pointed:{user_id}", _DAY_MS, self.clock())
 
     async def note_left(self, given: Given, *, channel_id: int, message_id: int) -> None:
         """A note was posted; it is taken away after two minutes, unless `take_note` comes first."""
-        now = self._clock()
+        now = self.clock()
         where = {"channel_id": channel_id, "message_id": message_id}
         removal = Errand(kind=ErrandKind.REMOVE, due_at=now + _NOTE_MS, user_id=given.user_id, data=where)
-        await self._store.write(reactions.keep_note, given, removal, now)
-        self._errands.ring()
+        await self.store.write(reactions.keep_note, given, removal, now)
+        self.errands.ring()
 
     async def take_note(self, given: Given) -> dict[str, Any] | None:
         """The note that stands for this reaction (channel_id, message_id): the caller is to take it away."""
-        return await self._store.write(reactions.take_note, given, self._clock())
+        return await self.store.write(reactions.take_note, given, self.clock())

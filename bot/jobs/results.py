@@ -59,35 +59,21 @@ class Shown(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """Fetches and inspects pictures. Their files live as long as the context that gave them."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        providers: Mapping[str, Provider],
-        fetcher: Fetcher,
-        attachments: Fetcher,
-        shown: Shown,
-        locks: Locks,
-        spool: Path,
-        max_bytes: int,
-        max_pixels: int,
-        clock: Clock,
-    ) -> None:
-        """`fetcher` takes the image APIs' links, `attachments` Discord's."""
-        self._store = store
-        self._providers = providers
-        self._fetcher = fetcher
-        self._attachments = attachments
-        self._shown = shown
-        self._locks = locks
-        self._spool = spool
-        self._max_bytes = max_bytes
-        self._max_pixels = max_pixels
-        self._clock = clock
-        self._turn = asyncio.Semaphore(_AT_A_TIME)
+    store: Store
+    providers: Mapping[str, Provider]
+    fetcher: Fetcher  # for the image APIs' links
+    attachments: Fetcher  # for Discord's
+    shown: Shown
+    locks: Locks
+    spool: Path
+    max_bytes: int
+    max_pixels: int
+    clock: Clock
+    _turn: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
     async def fetched(self, job: Job) -> AsyncIterator[Fetched]:
@@ -140,13 +126,13 @@ class Results:
         try:
             return await self._content(job, generation, folder)
         except ProviderError as error:
-            if self._clock() - (generation.ended_at or job.created_at) < _ASK_FOR_MS:
+            if self.clock() - (generation.ended_at or job.created_at) < _ASK_FOR_MS:
                 raise
             raise PictureError(_("the image service did not hand it out for a day.")) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
         """From the store where the image API answered inline, else by its link, fresh if it has expired."""
-        kept = await self._store.read(jobs.picture_of, generation.job_id, generation.n)
+        kept = await self.store.read(jobs.picture_of, generation.job_id, generation.n)
         if kept is not None:
             path = folder / f"inline-{generation.n}"
             await asyncio.to_thread(path.write_bytes, kept)
@@ -154,38 +140,38 @@ class Results:
         url = generation.result_url or ""
         for _attempt in range(_FRESH_LINKS):
             try:
-                return await self._fetcher.fetch_to_file(url, max_bytes=self._max_bytes, folder=folder)
+                return await self.fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
             except LinkExpired:
                 url = await self._fresh_link(generation)
-        return await self._fetcher.fetch_to_file(url, max_bytes=self._max_bytes, folder=folder)
+        return await self.fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _fresh_link(self, generation: Generation) -> str:
-        provider = self._providers.get(generation.provider)
+        provider = self.providers.get(generation.provider)
         report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
         if report is None or report.result_url is None:
             raise PictureError(_("the image service no longer keeps it."))
-        await self._store.write(jobs.refresh_url, generation.job_id, generation.n, report.result_url)
+        await self.store.write(jobs.refresh_url, generation.job_id, generation.n, report.result_url)
         return report.result_url
 
     async def _attachment(self, job: Job, generation: Generation, folder: Path) -> Path:
         """From the message that showed it."""
-        url = await self._shown.attachment_url(job, generation.n)
+        url = await self.shown.attachment_url(job, generation.n)
         if url is None:
             raise PictureError(_("its message is gone."))
-        return await self._attachments.fetch_to_file(url, max_bytes=self._max_bytes, folder=folder)
+        return await self.attachments.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _was_shown(self, job: Job) -> bool:
         """Between a message and its record there is a moment, for which delivery holds the job's lock."""
         if job.state in _SHOWN:
             return True
-        async with self._locks.of(job.id):
-            kept = await self._store.read(jobs.get, job.id)
+        async with self.locks.of(job.id):
+            kept = await self.store.read(jobs.get, job.id)
         return kept is not None and kept.state in _SHOWN
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _picture(self, job: Job, generation: Generation, path: Path) -> Picture:
-        info = await asyncio.to_thread(pictures.inspect, path, max_pixels=self._max_pixels, verify=True)
+        info = await asyncio.to_thread(pictures.inspect, path, max_pixels=self.max_pixels, verify=True)
         name = f"easel-{job.id}-{generation.n + 1}.{info.extension}"
         return Picture(
             n=generation.n,
@@ -198,7 +184,7 @@ class Results:
 
     @asynccontextmanager
     async def _folder(self, job: Job) -> AsyncIterator[Path]:
-        folder = self._spool / f"{job.id}-{new_job_id()}"
+        folder = self.spool / f"{job.id}-{new_job_id()}"
         try:
             await asyncio.to_thread(folder.mkdir)
             yield folder

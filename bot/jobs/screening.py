@@ -40,32 +40,32 @@ class Screened:
     spoiler: bool = False  # at least one of them is shown behind a spoiler because of that
 
 
+@dataclass(frozen=True, kw_only=True)
 class Screening:
     """Asks the checks as the rules of the job's server say at that moment."""
 
-    def __init__(self, *, store: Store, servers: Servers, checks: Checks, bells: Bells, pace: Pace, clock: Clock) -> None:
-        self._store = store
-        self._servers = servers
-        self._checks = checks
-        self._bells = bells
-        self._pace = pace
-        self._clock = clock
-        self._put_off: dict[str, int] = {}  # how often each job was put off in a row
+    store: Store
+    servers: Servers
+    checks: Checks
+    bells: Bells
+    pace: Pace
+    clock: Clock
+    _put_off: dict[str, int] = field(init=False, repr=False, default_factory=dict)  # how often each job was put off in a row
 
     # --- prompts -----------------------------------------------------------------------------------------------------
 
     async def prompt(self, job_id: str, *, give_up_ms: int) -> None:
         """Look at one job's prompt, unless somebody did. While there is no answer the job waits, at most `give_up_ms` after its order."""
-        job = await self._store.read(jobs.get, job_id)
+        job = await self.store.read(jobs.get, job_id)
         if job is None or not job.needs_check or job.state is not JobState.OPEN:
             self._put_off.pop(job_id, None)
             return
         policy = await self._policy(job)
-        finding = await self._checks.prompt(policy, extent.words(job.prompt, job.params))
+        finding = await self.checks.prompt(policy, extent.words(job.prompt, job.params))
         with i18n.speaking(job.place.locale):
             await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
-        self._bells.dispatch.ring()
-        self._bells.deliver.ring()
+        self.bells.dispatch.ring()
+        self.bells.deliver.ring()
 
     async def _conclude(self, job: Job, policy: Policy, finding: Finding, *, give_up_ms: int) -> None:
         if finding.hold:
@@ -81,23 +81,23 @@ class Screening:
                 blocked=_("This server's check of prompts does not allow this one; please put it in other words."),
                 unanswered=_("The check of prompts gives no answer, and on this server nothing is made without one."),
             )
-            await self._store.write(screening.refuse, job, verdict, failure=failure, now=self._clock())
+            await self.store.write(screening.refuse, job, verdict, failure=failure, now=self.clock())
             return
         flagged = finding.category if finding.level is Level.FLAG else None
         spoiler = flagged is not None and not _is_free(job, policy)
-        await self._store.write(screening.passed, job.id, flagged=flagged, spoiler=spoiler)
+        await self.store.write(screening.passed, job.id, flagged=flagged, spoiler=spoiler)
 
     async def _hold(self, job: Job, give_up_ms: int) -> None:
-        now = self._clock()
+        now = self.clock()
         if now - job.created_at > give_up_ms:
             self._put_off.pop(job.id, None)
             verdict = Verdict(sentence=_("The check of this prompt did not answer in time."), reason=UNCHECKED)
-            await self._store.write(screening.refuse, job, verdict, failure=Failure.TIMEOUT, now=now)
+            await self.store.write(screening.refuse, job, verdict, failure=Failure.TIMEOUT, now=now)
             return
         self._put_off[job.id] = self._put_off.get(job.id, 0) + 1
-        pause_s = self._pace.backoff_s(self._put_off[job.id])
+        pause_s = self.pace.backoff_s(self._put_off[job.id])
         log.warning("a prompt waits for its check", job=job.id, pause_s=round(pause_s, 1))
-        await self._store.write(screening.put_off, job.id, now + int(pause_s * 1000))
+        await self.store.write(screening.put_off, job.id, now + int(pause_s * 1000))
 
     # --- results -----------------------------------------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class Screening:
         policy = await self._policy(job)
         shown, withheld, flagged = [], {}, None
         for picture in pictures:
-            finding = await self._checks.picture(policy, picture.path, extension=PurePath(picture.filename).suffix.removeprefix("."))
+            finding = await self.checks.picture(policy, picture.path, extension=PurePath(picture.filename).suffix.removeprefix("."))
             if finding.hold:
                 raise TryLater("The check of pictures does not answer.")
             if finding.level is Level.BLOCK:
@@ -116,7 +116,7 @@ class Screening:
             shown.append(picture)
         spoiler = flagged is not None and not _is_free(job, policy)
         if flagged is not None:
-            await self._store.write(screening.flag, job.id, flagged, spoiler=spoiler)
+            await self.store.write(screening.flag, job.id, flagged, spoiler=spoiler)
         behind = tuple(map(_behind_a_spoiler, shown)) if spoiler else tuple(shown)
         return Screened(pictures=behind, withheld=withheld, flagged=flagged, spoiler=spoiler)
 
@@ -129,11 +129,11 @@ class Screening:
             blocked=_("this server's check of pictures does not allow it"),
             unanswered=_("the check of pictures gives no answer, and on this server nothing is shown without one"),
         )
-        await self._store.write(screening.withhold, job, n, verdict, self._clock())
+        await self.store.write(screening.withhold, job, n, verdict, self.clock())
         return verdict.sentence
 
     async def _policy(self, job: Job) -> Policy:
-        return (await self._servers.settings(job.generations[0].guild_id)).policy
+        return (await self.servers.settings(job.generations[0].guild_id)).policy
 
 
 def _verdict(policy: Policy, finding: Finding, *, blocked: str, unanswered: str) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from bot.clock import Clock
 from bot.errors import InvalidRequest, NotFound, Refusal
@@ -27,6 +28,7 @@ def fingerprint(policy: Policy) -> str:
     return hashlib.sha256(write_file(policy)).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Servers:
     """Reads and changes the choices of servers.
 
@@ -34,18 +36,19 @@ class Servers:
     has the store open, and the store decides: what it did not take is not remembered.
     """
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self._known: dict[int, ServerSettings] = {}  # by server; as many as the bot is in
-        self._changing = asyncio.Lock()  # what is remembered follows what is written, in its order
+    store: Store
+    clock: Clock
+    _known: dict[int, ServerSettings] = field(init=False, repr=False, default_factory=dict)  # by guild; as many as the bot is in
+    _changing: asyncio.Lock = field(
+        init=False, repr=False, default_factory=asyncio.Lock
+    )  # what is remembered keeps the writes' order
 
     async def settings(self, guild_id: int | None) -> ServerSettings:
         """What the server's managers chose; the defaults where they never did, and in direct messages (`None`)."""
         if guild_id is None:
             return _NO_SERVER
         if guild_id not in self._known:
-            kept = await self._store.read(documents.server_settings, guild_id)
+            kept = await self.store.read(documents.server_settings, guild_id)
             # What was written while this was read is newer.
             self._known.setdefault(guild_id, kept)
         return self._known[guild_id]
@@ -56,7 +59,7 @@ class Servers:
         A `Refusal` that it raises leaves them as they are. It may be called more than once, so it has no other effect.
         """
         async with self._changing:
-            changed = await self._store.write(documents.change_server_settings, guild_id, change, self._clock(), actor_id=actor_id)
+            changed = await self.store.write(documents.change_server_settings, guild_id, change, self.clock(), actor_id=actor_id)
             self._known[guild_id] = changed
         return changed
 

@@ -62,14 +62,14 @@ class Post(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
 class Showing:
     """Knows the ways, and what must be written down before one is taken."""
 
-    def __init__(self, *, store: Store, results: Results, post: Post, clock: Clock) -> None:
-        self._store = store
-        self._results = results
-        self._post = post
-        self._clock = clock
+    store: Store
+    results: Results
+    post: Post
+    clock: Clock
 
     async def show(self, answer: Answer) -> Posted | None:
         """The first way that is open, with smaller pictures where Discord refuses their size. `None`: there is nothing to say."""
@@ -102,33 +102,33 @@ class Showing:
     def _ways(self, answer: Answer) -> Iterator[Awaitable[Posted]]:
         """Edits first: they may be repeated. A new message only where the job's own is out of reach."""
         job, place = answer.job, answer.job.place
-        if place.token_lives(self._clock()):
-            yield self._post.edit_by_token(answer)
+        if place.token_lives(self.clock()):
+            yield self.post.edit_by_token(answer)
         if place.message_id is not None and not place.private:
-            yield self._post.edit_message(answer)
+            yield self.post.edit_message(answer)
         if not place.private and not _only_directly(answer):
-            yield self._send_once(job, lambda: self._post.send_to_channel(answer), direct=False)
-        yield self._send_once(job, lambda: self._post.send_to_member(answer), direct=True)
+            yield self._send_once(job, lambda: self.post.send_to_channel(answer), direct=False)
+        yield self._send_once(job, lambda: self.post.send_to_member(answer), direct=True)
 
     async def _send_once(self, job: Job, send: Callable[[], Awaitable[Posted]], *, direct: bool) -> Posted:
         """Write down that a message is about to be sent; where that was written before, look for it first."""
         if job.posting_since is not None:
-            found = await self._post.find(job, since=job.posting_since, direct=direct)
+            found = await self.post.find(job, since=job.posting_since, direct=direct)
             if found is not None:
                 return replace(found, direct=direct)
-        await self._store.write(outbox.posting, job.id, job.posting_since or self._clock())
+        await self.store.write(outbox.posting, job.id, job.posting_since or self.clock())
         try:
             return replace(await send(), direct=direct)
         except (RouteClosed, TooLarge):
             if job.posting_since is None:
-                await self._store.write(outbox.posting, job.id, None)  # refused: certainly not sent
+                await self.store.write(outbox.posting, job.id, None)  # refused: certainly not sent
             raise
 
     async def _fitted(self, answer: Answer, limit_bytes: int) -> Answer:
         """The same answer with every picture under the upload limit, and a note for each that was changed."""
         fitted, notes = [], list(answer.notes)
         for picture in answer.pictures:
-            fit, changed = await self._results.fitted(picture, limit_bytes)
+            fit, changed = await self.results.fitted(picture, limit_bytes)
             fitted.append(fit)
             if changed is not None:
                 notes.append(_("Picture {number} was {changed}.").format(number=picture.n + 1, changed=changed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -29,34 +30,20 @@ log = structlog.get_logger(__name__)
 _ANSWER_MS = 120_000  # a first answer that takes longer never comes
 
 
+@dataclass(frozen=True, kw_only=True)
 class Studio:
     """Takes orders and keeps them. Every method is one transaction at most; every refusal happens before it."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        desks: Mapping[str, Desk],
-        models: Models,
-        intake: Intake,
-        till: Till,
-        limits: Limits,
-        bells: Bells,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._desks = desks
-        self._models = models
-        self._intake = intake
-        self._till = till
-        self._limits = limits
-        self._bells = bells
-        self._clock = clock
-        self._unanswered: dict[str, int] = {}  # jobs whose first answer is on its way, and since when (Unix ms)
-
-    @property
-    def models(self) -> Models:
-        return self._models
+    store: Store
+    desks: Mapping[str, Desk]
+    models: Models
+    intake: Intake
+    till: Till
+    limits: Limits
+    bells: Bells
+    clock: Clock
+    # Jobs whose first answer is on its way, and since when (Unix ms).
+    _unanswered: dict[str, int] = field(init=False, repr=False, default_factory=dict)
 
     # --- orders --------------------------------------------------------------------------------------------------
 
@@ -65,31 +52,31 @@ class Studio:
 
         Call `answered` once the member was told, whatever came of telling.
         """
-        return await self._take_in(await self._intake.draft(order))
+        return await self._take_in(await self.intake.draft(order))
 
     async def again(self, job_id: str, place: Place, *, asker: Asker, spot: Spot, reaction: str | None = None) -> Receipt:
         """The same request once more, on the caller's quota and with fresh seeds."""
         old = await self.job(job_id)
-        refs = await self._store.read(jobs.references_of, job_id)
-        return await self._take_in(await self._intake.draft_again(old, refs, place, asker=asker, spot=spot, reaction=reaction))
+        refs = await self.store.read(jobs.references_of, job_id)
+        return await self._take_in(await self.intake.draft_again(old, refs, place, asker=asker, spot=spot, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
-        return await self._intake.take_reference(attachment)
+        return await self.intake.take_reference(attachment)
 
     async def answered(self, job_id: str, message_id: int | None) -> None:
         """The member was told in this message (`None`: it could not be told). Delivery may use the message from now on."""
         try:
             if message_id is not None:
-                await self._store.write(jobs.answered, job_id, message_id)
+                await self.store.write(jobs.answered, job_id, message_id)
         finally:
             self._unanswered.pop(job_id, None)
-            self._bells.deliver.ring()
+            self.bells.deliver.ring()
 
     def being_answered(self, job_id: str) -> bool:
         """Whether the first answer is on its way: nothing may be edited before it has arrived."""
         since = self._unanswered.get(job_id)
-        return since is not None and self._clock() - since < _ANSWER_MS
+        return since is not None and self.clock() - since < _ANSWER_MS
 
     # --- cancelling and settling ---------------------------------------------------------------------------------
 
@@ -100,83 +87,83 @@ class Studio:
             raise NotAllowed(_("Only the person who asked for it, or a moderator, can cancel this."))
         if job.state is not JobState.OPEN:
             raise NotFound(_("This is finished already; there is nothing to cancel."))
-        cancelled = await self._store.write(jobs.request_cancel, job_id, self._clock())
-        self._bells.watch.ring()
-        self._bells.dispatch.ring()
-        self._bells.deliver.ring()
+        cancelled = await self.store.write(jobs.request_cancel, job_id, self.clock())
+        self.bells.watch.ring()
+        self.bells.dispatch.ring()
+        self.bells.deliver.ring()
         return cancelled or job
 
     async def settle(self, generation: Generation, outcome: Outcome) -> None:
         """Write how it ended, once; ring for delivery. The store finishes a write it has begun, whatever becomes of this task."""
-        if await self._store.write(jobs.settle, generation.job_id, generation.n, outcome, self._clock()):
+        if await self.store.write(jobs.settle, generation.job_id, generation.n, outcome, self.clock()):
             log.info("settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
-            self._bells.deliver.ring()
-            self._bells.dispatch.ring()
+            self.bells.deliver.ring()
+            self.bells.dispatch.ring()
 
     async def taken_away(self, job_id: str) -> None:
         """The result's message was deleted by somebody who may; others that show it as well go by errands."""
-        await self._store.write(history.take_away, job_id, self._clock(), one_is_gone=True)
+        await self.store.write(history.take_away, job_id, self.clock(), one_is_gone=True)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 
     async def job(self, job_id: str) -> Job:
         """Raise `NotFound` where it is not, or no longer, kept."""
-        job = await self._store.read(jobs.get, job_id)
+        job = await self.store.read(jobs.get, job_id)
         if job is None:
             raise NotFound(_("That picture is not known here any more."))
         return job
 
     async def open_jobs(self, user_id: int) -> list[Job]:
         """A member's unfinished jobs, newest first."""
-        return await self._store.read(jobs.of_member, user_id, state=JobState.OPEN)
+        return await self.store.read(jobs.of_member, user_id, state=JobState.OPEN)
 
     async def statement(self, user_id: int) -> ledger.Statement:
         """A member's own account, which pays wherever no server's rules say otherwise; see `Till.statement` for what pays there."""
-        return await self._till.statement(Asker(user_id=user_id), None)
+        return await self.till.statement(Asker(user_id=user_id), None)
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""
-        ahead = await self._store.read(jobs.position, job)
-        usual_ms = await self._store.read(jobs.usual_ms, job.model)
-        model = self._models.catalog.get(job.model)
+        ahead = await self.store.read(jobs.position, job)
+        usual_ms = await self.store.read(jobs.usual_ms, job.model)
+        model = self.models.catalog.get(job.model)
         host_id = await self._host_of(job)
         return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
 
     async def _host_of(self, job: Job) -> int | None:
         """Who sponsors this job."""
         sponsorship_id = sponsorship_of(job.generations[0].account)
-        found = await self._store.read(sponsorships.by_id, sponsorship_id) if sponsorship_id else None
+        found = await self.store.read(sponsorships.by_id, sponsorship_id) if sponsorship_id else None
         return found.host_id if found else None
 
     def _away(self, job: Job) -> Away | None:
         """The provider that what still waits is kept by."""
-        kept = [self._desks[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self._desks]
+        kept = [self.desks[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.desks]
         return next((Away(title=desk.title, since=desk.away_since) for desk in kept if desk.away_since is not None), None)
 
     @property
     def bucket(self) -> Bucket:
-        return self._limits.bucket
+        return self.limits.bucket
 
     @property
     def default_model(self) -> str:
-        return self._limits.default_model
+        return self.limits.default_model
 
     # --- between two steps of a member ---------------------------------------------------------------------------
 
     async def keep(self, name: str, value: Any) -> None:
         """Remember something small (JSON) across a restart, for a day."""
-        await self._store.write(keepsakes.put, name, value, self._clock())
+        await self.store.write(keepsakes.put, name, value, self.clock())
 
     async def kept(self, name: str) -> Any | None:
         """What was remembered, or None."""
-        return await self._store.read(keepsakes.get, name)
+        return await self.store.read(keepsakes.get, name)
 
     async def _take_in(self, draft: Draft) -> Receipt:
         job = draft.job
-        self._unanswered[job.id] = self._clock()
+        self._unanswered[job.id] = self.clock()
         terms = vars(draft.terms)
         try:
-            job = await self._store.write(jobs.add, job, draft.references, **terms, empties_tray=draft.empties_tray, now=job.created_at)
+            job = await self.store.write(jobs.add, job, draft.references, **terms, empties_tray=draft.empties_tray, now=job.created_at)
             log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
             return await self.waiting_for(job)
         except BaseException:
@@ -184,4 +171,4 @@ class Studio:
             self._unanswered.pop(job.id, None)
             raise
         finally:
-            self._bells.dispatch.ring()
+            self.bells.dispatch.ring()

@@ -31,16 +31,15 @@ class Terms:
     max_waiting: int  # pictures of this member in the queue, with these
 
 
+@dataclass(frozen=True, kw_only=True)
 class Till:
     """Reads a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
 
-    def __init__(self, *, store: Store, servers: Servers, limits: Limits, credit_usd: float, clock: Clock) -> None:
-        """`limits` are the operator's; `credit_usd` is what a credit is worth in US dollars."""
-        self._store = store
-        self._servers = servers
-        self._limits = limits
-        self._credit_usd = credit_usd
-        self._clock = clock
+    store: Store
+    servers: Servers
+    limits: Limits  # the operator's
+    credit_usd: float  # what a credit is worth in US dollars
+    clock: Clock
 
     # --- prices ------------------------------------------------------------------------------------------------------
 
@@ -75,7 +74,7 @@ class Till:
             budget=self._counted(spot.guild_id, policy),
             free=_slow_lane(spot.guild_id, policy),
         )
-        return Terms(payment=payment, max_waiting=self._limits.max_waiting if allowance.waiting is None else allowance.waiting)
+        return Terms(payment=payment, max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting)
 
     async def purse(self, asker: Asker, guild_id: int | None) -> Purse:
         """What this member pays from here: their own, or the server's pool."""
@@ -99,17 +98,17 @@ class Till:
         """Any purse now. Raises ValueError for one of which nobody knows what fills it."""
         if purse.fills is None:
             raise ValueError(f"nobody knows what fills {purse.account}")
-        return await self._store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=self._clock(), lines=lines)
+        return await self.store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=self.clock(), lines=lines)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
     async def _policy(self, guild_id: int | None) -> Policy:
-        return (await self._servers.settings(guild_id)).policy
+        return (await self.servers.settings(guild_id)).policy
 
     def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> Purse:
         """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""
         if guild_id is None or allowance.bucket is None:
-            return Purse(account=user_account(user_id), fills=self._limits.bucket)
+            return Purse(account=user_account(user_id), fills=self.limits.bucket)
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
         return Purse(account=account, fills=allowance.bucket)
 
@@ -117,12 +116,12 @@ class Till:
         """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
         if guild_id is None:
             return None
-        return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self._clock())
+        return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())
 
     def _budget(self, guild_id: int | None, policy: Policy) -> Budget | None:
         if guild_id is None or policy.usd_per_month is None:
             return None
-        return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self._credit_usd), self._clock())
+        return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self.credit_usd), self.clock())
 
 
 def _pool(guild_id: int | None, policy: Policy) -> Purse | None:
