@@ -39,9 +39,7 @@ class Servers:
     store: Store
     clock: Clock
     _known: dict[int, ServerSettings] = field(init=False, repr=False, default_factory=dict)  # by guild; as many as the bot is in
-    _changing: asyncio.Lock = field(
-        init=False, repr=False, default_factory=asyncio.Lock
-    )  # what is remembered keeps the writes' order
+    _changing: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)  # what is remembered keeps the writes' order
 
     async def settings(self, guild_id: int | None) -> ServerSettings:
         """What the server's managers chose; the defaults where they never did, and in direct messages (`None`)."""

@@ -6,18 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection
 
 from bot.errors import StartError
-from bot.jobs.job import Lane
-from bot.store import books, jobs
 from bot.store.engine import Migration, migrate, open_store
-from bot.store.migrate import _config, head
+from bot.store.migrate import head
 from bot.store.tables import metadata
-from tests.jobs.make import FAILED
 
 
 def differences(conn: Connection) -> list[Any]:
@@ -73,53 +69,3 @@ async def test_of_two_first_starts_at_once_one_is_refused(no_schema_url: str) ->
     outcomes = sorted(await asyncio.gather(start(), start()))
     assert outcomes[0].startswith("Another Easel is using the database")
     assert outcomes[1] == "opened"
-
-
-# --- from one schema to the next -------------------------------------------------------------------------------------
-
-_JOB = {
-    "id": "job", "kind": "generate", "model": "klein", "prompt": "a fox", "params": "{}", "state": "open", "spoiler": False,
-    "created_at": 1, "user_id": 7, "channel_id": 5, "token_expires_at": 0, "upload_limit_bytes": 1, "private": False,
-    "attempts": 0, "not_before": 0,
-}  # fmt: skip
-_PICTURE = {
-    "job_id": "job", "model": "klein", "prompt": "a fox", "params": "{}", "price": 3, "user_id": 7, "created_at": 1, "provider": "oxen",
-    "api_model": "klein", "uncertain": 0, "lookups": 0, "not_before": 0, "cancel_requested": False,
-}  # fmt: skip
-_LINES = [(-3, 3, 0, "hold", 0), (0, -3, 3, "settle", 0), (3, 0, -3, "refund", 0), (-3, 3, 0, "hold", 1)]
-
-
-def before_money(conn: Connection) -> Migration:
-    """A database as 0003 left it: one picture made, paid and refunded, another on its way."""
-    config = _config()
-    config.attributes["connection"] = conn
-    command.upgrade(config, "0003")
-    old = MetaData()
-    old.reflect(conn)
-    conn.execute(old.tables["jobs"].insert(), [_JOB])
-    states = ({"n": 0, "state": "succeeded", "error": "It is no picture."}, {"n": 1, "state": "waiting", "error": None})
-    conn.execute(old.tables["generations"].insert(), [{**_PICTURE, **state} for state in states])
-    conn.execute(old.tables["accounts"].insert(), [{"name": "user:7", "available": 7, "held": 3, "spent": 0, "as_of": 9}])
-    opened = {"account": "user:7", "at": 1, "entry": "open", "available": 10, "held": 0, "spent": 0, "job_id": None, "n": None}
-    booked = [{**opened, "at": at, "available": a, "held": h, "spent": s, "entry": e, "job_id": "job", "n": n} for at, (a, h, s, e, n) in
-              enumerate(_LINES, start=2)]  # fmt: skip
-    conn.execute(old.tables["ledger"].insert(), [opened, *booked])
-    return Migration(before=None, after="0003")
-
-
-async def test_everyone_paid_from_their_own_account_before_there_were_others(no_schema_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as past:
-        past.setattr("bot.store.migrate.upgrade", before_money)
-        async with open_store(no_schema_url):
-            pass
-    async with open_store(no_schema_url) as store:
-        assert store.migration == Migration(before="0003", after=head())
-        job = await store.read(jobs.get, "job")
-        assert job is not None
-        assert [(g.account, g.budget, g.lane, g.refunded_at) for g in job.generations] == [
-            ("user:7", None, Lane.PAID, 4), ("user:7", None, Lane.PAID, None),
-        ]  # fmt: skip
-        assert (await store.read(books.prove)).wrong == ()
-        assert await store.write(jobs.settle, "job", 1, FAILED, 10)
-        assert await store.read(differences) == []
-        assert (await store.read(books.prove)).wrong == ()
