@@ -13,7 +13,7 @@ from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import look, reply, suggest
 from cogs.panels import everywhere
-from cogs.reply import Interaction, asker_of, client_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, studio_of
 
 
 class Account(commands.Cog):
@@ -22,9 +22,9 @@ class Account(commands.Cog):
     @app_commands.command(description="Your credits: left, held, spent, when they flow back, and what models cost")
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
-        client, asker = client_of(interaction), asker_of(interaction)
-        standing = await client.money.standing(asker, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
-        models = await client.till.offers(client.studio.models.offered, asker, interaction.guild_id)
+        client, actor = client_of(interaction), actor_of(interaction)
+        standing = await client.money.standing(actor, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
+        models = await client.till.offers(client.studio.models.offered, actor, interaction.guild_id)
         await reply.show(interaction, look.money.standing(standing, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
@@ -40,7 +40,7 @@ class Account(commands.Cog):
     @everywhere
     async def models(self, interaction: Interaction) -> None:
         client, studio = client_of(interaction), studio_of(interaction)
-        models = await client.till.offers(studio.models.catalog.models, asker_of(interaction), interaction.guild_id)
+        models = await client.till.offers(studio.models.catalog.models, actor_of(interaction), interaction.guild_id)
         await reply.show(interaction, look.account.model_list(models, studio.default_model))
 
 

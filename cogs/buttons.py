@@ -11,7 +11,7 @@ from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import lineage, look, modals, reply, report
-from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
 _UNKNOWN_MESSAGE = 10008  # it is gone already
 
@@ -25,7 +25,7 @@ async def _again(interaction: Interaction, job_id: str) -> None:
     chosen = await members_of(interaction).preferences(interaction.user.id)
     private = _message_of(interaction).flags.ephemeral or chosen.private
     place, spot = reply.place_of(interaction, private=private), reply.spot_of(interaction)
-    again = studio_of(interaction).again(job_id, place, asker=asker_of(interaction), spot=spot)
+    again = studio_of(interaction).again(job_id, place, actor=actor_of(interaction), spot=spot)
     await reply.order(interaction, again, private=private)
 
 

@@ -16,7 +16,7 @@ from bot.store.cases import Decision
 from cogs import casework, panels, reply
 from cogs.casework import APPEAL_ID, CASE_ID, JUDGE_ID
 from cogs.posting import Sheet
-from cogs.reply import Interaction, asker_of, client_of
+from cogs.reply import Interaction, actor_of, client_of
 
 _FORM_ID = re.compile(r"v1:appeal-form:(?P<case>[0-9]{1,20})")
 _LIFE_S = 3600  # discord.py's own bookkeeping of open modals; ours needs none
@@ -40,7 +40,7 @@ async def _decide(interaction: Interaction, about: re.Match[str]) -> None:
     """Decide a case; its message shows at once what became of it."""
     await interaction.response.defer()
     client, guild_id = client_of(interaction), _server_of(interaction)
-    decided = await client.cases.decide(guild_id, int(about["case"]), Decision(about["decision"]), by=asker_of(interaction))
+    decided = await client.cases.decide(guild_id, int(about["case"]), Decision(about["decision"]), by=actor_of(interaction))
     await _redraw(interaction, await casework.case_sheet(client, decided))
 
 
@@ -48,7 +48,7 @@ async def _judge(interaction: Interaction, about: re.Match[str]) -> None:
     """Open and decide a case from the log."""
     await interaction.response.defer()
     client, guild_id = client_of(interaction), _server_of(interaction)
-    await client.cases.judge(guild_id, about["job"], Decision(about["decision"]), by=asker_of(interaction))
+    await client.cases.judge(guild_id, about["job"], Decision(about["decision"]), by=actor_of(interaction))
     await _redraw(interaction, await casework.log_sheet(client, await client.studio.job(about["job"]), guild_id))
 
 

@@ -16,7 +16,7 @@ from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.preferences import STYLE_NAME_MAX
 from cogs import look, reply, suggest
 from cogs.panels import everywhere
-from cogs.reply import Interaction, asker_of, members_of, studio_of
+from cogs.reply import Interaction, actor_of, members_of, studio_of
 
 Text = app_commands.Range[str, 1, 100]
 Prompt = app_commands.Range[str, 1, PROMPT_MAX]
@@ -140,7 +140,7 @@ async def _order(interaction: Interaction, kind: Kind) -> Order:
         attachments=[reply.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None],
         from_tray=kind is Kind.EDIT,
         spoiler=chosen.spoiler if spoiler is None else spoiler,
-        asker=asker_of(interaction),
+        actor=actor_of(interaction),
         spot=reply.spot_of(interaction),
         place=reply.place_of(interaction, private=chosen.private if private is None else private),
     )

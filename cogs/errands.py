@@ -15,7 +15,7 @@ from bot.store.errands import Errand, ErrandKind
 from cogs import look
 from cogs.caseposts import CasePosts
 from cogs.posting import Poster, Sheet
-from cogs.sending import NO_ANSWER, Channel, explained
+from cogs.sending import NO_ANSWER, Messageable, explained
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -79,7 +79,7 @@ class DiscordErrands:
         if channel.id != job.place.channel_id:
             await self._say_once(errand, channel, look.jobs.telling(job))
 
-    async def _say_once(self, errand: Errand, channel: Channel, content: str, *, reply_to: int | None = None) -> None:
+    async def _say_once(self, errand: Errand, channel: Messageable, content: str, *, reply_to: int | None = None) -> None:
         """Post it, unless an earlier try did."""
         sheet = Sheet(content=content, calls=(errand.user_id,) if errand.user_id else ())
         tried = bool(errand.attempts)

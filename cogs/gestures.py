@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.gestures import CAME, WAITS, Gesture
 from bot.i18n import _
@@ -38,7 +38,7 @@ class Reacted:
 
     @property
     def user_id(self) -> int:
-        return self.request.asker.user_id
+        return self.request.actor.user_id
 
     @property
     def here(self) -> discord.PartialMessage:
@@ -60,7 +60,7 @@ class Reacted:
 
     def check_is_theirs(self) -> None:
         """For the requester, and for those who may manage messages. Raise `NotAllowed`."""
-        if self.user_id != self.known_job().place.user_id and not self.request.asker.may_manage_messages:
+        if self.user_id != self.known_job().place.user_id and not self.request.actor.may_manage_messages:
             raise NotAllowed(_("Only the person who asked for this picture, or somebody who may manage messages, can do that."))
 
 
@@ -74,7 +74,7 @@ async def act(reacted: Reacted) -> str | None:
 
 async def _describe(reacted: Reacted) -> None:
     reacted.first_picture()
-    await reacted.client.members.check_consent(reacted.request.asker, [reacted.found.owner_id])
+    await reacted.client.members.check_consent(reacted.request.actor, [reacted.found.owner_id])
     try:
         await acknowledge.ask_to_describe(reacted.client, reacted.request.given, reacted.here)
     except discord.Forbidden:
@@ -123,7 +123,7 @@ async def _away(reacted: Reacted) -> None:
     job, studio = reacted.known_job(), reacted.client.studio
     its_own = job.place.message_id == reacted.message.id
     if its_own and job.state is JobState.OPEN:
-        await studio.cancel(job.id, user_id=reacted.user_id, moderator=reacted.request.asker.may_manage_messages)
+        await studio.cancel(job.id, user_id=reacted.user_id, moderator=reacted.request.actor.may_manage_messages)
         return
     if its_own and job.state is JobState.DELIVERABLE and reacted.found.job is None:  # the message still says that it waits
         raise NotFound(_("This picture is just arriving. React once more when it is there."))
@@ -160,7 +160,7 @@ async def _report(reacted: Reacted) -> str:
         job_id=found.job.id if found.job else None,
         author_id=found.owner_id,
     )
-    flagged = await reacted.client.cases.flag(report, by=reacted.request.asker)
+    flagged = await reacted.client.cases.flag(report, by=reacted.request.actor)
     if flagged.is_new and flagged.why_not is not None:
         await acknowledge.whisper(reacted.client, given.user_id, flagged.why_not, about=reacted.here)
     return CAME
@@ -187,8 +187,8 @@ async def _gift(reacted: Reacted) -> str | None:
         maker = await guild.fetch_member(job.place.user_id)
     except discord.NotFound:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
-    receiver = Asker(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
-    money, giver = reacted.client.money, reacted.request.asker
+    receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
+    money, giver = reacted.client.money, reacted.request.actor
     given = await money.gift_by_reaction(giver, receiver, guild_id=guild_id, message_id=reacted.message.id)
     return None if given is None else CAME
 

@@ -16,7 +16,7 @@ from bot.jobs.order import Attachment
 from bot.store.tray import PutBy
 from cogs import lineage, look, modals, reply, report, sources
 from cogs.panels import everywhere
-from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
 
 @app_commands.context_menu(name="Edit with Easel")
@@ -45,7 +45,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     found = await sources.find(client_of(interaction), message)
     if not found.pictures:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
-    await members_of(interaction).check_consent(asker_of(interaction), [found.owner_id])
+    await members_of(interaction).check_consent(actor_of(interaction), [found.owner_id])
     await interaction.response.defer(thinking=True, ephemeral=True)
     there = await _put_by(interaction, found.pictures)
     await interaction.edit_original_response(content=_put_by_sentence(there))

@@ -22,7 +22,7 @@ from bot.jobs.job import Job, Kind
 from bot.jobs.order import PROMPT_MAX, Attachment, Order, Receipt
 from bot.quota import in_credits
 from cogs import look, reply, sources
-from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
 _ID = re.compile(r"v1:form:(?P<form>[0-9]{1,20})")
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
@@ -70,10 +70,10 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 
 async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, note: Any = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, members, asker = studio_of(interaction), members_of(interaction), asker_of(interaction)
-    await members.check_consent(asker, [found.owner_id])
+    studio, members, actor = studio_of(interaction), members_of(interaction), actor_of(interaction)
+    await members.check_consent(actor, [found.owner_id])
     till = client_of(interaction).till
-    offered = await till.offers(studio.models.offered, asker, interaction.guild_id)
+    offered = await till.offers(studio.models.offered, actor, interaction.guild_id)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
@@ -89,7 +89,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
         note=note,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await till.statement(asker, interaction.guild_id)).available
+    left = (await till.statement(actor, interaction.guild_id)).available
     await interaction.response.send_modal(_modal(f"v1:form:{interaction.id}", len(found.pictures), able, preset, left=left))
 
 
@@ -191,7 +191,7 @@ async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str,
             attachments=[picked, *(fields.get("references") or ())],
             spoiler=form.spoiler,
             place=reply.place_of(interaction, private=form.private),
-            asker=asker_of(interaction),
+            actor=actor_of(interaction),
             spot=reply.spot_of(interaction),
         )
     )

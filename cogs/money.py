@@ -10,7 +10,7 @@ from bot import quota
 from bot.errors import NotAllowed
 from bot.i18n import _
 from cogs import look, reply
-from cogs.reply import Interaction, as_asker, asker_of, client_of
+from cogs.reply import Interaction, actor_of, as_actor, client_of
 
 _LEADERBOARD_DAYS = 30
 
@@ -31,7 +31,7 @@ class Money(commands.Cog):
         if member.bot:
             raise NotAllowed(_("Bots have no use for credits."))
         amount, key = quota.microcredits(credits), f"gift:{interaction.id}"
-        giver, receiver = asker_of(interaction), as_asker(member)
+        giver, receiver = actor_of(interaction), as_actor(member)
         await client_of(interaction).money.gift(giver, receiver, guild_id=interaction.guild_id, amount=amount, key=key)
         called = discord.AllowedMentions(everyone=False, roles=False, users=[member])
         await interaction.response.send_message(look.money.gift(giver.user_id, member.id, amount), allowed_mentions=called)

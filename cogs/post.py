@@ -15,7 +15,7 @@ from bot.jobs.order import Receipt
 from bot.jobs.showing import Answer, Posted
 from cogs import look
 from cogs.rows import ended_job_of, ended_view, waiting_view
-from cogs.sending import Channel, explained, replying
+from cogs.sending import Messageable, explained, replying
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -88,7 +88,7 @@ class DiscordPost:
             elif place.message_id is not None and not place.private:
                 await self._partial_message(job).edit(**change)
 
-    async def _send(self, channel: Channel, answer: Answer, *, reply_to: int | None = None) -> Posted:
+    async def _send(self, channel: Messageable, answer: Answer, *, reply_to: int | None = None) -> Posted:
         async def send(reply: Mapping[str, Any]) -> discord.Message:
             with self._content(answer, files="files") as content:
                 # For a few minutes the nonce makes Discord answer a repeated post with the first one.

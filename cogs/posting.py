@@ -13,7 +13,7 @@ import discord
 from bot.clock import Clock
 from bot.jobs.results import Picture
 from cogs import look
-from cogs.sending import Channel, replying
+from cogs.sending import Messageable, replying
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -80,7 +80,7 @@ class Poster:
 
     async def once(
         self,
-        channel: Channel,
+        channel: Messageable,
         sheet: Sheet,
         *,
         nonce: str,
@@ -100,7 +100,7 @@ class Poster:
 
         return await replying(channel, reply_to, send)
 
-    async def _stands(self, channel: Channel, is_it: Callable[[discord.Message], bool]) -> discord.Message | None:
+    async def _stands(self, channel: Messageable, is_it: Callable[[discord.Message], bool]) -> discord.Message | None:
         """The one of our latest messages that is it already."""
         since = datetime.fromtimestamp((self._clock() - _TRIED_WITHIN_MS) / 1000, tz=UTC)
         own_id = self._client.user.id if self._client.user else 0

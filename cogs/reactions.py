@@ -10,11 +10,11 @@ import structlog
 from discord.ext import commands
 
 from bot import i18n
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.errors import EaselError, NotAllowed
 from bot.gestures import NONE_CAME, WAITS, Gesture, plain
 from bot.i18n import _
-from bot.jobs.job import Place
+from bot.jobs.job import ReplyTarget
 from bot.jobs.reactions import Meaning, Request
 from bot.log import fault_id
 from bot.store.reactions import Claim, Given
@@ -86,7 +86,7 @@ class Reactions(commands.Cog):
         if claim is not Claim.NEW:
             return
         spot = await spots.look_up(self._client, guild_id=event.guild_id, channel_id=event.channel_id)
-        request = Request(given=given, asker=_asker(event), place=self._place(event, locale), spot=spot)
+        request = Request(given=given, actor=_actor(event), place=self._place(event, locale), spot=spot)
         failed = await self._try(here, request, meaning)
         if failed is not None:
             await acknowledge.mark(self._client, here, NONE_CAME, instead_of=[WAITS])
@@ -162,9 +162,9 @@ class Reactions(commands.Cog):
         channel = self._client.get_partial_messageable(event.channel_id, guild_id=event.guild_id)
         return channel.get_partial_message(event.message_id)
 
-    def _place(self, event: discord.RawReactionActionEvent, locale: str | None) -> Place:
+    def _place(self, event: discord.RawReactionActionEvent, locale: str | None) -> ReplyTarget:
         guild = self._client.get_guild(event.guild_id) if event.guild_id else None
-        return Place(
+        return ReplyTarget(
             user_id=event.user_id,
             channel_id=event.channel_id,
             guild_id=event.guild_id,
@@ -178,17 +178,17 @@ def _given(event: discord.RawReactionActionEvent) -> Given:
     return Given(message_id=event.message_id, user_id=event.user_id, emoji=plain(str(event.emoji)))
 
 
-def _asker(event: discord.RawReactionActionEvent) -> Asker:
+def _actor(event: discord.RawReactionActionEvent) -> Actor:
     """Who reacts, with what Discord says of them in this server."""
     member = event.member
     if member is None:
-        return Asker(user_id=event.user_id)
+        return Actor(user_id=event.user_id)
     channel = member.guild.get_channel_or_thread(event.channel_id)
     try:
         permissions = channel.permissions_for(member) if channel else member.guild_permissions
     except discord.ClientException:  # a thread whose channel is not known
         permissions = member.guild_permissions
-    return Asker(
+    return Actor(
         user_id=member.id,
         role_ids=frozenset(role.id for role in member.roles),
         joined_at=int(member.joined_at.timestamp() * 1000) if member.joined_at else None,

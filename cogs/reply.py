@@ -13,16 +13,16 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot.asker import Asker
 from bot.clock import system
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import EaselError
 from bot.i18n import _
-from bot.jobs.job import TOKEN_LIFE_MS, Place
+from bot.jobs.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.jobs.members import Members
 from bot.jobs.order import Attachment, Receipt
 from bot.jobs.studio import Studio
 from bot.log import fault_id
-from bot.moderation.gate import Spot
 from cogs import look
 from cogs.rows import waiting_view
 from cogs.spots import spot_in
@@ -57,30 +57,30 @@ def members_of(interaction: Interaction) -> Members:
     return client_of(interaction).members
 
 
-def asker_of(interaction: Interaction) -> Asker:
+def actor_of(interaction: Interaction) -> Actor:
     """Who asks, with what Discord says of them here."""
     may = interaction.permissions
-    return replace(as_asker(interaction.user), may_manage_messages=may.manage_messages, may_manage_server=may.manage_guild)
+    return replace(as_actor(interaction.user), may_manage_messages=may.manage_messages, may_manage_server=may.manage_guild)
 
 
-def as_asker(user: discord.User | discord.Member) -> Asker:
+def as_actor(user: discord.User | discord.Member) -> Actor:
     """Somebody with their roles; nothing is known of what they may do."""
     member = user if isinstance(user, discord.Member) else None
-    return Asker(
+    return Actor(
         user_id=user.id,
         role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
         joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
     )
 
 
-def spot_of(interaction: Interaction) -> Spot:
+def spot_of(interaction: Interaction) -> Channel:
     """Where it was asked for, as the rules of its server see it. Discord sends the channel along, also where the bot is no member."""
     return spot_in(interaction.channel, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
 
 
-def place_of(interaction: Interaction, *, private: bool) -> Place:
+def place_of(interaction: Interaction, *, private: bool) -> ReplyTarget:
     """Where the answer to this interaction belongs."""
-    return Place(
+    return ReplyTarget(
         user_id=interaction.user.id,
         channel_id=interaction.channel_id or 0,
         guild_id=interaction.guild_id,

@@ -64,7 +64,7 @@ async def _send(interaction: Interaction, about: re.Match[str], fields: Mapping[
         user_id=interaction.user.id,
         reason=str(fields.get("reason") or ""),
     )
-    flagged = await client_of(interaction).cases.flag(report, by=reply.asker_of(interaction))
+    flagged = await client_of(interaction).cases.flag(report, by=reply.actor_of(interaction))
     await reply.say(interaction, f"🚩 {_answer(flagged)}")
 
 

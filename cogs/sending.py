@@ -11,7 +11,7 @@ import discord
 
 from bot.errors import RouteClosed, TooLarge, TryLater
 
-Channel = discord.PartialMessageable | discord.DMChannel
+Messageable = discord.PartialMessageable | discord.DMChannel
 Send = Callable[[Mapping[str, Any]], Awaitable[discord.Message]]  # takes what makes it a reply
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)  # nothing is known of what was sent
 
@@ -32,7 +32,7 @@ async def explained() -> AsyncIterator[None]:
         raise TryLater(f"Discord did not answer ({type(error).__name__}).") from error
 
 
-async def replying(channel: Channel, message_id: int | None, send: Send) -> discord.Message:
+async def replying(channel: Messageable, message_id: int | None, send: Send) -> discord.Message:
     """`send` as a reply to this message of the channel, without calling its author; as no reply where it is gone or Discord refuses one."""
     if message_id is None:
         return await send({})

@@ -15,7 +15,7 @@ from bot.jobs.money import HOURS_MAX, Money
 from bot.store.sponsorships import Sponsorship, SponsorshipState
 from cogs import look, panels, reply
 from cogs.panels import button, panel, row, text
-from cogs.reply import Interaction, asker_of, client_of
+from cogs.reply import Interaction, actor_of, client_of
 
 _ID = re.compile(r"v1:sponsor:(?P<deed>look|stop):(?P<id>[0-9a-z]{1,12})")
 
@@ -34,7 +34,7 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         credits: app_commands.Range[float, 0.01, 1_000_000.0] = 10.0,  # noqa: A002  the option's name
     ) -> None:
         begun = await _money(interaction).start_sponsoring(
-            asker_of(interaction),
+            actor_of(interaction),
             guild_id=interaction.guild_id,
             channel_id=interaction.channel_id or 0,
             hours=hours,
@@ -45,7 +45,7 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
     @app_commands.command(description="Stop paying for everyone here; what is left comes back")
     async def stop(self, interaction: Interaction) -> None:
         found = await _money(interaction).sponsor_here(interaction.channel_id or 0)
-        ended, returned = await _money(interaction).stop_sponsoring(asker_of(interaction), found)
+        ended, returned = await _money(interaction).stop_sponsoring(actor_of(interaction), found)
         await reply.say(interaction, look.money.stopped(ended, returned))
 
     @app_commands.command(description="Who pays for everyone here, until when, and how much is left")
@@ -68,7 +68,7 @@ async def _press(interaction: Interaction, deed: str, found: Sponsorship) -> Non
     if deed == "look" or not _is_on(found):
         await panels.redraw(interaction, _public(found))
         return
-    ended, returned = await _money(interaction).stop_sponsoring(asker_of(interaction), found)
+    ended, returned = await _money(interaction).stop_sponsoring(actor_of(interaction), found)
     await panels.redraw(interaction, _public(ended))
     await reply.say(interaction, look.money.stopped(ended, returned))
 

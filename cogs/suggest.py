@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.errors import EaselError
 from bot.images.ideas import Idea
 from cogs import look
-from cogs.reply import Interaction, asker_of, client_of, members_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
 Suggestions = list[app_commands.Choice[str]]
 
@@ -24,7 +24,7 @@ async def model(interaction: Interaction, typed: str) -> Suggestions:
         found = studio_of(interaction).models.catalog.search(typed, most=None)
     except EaselError:
         return []
-    models = await client_of(interaction).till.offers(found, asker_of(interaction), interaction.guild_id)
+    models = await client_of(interaction).till.offers(found, actor_of(interaction), interaction.guild_id)
     return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
 
 

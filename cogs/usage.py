@@ -22,7 +22,7 @@ from bot.images import chart
 from bot.store.usage import By
 from cogs import look, panels, reply
 from cogs.panels import Part, button, panel, row, text
-from cogs.reply import Interaction, asker_of, client_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, studio_of
 
 _ID = re.compile(r"v1:usage:(?P<deed>span|kind|csv):(?P<days>7|30|90):(?P<by>user_id|model|day):(?P<member>[0-9]{1,20}|-)")
 _RANGES = (7, 30, 90)  # days
@@ -77,7 +77,7 @@ class Usage(commands.Cog):
 async def _check_moderator(interaction: Interaction) -> int:
     """The server's id. Raise `NotAllowed` for whoever is no moderator here, whatever Discord showed them."""
     policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
-    if interaction.guild_id is None or not policy.is_moderator(asker_of(interaction)):
+    if interaction.guild_id is None or not policy.is_moderator(actor_of(interaction)):
         raise NotAllowed(_("This is for this server's moderators."))
     return interaction.guild_id
 

@@ -43,7 +43,7 @@ ROOMS = {
     "bot.images": ("images", 2),
     "bot.store": ("store", 2),
     "bot.jobs.job": ("ground", 1),
-    "bot.asker": ("ground", 1),
+    "bot.domain.actor": ("ground", 1),
     "bot.i18n": ("ground", 1),
     "bot.preferences": ("ground", 1),
     "bot.quota": ("ground", 1),

@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotAllowed, NotFound, Refusal
 from bot.i18n import N_, _, ngettext
 from bot.jobs.errands import Errands
@@ -70,7 +70,7 @@ class Cases:
 
     # --- flags -----------------------------------------------------------------------------------------------------
 
-    async def flag(self, report: Report, *, by: Asker) -> Flagged:
+    async def flag(self, report: Report, *, by: Actor) -> Flagged:
         """Keep what a member tells of a picture, as of now, and do what follows from it. Raise `InvalidRequest` outside of servers."""
         if report.guild_id is None:
             raise InvalidRequest(_("Reports go to the moderators of a server that Easel is a member of; here there are none."))
@@ -125,7 +125,7 @@ class Cases:
         """The cases about one member, oldest first."""
         return await self.store.read(cases.of_author, guild_id, user_id)
 
-    async def decide(self, guild_id: int, case_id: int, decision: Decision, *, by: Asker) -> Case:
+    async def decide(self, guild_id: int, case_id: int, decision: Decision, *, by: Actor) -> Case:
         """Decide a case, once. Raise `NotAllowed`, `NotFound`, or `Decided` where somebody else has."""
         policy = await self._check_moderates(guild_id, by)
         case = await self.get(guild_id, case_id)
@@ -134,7 +134,7 @@ class Cases:
             raise InvalidRequest(_("This picture was not made here: it can be kept or deleted, and its author blocked."))
         return self._told(await self.store.write(verdicts.decide, case_id, self._verdict(decision, by, policy)))
 
-    async def judge(self, guild_id: int, job_id: str, decision: Decision, *, by: Asker, reason: str = "") -> Case:
+    async def judge(self, guild_id: int, job_id: str, decision: Decision, *, by: Actor, reason: str = "") -> Case:
         """Open a case about a job and decide it at once; a case that waits is decided by it. Raises as `decide` does."""
         policy = await self._check_moderates(guild_id, by)
         job = await self.studio.job(job_id)
@@ -175,15 +175,15 @@ class Cases:
             raise NotFound(_("No picture of this server is known by that. Give the link to its message, or the job's id from Details."))
         return job
 
-    async def delete(self, guild_id: int, wanted: str, *, by: Asker, reason: str = "") -> Case:
+    async def delete(self, guild_id: int, wanted: str, *, by: Actor, reason: str = "") -> Case:
         """Take a picture away, with a strike; its author is told and may appeal. `wanted` as in `find`; raises as `judge` does."""
         return await self.judge(guild_id, (await self.find(guild_id, wanted)).id, Decision.DELETE, by=by, reason=reason)
 
-    async def spoiler(self, guild_id: int, wanted: str, *, by: Asker, reason: str = "") -> Case:
+    async def spoiler(self, guild_id: int, wanted: str, *, by: Actor, reason: str = "") -> Case:
         """Put a picture behind a spoiler; its author is told and may appeal."""
         return await self.judge(guild_id, (await self.find(guild_id, wanted)).id, Decision.SPOILER, by=by, reason=reason)
 
-    async def refund(self, guild_id: int, wanted: str, *, by: Asker) -> int:
+    async def refund(self, guild_id: int, wanted: str, *, by: Actor) -> int:
         """Give back what a picture cost, and leave it where it is; how many microcredits, 0 where that was done before."""
         await self._check_moderates(guild_id, by)
         job = await self.find(guild_id, wanted)
@@ -192,7 +192,7 @@ class Cases:
         self.errands.ring()
         return back or 0
 
-    async def purge(self, guild_id: int, user_id: int, *, by: Asker) -> int:
+    async def purge(self, guild_id: int, user_id: int, *, by: Actor) -> int:
         """Take away all of a member's pictures on this server and cancel what is being made; how many were taken away."""
         await self._check_moderates(guild_id, by)
         gone = 0
@@ -211,7 +211,7 @@ class Cases:
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 
-    async def block(self, guild_id: int, user_id: int, *, until: int | None, reason: str, by: Asker) -> BlockRow:
+    async def block(self, guild_id: int, user_id: int, *, until: int | None, reason: str, by: Actor) -> BlockRow:
         """Nobody makes pictures here until then (Unix ms; None: until it is lifted). The member is told by direct message."""
         await self._check_moderates(guild_id, by)
         if user_id == by.user_id:
@@ -221,7 +221,7 @@ class Cases:
         self.errands.ring()
         return row
 
-    async def unblock(self, guild_id: int, user_id: int, *, by: Asker) -> None:
+    async def unblock(self, guild_id: int, user_id: int, *, by: Actor) -> None:
         """Lift the block that holds. Raise `NotFound` where none does."""
         await self._check_moderates(guild_id, by)
         if not await self.store.write(conduct.unblock, guild_id, user_id, by_id=by.user_id, now=self.clock()):
@@ -236,13 +236,13 @@ class Cases:
     async def _policy(self, guild_id: int) -> Policy:
         return (await self.servers.settings(guild_id)).policy
 
-    async def _check_moderates(self, guild_id: int, by: Asker) -> Policy:
+    async def _check_moderates(self, guild_id: int, by: Actor) -> Policy:
         policy = await self._policy(guild_id)
         if not policy.is_moderator(by):
             raise NotAllowed(_("This is for the moderators of this server."))
         return policy
 
-    def _verdict(self, decision: Decision, by: Asker, policy: Policy) -> Verdict:
+    def _verdict(self, decision: Decision, by: Actor, policy: Policy) -> Verdict:
         return Verdict(decision=decision, by_id=by.user_id, strikes=policy.strikes, now=self.clock())
 
     def _told(self, judged: Judged | None) -> Case:
@@ -263,7 +263,7 @@ def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, 
     return row
 
 
-def _check_is_not_own(author_id: int, decision: Decision, by: Asker) -> None:
+def _check_is_not_own(author_id: int, decision: Decision, by: Actor) -> None:
     """Nobody acquits themselves, except where they own the place: there may be no other moderator."""
     if author_id == by.user_id and decision in (Decision.KEEP, Decision.REFUND) and not by.may_manage_server:
         raise NotAllowed(_("This is about your own picture; another moderator decides."))

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.i18n import _
 from bot.jobs.servers import Servers
 from bot.moderation import gate
-from bot.moderation.gate import Block, Pass, PromptBlocked, Question, Spot, Wish
+from bot.moderation.gate import Block, Pass, PromptBlocked, Question, Wish
 from bot.moderation.policy import Policy
 from bot.moderation.prompts import Judge, compile_rules
 from bot.moderation.rules import PromptRules
@@ -44,13 +45,13 @@ class Gate:
     # Compiled once for each change of a server's rules.
     _judges: dict[int | None, tuple[PromptRules, Judge]] = field(init=False, repr=False, default_factory=dict)
 
-    async def admit(self, asker: Asker, spot: Spot, wish: Wish) -> Admitted:
+    async def admit(self, actor: Actor, spot: Channel, wish: Wish) -> Admitted:
         """Raise a `Refusal` with the sentence of the first rule that says no; a blocked prompt leaves a strike."""
         now = self.clock()
         policy = (await self.servers.settings(spot.guild_id)).policy
-        block = await self.store.read(conduct.blocked, spot.guild_id, asker.user_id, now)
+        block = await self.store.read(conduct.blocked, spot.guild_id, actor.user_id, now)
         question = Question(
-            asker=asker,
+            actor=actor,
             spot=spot,
             wish=wish,
             policy=policy,
@@ -63,8 +64,8 @@ class Gate:
             return Admitted(passed=await asyncio.to_thread(gate.check, question), policy=policy)
         except PromptBlocked:
             if spot.guild_id is not None:
-                await self.store.write(conduct.strike, spot.guild_id, asker.user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=now)
-            log.info("prompt blocked", user=asker.user_id, guild=spot.guild_id)
+                await self.store.write(conduct.strike, spot.guild_id, actor.user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=now)
+            log.info("prompt blocked", user=actor.user_id, guild=spot.guild_id)
             raise
 
     async def judge(self, guild_id: int | None, rules: PromptRules) -> Judge:

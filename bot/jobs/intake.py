@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import BadReference, InvalidRequest, NotAllowed, NotFound, PictureError, ProviderError
 from bot.i18n import _
 from bot.images import extent, pictures
@@ -24,12 +25,12 @@ from bot.images.ideas import Idea
 from bot.images.params import build_params, check_prompt, check_references, check_seed
 from bot.jobs.checks import Checks
 from bot.jobs.gate import Admitted, Gate
-from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Place, Reference, Source, new_job_id
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Reference, ReplyTarget, Source, new_job_id
 from bot.jobs.members import Members, owners
 from bot.jobs.models import Models
 from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Attachment, Limits, Order
 from bot.jobs.till import Terms, Till
-from bot.moderation.gate import Spot, Wish
+from bot.moderation.gate import Wish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +62,10 @@ class Intake:
         model = self.models.catalog.get(order.model or self.limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
-        admitted = await self.gate.admit(order.asker, order.spot, _wish(order, model, prompt, params))
-        put_by = await self.members.put_by_so_far(order.asker.user_id) if order.from_tray else []
+        admitted = await self.gate.admit(order.actor, order.spot, _wish(order, model, prompt, params))
+        put_by = await self.members.put_by_so_far(order.actor.user_id) if order.from_tray else []
         sources = [a.source for a in order.attachments] + [put.source for put in put_by]
-        await self.members.check_consent(order.asker, [source.owner_id for source in sources if source is not None])
+        await self.members.check_consent(order.actor, [source.owner_id for source in sources if source is not None])
         if order.kind is Kind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
@@ -78,16 +79,16 @@ class Intake:
         return Draft(job=job, references=references, terms=self._terms(order, admitted), empties_tray=bool(put_by))
 
     async def draft_again(
-        self, old: Job, refs: Sequence[Reference], place: Place, *, asker: Asker, spot: Spot, reaction: str | None = None
+        self, old: Job, refs: Sequence[Reference], place: ReplyTarget, *, actor: Actor, spot: Channel, reaction: str | None = None
     ) -> Draft:
         """The same request as `old` with its references `refs`, for whoever asks now, with fresh seeds."""
-        if old.place.private and old.place.user_id != asker.user_id:
+        if old.place.private and old.place.user_id != actor.user_id:
             raise NotAllowed(_("That picture was made in private; only its maker can ask for it again."))
         model = self.models.catalog.get(old.model)
         order = Order(
             prompt=old.prompt,
             place=place,
-            asker=asker,
+            actor=actor,
             spot=spot,
             kind=old.kind,
             count=len(old.generations),
@@ -95,12 +96,12 @@ class Intake:
             parent_id=old.id,
             reaction=reaction,
         )
-        admitted = await self.gate.admit(asker, spot, _wish(order, model, old.prompt, old.params))
+        admitted = await self.gate.admit(actor, spot, _wish(order, model, old.prompt, old.params))
         if old.kind is Kind.EDIT and not refs:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
-        # What its first asker uploaded is theirs: whoever asks again edits the first asker's picture.
+        # What its author uploaded is theirs: whoever asks again edits the author's picture.
         owned = tuple(replace(ref, owner_id=ref.owner_id or old.place.user_id) for ref in refs)
-        await self.members.check_consent(asker, owners(owned))
+        await self.members.check_consent(actor, owners(owned))
         job = self._new_job(order, admitted, model, old.prompt, dict(old.params), _seed(model, None, order.count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return Draft(job=job, references=owned, terms=self._terms(order, admitted))
@@ -108,7 +109,7 @@ class Intake:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     def _terms(self, order: Order, admitted: Admitted) -> Terms:
-        return self.till.terms(order.asker, order.spot, policy=admitted.policy, allowance=admitted.passed.allowance)
+        return self.till.terms(order.actor, order.spot, policy=admitted.policy, allowance=admitted.passed.allowance)
 
     async def _with_preferences(self, order: Order) -> Order:
         """The order with what the member saved as a style, and chose as defaults where the order says nothing."""
@@ -129,7 +130,7 @@ class Intake:
 
     async def _usual_model(self, order: Order, own: str | None) -> str | None:
         """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
-        offers = await self.till.offers(self.models.offered, order.asker, order.spot.guild_id)
+        offers = await self.till.offers(self.models.offered, order.actor, order.spot.guild_id)
         opened = {name for model in offers for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
         fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))

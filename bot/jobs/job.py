@@ -118,7 +118,7 @@ class Reference:
     height_px: int
     url: str | None = None  # Discord's link to the same picture, if it can be passed on
     url_expires_at: int | None = None  # Unix ms
-    owner_id: int | None = None  # the member whose picture this is, where it is not the asker's own upload
+    owner_id: int | None = None  # the member whose picture this is, where it is not the actor's own upload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ReplyTarget:
     """Where an answer belongs and how it may be written there."""
 
     user_id: int
@@ -195,7 +195,7 @@ class Job:
     model: str
     prompt: str
     params: Mapping[str, Any]
-    place: Place
+    place: ReplyTarget
     state: JobState
     created_at: int
     spoiler: bool = False

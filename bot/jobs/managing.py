@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot import quota
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
 from bot.errors import NotAllowed
 from bot.i18n import _
 from bot.jobs.servers import Servers
@@ -70,7 +70,7 @@ class Managing:
             credit_usd=self.credit_usd,
         )
 
-    async def grant(self, guild_id: int, *, to: Asker | None, amount: int, by_id: int, note: str | None, key: str) -> bool:
+    async def grant(self, guild_id: int, *, to: Actor | None, amount: int, by_id: int, note: str | None, key: str) -> bool:
         """Give a member `amount` microcredits, or (`to` None) the server's pool. False where `key` was booked before.
 
         Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
 from bot.errors import NotAllowed
 from bot.i18n import _
 from bot.jobs.job import Reference
@@ -32,18 +32,18 @@ class Members:
         """Put `change` of the member's preferences in their place. A `Refusal` that it raises leaves them as they are."""
         return await self.store.write(documents.change_preferences, user_id, change, self.clock())
 
-    async def check_consent(self, asker: Asker, owner_ids: Iterable[int | None]) -> None:
-        """Raise `NotAllowed` where one of these members does not let `asker` edit their pictures."""
+    async def check_consent(self, actor: Actor, owner_ids: Iterable[int | None]) -> None:
+        """Raise `NotAllowed` where one of these members does not let `actor` edit their pictures."""
         for owner_id in dict.fromkeys(owner_ids):
-            if owner_id is not None and not await self._may_edit(asker, owner_id):
+            if owner_id is not None and not await self._may_edit(actor, owner_id):
                 raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
 
-    async def _may_edit(self, asker: Asker, owner_id: int) -> bool:
-        if owner_id == asker.user_id:
+    async def _may_edit(self, actor: Actor, owner_id: int) -> bool:
+        if owner_id == actor.user_id:
             return True
         chosen = await self.preferences(owner_id)
         if chosen.consent is Consent.ROLE:
-            return chosen.consent_role_id in asker.role_ids
+            return chosen.consent_role_id in actor.role_ids
         return chosen.consent is Consent.EVERYONE
 
     # --- the tray --------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
 from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import new_job_id
@@ -77,16 +77,16 @@ class Money:
     credit_usd: float  # what a credit is worth in US dollars
     clock: Clock
 
-    async def standing(self, asker: Asker, *, guild_id: int | None, channel_id: int) -> Standing:
+    async def standing(self, actor: Actor, *, guild_id: int | None, channel_id: int) -> Standing:
         """What this member can pay from here, with the last lines of their own account."""
-        purse, pool, budget = await self.till.purse(asker, guild_id), await self.till.pool(guild_id), await self.till.budget(guild_id)
+        purse, pool, budget = await self.till.purse(actor, guild_id), await self.till.pool(guild_id), await self.till.budget(guild_id)
         return Standing(
             own=await self._held(purse, lines=5),
             pool=None if pool is None or pool.account == purse.account else await self._held(pool),
             budget=None if budget is None else await self._held(budget.purse),
             renews_at=None if budget is None else budget.renews_at,
             sponsor=await self.sponsor(channel_id),
-            hosting=tuple(await self.store.read(sponsorships.of_host, asker.user_id)),
+            hosting=tuple(await self.store.read(sponsorships.of_host, actor.user_id)),
         )
 
     async def _held(self, purse: Purse, *, lines: int = 0) -> Held:
@@ -94,7 +94,7 @@ class Money:
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
-    async def gift(self, giver: Asker, receiver: Asker, *, guild_id: int | None, amount: int, key: str) -> bool:
+    async def gift(self, giver: Actor, receiver: Actor, *, guild_id: int | None, amount: int, key: str) -> bool:
         """A member gives `amount` microcredits of what they have here. False where `key`, which names the deed, was booked before.
 
         Raise a `Refusal` where gifts are off, for an amount that the giver does not have, and where one of them pays from a pool.
@@ -110,7 +110,7 @@ class Money:
             log.info("gift", giver=giver.user_id, receiver=receiver.user_id, amount=amount)
         return given
 
-    async def gift_by_reaction(self, giver: Asker, receiver: Asker, *, guild_id: int, message_id: int) -> int | None:
+    async def gift_by_reaction(self, giver: Actor, receiver: Actor, *, guild_id: int, message_id: int) -> int | None:
         """A reaction to a picture gives its maker what the server set for it; how much (microcredits).
 
         None where the server has no such reaction, or this one was booked before. Raise a `Refusal` as `gift` does.
@@ -142,7 +142,7 @@ class Money:
             raise NotFound(_("Nobody pays for others here."))
         return found
 
-    async def start_sponsoring(self, host: Asker, *, guild_id: int | None, channel_id: int, hours: float, amount: int) -> Sponsorship:
+    async def start_sponsoring(self, host: Actor, *, guild_id: int | None, channel_id: int, hours: float, amount: int) -> Sponsorship:
         """The host pays for everyone in a channel, for some hours, at most `amount` microcredits, which leave their account now.
 
         Raise a `Refusal` where that is off, somebody pays there already, or the host has less or nothing of their own here.
@@ -161,13 +161,13 @@ class Money:
         log.info("sponsorship", sponsorship=begun.id, host=host.user_id, amount=amount)
         return begun
 
-    async def stop_sponsoring(self, asker: Asker, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
+    async def stop_sponsoring(self, actor: Actor, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
         """End it; what it came to, and how much went back to the host now. Raise `NotAllowed` for anybody but the host and moderators."""
         policy = (await self.servers.settings(sponsorship.guild_id)).policy
-        if sponsorship.host_id != asker.user_id and not policy.is_moderator(asker):
+        if sponsorship.host_id != actor.user_id and not policy.is_moderator(actor):
             raise NotAllowed(_("Only the one who pays, or a moderator, can end it."))
         returned = await self.store.write(sponsorships.close, sponsorship.id, self.clock())
-        log.info("sponsorship stopped", sponsorship=sponsorship.id, by=asker.user_id, returned=returned)
+        log.info("sponsorship stopped", sponsorship=sponsorship.id, by=actor.user_id, returned=returned)
         return await self.sponsorship(sponsorship.id), returned
 
     # --- what a server used ----------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Money:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _own(self, giver: Asker, guild_id: int | None, policy: Policy) -> Purse:
+    async def _own(self, giver: Actor, guild_id: int | None, policy: Policy) -> Purse:
         """What this member may hand on. Raise `NotAllowed` where that is nothing.
 
         Whoever may not ask for pictures yet, or any more, does not hand credits on either: a new account is no purse to be emptied.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
-from bot.jobs.job import Job, Kind, Place, Source
-from bot.moderation.gate import Spot
+from bot.jobs.job import Job, Kind, ReplyTarget, Source
 from bot.quota import Bucket
 
 PROMPT_MAX = 2000  # characters
@@ -23,7 +23,7 @@ class Attachment:
     url: str
     filename: str
     size_bytes: int
-    source: Source | None = None  # None: the asker's own upload
+    source: Source | None = None  # None: the actor's own upload
     content: bytes | None = field(default=None, repr=False)  # the picture itself, where no link leads to it
 
 
@@ -32,9 +32,9 @@ class Order:
     """What a member asks for, in the member's words."""
 
     prompt: str
-    place: Place
-    asker: Asker
-    spot: Spot  # where it is asked for, as the rules of its server see it
+    place: ReplyTarget
+    actor: Actor
+    spot: Channel  # where it is asked for, as the rules of its server see it
     kind: Kind = Kind.GENERATE
     model: str | None = None  # id or title; None: the default model
     options: Mapping[Idea, str | int | float | None] = field(default_factory=dict)

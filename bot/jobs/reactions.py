@@ -7,17 +7,17 @@ from typing import Any
 
 import structlog
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.gestures import MEANINGS, STARS, Gesture, plain
 from bot.jobs.errands import Errands
-from bot.jobs.job import Job, Kind, Place
+from bot.jobs.job import Job, Kind, ReplyTarget
 from bot.jobs.order import Attachment, Order
 from bot.jobs.pace import Bells
 from bot.jobs.presets import model_of
 from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
-from bot.moderation.gate import Spot
 from bot.servers import Preset
 from bot.store import reactions
 from bot.store.engine import Store
@@ -47,9 +47,9 @@ class Request:
     """A reaction that makes a picture: who asks for it, and where the answer belongs."""
 
     given: Given
-    asker: Asker
-    place: Place  # with `reply_to`: the answer replies to the message that was reacted to
-    spot: Spot
+    actor: Actor
+    place: ReplyTarget  # with `reply_to`: the answer replies to the message that was reacted to
+    spot: Channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ class Reactions:
         order = Order(
             prompt=preset.prompt,
             place=request.place,
-            asker=request.asker,
+            actor=request.actor,
             spot=request.spot,
             kind=Kind.EDIT,
             model=model_of(preset, self.studio.models.catalog, self.studio.default_model).id,
@@ -117,7 +117,7 @@ class Reactions:
 
     async def again(self, request: Request, job: Job) -> Job:
         """The same request as `job`, on the quota of whoever reacts. Raise a `Refusal`, nothing charged."""
-        receipt = await self.studio.again(job.id, request.place, asker=request.asker, spot=request.spot, reaction=request.given.emoji)
+        receipt = await self.studio.again(job.id, request.place, actor=request.actor, spot=request.spot, reaction=request.given.emoji)
         return await self._asked(request, receipt.job)
 
     async def _asked(self, request: Request, job: Job) -> Job:

@@ -8,18 +8,18 @@ from typing import Any
 
 import structlog
 
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.images.desk import Desk
 from bot.jobs.intake import Draft, Intake
-from bot.jobs.job import Generation, GenerationState, Job, JobState, Outcome, Place, Reference
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Outcome, Reference, ReplyTarget
 from bot.jobs.models import Models
 from bot.jobs.order import Attachment, Away, Limits, Order, Receipt
 from bot.jobs.pace import Bells
 from bot.jobs.till import Till
-from bot.moderation.gate import Spot
 from bot.quota import Bucket
 from bot.store import history, jobs, keepsakes, ledger, sponsorships
 from bot.store.engine import Store
@@ -54,11 +54,11 @@ class Studio:
         """
         return await self._take_in(await self.intake.draft(order))
 
-    async def again(self, job_id: str, place: Place, *, asker: Asker, spot: Spot, reaction: str | None = None) -> Receipt:
+    async def again(self, job_id: str, place: ReplyTarget, *, actor: Actor, spot: Channel, reaction: str | None = None) -> Receipt:
         """The same request once more, on the caller's quota and with fresh seeds."""
         old = await self.job(job_id)
         refs = await self.store.read(jobs.references_of, job_id)
-        return await self._take_in(await self.intake.draft_again(old, refs, place, asker=asker, spot=spot, reaction=reaction))
+        return await self._take_in(await self.intake.draft_again(old, refs, place, actor=actor, spot=spot, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
@@ -119,7 +119,7 @@ class Studio:
 
     async def statement(self, user_id: int) -> ledger.Statement:
         """A member's own account, which pays wherever no server's rules say otherwise; see `Till.statement` for what pays there."""
-        return await self.till.statement(Asker(user_id=user_id), None)
+        return await self.till.statement(Actor(user_id=user_id), None)
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""

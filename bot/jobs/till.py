@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bot import quota
-from bot.asker import Asker
 from bot.clock import Clock
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.images.catalog import ModelInfo
 from bot.jobs.order import Limits
 from bot.jobs.servers import Servers
 from bot.moderation.allowance import Allowance, merge
-from bot.moderation.gate import Spot
 from bot.moderation.policy import Policy
 from bot.store import ledger
 from bot.store.engine import Store
@@ -53,10 +53,10 @@ class Till:
         price = self.price(model, policy)
         return model if price == model.price_microcredits else replace(model, price_microcredits=price)
 
-    async def offers(self, models: Iterable[ModelInfo], asker: Asker, guild_id: int | None) -> tuple[ModelInfo, ...]:
+    async def offers(self, models: Iterable[ModelInfo], actor: Actor, guild_id: int | None) -> tuple[ModelInfo, ...]:
         """Those of the models that are open to this member here, at their prices here."""
         policy = await self._policy(guild_id)
-        opened = merge(policy, asker.role_ids).models
+        opened = merge(policy, actor.role_ids).models
         return tuple(self.priced(model, policy) for model in models if opened is None or model.id in opened)
 
     async def listed(self, models: Iterable[ModelInfo], guild_id: int | None) -> tuple[ModelInfo, ...]:
@@ -66,19 +66,19 @@ class Till:
 
     # --- who pays ----------------------------------------------------------------------------------------------------
 
-    def terms(self, asker: Asker, spot: Spot, *, policy: Policy, allowance: Allowance) -> Terms:
+    def terms(self, actor: Actor, spot: Channel, *, policy: Policy, allowance: Allowance) -> Terms:
         """Who may pay for an order of this member in this place, and how much of theirs may wait."""
         payment = Payment(
-            payer=self._purse(asker.user_id, spot.guild_id, allowance),
+            payer=self._purse(actor.user_id, spot.guild_id, allowance),
             sponsored_in=spot.channel_id,
             budget=self._counted(spot.guild_id, policy),
             free=_slow_lane(spot.guild_id, policy),
         )
         return Terms(payment=payment, max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting)
 
-    async def purse(self, asker: Asker, guild_id: int | None) -> Purse:
+    async def purse(self, actor: Actor, guild_id: int | None) -> Purse:
         """What this member pays from here: their own, or the server's pool."""
-        return self._purse(asker.user_id, guild_id, merge(await self._policy(guild_id), asker.role_ids))
+        return self._purse(actor.user_id, guild_id, merge(await self._policy(guild_id), actor.role_ids))
 
     async def pool(self, guild_id: int | None) -> Purse | None:
         """What members of this server share, where they do."""
@@ -90,9 +90,9 @@ class Till:
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
-    async def statement(self, asker: Asker, guild_id: int | None, *, lines: int = 5) -> Statement:
+    async def statement(self, actor: Actor, guild_id: int | None, *, lines: int = 5) -> Statement:
         """What this member can pay from here, now, with its last `lines` lines."""
-        return await self.statement_of(await self.purse(asker, guild_id), lines=lines)
+        return await self.statement_of(await self.purse(actor, guild_id), lines=lines)
 
     async def statement_of(self, purse: Purse, *, lines: int = 5) -> Statement:
         """Any purse now. Raises ValueError for one of which nobody knows what fills it."""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import InvalidRequest, NotAllowed
 from bot.i18n import _, ngettext
 from bot.moderation.allowance import Allowance, merge
@@ -21,20 +22,6 @@ _NAMED: Final = 10  # models or shapes that a refusal names
 
 class PromptBlocked(NotAllowed):
     """The block list spoke: the one refusal that may earn a strike."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """Where the picture would be shown."""
-
-    guild_id: int | None  # None: a direct message
-    channel_id: int
-    parent_ids: tuple[int, ...] = ()  # what the channel is in, from the innermost outwards: a thread's channel, a category
-    age_restricted: bool = False
-
-    @property
-    def places(self) -> tuple[int, ...]:
-        return (self.channel_id, *self.parent_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +50,8 @@ class Block:
 class Question:
     """Everything that is looked at, gathered before. `judge` is the compiled `policy.prompts`."""
 
-    asker: Asker
-    spot: Spot
+    actor: Actor
+    spot: Channel
     wish: Wish
     policy: Policy
     judge: Judge = field(repr=False)
@@ -74,7 +61,7 @@ class Question:
 
     @property
     def is_moderator(self) -> bool:
-        return self.policy.is_moderator(self.asker)
+        return self.policy.is_moderator(self.actor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +79,7 @@ class Pass:
 
 def check(question: Question) -> Pass:
     """Raise `NotAllowed` or `InvalidRequest` of the first check that says no. Judging takes a moment: call it in a thread."""
-    allowance = merge(question.policy, question.asker.role_ids)
+    allowance = merge(question.policy, question.actor.role_ids)
     for each in CHECKS:
         each(question, allowance)
     verdict = judge_prompt(question)
@@ -115,7 +102,7 @@ def _pause(question: Question, _allowance: Allowance) -> None:
     pause = question.policy.pause
     if not pause.on:
         return
-    if question.asker.may_manage_server:
+    if question.actor.may_manage_server:
         raise NotAllowed(_("Pictures are paused on this server; /imageadmin resume goes on."))
     if pause.reason:
         raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=pause.reason))
@@ -174,7 +161,7 @@ def _newcomer(question: Question, _allowance: Allowance) -> None:
     wait_ms = question.policy.newcomers.wait_ms
     if not wait_ms or question.is_moderator:
         return
-    joined_at = question.asker.joined_at
+    joined_at = question.actor.joined_at
     if joined_at is None:
         raise NotAllowed(_("On this server only members can ask for pictures, not guests."))
     if question.now < joined_at + wait_ms:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.errors import InvalidRequest
 from bot.i18n import _
 from bot.moderation.complaints import sentences
@@ -70,10 +70,10 @@ class Policy(Section):
     moderator_role_ids: Ids = ()
     leaderboard: bool = False  # members can leave it
 
-    def is_moderator(self, asker: Asker) -> bool:
+    def is_moderator(self, actor: Actor) -> bool:
         """By what they may do on Discord, or by one of this server's roles for it."""
-        is_named = not set(self.moderator_role_ids).isdisjoint(asker.role_ids)
-        return asker.may_manage_messages or asker.may_manage_server or is_named
+        is_named = not set(self.moderator_role_ids).isdisjoint(actor.role_ids)
+        return actor.may_manage_messages or actor.may_manage_server or is_named
 
     def price_microcredits(self, model: str) -> int | None:
         """What a picture by this model costs here; `None`: the listed price."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from bot.jobs.job import Job, JobState, Place
+from bot.jobs.job import Job, JobState, ReplyTarget
 from bot.store import errands, gallery, keepsakes, logbook, outbox
 from bot.store.errands import Errand, ErrandKind
 from bot.store.rows import read_jobs
@@ -33,7 +33,7 @@ def small_pictures(conn: Connection, job_ids: Collection[str]) -> dict[tuple[str
     return {(row.job_id, row.n): row.content for row in rows}
 
 
-def reposted(conn: Connection, job_id: str, place: Place, now: int, *, small: Mapping[int, bytes] | None = None) -> bool:
+def reposted(conn: Connection, job_id: str, place: ReplyTarget, now: int, *, small: Mapping[int, bytes] | None = None) -> bool:
     """The job was shown once more, in `place`: there it belongs from now on. False where it was taken away meanwhile.
 
     `small` are the WebP versions of one that was never shown before, by their place in the job.

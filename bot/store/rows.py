@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
-from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Place, Reference
+from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Reference, ReplyTarget
 from bot.store.tables import generations, jobs
 
-_PLACE = tuple(column.name for column in fields(Place))
+_PLACE = tuple(column.name for column in fields(ReplyTarget))
 
 
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
@@ -35,7 +35,7 @@ def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = Fa
 
 def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
     values = dict(row)
-    place = Place(**{name: values.pop(name) for name in _PLACE})
+    place = ReplyTarget(**{name: values.pop(name) for name in _PLACE})
     values |= {"kind": Kind(row["kind"]), "state": JobState(row["state"])}
     return Job(**values, place=place, generations=tuple(parts))
 

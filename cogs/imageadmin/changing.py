@@ -9,7 +9,7 @@ from bot.errors import InvalidRequest, NotAllowed
 from bot.i18n import _
 from bot.moderation.policy import Policy, changed
 from cogs import look, reply
-from cogs.reply import Interaction, asker_of, client_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, studio_of
 
 Patch = Mapping[str, Any]  # a JSON merge patch of the rules
 Says = Callable[[Policy], str]
@@ -19,7 +19,7 @@ ALL: Literal["all"] = "all"
 
 def check_manager(interaction: Interaction) -> int:
     """The server's id. Raise `NotAllowed` for whoever may not manage it, whatever Discord showed them."""
-    if interaction.guild_id is None or not asker_of(interaction).may_manage_server:
+    if interaction.guild_id is None or not actor_of(interaction).may_manage_server:
         raise NotAllowed(_("This is for those who may manage this server."))
     return interaction.guild_id
 

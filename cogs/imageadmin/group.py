@@ -15,7 +15,7 @@ from cogs.imageadmin.files import Files
 from cogs.imageadmin.limits import Limits
 from cogs.imageadmin.money import Money
 from cogs.imageadmin.rules import Rules
-from cogs.reply import Interaction, asker_of
+from cogs.reply import Interaction, actor_of
 
 _PANEL = re.compile(r"v1:admin:(?P<deed>pause|resume|lock|unlock|export|refresh)")
 _FILE = re.compile(r"v1:admin:(?P<deed>apply|leave):(?P<kept>[0-9]{1,20}):(?P<seen>[0-9a-f]{16})")
@@ -38,7 +38,7 @@ class ImageAdmin(
     """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return asker_of(interaction).may_manage_server
+        return actor_of(interaction).may_manage_server
 
     @app_commands.command(description="Everything at a glance")
     async def panel(self, interaction: Interaction) -> None:

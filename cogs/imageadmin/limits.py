@@ -22,7 +22,7 @@ _CREDITS_MAX = 1_000_000
 Credits = app_commands.Range[float, 0, _CREDITS_MAX]
 Jobs = app_commands.Range[int, 1, 100]
 Words = app_commands.Range[str, 1, 500]
-Channel = app_commands.AppCommandChannel | app_commands.AppCommandThread
+AnyChannel = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 _RULE = {
     "models": "all, or models with commas between them",
@@ -112,9 +112,9 @@ class Limits(commands.Cog):
     async def channels(
         self,
         interaction: Interaction,
-        allow: Channel | None = None,
-        deny: Channel | None = None,
-        forget: Channel | None = None,
+        allow: AnyChannel | None = None,
+        deny: AnyChannel | None = None,
+        forget: AnyChannel | None = None,
         anywhere: bool = False,
     ) -> None:
         if allow is not None and deny is not None and allow.id == deny.id:

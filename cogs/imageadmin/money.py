@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import quota
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from cogs import look, reply, suggest
 from cogs.imageadmin.changing import check_manager, given, purse, settle, within
 from cogs.reply import Interaction, client_of, studio_of
@@ -71,7 +71,7 @@ class Money(commands.Cog):
         amount = quota.microcredits(credits)
         await client_of(interaction).managing.grant(
             check_manager(interaction),
-            to=None if member is None else _as_asker(member),
+            to=None if member is None else _as_actor(member),
             amount=amount,
             by_id=interaction.user.id,
             note=note,
@@ -80,7 +80,7 @@ class Money(commands.Cog):
         await reply.say(interaction, look.policy.granted(None if member is None else member.id, amount, note))
 
 
-def _as_asker(member: discord.User | discord.Member) -> Asker:
+def _as_actor(member: discord.User | discord.Member) -> Actor:
     """The member as far as it decides what they pay from."""
     roles = member.roles if isinstance(member, discord.Member) else ()
-    return Asker(user_id=member.id, role_ids=frozenset(role.id for role in roles))
+    return Actor(user_id=member.id, role_ids=frozenset(role.id for role in roles))

@@ -7,7 +7,7 @@ from discord import app_commands
 from bot.moderation.rules import ListName
 from cogs import suggest
 from cogs.imageadmin.changing import ALL, policy_of
-from cogs.reply import Interaction, asker_of, studio_of
+from cogs.reply import Interaction, actor_of, studio_of
 from cogs.suggest import Suggestions
 
 _MAX = 25  # choices; Discord shows no more
@@ -35,7 +35,7 @@ async def open_model(interaction: Interaction, typed: str) -> Suggestions:
 
 async def entry(interaction: Interaction, typed: str) -> Suggestions:
     """Words, patterns and fingerprints that the rules hold."""
-    if not asker_of(interaction).may_manage_server:
+    if not actor_of(interaction).may_manage_server:
         return []
     policy = await policy_of(interaction)
     entries = [

@@ -13,7 +13,7 @@ from bot.store.cases import Case, Decision
 from cogs import look, panels
 from cogs.casework import decisions_on
 from cogs.panels import Part, beside, button, panel, row, text
-from cogs.reply import Interaction, asker_of, client_of, studio_of
+from cogs.reply import Interaction, actor_of, client_of, studio_of
 
 CASES_SHOWN = 4  # a panel has room for 40 parts
 _CASE_MAX = 700  # characters
@@ -33,7 +33,7 @@ _LOOKS = {
 async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
     """The server's id and rules. Raise `NotAllowed` for whoever does not moderate it."""
     policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
-    if interaction.guild_id is None or not policy.is_moderator(asker_of(interaction)):
+    if interaction.guild_id is None or not policy.is_moderator(actor_of(interaction)):
         raise NotAllowed(_("This is for the moderators of this server."))
     return interaction.guild_id, policy
 
@@ -58,7 +58,7 @@ async def decide(interaction: Interaction, case_id: int, decision: Decision, pag
     """Decide one, and draw the rest anew; whoever comes second is told who was first."""
     guild_id, _policy = await check_moderator(interaction)
     try:
-        decided = await client_of(interaction).cases.decide(guild_id, case_id, decision, by=asker_of(interaction))
+        decided = await client_of(interaction).cases.decide(guild_id, case_id, decision, by=actor_of(interaction))
         note = _("Case {number}: {standing}").format(number=case_id, standing=look.cases.standing(decided))
     except Decided as faster:
         note = f"⚠️ {faster.sentence}"
@@ -112,7 +112,7 @@ async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.Lay
 async def unblock(interaction: Interaction, user_id: int) -> None:
     """From the list."""
     guild_id, _policy = await check_moderator(interaction)
-    await client_of(interaction).cases.unblock(guild_id, user_id, by=asker_of(interaction))
+    await client_of(interaction).cases.unblock(guild_id, user_id, by=actor_of(interaction))
     await panels.redraw(interaction, await blocked(interaction, note=look.moderating.unblocked(user_id)))
 
 
@@ -161,7 +161,7 @@ async def purge(interaction: Interaction, user_id: int) -> None:
     """It may be hundreds, so Discord is told first that the answer takes a moment."""
     guild_id, _policy = await check_moderator(interaction)
     await interaction.response.defer()
-    gone = await client_of(interaction).cases.purge(guild_id, user_id, by=asker_of(interaction))
+    gone = await client_of(interaction).cases.purge(guild_id, user_id, by=actor_of(interaction))
     await panels.redraw(interaction, panel(text(look.moderating.purged(user_id, gone))))
 
 

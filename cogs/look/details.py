@@ -21,7 +21,7 @@ TitleOf = Callable[[str], str]  # names a model by its id
 
 
 def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
-    """All that is known of a job. `style` is the name of the asker's own style whose words are in the prompt."""
+    """All that is known of a job. `style` is the name of the actor's own style whose words are in the prompt."""
     rows = {
         _("Prompt"): quoted(job.prompt, limit=_PROMPT_SHOWN),
         _("Model"): ", ".join(f"{title_of(model)} (`{model}`)" for model in dict.fromkeys(g.model for g in job.generations)),

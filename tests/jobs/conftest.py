@@ -28,7 +28,7 @@ from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.gate import Gate
 from bot.jobs.intake import Intake
-from bot.jobs.job import Job, JobState, Outcome, Place
+from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.order import Limits
@@ -168,11 +168,11 @@ class Works:
                 for loop in loops:
                     loop.cancel()
 
-    async def order(self, prompt: str = "a red fox", *, place: Place | None = None, waits_in_public: bool = True, **more: Any) -> Job:
+    async def order(self, prompt: str = "a red fox", *, place: ReplyTarget | None = None, waits_in_public: bool = True, **more: Any) -> Job:
         """Take an order of member 7, and tell that it waits, except where nothing is to be seen of that."""
         if not self.models.offered:
             await self.models.load()
-        receipt = await self.studio.order(wish(prompt, place or Place(user_id=7, channel_id=5, guild_id=1), **more))
+        receipt = await self.studio.order(wish(prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more))
         await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
 

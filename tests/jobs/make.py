@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from bot.asker import Asker
-from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Place, Reference
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Reference, ReplyTarget
 from bot.jobs.order import Order
-from bot.moderation.gate import Spot
 from bot.quota import MICRO, Bucket
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
@@ -21,26 +21,30 @@ PICTURE = Reference(content=b"png", content_type="image/png", width_px=3, height
 _numbers = count()
 
 
-def new_job(*, member: int = 7, pictures: int = 1, price: int = MICRO, now: int = 1000, place: Place | None = None, **more: Any) -> Job:
+def new_job(
+    *, member: int = 7, pictures: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any
+) -> Job:
     """An open job whose generations wait; `price` of each is in microcredits."""
     values = {"id": f"job{next(_numbers):09d}", "kind": Kind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
-    job = Job(**{**values, **more}, place=place or Place(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now)
+    job = Job(
+        **{**values, **more}, place=place or ReplyTarget(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now
+    )
     first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
     first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
     return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
 
 
-def spot_of(place: Place) -> Spot:
+def spot_of(place: ReplyTarget) -> Channel:
     """Where an answer belongs, as the rules see it."""
-    return Spot(guild_id=place.guild_id, channel_id=place.channel_id)
+    return Channel(guild_id=place.guild_id, channel_id=place.channel_id)
 
 
-def whose(place: Place) -> dict[str, Any]:
+def whose(place: ReplyTarget) -> dict[str, Any]:
     """Who asks from there, a member of whom nothing else is known, as studio's methods take it."""
-    return {"asker": Asker(user_id=place.user_id), "spot": spot_of(place)}
+    return {"actor": Actor(user_id=place.user_id), "spot": spot_of(place)}
 
 
-def wish(prompt: str, place: Place, **more: Any) -> Order:
+def wish(prompt: str, place: ReplyTarget, **more: Any) -> Order:
     """An order that is asked for where its answer belongs."""
     return Order(**{"prompt": prompt, "place": place, **whose(place), **more})
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.jobs.cases import Cases, Decided
 from bot.jobs.errands import Errands
@@ -22,8 +22,8 @@ from tests.jobs.make import SUCCEEDED
 from tests.street import BRISK
 
 HERE, CHANNEL, MESSAGE, ADA = 1, 5, 123_456_789, 7
-MO = Asker(user_id=9, may_manage_messages=True)
-BEN = Asker(user_id=8, joined_at=0)
+MO = Actor(user_id=9, may_manage_messages=True)
+BEN = Actor(user_id=8, joined_at=0)
 DAY_MS = 86_400_000
 
 
@@ -42,7 +42,7 @@ async def fox(works: Works) -> Job:
     return await works.studio.job(job.id)
 
 
-def report(job: Job, by: Asker) -> Report:
+def report(job: Job, by: Actor) -> Report:
     return Report(at=0, guild_id=HERE, channel_id=CHANNEL, message_id=MESSAGE, job_id=job.id, author_id=ADA, user_id=by.user_id)
 
 
@@ -74,7 +74,7 @@ async def test_members_decide_nothing(cases: Cases, fox: Job) -> None:
 async def test_a_role_of_this_server_makes_a_moderator(works: Works, cases: Cases, fox: Job) -> None:
     servers = Servers(store=works.store, clock=works.clock)
     await servers.change_policy(HERE, lambda policy: changed(policy, {"moderator_role_ids": ["77"]}), actor_id=1)
-    keeper = Asker(user_id=10, role_ids=frozenset({77}))
+    keeper = Actor(user_id=10, role_ids=frozenset({77}))
     assert (await cases.delete(HERE, fox.id, by=keeper)).decided_by == 10
 
 
@@ -88,7 +88,7 @@ async def test_moderators_of_another_server_find_nothing(cases: Cases, fox: Job)
 
 @pytest.mark.parametrize("decision", [Decision.KEEP, Decision.REFUND])
 async def test_moderators_do_not_acquit_themselves(cases: Cases, fox: Job, decision: Decision) -> None:
-    ada = Asker(user_id=ADA, may_manage_messages=True)
+    ada = Actor(user_id=ADA, may_manage_messages=True)
     with pytest.raises(NotAllowed, match="your own picture"):
         await cases.judge(HERE, fox.id, decision, by=ada)
     assert (await cases.judge(HERE, fox.id, Decision.DELETE, by=ada)).decision is Decision.DELETE
@@ -98,7 +98,7 @@ async def test_the_second_moderator_hears_who_was_faster(cases: Cases, fox: Job)
     case = await opened(cases, fox)
     await cases.decide(HERE, case.id, Decision.SPOILER, by=MO)
     with pytest.raises(Decided, match="<@9> has decided this already: Spoiler"):
-        await cases.decide(HERE, case.id, Decision.DELETE, by=Asker(user_id=11, may_manage_messages=True))
+        await cases.decide(HERE, case.id, Decision.DELETE, by=Actor(user_id=11, may_manage_messages=True))
 
 
 async def test_pictures_that_were_not_made_here_are_kept_or_deleted(cases: Cases, fox: Job) -> None:
@@ -128,14 +128,14 @@ async def test_nothing_else_is_found(cases: Cases, fox: Job, wanted: str) -> Non
 
 
 async def test_a_hundred_flags_at_once_open_one_case(works: Works, cases: Cases, fox: Job) -> None:
-    members = [Asker(user_id=100 + n, joined_at=0) for n in range(100)]
+    members = [Actor(user_id=100 + n, joined_at=0) for n in range(100)]
     flagged = await asyncio.gather(*(cases.flag(report(fox, member), by=member) for member in members))
     assert sum(each.opened is not None for each in flagged) == 1
     assert len(await cases.waiting(HERE)) == 1
 
 
 async def test_new_accounts_are_told_when_their_flags_count(works: Works, cases: Cases, fox: Job) -> None:
-    newt = Asker(user_id=30, joined_at=works.clock() - DAY_MS)
+    newt = Actor(user_id=30, joined_at=works.clock() - DAY_MS)
     flagged = await cases.flag(report(fox, newt), by=newt)
     assert (flagged.is_new, flagged.opened) == (True, None)
     assert "7 days" in (flagged.why_not or "")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.job import JobState, Place
+from bot.jobs.job import JobState, ReplyTarget
 from bot.jobs.pace import Pace
 from bot.store import jobs
 from tests.jobs.conftest import Works, eventually
@@ -19,7 +19,7 @@ from tests.jobs.paint import MADE
 from tests.jobs.shelf import check_the_books
 from tests.street import BRISK
 
-PLACE = Place(user_id=7, channel_id=5, guild_id=1)
+PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 LIVING = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
 PATIENT = Pace(stranded_s=0.1)
 

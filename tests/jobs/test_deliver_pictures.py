@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.jobs.job import GenerationState, Job, JobState, Outcome, Place
+from bot.jobs.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.store import jobs, ledger
 from sandbox.faults import Switchboard
 from tests.jobs.conftest import Works, eventually
@@ -18,7 +18,7 @@ from tests.jobs.shelf import check_the_books, entries
 
 PRICE = 1_000_000
 KIB = 1024
-SMALL_UPLOADS = Place(user_id=7, channel_id=5, guild_id=1, upload_limit_bytes=1024 * KIB)
+SMALL_UPLOADS = ReplyTarget(user_id=7, channel_id=5, guild_id=1, upload_limit_bytes=1024 * KIB)
 NO_PICTURE = Outcome(state=GenerationState.SUCCEEDED, content=b"<!doctype html>")
 
 

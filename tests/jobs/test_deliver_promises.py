@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.job import Job, JobState, Outcome, Place
+from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.store import errands, outbox
 from bot.store.errands import ErrandKind
 from tests.jobs.conftest import Works, eventually
@@ -16,7 +16,7 @@ from tests.jobs.make import FAILED
 from tests.jobs.noticeboard import Trouble, Way
 from tests.jobs.paint import MADE
 
-PLACE = Place(user_id=7, channel_id=5, guild_id=1)
+PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 REACTED = replace(PLACE, reply_to=99)
 LIVING: dict[str, Any] = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
 

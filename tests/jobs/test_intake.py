@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import NotAllowed, Refusal
 from bot.images.ideas import Idea
-from bot.jobs.job import Job, Kind, Place, Source
+from bot.jobs.job import Job, Kind, ReplyTarget, Source
 from bot.jobs.order import Attachment, Order
-from bot.moderation.gate import Spot
 from bot.preferences import Consent
 from bot.store import audit, conduct, jobs
 from bot.store.audit import Action
@@ -24,7 +24,7 @@ from tests.jobs.rules import CHECKED, rule
 from tests.jobs.shelf import check_the_books
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
-PLACE = Place(user_id=7, channel_id=5, guild_id=1, private=True)
+PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
 BEN_S = Attachment(url="http://127.0.0.1:1/a.png", filename="a.png", size_bytes=9, source=Source(owner_id=8, channel_id=5, message_id=3))
 ALL_WRONG: dict[str, Any] = {
     "pause": {"on": True},
@@ -72,8 +72,8 @@ async def test_the_checks_are_heard_in_their_order_and_cost_nothing(works: Works
     await works.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=works.clock())
     await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     order = wish("a sword", PLACE, kind=Kind.EDIT, model=DEV, count=2, more="disable_safety_checker=true", attachments=[BEN_S])
-    asker = Asker(user_id=7, joined_at=works.clock(), role_ids=frozenset({77}))
-    order = replace(order, asker=asker, options={Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"})
+    actor = Actor(user_id=7, joined_at=works.clock(), role_ids=frozenset({77}))
+    order = replace(order, actor=actor, options={Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"})
     heard: list[str] = []
     for sentence, amends in STEPS:
         heard.append(await refusal(works, order))
@@ -90,7 +90,7 @@ async def _mended(works: Works, order: Order, heard: str) -> Order:
         case "cannot":
             await works.store.write(conduct.unblock, 1, 7, by_id=9, now=works.clock())
         case "age-restricted":
-            return replace(order, spot=Spot(guild_id=1, channel_id=5, age_restricted=True))
+            return replace(order, spot=Channel(guild_id=1, channel_id=5, age_restricted=True))
         case "does":
             await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
         case "a.png:":
@@ -101,14 +101,14 @@ async def _mended(works: Works, order: Order, heard: str) -> Order:
 @pytest.mark.parametrize("more", ["disable_safety_checker=true", "disable_safety_checker=yes"])
 @pytest.mark.parametrize("guild_id", [1, None])
 async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(works: Works, more: str, guild_id: int | None) -> None:
-    order = wish("a fox", Place(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
+    order = wish("a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
     assert "safety checker stays on" in await refusal(works, order)
 
 
 async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(works: Works) -> None:
     await rule(works.servers, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
-        await refusal(works, wish("a sword", Place(user_id=7, channel_id=channel_id, guild_id=1)))
+        await refusal(works, wish("a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
     assert len(await works.store.read(conduct.strikes_of, 1, 7)) == 1
     assert [line.action for line in await works.store.read(audit.latest, 1) if line.target_id == 7] == [Action.STRUCK]
 
@@ -128,7 +128,7 @@ FLAGGED: dict[str, Any] = {"prompts": {"flag": {"words": ["blood*"]}}}
 
 
 async def ordered(works: Works, prompt: str, *, age_restricted: bool = False) -> Job:
-    return await works.order(prompt, spot=Spot(guild_id=1, channel_id=5, age_restricted=age_restricted))
+    return await works.order(prompt, spot=Channel(guild_id=1, channel_id=5, age_restricted=age_restricted))
 
 
 async def test_a_flagged_prompt_is_made_behind_a_spoiler(works: Works) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs.job import ENDED, GenerationState, JobState, Place, job_sources, job_state, may_become, new_job_id, sources
+from bot.jobs.job import ENDED, GenerationState, JobState, ReplyTarget, job_sources, job_state, may_become, new_job_id, sources
 from tests.jobs.make import generation, new_job
 
 W, S, R = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING
@@ -72,7 +72,7 @@ def test_a_job_costs_what_was_made_and_not_given_back() -> None:
 
 
 def test_a_token_lives_until_its_end_and_a_missing_one_never_did() -> None:
-    place = Place(user_id=1, channel_id=2, token="secret", token_expires_at=100)
+    place = ReplyTarget(user_id=1, channel_id=2, token="secret", token_expires_at=100)
     assert [place.token_lives(now) for now in (99, 100)] == [True, False]
-    assert not Place(user_id=1, channel_id=2).token_lives(0)
+    assert not ReplyTarget(user_id=1, channel_id=2).token_lives(0)
     assert "secret" not in repr(place)

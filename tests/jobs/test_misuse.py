@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import OutOfCredit, Refusal
-from bot.jobs.job import Job, JobState, Outcome, Place
+from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.order import Order
-from bot.moderation.gate import Spot
 from bot.moderation.policy import Policy
 from bot.quota import MICRO
 from bot.store import jobs, ledger, sponsorships
@@ -65,9 +65,9 @@ class Member:
     def _whose(self) -> dict[str, Any]:
         guild_id = self.dice.choice([*SERVERS, None])
         channel_id = self.dice.choice([THREAD + (guild_id or 0), 9])
-        place = Place(user_id=self.user_id, channel_id=channel_id, guild_id=guild_id)
-        spot = Spot(guild_id=guild_id, channel_id=channel_id)
-        return {"place": place, "asker": Asker(user_id=self.user_id, role_ids=self.roles), "spot": spot}
+        place = ReplyTarget(user_id=self.user_id, channel_id=channel_id, guild_id=guild_id)
+        spot = Channel(guild_id=guild_id, channel_id=channel_id)
+        return {"place": place, "actor": Actor(user_id=self.user_id, role_ids=self.roles), "spot": spot}
 
     async def press(self) -> None:
         deeds = (self._order, self._order, self._again, self._cancel, self._end)
@@ -115,7 +115,7 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
     await asyncio.gather(*(each.press() for each in crowd for _ in range(presses)))
     for each in crowd:
         for guild_id in SERVERS:
-            purse = await works.till.purse(Asker(user_id=each.user_id, role_ids=each.roles), guild_id)
+            purse = await works.till.purse(Actor(user_id=each.user_id, role_ids=each.roles), guild_id)
             caps[purse.account] = 0 if purse.fills is None else purse.fills.size
     await nothing_is_overspent(works, caps)
 
@@ -164,7 +164,7 @@ async def test_a_hundred_members_at_once_cannot_overspend(works: Works, seed: in
 
 async def test_one_credit_for_a_hundred_presses_makes_one_picture(works: Works) -> None:
     await rule(works.servers, usd_per_month="0.01")
-    places = [Place(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
+    places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
     orders = [works.studio.order(wish("a red fox", place)) for place in places]
     results = await asyncio.gather(*orders, return_exceptions=True)
     assert Counter(type(result).__name__ for result in results) == {"Receipt": 1, OutOfCredit.__name__: 99}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from stamina.instrumentation import RetryDetails
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.errors import NotAllowed, OutOfCredit, Refusal
 from bot.jobs.money import Money
 from bot.jobs.order import Limits
@@ -26,7 +26,7 @@ from bot.store.purse import user_account
 from tests.jobs.make import TEN
 
 GUILD, CHANNEL, NOW = 1, 5, 40 * DAY_MS
-ANN, BOB = Asker(user_id=7, joined_at=0), Asker(user_id=8, joined_at=0)
+ANN, BOB = Actor(user_id=7, joined_at=0), Actor(user_id=8, joined_at=0)
 
 
 @pytest.fixture
@@ -48,11 +48,11 @@ async def left(store: Store, user_id: int) -> float:
     return it.available / MICRO
 
 
-async def give(money: Money, giver: Asker = ANN, receiver: Asker = BOB, *, credits_: float = 1, key: str = "deed") -> bool:
+async def give(money: Money, giver: Actor = ANN, receiver: Actor = BOB, *, credits_: float = 1, key: str = "deed") -> bool:
     return await money.gift(giver, receiver, guild_id=GUILD, amount=int(credits_ * MICRO), key=key)
 
 
-async def sponsor(money: Money, host: Asker = ANN, *, channel: int = CHANNEL, credits_: int = 4) -> str:
+async def sponsor(money: Money, host: Actor = ANN, *, channel: int = CHANNEL, credits_: int = 4) -> str:
     begun = await money.start_sponsoring(host, guild_id=GUILD, channel_id=channel, hours=1, amount=credits_ * MICRO)
     return begun.id
 
@@ -93,7 +93,7 @@ async def test_a_new_account_is_no_purse_to_be_emptied(money: Money, servers: Se
 
 async def test_a_hundred_gifts_and_hosts_at_once_move_what_there_is(store: Store, money: Money, conflicts: list[RetryDetails]) -> None:
     rng = random.Random(5)
-    people = [Asker(user_id=100 + n, joined_at=0) for n in range(20)]
+    people = [Actor(user_id=100 + n, joined_at=0) for n in range(20)]
     deeds: list[Coroutine[Any, Any, object]] = [
         give(money, *rng.sample(people, 2), credits_=rng.choice([1, 4, 9]), key=f"deed {n % 60}") for n in range(80)
     ]

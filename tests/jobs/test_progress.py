@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.jobs.job import GenerationState, Job, JobState, Place
+from bot.jobs.job import GenerationState, Job, JobState, ReplyTarget
 from bot.jobs.progress import steps_done
 from bot.store import jobs
 from tests.jobs.conftest import Works, eventually
@@ -196,7 +196,7 @@ async def test_who_has_cancelled_is_promised_nothing(works: Works) -> None:
 
 
 async def test_what_a_reaction_asked_for_waits_without_a_word(works: Works) -> None:
-    job = await works.order(place=Place(user_id=7, channel_id=5, reply_to=99), reaction="🎨", waits_in_public=False)
+    job = await works.order(place=ReplyTarget(user_id=7, channel_id=5, reply_to=99), reaction="🎨", waits_in_public=False)
     await start(works, job)
     works.clock.turn(TWO_MINUTES_MS)
     assert (await edits(works), (await works.studio.job(job.id)).ping_promised) == (0, False)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.request import Channel
 from bot.images import likeness
 from bot.jobs.fair import Caps
-from bot.jobs.job import Failure, GenerationState, Job, JobState, Place
-from bot.moderation.gate import Spot
+from bot.jobs.job import Failure, GenerationState, Job, JobState, ReplyTarget
 from bot.store import audit, cases, conduct, errands
 from bot.store.audit import Action
 from bot.store.cases import Case, Cause
@@ -22,7 +22,7 @@ from tests.jobs.rules import CHECKED, reddish, rule
 from tests.jobs.shelf import check_the_books
 
 OK, FLAGGED, BLOCKED = "a red fox", "a fox with a weapon", "a fox that will kill"
-NSFW = Spot(guild_id=1, channel_id=5, age_restricted=True)
+NSFW = Channel(guild_id=1, channel_id=5, age_restricted=True)
 
 
 @pytest.fixture(autouse=True)
@@ -142,8 +142,8 @@ async def test_an_endpoint_that_is_slow_holds_up_nobody_who_was_not_to_be_checke
     works = works.again(caps=Caps(per_user=4, per_server=8, total=1))  # two at work at a time in all
     await works.models.load()
     await rule(works.servers, **CHECKED)
-    slow = [await works.order(OK, place=Place(user_id=user, channel_id=5, guild_id=1)) for user in range(20, 24)]
-    free = await works.order(OK, place=Place(user_id=7, channel_id=5, guild_id=2))
+    slow = [await works.order(OK, place=ReplyTarget(user_id=user, channel_id=5, guild_id=1)) for user in range(20, 24)]
+    free = await works.order(OK, place=ReplyTarget(user_id=7, channel_id=5, guild_id=2))
     async with works.at_work():
         await works.until(free, JobState.DELIVERED)
         assert {(await works.studio.job(job.id)).state for job in slow} == {JobState.OPEN}
@@ -232,7 +232,7 @@ async def test_two_attempts_withhold_once_and_ask_once(works: Works) -> None:
 
 async def test_in_private_the_moderators_get_no_message(works: Works) -> None:
     await rule(works.servers, checks={"prompts": True})
-    place = Place(user_id=7, channel_id=5, guild_id=1, private=True)
+    place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
     await delivered(works, await works.order(FLAGGED, place=place))
     assert [case.message_id for case in await asked_of_moderators(works)] == [None]
 
@@ -259,6 +259,6 @@ async def test_what_was_cancelled_is_not_logged(works: Works) -> None:
 
 async def test_direct_messages_are_under_no_servers_rules(works: Works) -> None:
     await rule(works.servers, **CHECKED)
-    job = await works.order(BLOCKED, place=Place(user_id=7, channel_id=5))
+    job = await works.order(BLOCKED, place=ReplyTarget(user_id=7, channel_id=5))
     job = await delivered(works, job)
     assert (len(job.succeeded), job.flagged, asked(works)) == (1, None, 0)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from bot.jobs.job import GenerationState, Job, JobState, Place
+from bot.jobs.job import GenerationState, Job, JobState, ReplyTarget
 from sandbox.faults import Switchboard
 from tests.jobs.conftest import Works, eventually
 from tests.jobs.noticeboard import Trouble, Way
@@ -30,7 +30,7 @@ STORM = {
 
 async def orders(works: Works) -> list[Job]:
     """Twelve jobs of four members, some of them twins to the letter; twenty pictures."""
-    places = [Place(user_id=member, channel_id=5, guild_id=member % 2 or None) for member in (1, 2, 3, 4)]
+    places = [ReplyTarget(user_id=member, channel_id=5, guild_id=member % 2 or None) for member in (1, 2, 3, 4)]
     return [await works.order(place=places[n % 4], count=1 + n % 3 % 2 * 2, seed=n // 2) for n in range(12)]
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
-from bot.jobs.job import JobState, Kind, Place
+from bot.jobs.job import JobState, Kind, ReplyTarget
 from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
 from bot.store.payment import own
@@ -18,10 +18,10 @@ from tests.jobs.make import PICTURE, new_job, whose, wish
 from tests.jobs.paint import MADE
 from tests.jobs.shelf import check_the_books
 
-PLACE = Place(user_id=7, channel_id=5, guild_id=1)
+PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
-async def once_more(works: Works, job_id: str, place: Place = PLACE) -> Receipt:
+async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
     return await works.studio.again(job_id, place, **whose(place))
 
 
@@ -87,7 +87,7 @@ async def test_only_its_member_or_a_moderator_cancels_a_job(works: Works) -> Non
 
 async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works: Works) -> None:
     first = await works.ended(MADE, MADE, seed=1)
-    receipt = await once_more(works, first.id, Place(user_id=8, channel_id=6))
+    receipt = await once_more(works, first.id, ReplyTarget(user_id=8, channel_id=6))
     again = receipt.job
     assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
     assert len(again.generations) == 2
@@ -110,9 +110,9 @@ async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Wor
 
 
 async def test_a_private_picture_is_made_again_by_its_member_alone(works: Works) -> None:
-    private = await works.ended(MADE, place=Place(user_id=7, channel_id=5, private=True))
+    private = await works.ended(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
     with pytest.raises(NotAllowed):
-        await once_more(works, private.id, Place(user_id=8, channel_id=6))
+        await once_more(works, private.id, ReplyTarget(user_id=8, channel_id=6))
     assert (await once_more(works, private.id)).job.parent_id == private.id
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.errors import OutOfCredit, TooManyWaiting
-from bot.jobs.job import Job, Lane, Place
+from bot.jobs.job import Job, Lane, ReplyTarget
 from bot.quota import MICRO
 from bot.store import sponsorships
 from bot.store.purse import budget_account
@@ -31,8 +31,8 @@ async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[N
 
 
 async def order(works: Works, *roles: int, user_id: int = 7, guild_id: int | None = 1, channel_id: int = 5, **more: Any) -> Job:
-    place = Place(user_id=user_id, channel_id=channel_id, guild_id=guild_id)
-    return await works.order(place=place, asker=Asker(user_id=user_id, role_ids=frozenset(roles)), **more)
+    place = ReplyTarget(user_id=user_id, channel_id=channel_id, guild_id=guild_id)
+    return await works.order(place=place, actor=Actor(user_id=user_id, role_ids=frozenset(roles)), **more)
 
 
 async def payer(works: Works, *roles: int, **more: Any) -> tuple[str, str | None, Lane]:
@@ -111,7 +111,7 @@ async def test_a_servers_own_price_is_held_and_shown(works: Works) -> None:
 
 async def test_only_what_a_members_roles_open_is_offered(works: Works) -> None:
     await rule(works.servers, everyone={"models": []}, roles={PAINTER: {"models": [MODEL]}})
-    offered = [await works.till.offers(works.models.offered, Asker(user_id=7, role_ids=frozenset(roles)), 1) for roles in ((), (PAINTER,))]
+    offered = [await works.till.offers(works.models.offered, Actor(user_id=7, role_ids=frozenset(roles)), 1) for roles in ((), (PAINTER,))]
     assert [[model.id for model in each] for each in offered] == [[], [MODEL]]
 
 
@@ -131,8 +131,8 @@ async def test_the_rules_decide_how_much_is_made_at_a_time(works: Works) -> None
 
 async def test_what_there_is_depends_on_where_one_asks(works: Works) -> None:
     await rule(works.servers, **ROLE, **POOL)
-    everyone, painter = Asker(user_id=7), Asker(user_id=7, role_ids=frozenset({PAINTER}))
+    everyone, painter = Actor(user_id=7), Actor(user_id=7, role_ids=frozenset({PAINTER}))
     asked = [(everyone, 1), (painter, 1), (painter, 2), (everyone, None)]
-    available = [(await works.till.statement(asker, guild_id)).available for asker, guild_id in asked]
+    available = [(await works.till.statement(actor, guild_id)).available for actor, guild_id in asked]
     assert available == [4 * MICRO, 2 * MICRO, PURSE.size, PURSE.size]
     assert [purse and purse.account for purse in (await works.till.pool(1), await works.till.pool(2))] == ["pool:1", None]

@@ -6,7 +6,7 @@ import pytest
 
 from bot.app import House
 from bot.errors import NotAllowed
-from bot.jobs.job import Kind, Place
+from bot.jobs.job import Kind, ReplyTarget
 from bot.preferences import Consent
 from sandbox.person import Message, Person
 from tests.jobs.make import wish
@@ -76,7 +76,7 @@ async def test_what_lies_in_a_tray_is_refused_as_well(house: House, ada: Person,
     await ben.menu("Use as reference", await seen(ben, await asked()))
     await ben.message(lambda m: "Put by" in m.content)
     await consent(house, ada, Consent.NOBODY)
-    ben_s = Place(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
+    ben_s = ReplyTarget(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):
         await house.studio.order(wish("at night", ben_s, kind=Kind.EDIT, from_tray=True))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.app import House
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.jobs.job import JobState
 from bot.store.audit import Action
 from bot.store.cases import Case, Decision
@@ -48,7 +48,7 @@ def reported(house: House, mo: Person) -> Reported:
             user_id=int(mo.id),
             reason="Too gory",
         )
-        opened = (await house.client.cases.flag(told_of, by=Asker(user_id=int(mo.id), may_manage_messages=True))).opened
+        opened = (await house.client.cases.flag(told_of, by=Actor(user_id=int(mo.id), may_manage_messages=True))).opened
         assert opened is not None
         return opened
 
@@ -97,7 +97,7 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         await ada.slash("generate", prompt="a red fox")
         made = await ada.message(lambda m: bool(m.attachments))
         job = await written_down(house, made)
-        by = Asker(user_id=int(mo.id), may_manage_messages=True)
+        by = Actor(user_id=int(mo.id), may_manage_messages=True)
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
         await house.client.cases.flag(Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about), by=by)
         at_a_glance = await admin(mo, "panel", "1 case waits")
@@ -210,7 +210,7 @@ async def test_who_lost_the_right_presses_in_vain(street: Street, house: House, 
 async def test_a_role_of_the_server_moderates_too(street: Street, house: House, mo: Person, ada: Person, asked: Ask) -> None:
     """Discord shows the command by its own settings; the house asks the server's roles."""
     await admin(mo, "moderators", "<@&", add=mo.roles["Artists"])
-    artist = Asker(user_id=1, role_ids=frozenset({int(mo.roles["Artists"])}))
+    artist = Actor(user_id=1, role_ids=frozenset({int(mo.roles["Artists"])}))
     job = await written_down(house, await asked())
     decided = await house.client.cases.delete(guild_of(mo), job.id, by=artist)
     assert decided.decision is Decision.DELETE

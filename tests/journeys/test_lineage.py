@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.app import House
-from bot.jobs.job import JobState, Kind, Place
+from bot.jobs.job import JobState, Kind, ReplyTarget
 from sandbox.person import Message, Person
 from tests.jobs.conftest import eventually
 from tests.jobs.make import wish
@@ -91,7 +91,7 @@ async def test_what_stands_in_direct_messages_is_only_counted(house: House, ada:
     first = await asked()
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
-    alone = Place(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
+    alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
     receipt = await house.studio.order(wish("by night", alone, kind=Kind.EDIT, from_tray=True))
     await house.studio.answered(receipt.job.id, None)
     await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.app import House
-from bot.asker import Asker
+from bot.domain.actor import Actor
 from bot.quota import MICRO
 from bot.store import books
 from sandbox.person import Message, NotDoneError, Person
@@ -32,7 +32,7 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
 async def has(house: House, person: Person, *, here: bool = False) -> float:
     """Credits left: everywhere, or here."""
     guild_id = server_of(house) if here else None
-    statement = await house.client.till.statement(Asker(user_id=int(person.id)), guild_id)
+    statement = await house.client.till.statement(Actor(user_id=int(person.id)), guild_id)
     return round(statement.available / MICRO, 2)  # a little flows back meanwhile
 
 
@@ -88,7 +88,7 @@ async def test_nobody_gives_what_they_do_not_have_however_often_they_press(house
 
 
 async def test_one_deed_is_one_gift(house: House, ada: Person, ben: Person) -> None:
-    giver, receiver = Asker(user_id=int(ada.id)), Asker(user_id=int(ben.id))
+    giver, receiver = Actor(user_id=int(ada.id)), Actor(user_id=int(ben.id))
     once = [house.client.money.gift(giver, receiver, guild_id=None, amount=MICRO, key="gift:1") for _ in range(5)]
     assert sum(await asyncio.gather(*once)) == 1
     assert await has(house, ben) == 1001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.app import House
-from bot.jobs.job import Place
+from bot.jobs.job import ReplyTarget
 from bot.store import errands
 from bot.store.errands import ErrandKind
 from sandbox.person import Message, Person
@@ -19,7 +19,7 @@ async def react(house: House, person: Person, message: Message) -> None:
     channel = house.client.get_partial_messageable(int(message.channel_id))
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
-    place = Place(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
+    place = ReplyTarget(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
     receipt = await house.studio.order(wish("a red fox", place, reaction="🎨"))
     await house.studio.answered(receipt.job.id, None)
 

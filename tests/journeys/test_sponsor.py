@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.app import House
-from bot.asker import Asker
 from bot.clock import system
+from bot.domain.actor import Actor
 from bot.quota import MICRO
 from bot.store import books
 from bot.store.purse import Purse, sponsor_account
@@ -29,7 +29,7 @@ async def begun(host: Person, channel: str = "studio", **options: object) -> Mes
 
 
 async def has(house: House, person: Person) -> float:
-    statement = await house.client.till.statement(Asker(user_id=int(person.id)), None)
+    statement = await house.client.till.statement(Actor(user_id=int(person.id)), None)
     return round(statement.available / MICRO, 2)
 
 
@@ -104,7 +104,7 @@ async def test_it_ends_by_itself_while_nobody_is_home(street: Street) -> None:
         line = await begun(ada, hours=1, credits=5)
     later = street.house(clock=lambda: system() + 2 * HOUR_MS)
     async with later as house, street_person(street, "Ada") as ada:
-        host = Asker(user_id=int(ada.id))
+        host = Actor(user_id=int(ada.id))
         purse = Purse(account=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.asker import Asker
+from bot.domain.actor import Actor
+from bot.domain.request import Channel
 from bot.errors import InvalidRequest, NotAllowed, Refusal
-from bot.moderation.gate import Block, PromptBlocked, Question, Spot, Wish, check
+from bot.moderation.gate import Block, PromptBlocked, Question, Wish, check
 from bot.moderation.policy import read
 from bot.moderation.prompts import Level, compile_rules
 from bot.moderation.values import DAY_MS, HOUR_MS
@@ -29,8 +30,8 @@ WISH = Wish(model="m", prompt="a sword", count=3, unsafe=True, aspect_ratio="16:
 def question(rules: dict[str, Any] | None = None, **more: Any) -> Question:
     policy = read(rules or {})
     plain: dict[str, Any] = {
-        "asker": Asker(user_id=1, joined_at=NOW - HOUR_MS),
-        "spot": Spot(guild_id=5, channel_id=10, parent_ids=(11, 12)),
+        "actor": Actor(user_id=1, joined_at=NOW - HOUR_MS),
+        "spot": Channel(guild_id=5, channel_id=10, parent_ids=(11, 12)),
         "wish": Wish(model="m", prompt="a fox"),
     }
     return Question(policy=policy, judge=compile_rules(policy.prompts), now=NOW, **(plain | more))
@@ -66,7 +67,7 @@ def test_the_checks_speak_in_their_order() -> None:
     rules, heard = dict(EVERYTHING_WRONG), []
     for number, amend in enumerate(amends):
         block = Block(until=NOW + 1, reason="spam") if number < 2 else None
-        spot = Spot(guild_id=5, channel_id=10, age_restricted=number > 6)
+        spot = Channel(guild_id=5, channel_id=10, age_restricted=number > 6)
         heard.append(refusal(question(rules, wish=WISH, block=block, spot=spot)))
         rules |= amend
     assert heard == [
@@ -83,7 +84,7 @@ def test_the_checks_speak_in_their_order() -> None:
         "You may ask for pictures of at most 1 MP here; 2 MP were asked for.",
         "This server's rules do not allow this prompt; please put it in other words.",
     ]
-    assert check(question(rules, wish=WISH, spot=Spot(guild_id=5, channel_id=10, age_restricted=True)))
+    assert check(question(rules, wish=WISH, spot=Channel(guild_id=5, channel_id=10, age_restricted=True)))
 
 
 def test_limits_are_invalid_values_and_the_rest_is_not_allowed() -> None:
@@ -94,8 +95,8 @@ def test_limits_are_invalid_values_and_the_rest_is_not_allowed() -> None:
 
 
 def test_managers_are_paused_too_and_told_how_to_go_on() -> None:
-    manager = Asker(user_id=1, may_manage_server=True)
-    assert refusal(question({"pause": {"on": True}}, asker=manager)) == "Pictures are paused on this server; /imageadmin resume goes on."
+    manager = Actor(user_id=1, may_manage_server=True)
+    assert refusal(question({"pause": {"on": True}}, actor=manager)) == "Pictures are paused on this server; /imageadmin resume goes on."
 
 
 @pytest.mark.parametrize(("until", "blocked"), [(None, True), (NOW + 1, True), (NOW, False), (NOW - 1, False)])
@@ -140,21 +141,21 @@ def test_a_role_opens_what_is_closed_to_others() -> None:
     rules = {"everyone": {"models": []}, "roles": {EDITOR: {"models": ["m"]}}}
     assert refusal(question(rules)) == "Your roles do not open any model to you here."
     assert "the model M to you" in refusal(question({"everyone": {"models": ["x"]}}, title_of=str.upper))
-    assert check(question(rules, asker=Asker(user_id=1, role_ids=frozenset({EDITOR}))))
+    assert check(question(rules, actor=Actor(user_id=1, role_ids=frozenset({EDITOR}))))
 
 
 @pytest.mark.parametrize(
-    ("asker", "waits"),
+    ("actor", "waits"),
     [
-        (Asker(user_id=1, joined_at=NOW - HOUR_MS), True),
-        (Asker(user_id=1, joined_at=NOW - 2 * HOUR_MS), False),
-        (Asker(user_id=1, joined_at=NOW - HOUR_MS, may_manage_messages=True), False),
-        (Asker(user_id=1, joined_at=NOW - HOUR_MS, role_ids=frozenset({9})), False),  # a moderator's role
-        (Asker(user_id=1), True),  # a guest
+        (Actor(user_id=1, joined_at=NOW - HOUR_MS), True),
+        (Actor(user_id=1, joined_at=NOW - 2 * HOUR_MS), False),
+        (Actor(user_id=1, joined_at=NOW - HOUR_MS, may_manage_messages=True), False),
+        (Actor(user_id=1, joined_at=NOW - HOUR_MS, role_ids=frozenset({9})), False),  # a moderator's role
+        (Actor(user_id=1), True),  # a guest
     ],
 )
-def test_new_members_wait_and_moderators_do_not(asker: Asker, waits: bool) -> None:
-    asked = question({"newcomers": {"wait_hours": 2}, "moderator_role_ids": [9]}, asker=asker)
+def test_new_members_wait_and_moderators_do_not(actor: Actor, waits: bool) -> None:
+    asked = question({"newcomers": {"wait_hours": 2}, "moderator_role_ids": [9]}, actor=actor)
     if waits:
         assert "members" in refusal(asked)
     else:
@@ -168,7 +169,7 @@ def test_a_flagged_prompt_is_spoilered_unless_both_rule_and_channel_allow(
     unspoilered: bool, age_restricted: bool, must_spoiler: bool
 ) -> None:
     rules = {"prompts": {"flag": {"words": ["sword"]}}, "age_restricted": {"unspoilered": unspoilered}}
-    spot = Spot(guild_id=5, channel_id=10, age_restricted=age_restricted)
+    spot = Channel(guild_id=5, channel_id=10, age_restricted=age_restricted)
     passed = check(question(rules, spot=spot, wish=Wish(model="m", prompt="a sword")))
     assert (passed.flagged, passed.must_spoiler) == (True, must_spoiler)
 
@@ -180,6 +181,6 @@ def test_a_prompt_that_is_not_flagged_needs_no_spoiler() -> None:
 def test_only_moderators_hear_which_rule_it_was() -> None:
     asked = question({"prompts": {"block": {"patterns": ["sw[o0]rd"]}}}, wish=Wish(model="m", prompt="a sword"))
     assert "sw[o0]rd" not in refusal(asked)
-    assert "sw[o0]rd" in refusal(replace(asked, asker=Asker(user_id=1, may_manage_messages=True)))
+    assert "sw[o0]rd" in refusal(replace(asked, actor=Actor(user_id=1, may_manage_messages=True)))
     with pytest.raises(PromptBlocked):
         check(asked)

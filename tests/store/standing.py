@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.jobs.job import Job, Place
+from bot.jobs.job import Job, ReplyTarget
 from bot.moderation.sections import Flags, Strikes
 from bot.store import flagging, jobs, outbox, verdicts
 from bot.store.cases import Case, Decision
@@ -23,7 +23,7 @@ RULES, STRIKES = Flags(quorum=3), Strikes()
 
 async def picture(store: Store, *, message_id: int = MESSAGE, spoiler: bool = False, private: bool = False) -> Job:
     """A finished picture of Ada's, on show."""
-    job = replace(new_job(now=NOW, place=Place(user_id=ADA, channel_id=CHANNEL, guild_id=HERE, private=private)), spoiler=spoiler)
+    job = replace(new_job(now=NOW, place=ReplyTarget(user_id=ADA, channel_id=CHANNEL, guild_id=HERE, private=private)), spoiler=spoiler)
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=NOW)
     await store.write(jobs.start, job.id, 0, NOW)
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, select
 
-from bot.jobs.job import GenerationState, JobState, Place
+from bot.jobs.job import GenerationState, JobState, ReplyTarget
 from bot.moderation import policy
 from bot.moderation.sections import Strikes
 from bot.preferences import Preferences
@@ -182,7 +182,9 @@ async def test_what_waits_is_cancelled_and_given_back_before_it_is_erased(store:
 
 
 async def test_what_is_being_made_ends_without_its_member(store: Store) -> None:
-    job = await run(store, await order(store, new_job(member=ADA, place=Place(user_id=ADA, channel_id=5, token="secret"), price=MICRO)))
+    job = await run(
+        store, await order(store, new_job(member=ADA, place=ReplyTarget(user_id=ADA, channel_id=5, token="secret"), price=MICRO))
+    )
     await store.write(erasing.erase, ADA, NOW)
     assert await tables_with(store, str(ADA)) == {"accounts", "ledger"}
     assert await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW + 1)

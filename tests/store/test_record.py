@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bot.jobs.job import Job, Place
+from bot.jobs.job import Job, ReplyTarget
 from bot.quota import MICRO
 from bot.store import jobs, outbox, record, reports
 from bot.store.engine import Store
@@ -19,7 +19,7 @@ ADA, BEN, HERE, ELSEWHERE = 7, 8, 1, 2
 
 async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, private: bool = False, guild_id: int = HERE) -> Job:
     """A job of Ada's that ended so."""
-    job = new_job(now=now, place=Place(user_id=ADA, channel_id=5, guild_id=guild_id, private=private))
+    job = new_job(now=now, place=ReplyTarget(user_id=ADA, channel_id=5, guild_id=guild_id, private=private))
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=now)
     await store.write(jobs.start, job.id, 0, now)
     await store.write(jobs.settle, job.id, 0, outcome, now)

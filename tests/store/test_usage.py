@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.job import Outcome, Place
+from bot.jobs.job import Outcome, ReplyTarget
 from bot.preferences import Preferences
 from bot.quota import DAY_MS, MICRO
 from bot.store import documents, jobs, usage
@@ -25,7 +25,7 @@ ALL: dict[str, Any] = {"since": 0, "until": 100 * DAY_MS}
 
 async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, model: str = "klein", day: int = 0) -> str:
     """A job of two credits a picture that ended so."""
-    place = Place(user_id=user, channel_id=5, guild_id=guild)
+    place = ReplyTarget(user_id=user, channel_id=5, guild_id=guild)
     job = new_job(member=user, pictures=len(outcomes), price=2 * MICRO, place=place, model=model)
     await run(store, await order(store, Payment(payer=member(user, 100), budget=budget(1000, guild_id=guild)), job))
     for n, outcome in enumerate(outcomes):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asker:
+class Actor:
     """A person, and what they are in the server that they ask from; in direct messages nothing but a person."""
 
     user_id: int

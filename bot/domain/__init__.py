@@ -1,0 +1,1 @@
+"""Values and rules, pure: nothing here reads or writes anything."""

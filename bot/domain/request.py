@@ -1,0 +1,44 @@
+"""Who asks for something, where, and under which rules: the same value for a command, a press, a form, a menu and a reaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.actor import Actor
+from bot.jobs.job import ReplyTarget
+from bot.moderation.policy import Policy
+from bot.preferences import Preferences
+from bot.servers import ServerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """A channel as the rules of its guild see it."""
+
+    guild_id: int | None  # None: a direct message
+    channel_id: int
+    parent_ids: tuple[int, ...] = ()  # what the channel is in, from the innermost outwards: a thread's channel, a category
+    age_restricted: bool = False
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        return (self.channel_id, *self.parent_ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One event's facts. Settings and preferences are read once, when it is built, and hold for all that follows from it."""
+
+    actor: Actor
+    channel: Channel
+    reply_to: ReplyTarget
+    settings: ServerSettings  # the guild's; the defaults in direct messages
+    preferences: Preferences  # the actor's own
+
+    @property
+    def guild_id(self) -> int | None:
+        return self.channel.guild_id
+
+    @property
+    def policy(self) -> Policy:
+        return self.settings.policy
