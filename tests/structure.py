@@ -1,0 +1,114 @@
+"""Counts what the structure of the project is measured by: `python -m tests.structure [FOLDER]` prints it, for this checkout or another.
+
+Read from the source text alone, so that two states of the project can be compared; `tests/test_house.py` holds some to their value.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+# Somebody is compared with who owns a thing, or asked for what they may do on Discord.
+_OWNERS = re.compile(r"\b(user_id|user\.id|author_id|owner_id|host_id)\b")
+_RIGHTS = re.compile(r"\.(may_manage_messages|may_manage_server|manage_messages|manage_guild)$|\bis_(moderator|manager)$")
+
+
+def sources(folder: Path, *packages: str) -> Iterator[tuple[str, str]]:
+    """Every Python file below these packages: its path from the folder, and its text."""
+    for package in packages:
+        for path in sorted((folder / package).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield path.relative_to(folder).as_posix(), path.read_text("utf-8")
+
+
+def lines(folder: Path, *packages: str) -> int:
+    return sum(text.count("\n") for _, text in sources(folder, *packages))
+
+
+def listeners(folder: Path) -> list[str]:
+    """Functions that discord.py starts a task for with every interaction."""
+    return [
+        f"{path}:{node.lineno}"
+        for path, text in sources(folder, "bot", "cogs")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == "on_interaction"
+    ]
+
+
+def wake_ups(folder: Path) -> list[str]:
+    """Calls that wake a loop by hand."""
+    return [
+        f"{path}:{node.lineno}"
+        for path, text in sources(folder, "bot", "cogs")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "ring"
+    ]
+
+
+def rights(folder: Path) -> Mapping[str, int]:
+    """How many decisions about rights each module takes: comparisons of people, and reads of what somebody may do on Discord."""
+    found = {path: sum(1 for _ in _decisions(ast.parse(text))) for path, text in sources(folder, "bot", "cogs")}
+    return {path: count for path, count in found.items() if count}
+
+
+def _decisions(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            sides = [ast.unparse(node.left), ast.unparse(node.comparators[0])]
+            if all(_OWNERS.search(side) for side in sides) and not any(".c." in side for side in sides):
+                yield node
+        elif isinstance(node, ast.If | ast.IfExp | ast.BoolOp | ast.Return):
+            yield from _asked(node)
+
+
+def _asked(node: ast.If | ast.IfExp | ast.BoolOp | ast.Return) -> Iterator[ast.AST]:
+    tested = node.values if isinstance(node, ast.BoolOp) else [node.value if isinstance(node, ast.Return) else node.test]
+    for part in tested:
+        bare = part.operand if isinstance(part, ast.UnaryOp) else part
+        name = bare.func if isinstance(bare, ast.Call) else bare
+        if bare is not None and name is not None and _RIGHTS.search(ast.unparse(name)):
+            yield bare
+
+
+def id_patterns(folder: Path) -> list[str]:
+    """Texts from which custom ids are built or read."""
+    return [
+        f"{path}:{node.lineno}"
+        for path, text in sources(folder, "bot", "cogs")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"v1:(?=\S)", node.value)
+    ]
+
+
+def duplicate_classes(folder: Path) -> Mapping[str, list[str]]:
+    """Names that more than one class has."""
+    named: dict[str, list[str]] = {}
+    for path, text in sources(folder, "bot", "cogs"):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                named.setdefault(node.name, []).append(path)
+    return {name: paths for name, paths in named.items() if len(paths) > 1}
+
+
+def report(folder: Path) -> Mapping[str, int]:
+    deciding = rights(folder)
+    return {
+        "lines of product (bot, cogs)": lines(folder, "bot", "cogs"),
+        "lines of tests": lines(folder, "tests"),
+        "files of product": sum(1 for _ in sources(folder, "bot", "cogs")),
+        "listeners for interactions": len(listeners(folder)),
+        "wake-ups by hand": len(wake_ups(folder)),
+        "decisions about rights": sum(deciding.values()),
+        "modules that decide rights": len(deciding),
+        "texts that build or read custom ids": len(id_patterns(folder)),
+        "class names used more than once": len(duplicate_classes(folder)),
+    }
+
+
+if __name__ == "__main__":
+    for name, count in report(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE).items():
+        print(f"{count:>8}  {name}")
