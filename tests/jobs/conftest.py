@@ -20,6 +20,7 @@ from bot.images.addresses import AddressRules
 from bot.images.catalog import Catalog
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
+from bot.images.moderations import Moderations
 from bot.images.oxen import Oxen
 from bot.jobs.checks import Checks
 from bot.jobs.deliver import Deliver
@@ -41,7 +42,6 @@ from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
 from bot.jobs.till import Till
 from bot.jobs.watch import Watch
-from bot.moderation.endpoint import Moderations
 from bot.quota import MICRO, Bucket
 from bot.store import jobs
 from bot.store.engine import Store, open_store
