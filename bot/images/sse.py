@@ -21,25 +21,21 @@ class ServerEvent:
 
     type: str = "message"
     data: str = ""
-    last_event_id: str = ""
 
 
 class Decoder:
     """Bytes in, events out, whatever the borders of the chunks.
 
-    An event of more than `max_event_bytes` (its lines, without line ends and comments) is dropped and counted in `dropped`, and the
-    stream goes on; no more than about twice that is ever held. `retry_ms` is the reconnection time that the stream asked for. What
+    An event of more than `max_event_bytes` (its lines, without line ends and comments) is dropped, and the stream goes on; no more than
+    about twice that is ever held. Ids and reconnection times are not kept: a new connection is followed by a read of what was missed. What
     is unfinished at the end is no event: "Once the end of the file is reached, any pending data must be discarded."
     """
 
     def __init__(self, *, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
-        self.dropped = 0
-        self.retry_ms: int | None = None
         self._max_event_bytes = max_event_bytes
         self._line = bytearray()  # the line that has not ended yet
         self._at_start = True
         self._after_cr = False
-        self._last_event_id = ""
         self._begin_event()
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
@@ -88,22 +84,17 @@ class Decoder:
                 self._data.append(value)
             case b"event":
                 self._type = value
-            case b"id" if "\0" not in value:  # "If the field value does not contain U+0000 NULL [...] Otherwise, ignore the field."
-                self._last_event_id = value
-            case b"retry" if re.fullmatch("[0-9]{1,18}", value):  # "consists of only ASCII digits"
-                self.retry_ms = int(value)
 
     def _dispatch(self) -> ServerEvent | None:
         size, type_, data = self._size, self._type, self._data
         self._begin_event()
         if size > self._max_event_bytes:
-            self.dropped += 1
             return None
         if (
             not data
         ):  # "If the data buffer is an empty string, set the data buffer and the event type buffer to the empty string and return."
             return None
-        return ServerEvent(type=type_ or "message", data="\n".join(data), last_event_id=self._last_event_id)
+        return ServerEvent(type=type_ or "message", data="\n".join(data))
 
     def _begin_event(self) -> None:
         self._type = ""

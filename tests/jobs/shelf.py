@@ -10,10 +10,15 @@ from bot.jobs.job import GenerationState, Job, JobState
 from bot.quota import MICRO, Bucket
 from bot.store import books, jobs, ledger
 from bot.store.engine import Store
-from bot.store.payment import own
-from bot.store.purse import user_account
+from bot.store.payment import Payment
+from bot.store.purse import Purse, user_account
 from bot.store.tables import ledger as lines
 from tests.jobs.make import TEN
+
+
+def own(user_id: int, bucket: Bucket) -> Payment:
+    """A member pays from their own account, and nobody else does."""
+    return Payment(payer=Purse(account=user_account(user_id), fills=bucket))
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:

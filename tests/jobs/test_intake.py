@@ -17,11 +17,10 @@ from bot.moderation.gate import Spot
 from bot.preferences import Consent
 from bot.store import audit, conduct, jobs
 from bot.store.audit import Action
-from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works
 from tests.jobs.make import new_job, whose, wish
 from tests.jobs.rules import CHECKED, rule
-from tests.jobs.shelf import check_the_books
+from tests.jobs.shelf import check_the_books, own
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
 PLACE = Place(user_id=7, channel_id=5, guild_id=1, private=True)

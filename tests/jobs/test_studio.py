@@ -12,11 +12,10 @@ from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooMan
 from bot.jobs.job import JobState, Kind, Place
 from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
-from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
 from tests.jobs.make import PICTURE, new_job, whose, wish
 from tests.jobs.paint import MADE
-from tests.jobs.shelf import check_the_books
+from tests.jobs.shelf import check_the_books, own
 
 PLACE = Place(user_id=7, channel_id=5, guild_id=1)
 

@@ -13,9 +13,8 @@ from bot.jobs.job import GenerationState, JobState, Lane, Outcome
 from bot.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine import Store
-from bot.store.payment import own
 from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
-from tests.jobs.shelf import check_the_books, entries, money, order, run, seen, states
+from tests.jobs.shelf import check_the_books, entries, money, order, own, run, seen, states
 
 WAITING, SUBMITTING, RUNNING = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING
 HERE = {"channel_id": 5, "message_id": 6}
