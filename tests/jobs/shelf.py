@@ -58,8 +58,8 @@ async def entries(store: Store) -> Counter[tuple[str, int, str]]:
     return Counter((row.job_id, row.n, row.entry) for row in rows)
 
 
-async def check_the_books(store: Store) -> None:
-    """The books are right, with a hold and an end for every picture; a job is open as long as a part of it is."""
+async def check_ledger(store: Store) -> None:
+    """The ledger is sound, with a hold and an end for every picture; a job is open as long as a part of it is."""
     assert (await store.read(books.prove)).wrong == ()
     for state in JobState:
         for job in await store.read(jobs.in_state, state):
