@@ -43,7 +43,7 @@ type: $(READY) ## types
 bench: $(READY) ## measure, side by side
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-messages: $(READY) ## renew the texts to translate, after any sentence changed
+messages: $(READY) ## renew the catalogues of translations, after any sentence changed
 	$(BIN)/python -m bot messages
 
 lock: $(READY) ## choose newer versions and write both pin files

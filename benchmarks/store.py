@@ -26,13 +26,18 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.quota import MICRO, Bucket
 from bot.store.engine import migrate, open_store
-from bot.store.payment import own, pay
+from bot.store.payment import Payment, pay
+from bot.store.purse import Purse, user_account
 
 TASKS = 50
 ROUNDS = 4
 TURN_S = 1.0
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
 _numbers = count()
+
+
+def paid_by(user_id: int) -> Payment:
+    return Payment(payer=Purse(account=user_account(user_id), fills=_BUCKET))
 
 
 @dataclass(kw_only=True)
@@ -97,7 +102,7 @@ async def engine_alone(path: Path, result: Result) -> None:
 
     async def hold(job_id: str) -> None:
         async with engine.begin() as conn:
-            await conn.run_sync(pay, own(1, _BUCKET), [(job_id, 0, 1)], 0)
+            await conn.run_sync(pay, paid_by(1), [(job_id, 0, 1)], 0)
 
     try:
         await under_load(result, hold)
@@ -109,7 +114,7 @@ async def this_store(path: Path, result: Result) -> None:
     async with open_store(f"sqlite:///{path}") as store:
 
         async def hold(job_id: str) -> None:
-            await store.write(pay, own(2, _BUCKET), [(job_id, 0, 1)], 0)
+            await store.write(pay, paid_by(2), [(job_id, 0, 1)], 0)
 
         await under_load(result, hold)
 

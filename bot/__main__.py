@@ -136,7 +136,7 @@ VERBS = (
     _Verb(name="sync", does="register the bot's commands with Discord", go=_sync),
     _Verb(name="migrate", does="bring the database to this version's schema", go=_migrate),
     _Verb(name="settings", does="print every setting with its meaning and default, as in .env.example", go=_show_settings),
-    _Verb(name="messages", does="renew the texts to translate in bot/locales from the sources", go=_messages),
+    _Verb(name="messages", does="renew the catalogues of translations in bot/locales from the sources", go=_messages),
 )
 
 

@@ -25,6 +25,7 @@ from bot.image_apis import desks_of, providers_of, reader_of, result_rules
 from bot.images.addresses import AddressRules, host_of
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
+from bot.images.moderations import moderations_of
 from bot.jobs import sponsors, tidy
 from bot.jobs.casebook import Casebook
 from bot.jobs.cases import Cases
@@ -55,7 +56,6 @@ from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
 from bot.jobs.till import Till
 from bot.jobs.watch import Watch
-from bot.moderation.endpoint import endpoint_of
 from bot.quota import Bucket
 from bot.store.engine import Store, open_store
 from cogs.errands import DiscordErrands
@@ -146,7 +146,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
         servers = Servers(store=store, clock=clock)
-        checks = Checks(endpoint=endpoint_of(settings, session))
+        checks = Checks(endpoint=moderations_of(settings, session))
         screening = Screening(store=store, servers=servers, checks=checks, bells=bells, pace=pace, clock=clock)
         gate = Gate(store=store, servers=servers, title_of=models.title, clock=clock)
         till = Till(store=store, servers=servers, limits=limits, credit_usd=settings.credit_usd, clock=clock)

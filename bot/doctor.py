@@ -19,8 +19,8 @@ from bot.config import Settings
 from bot.errors import EaselError, InUse, ProviderAccount, ProviderError
 from bot.findings import Finding, Found, Mark, some
 from bot.images.addresses import is_public
+from bot.images.moderations import moderations_of
 from bot.log import Redactor
-from bot.moderation.endpoint import endpoint_of
 from bot.portal import NEEDED, PERMISSIONS, Place, Portal
 from bot.store import keepsakes
 from bot.store.engine import open_store
@@ -150,7 +150,7 @@ async def _event_stream(bag: _Bag) -> Iterable[Found]:
 
 
 async def _moderations(bag: _Bag) -> Iterable[Found]:
-    endpoint = endpoint_of(bag.settings, bag.session)
+    endpoint = moderations_of(bag.settings, bag.session)
     if endpoint is None:
         return [(Mark.OK, "not used, because there is no MODERATIONS_URL.")]
     try:

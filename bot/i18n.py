@@ -66,11 +66,6 @@ def served(locale: str | None) -> str | None:
     return locale if _language(locale) in LANGUAGES else None
 
 
-def speak(locale: str | None) -> None:
-    """From here on, in this task and what it starts, answers are in this language (one of Discord's locales)."""
-    _speaking.set(catalogue(locale))
-
-
 @contextmanager
 def speaking(locale: str | None) -> Iterator[None]:
     """Answers are in this language (one of Discord's locales) until the block ends, and in all tasks that it starts."""

@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
+from bot.errors import StartError
 from bot.store.engine import Store, migrate, open_store
 
 T = TypeVar("T")
@@ -62,6 +63,14 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Runs to the end on a loop of its own: for fixtures that outlive the tests' loops."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
+
+
+async def refusal(url: str) -> str:
+    """Why this database is not opened."""
+    with pytest.raises(StartError) as caught:
+        async with open_store(url):
+            pass
+    return caught.value.sentence
 
 
 @pytest.fixture(scope="session")

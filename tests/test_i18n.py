@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,16 @@ def written(folder: Path, *entries: str, language: str = "de") -> Path:
     return path
 
 
+async def renewed(project: Path, sources: Mapping[str, str]) -> str:
+    """The German catalogue of a project with these sources."""
+    for name, source in sources.items():
+        (project / name).parent.mkdir(parents=True)
+        (project / name).write_text(source, "utf-8")
+    messages.renew(await messages.gather(project), project)
+    return (project / "de.po").read_text("utf-8")
+
+
 # --- the catalogues --------------------------------------------------------------------------------------------------
-
-
-async def test_the_template_is_current() -> None:
-    current = messages.render_template(await messages.gather())
-    assert messages.TEMPLATE.read_text("utf-8") == current, "renew it: python -m bot messages"
 
 
 async def test_the_catalogues_are_current(tmp_path: Path) -> None:
@@ -71,6 +75,13 @@ async def test_the_catalogues_are_current(tmp_path: Path) -> None:
     messages.renew(await messages.gather(), folder)
     outdated = [path.name for path in sorted(folder.iterdir()) if path.read_bytes() != (i18n.FOLDER / path.name).read_bytes()]
     assert outdated == [], "renew them: python -m bot messages"
+
+
+async def test_a_text_that_moves_to_another_file_changes_no_catalogue(tmp_path: Path) -> None:
+    before = await renewed(tmp_path / "before", {"bot/a.py": '_("moves")\n_("both")', "cogs/z.py": '_("both")\n_("stays")'})
+    after = await renewed(tmp_path / "after", {"bot/a.py": '_("both")', "cogs/z.py": '_("both")\n_("stays")\n_("moves")'})
+    assert 'msgid "moves"' in before
+    assert after == before
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
@@ -113,10 +124,10 @@ def test_a_form_may_leave_the_number_out_where_the_original_does() -> None:
 
 def test_renewing_keeps_translations_comments_and_what_is_out_of_use(tmp_path: Path) -> None:
     written(tmp_path, '# a hint\nmsgid "kept"\nmsgstr "behalten"', 'msgid "gone"\nmsgstr "weg"', 'msgid "never"\nmsgstr ""')
-    template = Catalog()
-    template.add("kept")
-    template.add("new")
-    (german, *_others) = messages.renew(template, tmp_path)
+    texts = Catalog()
+    texts.add("kept")
+    texts.add("new")
+    (german, *_others) = messages.renew(texts, tmp_path)
     text = (tmp_path / "de.po").read_text("utf-8")
     assert (german.done, german.texts, "never" in text) == (1, 2, False)
     assert '# a hint\nmsgid "kept"\nmsgstr "behalten"' in text
@@ -125,9 +136,9 @@ def test_renewing_keeps_translations_comments_and_what_is_out_of_use(tmp_path: P
 
 def test_a_text_that_comes_back_has_its_translation_again(tmp_path: Path) -> None:
     written(tmp_path, '#~ msgid "gone"\n#~ msgstr "weg"')
-    template = Catalog()
-    template.add("gone")
-    assert messages.renew(template, tmp_path)[0].done == 1
+    texts = Catalog()
+    texts.add("gone")
+    assert messages.renew(texts, tmp_path)[0].done == 1
 
 
 def test_a_broken_catalogue_is_named(tmp_path: Path) -> None:

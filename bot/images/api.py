@@ -7,12 +7,12 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import stamina
@@ -20,6 +20,8 @@ from yarl import URL
 
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.i18n import N_, _
+
+T = TypeVar("T")
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no picture
 _OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
@@ -72,11 +74,15 @@ class Api:
 
     async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Any | None:
         """A call that may be repeated, and is; the answer's JSON, or `None` for 404. Raises `ProviderError`s, never `AnswerLost`."""
+        return await self.repeat(lambda: self._ask_once(path, method, query))
+
+    async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The outcome of a call that may be repeated, and is while it raises `ProviderBusy` without naming a long wait."""
         async for attempt in stamina.retry_context(
             on=_worth_repeating, attempts=self._attempts, timeout=30.0, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
         ):
             with attempt:
-                return await self._ask_once(path, method, query)
+                return await call()
         raise AssertionError("the retries ended without an outcome")
 
     async def knock(self, path: str, *, query: Mapping[str, str] | None = None) -> None:
@@ -253,7 +259,13 @@ async def _dump(body: Mapping[str, Any]) -> bytes:
 
 def _weight(values: Iterable[object]) -> int:
     """Characters, without copying what may be many megabytes of pictures."""
-    return sum(len(value) if isinstance(value, str) else _weight(value) if isinstance(value, list) else 0 for value in values)
+    total = 0
+    for value in values:
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, list | Mapping):
+            total += _weight(value.values() if isinstance(value, Mapping) else value)
+    return total
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:

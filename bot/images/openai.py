@@ -36,7 +36,7 @@ _NO_ENDPOINT: Final = N_("The image service makes no pictures at the address in 
 
 # What the `code` or `type` of an error says, whatever its status.
 _CONTENT_MARKS: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter", "responsibleaipolicyviolation"})
-_CREDIT_MARKS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+CREDIT_MARKS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _CONTENT_PHRASES: Final = ("safety system", "content policy", "content_policy")
 
 
@@ -133,10 +133,9 @@ class _OpenAiApi(Api):
     """The same calls; errors as `{"error": {"message", "type", "param", "code"}}`."""
 
     def explain(self, answer: Answer) -> ProviderError:
-        error = answer.body.get("error") if isinstance(answer.body, Mapping) else None
-        marks = {str(error.get(name)).casefold() for name in ("code", "type")} if isinstance(error, Mapping) else set()
+        marks = error_marks(answer.body)
         text = error_text(answer.body)
-        if marks & _CREDIT_MARKS:
+        if marks & CREDIT_MARKS:
             return ProviderAccount(_(NO_CREDIT))
         if answer.status < 500 and (marks & _CONTENT_MARKS or any(phrase in text.casefold() for phrase in _CONTENT_PHRASES)):
             return ContentRefused(_(_CONTENT))
@@ -145,6 +144,12 @@ class _OpenAiApi(Api):
         if answer.status in {404, 405} and not text:  # an unknown model has words; an unknown address has none
             return ProviderAccount(_(_NO_ENDPOINT))
         return super().explain(answer)
+
+
+def error_marks(body: object) -> frozenset[str]:
+    """The `code` and `type` of an error body, in small letters."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return frozenset(str(error.get(name)).casefold() for name in ("code", "type")) if isinstance(error, Mapping) else frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

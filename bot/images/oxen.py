@@ -64,8 +64,6 @@ class Oxen(Provider):
             raise ValueError(f"mode is one of {', '.join(MODES)}")
         self.queues = mode != "sync"
         self.streams = mode == "events"
-        self.ignored_events = 0  # of other types, or unreadable
-        self.dropped_events = 0  # too large
         self._api = Api(session=session, base_url=base_url, api_key=api_key, attempts=attempts)
         self._namespace = namespace
         self._slots = slots
@@ -159,10 +157,6 @@ class Oxen(Provider):
             return Linked(url=image.url)
         raise ProviderRefused(_("The image service answered without a picture."))
 
-    async def search_models(self, text: str) -> list[Mapping[str, Any]]:
-        """Models by name, raw."""
-        return _models(await self._api.ask("/api/ai/models/search", query={"search": text}))
-
     async def read_model(self, model_id: str) -> Mapping[str, Any] | None:
         """One model with its schema, raw; `None` where there is none."""
         body = await self._api.ask(f"/api/ai/models/{_quoted(model_id)}")
@@ -198,14 +192,10 @@ class Oxen(Provider):
     async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
         decoder = Decoder()
         async for chunk in chunks:
-            before = decoder.dropped
             for event in decoder.feed(chunk):
                 completed = _completed(event.data) if event.type == _COMPLETED else None
-                if completed is None:
-                    self.ignored_events += 1
-                else:
+                if completed is not None:
                     yield Event(provider_id=completed.generation_id)
-            self.dropped_events += decoder.dropped - before
 
     async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
         """A listed model with its schema. Without one it is better than none at all, so a refusal is no error here."""

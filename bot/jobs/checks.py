@@ -10,7 +10,7 @@ import structlog
 
 from bot.errors import ProviderError, ProviderRefused
 from bot.images import likeness
-from bot.moderation.endpoint import Moderations
+from bot.images.moderations import Moderations
 from bot.moderation.policy import Policy
 from bot.moderation.prompts import Level
 from bot.moderation.scores import Finding, weigh, when_down

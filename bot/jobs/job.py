@@ -75,13 +75,6 @@ _NEXT_JOB: Mapping[JobState, frozenset[JobState]] = {
 }
 
 
-def may_become(now: GenerationState | JobState, then: GenerationState | JobState) -> bool:
-    """Whether the step from `now` to `then` is legal."""
-    if isinstance(now, GenerationState):
-        return then in _NEXT_GENERATION[now]
-    return then in _NEXT_JOB[now]
-
-
 def sources(then: GenerationState) -> tuple[GenerationState, ...]:
     """The states from which a generation may become `then`: the guard of every stored step."""
     return tuple(state for state, nexts in _NEXT_GENERATION.items() if then in nexts)

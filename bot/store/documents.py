@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Column, Connection, Table, delete, select
+from sqlalchemy import Column, Connection, Table, select
 
 from bot.moderation.differences import as_details, differences
 from bot.preferences import Preferences
@@ -32,11 +32,6 @@ def preferences(conn: Connection, user_id: int) -> Preferences:
 def change_preferences(conn: Connection, user_id: int, change: Callable[[Preferences], Preferences], now: int) -> Preferences:
     """Put `change` of what was there in its place; what comes of it. `change` may raise a `Refusal`: nothing is changed then."""
     return _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
-
-
-def forget_preferences(conn: Connection, user_id: int) -> bool:
-    """Back to the defaults, without a trace."""
-    return conn.execute(delete(members).where(members.c.user_id == user_id)).rowcount == 1
 
 
 def server_settings(conn: Connection, guild_id: int) -> ServerSettings:

@@ -18,7 +18,7 @@ from bot.jobs.job import Lane
 from bot.quota import Bucket, Limit
 from bot.store import ledger, sponsorships
 from bot.store.ledger import Balance
-from bot.store.purse import Kind, Purse, budget_account, kind_of, pool_account, user_account
+from bot.store.purse import Kind, Purse, budget_account, kind_of, pool_account
 from bot.store.sponsorships import Sponsorship
 
 
@@ -59,11 +59,6 @@ class Paid:
     @property
     def accounts(self) -> tuple[str, ...]:
         return (self.account,) if self.budget is None else (self.account, self.budget)
-
-
-def own(user_id: int, bucket: Bucket) -> Payment:
-    """A member pays from their own account, and nobody else does."""
-    return Payment(payer=Purse(account=user_account(user_id), fills=bucket))
 
 
 def monthly_budget(guild_id: int, size: int, now: int) -> Budget:

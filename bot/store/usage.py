@@ -80,11 +80,6 @@ def pictures_since(conn: Connection, user_ids: Collection[int], since: int) -> d
     return {user: count for user, count in rows}  # noqa: C416  rows are no pairs for the type checker
 
 
-def last_30_days(conn: Connection, user_id: int, now: int) -> int:
-    """A member's pictures of the last 30 days, everywhere."""
-    return pictures_since(conn, [user_id], now - 30 * DAY_MS).get(user_id, 0)
-
-
 def as_csv(found: Sequence[Use], *, credit_usd: float) -> str:
     """A table for spreadsheets with a heading; ids are text there, for they have more digits than a spreadsheet's numbers."""
     out = io.StringIO()

@@ -1,4 +1,4 @@
-"""A local image API on a free port, the faults that a test names, and the client that is tried on it."""
+"""The clients that are tried on the local image API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from bot.images.oxen import Oxen
 from sandbox import images
-from sandbox.faults import Switchboard
 
 KLEIN_4B = "black-forest-labs-flux-2-klein-4b"
 KLEIN_9B = "black-forest-labs-flux-2-klein-9b"
@@ -20,26 +19,6 @@ SCHNELL = "flux.1-schnell"
 OXLO_PRO = "oxlo-image-pro"
 
 MakeOxen = Callable[..., Oxen]
-
-
-@pytest.fixture
-def switchboard(request: pytest.FixtureRequest) -> Switchboard:
-    board = Switchboard()
-    for mark in request.node.iter_markers("faults"):
-        for name in mark.args:
-            board.turn_on(name)
-    return board
-
-
-@pytest.fixture
-def timing() -> images.Timing:
-    return images.FAST
-
-
-@pytest.fixture
-async def server(switchboard: Switchboard, timing: images.Timing) -> AsyncIterator[images.Server]:
-    async with images.serve(switchboard=switchboard, timing=timing) as running:
-        yield running
 
 
 @pytest.fixture

@@ -91,8 +91,7 @@ async def test_the_list_is_of_active_ones_unless_a_status_is_given(oxen: Oxen) -
     assert await oxen.list_generations(model=DEV) == []
 
 
-async def test_models_are_searched_and_read(oxen: Oxen) -> None:
-    assert KLEIN_4B in {model["id"] for model in await oxen.search_models("klein")}
+async def test_a_model_is_read_by_its_id(oxen: Oxen) -> None:
     assert (await oxen.read_model(DEV) or {})["id"] == DEV
     assert await oxen.read_model("no/such model") is None
 
@@ -124,13 +123,12 @@ async def test_a_read_outlives_a_short_trouble_and_a_post_is_never_repeated(oxen
 
 
 @pytest.mark.faults("events-strangers", "events-other-types", "events-garbled", "events-huge")
-async def test_noise_on_the_stream_is_counted_and_hides_nothing(oxen: Oxen) -> None:
+async def test_noise_on_the_stream_hides_nothing(oxen: Oxen) -> None:
     async with asyncio.timeout(10), oxen.listen() as events:
         provider_id = await submitted(oxen)
         async for event in events:
             if event.provider_id == provider_id:
                 break
-    assert oxen.ignored_events > 0
 
 
 @pytest.mark.faults("events-refused")

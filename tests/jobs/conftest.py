@@ -20,6 +20,7 @@ from bot.images.addresses import AddressRules
 from bot.images.catalog import Catalog
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
+from bot.images.moderations import Moderations
 from bot.images.oxen import Oxen
 from bot.jobs.checks import Checks
 from bot.jobs.deliver import Deliver
@@ -41,7 +42,6 @@ from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
 from bot.jobs.till import Till
 from bot.jobs.watch import Watch
-from bot.moderation.endpoint import Moderations
 from bot.quota import MICRO, Bucket
 from bot.store import jobs
 from bot.store.engine import Store, open_store
@@ -50,6 +50,7 @@ from sandbox.faults import Switchboard
 from tests.jobs.errand_boy import ErrandBoy
 from tests.jobs.make import wish
 from tests.jobs.noticeboard import Noticeboard
+from tests.jobs.shelf import check_ledger
 from tests.street import BRISK
 
 T = TypeVar("T")
@@ -215,15 +216,6 @@ def _read_catalog(raw: Any) -> Catalog:
 
 
 @pytest.fixture
-def switchboard(request: pytest.FixtureRequest) -> Switchboard:
-    board = Switchboard()
-    for mark in request.node.iter_markers("faults"):
-        for name in mark.args:
-            board.turn_on(name, **mark.kwargs)
-    return board
-
-
-@pytest.fixture
 async def works(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Works]:
     file = shutil.copy(sqlite_template, tmp_path / "easel.sqlite3")
     async with (
@@ -237,3 +229,4 @@ async def works(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path)
         opened = Works(store=store, images=server, session=session, fetcher=fetcher, board=Noticeboard(), folder=folder)
         await opened.models.refresh("oxen")
         yield opened
+        await check_ledger(store)

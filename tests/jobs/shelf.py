@@ -10,10 +10,15 @@ from bot.jobs.job import GenerationState, Job, JobState
 from bot.quota import MICRO, Bucket
 from bot.store import books, jobs, ledger
 from bot.store.engine import Store
-from bot.store.payment import own
-from bot.store.purse import user_account
+from bot.store.payment import Payment
+from bot.store.purse import Purse, user_account
 from bot.store.tables import ledger as lines
 from tests.jobs.make import TEN
+
+
+def own(user_id: int, bucket: Bucket) -> Payment:
+    """A member pays from their own account, and nobody else does."""
+    return Payment(payer=Purse(account=user_account(user_id), fills=bucket))
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:
@@ -53,8 +58,8 @@ async def entries(store: Store) -> Counter[tuple[str, int, str]]:
     return Counter((row.job_id, row.n, row.entry) for row in rows)
 
 
-async def check_the_books(store: Store) -> None:
-    """The books are right, with a hold and an end for every picture; a job is open as long as a part of it is."""
+async def check_ledger(store: Store) -> None:
+    """The ledger is sound, with a hold and an end for every picture; a job is open as long as a part of it is."""
     assert (await store.read(books.prove)).wrong == ()
     for state in JobState:
         for job in await store.read(jobs.in_state, state):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,18 +15,11 @@ from tests.jobs.conftest import Works, eventually
 from tests.jobs.make import CANCELLED, FAILED, wish
 from tests.jobs.noticeboard import Trouble, Way
 from tests.jobs.paint import MADE
-from tests.jobs.shelf import check_the_books
 from tests.street import BRISK
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 LIVING = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
 PATIENT = Pace(stranded_s=0.1)
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 async def show(works: Works, *closed: Way, **place: Any) -> list[Way]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import update
 
@@ -14,15 +12,8 @@ from bot.store import jobs
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.jobs.conftest import GIVE_UP_MS, Works, eventually
-from tests.jobs.shelf import check_the_books
 
 PRICE = 1_000_000
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 async def provider_ids(works: Works, *job_ids: str) -> list[str | None]:

@@ -9,8 +9,8 @@ from bot.jobs.family import Aspect, Change, Family, changes
 from bot.jobs.job import Job
 from bot.store import jobs
 from bot.store.engine import Store
-from bot.store.payment import own
 from tests.jobs.make import SUCCEEDED, TEN, new_job
+from tests.jobs.shelf import own
 
 
 def test_every_aspect_is_told_in_its_order() -> None:

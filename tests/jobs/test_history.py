@@ -17,7 +17,7 @@ from bot.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine import Store
 from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, new_job
-from tests.jobs.shelf import check_the_books, money, order, seen
+from tests.jobs.shelf import check_ledger, money, order, seen
 
 _members = count(1000)
 _steps = ("start", "accept", "put_back", "look_later", "succeed", "fail", "give_up", "spoil", "cancel", "deliver", "strand", "take_away")
@@ -78,7 +78,7 @@ async def test_in_any_history_money_and_work_agree(store: Store, moments: list[l
         before = await history.ended()
         await asyncio.gather(*(history.act(*act) for act in moment))
         assert before.items() <= (await history.ended()).items()  # an end is an end
-    await check_the_books(store)
+    await check_ledger(store)
     for member in history.members:
         assert sum(await money(store, member)) == 10  # nothing flows in here, so nothing may be lost or won
 
@@ -90,5 +90,5 @@ async def test_a_day_of_three_members_ends_with_nothing_on_hold(store: Store) ->
     acts = [("cancel", 0, 0), *((step, k, n) for step in ("start", "accept", "succeed", "fail") for k in range(12) for n in range(4))]
     await asyncio.gather(*(history.act(*act) for act in acts))
     await asyncio.gather(*(history.act("fail", k, n) for k in range(12) for n in range(4)))
-    await check_the_books(store)
+    await check_ledger(store)
     assert [(await money(store, member))[1] for member in history.members] == [0, 0, 0]

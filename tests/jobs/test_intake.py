@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +16,10 @@ from bot.jobs.order import Attachment, Order
 from bot.preferences import Consent
 from bot.store import audit, conduct, jobs
 from bot.store.audit import Action
-from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works
 from tests.jobs.make import new_job, whose, wish
 from tests.jobs.rules import CHECKED, rule
-from tests.jobs.shelf import check_the_books
+from tests.jobs.shelf import own
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
@@ -53,12 +51,6 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("at most 1 pictures waiting", {"everyone": {"waiting": 9}}),
     ("0 left", {"roles": {"77": None}}),
 )
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 async def refusal(works: Works, order: Order) -> str:

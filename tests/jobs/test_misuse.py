@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -18,27 +17,19 @@ from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.order import Order
 from bot.moderation.policy import Policy
 from bot.quota import MICRO
-from bot.store import jobs, ledger, sponsorships
+from bot.store import jobs, sponsorships
 from bot.store.purse import Kind, kind_of
 from bot.store.sponsorships import Sponsorship
 from bot.store.tables import accounts
 from tests.jobs.conftest import MODEL, PURSE, Works
 from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, wish
 from tests.jobs.rules import rule
-from tests.jobs.shelf import check_the_books
 from tests.store.purses import member
 
 SERVERS = (1, 2, 3, 4)
 ROLES = (71, 72, 73)
 THREAD = 50
 ENDS = (SUCCEEDED, SUCCEEDED, FAILED, CANCELLED)
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
-    assert await works.store.read(ledger.audit) == []
 
 
 def some_rules(dice: random.Random) -> dict[str, Any]:

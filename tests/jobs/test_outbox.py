@@ -11,10 +11,9 @@ from bot.quota import MICRO
 from bot.store import errands, jobs, outbox
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
-from bot.store.payment import own
 from bot.store.tables import thumbnails
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
-from tests.jobs.shelf import order, run, seen
+from tests.jobs.shelf import order, own, run, seen
 
 MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
 

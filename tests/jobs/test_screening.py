@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,16 +18,9 @@ from tests.jobs.conftest import Works, eventually
 from tests.jobs.noticeboard import Trouble, Way
 from tests.jobs.paint import LARGE
 from tests.jobs.rules import CHECKED, reddish, rule
-from tests.jobs.shelf import check_the_books
 
 OK, FLAGGED, BLOCKED = "a red fox", "a fox with a weapon", "a fox that will kill"
 NSFW = Channel(guild_id=1, channel_id=5, age_restricted=True)
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 async def asked_of_moderators(works: Works) -> list[Case]:

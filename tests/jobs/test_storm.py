@@ -11,7 +11,7 @@ from bot.jobs.job import GenerationState, Job, JobState, ReplyTarget
 from sandbox.faults import Switchboard
 from tests.jobs.conftest import Works, eventually
 from tests.jobs.noticeboard import Trouble, Way
-from tests.jobs.shelf import check_the_books
+from tests.jobs.shelf import check_ledger
 
 PRICE = 1_000_000
 STORM = {
@@ -60,4 +60,4 @@ async def test_every_job_is_made_once_paid_once_and_shown_once(works: Works, swi
     assert len({g.provider_id for g in ended}) == await run.enqueued() == pictures
     assert sum([await run.spent(member) for member in (1, 2, 3, 4)]) == pictures * PRICE
     assert [len(works.board.of(job.id)) for job in ordered] == [1] * len(ordered)
-    await check_the_books(run.store)
+    await check_ledger(run.store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -12,23 +11,16 @@ from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooMan
 from bot.jobs.job import JobState, Kind, ReplyTarget
 from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
-from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
 from tests.jobs.make import PICTURE, new_job, whose, wish
 from tests.jobs.paint import MADE
-from tests.jobs.shelf import check_the_books
+from tests.jobs.shelf import own
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
 async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
     return await works.studio.again(job_id, place, **whose(place))
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,18 +15,11 @@ from bot.store.purse import budget_account
 from bot.store.sponsorships import Sponsorship
 from tests.jobs.conftest import MODEL, PURSE, Works
 from tests.jobs.rules import rule
-from tests.jobs.shelf import check_the_books
 from tests.store.purses import member
 
 PAINTER = 77  # a role
 ROLE: dict[str, Any] = {"roles": {PAINTER: {"purse": {"size": 2}}}}
 POOL: dict[str, Any] = {"pool": {"size": 4}}
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 async def order(works: Works, *roles: int, user_id: int = 7, guild_id: int | None = 1, channel_id: int = 5, **more: Any) -> Job:

@@ -16,18 +16,11 @@ from bot.jobs.pace import Pace
 from bot.store import jobs
 from sandbox.faults import Switchboard
 from tests.jobs.conftest import GIVE_UP_MS, MODEL, Works, eventually
-from tests.jobs.shelf import check_the_books
 from tests.street import BRISK
 
 PRICE = 1_000_000
 UNHURRIED = Pace(retry_min_s=0.05, retry_max_s=0.3)  # polls and the slow beat would come too late for any test
 BEATEN = Pace(slow_s=0.3, poll_min_s=60, poll_max_s=60)  # only the slow beat is fast
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(works: Works) -> AsyncIterator[None]:
-    yield
-    await check_the_books(works.store)
 
 
 @asynccontextmanager

@@ -14,16 +14,13 @@ from cogs.spots import look_up
 from sandbox.person import Message, Person
 from tests.jobs.rules import CHECKED, rule
 from tests.journeys.conftest import Ask, written_down
+from tests.journeys.managing import guild_of
 from tests.journeys.reacting import NOTE, note_for, told
 from tests.street import Street, with_picture
 
 Route = Callable[[Person, Message], Awaitable[Message]]
 PAUSED, BLOCKED = "Pictures are paused", "You cannot ask for pictures here"
 DEV, UNSAFE = "flux-2-dev", "disable_safety_checker=true"
-
-
-def guild_of(person: Person) -> int:
-    return int(person.hello["guild"]["id"])
 
 
 async def refused(person: Person, channel: str = "studio") -> Message:

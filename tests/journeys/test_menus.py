@@ -11,12 +11,8 @@ from bot import client
 from bot.app import House
 from sandbox.person import Message, NotDoneError, Person
 from tests.journeys.conftest import Ask
+from tests.journeys.managing import told
 from tests.street import Street, street_person, with_picture
-
-
-async def told(person: Person, words: str, channel: str = "studio") -> Message:
-    """What the bot told this person alone."""
-    return await person.message(lambda m: m.ephemeral and words in m.text, channel)
 
 
 async def posted(person: Person, picture: bytes, filename: str = "found.png", channel: str = "studio") -> Message:

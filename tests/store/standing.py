@@ -10,10 +10,10 @@ from bot.store import flagging, jobs, outbox, verdicts
 from bot.store.cases import Case, Decision
 from bot.store.engine import Store
 from bot.store.flagging import Heard
-from bot.store.payment import own
 from bot.store.reports import Report
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import SUCCEEDED, TEN, new_job
+from tests.jobs.shelf import own
 
 ADA, BEN, MO = 7, 8, 9
 HERE, CHANNEL, MESSAGE = 1, 5, 600

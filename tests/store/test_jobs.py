@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,18 +12,13 @@ from bot.jobs.job import GenerationState, JobState, Lane, Outcome
 from bot.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine import Store
-from bot.store.payment import own
 from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
-from tests.jobs.shelf import check_the_books, entries, money, order, run, seen, states
+from tests.jobs.shelf import entries, money, order, own, run, seen, states
+
+pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 
 WAITING, SUBMITTING, RUNNING = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING
 HERE = {"channel_id": 5, "message_id": 6}
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(store: Store) -> AsyncIterator[None]:
-    yield
-    await check_the_books(store)
 
 
 # --- taking in -------------------------------------------------------------------------------------------------------

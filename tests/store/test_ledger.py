@@ -16,9 +16,10 @@ from bot.quota import DAY_MS, MICRO, Bucket
 from bot.store import ledger
 from bot.store.engine import Store
 from bot.store.ledger import Discrepancy, Entry, Statement
-from bot.store.payment import own, pay
+from bot.store.payment import pay
 from bot.store.purse import user_account
 from bot.store.tables import accounts
+from tests.jobs.shelf import own
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 DAILY = Bucket(size=10 * MICRO, refill_per_day=10 * MICRO)

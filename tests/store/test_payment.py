@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from gettext import NullTranslations
 
@@ -18,16 +17,12 @@ from bot.store import jobs
 from bot.store.engine import Store
 from bot.store.payment import Payment, free_lane, monthly_budget
 from tests.jobs.make import FAILED, SUCCEEDED, new_job
-from tests.jobs.shelf import check_the_books, run
+from tests.jobs.shelf import run
 from tests.store.purses import bucket, budget, has, member, order, pool, slow
 
+pytestmark = pytest.mark.usefixtures("ledger_is_sound")
+
 NOW = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * 1000
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(store: Store) -> AsyncIterator[None]:
-    yield
-    await check_the_books(store)
 
 
 async def refusal(store: Store, payment: Payment, *, pictures: int = 1) -> str:

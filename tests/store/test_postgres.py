@@ -14,7 +14,7 @@ from bot.errors import StartError
 from bot.store import keepsakes
 from bot.store.engine import Store, open_store
 from bot.store.postgres import PostgresStore, _url
-from tests.conftest_store import Postgres
+from tests.conftest_store import Postgres, refusal
 
 _TERMINATE = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '{}' AND datname = '{}'"
 
@@ -46,13 +46,6 @@ async def cut_lock(store: Store, postgres: Postgres, url: str) -> None:
     driver.add_termination_listener(lambda _: seen.set())
     cut(postgres, "easel lock", url)
     await asyncio.wait_for(seen.wait(), 10)
-
-
-async def refusal(url: str) -> str:
-    with pytest.raises(StartError) as caught:
-        async with open_store(url):
-            pass
-    return caught.value.sentence
 
 
 async def test_writes_that_block_each_other_are_both_done_in_the_end(pg_store: Store) -> None:

@@ -9,10 +9,10 @@ from bot.jobs.job import Job, ReplyTarget
 from bot.quota import MICRO
 from bot.store import jobs, outbox, record, reports
 from bot.store.engine import Store
-from bot.store.payment import own
 from bot.store.record import Sum
 from bot.store.reports import Report
 from tests.jobs.make import FAILED, SUCCEEDED, TEN, new_job
+from tests.jobs.shelf import own
 
 ADA, BEN, HERE, ELSEWHERE = 7, 8, 1, 2
 

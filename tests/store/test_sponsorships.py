@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,16 +17,12 @@ from bot.store.payment import Payment
 from bot.store.purse import Purse
 from bot.store.sponsorships import Sponsorship, SponsorshipState
 from tests.jobs.make import FAILED, SUCCEEDED, new_job
-from tests.jobs.shelf import check_the_books, run
+from tests.jobs.shelf import run
 from tests.store.purses import budget, has, member, order, pool
 
+pytestmark = pytest.mark.usefixtures("ledger_is_sound")
+
 HOST, THREAD = member(9), 55
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(store: Store) -> AsyncIterator[None]:
-    yield
-    await check_the_books(store)
 
 
 async def begin(store: Store, credits_: int = 5, *, id_: str = "one", host: Purse = HOST, now: int = 0, **more: Any) -> bool:

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
-from bot.errors import StartError
 from bot.store import keepsakes
 from bot.store.engine import Store, open_store
 from bot.store.sqlite import GROUP_MAX
 from bot.store.tables import ledger
+from tests.conftest_store import refusal
 
 
 @pytest.fixture
@@ -113,13 +113,6 @@ async def test_closing_leaves_one_whole_file(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3") as store:
         await store.write(put("name"))
     assert names(tmp_path) == {"easel.sqlite3", "easel.sqlite3.lock"}
-
-
-async def refusal(url: str) -> str:
-    with pytest.raises(StartError) as caught:
-        async with open_store(url):
-            pass
-    return caught.value.sentence
 
 
 @pytest.mark.parametrize("url", ["mysql://easel@host/easel", "easel.sqlite3", ""])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,11 @@ from bot.store.ledger import Entry
 from bot.store.payment import Payment
 from bot.store.purse import Purse
 from tests.jobs.make import new_job
-from tests.store.purses import budget, has, member, order, pool, wrong
+from tests.store.purses import budget, has, member, order, pool
+
+pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 
 ANN, BOB = member(7), member(8)
-
-
-@pytest.fixture(autouse=True)
-async def whatever_happened_the_books_are_right(store: Store) -> AsyncIterator[None]:
-    yield
-    assert await wrong(store) == ()
 
 
 async def give(store: Store, credits_: int, *, giver: Purse = ANN, to: Purse = BOB, key: str = "deed", now: int = 0) -> bool:

@@ -14,10 +14,10 @@ from bot.store.cases import CaseState, Decision
 from bot.store.engine import Store
 from bot.store.errands import ErrandKind
 from bot.store.logbook import LogPost
-from bot.store.payment import own
 from bot.store.purse import user_account
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import TEN, new_job
+from tests.jobs.shelf import own
 from tests.store.standing import ADA, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, picture
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from PIL import Image
 
 from bot.errors import ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
-from bot.moderation.endpoint import Moderations, read_scores
+from bot.images.moderations import Moderations
 from sandbox import images
 from sandbox.faults import Switchboard
 
@@ -149,8 +149,9 @@ async def test_an_endless_answer_is_not_read_to_its_end(make: Make) -> None:
         (b'{"results": [{"category_scores": {"a": 1.0000001}}]}', {"a": 1.0}),
     ],
 )
-def test_answers_of_every_kind_are_read(content: bytes, expected: dict[str, float]) -> None:
-    assert read_scores(content).by_category == expected
+async def test_answers_of_every_kind_are_read(make: Make, content: bytes, expected: dict[str, float]) -> None:
+    async with answering(web.Response(body=content)) as (url, _seen):
+        assert (await make(base_url=url).check_text("a fox")).by_category == expected
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,7 @@ def test_answers_of_every_kind_are_read(content: bytes, expected: dict[str, floa
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_answer_is_told(content: bytes) -> None:
-    with pytest.raises(ProviderBusy, match="cannot be read"):
-        read_scores(content)
+async def test_what_is_no_answer_is_told(make: Make, content: bytes) -> None:
+    async with answering(web.Response(body=content)) as (url, _seen):
+        with pytest.raises(ProviderBusy, match="cannot be read"):
+            await make(base_url=url, attempts=1).check_text("a fox")

@@ -1,0 +1,35 @@
+"""The local image API for tests. tests/conftest.py names this module in `pytest_plugins`.
+
+switchboard         its faults; those that a test names are on: @pytest.mark.faults("result-cut", times=1)
+timing              how long its images take
+server              it runs on a free port
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sandbox import images
+from sandbox.faults import Switchboard
+
+
+@pytest.fixture
+def switchboard(request: pytest.FixtureRequest) -> Switchboard:
+    board = Switchboard()
+    for mark in request.node.iter_markers("faults"):
+        for name in mark.args:
+            board.turn_on(name, **mark.kwargs)
+    return board
+
+
+@pytest.fixture
+def timing() -> images.Timing:
+    return images.FAST
+
+
+@pytest.fixture
+async def server(switchboard: Switchboard, timing: images.Timing) -> AsyncIterator[images.Server]:
+    async with images.serve(switchboard=switchboard, timing=timing) as running:
+        yield running
