@@ -80,7 +80,7 @@ class House:
     models: Models
     desks: Mapping[str, Desk]
     dispatch: Dispatch
-    watch: Watch | None  # for the image API that has a queue
+    watches: Mapping[str, Watch]  # by the image API's name
     deliver: Deliver
     progress: Progress
     errands: Errands
@@ -109,7 +109,7 @@ class House:
             "references_keep_ms": int(self.settings.references_keep_days * _DAY_MS),
             "pictures_keep_ms": int(self.settings.pictures_keep_days * _DAY_MS),
         }
-        loops = {
+        return {
             "models": self.models.run(),
             "dispatch": self.dispatch.run(grace_s=grace_s),
             "deliver": self.deliver.run(grace_s=grace_s),
@@ -119,8 +119,8 @@ class House:
             "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             "sponsorships": sponsors.run(store=self.store, clock=self.clock),
             **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
+            **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
         }
-        return loops if self.watch is None else {**loops, "watch": self.watch.run(grace_s=grace_s)}
 
 
 @asynccontextmanager
@@ -175,11 +175,16 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         easel.results = results
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
         screened: dict[str, Any] = {**common, "screening": screening}
-        oxen = providers.get("oxen")
         give_up_ms = int(settings.max_generation_minutes * 60_000)
-        watch = Watch(**common, provider=oxen, give_up_ms=give_up_ms, bells=bells, clock=clock) if oxen else None
+        watched: dict[str, Any] = {**common, "give_up_ms": give_up_ms, "bells": bells, "clock": clock}
+        watches = {name: Watch(**watched, provider=provider) for name, provider in providers.items()}
         dispatch = Dispatch(
-            **screened, desks=desks, rules=_rules(settings), expect=watch.expect if watch else _nobody, bells=bells, clock=clock
+            **screened,
+            desks=desks,
+            rules=_rules(settings),
+            expect=lambda provider, provider_id: watches[provider].expect(provider_id),
+            bells=bells,
+            clock=clock,
         )
         deliver = Deliver(
             **screened,
@@ -200,7 +205,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             models=models,
             desks=desks,
             dispatch=dispatch,
-            watch=watch,
+            watches=watches,
             deliver=deliver,
             progress=Progress(**common, post=post, locks=locks, clock=clock),
             errands=errands,
@@ -256,10 +261,6 @@ def _keeping(settings: Settings, providers: Iterable[str]) -> Keeping:
         services=tuple(TITLES.get(name, name) for name in providers),
         checker=host_of(settings.moderations_url).removesuffix(":443") if settings.moderations_url else None,
     )
-
-
-def _nobody(_provider_id: str) -> None:
-    """No image API here has a queue."""
 
 
 def _limits(settings: Settings) -> Limits:
