@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +19,8 @@ from bot import client, quota
 from bot.client import Easel
 from bot.clock import Clock, system
 from bot.config import Settings
-from bot.endpoints import TITLES
 from bot.errors import StartError
-from bot.image_apis import desks_of, providers_of, reader_of, result_rules
+from bot.image_apis import ImageApi, desks_of, image_apis_of, providers_of, reader_of, result_rules
 from bot.images.addresses import AddressRules, host_of
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
@@ -80,7 +79,7 @@ class House:
     models: Models
     desks: Mapping[str, Desk]
     dispatch: Dispatch
-    watch: Watch | None  # for the image API that has a queue
+    watches: Mapping[str, Watch]  # by the image API's name
     deliver: Deliver
     progress: Progress
     errands: Errands
@@ -109,7 +108,7 @@ class House:
             "references_keep_ms": int(self.settings.references_keep_days * _DAY_MS),
             "pictures_keep_ms": int(self.settings.pictures_keep_days * _DAY_MS),
         }
-        loops = {
+        return {
             "models": self.models.run(),
             "dispatch": self.dispatch.run(grace_s=grace_s),
             "deliver": self.deliver.run(grace_s=grace_s),
@@ -119,30 +118,38 @@ class House:
             "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             "sponsorships": sponsors.run(store=self.store, clock=self.clock),
             **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
+            **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
         }
-        return loops if self.watch is None else {**loops, "watch": self.watch.run(grace_s=grace_s)}
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = system) -> AsyncIterator[House]:
-    """Build everything and take it down again. Raise `StartError` where something cannot be opened."""
+async def open_house(
+    settings: Settings, *, more_apis: Sequence[ImageApi] = (), pace: Pace = _PACE, clock: Clock = system
+) -> AsyncIterator[House]:
+    """Build everything and take it down again. Raise `StartError` where something cannot be opened.
+
+    `more_apis` are image APIs beside those that the settings know.
+    """
+    apis = (*image_apis_of(settings), *more_apis)
     client.point_at(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with (
         open_store(settings.database) as store,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
-        Fetcher(rules=result_rules(settings)) as result_fetcher,
+        Fetcher(rules=result_rules(apis, allowed_hosts=settings.result_hosts)) as result_fetcher,
         Easel(store=store, clock=clock, message_content=settings.message_content_intent) as easel,
     ):
         # Only now: whoever holds the store is the only process that may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         bells, locks = Bells.hang(), Locks()
-        fetch = partial(result_fetcher.fetch_bytes, max_bytes=int(settings.result_max_mb * _MB))
+        max_result_bytes = int(settings.result_max_mb * _MB)
+        fetch = partial(result_fetcher.fetch_bytes, max_bytes=max_result_bytes)
         # Providers and models know each other: models are asked of the providers, which ask where a model wants its seed.
-        providers = providers_of(settings, session, fetch, slots=lambda api_id, provider: models.slots(api_id, provider))
+        built_with: dict[str, Any] = {"session": session, "fetch": fetch, "max_result_bytes": max_result_bytes}
+        providers = providers_of(apis, **built_with, slots=lambda api_id, provider: models.slots(api_id, provider))
         models = Models(store=store, providers=providers, read=reader_of(settings), clock=clock)
         await models.load()
-        desks = desks_of(settings, providers, pace, clock, on_back=bells.dispatch.ring)
+        desks = desks_of(apis, providers, pace, clock, on_back=bells.dispatch.ring)
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
         servers = Servers(store=store, clock=clock)
@@ -157,7 +164,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         cases = Cases(store=store, studio=studio, servers=servers, errands=errands, clock=clock)
         easel.studio, easel.members, easel.errands, easel.cases = studio, members, errands, cases
         easel.servers, easel.gate, easel.till = servers, gate, till
-        easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, providers), clock=clock)
+        easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, apis), clock=clock)
         _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, bells=bells, clock=clock)
         post = DiscordPost(easel, clock=clock)
         results = Results(
@@ -168,18 +175,23 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             shown=post,
             locks=locks,
             spool=spool,
-            max_bytes=int(settings.result_max_mb * _MB),
+            max_bytes=max_result_bytes,
             max_pixels=_RESULT_MAX_PIXELS,
             clock=clock,
         )
         easel.results = results
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
         screened: dict[str, Any] = {**common, "screening": screening}
-        oxen = providers.get("oxen")
         give_up_ms = int(settings.max_generation_minutes * 60_000)
-        watch = Watch(**common, provider=oxen, give_up_ms=give_up_ms, bells=bells, clock=clock) if oxen else None
+        watched: dict[str, Any] = {**common, "give_up_ms": give_up_ms, "bells": bells, "clock": clock}
+        watches = {name: Watch(**watched, provider=provider) for name, provider in providers.items()}
         dispatch = Dispatch(
-            **screened, desks=desks, rules=_rules(settings), expect=watch.expect if watch else _nobody, bells=bells, clock=clock
+            **screened,
+            desks=desks,
+            rules=_rules(settings),
+            expect=lambda provider, provider_id: watches[provider].expect(provider_id),
+            bells=bells,
+            clock=clock,
         )
         deliver = Deliver(
             **screened,
@@ -200,7 +212,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             models=models,
             desks=desks,
             dispatch=dispatch,
-            watch=watch,
+            watches=watches,
             deliver=deliver,
             progress=Progress(**common, post=post, locks=locks, clock=clock),
             errands=errands,
@@ -249,17 +261,13 @@ def _clean_spool(folder: Path) -> Path:
     return folder
 
 
-def _keeping(settings: Settings, providers: Iterable[str]) -> Keeping:
+def _keeping(settings: Settings, apis: Sequence[ImageApi]) -> Keeping:
     return Keeping(
         references_days=settings.references_keep_days,
         pictures_days=settings.pictures_keep_days,
-        services=tuple(TITLES.get(name, name) for name in providers),
+        services=tuple(api.settings.title for api in apis),
         checker=host_of(settings.moderations_url).removesuffix(":443") if settings.moderations_url else None,
     )
-
-
-def _nobody(_provider_id: str) -> None:
-    """No image API here has a queue."""
 
 
 def _limits(settings: Settings) -> Limits:

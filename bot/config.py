@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -25,18 +25,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from bot.endpoints import BaseUrl, Credits, EditEncoding, Endpoint, Endpoints, OptionalUrl
+from bot.endpoints import BaseUrl, Credits, Endpoint, Endpoints, OptionalUrl, OxenMode, OxenSettings, OxloSettings
 from bot.errors import StartError
 
 _HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>[0-9]{1,5}))?$")
-_OXEN_MODEL: Final = "black-forest-labs-flux-2-klein-4b"
-_OXLO_MODEL: Final = "stable-diffusion-1.5"  # the one of the Free tier: any key opens it
-
-
-class OxenMode(StrEnum):
-    EVENTS = "events"  # queue and event stream; polls while the stream cannot be had
-    POLL = "poll"  # queue and adaptive polling
-    SYNC = "sync"  # one blocking call a picture
 
 
 class ReferenceMode(StrEnum):
@@ -103,11 +95,20 @@ Prices = Annotated[Mapping[str, Credits], BeforeValidator(partial(_pairs, "numbe
 Routes = Annotated[Mapping[str, str], BeforeValidator(partial(_pairs, "other model")), AfterValidator(_routes)]
 
 
+def _providers(given: Mapping[str, Any]) -> tuple[OxenSettings | Endpoint, ...]:
+    """The image APIs that the values of the settings turn on."""
+    oxen = {name: given[f"oxen_{name}"] for name in ("base_url", "namespace", "mode", "rate_per_minute", "max_running")}
+    oxlo = {name: given[f"oxlo_{name}"] for name in ("base_url", "price_credits", "rate_per_minute", "max_running")}
+    return (
+        *([OxenSettings(**oxen, key=given["oxen_api_key"])] if given["oxen_api_key"] else []),
+        *([OxloSettings(**oxlo, key=given["oxlo_api_key"])] if given["oxlo_api_key"] else []),
+        *given["openai_endpoints"],
+    )
+
+
 def _first_model(given: Mapping[str, Any]) -> str:
-    """The model of a request that names none, by what the house has keys for."""
-    if given["oxen_api_key"]:
-        return _OXEN_MODEL
-    return _OXLO_MODEL if given["oxlo_api_key"] else str(given["openai_endpoints"][0].models[0].id)
+    """The model of a request that names none: what the first image API has for that."""
+    return _providers(given)[0].first_model
 
 
 class Settings(BaseModel):
@@ -196,8 +197,8 @@ class Settings(BaseModel):
     default_model: str = Field(
         default_factory=_first_model,
         min_length=1,
-        description=f"The model of a request that names none; empty: {_OXEN_MODEL} with a key of Oxen.ai, else {_OXLO_MODEL} with one of"
-        " Oxlo.ai, else the first of OPENAI_ENDPOINTS.",
+        description=f"The model of a request that names none; empty: {OxenSettings.first_model} with a key of Oxen.ai, else"
+        f" {OxloSettings.first_model} with one of Oxlo.ai, else the first of OPENAI_ENDPOINTS.",
     )
     model_prices: Prices = Field(
         {},
@@ -244,27 +245,15 @@ class Settings(BaseModel):
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'easel.sqlite3'}"
 
     @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """Every OpenAI-compatible image API that is used: Oxlo where it has a key, then the further ones in their order."""
-        return (*([self._oxlo] if self.oxlo_api_key else []), *self.openai_endpoints)
+    def providers(self) -> tuple[OxenSettings | Endpoint, ...]:
+        """Every image API that is used, in an order that stays: names of models follow from it."""
+        return _providers(dict(self))
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for those who must keep them out of logs."""
         own = [value for _, value in self if isinstance(value, SecretStr)]
-        return tuple(secret.get_secret_value() for secret in (*own, *(endpoint.key for endpoint in self.openai_endpoints)) if secret)
-
-    @property
-    def _oxlo(self) -> Endpoint:
-        return Endpoint(
-            name="oxlo",
-            base_url=self.oxlo_base_url,
-            key=self.oxlo_api_key,
-            edit_encoding=EditEncoding.JSON_BASE64,
-            price_credits=self.oxlo_price_credits,
-            rate_per_minute=self.oxlo_rate_per_minute,
-            max_running=self.oxlo_max_running,
-        )
+        return tuple(dict.fromkeys(secret.get_secret_value() for secret in (*own, *(each.key for each in self.providers)) if secret))
 
     @field_validator("openai_endpoints", mode="after")
     @classmethod

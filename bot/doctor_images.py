@@ -14,8 +14,8 @@ from typing import Any, Final
 import aiohttp
 
 from bot import quota
-from bot.config import OxenMode, Settings
-from bot.endpoints import TITLES, Endpoint
+from bot.config import Settings
+from bot.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
 from bot.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError
 from bot.findings import Found, Mark, some
 from bot.images.api import Api
@@ -29,35 +29,21 @@ Raw = Mapping[str, Any]  # a model, as `Catalog.merge` reads it
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
-    """One image API, in the words of the settings."""
-
-    name: str  # as it stands in models' names
-    title: str  # for people
-    key: str  # what its key is called
-    address: str  # what its address is called
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Heard:
     """What one image API answered."""
 
-    place: _Place
+    api: ProviderSettings
     found: tuple[Found, ...]
     models: Sequence[Raw] | None  # None: not known now
-
-
-_OXEN: Final = _Place(name="oxen", title=TITLES["oxen"], key="OXEN_API_KEY", address="OXEN_BASE_URL")
-_OXLO: Final = _Place(name="oxlo", title=TITLES["oxlo"], key="OXLO_API_KEY", address="OXLO_BASE_URL")
 
 
 async def look_at_apis(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Found]:
     """Each image API by itself, then what they offer together."""
     heard = await asyncio.gather(*_questions(settings, session))
-    lists = {each.place.name: each.models or () for each in heard}
+    lists = {each.api.name: each.models or () for each in heard}
     catalog = Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
-    counts = [_count(each.place, catalog) for each in heard if each.models is not None]
-    silent = [each.place.title for each in heard if each.models is None]
+    counts = [_count(each.api, catalog) for each in heard if each.models is not None]
+    silent = [each.api.title for each in heard if each.models is None]
     names = [] if silent else _unknown_names(settings, catalog)
     return [
         *(found for each in heard for found in each.found),
@@ -70,12 +56,13 @@ async def look_at_apis(settings: Settings, session: aiohttp.ClientSession) -> It
 
 async def look_at_stream(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Found]:
     """The event stream, which Oxen alone has."""
-    if not settings.oxen_api_key:
+    oxen = next((each for each in settings.providers if isinstance(each, OxenSettings)), None)
+    if oxen is None:
         return [(Mark.OK, "not used, because there is no OXEN_API_KEY.")]
-    if settings.oxen_mode is not OxenMode.EVENTS:
-        return [(Mark.OK, f"not used, because OXEN_MODE is {settings.oxen_mode}.")]
+    if oxen.mode is not OxenMode.EVENTS:
+        return [(Mark.OK, f"not used, because OXEN_MODE is {oxen.mode}.")]
     try:
-        async with _oxen(settings, session).listen():
+        async with _oxen(oxen, session).listen():
             return [(Mark.OK, "it is open; finished pictures are heard of at once.")]
     except ProviderAccount:
         return [(Mark.BAD, "it refuses OXEN_API_KEY.")]
@@ -85,8 +72,7 @@ async def look_at_stream(settings: Settings, session: aiohttp.ClientSession) -> 
 
 def addresses(settings: Settings) -> list[tuple[str, str]]:
     """Each image API's address: what the settings call it, and the address."""
-    own = [(_OXEN.address, settings.oxen_base_url)] if settings.oxen_api_key else []
-    return [*own, *((_place(endpoint).address, endpoint.base_url) for endpoint in settings.endpoints)]
+    return [(api.address_setting, api.base_url) for api in settings.providers]
 
 
 # --- each by itself ----------------------------------------------------------------------------------------------------
@@ -94,46 +80,42 @@ def addresses(settings: Settings) -> list[tuple[str, str]]:
 
 def _questions(settings: Settings, session: aiohttp.ClientSession) -> Iterator[Awaitable[_Heard]]:
     """In the order that the house has them in: models' names follow from it."""
-    if settings.oxen_api_key:
-        yield _hear(_OXEN, partial(_ask_oxen, settings, session), known=None)
-    for endpoint in settings.endpoints:
-        yield _hear(_place(endpoint), partial(_ask_endpoint, endpoint, session), known=models_of(endpoint))
+    for api in settings.providers:
+        match api:
+            case OxenSettings():
+                yield _hear(api, partial(_ask_oxen, api, session), known=None)
+            case Endpoint():
+                yield _hear(api, partial(_ask_endpoint, api, session), known=models_of(api))
 
 
-def _place(endpoint: Endpoint) -> _Place:
-    if endpoint.name == _OXLO.name:
-        return _OXLO
-    of = f"of {endpoint.name} in OPENAI_ENDPOINTS"
-    return _Place(name=endpoint.name, title=endpoint.name, key=f"the key {of}", address=f"base_url {of}")
-
-
-async def _hear(place: _Place, ask: Callable[[], Awaitable[tuple[Found, Sequence[Raw]]]], *, known: Sequence[Raw] | None) -> _Heard:
+async def _hear(api: ProviderSettings, ask: Callable[[], Awaitable[tuple[Found, Sequence[Raw]]]], *, known: Sequence[Raw] | None) -> _Heard:
     """The answer; whatever went wrong is a finding. `known` are the models that need not be asked for."""
+    where = api.address_setting
     try:
         async with asyncio.timeout(_PATIENCE_S):
             (mark, text), models = await ask()
-            return _Heard(place=place, found=((mark, f"{place.title}: {text}"),), models=models)
+            return _Heard(api=api, found=((mark, f"{api.title}: {text}"),), models=models)
     except ProviderAccount:
-        told = f"it refuses {place.key}, has no credit left for it, or has moved; look at your account there, and at {place.address}."
+        told = f"it refuses {api.key_setting}, has no credit left for it, or has moved; look at your account there, and at {where}."
     except ProviderError:
-        told = f"{place.address} does not answer as an image API does; is the address right, and is the service up?"
+        told = f"{where} does not answer as an image API does; is the address right, and is the service up?"
     except TimeoutError:
         told = f"no answer within {_PATIENCE_S:g} s; is the address right, and is the service up?"
-    return _Heard(place=place, found=((Mark.BAD, f"{place.title}: {told}"),), models=known)
+    return _Heard(api=api, found=((Mark.BAD, f"{api.title}: {told}"),), models=known)
 
 
-async def _ask_oxen(settings: Settings, session: aiohttp.ClientSession) -> tuple[Found, Sequence[Raw]]:
+async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Found, Sequence[Raw]]:
     oxen = _oxen(settings, session)
     await oxen.list_generations()
     return (Mark.OK, "it takes the key."), await oxen.models()
 
 
-def _oxen(settings: Settings, session: aiohttp.ClientSession) -> Oxen:
+def _oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
     return Oxen(
         session=session,
-        base_url=settings.oxen_base_url,
-        api_key=settings.oxen_api_key.get_secret_value(),
-        namespace=settings.oxen_namespace,
+        base_url=settings.base_url,
+        api_key=settings.key.get_secret_value(),
+        namespace=settings.namespace,
         attempts=1,
     )
 
@@ -181,10 +163,10 @@ async def _is_open_to_all(endpoint: Endpoint, session: aiohttp.ClientSession) ->
 # --- all together ------------------------------------------------------------------------------------------------------
 
 
-def _count(place: _Place, catalog: Catalog) -> Found:
-    models = [model for model in catalog.models if model.provider == place.name]
+def _count(api: ProviderSettings, catalog: Catalog) -> Found:
+    models = [model for model in catalog.models if model.provider == api.name]
     priced = sum(model.price_microcredits is not None for model in models)
-    return (Mark.OK if priced else Mark.WARN), f"{place.title}: models that make pictures: {len(models)}; with a price: {priced}."
+    return (Mark.OK if priced else Mark.WARN), f"{api.title}: models that make pictures: {len(models)}; with a price: {priced}."
 
 
 def _without_price(settings: Settings, catalog: Catalog) -> list[Found]:

@@ -1,4 +1,4 @@
-"""OpenAI-compatible endpoints as settings describe them: values, read from one line of JSON. Keys stay secret in every refusal."""
+"""Image APIs as the settings describe them: one class of values for each kind. Keys stay secret in every refusal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-TITLES: Final = {"oxen": "Oxen.ai", "oxlo": "Oxlo.ai"}  # for people; other endpoints are called what their operator calls them
-RESERVED_NAMES: Final = frozenset(TITLES)  # they have settings of their own
+RESERVED_NAMES: Final = frozenset({"oxen", "oxlo"})  # they have settings of their own
 _SIZE: Final = re.compile(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}")
+
+
+class OxenMode(StrEnum):
+    EVENTS = "events"  # queue and event stream; polls while the stream cannot be had
+    POLL = "poll"  # queue and adaptive polling
+    SYNC = "sync"  # one blocking call a picture
 
 
 class EditEncoding(StrEnum):
@@ -60,20 +65,84 @@ class EndpointModel(BaseModel):
     options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  # further parameters by name, each a JSON Schema
 
 
-class Endpoint(BaseModel):
-    """One OpenAI-compatible image API."""
+class ProviderSettings(BaseModel):
+    """One image API of any kind: what it is called, where it is, and how much it may be asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    kind: ClassVar[str]  # which client speaks to it
+
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
-    base_url: BaseUrl  # what comes before /images/generations
+    base_url: BaseUrl  # what comes before every path
     key: SecretStr = SecretStr("")  # empty: no key is sent
+    rate_per_minute: float = Field(60, gt=0, le=100_000)  # requests
+    max_running: int = Field(2, ge=1, le=1000)  # pictures in the making at the same time
+
+    @property
+    def title(self) -> str:
+        """For people: by default what its operator calls it."""
+        return self.name
+
+    @property
+    def key_setting(self) -> str:
+        """What the settings call its key."""
+        return f"the key of {self.name}"
+
+    @property
+    def address_setting(self) -> str:
+        """What the settings call its address."""
+        return f"base_url of {self.name}"
+
+
+class OxenSettings(ProviderSettings):
+    """Oxen.ai."""
+
+    kind: ClassVar[str] = "oxen"
+
+    name: str = "oxen"
+    namespace: str = ""  # empty: the key's own user
+    mode: OxenMode = OxenMode.EVENTS
+
+    title: ClassVar[str] = "Oxen.ai"
+    key_setting: ClassVar[str] = "OXEN_API_KEY"
+    address_setting: ClassVar[str] = "OXEN_BASE_URL"
+    first_model: ClassVar[str] = "black-forest-labs-flux-2-klein-4b"
+
+
+class Endpoint(ProviderSettings):
+    """One OpenAI-compatible image API."""
+
+    kind: ClassVar[str] = "openai"
+
     edit_encoding: EditEncoding = EditEncoding.MULTIPART
     models: tuple[EndpointModel, ...] = ()  # none: those that this house knows by the endpoint's name
     price_credits: Credits | None = None  # for one picture of a model without a price of its own; None: it is not sold
-    rate_per_minute: float = Field(60, gt=0, le=100_000)  # requests
-    max_running: int = Field(2, ge=1, le=1000)  # pictures in the making at the same time
     timeout_s: float = Field(180, gt=0, le=3600)  # without a sign of an answer; after that it counts as lost
+
+    @property
+    def first_model(self) -> str:
+        """The model of a request that names none, where no other image API comes before."""
+        return self.models[0].id
+
+    @property
+    def key_setting(self) -> str:
+        return f"{super().key_setting} in OPENAI_ENDPOINTS"
+
+    @property
+    def address_setting(self) -> str:
+        return f"{super().address_setting} in OPENAI_ENDPOINTS"
+
+
+class OxloSettings(Endpoint):
+    """Oxlo.ai, whose models this bot knows."""
+
+    name: str = "oxlo"
+    edit_encoding: EditEncoding = EditEncoding.JSON_BASE64
+
+    title: ClassVar[str] = "Oxlo.ai"
+    key_setting: ClassVar[str] = "OXLO_API_KEY"
+    address_setting: ClassVar[str] = "OXLO_BASE_URL"
+    first_model: ClassVar[str] = "stable-diffusion-1.5"  # the one of the Free tier: any key opens it
 
 
 def _read(value: object) -> object:

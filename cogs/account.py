@@ -41,7 +41,7 @@ class Account(commands.Cog):
     async def models(self, interaction: Interaction) -> None:
         client, studio = client_of(interaction), studio_of(interaction)
         models = await client.till.offers(studio.models.catalog.models, actor_of(interaction), interaction.guild_id)
-        await reply.show(interaction, look.account.model_list(models, studio.default_model))
+        await reply.show(interaction, look.account.model_list(models, studio.default_model, studio.provider_titles))
 
 
 def _picked(jobs: Sequence[Job], picture: str | None) -> Job:

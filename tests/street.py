@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from bot import app, config
 from bot.app import House
 from bot.clock import Clock, system
 from bot.config import Settings
+from bot.image_apis import ImageApi
 from bot.jobs.pace import Pace
 from sandbox import discord, images
 from sandbox.discord.server import DiscordServer
@@ -76,12 +77,13 @@ class Street:
         clock: Clock = system,
         await_models: bool = True,
         settings: Mapping[str, str] | None = None,
+        more_apis: Sequence[ImageApi] = (),
         **overrides: str,
     ) -> AsyncIterator[House]:
         """A house that is open and at work, and is closed politely. An error of one of its tasks fails the test."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
-        async with app.open_house(self.settings(**overrides), pace=pace, clock=clock) as house:
+        async with app.open_house(self.settings(**overrides), more_apis=more_apis, pace=pace, clock=clock) as house:
             serving = asyncio.create_task(house.serve(stop), name="house")
             try:
                 async with asyncio.timeout(15):

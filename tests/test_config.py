@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot import config
-from bot.config import NAMES, SECRETS, OxenMode, Settings, UncertainCalls
-from bot.endpoints import EditEncoding
+from bot.config import NAMES, SECRETS, Settings, UncertainCalls
+from bot.endpoints import EditEncoding, Endpoint, OxenMode
 from bot.errors import StartError
 
 ENOUGH = {"DISCORD_TOKEN": "the-token-itself", "OXEN_API_KEY": "the-key-itself"}
@@ -195,22 +195,29 @@ def alone(**environ: str) -> Settings:
 
 def test_oxlo_is_turned_on_by_its_key_alone() -> None:
     settings = alone(OXLO_API_KEY="the-oxlo-key", OXLO_PRICE_CREDITS="3")
-    (oxlo,) = settings.endpoints
+    (oxlo,) = settings.providers
+    assert isinstance(oxlo, Endpoint)
     assert (oxlo.name, oxlo.base_url, oxlo.edit_encoding) == ("oxlo", "https://api.oxlo.ai/v1", EditEncoding.JSON_BASE64)
     assert (oxlo.key.get_secret_value(), oxlo.price_credits, settings.default_model) == ("the-oxlo-key", 3, "stable-diffusion-1.5")
 
 
 def test_any_one_image_api_is_enough_and_gives_the_usual_model() -> None:
-    assert load().endpoints == ()
+    assert [each.name for each in load().providers] == ["oxen"]
     assert load(OXLO_API_KEY="x").default_model == load().default_model == "black-forest-labs-flux-2-klein-4b"
     assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL])).default_model == "sd"
     assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL]), DEFAULT_MODEL="another").default_model == "another"
 
 
-def test_further_endpoints_come_after_oxlo_in_their_order() -> None:
+def test_the_image_apis_are_one_list_in_an_order_that_stays() -> None:
     settings = load(OXLO_API_KEY="x", OPENAI_ENDPOINTS=json.dumps([LOCAL, {**LOCAL, "name": "second"}]))
-    assert [endpoint.name for endpoint in settings.endpoints] == ["oxlo", "local", "second"]
-    local = settings.endpoints[1]
+    listed = [(each.kind, each.name, each.title) for each in settings.providers]
+    assert listed == [
+        ("oxen", "oxen", "Oxen.ai"),
+        ("openai", "oxlo", "Oxlo.ai"),
+        ("openai", "local", "local"),
+        ("openai", "second", "second"),
+    ]
+    (local, _) = settings.openai_endpoints
     assert (local.base_url, local.edit_encoding, local.models[0].sizes) == (
         "http://localhost:8080/v1",
         EditEncoding.MULTIPART,
@@ -222,14 +229,14 @@ def test_endpoints_and_their_keys_may_come_from_files(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("the-filed-key\n")
     described = {name: value for name, value in LOCAL.items() if name != "key"} | {"key_file": str(tmp_path / "key")}
     (tmp_path / "endpoints").write_text(json.dumps([described]))
-    (local,) = alone(OPENAI_ENDPOINTS_FILE=str(tmp_path / "endpoints")).endpoints
+    (local,) = alone(OPENAI_ENDPOINTS_FILE=str(tmp_path / "endpoints")).providers
     assert local.key.get_secret_value() == "the-filed-key"
 
 
 def test_an_endpoints_key_is_a_secret() -> None:
     settings = load(OPENAI_ENDPOINTS=json.dumps([LOCAL]))
     assert set(settings.secrets) == {"the-token-itself", "the-key-itself", "the-local-key"}
-    told = f"{settings!r} {settings} {settings.model_dump()} {settings.endpoints}"
+    told = f"{settings!r} {settings} {settings.model_dump()} {settings.providers}"
     wrong = refusal(
         {**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([{**LOCAL, "edit_encoding": "the-local-key", "max_running": "the-local-key"}])}
     )

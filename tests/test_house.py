@@ -235,8 +235,8 @@ def test_the_readme_s_settings_file_can_be_imported() -> None:
 def test_the_readme_s_endpoints_can_be_set() -> None:
     _settings_file, example = readme_json()
     settings = config.load({"DISCORD_TOKEN": "a", "OPENAI_ENDPOINTS": example}, env_file=None)
-    catalog = Catalog.merge({each.name: models_of(each) for each in settings.endpoints}, credit_usd=0.01, model_prices={})
-    assert [endpoint.name for endpoint in settings.endpoints] == ["openai", "localai", "sdcpp"]
+    catalog = Catalog.merge({each.name: models_of(each) for each in settings.openai_endpoints}, credit_usd=0.01, model_prices={})
+    assert [endpoint.name for endpoint in settings.openai_endpoints] == ["openai", "localai", "sdcpp"]
     assert all(model.price_microcredits is not None for model in catalog.models)
 
 

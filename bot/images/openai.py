@@ -43,6 +43,7 @@ _CONTENT_PHRASES: Final = ("safety system", "content policy", "content_policy")
 class OpenAi(Provider):
     """One account at one endpoint. Holds nothing that a restart would miss."""
 
+    has_queue = False
     queues = False
     streams = False
     takes_links = False

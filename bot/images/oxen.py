@@ -39,6 +39,7 @@ class Oxen(Provider):
     """One account at one address. Holds nothing that a restart would miss."""
 
     name = "oxen"
+    has_queue = True
     takes_links = True
 
     def __init__(

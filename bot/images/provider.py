@@ -76,7 +76,8 @@ class Provider(Protocol):
     """An image API. Errors: see `bot.errors.ProviderError`; each method raises only those."""
 
     name: str  # unique among the providers of a house, and stable: it stands in settings and in models' names
-    queues: bool  # False: `submit` answers `Made`, and there is nothing to look up, read, cancel or listen to
+    has_queue: bool  # whether the API has one: what was ever sent there can be looked up, read and cancelled, however `submit` works now
+    queues: bool  # whether `submit` sends to that queue and answers `Accepted`; else it waits for the picture and answers `Made`
     streams: bool  # whether `listen` is worth trying
     takes_links: bool  # False: references must come as data URIs, because it wants the pictures themselves
 

@@ -59,7 +59,7 @@ class Dispatch:
         studio: Studio,
         screening: Screening,
         rules: Rules,
-        expect: Callable[[str], None],
+        expect: Callable[[str, str], None],
         bells: Bells,
         pace: Pace,
         clock: Clock,
@@ -69,7 +69,7 @@ class Dispatch:
         self._studio = studio
         self._screening = screening
         self._rules = rules
-        self._expect = expect  # told every new provider id: its event may have come already
+        self._expect = expect  # told every new id, with its provider's name: its event may have come already
         self._bells = bells
         self._pace = pace
         self._clock = clock
@@ -149,7 +149,7 @@ class Dispatch:
     async def _accepted(self, generation: Generation, provider_id: str) -> None:
         if await self._store.write(jobs.accept, generation.job_id, generation.n, provider_id):
             log.info("submitted", job=generation.job_id, n=generation.n, provider_id=provider_id)
-            self._expect(provider_id)
+            self._expect(generation.provider, provider_id)
         else:
             await self._lost(generation)  # a twin whose answer was lost has claimed this id; ours is the other one
 
@@ -188,9 +188,9 @@ class Dispatch:
             await self._fail(generation, Failure.UNCERTAIN)
 
     async def _look(self, generation: Generation) -> None:
-        """Was it taken? Found: go on with it. Not found twice, with the grace time between: it never arrived."""
+        """Was it taken? Found: go on with it. Not found twice, with the grace time between: it never arrived in the queue."""
         provider = self._desk(generation).provider
-        if not provider.queues:
+        if not provider.has_queue:
             await self._decide(generation)
             return
         since = (generation.submitted_at or generation.created_at) - _CLOCK_SKEW_MS
@@ -199,24 +199,26 @@ class Dispatch:
         except ProviderError as error:
             await self._look_again(generation, generation.lookups, self._pause_ms(generation, error))
             return
-        for report in await self._unclaimed(reports):
+        for report in await self._unclaimed(provider.name, reports):
             if await self._store.write(jobs.accept, generation.job_id, generation.n, report.provider_id):
                 log.info("found a lost answer", job=generation.job_id, n=generation.n, provider_id=report.provider_id)
                 self._failures.pop(_key(generation), None)
-                self._expect(report.provider_id)
+                self._expect(generation.provider, report.provider_id)
                 self._bells.watch.ring()
                 return
         if generation.lookups + 1 < _LOOKUPS:
             await self._look_again(generation, generation.lookups + 1, int(self._pace.lookup_grace_s * 1000))
-        else:
+        elif provider.queues:
             await self._put_back(generation, self._clock())
+        else:
+            await self._decide(generation)
 
     async def _look_again(self, generation: Generation, lookups: int, pause_ms: int) -> None:
         not_before = self._clock() + pause_ms
         await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
 
-    async def _unclaimed(self, reports: Sequence[Report]) -> list[Report]:
-        taken = await self._store.read(jobs.claimed, [report.provider_id for report in reports])
+    async def _unclaimed(self, provider: str, reports: Sequence[Report]) -> list[Report]:
+        taken = await self._store.read(jobs.claimed, provider, [report.provider_id for report in reports])
         return [report for report in reports if report.provider_id not in taken]
 
     async def _wait(self, generation: Generation, error: ProviderBusy) -> None:

@@ -42,9 +42,17 @@ class Bell:
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        self._others: list[Bell] = []
 
     def ring(self) -> None:
         self._rung.set()
+        for other in self._others:
+            other.ring()
+
+    def another(self) -> Bell:
+        """For one of several loops that wake together: each hears for itself, and may also be woken alone."""
+        self._others.append(Bell())
+        return self._others[-1]
 
     async def heard(self, timeout_s: float) -> None:
         """Return when it rings, at the latest after `timeout_s`."""

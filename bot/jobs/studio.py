@@ -141,6 +141,11 @@ class Studio:
         return next((Away(title=desk.title, since=desk.away_since) for desk in kept if desk.away_since is not None), None)
 
     @property
+    def provider_titles(self) -> Mapping[str, str]:
+        """The image APIs by name, as people call them."""
+        return {name: desk.title for name, desk in self.desks.items()}
+
+    @property
     def bucket(self) -> Bucket:
         return self.limits.bucket
 

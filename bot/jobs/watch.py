@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass
 
 import structlog
 
@@ -31,8 +32,21 @@ _FORGOTTEN = N_("The image service no longer knows this picture.")
 _NO_LINK = N_("The image service finished but named no picture.")
 
 
+@dataclass(kw_only=True)
+class _Following:
+    """What is remembered of one generation while it runs."""
+
+    looked_at: int | None = None  # Unix ms
+    unknown_since: int | None = None  # Unix ms; None while the image API knows it
+    is_hinted: bool = False  # to be read; a read under way may be too old
+
+
 class Watch:
-    """Holds the event stream and reads what is under way: after every connect, on every hint, and on a slow beat."""
+    """Follows what runs at one image API: reads it after every connect, on every hint, and on a slow interval.
+
+    What to follow is what the store says is running there. How new work is sent today does not matter: settings change, and what was
+    queued before has to end all the same.
+    """
 
     def __init__(
         self, *, store: Store, provider: Provider, studio: Studio, give_up_ms: int, bells: Bells, pace: Pace, clock: Clock
@@ -41,25 +55,21 @@ class Watch:
         self._provider = provider
         self._studio = studio
         self._give_up_ms = give_up_ms
-        self._bells = bells
+        self._bell = bells.watch.another()
         self._pace = pace
         self._clock = clock
-        self._crew = Crew("watch", size=_READERS)
-        self._looked: dict[Key, int] = {}  # when each was last looked at (Unix ms)
-        self._unknown: dict[Key, int] = {}  # since when the image API does not know it (Unix ms)
+        self._crew = Crew(f"watch {provider.name}", size=_READERS)
+        self._followed: defaultdict[Key, _Following] = defaultdict(_Following)
         self._early: OrderedDict[str, int] = OrderedDict()  # events of ids not known yet, and when they came
-        self._hints: set[Key] = set()  # to be read; a read under way may be too old
         self._connected_at: int | None = None  # Unix ms; None without a stream
 
     async def run(self, *, grace_s: float) -> None:
-        """Until cancelled. Returns at once for an image API that answers while we wait."""
-        if not self._provider.queues:
-            return
+        """Until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 if self._provider.streams:
-                    group.create_task(self._listen(), name="watch listen")
-                group.create_task(self._look_around(), name="watch look")
+                    group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
+                group.create_task(self._look_around(), name=f"watch {self._provider.name} look")
         finally:
             await self._crew.finish(grace_s)
 
@@ -67,7 +77,7 @@ class Watch:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
             self._crew.put_to_work(f"early {provider_id}", self._hear(provider_id))
-        self._bells.watch.ring()  # without a stream it is to be polled; and it may have been cancelled while it was sent
+        self._bell.ring()  # without a stream it is to be polled; and it may have been cancelled while it was sent
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -82,21 +92,23 @@ class Watch:
                         await self._hear(event.provider_id)
             except ProviderError as error:
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
-                log.warning("event stream lost; polling until it is back", reason=error.sentence, failures=failures)
+                reason = error.sentence
+                log.warning("event stream lost; polling until it is back", provider=self._provider.name, reason=reason, failures=failures)
             finally:
                 self._connected_at = None
-            self._bells.watch.ring()
+            self._bell.ring()
             await asyncio.sleep(self._pace.backoff_s(max(failures, 1)))
 
     def _now_connected(self) -> None:
-        log.info("event stream connected")
+        log.info("event stream connected", provider=self._provider.name)
         self._connected_at = self._clock()
-        self._looked.clear()  # what fired while nobody listened is lost: look at everything once
-        self._bells.watch.ring()
+        for following in self._followed.values():
+            following.looked_at = None  # what fired while nobody listened is lost: look at everything once
+        self._bell.ring()
 
     async def _hear(self, provider_id: str) -> None:
         self._keep_early(provider_id)  # before asking the store: its enqueue answer may be written at this very moment
-        generation = await self._store.read(jobs.by_provider_id, provider_id)
+        generation = await self._store.read(jobs.by_provider_id, self._provider.name, provider_id)
         if generation is None:
             return
         self._early.pop(provider_id, None)
@@ -116,19 +128,19 @@ class Watch:
 
     async def _look_around(self) -> None:
         while True:
-            running = await self._store.read(jobs.under_way, GenerationState.RUNNING)
+            running = await self._store.read(jobs.under_way, GenerationState.RUNNING, provider=self._provider.name)
             now = self._clock()
             for generation in running:
                 if self._due(generation) <= now:
-                    self._looked[_key(generation)] = now
+                    self._followed[_key(generation)].looked_at = now
                     self._look_soon(_key(generation))
             self._forget_all_but({_key(generation) for generation in running})
             next_due = min((self._due(generation) for generation in running), default=now + self._pace.slow_s * 1000)
-            await self._bells.watch.heard(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
+            await self._bell.heard(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
 
     def _due(self, generation: Generation) -> float:
         """When to look next. With a stream rarely; without one the sooner, the younger it is; a cancelled one now."""
-        looked, started = self._looked.get(_key(generation)), self._started(generation)
+        looked, started = self._followed[_key(generation)].looked_at, self._started(generation)
         if looked is None and generation.cancel_requested:
             return 0
         if self._connected_at is not None and not generation.cancel_requested:
@@ -141,8 +153,9 @@ class Watch:
         return looked + 1000 * min(max(pause_s, self._pace.poll_min_s), self._pace.poll_max_s)
 
     def _forget_all_but(self, running: set[Key]) -> None:
-        self._looked = {key: at for key, at in self._looked.items() if key in running}
-        self._unknown = {key: at for key, at in self._unknown.items() if key in running}
+        """A hint may be newer than what was read as running."""
+        for key in [key for key, each in self._followed.items() if key not in running and not each.is_hinted]:
+            del self._followed[key]
 
     @staticmethod
     def _started(generation: Generation) -> int:
@@ -150,12 +163,12 @@ class Watch:
 
     def _look_soon(self, key: Key) -> None:
         """Read it now; where a read of it is under way, once more after that."""
-        self._hints.add(key)
+        self._followed[key].is_hinted = True
         self._crew.put_to_work(key, self._look(key))
 
     async def _look(self, key: Key) -> None:
-        while key in self._hints:
-            self._hints.discard(key)
+        while self._followed[key].is_hinted:
+            self._followed[key].is_hinted = False
             generation = await self._store.read(jobs.generation, *key)
             if generation is not None and generation.state is GenerationState.RUNNING:
                 await self._read(generation)
@@ -173,7 +186,7 @@ class Watch:
             log.warning("could not read a generation", job=generation.job_id, n=generation.n, reason=error.sentence)
             return
         if report is not None:
-            self._unknown.pop(_key(generation), None)
+            self._followed[_key(generation)].unknown_since = None
         outcome = self._outcome(generation, report, age) if report else self._unknown_outcome(_key(generation))
         if outcome is not None:
             await self._studio.settle(generation, outcome)
@@ -187,8 +200,9 @@ class Watch:
 
     def _unknown_outcome(self, key: Key) -> Outcome | None:
         """The image API may say so by mistake once, but not for long."""
-        unknown_ms = self._clock() - self._unknown.setdefault(key, self._clock())
-        return failed(Failure.FAULT, _FORGOTTEN) if unknown_ms > _FORGOTTEN_MS else None
+        now, following = self._clock(), self._followed[key]
+        following.unknown_since = now if following.unknown_since is None else following.unknown_since
+        return failed(Failure.FAULT, _FORGOTTEN) if now - following.unknown_since > _FORGOTTEN_MS else None
 
     def _outcome(self, generation: Generation, report: Report, age: int) -> Outcome | None:
         """What the truth means for us; `None` while there is nothing to settle."""

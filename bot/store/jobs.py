@@ -247,9 +247,10 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     )
 
 
-def under_way(conn: Connection, state: GenerationState) -> list[Generation]:
-    """The generations in one state, oldest first."""
-    return read_generations(conn, generations.c.state == state)
+def under_way(conn: Connection, state: GenerationState, *, provider: str | None = None) -> list[Generation]:
+    """The generations in one state, of one image API where it is named, oldest first."""
+    there = [] if provider is None else [generations.c.provider == provider]
+    return read_generations(conn, and_(generations.c.state == state, *there))
 
 
 def generation(conn: Connection, job_id: str, n: int) -> Generation | None:
@@ -257,14 +258,15 @@ def generation(conn: Connection, job_id: str, n: int) -> Generation | None:
     return next(iter(read_generations(conn, _is(job_id, n))), None)
 
 
-def by_provider_id(conn: Connection, provider_id: str) -> Generation | None:
-    """The generation that the image API knows by this id."""
-    return next(iter(read_generations(conn, generations.c.provider_id == provider_id)), None)
+def by_provider_id(conn: Connection, provider: str, provider_id: str) -> Generation | None:
+    """The generation that this image API knows by this id."""
+    return next(iter(read_generations(conn, and_(generations.c.provider == provider, generations.c.provider_id == provider_id))), None)
 
 
-def claimed(conn: Connection, provider_ids: Collection[str]) -> set[str]:
-    """Which of these ids belong to a generation already."""
-    return set(conn.scalars(select(generations.c.provider_id).where(generations.c.provider_id.in_(provider_ids))))
+def claimed(conn: Connection, provider: str, provider_ids: Collection[str]) -> set[str]:
+    """Which of these ids of one image API belong to a generation already."""
+    there = and_(generations.c.provider == provider, generations.c.provider_id.in_(provider_ids))
+    return set(conn.scalars(select(generations.c.provider_id).where(there)))
 
 
 def references_of(conn: Connection, job_id: str) -> list[Reference]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bot.endpoints import TITLES
 from bot.i18n import _, ngettext
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from cogs.look.basics import PANEL_MAX, price, quoted
 
 
-def model_list(models: Sequence[ModelInfo], default_model: str) -> str:
-    """As many models as a panel holds, and how to find the others."""
+def model_list(models: Sequence[ModelInfo], default_model: str, providers: Mapping[str, str]) -> str:
+    """As many models as a panel holds, and how to find the others. `providers` are the image APIs' titles by name."""
     lines = ["## " + _("Models")]
     for shown, model in enumerate(models):
-        line = model_line(model, default=model.id == default_model)
+        line = model_line(model, default=model.id == default_model, provider=providers.get(model.provider, model.provider))
         if sum(len(each) + 1 for each in (*lines, line)) > PANEL_MAX - 200:
             count = len(models) - shown
             lines.append("-# " + _("And {count} more: type a part of a name into `/generate model:`.").format(count=count))
@@ -24,13 +23,12 @@ def model_list(models: Sequence[ModelInfo], default_model: str) -> str:
     return "\n".join(lines)
 
 
-def model_line(model: ModelInfo, *, default: bool) -> str:
-    """A model in the list."""
+def model_line(model: ModelInfo, *, default: bool, provider: str) -> str:
+    """A model in the list, with its image API's title."""
     names = ", ".join(f"`{idea}`" for idea in model.ideas if idea is not Idea.SEED) or _("no options")
     references = _("takes references") if model.takes_references else _("from words only")
     mark = " " + _("(default)") if default else ""
     summary = f"\n{quoted(model.summary, limit=160)}" if model.summary else ""
-    provider = TITLES.get(model.provider, model.provider)
     head = f"**{model.title}**{mark} · {provider} · {price(model)} · {references}"
     return f"{head}{summary}\n-# `{model.id}` · {names}"
 

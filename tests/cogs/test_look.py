@@ -35,13 +35,13 @@ def catalog(count: int) -> Catalog:
 
 
 def test_a_short_list_of_models_names_them_all() -> None:
-    text = look.account.model_list(catalog(3).models, "model-001")
+    text = look.account.model_list(catalog(3).models, "model-001", {"oxen": "Oxen.ai"})
     assert [f"Model {n:03d}" in text for n in range(3)] == [True] * 3
     assert "**Model 001** (default) · Oxen.ai · 2 credits a picture" in text
 
 
 def test_a_long_list_of_models_fits_a_panel_and_says_how_many_more_there_are() -> None:
-    text = look.account.model_list(catalog(200).models, "model-001")
+    text = look.account.model_list(catalog(200).models, "model-001", {})
     shown = text.count("credits a picture")
     assert len(text) <= look.basics.PANEL_MAX
     assert f"And {200 - shown} more" in text

@@ -135,7 +135,9 @@ class Works:
         busy: dict[str, Any] = {**common, "bells": self.bells, "clock": self.clock}
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
         sending = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
-        self.dispatch = Dispatch(**busy, desks=desks, screening=screening, rules=sending, expect=self.watch.expect)
+        self.dispatch = Dispatch(
+            **busy, desks=desks, screening=screening, rules=sending, expect=lambda _provider, id_: self.watch.expect(id_)
+        )
         self.errands = Errands(store=self.store, messenger=self.errand_boy, pace=self.pace, clock=self.clock)
         self.results = Results(
             store=self.store,

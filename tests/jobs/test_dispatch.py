@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from bot.errors import AnswerLost
+from bot.images.provider import Submission
 from bot.jobs.fair import Caps
 from bot.jobs.job import GenerationState, JobState, Lane
 from bot.jobs.pace import Pace
 from bot.store import jobs
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
-from tests.jobs.conftest import GIVE_UP_MS, Works, eventually
+from tests.jobs.conftest import GIVE_UP_MS, MODEL, Works, eventually
 
 PRICE = 1_000_000
 
@@ -213,6 +215,19 @@ async def test_in_sync_mode_a_picture_that_may_have_been_paid_is_not_asked_for_a
     assert (ended.generations[0].error or "").startswith("The image service's answer was lost")
     assert works.images.received("POST", "/api/ai/images") == []
     assert await sync.spent() == 0
+
+
+@pytest.mark.faults("enqueue-answer-lost", times=1)
+async def test_an_answer_lost_before_the_mode_changed_is_still_found_in_the_queue(works: Works) -> None:
+    job = await works.order()
+    await works.store.write(jobs.start, job.id, 0, works.clock())
+    with pytest.raises(AnswerLost):
+        await works.provider.submit(Submission(model=MODEL, prompt=job.prompt, seed=job.generations[0].seed))
+    sync = works.again(mode="sync")
+    async with sync.at_work("dispatch", "watch"):
+        await sync.until(job)
+    assert await sync.enqueued() == 1
+    assert await sync.spent() == PRICE
 
 
 async def test_in_sync_mode_a_picture_arrives_with_the_answer_and_is_kept(works: Works) -> None:

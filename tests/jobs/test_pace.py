@@ -20,6 +20,15 @@ async def test_a_bell_rung_before_anybody_listens_is_heard() -> None:
             await bell.heard(timeout_s=60)  # twice rung, once heard
 
 
+async def test_several_loops_are_woken_together_however_late_one_listens() -> None:
+    bell = Bell()
+    loops = [bell.another(), bell.another()]
+    bell.ring()
+    async with asyncio.timeout(1):
+        for each in loops:
+            await each.heard(timeout_s=60)
+
+
 async def test_a_bell_that_does_not_ring_is_waited_for_no_longer_than_said() -> None:
     async with asyncio.timeout(1):
         await Bell().heard(timeout_s=0)

@@ -159,7 +159,7 @@ async def test_an_event_during_a_read_of_the_same_picture_leads_to_another_read(
 
 
 async def has_hints(works: Works) -> bool:
-    return bool(works.watch._hints)
+    return any(each.is_hinted for each in works.watch._followed.values())
 
 
 async def was_read(works: Works, provider_id: str, times: int) -> bool:

@@ -133,6 +133,30 @@ async def test_what_was_asked_before_a_restart_is_cancelled_after_it(street: Str
     assert [made["status"] for made in await street.generations()] == ["cancelled"]
 
 
+@pytest.mark.parametrize("mode", ["poll", "sync"])
+async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(street: Street, ada: Person, mode: str) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    async with run(street, ada):
+        await waiting(ada)
+        await until_generations(street, 1)
+    street.switchboard.turn_off("generation-stuck")
+    async with run(street, ada, settings={"OXEN_MODE": mode}) as house:
+        await ada.message(with_picture)
+        assert (len(await street.generations()), await spent(house, ada)) == (1, PRICE)
+
+
+async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(street: Street, ada: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    async with run(street, ada):
+        message = await waiting(ada)
+        await until_generations(street, 1)
+    async with run(street, ada, settings={"OXEN_MODE": "sync"}) as house:
+        await ada.click(message, "Cancel")
+        await ada.message(lambda m: m.id == message.id and "Cancelled" in m.content)
+        assert await spent(house, ada) == 0
+    assert [made["status"] for made in await street.generations()] == ["cancelled"]
+
+
 async def test_the_bar_goes_on_after_a_restart(street: Street, ada: Person) -> None:
     async with run(street, ada):
         await new_picture(ada)

@@ -101,10 +101,22 @@ async def test_an_id_of_the_image_api_belongs_to_one_generation(store: Store) ->
         await store.write(jobs.start, twin.id, 0, 2000)
     assert sum(await asyncio.gather(*(store.write(jobs.accept, twin.id, 0, "same") for twin in twins))) == 1
     assert sorted([*await states(store, twins[0]), *await states(store, twins[1])]) == [RUNNING, SUBMITTING]
-    assert await store.read(jobs.claimed, ["same", "other"]) == {"same"}
-    owner = await store.read(jobs.by_provider_id, "same")
+    assert await store.read(jobs.claimed, "oxen", ["same", "other"]) == {"same"}
+    owner = await store.read(jobs.by_provider_id, "oxen", "same")
     assert owner is not None
     assert owner.state is RUNNING
+
+
+async def test_two_image_apis_may_use_the_same_id(store: Store) -> None:
+    here, there = [await order(store, new_job()) for _ in range(2)]
+    await store.write(jobs.reroute, there.id, 0, other=jobs.Route(model="other", api_model="o", provider="second", seed=None, params={}))
+    for each in (here, there):
+        await store.write(jobs.start, each.id, 0, 2000)
+        assert await store.write(jobs.accept, each.id, 0, "same")
+    found = [await store.read(jobs.by_provider_id, provider, "same") for provider in ("oxen", "second", "third")]
+    assert [each and each.job_id for each in found] == [here.id, there.id, None]
+    assert [g.job_id for g in await store.read(jobs.under_way, RUNNING, provider="second")] == [there.id]
+    assert await store.read(jobs.claimed, "third", ["same"]) == set()
 
 
 async def test_what_has_ended_is_not_accepted_any_more(store: Store) -> None:
@@ -112,7 +124,7 @@ async def test_what_has_ended_is_not_accepted_any_more(store: Store) -> None:
     await store.write(jobs.start, job.id, 0, 2000)
     await store.write(jobs.settle, job.id, 0, FAILED, 3000)
     assert await store.write(jobs.accept, job.id, 0, "late") is False
-    assert await store.read(jobs.claimed, ["late"]) == set()
+    assert await store.read(jobs.claimed, "oxen", ["late"]) == set()
 
 
 async def test_what_was_not_taken_waits_again_until_its_time(store: Store) -> None:

@@ -70,7 +70,7 @@ generations = Table(
     Column("running_limit", Integer),  # of its member's roles; None: the operator's
     Column("uncertain", Integer, nullable=False),  # how often an answer was lost that could not be looked up
     Column("failure", String(16)),  # a rung of the failure ladder
-    Column("provider_id", Text, unique=True),  # what one lost answer claims, no other can
+    Column("provider_id", Text),
     Column("submitted_at", BigInteger),
     Column("lookups", Integer, nullable=False),
     Column("not_before", BigInteger, nullable=False),
@@ -83,6 +83,7 @@ generations = Table(
     Column("budget", String(64)),  # the account of a server's budget that is charged beside it
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
+    Index("uq_generations_provider", "provider", "provider_id", unique=True),  # what one lost answer claims, no other can
     Index("ix_generations_state", "state", "created_at"),
     Index("ix_generations_model", "model", "ended_at"),
     Index("ix_generations_member", "user_id", "ended_at"),
