@@ -13,10 +13,10 @@ from bot.i18n import N_
 from bot.images.provider import Provider, Report, ReportState
 from bot.jobs.job import Failure, Generation, GenerationState, Outcome
 from bot.jobs.ladder import failed
-from bot.jobs.pace import Bells, Crew, Pace
+from bot.jobs.pace import Crew, Pace
 from bot.jobs.studio import Studio
 from bot.store import jobs
-from bot.store.engine import Store
+from bot.store.engine import Store, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -34,14 +34,12 @@ _NO_LINK = N_("The image service finished but named no picture.")
 class Watch:
     """Holds the event stream and reads what is under way: after every connect, on every hint, and on a slow beat."""
 
-    def __init__(
-        self, *, store: Store, provider: Provider, studio: Studio, give_up_ms: int, bells: Bells, pace: Pace, clock: Clock
-    ) -> None:
+    def __init__(self, *, store: Store, provider: Provider, studio: Studio, give_up_ms: int, pace: Pace, clock: Clock) -> None:
         self._store = store
         self._provider = provider
         self._studio = studio
         self._give_up_ms = give_up_ms
-        self._bells = bells
+        self._running = store.subscribe(Topic.RUNNING)
         self._pace = pace
         self._clock = clock
         self._crew = Crew("watch", size=_READERS)
@@ -67,7 +65,6 @@ class Watch:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
             self._crew.put_to_work(f"early {provider_id}", self._hear(provider_id))
-        self._bells.watch.ring()  # without a stream it is to be polled; and it may have been cancelled while it was sent
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -85,14 +82,14 @@ class Watch:
                 log.warning("event stream lost; polling until it is back", reason=error.sentence, failures=failures)
             finally:
                 self._connected_at = None
-            self._bells.watch.ring()
+            self._running.wake()  # no commit: from now on it is polled
             await asyncio.sleep(self._pace.backoff_s(max(failures, 1)))
 
     def _now_connected(self) -> None:
         log.info("event stream connected")
         self._connected_at = self._clock()
         self._looked.clear()  # what fired while nobody listened is lost: look at everything once
-        self._bells.watch.ring()
+        self._running.wake()
 
     async def _hear(self, provider_id: str) -> None:
         self._keep_early(provider_id)  # before asking the store: its enqueue answer may be written at this very moment
@@ -124,7 +121,7 @@ class Watch:
                     self._look_soon(_key(generation))
             self._forget_all_but({_key(generation) for generation in running})
             next_due = min((self._due(generation) for generation in running), default=now + self._pace.slow_s * 1000)
-            await self._bells.watch.heard(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
+            await self._running.wait(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
 
     def _due(self, generation: Generation) -> float:
         """When to look next. With a stream rarely; without one the sooner, the younger it is; a cancelled one now."""
