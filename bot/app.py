@@ -44,7 +44,7 @@ from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.money import Money
 from bot.jobs.order import Limits
-from bot.jobs.pace import Bells, Locks, Pace
+from bot.jobs.pace import Locks, Pace
 from bot.jobs.privacy import Keeping, Privacy
 from bot.jobs.progress import Progress
 from bot.jobs.reactions import Reactions
@@ -56,7 +56,8 @@ from bot.jobs.studio import Studio
 from bot.jobs.till import Till
 from bot.jobs.watch import Watch
 from bot.quota import Bucket
-from bot.store.engine import Store, open_store
+from bot.store import jobs
+from bot.store.engine import Store, Topic, open_store
 from cogs.errands import DiscordErrands
 from cogs.post import DiscordPost
 
@@ -141,7 +142,8 @@ async def open_house(
     ):
         # Only now: whoever holds the store is the only process that may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
-        bells, locks = Bells.hang(), Locks()
+        await store.write(jobs.forget_answers, clock())
+        locks = Locks()
         max_result_bytes = int(settings.result_max_mb * _MB)
         fetch = partial(result_fetcher.fetch_bytes, max_bytes=max_result_bytes)
         # Providers and models know each other: models are asked of the providers, which ask where a model wants its seed.
@@ -149,23 +151,23 @@ async def open_house(
         providers = providers_of(apis, **built_with, slots=lambda api_id, provider: models.slots(api_id, provider))
         models = Models(store=store, providers=providers, read=reader_of(settings), clock=clock)
         await models.load()
-        desks = desks_of(apis, providers, pace, clock, on_back=bells.dispatch.ring)
+        desks = desks_of(apis, providers, pace, clock, on_back=partial(store.wake, Topic.QUEUE))
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
         servers = Servers(store=store, clock=clock)
         checks = Checks(endpoint=moderations_of(settings, session))
-        screening = Screening(store=store, servers=servers, checks=checks, bells=bells, pace=pace, clock=clock)
+        screening = Screening(store=store, servers=servers, checks=checks, pace=pace, clock=clock)
         gate = Gate(store=store, servers=servers, title_of=models.title, clock=clock)
         till = Till(store=store, servers=servers, limits=limits, credit_usd=settings.credit_usd, clock=clock)
         rules: dict[str, Any] = {"gate": gate, "till": till, "checks": checks, "limits": limits}
         intake = Intake(**rules, models=models, members=members, fetcher=reference_fetcher, clock=clock)
-        studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, bells=bells, clock=clock)
+        studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, clock=clock)
         errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
-        cases = Cases(store=store, studio=studio, servers=servers, errands=errands, clock=clock)
-        easel.studio, easel.members, easel.errands, easel.cases = studio, members, errands, cases
+        cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
+        easel.studio, easel.members, easel.cases = studio, members, cases
         easel.servers, easel.gate, easel.till = servers, gate, till
-        easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, apis), clock=clock)
-        _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, bells=bells, clock=clock)
+        easel.privacy = Privacy(store=store, keeping=_keeping(settings, apis), clock=clock)
+        _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
         post = DiscordPost(easel, clock=clock)
         results = Results(
             store=store,
@@ -181,26 +183,25 @@ async def open_house(
         )
         easel.results = results
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
-        screened: dict[str, Any] = {**common, "screening": screening}
         give_up_ms = int(settings.max_generation_minutes * 60_000)
-        watched: dict[str, Any] = {**common, "give_up_ms": give_up_ms, "bells": bells, "clock": clock}
+        watched: dict[str, Any] = {**common, "give_up_ms": give_up_ms, "clock": clock}
         watches = {name: Watch(**watched, provider=provider) for name, provider in providers.items()}
         dispatch = Dispatch(
-            **screened,
+            **common,
+            screening=screening,
             desks=desks,
             rules=_rules(settings),
             expect=lambda provider, provider_id: watches[provider].expect(provider_id),
-            bells=bells,
             clock=clock,
         )
         deliver = Deliver(
-            **screened,
+            store=store,
+            screening=screening,
+            pace=pace,
             servers=servers,
             results=results,
             showing=Showing(store=store, results=results, post=post, clock=clock),
-            errands=errands,
             keep_pictures=settings.pictures_keep_days > 0,
-            bells=bells,
             locks=locks,
             clock=clock,
         )
@@ -239,13 +240,13 @@ async def sync(settings: Settings) -> None:
             await house.client.sync_commands(always=True)
 
 
-def _furnish(easel: Easel, *, store: Store, limits: Limits, credit_usd: float, bells: Bells, clock: Clock) -> None:
+def _furnish(easel: Easel, *, store: Store, limits: Limits, credit_usd: float, clock: Clock) -> None:
     """What members and moderators touch beside orders, on top of the services that the client has already."""
-    studio, servers, errands, till = easel.studio, easel.servers, easel.errands, easel.till
+    studio, servers, till = easel.studio, easel.servers, easel.till
     easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store)
-    easel.history = History(store=store, errands=errands, clock=clock)
-    easel.reactions = Reactions(store=store, studio=studio, servers=servers, errands=errands, bells=bells, clock=clock)
-    easel.gallery = Gallery(store=store, servers=servers, errands=errands, bucket=limits.bucket, clock=clock)
+    easel.history = History(store=store, clock=clock)
+    easel.reactions = Reactions(store=store, studio=studio, servers=servers, clock=clock)
+    easel.gallery = Gallery(store=store, servers=servers, bucket=limits.bucket, clock=clock)
     easel.money = Money(store=store, servers=servers, till=till, credit_usd=credit_usd, clock=clock)
     easel.managing = Managing(store=store, servers=servers, till=till, credit_usd=credit_usd, clock=clock)
 

@@ -23,7 +23,6 @@ from bot.errors import StartError
 from bot.jobs.casebook import Casebook
 from bot.jobs.cases import Cases as CasesService
 from bot.jobs.conduct import Conduct
-from bot.jobs.errands import Errands
 from bot.jobs.family import Family
 from bot.jobs.gallery import Gallery
 from bot.jobs.gate import Gate
@@ -136,7 +135,6 @@ class Easel(commands.Bot):
 
     studio: Studio
     members: Members
-    errands: Errands
     family: Family
     conduct: Conduct
     cases: CasesService

@@ -11,7 +11,7 @@ from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import lineage, look, modals, reply, report
-from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
+from cogs.reply import Interaction, actor_of, members_of, studio_of
 
 _UNKNOWN_MESSAGE = 10008  # it is gone already
 
@@ -43,7 +43,6 @@ async def _delete(interaction: Interaction, job_id: str) -> None:
     await _take_away(interaction, message)
     if job is not None and message.id == job.place.message_id:  # else it is one more message with the same picture
         await studio_of(interaction).taken_away(job_id)
-        client_of(interaction).errands.ring()
 
 
 async def _take_away(interaction: Interaction, message: discord.Message) -> None:

@@ -130,7 +130,6 @@ async def _away(reacted: Reacted) -> None:
     await reacted.message.delete()
     if its_own:
         await studio.taken_away(job.id)
-        reacted.client.errands.ring()
 
 
 async def _hide(reacted: Reacted) -> str:

@@ -153,6 +153,21 @@ def test_every_task_has_a_name() -> None:
     assert nameless == []
 
 
+WAKES_ITSELF = {"bot.jobs.watch"}  # by a stream that was lost or is back, which is no commit
+
+
+def test_nobody_wakes_a_loop_by_hand() -> None:
+    """A commit wakes whoever it concerns: the store announces it."""
+    wakers = {
+        module.name
+        for module in modules("bot", "cogs")
+        if not within(module.name, "bot.store")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"ring", "wake"}
+    }
+    assert wakers == WAKES_ITSELF
+
+
 def test_what_is_translated_is_one_whole_text() -> None:
     """Values are put in after the translation: `_("{count} left").format(...)`, never before or by an f-string."""
     broken = [

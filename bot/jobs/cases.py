@@ -14,7 +14,6 @@ from bot.clock import Clock
 from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotAllowed, NotFound, Refusal
 from bot.i18n import N_, _, ngettext
-from bot.jobs.errands import Errands
 from bot.jobs.job import Job, JobState
 from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
@@ -65,7 +64,6 @@ class Cases:
     store: Store
     studio: Studio
     servers: Servers
-    errands: Errands
     clock: Clock
 
     # --- flags -----------------------------------------------------------------------------------------------------
@@ -80,7 +78,6 @@ class Cases:
         kept = replace(report, at=now, counts=counts)
         rules = policy.flags
         heard = await self.store.write(flagging.flag, kept, guild_id=report.guild_id, rules=rules, opens_case=is_moderator, now=now)
-        self.errands.ring()
         if heard.opened is not None:
             log.info("case opened", case=heard.opened.id, cause=heard.opened.cause, guild=report.guild_id)
         return Flagged(is_new=heard.is_new, why_not=None if counts else _why_not(rules), opened=heard.opened)
@@ -95,7 +92,6 @@ class Cases:
         opened = await self.store.write(flagging.recount, guild_id, policy.flags, now)
         if policy.cases_channel_id is not None:
             await self.store.write(flagging.show_waiting, guild_id, now)
-        self.errands.ring()
         return opened
 
     async def run(self) -> None:
@@ -105,7 +101,6 @@ class Cases:
                 rules = (await self._policy(guild_id)).flags
                 if rules.on and not rules.locked:
                     await self.store.write(flagging.recount, guild_id, rules, self.clock())
-                    self.errands.ring()
             await asyncio.sleep(_RECOUNT_S)
 
     # --- cases -----------------------------------------------------------------------------------------------------
@@ -155,7 +150,6 @@ class Cases:
         appealed = await self.store.write(verdicts.appeal, case_id, author_id=user_id, words=words[:APPEAL_MAX], now=self.clock())
         if appealed is None:
             raise NotAllowed(_(_NO_APPEAL))
-        self.errands.ring()
         log.info("appealed", case=case_id)
         return appealed
 
@@ -189,7 +183,6 @@ class Cases:
         job = await self.find(guild_id, wanted)
         _check_is_not_own(job.place.user_id, Decision.REFUND, by)
         back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=by.user_id, now=self.clock())
-        self.errands.ring()
         return back or 0
 
     async def purge(self, guild_id: int, user_id: int, *, by: Actor) -> int:
@@ -199,7 +192,6 @@ class Cases:
         while True:
             purged = await self.store.write(verdicts.purge, guild_id, user_id, by_id=by.user_id, now=self.clock())
             gone += purged.taken_away
-            self.errands.ring()
             if not purged.taken_away:
                 break
         for job_id in purged.open_jobs:
@@ -217,9 +209,7 @@ class Cases:
         if user_id == by.user_id:
             raise NotAllowed(_("You cannot block yourself."))
         now = self.clock()
-        row = await self.store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by.user_id, now=now)
-        self.errands.ring()
-        return row
+        return await self.store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by.user_id, now=now)
 
     async def unblock(self, guild_id: int, user_id: int, *, by: Actor) -> None:
         """Lift the block that holds. Raise `NotFound` where none does."""
@@ -250,7 +240,6 @@ class Cases:
             raise NotFound(_("That picture is not known here any more."))
         if not judged.is_new:
             raise _decided(judged.case)
-        self.errands.ring()
         log.info("case decided", case=judged.case.id, decision=judged.case.decision, by=judged.case.decided_by)
         return judged.case
 

@@ -14,18 +14,17 @@ from bot.clock import Clock
 from bot.errors import DeliveryError, PictureError, ProviderError, RouteClosed
 from bot.i18n import _
 from bot.images import pictures
-from bot.jobs.errands import Errands, after_delivery
+from bot.jobs.errands import after_delivery
 from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState
-from bot.jobs.pace import Bells, Crew, Locks, Pace
+from bot.jobs.pace import Crew, Locks, Pace
 from bot.jobs.results import Fetched, Picture, Results
 from bot.jobs.screening import Screened, Screening
 from bot.jobs.servers import Servers
 from bot.jobs.showing import Answer, Posted, Showing
-from bot.jobs.studio import Studio
 from bot.metrics import DELIVERIES
-from bot.store import documents, jobs, outbox, screening
+from bot.store import documents, errands, jobs, outbox, screening
 from bot.store.cases import Cause
-from bot.store.engine import Store
+from bot.store.engine import Store, Topic
 from bot.store.errands import Errand, ErrandKind
 
 log = structlog.get_logger(__name__)
@@ -54,10 +53,7 @@ class Deliver:
         screening: Screening,
         servers: Servers,
         showing: Showing,
-        studio: Studio,
-        errands: Errands,
         keep_pictures: bool,
-        bells: Bells,
         locks: Locks,
         pace: Pace,
         clock: Clock,
@@ -67,15 +63,13 @@ class Deliver:
         self._results = results
         self._screening = screening
         self._servers = servers
-        self._studio = studio
         self._showing = showing
-        self._errands = errands
         self._keep_pictures = keep_pictures
-        self._bells = bells
         self._locks = locks  # one hand at a time on a job's message
         self._pace = pace
         self._clock = clock
-        self._crew = Crew("deliver", size=_AT_A_TIME)
+        self._outbox = store.subscribe(Topic.OUTBOX)
+        self._crew = Crew("deliver", size=_AT_A_TIME, on_end=self._outbox.wake)
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being shown then is given `grace_s` to finish."""
@@ -83,18 +77,17 @@ class Deliver:
             while True:
                 now = self._clock()
                 await self.turn(now)
-                # What is due already is at work or rings when its first answer is given: only later ones are waited for.
+                # What is due already is at work: only later ones are waited for.
                 due = await self._store.read(outbox.next_due, now)
                 pause_s = self._pace.slow_s if due is None else (due - self._clock()) / 1000
-                await self._bells.deliver.heard(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
+                await self._outbox.wait(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
         finally:
             await self._crew.finish(grace_s)
 
     async def turn(self, now: int) -> None:
         """One look at the outbox."""
         for job in await self._store.read(outbox.due, now):
-            if not self._studio.being_answered(job.id):
-                self._crew.put_to_work(job.id, self._take(job.id))
+            self._crew.put_to_work(job.id, self._take(job.id))
 
     async def _take(self, job_id: str) -> None:
         """Read it anew: while it waited for a place its first answer may have arrived, or somebody else shown it."""
@@ -144,8 +137,6 @@ class Deliver:
             keep_pictures=self._keep_pictures,
             now=now,
         )
-        self._bells.deliver.ring()
-        self._errands.ring()
         if not recorded:
             await self._take_back(job, posted)
             return
@@ -165,7 +156,8 @@ class Deliver:
         if posted is None or (kept is not None and kept.state is not JobState.DELETED):
             return
         where = {"channel_id": posted.channel_id, "message_id": posted.message_id}
-        await self._errands.leave(ErrandKind.REMOVE, due_at=self._clock(), job_id=job.id, data=where)
+        removal = Errand(kind=ErrandKind.REMOVE, due_at=self._clock(), job_id=job.id, data=where)
+        await self._store.write(errands.add, removal)
 
     async def _try_later(self, job: Job, error: DeliveryError | ProviderError) -> None:
         pause_s = getattr(error, "retry_after_s", None) or self._pace.backoff_s(job.attempts + 1)
@@ -184,7 +176,6 @@ class Deliver:
         now = self._clock()
         pause_ms = _NEVER_MS if now - job.created_at > _TRIED_FOR_MS else int(pause_s * 1000)
         await self._store.write(outbox.try_again, job.id, not_before=now + pause_ms, stranded=stranded)
-        self._bells.deliver.ring()
 
     @asynccontextmanager
     async def _ready(self, job: Job) -> AsyncIterator[_Ready]:

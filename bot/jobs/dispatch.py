@@ -19,12 +19,12 @@ from bot.jobs import parcel
 from bot.jobs.fair import Caps, choose
 from bot.jobs.job import Failure, Generation, GenerationState, Lane, Outcome
 from bot.jobs.ladder import failed, failure_of
-from bot.jobs.pace import Bells, Crew, Pace
+from bot.jobs.pace import Crew, Pace
 from bot.jobs.screening import Screening
 from bot.jobs.standin import stand_in
 from bot.jobs.studio import Studio
 from bot.store import jobs
-from bot.store.engine import Store
+from bot.store.engine import Store, Topic
 from bot.store.jobs import Queue
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,6 @@ class Dispatch:
         screening: Screening,
         rules: Rules,
         expect: Callable[[str, str], None],
-        bells: Bells,
         pace: Pace,
         clock: Clock,
     ) -> None:
@@ -70,12 +69,13 @@ class Dispatch:
         self._screening = screening
         self._rules = rules
         self._expect = expect  # told every new id, with its provider's name: its event may have come already
-        self._bells = bells
+        self._queue = store.subscribe(Topic.QUEUE)
         self._pace = pace
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
-        self._crew = Crew("dispatch", size=2 * rules.caps.total)  # as many again may be looked for
-        self._readers = Crew("prompts", size=_READERS)  # apart: an endpoint that is slow must not hold up what is checked already
+        self._crew = Crew("dispatch", size=2 * rules.caps.total, on_end=self._queue.wake)  # as many again may be looked for
+        # Apart: an endpoint that is slow must not hold up what is checked already.
+        self._readers = Crew("prompts", size=_READERS, on_end=self._queue.wake)
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being sent then is given `grace_s` to finish."""
@@ -83,7 +83,7 @@ class Dispatch:
             await self._clear_out()
             while True:
                 await self.turn()
-                await self._bells.dispatch.heard(timeout_s=self._pause_s())
+                await self._queue.wait(timeout_s=self._pause_s())
         finally:
             await asyncio.gather(self._crew.finish(grace_s), self._readers.finish(grace_s))
 
@@ -120,8 +120,6 @@ class Dispatch:
         """Only what has its turn is marked as being sent: what is marked may have been paid."""
         await self._desk(generation).take_turn()
         if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), model=generation.model):
-            if generation.lane is Lane.FREE:
-                self._bells.dispatch.ring()  # the next of the slow lane may be chosen now
             await self._send(generation)
 
     async def _send(self, generation: Generation) -> None:
@@ -166,7 +164,6 @@ class Dispatch:
         route = stand_in(generation, references=references, catalog=catalog, routes=self._rules.routes, answering=answering)
         if route is not None and await self._store.write(jobs.reroute, generation.job_id, generation.n, other=route):
             log.info("rerouted", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
-            self._bells.dispatch.ring()
 
     # --- look ----------------------------------------------------------------------------------------------------
 
@@ -176,14 +173,12 @@ class Dispatch:
             await self._decide(generation)
             return
         await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=0, not_before=self._clock())
-        self._bells.dispatch.ring()
 
     async def _decide(self, generation: Generation) -> None:
         """It may have been made and paid, and nothing can tell: the operator's rule applies."""
         if self._rules.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("sent once more; it may be paid twice", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._store.write(jobs.try_once_more, generation.job_id, generation.n, now=self._clock())
-            self._rung()
         else:
             await self._fail(generation, Failure.UNCERTAIN)
 
@@ -204,7 +199,6 @@ class Dispatch:
                 log.info("found a lost answer", job=generation.job_id, n=generation.n, provider_id=report.provider_id)
                 self._failures.pop(_key(generation), None)
                 self._expect(generation.provider, report.provider_id)
-                self._bells.watch.ring()
                 return
         if generation.lookups + 1 < _LOOKUPS:
             await self._look_again(generation, generation.lookups + 1, int(self._pace.lookup_grace_s * 1000))
@@ -231,11 +225,6 @@ class Dispatch:
 
     async def _put_back(self, generation: Generation, not_before: int) -> None:
         await self._store.write(jobs.put_back, generation.job_id, generation.n, not_before=not_before, now=self._clock())
-        self._rung()
-
-    def _rung(self) -> None:
-        self._bells.dispatch.ring()
-        self._bells.deliver.ring()  # it may have been the last one of a job that was cancelled meanwhile
 
     def _pause_ms(self, generation: Generation, error: ProviderError) -> int:
         """As long as the image API wishes; where it names no time, or none at all (0), a growing one."""

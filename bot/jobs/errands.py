@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import structlog
@@ -12,10 +12,10 @@ from bot import i18n
 from bot.clock import Clock
 from bot.errors import DeliveryError, RouteClosed
 from bot.jobs.job import Job
-from bot.jobs.pace import Bell, Crew, Pace
+from bot.jobs.pace import Crew, Pace
 from bot.metrics import ERRANDS
 from bot.store import errands, jobs
-from bot.store.engine import Store
+from bot.store.engine import Store, Topic
 from bot.store.errands import Errand, ErrandKind
 
 log = structlog.get_logger(__name__)
@@ -69,32 +69,9 @@ class Errands:
         self._messenger = messenger
         self._pace = pace
         self._clock = clock
-        self._bell = Bell()
-        self._crew = Crew("errands", size=_AT_A_TIME)
-        self._clerks = Crew("clerks", size=_CLERKS)
-
-    async def leave(
-        self,
-        kind: ErrandKind,
-        *,
-        due_at: int,
-        user_id: int | None = None,
-        job_id: str | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Promise something for `due_at` (Unix ms); its id, to `drop` it by. From here on it cannot be lost."""
-        errand = Errand(kind=kind, due_at=due_at, user_id=user_id, job_id=job_id, data=data or {})
-        await self._store.write(errands.add, errand)
-        self.ring()
-        return errand.id
-
-    async def drop(self, errand_id: str) -> bool:
-        """It is no longer wanted. False where it was done already."""
-        return await self._store.write(errands.done, errand_id)
-
-    def ring(self) -> None:
-        """There is a new errand: for those who left it in a transaction of their own."""
-        self._bell.ring()
+        self._outbox = store.subscribe(Topic.OUTBOX)
+        self._crew = Crew("errands", size=_AT_A_TIME, on_end=self._outbox.wake)
+        self._clerks = Crew("clerks", size=_CLERKS, on_end=self._outbox.wake)
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being done then is given `grace_s` to finish."""
@@ -104,7 +81,7 @@ class Errands:
                 await self.turn(now)
                 due = await self._store.read(errands.next_due, now)
                 pause_s = self._pace.slow_s if due is None else (due - self._clock()) / 1000
-                await self._bell.heard(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
+                await self._outbox.wait(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
         finally:
             await asyncio.gather(self._crew.finish(grace_s), self._clerks.finish(grace_s))
 
@@ -122,7 +99,6 @@ class Errands:
         again_at = self._clock() + int(self._pause_s(errand) * 1000)
         if await self._store.write(errands.take_up, errand.id, again_at=again_at):
             await self._try(errand)
-        self._bell.ring()
 
     async def _try(self, errand: Errand) -> None:
         job = await self._store.read(jobs.get, errand.job_id) if errand.job_id else None

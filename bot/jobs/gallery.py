@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import structlog
 
 from bot.clock import Clock
-from bot.jobs.errands import Errands
 from bot.jobs.job import Job
 from bot.jobs.servers import Servers
 from bot.quota import Bucket
@@ -25,7 +24,6 @@ class Gallery:
 
     store: Store
     servers: Servers
-    errands: Errands
     bucket: Bucket  # fills a member's own account
     clock: Clock
 
@@ -38,7 +36,6 @@ class Gallery:
         came = await self.store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
         if came:
             log.info("into the gallery", job=job.id, guild=guild_id)
-            self.errands.ring()
         return came
 
     async def shown(self, message_id: int) -> Shown | None:

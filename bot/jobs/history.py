@@ -10,12 +10,11 @@ from bot.clock import Clock
 from bot.errors import NotFound
 from bot.i18n import _
 from bot.images import pictures
-from bot.jobs.errands import Errands
 from bot.jobs.job import Job, JobState
 from bot.jobs.results import Picture
-from bot.store import history, jobs
+from bot.store import errands, history, jobs
 from bot.store.engine import Store
-from bot.store.errands import ErrandKind
+from bot.store.errands import Errand, ErrandKind
 
 PAGE = 5  # jobs
 
@@ -38,7 +37,6 @@ class History:
     """Reads and changes what is shown of a member's jobs. Every method is one transaction at most, `page` two."""
 
     store: Store
-    errands: Errands
     clock: Clock
 
     async def page(self, user_id: int, *, words: str = "", number: int = 0) -> Page:
@@ -68,10 +66,10 @@ class History:
         small = {picture.n: await asyncio.to_thread(pictures.thumbnail, picture.path) for picture in unshown}
         if not await self.store.write(history.reposted, job.id, place, self.clock(), small=small):
             # It was taken away while it was being posted.
-            await self.errands.leave(ErrandKind.REMOVE, due_at=self.clock(), data={"channel_id": channel_id, "message_id": message_id})
+            data = {"channel_id": channel_id, "message_id": message_id}
+            await self.store.write(errands.add, Errand(kind=ErrandKind.REMOVE, due_at=self.clock(), data=data))
 
     async def take_away(self, job: Job) -> None:
         """The job, its pictures and the messages that show it. Raise `NotFound` while it is being made or shown."""
         if not await self.store.write(history.take_away, job.id, self.clock()):
             raise NotFound(_("That one is still being made, or was deleted already."))
-        self.errands.ring()

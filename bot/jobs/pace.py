@@ -1,11 +1,10 @@
-"""How fast the house works, and the small tools its loops are made of: a bell, a crew, a lock."""
+"""Intervals, and asyncio helpers for the background loops: bounded keyed tasks, locks by key."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Hashable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -37,44 +36,6 @@ class Pace:
         return min(longest, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
 
 
-class Bell:
-    """Wakes one loop. Ringing twice before it is heard wakes it once."""
-
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
-        self._others: list[Bell] = []
-
-    def ring(self) -> None:
-        self._rung.set()
-        for other in self._others:
-            other.ring()
-
-    def another(self) -> Bell:
-        """For one of several loops that wake together: each hears for itself, and may also be woken alone."""
-        self._others.append(Bell())
-        return self._others[-1]
-
-    async def heard(self, timeout_s: float) -> None:
-        """Return when it rings, at the latest after `timeout_s`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._rung.wait()
-        self._rung.clear()
-
-
-@dataclass(frozen=True)
-class Bells:
-    """One for each loop: whoever makes work for a loop rings its bell."""
-
-    dispatch: Bell
-    watch: Bell
-    deliver: Bell
-
-    @classmethod
-    def hang(cls) -> Bells:
-        return cls(Bell(), Bell(), Bell())
-
-
 class Locks:
     """One lock for each key, forgotten when nobody holds it."""
 
@@ -85,11 +46,19 @@ class Locks:
         return self._locks.setdefault(key, asyncio.Lock())
 
 
-class Crew:
-    """Named tasks, at most `size` at work at once and one for each key. A failed one is logged; its work is found again in the store."""
+def _nothing() -> None:
+    """For a crew whose loop keeps in mind what it could not start."""
 
-    def __init__(self, name: str, *, size: int) -> None:
+
+class Crew:
+    """Named tasks, at most `size` at work at once and one for each key. A failed one is logged; its work is found again in the store.
+
+    `on_end` is called after each: the commit that leaves more to do for its key wakes the loop while that key is still at work.
+    """
+
+    def __init__(self, name: str, *, size: int, on_end: Callable[[], None] = _nothing) -> None:
         self._name = name
+        self._on_end = on_end
         self._places = asyncio.Semaphore(size)
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         self._closing = False
@@ -126,6 +95,7 @@ class Crew:
             log.exception("work failed", crew=self._name, key=key)
         finally:
             del self._tasks[key]  # with its last step, not in a callback: new work for this key must not be dropped in between
+            self._on_end()
 
     def _ended(self, key: Hashable, task: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
         work.close()  # cancelled before it began: nothing to await

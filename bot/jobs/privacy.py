@@ -13,8 +13,6 @@ from typing import Any
 import structlog
 
 from bot.clock import Clock
-from bot.jobs.errands import Errands
-from bot.jobs.pace import Bells
 from bot.store import erasing, privacy
 from bot.store.engine import Store
 
@@ -48,8 +46,6 @@ class Privacy:
     """Tells and erases. What it does for each table stands in `bot.store.holdings`."""
 
     store: Store
-    errands: Errands
-    bells: Bells
     keeping: Keeping
     clock: Clock
 
@@ -66,9 +62,6 @@ class Privacy:
         """Remove what is the member's, at once; how many rows, by table, and messages that are being taken away."""
         counts = await self.store.write(erasing.erase, user_id, self.clock())
         log.info("a member was forgotten", rows=sum(counts.values()))
-        self.errands.ring()
-        self.bells.watch.ring()
-        self.bells.dispatch.ring()
         return counts
 
 

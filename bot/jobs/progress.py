@@ -47,7 +47,7 @@ class Progress:
         open_jobs = await self._store.read(jobs.in_state, JobState.OPEN)
         self._shown = {job.id: self._shown[job.id] for job in open_jobs if job.id in self._shown}
         for job in open_jobs:
-            if _has_message(job) and not self._studio.being_answered(job.id):
+            if _has_message(job) and job.answer_until <= self._clock():
                 await self._try_to_show(job)
 
     async def _try_to_show(self, job: Job) -> None:
@@ -76,9 +76,10 @@ class Progress:
     async def _promised(self, job: Job) -> Job:
         """The job with a promise to call its member, once it takes long: written before it is told."""
         late = self._clock() - job.created_at >= _LONG_MS
-        if not late or job.cancel_requested_at is not None or not await self._store.write(outbox.promise_ping, job.id):
+        if job.ping_promised or not late or job.cancel_requested_at is not None:
             return job
-        return replace(job, ping_promised=True)
+        promised = await self._store.write(outbox.promise_ping, job.id)
+        return replace(job, ping_promised=promised)
 
 
 def steps_done(job: Job, usual_ms: int | None, now: int) -> int | None:

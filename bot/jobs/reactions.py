@@ -11,10 +11,8 @@ from bot.clock import Clock
 from bot.domain.actor import Actor
 from bot.domain.request import Channel
 from bot.gestures import MEANINGS, STARS, Gesture, plain
-from bot.jobs.errands import Errands
 from bot.jobs.job import Job, Kind, ReplyTarget
 from bot.jobs.order import Attachment, Order
-from bot.jobs.pace import Bells
 from bot.jobs.presets import model_of
 from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
@@ -59,8 +57,6 @@ class Reactions:
     store: Store
     studio: Studio
     servers: Servers
-    errands: Errands
-    bells: Bells
     clock: Clock
 
     async def meaning(self, emoji: str, guild_id: int | None) -> Meaning | None:
@@ -89,8 +85,6 @@ class Reactions:
         cancelled = await self.store.write(reactions.take_back, given, self.clock())
         if cancelled is not None:
             log.info("cancelled by taking a reaction away", job=cancelled.id)
-            self.bells.dispatch.ring()
-            self.bells.deliver.ring()
         return cancelled
 
     async def stands(self, given: Given) -> bool:
@@ -157,7 +151,6 @@ class Reactions:
         where = {"channel_id": channel_id, "message_id": message_id}
         removal = Errand(kind=ErrandKind.REMOVE, due_at=now + _NOTE_MS, user_id=given.user_id, data=where)
         await self.store.write(reactions.keep_note, given, removal, now)
-        self.errands.ring()
 
     async def take_note(self, given: Given) -> dict[str, Any] | None:
         """The note that stands for this reaction (channel_id, message_id): the caller is to take it away."""

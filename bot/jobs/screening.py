@@ -15,7 +15,7 @@ from bot.i18n import _
 from bot.images import extent
 from bot.jobs.checks import Checks
 from bot.jobs.job import Failure, Job, JobState
-from bot.jobs.pace import Bells, Pace
+from bot.jobs.pace import Pace
 from bot.jobs.results import Picture
 from bot.jobs.servers import Servers
 from bot.moderation.policy import Policy
@@ -47,7 +47,6 @@ class Screening:
     store: Store
     servers: Servers
     checks: Checks
-    bells: Bells
     pace: Pace
     clock: Clock
     _put_off: dict[str, int] = field(init=False, repr=False, default_factory=dict)  # how often each job was put off in a row
@@ -64,8 +63,6 @@ class Screening:
         finding = await self.checks.prompt(policy, extent.words(job.prompt, job.params))
         with i18n.speaking(job.place.locale):
             await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
-        self.bells.dispatch.ring()
-        self.bells.deliver.ring()
 
     async def _conclude(self, job: Job, policy: Policy, finding: Finding, *, give_up_ms: int) -> None:
         if finding.hold:

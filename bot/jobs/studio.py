@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -11,14 +11,13 @@ import structlog
 from bot.clock import Clock
 from bot.domain.actor import Actor
 from bot.domain.request import Channel
-from bot.errors import NotAllowed, NotFound
+from bot.errors import NotAllowed, NotFound, Refusal
 from bot.i18n import _
 from bot.images.desk import Desk
 from bot.jobs.intake import Draft, Intake
 from bot.jobs.job import Generation, GenerationState, Job, JobState, Outcome, Reference, ReplyTarget
 from bot.jobs.models import Models
 from bot.jobs.order import Attachment, Away, Limits, Order, Receipt
-from bot.jobs.pace import Bells
 from bot.jobs.till import Till
 from bot.quota import Bucket
 from bot.store import history, jobs, keepsakes, ledger, sponsorships
@@ -40,10 +39,7 @@ class Studio:
     intake: Intake
     till: Till
     limits: Limits
-    bells: Bells
     clock: Clock
-    # Jobs whose first answer is on its way, and since when (Unix ms).
-    _unanswered: dict[str, int] = field(init=False, repr=False, default_factory=dict)
 
     # --- orders --------------------------------------------------------------------------------------------------
 
@@ -66,17 +62,7 @@ class Studio:
 
     async def answered(self, job_id: str, message_id: int | None) -> None:
         """The member was told in this message (`None`: it could not be told). Delivery may use the message from now on."""
-        try:
-            if message_id is not None:
-                await self.store.write(jobs.answered, job_id, message_id)
-        finally:
-            self._unanswered.pop(job_id, None)
-            self.bells.deliver.ring()
-
-    def being_answered(self, job_id: str) -> bool:
-        """Whether the first answer is on its way: nothing may be edited before it has arrived."""
-        since = self._unanswered.get(job_id)
-        return since is not None and self.clock() - since < _ANSWER_MS
+        await self.store.write(jobs.answered, job_id, message_id, self.clock())
 
     # --- cancelling and settling ---------------------------------------------------------------------------------
 
@@ -88,17 +74,12 @@ class Studio:
         if job.state is not JobState.OPEN:
             raise NotFound(_("This is finished already; there is nothing to cancel."))
         cancelled = await self.store.write(jobs.request_cancel, job_id, self.clock())
-        self.bells.watch.ring()
-        self.bells.dispatch.ring()
-        self.bells.deliver.ring()
         return cancelled or job
 
     async def settle(self, generation: Generation, outcome: Outcome) -> None:
-        """Write how it ended, once; ring for delivery. The store finishes a write it has begun, whatever becomes of this task."""
+        """Write how it ended, once. The store finishes a write it has begun, whatever becomes of this task."""
         if await self.store.write(jobs.settle, generation.job_id, generation.n, outcome, self.clock()):
             log.info("settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
-            self.bells.deliver.ring()
-            self.bells.dispatch.ring()
 
     async def taken_away(self, job_id: str) -> None:
         """The result's message was deleted by somebody who may; others that show it as well go by errands."""
@@ -164,16 +145,15 @@ class Studio:
         return await self.store.read(keepsakes.get, name)
 
     async def _take_in(self, draft: Draft) -> Receipt:
-        job = draft.job
-        self._unanswered[job.id] = self.clock()
+        job = replace(draft.job, answer_until=self.clock() + _ANSWER_MS)
         terms = vars(draft.terms)
         try:
             job = await self.store.write(jobs.add, job, draft.references, **terms, empties_tray=draft.empties_tray, now=job.created_at)
             log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
             return await self.waiting_for(job)
+        except Refusal:
+            raise  # nothing was written
         except BaseException:
             # Nobody will tell the member. Where the write came through all the same, delivery finds its way alone.
-            self._unanswered.pop(job.id, None)
+            await self.answered(job.id, None)
             raise
-        finally:
-            self.bells.dispatch.ring()

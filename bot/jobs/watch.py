@@ -14,10 +14,10 @@ from bot.i18n import N_
 from bot.images.provider import Provider, Report, ReportState
 from bot.jobs.job import Failure, Generation, GenerationState, Outcome
 from bot.jobs.ladder import failed
-from bot.jobs.pace import Bells, Crew, Pace
+from bot.jobs.pace import Crew, Pace
 from bot.jobs.studio import Studio
 from bot.store import jobs
-from bot.store.engine import Store
+from bot.store.engine import Store, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +48,12 @@ class Watch:
     queued before has to end all the same.
     """
 
-    def __init__(
-        self, *, store: Store, provider: Provider, studio: Studio, give_up_ms: int, bells: Bells, pace: Pace, clock: Clock
-    ) -> None:
+    def __init__(self, *, store: Store, provider: Provider, studio: Studio, give_up_ms: int, pace: Pace, clock: Clock) -> None:
         self._store = store
         self._provider = provider
         self._studio = studio
         self._give_up_ms = give_up_ms
-        self._bell = bells.watch.another()
+        self._running = store.subscribe(Topic.RUNNING)
         self._pace = pace
         self._clock = clock
         self._crew = Crew(f"watch {provider.name}", size=_READERS)
@@ -77,7 +75,6 @@ class Watch:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
             self._crew.put_to_work(f"early {provider_id}", self._hear(provider_id))
-        self._bell.ring()  # without a stream it is to be polled; and it may have been cancelled while it was sent
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -96,7 +93,7 @@ class Watch:
                 log.warning("event stream lost; polling until it is back", provider=self._provider.name, reason=reason, failures=failures)
             finally:
                 self._connected_at = None
-            self._bell.ring()
+            self._running.wake()  # no commit: from now on it is polled
             await asyncio.sleep(self._pace.backoff_s(max(failures, 1)))
 
     def _now_connected(self) -> None:
@@ -104,7 +101,7 @@ class Watch:
         self._connected_at = self._clock()
         for following in self._followed.values():
             following.looked_at = None  # what fired while nobody listened is lost: look at everything once
-        self._bell.ring()
+        self._running.wake()
 
     async def _hear(self, provider_id: str) -> None:
         self._keep_early(provider_id)  # before asking the store: its enqueue answer may be written at this very moment
@@ -136,7 +133,7 @@ class Watch:
                     self._look_soon(_key(generation))
             self._forget_all_but({_key(generation) for generation in running})
             next_due = min((self._due(generation) for generation in running), default=now + self._pace.slow_s * 1000)
-            await self._bell.heard(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
+            await self._running.wait(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
 
     def _due(self, generation: Generation) -> float:
         """When to look next. With a stream rarely; without one the sooner, the younger it is; a cancelled one now."""

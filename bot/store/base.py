@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable
 from contextvars import copy_context
+from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakSet
 
 import structlog
 from sqlalchemy import BigInteger, Connection, Table, func, literal, select
@@ -18,6 +21,37 @@ from bot.store.migrate import Migration
 P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
+
+_ANNOUNCED = "announced"  # the topics of the write under way, in its connection's info
+
+
+class Topic(StrEnum):
+    """What loops wait for."""
+
+    QUEUE = "queue"  # a generation waits to be sent, or one that has ended leaves room for another
+    RUNNING = "running"  # a provider has taken a generation, or one that it has is to be cancelled
+    OUTBOX = "outbox"  # something is owed to Discord
+
+
+class Subscription:
+    """Wakes one loop when a commit concerns its topics. Several wake-ups before it waits count once."""
+
+    def __init__(self) -> None:
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        """For the store; a loop calls it itself for what no commit tells it."""
+        self._awake.set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Return at the next wake-up, at once where there was one since the last wait. False where `timeout_s` passed without any."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._awake.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._awake.clear()
 
 
 class Store(ABC):
@@ -33,7 +67,21 @@ class Store(ABC):
         self._reads = reads
         self._reading: set[asyncio.Task[Any]] = set()
         self._closed = False
+        self._subscribers: defaultdict[Topic, WeakSet[Subscription]] = defaultdict(WeakSet)
         self.migration = migration
+
+    def subscribe(self, *topics: Topic) -> Subscription:
+        """Wake-ups for whatever concerns these topics, for as long as the subscription is held."""
+        subscription = Subscription()
+        for topic in topics:
+            self._subscribers[topic].add(subscription)
+        return subscription
+
+    def wake(self, *topics: Topic) -> None:
+        """Wake whoever waits for these topics. Only for what is not in the store, such as a provider that answers again."""
+        for topic in topics:
+            for subscription in self._subscribers[topic]:
+                subscription.wake()
 
     async def write(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One transaction. On return it is durable; an exception raised by `op` undoes that operation only and comes out here.
@@ -87,6 +135,18 @@ class Store(ABC):
 def _say_if_failed(done: asyncio.Future[T]) -> None:
     if not done.cancelled() and (error := done.exception()):
         log.error("an operation failed after its caller was cancelled", exc_info=error)
+
+
+def announce(conn: Connection, topic: Topic) -> None:
+    """Tell whoever waits for `topic` that this transaction concerns them, once it is committed and only then."""
+    conn.info.setdefault(_ANNOUNCED, set()).add(topic)
+
+
+def attempt(conn: Connection, op: Callable[[Connection], T]) -> tuple[T, frozenset[Topic]]:
+    """Run an operation: its result, and what it announced, which holds once it is committed."""
+    conn.info[_ANNOUNCED] = set()  # the connection is pooled, and an operation that failed may have announced something
+    value = op(conn)
+    return value, frozenset(conn.info[_ANNOUNCED])
 
 
 def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from bot.errors import StartError
 from bot.store import postgres, sqlite
-from bot.store.base import Store, upsert
+from bot.store.base import Store, Topic, upsert
 from bot.store.migrate import Migration
 from bot.store.postgres import open_postgres
 from bot.store.sqlite import open_sqlite
 
-__all__ = ["Migration", "Store", "migrate", "open_store", "read_beside", "upsert"]
+__all__ = ["Migration", "Store", "Topic", "migrate", "open_store", "read_beside", "upsert"]
 
 T = TypeVar("T")
 

@@ -31,7 +31,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
 
     What waits is cancelled first, and what they pay for others ends. What the image API has already cannot be cancelled: it is taken back
     there, or paid, and shown to nobody; its rows lead nowhere and go with `forget_unfinished`. The messages with the member's pictures are
-    taken away by errands: ring for them.
+    taken away by errands.
     """
     me = Member(id=user_id)
     paying = [each.id for each in sponsorships.of_host(conn, me.id)]

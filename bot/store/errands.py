@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from bot.jobs.job import new_job_id
+from bot.store.base import Topic, announce
 from bot.store.tables import errands
 
 
@@ -42,8 +43,9 @@ class Errand:
 
 
 def add(conn: Connection, errand: Errand) -> None:
-    """Promise it. Ring the errands' bell once the transaction is through."""
+    """Promise it."""
     conn.execute(insert(errands).values(**{**vars(errand), "data": dict(errand.data)}))
+    announce(conn, Topic.OUTBOX)
 
 
 def due(conn: Connection, now: int, *, kinds: Collection[ErrandKind] = tuple(ErrandKind), limit: int = 50) -> list[Errand]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import TooManyWaiting
@@ -26,7 +26,7 @@ from bot.jobs.job import (
 )
 from bot.quota import DAY_MS
 from bot.store import ledger, tray, usage
-from bot.store.base import take_turn
+from bot.store.base import Topic, announce, take_turn
 from bot.store.payment import Payment, pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
@@ -84,12 +84,27 @@ def add(
         conn.execute(insert(references), [reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
     if empties_tray:
         tray.clear(conn, job.place.user_id)
+    announce(conn, Topic.QUEUE)
     return job
 
 
-def answered(conn: Connection, job_id: str, message_id: int) -> None:
-    """Remember which message answers the job; where it was shown already, that message stays its own."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(message_id=message_id))
+def answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
+    """Its member was told, in this message (`None`: that failed). From now on it may be shown; if it was, its message stays its own."""
+    if message_id is not None:
+        conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(message_id=message_id))
+    _stop_waiting(conn, jobs.c.id == job_id, now)
+
+
+def forget_answers(conn: Connection, now: int) -> None:
+    """At a start: the first answers that were on their way in the run before will not come any more."""
+    _stop_waiting(conn, and_(jobs.c.state.in_((JobState.OPEN, JobState.DELIVERABLE)), jobs.c.answer_until > 0), now)
+
+
+def _stop_waiting(conn: Connection, which: ColumnElement[bool], now: int) -> None:
+    held = and_(which, jobs.c.state == JobState.DELIVERABLE, jobs.c.not_before == jobs.c.answer_until)
+    if conn.execute(update(jobs).where(held).values(not_before=now, answer_until=0)).rowcount:
+        announce(conn, Topic.OUTBOX)
+    conn.execute(update(jobs).where(which).values(answer_until=0))
 
 
 # --- a generation's steps --------------------------------------------------------------------------------------------
@@ -102,16 +117,23 @@ def start(conn: Connection, job_id: str, n: int, now: int, *, model: str | None 
     False where it no longer waits for this: it was sent meanwhile and put back with a pause, or given to another `model`.
     """
     guards = [generations.c.not_before <= now, *([] if model is None else [generations.c.model == model])]
-    return _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, lookups=0, not_before=0)
+    if not _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, lookups=0, not_before=0):
+        return False
+    if conn.scalar(select(generations.c.lane).where(_is(job_id, n))) == Lane.FREE:
+        announce(conn, Topic.QUEUE)  # the slow lane sends one at a time: the next may be chosen
+    return True
 
 
 def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
     """The image API has it under `provider_id`. False where another generation claimed that id, or this one has ended."""
     try:
         with conn.begin_nested():
-            return _step(conn, job_id, n, GenerationState.RUNNING, provider_id=provider_id, not_before=0)
+            accepted = _step(conn, job_id, n, GenerationState.RUNNING, provider_id=provider_id, not_before=0)
     except IntegrityError:
         return False
+    if accepted:
+        announce(conn, Topic.RUNNING)
+    return accepted
 
 
 def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> bool:
@@ -119,6 +141,7 @@ def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int
     _lock(conn, job_id)
     if not _step(conn, job_id, n, GenerationState.WAITING, submitted_at=None, not_before=not_before):
         return False
+    announce(conn, Topic.QUEUE)
     if conn.scalar(select(generations.c.cancel_requested).where(_is(job_id, n))):
         settle(conn, job_id, n, Outcome(state=GenerationState.CANCELLED), now)
     return True
@@ -136,13 +159,17 @@ def reroute(conn: Connection, job_id: str, n: int, *, other: Route) -> bool:
     """Another model is to make it, at the price that is held. False where it waits no more."""
     waits = and_(_is(job_id, n), generations.c.state == GenerationState.WAITING)
     values = {**vars(other), "params": dict(other.params), "not_before": 0}
-    return conn.execute(update(generations).where(waits).values(**values)).rowcount == 1
+    if conn.execute(update(generations).where(waits).values(**values)).rowcount != 1:
+        return False
+    announce(conn, Topic.QUEUE)
+    return True
 
 
 def look_later(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
-    """It was looked for `lookups` times; look again at `not_before`."""
+    """It was looked for `lookups` times; look again at `not_before` (Unix ms)."""
     lost = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
-    conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before))
+    if conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before)).rowcount:
+        announce(conn, Topic.QUEUE)
 
 
 def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
@@ -156,6 +183,7 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     end(conn, accounts=filter(None, (row.account, row.budget)), job_id=job_id, n=n, amount=row.price, now=now)
     if outcome.content is not None:
         conn.execute(insert(pictures).values(job_id=job_id, n=n, content=outcome.content))
+    announce(conn, Topic.QUEUE)
     _close_if_ended(conn, job_id, now)
     return True
 
@@ -199,7 +227,10 @@ def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
     conn.execute(update(generations).where(generations.c.job_id == job_id).values(cancel_requested=True))
     for waiting in read_generations(conn, and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)):
         settle(conn, job_id, waiting.n, Outcome(state=GenerationState.CANCELLED), now)
-    return get(conn, job_id)
+    cancelled = get(conn, job_id)
+    if cancelled is not None and any(g.state is GenerationState.RUNNING for g in cancelled.open):
+        announce(conn, Topic.RUNNING)
+    return cancelled
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -327,7 +358,9 @@ def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
     states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id))
     if job_state(GenerationState(state) for state in states) is JobState.DELIVERABLE:
         where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)
-        conn.execute(update(jobs).where(where).values(state=JobState.DELIVERABLE, not_before=now))
+        due = case((jobs.c.answer_until > now, jobs.c.answer_until), else_=now)  # nothing may be shown before the first answer has come
+        if conn.execute(update(jobs).where(where).values(state=JobState.DELIVERABLE, not_before=due)).rowcount:
+            announce(conn, Topic.OUTBOX)
 
 
 def _count_waiting(conn: Connection, user_id: int) -> int:

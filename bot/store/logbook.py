@@ -33,6 +33,6 @@ def posted(conn: Connection, post: LogPost) -> bool:
 
 
 def changed(conn: Connection, job_id: str | None, now: int) -> None:
-    """What is told of a job is to be written anew. Ring for errands."""
+    """What is told of a job is to be written anew."""
     if job_id is not None and post_of(conn, job_id) is not None:
         errands.add(conn, Errand(kind=ErrandKind.LOG, due_at=now, data={"job_id": job_id}))

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from bot.errors import InUse, StartError
 from bot.store import migrate
-from bot.store.base import Store
+from bot.store.base import Store, attempt
 from bot.store.migrate import Migration
 
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: the whole operation is to be repeated
@@ -73,11 +73,12 @@ class PostgresStore(Store):
 
     async def _commit(self, op: Callable[[Connection], T]) -> T:
         await self._lock.ensure()
-        async for attempt in stamina.retry_context(on=_is_conflict, attempts=6, wait_initial=0.01, wait_max=0.5, wait_jitter=0.05):
-            with attempt:
+        async for trying in stamina.retry_context(on=_is_conflict, attempts=6, wait_initial=0.01, wait_max=0.5, wait_jitter=0.05):
+            with trying:
                 async with self._engine.begin() as conn:
-                    value = await conn.run_sync(op)
+                    value, topics = await conn.run_sync(attempt, op)
                 self.commits += 1
+                self.wake(*topics)
         return value
 
     async def close(self) -> None:

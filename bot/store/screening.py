@@ -11,6 +11,7 @@ from bot.jobs.job import Failure, GenerationState, Job, Outcome
 from bot.moderation.sections import Offence, Strikes
 from bot.store import audit, conduct, jobs, outbox
 from bot.store.audit import Action, AuditLine
+from bot.store.base import Topic, announce
 from bot.store.cases import Cause, open_case
 from bot.store.errands import Errand, ErrandKind, add
 from bot.store.tables import generations
@@ -44,6 +45,7 @@ def passed(conn: Connection, job_id: str, *, flagged: str | None = None, spoiler
     """The prompt was looked at, and its pictures may be made. What flagged it before goes on standing."""
     conn.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(needs_check=False))
     flag(conn, job_id, flagged, spoiler=spoiler)
+    announce(conn, Topic.QUEUE)
 
 
 def put_off(conn: Connection, job_id: str, not_before: int) -> None:

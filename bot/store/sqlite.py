@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.errors import InUse, StartError
 from bot.store import migrate
-from bot.store.base import Store
+from bot.store.base import Store, Topic, attempt
 from bot.store.migrate import Migration
 
 GROUP_MAX = 64  # writes in one commit: the last of them waits for all before it
@@ -46,6 +46,7 @@ class _Write:
 class _Outcome:
     value: Any = None
     error: BaseException | None = None
+    topics: frozenset[Topic] = frozenset()  # what the write announced
 
 
 class SqliteStore(Store):
@@ -74,12 +75,21 @@ class SqliteStore(Store):
         await self._finish_reads()
         await asyncio.to_thread(_checkpoint, self._engine)
 
+    def _answer(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
+        """After the commit, on the event loop: the callers first, then whoever waits for what they changed."""
+        for write, outcome in zip(group, outcomes, strict=True):
+            if outcome.error is not None:
+                write.done.set_exception(outcome.error)
+            else:
+                write.done.set_result(outcome.value)
+        self.wake(*frozenset[Topic]().union(*(outcome.topics for outcome in outcomes)))
+
     # --- on the writer thread ---
 
     def _work(self) -> None:
         while group := self._next_group():
             outcomes = self._commit(group)
-            self._loop.call_soon_threadsafe(_answer, group, outcomes)
+            self._loop.call_soon_threadsafe(self._answer, group, outcomes)
 
     def _next_group(self) -> list[_Write]:
         """Everything that is queued, up to GROUP_MAX; waits for the first. Empty when the store is closed and all is written."""
@@ -110,21 +120,13 @@ def _attempt(conn: Connection, op: Callable[[Connection], Any]) -> _Outcome:
     cursor = conn.connection.cursor()
     cursor.execute("SAVEPOINT one_write")
     try:
-        value = op(conn)
+        value, topics = attempt(conn, op)
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread must live
         cursor.execute("ROLLBACK TO one_write")  # fails where SQLite gave up the whole transaction (disk full): then the group fails
         cursor.execute("RELEASE one_write")
         return _Outcome(error=error)
     cursor.execute("RELEASE one_write")
-    return _Outcome(value=value)
-
-
-def _answer(group: list[_Write], outcomes: list[_Outcome]) -> None:
-    for write, outcome in zip(group, outcomes, strict=True):
-        if outcome.error is not None:
-            write.done.set_exception(outcome.error)
-        else:
-            write.done.set_result(outcome.value)
+    return _Outcome(value=value, topics=topics)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.order import Limits
-from bot.jobs.pace import Bells, Locks, Pace
+from bot.jobs.pace import Locks, Pace
 from bot.jobs.progress import Progress
 from bot.jobs.results import Results
 from bot.jobs.screening import Screening
@@ -44,7 +45,7 @@ from bot.jobs.till import Till
 from bot.jobs.watch import Watch
 from bot.quota import MICRO, Bucket
 from bot.store import jobs
-from bot.store.engine import Store, open_store
+from bot.store.engine import Store, Topic, open_store
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.jobs.errand_boy import ErrandBoy
@@ -102,7 +103,7 @@ class Works:
     caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
 
     def __post_init__(self) -> None:
-        self.bells, locks = Bells.hang(), Locks()
+        locks = Locks()
         self.provider = self.client(
             session=self.session, base_url=self.images.url, api_key=self.images.key, mode=self.mode, attempts=1, silence_s=self.silence_s
         )
@@ -117,7 +118,7 @@ class Works:
             failures=self.failures,
             pause_min_s=self.pace.ping_min_s,
             pause_max_s=self.pace.ping_max_s,
-            on_back=self.bells.dispatch.ring,
+            on_back=partial(self.store.wake, Topic.QUEUE),
         )
         desks = {"oxen": self.desk}
         limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
@@ -129,10 +130,10 @@ class Works:
         self.till = Till(**at, servers=self.servers, limits=limits, credit_usd=0.01)
         rules: dict[str, Any] = {"gate": gate, "till": self.till, "checks": checks, "limits": limits}
         intake = Intake(**rules, models=models, members=self.members, fetcher=self.fetcher, clock=self.clock)
-        self.studio = Studio(**at, desks=desks, models=models, intake=intake, till=self.till, limits=limits, bells=self.bells)
+        self.studio = Studio(**at, desks=desks, models=models, intake=intake, till=self.till, limits=limits)
         common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
-        screening = Screening(**at, servers=self.servers, checks=checks, bells=self.bells, pace=self.pace)
-        busy: dict[str, Any] = {**common, "bells": self.bells, "clock": self.clock}
+        screening = Screening(**at, servers=self.servers, checks=checks, pace=self.pace)
+        busy: dict[str, Any] = {**common, "clock": self.clock}
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
         sending = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
         self.dispatch = Dispatch(
@@ -153,7 +154,7 @@ class Works:
         )
         showing = Showing(store=self.store, results=self.results, post=self.board, clock=self.clock)
         looked_at: dict[str, Any] = {"results": self.results, "screening": screening, "servers": self.servers, "showing": showing}
-        self.deliver = Deliver(**busy, **looked_at, errands=self.errands, keep_pictures=self.keep_pictures, locks=locks)
+        self.deliver = Deliver(**at, **looked_at, pace=self.pace, keep_pictures=self.keep_pictures, locks=locks)
         self.progress = Progress(**common, post=self.board, locks=locks, clock=self.clock)
 
     def again(self, **changes: Any) -> Works:

@@ -9,7 +9,6 @@ import pytest
 from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.jobs.cases import Cases, Decided
-from bot.jobs.errands import Errands
 from bot.jobs.job import Job, JobState
 from bot.jobs.servers import Servers
 from bot.moderation.policy import changed
@@ -19,7 +18,6 @@ from bot.store.errands import ErrandKind
 from bot.store.reports import Report
 from tests.jobs.conftest import Works
 from tests.jobs.make import SUCCEEDED
-from tests.street import BRISK
 
 HERE, CHANNEL, MESSAGE, ADA = 1, 5, 123_456_789, 7
 MO = Actor(user_id=9, may_manage_messages=True)
@@ -30,8 +28,7 @@ DAY_MS = 86_400_000
 @pytest.fixture
 async def cases(works: Works) -> Cases:
     servers = Servers(store=works.store, clock=works.clock)
-    service = Errands(store=works.store, messenger=works.errand_boy, pace=BRISK, clock=works.clock)
-    return Cases(store=works.store, studio=works.studio, servers=servers, errands=service, clock=works.clock)
+    return Cases(store=works.store, studio=works.studio, servers=servers, clock=works.clock)
 
 
 @pytest.fixture

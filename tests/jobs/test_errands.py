@@ -35,7 +35,9 @@ class Desk:
         return Errands(store=self.store, messenger=self.boy, pace=BRISK, clock=self.clock)
 
     async def leave(self, *, in_ms: int = 0, kind: ErrandKind = ErrandKind.REMOVE) -> str:
-        return await self.service.leave(kind, due_at=self.clock() + in_ms, user_id=7, data={"channel_id": 5, "message_id": 6})
+        errand = Errand(kind=kind, due_at=self.clock() + in_ms, user_id=7, data={"channel_id": 5, "message_id": 6})
+        await self.store.write(errands.add, errand)
+        return errand.id
 
     async def once(self) -> None:
         """One turn, to its end; failures wait for their next try."""
@@ -74,7 +76,7 @@ async def test_the_loop_wakes_for_a_new_errand(desk: Desk) -> None:
 
 async def test_a_dropped_errand_is_not_done(desk: Desk) -> None:
     errand_id = await desk.leave()
-    assert [await desk.service.drop(errand_id) for _ in range(2)] == [True, False]
+    assert [await desk.store.write(errands.done, errand_id) for _ in range(2)] == [True, False]
     await desk.once()
     assert desk.boy.sent == []
 
@@ -158,7 +160,7 @@ async def test_an_errand_comes_with_its_job_where_that_is_still_known(works: Wor
     desk = Desk(store=works.store)
     job = await works.order()
     for job_id in (job.id, "forgotten"):
-        await desk.service.leave(ErrandKind.PING, due_at=desk.clock(), user_id=7, job_id=job_id)
+        await desk.store.write(errands.add, Errand(kind=ErrandKind.PING, due_at=desk.clock(), user_id=7, job_id=job_id))
     await desk.once()
     assert {found.id if found else None for _, found in desk.boy.sent} == {job.id, None}
 

@@ -1,37 +1,10 @@
-"""The small tools of the loops: nothing rung is missed, nothing put to work is lost."""
+"""The small tools of the loops: nothing put to work is lost."""
 
 from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from bot.jobs.pace import Bell, Crew, Locks, Pace
-
-
-async def test_a_bell_rung_before_anybody_listens_is_heard() -> None:
-    bell = Bell()
-    bell.ring()
-    bell.ring()
-    async with asyncio.timeout(1):
-        await bell.heard(timeout_s=60)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await bell.heard(timeout_s=60)  # twice rung, once heard
-
-
-async def test_several_loops_are_woken_together_however_late_one_listens() -> None:
-    bell = Bell()
-    loops = [bell.another(), bell.another()]
-    bell.ring()
-    async with asyncio.timeout(1):
-        for each in loops:
-            await each.heard(timeout_s=60)
-
-
-async def test_a_bell_that_does_not_ring_is_waited_for_no_longer_than_said() -> None:
-    async with asyncio.timeout(1):
-        await Bell().heard(timeout_s=0)
+from bot.jobs.pace import Crew, Locks, Pace
 
 
 async def note(done: list[str], name: str, door: asyncio.Event) -> None:
@@ -61,6 +34,15 @@ async def test_work_for_a_key_is_taken_again_with_the_last_step_of_the_one_befor
     async with asyncio.timeout(1):
         while not done:  # noqa: ASYNC110  the crew says nothing of the sort
             await asyncio.sleep(0)
+
+
+async def test_the_end_of_each_piece_of_work_is_told_once_its_key_is_free() -> None:
+    at_work = list[frozenset[object]]()
+    crew = Crew("test", size=1, on_end=lambda: at_work.append(crew.at_work()))
+    for key in ("first", "second"):
+        crew.put_to_work(key, asyncio.sleep(0))
+    await crew.finish(1)
+    assert at_work == [{"second"}, frozenset()]
 
 
 async def test_no_more_than_its_size_are_at_work_at_once() -> None:

@@ -11,7 +11,7 @@ from bot.jobs.job import GenerationState, Job, JobState, ReplyTarget
 from bot.jobs.progress import steps_done
 from bot.store import jobs
 from tests.jobs.conftest import Works, eventually
-from tests.jobs.make import new_job
+from tests.jobs.make import new_job, wish
 from tests.jobs.noticeboard import Notice, Trouble, Way
 from tests.jobs.paint import MADE
 
@@ -74,8 +74,8 @@ async def test_after_a_restart_a_message_is_made_true_again(works: Works) -> Non
 
 
 async def test_a_message_whose_first_answer_is_on_its_way_is_left_alone(works: Works) -> None:
-    job = await works.order()
-    works.studio._unanswered[job.id] = works.clock()
+    await works.models.load()
+    job = (await works.studio.order(wish("a red fox", ReplyTarget(user_id=7, channel_id=5, guild_id=1, message_id=6)))).job
     await start(works, job)
     assert await edits(works) == 0
     await works.studio.answered(job.id, None)
@@ -185,6 +185,15 @@ async def test_a_promise_is_kept_by_the_next_run_and_told_again(works: Works) ->
     next_run = works.again()
     await next_run.models.load()
     assert (await edits(next_run), waiting(works, job).promised) == (2, True)
+
+
+async def test_what_was_promised_is_not_written_again(works: Works) -> None:
+    await works.order()
+    works.clock.turn(TWO_MINUTES_MS)
+    before = works.store.commits
+    for _ in range(5):
+        await works.progress.turn()
+    assert works.store.commits == before + 1
 
 
 async def test_who_has_cancelled_is_promised_nothing(works: Works) -> None:

@@ -11,6 +11,7 @@ from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooMan
 from bot.jobs.job import JobState, Kind, ReplyTarget
 from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
+from bot.store.engine import Topic
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
 from tests.jobs.make import PICTURE, new_job, whose, wish
 from tests.jobs.paint import MADE
@@ -45,18 +46,10 @@ async def test_orders_at_once_never_overspend(works: Works) -> None:
     assert set(refused) <= {OutOfCredit, TooManyWaiting}
 
 
-async def test_a_refused_or_failed_order_is_nowhere_being_answered(works: Works) -> None:
-    orders = [works.studio.order(wish("a red fox", PLACE, count=4)) for _ in range(20)]
-    refused = [each for each in await asyncio.gather(*orders, return_exceptions=True) if isinstance(each, TooManyWaiting)]
-    assert len(refused) == 8  # 50 pictures may wait
-    open_jobs = await works.studio.open_jobs(7)
-    assert set(works.studio._unanswered) == {job.id for job in open_jobs}
-
-
 async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
+    queued = works.store.subscribe(Topic.QUEUE)
     ordering = asyncio.create_task(works.studio.order(wish("a red fox", PLACE)))
-    while not works.studio._unanswered:  # noqa: ASYNC110  the write begins in the same step
-        await asyncio.sleep(0)
+    await queued.wait(timeout_s=5)  # written, and not yet answered
     ordering.cancel()
     await asyncio.wait([ordering])
     assert ordering.cancelled()

@@ -8,7 +8,7 @@ import pytest
 
 from bot.app import House
 from bot.store import errands
-from bot.store.errands import ErrandKind
+from bot.store.errands import Errand, ErrandKind
 from sandbox.person import Message, Person
 from tests.jobs.conftest import Hands, eventually
 from tests.street import Street, with_picture
@@ -120,7 +120,7 @@ async def test_a_call_whose_answer_was_lost_is_not_sent_again(
     result = await ada.message(with_picture)
     job_id = result.attachments[0]["filename"].split("-")[1]
     street.switchboard.turn_on("discord-answer-lost", times=1)
-    await house.client.errands.leave(kind, due_at=clock(), user_id=int(ada.id), job_id=job_id)
+    await house.store.write(errands.add, Errand(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
     where = "studio" if kind is ErrandKind.PING else "dm"
     await ada.message(lambda m: link_to(result) in m.content, where)
     await all_kept(house)

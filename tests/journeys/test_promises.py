@@ -7,7 +7,7 @@ import pytest
 from bot.app import House
 from bot.jobs.job import ReplyTarget
 from bot.store import errands
-from bot.store.errands import ErrandKind
+from bot.store.errands import Errand, ErrandKind
 from sandbox.person import Message, Person
 from tests.jobs.conftest import eventually
 from tests.jobs.make import wish
@@ -100,7 +100,8 @@ async def test_a_note_goes_at_its_time_also_after_a_restart(street: Street) -> N
             channel_id = int(ada.channel("studio"))
             note = await house.client.get_partial_messageable(channel_id).send("a note")
             where = {"channel_id": channel_id, "message_id": note.id}
-            await house.client.errands.leave(ErrandKind.REMOVE, due_at=house.clock() + 300, data=where)
+            removal = Errand(kind=ErrandKind.REMOVE, due_at=house.clock() + 300, data=where)
+            await house.store.write(errands.add, removal)
             await ada.message(lambda m: m.content == "a note")
         async with street.house() as house:
             await ada.until(lambda: not ada.messages() or None)

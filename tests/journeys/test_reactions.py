@@ -7,6 +7,7 @@ import pytest
 from bot.app import House
 from bot.gestures import plain
 from bot.preferences import Consent
+from bot.store.engine import Topic
 from sandbox.person import Person
 from tests.jobs.conftest import Hands, eventually
 from tests.journeys.conftest import Ask
@@ -51,7 +52,7 @@ async def test_the_note_goes_after_two_minutes(street: Street) -> None:
         await ada.react(await new_picture(ada), "✏️")
         await note_for(ada)
         clock.turn(121_000)
-        house.errands.ring()
+        house.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 

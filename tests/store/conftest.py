@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from bot.store.engine import Store
+from bot.store.engine import Store, open_store
 from tests.jobs.shelf import check_ledger
 
 
@@ -15,3 +16,9 @@ async def ledger_is_sound(store: Store) -> AsyncIterator[None]:
     """Afterwards, whatever the test did."""
     yield
     await check_ledger(store)
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(f"sqlite:///{tmp_path}/new folder/easel.sqlite3") as store:
+        yield store

@@ -5,56 +5,22 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from bot.store import keepsakes
 from bot.store.engine import Store, open_store
 from bot.store.sqlite import GROUP_MAX
-from bot.store.tables import ledger
 from tests.conftest_store import refusal
-
-
-@pytest.fixture
-async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path}/new folder/easel.sqlite3") as store:
-        yield store
-
-
-async def together(store: Store, *ops: Callable[[Connection], Any]) -> list[Any]:
-    """Runs the operations as one group: the writer is kept busy until all are queued."""
-    busy, queued = threading.Event(), threading.Event()
-
-    def stay_busy(_: Connection) -> None:
-        busy.set()
-        queued.wait(10)
-
-    first = asyncio.create_task(store.write(stay_busy))
-    await asyncio.to_thread(busy.wait, 10)
-    callers = [asyncio.create_task(store.write(op)) for op in ops]
-    await asyncio.sleep(0)
-    queued.set()
-    await first
-    return await asyncio.gather(*callers, return_exceptions=True)
+from tests.store.groups import break_at_commit, fail, together
 
 
 def put(name: str) -> Callable[[Connection], None]:
     return lambda conn: keepsakes.put(conn, name, 1, 0)
-
-
-def fail(_: Connection) -> None:
-    raise LookupError
-
-
-def break_at_commit(conn: Connection) -> None:
-    """A line of an account that does not exist, which SQLite is asked to look at only at the end."""
-    conn.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-    conn.execute(insert(ledger).values(account="nobody", at=0, entry="open", available=0, held=0, spent=0))
 
 
 def lose_the_transaction(conn: Connection) -> None:

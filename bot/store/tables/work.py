@@ -44,6 +44,7 @@ jobs = Table(
     Column("delivered_at", BigInteger),
     Column("attempts", Integer, nullable=False),
     Column("not_before", BigInteger, nullable=False),
+    Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come; 0: it came, or never will
     Column("posting_since", BigInteger),
     Index("ix_jobs_outbox", "state", "not_before"),
     Index("ix_jobs_member", "user_id", "created_at"),
