@@ -2,47 +2,84 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
 import json
-import pkgutil
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import cogs
 from bot import client
+from cogs.kit.router import LENGTH_MAX, VERSION, CustomId, integer, one_of, optional
 
 GOLDEN = Path(__file__).parent / "golden"
+COGS = Path(__file__).parents[2] / "cogs"
 CUSTOM_IDS: Mapping[str, list[str]] = json.loads((GOLDEN / "custom_ids.json").read_text("utf-8"))
+EXAMPLES = [each for family in CUSTOM_IDS.values() for each in family]
+ROUTES = client.ROUTER.routes
 
 
-def patterns() -> Iterator[re.Pattern[str]]:
-    """Everything in the cogs that reads a custom id."""
-    for found in pkgutil.walk_packages(cogs.__path__, "cogs."):
-        for value in vars(importlib.import_module(found.name)).values():
-            for each in value if isinstance(value, Mapping) else (value,):
-                if isinstance(each, str) and each.startswith("v1:"):
-                    yield re.compile(re.escape(each))
-                elif isinstance(each, re.Pattern) and str(each.pattern).startswith("v1:"):
-                    yield each
+# --- the ids -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("family", CUSTOM_IDS)
-def test_every_custom_id_is_read(family: str) -> None:
-    reading = list(patterns())
-    assert [each for each in CUSTOM_IDS[family] if not any(pattern.fullmatch(each) for pattern in reading)] == []
+def test_every_id_is_read_by_one_declaration_and_built_again(family: str) -> None:
+    for custom_id in CUSTOM_IDS[family]:
+        (built,) = [route.custom_id(**values) for route in ROUTES if (values := route.custom_id.read(custom_id)) is not None]
+        assert built == custom_id
 
 
-def test_every_family_has_an_example() -> None:
-    examples = [each for family in CUSTOM_IDS.values() for each in family]
-    assert [pattern.pattern for pattern in patterns() if not any(map(pattern.fullmatch, examples))] == []
+def test_every_declaration_has_an_example() -> None:
+    """Whoever declares a new family adds it to the golden file; whatever is posted stays there."""
+    assert [route.custom_id.template for route in ROUTES if not any(map(route.custom_id.pattern.fullmatch, EXAMPLES))] == []
+
+
+def test_every_declaration_is_handled_once() -> None:
+    templates = [route.custom_id.template for route in ROUTES]
+    assert sorted(templates) == sorted(set(templates))
+
+
+@given(st.sampled_from(ROUTES).flatmap(lambda route: st.from_regex(route.custom_id.pattern, fullmatch=True)))
+def test_no_two_declarations_read_the_same_id(custom_id: str) -> None:
+    assert len([route for route in ROUTES if route.custom_id.read(custom_id) is not None]) <= 1
+
+
+def test_ids_are_declared_and_not_put_together_by_hand() -> None:
+    """A declaration says `"case:{case}"`; the version before it is the router's own."""
+    texts = [
+        f"{path.name}, line {node.lineno}"
+        for path in COGS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and f"{VERSION}:" in node.value
+    ]
+    assert texts == []
 
 
 def test_an_id_has_at_most_the_characters_that_discord_takes() -> None:
-    assert [each for family in CUSTOM_IDS.values() for each in family if len(each) > 100] == []
+    assert [each for each in EXAMPLES if len(each) > LENGTH_MAX] == []
+
+
+SAMPLE = CustomId("sample:{word}:{many}:{who}", word=one_of("yes", "no"), many=integer(most=99), who=optional(integer()))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["", "v1:sample", "v2:sample:yes:1:-", "v1:sample:maybe:1:-", "v1:sample:yes:100:-", "v1:sample:yes:01:-", "v1:sample:yes:1:-\n"],
+)
+def test_what_a_declaration_would_not_build_it_does_not_read(forged: str) -> None:
+    assert SAMPLE.read(forged) is None
+
+
+@pytest.mark.parametrize("values", [{"word": "maybe"}, {"many": 100}, {"many": -1}, {"who": 2**63}])
+def test_what_a_declaration_would_not_read_it_does_not_build(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="cannot carry"):
+        SAMPLE(**{"word": "yes", "many": 1, "who": None, **values})
+
+
+# --- the commands ------------------------------------------------------------------------------------------------------
 
 
 async def commands_as_registered() -> list[dict[str, Any]]:
