@@ -1,7 +1,7 @@
 """Custom ids and the router of presses, menus and forms.
 
 A custom id is declared once, beside the handler or beside the button that several modules draw; the declaration builds an id and reads it
-back. Ids carry all that a handler needs, so buttons outlive restarts, and they carry no text of a prompt.
+back. Ids carry all that a handler needs, so buttons outlive restarts.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import client
-from cogs.kit.router import LENGTH_MAX, VERSION, CustomId, integer, one_of, optional
+from cogs.kit.router import LENGTH_MAX, VERSION, Control, CustomId, Route, integer, one_of, optional
 
 GOLDEN = Path(__file__).parent / "golden"
 COGS = Path(__file__).parents[2] / "cogs"
@@ -35,6 +36,14 @@ def test_every_id_is_read_by_one_declaration_and_built_again(family: str) -> Non
 def test_every_declaration_has_an_example() -> None:
     """Whoever declares a new family adds it to the golden file; whatever is posted stays there."""
     assert [route.custom_id.template for route in ROUTES if not any(map(route.custom_id.pattern.fullmatch, EXAMPLES))] == []
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.custom_id.template)
+def test_a_handler_takes_the_fields_of_its_ids(route: Route) -> None:
+    """Beside them: who used it, and of a menu or a form what was chosen or filled in."""
+    given: tuple[object, ...] = () if route.control is Control.BUTTON else ([],)
+    (fields, *_more) = [values for each in EXAMPLES if (values := route.custom_id.read(each)) is not None]
+    inspect.signature(route.handler).bind(None, *given, **fields)
 
 
 def test_every_declaration_is_handled_once() -> None:

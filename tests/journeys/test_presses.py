@@ -174,6 +174,21 @@ async def test_an_interaction_is_one_task_and_for_commands_that_is_the_library_s
     assert await tasks_of(ada.submit(await ada.modal(), prompt="At night")) == [PRESS]
 
 
+async def test_stopping_waits_for_a_press(house: House, ada: Person) -> None:
+    message, heard = await posted(house, ada, "v1:settings:leaderboard:off", panel=True), asyncio.Event()
+
+    async def on_press(_interaction: object) -> None:
+        heard.set()
+
+    house.client.add_listener(on_press)
+    with begun() as tasks:
+        pressing = asyncio.create_task(ada.click(message, "Press"), name="Ada")
+        await heard.wait()
+        await house.client.finish_events()
+    assert [task for task in tasks if task.get_name() == PRESS and not task.done()] == []
+    await pressing
+
+
 async def test_the_library_keeps_no_view(house: House, asked: Ask) -> None:
     """It would for every message, as long as the bot runs, and begin a task of its own for a press."""
     await asked()
