@@ -1,4 +1,4 @@
-"""The Discord client: where Discord is, what it is asked for, and which cogs it carries."""
+"""The Discord client: where Discord is, what it is asked for, and which cogs and handlers it carries."""
 
 from __future__ import annotations
 
@@ -38,26 +38,22 @@ from bot.jobs.studio import Studio
 from bot.jobs.till import Till
 from bot.store import keepsakes
 from bot.store.engine import Store
-from cogs import reply, usage
+from cogs import buttons, cases, describe, history, lineage, modals, privacy, reply, report, settings, sponsor, tray, usage
 from cogs.about import About
 from cogs.account import Account
-from cogs.buttons import Buttons
-from cogs.cases import Cases
 from cogs.create import Create
-from cogs.describe import Describe
 from cogs.history import HistoryCog
+from cogs.imageadmin import group as imageadmin
 from cogs.imageadmin.group import ImageAdmin
+from cogs.imagemod import panels as imagemod
 from cogs.imagemod.group import ImageMod
-from cogs.lineage import Lineage
+from cogs.kit.router import Router
 from cogs.menus import MENUS
-from cogs.modals import Modals
 from cogs.money import Money as MoneyCog
 from cogs.presets import Presets
 from cogs.privacy import MyData
 from cogs.privacy import Privacy as PrivacyCog
 from cogs.reactions import Reactions
-from cogs.report import Reports
-from cogs.rows import JobButton
 from cogs.settings import Settings
 from cogs.sponsor import Sponsor
 from cogs.style import Styles
@@ -68,12 +64,18 @@ from cogs.usage import Usage
 log = structlog.get_logger(__name__)
 
 _CLOSING_S = 5.0
-_BEGUN = ("discord.py: ", "CommandTree-invoker", "discord-ui-dynamic-item-")  # the names of the library's tasks for what was heard
+_BEGUN = ("discord.py: ", "CommandTree-invoker")  # the names of the library's tasks for what was heard
+_ROUTED = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
 _KEEPSAKE = "commands"
 _COGS: tuple[type[commands.Cog], ...] = (
     *(Create, Account, About, HistoryCog, Settings, Styles, Tray, PrivacyCog, MyData),
     *(MoneyCog, Sponsor, Usage),
-    *(Buttons, Modals, Lineage, Reports, Cases, Describe, Presets, ImageAdmin, ImageMod, Languages),
+    *(Presets, ImageAdmin, ImageMod),
+)
+ROUTER = Router(
+    *(buttons.router, modals.router, lineage.router, report.router, cases.router, describe.router),
+    *(history.router, settings.router, tray.router, privacy.router),
+    *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
 )
 
 
@@ -102,21 +104,33 @@ class Tree(app_commands.CommandTree[Any]):
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
         await reply.sort_error(interaction, error)
 
+    async def _call(self, interaction: discord.Interaction[Any]) -> None:
+        """The library's task for a command also notes the member's language, after the answer; a suggestion has nothing to note."""
+        await super()._call(interaction)
+        if interaction.type is discord.InteractionType.application_command:
+            await interaction.client.languages.note(interaction)
+
 
 class Hearing(ConnectionState[Any]):
     """What Discord tells. Whatever follows from an interaction is said in the language of whoever began it.
 
-    The library starts a task for each command, suggestion, press, choice and form. All begin here, and a task inherits the language.
+    One task is started for each command, suggestion, press, choice and form. All begin here, and a task inherits the language.
     """
 
     def parse_interaction_create(self, data: Any) -> None:
+        """Commands and suggestions go the library's way; presses, choices and forms go to the router alone, as the event `press`."""
         with i18n.speaking(data.get("locale")):
-            super().parse_interaction_create(data)
+            if data["type"] in _ROUTED:
+                self.dispatch("press", discord.Interaction(data=data, state=self))
+            else:
+                super().parse_interaction_create(data)
+
+    def store_view(self, view: Any, message_id: int | None = None) -> None:
+        """Nothing is stored: the router needs no view to handle a press, in this run or the next."""
 
 
 async def furnish(bot: commands.Bot) -> None:
     """Give a client everything that members touch."""
-    bot.add_dynamic_items(JobButton)
     for cog in _COGS:
         await bot.add_cog(cog())
     for menu in (*MENUS, *usage.MENUS):
@@ -163,6 +177,7 @@ class Easel(commands.Bot):
         )
         self._store = store
         self._clock = clock
+        self.languages = Languages()
         self.has_registered = False  # its commands, in this run
 
     async def setup_hook(self) -> None:
@@ -213,6 +228,12 @@ class Easel(commands.Bot):
         events = [task for task in asyncio.all_tasks() if task.get_name().startswith(_BEGUN)]
         if events:
             await asyncio.wait(events, timeout=_CLOSING_S)
+
+    async def on_press(self, interaction: discord.Interaction[Any]) -> None:
+        """A button, a menu or a form was used."""
+        async with reply.answering(interaction):
+            await ROUTER.route(interaction)
+        await self.languages.note(interaction)
 
     async def on_connect(self) -> None:
         log.info("connected", user=str(self.user))

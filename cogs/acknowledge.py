@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,13 @@ from bot.gestures import DESCRIBES, MARKS
 from bot.i18n import _, pgettext
 from bot.jobs.job import message_url
 from bot.store.reactions import Given
+from cogs.kit.router import DISCORD_ID, CustomId
 from cogs.sending import replying
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-DESCRIBE_ID = re.compile(r"v1:describe:(?P<channel>[0-9]{1,20}):(?P<message>[0-9]{1,20}):(?P<user>[0-9]{1,20})")
+DESCRIBE = CustomId("describe:{channel}:{message}:{user}", channel=DISCORD_ID, message=DISCORD_ID, user=DISCORD_ID)
 FAILED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)  # refused, or no answer came
 
 log = structlog.get_logger(__name__)
@@ -58,10 +58,9 @@ async def ask_to_describe(client: Easel, given: Given, message: discord.PartialM
     """A reply to the member with the button that opens the form; the one before goes. Raise `discord.Forbidden`."""
     await remove_note(client, given)
     view = discord.ui.View(timeout=None)
-    custom_id = f"v1:describe:{message.channel.id}:{message.id}:{given.user_id}"
+    custom_id = DESCRIBE(channel=message.channel.id, message=message.id, user=given.user_id)
     label = pgettext("button", "Describe the edit")
     view.add_item(discord.ui.Button(label=label, emoji=DESCRIBES, style=discord.ButtonStyle.primary, custom_id=custom_id))
-    view.stop()  # presses are taken by their id, in this run and the next: the library need not remember this one
     sentence = _("{member}, what should change in this picture? The button opens a form; this note goes in two minutes.")
     await _leave(client, given, message, sentence.format(member=f"<@{given.user_id}>"), view=view)
 

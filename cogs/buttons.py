@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 import discord
-from discord.ext import commands
 
 from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import lineage, look, modals, reply, report
+from cogs.kit.router import Router
 from cogs.reply import Interaction, actor_of, members_of, studio_of
+from cogs.rows import PRESS
+
+router = Router()
 
 _UNKNOWN_MESSAGE = 10008  # it is gone already
 
@@ -95,10 +98,7 @@ _PRESSED: Mapping[str, Callable[[Interaction, str], Awaitable[None]]] = {
 }
 
 
-class Buttons(commands.Cog):
-    """Takes every press, of this run's messages and of any earlier one's."""
-
-    @commands.Cog.listener()
-    async def on_job_button(self, interaction: Interaction, action: str, job_id: str) -> None:
-        async with reply.answering(interaction):
-            await _PRESSED[action](interaction, job_id)
+@router.press(PRESS)
+async def press(interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
+    """A button of this run's messages, or of any earlier one's."""
+    await _PRESSED[action](interaction, job)

@@ -19,7 +19,7 @@ from bot.errors import PictureError, RouteClosed
 from bot.jobs.job import Job, JobState
 from bot.jobs.pace import Locks
 from bot.jobs.results import Picture
-from bot.store.cases import Case, CaseState
+from bot.store.cases import Case, CaseState, Decision
 from bot.store.errands import Errand, ErrandKind
 from bot.store.logbook import LogPost
 from cogs import casework, hiding, look
@@ -89,7 +89,7 @@ class CasePosts:
                 replace(sheet, pictures=pictures, spoiler=True),
                 nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
                 tried=bool(errand.attempts),
-                is_it=lambda m: f"v1:case:keep:{about.id}" in ids_in(m),
+                is_it=lambda m: casework.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=errand.data.get("reply_to"),
             )
         await self._client.casebook.posted(about, channel_id=channel_id, message_id=message.id)
@@ -123,7 +123,7 @@ class CasePosts:
             sheet,
             nonce=f"log-{job_id}",
             tried=bool(errand.attempts),
-            is_it=lambda m: f"v1:judge:keep:{job_id}" in ids_in(m),
+            is_it=lambda m: casework.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
         return await self._client.casebook.logged(job_id, channel_id=channel_id, message_id=message.id), sheet
 

@@ -1,8 +1,8 @@
-"""What moderators press: the buttons of cases and of the log, and the messages that carry them. Ids hold all that is needed."""
+"""What moderators press: the buttons of cases and of the log, and the messages that carry them."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
@@ -13,15 +13,17 @@ from bot.i18n import pgettext
 from bot.jobs.job import Job, JobState
 from bot.store.cases import Case, CaseState, Decision
 from cogs import look
+from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 from cogs.posting import Button, Sheet
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_DECISIONS = "|".join(Decision)
-CASE_ID: Final = re.compile(rf"v1:case:(?P<decision>{_DECISIONS}):(?P<case>[0-9]{{1,20}})")
-JUDGE_ID: Final = re.compile(rf"v1:judge:(?P<decision>{_DECISIONS}):(?P<job>[0-9a-z]{{12}})")
-APPEAL_ID: Final = re.compile(r"v1:appeal:(?P<case>[0-9]{1,20})")
+DECISION: Final = one_of(*Decision)
+CASE: Final = CustomId("case:{decision}:{case}", decision=DECISION, case=integer())
+JUDGE: Final = CustomId("judge:{decision}:{job}", decision=DECISION, job=JOB_ID)
+APPEAL: Final = CustomId("appeal:{case}", case=integer())
+OPEN_CASES: Final = CustomId("mod:open")
 _LOOKS: Final = {
     Decision.KEEP: ("✅", discord.ButtonStyle.success),
     Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
@@ -43,7 +45,8 @@ async def case_sheet(client: Easel, about: Case) -> Sheet:
     told = await client.casebook.told_of(about)
     with speaking(client, about.guild_id):
         content = look.cases.case(about, job, told, client.studio.models.title)
-        buttons = () if about.state is CaseState.DECIDED else _buttons("case", str(about.id), decisions_on(about))
+        able = () if about.state is CaseState.DECIDED else decisions_on(about)
+        buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
         return Sheet(content=content, buttons=buttons)
 
 
@@ -53,7 +56,8 @@ async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Sheet:
     with speaking(client, guild_id):
         content = look.cases.log_entry(job, client.studio.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
-        return Sheet(content=content, buttons=() if is_settled else _buttons("judge", job.id, tuple(Decision)))
+        able = () if is_settled else tuple(Decision)
+        return Sheet(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))
 
 
 def server_of(job: Job) -> int | None:
@@ -71,12 +75,12 @@ def appeal_buttons(about: Case) -> tuple[Button, ...]:
     if not about.may_be_appealed:
         return ()
     label = pgettext("button", "Appeal")
-    return (Button(label=label, emoji="⚖️", style=discord.ButtonStyle.primary, custom_id=f"v1:appeal:{about.id}"),)
+    return (Button(label=label, emoji="⚖️", style=discord.ButtonStyle.primary, custom_id=APPEAL(case=about.id)),)
 
 
-def _buttons(kind: str, about: str, decisions: tuple[Decision, ...]) -> tuple[Button, ...]:
+def _buttons(decisions: tuple[Decision, ...], custom_id: Callable[[Decision], str]) -> tuple[Button, ...]:
     return tuple(
-        Button(label=look.cases.decided(decision), emoji=emoji, style=style, custom_id=f"v1:{kind}:{decision}:{about}")
+        Button(label=look.cases.decided(decision), emoji=emoji, style=style, custom_id=custom_id(decision))
         for decision, (emoji, style) in _LOOKS.items()
         if decision in decisions
     )

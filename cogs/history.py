@@ -1,13 +1,12 @@
 """/history: what a member asked for, with small pictures; to be posted once more, looked into, edited, deleted.
 
-The panel keeps nothing: page and words stand in the ids of its buttons, `v1:history:<deed>:<job>:<page>:<words>`.
+The panel keeps nothing: page and words stand in the ids of its buttons.
 """
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +18,21 @@ from bot.i18n import _, pgettext
 from bot.jobs.history import PAGE, History, Page, SmallPictures
 from bot.jobs.job import Job, JobState
 from bot.jobs.showing import Answer
-from cogs import look, modals, panels, reply
+from cogs import look, modals, panels
+from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, one_of
 from cogs.panels import Part, button, everywhere, panel, row, text
 from cogs.reply import Interaction, client_of, studio_of
-from cogs.rows import JobButton, ended_view
+from cogs.rows import ended_view, job_button
 
-_ID = re.compile(r"v1:history:(?P<deed>[a-z]+):(?P<job>[0-9a-z]{12}|-):(?P<page>[0-9]{1,5}):(?P<words>.*)", re.DOTALL)
+router = Router()
+
 _WORDS_MAX = 60  # characters: an id has 100
+_WHERE: Mapping[str, Field[Any]] = {"page": integer(most=99_999), "words": matching(rf"(?s:.{{0,{_WORDS_MAX}}})")}
+_TURN = CustomId("history:{way}:-:{page}:{words}", way=one_of("newer", "older", "back"), **_WHERE)
+_PICK = CustomId("history:pick:-:{page}:{words}", **_WHERE)
+_REPOST = CustomId("history:repost:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
+_EDIT = CustomId("history:edit:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
+_DELETE = CustomId("history:delete:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _FILES_MAX = 10  # that a message carries
 _LABEL_MAX = 100  # characters of a choice
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
@@ -38,12 +45,9 @@ class _Place:
     page: int = 0
     words: str = ""
 
-    def id(self, deed: str, *, job: str = "-", page: int | None = None) -> str:
-        return f"v1:history:{deed}:{job}:{self.page if page is None else page}:{self.words}"
-
 
 class HistoryCog(commands.Cog, name="History"):
-    """The command, and whatever is pressed in its panel, of this run's and of any earlier one's."""
+    """The command."""
 
     @app_commands.command(description="What you asked for: look at it, post it once more, edit or delete it")
     @app_commands.describe(words="Only what has these words")
@@ -52,73 +56,64 @@ class HistoryCog(commands.Cog, name="History"):
         view, files = await _list(interaction, _Place(words=" ".join(words.split())))
         await panels.show(interaction, view, files)
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, values = panels.pressed(interaction)
-        pressed = _ID.fullmatch(custom_id)
-        if pressed is None:
-            return
-        place = _Place(page=int(pressed["page"]), words=pressed["words"])
-        chosen = next(iter(values), pressed["job"])
-        async with reply.answering(interaction):
-            await _DEEDS[pressed["deed"]](interaction, chosen, place)
-
 
 # --- what is pressed -------------------------------------------------------------------------------------------------
 
 
-async def _turn(interaction: Interaction, _job_id: str, place: _Place, *, note: str = "") -> None:
-    view, files = await _list(interaction, place, note=note)
-    await panels.redraw(interaction, view, files)
+@router.press(_TURN)
+async def turn(interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
+    """To a page of the list."""
+    await _redraw(interaction, _Place(page=page, words=words))
 
 
-async def _pick(interaction: Interaction, job_id: str, place: _Place) -> None:
-    job = await _history(interaction).own(interaction.user.id, job_id)
+@router.select(_PICK)
+async def pick(interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
+    """One job, and what can be done with it."""
+    job = await _history(interaction).own(interaction.user.id, next(iter(values), ""))
     small = await _history(interaction).small_pictures([job])
     shown = _shown([job], small)[job.id]
     parts: list[Part] = [text(look.history.alone(job, studio_of(interaction).models.title)), *_gallery(job, shown)]
-    await panels.redraw(interaction, panel(*parts, *_deeds(job, place)), _files([job], {job.id: shown}, small))
+    await panels.redraw(interaction, panel(*parts, *_deeds(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
 
 
-async def _repost(interaction: Interaction, job_id: str, _place: _Place) -> None:
+@router.press(_REPOST)
+async def repost(interaction: Interaction, *, job: str, **_place: Any) -> None:
     """The full pictures, as an ordinary finished message for everybody here. What goes wrong stays private."""
-    job = await _history(interaction).own(interaction.user.id, job_id)
+    own = await _history(interaction).own(interaction.user.id, job)
     await interaction.response.defer()
-    async with client_of(interaction).results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
+    async with client_of(interaction).results.open(own, limit_bytes=interaction.filesize_limit) as pictures:
         uploads = [discord.File(each.path, filename=each.filename, description=look.basics.alt(each.alt)) for each in pictures]
         message = await interaction.followup.send(
-            look.jobs.finished(Answer(job=job, pictures=pictures, notes=()), studio_of(interaction).models.title),
-            view=ended_view(job, pictures=len(pictures)),
+            look.jobs.finished(Answer(job=own, pictures=pictures, notes=()), studio_of(interaction).models.title),
+            view=ended_view(own, pictures=len(pictures)),
             files=uploads,
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,
         )
         await _history(interaction).reposted(
-            job, pictures, guild_id=interaction.guild_id, channel_id=message.channel.id, message_id=message.id
+            own, pictures, guild_id=interaction.guild_id, channel_id=message.channel.id, message_id=message.id
         )
 
 
-async def _edit(interaction: Interaction, job_id: str, _place: _Place) -> None:
-    await modals.ask_for_edit(interaction, await _history(interaction).own(interaction.user.id, job_id))
+@router.press(_EDIT)
+async def edit(interaction: Interaction, *, job: str, **_place: Any) -> None:
+    """Open the form."""
+    await modals.ask_for_edit(interaction, await _history(interaction).own(interaction.user.id, job))
 
 
-async def _delete(interaction: Interaction, job_id: str, place: _Place) -> None:
+@router.press(_DELETE)
+async def delete(interaction: Interaction, *, job: str, page: int, words: str) -> None:
+    """Take it away, and go back to the list."""
     history = _history(interaction)
-    job = await history.own(interaction.user.id, job_id)
-    await history.take_away(job)
-    is_member = job.place.guild_id is None or client_of(interaction).get_guild(job.place.guild_id) is not None
-    await _turn(interaction, job_id, place, note=look.history.deleted(job, is_member=is_member))
+    own = await history.own(interaction.user.id, job)
+    await history.take_away(own)
+    is_member = own.place.guild_id is None or client_of(interaction).get_guild(own.place.guild_id) is not None
+    await _redraw(interaction, _Place(page=page, words=words), note=look.history.deleted(own, is_member=is_member))
 
 
-_DEEDS: Mapping[str, Callable[[Interaction, str, _Place], Awaitable[None]]] = {
-    "newer": _turn,
-    "older": _turn,
-    "back": _turn,
-    "pick": _pick,
-    "repost": _repost,
-    "edit": _edit,
-    "delete": _delete,
-}
+async def _redraw(interaction: Interaction, place: _Place, *, note: str = "") -> None:
+    view, files = await _list(interaction, place, note=note)
+    await panels.redraw(interaction, view, files)
 
 
 def _history(interaction: Interaction) -> History:
@@ -174,15 +169,17 @@ def _turning(page: Page, place: _Place) -> list[Part]:
     labels = {job.id: f"{number}. {' '.join(job.prompt.split())}" for number, job in _numbered(page)}
     options = [discord.SelectOption(label=label[:_LABEL_MAX], value=job_id) for job_id, label in labels.items()]
     choose = discord.ui.Select[Any](
-        custom_id=place.id("pick"), placeholder=pgettext("select placeholder", "Choose one to do something with it"), options=options
+        custom_id=_PICK(page=place.page, words=place.words),
+        placeholder=pgettext("select placeholder", "Choose one to do something with it"),
+        options=options,
     )
     parts: list[Part] = [discord.ui.Separator(), row(choose)]
     if page.pages > 1:
         where = _("Page {number} of {pages}").format(number=page.number + 1, pages=page.pages)
-        newer = button(pgettext("button", "Newer"), place.id("newer", page=max(page.number - 1, 0)), emoji="◀️", disabled=page.number == 0)
-        older = button(
-            pgettext("button", "Older"), place.id("older", page=page.number + 1), emoji="▶️", disabled=page.number + 1 == page.pages
-        )
+        before = _TURN(way="newer", page=max(page.number - 1, 0), words=place.words)
+        after = _TURN(way="older", page=page.number + 1, words=place.words)
+        newer = button(pgettext("button", "Newer"), before, emoji="◀️", disabled=page.number == 0)
+        older = button(pgettext("button", "Older"), after, emoji="▶️", disabled=page.number + 1 == page.pages)
         parts += [row(newer, older), text(f"-# {where}")]
     return parts
 
@@ -190,14 +187,15 @@ def _turning(page: Page, place: _Place) -> list[Part]:
 def _deeds(job: Job, place: _Place) -> list[Part]:
     """What can be done with one job, by its state."""
     has_picture = any(generation.error is None for generation in job.succeeded)
+    where = {"page": place.page, "words": place.words}
     deeds: list[Part] = []
     if job.state in _SHOWN and has_picture:
         repost = pgettext("button", "Post here")
-        deeds.append(button(repost, place.id("repost", job=job.id), emoji="📌", style=discord.ButtonStyle.primary))
-        deeds.append(button(pgettext("button", "Edit"), place.id("edit", job=job.id), emoji="✏️"))
-    deeds.append(JobButton("details", job.id))
+        deeds.append(button(repost, _REPOST(job=job.id, **where), emoji="📌", style=discord.ButtonStyle.primary))
+        deeds.append(button(pgettext("button", "Edit"), _EDIT(job=job.id, **where), emoji="✏️"))
+    deeds.append(job_button("details", job.id))
     if job.state is JobState.OPEN:
-        deeds.append(JobButton("cancel", job.id))
+        deeds.append(job_button("cancel", job.id))
     if job.state in _SHOWN:
-        deeds.append(button(pgettext("button", "Delete"), place.id("delete", job=job.id), emoji="🗑️", style=discord.ButtonStyle.danger))
-    return [row(*deeds), row(button(pgettext("button", "Back"), place.id("back"), emoji="↩️"))]
+        deeds.append(button(pgettext("button", "Delete"), _DELETE(job=job.id, **where), emoji="🗑️", style=discord.ButtonStyle.danger))
+    return [row(*deeds), row(button(pgettext("button", "Back"), _TURN(way="back", **where), emoji="↩️"))]

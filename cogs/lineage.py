@@ -1,26 +1,27 @@
-"""Details of a picture and its family, in a private panel that leads from relative to relative. All it needs is in its ids."""
+"""Details of a picture and its family, in a private panel that leads from relative to relative."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import discord
-from discord.ext import commands
 
 from bot.errors import NotFound
 from bot.i18n import _, pgettext
 from bot.jobs.family import Kin
 from bot.jobs.job import Job
 from bot.preferences import Preferences
-from cogs import look, panels, reply
+from cogs import look, panels
+from cogs.kit.router import JOB_ID, CustomId, Router
 from cogs.reply import Interaction, client_of, members_of, studio_of
 
-_GO = re.compile(r"v1:kin:(?P<start>[0-9a-z]{12})")  # the select: its value is the relative to go to
-_BACK = re.compile(r"v1:kin-back:(?P<start>[0-9a-z]{12})")
+router = Router()
+
+_GO = CustomId("kin:{start}", start=JOB_ID)  # the menu: its value is the relative to go to
+_BACK = CustomId("kin-back:{start}", start=JOB_ID)
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
 _LABEL_MAX = 100  # characters of an option
 
@@ -30,19 +31,16 @@ async def show(interaction: Interaction, job: Job) -> None:
     await panels.show(interaction, *await _panel(interaction, job, start=job.id))
 
 
-class Lineage(commands.Cog):
-    """Takes every step through a family, also in panels of an earlier run."""
+@router.select(_GO)
+async def go(interaction: Interaction, values: Sequence[str], *, start: str) -> None:
+    """To a relative."""
+    await _step(interaction, next(iter(values), start), start=start)
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        data: Mapping[str, Any] = interaction.data or {}
-        custom_id = str(data.get("custom_id", ""))
-        go, back = _GO.fullmatch(custom_id), _BACK.fullmatch(custom_id)
-        async with reply.answering(interaction):
-            if go:
-                await _step(interaction, str(next(iter(data.get("values") or ()), go["start"])), start=go["start"])
-            elif back:
-                await _step(interaction, back["start"], start=back["start"])
+
+@router.press(_BACK)
+async def back(interaction: Interaction, *, start: str) -> None:
+    """To the picture that the panel began with."""
+    await _step(interaction, start, start=start)
 
 
 async def _step(interaction: Interaction, job_id: str, *, start: str) -> None:
@@ -65,7 +63,7 @@ async def _panel(interaction: Interaction, job: Job, *, start: str) -> tuple[dis
     if kin.all:
         parts.append(panels.row(_relatives(kin, start, title_of)))
     if job.id != start:
-        parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), f"v1:kin-back:{start}", emoji="↩️")))
+        parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), _BACK(start=start), emoji="↩️")))
     return panels.panel(*parts), [discord.File(io.BytesIO(content), filename=name) for name, content in small.items()]
 
 
@@ -77,7 +75,7 @@ def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
 
 
 def _relatives(kin: Kin, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
-    select = discord.ui.Select[Any](custom_id=f"v1:kin:{start}", placeholder=pgettext("select placeholder", "Go to a relative"))
+    select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
     for other in kin.all[:_MAX_OPTIONS]:
         arrow, word = look.details.relation(kin, other)
         label = " ".join(other.prompt.split())[:_LABEL_MAX]

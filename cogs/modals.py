@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
-from discord.ext import commands
 from pydantic import TypeAdapter
 
 from bot.errors import InvalidRequest, NotFound
+from bot.gestures import DESCRIBES, plain
 from bot.i18n import _, pgettext
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
@@ -21,14 +20,17 @@ from bot.images.values import show
 from bot.jobs.job import Job, Kind
 from bot.jobs.order import PROMPT_MAX, Attachment, Order, Receipt
 from bot.quota import in_credits
-from cogs import look, reply, sources
+from bot.store.reactions import Given
+from cogs import acknowledge, look, reply, sources
+from cogs.kit.router import DISCORD_ID, CustomId, Router
 from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
-_ID = re.compile(r"v1:form:(?P<form>[0-9]{1,20})")
+router = Router()
+
+_FORM = CustomId("form:{form}", form=DISCORD_ID)
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
 _HINT_MAX = 100  # characters of a placeholder or a description
 _REFERENCES_MAX = 3  # beside the picture itself: as many as /edit takes
-_LIFE_S = 3600  # discord.py's own bookkeeping of open modals; ours needs none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Form:
     job_id: str | None = None  # the pictures are this job's, and no link leads to them
     private: bool = False
     spoiler: bool = False
-    note: Any = None  # JSON of whoever opened it: it comes back with the event `edit_described`
+    reacted_to: int | None = None  # the message whose reaction asked for it: a note answers that until the edit is taken in
 
 
 _FORMS = TypeAdapter(Form)
@@ -49,15 +51,12 @@ _FORMS = TypeAdapter(Form)
 # --- opening ---------------------------------------------------------------------------------------------------------
 
 
-async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, note: Any = None) -> None:
-    """Open the modal for the pictures of any message. Raise a `Refusal` where there are none, or their owner does not allow it.
-
-    Once the edit is taken in, the client's event `edit_described(interaction, note)` tells so, where there is a `note` (JSON).
-    """
+async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, by_reaction: bool = False) -> None:
+    """Open the modal for the pictures of any message. Raise a `Refusal` where there are none, or their owner does not allow it."""
     found = await sources.find(client_of(interaction), message)
     if not found.pictures:
         raise NotFound(_("This message has no attached picture to edit (PNG, JPEG, WebP or GIF)."))
-    await _open(interaction, found, note=note)
+    await _open(interaction, found, reacted_to=message.id if by_reaction else None)
 
 
 async def ask_for_edit(interaction: Interaction, job: Job) -> None:
@@ -68,7 +67,7 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
     await _open(interaction, found, job_id=job.id)
 
 
-async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, note: Any = None) -> None:
+async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
     studio, members, actor = studio_of(interaction), members_of(interaction), actor_of(interaction)
     await members.check_consent(actor, [found.owner_id])
@@ -86,11 +85,11 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
         job_id=job_id,
         private=found.private or chosen.private,
         spoiler=found.spoiler or chosen.spoiler,
-        note=note,
+        reacted_to=reacted_to,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
     left = (await till.statement(actor, interaction.guild_id)).available
-    await interaction.response.send_modal(_modal(f"v1:form:{interaction.id}", len(found.pictures), able, preset, left=left))
+    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.pictures), able, preset, left=left))
 
 
 def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
@@ -103,7 +102,7 @@ def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: Mod
     )
     options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE, placeholder=_example(preset))
     references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=_REFERENCES_MAX)
-    modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id, timeout=_LIFE_S)
+    modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id)
     if pictures > 1:
         modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(pictures)))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change"), component=prompt))
@@ -155,27 +154,17 @@ def _example(model: ModelInfo) -> str:
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
-class Modals(commands.Cog):
-    """Takes what the modal sends back."""
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        data: Mapping[str, Any] = interaction.data or {}
-        named = _ID.fullmatch(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.modal_submit or named is None:
-            return
-        async with reply.answering(interaction):
-            await _send(interaction, named["form"], dict(reply.fields_of(data)))
-
-
-async def _send(interaction: Interaction, form_id: str, fields: Mapping[str, Any]) -> None:
-    kept = await studio_of(interaction).kept(f"tray:{form_id}")
-    form = _FORMS.validate_python(kept) if kept else None
-    if form is None or form.user_id != interaction.user.id:
+@router.form(_FORM)
+async def send(interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
+    """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
+    kept = await studio_of(interaction).kept(f"tray:{form}")
+    about = _FORMS.validate_python(kept) if kept else None
+    if about is None or about.user_id != interaction.user.id:
         raise NotFound(_("This form is too old; please begin again."))
-    receipt = await reply.order(interaction, _order_edit(interaction, form, fields), private=form.private)
-    if receipt is not None and form.note is not None:
-        interaction.client.dispatch("edit_described", interaction, form.note)
+    receipt = await reply.order(interaction, _order_edit(interaction, about, given), private=about.private)
+    if receipt is not None and about.reacted_to is not None:
+        reaction = Given(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
+        await acknowledge.remove_note(client_of(interaction), reaction)
 
 
 async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:

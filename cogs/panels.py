@@ -1,8 +1,8 @@
-"""Panels: private answers in Components V2 that change in place. What is pressed in them carries all it needs in its id."""
+"""Panels: private answers in Components V2 that change in place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import discord
@@ -24,10 +24,9 @@ def everywhere(command: Command) -> Command:
 
 
 def panel(*parts: Part, colour: discord.Colour = ACCENT) -> discord.ui.LayoutView:
-    """A view of these parts in one frame. It takes no presses itself, so the library keeps nothing of it."""
+    """A view of these parts in one frame."""
     view = discord.ui.LayoutView(timeout=None)
     view.add_item(discord.ui.Container(*parts, accent_colour=colour))
-    view.stop()
     return view
 
 
@@ -56,14 +55,6 @@ def button(
 ) -> Part:
     """A button whose press is taken by its id."""
     return discord.ui.Button(label=label, custom_id=custom_id, emoji=emoji, style=style, disabled=disabled)
-
-
-def pressed(interaction: Interaction) -> tuple[str, list[str]]:
-    """The id of what was pressed or chosen in a message, and the chosen values; no id for interactions of other kinds."""
-    if interaction.type is not discord.InteractionType.component:
-        return "", []
-    data: Mapping[str, Any] = interaction.data or {}
-    return str(data.get("custom_id", "")), list(data.get("values") or ())
 
 
 async def show(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:

@@ -24,7 +24,7 @@ _TRIED_WITHIN_MS = 2 * 3_600_000  # all tries of an errand together
 
 @dataclass(frozen=True, kw_only=True)
 class Button:
-    """Whose press is taken by its id, in this run and the next."""
+    """A button of a message in the background."""
 
     label: str
     custom_id: str
@@ -61,13 +61,12 @@ class Sheet:
 
     @property
     def view(self) -> discord.ui.View | None:
-        """The buttons. The library need not remember them."""
+        """The buttons."""
         if not self.buttons:
             return None
         view = discord.ui.View(timeout=None)
         for each in self.buttons:
             view.add_item(discord.ui.Button(label=each.label, emoji=each.emoji, style=each.style, custom_id=each.custom_id))
-        view.stop()
         return view
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Awaitable, Callable, Mapping
 
 import discord
 from discord import app_commands
@@ -12,10 +11,13 @@ from discord.ext import commands
 from bot.i18n import _, pgettext
 from bot.jobs.privacy import Export
 from cogs import look, panels, reply
+from cogs.kit.router import CustomId, Router
 from cogs.panels import button, everywhere, panel, row, text
 from cogs.reply import Interaction, client_of
 
-_ERASE, _KEEP = "v1:mydata:erase", "v1:mydata:keep"
+router = Router()
+
+_ERASE, _KEEP = CustomId("mydata:erase"), CustomId("mydata:keep")
 
 
 class Privacy(commands.Cog):
@@ -45,30 +47,23 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
 
     @app_commands.command(description="Erase what is yours; you are asked once more")
     async def erase(self, interaction: Interaction) -> None:
-        yes = button(pgettext("button", "Erase everything"), _ERASE, emoji="🧹", style=discord.ButtonStyle.danger)
-        no = button(pgettext("button", "Keep everything"), _KEEP)
+        yes = button(pgettext("button", "Erase everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
+        no = button(pgettext("button", "Keep everything"), _KEEP())
         await panels.show(interaction, panel(text(look.privacy.before_erasing()), row(yes, no)))
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, _values = panels.pressed(interaction)
-        if custom_id not in _ANSWERS:
-            return
-        async with reply.answering(interaction):
-            await _ANSWERS[custom_id](interaction)
 
-
-async def _erase(interaction: Interaction) -> None:
+@router.press(_ERASE)
+async def erase(interaction: Interaction) -> None:
+    """After the question."""
     await interaction.response.defer()
     counts = await client_of(interaction).privacy.erase(interaction.user.id)
     await panels.redraw(interaction, panel(text(look.privacy.erased(counts))))
 
 
-async def _keep(interaction: Interaction) -> None:
+@router.press(_KEEP)
+async def keep(interaction: Interaction) -> None:
+    """Nothing is erased."""
     await panels.redraw(interaction, panel(text(_("Everything stays as it is."))))
-
-
-_ANSWERS: Mapping[str, Callable[[Interaction], Awaitable[None]]] = {_ERASE: _erase, _KEEP: _keep}
 
 
 def _file(made: Export) -> discord.File:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -98,19 +98,6 @@ def attachment_of(attachment: discord.Attachment) -> Attachment:
     return Attachment(url=attachment.url, filename=attachment.filename, size_bytes=attachment.size)
 
 
-def fields_of(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What was filled into a modal, by custom id: a text, values, or attachments."""
-    resolved = (data.get("resolved") or {}).get("attachments") or {}
-    for label in data.get("components", ()):
-        item = label.get("component") or {}
-        values = item.get("values")
-        if item.get("type") == discord.ComponentType.file_upload.value:
-            given = [resolved[value] for value in values or () if value in resolved]
-            yield item["custom_id"], [Attachment(url=a["url"], filename=a["filename"], size_bytes=int(a["size"])) for a in given]
-        elif "custom_id" in item:
-            yield item["custom_id"], values if values is not None else item.get("value")
-
-
 async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
     """Take an order in and tell its member: at once if it is quick, else after "is thinking". None where it was refused."""
     studio = studio_of(interaction)
@@ -185,7 +172,7 @@ async def refuse(interaction: Interaction, sentence: str) -> None:
 
 @asynccontextmanager
 async def answering(interaction: Interaction) -> AsyncIterator[None]:
-    """Around what a press, a choice or a form sets off: none ends without an answer, for every error goes to the one sorter."""
+    """Around the handler of a press, a menu or a form: none ends without an answer, for every error goes to the one sorter."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  the error sorter's own door

@@ -1,23 +1,23 @@
-"""Telling the moderators of a picture: a small modal for the reason. All it needs is in its id."""
+"""Telling the moderators of a picture: a small modal for the reason."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import discord
-from discord.ext import commands
 
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.i18n import _, pgettext
 from bot.jobs.cases import Flagged
 from bot.store.reports import REASON_MAX, Report
 from cogs import reply, sources
+from cogs.kit.router import DISCORD_ID, JOB_ID, CustomId, Router, optional
 from cogs.reply import Interaction, client_of
 
-_ID = re.compile(r"v1:report-form:(?P<message>[0-9]{1,20}):(?P<author>[0-9]{1,20}):(?P<job>[0-9a-z]{12}|-)")
-_LIFE_S = 3600  # discord.py's own bookkeeping of open modals; ours needs none
+router = Router()
+
+FORM = CustomId("report-form:{message}:{author}:{job}", message=DISCORD_ID, author=DISCORD_ID, job=optional(JOB_ID))
 
 
 async def ask(interaction: Interaction, message: discord.Message) -> None:
@@ -29,40 +29,28 @@ async def ask(interaction: Interaction, message: discord.Message) -> None:
         raise NotFound(_("This message has no picture to report."))
     if found.owner_id == interaction.user.id:
         raise NotAllowed(_("This is your own picture; Delete takes it away."))
-    job_id = found.job.id if found.job else "-"
+    job_id = found.job.id if found.job else None
     reason = discord.ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=REASON_MAX)
     modal = discord.ui.Modal(
         title=pgettext("modal title", "Report this picture"),
-        custom_id=f"v1:report-form:{message.id}:{found.owner_id}:{job_id}",
-        timeout=_LIFE_S,
+        custom_id=FORM(message=message.id, author=found.owner_id, job=job_id),
     )
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should the moderators know?"), component=reason))
     await interaction.response.send_modal(modal)
 
 
-class Reports(commands.Cog):
-    """Takes what the modal sends back, also of an earlier run."""
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        data: Mapping[str, Any] = interaction.data or {}
-        about = _ID.fullmatch(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.modal_submit or about is None:
-            return
-        async with reply.answering(interaction):
-            await _send(interaction, about, dict(reply.fields_of(data)))
-
-
-async def _send(interaction: Interaction, about: re.Match[str], fields: Mapping[str, Any]) -> None:
+@router.form(FORM)
+async def send(interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None) -> None:
+    """The modal is filled in, also one of an earlier run."""
     report = Report(
         at=0,  # the service's clock says when
         guild_id=interaction.guild_id,
         channel_id=interaction.channel_id or 0,
-        message_id=int(about["message"]),
-        author_id=int(about["author"]),
-        job_id=None if about["job"] == "-" else about["job"],
+        message_id=message,
+        author_id=author,
+        job_id=job,
         user_id=interaction.user.id,
-        reason=str(fields.get("reason") or ""),
+        reason=str(given.get("reason") or ""),
     )
     flagged = await client_of(interaction).cases.flag(report, by=reply.actor_of(interaction))
     await reply.say(interaction, f"🚩 {_answer(flagged)}")

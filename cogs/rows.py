@@ -1,18 +1,17 @@
-"""The rows of buttons under a job's message. Their ids carry all they need, so they outlive restarts: `v1:<action>:<job>:<n>`."""
+"""The rows of buttons under a job's message."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import discord
 
 from bot.i18n import pgettext
 from bot.jobs.job import GenerationState, Job
 from bot.jobs.ladder import worth_asking_again
-
-_ID = re.compile(r"v1:(?P<action>edit|again|details|delete|report|cancel):(?P<job>[0-9a-z]{12}):(?P<n>[0-9])")
+from cogs.kit.router import JOB_ID, CustomId, integer, one_of
+from cogs.posting import ids_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,24 +30,14 @@ LOOKS = {
     "report": Looks(emoji="🚩"),
     "cancel": Looks(emoji="✋"),
 }
+PRESS = CustomId("{action}:{job}:{n}", action=one_of(*LOOKS), job=JOB_ID, n=integer(most=9))  # n is always 0
 _ENDED = ("edit", "again", "details", "delete", "report")  # what a finished message offers: a row is full with five
 
 
-class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_ID):
-    """One button of one job. A press becomes the event `job_button`, which the buttons cog takes."""
-
-    def __init__(self, action: str, job_id: str, n: int = 0) -> None:
-        self.action, self.job_id = action, job_id
-        looks = LOOKS[action]
-        custom_id = f"v1:{action}:{job_id}:{n}"
-        super().__init__(discord.ui.Button(label=label_of(action), emoji=looks.emoji, style=looks.style, custom_id=custom_id))
-
-    @classmethod
-    async def from_custom_id(cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /) -> Self:
-        return cls(match["action"], match["job"], int(match["n"]))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        interaction.client.dispatch("job_button", interaction, self.action, self.job_id)
+def job_button(action: str, job_id: str) -> discord.ui.Button[Any]:
+    """One button of one job."""
+    looks, custom_id = LOOKS[action], PRESS(action=action, job=job_id, n=0)
+    return discord.ui.Button(label=label_of(action), emoji=looks.emoji, style=looks.style, custom_id=custom_id)
 
 
 def label_of(action: str) -> str:
@@ -81,16 +70,12 @@ def ended_view(job: Job, *, pictures: int) -> discord.ui.View:
 
 def ended_job_of(message: discord.Message) -> str | None:
     """The job whose finished message this is."""
-    for row in message.components:
-        for item in getattr(row, "children", ()):
-            match = _ID.fullmatch(getattr(item, "custom_id", None) or "")
-            if match and match["action"] in _ENDED:
-                return match["job"]
-    return None
+    read = (PRESS.read(custom_id) for custom_id in ids_in(message))
+    return next((pressed["job"] for pressed in read if pressed is not None and pressed["action"] in _ENDED), None)
 
 
 def _row(actions: tuple[str, ...], job_id: str) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for action in actions:
-        view.add_item(JobButton(action, job_id))
+        view.add_item(job_button(action, job_id))
     return view

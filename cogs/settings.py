@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -16,31 +14,24 @@ from bot.i18n import _, pgettext
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from bot.preferences import Consent, Preferences
-from cogs import look, panels, reply
+from cogs import look, panels
+from cogs.kit.router import ON_OFF, CustomId, Router, one_of
 from cogs.panels import Part, button, everywhere, panel, row, text
 from cogs.reply import Interaction, members_of, studio_of
 
-_ID = re.compile(r"v1:settings:(?P<what>[a-z_]+)(?::(?P<value>on|off))?")
+router = Router()
+
 _OPTIONS_MAX = 25  # of a select menu
 _LABEL_MAX = 100  # characters
 _NONE = "-"  # the value of "no choice of mine"
 _MORE = "+"  # and a number: the models from there on
 _SWITCHES = ("private", "spoiler", "tell_when_done", "leaderboard")
-
-Change = Callable[[Preferences], Preferences]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Choice:
-    """What was pressed or chosen, and where."""
-
-    what: str
-    value: str
-    in_server: bool
+_CHOOSE = CustomId("settings:{what}", what=one_of("model", "shape", "consent", "role"))
+_SWITCH = CustomId("settings:{switch}:{is_on}", switch=one_of(*_SWITCHES), is_on=ON_OFF)
 
 
 class Settings(commands.Cog):
-    """The command, and whatever is chosen in its panel, of this run's and of any earlier one's."""
+    """The command."""
 
     @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
     @everywhere
@@ -48,41 +39,39 @@ class Settings(commands.Cog):
         chosen = await members_of(interaction).preferences(interaction.user.id)
         await panels.show(interaction, _panel(interaction, chosen))
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, values = panels.pressed(interaction)
-        pressed = _ID.fullmatch(custom_id)
-        if pressed is None:
-            return
-        value = pressed["value"] or next(iter(values), _NONE)
-        async with reply.answering(interaction):
-            await _take(interaction, _Choice(what=pressed["what"], value=value, in_server=interaction.guild_id is not None))
 
-
-async def _take(interaction: Interaction, choice: _Choice) -> None:
-    """Keep a choice and draw the panel anew."""
-    members = members_of(interaction)
-    if choice.what == "model" and choice.value.startswith(_MORE):
-        chosen = await members.preferences(interaction.user.id)
-        await panels.redraw(interaction, _panel(interaction, chosen, models_from=int(choice.value.removeprefix(_MORE))))
+@router.select(_CHOOSE)
+async def choose(interaction: Interaction, values: Sequence[str], *, what: str) -> None:
+    """Keep a choice. A role is chosen in the server that it belongs to."""
+    value = next(iter(values), _NONE)
+    if what == "model" and value.startswith(_MORE):
+        chosen = await members_of(interaction).preferences(interaction.user.id)
+        await panels.redraw(interaction, _panel(interaction, chosen, models_from=int(value.removeprefix(_MORE))))
         return
-    chosen = await members.change(interaction.user.id, _change(choice))
-    await panels.redraw(interaction, _panel(interaction, chosen))
-
-
-def _change(choice: _Choice) -> Change:
-    """What a choice changes. A role is chosen in the server that it belongs to."""
-    own = None if choice.value == _NONE else choice.value
+    if what == "role" and interaction.guild_id is None:
+        raise InvalidRequest(_("A role can be chosen in a server only."))
+    own = None if value == _NONE else value
     changes: dict[str, dict[str, Any]] = {
         "model": {"default_model": own},
         "shape": {"aspect_ratio": own},
-        "consent": {"consent": choice.value},
-        "role": {"consent": Consent.ROLE, "consent_role_id": int(choice.value) if choice.value.isdecimal() else None},
-        **{switch: {switch: choice.value == "on"} for switch in _SWITCHES},
+        "consent": {"consent": value},
+        "role": {"consent": Consent.ROLE, "consent_role_id": int(value) if value.isdecimal() else None},
     }
-    if choice.what == "role" and not choice.in_server:
-        raise InvalidRequest(_("A role can be chosen in a server only."))
-    return lambda chosen: Preferences.model_validate({**dict(chosen), **changes[choice.what]})
+    await _keep(interaction, changes[what])
+
+
+@router.press(_SWITCH)
+async def turn(interaction: Interaction, *, switch: str, is_on: bool) -> None:
+    """The id says what the press wants, not "the other": pressed twice it wants the same twice."""
+    await _keep(interaction, {switch: is_on})
+
+
+async def _keep(interaction: Interaction, changes: Mapping[str, Any]) -> None:
+    """Keep a choice and draw the panel anew."""
+    chosen = await members_of(interaction).change(
+        interaction.user.id, lambda before: Preferences.model_validate({**dict(before), **changes})
+    )
+    await panels.redraw(interaction, _panel(interaction, chosen))
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------
@@ -132,7 +121,7 @@ def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: st
         following = start + room if start + room < len(ordered) else 0
         label = pgettext("select option", "More models…") if following else pgettext("select option", "Back to the first models…")
         options.append(discord.SelectOption(label=label, value=f"{_MORE}{following}"))
-    return discord.ui.Select(custom_id="v1:settings:model", options=options)
+    return discord.ui.Select(custom_id=_CHOOSE(what="model"), options=options)
 
 
 def _shapes(chosen: Preferences, model: ModelInfo | None) -> discord.ui.Select[Any]:
@@ -144,7 +133,7 @@ def _shapes(chosen: Preferences, model: ModelInfo | None) -> discord.ui.Select[A
     options += [discord.SelectOption(label=offer.name[:_LABEL_MAX], value=offer.value, default=offer.value == own) for offer in offers]
     if own is not None and own not in {offer.value for offer in offers}:
         options.append(discord.SelectOption(label=own, value=own, default=True))
-    return discord.ui.Select(custom_id="v1:settings:shape", options=options)
+    return discord.ui.Select(custom_id=_CHOOSE(what="shape"), options=options)
 
 
 def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
@@ -167,10 +156,9 @@ def _switches(chosen: Preferences) -> list[Part]:
 
 
 def _switch(name: str, *, is_on: bool, labels: tuple[str, str, str]) -> Part:
-    """The id says what the press wants, not "the other": pressed twice it wants the same twice."""
     on, off, emoji = labels
     style = discord.ButtonStyle.success if is_on else discord.ButtonStyle.secondary
-    return button(on if is_on else off, f"v1:settings:{name}:{'off' if is_on else 'on'}", emoji=emoji, style=style)
+    return button(on if is_on else off, _SWITCH(switch=name, is_on=not is_on), emoji=emoji, style=style)
 
 
 def _consent(chosen: Preferences, *, in_server: bool) -> discord.ui.Select[Any]:
@@ -181,12 +169,12 @@ def _consent(chosen: Preferences, *, in_server: bool) -> discord.ui.Select[Any]:
     }
     shown = [consent for consent in Consent if in_server or consent is not Consent.ROLE or chosen.consent is Consent.ROLE]
     options = [discord.SelectOption(label=labels[each], value=each, default=each is chosen.consent) for each in shown]
-    return discord.ui.Select(custom_id="v1:settings:consent", options=options)
+    return discord.ui.Select(custom_id=_CHOOSE(what="consent"), options=options)
 
 
 def _role(role: discord.Role | None) -> discord.ui.RoleSelect[Any]:
     placeholder = pgettext("select placeholder", "Choose the role")
-    return discord.ui.RoleSelect(custom_id="v1:settings:role", placeholder=placeholder, default_values=[role] if role else [])
+    return discord.ui.RoleSelect(custom_id=_CHOOSE(what="role"), placeholder=placeholder, default_values=[role] if role else [])
 
 
 def _consent_note(chosen: Preferences, role: discord.Role | None) -> str:

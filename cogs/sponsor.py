@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -14,16 +12,21 @@ from bot.i18n import pgettext
 from bot.jobs.money import HOURS_MAX, Money
 from bot.store.sponsorships import Sponsorship, SponsorshipState
 from cogs import look, panels, reply
+from cogs.kit.router import CustomId, Router, matching
 from cogs.panels import button, panel, row, text
 from cogs.reply import Interaction, actor_of, client_of
 
-_ID = re.compile(r"v1:sponsor:(?P<deed>look|stop):(?P<id>[0-9a-z]{1,12})")
+router = Router()
+
+_SPONSORSHIP = matching(r"[0-9a-z]{1,12}")
+_LOOK = CustomId("sponsor:look:{sponsorship}", sponsorship=_SPONSORSHIP)
+_STOP = CustomId("sponsor:stop:{sponsorship}", sponsorship=_SPONSORSHIP)
 
 
 @app_commands.guild_only()
 @app_commands.allowed_installs(guilds=True, users=False)
 class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay for everyone in a thread or channel"):
-    """Three commands, and what is pressed under the public line."""
+    """Three commands."""
 
     @app_commands.command(description="Pay for everyone in this thread or channel, for a time and up to an amount")
     @app_commands.describe(hours="How long; a day if you leave this out", credits="How many credits at most; they leave your account now")
@@ -53,19 +56,18 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         found = await _money(interaction).sponsor_here(interaction.channel_id or 0)
         await panels.show(interaction, _public(found))
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, _values = panels.pressed(interaction)
-        pressed = _ID.fullmatch(custom_id)
-        if pressed is None:
-            return
-        async with reply.answering(interaction):
-            await _press(interaction, pressed["deed"], await _money(interaction).sponsorship(pressed["id"]))
+
+@router.press(_LOOK)
+async def refresh(interaction: Interaction, *, sponsorship: str) -> None:
+    """Anyone may refresh the public message."""
+    await panels.redraw(interaction, _public(await _money(interaction).sponsorship(sponsorship)))
 
 
-async def _press(interaction: Interaction, deed: str, found: Sponsorship) -> None:
-    """Anybody may look; what stands there is renewed for all. Ended twice it is ended once."""
-    if deed == "look" or not _is_on(found):
+@router.press(_STOP)
+async def stop(interaction: Interaction, *, sponsorship: str) -> None:
+    """Ending is idempotent."""
+    found = await _money(interaction).sponsorship(sponsorship)
+    if not _is_on(found):
         await panels.redraw(interaction, _public(found))
         return
     ended, returned = await _money(interaction).stop_sponsoring(actor_of(interaction), found)
@@ -77,8 +79,8 @@ def _public(it: Sponsorship) -> discord.ui.LayoutView:
     words = text(look.money.sponsorship(it, system()))
     if not _is_on(it):
         return panel(words)
-    left = button(pgettext("button", "How much is left?"), f"v1:sponsor:look:{it.id}", emoji="🪙")
-    end = button(pgettext("button", "End it"), f"v1:sponsor:stop:{it.id}", emoji="✋")
+    left = button(pgettext("button", "How much is left?"), _LOOK(sponsorship=it.id), emoji="🪙")
+    end = button(pgettext("button", "End it"), _STOP(sponsorship=it.id), emoji="✋")
     return panel(words, row(left, end))
 
 

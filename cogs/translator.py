@@ -13,7 +13,6 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
-from discord.ext import commands
 
 from bot import i18n
 from cogs.reply import Interaction, members_of
@@ -90,15 +89,14 @@ async def translatables(tree: app_commands.CommandTree[Any]) -> list[Translatabl
     return list(listener.heard)
 
 
-class Languages(commands.Cog):
+class Languages:
     """Keeps the language of each member's Discord, for answers that none has asked for."""
 
     def __init__(self) -> None:
         self._remembered: OrderedDict[int, str | None] = OrderedDict()  # spares the store; it decides
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        """In a task of its own, so the answer does not wait for it."""
+    async def note(self, interaction: Interaction) -> None:
+        """To be called once a command or a press has been answered, so that no answer waits for it."""
         user_id, locale = interaction.user.id, i18n.served(interaction.locale.value)
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)

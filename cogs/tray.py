@@ -12,15 +12,18 @@ from discord.ext import commands
 from bot.i18n import pgettext
 from bot.images import pictures
 from cogs import look, panels, reply
+from cogs.kit.router import CustomId, Router
 from cogs.panels import button, everywhere, panel, row, text
 from cogs.reply import Interaction, members_of
 
-_EMPTY = "v1:tray:clear"
+router = Router()
+
+_EMPTY = CustomId("tray:clear")
 
 
 @everywhere
 class Tray(commands.GroupCog, group_name="tray", group_description="The pictures that you put by for your next edit"):
-    """Two commands, and the button that does the same as one of them."""
+    """Two commands."""
 
     @app_commands.command(description="What is in your tray")
     async def show(self, interaction: Interaction) -> None:
@@ -30,7 +33,7 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
         view = panel(text(look.account.tray(len(small))))
         if small:
             gallery = discord.ui.MediaGallery[discord.ui.LayoutView](*(discord.MediaGalleryItem(f"attachment://{name}") for name in names))
-            view = panel(text(look.account.tray(len(small))), gallery, row(button(pgettext("button", "Empty it"), _EMPTY, emoji="🗑️")))
+            view = panel(text(look.account.tray(len(small))), gallery, row(button(pgettext("button", "Empty it"), _EMPTY(), emoji="🗑️")))
         await panels.show(
             interaction, view, [discord.File(io.BytesIO(each), filename=name) for each, name in zip(small, names, strict=True)]
         )
@@ -39,11 +42,9 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
     async def clear(self, interaction: Interaction) -> None:
         await reply.say(interaction, look.account.emptied(await members_of(interaction).clear_tray(interaction.user.id)))
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, _values = panels.pressed(interaction)
-        if custom_id != _EMPTY:
-            return
-        async with reply.answering(interaction):
-            await members_of(interaction).clear_tray(interaction.user.id)
-            await panels.redraw(interaction, panel(text(look.account.tray(0))))
+
+@router.press(_EMPTY)
+async def empty(interaction: Interaction) -> None:
+    """As /tray clear does."""
+    await members_of(interaction).clear_tray(interaction.user.id)
+    await panels.redraw(interaction, panel(text(look.account.tray(0))))

@@ -1,13 +1,12 @@
 """For moderators: /usage, what this server used as text, chart and file; and the menu of a member.
 
-The panel keeps nothing: what it shows stands in the ids of its buttons, `v1:usage:<span|kind|csv>:<days>:<by>:<member>`.
+The panel keeps nothing: what it shows stands in the ids of its buttons.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,11 +20,20 @@ from bot.i18n import _, pgettext
 from bot.images import chart
 from bot.store.usage import By
 from cogs import look, panels, reply
+from cogs.kit.router import DISCORD_ID, CustomId, Router, one_of, optional
 from cogs.panels import Part, button, panel, row, text
 from cogs.reply import Interaction, actor_of, client_of, studio_of
 
-_ID = re.compile(r"v1:usage:(?P<deed>span|kind|csv):(?P<days>7|30|90):(?P<by>user_id|model|day):(?P<member>[0-9]{1,20}|-)")
+router = Router()
+
 _RANGES = (7, 30, 90)  # days
+_PRESS = CustomId(
+    "usage:{deed}:{days}:{by}:{member}",
+    deed=one_of("span", "kind", "csv"),
+    days=one_of(*_RANGES),
+    by=one_of(*By),
+    member=optional(DISCORD_ID),
+)
 _PICTURE = "usage.png"
 
 
@@ -38,11 +46,11 @@ class _View:
     member_id: int | None = None  # None: everyone
 
     def id(self, deed: str) -> str:
-        return f"v1:usage:{deed}:{self.days}:{self.by}:{self.member_id or '-'}"
+        return _PRESS(deed=deed, days=self.days, by=self.by, member=self.member_id)
 
 
 class Usage(commands.Cog):
-    """The command, and whatever is pressed in its panel, of this run's and of any earlier one's."""
+    """The command."""
 
     @app_commands.command(description="What this server used: pictures, credits and money")
     @app_commands.describe(days="How many days back", by="Told apart by what", member="One member alone")
@@ -61,17 +69,12 @@ class Usage(commands.Cog):
         await interaction.response.defer(thinking=True, ephemeral=True)
         await _show(interaction, guild_id, view)
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, _values = panels.pressed(interaction)
-        pressed = _ID.fullmatch(custom_id)
-        if pressed is None:
-            return
-        member_id = int(pressed["member"]) if pressed["member"] != "-" else None
-        view = _View(days=int(pressed["days"]), by=By(pressed["by"]), member_id=member_id)
-        async with reply.answering(interaction):
-            guild_id = await _check_moderator(interaction)
-            await (_export if pressed["deed"] == "csv" else _turn)(interaction, guild_id, view)
+
+@router.press(_PRESS)
+async def press(interaction: Interaction, *, deed: str, days: int, by: By, member: int | None) -> None:
+    """In the panel, of this run or of any earlier one."""
+    guild_id = await _check_moderator(interaction)
+    await (_export if deed == "csv" else _turn)(interaction, guild_id, _View(days=days, by=by, member_id=member))
 
 
 async def _check_moderator(interaction: Interaction) -> int:

@@ -74,7 +74,8 @@ SHARED_BY_COGS = {
     "cogs.panels",
     "cogs.suggest",
     "cogs.spots",
-}  # texts, answers, buttons, forms, sending in the background, the pictures in a message, details, reports, panels, places
+    "cogs.kit",
+}  # texts, answers, buttons, forms, sending in the background, the pictures in a message, details, reports, panels, places, the router
 KNOWS_SANDBOX = {"bot.demo"}
 TRANSLATING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}  # and how many of their arguments are texts
 READS_ENVIRONMENT = {"bot.config", "bot.demo"}  # the demo makes the environment of its two processes

@@ -293,13 +293,14 @@ async def test_presses_and_forms_are_answered_in_the_member_s_language(house: Ho
     message = await ada.message(lambda message: bool(message.attachments))
     heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
-    async def on_job_button(*_details: object) -> None:
+    async def on_press(_interaction: object) -> None:
         heard.set_result(i18n._speaking.get())
 
-    house.client.add_listener(on_job_button)
+    house.client.add_listener(on_press)
     await ada.speak("de")
     await ada.click(message, next(name for name, button in message.buttons.items() if ":edit:" in button["custom_id"]))
     assert await heard is marked
+    house.client.remove_listener(on_press)
     await ada.submit(await ada.modal(), prompt="   ")
     refusal = await ada.message(lambda message: message.ephemeral)
     assert "«" in refusal.content

@@ -17,8 +17,15 @@ from bot.moderation.differences import differences
 from bot.moderation.policy import DOCUMENT_MAX, Policy, document, read, read_file, write_file
 from cogs import look, panels
 from cogs.imageadmin.changing import check_manager, follow, policy_of
+from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
 from cogs.panels import button, panel, row, text
 from cogs.reply import Interaction, client_of, studio_of
+
+router = Router()
+
+_SEEN = matching(r"[0-9a-f]{16}")  # how the fingerprint of the rules begins
+_APPLY = CustomId("admin:apply:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
+_LEAVE = CustomId("admin:leave:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
 
 
 class Files(commands.Cog):
@@ -40,7 +47,7 @@ class Files(commands.Cog):
         await interaction.response.defer(thinking=True, ephemeral=True)
         wanted = read_file(await file.read())
         await studio_of(interaction).keep(f"tray:{interaction.id}", {"user_id": interaction.user.id, "policy": document(wanted)})
-        await panels.show(interaction, await _preview(interaction, str(interaction.id), wanted))
+        await panels.show(interaction, await _preview(interaction, interaction.id, wanted))
 
 
 async def send(interaction: Interaction) -> None:
@@ -53,13 +60,14 @@ async def send(interaction: Interaction) -> None:
     )
 
 
-async def apply(interaction: Interaction, kept_as: str, seen: str) -> None:
+@router.press(_APPLY)
+async def apply(interaction: Interaction, *, kept: int, seen: str) -> None:
     """Put the file's rules in place of those whose fingerprint begins with `seen`: the ones that its changes were shown against."""
-    guild_id, wanted = check_manager(interaction), await _kept(interaction, kept_as)
+    guild_id, wanted = check_manager(interaction), await _kept(interaction, kept)
     now = await policy_of(interaction)
     if not fingerprint(now).startswith(seen):
         note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
-        await panels.redraw(interaction, await _preview(interaction, kept_as, wanted, note=note))
+        await panels.redraw(interaction, await _preview(interaction, kept, wanted, note=note))
         return
     found = differences(document(now), document(wanted))
     servers = client_of(interaction).servers
@@ -68,27 +76,28 @@ async def apply(interaction: Interaction, kept_as: str, seen: str) -> None:
     await panels.redraw(interaction, panel(text(look.managing.applied(found))))
 
 
-async def leave(interaction: Interaction, _kept_as: str, _seen: str) -> None:
+@router.press(_LEAVE)
+async def leave(interaction: Interaction, **_file: Any) -> None:
     """Not this file."""
     await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
 
 
-async def _kept(interaction: Interaction, kept_as: str) -> Policy:
+async def _kept(interaction: Interaction, kept_as: int) -> Policy:
     kept: Mapping[str, Any] | None = await studio_of(interaction).kept(f"tray:{kept_as}")
     if kept is None or kept.get("user_id") != interaction.user.id:
         raise NotFound(_("This file is too old; please import it again."))
     return read(kept["policy"])
 
 
-async def _preview(interaction: Interaction, kept_as: str, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+async def _preview(interaction: Interaction, kept_as: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
     now = await policy_of(interaction)
     found = differences(document(now), document(wanted))
     shown = text(note, look.managing.file(found, _strangers(interaction, wanted)))
     if not found:
         return panel(shown)
-    about = f"{kept_as}:{fingerprint(now)[:16]}"
-    yes = button(pgettext("button", "Apply"), f"v1:admin:apply:{about}", emoji="✅", style=discord.ButtonStyle.primary)
-    no = button(pgettext("button", "Leave it"), f"v1:admin:leave:{about}")
+    seen = fingerprint(now)[:16]
+    yes = button(pgettext("button", "Apply"), _APPLY(kept=kept_as, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
+    no = button(pgettext("button", "Leave it"), _LEAVE(kept=kept_as, seen=seen))
     return panel(shown, row(yes, no))
 
 

@@ -1,13 +1,11 @@
-"""The group itself: who may, the commands for a hurry, and whatever is pressed in its panels."""
+"""The group itself: who may, and the commands for a hurry."""
 
 from __future__ import annotations
-
-import re
 
 from discord import app_commands
 from discord.ext import commands
 
-from cogs import look, panels, reply
+from cogs import look
 from cogs.imageadmin import files, panel
 from cogs.imageadmin.changing import settle
 from cogs.imageadmin.conduct import Conduct
@@ -15,11 +13,10 @@ from cogs.imageadmin.files import Files
 from cogs.imageadmin.limits import Limits
 from cogs.imageadmin.money import Money
 from cogs.imageadmin.rules import Rules
+from cogs.kit.router import Router
 from cogs.reply import Interaction, actor_of
 
-_PANEL = re.compile(r"v1:admin:(?P<deed>pause|resume|lock|unlock|export|refresh)")
-_FILE = re.compile(r"v1:admin:(?P<deed>apply|leave):(?P<kept>[0-9]{1,20}):(?P<seen>[0-9a-f]{16})")
-_FILE_DEEDS = {"apply": files.apply, "leave": files.leave}
+router = Router(panel.router, files.router)
 
 
 @app_commands.guild_only()
@@ -52,13 +49,3 @@ class ImageAdmin(
     @app_commands.command(description="Pictures can be ordered again")
     async def resume(self, interaction: Interaction) -> None:
         await settle(interaction, {"pause": None}, look.policy.paused)
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, _values = panels.pressed(interaction)
-        of_panel, of_file = _PANEL.fullmatch(custom_id), _FILE.fullmatch(custom_id)
-        async with reply.answering(interaction):
-            if of_panel:
-                await panel.press(interaction, of_panel["deed"])
-            elif of_file:
-                await _FILE_DEEDS[of_file["deed"]](interaction, of_file["kept"], of_file["seen"])

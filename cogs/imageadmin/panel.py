@@ -14,11 +14,15 @@ from discord.ui import Separator
 from bot.i18n import _, pgettext
 from bot.moderation.policy import Policy
 from cogs import look, panels
+from cogs.casework import OPEN_CASES
 from cogs.imageadmin import files
 from cogs.imageadmin.changing import Patch, change, check_manager
+from cogs.kit.router import CustomId, Router, one_of
 from cogs.look.managing import cut
 from cogs.panels import Part, beside, button, panel, row, text
 from cogs.reply import Interaction, client_of, studio_of
+
+router = Router()
 
 _PAUSED = discord.Colour(0xB3261E)
 
@@ -28,6 +32,7 @@ _SWITCHES: Mapping[str, Patch] = {
     "lock": {"flags": {"locked": True}},
     "unlock": {"flags": {"locked": False}},
 }
+_PRESS = CustomId("admin:{deed}", deed=one_of(*_SWITCHES, "export", "refresh"))
 
 
 class _Room(IntEnum):
@@ -52,7 +57,8 @@ async def show(interaction: Interaction) -> None:
     await panels.show(interaction, await _panel(interaction))
 
 
-async def press(interaction: Interaction, deed: str) -> None:
+@router.press(_PRESS)
+async def press(interaction: Interaction, *, deed: str) -> None:
     """A button of the panel: do it, and draw the panel anew. Raise `NotAllowed` for whoever is no manager any more."""
     check_manager(interaction)
     if deed in _SWITCHES:
@@ -127,9 +133,8 @@ def _lock(policy: Policy) -> Part:
 
 
 def _cases() -> Part:
-    """Taken by the moderators' cog."""
-    return button(pgettext("button", "Open cases"), "v1:mod:open", emoji="🛡️")
+    return button(pgettext("button", "Open cases"), OPEN_CASES(), emoji="🛡️")
 
 
 def _control(deed: str, label: str, emoji: str, *, style: discord.ButtonStyle = discord.ButtonStyle.secondary) -> Part:
-    return button(label, f"v1:admin:{deed}", emoji=emoji, style=style)
+    return button(label, _PRESS(deed=deed), emoji=emoji, style=style)

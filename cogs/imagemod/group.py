@@ -1,9 +1,6 @@
-"""The group: parse, one call, one answer; and whatever is pressed in its panels, of this run's and of any earlier one's."""
+"""The group: parse, one call, one answer."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Awaitable, Callable, Mapping
 
 import discord
 from discord import app_commands
@@ -11,7 +8,6 @@ from discord.ext import commands
 
 from bot.clock import system
 from bot.moderation.values import HOUR_MS
-from bot.store.cases import Decision
 from cogs import look, reply
 from cogs import panels as presses
 from cogs.imagemod import panels
@@ -97,56 +93,3 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
     @app_commands.describe(member="Who; also somebody who has left")
     async def member(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
         await presses.show(interaction, await panels.member(interaction, member.id))
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        custom_id, _values = presses.pressed(interaction)
-        for pattern, act in _PRESSES.items():
-            if about := pattern.fullmatch(custom_id):
-                async with reply.answering(interaction):
-                    await act(interaction, about)
-
-
-# --- what is pressed -------------------------------------------------------------------------------------------------
-
-
-async def _open(interaction: Interaction, _about: re.Match[str]) -> None:
-    """From another panel."""
-    await presses.show(interaction, await panels.cases(interaction))
-
-
-async def _turn(interaction: Interaction, about: re.Match[str]) -> None:
-    await presses.redraw(interaction, await panels.cases(interaction, int(about["page"])))
-
-
-async def _decide(interaction: Interaction, about: re.Match[str]) -> None:
-    await panels.decide(interaction, int(about["case"]), Decision(about["decision"]), int(about["page"]))
-
-
-async def _audit(interaction: Interaction, about: re.Match[str]) -> None:
-    view = await panels.audit(interaction, int(about["member"]) or None, int(about["before"]) or None)
-    await presses.redraw(interaction, view)
-
-
-async def _unblock(interaction: Interaction, about: re.Match[str]) -> None:
-    await panels.unblock(interaction, int(about["member"]))
-
-
-async def _purge(interaction: Interaction, about: re.Match[str]) -> None:
-    await panels.purge(interaction, int(about["member"]))
-
-
-async def _spare(interaction: Interaction, _about: re.Match[str]) -> None:
-    await panels.spare(interaction)
-
-
-_MEMBER = r"(?P<member>[0-9]{1,20})"
-_PRESSES: Mapping[re.Pattern[str], Callable[[Interaction, re.Match[str]], Awaitable[None]]] = {
-    re.compile(r"v1:mod:open"): _open,
-    re.compile(r"v1:mod:cases:(?P<page>[0-9]{1,3})(?::[+-])?"): _turn,
-    re.compile(rf"v1:mod:decide:(?P<case>[0-9]{{1,20}}):(?P<decision>{'|'.join(Decision)}):(?P<page>[0-9]{{1,3}})"): _decide,
-    re.compile(rf"v1:mod:audit:{_MEMBER}:(?P<before>[0-9]{{1,20}})"): _audit,
-    re.compile(rf"v1:mod:unblock:{_MEMBER}"): _unblock,
-    re.compile(rf"v1:mod:purge:{_MEMBER}"): _purge,
-    re.compile(r"v1:mod:spare"): _spare,
-}

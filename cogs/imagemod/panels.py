@@ -1,4 +1,4 @@
-"""The panels of /imagemod. Their ids hold all that a press needs: `v1:mod:<deed>:...`."""
+"""The panels of /imagemod, and what is pressed in them, of this run and of any earlier one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from bot.jobs.cases import Decided
 from bot.moderation.policy import Policy
 from bot.store.cases import Case, Decision
 from cogs import look, panels
-from cogs.casework import decisions_on
+from cogs.casework import DECISION, OPEN_CASES, decisions_on
+from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.panels import Part, beside, button, panel, row, text
 from cogs.reply import Interaction, actor_of, client_of, studio_of
+
+router = Router()
+
+_PAGE = integer(most=999)
+_CASES = CustomId("mod:cases:{page}", page=_PAGE)
+_TURN = CustomId("mod:cases:{page}:{way}", page=_PAGE, way=one_of("-", "+"))  # Discord takes no id twice in a message
+_DECIDE = CustomId("mod:decide:{case}:{decision}:{page}", case=integer(), decision=DECISION, page=_PAGE)
+_AUDIT = CustomId("mod:audit:{member}:{before}", member=DISCORD_ID, before=integer())  # 0: everyone, from the newest line on
+_UNBLOCK = CustomId("mod:unblock:{member}", member=DISCORD_ID)
+_PURGE = CustomId("mod:purge:{member}", member=DISCORD_ID)
+_SPARE = CustomId("mod:spare")
 
 CASES_SHOWN = 4  # a panel has room for 40 parts
 _CASE_MAX = 700  # characters
@@ -54,12 +66,26 @@ async def cases(interaction: Interaction, page: int = 0, *, note: str = "") -> d
     return panel(text(head), *parts, _turning(page, len(waiting)))
 
 
-async def decide(interaction: Interaction, case_id: int, decision: Decision, page: int) -> None:
+@router.press(OPEN_CASES)
+async def open_cases(interaction: Interaction) -> None:
+    """From another panel."""
+    await panels.show(interaction, await cases(interaction))
+
+
+@router.press(_CASES)
+@router.press(_TURN)
+async def turn_cases(interaction: Interaction, *, page: int, **_way: str) -> None:
+    """To a page of the list."""
+    await panels.redraw(interaction, await cases(interaction, page))
+
+
+@router.press(_DECIDE)
+async def decide(interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
     """Decide one, and draw the rest anew; whoever comes second is told who was first."""
     guild_id, _policy = await check_moderator(interaction)
     try:
-        decided = await client_of(interaction).cases.decide(guild_id, case_id, decision, by=actor_of(interaction))
-        note = _("Case {number}: {standing}").format(number=case_id, standing=look.cases.standing(decided))
+        decided = await client_of(interaction).cases.decide(guild_id, case, decision, by=actor_of(interaction))
+        note = _("Case {number}: {standing}").format(number=case, standing=look.cases.standing(decided))
     except Decided as faster:
         note = f"⚠️ {faster.sentence}"
     await panels.redraw(interaction, await cases(interaction, page, note=note))
@@ -75,7 +101,7 @@ def _decisions(case: Case, page: int) -> Part:
     able = decisions_on(case)
     return row(
         *(
-            button(look.cases.decided(each), f"v1:mod:decide:{case.id}:{each}:{page}", emoji=emoji, style=style)
+            button(look.cases.decided(each), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)
             for each, (emoji, style) in _LOOKS.items()
             if each in able
         )
@@ -83,12 +109,12 @@ def _decisions(case: Case, page: int) -> Part:
 
 
 def _turning(page: int, waiting: int) -> Part:
-    refresh = button(pgettext("button", "Refresh"), f"v1:mod:cases:{page}", emoji="🔄")
+    refresh = button(pgettext("button", "Refresh"), _CASES(page=page), emoji="🔄")
     if waiting <= CASES_SHOWN:
         return row(refresh)
     last = (waiting - 1) // CASES_SHOWN
-    older = button(pgettext("button", "Back"), f"v1:mod:cases:{max(page - 1, 0)}:-", emoji="◀️", disabled=page == 0)
-    newer = button(pgettext("button", "Next"), f"v1:mod:cases:{min(page + 1, last)}:+", emoji="▶️", disabled=page == last)
+    older = button(pgettext("button", "Back"), _TURN(page=max(page - 1, 0), way="-"), emoji="◀️", disabled=page == 0)
+    newer = button(pgettext("button", "Next"), _TURN(page=min(page + 1, last), way="+"), emoji="▶️", disabled=page == last)
     return row(older, newer, refresh)
 
 
@@ -101,7 +127,7 @@ async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.Lay
     rows = await client_of(interaction).cases.blocked(guild_id)
     lift = pgettext("button", "Unblock")
     parts: list[Part] = [
-        beside(button(lift, f"v1:mod:unblock:{each.user_id}"), look.moderating.block_line(each)) for each in rows[:_BLOCKS_SHOWN]
+        beside(button(lift, _UNBLOCK(member=each.user_id)), look.moderating.block_line(each)) for each in rows[:_BLOCKS_SHOWN]
     ]
     more = len(rows) - len(parts)
     rest = [text("-# " + _("{count} more; `/imagemod unblock` takes them by name.").format(count=more))] if more > 0 else []
@@ -109,11 +135,12 @@ async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.Lay
     return panel(text(_("## ⛔ Blocked"), note, nobody), *parts, *rest)
 
 
-async def unblock(interaction: Interaction, user_id: int) -> None:
+@router.press(_UNBLOCK)
+async def unblock(interaction: Interaction, *, member: int) -> None:
     """From the list."""
     guild_id, _policy = await check_moderator(interaction)
-    await client_of(interaction).cases.unblock(guild_id, user_id, by=actor_of(interaction))
-    await panels.redraw(interaction, await blocked(interaction, note=look.moderating.unblocked(user_id)))
+    await client_of(interaction).cases.unblock(guild_id, member, by=actor_of(interaction))
+    await panels.redraw(interaction, await blocked(interaction, note=look.moderating.unblocked(member)))
 
 
 # --- the audit log ---------------------------------------------------------------------------------------------------
@@ -126,11 +153,17 @@ async def audit(interaction: Interaction, target_id: int | None = None, before: 
     shown, about = lines[:_LINES], target_id or 0
     older = shown[-1].id if len(lines) > _LINES else None
     turning = row(
-        button(pgettext("button", "Newest"), f"v1:mod:audit:{about}:0", emoji="⏮️", disabled=before is None),
-        button(pgettext("button", "Older"), f"v1:mod:audit:{about}:{older or 1}", emoji="▶️", disabled=older is None),
+        button(pgettext("button", "Newest"), _AUDIT(member=about, before=0), emoji="⏮️", disabled=before is None),
+        button(pgettext("button", "Older"), _AUDIT(member=about, before=older or 1), emoji="▶️", disabled=older is None),
     )
     has_more = before is not None or older is not None
     return panel(text(look.moderating.audit(shown, target_id=target_id, limit=_AUDIT_MAX)), *([turning] if has_more else []))
+
+
+@router.press(_AUDIT)
+async def turn_audit(interaction: Interaction, *, member: int, before: int) -> None:
+    """To older lines, or back to the newest."""
+    await panels.redraw(interaction, await audit(interaction, member or None, before or None))
 
 
 # --- a member --------------------------------------------------------------------------------------------------------
@@ -144,7 +177,7 @@ async def member(interaction: Interaction, user_id: int) -> discord.ui.LayoutVie
     record = await conduct.record(user_id, guild_id)
     usage = look.conduct.usage(user_id, record, studio_of(interaction).models.title)
     told = look.moderating.member(user_id, standing, policy.strikes, usage)
-    history = button(pgettext("button", "Audit log"), f"v1:mod:audit:{user_id}:0", emoji="📜")
+    history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
     return panel(text(look.managing.cut(told, look.basics.PANEL_MAX)), row(history))
 
 
@@ -152,19 +185,21 @@ async def ask_to_purge(interaction: Interaction, user_id: int) -> discord.ui.Lay
     """The one question before everything goes."""
     guild_id, _policy = await check_moderator(interaction)
     record = await client_of(interaction).conduct.record(user_id, guild_id)
-    yes = button(pgettext("button", "Take them away"), f"v1:mod:purge:{user_id}", emoji="🧹", style=discord.ButtonStyle.danger)
-    no = button(pgettext("button", "Leave them"), "v1:mod:spare")
+    yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
+    no = button(pgettext("button", "Leave them"), _SPARE())
     return panel(text(look.moderating.purge(user_id, record.ever.pictures)), row(yes, no))
 
 
-async def purge(interaction: Interaction, user_id: int) -> None:
+@router.press(_PURGE)
+async def purge(interaction: Interaction, *, member: int) -> None:
     """It may be hundreds, so Discord is told first that the answer takes a moment."""
     guild_id, _policy = await check_moderator(interaction)
     await interaction.response.defer()
-    gone = await client_of(interaction).cases.purge(guild_id, user_id, by=actor_of(interaction))
-    await panels.redraw(interaction, panel(text(look.moderating.purged(user_id, gone))))
+    gone = await client_of(interaction).cases.purge(guild_id, member, by=actor_of(interaction))
+    await panels.redraw(interaction, panel(text(look.moderating.purged(member, gone))))
 
 
+@router.press(_SPARE)
 async def spare(interaction: Interaction) -> None:
     """Nothing is taken away."""
     await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was taken away."))))
