@@ -26,6 +26,7 @@ from bot.images.addresses import AddressRules, host_of
 from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
 from bot.jobs import sponsors, tidy
+from bot.jobs.admission import Admissions
 from bot.jobs.casebook import Casebook
 from bot.jobs.cases import Cases
 from bot.jobs.checks import Checks
@@ -36,7 +37,6 @@ from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.family import Family
 from bot.jobs.gallery import Gallery
-from bot.jobs.gate import Gate
 from bot.jobs.history import History
 from bot.jobs.intake import Intake
 from bot.jobs.managing import Managing
@@ -148,15 +148,15 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         servers = Servers(store=store, clock=clock)
         checks = Checks(endpoint=endpoint_of(settings, session))
         screening = Screening(store=store, servers=servers, checks=checks, bells=bells, pace=pace, clock=clock)
-        gate = Gate(store=store, servers=servers, title_of=models.title, clock=clock)
         till = Till(store=store, servers=servers, limits=limits, credit_usd=settings.credit_usd, clock=clock)
-        rules: dict[str, Any] = {"gate": gate, "till": till, "checks": checks, "limits": limits}
-        intake = Intake(**rules, models=models, members=members, fetcher=reference_fetcher, clock=clock)
+        rules: dict[str, Any] = {"store": store, "till": till, "limits": limits, "clock": clock}
+        admissions = Admissions(**rules, title_of=models.title)
+        intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, bells=bells, clock=clock)
         errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, errands=errands, clock=clock)
         easel.studio, easel.members, easel.errands, easel.cases = studio, members, errands, cases
-        easel.servers, easel.gate, easel.till = servers, gate, till
+        easel.servers, easel.admissions, easel.till = servers, admissions, till
         easel.privacy = Privacy(store=store, errands=errands, bells=bells, keeping=_keeping(settings, providers), clock=clock)
         _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, bells=bells, clock=clock)
         post = DiscordPost(easel, clock=clock)

@@ -22,7 +22,8 @@ from bot.jobs.job import Job, Kind
 from bot.jobs.order import PROMPT_MAX, Attachment, Order, Receipt
 from bot.quota import in_credits
 from cogs import look, reply, sources
-from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
+from cogs.kit.request import request_of
+from cogs.reply import Interaction, client_of, members_of, studio_of
 
 _ID = re.compile(r"v1:form:(?P<form>[0-9]{1,20})")
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
@@ -70,14 +71,13 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 
 async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, note: Any = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, members, actor = studio_of(interaction), members_of(interaction), actor_of(interaction)
-    await members.check_consent(actor, [found.owner_id])
-    till = client_of(interaction).till
-    offered = await till.offers(studio.models.offered, actor, interaction.guild_id)
+    studio, till, request = studio_of(interaction), client_of(interaction).till, await request_of(interaction)
+    await members_of(interaction).check_consent(request.actor, [found.owner_id])
+    offered = till.open_to(studio.models.offered, request.actor, request.policy)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
-    chosen = await members.preferences(interaction.user.id)
+    chosen = request.preferences
     wanted = (chosen.default_model, found.job.model if found.job else None, studio.default_model)
     preset = next((model for name in wanted for model in able if model.id == name), able[0])
     form = Form(
@@ -89,7 +89,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
         note=note,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await till.statement(actor, interaction.guild_id)).available
+    left = (await till.statement(request.actor, interaction.guild_id)).available
     await interaction.response.send_modal(_modal(f"v1:form:{interaction.id}", len(found.pictures), able, preset, left=left))
 
 
@@ -182,17 +182,16 @@ async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str,
     picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
     if form.job_id is not None:
         picked = await _read(interaction, form.job_id, picked)
+    request = await request_of(interaction)
     return await studio_of(interaction).order(
         Order(
+            request=request.answered(private=form.private),
             kind=Kind.EDIT,
             prompt=str(fields.get("prompt", "")),
             model=next(iter(fields.get("model") or ()), None),
             more=fields.get("options") or "",
             attachments=[picked, *(fields.get("references") or ())],
             spoiler=form.spoiler,
-            place=reply.place_of(interaction, private=form.private),
-            actor=actor_of(interaction),
-            spot=reply.spot_of(interaction),
         )
     )
 

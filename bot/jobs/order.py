@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.request import Request
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
-from bot.jobs.job import Job, Kind, ReplyTarget, Source
+from bot.jobs.job import Job, Kind, Source
 from bot.quota import Bucket
 
 PROMPT_MAX = 2000  # characters
@@ -31,10 +30,8 @@ class Attachment:
 class Order:
     """What a member asks for, in the member's words."""
 
+    request: Request  # who asks, where, and under which rules
     prompt: str
-    place: ReplyTarget
-    actor: Actor
-    spot: Channel  # where it is asked for, as the rules of its server see it
     kind: Kind = Kind.GENERATE
     model: str | None = None  # id or title; None: the default model
     options: Mapping[Idea, str | int | float | None] = field(default_factory=dict)

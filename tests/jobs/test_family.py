@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bot.domain.money import own
 from bot.jobs.family import Aspect, Change, Family, changes
 from bot.jobs.job import Job
 from bot.store import jobs
 from bot.store.engine import Store
-from bot.store.payment import own
 from tests.jobs.make import SUCCEEDED, TEN, new_job
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from bot.domain.money import own
 from bot.jobs.job import GenerationState, JobState, Outcome
 from bot.quota import MICRO
 from bot.store import errands, jobs, outbox
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
-from bot.store.payment import own
 from bot.store.tables import thumbnails
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import order, run, seen

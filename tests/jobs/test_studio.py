@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.money import own
 from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
 from bot.jobs.job import JobState, Kind, ReplyTarget
 from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
-from bot.store.payment import own
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
-from tests.jobs.make import PICTURE, new_job, whose, wish
+from tests.jobs.make import PICTURE, new_job, request, wish
 from tests.jobs.paint import MADE
 from tests.jobs.shelf import check_the_books
 
@@ -22,7 +22,7 @@ PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
 async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
-    return await works.studio.again(job_id, place, **whose(place))
+    return await works.studio.again(job_id, await request(works, place))
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,8 @@ async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: d
 
 
 async def test_orders_at_once_never_overspend(works: Works) -> None:
-    orders = (works.studio.order(wish("a red fox", PLACE, count=3)) for _ in range(50))
+    wanted = await wish(works, "a red fox", PLACE, count=3)
+    orders = (works.studio.order(wanted) for _ in range(50))
     results = await asyncio.gather(*orders, return_exceptions=True)
     refused = [type(result) for result in results if isinstance(result, Exception)]
     assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
@@ -54,7 +55,8 @@ async def test_orders_at_once_never_overspend(works: Works) -> None:
 
 
 async def test_a_refused_or_failed_order_is_nowhere_being_answered(works: Works) -> None:
-    orders = [works.studio.order(wish("a red fox", PLACE, count=4)) for _ in range(20)]
+    wanted = await wish(works, "a red fox", PLACE, count=4)
+    orders = [works.studio.order(wanted) for _ in range(20)]
     refused = [each for each in await asyncio.gather(*orders, return_exceptions=True) if isinstance(each, TooManyWaiting)]
     assert len(refused) == 8  # 50 pictures may wait
     open_jobs = await works.studio.open_jobs(7)
@@ -62,7 +64,7 @@ async def test_a_refused_or_failed_order_is_nowhere_being_answered(works: Works)
 
 
 async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
-    ordering = asyncio.create_task(works.studio.order(wish("a red fox", PLACE)))
+    ordering = asyncio.create_task(works.studio.order(await wish(works, "a red fox", PLACE)))
     while not works.studio._unanswered:  # noqa: ASYNC110  the write begins in the same step
         await asyncio.sleep(0)
     ordering.cancel()

@@ -9,11 +9,12 @@ import asyncio
 import sys
 from itertools import count
 
+from bot.domain.money import own
 from bot.errors import StartError
 from bot.jobs.job import new_job_id
 from bot.quota import MICRO, Bucket
 from bot.store.engine import Store, open_store
-from bot.store.payment import own, pay
+from bot.store.payment import pay
 
 TASKS = 20
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)

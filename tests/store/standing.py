@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.money import own
 from bot.jobs.job import Job, ReplyTarget
 from bot.moderation.sections import Flags, Strikes
 from bot.store import flagging, jobs, outbox, verdicts
 from bot.store.cases import Case, Decision
 from bot.store.engine import Store
 from bot.store.flagging import Heard
-from bot.store.payment import own
 from bot.store.reports import Report
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import SUCCEEDED, TEN, new_job

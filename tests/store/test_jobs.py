@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.money import own
 from bot.errors import OutOfCredit, TooManyWaiting
 from bot.jobs.job import GenerationState, JobState, Lane, Outcome
 from bot.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine import Store
-from bot.store.payment import own
 from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import check_the_books, entries, money, order, run, seen, states
 

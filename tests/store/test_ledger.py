@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from bot.domain.money import own
 from bot.errors import OutOfCredit
 from bot.quota import DAY_MS, MICRO, Bucket
 from bot.store import ledger
 from bot.store.engine import Store
 from bot.store.ledger import Discrepancy, Entry, Statement
-from bot.store.payment import own, pay
+from bot.store.payment import pay
 from bot.store.purse import user_account
 from bot.store.tables import accounts
 

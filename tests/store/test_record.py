@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bot.domain.money import own
 from bot.jobs.job import Job, ReplyTarget
 from bot.quota import MICRO
 from bot.store import jobs, outbox, record, reports
 from bot.store.engine import Store
-from bot.store.payment import own
 from bot.store.record import Sum
 from bot.store.reports import Report
 from tests.jobs.make import FAILED, SUCCEEDED, TEN, new_job

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.domain.money import own
 from bot.jobs.job import JobState
 from bot.quota import DAY_MS, MICRO
 from bot.store import audit, cases, conduct, errands, jobs, ledger, logbook, outbox, verdicts
@@ -14,7 +15,6 @@ from bot.store.cases import CaseState, Decision
 from bot.store.engine import Store
 from bot.store.errands import ErrandKind
 from bot.store.logbook import LogPost
-from bot.store.payment import own
 from bot.store.purse import user_account
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import TEN, new_job

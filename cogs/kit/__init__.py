@@ -1,0 +1,1 @@
+"""What every cog uses, and none of them owns."""
