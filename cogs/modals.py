@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import discord
@@ -19,7 +20,7 @@ from bot.images.ideas import Idea
 from bot.images.params import MAX_MORE
 from bot.images.values import show
 from bot.jobs.job import Job, Kind
-from bot.jobs.order import PROMPT_MAX, Attachment, Order, Receipt
+from bot.jobs.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.quota import in_credits
 from cogs import look, reply, sources
 from cogs.kit.request import request_of
@@ -181,7 +182,7 @@ async def _send(interaction: Interaction, form_id: str, fields: Mapping[str, Any
 async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
     picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
     if form.job_id is not None:
-        picked = await _read(interaction, form.job_id, picked)
+        picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
     request = await request_of(interaction)
     return await studio_of(interaction).order(
         Order(
@@ -196,7 +197,7 @@ async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str,
     )
 
 
-async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> Attachment:
+async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
     """The picture itself, from whatever still has it. Raise `PictureError` where nothing does."""
     client = client_of(interaction)
     job = await client.studio.job(job_id)
@@ -204,6 +205,5 @@ async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> At
     async with client.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
         for picture in pictures:
             if picture.n == wanted:
-                content = await asyncio.to_thread(picture.path.read_bytes)
-                return replace(picked, filename=picture.filename, size_bytes=len(content), content=content)
+                return picture.filename, await asyncio.to_thread(picture.path.read_bytes)
     raise NotFound(_("This picture is no longer kept anywhere."))

@@ -127,23 +127,27 @@ class Intake:
     async def _take_references(self, attachments: Sequence[Attachment]) -> list[Reference]:
         """Nothing is fetched where one is said to be too large."""
         for attachment in attachments:
-            self._check_size(attachment)
+            self._check_size(attachment.filename, attachment.size_bytes)
         return await asyncio.gather(*(self._fetched(attachment) for attachment in attachments))
 
-    def _check_size(self, attachment: Attachment) -> None:
+    def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
-        if attachment.size_bytes > limit:
+        if size_bytes > limit:
             allowed = _("{name}: pictures of up to {limit} MB are taken; this one has {size} MB.")
-            size = f"{attachment.size_bytes / 1e6:.1f}"
-            raise BadReference(allowed.format(name=attachment.filename, limit=f"{limit / 1e6:g}", size=size))
+            size = f"{size_bytes / 1e6:.1f}"
+            raise BadReference(allowed.format(name=name, limit=f"{limit / 1e6:g}", size=size))
 
     async def _fetched(self, attachment: Attachment) -> Reference:
-        limit = self.limits.reference_max_bytes
+        name, content = attachment.filename, None
+        if attachment.read is not None:
+            name, content = await attachment.read()
+            self._check_size(name, len(content))
         try:
-            content = attachment.content or await self.fetcher.fetch_bytes(attachment.url, max_bytes=limit)
+            if content is None:
+                content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
             clean = await asyncio.to_thread(pictures.clean_reference, content, max_pixels=self.limits.reference_max_pixels)
         except (PictureError, ProviderError) as error:
-            raise BadReference(f"{attachment.filename}: {error.sentence}") from error
+            raise BadReference(f"{name}: {error.sentence}") from error
         return Reference(
             content=clean.content,
             content_type=clean.content_type,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.request import Request
@@ -15,6 +15,9 @@ PROMPT_MAX = 2000  # characters
 COUNT_MAX = 4  # pictures: what the image API makes at a time, and what one message shows well
 
 
+ReadFile = tuple[str, bytes]  # its name and its content
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
     """A picture as Discord announces it; nothing of it is believed before it is read."""
@@ -23,7 +26,7 @@ class Attachment:
     filename: str
     size_bytes: int
     source: Source | None = None  # None: the actor's own upload
-    content: bytes | None = field(default=None, repr=False)  # the picture itself, where no link leads to it
+    read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # gets the picture, where no link leads to it
 
 
 @dataclass(frozen=True, kw_only=True)

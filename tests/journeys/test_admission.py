@@ -17,7 +17,7 @@ from bot.store import conduct
 from sandbox.person import Person
 from tests.jobs.conftest import eventually
 from tests.jobs.rules import rule
-from tests.journeys.conftest import Ask
+from tests.journeys.conftest import Ask, written_down
 from tests.street import Street, street_person, with_picture
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker
@@ -89,6 +89,23 @@ async def test_nothing_is_downloaded_without_the_consent_of_all(
     await ben.slash("edit", prompt="at night", **images)
     await ben.message(lambda m: "does not let you edit" in m.content)
     assert (len(street.discord.downloads), len(decoded)) == before
+
+
+async def test_nothing_is_downloaded_for_a_form_that_is_refused(street: Street) -> None:
+    async with street.house(PICTURES_KEEP_DAYS="0") as house, street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        await written_down(house, await ada.message(with_picture))
+        await ada.slash("history")
+        panel = await ada.message(lambda m: "Your history" in m.text)
+        (choice,) = [c for c in panel.components if c["type"] == 3]
+        await ada.select(panel, choice["custom_id"], choice["options"][0]["value"])
+        await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
+        form, before = await ada.modal(), len(street.discord.downloads)
+        street.switchboard.turn_on("result-not-image")  # only Discord still has it
+        await rule(house.client.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
+        await ada.submit(form, prompt="at night")
+        await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
+        assert len(street.discord.downloads) == before
 
 
 # --- what an order reads and writes ----------------------------------------------------------------------------------
