@@ -26,6 +26,7 @@ from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
 from bot.images.moderations import moderations_of
 from bot.jobs import sponsors, tidy
+from bot.jobs.admission import Admissions
 from bot.jobs.casebook import Casebook
 from bot.jobs.cases import Cases
 from bot.jobs.checks import Checks
@@ -36,7 +37,6 @@ from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.family import Family
 from bot.jobs.gallery import Gallery
-from bot.jobs.gate import Gate
 from bot.jobs.history import History
 from bot.jobs.intake import Intake
 from bot.jobs.managing import Managing
@@ -157,15 +157,15 @@ async def open_house(
         servers = Servers(store=store, clock=clock)
         checks = Checks(endpoint=moderations_of(settings, session))
         screening = Screening(store=store, servers=servers, checks=checks, pace=pace, clock=clock)
-        gate = Gate(store=store, servers=servers, title_of=models.title, clock=clock)
         till = Till(store=store, servers=servers, limits=limits, credit_usd=settings.credit_usd, clock=clock)
-        rules: dict[str, Any] = {"gate": gate, "till": till, "checks": checks, "limits": limits}
-        intake = Intake(**rules, models=models, members=members, fetcher=reference_fetcher, clock=clock)
+        rules: dict[str, Any] = {"store": store, "till": till, "limits": limits, "clock": clock}
+        admissions = Admissions(**rules, title_of=models.title)
+        intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, clock=clock)
         errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
         easel.studio, easel.members, easel.cases = studio, members, cases
-        easel.servers, easel.gate, easel.till = servers, gate, till
+        easel.servers, easel.admissions, easel.till = servers, admissions, till
         easel.privacy = Privacy(store=store, keeping=_keeping(settings, apis), clock=clock)
         _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
         post = DiscordPost(easel, clock=clock)

@@ -20,12 +20,12 @@ from discord.state import ConnectionState
 from bot import i18n
 from bot.clock import Clock
 from bot.errors import StartError
+from bot.jobs.admission import Admissions
 from bot.jobs.casebook import Casebook
 from bot.jobs.cases import Cases as CasesService
 from bot.jobs.conduct import Conduct
 from bot.jobs.family import Family
 from bot.jobs.gallery import Gallery
-from bot.jobs.gate import Gate
 from bot.jobs.history import History
 from bot.jobs.managing import Managing
 from bot.jobs.members import Members
@@ -158,7 +158,7 @@ class Easel(commands.Bot):
     history: History
     privacy: Privacy
     servers: Servers
-    gate: Gate
+    admissions: Admissions
     till: Till
     money: Money
     managing: Managing

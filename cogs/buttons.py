@@ -10,8 +10,9 @@ from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import lineage, look, modals, reply, report
+from cogs.kit.request import request_of
 from cogs.kit.router import Router
-from cogs.reply import Interaction, actor_of, members_of, studio_of
+from cogs.reply import Interaction, studio_of
 from cogs.rows import PRESS
 
 router = Router()
@@ -25,10 +26,9 @@ async def _edit(interaction: Interaction, _job_id: str) -> None:
 
 
 async def _again(interaction: Interaction, job_id: str) -> None:
-    chosen = await members_of(interaction).preferences(interaction.user.id)
-    private = _message_of(interaction).flags.ephemeral or chosen.private
-    place, spot = reply.place_of(interaction, private=private), reply.spot_of(interaction)
-    again = studio_of(interaction).again(job_id, place, actor=actor_of(interaction), spot=spot)
+    request = await request_of(interaction)
+    private = _message_of(interaction).flags.ephemeral or request.preferences.private
+    again = studio_of(interaction).again(job_id, request.answered(private=private))
     await reply.order(interaction, again, private=private)
 
 

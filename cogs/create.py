@@ -15,8 +15,9 @@ from bot.jobs.job import Kind
 from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.preferences import STYLE_NAME_MAX
 from cogs import look, reply, suggest
+from cogs.kit.request import request_of
 from cogs.panels import everywhere
-from cogs.reply import Interaction, actor_of, members_of, studio_of
+from cogs.reply import Interaction, members_of, studio_of
 
 Text = app_commands.Range[str, 1, 100]
 Prompt = app_commands.Range[str, 1, PROMPT_MAX]
@@ -88,7 +89,7 @@ class Create(commands.Cog):
         spoiler: bool | None = None,
     ) -> None:
         wanted = await _order(interaction, Kind.GENERATE)
-        await reply.order(interaction, studio_of(interaction).order(wanted), private=wanted.place.private)
+        await reply.order(interaction, studio_of(interaction).order(wanted), private=wanted.request.reply_to.private)
 
     @app_commands.command(description="Change a picture in words")
     @everywhere
@@ -117,18 +118,19 @@ class Create(commands.Cog):
         spoiler: bool | None = None,
     ) -> None:
         wanted = await _order(interaction, Kind.EDIT)
-        put_by = len(await members_of(interaction).put_by_so_far(interaction.user.id))
+        put_by = await members_of(interaction).tray_size(interaction.user.id)
         ordering = _with_tray(studio_of(interaction).order(wanted), put_by)
-        if await reply.order(interaction, ordering, private=wanted.place.private) and put_by:
+        if await reply.order(interaction, ordering, private=wanted.request.reply_to.private) and put_by:
             await reply.say(interaction, f"🗃️ {look.account.from_tray(put_by)}")
 
 
 async def _order(interaction: Interaction, kind: Kind) -> Order:
     """What was asked for. The member's own settings decide what the options leave open."""
     given: Mapping[str, Any] = vars(interaction.namespace)
-    chosen = await members_of(interaction).preferences(interaction.user.id)
+    request = await request_of(interaction)
     private, spoiler = given.get("private"), given.get("spoiler")
     return Order(
+        request=request if private is None else request.answered(private=private),
         kind=kind,
         prompt=given["prompt"],
         model=given.get("model"),
@@ -139,10 +141,7 @@ async def _order(interaction: Interaction, kind: Kind) -> Order:
         seed=given.get("seed"),
         attachments=[reply.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None],
         from_tray=kind is Kind.EDIT,
-        spoiler=chosen.spoiler if spoiler is None else spoiler,
-        actor=actor_of(interaction),
-        spot=reply.spot_of(interaction),
-        place=reply.place_of(interaction, private=chosen.private if private is None else private),
+        spoiler=request.preferences.spoiler if spoiler is None else spoiler,
     )
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.domain.actor import Actor
+from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.gestures import CAME, WAITS, Gesture
 from bot.i18n import _
 from bot.jobs.job import Job, JobState
 from bot.jobs.order import Attachment
-from bot.jobs.reactions import Meaning, Request
+from bot.jobs.reactions import Meaning
+from bot.store.reactions import Given
 from bot.store.reports import Report
 from cogs import acknowledge, hiding, look, sources
 
@@ -31,6 +33,7 @@ class Reacted:
 
     client: Easel
     request: Request
+    given: Given
     meaning: Meaning
     message: discord.Message
     found: sources.Found
@@ -42,7 +45,7 @@ class Reacted:
 
     @property
     def here(self) -> discord.PartialMessage:
-        place = self.request.place
+        place = self.request.reply_to
         channel = self.client.get_partial_messageable(place.channel_id, guild_id=place.guild_id)
         return channel.get_partial_message(self.message.id)
 
@@ -76,7 +79,7 @@ async def _describe(reacted: Reacted) -> None:
     reacted.first_picture()
     await reacted.client.members.check_consent(reacted.request.actor, [reacted.found.owner_id])
     try:
-        await acknowledge.ask_to_describe(reacted.client, reacted.request.given, reacted.here)
+        await acknowledge.ask_to_describe(reacted.client, reacted.given, reacted.here)
     except discord.Forbidden:
         raise NotAllowed(_("I may not write there. Use the message's menu instead: Apps, Edit with Easel.")) from None
 
@@ -86,12 +89,12 @@ async def _preset(reacted: Reacted) -> str:
     if preset is None:
         raise NotFound(_("That preset is gone."))
     picture = reacted.first_picture()
-    await reacted.client.reactions.run_preset(reacted.request, preset, picture, spoiler=reacted.found.spoiler)
+    await reacted.client.reactions.run_preset(reacted.request, reacted.given, preset, picture, spoiler=reacted.found.spoiler)
     return WAITS
 
 
 async def _again(reacted: Reacted) -> str:
-    await reacted.client.reactions.again(reacted.request, reacted.known_job())
+    await reacted.client.reactions.again(reacted.request, reacted.given, reacted.known_job())
     return WAITS
 
 
@@ -143,7 +146,7 @@ async def _hide(reacted: Reacted) -> str:
 
 async def _report(reacted: Reacted) -> str:
     """Tell the moderators, once for each member and message; the reaction is all that is said."""
-    given, place, found = reacted.request.given, reacted.request.place, reacted.found
+    given, place, found = reacted.given, reacted.request.reply_to, reacted.found
     if place.guild_id is None:
         raise InvalidRequest(_("Reports go to the moderators of a server that Easel is a member of; here there are none."))
     if not found.pictures:
@@ -168,9 +171,9 @@ async def _report(reacted: Reacted) -> str:
 async def _star(reacted: Reacted) -> str | None:
     """The reaction's own record is the star. Nobody lifts their own picture into the gallery."""
     if not reacted.found.pictures or reacted.found.owner_id == reacted.user_id:
-        await reacted.client.reactions.taken_back(reacted.request.given)
+        await reacted.client.reactions.taken_back(reacted.given)
         return None
-    guild_id = reacted.request.place.guild_id
+    guild_id = reacted.request.guild_id
     if reacted.job is not None and guild_id is not None:
         await reacted.client.gallery.starred(reacted.job, reacted.message.id, guild_id)
     return CAME
@@ -178,7 +181,7 @@ async def _star(reacted: Reacted) -> str | None:
 
 async def _gift(reacted: Reacted) -> str | None:
     """Credits for whoever made the picture. With roles of their own they may have an account of their own here, so these are asked for."""
-    job, guild_id = reacted.known_job(), reacted.request.place.guild_id
+    job, guild_id = reacted.known_job(), reacted.request.guild_id
     guild = reacted.client.get_guild(guild_id or 0)
     if guild is None or guild_id is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import discord
@@ -18,12 +19,13 @@ from bot.images.ideas import Idea
 from bot.images.params import MAX_MORE
 from bot.images.values import show
 from bot.jobs.job import Job, Kind
-from bot.jobs.order import PROMPT_MAX, Attachment, Order, Receipt
+from bot.jobs.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.quota import in_credits
 from bot.store.reactions import Given
 from cogs import acknowledge, look, reply, sources
+from cogs.kit.request import request_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
-from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
+from cogs.reply import Interaction, client_of, members_of, studio_of
 
 router = Router()
 
@@ -69,14 +71,13 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 
 async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, members, actor = studio_of(interaction), members_of(interaction), actor_of(interaction)
-    await members.check_consent(actor, [found.owner_id])
-    till = client_of(interaction).till
-    offered = await till.offers(studio.models.offered, actor, interaction.guild_id)
+    studio, till, request = studio_of(interaction), client_of(interaction).till, await request_of(interaction)
+    await members_of(interaction).check_consent(request.actor, [found.owner_id])
+    offered = till.open_to(studio.models.offered, request.actor, request.policy)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
-    chosen = await members.preferences(interaction.user.id)
+    chosen = request.preferences
     wanted = (chosen.default_model, found.job.model if found.job else None, studio.default_model)
     preset = next((model for name in wanted for model in able if model.id == name), able[0])
     form = Form(
@@ -88,7 +89,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
         reacted_to=reacted_to,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await till.statement(actor, interaction.guild_id)).available
+    left = (await till.statement(request.actor, interaction.guild_id)).available
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.pictures), able, preset, left=left))
 
 
@@ -170,23 +171,22 @@ async def send(interaction: Interaction, given: Mapping[str, Any], *, form: int)
 async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
     picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
     if form.job_id is not None:
-        picked = await _read(interaction, form.job_id, picked)
+        picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
+    request = await request_of(interaction)
     return await studio_of(interaction).order(
         Order(
+            request=request.answered(private=form.private),
             kind=Kind.EDIT,
             prompt=str(fields.get("prompt", "")),
             model=next(iter(fields.get("model") or ()), None),
             more=fields.get("options") or "",
             attachments=[picked, *(fields.get("references") or ())],
             spoiler=form.spoiler,
-            place=reply.place_of(interaction, private=form.private),
-            actor=actor_of(interaction),
-            spot=reply.spot_of(interaction),
         )
     )
 
 
-async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> Attachment:
+async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
     """The picture itself, from whatever still has it. Raise `PictureError` where nothing does."""
     client = client_of(interaction)
     job = await client.studio.job(job_id)
@@ -194,6 +194,5 @@ async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> At
     async with client.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
         for picture in pictures:
             if picture.n == wanted:
-                content = await asyncio.to_thread(picture.path.read_bytes)
-                return replace(picked, filename=picture.filename, size_bytes=len(content), content=content)
+                return picture.filename, await asyncio.to_thread(picture.path.read_bytes)
     raise NotFound(_("This picture is no longer kept anywhere."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import discord
@@ -10,16 +10,18 @@ import structlog
 from discord.ext import commands
 
 from bot import i18n
-from bot.domain.actor import Actor
+from bot.domain.request import Request
 from bot.errors import EaselError, NotAllowed
 from bot.gestures import NONE_CAME, WAITS, Gesture, plain
 from bot.i18n import _
-from bot.jobs.job import ReplyTarget
-from bot.jobs.reactions import Meaning, Request
+from bot.jobs.reactions import Meaning
 from bot.log import fault_id
+from bot.preferences import Preferences
+from bot.servers import ServerSettings
 from bot.store.reactions import Claim, Given
-from cogs import acknowledge, gestures, sources, spots
+from cogs import acknowledge, gestures, sources
 from cogs.gestures import Reacted
+from cogs.kit.request import request_of_reaction
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -49,9 +51,9 @@ class Reactions(commands.Cog):
         meaning = await self._client.reactions.meaning(str(event.emoji), event.guild_id)
         if meaning is None or not self._is_ours_to_hear(event, meaning):
             return
-        chosen = await self._client.members.preferences(event.user_id)
+        settings, chosen = await self._client.servers.settings_and_preferences(event.guild_id, event.user_id)
         with i18n.speaking(chosen.locale):
-            await self._take(event, meaning, chosen.locale)
+            await self._take(event, meaning, settings, chosen)
 
     @commands.Cog.listener()
     async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
@@ -75,7 +77,9 @@ class Reactions(commands.Cog):
             return meaning.gesture in _FOR_ALL
         return meaning.gesture is Gesture.DESCRIBE
 
-    async def _take(self, event: discord.RawReactionActionEvent, meaning: Meaning, locale: str | None) -> None:
+    async def _take(
+        self, event: discord.RawReactionActionEvent, meaning: Meaning, settings: ServerSettings, preferences: Preferences
+    ) -> None:
         given, here = _given(event), self._message(event)
         if not self._may_be_own(event) and not self._may_read_others(event.guild_id):
             await self._point(given, here)
@@ -85,9 +89,8 @@ class Reactions(commands.Cog):
             await acknowledge.mark(self._client, here, NONE_CAME)
         if claim is not Claim.NEW:
             return
-        spot = await spots.look_up(self._client, guild_id=event.guild_id, channel_id=event.channel_id)
-        request = Request(given=given, actor=_actor(event), place=self._place(event, locale), spot=spot)
-        failed = await self._try(here, request, meaning)
+        request = await request_of_reaction(self._client, event, settings=settings, preferences=preferences)
+        failed = await self._try(here, request, given, meaning)
         if failed is not None:
             await acknowledge.mark(self._client, here, NONE_CAME, instead_of=[WAITS])
             await acknowledge.whisper(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=here)
@@ -99,10 +102,10 @@ class Reactions(commands.Cog):
             except acknowledge.FAILED as error:
                 log.info("could not point to the menu", error=type(error).__name__)
 
-    async def _try(self, here: discord.PartialMessage, request: Request, meaning: Meaning) -> Failed | None:
+    async def _try(self, here: discord.PartialMessage, request: Request, given: Given, meaning: Meaning) -> Failed | None:
         """The one place where errors of reactions end: a sentence for the member, the rest for the log."""
         try:
-            reacted = await self._look_at(here, request, meaning)
+            reacted = await self._look_at(here, request, given, meaning)
             if reacted is not None:
                 await self._act(here, reacted)
         except EaselError as error:
@@ -118,7 +121,7 @@ class Reactions(commands.Cog):
             return Failed(sentence=_("Something went wrong here. If it stays, tell the operator: fault `{fault}`.").format(fault=fault))
         return None
 
-    async def _look_at(self, here: discord.PartialMessage, request: Request, meaning: Meaning) -> Reacted | None:
+    async def _look_at(self, here: discord.PartialMessage, request: Request, given: Given, meaning: Meaning) -> Reacted | None:
         """The message as it is now. None where the reaction is not meant for us: no picture of ours, nor of anybody's."""
         try:
             message = await here.fetch()
@@ -131,8 +134,8 @@ class Reactions(commands.Cog):
         if job is None and not found.pictures:
             return None
         if job is not None and job.place.private:
-            request = replace(request, place=replace(request.place, private=True))
-        return Reacted(client=self._client, request=request, meaning=meaning, message=message, found=found, job=job)
+            request = request.answered(private=True)
+        return Reacted(client=self._client, request=request, given=given, meaning=meaning, message=message, found=found, job=job)
 
     async def _act(self, here: discord.PartialMessage, reacted: Reacted) -> None:
         """With ⏳ meanwhile where it takes time, and one mark of ours in the end."""
@@ -162,36 +165,6 @@ class Reactions(commands.Cog):
         channel = self._client.get_partial_messageable(event.channel_id, guild_id=event.guild_id)
         return channel.get_partial_message(event.message_id)
 
-    def _place(self, event: discord.RawReactionActionEvent, locale: str | None) -> ReplyTarget:
-        guild = self._client.get_guild(event.guild_id) if event.guild_id else None
-        return ReplyTarget(
-            user_id=event.user_id,
-            channel_id=event.channel_id,
-            guild_id=event.guild_id,
-            upload_limit_bytes=guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES,
-            locale=locale,
-            reply_to=event.message_id,
-        )
-
 
 def _given(event: discord.RawReactionActionEvent) -> Given:
     return Given(message_id=event.message_id, user_id=event.user_id, emoji=plain(str(event.emoji)))
-
-
-def _actor(event: discord.RawReactionActionEvent) -> Actor:
-    """Who reacts, with what Discord says of them in this server."""
-    member = event.member
-    if member is None:
-        return Actor(user_id=event.user_id)
-    channel = member.guild.get_channel_or_thread(event.channel_id)
-    try:
-        permissions = channel.permissions_for(member) if channel else member.guild_permissions
-    except discord.ClientException:  # a thread whose channel is not known
-        permissions = member.guild_permissions
-    return Actor(
-        user_id=member.id,
-        role_ids=frozenset(role.id for role in member.roles),
-        joined_at=int(member.joined_at.timestamp() * 1000) if member.joined_at else None,
-        may_manage_messages=permissions.manage_messages,
-        may_manage_server=permissions.manage_guild,
-    )

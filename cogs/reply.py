@@ -13,19 +13,15 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot.clock import system
 from bot.domain.actor import Actor
-from bot.domain.request import Channel
 from bot.errors import EaselError
 from bot.i18n import _
-from bot.jobs.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.jobs.members import Members
 from bot.jobs.order import Attachment, Receipt
 from bot.jobs.studio import Studio
 from bot.log import fault_id
 from cogs import look
 from cogs.rows import waiting_view
-from cogs.spots import spot_in
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -70,26 +66,6 @@ def as_actor(user: discord.User | discord.Member) -> Actor:
         user_id=user.id,
         role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
         joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
-    )
-
-
-def spot_of(interaction: Interaction) -> Channel:
-    """Where it was asked for, as the rules of its server see it. Discord sends the channel along, also where the bot is no member."""
-    return spot_in(interaction.channel, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
-
-
-def place_of(interaction: Interaction, *, private: bool) -> ReplyTarget:
-    """Where the answer to this interaction belongs."""
-    return ReplyTarget(
-        user_id=interaction.user.id,
-        channel_id=interaction.channel_id or 0,
-        guild_id=interaction.guild_id,
-        application_id=interaction.application_id,
-        token=interaction.token,
-        token_expires_at=system() + TOKEN_LIFE_MS,
-        upload_limit_bytes=interaction.filesize_limit,
-        private=private,
-        locale=str(interaction.locale),
     )
 
 

@@ -41,6 +41,7 @@ ROOMS = {
     "bot.jobs": ("jobs", 3),
     "bot.images": ("images", 2),
     "bot.store": ("store", 2),
+    "bot.store.purse": ("ground", 1),
     "bot.jobs.job": ("ground", 1),
     "bot.domain": ("ground", 1),
     "bot.i18n": ("ground", 1),
@@ -75,7 +76,7 @@ SHARED_BY_COGS = {
     "cogs.suggest",
     "cogs.spots",
     "cogs.kit",
-}  # texts, answers, buttons, forms, sending in the background, the pictures in a message, details, reports, panels, places, the router
+}  # texts, answers, buttons, forms, sending in the background, the pictures in a message, details, reports, panels, places
 KNOWS_SANDBOX = {"bot.demo"}
 TRANSLATING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}  # and how many of their arguments are texts
 READS_ENVIRONMENT = {"bot.config", "bot.demo"}  # the demo makes the environment of its two processes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.actor import Actor
 from bot.jobs.job import ReplyTarget
@@ -31,9 +31,13 @@ class Request:
 
     actor: Actor
     channel: Channel
-    reply_to: ReplyTarget
+    reply_to: ReplyTarget  # of an interaction: private as the actor's preferences say
     settings: ServerSettings  # the guild's; the defaults in direct messages
     preferences: Preferences  # the actor's own
+
+    def answered(self, *, private: bool) -> Request:
+        """The same with its answer shown to the actor alone, or to everybody: whatever says otherwise than `preferences`."""
+        return replace(self, reply_to=replace(self.reply_to, private=private))
 
     @property
     def guild_id(self) -> int | None:

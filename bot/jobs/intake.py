@@ -1,7 +1,7 @@
-"""From an order to a job: every check that can refuse it, its references fetched and cleaned, nothing of it written yet.
+"""From an order to a job: every check that can refuse it, then its references fetched and cleaned; nothing of it written yet.
 
-First what can be made at all, since the rules speak of that: model, words, options. Then the server's rules; then what else may be
-wrong with it. Whether its member can pay is decided last, when it is written.
+First what can be made at all, since the rules speak of that: model, words, options. Then one read of all that the rules look at, and
+the rules (`bot.domain.admission` has their order). Nothing is downloaded or decoded before they all let it pass.
 """
 
 from __future__ import annotations
@@ -13,107 +13,95 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sqlalchemy import Connection
+
 from bot.clock import Clock
-from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.admission import Admission, Facts
+from bot.domain.request import Request
 from bot.errors import BadReference, InvalidRequest, NotAllowed, NotFound, PictureError, ProviderError
 from bot.i18n import _
-from bot.images import extent, pictures
+from bot.images import pictures
 from bot.images.catalog import ModelInfo
 from bot.images.fetch import Fetcher
 from bot.images.ideas import Idea
 from bot.images.params import build_params, check_prompt, check_references, check_seed
+from bot.jobs.admission import Admissions, with_kept
 from bot.jobs.checks import Checks
-from bot.jobs.gate import Admitted, Gate
-from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Reference, ReplyTarget, Source, new_job_id
-from bot.jobs.members import Members, owners
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Reference, Source, new_job_id
 from bot.jobs.models import Models
 from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Attachment, Limits, Order
-from bot.jobs.till import Terms, Till
-from bot.moderation.gate import Wish
+from bot.jobs.till import Till
+from bot.store import jobs, tray
+from bot.store.engine import Store
+from bot.store.tray import PutBy
 
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A job that may be taken in as it is."""
-
-    job: Job
-    references: tuple[Reference, ...]
-    terms: Terms
-    empties_tray: bool = False  # its references are what the member had put by
+Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that may be written as it is
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """Makes drafts of orders. Every method raises a `Refusal` for what cannot be taken."""
+    """Makes jobs of orders. Every method raises a `Refusal` for what cannot be taken."""
 
+    store: Store
     models: Models
-    members: Members
-    gate: Gate
+    admissions: Admissions
     till: Till
     checks: Checks
     fetcher: Fetcher
     limits: Limits
     clock: Clock
 
-    async def draft(self, order: Order) -> Draft:
+    async def prepare(self, order: Order) -> Prepared:
         """A new job from a member's order."""
-        order = await self._with_preferences(order)
+        order = self._with_preferences(order)
         model = self.models.catalog.get(order.model or self.limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
-        admitted = await self.gate.admit(order.actor, order.spot, _wish(order, model, prompt, params))
-        put_by = await self.members.put_by_so_far(order.actor.user_id) if order.from_tray else []
+        _check_count(order.count)
+        seed = _seed(model, _taken_out(params, model.seed_field), order.count)
+        facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
+        facts, put_by = await self.store.read(_kept_for, facts, order)
+        admission = await self.admissions.admit(facts)
         sources = [a.source for a in order.attachments] + [put.source for put in put_by]
-        await self.members.check_consent(order.actor, [source.owner_id for source in sources if source is not None])
         if order.kind is Kind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
-        if not 1 <= order.count <= COUNT_MAX:
-            allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
-            raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
-        seed = _seed(model, _taken_out(params, model.seed_field), order.count)
-        taken = await asyncio.gather(*(self.take_reference(attachment) for attachment in order.attachments))
-        job = _from(sources, self._new_job(order, admitted, model, prompt, params, seed))
-        references = (*taken, *(put.reference for put in put_by))
-        return Draft(job=job, references=references, terms=self._terms(order, admitted), empties_tray=bool(put_by))
+        taken = await self._take_references(order.attachments)
+        job = _from(sources, self._new_job(order, admission, model, prompt, params, seed))
+        return job, (*taken, *(put.reference for put in put_by)), admission
 
-    async def draft_again(
-        self, old: Job, refs: Sequence[Reference], place: ReplyTarget, *, actor: Actor, spot: Channel, reaction: str | None = None
-    ) -> Draft:
-        """The same request as `old` with its references `refs`, for whoever asks now, with fresh seeds."""
-        if old.place.private and old.place.user_id != actor.user_id:
+    async def prepare_again(self, old: Job, request: Request, *, reaction: str | None = None) -> Prepared:
+        """The same request as `old`, for whoever asks now, with fresh seeds."""
+        if old.place.private and old.place.user_id != request.actor.user_id:
             raise NotAllowed(_("That picture was made in private; only its maker can ask for it again."))
-        model = self.models.catalog.get(old.model)
+        model, count = self.models.catalog.get(old.model), len(old.generations)
         order = Order(
+            request=request,
             prompt=old.prompt,
-            place=place,
-            actor=actor,
-            spot=spot,
             kind=old.kind,
-            count=len(old.generations),
+            count=count,
             spoiler=old.spoiler,
             parent_id=old.id,
             reaction=reaction,
         )
-        admitted = await self.gate.admit(actor, spot, _wish(order, model, old.prompt, old.params))
-        if old.kind is Kind.EDIT and not refs:
+        facts = self.admissions.facts(request, model, old.prompt, old.params, count=count)
+        facts, references = await self.store.read(_kept_of, facts, old)
+        admission = await self.admissions.admit(facts)
+        if old.kind is Kind.EDIT and not references:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
-        # What its author uploaded is theirs: whoever asks again edits the author's picture.
-        owned = tuple(replace(ref, owner_id=ref.owner_id or old.place.user_id) for ref in refs)
-        await self.members.check_consent(actor, owners(owned))
-        job = self._new_job(order, admitted, model, old.prompt, dict(old.params), _seed(model, None, order.count))
+        job = self._new_job(order, admission, model, old.prompt, dict(old.params), _seed(model, None, count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
-        return Draft(job=job, references=owned, terms=self._terms(order, admitted))
+        return job, references, admission
+
+    async def take_reference(self, attachment: Attachment) -> Reference:
+        """Fetch, check and clean a picture. Raise `BadReference`."""
+        return (await self._take_references([attachment]))[0]
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    def _terms(self, order: Order, admitted: Admitted) -> Terms:
-        return self.till.terms(order.actor, order.spot, policy=admitted.policy, allowance=admitted.passed.allowance)
-
-    async def _with_preferences(self, order: Order) -> Order:
+    def _with_preferences(self, order: Order) -> Order:
         """The order with what the member saved as a style, and chose as defaults where the order says nothing."""
-        chosen = await self.members.preferences(order.place.user_id)
+        chosen = order.request.preferences
         if order.style:
             style = chosen.style(order.style)
             if style is None:
@@ -121,33 +109,45 @@ class Intake:
             given = {idea: value for idea, value in order.options.items() if value is not None}
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
-        order = replace(order, model=order.model or await self._usual_model(order, chosen.default_model))
+        order = replace(order, model=order.model or self._usual_model(order, chosen.default_model))
         if chosen.aspect_ratio and order.kind is Kind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
             model = self.models.catalog.get(order.model or self.limits.default_model)
             if chosen.aspect_ratio in {choice.value for choice in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
                 order = replace(order, options={**order.options, Idea.ASPECT_RATIO: chosen.aspect_ratio})
         return order
 
-    async def _usual_model(self, order: Order, own: str | None) -> str | None:
+    def _usual_model(self, order: Order, own: str | None) -> str | None:
         """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
-        offers = await self.till.offers(self.models.offered, order.actor, order.spot.guild_id)
+        offers = self.till.open_to(self.models.offered, order.request.actor, order.request.policy)
         opened = {name for model in offers for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
         fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))
         return usual or next(fitting, None)
 
-    async def take_reference(self, attachment: Attachment) -> Reference:
-        """Fetch, check and clean a picture. Raise `BadReference`."""
+    async def _take_references(self, attachments: Sequence[Attachment]) -> list[Reference]:
+        """Nothing is fetched where one is said to be too large."""
+        for attachment in attachments:
+            self._check_size(attachment.filename, attachment.size_bytes)
+        return await asyncio.gather(*(self._fetched(attachment) for attachment in attachments))
+
+    def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
-        if attachment.size_bytes > limit:
+        if size_bytes > limit:
             allowed = _("{name}: pictures of up to {limit} MB are taken; this one has {size} MB.")
-            size = f"{attachment.size_bytes / 1e6:.1f}"
-            raise BadReference(allowed.format(name=attachment.filename, limit=f"{limit / 1e6:g}", size=size))
+            size = f"{size_bytes / 1e6:.1f}"
+            raise BadReference(allowed.format(name=name, limit=f"{limit / 1e6:g}", size=size))
+
+    async def _fetched(self, attachment: Attachment) -> Reference:
+        name, content = attachment.filename, None
+        if attachment.read is not None:
+            name, content = await attachment.read()
+            self._check_size(name, len(content))
         try:
-            content = attachment.content or await self.fetcher.fetch_bytes(attachment.url, max_bytes=limit)
+            if content is None:
+                content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
             clean = await asyncio.to_thread(pictures.clean_reference, content, max_pixels=self.limits.reference_max_pixels)
         except (PictureError, ProviderError) as error:
-            raise BadReference(f"{attachment.filename}: {error.sentence}") from error
+            raise BadReference(f"{name}: {error.sentence}") from error
         return Reference(
             content=clean.content,
             content_type=clean.content_type,
@@ -158,23 +158,25 @@ class Intake:
             owner_id=attachment.source.owner_id if attachment.source else None,
         )
 
-    def _new_job(self, order: Order, admitted: Admitted, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None) -> Job:
-        now, passed, rule = self.clock(), admitted.passed, admitted.passed.verdict.rule
+    def _new_job(
+        self, order: Order, admission: Admission, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None
+    ) -> Job:
+        now, request = self.clock(), order.request
         job = Job(
             id=new_job_id(),
             kind=order.kind,
             model=model.id,
             prompt=prompt,
             params=params,
-            place=order.place,
+            place=request.reply_to,
             state=JobState.OPEN,
             created_at=now,
-            spoiler=order.spoiler or passed.must_spoiler,
+            spoiler=order.spoiler or admission.must_spoiler,
             parent_id=order.parent_id,
             reaction=order.reaction,
-            flagged=rule.text if passed.flagged and rule is not None else None,
-            needs_check=self.checks.wants_prompts(admitted.policy),
-            age_restricted=order.spot.age_restricted,
+            flagged=admission.flagged,
+            needs_check=self.checks.wants_prompts(request.policy),
+            age_restricted=request.channel.age_restricted,
         )
         generation = Generation(
             job_id=job.id,
@@ -183,30 +185,46 @@ class Intake:
             prompt=prompt,
             seed=seed,
             params=params,
-            price=_price(self.till.priced(model, admitted.policy)),
+            price=admission.price,
             state=GenerationState.WAITING,
-            user_id=order.place.user_id,
-            guild_id=order.spot.guild_id,
+            user_id=request.actor.user_id,
+            guild_id=request.guild_id,
             created_at=now,
             provider=model.provider,
             api_model=model.api_id,
-            running_limit=passed.allowance.running,
+            running_limit=admission.running,
         )
         each = [replace(generation, n=n, seed=None if seed is None else seed + n) for n in range(order.count)]
         return replace(job, generations=tuple(each))
 
 
-def _wish(order: Order, model: ModelInfo, prompt: str, params: Mapping[str, Any]) -> Wish:
-    """What the rules look at."""
-    return Wish(
-        model=model.id,
-        prompt=extent.words(prompt, params, model),
-        count=order.count,
-        private=order.place.private,
-        aspect_ratio=extent.aspect_ratio(model, params),
-        megapixels=extent.megapixels(model, params),
-        unsafe=extent.unchecked(model, params),
-    )
+# --- the one read ----------------------------------------------------------------------------------------------------
+
+
+def _kept_for(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[PutBy]]:
+    """What the store knows of an order, with the tray that it takes along."""
+    put_by = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
+    sources = [*(attachment.source for attachment in order.attachments), *(put.source for put in put_by)]
+    return with_kept(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), put_by
+
+
+def _kept_of(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...]]:
+    """What the store knows of a request that is made again, with its references.
+
+    What its author uploaded is theirs: whoever asks again edits the author's picture.
+    """
+    kept = jobs.references_of(conn, old.id)
+    references = tuple(replace(each, owner_id=each.owner_id or old.place.user_id) for each in kept)
+    return with_kept(conn, facts, owner_ids=[each.owner_id for each in references]), references
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= COUNT_MAX:
+        allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
+        raise InvalidRequest(allowed.format(most=COUNT_MAX, given=count))
 
 
 def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
@@ -233,14 +251,6 @@ def _from(sources: Sequence[Source | None], job: Job) -> Job:
         return job
     parent_id = first.job_id or job.parent_id
     return replace(job, parent_id=parent_id, parent_n=first.n, origin_channel_id=first.channel_id, origin_message_id=first.message_id)
-
-
-def _price(model: ModelInfo) -> int:
-    if model.price_microcredits is None:
-        raise InvalidRequest(
-            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=model.title)
-        )
-    return model.price_microcredits
 
 
 def _expiry(url: str) -> int | None:

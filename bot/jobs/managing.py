@@ -64,7 +64,7 @@ class Managing:
         return Overview(
             **vars(counts),
             policy=(await self.servers.settings(guild_id)).policy,
-            budget=None if budget is None else await self.till.statement_of(budget.purse, lines=0),
+            budget=None if budget is None else await self.till.statement_of(budget, lines=0),
             pool=None if pool is None else await self.till.statement_of(pool, lines=0),
             renews_at=quota.next_month(now),
             credit_usd=self.credit_usd,

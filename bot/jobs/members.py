@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from bot.clock import Clock
 from bot.domain.actor import Actor
-from bot.errors import NotAllowed
-from bot.i18n import _
-from bot.jobs.job import Reference
-from bot.preferences import Consent, Preferences
+from bot.domain.admission import check_consent
+from bot.preferences import Preferences
 from bot.store import documents, tray
 from bot.store.engine import Store
 
@@ -34,17 +32,9 @@ class Members:
 
     async def check_consent(self, actor: Actor, owner_ids: Iterable[int | None]) -> None:
         """Raise `NotAllowed` where one of these members does not let `actor` edit their pictures."""
-        for owner_id in dict.fromkeys(owner_ids):
-            if owner_id is not None and not await self._may_edit(actor, owner_id):
-                raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
-
-    async def _may_edit(self, actor: Actor, owner_id: int) -> bool:
-        if owner_id == actor.user_id:
-            return True
-        chosen = await self.preferences(owner_id)
-        if chosen.consent is Consent.ROLE:
-            return chosen.consent_role_id in actor.role_ids
-        return chosen.consent is Consent.EVERYONE
+        others = [owner_id for owner_id in owner_ids if owner_id is not None and owner_id != actor.user_id]
+        if others:
+            check_consent(actor, await self.store.read(documents.preferences_of, others))
 
     # --- the tray --------------------------------------------------------------------------------------------------
 
@@ -56,11 +46,10 @@ class Members:
         """The member's tray, in order."""
         return await self.store.read(tray.of, user_id)
 
+    async def tray_size(self, user_id: int) -> int:
+        """How many pictures are in the member's tray."""
+        return await self.store.read(tray.size, user_id)
+
     async def clear_tray(self, user_id: int) -> int:
         """Empty the member's tray; how many pictures were in it."""
         return await self.store.write(tray.clear, user_id)
-
-
-def owners(references: Iterable[Reference]) -> list[int | None]:
-    """Whose pictures these are."""
-    return [reference.owner_id for reference in references]

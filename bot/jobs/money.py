@@ -18,7 +18,7 @@ from bot.jobs.job import new_job_id
 from bot.jobs.servers import Servers
 from bot.jobs.till import Till
 from bot.moderation.policy import Policy
-from bot.quota import DAY_MS, MICRO
+from bot.quota import DAY_MS, MICRO, next_month
 from bot.store import audit, conduct, sponsorships, transfers, usage
 from bot.store.audit import Action, AuditLine
 from bot.store.engine import Store
@@ -83,8 +83,8 @@ class Money:
         return Standing(
             own=await self._held(purse, lines=5),
             pool=None if pool is None or pool.account == purse.account else await self._held(pool),
-            budget=None if budget is None else await self._held(budget.purse),
-            renews_at=None if budget is None else budget.renews_at,
+            budget=None if budget is None else await self._held(budget),
+            renews_at=None if budget is None else next_month(self.clock()),
             sponsor=await self.sponsor(channel_id),
             hosting=tuple(await self.store.read(sponsorships.of_host, actor.user_id)),
         )
@@ -184,7 +184,7 @@ class Money:
             whole=whole,
             rows=tuple(reversed(rows) if by is By.DAY else rows),
             daily=tuple(daily),
-            budget=None if budget is None else await self._held(budget.purse),
+            budget=None if budget is None else await self._held(budget),
             credit_usd=self.credit_usd,
         )
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.request import Request
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
-from bot.jobs.job import Job, Kind, ReplyTarget, Source
+from bot.jobs.job import Job, Kind, Source
 from bot.quota import Bucket
 
 PROMPT_MAX = 2000  # characters
 COUNT_MAX = 4  # pictures: what the image API makes at a time, and what one message shows well
+
+
+ReadFile = tuple[str, bytes]  # its name and its content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +26,15 @@ class Attachment:
     filename: str
     size_bytes: int
     source: Source | None = None  # None: the actor's own upload
-    content: bytes | None = field(default=None, repr=False)  # the picture itself, where no link leads to it
+    read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # gets the picture, where no link leads to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """What a member asks for, in the member's words."""
 
+    request: Request  # who asks, where, and under which rules
     prompt: str
-    place: ReplyTarget
-    actor: Actor
-    spot: Channel  # where it is asked for, as the rules of its server see it
     kind: Kind = Kind.GENERATE
     model: str | None = None  # id or title; None: the default model
     options: Mapping[Idea, str | int | float | None] = field(default_factory=dict)

@@ -8,10 +8,9 @@ from typing import Any
 import structlog
 
 from bot.clock import Clock
-from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.request import Request
 from bot.gestures import MEANINGS, STARS, Gesture, plain
-from bot.jobs.job import Job, Kind, ReplyTarget
+from bot.jobs.job import Job, Kind
 from bot.jobs.order import Attachment, Order
 from bot.jobs.presets import model_of
 from bot.jobs.servers import Servers
@@ -38,16 +37,6 @@ class Meaning:
 
     gesture: Gesture
     preset: Preset | None = None  # of the gesture PRESET
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A reaction that makes a picture: who asks for it, and where the answer belongs."""
-
-    given: Given
-    actor: Actor
-    place: ReplyTarget  # with `reply_to`: the answer replies to the message that was reacted to
-    spot: Channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +82,11 @@ class Reactions:
 
     # --- what makes pictures ---------------------------------------------------------------------------------------
 
-    async def run_preset(self, request: Request, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Job:
+    async def run_preset(self, request: Request, given: Given, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Job:
         """A preset's edit of a picture. Raise a `Refusal`, nothing charged."""
         order = Order(
+            request=request,
             prompt=preset.prompt,
-            place=request.place,
-            actor=request.actor,
-            spot=request.spot,
             kind=Kind.EDIT,
             model=model_of(preset, self.studio.models.catalog, self.studio.default_model).id,
             more=preset.more,
@@ -107,18 +94,17 @@ class Reactions:
             spoiler=spoiler,
             reaction=preset.emoji,
         )
-        return await self._asked(request, (await self.studio.order(order)).job)
+        return await self._asked(given, (await self.studio.order(order)).job)
 
-    async def again(self, request: Request, job: Job) -> Job:
+    async def again(self, request: Request, given: Given, job: Job) -> Job:
         """The same request as `job`, on the quota of whoever reacts. Raise a `Refusal`, nothing charged."""
-        receipt = await self.studio.again(job.id, request.place, actor=request.actor, spot=request.spot, reaction=request.given.emoji)
-        return await self._asked(request, receipt.job)
+        return await self._asked(given, (await self.studio.again(job.id, request, reaction=given.emoji)).job)
 
-    async def _asked(self, request: Request, job: Job) -> Job:
+    async def _asked(self, given: Given, job: Job) -> Job:
         """Nobody waits for a first answer. A reaction that was taken back while its job was written takes the job back, too."""
         try:
-            if not await self.store.write(reactions.note_job, request.given, job.id):
-                await self.taken_back(request.given)
+            if not await self.store.write(reactions.note_job, given, job.id):
+                await self.taken_back(given)
         finally:
             await self.studio.answered(job.id, None)
         return job

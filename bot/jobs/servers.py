@@ -12,6 +12,7 @@ from bot.errors import InvalidRequest, NotFound, Refusal
 from bot.gestures import is_taken, plain
 from bot.i18n import _
 from bot.moderation.policy import Policy, write_file
+from bot.preferences import Preferences
 from bot.servers import PRESETS_MAX, STARTING_PRESETS, Preset, ServerSettings
 from bot.store import documents
 from bot.store.engine import Store
@@ -50,6 +51,13 @@ class Servers:
             # What was written while this was read is newer.
             self._known.setdefault(guild_id, kept)
         return self._known[guild_id]
+
+    async def settings_and_preferences(self, guild_id: int | None, user_id: int) -> tuple[ServerSettings, Preferences]:
+        """What the server's managers and what a member chose, in one read; where the settings are remembered, of the member's alone."""
+        if guild_id is None or guild_id in self._known:
+            return await self.settings(guild_id), await self.store.read(documents.preferences, user_id)
+        kept, chosen = await self.store.read(documents.settings_and_preferences, guild_id, user_id)
+        return self._known.setdefault(guild_id, kept), chosen
 
     async def change(self, guild_id: int, change: Callable[[ServerSettings], ServerSettings], *, actor_id: int | None) -> ServerSettings:
         """Put `change` of the server's settings in their place, and tell the audit log what `actor_id` changed.

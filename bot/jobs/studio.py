@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from bot.clock import Clock
 from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.admission import Admission
+from bot.domain.request import Request
 from bot.errors import NotAllowed, NotFound, Refusal
 from bot.i18n import _
 from bot.images.desk import Desk
-from bot.jobs.intake import Draft, Intake
-from bot.jobs.job import Generation, GenerationState, Job, JobState, Outcome, Reference, ReplyTarget
+from bot.jobs.intake import Intake
+from bot.jobs.job import Generation, GenerationState, Job, JobState, Outcome, Reference
 from bot.jobs.models import Models
 from bot.jobs.order import Attachment, Away, Limits, Order, Receipt
 from bot.jobs.till import Till
@@ -48,13 +50,13 @@ class Studio:
 
         Call `answered` once the member was told, whatever came of telling.
         """
-        return await self._take_in(await self.intake.draft(order))
+        job, references, admission = await self.intake.prepare(order)
+        return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
 
-    async def again(self, job_id: str, place: ReplyTarget, *, actor: Actor, spot: Channel, reaction: str | None = None) -> Receipt:
+    async def again(self, job_id: str, request: Request, *, reaction: str | None = None) -> Receipt:
         """The same request once more, on the caller's quota and with fresh seeds."""
         old = await self.job(job_id)
-        refs = await self.store.read(jobs.references_of, job_id)
-        return await self._take_in(await self.intake.draft_again(old, refs, place, actor=actor, spot=spot, reaction=reaction))
+        return await self._take_in(*await self.intake.prepare_again(old, request, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
@@ -104,17 +106,9 @@ class Studio:
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""
-        ahead = await self.store.read(jobs.position, job)
-        usual_ms = await self.store.read(jobs.usual_ms, job.model)
+        ahead, usual_ms, host_id = await self.store.read(_standing, job)
         model = self.models.catalog.get(job.model)
-        host_id = await self._host_of(job)
         return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
-
-    async def _host_of(self, job: Job) -> int | None:
-        """Who sponsors this job."""
-        sponsorship_id = sponsorship_of(job.generations[0].account)
-        found = await self.store.read(sponsorships.by_id, sponsorship_id) if sponsorship_id else None
-        return found.host_id if found else None
 
     def _away(self, job: Job) -> Away | None:
         """The provider that what still waits is kept by."""
@@ -144,11 +138,11 @@ class Studio:
         """What was remembered, or None."""
         return await self.store.read(keepsakes.get, name)
 
-    async def _take_in(self, draft: Draft) -> Receipt:
-        job = replace(draft.job, answer_until=self.clock() + _ANSWER_MS)
-        terms = vars(draft.terms)
+    async def _take_in(self, job: Job, references: Sequence[Reference], admission: Admission, *, empties_tray: bool = False) -> Receipt:
+        job = replace(job, answer_until=self.clock() + _ANSWER_MS)
+        terms: dict[str, Any] = {"payment": admission.payment, "max_waiting": admission.max_waiting, "empties_tray": empties_tray}
         try:
-            job = await self.store.write(jobs.add, job, draft.references, **terms, empties_tray=draft.empties_tray, now=job.created_at)
+            job = await self.store.write(jobs.add, job, references, **terms, now=job.created_at)
             log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
             return await self.waiting_for(job)
         except Refusal:
@@ -157,3 +151,10 @@ class Studio:
             # Nobody will tell the member. Where the write came through all the same, delivery finds its way alone.
             await self.answered(job.id, None)
             raise
+
+
+def _standing(conn: Connection, job: Job) -> tuple[int, int | None, int | None]:
+    """Where a job stands: images of others before it, its model's usual time (ms), and who sponsors it."""
+    sponsorship_id = sponsorship_of(job.generations[0].account)
+    sponsorship = sponsorships.by_id(conn, sponsorship_id) if sponsorship_id else None
+    return jobs.position(conn, job), jobs.usual_ms(conn, job.model), sponsorship.host_id if sponsorship else None

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot import quota
 from bot.clock import Clock
 from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.admission import Allowance, merge
+from bot.domain.money import Payment, monthly_budget, reserve_of
+from bot.domain.request import Request
 from bot.images.catalog import ModelInfo
 from bot.jobs.order import Limits
 from bot.jobs.servers import Servers
-from bot.moderation.allowance import Allowance, merge
 from bot.moderation.policy import Policy
 from bot.store import ledger
 from bot.store.engine import Store
 from bot.store.ledger import Statement
-from bot.store.payment import Budget, FreeLane, Payment, free_lane, monthly_budget
 from bot.store.purse import Purse, member_account, pool_account, user_account
 
 _NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody gets there
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """What an order is taken in under."""
-
-    payment: Payment
-    max_waiting: int  # pictures of this member in the queue, with these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +48,10 @@ class Till:
 
     async def offers(self, models: Iterable[ModelInfo], actor: Actor, guild_id: int | None) -> tuple[ModelInfo, ...]:
         """Those of the models that are open to this member here, at their prices here."""
-        policy = await self._policy(guild_id)
+        return self.open_to(models, actor, await self._policy(guild_id))
+
+    def open_to(self, models: Iterable[ModelInfo], actor: Actor, policy: Policy) -> tuple[ModelInfo, ...]:
+        """As `offers`, under these rules."""
         opened = merge(policy, actor.role_ids).models
         return tuple(self.priced(model, policy) for model in models if opened is None or model.id in opened)
 
@@ -66,15 +62,15 @@ class Till:
 
     # --- who pays ----------------------------------------------------------------------------------------------------
 
-    def terms(self, actor: Actor, spot: Channel, *, policy: Policy, allowance: Allowance) -> Terms:
-        """Who may pay for an order of this member in this place, and how much of theirs may wait."""
-        payment = Payment(
-            payer=self._purse(actor.user_id, spot.guild_id, allowance),
-            sponsored_in=spot.channel_id,
-            budget=self._counted(spot.guild_id, policy),
-            free=_slow_lane(spot.guild_id, policy),
+    def payment(self, request: Request, allowance: Allowance) -> Payment:
+        """Who may pay for an order of this member in this place."""
+        guild_id, policy = request.guild_id, request.policy
+        return Payment(
+            payer=self._purse(request.actor.user_id, guild_id, allowance),
+            sponsored_in=request.channel.channel_id,
+            budget=self._counted(guild_id, policy),
+            **_slow_lane(guild_id, policy),
         )
-        return Terms(payment=payment, max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting)
 
     async def purse(self, actor: Actor, guild_id: int | None) -> Purse:
         """What this member pays from here: their own, or the server's pool."""
@@ -84,7 +80,7 @@ class Till:
         """What members of this server share, where they do."""
         return _pool(guild_id, await self._policy(guild_id))
 
-    async def budget(self, guild_id: int | None) -> Budget | None:
+    async def budget(self, guild_id: int | None) -> Purse | None:
         """What this server may spend this month, where its managers set a limit."""
         return self._budget(guild_id, await self._policy(guild_id))
 
@@ -112,13 +108,13 @@ class Till:
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
         return Purse(account=account, fills=allowance.bucket)
 
-    def _counted(self, guild_id: int | None, policy: Policy) -> Budget | None:
+    def _counted(self, guild_id: int | None, policy: Policy) -> Purse | None:
         """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
         if guild_id is None:
             return None
         return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())
 
-    def _budget(self, guild_id: int | None, policy: Policy) -> Budget | None:
+    def _budget(self, guild_id: int | None, policy: Policy) -> Purse | None:
         if guild_id is None or policy.usd_per_month is None:
             return None
         return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self.credit_usd), self.clock())
@@ -130,7 +126,9 @@ def _pool(guild_id: int | None, policy: Policy) -> Purse | None:
     return Purse(account=pool_account(guild_id), fills=policy.pool.bucket())
 
 
-def _slow_lane(guild_id: int | None, policy: Policy) -> FreeLane | None:
-    if guild_id is None or policy.pool is None or not policy.slow_lane.on:
-        return None
-    return free_lane(guild_id, policy.pool.bucket(), policy.slow_lane.share_percent / 100)
+def _slow_lane(guild_id: int | None, policy: Policy) -> dict[str, Any]:
+    """As a payment has it."""
+    pool = _pool(guild_id, policy)
+    if pool is None or policy.pool is None or not policy.slow_lane.on:
+        return {}
+    return {"slow_lane": pool, "reserve": reserve_of(policy.pool.bucket(), policy.slow_lane.share_percent / 100)}

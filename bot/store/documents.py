@@ -29,6 +29,11 @@ def preferences(conn: Connection, user_id: int) -> Preferences:
     return _read(conn, members.c.user_id, members.c.preferences, user_id, Preferences)
 
 
+def preferences_of(conn: Connection, user_ids: Iterable[int]) -> dict[int, Preferences]:
+    """What each of these members chose, in this order."""
+    return {user_id: preferences(conn, user_id) for user_id in dict.fromkeys(user_ids)}
+
+
 def change_preferences(conn: Connection, user_id: int, change: Callable[[Preferences], Preferences], now: int) -> Preferences:
     """Put `change` of what was there in its place; what comes of it. `change` may raise a `Refusal`: nothing is changed then."""
     return _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
@@ -37,6 +42,11 @@ def change_preferences(conn: Connection, user_id: int, change: Callable[[Prefere
 def server_settings(conn: Connection, guild_id: int) -> ServerSettings:
     """What a server's managers chose; the defaults where they never did."""
     return _read(conn, servers.c.guild_id, servers.c.settings, guild_id, ServerSettings)
+
+
+def settings_and_preferences(conn: Connection, guild_id: int, user_id: int) -> tuple[ServerSettings, Preferences]:
+    """What a request needs of both."""
+    return server_settings(conn, guild_id), preferences(conn, user_id)
 
 
 def change_server_settings(

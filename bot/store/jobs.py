@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bot.errors import TooManyWaiting
-from bot.i18n import _
+from bot.domain.admission import check_waiting
+from bot.domain.money import Payment
 from bot.jobs.job import (
     Failure,
     Generation,
@@ -27,7 +27,7 @@ from bot.jobs.job import (
 from bot.quota import DAY_MS
 from bot.store import ledger, tray, usage
 from bot.store.base import Topic, announce, take_turn
-from bot.store.payment import Payment, pay
+from bot.store.payment import pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
 
@@ -70,12 +70,7 @@ def add(
     With `empties_tray` what its member had put by is used up by it. Raise `OutOfCredit` or `TooManyWaiting`.
     """
     take_turn(conn, job.place.user_id)  # one member's parallel requests are counted one after another, whoever pays for each
-    waiting = _count_waiting(conn, job.place.user_id)
-    if waiting + len(job.generations) > max_waiting:
-        sentence = _(
-            "You have {waiting} of at most {most} pictures waiting, and this asks for {more} more. Wait for one to finish or /cancel one."
-        )
-        raise TooManyWaiting(sentence.format(waiting=waiting, most=max_waiting, more=len(job.generations)))
+    check_waiting(count_waiting(conn, job.place.user_id), len(job.generations), most=max_waiting)
     paid = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
     job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))
     conn.execute(insert(jobs).values(job_row(job)))
@@ -317,6 +312,12 @@ def picture_of(conn: Connection, job_id: str, n: int) -> bytes | None:
     return conn.scalar(select(pictures.c.content).where(pictures.c.job_id == job_id, pictures.c.n == n))
 
 
+def count_waiting(conn: Connection, user_id: int) -> int:
+    """How many images of a member wait in the queue."""
+    those = and_(generations.c.user_id == user_id, generations.c.state == GenerationState.WAITING)
+    return conn.scalar(select(func.count()).where(those)) or 0
+
+
 def position(conn: Connection, job: Job) -> int:
     """How many generations of others stand before this job's first waiting one; 0 where none waits."""
     first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)
@@ -361,8 +362,3 @@ def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
         due = case((jobs.c.answer_until > now, jobs.c.answer_until), else_=now)  # nothing may be shown before the first answer has come
         if conn.execute(update(jobs).where(where).values(state=JobState.DELIVERABLE, not_before=due)).rowcount:
             announce(conn, Topic.OUTBOX)
-
-
-def _count_waiting(conn: Connection, user_id: int) -> int:
-    waiting = and_(generations.c.user_id == user_id, generations.c.state == GenerationState.WAITING)
-    return conn.scalar(select(func.count()).where(waiting)) or 0

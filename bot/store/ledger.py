@@ -204,7 +204,8 @@ def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: in
     if isinstance(bucket, Bucket):
         full_at = quota.full_at(bucket, available=row.available, held=row.held, as_of=row.as_of, now=now)
     available = _available(bucket, row, now)
-    return Statement(available=available, held=row.held, spent=row.spent, full_at=full_at, lines=_lines(conn, account, lines))
+    latest = _lines(conn, account, lines) if lines else ()
+    return Statement(available=available, held=row.held, spent=row.spent, full_at=full_at, lines=latest)
 
 
 def audit(conn: Connection) -> list[Discrepancy]:

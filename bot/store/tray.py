@@ -32,7 +32,7 @@ class PutBy:
 
 def add(conn: Connection, user_id: int, put: PutBy, *, limit: int, now: int) -> int:
     """Put one more into a member's tray; how many there are now. Raise `InvalidRequest` where there are `limit` already."""
-    there = conn.scalar(select(func.count()).where(tray.c.user_id == user_id)) or 0
+    there = size(conn, user_id)
     if there >= limit:
         raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
     picture = {name: getattr(put.reference, name) for name in _PICTURE}
@@ -45,6 +45,11 @@ def of(conn: Connection, user_id: int) -> list[PutBy]:
     """A member's tray, in the order it was filled."""
     rows = conn.execute(select(tray).where(tray.c.user_id == user_id).order_by(tray.c.id)).mappings()
     return [_put_by(row) for row in rows]
+
+
+def size(conn: Connection, user_id: int) -> int:
+    """How many pictures are in a member's tray, without reading them."""
+    return conn.scalar(select(func.count()).where(tray.c.user_id == user_id)) or 0
 
 
 def clear(conn: Connection, user_id: int) -> int:

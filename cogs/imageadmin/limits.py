@@ -8,9 +8,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.admission import idle
 from bot.errors import InvalidRequest
 from bot.i18n import _
-from bot.moderation.allowance import idle
 from bot.moderation.policy import Policy
 from cogs import look
 from cogs.imageadmin import suggestions

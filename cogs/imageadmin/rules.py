@@ -66,7 +66,7 @@ class Rules(commands.Cog):
     @app_commands.describe(prompt="The words to judge")
     async def test_rules(self, interaction: Interaction, prompt: app_commands.Range[str, 1, 2000]) -> None:
         policy = await policy_of(interaction)
-        judge = await client_of(interaction).gate.judge(interaction.guild_id, policy.prompts)
+        judge = await client_of(interaction).admissions.judge(interaction.guild_id, policy.prompts)
         verdict, hits = await asyncio.to_thread(lambda: (judge.judge(prompt), list(judge.hits(prompt))))
         await reply.show(interaction, look.managing.tested(prompt, verdict.level, hits))
 

@@ -1,1 +1,1 @@
-"""What the cogs share: custom ids and the router of presses, menus and forms."""
+"""What every cog uses, and none of them owns."""

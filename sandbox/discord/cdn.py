@@ -101,8 +101,10 @@ class Cdn:
     def __init__(self, *, shelf: Shelf, switchboard: Switchboard) -> None:
         self._shelf = shelf
         self._switchboard = switchboard
+        self.asked: list[str] = []  # the path of every request, in order
 
     async def handle(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
         blob = None if self._switchboard.strikes("cdn-gone") else self._shelf.fetch(request.rel_url.raw_path, dict(request.query))
         if blob is None:
             return web.Response(status=404, text="This content is no longer available.")

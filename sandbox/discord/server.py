@@ -34,6 +34,7 @@ class DiscordServer:
     api_url: str  # what discord.py's `Route.BASE` gets
     gateway_url: str  # what `DiscordWebSocket.DEFAULT_GATEWAY` gets
     cdn_host: str  # host and port of attachment links
+    downloads: list[str]  # the path of every attachment that was asked for so far, by anybody
     token: str  # the bot's token
     application_id: int
     guild_id: int
@@ -78,6 +79,7 @@ def _assemble(
     world = World(shelf=shelf, now=now, first_answer_s=first_answer_s)
     token = _token_for(world.bot_id)
     gateway = Gateway(world=world, switchboard=switchboard, token=token, url=gateway_url, privileged=privileged)
+    cdn = Cdn(shelf=shelf, switchboard=switchboard)
     people = People(world=world, gateway=gateway, switchboard=switchboard, first_answer_s=first_answer_s)
     rest = Rest(
         world=world,
@@ -97,13 +99,14 @@ def _assemble(
     app.router.add_get("/people/socket", people.socket)
     app.router.add_get("/gateway", gateway.handle)
     app.router.add_get("/gateway/", gateway.handle)
-    app.router.add_get("/attachments/{channel}/{attachment}/{filename}", Cdn(shelf=shelf, switchboard=switchboard).handle)
+    app.router.add_get("/attachments/{channel}/{attachment}/{filename}", cdn.handle)
     app.router.add_route("*", "/api/{path:.*}", rest.handle)
     server = DiscordServer(
         url=url,
         api_url=f"{url}/api/v10",
         gateway_url=gateway_url,
         cdn_host=base,
+        downloads=cdn.asked,
         token=token,
         application_id=world.application_id,
         guild_id=int(world.guild_json["id"]),

@@ -23,12 +23,12 @@ from bot.images.desk import Desk
 from bot.images.fetch import Fetcher
 from bot.images.moderations import Moderations
 from bot.images.oxen import Oxen
+from bot.jobs.admission import Admissions
 from bot.jobs.checks import Checks
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
 from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
-from bot.jobs.gate import Gate
 from bot.jobs.intake import Intake
 from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.members import Members
@@ -126,10 +126,10 @@ class Works:
         self.members, self.servers = Members(**at), Servers(**at)
         endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)
         checks = Checks(endpoint=endpoint)
-        gate = Gate(**at, servers=self.servers, title_of=models.title)
         self.till = Till(**at, servers=self.servers, limits=limits, credit_usd=0.01)
-        rules: dict[str, Any] = {"gate": gate, "till": self.till, "checks": checks, "limits": limits}
-        intake = Intake(**rules, models=models, members=self.members, fetcher=self.fetcher, clock=self.clock)
+        rules: dict[str, Any] = {**at, "till": self.till, "limits": limits}
+        admissions = Admissions(**rules, title_of=models.title)
+        intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=self.fetcher)
         self.studio = Studio(**at, desks=desks, models=models, intake=intake, till=self.till, limits=limits)
         common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
         screening = Screening(**at, servers=self.servers, checks=checks, pace=self.pace)
@@ -176,7 +176,8 @@ class Works:
         """Take an order of member 7, and tell that it waits, except where nothing is to be seen of that."""
         if not self.models.offered:
             await self.models.load()
-        receipt = await self.studio.order(wish(prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more))
+        wanted = await wish(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
+        receipt = await self.studio.order(wanted)
         await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
 

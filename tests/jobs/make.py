@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.request import Channel, Request
 from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Reference, ReplyTarget
 from bot.jobs.order import Order
+from bot.jobs.servers import Servers
 from bot.quota import MICRO, Bucket
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
@@ -34,19 +35,30 @@ def new_job(
     return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
 
 
-def spot_of(place: ReplyTarget) -> Channel:
-    """Where an answer belongs, as the rules see it."""
-    return Channel(guild_id=place.guild_id, channel_id=place.channel_id)
+class HasServers(Protocol):
+    """The services, or the client that carries them."""
+
+    @property
+    def servers(self) -> Servers: ...
 
 
-def whose(place: ReplyTarget) -> dict[str, Any]:
-    """Who asks from there, a member of whom nothing else is known, as studio's methods take it."""
-    return {"actor": Actor(user_id=place.user_id), "spot": spot_of(place)}
+async def request(at: HasServers, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
+    """From where its answer belongs, by a member of whom nothing else is known; under the rules of this moment."""
+    settings, preferences = await at.servers.settings_and_preferences(place.guild_id, place.user_id)
+    return Request(
+        actor=actor or Actor(user_id=place.user_id),
+        channel=channel or Channel(guild_id=place.guild_id, channel_id=place.channel_id),
+        reply_to=place,
+        settings=settings,
+        preferences=preferences,
+    )
 
 
-def wish(prompt: str, place: ReplyTarget, **more: Any) -> Order:
-    """An order that is asked for where its answer belongs."""
-    return Order(**{"prompt": prompt, "place": place, **whose(place), **more})
+async def wish(
+    at: HasServers, prompt: str, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None, **more: Any
+) -> Order:
+    """An order by such a request."""
+    return Order(request=await request(at, place, actor=actor, channel=channel), prompt=prompt, **more)
 
 
 def generation(**more: Any) -> Generation:

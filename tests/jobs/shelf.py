@@ -6,11 +6,11 @@ from collections import Counter
 
 from sqlalchemy import select
 
+from bot.domain.money import Payment
 from bot.jobs.job import GenerationState, Job, JobState
 from bot.quota import MICRO, Bucket
 from bot.store import books, jobs, ledger
 from bot.store.engine import Store
-from bot.store.payment import Payment
 from bot.store.purse import Purse, user_account
 from bot.store.tables import ledger as lines
 from tests.jobs.make import TEN

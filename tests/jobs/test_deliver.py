@@ -171,7 +171,7 @@ async def test_after_a_week_nobody_tries_any_more(works: Works) -> None:
 
 
 async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works) -> None:
-    receipt = await works.studio.order(wish("a red fox", PLACE))
+    receipt = await works.studio.order(await wish(works, "a red fox", PLACE))
     await works.studio.cancel(receipt.job.id, user_id=7)
     async with works.at_work("deliver"):
         other = await works.ended(MADE)
@@ -183,7 +183,7 @@ async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works
 
 
 async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(works: Works) -> None:
-    receipt = await works.studio.order(wish("a red fox", PLACE))
+    receipt = await works.studio.order(await wish(works, "a red fox", PLACE))
     await works.studio.cancel(receipt.job.id, user_id=7)
     works.clock.turn(121_000)
     async with works.at_work("deliver"):

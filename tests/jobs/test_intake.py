@@ -17,7 +17,7 @@ from bot.preferences import Consent
 from bot.store import audit, conduct, jobs
 from bot.store.audit import Action
 from tests.jobs.conftest import MODEL, PURSE, Works
-from tests.jobs.make import new_job, whose, wish
+from tests.jobs.make import new_job, request, wish
 from tests.jobs.rules import CHECKED, rule
 from tests.jobs.shelf import own
 
@@ -45,17 +45,23 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("1 picture at a time", {"everyone": {"max_count": 4}}),
     ("shape 16:9", {"everyone": {"aspect_ratios": "all"}}),
     ("at most 1 MP", {"everyone": {"max_megapixels": None}}),
+    ("at most 1 pictures waiting", {"everyone": {"waiting": 9}}),
+    ("0 left", {"roles": {"77": None}}),
     ("do not allow this prompt", {"prompts": {"block": {"words": []}}}),
     ("does not let you edit", {}),  # it is allowed
     ("a.png: Pictures may not be fetched", {}),  # it is left out
-    ("at most 1 pictures waiting", {"everyone": {"waiting": 9}}),
-    ("0 left", {"roles": {"77": None}}),
 )
+
+
+async def anew(works: Works, order: Order) -> Order:
+    """The same order, under the rules of this moment."""
+    asked = order.request
+    return replace(order, request=await request(works, asked.reply_to, actor=asked.actor, channel=asked.channel))
 
 
 async def refusal(works: Works, order: Order) -> str:
     with pytest.raises(Refusal) as caught:
-        await works.studio.order(order)
+        await works.studio.order(await anew(works, order))
     return caught.value.sentence
 
 
@@ -63,16 +69,17 @@ async def test_the_checks_are_heard_in_their_order_and_cost_nothing(works: Works
     await rule(works.servers, **ALL_WRONG)
     await works.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=works.clock())
     await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
-    order = wish("a sword", PLACE, kind=Kind.EDIT, model=DEV, count=2, more="disable_safety_checker=true", attachments=[BEN_S])
     actor = Actor(user_id=7, joined_at=works.clock(), role_ids=frozenset({77}))
-    order = replace(order, actor=actor, options={Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"})
+    options = {Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"}
+    asked: dict[str, Any] = {"options": options, "more": "disable_safety_checker=true", "attachments": [BEN_S]}
+    order = await wish(works, "a sword", PLACE, actor=actor, kind=Kind.EDIT, model=DEV, count=2, **asked)
     heard: list[str] = []
     for sentence, amends in STEPS:
         heard.append(await refusal(works, order))
         assert sentence in heard[-1], (sentence, heard[-1])
         await rule(works.servers, **amends)
         order = await _mended(works, order, sentence)
-    assert (await works.studio.order(order)).job.spent == 0
+    assert (await works.studio.order(await anew(works, order))).job.spent == 0
     assert len(heard) == len(STEPS)
 
 
@@ -82,7 +89,8 @@ async def _mended(works: Works, order: Order, heard: str) -> Order:
         case "cannot":
             await works.store.write(conduct.unblock, 1, 7, by_id=9, now=works.clock())
         case "age-restricted":
-            return replace(order, spot=Channel(guild_id=1, channel_id=5, age_restricted=True))
+            channel = Channel(guild_id=1, channel_id=5, age_restricted=True)
+            return replace(order, request=replace(order.request, channel=channel))
         case "does":
             await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
         case "a.png:":
@@ -93,14 +101,14 @@ async def _mended(works: Works, order: Order, heard: str) -> Order:
 @pytest.mark.parametrize("more", ["disable_safety_checker=true", "disable_safety_checker=yes"])
 @pytest.mark.parametrize("guild_id", [1, None])
 async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(works: Works, more: str, guild_id: int | None) -> None:
-    order = wish("a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
+    order = await wish(works, "a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
     assert "safety checker stays on" in await refusal(works, order)
 
 
 async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(works: Works) -> None:
     await rule(works.servers, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
-        await refusal(works, wish("a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
+        await refusal(works, await wish(works, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
     assert len(await works.store.read(conduct.strikes_of, 1, 7)) == 1
     assert [line.action for line in await works.store.read(audit.latest, 1) if line.target_id == 7] == [Action.STRUCK]
 
@@ -108,10 +116,10 @@ async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(works: 
 async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(works: Works) -> None:
     await rule(works.servers, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
     for _ in range(2):
-        await refusal(works, wish("a sword", PLACE))
+        await refusal(works, await wish(works, "a sword", PLACE))
     again = works.again()
     await again.models.load()
-    assert "too many strikes" in await refusal(again, wish("a fox", PLACE))
+    assert "too many strikes" in await refusal(again, await wish(again, "a fox", PLACE))
 
 
 # --- what the job keeps ----------------------------------------------------------------------------------------------
@@ -120,7 +128,7 @@ FLAGGED: dict[str, Any] = {"prompts": {"flag": {"words": ["blood*"]}}}
 
 
 async def ordered(works: Works, prompt: str, *, age_restricted: bool = False) -> Job:
-    return await works.order(prompt, spot=Channel(guild_id=1, channel_id=5, age_restricted=age_restricted))
+    return await works.order(prompt, channel=Channel(guild_id=1, channel_id=5, age_restricted=age_restricted))
 
 
 async def test_a_flagged_prompt_is_made_behind_a_spoiler(works: Works) -> None:
@@ -146,8 +154,9 @@ async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
     await works.store.write(jobs.add, old, (), payment=own(8, PURSE), max_waiting=8, now=1000)
     await rule(works.servers, prompts={"block": {"words": ["fox"]}})
     with pytest.raises(NotAllowed, match="do not allow this prompt"):
-        await works.studio.again(old.id, PLACE, **whose(PLACE))
-    assert (await works.studio.again(old.id, replace(PLACE, guild_id=2), **whose(replace(PLACE, guild_id=2)))).job.place.user_id == 7
+        await works.studio.again(old.id, await request(works, PLACE))
+    elsewhere = await request(works, replace(PLACE, guild_id=2))
+    assert (await works.studio.again(old.id, elsewhere)).job.place.user_id == 7
 
 
 # --- the model of an order that names none ---------------------------------------------------------------------------

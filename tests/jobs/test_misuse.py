@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.request import Request
 from bot.errors import OutOfCredit, Refusal
 from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.order import Order
@@ -22,7 +22,7 @@ from bot.store.purse import Kind, kind_of
 from bot.store.sponsorships import Sponsorship
 from bot.store.tables import accounts
 from tests.jobs.conftest import MODEL, PURSE, Works
-from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, wish
+from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, request, wish
 from tests.jobs.rules import rule
 from tests.store.purses import member
 
@@ -53,12 +53,11 @@ class Member:
         self.roles = frozenset(role for role in ROLES if self.dice.random() < 0.4)
         self.jobs: list[Job] = []
 
-    def _whose(self) -> dict[str, Any]:
+    async def _request(self) -> Request:
         guild_id = self.dice.choice([*SERVERS, None])
         channel_id = self.dice.choice([THREAD + (guild_id or 0), 9])
         place = ReplyTarget(user_id=self.user_id, channel_id=channel_id, guild_id=guild_id)
-        spot = Channel(guild_id=guild_id, channel_id=channel_id)
-        return {"place": place, "actor": Actor(user_id=self.user_id, role_ids=self.roles), "spot": spot}
+        return await request(self.works, place, actor=Actor(user_id=self.user_id, role_ids=self.roles))
 
     async def press(self) -> None:
         deeds = (self._order, self._order, self._again, self._cancel, self._end)
@@ -66,12 +65,12 @@ class Member:
             await self.dice.choice(deeds)()
 
     async def _order(self) -> None:
-        wanted = Order(prompt="a red fox", count=self.dice.randint(1, 4), **self._whose())
+        wanted = Order(prompt="a red fox", count=self.dice.randint(1, 4), request=await self._request())
         self.jobs.append((await self.works.studio.order(wanted)).job)
 
     async def _again(self) -> None:
         if self.jobs:
-            self.jobs.append((await self.works.studio.again(self.dice.choice(self.jobs).id, **self._whose())).job)
+            self.jobs.append((await self.works.studio.again(self.dice.choice(self.jobs).id, await self._request())).job)
 
     async def _cancel(self) -> None:
         if self.jobs:
@@ -156,6 +155,6 @@ async def test_a_hundred_members_at_once_cannot_overspend(works: Works, seed: in
 async def test_one_credit_for_a_hundred_presses_makes_one_picture(works: Works) -> None:
     await rule(works.servers, usd_per_month="0.01")
     places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
-    orders = [works.studio.order(wish("a red fox", place)) for place in places]
+    orders = [works.studio.order(await wish(works, "a red fox", place)) for place in places]
     results = await asyncio.gather(*orders, return_exceptions=True)
     assert Counter(type(result).__name__ for result in results) == {"Receipt": 1, OutOfCredit.__name__: 99}

@@ -75,7 +75,8 @@ async def test_after_a_restart_a_message_is_made_true_again(works: Works) -> Non
 
 async def test_a_message_whose_first_answer_is_on_its_way_is_left_alone(works: Works) -> None:
     await works.models.load()
-    job = (await works.studio.order(wish("a red fox", ReplyTarget(user_id=7, channel_id=5, guild_id=1, message_id=6)))).job
+    place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, message_id=6)
+    job = (await works.studio.order(await wish(works, "a red fox", place))).job
     await start(works, job)
     assert await edits(works) == 0
     await works.studio.answered(job.id, None)

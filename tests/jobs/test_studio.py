@@ -13,7 +13,7 @@ from bot.jobs.order import Receipt
 from bot.store import jobs, keepsakes
 from bot.store.engine import Topic
 from tests.jobs.conftest import MODEL, PURSE, Works, eventually
-from tests.jobs.make import PICTURE, new_job, whose, wish
+from tests.jobs.make import PICTURE, new_job, request, wish
 from tests.jobs.paint import MADE
 from tests.jobs.shelf import own
 
@@ -21,7 +21,7 @@ PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
 async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
-    return await works.studio.again(job_id, place, **whose(place))
+    return await works.studio.again(job_id, await request(works, place))
 
 
 async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:
@@ -39,7 +39,8 @@ async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: d
 
 
 async def test_orders_at_once_never_overspend(works: Works) -> None:
-    orders = (works.studio.order(wish("a red fox", PLACE, count=3)) for _ in range(50))
+    wanted = await wish(works, "a red fox", PLACE, count=3)
+    orders = (works.studio.order(wanted) for _ in range(50))
     results = await asyncio.gather(*orders, return_exceptions=True)
     refused = [type(result) for result in results if isinstance(result, Exception)]
     assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
@@ -48,7 +49,7 @@ async def test_orders_at_once_never_overspend(works: Works) -> None:
 
 async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
     queued = works.store.subscribe(Topic.QUEUE)
-    ordering = asyncio.create_task(works.studio.order(wish("a red fox", PLACE)))
+    ordering = asyncio.create_task(works.studio.order(await wish(works, "a red fox", PLACE)))
     await queued.wait(timeout_s=5)  # written, and not yet answered
     ordering.cancel()
     await asyncio.wait([ordering])

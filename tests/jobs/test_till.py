@@ -72,7 +72,7 @@ async def test_the_slow_lane_can_be_turned_off(works: Works) -> None:
 
 async def test_the_budget_of_the_month_is_in_money(works: Works) -> None:
     await rule(works.servers, usd_per_month="0.03")  # a credit is a cent
-    assert (await payer(works, count=3))[1] == (await works.till.budget(1)).purse.account  # type: ignore[union-attr]
+    assert (await payer(works, count=3))[1] == (await works.till.budget(1)).account  # type: ignore[union-attr]
     with pytest.raises(OutOfCredit, match="budget for the month is used up"):
         await order(works, user_id=8)
     assert (await payer(works, user_id=8, guild_id=2))[0] == "user:8"

@@ -78,7 +78,7 @@ async def test_what_lies_in_a_tray_is_refused_as_well(house: House, ada: Person,
     await consent(house, ada, Consent.NOBODY)
     ben_s = ReplyTarget(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):
-        await house.studio.order(wish("at night", ben_s, kind=Kind.EDIT, from_tray=True))
+        await house.studio.order(await wish(house.client, "at night", ben_s, kind=Kind.EDIT, from_tray=True))
 
 
 async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(house: House, ada: Person, ben: Person, asked: Ask) -> None:

@@ -92,7 +92,7 @@ async def test_what_stands_in_direct_messages_is_only_counted(house: House, ada:
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
     alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
-    receipt = await house.studio.order(wish("by night", alone, kind=Kind.EDIT, from_tray=True))
+    receipt = await house.studio.order(await wish(house.client, "by night", alone, kind=Kind.EDIT, from_tray=True))
     await house.studio.answered(receipt.job.id, None)
     await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")
     assert "by night" in (await details(ada, first)).text

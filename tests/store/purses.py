@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from bot.domain.money import Payment, monthly_budget
 from bot.jobs.job import Job
 from bot.quota import MICRO, Bucket, Limit
 from bot.store import books, jobs, ledger
 from bot.store.engine import Store
-from bot.store.payment import Budget, FreeLane, Payment, monthly_budget
 from bot.store.purse import Purse, member_account, pool_account
 from tests.jobs.make import new_job
 
@@ -30,12 +30,13 @@ def pool(credits_: int = 10, *, guild_id: int = GUILD) -> Purse:
     return Purse(account=pool_account(guild_id), fills=bucket(credits_))
 
 
-def budget(credits_: int, *, guild_id: int = GUILD, now: int = 0) -> Budget:
+def budget(credits_: int, *, guild_id: int = GUILD, now: int = 0) -> Purse:
     return monthly_budget(guild_id, credits_ * MICRO, now)
 
 
-def slow(credits_: int = 10, *, reserve: int = 0, guild_id: int = GUILD) -> FreeLane:
-    return FreeLane(pool=pool(credits_, guild_id=guild_id), reserve=reserve * MICRO)
+def slow(credits_: int = 10, *, reserve: int = 0, guild_id: int = GUILD) -> dict[str, Any]:
+    """A slow lane, as a payment takes it."""
+    return {"slow_lane": pool(credits_, guild_id=guild_id), "reserve": reserve * MICRO}
 
 
 async def order(store: Store, payment: Payment, job: Job | None = None, *, max_waiting: int = 1000) -> Job:

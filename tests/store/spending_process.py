@@ -7,12 +7,12 @@ import sys
 from itertools import count
 from random import Random
 
+from bot.domain.money import Payment
 from bot.errors import Refusal
 from bot.jobs.job import GenerationState, Outcome
 from bot.quota import MICRO
 from bot.store import jobs, sponsorships, transfers
 from bot.store.engine import Store, open_store
-from bot.store.payment import Payment
 from bot.store.sponsorships import Sponsorship
 from tests.jobs.make import new_job
 from tests.store.busy_process import say
@@ -34,7 +34,7 @@ async def _spend_for_ever(store: Store, user: int) -> None:
 
 async def _once(store: Store, user: int, chance: Random) -> None:
     me, other = member(user, 20), member((user + 1) % TASKS, 20)
-    payment = Payment(payer=chance.choice([me, pool(20)]), sponsored_in=THREAD, budget=budget(1_000_000), free=slow(20))
+    payment = Payment(payer=chance.choice([me, pool(20)]), sponsored_in=THREAD, budget=budget(1_000_000), **slow(20))
     job = await order(store, payment, new_job(member=user, pictures=2))
     say(job.id)
     await store.write(transfers.gift, giver=me, receiver=other, amount=MICRO, key=f"gift {next(_numbers)}", now=0)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from bot.domain.money import Payment
 from bot.errors import StartError
 from bot.quota import MICRO
 from bot.store import books, jobs, transfers
 from bot.store.engine import Store, migrate, open_store, read_beside
-from bot.store.payment import Payment
 from tests.jobs.make import SUCCEEDED, new_job
 from tests.jobs.shelf import run
 from tests.store.purses import budget, has, member, order, wrong

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, select
 
+from bot.domain.money import Payment
 from bot.jobs.job import GenerationState, JobState, ReplyTarget
 from bot.moderation import policy
 from bot.moderation.sections import Strikes
@@ -34,7 +35,6 @@ from bot.store.audit import Action
 from bot.store.cases import CaseState
 from bot.store.engine import Store
 from bot.store.errands import ErrandKind
-from bot.store.payment import Payment
 from bot.store.purse import Purse, member_account, user_account
 from bot.store.reports import Report
 from bot.store.tables import metadata, references

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.domain.money import Payment, monthly_budget
 from bot.errors import Refusal
 from bot.jobs.job import GenerationState, Job, Outcome
 from bot.quota import MICRO, Bucket, Limit
 from bot.store import jobs, sponsorships, transfers
 from bot.store.engine import Store
-from bot.store.payment import FreeLane, Payment, monthly_budget
 from bot.store.purse import Purse, member_account, pool_account
 from bot.store.sponsorships import Sponsorship
 from tests.jobs.make import new_job
@@ -67,8 +67,8 @@ class Server:
 
     async def order(self, step: Step) -> None:
         payer = self.member(step.who) if step.who else self.pool
-        budget, free = monthly_budget(self.id, BUDGET, 0), FreeLane(pool=self.pool, reserve=MICRO)
-        payment = Payment(payer=payer, budget=budget, free=free, sponsored_in=self.id + step.whom % 2)
+        budget, sponsored_in = monthly_budget(self.id, BUDGET, 0), self.id + step.whom % 2
+        payment = Payment(payer=payer, budget=budget, slow_lane=self.pool, reserve=MICRO, sponsored_in=sponsored_in)
         job = new_job(pictures=1 + step.whom % 3, price=step.amount // 2)
         self.jobs.append(await self.write(step, jobs.add, job, (), payment=payment, max_waiting=100_000, now=step.amount))
 
@@ -146,5 +146,5 @@ async def live(store: Store, history: list[list[Step]]) -> None:
     for at_once in history:
         await asyncio.gather(*(server.does(step) for step in at_once))
         assert await wrong(store) == ()
-    _left, held, spent = await has(store, Purse(account=monthly_budget(server.id, BUDGET, 0).purse.account, fills=Limit(size=BUDGET)))
+    _left, held, spent = await has(store, Purse(account=monthly_budget(server.id, BUDGET, 0).account, fills=Limit(size=BUDGET)))
     assert held + spent <= BUDGET / MICRO

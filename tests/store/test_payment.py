@@ -10,12 +10,12 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from bot import i18n
+from bot.domain.money import Payment, monthly_budget, reserve_of
 from bot.errors import OutOfCredit, TooManyWaiting
 from bot.jobs.job import GenerationState, Lane
 from bot.quota import DAY_MS, MICRO
 from bot.store import jobs
 from bot.store.engine import Store
-from bot.store.payment import Payment, free_lane, monthly_budget
 from tests.jobs.make import FAILED, SUCCEEDED, new_job
 from tests.jobs.shelf import run
 from tests.store.purses import bucket, budget, has, member, order, pool, slow
@@ -37,21 +37,21 @@ async def refusal(store: Store, payment: Payment, *, pictures: int = 1) -> str:
 async def test_the_budget_is_held_beside_whoever_pays(store: Store) -> None:
     job = await order(store, Payment(payer=member(), budget=budget(100)), new_job(pictures=3))
     assert {(g.account, g.budget, g.lane) for g in job.generations} == {("member:1:7", "budget:1:1970-01", Lane.PAID)}
-    assert [await has(store, member()), await has(store, budget(100).purse)] == [(7, 3, 0), (97, 3, 0)]
+    assert [await has(store, member()), await has(store, budget(100))] == [(7, 3, 0), (97, 3, 0)]
 
 
 async def test_the_end_is_booked_where_the_hold_was(store: Store) -> None:
     job = await run(store, await order(store, Payment(payer=member(), budget=budget(100)), new_job(pictures=2)))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(jobs.settle, job.id, 1, FAILED, 3000)
-    assert [await has(store, member()), await has(store, budget(100).purse)] == [(9, 0, 1), (99, 0, 1)]
+    assert [await has(store, member()), await has(store, budget(100))] == [(9, 0, 1), (99, 0, 1)]
 
 
 async def test_a_refund_goes_to_who_paid_and_the_budget_stays_charged(store: Store) -> None:
     job = await run(store, await order(store, Payment(payer=member(), budget=budget(100))))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     assert [await store.write(jobs.refund, job.id, 0, 4000, by_id=9, note="kind") for _ in range(2)] == [True, False]
-    assert [await has(store, member()), await has(store, budget(100).purse)] == [(10, 0, 0), (99, 0, 1)]
+    assert [await has(store, member()), await has(store, budget(100))] == [(10, 0, 0), (99, 0, 1)]
 
 
 async def test_an_unusable_picture_that_was_refunded_before_is_not_refunded_again(store: Store) -> None:
@@ -63,14 +63,14 @@ async def test_an_unusable_picture_that_was_refunded_before_is_not_refunded_agai
 
 
 async def test_who_is_out_of_credit_takes_the_slow_lane(store: Store) -> None:
-    payment = Payment(payer=member(credits_=1), free=slow(10))
+    payment = Payment(payer=member(credits_=1), **slow(10))
     lanes = [(await order(store, payment)).generations[0].lane for _ in range(3)]
     assert lanes == [Lane.PAID, Lane.FREE, Lane.FREE]
     assert [await has(store, member(credits_=1)), await has(store, pool())] == [(0, 1, 0), (8, 2, 0)]
 
 
 async def test_the_slow_lane_leaves_the_pool_its_reserve(store: Store) -> None:
-    payment = Payment(payer=member(credits_=0), free=slow(10, reserve=8))
+    payment = Payment(payer=member(credits_=0), **slow(10, reserve=8))
     assert [(await order(store, payment)).generations[0].account for _ in range(2)] == ["pool:1", "pool:1"]
     assert "you have 0 left" in await refusal(store, payment)
     assert (await order(store, Payment(payer=pool()))).generations[0].lane is Lane.PAID
@@ -82,7 +82,7 @@ async def test_without_a_slow_lane_who_is_out_of_credit_waits(store: Store) -> N
 
 
 def test_the_share_of_the_slow_lane_is_what_the_reserve_leaves() -> None:
-    assert [free_lane(1, bucket(10), share).reserve for share in (0, 0.25, 1, 7)] == [10 * MICRO, 7_500_000, 0, 0]
+    assert [reserve_of(bucket(10), share) for share in (0, 0.25, 1, 7)] == [10 * MICRO, 7_500_000, 0, 0]
 
 
 async def test_the_queue_tells_lanes_apart_and_what_members_had_of_late(store: Store) -> None:
@@ -90,7 +90,7 @@ async def test_the_queue_tells_lanes_apart_and_what_members_had_of_late(store: S
     for n in range(2):
         await store.write(jobs.settle, had.id, n, SUCCEEDED, 3000)
     nothing = member(70, credits_=0)
-    free = [await order(store, Payment(payer=nothing, free=slow(10)), new_job(member=user, now=user)) for user in (8, 7)]
+    free = [await order(store, Payment(payer=nothing, **slow(10)), new_job(member=user, now=user)) for user in (8, 7)]
     paid = await order(store, Payment(payer=pool()), new_job(member=9, now=5000))
     queue = await store.read(jobs.queue, 9000)
     assert [g.job_id for g in queue.waiting] == [paid.id, free[1].id, free[0].id]
@@ -103,7 +103,7 @@ async def test_the_queue_tells_lanes_apart_and_what_members_had_of_late(store: S
 
 
 async def test_a_used_up_budget_stops_every_lane(store: Store) -> None:
-    payment = Payment(payer=member(), budget=budget(2), free=slow(10))
+    payment = Payment(payer=member(), budget=budget(2), **slow(10))
     await order(store, payment, new_job(pictures=2))
     assert await refusal(store, payment) == "This server's budget for the month is used up; the next one begins <t:2678400:R>."
     assert [await has(store, member()), await has(store, pool())] == [(8, 2, 0), (10, 0, 0)]
@@ -118,7 +118,7 @@ async def test_a_budget_with_a_rest_says_how_much(store: Store) -> None:
 async def test_a_budget_counts_what_was_spent_whatever_its_size_becomes(store: Store) -> None:
     await order(store, Payment(payer=member(), budget=budget(100)), new_job(pictures=4))
     assert "is used up" in await refusal(store, Payment(payer=member(), budget=budget(3)))
-    assert await has(store, budget(3).purse) == (0, 4, 0)
+    assert await has(store, budget(3)) == (0, 4, 0)
     await order(store, Payment(payer=member(), budget=budget(5)))
     assert "is used up" in await refusal(store, Payment(payer=member(), budget=budget(5)))
 
@@ -167,14 +167,14 @@ async def test_a_hundred_at_once_cannot_overspend_a_bucket(store: Store) -> None
 
 
 async def test_a_hundred_at_once_cannot_overspend_a_pool(store: Store) -> None:
-    empty = [Payment(payer=member(100 + n, 0), free=slow(10, reserve=3)) for n in range(50)]
+    empty = [Payment(payer=member(100 + n, 0), **slow(10, reserve=3)) for n in range(50)]
     paying = [Payment(payer=pool())] * 50
     assert await granted(store, *(each for both in zip(empty, paying, strict=True) for each in both)) == ["pool:1"] * 10
     assert await has(store, pool()) == (0, 10, 0)
 
 
 async def test_a_hundred_at_once_leave_the_pool_its_reserve(store: Store) -> None:
-    assert len(await granted(store, *(Payment(payer=member(100 + n, 0), free=slow(10, reserve=3)) for n in range(100)))) == 7
+    assert len(await granted(store, *(Payment(payer=member(100 + n, 0), **slow(10, reserve=3)) for n in range(100)))) == 7
     assert await has(store, pool()) == (3, 7, 0)
 
 
@@ -189,9 +189,9 @@ async def test_what_flows_back_flows_once_however_many_come_at_once(store: Store
 
 
 async def test_a_hundred_at_once_cannot_overspend_a_budget(store: Store) -> None:
-    payments = [Payment(payer=member(100 + n) if n % 2 else pool(100), budget=budget(10), free=slow(100)) for n in range(100)]
+    payments = [Payment(payer=member(100 + n) if n % 2 else pool(100), budget=budget(10), **slow(100)) for n in range(100)]
     assert len(await granted(store, *payments)) == 10
-    assert await has(store, budget(10).purse) == (0, 10, 0)
+    assert await has(store, budget(10)) == (0, 10, 0)
 
 
 async def test_one_member_in_many_servers_at_once_has_one_queue(store: Store) -> None:
@@ -202,7 +202,7 @@ async def test_one_member_in_many_servers_at_once_has_one_queue(store: Store) ->
 
 async def test_holds_and_ends_at_once_wait_for_nobody(store: Store, conflicts: list[RetryDetails]) -> None:
     """Each touches several accounts, named in another order; on PostgreSQL two could lock each other out."""
-    both = [Payment(payer=member(100), budget=budget(1000), free=slow(100)), Payment(payer=pool(100), budget=budget(1000), free=slow(100))]
+    both = [Payment(payer=member(100), budget=budget(1000), **slow(100)), Payment(payer=pool(100), budget=budget(1000), **slow(100))]
     held = [await run(store, await order(store, both[n % 2], new_job(pictures=2))) for n in range(10)]
     ends = [store.write(jobs.settle, job.id, n, (SUCCEEDED, FAILED)[n], 3000) for job in held for n in range(2)]
     more = [order(store, both[n % 2]) for n in range(20)]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from stamina.instrumentation import RetryDetails
 
+from bot.domain.money import Payment
 from bot.errors import NotAllowed, OutOfCredit
 from bot.jobs import sponsors
 from bot.quota import MICRO
 from bot.store import jobs, sponsorships
 from bot.store.engine import Store
-from bot.store.payment import Payment
 from bot.store.purse import Purse
 from bot.store.sponsorships import Sponsorship, SponsorshipState
 from tests.jobs.make import FAILED, SUCCEEDED, new_job
@@ -84,7 +84,7 @@ async def test_a_hundred_at_once_cannot_overspend_a_sponsor(store: Store) -> Non
 async def test_the_servers_budget_counts_what_a_sponsor_pays(store: Store) -> None:
     await begin(store)
     await order(store, Payment(payer=pool(), sponsored_in=THREAD, budget=budget(3)))
-    assert [await has(store, budget(3).purse), await has(store, pool())] == [(2, 1, 0), (10, 0, 0)]
+    assert [await has(store, budget(3)), await has(store, pool())] == [(2, 1, 0), (10, 0, 0)]
 
 
 async def test_when_its_time_is_over_it_pays_no_more_and_is_swept(store: Store) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from stamina.instrumentation import RetryDetails
 
+from bot.domain.money import Payment
 from bot.errors import InvalidRequest, NotAllowed, OutOfCredit
 from bot.quota import DAY_MS, MICRO, Bucket
 from bot.store import ledger, transfers
 from bot.store.engine import Store
 from bot.store.ledger import Entry
-from bot.store.payment import Payment
 from bot.store.purse import Purse
 from tests.jobs.make import new_job
 from tests.store.purses import budget, has, member, order, pool
@@ -97,4 +97,4 @@ async def test_a_pool_can_be_granted_to_and_a_budget_cannot(store: Store) -> Non
     assert await store.write(transfers.grant, to=pool(), amount=MICRO, key="a", now=0)
     assert await has(store, pool()) == (11, 0, 0)
     with pytest.raises(ValueError, match="nobody grants to budget:1"):
-        await store.write(transfers.grant, to=budget(1).purse, amount=MICRO, key="b", now=0)
+        await store.write(transfers.grant, to=budget(1), amount=MICRO, key="b", now=0)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain.money import Payment
 from bot.jobs.job import Outcome, ReplyTarget
 from bot.preferences import Preferences
 from bot.quota import DAY_MS, MICRO
 from bot.store import documents, jobs, usage
 from bot.store.engine import Store
-from bot.store.payment import Payment
 from bot.store.usage import By, Use
 from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, new_job
 from tests.jobs.shelf import run
@@ -49,7 +49,7 @@ async def a_busy_week(store: Store) -> None:
 async def test_a_servers_whole_use_is_what_its_budget_has_spent(store: Store) -> None:
     (whole,) = await store.read(usage.use, 1, **ALL)
     assert whole == Use(pictures=4, failed=1, cost=8 * MICRO, refunded=2 * MICRO)
-    assert (await has(store, budget(1000).purse))[2] == 8
+    assert (await has(store, budget(1000)))[2] == 8
     assert whole.usd(0.01) == "0.0800"
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from bot.domain.actor import Actor
-from bot.domain.request import Channel
+from bot.domain.admission import Admission, Facts, PromptBlocked, admitted, check, judge_prompt, merge
+from bot.domain.request import Channel, Request
 from bot.errors import InvalidRequest, NotAllowed, Refusal
-from bot.moderation.gate import Block, PromptBlocked, Question, Wish, check
+from bot.jobs.job import ReplyTarget
 from bot.moderation.policy import read
-from bot.moderation.prompts import Level, compile_rules
+from bot.moderation.prompts import compile_rules
 from bot.moderation.values import DAY_MS, HOUR_MS
+from bot.preferences import Preferences
+from bot.quota import MICRO, Bucket
+from bot.servers import ServerSettings
+from bot.store.conduct import BlockRow
+from tests.jobs.shelf import own
 
 NOW = 20_000 * DAY_MS
 EDITOR = 77  # a role
@@ -24,28 +30,63 @@ EVERYTHING_WRONG: dict[str, Any] = {
     "newcomers": {"wait_hours": 24},
     "prompts": {"block": {"words": ["sword"]}},
 }
-WISH = Wish(model="m", prompt="a sword", count=3, unsafe=True, aspect_ratio="16:9", megapixels=2.0, private=True)
+WRONG: dict[str, Any] = {
+    "words": "a sword",
+    "count": 3,
+    "unsafe": True,
+    "aspect_ratio": "16:9",
+    "megapixels": 2.0,
+    "private": True,
+    "price": None,
+    "waiting": 4,
+    "left": 0,
+}
 
 
-def question(rules: dict[str, Any] | None = None, **more: Any) -> Question:
+@dataclass(frozen=True, kw_only=True)
+class Had:
+    """What an account has."""
+
+    available: int
+    held: int = 0
+
+
+def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: int = 10 * MICRO, **more: Any) -> Facts:
+    """A member with some credit asks for a fox."""
     policy = read(rules or {})
+    actor = more.pop("actor", Actor(user_id=1, joined_at=NOW - HOUR_MS))
+    request = Request(
+        actor=actor,
+        channel=more.pop("channel", Channel(guild_id=5, channel_id=10, parent_ids=(11, 12))),
+        reply_to=ReplyTarget(user_id=1, channel_id=10, guild_id=5, private=private),
+        settings=ServerSettings(policy=policy),
+        preferences=Preferences(),
+    )
+    payment = own(1, Bucket(size=10 * MICRO, refill_per_day=0))
     plain: dict[str, Any] = {
-        "actor": Actor(user_id=1, joined_at=NOW - HOUR_MS),
-        "spot": Channel(guild_id=5, channel_id=10, parent_ids=(11, 12)),
-        "wish": Wish(model="m", prompt="a fox"),
+        "model": "m",
+        "words": "a fox",
+        "allowance": merge(policy, actor.role_ids),
+        "price": MICRO,
+        "max_waiting": 4,
+        "funds": {payment.payer.account: Had(available=left)},
     }
-    return Question(policy=policy, judge=compile_rules(policy.prompts), now=NOW, **(plain | more))
+    return Facts(request=request, now=NOW, payment=payment, **(plain | more))
 
 
-def refusal(asked: Question) -> str:
+def admit(asked: Facts) -> Admission:
+    check(asked)
+    return admitted(asked, judge_prompt(asked, compile_rules(asked.request.policy.prompts)))
+
+
+def refusal(asked: Facts) -> str:
     with pytest.raises(Refusal) as caught:
-        check(asked)
+        admit(asked)
     return caught.value.sentence
 
 
 def test_where_nothing_is_decided_everything_may_be_asked() -> None:
-    passed = check(question())
-    assert (passed.verdict.level, passed.must_spoiler, passed.flagged, passed.allowance.max_count) == (Level.NONE, False, False, 4)
+    assert admit(facts()) == Admission(price=MICRO, payment=facts().payment, max_waiting=4, running=None)
 
 
 def test_the_checks_speak_in_their_order() -> None:
@@ -62,14 +103,18 @@ def test_the_checks_speak_in_their_order() -> None:
         {"everyone": {"max_count": 4, "aspect_ratios": ["1:1"], "max_megapixels": 1}},
         {"everyone": {"max_megapixels": 1}},
         {"everyone": {}},
+        {"price": MICRO},
+        {"waiting": 0},
+        {"left": 9 * MICRO},
         {"prompts": {}},
     ]
-    rules, heard = dict(EVERYTHING_WRONG), []
+    rules, wrong, heard = dict(EVERYTHING_WRONG), dict(WRONG), []
     for number, amend in enumerate(amends):
-        block = Block(until=NOW + 1, reason="spam") if number < 2 else None
-        spot = Channel(guild_id=5, channel_id=10, age_restricted=number > 6)
-        heard.append(refusal(question(rules, wish=WISH, block=block, spot=spot)))
-        rules |= amend
+        blocked = block(until=NOW + 1, reason="spam") if number < 2 else None
+        channel = Channel(guild_id=5, channel_id=10, age_restricted=number > 6)
+        heard.append(refusal(facts(rules, blocked=blocked, channel=channel, **wrong)))
+        rules |= {name: words for name, words in amend.items() if name not in WRONG}
+        wrong |= {name: value for name, value in amend.items() if name in WRONG}
     assert heard == [
         "Pictures are paused on this server: Back on Monday.",
         "You cannot ask for pictures here until <t:1728000000:f> (spam).",
@@ -82,35 +127,43 @@ def test_the_checks_speak_in_their_order() -> None:
         "You may ask for 1 picture at a time here; 3 were asked for.",
         "The shape 16:9 is not open to you here; you may use 1:1.",
         "You may ask for pictures of at most 1 MP here; 2 MP were asked for.",
+        "m has no price per picture yet. The operator can set one with MODEL_PRICES.",
+        "You have 4 of at most 4 pictures waiting, and this asks for 3 more. Wait for one to finish or /cancel one.",
+        "This costs 3 credits and you have 0 left. This quota does not refill by itself; the people who run this bot can help.",
         "This server's rules do not allow this prompt; please put it in other words.",
     ]
-    assert check(question(rules, wish=WISH, spot=Channel(guild_id=5, channel_id=10, age_restricted=True)))
+    assert admit(facts(rules, channel=Channel(guild_id=5, channel_id=10, age_restricted=True), **wrong))
+
+
+def block(*, until: int | None, reason: str = "", case_id: int | None = None) -> BlockRow:
+    who: dict[str, Any] = {"id": 1, "guild_id": 5, "user_id": 1, "at": 0, "by_id": 9, "lifted_at": None, "lifted_by": None}
+    return BlockRow(until=until, reason=reason, case_id=case_id, **who)
 
 
 def test_limits_are_invalid_values_and_the_rest_is_not_allowed() -> None:
     with pytest.raises(InvalidRequest):
-        check(question({"everyone": {"max_count": 1}}, wish=Wish(model="m", prompt="a fox", count=2)))
+        check(facts({"everyone": {"max_count": 1}}, count=2))
     with pytest.raises(NotAllowed):
-        check(question({"pause": {"on": True}}))
+        check(facts({"pause": {"on": True}}))
 
 
 def test_managers_are_paused_too_and_told_how_to_go_on() -> None:
     manager = Actor(user_id=1, may_manage_server=True)
-    assert refusal(question({"pause": {"on": True}}, actor=manager)) == "Pictures are paused on this server; /imageadmin resume goes on."
+    assert refusal(facts({"pause": {"on": True}}, actor=manager)) == "Pictures are paused on this server; /imageadmin resume goes on."
 
 
 @pytest.mark.parametrize(("until", "blocked"), [(None, True), (NOW + 1, True), (NOW, False), (NOW - 1, False)])
 def test_a_block_ends_by_itself(until: int | None, blocked: bool) -> None:
-    asked = question(block=Block(until=until))
+    asked = facts(blocked=block(until=until))
     if blocked:
         assert "no reason was given" in refusal(asked)
     else:
-        assert check(asked)
+        assert admit(asked)
 
 
 def test_a_block_tells_how_to_appeal() -> None:
-    sentence = refusal(question(block=Block(until=None, reason="spam", appeal="You can appeal once with /appeal.")))
-    assert sentence == "You cannot ask for pictures here any more (spam). You can appeal once with /appeal."
+    sentence = refusal(facts(blocked=block(until=None, reason="spam", case_id=3)))
+    assert sentence == "You cannot ask for pictures here any more (spam). You may appeal once: the message about it has a button."
 
 
 @pytest.mark.parametrize(
@@ -126,22 +179,22 @@ def test_a_block_tells_how_to_appeal() -> None:
     ],
 )
 def test_the_nearest_place_that_is_named_decides(channels: dict[str, list[int]], is_open: bool) -> None:
-    asked = question({"channels": channels})
+    asked = facts({"channels": channels})
     if is_open:
-        assert check(asked)
+        assert admit(asked)
     else:
         assert refusal(asked).startswith("Pictures are not made in this channel")
 
 
 def test_open_channels_are_named() -> None:
-    assert refusal(question({"channels": {"allowed": [99, 98]}})).endswith("try <#99>, <#98>.")
+    assert refusal(facts({"channels": {"allowed": [99, 98]}})).endswith("try <#99>, <#98>.")
 
 
 def test_a_role_opens_what_is_closed_to_others() -> None:
     rules = {"everyone": {"models": []}, "roles": {EDITOR: {"models": ["m"]}}}
-    assert refusal(question(rules)) == "Your roles do not open any model to you here."
-    assert "the model M to you" in refusal(question({"everyone": {"models": ["x"]}}, title_of=str.upper))
-    assert check(question(rules, actor=Actor(user_id=1, role_ids=frozenset({EDITOR}))))
+    assert refusal(facts(rules)) == "Your roles do not open any model to you here."
+    assert "the model M to you" in refusal(facts({"everyone": {"models": ["x"]}}, title_of=str.upper))
+    assert admit(facts(rules, actor=Actor(user_id=1, role_ids=frozenset({EDITOR}))))
 
 
 @pytest.mark.parametrize(
@@ -155,11 +208,11 @@ def test_a_role_opens_what_is_closed_to_others() -> None:
     ],
 )
 def test_new_members_wait_and_moderators_do_not(actor: Actor, waits: bool) -> None:
-    asked = question({"newcomers": {"wait_hours": 2}, "moderator_role_ids": [9]}, actor=actor)
+    asked = facts({"newcomers": {"wait_hours": 2}, "moderator_role_ids": [9]}, actor=actor)
     if waits:
         assert "members" in refusal(asked)
     else:
-        assert check(asked)
+        assert admit(asked)
 
 
 @pytest.mark.parametrize(
@@ -169,18 +222,19 @@ def test_a_flagged_prompt_is_spoilered_unless_both_rule_and_channel_allow(
     unspoilered: bool, age_restricted: bool, must_spoiler: bool
 ) -> None:
     rules = {"prompts": {"flag": {"words": ["sword"]}}, "age_restricted": {"unspoilered": unspoilered}}
-    spot = Channel(guild_id=5, channel_id=10, age_restricted=age_restricted)
-    passed = check(question(rules, spot=spot, wish=Wish(model="m", prompt="a sword")))
-    assert (passed.flagged, passed.must_spoiler) == (True, must_spoiler)
+    channel = Channel(guild_id=5, channel_id=10, age_restricted=age_restricted)
+    passed = admit(facts(rules, channel=channel, words="a sword"))
+    assert (passed.flagged, passed.must_spoiler) == ("sword", must_spoiler)
 
 
 def test_a_prompt_that_is_not_flagged_needs_no_spoiler() -> None:
-    assert not check(question({"prompts": {"flag": {"words": ["sword"]}}})).must_spoiler
+    assert not admit(facts({"prompts": {"flag": {"words": ["sword"]}}})).must_spoiler
 
 
 def test_only_moderators_hear_which_rule_it_was() -> None:
-    asked = question({"prompts": {"block": {"patterns": ["sw[o0]rd"]}}}, wish=Wish(model="m", prompt="a sword"))
+    rules = {"prompts": {"block": {"patterns": ["sw[o0]rd"]}}}
+    asked = facts(rules, words="a sword")
     assert "sw[o0]rd" not in refusal(asked)
-    assert "sw[o0]rd" in refusal(replace(asked, actor=Actor(user_id=1, may_manage_messages=True)))
+    assert "sw[o0]rd" in refusal(facts(rules, words="a sword", actor=Actor(user_id=1, may_manage_messages=True)))
     with pytest.raises(PromptBlocked):
-        check(asked)
+        admit(asked)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.moderation.allowance import Allowance, idle, merge
+from bot.domain.admission import Allowance, idle, merge
 from bot.moderation.policy import Policy, read
 from bot.quota import Bucket
 

@@ -1,0 +1,372 @@
+"""Whether a new order may be taken, and on which terms. Pure: whoever calls it has gathered the facts, and fetched nothing yet.
+
+A member hears the first rule that says no, in this order; a refusal costs nothing:
+
+======================  ===============================================  ===================================
+what is looked at       refused                                          as
+======================  ===============================================  ===================================
+pause                   everyone, managers too                           NotAllowed
+block                   who is blocked on this server                    NotAllowed
+channel                 channels that are closed to orders               NotAllowed
+roles                   models, and private answers                      NotAllowed
+safety checker          turned off where it has to stay on               NotAllowed
+newcomers               guests, and members who joined just now          NotAllowed
+count and size          more, other shapes or larger than is allowed     InvalidRequest
+price                   a model without one                              InvalidRequest
+waiting                 more than may wait in the queue                  TooManyWaiting
+money                   more than anybody who may pay has                OutOfCredit
+words                   a prompt on the block list (this takes a while)  PromptBlocked, which adds a strike
+consent                 other members' images                            NotAllowed
+======================  ===============================================  ===================================
+
+What is decided of waiting and money holds for the moment of asking. The transaction that writes the order decides both again, by the
+same functions, since other orders may have come between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from bot.domain.actor import Actor
+from bot.domain.money import Funds, Payment, decide
+from bot.domain.request import Request
+from bot.errors import InvalidRequest, NotAllowed, TooManyWaiting
+from bot.i18n import _, ngettext
+from bot.moderation.policy import Policy
+from bot.moderation.prompts import Judge, Level, Verdict
+from bot.moderation.sections import Purse, RoleRule
+from bot.preferences import Consent, Preferences
+from bot.quota import Bucket
+
+_NAMED: Final = 10  # models or shapes that a refusal names
+All = frozenset[str] | None  # `None`: all of them
+
+
+class PromptBlocked(NotAllowed):
+    """The prompt matched the block list. The only refusal that can add a strike."""
+
+
+# --- what goes in, and what comes out --------------------------------------------------------------------------------
+
+
+class Block(Protocol):
+    """No images for this member: by a moderator, or for too many strikes."""
+
+    @property
+    def until(self) -> int | None: ...  # Unix ms; None: until it is lifted
+    @property
+    def reason(self) -> str: ...
+    @property
+    def case_id(self) -> int | None: ...  # of the case that it came from: the message about that offers an appeal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """A member's limits on one server. `None` is no limit of the server's own: the operator's holds."""
+
+    models: All = None  # by id
+    aspect_ratios: All = None  # such as "16:9"
+    max_megapixels: float | None = None  # of one picture
+    max_count: int  # pictures in one request
+    private: bool  # may ask so that only they see it
+    from_pool: bool = False  # pays from the server's pool, and `bucket` is that
+    bucket: Bucket | None = None  # in microcredits
+    running: int | None = None  # pictures made at a time
+    waiting: int | None = None  # pictures in the queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything that the rules look at: what is asked for, what it comes to, and what is known of whoever asks."""
+
+    request: Request
+    now: int  # Unix ms
+    # What is asked for.
+    model: str  # id
+    words: str  # the prompt, and whatever else was written that may be drawn
+    count: int = 1
+    aspect_ratio: str | None = None  # such as "16:9"; None: the model's own choice
+    megapixels: float | None = None  # of one image; None: the model's own choice
+    unsafe: bool = False  # the model's own safety checker is to be off
+    # What it comes to under the rules of the server.
+    allowance: Allowance
+    price: int | None  # microcredits of one image; None: the model has no price
+    payment: Payment
+    max_waiting: int  # images of this member in the queue, with these
+    title_of: Callable[[str], str] = field(default=str, repr=False)  # a model's name for people, by its id
+    # What the store knows.
+    blocked: Block | None = None
+    waiting: int = 0  # images of this member in the queue
+    funds: Mapping[str, Funds] = field(default_factory=dict)  # of every account of `payment`, by name
+    owners: Mapping[int, Preferences] = field(default_factory=dict)  # of the members whose images are used, by id
+
+    @property
+    def is_moderator(self) -> bool:
+        return self.request.policy.is_moderator(self.request.actor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """An order may be taken, on these terms."""
+
+    price: int  # microcredits of one image
+    payment: Payment
+    max_waiting: int  # images of this member in the queue, with these
+    running: int | None  # images of this member made at a time; None: the operator's limit
+    flagged: str | None = None  # the rule for which moderators should look at it
+    must_spoiler: bool = False
+
+
+# --- deciding --------------------------------------------------------------------------------------------------------
+
+
+def check(facts: Facts) -> None:
+    """Raise the `Refusal` of the first of `CHECKS` that says no. None of them takes time."""
+    for each in CHECKS:
+        each(facts)
+
+
+def judge_prompt(facts: Facts, judge: Judge) -> Verdict:
+    """Raise `PromptBlocked`. The only rule that takes time: call it in a thread, after `check`. `judge` is the compiled `policy.prompts`.
+
+    Moderators are told which rule it was: they are the ones who mend it.
+    """
+    verdict = judge.judge(facts.words)
+    if verdict.level is not Level.BLOCK:
+        return verdict
+    if facts.is_moderator and verdict.rule is not None:
+        raise PromptBlocked(_("This server's rules do not allow this prompt: {rule} is on the block list.").format(rule=verdict.rule.text))
+    raise PromptBlocked(_("This server's rules do not allow this prompt; please put it in other words."))
+
+
+def check_consent(actor: Actor, owners: Mapping[int, Preferences]) -> None:
+    """Raise `NotAllowed` where one of these members does not let `actor` edit their images."""
+    for owner_id, chosen in owners.items():
+        if not _may_edit(actor, owner_id, chosen):
+            raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
+
+
+def admitted(facts: Facts, verdict: Verdict) -> Admission:
+    """The terms of an order that every rule let pass."""
+    is_flagged = verdict.level is Level.FLAG
+    unspoilered = facts.request.channel.age_restricted and facts.request.policy.age_restricted.unspoilered
+    return Admission(
+        price=_priced(facts),
+        payment=facts.payment,
+        max_waiting=facts.max_waiting,
+        running=facts.allowance.running,
+        flagged=verdict.rule.text if is_flagged and verdict.rule is not None else None,
+        must_spoiler=is_flagged and not unspoilered,
+    )
+
+
+def check_waiting(waiting: int, count: int, *, most: int) -> None:
+    """Raise `TooManyWaiting` where `count` images on top of those that wait are more than `most`."""
+    if waiting + count > most:
+        sentence = _(
+            "You have {waiting} of at most {most} pictures waiting, and this asks for {more} more. Wait for one to finish or /cancel one."
+        )
+        raise TooManyWaiting(sentence.format(waiting=waiting, most=most, more=count))
+
+
+def _may_edit(actor: Actor, owner_id: int, chosen: Preferences) -> bool:
+    if owner_id == actor.user_id:
+        return True
+    if chosen.consent is Consent.ROLE:
+        return chosen.consent_role_id in actor.role_ids
+    return chosen.consent is Consent.EVERYONE
+
+
+# --- the rules -------------------------------------------------------------------------------------------------------
+
+
+def _pause(facts: Facts) -> None:
+    """For everybody, managers too: it is the brake for a leaked budget."""
+    pause = facts.request.policy.pause
+    if not pause.on:
+        return
+    if facts.request.actor.may_manage_server:
+        raise NotAllowed(_("Pictures are paused on this server; /imageadmin resume goes on."))
+    if pause.reason:
+        raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=pause.reason))
+    raise NotAllowed(_("Pictures are paused on this server; please come back later."))
+
+
+def _blocked(facts: Facts) -> None:
+    block = facts.blocked
+    if block is None or (block.until is not None and block.until <= facts.now):
+        return
+    why = _(block.reason) if block.reason else _("no reason was given")
+    if block.until is None:
+        sentence = _("You cannot ask for pictures here any more ({reason}).").format(reason=why)
+    else:
+        sentence = _("You cannot ask for pictures here until {when} ({reason}).").format(when=f"<t:{block.until // 1000}:f>", reason=why)
+    appeal = _("You may appeal once: the message about it has a button.") if block.case_id is not None else ""
+    raise NotAllowed(f"{sentence} {appeal}".rstrip())
+
+
+def _channel(facts: Facts) -> None:
+    channels = facts.request.policy.channels
+    if channels.open_in(facts.request.channel.places):
+        return
+    if channels.allowed:
+        named = ", ".join(f"<#{channel}>" for channel in channels.allowed[:_NAMED])
+        raise NotAllowed(_("Pictures are not made in this channel; try {channels}.").format(channels=named))
+    raise NotAllowed(_("Pictures are not made in this channel; please try another one."))
+
+
+def _role(facts: Facts) -> None:
+    """What the member's roles open: models, and asking in private."""
+    model, allowance = facts.model, facts.allowance
+    if allowance.models is not None and model not in allowance.models:
+        if not allowance.models:
+            raise NotAllowed(_("Your roles do not open any model to you here."))
+        title, others = facts.title_of(model), ", ".join(sorted(map(facts.title_of, allowance.models))[:_NAMED])
+        raise NotAllowed(
+            _("Your roles do not open the model {model} to you here; you may use {others}.").format(model=title, others=others)
+        )
+    if facts.request.reply_to.private and not allowance.private:
+        raise NotAllowed(_("On this server your pictures are made where others see them; ask again without private."))
+
+
+def _age_restricted(facts: Facts) -> None:
+    if not facts.unsafe:
+        return
+    if facts.request.channel.guild_id is None:
+        raise NotAllowed(_("A model's safety checker stays on in direct messages."))
+    if not facts.request.policy.age_restricted.unchecked:
+        raise NotAllowed(_("A model's safety checker stays on on this server."))
+    if not facts.request.channel.age_restricted:
+        raise NotAllowed(_("A model's safety checker can be turned off in age-restricted channels only."))
+
+
+def _newcomer(facts: Facts) -> None:
+    """A guest has not joined. Moderators do not wait."""
+    wait_ms = facts.request.policy.newcomers.wait_ms
+    if not wait_ms or facts.is_moderator:
+        return
+    joined_at = facts.request.actor.joined_at
+    if joined_at is None:
+        raise NotAllowed(_("On this server only members can ask for pictures, not guests."))
+    if facts.now < joined_at + wait_ms:
+        when = f"<t:{(joined_at + wait_ms) // 1000}:R>"
+        raise NotAllowed(_("New members wait a while before they can ask for pictures here; you can {when}.").format(when=when))
+
+
+def _limits(facts: Facts) -> None:
+    allowance = facts.allowance
+    if facts.count > allowance.max_count:
+        sentence = ngettext(
+            "You may ask for {limit} picture at a time here; {count} were asked for.",
+            "You may ask for {limit} pictures at a time here; {count} were asked for.",
+            allowance.max_count,
+        )
+        raise InvalidRequest(sentence.format(limit=allowance.max_count, count=facts.count))
+    if facts.aspect_ratio is not None and allowance.aspect_ratios is not None and facts.aspect_ratio not in allowance.aspect_ratios:
+        others = ", ".join(sorted(allowance.aspect_ratios)[:_NAMED])
+        raise InvalidRequest(
+            _("The shape {ratio} is not open to you here; you may use {others}.").format(ratio=facts.aspect_ratio, others=others or "-")
+        )
+    if facts.megapixels is not None and allowance.max_megapixels is not None and facts.megapixels > allowance.max_megapixels:
+        raise InvalidRequest(
+            _("You may ask for pictures of at most {limit} MP here; {given} MP were asked for.").format(
+                limit=f"{allowance.max_megapixels:g}", given=f"{facts.megapixels:g}"
+            )
+        )
+
+
+def _priced(facts: Facts) -> int:
+    if facts.price is None:
+        raise InvalidRequest(
+            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=facts.title_of(facts.model))
+        )
+    return facts.price
+
+
+def _waiting(facts: Facts) -> None:
+    check_waiting(facts.waiting, facts.count, most=facts.max_waiting)
+
+
+def _money(facts: Facts) -> None:
+    decide(facts.payment, facts.funds, price=_priced(facts) * facts.count, now=facts.now)
+
+
+Check = Callable[[Facts], object]
+
+# The order in which a member hears of things: what holds for everybody first, what they can change themselves last.
+CHECKS: Final[tuple[Check, ...]] = (
+    _pause,
+    _blocked,
+    _channel,
+    _role,
+    _age_restricted,
+    _newcomer,
+    _limits,
+    _priced,
+    _waiting,
+    _money,
+)
+
+
+# --- what roles allow ------------------------------------------------------------------------------------------------
+
+
+def merge(policy: Policy, role_ids: Collection[int]) -> Allowance:
+    """The most permissive of what everyone has and what each role adds: one more role never takes anything away.
+
+    Only two things are the server's word instead of the operator's as soon as one rule has a word on them: the purse and the limits
+    of running and waiting pictures. A role's purse comes in place of the pool.
+    """
+    rules = [rule for role_id, rule in policy.roles.items() if role_id in role_ids]
+    everyone = policy.everyone
+    from_pool = policy.pool is not None and not rules
+    return Allowance(
+        models=_union(everyone.models, (rule.models for rule in rules)),
+        aspect_ratios=_union(everyone.aspect_ratios, (rule.aspect_ratios for rule in rules)),
+        max_megapixels=_highest(everyone.max_megapixels, (rule.max_megapixels for rule in rules)),
+        max_count=max(everyone.max_count, *(rule.max_count or 1 for rule in rules), 1),
+        private=everyone.private or any(rule.private for rule in rules),
+        from_pool=from_pool,
+        bucket=_bucket([policy.pool] if from_pool else [everyone.purse, *(rule.purse for rule in rules)]),
+        running=_most(everyone.running, (rule.running for rule in rules)),
+        waiting=_most(everyone.waiting, (rule.waiting for rule in rules)),
+    )
+
+
+def idle(policy: Policy) -> tuple[tuple[int, str], ...]:
+    """Words of role rules that change nothing, since everyone has as much already: pairs of role id and the setting's name."""
+    plain = merge(policy, ())
+    return tuple(
+        (role_id, name)
+        for role_id, rule in policy.roles.items()
+        for name in ("models", "aspect_ratios", "max_megapixels", "max_count", "private")
+        if getattr(rule, name) is not None and getattr(merge(_only(policy, role_id, rule), {role_id}), name) == getattr(plain, name)
+    )
+
+
+def _only(policy: Policy, role_id: int, rule: RoleRule) -> Policy:
+    return policy.model_copy(update={"roles": {role_id: rule}})
+
+
+def _union(everyone: Collection[str], roles: Iterable[Collection[str] | None]) -> All:
+    stated = [everyone, *(each for each in roles if each is not None)]
+    return None if "all" in stated else frozenset().union(*stated)
+
+
+def _highest(everyone: float | None, roles: Iterable[float | None]) -> float | None:
+    """`None` for everyone is no limit, which nothing exceeds; `None` in a role is no word."""
+    return None if everyone is None else max(everyone, *(each for each in roles if each is not None), 0.0)
+
+
+def _most(everyone: int | None, roles: Iterable[int | None]) -> int | None:
+    """The largest stated number, or `None` where there is none."""
+    return max((each for each in (everyone, *roles) if each is not None), default=None)
+
+
+def _bucket(purses: Iterable[Purse | None]) -> Bucket | None:
+    buckets = [purse.bucket() for purse in purses if purse is not None]
+    if not buckets:
+        return None
+    return Bucket(size=max(each.size for each in buckets), refill_per_day=max(each.refill_per_day for each in buckets))

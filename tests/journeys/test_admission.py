@@ -1,0 +1,190 @@
+"""What taking an order costs the house: nothing is downloaded or decoded for a refusal, and each fact is read once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bot.app import House
+from bot.clock import system
+from bot.images import pictures
+from bot.preferences import Consent
+from bot.store import conduct
+from sandbox.person import Person
+from tests.jobs.conftest import eventually
+from tests.jobs.rules import rule
+from tests.journeys.conftest import Ask, written_down
+from tests.street import Street, street_person, with_picture
+
+DEV = "flux-2-dev"  # has sizes, and a safety checker
+PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # how the tasks are called in which a press is answered
+REFUSALS: dict[str, dict[str, Any]] = {
+    "Pictures are paused": {"pause": {"on": True}},
+    "You cannot ask for pictures here": {},  # a block
+    "not made in this channel": {"channels": {"allowed": [1]}},
+    "do not open any model": {"everyone": {"models": []}},
+    "where others see them": {"everyone": {"private": False}},
+    "safety checker stays on": {},  # it is asked to be off
+    "New members wait": {"newcomers": {"wait_hours": 48}},
+    "1 picture at a time": {"everyone": {"max_count": 1}},
+    "at most 0.5 MP": {"everyone": {"max_megapixels": 0.5}},
+    "at most 1 pictures waiting": {"everyone": {"waiting": 1}},
+    "budget for the month": {"usd_per_month": "0.01"},
+    "pool has 1 left": {"pool": {"size": 1}},
+    "do not allow this prompt": {"prompts": {"block": {"words": ["fox"]}}},
+}
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of everything that was decoded as a reference."""
+    sizes: list[int] = []
+    decode = pictures.clean_reference
+
+    def counted(content: bytes, **limits: int) -> object:
+        sizes.append(len(content))
+        return decode(content, **limits)
+
+    monkeypatch.setattr(pictures, "clean_reference", counted)
+    return sizes
+
+
+@pytest.fixture
+async def zoe(street: Street, house: House, ada: Person) -> AsyncIterator[Person]:
+    """She joined yesterday."""
+    await ada.join("Zoe", days=1)
+    async with street_person(street, "Zoe") as person:
+        yield person
+
+
+@pytest.mark.parametrize("sentence", REFUSALS)
+async def test_nothing_is_downloaded_or_decoded_for_a_refusal(
+    street: Street, house: House, zoe: Person, decoded: list[int], sentence: str
+) -> None:
+    guild_id = int(zoe.hello["guild"]["id"])
+    await rule(house.client.servers, guild_id, **REFUSALS[sentence])
+    if "cannot ask" in sentence:
+        await house.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
+    options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "MP" in sentence or "safety" in sentence else {}
+    unsafe = {"more": "disable_safety_checker=true"} if "safety" in sentence else {}
+    images = {f"image{n}": zoe.upload(f"{n}.png", b"no picture at all") for n in (1, 2, 3)}
+    await zoe.slash("generate", prompt="a fox", count=2, private="others" in sentence, **options, **unsafe, **images)
+    await zoe.message(lambda m: m.ephemeral and sentence in m.content)
+    assert (street.discord.downloads, decoded) == ([], [])
+
+
+async def test_nothing_is_downloaded_without_the_consent_of_all(
+    street: Street, house: House, ada: Person, ben: Person, asked: Ask, decoded: list[int]
+) -> None:
+    first = await asked()
+    await ben.menu("Use as reference", await ben.message(lambda m: m.id == first.id and with_picture(m)))
+    await ben.message(lambda m: "Put by" in m.content)
+    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    before = len(street.discord.downloads), len(decoded)
+    images = {name: ben.upload(f"{name}.png", b"no picture at all") for name in ("image", "image2", "image3")}
+    await ben.slash("edit", prompt="at night", **images)
+    await ben.message(lambda m: "does not let you edit" in m.content)
+    assert (len(street.discord.downloads), len(decoded)) == before
+
+
+async def test_nothing_is_downloaded_for_a_form_that_is_refused(street: Street) -> None:
+    async with street.house(PICTURES_KEEP_DAYS="0") as house, street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        await written_down(house, await ada.message(with_picture))
+        await ada.slash("history")
+        panel = await ada.message(lambda m: "Your history" in m.text)
+        (choice,) = [c for c in panel.components if c["type"] == 3]
+        await ada.select(panel, choice["custom_id"], choice["options"][0]["value"])
+        await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
+        form, before = await ada.modal(), len(street.discord.downloads)
+        street.switchboard.turn_on("result-not-image")  # only Discord still has it
+        await rule(house.client.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
+        await ada.submit(form, prompt="at night")
+        await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
+        assert len(street.discord.downloads) == before
+
+
+# --- what an order reads and writes ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """The transactions that presses lead to, by the operation that each runs; those of the background loops are left out."""
+
+    reads: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+
+    def so_far(self) -> tuple[list[str], list[str]]:
+        """The reads and the writes since this was last asked."""
+        seen = list(self.reads), list(self.writes)
+        self.reads.clear()
+        self.writes.clear()
+        return seen
+
+
+@pytest.fixture
+async def traffic(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
+    """Of a member whose language is known, in a server whose settings are not remembered yet."""
+    seen = Traffic()
+    for name, kept in (("read", seen.reads), ("write", seen.writes)):
+        monkeypatch.setattr(house.store, name, _counted(getattr(house.store, name), kept))
+    await ada.slash("ping")
+
+    async def language_is_known() -> bool:
+        return "preferences" in seen.reads
+
+    await eventually(language_is_known)
+    seen.so_far()
+    return seen
+
+
+def _counted(run: Callable[..., Any], kept: list[str]) -> Callable[..., Any]:
+    async def counted(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        done = await run(op, *args, **kwargs)
+        task = asyncio.current_task()
+        if task is not None and task.get_name().startswith(PRESSED):
+            kept.append(op.__name__)
+        return done
+
+    return counted
+
+
+WRITTEN = ["add", "answered"]  # the order, and which message answers it
+
+
+async def test_an_order_reads_each_thing_once(asked: Ask, traffic: Traffic) -> None:
+    await asked()
+    assert traffic.so_far() == (["settings_and_preferences", "_kept_for", "_standing"], WRITTEN)
+    await asked()
+    assert traffic.so_far() == (["preferences", "_kept_for", "_standing"], WRITTEN)
+
+
+async def test_so_does_one_that_is_made_again(ada: Person, asked: Ask, traffic: Traffic) -> None:
+    first = await asked()
+    traffic.so_far()
+    await ada.click(first, "Again")
+    await ada.message(lambda m: with_picture(m) and m.id != first.id)
+    assert traffic.so_far() == (["preferences", "get", "_kept_of", "_standing"], WRITTEN)  # the first job is read, too
+
+
+async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Traffic) -> None:
+    first = await asked()
+    traffic.so_far()
+    await ada.click(first, "Edit")
+    form = await ada.modal()
+    assert traffic.so_far() == (["get", "preferences", "statement"], ["put"])
+    await ada.submit(form, prompt="at night")
+    await ada.message(lambda m: with_picture(m) and m.id != first.id)
+    assert traffic.so_far() == (["get", "preferences", "_kept_for", "_standing"], WRITTEN)  # the form is read, too
+
+
+async def test_so_does_a_reaction(ada: Person, asked: Ask, traffic: Traffic) -> None:
+    first = await asked()
+    traffic.so_far()
+    await ada.react(first, "🌙")
+    await ada.message(lambda m: with_picture(m) and m.id != first.id)
+    assert traffic.so_far() == (["preferences", "get", "_kept_for", "_standing"], ["claim", "add", "note_job"])
