@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bot.app import House
+from bot.jobs.studio import Studio
 from cogs import reply
 from sandbox.person import NotDoneError, Person
 from tests.journeys.conftest import Ask
@@ -94,10 +95,10 @@ async def test_references_can_be_sent_inline_and_cleaned(street: Street) -> None
 async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
     house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def broken(_user_id: int) -> None:
+    async def broken(_studio: Studio, _user_id: int) -> None:
         raise RuntimeError("the shelf fell down")
 
-    monkeypatch.setattr(house.studio, "open_jobs", broken)
+    monkeypatch.setattr(Studio, "open_jobs", broken)
     await ada.slash("cancel")
     told = (await ada.message(lambda m: m.ephemeral)).content
     fault = told.split("`")[1]
