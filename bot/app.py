@@ -230,7 +230,7 @@ async def sync(settings: Settings) -> None:
 def _furnish(easel: Easel, *, store: Store, limits: Limits, credit_usd: float, bells: Bells, clock: Clock) -> None:
     """What members and moderators touch beside orders, on top of the services that the client has already."""
     studio, servers, errands, till = easel.studio, easel.servers, easel.errands, easel.till
-    easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store)
+    easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store, clock=clock)
     easel.history = History(store=store, errands=errands, clock=clock)
     easel.reactions = Reactions(store=store, studio=studio, servers=servers, errands=errands, bells=bells, clock=clock)
     easel.gallery = Gallery(store=store, servers=servers, errands=errands, bucket=limits.bucket, clock=clock)

@@ -49,7 +49,7 @@ async def case_sheet(client: Easel, about: Case) -> Sheet:
 
 async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Sheet:
     """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
-    latest = await client.casebook.latest_about(job.id)
+    latest = await client.casebook.latest_about(job.id, guild_id)
     with speaking(client, guild_id):
         content = look.cases.log_entry(job, client.studio.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED

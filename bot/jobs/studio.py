@@ -68,7 +68,7 @@ class Studio:
         """The member was told in this message (`None`: it could not be told). Delivery may use the message from now on."""
         try:
             if message_id is not None:
-                await self.store.write(jobs.answered, job_id, message_id)
+                await self.store.write(jobs.answered, job_id, message_id, self.clock())
         finally:
             self._unanswered.pop(job_id, None)
             self.bells.deliver.ring()
@@ -100,9 +100,12 @@ class Studio:
             self.bells.deliver.ring()
             self.bells.dispatch.ring()
 
-    async def taken_away(self, job_id: str) -> None:
-        """The result's message was deleted by somebody who may; others that show it as well go by errands."""
-        await self.store.write(history.take_away, job_id, self.clock(), one_is_gone=True)
+    async def message_deleted(self, job_id: str, message_id: int, *, guild_id: int | None) -> None:
+        """A message that shows the job was deleted by its author, or by somebody who may on this server.
+
+        The job goes with its own message, and by errands whatever else shows it (there); without a copy it stays.
+        """
+        await self.store.write(history.message_deleted, job_id, message_id, self.clock(), guild_id=guild_id)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 

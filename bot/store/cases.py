@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
+from bot.jobs.job import MessageRole
 from bot.moderation.flags import Flag
-from bot.store import audit
+from bot.store import audit, messages
 from bot.store.audit import Action, AuditLine
-from bot.store.tables import cases, reports
+from bot.store.messages import JobMessage
+from bot.store.tables import cases, job_messages, reports
 
 
 class Cause(StrEnum):
@@ -135,9 +137,18 @@ def open_case(
     return get(conn, new_id)
 
 
-def posted(conn: Connection, case_id: int, *, channel_id: int, message_id: int) -> None:
-    """Where the moderators see it."""
-    conn.execute(update(cases).where(cases.c.id == case_id).values(post_channel_id=channel_id, post_message_id=message_id))
+def posted(conn: Connection, about: Case, *, channel_id: int, message_id: int, now: int) -> bool:
+    """Where the moderators see it. False where its author erased everything meanwhile: the message is to be taken away."""
+    post = JobMessage(
+        message_id=message_id,
+        channel_id=channel_id,
+        guild_id=about.guild_id,
+        role=MessageRole.CASE,
+        at=now,
+        job_id=about.job_id,
+        case_id=about.id,
+    )
+    return messages.record(conn, post)
 
 
 def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int) -> Case | None:
@@ -186,10 +197,10 @@ def waiting_on(conn: Connection, message_id: int) -> Case | None:
     return next(iter(_read(conn, and_(cases.c.message_id == message_id, cases.c.state != CaseState.DECIDED), limit=1)), None)
 
 
-def of_job(conn: Connection, job_id: str, *, limit: int = 5) -> list[Case]:
-    """The cases about one job, newest first."""
-    rows = conn.execute(select(cases).where(cases.c.job_id == job_id).order_by(cases.c.id.desc()).limit(limit)).mappings()
-    return [_case(dict(row)) for row in rows]
+def of_job(conn: Connection, job_id: str, *, guild_id: int | None = None, limit: int = 5) -> list[Case]:
+    """The cases about one job, newest first; of one server, where `guild_id` is given."""
+    here = true() if guild_id is None else cases.c.guild_id == guild_id
+    return _read(conn, and_(cases.c.job_id == job_id, here), limit=limit, newest=True)
 
 
 def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 25) -> list[Case]:
@@ -203,8 +214,16 @@ def _led_to(about: Case) -> ColumnElement[bool]:
     return own if about.message_id is None else or_(own, and_(reports.c.message_id == about.message_id, reports.c.outcome.is_(None)))
 
 
-def _read(conn: Connection, where: ColumnElement[bool], *, limit: int) -> list[Case]:
-    rows = conn.execute(select(cases).where(where).order_by(cases.c.id).limit(limit)).mappings()
+def _read(conn: Connection, where: ColumnElement[bool], *, limit: int, newest: bool = False) -> list[Case]:
+    """With the message that shows each to the moderators: the latest, and after an appeal only one that was posted since."""
+    of_case = and_(job_messages.c.case_id == cases.c.id, job_messages.c.role == MessageRole.CASE)
+    since_appeal = job_messages.c.at > func.coalesce(cases.c.appealed_at, -1)
+    latest = select(job_messages.c.message_id).where(of_case, since_appeal).order_by(job_messages.c.at.desc()).limit(1)
+    post = job_messages.alias("post")
+    shown = cases.outerjoin(post, post.c.message_id == latest.scalar_subquery())
+    columns = (cases, post.c.channel_id.label("post_channel_id"), post.c.message_id.label("post_message_id"))
+    order = cases.c.id.desc() if newest else cases.c.id
+    rows = conn.execute(select(*columns).select_from(shown).where(where).order_by(order).limit(limit)).mappings()
     return [_case(dict(row)) for row in rows]
 
 

@@ -19,14 +19,16 @@ from bot.jobs.job import (
     Job,
     JobState,
     Lane,
+    MessageRole,
     Outcome,
     Reference,
     job_state,
     sources,
 )
 from bot.quota import DAY_MS
-from bot.store import ledger, tray, usage
+from bot.store import ledger, messages, tray, usage
 from bot.store.base import take_turn
+from bot.store.messages import JobMessage
 from bot.store.payment import Payment, pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
@@ -87,9 +89,12 @@ def add(
     return job
 
 
-def answered(conn: Connection, job_id: str, message_id: int) -> None:
+def answered(conn: Connection, job_id: str, message_id: int, now: int) -> None:
     """Remember which message answers the job; where it was shown already, that message stays its own."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(message_id=message_id))
+    unshown = select(jobs.c.channel_id, jobs.c.guild_id).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).with_for_update()
+    job = conn.execute(unshown).mappings().one_or_none()
+    if job is not None:
+        messages.replace(conn, JobMessage(message_id=message_id, **job, role=MessageRole.RESULT, job_id=job_id, at=now))
 
 
 # --- a generation's steps --------------------------------------------------------------------------------------------
