@@ -22,7 +22,7 @@ _DECISIONS = "|".join(Decision)
 CASE_ID: Final = re.compile(rf"v1:case:(?P<decision>{_DECISIONS}):(?P<case>[0-9]{{1,20}})")
 JUDGE_ID: Final = re.compile(rf"v1:judge:(?P<decision>{_DECISIONS}):(?P<job>[0-9a-z]{{12}})")
 APPEAL_ID: Final = re.compile(r"v1:appeal:(?P<case>[0-9]{1,20})")
-_LOOKS: Final = {
+LOOKS: Final = {
     Decision.KEEP: ("✅", discord.ButtonStyle.success),
     Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
     Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
@@ -39,10 +39,9 @@ def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None
 
 async def case_sheet(client: Easel, about: Case) -> Sheet:
     """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
-    job = await client.casebook.job(about.job_id)
-    told = await client.casebook.told_of(about)
+    file = await client.casebook.file_of(about)
     with speaking(client, about.guild_id):
-        content = look.cases.case(about, job, told, client.studio.models.title)
+        content = look.cases.case(file, client.studio.models.title)
         buttons = () if about.state is CaseState.DECIDED else _buttons("case", str(about.id), decisions_on(about))
         return Sheet(content=content, buttons=buttons)
 
@@ -77,6 +76,6 @@ def appeal_buttons(about: Case) -> tuple[Button, ...]:
 def _buttons(kind: str, about: str, decisions: tuple[Decision, ...]) -> tuple[Button, ...]:
     return tuple(
         Button(label=look.cases.decided(decision), emoji=emoji, style=style, custom_id=f"v1:{kind}:{decision}:{about}")
-        for decision, (emoji, style) in _LOOKS.items()
+        for decision, (emoji, style) in LOOKS.items()
         if decision in decisions
     )

@@ -24,7 +24,7 @@ class Privacy(commands.Cog):
     @app_commands.command(description="What is kept of you, how long, and where it goes")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
-        await reply.show(interaction, look.privacy.told(client_of(interaction).privacy.keeping))
+        await panels.show(interaction, look.privacy.told(client_of(interaction).privacy.keeping))
 
 
 @everywhere

@@ -156,7 +156,7 @@ async def image_usage(interaction: Interaction, user: discord.User | discord.Mem
     """What a member made here and what was reported; also of one who has left."""
     guild_id = await _check_moderator(interaction)
     record = await client_of(interaction).conduct.record(user.id, guild_id)
-    await reply.show(interaction, look.conduct.usage(user.id, record, studio_of(interaction).models.title))
+    await panels.show(interaction, look.conduct.usage(user.id, record, studio_of(interaction).models.title))
 
 
 MENUS = (image_usage,)

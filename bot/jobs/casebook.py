@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.clock import Clock
 from bot.jobs.job import Job, MessageRole
 from bot.store import cases, jobs, messages
-from bot.store.cases import Case, Told
+from bot.store.cases import Case, CaseFile
 from bot.store.engine import Store
 from bot.store.messages import JobMessage
 
@@ -27,9 +27,9 @@ class Casebook:
         """A job, where it is still known."""
         return None if job_id is None else await self.store.read(jobs.get, job_id)
 
-    async def told_of(self, about: Case) -> list[Told]:
-        """What members told of its picture."""
-        return await self.store.read(cases.told_of, about)
+    async def file_of(self, about: Case) -> CaseFile:
+        """A case with what it is about."""
+        return await self.store.read(cases.file_of, about)
 
     async def is_hidden(self, job: Job, message_id: int) -> bool:
         """Whether the job's images belong behind spoilers in this message."""

@@ -22,7 +22,7 @@ from bot.moderation import flags
 from bot.moderation.policy import Policy
 from bot.moderation.sections import Flags
 from bot.store import cases, conduct, errands, flagging, reports, verdicts
-from bot.store.cases import Case, Decision
+from bot.store.cases import Case, CasePage, Decision
 from bot.store.conduct import BlockRow
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
@@ -117,9 +117,9 @@ class Cases:
             raise NotFound(_("There is no case {number} on this server.").format(number=case_id))
         return case
 
-    async def waiting(self, guild_id: int, *, limit: int = 25) -> list[Case]:
-        """The cases that wait for a decision, oldest first."""
-        return await self.store.read(cases.waiting, guild_id, limit=limit)
+    async def page(self, guild_id: int, number: int, *, size: int, counted: int) -> CasePage:
+        """A page of the cases that wait for a decision, oldest first, each with what it is about."""
+        return await self.store.read(cases.page, guild_id, number, size=size, counted=counted)
 
     async def of_member(self, guild_id: int, user_id: int) -> list[Case]:
         """The cases about one member, oldest first."""

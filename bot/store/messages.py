@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, true, update
 
 from bot.jobs.job import OWN_MESSAGE, SHOWING, Job, MessageRole
 from bot.store import errands
@@ -106,10 +106,9 @@ def is_decided_by(conn: Connection, job_id: str, guild_id: int) -> bool:
     return bool(conn.scalar(select(or_(_asked_in(job_id, guild_id), ~elsewhere))))
 
 
-def shown_in(guild_id: int) -> Select[Any]:
-    """The ids of the jobs that messages of a server show."""
-    there = job_messages.c.removed_at.is_(None), job_messages.c.role.in_(SHOWING)
-    return select(job_messages.c.job_id).where(job_messages.c.guild_id == guild_id, job_messages.c.job_id.is_not(None), *there)
+def shown_in(guild_id: int) -> ColumnElement[bool]:
+    """Of a row of `jobs`: whether a message of this server shows it."""
+    return exists().where(_standing(jobs.c.id, guild_id, SHOWING)).correlate(jobs)
 
 
 # --- hiding, deleting, telling ---------------------------------------------------------------------------------------
@@ -120,6 +119,7 @@ def set_spoiler(conn: Connection, job_id: str, spoiler: bool, now: int, *, guild
 
     With `guild_id` one server decides. False where everything was so before.
     """
+    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())  # a job before its messages, as everywhere
     differs = and_(_standing(job_id, guild_id, SHOWING), job_messages.c.spoiler.is_not(spoiler))
     changed = conn.execute(update(job_messages).where(differs).values(spoiler=spoiler).returning(job_messages)).all()
     for row in sorted(changed, key=lambda row: row.message_id):
@@ -159,9 +159,9 @@ def ask_to_remove(conn: Connection, channel_id: int, message_id: int, now: int) 
 
 
 def promote_latest(conn: Connection, job_id: str) -> None:
-    """Where the job's own message was taken away, the latest that still shows it takes its place."""
-    left = of_job(conn, job_id)
-    if not left or any(each.role in OWN_MESSAGE for each in left):
+    """Where the job's own message was taken away, the latest copy that is left takes its place."""
+    left = of_job(conn, job_id, roles=(MessageRole.COPY,))
+    if not left or of_job(conn, job_id, roles=OWN_MESSAGE):
         return
     mine = and_(job_messages.c.job_id == job_id, job_messages.c.role.in_(OWN_MESSAGE))
     conn.execute(update(job_messages).where(mine).values(role=MessageRole.COPY))
@@ -179,7 +179,7 @@ def log_changed(conn: Connection, job_id: str | None, now: int) -> None:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _standing(job_id: str, guild_id: int | None, roles: Collection[MessageRole]) -> ColumnElement[bool]:
+def _standing(job_id: str | ColumnElement[str], guild_id: int | None, roles: Collection[MessageRole]) -> ColumnElement[bool]:
     here = true() if guild_id is None else job_messages.c.guild_id == guild_id
     return and_(job_messages.c.job_id == job_id, job_messages.c.removed_at.is_(None), job_messages.c.role.in_(roles), here)
 

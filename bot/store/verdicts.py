@@ -162,7 +162,7 @@ def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int
 def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> Purged:
     """Take away a member's pictures on a server, as many as one transaction should hold: call it until none was."""
     here = exists().where(generations.c.job_id == jobs.c.id, generations.c.guild_id == guild_id)
-    stands = jobs.c.id.in_(messages.shown_in(guild_id))
+    stands = messages.shown_in(guild_id)
     theirs = and_(jobs.c.user_id == user_id, or_(here, stands))
     ended = and_(theirs, jobs.c.state != JobState.OPEN, or_(jobs.c.state != JobState.DELETED, stands))
     gone = sum(history.take_away(conn, job.id, now, guild_id=guild_id) for job in read_jobs(conn, ended, limit=_PURGED_AT_A_TIME))

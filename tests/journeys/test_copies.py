@@ -8,7 +8,8 @@ from bot.app import House
 from bot.jobs.job import JobState
 from bot.store import messages
 from sandbox.person import Message, Person
-from tests.journeys.conftest import Ask, eventually, job_id_of, written_down
+from tests.jobs.conftest import eventually
+from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.moderating import GALLERY, MODERATORS, case_post, gone, rule, with_moderators
 from tests.journeys.reacting import seen
 from tests.journeys.test_history import posted_once_more
