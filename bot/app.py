@@ -243,7 +243,7 @@ async def sync(settings: Settings) -> None:
 def _furnish(easel: Easel, *, store: Store, limits: Limits, credit_usd: float, clock: Clock) -> None:
     """What members and moderators touch beside orders, on top of the services that the client has already."""
     studio, servers, till = easel.studio, easel.servers, easel.till
-    easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store)
+    easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store, clock=clock)
     easel.history = History(store=store, clock=clock)
     easel.reactions = Reactions(store=store, studio=studio, servers=servers, clock=clock)
     easel.gallery = Gallery(store=store, servers=servers, bucket=limits.bucket, clock=clock)

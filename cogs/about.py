@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.i18n import _
-from cogs import look, reply
+from cogs import look, panels, reply
 from cogs.panels import everywhere
 from cogs.reply import Interaction
 
@@ -19,7 +19,7 @@ class About(commands.Cog):
     @app_commands.command(description="How Easel is used")
     @everywhere
     async def help(self, interaction: Interaction) -> None:
-        await reply.show(interaction, look.about.help_text())
+        await panels.show(interaction, look.about.help_text())
 
     @app_commands.command(description="Whether Easel is awake")
     @everywhere

@@ -11,7 +11,7 @@ from bot.clock import system
 from bot.errors import InvalidRequest, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
-from cogs import look, reply, suggest
+from cogs import look, panels, reply, suggest
 from cogs.panels import everywhere
 from cogs.reply import Interaction, actor_of, client_of, studio_of
 
@@ -25,7 +25,7 @@ class Account(commands.Cog):
         client, actor = client_of(interaction), actor_of(interaction)
         standing = await client.money.standing(actor, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
         models = await client.till.offers(client.studio.models.offered, actor, interaction.guild_id)
-        await reply.show(interaction, look.money.standing(standing, models, system()))
+        await panels.show(interaction, look.money.standing(standing, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
     @app_commands.describe(picture="Which one; your only one if you leave this out")
@@ -41,7 +41,7 @@ class Account(commands.Cog):
     async def models(self, interaction: Interaction) -> None:
         client, studio = client_of(interaction), studio_of(interaction)
         models = await client.till.offers(studio.models.catalog.models, actor_of(interaction), interaction.guild_id)
-        await reply.show(interaction, look.account.model_list(models, studio.default_model, studio.provider_titles))
+        await panels.show(interaction, look.account.model_list(models, studio.default_model, studio.provider_titles))
 
 
 def _picked(jobs: Sequence[Job], picture: str | None) -> Job:

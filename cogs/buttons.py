@@ -39,13 +39,14 @@ async def _details(interaction: Interaction, job_id: str) -> None:
 async def _delete(interaction: Interaction, job_id: str) -> None:
     """Take the message away; for its requester and for those who may manage messages."""
     message, job = _message_of(interaction), await _known(interaction, job_id)
-    theirs = message.flags.ephemeral or (job is not None and interaction.user.id == job.place.user_id)
+    is_author = job is not None and interaction.user.id == job.place.user_id
+    theirs = message.flags.ephemeral or is_author
     if not theirs and not interaction.permissions.manage_messages:
         raise NotAllowed(_("Only the person who asked for this picture, or somebody who may manage messages, can delete it."))
     await interaction.response.defer()
     await _take_away(interaction, message)
-    if job is not None and message.id == job.place.message_id:  # else it is one more message with the same picture
-        await studio_of(interaction).taken_away(job_id)
+    if job is not None:
+        await studio_of(interaction).message_deleted(job_id, message.id, guild_id=None if is_author else interaction.guild_id)
 
 
 async def _take_away(interaction: Interaction, message: discord.Message) -> None:

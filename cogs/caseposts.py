@@ -21,7 +21,7 @@ from bot.jobs.pace import Locks
 from bot.jobs.results import Picture
 from bot.store.cases import Case, CaseState, Decision
 from bot.store.errands import Errand, ErrandKind
-from bot.store.logbook import LogPost
+from bot.store.messages import JobMessage
 from cogs import casework, hiding, look
 from cogs.posting import Poster, Sheet, ids_in
 
@@ -59,7 +59,7 @@ class CasePosts:
             message = await self._channel(errand.data["channel_id"]).fetch_message(errand.data["message_id"])
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("It is another one's message.")
-            await hiding.set_hidden(message, job.spoiler)
+            await hiding.set_hidden(message, await self._client.casebook.is_hidden(job, message.id))
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,8 @@ class CasePosts:
                 is_it=lambda m: casework.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=errand.data.get("reply_to"),
             )
-        await self._client.casebook.posted(about, channel_id=channel_id, message_id=message.id)
+        if not await self._client.casebook.posted(about, channel_id=channel_id, message_id=message.id):
+            await message.delete()
         return sheet
 
     # --- the log ---------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ class CasePosts:
             if sheet != shown:
                 await self._rewrite(post.channel_id, post.message_id, sheet)
 
-    async def _post_log(self, errand: Errand, job_id: str) -> tuple[LogPost | None, Sheet | None]:
+    async def _post_log(self, errand: Errand, job_id: str) -> tuple[JobMessage | None, Sheet | None]:
         """Into the log channel, where the server has one; also what it shows."""
         job = await self._client.casebook.job(job_id)
         guild_id = None if job is None else casework.server_of(job)
@@ -125,7 +126,10 @@ class CasePosts:
             tried=bool(errand.attempts),
             is_it=lambda m: casework.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
-        return await self._client.casebook.logged(job_id, channel_id=channel_id, message_id=message.id), sheet
+        post = await self._client.casebook.logged(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
+        if post is None:
+            await message.delete()
+        return post, sheet
 
     # --- the gallery -----------------------------------------------------------------------------------------------
 
@@ -133,19 +137,22 @@ class CasePosts:
         shown = await self._client.gallery.shown(int(errand.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
+        channel_id = (await self._client.servers.settings(shown.guild_id)).policy.gallery.channel_id
+        if channel_id is None:
+            return
         async with self._pictures(job, shown.guild_id) as pictures:
             if not pictures:
                 raise RouteClosed("The picture cannot be had any more.")
             with casework.speaking(self._client, shown.guild_id):
                 sheet = Sheet(content=look.cases.gallery(job, shown, self._client.studio.models.title), pictures=pictures)
             message = await self._poster.once(
-                self._channel(shown.post_channel_id),
+                self._channel(channel_id),
                 sheet,
                 nonce=f"gallery-{job.id}",
                 tried=bool(errand.attempts),
                 is_it=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
-        await self._client.gallery.posted(shown, message.id)
+        await self._client.gallery.posted(shown, channel_id=channel_id, message_id=message.id)
         now = await self._client.casebook.job(job.id)
         if now is None or now.state is JobState.DELETED:
             await message.delete()

@@ -24,7 +24,7 @@ CASE: Final = CustomId("case:{decision}:{case}", decision=DECISION, case=integer
 JUDGE: Final = CustomId("judge:{decision}:{job}", decision=DECISION, job=JOB_ID)
 APPEAL: Final = CustomId("appeal:{case}", case=integer())
 OPEN_CASES: Final = CustomId("mod:open")
-_LOOKS: Final = {
+LOOKS: Final = {
     Decision.KEEP: ("✅", discord.ButtonStyle.success),
     Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
     Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
@@ -41,10 +41,9 @@ def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None
 
 async def case_sheet(client: Easel, about: Case) -> Sheet:
     """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
-    job = await client.casebook.job(about.job_id)
-    told = await client.casebook.told_of(about)
+    file = await client.casebook.file_of(about)
     with speaking(client, about.guild_id):
-        content = look.cases.case(about, job, told, client.studio.models.title)
+        content = look.cases.case(file, client.studio.models.title)
         able = () if about.state is CaseState.DECIDED else decisions_on(about)
         buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
         return Sheet(content=content, buttons=buttons)
@@ -52,7 +51,7 @@ async def case_sheet(client: Easel, about: Case) -> Sheet:
 
 async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Sheet:
     """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
-    latest = await client.casebook.latest_about(job.id)
+    latest = await client.casebook.latest_about(job.id, guild_id)
     with speaking(client, guild_id):
         content = look.cases.log_entry(job, client.studio.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
@@ -81,6 +80,6 @@ def appeal_buttons(about: Case) -> tuple[Button, ...]:
 def _buttons(decisions: tuple[Decision, ...], custom_id: Callable[[Decision], str]) -> tuple[Button, ...]:
     return tuple(
         Button(label=look.cases.decided(decision), emoji=emoji, style=style, custom_id=custom_id(decision))
-        for decision, (emoji, style) in _LOOKS.items()
+        for decision, (emoji, style) in LOOKS.items()
         if decision in decisions
     )

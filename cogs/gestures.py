@@ -49,6 +49,11 @@ class Reacted:
         channel = self.client.get_partial_messageable(place.channel_id, guild_id=place.guild_id)
         return channel.get_partial_message(self.message.id)
 
+    @property
+    def deciding_server(self) -> int | None:
+        """Where somebody else than the author decides: whose messages it is about. The author decides about all."""
+        return None if self.job is not None and self.user_id == self.job.place.user_id else self.request.guild_id
+
     def known_job(self) -> Job:
         """Raise `NotFound` where it is not, or no longer, known."""
         if self.job is None:
@@ -131,8 +136,7 @@ async def _away(reacted: Reacted) -> None:
     if its_own and job.state is JobState.DELIVERABLE and reacted.found.job is None:  # the message still says that it waits
         raise NotFound(_("This picture is just arriving. React once more when it is there."))
     await reacted.message.delete()
-    if its_own:
-        await studio.taken_away(job.id)
+    await studio.message_deleted(job.id, reacted.message.id, guild_id=reacted.deciding_server)
 
 
 async def _hide(reacted: Reacted) -> str:
@@ -140,7 +144,7 @@ async def _hide(reacted: Reacted) -> str:
     reacted.check_is_theirs()
     job = reacted.known_job()
     await hiding.set_hidden(reacted.message, True)
-    await reacted.client.reactions.hide(job.id)
+    await reacted.client.reactions.hide(job.id, reacted.message.id, guild_id=reacted.deciding_server)
     return CAME
 
 

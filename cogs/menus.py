@@ -14,7 +14,7 @@ from bot.i18n import _, ngettext
 from bot.jobs.members import TRAY_MAX
 from bot.jobs.order import Attachment
 from bot.store.tray import PutBy
-from cogs import lineage, look, modals, reply, report, sources
+from cogs import lineage, look, modals, panels, report, sources
 from cogs.panels import everywhere
 from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
@@ -33,7 +33,7 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
         await lineage.show(interaction, found.job)
     elif found.pictures:
         names = [picture.filename for picture in found.pictures]
-        await reply.show(interaction, look.details.stranger(found.owner_id, names, message.jump_url))
+        await panels.show(interaction, look.details.stranger(found.owner_id, names, message.jump_url))
     else:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
 

@@ -9,7 +9,7 @@ from discord.ext import commands
 from bot import quota
 from bot.errors import NotAllowed
 from bot.i18n import _
-from cogs import look, reply
+from cogs import look, panels
 from cogs.reply import Interaction, actor_of, as_actor, client_of
 
 _LEADERBOARD_DAYS = 30
@@ -45,4 +45,4 @@ class Money(commands.Cog):
             raise NotAllowed(_("This server has no leaderboard."))
         found = await client_of(interaction).money.leaderboard(interaction.guild_id, days=_LEADERBOARD_DAYS)
         listed = look.money.leaderboard(found, days=_LEADERBOARD_DAYS)
-        await reply.show(interaction, listed, private=not share)
+        await panels.show(interaction, listed, private=not share)

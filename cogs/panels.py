@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
+from cogs.look.basics import PANEL_MAX
 from cogs.reply import Interaction
 
 ACCENT = discord.Colour(0xC8553D)
@@ -57,12 +58,15 @@ def button(
     return discord.ui.Button(label=label, custom_id=custom_id, emoji=emoji, style=style, disabled=disabled)
 
 
-async def show(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:
-    """A new panel that only this member sees."""
+async def show(
+    interaction: Interaction, shown: discord.ui.LayoutView | str, files: Sequence[discord.File] = (), *, private: bool = True
+) -> None:
+    """A new panel, by default one that only this member sees; a text becomes one."""
+    view = panel(text(shown[:PANEL_MAX])) if isinstance(shown, str) else shown
     if interaction.response.is_done():
-        await interaction.followup.send(view=view, files=list(files), ephemeral=True, allowed_mentions=_NOBODY)
+        await interaction.followup.send(view=view, files=list(files), ephemeral=private, allowed_mentions=_NOBODY)
     else:
-        await interaction.response.send_message(view=view, files=list(files), ephemeral=True, allowed_mentions=_NOBODY)
+        await interaction.response.send_message(view=view, files=list(files), ephemeral=private, allowed_mentions=_NOBODY)
 
 
 async def redraw(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:

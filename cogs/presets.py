@@ -13,7 +13,7 @@ from bot.images.catalog import ModelInfo
 from bot.jobs import presets
 from bot.moderation.policy import Policy
 from bot.servers import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
-from cogs import look, reply
+from cogs import look, panels, reply
 from cogs.reply import Interaction, client_of, studio_of
 
 _MAX_CHOICES = 25  # Discord shows no more
@@ -94,7 +94,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
     @app_commands.command(name="list", description="The presets of this server, with what they cost")
     async def list_(self, interaction: Interaction) -> None:
         settings = await client_of(interaction).servers.settings(interaction.guild_id)
-        await reply.show(interaction, look.presets.presets(settings, lambda preset: _model_of(interaction, preset, settings.policy)))
+        await panels.show(interaction, look.presets.presets(settings, lambda preset: _model_of(interaction, preset, settings.policy)))
 
     @app_commands.command(description="Back to the presets that a server begins with")
     async def reset(self, interaction: Interaction) -> None:

@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot.i18n import _, pgettext
 from bot.jobs.privacy import Export
-from cogs import look, panels, reply
+from cogs import look, panels
 from cogs.kit.router import CustomId, Router
 from cogs.panels import button, everywhere, panel, row, text
 from cogs.reply import Interaction, client_of
@@ -26,7 +26,7 @@ class Privacy(commands.Cog):
     @app_commands.command(description="What is kept of you, how long, and where it goes")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
-        await reply.show(interaction, look.privacy.told(client_of(interaction).privacy.keeping))
+        await panels.show(interaction, look.privacy.told(client_of(interaction).privacy.keeping))
 
 
 @everywhere

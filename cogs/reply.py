@@ -128,13 +128,6 @@ async def say(interaction: Interaction, content: str, *, view: discord.ui.View |
         await interaction.response.send_message(content, ephemeral=True, allowed_mentions=_NOBODY, **extra)
 
 
-async def show(interaction: Interaction, text: str, *, private: bool = True) -> None:
-    """A panel, by default one that only this member sees."""
-    view = discord.ui.LayoutView(timeout=None)
-    view.add_item(discord.ui.Container(discord.ui.TextDisplay(text[: look.basics.PANEL_MAX]), accent_colour=discord.Colour(0xC8553D)))
-    await interaction.response.send_message(view=view, ephemeral=private, allowed_mentions=_NOBODY)
-
-
 async def refuse(interaction: Interaction, sentence: str) -> None:
     """One sentence, only to this member; where "is thinking" stands already, in its place.
 

@@ -19,7 +19,7 @@ from bot.errors import NotAllowed
 from bot.i18n import _, pgettext
 from bot.images import chart
 from bot.store.usage import By
-from cogs import look, panels, reply
+from cogs import look, panels
 from cogs.kit.router import DISCORD_ID, CustomId, Router, one_of, optional
 from cogs.panels import Part, button, panel, row, text
 from cogs.reply import Interaction, actor_of, client_of, studio_of
@@ -159,7 +159,7 @@ async def image_usage(interaction: Interaction, user: discord.User | discord.Mem
     """What a member made here and what was reported; also of one who has left."""
     guild_id = await _check_moderator(interaction)
     record = await client_of(interaction).conduct.record(user.id, guild_id)
-    await reply.show(interaction, look.conduct.usage(user.id, record, studio_of(interaction).models.title))
+    await panels.show(interaction, look.conduct.usage(user.id, record, studio_of(interaction).models.title))
 
 
 MENUS = (image_usage,)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.jobs.job import Job
-from bot.store import cases, jobs, logbook
-from bot.store.cases import Case, Told
+from bot.clock import Clock
+from bot.jobs.job import Job, MessageRole
+from bot.store import cases, jobs, messages
+from bot.store.cases import Case, CaseFile
 from bot.store.engine import Store
-from bot.store.logbook import LogPost
+from bot.store.messages import JobMessage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,7 @@ class Casebook:
     """Reads and notes; every method is one transaction. Nobody's rights are checked here: this is for the house's own posts."""
 
     store: Store
+    clock: Clock
 
     async def case(self, case_id: int) -> Case | None:
         """A case as it is now."""
@@ -25,24 +27,29 @@ class Casebook:
         """A job, where it is still known."""
         return None if job_id is None else await self.store.read(jobs.get, job_id)
 
-    async def told_of(self, about: Case) -> list[Told]:
-        """What members told of its picture."""
-        return await self.store.read(cases.told_of, about)
+    async def file_of(self, about: Case) -> CaseFile:
+        """A case with what it is about."""
+        return await self.store.read(cases.file_of, about)
 
-    async def latest_about(self, job_id: str) -> Case | None:
-        """The latest case about a job."""
-        return next(iter(await self.store.read(cases.of_job, job_id, limit=1)), None)
+    async def is_hidden(self, job: Job, message_id: int) -> bool:
+        """Whether the job's images belong behind spoilers in this message."""
+        message = await self.store.read(messages.get, message_id)
+        return job.spoiler if message is None else message.spoiler
 
-    async def posted(self, about: Case, *, channel_id: int, message_id: int) -> None:
-        """The moderators see the case there."""
-        await self.store.write(cases.posted, about.id, channel_id=channel_id, message_id=message_id)
+    async def latest_about(self, job_id: str, guild_id: int | None) -> Case | None:
+        """A server's latest case about a job."""
+        return next(iter(await self.store.read(cases.of_job, job_id, guild_id=guild_id, limit=1)), None)
 
-    async def log_post_of(self, job_id: str) -> LogPost | None:
+    async def posted(self, about: Case, *, channel_id: int, message_id: int) -> bool:
+        """The moderators see the case there. False where its author erased everything meanwhile: the message is to be taken away."""
+        return await self.store.write(cases.posted, about, channel_id=channel_id, message_id=message_id, now=self.clock())
+
+    async def log_post_of(self, job_id: str) -> JobMessage | None:
         """Where the log tells of a job, if it does."""
-        return await self.store.read(logbook.post_of, job_id)
+        return next(iter(await self.store.read(messages.of_job, job_id, roles=(MessageRole.LOG,))), None)
 
-    async def logged(self, job_id: str, *, channel_id: int, message_id: int) -> LogPost:
-        """The log tells of a job there."""
-        post = LogPost(job_id=job_id, channel_id=channel_id, message_id=message_id)
-        await self.store.write(logbook.posted, post)
-        return post
+    async def logged(self, job_id: str, *, guild_id: int | None, channel_id: int, message_id: int) -> JobMessage | None:
+        """The log tells of a job there. None where its member erased everything meanwhile: the message is to be taken away."""
+        role, now = MessageRole.LOG, self.clock()
+        post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=guild_id, role=role, at=now, job_id=job_id)
+        return post if await self.store.write(messages.record, post) else None

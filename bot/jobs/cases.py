@@ -20,8 +20,8 @@ from bot.jobs.studio import Studio
 from bot.moderation import flags
 from bot.moderation.policy import Policy
 from bot.moderation.sections import Flags
-from bot.store import cases, conduct, errands, flagging, jobs, reactions, reports, verdicts
-from bot.store.cases import Case, Decision
+from bot.store import cases, conduct, errands, flagging, reports, verdicts
+from bot.store.cases import Case, CasePage, Decision
 from bot.store.conduct import BlockRow
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
@@ -41,7 +41,7 @@ DECIDED: Final = {  # what was decided, as people read it
 _NO_APPEAL: Final = N_("There is nothing to appeal here: a decision can be appealed once, by the person it is about.")
 _RECOUNT_S = 60
 _JOB = re.compile(r"[0-9a-z]{12}")
-_MESSAGE = re.compile(r"(?:https://\S+/channels/\d+/\d+/)?(?P<id>\d{5,20})")
+_MESSAGE = re.compile(r"(?:https://\S+/channels/(?:\d+|@me)/\d+/)?(?P<id>\d{5,20})/?(?:\?\S*)?")
 
 
 class Decided(Refusal):
@@ -112,9 +112,9 @@ class Cases:
             raise NotFound(_("There is no case {number} on this server.").format(number=case_id))
         return case
 
-    async def waiting(self, guild_id: int, *, limit: int = 25) -> list[Case]:
-        """The cases that wait for a decision, oldest first."""
-        return await self.store.read(cases.waiting, guild_id, limit=limit)
+    async def page(self, guild_id: int, number: int, *, size: int, counted: int) -> CasePage:
+        """A page of the cases that wait for a decision, oldest first, each with what it is about."""
+        return await self.store.read(cases.page, guild_id, number, size=size, counted=counted)
 
     async def of_member(self, guild_id: int, user_id: int) -> list[Case]:
         """The cases about one member, oldest first."""
@@ -156,16 +156,12 @@ class Cases:
     # --- without a case that waits ---------------------------------------------------------------------------------
 
     async def find(self, guild_id: int, wanted: str) -> Job:
-        """The job that a message link, a message's id or a job's id leads to. Raise `NotFound`."""
-        text = wanted.strip().rstrip("/").strip("`")
-        job = None
-        if _JOB.fullmatch(text) and not text.isdigit():
-            job = await self.store.read(jobs.get, text)
-        elif named := _MESSAGE.fullmatch(text):
-            job = await self.store.read(reactions.job_shown_in, int(named["id"]))
-        elif _JOB.fullmatch(text):
-            job = await self.store.read(jobs.get, text)
-        if job is None or guild_id not in {job.place.guild_id, *(g.guild_id for g in job.generations)}:
+        """The job that the link to any of its messages, a message's id or a job's id leads to. Raise `NotFound`."""
+        text = wanted.strip().strip("`<>")
+        message, job_id = _MESSAGE.fullmatch(text), text if _JOB.fullmatch(text) else None
+        message_id = int(message["id"]) if message else None
+        job = await self.store.read(verdicts.find, guild_id, message_id=message_id, job_id=job_id)
+        if job is None:
             raise NotFound(_("No picture of this server is known by that. Give the link to its message, or the job's id from Details."))
         return job
 

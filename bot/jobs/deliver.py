@@ -132,6 +132,7 @@ class Deliver:
             question=_question(ready, posted),
             channel_id=posted.channel_id if posted else None,
             message_id=posted.message_id if posted else None,
+            direct=bool(direct),
             small=small,
             promised=(*follows, *await self._logged(job, now)),
             keep_pictures=self._keep_pictures,

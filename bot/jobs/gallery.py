@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import structlog
 
 from bot.clock import Clock
-from bot.jobs.job import Job
+from bot.jobs.job import Job, MessageRole
 from bot.jobs.servers import Servers
 from bot.quota import Bucket
-from bot.store import gallery
+from bot.store import gallery, messages
 from bot.store.engine import Store
 from bot.store.gallery import Shown
+from bot.store.messages import JobMessage
 from bot.store.purse import Purse, owned_by_one, user_account
 
 log = structlog.get_logger(__name__)
@@ -42,9 +43,11 @@ class Gallery:
         """What the gallery has of this message."""
         return await self.store.read(gallery.get, message_id)
 
-    async def posted(self, shown: Shown, post_message_id: int) -> None:
+    async def posted(self, shown: Shown, *, channel_id: int, message_id: int) -> None:
         """It stands in the gallery there."""
-        await self.store.write(gallery.shown_at, shown.message_id, post_message_id)
+        role, now = MessageRole.GALLERY, self.clock()
+        post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=shown.guild_id, role=role, at=now, job_id=shown.job_id)
+        await self.store.write(messages.record, post)
 
     def _purse_of_maker(self, job: Job) -> Purse:
         """The account that the picture was paid from, where it is its maker's alone; their roles are not known now, so what fills it

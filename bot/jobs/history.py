@@ -61,10 +61,10 @@ class History:
 
     async def reposted(self, job: Job, shown: Sequence[Picture], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
         """The job was shown once more, for everybody there to see: this message is its own from now on."""
-        place = replace(job.place, guild_id=guild_id, channel_id=channel_id, message_id=message_id, private=False)
+        place = replace(job.place, guild_id=guild_id, channel_id=channel_id)
         unshown = shown if job.state is JobState.STRANDED else ()
         small = {picture.n: await asyncio.to_thread(pictures.thumbnail, picture.path) for picture in unshown}
-        if not await self.store.write(history.reposted, job.id, place, self.clock(), small=small):
+        if not await self.store.write(history.reposted, job.id, place, message_id, self.clock(), small=small):
             # It was taken away while it was being posted.
             data = {"channel_id": channel_id, "message_id": message_id}
             await self.store.write(errands.add, Errand(kind=ErrandKind.REMOVE, due_at=self.clock(), data=data))

@@ -54,6 +54,20 @@ class Lane(StrEnum):
     FREE = "free"  # out of credit: what the pool has to spare pays, when no paying picture waits
 
 
+class MessageRole(StrEnum):
+    """What a message is to the image that it shows or tells of."""
+
+    RESULT = "result"  # the job's own message
+    DM = "dm"  # the same among the direct messages with its member
+    COPY = "copy"  # shows the result once more, or did before the present one
+    GALLERY = "gallery"  # in the server's gallery
+    CASE = "case"  # shows a case to the moderators
+    LOG = "log"  # tells of the job in the log channel
+
+
+OWN_MESSAGE = (MessageRole.RESULT, MessageRole.DM)  # a job has one of these at most
+SHOWING = (*OWN_MESSAGE, MessageRole.COPY, MessageRole.GALLERY)  # what members see: hidden and taken away with the image
+
 ENDED = frozenset({GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED})
 
 _NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {

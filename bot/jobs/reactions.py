@@ -10,13 +10,13 @@ import structlog
 from bot.clock import Clock
 from bot.domain.request import Request
 from bot.gestures import MEANINGS, STARS, Gesture, plain
-from bot.jobs.job import Job, Kind
+from bot.jobs.job import SHOWING, Job, Kind
 from bot.jobs.order import Attachment, Order
 from bot.jobs.presets import model_of
 from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
 from bot.servers import Preset
-from bot.store import reactions
+from bot.store import messages, reactions
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
 from bot.store.reactions import PAUSE_MS, Claim, Given
@@ -115,15 +115,15 @@ class Reactions:
         """How many members want this message in the gallery; its maker's own star is not kept."""
         return await self.store.read(reactions.count, message_id, plain(STARS))
 
-    async def hide(self, job_id: str) -> None:
-        """From now on the job is shown behind spoilers."""
-        await self.store.write(reactions.hide, job_id)
+    async def hide(self, job_id: str, message_id: int, *, guild_id: int | None) -> None:
+        """From now on the job is shown behind spoilers, as it is in this message; on one server, where `guild_id` is given."""
+        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), guild_id=guild_id, but=message_id)
 
     # --- what is known of messages ---------------------------------------------------------------------------------
 
     async def shown_in(self, message_id: int) -> Job | None:
-        """The job whose own message this is."""
-        return await self.store.read(reactions.job_shown_in, message_id)
+        """The job whose image this message shows, or will show, to members."""
+        return await self.store.read(messages.job_of, message_id, roles=SHOWING)
 
     # --- notes: short answers that go by themselves ------------------------------------------------------------------
 

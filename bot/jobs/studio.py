@@ -83,9 +83,12 @@ class Studio:
         if await self.store.write(jobs.settle, generation.job_id, generation.n, outcome, self.clock()):
             log.info("settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
 
-    async def taken_away(self, job_id: str) -> None:
-        """The result's message was deleted by somebody who may; others that show it as well go by errands."""
-        await self.store.write(history.take_away, job_id, self.clock(), one_is_gone=True)
+    async def message_deleted(self, job_id: str, message_id: int, *, guild_id: int | None) -> None:
+        """A message that shows the job was deleted by its author, or by somebody who may on this server.
+
+        The job goes with its own message, and by errands whatever else shows it (there); without a copy it stays.
+        """
+        await self.store.write(history.message_deleted, job_id, message_id, self.clock(), guild_id=guild_id)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 

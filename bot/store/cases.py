@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
+from bot.jobs.job import Job, MessageRole
 from bot.moderation.flags import Flag
-from bot.store import audit
+from bot.store import audit, messages
 from bot.store.audit import Action, AuditLine
-from bot.store.tables import cases, reports
+from bot.store.messages import JobMessage
+from bot.store.rows import read_jobs
+from bot.store.tables import cases, job_messages, jobs, reports
 
 
 class Cause(StrEnum):
@@ -80,6 +84,24 @@ class Told:
     weight: float  # of their flag; 0 where it does not count
 
 
+@dataclass(frozen=True, kw_only=True)
+class CaseFile:
+    """A case with what it is about."""
+
+    case: Case
+    job: Job | None  # None: it was not made here, or is not known any more
+    told: tuple[Told, ...]  # what members told of the picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasePage:
+    """Some of the cases that wait for a decision, oldest first."""
+
+    files: tuple[CaseFile, ...]
+    number: int  # from 0
+    waiting: int  # cases on all pages, as far as they are counted
+
+
 # --- flags -----------------------------------------------------------------------------------------------------------
 
 
@@ -87,22 +109,34 @@ def flags_on(conn: Connection, message_id: int) -> list[Flag]:
     """The flags on a picture that count and that no case was decided by, each with its member's record on that server."""
     undecided = and_(reports.c.message_id == message_id, reports.c.counts, reports.c.outcome.is_(None))
     here = conn.execute(select(reports.c.guild_id, reports.c.user_id).where(undecided)).all()
-    return [_record(conn, row.user_id, row.guild_id) for row in here]
+    return [flag for row in here for flag in _records(conn, {row.user_id}, row.guild_id).values()]
 
 
 def told_of(conn: Connection, about: Case) -> list[Told]:
     """What members told of a case's picture, first things first, with what their flags weigh today."""
-    rows = conn.execute(select(reports).where(_led_to(about)).order_by(reports.c.at, reports.c.id)).all()
-    weights = {row.user_id: _record(conn, row.user_id, about.guild_id).weight for row in rows if row.counts}
-    return [Told(user_id=row.user_id, reason=row.reason, weight=weights.get(row.user_id, 0)) for row in rows]
+    return _told(conn, [about], about.guild_id)[about.id]
 
 
-def _record(conn: Connection, user_id: int, guild_id: int | None) -> Flag:
-    """A member's flag, with what became of their earlier ones on that server."""
-    theirs = and_(reports.c.user_id == user_id, reports.c.guild_id == guild_id)
-    counted = select(reports.c.outcome, func.count().label("flags")).where(theirs).group_by(reports.c.outcome)
-    outcomes = {row.outcome: row.flags for row in conn.execute(counted)}
-    return Flag(user_id=user_id, upheld=outcomes.get("upheld", 0), failed=outcomes.get("failed", 0))
+def _told(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[Told]]:
+    """The same of several cases of a server, by case."""
+    rows = conn.execute(select(reports).where(or_(false(), *map(_led_to, about))).order_by(reports.c.at, reports.c.id)).all()
+    records = _records(conn, {row.user_id for row in rows if row.counts}, guild_id)
+
+    def told(row: Row[Any]) -> Told:
+        return Told(user_id=row.user_id, reason=row.reason, weight=records[row.user_id].weight if row.counts else 0)
+
+    return {case.id: [told(row) for row in rows if _has_led_to(row, case)] for case in about}
+
+
+def _records(conn: Connection, user_ids: Collection[int], guild_id: int | None) -> dict[int, Flag]:
+    """A flag of each of these members, with what became of their earlier ones on that server."""
+    theirs = and_(reports.c.user_id.in_(user_ids), reports.c.guild_id == guild_id)
+    counted = select(reports.c.user_id, reports.c.outcome, func.count().label("flags")).where(theirs)
+    outcomes = {(row.user_id, row.outcome): row.flags for row in conn.execute(counted.group_by(reports.c.user_id, reports.c.outcome))}
+    return {
+        user_id: Flag(user_id=user_id, upheld=outcomes.get((user_id, "upheld"), 0), failed=outcomes.get((user_id, "failed"), 0))
+        for user_id in user_ids
+    }
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------
@@ -135,9 +169,18 @@ def open_case(
     return get(conn, new_id)
 
 
-def posted(conn: Connection, case_id: int, *, channel_id: int, message_id: int) -> None:
-    """Where the moderators see it."""
-    conn.execute(update(cases).where(cases.c.id == case_id).values(post_channel_id=channel_id, post_message_id=message_id))
+def posted(conn: Connection, about: Case, *, channel_id: int, message_id: int, now: int) -> bool:
+    """Where the moderators see it. False where its author erased everything meanwhile: the message is to be taken away."""
+    post = JobMessage(
+        message_id=message_id,
+        channel_id=channel_id,
+        guild_id=about.guild_id,
+        role=MessageRole.CASE,
+        at=now,
+        job_id=about.job_id,
+        case_id=about.id,
+    )
+    return messages.record(conn, post)
 
 
 def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int) -> Case | None:
@@ -181,15 +224,34 @@ def waiting(conn: Connection, guild_id: int, *, limit: int = 25) -> list[Case]:
     return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.state != CaseState.DECIDED), limit=limit)
 
 
+def page(conn: Connection, guild_id: int, number: int, *, size: int, counted: int) -> CasePage:
+    """A server's cases that wait, in one read; the last page where there are not so many, and of the first `counted` at most."""
+    there = waiting(conn, guild_id, limit=counted)
+    number = max(0, min(number, (len(there) - 1) // size))
+    return CasePage(files=_files(conn, there[number * size : (number + 1) * size], guild_id), number=number, waiting=len(there))
+
+
+def file_of(conn: Connection, about: Case) -> CaseFile:
+    """A case with what it is about."""
+    (file,) = _files(conn, [about], about.guild_id)
+    return file
+
+
+def _files(conn: Connection, about: Sequence[Case], guild_id: int) -> tuple[CaseFile, ...]:
+    known = {job.id: job for job in read_jobs(conn, jobs.c.id.in_({case.job_id for case in about if case.job_id is not None}))}
+    told = _told(conn, about, guild_id)
+    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), told=tuple(told[case.id])) for case in about)
+
+
 def waiting_on(conn: Connection, message_id: int) -> Case | None:
     """The case about this message that waits for a decision; there is one at most."""
     return next(iter(_read(conn, and_(cases.c.message_id == message_id, cases.c.state != CaseState.DECIDED), limit=1)), None)
 
 
-def of_job(conn: Connection, job_id: str, *, limit: int = 5) -> list[Case]:
-    """The cases about one job, newest first."""
-    rows = conn.execute(select(cases).where(cases.c.job_id == job_id).order_by(cases.c.id.desc()).limit(limit)).mappings()
-    return [_case(dict(row)) for row in rows]
+def of_job(conn: Connection, job_id: str, *, guild_id: int | None = None, limit: int = 5) -> list[Case]:
+    """The cases about one job, newest first; of one server, where `guild_id` is given."""
+    here = true() if guild_id is None else cases.c.guild_id == guild_id
+    return _read(conn, and_(cases.c.job_id == job_id, here), limit=limit, newest=True)
 
 
 def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 25) -> list[Case]:
@@ -203,8 +265,21 @@ def _led_to(about: Case) -> ColumnElement[bool]:
     return own if about.message_id is None else or_(own, and_(reports.c.message_id == about.message_id, reports.c.outcome.is_(None)))
 
 
-def _read(conn: Connection, where: ColumnElement[bool], *, limit: int) -> list[Case]:
-    rows = conn.execute(select(cases).where(where).order_by(cases.c.id).limit(limit)).mappings()
+def _has_led_to(row: Row[Any], about: Case) -> bool:
+    """The same of a row."""
+    return row.case_id == about.id or (about.message_id is not None and row.message_id == about.message_id and row.outcome is None)
+
+
+def _read(conn: Connection, where: ColumnElement[bool], *, limit: int, newest: bool = False) -> list[Case]:
+    """With the message that shows each to the moderators: the latest, and after an appeal only one that was posted since."""
+    of_case = and_(job_messages.c.case_id == cases.c.id, job_messages.c.role == MessageRole.CASE)
+    since_appeal = job_messages.c.at > func.coalesce(cases.c.appealed_at, -1)
+    latest = select(job_messages.c.message_id).where(of_case, since_appeal).order_by(job_messages.c.at.desc()).limit(1)
+    post = job_messages.alias("post")
+    shown = cases.outerjoin(post, post.c.message_id == latest.scalar_subquery())
+    columns = (cases, post.c.channel_id.label("post_channel_id"), post.c.message_id.label("post_message_id"))
+    order = cases.c.id.desc() if newest else cases.c.id
+    rows = conn.execute(select(*columns).select_from(shown).where(where).order_by(order).limit(limit)).mappings()
     return [_case(dict(row)) for row in rows]
 
 

@@ -13,17 +13,16 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, exists, insert, or
 from bot.jobs.job import ENDED, JobState
 from bot.moderation.policy import Policy
 from bot.quota import EMPTY, Bucket, available_at
-from bot.store import audit, documents, sponsorships
+from bot.store import audit, documents, messages, sponsorships
 from bot.store import errands as promises
 from bot.store import jobs as operations
 from bot.store.audit import Action, AuditLine
 from bot.store.cases import CaseState
 from bot.store.errands import Errand, ErrandKind
-from bot.store.history import POSTED
 from bot.store.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
 from bot.store.ledger import Entry
 from bot.store.purse import Kind, kind_of, sponsor_account
-from bot.store.tables import accounts, blocks, cases, gallery, generations, jobs, keepsakes, ledger, log_posts, metadata, strikes
+from bot.store.tables import accounts, blocks, cases, generations, job_messages, jobs, ledger, metadata, strikes
 
 
 def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
@@ -40,14 +39,13 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
         sponsorships.close(conn, sponsorship_id, now)
     for job_id in conn.scalars(me.jobs.where(jobs.c.state == JobState.OPEN)).all():
         operations.request_cancel(conn, job_id, now)
-    messages = _messages(conn, me)
+    shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
     _leave_accounts(conn, me, now)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}
-    for channel_id, message_id in sorted(messages):
-        data = {"channel_id": channel_id, "message_id": message_id}
-        promises.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
+    for channel_id, message_id in sorted((row.channel_id, row.message_id) for row in shown):
+        messages.ask_to_remove(conn, channel_id, message_id, now)
     _tell_moderators(conn, me, now)
-    return {name: count for name, count in counts.items() if count} | ({"messages": len(messages)} if messages else {})
+    return {name: count for name, count in counts.items() if count} | ({"messages": len(shown)} if shown else {})
 
 
 def forget_unfinished(conn: Connection) -> int:
@@ -104,19 +102,6 @@ def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int
     where = part.where(me)
     statement = table.delete().where(where) if part.becomes is None else update(table).where(where).values(dict(part.becomes(me)))
     return conn.execute(statement).rowcount
-
-
-def _messages(conn: Connection, me: Member) -> set[tuple[int, int]]:
-    """The messages that show the member's jobs: the answers, also those before the present ones, and what moderators and galleries see."""
-    earlier = conn.scalars(select(keepsakes.c.value).where(keepsakes.c.name.in_(select(POSTED + jobs.c.id).where(jobs.c.user_id == me.id))))
-    present = (
-        select(jobs.c.channel_id, jobs.c.message_id).where(jobs.c.user_id == me.id),
-        select(gallery.c.post_channel_id, gallery.c.post_message_id).where(gallery.c.author_id == me.id),
-        select(cases.c.post_channel_id, cases.c.post_message_id).where(cases.c.author_id == me.id),
-        select(log_posts.c.channel_id, log_posts.c.message_id).where(log_posts.c.job_id.in_(me.jobs)),
-    )
-    posted = {(channel, message) for query in present for channel, message in conn.execute(query) if message is not None}
-    return posted | {(channel, message) for kept in earlier for channel, message in kept}
 
 
 def _tell_moderators(conn: Connection, me: Member, now: int) -> None:

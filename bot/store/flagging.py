@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from bot.moderation.flags import reached
 from bot.moderation.sections import Flags
-from bot.store import audit, cases, errands, gallery, history, logbook, reports
+from bot.store import audit, cases, errands, messages, reports
 from bot.store.audit import Action, AuditLine
 from bot.store.base import take_turn
 from bot.store.cases import Case, Cause
 from bot.store.errands import Errand, ErrandKind
 from bot.store.reports import Report
 from bot.store.tables import audit as lines
-from bot.store.tables import jobs
 from bot.store.tables import reports as rows
 
 _SHOWN_AT_ONCE = 50  # cases
@@ -95,17 +94,10 @@ def uncover(conn: Connection, case: Case, *, now: int) -> bool:
 
 
 def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:
-    if case.job_id is None:
+    if case.job_id is None or not messages.set_spoiler(conn, case.job_id, spoiler, now, guild_id=case.guild_id):
         return False
-    differs = update(jobs).where(jobs.c.id == case.job_id, jobs.c.spoiler.is_not(spoiler)).values(spoiler=spoiler)
-    if conn.execute(differs).rowcount != 1:
-        return False
-    shown = {*history.messages_of(conn, case.job_id), *gallery.posts_of(conn, case.job_id)}
-    shown |= {(case.channel_id, case.message_id)} if case.message_id is not None else set()
-    for channel_id, message_id in sorted(shown):
-        data = {"channel_id": channel_id, "message_id": message_id}
-        errands.add(conn, Errand(kind=ErrandKind.COVER, due_at=now, job_id=case.job_id, data=data))
-    logbook.changed(conn, case.job_id, now)
+    if case.message_id is not None and messages.get(conn, case.message_id) is None:
+        messages.ask_to_cover(conn, case.job_id, case.channel_id, case.message_id, now)
     return True
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select
 
-from bot.jobs.job import Job, JobState
+from bot.jobs.job import Job, JobState, MessageRole
 from bot.moderation import sections
 from bot.quota import MICRO
 from bot.store import audit, cases, errands, jobs, transfers
@@ -16,7 +16,7 @@ from bot.store.cases import AGAINST
 from bot.store.errands import Errand, ErrandKind
 from bot.store.ledger import Entry
 from bot.store.purse import Purse
-from bot.store.tables import gallery, reactions
+from bot.store.tables import gallery, job_messages, reactions
 
 STAR = "⭐"
 
@@ -31,7 +31,6 @@ class Shown:
     author_id: int
     at: int  # Unix ms
     stars: int  # when it came in
-    post_channel_id: int
     post_message_id: int | None  # None: it is about to be shown
 
 
@@ -59,7 +58,7 @@ def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, ru
     given = stars(conn, message_id, without=author_id)
     if given < rules.stars:
         return False
-    if not show(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, channel_id=rules.channel_id, now=now):
+    if not show(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, now=now):
         return False
     errands.add(conn, Errand(kind=ErrandKind.GALLERY, due_at=now, job_id=job.id, data={"message_id": message_id}))
     reward = int(rules.reward * MICRO)
@@ -69,33 +68,21 @@ def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, ru
     return True
 
 
-def show(
-    conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, channel_id: int, now: int
-) -> bool:
+def show(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, now: int) -> bool:
     """Track a picture, once. False where the gallery has it, from this or another message."""
     has = or_(gallery.c.message_id == message_id, gallery.c.job_id == job_id) if job_id else gallery.c.message_id == message_id
     if conn.execute(select(gallery.c.message_id).where(has)).first() is not None:
         return False
     row = {"message_id": message_id, "guild_id": guild_id, "job_id": job_id, "author_id": author_id, "at": now, "stars": stars}
-    new = upsert(conn, gallery).values(**row, post_channel_id=channel_id).on_conflict_do_nothing()
-    return conn.execute(new).rowcount == 1
+    return conn.execute(upsert(conn, gallery).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
 def get(conn: Connection, message_id: int) -> Shown | None:
     """What the gallery has of this message."""
-    row = conn.execute(select(gallery).where(gallery.c.message_id == message_id)).mappings().one_or_none()
+    post = and_(job_messages.c.job_id == gallery.c.job_id, job_messages.c.role == MessageRole.GALLERY)
+    query = select(gallery, job_messages.c.message_id.label("post_message_id")).outerjoin_from(gallery, job_messages, post)
+    row = conn.execute(query.where(gallery.c.message_id == message_id)).mappings().one_or_none()
     return None if row is None else Shown(**row)
-
-
-def shown_at(conn: Connection, message_id: int, post_message_id: int) -> None:
-    """Where in the gallery it stands."""
-    conn.execute(update(gallery).where(gallery.c.message_id == message_id).values(post_message_id=post_message_id))
-
-
-def posts_of(conn: Connection, job_id: str) -> list[tuple[int, int]]:
-    """The gallery's messages that show a job, by channel and message."""
-    there = select(gallery.c.post_channel_id, gallery.c.post_message_id).where(gallery.c.job_id == job_id)
-    return [(row.post_channel_id, row.post_message_id) for row in conn.execute(there) if row.post_message_id is not None]
 
 
 def _may_be_shown(conn: Connection, job: Job) -> bool:

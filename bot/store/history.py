@@ -6,13 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from bot.jobs.job import Job, JobState, ReplyTarget
-from bot.store import errands, gallery, keepsakes, logbook, outbox
-from bot.store.errands import Errand, ErrandKind
+from bot.jobs.job import OWN_MESSAGE, Job, JobState, MessageRole, ReplyTarget
+from bot.store import messages, outbox
+from bot.store.messages import JobMessage
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
-
-POSTED = "posted:"  # and a job's id: the keepsake that names the messages which showed it before its present one
 
 
 def count(conn: Connection, user_id: int, words: Sequence[str]) -> int:
@@ -33,44 +31,52 @@ def small_pictures(conn: Connection, job_ids: Collection[str]) -> dict[tuple[str
     return {(row.job_id, row.n): row.content for row in rows}
 
 
-def reposted(conn: Connection, job_id: str, place: ReplyTarget, now: int, *, small: Mapping[int, bytes] | None = None) -> bool:
+def reposted(
+    conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int, *, small: Mapping[int, bytes] | None = None
+) -> bool:
     """The job was shown once more, in `place`: there it belongs from now on. False where it was taken away meanwhile.
 
     `small` are the WebP versions of one that was never shown before, by their place in the job.
     """
-    before = messages_of(conn, job_id)
     outbox.delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # nothing, where it was shown before
-    here = {"channel_id": place.channel_id, "guild_id": place.guild_id, "message_id": place.message_id, "private": place.private}
-    shown = and_(jobs.c.id == job_id, jobs.c.state == JobState.DELIVERED)
-    if not conn.execute(update(jobs).where(shown).values(**here)).rowcount:
+    before = conn.execute(select(jobs.c.state, jobs.c.private).where(jobs.c.id == job_id).with_for_update()).one_or_none()
+    if before is None or before.state != JobState.DELIVERED:
         return False
-    keepsakes.put(conn, POSTED + job_id, before, now)
-    return True
+    here = update(jobs).where(jobs.c.id == job_id).values(channel_id=place.channel_id, guild_id=place.guild_id, private=False)
+    conn.execute(here)
+    own = JobMessage(
+        message_id=message_id, channel_id=place.channel_id, guild_id=place.guild_id, role=MessageRole.RESULT, at=now, job_id=job_id
+    )
+    return messages.repost(conn, own, was_private=before.private)
 
 
-def take_away(conn: Connection, job_id: str, now: int, *, one_is_gone: bool = False) -> bool:
-    """The job goes, and by errands the messages that show it. False where it cannot be taken away now.
+def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, but: int | None = None) -> bool:
+    """The job goes, and by errands the messages that show it, `but` one that is gone already. False where there is nothing to take away.
 
-    With `one_is_gone` somebody took one of them away already, so that a job shown once needs no errand.
+    With `guild_id` one server decides: its messages go, and with them the job, unless that was asked for and is shown elsewhere.
     """
-    if not outbox.taken_away(conn, job_id):
+    state = conn.scalar(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update())
+    if state is None or state == JobState.OPEN:
         return False
-    messages = messages_of(conn, job_id)
-    for channel_id, message_id in (*(messages if len(messages) > one_is_gone else ()), *gallery.posts_of(conn, job_id)):
-        data = {"channel_id": channel_id, "message_id": message_id}
-        errands.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
-    keepsakes.forget(conn, POSTED + job_id, now + 1)
-    logbook.changed(conn, job_id, now)
-    return True
+    removed = messages.remove(conn, job_id, now, guild_id=guild_id, but=but)
+    if guild_id is not None and not messages.is_decided_by(conn, job_id, guild_id):
+        messages.promote_latest(conn, job_id)
+        return removed > 0
+    if outbox.taken_away(conn, job_id):
+        messages.log_changed(conn, job_id, now)
+        return True
+    return removed > 0
+
+
+def message_deleted(conn: Connection, job_id: str, message_id: int, now: int, *, guild_id: int | None = None) -> None:
+    """A person deleted a message that shows the job: the job goes with its own one, and a copy alone."""
+    message = messages.get(conn, message_id)
+    if message is not None and message.job_id == job_id and message.role in OWN_MESSAGE:
+        take_away(conn, job_id, now, guild_id=guild_id, but=message_id)
+    else:
+        messages.forget(conn, message_id)
 
 
 def _kept(user_id: int, words: Sequence[str]) -> ColumnElement[bool]:
     said = [jobs.c.prompt.icontains(word, autoescape=True) for word in words]
     return and_(jobs.c.user_id == user_id, jobs.c.state != JobState.DELETED, *said)
-
-
-def messages_of(conn: Connection, job_id: str) -> list[tuple[int, int]]:
-    """Those that show the job, by channel and message, as things are now."""
-    present = conn.execute(select(jobs.c.channel_id, jobs.c.message_id).where(jobs.c.id == job_id, jobs.c.message_id.is_not(None)))
-    earlier = [(channel_id, message_id) for channel_id, message_id in keepsakes.get(conn, POSTED + job_id) or ()]
-    return [*earlier, *((row.channel_id, row.message_id) for row in present)]

@@ -17,7 +17,6 @@ from sqlalchemy import Column, ColumnElement, Select, String, Table, and_, cast,
 from bot.jobs.job import JobState
 from bot.store.audit import Action
 from bot.store.errands import ErrandKind
-from bot.store.history import POSTED
 from bot.store.purse import Kind, owned_by_one, user_account
 from bot.store.tables import (
     accounts,
@@ -27,10 +26,10 @@ from bot.store.tables import (
     errands,
     gallery,
     generations,
+    job_messages,
     jobs,
     keepsakes,
     ledger,
-    log_posts,
     members,
     pictures,
     reactions,
@@ -63,6 +62,12 @@ class Member:
     def ended(self) -> Select[Any]:
         """The jobs that nothing is at work on any more."""
         return self.jobs.where(jobs.c.state != JobState.OPEN)
+
+    @property
+    def messages(self) -> ColumnElement[bool]:
+        """Those that show what is theirs, or tell moderators of it."""
+        about = select(cases.c.id).where(or_(cases.c.author_id == self.id, cases.c.job_id.in_(self.jobs)))
+        return or_(job_messages.c.job_id.in_(self.jobs), job_messages.c.case_id.in_(about))
 
     @property
     def owns_account(self) -> ColumnElement[bool]:
@@ -132,7 +137,7 @@ def _merely_credits(column: Column[Any]) -> Erasing:
 
 def _unfinished(me: Member) -> dict[str, Any]:
     """What stays of a job that the image API still makes: its words, to know a lost answer by. Nobody is shown what comes of it."""
-    place = {"channel_id": 0, "guild_id": None, "message_id": None, "token": None, "application_id": None, "locale": None, "reply_to": None}
+    place = {"channel_id": 0, "guild_id": None, "token": None, "application_id": None, "locale": None, "reply_to": None}
     origin = {"parent_id": None, "parent_n": None, "origin_channel_id": None, "origin_message_id": None, "reaction": None}
     return {**place, **origin, "flagged": None, "user_id": me.nobody, "state": JobState.DELETED}
 
@@ -170,7 +175,6 @@ HOLDINGS: tuple[Holding, ...] = (
         lambda me: or_(
             keepsakes.c.name.like(f"%:{me.id}"),
             keepsakes.c.name.like(f"%:{me.id}:%"),
-            keepsakes.c.name.in_(select(POSTED + jobs.c.id).where(jobs.c.user_id == me.id)),
             and_(keepsakes.c.name.startswith("tray:"), cast(keepsakes.c.value["user_id"].as_string(), String) == str(me.id)),  # open forms
         ),
     ),
@@ -190,13 +194,14 @@ HOLDINGS: tuple[Holding, ...] = (
         mine=lambda me: or_(strikes.c.user_id == me.id, strikes.c.by_id == me.id),
         erased=(Erasing(where=lambda me: strikes.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),),
     ),
-    Holding(  # its post shows the prompt and the picture: that goes, and an open case waits in /imagemod
+    _whole(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; errands take the messages themselves away
+    Holding(  # an open case waits in /imagemod
         table=cases,
         mine=lambda me: or_(cases.c.author_id == me.id, cases.c.decided_by == me.id),
         erased=(
             Erasing(
                 where=lambda me: or_(cases.c.author_id == me.id, cases.c.job_id.in_(me.jobs)),
-                becomes=lambda _me: {"appeal": None, "job_id": None, "post_channel_id": None, "post_message_id": None},
+                becomes=lambda _me: {"appeal": None, "job_id": None},
             ),
         ),
         words={"appeal": "author_id"},
@@ -209,9 +214,7 @@ HOLDINGS: tuple[Holding, ...] = (
             *(_merely_credits(column) for column in (audit.c.actor_id, audit.c.target_id)),
         ),
     ),
-    # What the bot posted of a member's pictures, beside the answers themselves; errands take the messages away.
     _whole(gallery, lambda me: gallery.c.author_id == me.id),
-    _of_jobs(log_posts),
     _of_jobs(
         references,
         Erasing(where=_works_with_mine),

@@ -19,14 +19,16 @@ from bot.jobs.job import (
     Job,
     JobState,
     Lane,
+    MessageRole,
     Outcome,
     Reference,
     job_state,
     sources,
 )
 from bot.quota import DAY_MS
-from bot.store import ledger, tray, usage
+from bot.store import ledger, messages, tray, usage
 from bot.store.base import Topic, announce, take_turn
+from bot.store.messages import JobMessage
 from bot.store.payment import pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, jobs, pictures, references
@@ -86,7 +88,10 @@ def add(
 def answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
     """Its member was told, in this message (`None`: that failed). From now on it may be shown; if it was, its message stays its own."""
     if message_id is not None:
-        conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(message_id=message_id))
+        unshown = select(jobs.c.channel_id, jobs.c.guild_id).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).with_for_update()
+        job = conn.execute(unshown).mappings().one_or_none()
+        if job is not None:
+            messages.replace(conn, JobMessage(message_id=message_id, **job, role=MessageRole.RESULT, job_id=job_id, at=now))
     _stop_waiting(conn, jobs.c.id == job_id, now)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, func, insert, select, update
 
-from bot.jobs.job import Job, JobState, job_sources
-from bot.store import errands
+from bot.jobs.job import Job, JobState, MessageRole, job_sources
+from bot.store import errands, messages
 from bot.store.errands import Errand
+from bot.store.messages import JobMessage
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, pictures, references, thumbnails
 
@@ -41,21 +42,28 @@ def delivered(
     channel_id: int | None,
     message_id: int | None,
     now: int,
+    direct: bool = False,
     small: Mapping[int, bytes] | None = None,
     promised: Sequence[Errand] = (),
     keep_pictures: bool = True,
 ) -> bool:
     """The outcome was shown in that message (`None`: there was nothing to be said). False, and nothing done, where it was before.
 
+    `direct`: the message is among the direct messages with its member.
+
     What follows from it happens once: `small` WebP versions are kept by their place in the job, errands are `promised`, the token has
     no further use, and unless `keep_pictures` is set what an image API handed over inline is dropped.
     """
     values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
-    if message_id is not None:
-        values |= {"channel_id": channel_id, "message_id": message_id}
+    if channel_id is not None:
+        values["channel_id"] = channel_id
     where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
-    if not conn.execute(update(jobs).where(where).values(**values)).rowcount:
+    job = conn.execute(update(jobs).where(where).values(**values).returning(jobs.c.channel_id, jobs.c.guild_id)).mappings().one_or_none()
+    if job is None:
         return False
+    if message_id is not None:
+        role = MessageRole.DM if direct else MessageRole.RESULT
+        messages.replace(conn, JobMessage(message_id=message_id, **job, role=role, job_id=job_id, at=now))
     if small:
         conn.execute(insert(thumbnails), [{"job_id": job_id, "n": n, "content": content} for n, content in small.items()])
     for errand in promised:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, func, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, and_, case, func, select
 
-from bot.jobs.job import message_url
+from bot.jobs.job import SHOWING, MessageRole, message_url
 from bot.store.holdings import ACCOUNT_NAMES, HOLDINGS, PEOPLE, Holding, Member, owner_of
-from bot.store.tables import gallery, jobs
+from bot.store.tables import job_messages, jobs
 
 
 def tell(conn: Connection, user_id: int) -> dict[str, list[dict[str, Any]]]:
@@ -20,11 +20,11 @@ def tell(conn: Connection, user_id: int) -> dict[str, list[dict[str, Any]]]:
 
 def links(conn: Connection, user_id: int) -> list[str]:
     """Discord's links to the messages that show a member's pictures, oldest first; then those in galleries."""
-    shown = select(jobs.c.guild_id, jobs.c.channel_id, jobs.c.message_id).where(jobs.c.user_id == user_id, jobs.c.message_id.is_not(None))
-    posts = select(gallery.c.guild_id, gallery.c.post_channel_id, gallery.c.post_message_id)
-    starred = posts.where(gallery.c.author_id == user_id, gallery.c.post_message_id.is_not(None))
-    found = (*conn.execute(shown.order_by(jobs.c.created_at, jobs.c.id)), *conn.execute(starred.order_by(gallery.c.at)))
-    return [message_url(*row) for row in found]
+    theirs = and_(jobs.c.user_id == user_id, job_messages.c.role.in_(SHOWING), job_messages.c.removed_at.is_(None))
+    guild_id = case((job_messages.c.role != MessageRole.DM, job_messages.c.guild_id))
+    in_gallery = case((job_messages.c.role == MessageRole.GALLERY, 1), else_=0)
+    found = select(guild_id, job_messages.c.channel_id, job_messages.c.message_id).join_from(job_messages, jobs).where(theirs)
+    return [message_url(*row) for row in conn.execute(found.order_by(in_gallery, job_messages.c.at, job_messages.c.message_id))]
 
 
 def _rows(conn: Connection, holding: Holding, mine: ColumnElement[bool], me: Member) -> list[dict[str, Any]]:

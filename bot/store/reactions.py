@@ -122,16 +122,6 @@ def take_note(conn: Connection, given: Given, now: int) -> dict[str, Any] | None
     return kept if errands.done(conn, kept["errand_id"]) else None
 
 
-def job_shown_in(conn: Connection, message_id: int) -> Job | None:
-    """The job whose own message this is."""
-    return next(iter(read_jobs(conn, jobs.c.message_id == message_id, newest=True, limit=1)), None)
-
-
-def hide(conn: Connection, job_id: str) -> None:
-    """From now on a job is shown behind spoilers."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(spoiler=True))
-
-
 def _note(given: Given) -> str:
     return f"{_BETWEEN}note:{given.message_id}:{given.user_id}"
 

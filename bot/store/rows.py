@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
 
-from bot.jobs.job import Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Reference, ReplyTarget
-from bot.store.tables import generations, jobs
+from bot.jobs.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Reference, ReplyTarget
+from bot.store.tables import generations, job_messages, jobs
 
 _PLACE = tuple(column.name for column in fields(ReplyTarget))
 
@@ -28,7 +28,9 @@ def _generation(row: RowMapping) -> Generation:
 def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:
     """Those that `where` chooses with their generations, oldest (or newest) first."""
     order = (jobs.c.created_at.desc(), jobs.c.id) if newest else (jobs.c.created_at, jobs.c.id)
-    rows = conn.execute(select(jobs).where(where).order_by(*order).limit(limit)).mappings().all()
+    own = jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, job_messages.c.role.in_(OWN_MESSAGE)))
+    query = select(jobs, job_messages.c.message_id).select_from(own).where(where).order_by(*order).limit(limit)
+    rows = conn.execute(query).mappings().all()
     parts = read_generations(conn, generations.c.job_id.in_([row["id"] for row in rows])) if rows else []
     return [_job(row, [g for g in parts if g.job_id == row["id"]]) for row in rows]
 
@@ -41,9 +43,9 @@ def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """A job without its generations."""
+    """A job without its generations and its message."""
     row = {name: value for name, value in vars(job).items() if name not in ("place", "generations")}
-    return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE}}
+    return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE if name != "message_id"}}
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:

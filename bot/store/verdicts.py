@@ -8,19 +8,18 @@ from enum import Enum, auto
 from functools import partial
 from types import MappingProxyType
 
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import Connection, and_, exists, or_, select
 
 from bot.i18n import N_
 from bot.jobs.job import Job, JobState
 from bot.moderation.sections import Offence, Strikes
 from bot.quota import DAY_MS
-from bot.store import audit, cases, conduct, errands, flagging, history, logbook
+from bot.store import audit, cases, conduct, errands, flagging, history, messages
 from bot.store import jobs as job_rows
 from bot.store.audit import Action, AuditLine
 from bot.store.cases import Case, CaseState, Cause, Decision
 from bot.store.errands import Errand, ErrandKind
 from bot.store.rows import read_jobs
-from bot.store.tables import cases as case_rows
 from bot.store.tables import generations, jobs
 
 BLOCK_MS = DAY_MS
@@ -100,7 +99,7 @@ def decide(conn: Connection, case_id: int, verdict: Verdict) -> Judged | None:
         errand = Errand(kind=ErrandKind.TELL_AUTHOR, due_at=verdict.now, user_id=decided.author_id, data={"case_id": case_id})
         errands.add(conn, errand)
     flagging.show(conn, decided, verdict.now)
-    logbook.changed(conn, decided.job_id, verdict.now)
+    messages.log_changed(conn, decided.job_id, verdict.now)
     return Judged(case=decided, is_new=True)
 
 
@@ -111,20 +110,21 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Verdict
     """
     conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
     job = job_rows.get(conn, job_id)
-    if job is None or not _belongs_to(job, guild_id):
+    if job is None or not messages.belongs_to(conn, job_id, guild_id):
         return None
-    latest = next(iter(cases.of_job(conn, job_id, limit=1)), None)
+    latest = next(iter(cases.of_job(conn, job_id, guild_id=guild_id, limit=1)), None)
     if latest is not None and latest.state is not CaseState.DECIDED:
         return decide(conn, latest.id, verdict)
     if latest is not None and latest.decision is verdict.decision:
         return Judged(case=latest, is_new=False)
+    channel_id, message_id = _shown_in(conn, job, guild_id)
     opened = cases.open_case(
         conn,
         guild_id=guild_id,
         cause=Cause.REPORT,
         author_id=job.place.user_id,
-        channel_id=job.place.channel_id,
-        message_id=job.place.message_id,
+        channel_id=channel_id,
+        message_id=message_id,
         job_id=job_id,
         reason=reason,
         now=verdict.now,
@@ -140,15 +140,21 @@ def appeal(conn: Connection, case_id: int, *, author_id: int, words: str, now: i
     if before is None or appealed is None:
         return None
     # An old message that changes calls nobody: the case is posted once more, as a reply to what was said.
-    conn.execute(update(case_rows).where(case_rows.c.id == case_id).values(post_message_id=None, post_channel_id=None))
     flagging.show(conn, appealed, now, reply_to=before.post_message_id)
-    return cases.get(conn, case_id)
+    return appealed
+
+
+def find(conn: Connection, guild_id: int, *, message_id: int | None = None, job_id: str | None = None) -> Job | None:
+    """The job that any of its messages leads to, or else its id. None where this server has no such job."""
+    job = None if message_id is None else messages.job_of(conn, message_id)
+    job = job_rows.get(conn, job_id) if job is None and job_id is not None else job
+    return job if job is not None and messages.belongs_to(conn, job.id, guild_id) else None
 
 
 def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int) -> int | None:
     """Give back what a job cost, and leave its pictures; how many microcredits. None where this server has no such job."""
     job = job_rows.get(conn, job_id)
-    if job is None or not _belongs_to(job, guild_id):
+    if job is None or not messages.belongs_to(conn, job_id, guild_id):
         return None
     return _give_back(conn, job, guild_id=guild_id, by_id=by_id, now=now)
 
@@ -156,9 +162,10 @@ def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int
 def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> Purged:
     """Take away a member's pictures on a server, as many as one transaction should hold: call it until none was."""
     here = exists().where(generations.c.job_id == jobs.c.id, generations.c.guild_id == guild_id)
-    theirs = and_(jobs.c.user_id == user_id, or_(jobs.c.guild_id == guild_id, here))
-    ended = read_jobs(conn, and_(theirs, jobs.c.state.not_in((JobState.OPEN, JobState.DELETED))), limit=_PURGED_AT_A_TIME)
-    gone = sum(history.take_away(conn, job.id, now) for job in ended)
+    stands = messages.shown_in(guild_id)
+    theirs = and_(jobs.c.user_id == user_id, or_(here, stands))
+    ended = and_(theirs, jobs.c.state != JobState.OPEN, or_(jobs.c.state != JobState.DELETED, stands))
+    gone = sum(history.take_away(conn, job.id, now, guild_id=guild_id) for job in read_jobs(conn, ended, limit=_PURGED_AT_A_TIME))
     open_jobs = tuple(conn.scalars(select(jobs.c.id).where(theirs, jobs.c.state == JobState.OPEN)))
     if gone:
         details = {"pictures": gone}
@@ -169,9 +176,12 @@ def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _belongs_to(job: Job, guild_id: int) -> bool:
-    """Where it stands, or where it was asked for: it may have come by direct message."""
-    return guild_id in {job.place.guild_id, *(g.guild_id for g in job.generations)}
+def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | None]:
+    """Channel and message of a job on a server: its own message, else the latest that shows it there."""
+    place, there = job.place, messages.of_job(conn, job.id, guild_id=guild_id)
+    if place.guild_id == guild_id or not there:
+        return place.channel_id, place.message_id if place.guild_id == guild_id else None
+    return there[-1].channel_id, there[-1].message_id
 
 
 def _carry_out(conn: Connection, case: Case, verdict: Verdict) -> None:
@@ -205,14 +215,11 @@ def _punish(conn: Connection, case: Case, verdict: Verdict) -> None:
 
 
 def _take_away(conn: Connection, case: Case, now: int) -> None:
-    """The job with every message that shows it, and the case's own message where that is one more."""
-    taken: set[tuple[int, int | None]] = set()
+    """The job with every message of this server that shows it, and the case's own message where that is none of these."""
     if case.job_id is not None:
-        taken |= set(history.messages_of(conn, case.job_id))
-        taken = taken if history.take_away(conn, case.job_id, now) else set()
-    if case.message_id is not None and (case.channel_id, case.message_id) not in taken:
-        data = {"channel_id": case.channel_id, "message_id": case.message_id}
-        errands.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
+        history.take_away(conn, case.job_id, now, guild_id=case.guild_id)
+    if case.message_id is not None and messages.get(conn, case.message_id) is None:
+        messages.ask_to_remove(conn, case.channel_id, case.message_id, now)
 
 
 def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: int) -> int:
@@ -220,5 +227,5 @@ def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: in
     if back:
         line = AuditLine(action=Action.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id, job_id=job.id)
         audit.note(conn, AuditLine(**{**vars(line), "details": {"amount": back}}))
-        logbook.changed(conn, job.id, now)
+        messages.log_changed(conn, job.id, now)
     return back

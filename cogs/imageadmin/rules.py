@@ -29,7 +29,7 @@ class Rules(commands.Cog):
 
     @rules.command(name="list", description="All of them")
     async def list_rules(self, interaction: Interaction) -> None:
-        await reply.show(interaction, look.managing.rule_list(await policy_of(interaction)))
+        await panels.show(interaction, look.managing.rule_list(await policy_of(interaction)))
 
     @rules.command(name="add", description="Add a word or a pattern")
     @app_commands.describe(
@@ -68,7 +68,7 @@ class Rules(commands.Cog):
         policy = await policy_of(interaction)
         judge = await client_of(interaction).admissions.judge(interaction.guild_id, policy.prompts)
         verdict, hits = await asyncio.to_thread(lambda: (judge.judge(prompt), list(judge.hits(prompt))))
-        await reply.show(interaction, look.managing.tested(prompt, verdict.level, hits))
+        await panels.show(interaction, look.managing.tested(prompt, verdict.level, hits))
 
     @rules.command(name="import", description="Take over the words of this server's AutoMod")
     async def import_automod(self, interaction: Interaction) -> None:

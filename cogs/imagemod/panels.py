@@ -11,7 +11,7 @@ from bot.jobs.cases import Decided
 from bot.moderation.policy import Policy
 from bot.store.cases import Case, Decision
 from cogs import look, panels
-from cogs.casework import DECISION, OPEN_CASES, decisions_on
+from cogs.casework import DECISION, LOOKS, OPEN_CASES, decisions_on
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.panels import Part, beside, button, panel, row, text
 from cogs.reply import Interaction, actor_of, client_of, studio_of
@@ -33,13 +33,6 @@ _WAITING_MAX = 100
 _BLOCKS_SHOWN = 10
 _LINES = 10  # of the audit log
 _AUDIT_MAX = 3600  # characters
-_LOOKS = {
-    Decision.KEEP: ("✅", discord.ButtonStyle.success),
-    Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
-    Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
-    Decision.BLOCK: ("⛔", discord.ButtonStyle.danger),
-    Decision.REFUND: ("💰", discord.ButtonStyle.secondary),
-}
 
 
 async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
@@ -56,14 +49,13 @@ async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
 async def cases(interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
     """The cases that wait, oldest first, each with its buttons."""
     guild_id, _policy = await check_moderator(interaction)
-    waiting = await client_of(interaction).cases.waiting(guild_id, limit=_WAITING_MAX)
-    page = max(0, min(page, (len(waiting) - 1) // CASES_SHOWN))
-    shown = waiting[page * CASES_SHOWN : (page + 1) * CASES_SHOWN]
+    shown = await client_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
-    for case in shown:
-        parts += [Separator(), text(await _case(interaction, case)), _decisions(case, page)]
-    head = look.moderating.case_list(len(waiting), [str(case.id) for case in shown], note)
-    return panel(text(head), *parts, _turning(page, len(waiting)))
+    for file in shown.files:
+        told = look.cases.case(file, studio_of(interaction).models.title)
+        parts += [Separator(), text(look.managing.cut(told, _CASE_MAX)), _decisions(file.case, shown.number)]
+    head = look.moderating.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
+    return panel(text(head), *parts, _turning(shown.number, shown.waiting))
 
 
 @router.press(OPEN_CASES)
@@ -91,18 +83,12 @@ async def decide(interaction: Interaction, *, case: int, decision: Decision, pag
     await panels.redraw(interaction, await cases(interaction, page, note=note))
 
 
-async def _case(interaction: Interaction, about: Case) -> str:
-    casebook = client_of(interaction).casebook
-    job, told = await casebook.job(about.job_id), await casebook.told_of(about)
-    return look.managing.cut(look.cases.case(about, job, told, studio_of(interaction).models.title), _CASE_MAX)
-
-
 def _decisions(case: Case, page: int) -> Part:
     able = decisions_on(case)
     return row(
         *(
             button(look.cases.decided(each), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)
-            for each, (emoji, style) in _LOOKS.items()
+            for each, (emoji, style) in LOOKS.items()
             if each in able
         )
     )

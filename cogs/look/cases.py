@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bot.i18n import _, ngettext
 from bot.jobs.cases import DECIDED
 from bot.jobs.job import GenerationState, Job, JobState, message_url
-from bot.store.cases import Case, CaseState, Cause, Decision, Told
+from bot.store.cases import Case, CaseFile, CaseState, Cause, Decision, Told
 from bot.store.gallery import Shown
 from cogs.look.basics import CONTENT_MAX, amount_of, quoted
 
@@ -20,9 +20,9 @@ TitleOf = Callable[[str], str]  # names a model by its id
 # --- for moderators --------------------------------------------------------------------------------------------------
 
 
-def case(about: Case, job: Job | None, told: Sequence[Told], title_of: TitleOf) -> str:
+def case(file: CaseFile, title_of: TitleOf) -> str:
     """The moderators' message about a case."""
-    return "\n".join(filter(None, _case(about, job, told, title_of)))[:CONTENT_MAX]
+    return "\n".join(filter(None, _case(file.case, file.job, file.told, title_of)))[:CONTENT_MAX]
 
 
 def _case(about: Case, job: Job | None, told: Sequence[Told], title_of: TitleOf) -> Iterator[str]:

@@ -65,7 +65,7 @@ SUBJECTS = (
         how_long=N_("It stays with its server when you erase, since leaving is no amnesty: with your id, without your words and pictures."),
     ),
     Subject(
-        tables=frozenset({"gallery", "log_posts"}),
+        tables=frozenset({"gallery", "job_messages"}),
         what=N_("**Copies** in a server's gallery and where its moderators see them: in which messages."),
         how_long=N_("Until you erase it; the copies go as well."),
     ),

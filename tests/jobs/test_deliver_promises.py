@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
-from bot.store import errands, outbox
+from bot.store import errands, history, outbox
 from bot.store.errands import ErrandKind
 from tests.jobs.conftest import Works, eventually
 from tests.jobs.make import FAILED
@@ -145,7 +145,7 @@ async def test_what_is_taken_away_in_the_moment_it_is_shown_goes_from_the_channe
     works.board.doors[job.id] = asyncio.Event()
     async with works.at_work("deliver"):
         await eventually(lambda: is_being_shown(works))
-        await works.studio.taken_away(job.id)
+        await works.store.write(history.take_away, job.id, works.clock())
         works.board.doors[job.id].set()
         await eventually(lambda: promised(works))
     (notice,) = works.board.of(job.id)

@@ -39,7 +39,7 @@ async def small(store: Store, job_id: str) -> dict[tuple[str, int], bytes]:
 async def test_a_job_is_delivered_once_and_keeps_its_message(store: Store) -> None:
     job_id = await ended(store)
     assert [await deliver(store, job_id, message_id) for message_id in (6, 7)] == [True, False]
-    await store.write(jobs.answered, job_id, 8, 4000)  # the first answer's news came late
+    await store.write(jobs.answered, job_id, 8, 4001)  # the first answer's news came late
     job = await store.read(jobs.get, job_id)
     assert job is not None
     assert (job.state, job.place.message_id, job.delivered_at, job.place.token) == (JobState.DELIVERED, 6, 4000, None)

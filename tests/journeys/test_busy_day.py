@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.store.cases import waiting
 from sandbox.person import Message, Person
 from tests.journeys.managing import admin, redrawn, told
 from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, shown
@@ -74,4 +75,4 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(street: Street) ->
         await mo.slash("imagemod audit")
         audit = await told(mo, "Audit")
         assert f"<@{mo.id}>" in audit.text
-        assert await house.client.cases.waiting(int(mo.hello["guild"]["id"])) == []
+        assert await house.store.read(waiting, int(mo.hello["guild"]["id"])) == []

@@ -9,6 +9,7 @@ import pytest
 from bot.app import House
 from bot.store import audit, errands
 from bot.store.audit import Action
+from bot.store.cases import waiting
 from sandbox.person import Person
 from tests.jobs.conftest import eventually
 from tests.journeys.conftest import Ask, written_down
@@ -75,7 +76,7 @@ async def test_each_step_outlives_a_restart(street: Street) -> None:
             await with_moderators(house, ada)
             first = await new_picture(ada)
             await mo.react(await mo.message(lambda m: m.id == first.id), "🚩")
-            await eventually(lambda: house.client.cases.waiting(server_of(mo)))
+            await eventually(lambda: house.store.read(waiting, server_of(mo)))
         async with street.house():
             post = await case_post(mo)
         async with street.house():
@@ -143,7 +144,7 @@ async def test_newcomers_flags_are_kept_and_do_not_count(house: House, street: S
     async with crowd(street, "Newt") as (newt,):
         await newt.react(await seen(newt, first), "🚩")
         await newt.message(lambda m: "counts once you have been a member here for 7 days" in m.content, "dm")
-    assert await house.client.cases.waiting(server_of(ada)) == []
+    assert await house.store.read(waiting, server_of(ada)) == []
 
 
 async def test_a_flag_taken_back_does_not_count(house: House, street: Street, ada: Person, ben: Person, asked: Ask) -> None:
@@ -156,7 +157,7 @@ async def test_a_flag_taken_back_does_not_count(house: House, street: Street, ad
         await eventually(lambda: _no_reports(house, ada))
         await cleo.react(await seen(cleo, first), "🚩")
         await eventually(lambda: _reports(house, ada))
-        assert await house.client.cases.waiting(server_of(ada)) == []
+        assert await house.store.read(waiting, server_of(ada)) == []
         await ben.react(await seen(ben, first), "🚩")
         await shown(ada, first, hidden=True)
 
@@ -175,7 +176,7 @@ async def test_unlocking_counts_what_was_flagged_meanwhile(house: House, ada: Pe
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
     await marked(ben, first, "✅")
-    assert await house.client.cases.waiting(server_of(ada)) == []
+    assert await house.store.read(waiting, server_of(ada)) == []
     await rule(house, ada, flags={"quorum": 1, "locked": False})
     await shown(ada, first, hidden=True)
     await case_post(mo)
@@ -185,7 +186,7 @@ async def test_without_a_channel_cases_wait_and_are_posted_once_there_is_one(hou
     await rule(house, ada, flags={"quorum": 1})
     await asked()
     await mo.react(await mo.message(with_picture), "🚩")
-    await eventually(lambda: house.client.cases.waiting(server_of(ada)))
+    await eventually(lambda: house.store.read(waiting, server_of(ada)))
     await with_moderators(house, ada)
     await case_post(mo)
 
@@ -219,7 +220,7 @@ async def test_whatever_discord_s_day_is_like_a_case_is_posted_once(
     there = await seen(ben, first)
     street.switchboard.turn_on(fault, times=3)
     await ben.react(there, "🚩")
-    await eventually(lambda: house.client.cases.waiting(server_of(mo)))
+    await eventually(lambda: house.store.read(waiting, server_of(mo)))
     post = await case_post(mo)
     await shown(ada, first, hidden=True)
     await eventually(lambda: _no_errands(house))

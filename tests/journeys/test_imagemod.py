@@ -11,6 +11,7 @@ import pytest
 from bot.app import House
 from bot.domain.actor import Actor
 from bot.jobs.job import JobState
+from bot.store import cases, documents
 from bot.store.audit import Action
 from bot.store.cases import Case, Decision
 from bot.store.reports import Report
@@ -90,6 +91,24 @@ async def test_many_cases_are_turned_over_page_by_page(mo: Person, asked: Ask, r
     await mo.click(panel, "Next")
     panel = await redrawn(mo, panel, "fox 4")
     assert "fox 0" not in panel.text
+
+
+async def test_a_page_of_cases_is_one_read(
+    monkeypatch: pytest.MonkeyPatch, house: House, mo: Person, asked: Ask, reported: Reported
+) -> None:
+    for number in range(4):
+        await reported(await asked(prompt=f"fox {number}"))
+    reads: list[str] = []
+    read = house.store.read
+
+    def counted(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        reads.append(op.__module__)
+        return read(op, *args, **kwargs)
+
+    monkeypatch.setattr(house.store, "read", counted)
+    panel = await mod(mo, "cases", "4 cases wait")
+    assert all(f"fox {number}" in panel.text for number in range(4))
+    assert [module for module in reads if module != documents.__name__] == [cases.__name__]  # the documents are the server's settings
 
 
 async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart(street: Street) -> None:

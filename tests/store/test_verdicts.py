@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from bot.jobs.job import JobState
+from bot.jobs.job import JobState, MessageRole
 from bot.quota import DAY_MS, MICRO
-from bot.store import audit, cases, conduct, errands, jobs, ledger, logbook, outbox, verdicts
+from bot.store import audit, cases, conduct, errands, jobs, ledger, messages, outbox, verdicts
 from bot.store.audit import Action
 from bot.store.cases import CaseState, Decision
 from bot.store.engine import Store
 from bot.store.errands import ErrandKind
-from bot.store.logbook import LogPost
+from bot.store.messages import JobMessage
 from bot.store.purse import user_account
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import TEN, new_job
@@ -112,7 +112,8 @@ async def test_a_case_about_a_message_that_is_gone_is_decided_all_the_same(store
 
 async def test_the_log_is_written_anew_where_there_is_one(store: Store) -> None:
     job = await picture(store)
-    await store.write(logbook.posted, LogPost(job_id=job.id, channel_id=50, message_id=60))
+    log = JobMessage(message_id=60, channel_id=50, guild_id=HERE, role=MessageRole.LOG, at=NOW, job_id=job.id)
+    await store.write(messages.record, log)
     await decide(store, await flagged(store, job), Decision.DELETE)
     assert await promised(store, ErrandKind.LOG) >= 1
 
@@ -179,7 +180,7 @@ async def test_nothing_is_appealed_that_takes_nothing_away(store: Store, decisio
 
 async def test_an_appeal_is_posted_anew_as_a_reply_to_what_was_said(store: Store) -> None:
     case = await flagged(store, await picture(store))
-    await store.write(cases.posted, case.id, channel_id=50, message_id=60)
+    await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
     await decide(store, case, Decision.DELETE)
     appealed = await appeal(store, case.id)
     assert appealed is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from bot.jobs.job import Job, Source
+from bot.jobs.job import Job, MessageRole, Source
 from bot.moderation.sections import Offence, Strikes
 from bot.quota import MICRO
 from bot.store import (
@@ -19,6 +19,7 @@ from bot.store import (
     gallery,
     jobs,
     keepsakes,
+    messages,
     outbox,
     sponsorships,
     transfers,
@@ -28,9 +29,10 @@ from bot.store.audit import Action, AuditLine
 from bot.store.cases import Cause, Decision
 from bot.store.engine import Store
 from bot.store.errands import Errand, ErrandKind
+from bot.store.messages import JobMessage
 from bot.store.purse import Purse, user_account
 from bot.store.sponsorships import Sponsorship
-from bot.store.tables import log_posts, metadata, reactions, references
+from bot.store.tables import metadata, reactions, references
 from bot.store.tables import reports as reports_table
 from bot.store.tray import PutBy
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
@@ -46,7 +48,8 @@ async def shown(store: Store, member: int, **more: Any) -> Job:
     """A finished job that stands in a message."""
     job = await run(store, await order(store, new_job(member=member, **more)))
     await store.write(jobs.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
-    await store.write(outbox.delivered, job.id, channel_id=5, message_id=600, small={0: b"small"}, now=4000)
+    message_id = 600 if member == ADA else 700
+    await store.write(outbox.delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
     return job
 
 
@@ -65,7 +68,7 @@ async def a_full_house(store: Store) -> Job:
     await store.write(tray.add, ADA, replace(BY_BEN, reference=PICTURE), limit=4, now=1)
     await store.write(tray.add, BEN, BY_BEN, limit=4, now=1)
     await put(store, insert(reactions).values(message_id=7, user_id=ADA, emoji="x", at=1, job_id=job.id))
-    report = {"at": 1, "channel_id": 5, "guild_id": 1, "reason": "ugly"}
+    report = {"at": 1, "channel_id": 5, "guild_id": 1, "reason": "ugly", "counts": True}
     await put(store, insert(reports_table).values(**report, message_id=600, job_id=job.id, author_id=ADA, user_id=BEN))
     await put(store, insert(reports_table).values(**report, message_id=601, job_id=bens.id, author_id=BEN, user_id=ADA))
     await store.write(errands.add, Errand(kind=ErrandKind.TELL, due_at=1, user_id=ADA, job_id=job.id))
@@ -85,16 +88,17 @@ async def judged(store: Store, job: Job) -> None:
     of_ada: dict[str, Any] = {"author_id": ADA, "channel_id": 5, "message_id": 600, "job_id": job.id, "reason": "a rule"}
     case = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ada)
     assert case is not None
-    await store.write(cases.posted, case.id, channel_id=8, message_id=801)
+    await store.write(cases.posted, case, channel_id=8, message_id=801, now=1)
     await store.write(cases.decide, case.id, Decision.DELETE, by_id=BEN, now=2)
     await store.write(cases.appeal, case.id, author_id=ADA, words="It was a fox.", now=3)
     of_ben: dict[str, Any] = {"author_id": BEN, "channel_id": 5, "message_id": 602, "job_id": None, "reason": "a rule"}
     other = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ben)
     assert other is not None
     await store.write(cases.decide, other.id, Decision.KEEP, by_id=ADA, now=2)
-    await store.write(gallery.show, 600, guild_id=1, job_id=job.id, author_id=ADA, stars=5, channel_id=8, now=1)
-    await store.write(gallery.shown_at, 600, 802)
-    await put(store, insert(log_posts).values(job_id=job.id, channel_id=8, message_id=803))
+    await store.write(gallery.show, 600, guild_id=1, job_id=job.id, author_id=ADA, stars=5, now=1)
+    for message_id, role in ((802, MessageRole.GALLERY), (803, MessageRole.LOG)):
+        post = JobMessage(message_id=message_id, channel_id=8, guild_id=1, role=role, at=1, job_id=job.id)
+        await store.write(messages.record, post)
 
 
 async def generous(store: Store) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.store.tables.base import metadata
-from bot.store.tables.conduct import audit, blocks, cases, gallery, log_posts, reports, strikes
+from bot.store.tables.conduct import audit, blocks, cases, gallery, reports, strikes
 from bot.store.tables.members import errands, keepsakes, members, reactions, servers, tray
 from bot.store.tables.money import accounts, ledger, sponsorships
-from bot.store.tables.work import generations, jobs, pictures, references, thumbnails
+from bot.store.tables.work import generations, job_messages, jobs, pictures, references, thumbnails
 
 __all__ = [
     "accounts",
@@ -16,10 +16,10 @@ __all__ = [
     "errands",
     "gallery",
     "generations",
+    "job_messages",
     "jobs",
     "keepsakes",
     "ledger",
-    "log_posts",
     "members",
     "metadata",
     "pictures",

@@ -79,8 +79,6 @@ cases = Table(
     Column("decided_at", BigInteger),
     Column("appeal", Text),  # the author's words, once
     Column("appealed_at", BigInteger),
-    Column("post_channel_id", BigInteger),  # where the moderators see it
-    Column("post_message_id", BigInteger),
     Index("ix_cases_server", "guild_id", "state", "id"),
     Index("ix_cases_author", "author_id"),
     # One open case for a message.
@@ -103,8 +101,6 @@ gallery = Table(
     Column("author_id", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("stars", Integer, nullable=False),
-    Column("post_channel_id", BigInteger, nullable=False),
-    Column("post_message_id", BigInteger),
 )
 
 # Append-only: every decision and every change of a setting.
@@ -122,13 +118,4 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Index("ix_audit_server", "guild_id", "id"),
     Index("ix_audit_target", "target_id"),
-)
-
-# Where the log channel tells of a job.
-log_posts = Table(
-    "log_posts",
-    metadata,
-    Column("job_id", String(12), primary_key=True),
-    Column("channel_id", BigInteger, nullable=False),
-    Column("message_id", BigInteger, nullable=False),
 )

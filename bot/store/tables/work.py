@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from bot.store.tables.base import metadata
+
+_OWN = "role IN ('result', 'dm')"
+_ONCE = "role IN ('gallery', 'log')"
 
 jobs = Table(
     "jobs",
@@ -32,7 +50,6 @@ jobs = Table(
     Column("user_id", BigInteger, nullable=False),
     Column("channel_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
-    Column("message_id", BigInteger),
     Column("application_id", BigInteger),
     Column("token", Text),
     Column("token_expires_at", BigInteger, nullable=False),
@@ -48,8 +65,27 @@ jobs = Table(
     Column("posting_since", BigInteger),
     Index("ix_jobs_outbox", "state", "not_before"),
     Index("ix_jobs_member", "user_id", "created_at"),
-    Index("ix_jobs_message", "message_id"),
     Index("ix_jobs_parent", "parent_id"),
+)
+
+# The messages that show an image or tell moderators of it: those of its job, and those of a case, about whatever image.
+job_messages = Table(
+    "job_messages",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),  # whose moderators decide about it
+    Column("job_id", String(12), ForeignKey("jobs.id", ondelete="CASCADE")),  # None: an image that was not made here
+    Column("case_id", BigInteger),
+    Column("role", String(8), nullable=False),
+    Column("spoiler", Boolean, nullable=False),  # its images belong behind spoilers
+    Column("at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),  # it was decided that it is taken away
+    Index("ix_job_messages_job", "job_id"),
+    Index("ix_job_messages_case", "case_id"),
+    # One message is the job's own; the gallery and the log show a job once.
+    Index("uq_job_messages_own", "job_id", unique=True, sqlite_where=text(_OWN), postgresql_where=text(_OWN)),
+    Index("uq_job_messages_once", "job_id", "role", unique=True, sqlite_where=text(_ONCE), postgresql_where=text(_ONCE)),
 )
 
 generations = Table(
@@ -84,7 +120,7 @@ generations = Table(
     Column("budget", String(64)),  # the account of a server's budget that is charged beside it
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
-    Index("uq_generations_provider", "provider", "provider_id", unique=True),  # what one lost answer claims, no other can
+    UniqueConstraint("provider_id", "provider"),  # what one lost answer claims, no other can
     Index("ix_generations_state", "state", "created_at"),
     Index("ix_generations_model", "model", "ended_at"),
     Index("ix_generations_member", "user_id", "ended_at"),

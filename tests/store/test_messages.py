@@ -1,0 +1,194 @@
+"""One table of messages: what shows an image, which image a message shows, and whose decisions reach which of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.jobs.job import Job, JobState, MessageRole
+from bot.store import cases, erasing, errands, history, jobs, messages, outbox, verdicts
+from bot.store.cases import Cause, Decision
+from bot.store.engine import Store
+from bot.store.errands import ErrandKind
+from bot.store.messages import JobMessage
+from bot.store.verdicts import Judged, Verdict
+from tests.jobs.make import SUCCEEDED, new_job
+from tests.jobs.shelf import order, run
+from tests.store.standing import ADA, CHANNEL, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, picture
+
+THERE = HERE + 1  # another server
+GALLERY, LOG, COPY = 700, 701, 702
+
+
+def post(job: Job, message_id: int, role: MessageRole, *, guild_id: int = HERE) -> JobMessage:
+    return JobMessage(message_id=message_id, channel_id=50, guild_id=guild_id, role=role, at=NOW, job_id=job.id)
+
+
+async def posted(store: Store, job: Job) -> None:
+    """In the gallery and in the log of its server."""
+    for message_id, role in ((GALLERY, MessageRole.GALLERY), (LOG, MessageRole.LOG)):
+        assert await store.write(messages.record, post(job, message_id, role))
+
+
+async def reposted(store: Store, job: Job, message_id: int = COPY, *, guild_id: int = THERE) -> None:
+    place = replace(job.place, guild_id=guild_id, channel_id=60)
+    assert await store.write(history.reposted, job.id, place, message_id, NOW + 1)
+
+
+async def judge(store: Store, job: Job, decision: Decision, guild_id: int) -> Judged | None:
+    verdict = Verdict(decision=decision, by_id=MO, strikes=STRIKES, now=NOW + 2)
+    return await store.write(verdicts.decide_on_job, job.id, guild_id, verdict)
+
+
+async def to_be(store: Store, kind: ErrandKind) -> set[int]:
+    """The messages that errands of this kind are about."""
+    return {errand.data["message_id"] for errand in await store.read(errands.due, NOW + 100) if errand.kind is kind}
+
+
+# --- which image is this ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message_id", [MESSAGE, GALLERY, LOG, COPY])
+async def test_a_job_is_found_by_any_of_its_messages(store: Store, message_id: int) -> None:
+    job = await picture(store)
+    await posted(store, job)
+    await reposted(store, job, guild_id=HERE)
+    found = await store.read(verdicts.find, HERE, message_id=message_id)
+    assert found is not None
+    assert (found.id, found.place.message_id) == (job.id, COPY)
+
+
+async def test_a_server_finds_a_copy_that_stands_there_although_the_job_moved_on(store: Store) -> None:
+    job = await picture(store)
+    await reposted(store, job)
+    await reposted(store, job, COPY + 1, guild_id=THERE + 1)
+    assert await store.read(verdicts.find, THERE, message_id=COPY) is not None
+    assert await store.read(verdicts.find, THERE + 2, message_id=COPY) is None
+
+
+async def test_the_post_of_a_case_leads_to_its_job(store: Store) -> None:
+    job = await picture(store)
+    await store.write(cases.posted, await flagged(store, job), channel_id=50, message_id=60, now=NOW)
+    assert await store.read(messages.job_of, 60) == await known(store, job)
+
+
+async def test_the_first_answer_gives_way_to_the_message_that_shows_the_result(store: Store) -> None:
+    job = await run(store, await order(store, new_job()))
+    await store.write(jobs.answered, job.id, 5, NOW)
+    assert (await known(store, job)).place.message_id == 5
+    await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
+    await store.write(outbox.delivered, job.id, channel_id=9, message_id=6, direct=True, now=NOW)
+    (only,) = await store.read(messages.of_job, job.id)
+    assert (only.message_id, only.channel_id, only.guild_id, only.role) == (6, 9, HERE, MessageRole.DM)
+    assert await store.read(messages.job_of, 5) is None
+
+
+async def test_nothing_is_recorded_of_a_job_that_was_erased(store: Store) -> None:
+    job = await picture(store)
+    await store.write(erasing.erase, ADA, NOW)
+    assert not await store.write(messages.record, post(job, GALLERY, MessageRole.GALLERY))
+    assert await store.read(messages.get, GALLERY) is None
+
+
+# --- what one server decides -----------------------------------------------------------------------------------------
+
+
+async def test_a_server_hides_its_own_messages_alone(store: Store) -> None:
+    job = await picture(store)
+    await posted(store, job)
+    await reposted(store, job)
+    await judge(store, job, Decision.SPOILER, HERE)
+    assert await to_be(store, ErrandKind.COVER) == {MESSAGE, GALLERY}
+    assert await to_be(store, ErrandKind.REMOVE) == set()
+
+
+async def test_each_of_two_servers_hides_its_own(store: Store) -> None:
+    job = await picture(store)
+    await reposted(store, job)
+    for guild_id in (HERE, THERE):
+        await judge(store, job, Decision.SPOILER, guild_id)
+    assert await to_be(store, ErrandKind.COVER) == {MESSAGE, COPY}
+
+
+async def test_a_server_takes_its_own_messages_alone_away(store: Store) -> None:
+    job = await picture(store)
+    await posted(store, job)
+    await reposted(store, job)
+    await judge(store, job, Decision.DELETE, HERE)
+    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, GALLERY}
+    await judge(store, job, Decision.DELETE, THERE)
+    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, GALLERY, COPY}
+
+
+async def test_where_it_was_only_reposted_a_deletion_leaves_the_job(store: Store) -> None:
+    job = await picture(store)
+    await reposted(store, job)
+    await judge(store, job, Decision.DELETE, THERE)
+    left = await known(store, job)
+    assert (left.state, left.place.guild_id, left.place.message_id) == (JobState.DELIVERED, HERE, MESSAGE)
+    assert await to_be(store, ErrandKind.REMOVE) == {COPY}
+
+
+async def test_a_server_decides_no_case_of_another(store: Store) -> None:
+    job = await picture(store)
+    case = await flagged(store, job)
+    await reposted(store, job)
+    judged = await judge(store, job, Decision.DELETE, THERE)
+    assert judged is not None
+    assert (judged.case.id != case.id, judged.case.guild_id, judged.case.message_id) == (True, THERE, COPY)
+    assert [waiting.id for waiting in await store.read(cases.waiting, HERE)] == [case.id]
+
+
+async def test_a_purge_takes_what_stands_there_also_of_a_job_that_went_elsewhere(store: Store) -> None:
+    job = await picture(store)
+    await reposted(store, job)
+    await judge(store, job, Decision.DELETE, HERE)
+    purged = [await store.write(verdicts.purge, THERE, ADA, by_id=MO, now=NOW) for _ in range(2)]
+    assert [each.taken_away for each in purged] == [1, 0]
+    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, COPY}
+
+
+# --- what the author decides -----------------------------------------------------------------------------------------
+
+
+async def test_its_author_takes_it_away_everywhere(store: Store) -> None:
+    job = await picture(store)
+    await posted(store, job)
+    await reposted(store, job)
+    assert [await store.write(history.take_away, job.id, NOW) for _ in range(2)] == [True, False]
+    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, GALLERY, COPY}
+
+
+async def test_a_copy_that_was_deleted_leaves_the_rest_and_the_job_s_own_message_takes_it_along(store: Store) -> None:
+    job = await picture(store)
+    await posted(store, job)
+    await store.write(history.message_deleted, job.id, GALLERY, NOW)
+    assert (await known(store, job)).state is JobState.DELIVERED
+    await reposted(store, job)
+    await store.write(history.message_deleted, job.id, COPY, NOW)
+    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE}
+    assert (await known(store, job)).state is JobState.DELETED
+
+
+async def test_erasing_takes_the_posts_of_a_case_before_and_after_its_appeal(store: Store) -> None:
+    case = await flagged(store, await picture(store))
+    await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
+    await decide(store, case, Decision.SPOILER)
+    appealed = await store.write(verdicts.appeal, case.id, author_id=ADA, words="A fox.", now=NOW + 2)
+    assert appealed is not None
+    await store.write(cases.posted, appealed, channel_id=50, message_id=61, now=NOW + 3)
+    assert (await store.read(cases.waiting, HERE))[0].post_message_id == 61
+    await store.write(erasing.erase, ADA, NOW + 4)
+    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, 60, 61}
+
+
+async def test_a_case_about_an_image_that_was_not_made_here_has_a_post_too(store: Store) -> None:
+    about: dict[str, Any] = {"guild_id": HERE, "author_id": ADA, "channel_id": CHANNEL, "message_id": 9, "job_id": None, "reason": ""}
+    case = await store.write(cases.open_case, cause=Cause.REPORT, now=NOW, **about)
+    assert case is not None
+    assert await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
+    assert (await store.read(cases.waiting, HERE))[0].post_message_id == 60
+    await store.write(erasing.erase, ADA, NOW)
+    assert await to_be(store, ErrandKind.REMOVE) == {60}
