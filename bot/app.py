@@ -32,7 +32,6 @@ from bot.jobs.checks import Checks
 from bot.jobs.conduct import Conduct
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
-from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.family import Family
 from bot.jobs.gallery import Gallery
@@ -44,6 +43,7 @@ from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.money import Money
 from bot.jobs.order import Limits
+from bot.jobs.outbox import Outbox
 from bot.jobs.pace import Locks, Pace
 from bot.jobs.privacy import Keeping, Privacy
 from bot.jobs.progress import Progress
@@ -59,7 +59,8 @@ from bot.moderation.endpoint import endpoint_of
 from bot.quota import Bucket
 from bot.store import jobs
 from bot.store.engine import Store, Topic, open_store
-from cogs.errands import DiscordErrands
+from bot.store.outbox import ItemKind
+from cogs.outbox import Messenger
 from cogs.post import DiscordPost
 
 log = structlog.get_logger(__name__)
@@ -82,9 +83,8 @@ class House:
     desks: Mapping[str, Desk]
     dispatch: Dispatch
     watch: Watch | None  # for the image API that has a queue
-    deliver: Deliver
+    outbox: Outbox
     progress: Progress
-    errands: Errands
     cases: Cases
     clock: Clock
 
@@ -113,9 +113,8 @@ class House:
         loops = {
             "models": self.models.run(),
             "dispatch": self.dispatch.run(grace_s=grace_s),
-            "deliver": self.deliver.run(grace_s=grace_s),
+            "outbox": self.outbox.run(grace_s=grace_s),
             "progress": self.progress.run(),
-            "errands": self.errands.run(grace_s=grace_s),
             "cases": self.cases.run(),
             "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             "sponsorships": sponsors.run(store=self.store, clock=self.clock),
@@ -155,7 +154,6 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
         rules: dict[str, Any] = {"gate": gate, "till": till, "checks": checks, "limits": limits}
         intake = Intake(**rules, models=models, members=members, fetcher=reference_fetcher, clock=clock)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, clock=clock)
-        errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
         easel.studio, easel.members, easel.cases = studio, members, cases
         easel.servers, easel.gate, easel.till = servers, gate, till
@@ -193,6 +191,7 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             locks=locks,
             clock=clock,
         )
+        handlers = {ItemKind.DELIVER: deliver.carry_out, **Messenger(easel, clock=clock).handlers}
         yield House(
             settings=settings,
             store=store,
@@ -202,9 +201,8 @@ async def open_house(settings: Settings, *, pace: Pace = _PACE, clock: Clock = s
             desks=desks,
             dispatch=dispatch,
             watch=watch,
-            deliver=deliver,
+            outbox=Outbox(store=store, handlers=handlers, pace=pace, clock=clock),
             progress=Progress(**common, post=post, locks=locks, clock=clock),
-            errands=errands,
             cases=cases,
             clock=clock,
         )

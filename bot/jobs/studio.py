@@ -82,7 +82,7 @@ class Studio:
             log.info("settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
 
     async def taken_away(self, job_id: str) -> None:
-        """The result's message was deleted by somebody who may; others that show it as well go by errands."""
+        """The result's message was deleted by somebody who may; others that show it as well are removed by the outbox."""
         await self.store.write(history.take_away, job_id, self.clock(), one_is_gone=True)
 
     # --- what a member may know ----------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from bot.jobs.job import Job, JobState, ReplyTarget
-from bot.store import errands, gallery, keepsakes, logbook, outbox
-from bot.store.errands import Errand, ErrandKind
+from bot.store import gallery, keepsakes, logbook, outbox
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
 
@@ -49,16 +49,16 @@ def reposted(conn: Connection, job_id: str, place: ReplyTarget, now: int, *, sma
 
 
 def take_away(conn: Connection, job_id: str, now: int, *, one_is_gone: bool = False) -> bool:
-    """The job goes, and by errands the messages that show it. False where it cannot be taken away now.
+    """The job goes, and by the outbox the messages that show it. False where it cannot be taken away now.
 
-    With `one_is_gone` somebody took one of them away already, so that a job shown once needs no errand.
+    With `one_is_gone` somebody took one of them away already, so that a job shown once needs no item.
     """
     if not outbox.taken_away(conn, job_id):
         return False
     messages = messages_of(conn, job_id)
     for channel_id, message_id in (*(messages if len(messages) > one_is_gone else ()), *gallery.posts_of(conn, job_id)):
         data = {"channel_id": channel_id, "message_id": message_id}
-        errands.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
+        outbox.add(conn, OutboxItem(kind=ItemKind.REMOVE, due_at=now, data=data))
     keepsakes.forget(conn, POSTED + job_id, now + 1)
     logbook.changed(conn, job_id, now)
     return True

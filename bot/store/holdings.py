@@ -16,15 +16,14 @@ from sqlalchemy import Column, ColumnElement, Select, String, Table, and_, cast,
 
 from bot.jobs.job import JobState
 from bot.store.audit import Action
-from bot.store.errands import ErrandKind
 from bot.store.history import POSTED
+from bot.store.outbox import ItemKind
 from bot.store.purse import Kind, owned_by_one, user_account
 from bot.store.tables import (
     accounts,
     audit,
     blocks,
     cases,
-    errands,
     gallery,
     generations,
     jobs,
@@ -32,6 +31,7 @@ from bot.store.tables import (
     ledger,
     log_posts,
     members,
+    outbox,
     pictures,
     reactions,
     references,
@@ -138,7 +138,7 @@ def _unfinished(me: Member) -> dict[str, Any]:
 
 
 def _promised(me: Member) -> ColumnElement[bool]:
-    return or_(errands.c.user_id == me.id, errands.c.job_id.in_(me.jobs))
+    return or_(outbox.c.user_id == me.id, outbox.c.job_id.in_(me.jobs))
 
 
 def _works_with_mine(me: Member) -> ColumnElement[bool]:
@@ -155,11 +155,11 @@ HOLDINGS: tuple[Holding, ...] = (
     _whole(reactions, lambda me: reactions.c.user_id == me.id),
     _whole(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),
     Holding(
-        table=errands,
+        table=outbox,
         mine=_promised,
         erased=(
             Erasing(  # a message that was to be taken away still is
-                where=lambda me: and_(_promised(me), errands.c.kind == ErrandKind.REMOVE),
+                where=lambda me: and_(_promised(me), outbox.c.kind == ItemKind.REMOVE),
                 becomes=lambda _me: {"user_id": None, "job_id": None},
             ),
             Erasing(where=_promised),
@@ -209,7 +209,7 @@ HOLDINGS: tuple[Holding, ...] = (
             *(_merely_credits(column) for column in (audit.c.actor_id, audit.c.target_id)),
         ),
     ),
-    # What the bot posted of a member's pictures, beside the answers themselves; errands take the messages away.
+    # What the bot posted of a member's pictures, beside the answers themselves; the outbox takes the messages away.
     _whole(gallery, lambda me: gallery.c.author_id == me.id),
     _of_jobs(log_posts),
     _of_jobs(

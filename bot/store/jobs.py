@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import TooManyWaiting
@@ -25,7 +25,7 @@ from bot.jobs.job import (
     sources,
 )
 from bot.quota import DAY_MS
-from bot.store import ledger, tray, usage
+from bot.store import ledger, outbox, tray, usage
 from bot.store.base import Topic, announce, take_turn
 from bot.store.payment import Payment, pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
@@ -90,21 +90,15 @@ def add(
 
 def answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
     """Its member was told, in this message (`None`: that failed). From now on it may be shown; if it was, its message stays its own."""
-    if message_id is not None:
-        conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(message_id=message_id))
-    _stop_waiting(conn, jobs.c.id == job_id, now)
+    told = {"answer_until": 0} | ({} if message_id is None else {"message_id": message_id})
+    conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).values(**told))
+    outbox.stop_waiting(conn, now, job_id=job_id)
 
 
 def forget_answers(conn: Connection, now: int) -> None:
     """At a start: the first answers that were on their way in the run before will not come any more."""
-    _stop_waiting(conn, and_(jobs.c.state.in_((JobState.OPEN, JobState.DELIVERABLE)), jobs.c.answer_until > 0), now)
-
-
-def _stop_waiting(conn: Connection, which: ColumnElement[bool], now: int) -> None:
-    held = and_(which, jobs.c.state == JobState.DELIVERABLE, jobs.c.not_before == jobs.c.answer_until)
-    if conn.execute(update(jobs).where(held).values(not_before=now, answer_until=0)).rowcount:
-        announce(conn, Topic.OUTBOX)
-    conn.execute(update(jobs).where(which).values(answer_until=0))
+    conn.execute(update(jobs).where(jobs.c.state == JobState.OPEN, jobs.c.answer_until > 0).values(answer_until=0))
+    outbox.stop_waiting(conn, now)
 
 
 # --- a generation's steps --------------------------------------------------------------------------------------------
@@ -356,9 +350,9 @@ def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
     states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id))
     if job_state(GenerationState(state) for state in states) is JobState.DELIVERABLE:
         where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)
-        due = case((jobs.c.answer_until > now, jobs.c.answer_until), else_=now)  # nothing may be shown before the first answer has come
-        if conn.execute(update(jobs).where(where).values(state=JobState.DELIVERABLE, not_before=due)).rowcount:
-            announce(conn, Topic.OUTBOX)
+        answer_until = conn.scalar(update(jobs).where(where).values(state=JobState.DELIVERABLE).returning(jobs.c.answer_until))
+        if answer_until is not None:
+            outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # nothing may be shown before the first answer has come
 
 
 def _count_waiting(conn: Connection, user_id: int) -> int:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from bot.store import errands
+from bot.store import outbox
 from bot.store.base import upsert
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import log_posts
 
 
@@ -35,4 +35,4 @@ def posted(conn: Connection, post: LogPost) -> bool:
 def changed(conn: Connection, job_id: str | None, now: int) -> None:
     """What is told of a job is to be written anew."""
     if job_id is not None and post_of(conn, job_id) is not None:
-        errands.add(conn, Errand(kind=ErrandKind.LOG, due_at=now, data={"job_id": job_id}))
+        outbox.add(conn, OutboxItem(kind=ItemKind.LOG, due_at=now, data={"job_id": job_id}))

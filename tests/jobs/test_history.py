@@ -59,7 +59,7 @@ class History:
             "spoil": lambda: write(jobs.spoil, id_, n, "It is no picture.", 5000),
             "cancel": lambda: write(jobs.request_cancel, id_, 3500),
             "deliver": lambda: write(outbox.delivered, id_, channel_id=5, message_id=6, now=6000),
-            "strand": lambda: write(outbox.try_again, id_, not_before=0, stranded=True),
+            "strand": lambda: write(outbox.strand, id_),
             "take_away": lambda: write(outbox.taken_away, id_),
         }
         act: Awaitable[Any] = acts[step]()

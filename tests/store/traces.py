@@ -15,7 +15,6 @@ from bot.store import (
     cases,
     conduct,
     documents,
-    errands,
     gallery,
     jobs,
     keepsakes,
@@ -27,7 +26,7 @@ from bot.store import (
 from bot.store.audit import Action, AuditLine
 from bot.store.cases import Cause, Decision
 from bot.store.engine import Store
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.purse import Purse, user_account
 from bot.store.sponsorships import Sponsorship
 from bot.store.tables import log_posts, metadata, reactions, references
@@ -65,11 +64,11 @@ async def a_full_house(store: Store) -> Job:
     await store.write(tray.add, ADA, replace(BY_BEN, reference=PICTURE), limit=4, now=1)
     await store.write(tray.add, BEN, BY_BEN, limit=4, now=1)
     await put(store, insert(reactions).values(message_id=7, user_id=ADA, emoji="x", at=1, job_id=job.id))
-    report = {"at": 1, "channel_id": 5, "guild_id": 1, "reason": "ugly"}
+    report = {"at": 1, "channel_id": 5, "guild_id": 1, "reason": "ugly", "counts": True}
     await put(store, insert(reports_table).values(**report, message_id=600, job_id=job.id, author_id=ADA, user_id=BEN))
     await put(store, insert(reports_table).values(**report, message_id=601, job_id=bens.id, author_id=BEN, user_id=ADA))
-    await store.write(errands.add, Errand(kind=ErrandKind.TELL, due_at=1, user_id=ADA, job_id=job.id))
-    await store.write(errands.add, Errand(kind=ErrandKind.REMOVE, due_at=1, user_id=ADA, data={"channel_id": 5, "message_id": 8}))
+    await store.write(outbox.add, OutboxItem(kind=ItemKind.TELL, due_at=1, user_id=ADA, job_id=job.id))
+    await store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=1, user_id=ADA, data={"channel_id": 5, "message_id": 8}))
     await store.write(keepsakes.put, f"tray:note:7:{ADA}:x", {"message_id": 9}, 1)
     await store.write(keepsakes.put, "tray:123", {"user_id": ADA, "pictures": []}, 1)
     await judged(store, job)
