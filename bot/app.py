@@ -33,7 +33,6 @@ from bot.jobs.checks import Checks
 from bot.jobs.conduct import Conduct
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
-from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.family import Family
 from bot.jobs.gallery import Gallery
@@ -44,6 +43,7 @@ from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.money import Money
 from bot.jobs.order import Limits
+from bot.jobs.outbox import Outbox
 from bot.jobs.pace import Locks, Pace
 from bot.jobs.privacy import Keeping, Privacy
 from bot.jobs.progress import Progress
@@ -58,7 +58,8 @@ from bot.jobs.watch import Watch
 from bot.quota import Bucket
 from bot.store import jobs
 from bot.store.engine import Store, Topic, open_store
-from cogs.errands import DiscordErrands
+from bot.store.outbox import ItemKind
+from cogs.outbox import Messenger
 from cogs.post import DiscordPost
 
 log = structlog.get_logger(__name__)
@@ -81,9 +82,8 @@ class House:
     desks: Mapping[str, Desk]
     dispatch: Dispatch
     watches: Mapping[str, Watch]  # by the image API's name
-    deliver: Deliver
+    outbox: Outbox
     progress: Progress
-    errands: Errands
     cases: Cases
     clock: Clock
 
@@ -112,9 +112,8 @@ class House:
         return {
             "models": self.models.run(),
             "dispatch": self.dispatch.run(grace_s=grace_s),
-            "deliver": self.deliver.run(grace_s=grace_s),
+            "outbox": self.outbox.run(grace_s=grace_s),
             "progress": self.progress.run(),
-            "errands": self.errands.run(grace_s=grace_s),
             "cases": self.cases.run(),
             "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             "sponsorships": sponsors.run(store=self.store, clock=self.clock),
@@ -162,7 +161,6 @@ async def open_house(
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, clock=clock)
-        errands = Errands(store=store, messenger=DiscordErrands(easel, clock=clock), pace=pace, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
         easel.studio, easel.members, easel.cases = studio, members, cases
         easel.servers, easel.admissions, easel.till = servers, admissions, till
@@ -205,6 +203,7 @@ async def open_house(
             locks=locks,
             clock=clock,
         )
+        handlers = {ItemKind.DELIVER: deliver.carry_out, **Messenger(easel, clock=clock).handlers}
         yield House(
             settings=settings,
             store=store,
@@ -214,9 +213,8 @@ async def open_house(
             desks=desks,
             dispatch=dispatch,
             watches=watches,
-            deliver=deliver,
+            outbox=Outbox(store=store, handlers=handlers, pace=pace, clock=clock),
             progress=Progress(**common, post=post, locks=locks, clock=clock),
-            errands=errands,
             cases=cases,
             clock=clock,
         )

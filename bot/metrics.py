@@ -25,8 +25,7 @@ class Submitted(StrEnum):
 
 PROVIDER_UP: Final = Gauge("easel_provider_up", "1 while an image API answers, 0 while it does not.", ["provider"])
 SUBMISSIONS: Final = Counter("easel_submissions", "Pictures that an image API was asked for.", ["provider", "outcome"])  # ..._total
-DELIVERIES: Final = Counter("easel_deliveries", "Finished messages that were handed to Discord.", ["outcome"])  # ..._total
-ERRANDS: Final = Counter("easel_errands", "Promises that were kept or given up.", ["kind", "outcome"])  # ..._total
+OUTBOX: Final = Counter("easel_outbox", "What was owed to Discord, by what came of each try.", ["kind", "outcome"])  # ..._total
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The errands of moderation on Discord: cases and the log for moderators, the gallery for everybody, a word to the author.
+"""What moderation owes Discord: cases and the log for moderators, the gallery for everybody, a word to the author.
 
 Each message is written as things are when it is sent, and read again afterwards: what changed meanwhile is shown, too.
 """
@@ -20,8 +20,8 @@ from bot.jobs.job import Job, JobState
 from bot.jobs.pace import Locks
 from bot.jobs.results import Picture
 from bot.store.cases import Case, CaseState, Decision
-from bot.store.errands import Errand, ErrandKind
 from bot.store.messages import JobMessage
+from bot.store.outbox import ItemKind, OutboxItem
 from cogs import casework, hiding, look
 from cogs.posting import Poster, Sheet, ids_in
 
@@ -30,45 +30,45 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[Errand, Job | None], Awaitable[None]]
+Handler = Callable[[OutboxItem, Job | None], Awaitable[None]]
 
 
 class CasePosts:
-    """Carries these errands out. Discord's refusals come out as discord.py's, to be explained by the caller."""
+    """The handlers of these items. Discord's refusals come out as discord.py's, to be explained by the caller."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
         self._locks = Locks()  # one hand at a time on a message, also on one that is about to be posted
-        self.kinds: Mapping[ErrandKind, Handler] = {
-            ErrandKind.COVER: self._cover,
-            ErrandKind.CASE: self._case,
-            ErrandKind.LOG: self._log,
-            ErrandKind.GALLERY: self._gallery,
-            ErrandKind.TELL_AUTHOR: self._tell_author,
-            ErrandKind.TELL_BLOCK: self._tell_block,
+        self.kinds: Mapping[ItemKind, Handler] = {
+            ItemKind.COVER: self._cover,
+            ItemKind.CASE: self._case,
+            ItemKind.LOG: self._log,
+            ItemKind.GALLERY: self._gallery,
+            ItemKind.TELL_AUTHOR: self._tell_author,
+            ItemKind.TELL_BLOCK: self._tell_block,
         }
 
-    async def _cover(self, errand: Errand, job: Job | None) -> None:
-        """As the job says now, in whatever order errands come."""
-        async with self._locks.of(errand.data["message_id"]):
-            if errand.job_id is not None:
-                job = await self._client.casebook.job(errand.job_id)
+    async def _cover(self, item: OutboxItem, job: Job | None) -> None:
+        """As the job says now, in whatever order items come."""
+        async with self._locks.of(item.data["message_id"]):
+            if item.job_id is not None:
+                job = await self._client.casebook.job(item.job_id)
             if job is None or job.state is JobState.DELETED:
                 raise RouteClosed("The picture is not there any more.")
-            message = await self._channel(errand.data["channel_id"]).fetch_message(errand.data["message_id"])
+            message = await self._channel(item.data["channel_id"]).fetch_message(item.data["message_id"])
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("It is another one's message.")
             await hiding.set_hidden(message, await self._client.casebook.is_hidden(job, message.id))
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
-    async def _case(self, errand: Errand, _job: Job | None) -> None:
-        case_id = int(errand.data["case_id"])
+    async def _case(self, item: OutboxItem, _job: Job | None) -> None:
+        case_id = int(item.data["case_id"])
         async with self._locks.of(("case", case_id)):
             about, shown = await self._client.casebook.case(case_id), None
             if about is not None and about.post_message_id is None and about.state is not CaseState.DECIDED:
-                shown = await self._post_case(errand, about)
+                shown = await self._post_case(item, about)
                 about = await self._client.casebook.case(case_id)
             if about is None or about.post_message_id is None or about.post_channel_id is None:
                 return  # it waits in /imagemod cases
@@ -76,7 +76,7 @@ class CasePosts:
             if sheet != shown:
                 await self._rewrite(about.post_channel_id, about.post_message_id, sheet)
 
-    async def _post_case(self, errand: Errand, about: Case) -> Sheet | None:
+    async def _post_case(self, item: OutboxItem, about: Case) -> Sheet | None:
         """Into the moderators' channel, where they have one, with a copy of the picture; what it says."""
         channel_id = (await self._client.servers.settings(about.guild_id)).policy.cases_channel_id
         if channel_id is None:
@@ -88,9 +88,9 @@ class CasePosts:
                 self._channel(channel_id),
                 replace(sheet, pictures=pictures, spoiler=True),
                 nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
-                tried=bool(errand.attempts),
+                tried=bool(item.attempts),
                 is_it=lambda m: casework.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
-                reply_to=errand.data.get("reply_to"),
+                reply_to=item.data.get("reply_to"),
             )
         if not await self._client.casebook.posted(about, channel_id=channel_id, message_id=message.id):
             await message.delete()
@@ -98,12 +98,12 @@ class CasePosts:
 
     # --- the log ---------------------------------------------------------------------------------------------------
 
-    async def _log(self, errand: Errand, _job: Job | None) -> None:
-        job_id = str(errand.data["job_id"])
+    async def _log(self, item: OutboxItem, _job: Job | None) -> None:
+        job_id = str(item.data["job_id"])
         async with self._locks.of(("log", job_id)):
             post, shown = await self._client.casebook.log_post_of(job_id), None
             if post is None:
-                post, shown = await self._post_log(errand, job_id)
+                post, shown = await self._post_log(item, job_id)
             job = await self._client.casebook.job(job_id)
             if post is None or job is None:
                 return
@@ -111,7 +111,7 @@ class CasePosts:
             if sheet != shown:
                 await self._rewrite(post.channel_id, post.message_id, sheet)
 
-    async def _post_log(self, errand: Errand, job_id: str) -> tuple[JobMessage | None, Sheet | None]:
+    async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Sheet | None]:
         """Into the log channel, where the server has one; also what it shows."""
         job = await self._client.casebook.job(job_id)
         guild_id = None if job is None else casework.server_of(job)
@@ -123,7 +123,7 @@ class CasePosts:
             self._channel(channel_id),
             sheet,
             nonce=f"log-{job_id}",
-            tried=bool(errand.attempts),
+            tried=bool(item.attempts),
             is_it=lambda m: casework.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
         post = await self._client.casebook.logged(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
@@ -133,8 +133,8 @@ class CasePosts:
 
     # --- the gallery -----------------------------------------------------------------------------------------------
 
-    async def _gallery(self, errand: Errand, job: Job | None) -> None:
-        shown = await self._client.gallery.shown(int(errand.data["message_id"]))
+    async def _gallery(self, item: OutboxItem, job: Job | None) -> None:
+        shown = await self._client.gallery.shown(int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
         channel_id = (await self._client.servers.settings(shown.guild_id)).policy.gallery.channel_id
@@ -149,7 +149,7 @@ class CasePosts:
                 self._channel(channel_id),
                 sheet,
                 nonce=f"gallery-{job.id}",
-                tried=bool(errand.attempts),
+                tried=bool(item.attempts),
                 is_it=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
         await self._client.gallery.posted(shown, channel_id=channel_id, message_id=message.id)
@@ -161,28 +161,28 @@ class CasePosts:
 
     # --- a word to a member ----------------------------------------------------------------------------------------
 
-    async def _tell_author(self, errand: Errand, _job: Job | None) -> None:
-        about = await self._client.casebook.case(int(errand.data["case_id"]))
+    async def _tell_author(self, item: OutboxItem, _job: Job | None) -> None:
+        about = await self._client.casebook.case(int(item.data["case_id"]))
         if about is None or about.state is not CaseState.DECIDED:
             return  # it is under appeal again: the next decision is told
         job = await self._client.casebook.job(about.job_id)
         chosen = await self._client.members.preferences(about.author_id)
         with i18n.speaking(chosen.locale or (job.place.locale if job else None)):
             content = look.cases.told_author(about, job, self._server(about.guild_id))
-            await self._tell(errand, about.author_id, Sheet(content=content, buttons=casework.appeal_buttons(about)))
+            await self._tell(item, about.author_id, Sheet(content=content, buttons=casework.appeal_buttons(about)))
 
-    async def _tell_block(self, errand: Errand, _job: Job | None) -> None:
-        data, user_id = errand.data, errand.user_id
+    async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:
+        data, user_id = item.data, item.user_id
         if user_id is None:
             return
         with i18n.speaking((await self._client.members.preferences(user_id)).locale):
             content = look.cases.told_blocked(self._server(data["guild_id"]), data["until"], data["reason"])
-            await self._tell(errand, user_id, Sheet(content=content))
+            await self._tell(item, user_id, Sheet(content=content))
 
-    async def _tell(self, errand: Errand, user_id: int, sheet: Sheet) -> None:
+    async def _tell(self, item: OutboxItem, user_id: int, sheet: Sheet) -> None:
         channel = await self._client.create_dm(discord.Object(user_id))
-        tried, said = bool(errand.attempts), sheet.content
-        await self._poster.once(channel, sheet, nonce=errand.id, tried=tried, is_it=lambda m: m.content == said)
+        tried, said = bool(item.attempts), sheet.content
+        await self._poster.once(channel, sheet, nonce=item.id, tried=tried, is_it=lambda m: m.content == said)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 

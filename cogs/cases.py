@@ -64,5 +64,5 @@ def _server_of(interaction: Interaction) -> int:
 
 
 async def _redraw(interaction: Interaction, sheet: Sheet) -> None:
-    """The message that was pressed, as it is from now on; an errand makes sure of it."""
+    """The message that was pressed, as it is from now on; the outbox makes sure of it."""
     await interaction.edit_original_response(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.client import Easel
 
 _LOOK_BACK = 50  # messages; one whose answer was lost is among the latest
-_TRIED_WITHIN_MS = 2 * 3_600_000  # all tries of an errand together
+_TRIED_WITHIN_MS = 2 * 3_600_000  # all tries of an outbox item together
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,10 +26,10 @@ async def page(port: int) -> str:
 
 def test_the_page_is_served_on_loopback_and_gone_afterwards() -> None:
     port = free_port()
-    metrics.DELIVERIES.labels("posted").inc()
+    metrics.OUTBOX.labels("deliver", "done").inc()
     with metrics.serve(port, HOST):
         text = asyncio.run(page(port))
-    assert 'easel_deliveries_total{outcome="posted"}' in text
+    assert 'easel_outbox_total{kind="deliver",outcome="done"}' in text
     assert {"# TYPE easel_provider_up gauge", "# TYPE easel_submissions_total counter"} <= set(text.splitlines())
     with pytest.raises(aiohttp.ClientConnectorError):
         asyncio.run(page(port))

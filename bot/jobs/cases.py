@@ -20,11 +20,11 @@ from bot.jobs.studio import Studio
 from bot.moderation import flags
 from bot.moderation.policy import Policy
 from bot.moderation.sections import Flags
-from bot.store import cases, conduct, errands, flagging, reports, verdicts
+from bot.store import cases, conduct, flagging, outbox, reports, verdicts
 from bot.store.cases import Case, CasePage, Decision
 from bot.store.conduct import BlockRow
 from bot.store.engine import Store
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.reports import Report
 from bot.store.verdicts import Judged, Verdict
 
@@ -244,7 +244,7 @@ def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, 
     """With the promise that the member is told."""
     row = conduct.block(conn, guild_id, user_id, until=until, reason=reason, by_id=by_id, now=now)
     data = {"guild_id": guild_id, "until": until, "reason": reason}
-    errands.add(conn, Errand(kind=ErrandKind.TELL_BLOCK, due_at=now, user_id=user_id, data=data))
+    outbox.add(conn, OutboxItem(kind=ItemKind.TELL_BLOCK, due_at=now, user_id=user_id, data=data))
     return row
 
 

@@ -12,9 +12,9 @@ from bot.i18n import _
 from bot.images import pictures
 from bot.jobs.job import Job, JobState
 from bot.jobs.results import Picture
-from bot.store import errands, history, jobs
+from bot.store import history, jobs, outbox
 from bot.store.engine import Store
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 
 PAGE = 5  # jobs
 
@@ -67,7 +67,7 @@ class History:
         if not await self.store.write(history.reposted, job.id, place, message_id, self.clock(), small=small):
             # It was taken away while it was being posted.
             data = {"channel_id": channel_id, "message_id": message_id}
-            await self.store.write(errands.add, Errand(kind=ErrandKind.REMOVE, due_at=self.clock(), data=data))
+            await self.store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), data=data))
 
     async def take_away(self, job: Job) -> None:
         """The job, its pictures and the messages that show it. Raise `NotFound` while it is being made or shown."""

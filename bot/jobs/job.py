@@ -217,8 +217,6 @@ class Job:
     ping_promised: bool = False  # it takes long: its member was promised to be called when it is there
     cancel_requested_at: int | None = None
     delivered_at: int | None = None
-    attempts: int = 0  # how often delivery was tried
-    not_before: int = 0  # Unix ms of the next delivery attempt
     answer_until: int = 0  # Unix ms until which the first answer to its member may still come; 0: it came, or never will
     posting_since: int | None = None  # a new message may have been sent at this time: look before sending another
     generations: tuple[Generation, ...] = ()

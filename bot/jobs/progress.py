@@ -16,7 +16,7 @@ from bot.jobs.order import Receipt
 from bot.jobs.pace import Locks, Pace
 from bot.jobs.showing import BAR_STEPS, Post
 from bot.jobs.studio import Studio
-from bot.store import jobs, outbox
+from bot.store import delivery, jobs
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Progress:
         late = self._clock() - job.created_at >= _LONG_MS
         if job.ping_promised or not late or job.cancel_requested_at is not None:
             return job
-        promised = await self._store.write(outbox.promise_ping, job.id)
+        promised = await self._store.write(delivery.promise_ping, job.id)
         return replace(job, ping_promised=promised)
 
 

@@ -18,7 +18,7 @@ from bot.jobs.studio import Studio
 from bot.servers import Preset
 from bot.store import messages, reactions
 from bot.store.engine import Store
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.reactions import PAUSE_MS, Claim, Given
 
 log = structlog.get_logger(__name__)
@@ -135,7 +135,7 @@ class Reactions:
         """A note was posted; it is taken away after two minutes, unless `take_note` comes first."""
         now = self.clock()
         where = {"channel_id": channel_id, "message_id": message_id}
-        removal = Errand(kind=ErrandKind.REMOVE, due_at=now + _NOTE_MS, user_id=given.user_id, data=where)
+        removal = OutboxItem(kind=ItemKind.REMOVE, due_at=now + _NOTE_MS, user_id=given.user_id, data=where)
         await self.store.write(reactions.keep_note, given, removal, now)
 
     async def take_note(self, given: Given) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from bot.i18n import _
 from bot.jobs.job import GenerationState, Job
 from bot.jobs.order import Receipt
 from bot.jobs.results import Picture, Results
-from bot.store import outbox
+from bot.store import delivery
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -116,12 +116,12 @@ class Showing:
             found = await self.post.find(job, since=job.posting_since, direct=direct)
             if found is not None:
                 return replace(found, direct=direct)
-        await self.store.write(outbox.posting, job.id, job.posting_since or self.clock())
+        await self.store.write(delivery.posting, job.id, job.posting_since or self.clock())
         try:
             return replace(await send(), direct=direct)
         except (RouteClosed, TooLarge):
             if job.posting_since is None:
-                await self.store.write(outbox.posting, job.id, None)  # refused: certainly not sent
+                await self.store.write(delivery.posting, job.id, None)  # refused: certainly not sent
             raise
 
     async def _fitted(self, answer: Answer, limit_bytes: int) -> Answer:

@@ -86,7 +86,7 @@ class Studio:
     async def message_deleted(self, job_id: str, message_id: int, *, guild_id: int | None) -> None:
         """A message that shows the job was deleted by its author, or by somebody who may on this server.
 
-        The job goes with its own message, and by errands whatever else shows it (there); without a copy it stays.
+        The job goes with its own message, and by the outbox whatever else shows it (there); without a copy it stays.
         """
         await self.store.write(history.message_deleted, job_id, message_id, self.clock(), guild_id=guild_id)
 

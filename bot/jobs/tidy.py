@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from bot.clock import Clock
 from bot.gestures import STARS, plain
 from bot.quota import DAY_MS, Bucket
-from bot.store import erasing, keepsakes, outbox, reactions, tray
+from bot.store import delivery, erasing, keepsakes, reactions, tray
 from bot.store.engine import Store
 
 log = structlog.get_logger(__name__)
@@ -26,8 +26,8 @@ async def run(*, store: Store, references_keep_ms: int, pictures_keep_ms: int, b
     while True:
         now = clock()
         sweeps: dict[str, Callable[[Connection], int]] = {
-            "references": partial(outbox.forget_references, before=now - references_keep_ms),
-            "pictures": partial(outbox.forget_pictures, before=now - pictures_keep_ms),
+            "references": partial(delivery.forget_references, before=now - references_keep_ms),
+            "pictures": partial(delivery.forget_pictures, before=now - pictures_keep_ms),
             "forms": partial(keepsakes.forget, prefix="tray:", before=now - DAY_MS),
             "trays": partial(tray.forget, before=now - DAY_MS),
             "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, but=plain(STARS)),

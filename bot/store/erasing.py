@@ -13,14 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, exists, insert, or
 from bot.jobs.job import ENDED, JobState
 from bot.moderation.policy import Policy
 from bot.quota import EMPTY, Bucket, available_at
-from bot.store import audit, documents, messages, sponsorships
-from bot.store import errands as promises
+from bot.store import audit, documents, messages, outbox, sponsorships
 from bot.store import jobs as operations
 from bot.store.audit import Action, AuditLine
 from bot.store.cases import CaseState
-from bot.store.errands import Errand, ErrandKind
 from bot.store.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
 from bot.store.ledger import Entry
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.purse import Kind, kind_of, sponsor_account
 from bot.store.tables import accounts, blocks, cases, generations, job_messages, jobs, ledger, metadata, strikes
 
@@ -30,7 +29,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
 
     What waits is cancelled first, and what they pay for others ends. What the image API has already cannot be cancelled: it is taken back
     there, or paid, and shown to nobody; its rows lead nowhere and go with `forget_unfinished`. The messages with the member's pictures are
-    taken away by errands.
+    taken away by the outbox.
     """
     me = Member(id=user_id)
     paying = [each.id for each in sponsorships.of_host(conn, me.id)]
@@ -111,7 +110,7 @@ def _tell_moderators(conn: Connection, me: Member, now: int) -> None:
     for guild_id in sorted(servers):
         audit.note(conn, AuditLine(action=Action.ERASED, at=now, guild_id=guild_id, actor_id=me.id, target_id=me.id))
     for case_id in conn.scalars(select(cases.c.id).where(cases.c.author_id == me.id, cases.c.state != CaseState.DECIDED)).all():
-        promises.add(conn, Errand(kind=ErrandKind.CASE, due_at=now, data={"case_id": case_id}))
+        outbox.add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, data={"case_id": case_id}))
 
 
 def _leave_accounts(conn: Connection, me: Member, now: int) -> None:

@@ -8,11 +8,11 @@ from sqlalchemy import Connection, select
 
 from bot.moderation.flags import reached
 from bot.moderation.sections import Flags
-from bot.store import audit, cases, errands, messages, reports
+from bot.store import audit, cases, messages, outbox, reports
 from bot.store.audit import Action, AuditLine
 from bot.store.base import take_turn
 from bot.store.cases import Case, Cause
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.reports import Report
 from bot.store.tables import audit as lines
 from bot.store.tables import reports as rows
@@ -63,7 +63,7 @@ def servers_with_flags(conn: Connection) -> list[int]:
 def show(conn: Connection, case: Case, now: int, *, reply_to: int | None = None) -> None:
     """The moderators are to see the case as it is now."""
     data = {"case_id": case.id} | ({} if reply_to is None else {"reply_to": reply_to})
-    errands.add(conn, Errand(kind=ErrandKind.CASE, due_at=now, data=data))
+    outbox.add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, data=data))
 
 
 def show_waiting(conn: Connection, guild_id: int, now: int) -> None:
@@ -77,7 +77,7 @@ def show_waiting(conn: Connection, guild_id: int, now: int) -> None:
 
 
 def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
-    """Put the pictures of a case behind spoilers, by errands. False where they are, or where they are none of ours."""
+    """Put the pictures of a case behind spoilers, by the outbox. False where they are, or where they are none of ours."""
     if not _set_spoiler(conn, case, True, now):
         return False
     line = AuditLine(action=Action.SPOILERED, at=now, guild_id=case.guild_id, actor_id=by_id, target_id=case.author_id, job_id=case.job_id)

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, and_, func, or_, select
 from bot.jobs.job import Job, JobState, MessageRole
 from bot.moderation import sections
 from bot.quota import MICRO
-from bot.store import audit, cases, errands, jobs, transfers
+from bot.store import audit, cases, jobs, outbox, transfers
 from bot.store.audit import Action, AuditLine
 from bot.store.base import upsert
 from bot.store.cases import AGAINST
-from bot.store.errands import Errand, ErrandKind
 from bot.store.ledger import Entry
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.purse import Purse
 from bot.store.tables import gallery, job_messages, reactions
 
@@ -60,7 +60,7 @@ def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, ru
         return False
     if not show(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, now=now):
         return False
-    errands.add(conn, Errand(kind=ErrandKind.GALLERY, due_at=now, job_id=job.id, data={"message_id": message_id}))
+    outbox.add(conn, OutboxItem(kind=ItemKind.GALLERY, due_at=now, job_id=job.id, data={"message_id": message_id}))
     reward = int(rules.reward * MICRO)
     if reward and transfers.grant(conn, to=to, amount=reward, key=f"gallery:{job.id}", now=now, entry=Entry.REWARD):
         details = {"amount": reward, "stars": given}

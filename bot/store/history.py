@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from bot.jobs.job import OWN_MESSAGE, Job, JobState, MessageRole, ReplyTarget
-from bot.store import messages, outbox
+from bot.store import delivery, messages
 from bot.store.messages import JobMessage
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
@@ -38,7 +38,7 @@ def reposted(
 
     `small` are the WebP versions of one that was never shown before, by their place in the job.
     """
-    outbox.delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # nothing, where it was shown before
+    delivery.delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # nothing, where it was shown before
     before = conn.execute(select(jobs.c.state, jobs.c.private).where(jobs.c.id == job_id).with_for_update()).one_or_none()
     if before is None or before.state != JobState.DELIVERED:
         return False
@@ -51,7 +51,7 @@ def reposted(
 
 
 def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, but: int | None = None) -> bool:
-    """The job goes, and by errands the messages that show it, `but` one that is gone already. False where there is nothing to take away.
+    """The job goes, and by the outbox the messages that show it, `but` one that is gone already. False where there is nothing to take away.
 
     With `guild_id` one server decides: its messages go, and with them the job, unless that was asked for and is shown elsewhere.
     """
@@ -62,7 +62,7 @@ def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None =
     if guild_id is not None and not messages.is_decided_by(conn, job_id, guild_id):
         messages.promote_latest(conn, job_id)
         return removed > 0
-    if outbox.taken_away(conn, job_id):
+    if delivery.taken_away(conn, job_id):
         messages.log_changed(conn, job_id, now)
         return True
     return removed > 0

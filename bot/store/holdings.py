@@ -16,14 +16,13 @@ from sqlalchemy import Column, ColumnElement, Select, String, Table, and_, cast,
 
 from bot.jobs.job import JobState
 from bot.store.audit import Action
-from bot.store.errands import ErrandKind
+from bot.store.outbox import ItemKind
 from bot.store.purse import Kind, owned_by_one, user_account
 from bot.store.tables import (
     accounts,
     audit,
     blocks,
     cases,
-    errands,
     gallery,
     generations,
     job_messages,
@@ -31,6 +30,7 @@ from bot.store.tables import (
     keepsakes,
     ledger,
     members,
+    outbox,
     pictures,
     reactions,
     references,
@@ -143,7 +143,7 @@ def _unfinished(me: Member) -> dict[str, Any]:
 
 
 def _promised(me: Member) -> ColumnElement[bool]:
-    return or_(errands.c.user_id == me.id, errands.c.job_id.in_(me.jobs))
+    return or_(outbox.c.user_id == me.id, outbox.c.job_id.in_(me.jobs))
 
 
 def _works_with_mine(me: Member) -> ColumnElement[bool]:
@@ -160,11 +160,11 @@ HOLDINGS: tuple[Holding, ...] = (
     _whole(reactions, lambda me: reactions.c.user_id == me.id),
     _whole(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),
     Holding(
-        table=errands,
+        table=outbox,
         mine=_promised,
         erased=(
             Erasing(  # a message that was to be taken away still is
-                where=lambda me: and_(_promised(me), errands.c.kind == ErrandKind.REMOVE),
+                where=lambda me: and_(_promised(me), outbox.c.kind == ItemKind.REMOVE),
                 becomes=lambda _me: {"user_id": None, "job_id": None},
             ),
             Erasing(where=_promised),
@@ -194,7 +194,7 @@ HOLDINGS: tuple[Holding, ...] = (
         mine=lambda me: or_(strikes.c.user_id == me.id, strikes.c.by_id == me.id),
         erased=(Erasing(where=lambda me: strikes.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),),
     ),
-    _whole(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; errands take the messages themselves away
+    _whole(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; the outbox takes the messages themselves away
     Holding(  # an open case waits in /imagemod
         table=cases,
         mine=lambda me: or_(cases.c.author_id == me.id, cases.c.decided_by == me.id),

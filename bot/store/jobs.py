@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.admission import check_waiting
@@ -26,7 +26,7 @@ from bot.jobs.job import (
     sources,
 )
 from bot.quota import DAY_MS
-from bot.store import ledger, messages, tray, usage
+from bot.store import ledger, messages, outbox, tray, usage
 from bot.store.base import Topic, announce, take_turn
 from bot.store.messages import JobMessage
 from bot.store.payment import pay
@@ -92,19 +92,14 @@ def answered(conn: Connection, job_id: str, message_id: int | None, now: int) ->
         job = conn.execute(unshown).mappings().one_or_none()
         if job is not None:
             messages.replace(conn, JobMessage(message_id=message_id, **job, role=MessageRole.RESULT, job_id=job_id, at=now))
-    _stop_waiting(conn, jobs.c.id == job_id, now)
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(answer_until=0))
+    outbox.stop_waiting(conn, now, job_id=job_id)
 
 
 def forget_answers(conn: Connection, now: int) -> None:
     """At a start: the first answers that were on their way in the run before will not come any more."""
-    _stop_waiting(conn, and_(jobs.c.state.in_((JobState.OPEN, JobState.DELIVERABLE)), jobs.c.answer_until > 0), now)
-
-
-def _stop_waiting(conn: Connection, which: ColumnElement[bool], now: int) -> None:
-    held = and_(which, jobs.c.state == JobState.DELIVERABLE, jobs.c.not_before == jobs.c.answer_until)
-    if conn.execute(update(jobs).where(held).values(not_before=now, answer_until=0)).rowcount:
-        announce(conn, Topic.OUTBOX)
-    conn.execute(update(jobs).where(which).values(answer_until=0))
+    conn.execute(update(jobs).where(jobs.c.state == JobState.OPEN, jobs.c.answer_until > 0).values(answer_until=0))
+    outbox.stop_waiting(conn, now)
 
 
 # --- a generation's steps --------------------------------------------------------------------------------------------
@@ -364,6 +359,6 @@ def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
     states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id))
     if job_state(GenerationState(state) for state in states) is JobState.DELIVERABLE:
         where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)
-        due = case((jobs.c.answer_until > now, jobs.c.answer_until), else_=now)  # nothing may be shown before the first answer has come
-        if conn.execute(update(jobs).where(where).values(state=JobState.DELIVERABLE, not_before=due)).rowcount:
-            announce(conn, Topic.OUTBOX)
+        answer_until = conn.scalar(update(jobs).where(where).values(state=JobState.DELIVERABLE).returning(jobs.c.answer_until))
+        if answer_until is not None:
+            outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # nothing may be shown before the first answer has come

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, true, update
 
 from bot.jobs.job import OWN_MESSAGE, SHOWING, Job, MessageRole
-from bot.store import errands
+from bot.store import outbox
 from bot.store.base import upsert
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs
 
@@ -115,7 +115,7 @@ def shown_in(guild_id: int) -> ColumnElement[bool]:
 
 
 def set_spoiler(conn: Connection, job_id: str, spoiler: bool, now: int, *, guild_id: int | None = None, but: int | None = None) -> bool:
-    """Put the job's images behind spoilers, or take these away, by errands; `but` one message, where that is done.
+    """Put the job's images behind spoilers, or take these away, by the outbox; `but` one message, where that is done.
 
     With `guild_id` one server decides. False where everything was so before.
     """
@@ -136,11 +136,11 @@ def set_spoiler(conn: Connection, job_id: str, spoiler: bool, now: int, *, guild
 def ask_to_cover(conn: Connection, job_id: str, channel_id: int, message_id: int, now: int) -> None:
     """A message's images are to be as the record of it, or else its job, says."""
     data = {"channel_id": channel_id, "message_id": message_id}
-    errands.add(conn, Errand(kind=ErrandKind.COVER, due_at=now, job_id=job_id, data=data))
+    outbox.add(conn, OutboxItem(kind=ItemKind.COVER, due_at=now, job_id=job_id, data=data))
 
 
 def remove(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, but: int | None = None) -> int:
-    """Take away what shows a job, by errands, but one message that is gone already; how many were to go.
+    """Take away what shows a job, by the outbox, but one message that is gone already; how many were to go.
 
     What is known of them stays: it is what a link to one of them leads to.
     """
@@ -155,7 +155,7 @@ def remove(conn: Connection, job_id: str, now: int, *, guild_id: int | None = No
 def ask_to_remove(conn: Connection, channel_id: int, message_id: int, now: int) -> None:
     """A message of ours is to be taken away."""
     data = {"channel_id": channel_id, "message_id": message_id}
-    errands.add(conn, Errand(kind=ErrandKind.REMOVE, due_at=now, data=data))
+    outbox.add(conn, OutboxItem(kind=ItemKind.REMOVE, due_at=now, data=data))
 
 
 def promote_latest(conn: Connection, job_id: str) -> None:
@@ -173,7 +173,7 @@ def promote_latest(conn: Connection, job_id: str) -> None:
 def log_changed(conn: Connection, job_id: str | None, now: int) -> None:
     """What the log tells of a job is to be written anew, where it tells of it."""
     if job_id is not None and of_job(conn, job_id, roles=(MessageRole.LOG,)):
-        errands.add(conn, Errand(kind=ErrandKind.LOG, due_at=now, data={"job_id": job_id}))
+        outbox.add(conn, OutboxItem(kind=ItemKind.LOG, due_at=now, data={"job_id": job_id}))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

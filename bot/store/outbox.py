@@ -1,108 +1,121 @@
-"""The outbox: ended jobs that are still to be shown, and what became of showing them. Each operation is one transaction."""
+"""The outbox: all that Easel owes Discord. Each operation is one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, select, update
 
-from bot.jobs.job import Job, JobState, MessageRole, job_sources
-from bot.store import errands, messages
-from bot.store.errands import Errand
-from bot.store.messages import JobMessage
-from bot.store.rows import read_jobs
-from bot.store.tables import jobs, pictures, references, thumbnails
-
-_OUTBOX = (JobState.DELIVERABLE, JobState.STRANDED)
+from bot.jobs.job import JobState, new_job_id
+from bot.store.base import Topic, announce
+from bot.store.tables import jobs, outbox
 
 
-def due(conn: Connection, now: int, *, limit: int = 50) -> list[Job]:
-    """Jobs to be shown now, oldest first."""
-    now_due = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before <= now)
-    return read_jobs(conn, now_due, limit=limit)
+class ItemKind(StrEnum):
+    """What is owed; in brackets what its data hold."""
+
+    DELIVER = "deliver"  # show what became of a job
+    REMOVE = "remove"  # take a message of ours away (channel_id, message_id)
+    PING = "ping"  # call a member to a finished job, as was promised (token and application_id, where it is private)
+    TELL = "tell"  # tell a member by direct message that a job is finished
+    MARK = "mark"  # turn the ⏳ of a request that was made by a reaction into its outcome (channel_id, message_id, made; None: taken back)
+    COVER = "cover"  # put the pictures of a message of ours behind spoilers, or take these away, as its job says (channel_id, message_id)
+    CASE = "case"  # show a case to the moderators as it is now (case_id; reply_to: an earlier post about it)
+    LOG = "log"  # tell of a job in its server's log channel as it is now (job_id)
+    GALLERY = "gallery"  # put a picture into its server's gallery (message_id)
+    TELL_AUTHOR = "tell_author"  # tell the author of a case what was decided, with the way to appeal (case_id)
+    TELL_BLOCK = "tell_block"  # tell a member that they are blocked on a server, until when and why (guild_id, until, reason)
 
 
-def next_due(conn: Connection, after: int) -> int | None:
-    """When the next job of the outbox is to be tried that was not yet due at `after` (both Unix ms)."""
-    later = and_(jobs.c.state.in_(_OUTBOX), jobs.c.not_before > after)
-    soonest: int | None = conn.scalar(select(func.min(jobs.c.not_before)).where(later))
+@dataclass(frozen=True, kw_only=True)
+class OutboxItem:
+    """One thing owed. Its id is the nonce of whatever message it sends; a delivery has the id of its job."""
+
+    kind: ItemKind
+    due_at: int  # Unix ms
+    id: str = field(default_factory=new_job_id)
+    user_id: int | None = None  # whom it is for
+    job_id: str | None = None
+    attempts: int = 0  # how often it was claimed
+    data: Mapping[str, Any] = field(default_factory=dict)  # JSON; what the kind needs
+
+
+# --- items -----------------------------------------------------------------------------------------------------------
+
+
+def add(conn: Connection, item: OutboxItem) -> None:
+    """From the commit on it cannot be lost."""
+    conn.execute(insert(outbox).values(**{**vars(item), "data": dict(item.data)}))
+    announce(conn, Topic.OUTBOX)
+
+
+def due(conn: Connection, now: int, *, kinds: Collection[ItemKind] = tuple(ItemKind), limit: int = 50) -> list[OutboxItem]:
+    """What of these kinds is to be done now, the longest due first."""
+    query = select(outbox).where(outbox.c.due_at <= now, outbox.c.kind.in_(kinds)).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+    return [_item(row) for row in conn.execute(query).mappings()]
+
+
+def next_due(conn: Connection, after: int, *, kinds: Collection[ItemKind] = tuple(ItemKind)) -> int | None:
+    """When the next item of these kinds is due that was not yet due at `after` (both Unix ms)."""
+    soonest: int | None = conn.scalar(select(func.min(outbox.c.due_at)).where(outbox.c.due_at > after, outbox.c.kind.in_(kinds)))
     return soonest
 
 
-def posting(conn: Connection, job_id: str, since: int | None) -> None:
-    """A new message is about to be sent (or, with `None`, certainly was not)."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(posting_since=since))
+def get(conn: Connection, item_id: str) -> OutboxItem | None:
+    """One item, while it is owed."""
+    row = conn.execute(select(outbox).where(outbox.c.id == item_id)).mappings().one_or_none()
+    return None if row is None else _item(row)
 
 
-def delivered(
-    conn: Connection,
-    job_id: str,
-    *,
-    channel_id: int | None,
-    message_id: int | None,
-    now: int,
-    direct: bool = False,
-    small: Mapping[int, bytes] | None = None,
-    promised: Sequence[Errand] = (),
-    keep_pictures: bool = True,
-) -> bool:
-    """The outcome was shown in that message (`None`: there was nothing to be said). False, and nothing done, where it was before.
+def claim(conn: Connection, item: OutboxItem, *, now: int, again_at: int) -> bool:
+    """Count one more try, before it is made: if it is cut short, the next one is due at `again_at`.
 
-    `direct`: the message is among the direct messages with its member.
-
-    What follows from it happens once: `small` WebP versions are kept by their place in the job, errands are `promised`, the token has
-    no further use, and unless `keep_pictures` is set what an image API handed over inline is dropped.
+    False where it is no longer as it was read: done, dropped, postponed, or claimed by another.
     """
-    values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
-    if channel_id is not None:
-        values["channel_id"] = channel_id
-    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
-    job = conn.execute(update(jobs).where(where).values(**values).returning(jobs.c.channel_id, jobs.c.guild_id)).mappings().one_or_none()
-    if job is None:
-        return False
-    if message_id is not None:
-        role = MessageRole.DM if direct else MessageRole.RESULT
-        messages.replace(conn, JobMessage(message_id=message_id, **job, role=role, job_id=job_id, at=now))
-    if small:
-        conn.execute(insert(thumbnails), [{"job_id": job_id, "n": n, "content": content} for n, content in small.items()])
-    for errand in promised:
-        errands.add(conn, errand)
-    if not keep_pictures:
-        conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
-    return True
+    unclaimed = and_(outbox.c.id == item.id, outbox.c.attempts == item.attempts, outbox.c.due_at <= now)
+    return conn.execute(update(outbox).where(unclaimed).values(attempts=item.attempts + 1, due_at=again_at)).rowcount == 1
 
 
-def promise_ping(conn: Connection, job_id: str) -> bool:
-    """Its member is to be called when it is there. False where it has ended, or was promised before."""
-    open_ = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN, jobs.c.ping_promised.is_(False))
-    return conn.execute(update(jobs).where(open_).values(ping_promised=True)).rowcount == 1
+def postpone(conn: Connection, item_id: str, *, due_at: int) -> None:
+    """Not now: at `due_at` (Unix ms)."""
+    conn.execute(update(outbox).where(outbox.c.id == item_id).values(due_at=due_at))
 
 
-def try_again(conn: Connection, job_id: str, *, not_before: int, stranded: bool) -> None:
-    """It could not be shown: try at `not_before`; `stranded` where no way was open."""
-    state = case((jobs.c.state == JobState.DELIVERABLE, JobState.STRANDED), else_=jobs.c.state) if stranded else jobs.c.state
-    waiting = and_(jobs.c.id == job_id, jobs.c.state.in_(_OUTBOX))
-    conn.execute(update(jobs).where(waiting).values(state=state, attempts=jobs.c.attempts + 1, not_before=not_before))
+def done(conn: Connection, item_id: str) -> bool:
+    """It was done, or is no longer wanted. False where it was gone already."""
+    return conn.execute(delete(outbox).where(outbox.c.id == item_id)).rowcount == 1
 
 
-def taken_away(conn: Connection, job_id: str) -> bool:
-    """A person deleted the result; nothing of it is kept here either."""
-    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
-    if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
-        return False
-    for kept in (pictures, thumbnails):
-        conn.execute(delete(kept).where(kept.c.job_id == job_id))
-    return True
+def give_up(conn: Connection, item: OutboxItem) -> None:
+    """It is not tried again. A job that could not be shown is kept, for its member to look at."""
+    if item.kind is ItemKind.DELIVER:
+        strand(conn, item.id)
+    done(conn, item.id)
 
 
-def forget_pictures(conn: Connection, before: int) -> int:
-    """Drop the inline pictures of jobs that were shown before `before` (Unix ms); how many went."""
-    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
-    return conn.execute(delete(pictures).where(pictures.c.job_id.in_(old))).rowcount
+# --- showing a job ---------------------------------------------------------------------------------------------------
 
 
-def forget_references(conn: Connection, before: int) -> int:
-    """Drop the references of jobs that were answered before `before`; how many rows went."""
-    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
-    return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount
+def deliver(conn: Connection, job_id: str, *, due_at: int) -> None:
+    """A job has ended: it is to be shown."""
+    add(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, job_id=job_id, due_at=due_at))
+
+
+def stop_waiting(conn: Connection, now: int, *, job_id: str | None = None) -> None:
+    """What waited for the first answer to its member, in all jobs or in one, is due at once."""
+    waits = and_(outbox.c.kind == ItemKind.DELIVER, outbox.c.attempts == 0, outbox.c.due_at > now)
+    where = waits if job_id is None else and_(waits, outbox.c.id == job_id)
+    if conn.execute(update(outbox).where(where).values(due_at=now)).rowcount:
+        announce(conn, Topic.OUTBOX)
+
+
+def strand(conn: Connection, job_id: str) -> None:
+    """No way to show it is open."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.DELIVERABLE).values(state=JobState.STRANDED))
+
+
+def _item(row: RowMapping) -> OutboxItem:
+    return OutboxItem(**{**row, "kind": ItemKind(row["kind"])})

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 
 from bot.gestures import plain
 from bot.jobs.job import GenerationState, Job, JobState
-from bot.store import errands, keepsakes
 from bot.store import jobs as job_rows
+from bot.store import keepsakes, outbox
 from bot.store.base import upsert
-from bot.store.errands import Errand
+from bot.store.outbox import OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs, reactions
 
@@ -107,9 +107,9 @@ def first_in(conn: Connection, what: str, period_ms: int, now: int) -> bool:
     return True
 
 
-def keep_note(conn: Connection, given: Given, removal: Errand, now: int) -> None:
+def keep_note(conn: Connection, given: Given, removal: OutboxItem, now: int) -> None:
     """A note of ours answers this reaction; its removal is promised."""
-    errands.add(conn, removal)
+    outbox.add(conn, removal)
     keepsakes.put(conn, _note(given), {**removal.data, "errand_id": removal.id}, now)
 
 
@@ -119,7 +119,7 @@ def take_note(conn: Connection, given: Given, now: int) -> dict[str, Any] | None
     if kept is None:
         return None
     keepsakes.put(conn, _note(given), None, now)
-    return kept if errands.done(conn, kept["errand_id"]) else None
+    return kept if outbox.done(conn, kept["errand_id"]) else None
 
 
 def _note(given: Given) -> str:

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from bot.jobs.job import Failure, GenerationState, Job, Outcome
 from bot.moderation.sections import Offence, Strikes
-from bot.store import audit, conduct, jobs, outbox
+from bot.store import audit, conduct, delivery, jobs
 from bot.store.audit import Action, AuditLine
 from bot.store.base import Topic, announce
 from bot.store.cases import Cause, open_case
-from bot.store.errands import Errand, ErrandKind, add
+from bot.store.outbox import ItemKind, OutboxItem, add
 from bot.store.tables import generations
 from bot.store.tables import jobs as jobs_table
 
@@ -90,14 +90,14 @@ def withhold(conn: Connection, job: Job, n: int, verdict: Verdict, now: int) -> 
 
 
 def delivered(conn: Connection, /, job_id: str, *, question: Question | None, now: int, **shown: Any) -> bool:
-    """As `outbox.delivered`, which also takes `shown`; moderators are asked where there is a `question`, once."""
-    if not outbox.delivered(conn, job_id, now=now, **shown):
+    """As `delivery.delivered`, which also takes `shown`; moderators are asked where there is a `question`, once."""
+    if not delivery.delivered(conn, job_id, now=now, **shown):
         return False
     if question is not None:
         row = conn.execute(select(jobs_table.c.user_id, jobs_table.c.flagged).where(jobs_table.c.id == job_id)).one()
         case = open_case(conn, **vars(question), author_id=row.user_id, job_id=job_id, reason=row.flagged or "", now=now)
         if case is not None:
-            add(conn, Errand(kind=ErrandKind.CASE, due_at=now, job_id=job_id, data={"case_id": case.id}))
+            add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, job_id=job_id, data={"case_id": case.id}))
     return True
 
 

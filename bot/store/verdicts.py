@@ -1,4 +1,4 @@
-"""Decisions on cases, each with everything that follows from it in one transaction; what is to be done on Discord is left as errands."""
+"""Decisions on cases, each with everything that follows from it in one transaction; what is to be done on Discord goes into the outbox."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bot.i18n import N_
 from bot.jobs.job import Job, JobState
 from bot.moderation.sections import Offence, Strikes
 from bot.quota import DAY_MS
-from bot.store import audit, cases, conduct, errands, flagging, history, messages
+from bot.store import audit, cases, conduct, flagging, history, messages, outbox
 from bot.store import jobs as job_rows
 from bot.store.audit import Action, AuditLine
 from bot.store.cases import Case, CaseState, Cause, Decision
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
 
@@ -96,8 +96,8 @@ def decide(conn: Connection, case_id: int, verdict: Verdict) -> Judged | None:
     _carry_out(conn, decided, verdict)
     was_appealed = before is not None and before.state is CaseState.APPEALED
     if verdict.decision is not Decision.KEEP or was_appealed:
-        errand = Errand(kind=ErrandKind.TELL_AUTHOR, due_at=verdict.now, user_id=decided.author_id, data={"case_id": case_id})
-        errands.add(conn, errand)
+        told = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=verdict.now, user_id=decided.author_id, data={"case_id": case_id})
+        outbox.add(conn, told)
     flagging.show(conn, decided, verdict.now)
     messages.log_changed(conn, decided.job_id, verdict.now)
     return Judged(case=decided, is_new=True)

@@ -70,7 +70,7 @@ SUBJECTS = (
         how_long=N_("Until you erase it; the copies go as well."),
     ),
     Subject(
-        tables=frozenset({"errands"}),
+        tables=frozenset({"outbox"}),
         what=N_("**Promises**: a message to be sent or taken away, a reaction to be marked."),
         how_long=N_("Until they are kept, a day at most."),
     ),

@@ -27,13 +27,13 @@ from bot.jobs.admission import Admissions
 from bot.jobs.checks import Checks
 from bot.jobs.deliver import Deliver
 from bot.jobs.dispatch import Dispatch, Rules
-from bot.jobs.errands import Errands
 from bot.jobs.fair import Caps
 from bot.jobs.intake import Intake
 from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
 from bot.jobs.members import Members
 from bot.jobs.models import Models
 from bot.jobs.order import Limits
+from bot.jobs.outbox import Outbox
 from bot.jobs.pace import Locks, Pace
 from bot.jobs.progress import Progress
 from bot.jobs.results import Results
@@ -44,12 +44,13 @@ from bot.jobs.studio import Studio
 from bot.jobs.till import Till
 from bot.jobs.watch import Watch
 from bot.quota import MICRO, Bucket
-from bot.store import jobs
+from bot.store import jobs, outbox
 from bot.store.engine import Store, Topic, open_store
+from bot.store.outbox import ItemKind
 from sandbox import images
 from sandbox.faults import Switchboard
-from tests.jobs.errand_boy import ErrandBoy
 from tests.jobs.make import wish
+from tests.jobs.messenger import FakeMessenger
 from tests.jobs.noticeboard import Noticeboard
 from tests.jobs.shelf import check_ledger
 from tests.street import BRISK
@@ -99,7 +100,7 @@ class Works:
     pace: Pace = BRISK
     failures: int = 1_000  # in a row, before the image API counts as away; most tests are about single generations
     keep_pictures: bool = True
-    errand_boy: ErrandBoy = field(default_factory=ErrandBoy)
+    messenger: FakeMessenger = field(default_factory=FakeMessenger)
     caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
 
     def __post_init__(self) -> None:
@@ -139,7 +140,7 @@ class Works:
         self.dispatch = Dispatch(
             **busy, desks=desks, screening=screening, rules=sending, expect=lambda _provider, id_: self.watch.expect(id_)
         )
-        self.errands = Errands(store=self.store, messenger=self.errand_boy, pace=self.pace, clock=self.clock)
+        self.others = Outbox(**at, handlers=self.messenger.handlers, pace=self.pace)
         self.results = Results(
             store=self.store,
             providers={"oxen": self.provider},
@@ -154,7 +155,8 @@ class Works:
         )
         showing = Showing(store=self.store, results=self.results, post=self.board, clock=self.clock)
         looked_at: dict[str, Any] = {"results": self.results, "screening": screening, "servers": self.servers, "showing": showing}
-        self.deliver = Deliver(**at, **looked_at, pace=self.pace, keep_pictures=self.keep_pictures, locks=locks)
+        deliver = Deliver(**at, **looked_at, pace=self.pace, keep_pictures=self.keep_pictures, locks=locks)
+        self.deliver = Outbox(**at, handlers={ItemKind.DELIVER: deliver.carry_out}, pace=self.pace)
         self.progress = Progress(**common, post=self.board, locks=locks, clock=self.clock)
 
     def again(self, **changes: Any) -> Works:
@@ -202,6 +204,11 @@ class Works:
             return kept if kept.state in wanted else None
 
         return await eventually(look)
+
+    async def attempts(self, job_id: str) -> int:
+        """How often it was tried to show a job that is not shown yet."""
+        item = await self.store.read(outbox.get, job_id)
+        return 0 if item is None else item.attempts
 
     async def spent(self, member: int = 7) -> int:
         """Microcredits, with nothing left on hold."""

@@ -12,9 +12,9 @@ from bot.jobs.cases import Cases, Decided
 from bot.jobs.job import Job, JobState
 from bot.jobs.servers import Servers
 from bot.moderation.policy import changed
-from bot.store import conduct, errands, outbox
+from bot.store import conduct, delivery, outbox
 from bot.store.cases import Case, Decision
-from bot.store.errands import ErrandKind
+from bot.store.outbox import ItemKind
 from bot.store.reports import Report
 from tests.jobs.conftest import Works
 from tests.jobs.make import SUCCEEDED
@@ -35,7 +35,7 @@ async def cases(works: Works) -> Cases:
 async def fox(works: Works) -> Job:
     """A picture of Ada's, on show."""
     job = await works.ended(SUCCEEDED)
-    await works.store.write(outbox.delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=works.clock())
+    await works.store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=works.clock())
     return await works.studio.job(job.id)
 
 
@@ -150,8 +150,8 @@ async def test_a_purge_cancels_what_is_being_made(works: Works, cases: Cases, fo
 
 async def test_whoever_is_blocked_is_told(works: Works, cases: Cases) -> None:
     await cases.block(HERE, ADA, until=None, reason="spam", by=MO)
-    (errand,) = await works.store.read(errands.due, works.clock())
-    assert (errand.kind, errand.user_id, errand.data["reason"]) == (ErrandKind.TELL_BLOCK, ADA, "spam")
+    (item,) = await works.store.read(outbox.due, works.clock())
+    assert (item.kind, item.user_id, item.data["reason"]) == (ItemKind.TELL_BLOCK, ADA, "spam")
     await cases.unblock(HERE, ADA, by=MO)
     assert await works.store.read(conduct.blocked, HERE, ADA, works.clock()) is None
     with pytest.raises(NotFound):

@@ -73,7 +73,7 @@ async def test_what_cannot_be_fetched_for_a_day_is_given_back(works: Works) -> N
 
 
 async def was_tried(works: Works, job: Job) -> bool:
-    return (await works.studio.job(job.id)).attempts > 0
+    return await works.attempts(job.id) > 0
 
 
 # --- unusable results ------------------------------------------------------------------------------------------------

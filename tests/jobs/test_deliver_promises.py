@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import Job, JobState, Outcome, ReplyTarget
-from bot.store import errands, history, outbox
-from bot.store.errands import ErrandKind
+from bot.store import delivery, history, outbox
+from bot.store.outbox import ItemKind
 from tests.jobs.conftest import Works, eventually
 from tests.jobs.make import FAILED
 from tests.jobs.noticeboard import Trouble, Way
@@ -31,18 +31,18 @@ async def reacted(works: Works, *outcomes: Outcome) -> Job:
         return await works.until(job, JobState.DELIVERED)
 
 
-async def promised(works: Works) -> dict[ErrandKind, dict[str, Any]]:
-    """The errands that were left, with their data."""
-    return {errand.kind: dict(errand.data) for errand in await works.store.read(errands.due, works.clock())}
+async def promised(works: Works) -> dict[ItemKind, dict[str, Any]]:
+    """What is owed now, with its data."""
+    return {item.kind: dict(item.data) for item in await works.store.read(outbox.due, works.clock())}
 
 
-async def called(works: Works, *outcomes: Outcome, promise: bool = True, tell: bool = False, **place: Any) -> set[ErrandKind]:
+async def called(works: Works, *outcomes: Outcome, promise: bool = True, tell: bool = False, **place: Any) -> set[ItemKind]:
     """What is promised to a member whose job is shown. Without outcomes it is cancelled."""
     if tell:
         await works.members.change(7, lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     job = await works.order(place=replace(PLACE, **place))
     if promise:
-        await works.store.write(outbox.promise_ping, job.id)
+        await works.store.write(delivery.promise_ping, job.id)
     await works.end(job, *outcomes)
     if not outcomes:
         await works.studio.cancel(job.id, user_id=7)
@@ -57,14 +57,14 @@ async def called(works: Works, *outcomes: Outcome, promise: bool = True, tell: b
 async def test_a_reactions_pictures_are_posted_and_the_reaction_is_marked(works: Works) -> None:
     job = await reacted(works, MADE, FAILED)
     assert list(works.board.asked) == [Way.CHANNEL]
-    assert await promised(works) == {ErrandKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
+    assert await promised(works) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
     assert job.place.message_id == works.board.of(job.id)[0].id
 
 
 async def test_without_a_picture_its_member_alone_is_told_why(works: Works) -> None:
     job = await reacted(works, FAILED)
     assert [notice.channel_id for notice in works.board.of(job.id)] == [-7]
-    assert await promised(works) == {ErrandKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
+    assert await promised(works) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
 
 async def test_where_direct_messages_are_closed_too_the_mark_alone_says_it(works: Works) -> None:
@@ -72,20 +72,20 @@ async def test_where_direct_messages_are_closed_too_the_mark_alone_says_it(works
     job = await reacted(works, FAILED)
     assert list(works.board.asked) == [Way.MEMBER]
     assert (job.place.channel_id, job.place.message_id) == (5, None)
-    assert await promised(works) == {ErrandKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
+    assert await promised(works) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
 
 async def test_what_its_member_took_back_needs_no_words(works: Works) -> None:
     await reacted(works)
     assert works.board.asked == {}
-    assert await promised(works) == {ErrandKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
+    assert await promised(works) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
 
 
 async def test_where_the_channel_is_closed_pictures_go_to_the_member(works: Works) -> None:
     works.board.closed.add(Way.CHANNEL)
     job = await reacted(works, MADE)
     assert [notice.channel_id for notice in works.board.of(job.id)] == [-7]
-    assert (await promised(works))[ErrandKind.MARK]["channel_id"] == 5
+    assert (await promised(works))[ItemKind.MARK]["channel_id"] == 5
 
 
 @pytest.mark.parametrize("trouble", Trouble)
@@ -96,7 +96,7 @@ async def test_whatever_goes_wrong_a_reaction_is_answered_once_and_marked_once(w
         works.board.trouble[way].append(trouble)
     job = await reacted(works, outcome)
     assert len(works.board.of(job.id)) == 1
-    assert len(await works.store.read(errands.due, works.clock())) == 1
+    assert len(await works.store.read(outbox.due, works.clock())) == 1
 
 
 async def test_a_form_that_a_reaction_led_to_has_a_message_of_its_own_and_is_answered_there(works: Works) -> None:
@@ -111,7 +111,7 @@ async def test_a_form_that_a_reaction_led_to_has_a_message_of_its_own_and_is_ans
 
 
 async def test_who_was_promised_a_call_is_called(works: Works) -> None:
-    assert await called(works, MADE) == {ErrandKind.PING}
+    assert await called(works, MADE) == {ItemKind.PING}
 
 
 async def test_who_was_promised_nothing_is_left_alone(works: Works) -> None:
@@ -119,11 +119,11 @@ async def test_who_was_promised_nothing_is_left_alone(works: Works) -> None:
 
 
 async def test_who_wants_to_be_told_is_told(works: Works) -> None:
-    assert await called(works, MADE, promise=False, tell=True) == {ErrandKind.TELL}
+    assert await called(works, MADE, promise=False, tell=True) == {ItemKind.TELL}
 
 
 async def test_a_failure_is_told_too(works: Works) -> None:
-    assert await called(works, FAILED, tell=True) == {ErrandKind.PING, ErrandKind.TELL}
+    assert await called(works, FAILED, tell=True) == {ItemKind.PING, ItemKind.TELL}
 
 
 async def test_who_cancelled_it_is_not_called(works: Works) -> None:
@@ -136,8 +136,8 @@ async def test_a_direct_message_with_the_result_is_the_call(works: Works) -> Non
 
 
 async def test_to_a_private_picture_there_is_one_call_with_the_token_as_its_last_way(works: Works) -> None:
-    assert await called(works, MADE, tell=True, private=True, **LIVING) == {ErrandKind.PING}
-    assert (await promised(works))[ErrandKind.PING] == {"token": "token", "application_id": 3}
+    assert await called(works, MADE, tell=True, private=True, **LIVING) == {ItemKind.PING}
+    assert (await promised(works))[ItemKind.PING] == {"token": "token", "application_id": 3}
 
 
 async def test_what_is_taken_away_in_the_moment_it_is_shown_goes_from_the_channel_too(works: Works) -> None:
@@ -149,7 +149,7 @@ async def test_what_is_taken_away_in_the_moment_it_is_shown_goes_from_the_channe
         works.board.doors[job.id].set()
         await eventually(lambda: promised(works))
     (notice,) = works.board.of(job.id)
-    assert await promised(works) == {ErrandKind.REMOVE: {"channel_id": 5, "message_id": notice.id}}
+    assert await promised(works) == {ItemKind.REMOVE: {"channel_id": 5, "message_id": notice.id}}
 
 
 async def is_being_shown(works: Works) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.errors import OutOfCredit, TooManyWaiting
 from bot.jobs.job import ENDED, GenerationState, Job
 from bot.quota import MICRO
-from bot.store import jobs, outbox
+from bot.store import delivery, jobs, outbox
 from bot.store.engine import Store
 from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, new_job
 from tests.jobs.shelf import check_ledger, money, order, seen
@@ -58,9 +58,9 @@ class History:
             "give_up": lambda: write(jobs.settle, id_, n, CANCELLED, 4000),
             "spoil": lambda: write(jobs.spoil, id_, n, "It is no picture.", 5000),
             "cancel": lambda: write(jobs.request_cancel, id_, 3500),
-            "deliver": lambda: write(outbox.delivered, id_, channel_id=5, message_id=6, now=6000),
-            "strand": lambda: write(outbox.try_again, id_, not_before=0, stranded=True),
-            "take_away": lambda: write(outbox.taken_away, id_),
+            "deliver": lambda: write(delivery.delivered, id_, channel_id=5, message_id=6, now=6000),
+            "strand": lambda: write(outbox.strand, id_),
+            "take_away": lambda: write(delivery.taken_away, id_),
         }
         act: Awaitable[Any] = acts[step]()
         return act

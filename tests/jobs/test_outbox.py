@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from bot.jobs.job import GenerationState, JobState, Outcome
 from bot.quota import MICRO
-from bot.store import errands, jobs, outbox
+from bot.store import delivery, jobs, outbox
 from bot.store.engine import Store
-from bot.store.errands import Errand, ErrandKind
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import thumbnails
 from tests.jobs.make import PICTURE, SUCCEEDED, TEN, new_job
 from tests.jobs.shelf import order, own, run, seen
@@ -18,16 +18,16 @@ from tests.jobs.shelf import order, own, run, seen
 MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
 
 
-async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, price: int = MICRO) -> str:
+async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, price: int = MICRO, answer_until: int = 0) -> str:
     """The id of a job that waits to be shown."""
-    job = await run(store, await order(store, new_job(price=price)))
+    job = await run(store, await order(store, new_job(price=price, answer_until=answer_until)))
     await store.write(jobs.settle, job.id, 0, outcome, now)
     return job.id
 
 
 async def deliver(store: Store, job_id: str, message_id: int | None = 6, now: int = 4000, **more: Any) -> bool:
     channel_id = None if message_id is None else 5
-    return await store.write(outbox.delivered, job_id, channel_id=channel_id, message_id=message_id, now=now, **more)
+    return await store.write(delivery.delivered, job_id, channel_id=channel_id, message_id=message_id, now=now, **more)
 
 
 async def small(store: Store, job_id: str) -> dict[tuple[str, int], bytes]:
@@ -52,26 +52,63 @@ async def test_an_open_job_cannot_be_delivered(store: Store) -> None:
     assert (await seen(store, job)).state is JobState.OPEN
 
 
-async def test_a_failed_post_is_tried_again_at_its_time(store: Store) -> None:
+async def test_a_job_is_owed_from_its_end_on(store: Store) -> None:
     job_id = await ended(store, now=3000)
-    await store.write(outbox.try_again, job_id, not_before=8000, stranded=False)
-    assert [len(await store.read(outbox.due, now)) for now in (7999, 8000)] == [0, 1]
+    assert await store.read(outbox.due, 2999) == []
+    (item,) = await store.read(outbox.due, 3000)
+    assert (item.kind, item.id, item.job_id, item.attempts) == (ItemKind.DELIVER, job_id, job_id, 0)
+
+
+async def test_a_job_whose_first_answer_is_on_its_way_is_owed_once_it_came_or_cannot_come(store: Store) -> None:
+    told, never = [await ended(store, answer_until=120_000) for _ in range(2)]
+    await store.write(jobs.answered, told, 6, 4000)
+    assert [item.id for item in await store.read(outbox.due, 4000)] == [told]
+    assert {item.id for item in await store.read(outbox.due, 120_000)} == {told, never}
+
+
+async def test_after_a_restart_nothing_waits_for_an_answer(store: Store) -> None:
+    job_id = await ended(store, answer_until=120_000)
+    still_open = await order(store, new_job(answer_until=120_000))
+    await store.write(jobs.forget_answers, 4000)
+    assert [item.id for item in await store.read(outbox.due, 4000)] == [job_id]
+    assert (await seen(store, still_open)).answer_until == 0
+
+
+async def test_an_answer_does_not_hasten_what_was_tried(store: Store) -> None:
+    job_id = await ended(store)
+    (item,) = await store.read(outbox.due, 3000)
+    await store.write(outbox.claim, item, now=3000, again_at=8000)
+    await store.write(jobs.answered, job_id, None, 4000)
+    await store.write(jobs.forget_answers, 4000)
     assert [await store.read(outbox.next_due, now) for now in (7999, 8000)] == [8000, None]
 
 
-async def test_a_stranded_job_is_tried_again_and_can_still_be_delivered(store: Store) -> None:
+async def test_a_stranded_job_is_still_owed_and_can_be_delivered(store: Store) -> None:
     job_id = await ended(store)
-    await store.write(outbox.try_again, job_id, not_before=8000, stranded=True)
-    (job,) = await store.read(outbox.due, 8000)
-    assert (job.state, job.attempts) == (JobState.STRANDED, 1)
+    await store.write(outbox.strand, job_id)
+    assert [job.id for job in await store.read(jobs.in_state, JobState.STRANDED)] == [job_id]
+    assert len(await store.read(outbox.due, 8000)) == 1
+    assert await deliver(store, job_id) is True
+
+
+async def test_a_job_that_is_given_up_is_kept_and_can_still_be_delivered(store: Store) -> None:
+    job_id = await ended(store)
+    (item,) = await store.read(outbox.due, 3000)
+    await store.write(outbox.give_up, item)
+    assert await store.read(outbox.due, 2**60) == []
+    assert [job.id for job in await store.read(jobs.in_state, JobState.STRANDED)] == [job_id]
     assert await deliver(store, job_id) is True
 
 
 async def test_a_late_failure_does_not_bring_back_what_was_delivered(store: Store) -> None:
     job_id = await ended(store)
+    (item,) = await store.read(outbox.due, 3000)
     await deliver(store, job_id)
-    await store.write(outbox.try_again, job_id, not_before=0, stranded=True)
+    await store.write(outbox.strand, job_id)
+    await store.write(outbox.postpone, job_id, due_at=0)
+    await store.write(outbox.give_up, item)
     assert await store.read(outbox.due, 9999) == []
+    assert [job.id for job in await store.read(jobs.in_state, JobState.DELIVERED)] == [job_id]
 
 
 async def test_the_outbox_shows_the_oldest_first_and_a_few_at_a_time(store: Store) -> None:
@@ -83,8 +120,8 @@ async def test_the_outbox_shows_the_oldest_first_and_a_few_at_a_time(store: Stor
 async def test_that_a_message_is_about_to_be_sent_is_remembered_until_it_is_known(store: Store) -> None:
     job_id = await ended(store)
     for since in (3500, None, 3600):
-        await store.write(outbox.posting, job_id, since)
-        (job,) = await store.read(outbox.due, 9999)
+        await store.write(delivery.posting, job_id, since)
+        (job,) = await store.read(jobs.in_state, JobState.DELIVERABLE)
         assert job.posting_since == since
     await deliver(store, job_id)
     assert (await store.read(jobs.in_state, JobState.DELIVERED))[0].posting_since is None
@@ -92,9 +129,9 @@ async def test_that_a_message_is_about_to_be_sent_is_remembered_until_it_is_know
 
 async def test_an_inline_picture_is_forgotten_some_time_after_it_was_shown(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
-    assert await store.write(outbox.forget_pictures, 9999) == 0  # not shown yet
+    assert await store.write(delivery.forget_pictures, 9999) == 0  # not shown yet
     await deliver(store, job_id, now=4000)
-    assert [await store.write(outbox.forget_pictures, before) for before in (4000, 4001)] == [0, 1]
+    assert [await store.write(delivery.forget_pictures, before) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.picture_of, job_id, 0) is None
 
 
@@ -107,9 +144,9 @@ async def test_an_inline_picture_may_be_dropped_as_soon_as_it_is_shown(store: St
 async def test_what_follows_from_a_delivery_follows_once(store: Store) -> None:
     job_id = await ended(store)
     for _ in range(2):
-        await deliver(store, job_id, small={0: b"webp"}, promised=[Errand(kind=ErrandKind.TELL, due_at=4000)])
+        await deliver(store, job_id, small={0: b"webp"}, follows=[OutboxItem(kind=ItemKind.TELL, due_at=4000)])
     assert await small(store, job_id) == {(job_id, 0): b"webp"}
-    assert len(await store.read(errands.due, 4000)) == 1
+    assert len(await store.read(outbox.due, 4000)) == 1
 
 
 async def test_what_had_nothing_to_say_is_delivered_and_stays_where_it_was(store: Store) -> None:
@@ -121,17 +158,17 @@ async def test_what_had_nothing_to_say_is_delivered_and_stays_where_it_was(store
 
 async def test_a_call_is_promised_once_and_only_while_the_job_is_open(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
-    assert [await store.write(outbox.promise_ping, job.id) for _ in range(2)] == [True, False]
+    assert [await store.write(delivery.promise_ping, job.id) for _ in range(2)] == [True, False]
     assert (await seen(store, job)).ping_promised is True
-    assert await store.write(outbox.promise_ping, await ended(store)) is False
+    assert await store.write(delivery.promise_ping, await ended(store)) is False
 
 
 async def test_a_picture_that_is_taken_away_is_taken_away_here_too(store: Store) -> None:
     on_show, stranded, shown = [await ended(store, outcome=MADE_INLINE) for _ in range(3)]
-    await store.write(outbox.try_again, stranded, not_before=0, stranded=True)
+    await store.write(outbox.strand, stranded)
     await deliver(store, shown, small={0: b"webp"})
     for job_id in (on_show, stranded, shown):
-        assert [await store.write(outbox.taken_away, job_id) for _ in range(2)] == [True, False]
+        assert [await store.write(delivery.taken_away, job_id) for _ in range(2)] == [True, False]
         assert await store.read(jobs.picture_of, job_id, 0) is None
         assert await small(store, job_id) == {}
     assert await store.read(outbox.due, 9999) == []
@@ -139,7 +176,7 @@ async def test_a_picture_that_is_taken_away_is_taken_away_here_too(store: Store)
 
 
 async def test_an_open_job_cannot_be_taken_away(store: Store) -> None:
-    assert await store.write(outbox.taken_away, (await order(store, new_job())).id) is False
+    assert await store.write(delivery.taken_away, (await order(store, new_job())).id) is False
 
 
 async def test_references_are_forgotten_after_their_time_and_not_before_the_answer(store: Store) -> None:
@@ -148,7 +185,7 @@ async def test_references_are_forgotten_after_their_time_and_not_before_the_answ
         await store.write(jobs.add, job, [PICTURE], payment=own(7, TEN), max_waiting=8, now=1000)
     await store.write(jobs.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
     await deliver(store, shown.id, now=4000)
-    assert [await store.write(outbox.forget_references, before) for before in (4000, 4001)] == [0, 1]
+    assert [await store.write(delivery.forget_references, before) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.references_of, waiting.id) == [PICTURE]
 
 
@@ -187,5 +224,5 @@ async def test_a_members_jobs_are_listed_newest_first(store: Store) -> None:
 async def test_a_fresh_link_replaces_the_old_one(store: Store) -> None:
     job_id = await ended(store)
     await store.write(jobs.refresh_url, job_id, 0, "https://example.com/fresh.png")
-    (job,) = await store.read(outbox.due, 9999)
+    (job,) = await store.read(jobs.in_state, JobState.DELIVERABLE)
     assert job.generations[0].result_url == "https://example.com/fresh.png"

@@ -10,10 +10,10 @@ from bot.domain.request import Channel
 from bot.images import likeness
 from bot.jobs.fair import Caps
 from bot.jobs.job import Failure, GenerationState, Job, JobState, ReplyTarget
-from bot.store import audit, cases, conduct, errands
+from bot.store import audit, cases, conduct, outbox
 from bot.store.audit import Action
 from bot.store.cases import Case, Cause
-from bot.store.errands import ErrandKind
+from bot.store.outbox import ItemKind
 from tests.jobs.conftest import Works, eventually
 from tests.jobs.noticeboard import Trouble, Way
 from tests.jobs.paint import LARGE
@@ -202,8 +202,7 @@ async def test_while_the_check_is_down_a_result_waits_and_cannot_be_had_another_
 
 
 async def _tried(works: Works, job: Job) -> Job | None:
-    kept = await works.studio.job(job.id)
-    return kept if kept.attempts > 1 else None
+    return job if await works.attempts(job.id) > 1 else None
 
 
 @pytest.mark.faults("moderation-down")
@@ -236,9 +235,9 @@ async def test_a_case_and_the_log_are_promised_with_the_delivery(works: Works) -
     await rule(works.servers, checks={"prompts": True}, log_channel_id=99)
     job = await delivered(works, await works.order(FLAGGED))
     (case,) = await asked_of_moderators(works)
-    sent = {(errand.kind, tuple(errand.data.items())) for errand, _job in works.errand_boy.sent}
-    left = {(errand.kind, tuple(errand.data.items())) for errand in await works.store.read(errands.due, works.clock())}
-    assert {(ErrandKind.CASE, (("case_id", case.id),)), (ErrandKind.LOG, (("job_id", job.id),))} <= sent | left
+    sent = {(item.kind, tuple(item.data.items())) for item, _job in works.messenger.sent}
+    left = {(item.kind, tuple(item.data.items())) for item in await works.store.read(outbox.due, works.clock())}
+    assert {(ItemKind.CASE, (("case_id", case.id),)), (ItemKind.LOG, (("job_id", job.id),))} <= sent | left
 
 
 async def test_what_was_cancelled_is_not_logged(works: Works) -> None:
@@ -246,7 +245,7 @@ async def test_what_was_cancelled_is_not_logged(works: Works) -> None:
     job = await works.order(OK)
     await works.studio.cancel(job.id, user_id=7)
     await delivered(works, job)
-    assert await works.store.read(errands.due, works.clock()) == []
+    assert await works.store.read(outbox.due, works.clock()) == []
 
 
 async def test_direct_messages_are_under_no_servers_rules(works: Works) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.app import House
-from bot.store import audit, errands
+from bot.store import audit, outbox
 from bot.store.audit import Action
 from bot.store.cases import waiting
 from sandbox.person import Person
@@ -223,12 +223,12 @@ async def test_whatever_discord_s_day_is_like_a_case_is_posted_once(
     await eventually(lambda: house.store.read(waiting, server_of(mo)))
     post = await case_post(mo)
     await shown(ada, first, hidden=True)
-    await eventually(lambda: _no_errands(house))
+    await eventually(lambda: _nothing_owed(house))
     assert [m.id for m in mo.messages(MODERATORS) if "**Case" in m.content] == [post.id]
 
 
-async def _no_errands(house: House) -> bool:
-    return not await house.store.read(errands.due, house.clock() + 3_600_000)
+async def _nothing_owed(house: House) -> bool:
+    return not await house.store.read(outbox.due, house.clock() + 3_600_000)
 
 
 async def test_a_flagged_prompt_brings_its_picture_before_the_moderators(house: House, ada: Person, mo: Person, asked: Ask) -> None:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.app import House
-from bot.store import errands
-from bot.store.errands import Errand, ErrandKind
+from bot.store import outbox
+from bot.store.outbox import ItemKind, OutboxItem
 from sandbox.person import Message, Person
 from tests.jobs.conftest import Hands, eventually
 from tests.street import Street, with_picture
@@ -41,8 +41,8 @@ def link_to(message: Message) -> str:
 
 
 async def all_kept(house: House) -> None:
-    """Every errand was done."""
-    await eventually(lambda: house.store.read(lambda conn: not errands.due(conn, 2**60)))
+    """Nothing is owed any more."""
+    await eventually(lambda: house.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
 async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(street: Street, clock: Hands, ada: Person) -> None:
@@ -112,16 +112,16 @@ async def test_who_asked_in_direct_messages_needs_not_be_told_there(house: House
     assert [m.id for m in ada.messages("dm") if not m.ephemeral] == [result.id]
 
 
-@pytest.mark.parametrize("kind", [ErrandKind.PING, ErrandKind.TELL])
+@pytest.mark.parametrize("kind", [ItemKind.PING, ItemKind.TELL])
 async def test_a_call_whose_answer_was_lost_is_not_sent_again(
-    street: Street, house: House, clock: Hands, ada: Person, kind: ErrandKind
+    street: Street, house: House, clock: Hands, ada: Person, kind: ItemKind
 ) -> None:
     await ada.slash("generate", prompt="a red fox")
     result = await ada.message(with_picture)
     job_id = result.attachments[0]["filename"].split("-")[1]
     street.switchboard.turn_on("discord-answer-lost", times=1)
-    await house.store.write(errands.add, Errand(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
-    where = "studio" if kind is ErrandKind.PING else "dm"
+    await house.store.write(outbox.add, OutboxItem(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
+    where = "studio" if kind is ItemKind.PING else "dm"
     await ada.message(lambda m: link_to(result) in m.content, where)
     await all_kept(house)
     assert len([m for m in ada.messages(where) if link_to(result) in m.content]) == 1

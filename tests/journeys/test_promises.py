@@ -6,8 +6,8 @@ import pytest
 
 from bot.app import House
 from bot.jobs.job import ReplyTarget
-from bot.store import errands
-from bot.store.errands import Errand, ErrandKind
+from bot.store import outbox
+from bot.store.outbox import ItemKind, OutboxItem
 from sandbox.person import Message, Person
 from tests.jobs.conftest import eventually
 from tests.jobs.make import wish
@@ -100,12 +100,12 @@ async def test_a_note_goes_at_its_time_also_after_a_restart(street: Street) -> N
             channel_id = int(ada.channel("studio"))
             note = await house.client.get_partial_messageable(channel_id).send("a note")
             where = {"channel_id": channel_id, "message_id": note.id}
-            removal = Errand(kind=ErrandKind.REMOVE, due_at=house.clock() + 300, data=where)
-            await house.store.write(errands.add, removal)
+            removal = OutboxItem(kind=ItemKind.REMOVE, due_at=house.clock() + 300, data=where)
+            await house.store.write(outbox.add, removal)
             await ada.message(lambda m: m.content == "a note")
         async with street.house() as house:
             await ada.until(lambda: not ada.messages() or None)
-            await eventually(lambda: house.store.read(lambda conn: not errands.due(conn, 2**60)))
+            await eventually(lambda: house.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
 async def test_every_edit_names_its_author_and_links_the_picture_it_comes_from(ada: Person, ben: Person) -> None:

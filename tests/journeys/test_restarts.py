@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from bot.app import House
+from bot.jobs.job import ReplyTarget
+from bot.store import outbox
 from sandbox.person import Message, Person
+from tests.jobs.conftest import eventually
+from tests.jobs.make import wish
 from tests.journeys.reacting import NOTE, PRICE, answer_to, marked, new_picture, note_for, seen, spent, until_generations, until_open
 from tests.street import Street, with_picture
 
@@ -249,6 +253,16 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(str
 
 
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
+
+
+async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_house_is_back(street: Street, ada: Person) -> None:
+    async with run(street, ada) as house:
+        place = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("studio")), guild_id=int(ada.hello["guild"]["id"]))
+        job = (await house.studio.order(await wish(house.client, "a slow river", place))).job
+        await eventually(lambda: house.store.read(outbox.get, job.id))
+        assert not any(with_picture(m) for m in ada.messages())
+    async with run(street, ada):
+        await ada.message(with_picture)
 
 
 async def test_what_is_being_answered_when_the_house_closes_is_still_answered(street: Street, ada: Person) -> None:

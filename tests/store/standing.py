@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.jobs.job import Job, ReplyTarget
 from bot.moderation.sections import Flags, Strikes
-from bot.store import flagging, jobs, outbox, verdicts
+from bot.store import delivery, flagging, jobs, verdicts
 from bot.store.cases import Case, Decision
 from bot.store.engine import Store
 from bot.store.flagging import Heard
@@ -27,7 +27,7 @@ async def picture(store: Store, *, message_id: int = MESSAGE, spoiler: bool = Fa
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=NOW)
     await store.write(jobs.start, job.id, 0, NOW)
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
-    await store.write(outbox.delivered, job.id, channel_id=CHANNEL, message_id=message_id, now=NOW)
+    await store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=message_id, now=NOW)
     return await known(store, job)
 
 

@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from bot.errors import TooManyWaiting
 from bot.jobs.job import Failure, Lane
 from bot.moderation.sections import Gallery
-from bot.store import cases, erasing, errands, gallery, history, jobs, keepsakes, outbox, reactions, screening, verdicts
+from bot.store import cases, delivery, erasing, gallery, history, jobs, keepsakes, outbox, reactions, screening, verdicts
 from bot.store.base import announce
 from bot.store.cases import Cause
 from bot.store.engine import Store, Topic
-from bot.store.errands import Errand, ErrandKind
 from bot.store.jobs import Route
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.postgres import PostgresStore
 from bot.store.reactions import Given
 from bot.store.screening import Verdict
@@ -33,7 +33,7 @@ Deed = Callable[[Store], Awaitable[Op]]
 
 NOW = 5000
 ROUTE = Route(model="dev", api_model="dev", provider="oxen", seed=1, params={})
-REMOVAL = Errand(kind=ErrandKind.REMOVE, due_at=NOW, data={"channel_id": 5, "message_id": 6})
+REMOVAL = OutboxItem(kind=ItemKind.REMOVE, due_at=NOW, data={"channel_id": 5, "message_id": 6})
 QUEUE, RUNNING, OUTBOX = Topic.QUEUE, Topic.RUNNING, Topic.OUTBOX
 
 
@@ -88,7 +88,7 @@ def ended(op: Callable[..., Any], *args: Any, answer_until: int = 0, shown: bool
         job = await run(store, await order(store, replace(new_job(), answer_until=answer_until)))
         await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
         if shown:
-            await store.write(outbox.delivered, job.id, channel_id=5, message_id=6, now=4000)
+            await store.write(delivery.delivered, job.id, channel_id=5, message_id=6, now=4000)
         return deed(op, job.id, *args, **kwargs)
 
     return prepared
@@ -148,6 +148,14 @@ async def an_appeal(store: Store) -> Op:
     return deed(verdicts.appeal, case.id, author_id=7, words="It is a fox.", now=NOW)
 
 
+def _claimed(conn: Connection, job_id: str) -> bool:
+    return outbox.claim(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, due_at=3000), now=NOW, again_at=9000)
+
+
+def _given_up(conn: Connection, job_id: str) -> None:
+    outbox.give_up(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, due_at=3000))
+
+
 KINDS: dict[str, tuple[Deed, set[Topic]]] = {
     "an order": (an_order, {QUEUE}),
     "a refused order": (a_refused_order, set()),
@@ -175,14 +183,18 @@ KINDS: dict[str, tuple[Deed, set[Topic]]] = {
     "a prompt passed": (waits(screening.passed), {QUEUE}),
     "a prompt put off": (waits(screening.put_off, 9000), set()),
     "a prompt refused": (a_refused_prompt, {QUEUE, OUTBOX}),
-    "about to be posted": (ended(outbox.posting, NOW), set()),
-    "shown": (ended(outbox.delivered, channel_id=5, message_id=6, now=NOW), set()),
-    "shown, and more to do": (ended(outbox.delivered, channel_id=5, message_id=6, now=NOW, promised=[REMOVAL]), {OUTBOX}),
-    "not shown": (ended(outbox.try_again, not_before=9000, stranded=True), set()),
-    "a call is promised": (waits(outbox.promise_ping), set()),
+    "about to be posted": (ended(delivery.posting, NOW), set()),
+    "shown": (ended(delivery.delivered, channel_id=5, message_id=6, now=NOW), set()),
+    "shown, and more to do": (ended(delivery.delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {OUTBOX}),
+    "no way to show it": (ended(outbox.strand), set()),
+    "tried": (ended(_claimed), set()),
+    "postponed": (ended(outbox.postpone, due_at=9000), set()),
+    "done": (ended(outbox.done), set()),
+    "given up": (ended(_given_up), set()),
+    "a call is promised": (waits(delivery.promise_ping), set()),
     "taken away": (ended(history.take_away, NOW, shown=True), {OUTBOX}),
     "taken away by hand": (ended(history.take_away, NOW, shown=True, one_is_gone=True), set()),
-    "an errand": (given(deed(errands.add, REMOVAL)), {OUTBOX}),
+    "a removal": (given(deed(outbox.add, REMOVAL)), {OUTBOX}),
     "a note": (given(deed(reactions.keep_note, Given(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
     "an appeal": (an_appeal, {OUTBOX}),
     "a star too few": (ended(gallery.starred, 6, guild_id=1, rules=Gallery(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW), set()),

@@ -21,7 +21,6 @@ from bot.store import (
     conduct,
     documents,
     erasing,
-    errands,
     history,
     jobs,
     ledger,
@@ -34,7 +33,7 @@ from bot.store import (
 from bot.store.audit import Action
 from bot.store.cases import CaseState
 from bot.store.engine import Store
-from bot.store.errands import ErrandKind
+from bot.store.outbox import ItemKind
 from bot.store.purse import Purse, member_account, user_account
 from bot.store.reports import Report
 from bot.store.tables import metadata, references
@@ -101,12 +100,12 @@ async def test_erasing_takes_the_rows_that_are_the_member_s_alone(store: Store) 
     await store.write(erasing.erase, ADA, NOW)
     after = await row_counts(store)
     gone = {name: before[name] - after[name] for name in before if before[name] != after[name]}
-    # References: Ada's own, and the copy of her picture that Ben's ended job was made from. Errands: one goes, one comes for her message.
-    # Errands: for her messages (the answer, the case's post, the gallery's, the log's), and to show the open case without them.
+    # References: Ada's own, and the copy of her picture that Ben's ended job was made from. Owed: one goes, one comes for her message.
+    # Owed: for her messages (the answer, the case's post, the gallery's, the log's), and to show the open case without them.
     # Accounts and ledger: her old ones stay without her, the rest of what she paid for others comes back, and her account begins anew.
     assert gone == {
         "members": 1, "reactions": 1, "tray": 2, "keepsakes": 2, "job_references": 2, "pictures": 1, "thumbnails": 1, "generations": 1,
-        "jobs": 1, "accounts": -1, "ledger": -3, "gallery": 1, "job_messages": 4, "errands": -4, "audit": -1,
+        "jobs": 1, "accounts": -1, "ledger": -3, "gallery": 1, "job_messages": 4, "outbox": -4, "audit": -1,
     }  # fmt: skip
 
 
@@ -165,13 +164,13 @@ async def test_the_ledger_keeps_its_sums_under_nobody_s_name(store: Store) -> No
     assert spent == [4 * MICRO]
 
 
-async def test_the_messages_of_an_erased_member_are_taken_away_by_errands(store: Store) -> None:
+async def test_the_messages_of_an_erased_member_are_taken_away(store: Store) -> None:
     job = await shown(store, ADA)
     await store.write(history.reposted, job.id, replace(job.place, channel_id=6), 700, NOW)
     await store.write(erasing.erase, ADA, NOW)
-    due = await store.read(errands.due, NOW)
+    due = await store.read(outbox.due, NOW)
     assert sorted((e.data["channel_id"], e.data["message_id"]) for e in due) == [(5, 600), (6, 700)]
-    assert {(e.kind, e.user_id, e.job_id) for e in due} == {(ErrandKind.REMOVE, None, None)}
+    assert {(e.kind, e.user_id, e.job_id) for e in due} == {(ItemKind.REMOVE, None, None)}
 
 
 async def test_what_waits_is_cancelled_and_given_back_before_it_is_erased(store: Store) -> None:

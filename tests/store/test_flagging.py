@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from bot.moderation.sections import Flags
-from bot.store import cases, errands, flagging, reports
+from bot.store import cases, flagging, outbox, reports
 from bot.store.cases import CaseState, Cause, Decision
 from bot.store.engine import Store
-from bot.store.errands import ErrandKind
+from bot.store.outbox import ItemKind
 from tests.store.standing import ADA, HERE, MESSAGE, MO, NOW, RULES, decide, flag, flagged, known, picture
 
 LOCKED = Flags(quorum=3, locked=True)
 
 
-async def kinds(store: Store) -> list[ErrandKind]:
-    return sorted(errand.kind for errand in await store.read(errands.due, NOW + 100))
+async def kinds(store: Store) -> list[ItemKind]:
+    return sorted(item.kind for item in await store.read(outbox.due, NOW + 100))
 
 
 async def test_a_quorum_hides_the_picture_and_opens_a_case(store: Store) -> None:
@@ -23,7 +23,7 @@ async def test_a_quorum_hides_the_picture_and_opens_a_case(store: Store) -> None
     heard = [await flag(store, job, user_id) for user_id in (20, 21, 22)]
     assert [each.opened is not None for each in heard] == [False, False, True]
     assert (await known(store, job)).spoiler
-    assert await kinds(store) == [ErrandKind.CASE, ErrandKind.COVER]
+    assert await kinds(store) == [ItemKind.CASE, ItemKind.COVER]
 
 
 async def test_the_same_member_is_counted_once(store: Store) -> None:

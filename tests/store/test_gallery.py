@@ -9,11 +9,11 @@ import pytest
 from bot.jobs.job import Job
 from bot.moderation.sections import Gallery
 from bot.quota import MICRO
-from bot.store import errands, gallery, ledger, outbox, reactions
+from bot.store import delivery, gallery, ledger, outbox, reactions
 from bot.store.cases import Decision
 from bot.store.engine import Store
-from bot.store.errands import ErrandKind
 from bot.store.ledger import Entry
+from bot.store.outbox import ItemKind
 from bot.store.purse import Purse, user_account
 from bot.store.reactions import Given
 from tests.jobs.make import TEN
@@ -38,7 +38,7 @@ async def test_enough_stars_of_others_bring_it_in_with_a_reward(store: Store) ->
     job = await picture(store)
     assert [await star(store, job, user_id) for user_id in (ADA, 20, 21, 22)] == [False, False, True, False]
     assert await rewards(store) == [3 * MICRO]
-    assert [errand.kind for errand in await store.read(errands.due, NOW)] == [ErrandKind.GALLERY]
+    assert [item.kind for item in await store.read(outbox.due, NOW)] == [ItemKind.GALLERY]
 
 
 async def test_of_thirty_stars_at_once_one_brings_it_in(store: Store) -> None:
@@ -75,7 +75,7 @@ async def test_what_is_hidden_stays_out(store: Store, hidden: dict[str, bool]) -
 
 async def test_what_was_taken_away_stays_out(store: Store) -> None:
     job = await picture(store)
-    await store.write(outbox.taken_away, job.id)
+    await store.write(delivery.taken_away, job.id)
     assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
 
 

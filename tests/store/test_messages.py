@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bot.jobs.job import Job, JobState, MessageRole
-from bot.store import cases, erasing, errands, history, jobs, messages, outbox, verdicts
+from bot.store import cases, delivery, erasing, history, jobs, messages, outbox, verdicts
 from bot.store.cases import Cause, Decision
 from bot.store.engine import Store
-from bot.store.errands import ErrandKind
 from bot.store.messages import JobMessage
+from bot.store.outbox import ItemKind
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import SUCCEEDED, new_job
 from tests.jobs.shelf import order, run
@@ -42,9 +42,9 @@ async def judge(store: Store, job: Job, decision: Decision, guild_id: int) -> Ju
     return await store.write(verdicts.decide_on_job, job.id, guild_id, verdict)
 
 
-async def to_be(store: Store, kind: ErrandKind) -> set[int]:
-    """The messages that errands of this kind are about."""
-    return {errand.data["message_id"] for errand in await store.read(errands.due, NOW + 100) if errand.kind is kind}
+async def to_be(store: Store, kind: ItemKind) -> set[int]:
+    """The messages that outbox items of this kind are about."""
+    return {item.data["message_id"] for item in await store.read(outbox.due, NOW + 100) if item.kind is kind}
 
 
 # --- which image is this ---------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ async def test_the_first_answer_gives_way_to_the_message_that_shows_the_result(s
     await store.write(jobs.answered, job.id, 5, NOW)
     assert (await known(store, job)).place.message_id == 5
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
-    await store.write(outbox.delivered, job.id, channel_id=9, message_id=6, direct=True, now=NOW)
+    await store.write(delivery.delivered, job.id, channel_id=9, message_id=6, direct=True, now=NOW)
     (only,) = await store.read(messages.of_job, job.id)
     assert (only.message_id, only.channel_id, only.guild_id, only.role) == (6, 9, HERE, MessageRole.DM)
     assert await store.read(messages.job_of, 5) is None
@@ -100,8 +100,8 @@ async def test_a_server_hides_its_own_messages_alone(store: Store) -> None:
     await posted(store, job)
     await reposted(store, job)
     await judge(store, job, Decision.SPOILER, HERE)
-    assert await to_be(store, ErrandKind.COVER) == {MESSAGE, GALLERY}
-    assert await to_be(store, ErrandKind.REMOVE) == set()
+    assert await to_be(store, ItemKind.COVER) == {MESSAGE, GALLERY}
+    assert await to_be(store, ItemKind.REMOVE) == set()
 
 
 async def test_each_of_two_servers_hides_its_own(store: Store) -> None:
@@ -109,7 +109,7 @@ async def test_each_of_two_servers_hides_its_own(store: Store) -> None:
     await reposted(store, job)
     for guild_id in (HERE, THERE):
         await judge(store, job, Decision.SPOILER, guild_id)
-    assert await to_be(store, ErrandKind.COVER) == {MESSAGE, COPY}
+    assert await to_be(store, ItemKind.COVER) == {MESSAGE, COPY}
 
 
 async def test_a_server_takes_its_own_messages_alone_away(store: Store) -> None:
@@ -117,9 +117,9 @@ async def test_a_server_takes_its_own_messages_alone_away(store: Store) -> None:
     await posted(store, job)
     await reposted(store, job)
     await judge(store, job, Decision.DELETE, HERE)
-    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, GALLERY}
+    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, GALLERY}
     await judge(store, job, Decision.DELETE, THERE)
-    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, GALLERY, COPY}
+    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, GALLERY, COPY}
 
 
 async def test_where_it_was_only_reposted_a_deletion_leaves_the_job(store: Store) -> None:
@@ -128,7 +128,7 @@ async def test_where_it_was_only_reposted_a_deletion_leaves_the_job(store: Store
     await judge(store, job, Decision.DELETE, THERE)
     left = await known(store, job)
     assert (left.state, left.place.guild_id, left.place.message_id) == (JobState.DELIVERED, HERE, MESSAGE)
-    assert await to_be(store, ErrandKind.REMOVE) == {COPY}
+    assert await to_be(store, ItemKind.REMOVE) == {COPY}
 
 
 async def test_a_server_decides_no_case_of_another(store: Store) -> None:
@@ -147,7 +147,7 @@ async def test_a_purge_takes_what_stands_there_also_of_a_job_that_went_elsewhere
     await judge(store, job, Decision.DELETE, HERE)
     purged = [await store.write(verdicts.purge, THERE, ADA, by_id=MO, now=NOW) for _ in range(2)]
     assert [each.taken_away for each in purged] == [1, 0]
-    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, COPY}
+    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, COPY}
 
 
 # --- what the author decides -----------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ async def test_its_author_takes_it_away_everywhere(store: Store) -> None:
     await posted(store, job)
     await reposted(store, job)
     assert [await store.write(history.take_away, job.id, NOW) for _ in range(2)] == [True, False]
-    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, GALLERY, COPY}
+    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, GALLERY, COPY}
 
 
 async def test_a_copy_that_was_deleted_leaves_the_rest_and_the_job_s_own_message_takes_it_along(store: Store) -> None:
@@ -168,7 +168,7 @@ async def test_a_copy_that_was_deleted_leaves_the_rest_and_the_job_s_own_message
     assert (await known(store, job)).state is JobState.DELIVERED
     await reposted(store, job)
     await store.write(history.message_deleted, job.id, COPY, NOW)
-    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE}
+    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE}
     assert (await known(store, job)).state is JobState.DELETED
 
 
@@ -181,7 +181,7 @@ async def test_erasing_takes_the_posts_of_a_case_before_and_after_its_appeal(sto
     await store.write(cases.posted, appealed, channel_id=50, message_id=61, now=NOW + 3)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 61
     await store.write(erasing.erase, ADA, NOW + 4)
-    assert await to_be(store, ErrandKind.REMOVE) == {MESSAGE, 60, 61}
+    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, 60, 61}
 
 
 async def test_a_case_about_an_image_that_was_not_made_here_has_a_post_too(store: Store) -> None:
@@ -191,4 +191,4 @@ async def test_a_case_about_an_image_that_was_not_made_here_has_a_post_too(store
     assert await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 60
     await store.write(erasing.erase, ADA, NOW)
-    assert await to_be(store, ErrandKind.REMOVE) == {60}
+    assert await to_be(store, ItemKind.REMOVE) == {60}

@@ -11,15 +11,16 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, insert, select, update
+from sqlalchemy import JSON, Connection, Insert, MetaData, column, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import StartError
-from bot.jobs.job import MessageRole
-from bot.store import cases, gallery, jobs, messages
+from bot.jobs.job import JobState, MessageRole
+from bot.store import cases, gallery, jobs, messages, outbox
 from bot.store.cases import Cause, Decision
 from bot.store.engine import Migration, Store, migrate, open_store
 from bot.store.migrate import head
+from bot.store.outbox import ItemKind
 from bot.store.tables import metadata
 
 
@@ -178,3 +179,43 @@ def use_the_same_id(conn: Connection, provider: str) -> int:
     parts = metadata.tables["generations"]
     same = update(parts).where(parts.c.job_id == "job2").values(provider=provider, provider_id="job1/0")
     return conn.execute(same).rowcount
+
+
+async def test_what_was_owed_before_the_outbox_is_owed_in_it(no_schema_url: str) -> None:
+    week_ms, century_ms = 7 * 86_400_000, 100 * 365 * 86_400_000
+    unshown = [old_job("ready", "deliverable", 50), old_job("stuck", "stranded", week_ms), old_job("lost", "deliverable", century_ms)]
+    async with baseline(no_schema_url) as old:
+        for statement in (*unshown, old_job("shown", "delivered", 0), old_errand()):
+            await old.write(carry_out, statement)
+    async with open_store(no_schema_url) as store:
+        owed = {item.id: item for item in await store.read(outbox.due, century_ms)}
+        states = {state: [job.id for job in await store.read(jobs.in_state, state)] for state in JobState}
+        assert await store.read(differences) == []
+    assert {id_: (item.kind, item.job_id, item.due_at, item.attempts) for id_, item in owed.items()} == {
+        "ready": (ItemKind.DELIVER, "ready", 50, 2),
+        "stuck": (ItemKind.DELIVER, "stuck", week_ms, 2),
+        "note": (ItemKind.REMOVE, None, 9, 1),
+    }
+    assert owed["note"].data == {"channel_id": 5, "message_id": 6}
+    assert (states[JobState.STRANDED], states[JobState.DELIVERABLE]) == (["lost", "stuck"], ["ready"])
+
+
+def carry_out(conn: Connection, statement: Insert) -> None:
+    conn.execute(statement)
+
+
+def old_job(id_: str, state: str, not_before: int) -> Insert:
+    job: dict[str, Any] = {"id": id_, "kind": "generate", "model": "klein", "prompt": "a red fox", "params": {}, "state": state}
+    times = {"created_at": 1, "token_expires_at": 0, "attempts": 2, "not_before": not_before}
+    place = {"user_id": 7, "channel_id": 5, "upload_limit_bytes": 1000}
+    flags = dict.fromkeys(("spoiler", "ping_promised", "needs_check", "age_restricted", "private"), False)
+    return old_row("jobs", job | times | place | flags)
+
+
+def old_errand() -> Insert:
+    return old_row("errands", {"id": "note", "kind": "remove", "due_at": 9, "attempts": 1, "data": {"channel_id": 5, "message_id": 6}})
+
+
+def old_row(name: str, values: dict[str, Any]) -> Insert:
+    columns = [column(key, JSON) if isinstance(value, dict) else column(key) for key, value in values.items()]
+    return insert(table(name, *columns)).values(values)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.jobs.job import Job, ReplyTarget
 from bot.quota import MICRO
-from bot.store import jobs, outbox, record, reports
+from bot.store import delivery, jobs, record, reports
 from bot.store.engine import Store
 from bot.store.record import Sum
 from bot.store.reports import Report
@@ -36,7 +36,7 @@ async def test_sums_are_of_this_server_and_of_what_was_made(store: Store) -> Non
 async def test_the_latest_are_those_that_others_can_see(store: Store) -> None:
     old, new = await ended(store), await ended(store, now=2000)
     gone = await ended(store, now=3000)
-    await store.write(outbox.taken_away, gone.id)
+    await store.write(delivery.taken_away, gone.id)
     await ended(store, now=4000, private=True)
     await ended(store, now=5000, outcome=FAILED)
     found = await store.read(record.of_member, ADA, HERE, since=0)

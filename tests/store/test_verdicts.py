@@ -8,12 +8,12 @@ import pytest
 
 from bot.jobs.job import JobState, MessageRole
 from bot.quota import DAY_MS, MICRO
-from bot.store import audit, cases, conduct, errands, jobs, ledger, messages, outbox, verdicts
+from bot.store import audit, cases, conduct, delivery, jobs, ledger, messages, outbox, verdicts
 from bot.store.audit import Action
 from bot.store.cases import CaseState, Decision
 from bot.store.engine import Store
-from bot.store.errands import ErrandKind
 from bot.store.messages import JobMessage
+from bot.store.outbox import ItemKind
 from bot.store.purse import user_account
 from bot.store.verdicts import Judged, Verdict
 from tests.jobs.make import TEN, new_job
@@ -33,8 +33,8 @@ async def left(store: Store) -> int:
     return (await store.read(ledger.statement, account=user_account(ADA), bucket=TEN, now=NOW)).available
 
 
-async def promised(store: Store, kind: ErrandKind) -> int:
-    return sum(errand.kind is kind for errand in await store.read(errands.due, NOW + 100))
+async def promised(store: Store, kind: ItemKind) -> int:
+    return sum(item.kind is kind for item in await store.read(outbox.due, NOW + 100))
 
 
 async def appeal(store: Store, case_id: int, *, author_id: int = ADA) -> cases.Case | None:
@@ -73,7 +73,7 @@ async def test_each_decision_has_its_effects(
 @pytest.mark.parametrize("decision", Decision)
 async def test_the_author_is_told_of_everything_but_keep(store: Store, decision: Decision) -> None:
     await decide(store, await flagged(store, await picture(store)), decision)
-    assert await promised(store, ErrandKind.TELL_AUTHOR) == (decision is not Decision.KEEP)
+    assert await promised(store, ItemKind.TELL_AUTHOR) == (decision is not Decision.KEEP)
 
 
 async def test_a_block_ends_after_a_day(store: Store) -> None:
@@ -105,7 +105,7 @@ async def test_flags_are_upheld_or_failed_by_what_is_decided(store: Store) -> No
 async def test_a_case_about_a_message_that_is_gone_is_decided_all_the_same(store: Store) -> None:
     job = await picture(store)
     case = await flagged(store, job)
-    await store.write(outbox.taken_away, job.id)
+    await store.write(delivery.taken_away, job.id)
     await decide(store, case, Decision.DELETE)
     assert await points(store) == 2
 
@@ -115,7 +115,7 @@ async def test_the_log_is_written_anew_where_there_is_one(store: Store) -> None:
     log = JobMessage(message_id=60, channel_id=50, guild_id=HERE, role=MessageRole.LOG, at=NOW, job_id=job.id)
     await store.write(messages.record, log)
     await decide(store, await flagged(store, job), Decision.DELETE)
-    assert await promised(store, ErrandKind.LOG) >= 1
+    assert await promised(store, ItemKind.LOG) >= 1
 
 
 async def test_everything_stands_in_the_audit_log(store: Store) -> None:
@@ -185,7 +185,7 @@ async def test_an_appeal_is_posted_anew_as_a_reply_to_what_was_said(store: Store
     appealed = await appeal(store, case.id)
     assert appealed is not None
     assert (appealed.post_message_id, appealed.appeal) == (None, "It is a fox.")
-    assert [e.data for e in await store.read(errands.due, NOW + 100) if "reply_to" in e.data] == [{"case_id": case.id, "reply_to": 60}]
+    assert [e.data for e in await store.read(outbox.due, NOW + 100) if "reply_to" in e.data] == [{"case_id": case.id, "reply_to": 60}]
 
 
 @pytest.mark.parametrize("decision", [Decision.KEEP, Decision.REFUND, Decision.SPOILER])
@@ -244,4 +244,4 @@ async def test_a_purge_takes_everything_of_a_member_on_this_server(store: Store)
     purged = await store.write(verdicts.purge, HERE, ADA, by_id=MO, now=NOW)
     assert (purged.taken_away, purged.open_jobs) == (3, (waiting.id,))
     assert {(await known(store, job)).state for job in shown} == {JobState.DELETED}
-    assert await promised(store, ErrandKind.REMOVE) == 3
+    assert await promised(store, ItemKind.REMOVE) == 3

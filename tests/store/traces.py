@@ -14,8 +14,8 @@ from bot.store import (
     audit,
     cases,
     conduct,
+    delivery,
     documents,
-    errands,
     gallery,
     jobs,
     keepsakes,
@@ -28,8 +28,8 @@ from bot.store import (
 from bot.store.audit import Action, AuditLine
 from bot.store.cases import Cause, Decision
 from bot.store.engine import Store
-from bot.store.errands import Errand, ErrandKind
 from bot.store.messages import JobMessage
+from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.purse import Purse, user_account
 from bot.store.sponsorships import Sponsorship
 from bot.store.tables import metadata, reactions, references
@@ -49,7 +49,7 @@ async def shown(store: Store, member: int, **more: Any) -> Job:
     job = await run(store, await order(store, new_job(member=member, **more)))
     await store.write(jobs.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
     message_id = 600 if member == ADA else 700
-    await store.write(outbox.delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
+    await store.write(delivery.delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
     return job
 
 
@@ -71,8 +71,8 @@ async def a_full_house(store: Store) -> Job:
     report = {"at": 1, "channel_id": 5, "guild_id": 1, "reason": "ugly", "counts": True}
     await put(store, insert(reports_table).values(**report, message_id=600, job_id=job.id, author_id=ADA, user_id=BEN))
     await put(store, insert(reports_table).values(**report, message_id=601, job_id=bens.id, author_id=BEN, user_id=ADA))
-    await store.write(errands.add, Errand(kind=ErrandKind.TELL, due_at=1, user_id=ADA, job_id=job.id))
-    await store.write(errands.add, Errand(kind=ErrandKind.REMOVE, due_at=1, user_id=ADA, data={"channel_id": 5, "message_id": 8}))
+    await store.write(outbox.add, OutboxItem(kind=ItemKind.TELL, due_at=1, user_id=ADA, job_id=job.id))
+    await store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=1, user_id=ADA, data={"channel_id": 5, "message_id": 8}))
     await store.write(keepsakes.put, f"tray:note:7:{ADA}:x", {"message_id": 9}, 1)
     await store.write(keepsakes.put, "tray:123", {"user_id": ADA, "pictures": []}, 1)
     await judged(store, job)

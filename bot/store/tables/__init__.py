@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.store.tables.base import metadata
 from bot.store.tables.conduct import audit, blocks, cases, gallery, reports, strikes
-from bot.store.tables.members import errands, keepsakes, members, reactions, servers, tray
+from bot.store.tables.members import keepsakes, members, outbox, reactions, servers, tray
 from bot.store.tables.money import accounts, ledger, sponsorships
 from bot.store.tables.work import generations, job_messages, jobs, pictures, references, thumbnails
 
@@ -13,7 +13,6 @@ __all__ = [
     "audit",
     "blocks",
     "cases",
-    "errands",
     "gallery",
     "generations",
     "job_messages",
@@ -22,6 +21,7 @@ __all__ = [
     "ledger",
     "members",
     "metadata",
+    "outbox",
     "pictures",
     "reactions",
     "references",

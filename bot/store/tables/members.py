@@ -55,9 +55,9 @@ reactions = Table(
     Index("ix_reactions_member", "user_id"),
 )
 
-# Small promises to be kept across restarts: take a message away, call a member, mark a reaction.
-errands = Table(
-    "errands",
+# All that Easel owes Discord: a job to be shown, a message to be taken away, a member to be called (`bot.store.outbox`).
+outbox = Table(
+    "outbox",
     metadata,
     Column("id", String(12), primary_key=True),
     Column("kind", String(16), nullable=False),
@@ -66,7 +66,7 @@ errands = Table(
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("data", JSON, nullable=False),
-    Index("ix_errands_due", "due_at"),
+    Index("ix_outbox_due", "due_at"),
 )
 
 # Small things worth keeping between starts: the model catalogue, the hash of the registered commands.

@@ -57,13 +57,11 @@ jobs = Table(
     Column("private", Boolean, nullable=False),
     Column("locale", String(16)),
     Column("reply_to", BigInteger),
-    # the outbox
+    # its answers
     Column("delivered_at", BigInteger),
-    Column("attempts", Integer, nullable=False),
-    Column("not_before", BigInteger, nullable=False),
     Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come; 0: it came, or never will
     Column("posting_since", BigInteger),
-    Index("ix_jobs_outbox", "state", "not_before"),
+    Index("ix_jobs_state", "state", "created_at"),
     Index("ix_jobs_member", "user_id", "created_at"),
     Index("ix_jobs_parent", "parent_id"),
 )

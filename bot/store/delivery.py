@@ -1,0 +1,87 @@
+"""What becomes of showing a job, and of what is kept for it. Each operation is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from bot.jobs.job import JobState, MessageRole, job_sources
+from bot.store import messages, outbox
+from bot.store.messages import JobMessage
+from bot.store.outbox import OutboxItem
+from bot.store.tables import jobs, pictures, references, thumbnails
+
+
+def posting(conn: Connection, job_id: str, since: int | None) -> None:
+    """A new message is about to be sent (or, with `None`, certainly was not)."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(posting_since=since))
+
+
+def delivered(
+    conn: Connection,
+    job_id: str,
+    *,
+    channel_id: int | None,
+    message_id: int | None,
+    now: int,
+    direct: bool = False,
+    small: Mapping[int, bytes] | None = None,
+    follows: Sequence[OutboxItem] = (),
+    keep_pictures: bool = True,
+) -> bool:
+    """The outcome was shown in that message (`None`: there was nothing to be said). False, and nothing done, where it was before.
+
+    `direct`: the message is among the direct messages with its member.
+
+    What follows from it happens once: `small` WebP versions are kept by their place in the job, what `follows` is owed now, the token has
+    no further use, and unless `keep_pictures` is set what an image API handed over inline is dropped.
+    """
+    values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
+    if channel_id is not None:
+        values["channel_id"] = channel_id
+    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
+    job = conn.execute(update(jobs).where(where).values(**values).returning(jobs.c.channel_id, jobs.c.guild_id)).mappings().one_or_none()
+    if job is None:
+        return False
+    if message_id is not None:
+        role = MessageRole.DM if direct else MessageRole.RESULT
+        messages.replace(conn, JobMessage(message_id=message_id, **job, role=role, job_id=job_id, at=now))
+    if small:
+        conn.execute(insert(thumbnails), [{"job_id": job_id, "n": n, "content": content} for n, content in small.items()])
+    outbox.done(conn, job_id)
+    for item in follows:
+        outbox.add(conn, item)
+    if not keep_pictures:
+        conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
+    return True
+
+
+def promise_ping(conn: Connection, job_id: str) -> bool:
+    """Its member is to be called when it is there. False where it has ended, or was promised before."""
+    open_ = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN, jobs.c.ping_promised.is_(False))
+    return conn.execute(update(jobs).where(open_).values(ping_promised=True)).rowcount == 1
+
+
+def taken_away(conn: Connection, job_id: str) -> bool:
+    """A person deleted the result; nothing of it is kept here either."""
+    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
+    if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
+        return False
+    outbox.done(conn, job_id)
+    for kept in (pictures, thumbnails):
+        conn.execute(delete(kept).where(kept.c.job_id == job_id))
+    return True
+
+
+def forget_pictures(conn: Connection, before: int) -> int:
+    """Drop the inline pictures of jobs that were shown before `before` (Unix ms); how many went."""
+    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
+    return conn.execute(delete(pictures).where(pictures.c.job_id.in_(old))).rowcount
+
+
+def forget_references(conn: Connection, before: int) -> int:
+    """Drop the references of jobs that were answered before `before`; how many rows went."""
+    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
+    return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount
