@@ -75,11 +75,11 @@ async def test_after_a_restart_a_message_is_made_true_again(works: Works) -> Non
 
 async def test_a_message_whose_first_answer_is_on_its_way_is_left_alone(works: Works) -> None:
     await works.models.load()
-    place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, message_id=6)
+    place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, token="token", token_expires_at=works.clock() + 60_000)
     job = (await works.studio.order(await wish(works, "a red fox", place))).job
     await start(works, job)
     assert await edits(works) == 0
-    await works.studio.answered(job.id, None)
+    await works.studio.answered(job.id, works.board.first_answer(job))
     assert await edits(works) == 1
 
 

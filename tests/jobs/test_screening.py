@@ -76,7 +76,7 @@ async def test_a_flagged_prompt_is_made_behind_a_spoiler_and_moderators_are_aske
 
 async def test_where_the_server_allows_it_a_flagged_prompt_needs_no_spoiler(works: Works) -> None:
     await rule(works.servers, checks={"prompts": True}, age_restricted={"unspoilered": True})
-    job = await delivered(works, await works.order(FLAGGED, spot=NSFW))
+    job = await delivered(works, await works.order(FLAGGED, channel=NSFW))
     assert (job.spoiler, job.flagged, len(await asked_of_moderators(works))) == (False, "violence", 1)
 
 

@@ -193,7 +193,7 @@ KINDS: dict[str, tuple[Deed, set[Topic]]] = {
     "given up": (ended(_given_up), set()),
     "a call is promised": (waits(delivery.promise_ping), set()),
     "taken away": (ended(history.take_away, NOW, shown=True), {OUTBOX}),
-    "taken away by hand": (ended(history.take_away, NOW, shown=True, one_is_gone=True), set()),
+    "taken away by hand": (ended(history.message_deleted, 6, NOW, shown=True), set()),
     "a removal": (given(deed(outbox.add, REMOVAL)), {OUTBOX}),
     "a note": (given(deed(reactions.keep_note, Given(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
     "an appeal": (an_appeal, {OUTBOX}),
