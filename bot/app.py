@@ -51,6 +51,7 @@ from bot.jobs.reactions import Reactions
 from bot.jobs.results import Results
 from bot.jobs.screening import Screening
 from bot.jobs.servers import Servers
+from bot.jobs.services import Services
 from bot.jobs.showing import Showing
 from bot.jobs.studio import Studio
 from bot.jobs.till import Till
@@ -59,6 +60,7 @@ from bot.quota import Bucket
 from bot.store import jobs
 from bot.store.engine import Store, Topic, open_store
 from bot.store.outbox import ItemKind
+from cogs.load import Tree, load
 from cogs.outbox import Messenger
 from cogs.post import DiscordPost
 
@@ -77,6 +79,7 @@ class House:
     settings: Settings
     store: Store
     client: Easel
+    services: Services
     studio: Studio
     models: Models
     desks: Mapping[str, Desk]
@@ -137,7 +140,7 @@ async def open_house(
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         Fetcher(rules=result_rules(apis, allowed_hosts=settings.result_hosts)) as result_fetcher,
-        Easel(store=store, clock=clock, message_content=settings.message_content_intent) as easel,
+        Easel(store=store, clock=clock, load=load, tree_cls=Tree, message_content=settings.message_content_intent) as easel,
     ):
         # Only now: whoever holds the store is the only process that may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
@@ -162,10 +165,6 @@ async def open_house(
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
         studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
-        easel.studio, easel.members, easel.cases = studio, members, cases
-        easel.servers, easel.admissions, easel.till = servers, admissions, till
-        easel.privacy = Privacy(store=store, keeping=_keeping(settings, apis), clock=clock)
-        _furnish(easel, store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
         post = DiscordPost(easel, clock=clock)
         results = Results(
             store=store,
@@ -179,7 +178,24 @@ async def open_house(
             max_pixels=_RESULT_MAX_PIXELS,
             clock=clock,
         )
-        easel.results = results
+        easel.services = services = Services(
+            admissions=admissions,
+            casebook=Casebook(store=store, clock=clock),
+            cases=cases,
+            conduct=Conduct(store=store, clock=clock),
+            family=Family(store=store),
+            gallery=Gallery(store=store, servers=servers, bucket=limits.bucket, clock=clock),
+            history=History(store=store, clock=clock),
+            managing=Managing(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock),
+            members=members,
+            money=Money(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock),
+            privacy=Privacy(store=store, keeping=_keeping(settings, apis), clock=clock),
+            reactions=Reactions(store=store, studio=studio, servers=servers, clock=clock),
+            results=results,
+            servers=servers,
+            studio=studio,
+            till=till,
+        )
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
         give_up_ms = int(settings.max_generation_minutes * 60_000)
         watched: dict[str, Any] = {**common, "give_up_ms": give_up_ms, "clock": clock}
@@ -208,6 +224,7 @@ async def open_house(
             settings=settings,
             store=store,
             client=easel,
+            services=services,
             studio=studio,
             models=models,
             desks=desks,
@@ -236,17 +253,6 @@ async def sync(settings: Settings) -> None:
         await house.client.enter(settings.discord_token.get_secret_value())
         if not house.client.has_registered:
             await house.client.sync_commands(always=True)
-
-
-def _furnish(easel: Easel, *, store: Store, limits: Limits, credit_usd: float, clock: Clock) -> None:
-    """What members and moderators touch beside orders, on top of the services that the client has already."""
-    studio, servers, till = easel.studio, easel.servers, easel.till
-    easel.family, easel.conduct, easel.casebook = Family(store=store), Conduct(store=store, clock=clock), Casebook(store=store, clock=clock)
-    easel.history = History(store=store, clock=clock)
-    easel.reactions = Reactions(store=store, studio=studio, servers=servers, clock=clock)
-    easel.gallery = Gallery(store=store, servers=servers, bucket=limits.bucket, clock=clock)
-    easel.money = Money(store=store, servers=servers, till=till, credit_usd=credit_usd, clock=clock)
-    easel.managing = Managing(store=store, servers=servers, till=till, credit_usd=credit_usd, clock=clock)
 
 
 def _clean_spool(folder: Path) -> Path:

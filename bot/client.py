@@ -1,10 +1,11 @@
-"""The Discord client: where Discord is, what it is asked for, and which cogs and handlers it carries."""
+"""The Discord client: where Discord is, what it is asked for, and how its events reach what it was loaded with."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -20,46 +21,8 @@ from discord.state import ConnectionState
 from bot import i18n
 from bot.clock import Clock
 from bot.errors import StartError
-from bot.jobs.admission import Admissions
-from bot.jobs.casebook import Casebook
-from bot.jobs.cases import Cases as CasesService
-from bot.jobs.conduct import Conduct
-from bot.jobs.family import Family
-from bot.jobs.gallery import Gallery
-from bot.jobs.history import History
-from bot.jobs.managing import Managing
-from bot.jobs.members import Members
-from bot.jobs.money import Money
-from bot.jobs.privacy import Privacy
-from bot.jobs.reactions import Reactions as ReactionService
-from bot.jobs.results import Results
-from bot.jobs.servers import Servers
-from bot.jobs.studio import Studio
-from bot.jobs.till import Till
 from bot.store import keepsakes
 from bot.store.engine import Store
-from cogs import buttons, cases, describe, history, lineage, modals, privacy, reply, report, settings, sponsor, tray, usage
-from cogs.about import About
-from cogs.account import Account
-from cogs.create import Create
-from cogs.history import HistoryCog
-from cogs.imageadmin import group as imageadmin
-from cogs.imageadmin.group import ImageAdmin
-from cogs.imagemod import panels as imagemod
-from cogs.imagemod.group import ImageMod
-from cogs.kit.router import Router
-from cogs.menus import MENUS
-from cogs.money import Money as MoneyCog
-from cogs.presets import Presets
-from cogs.privacy import MyData
-from cogs.privacy import Privacy as PrivacyCog
-from cogs.reactions import Reactions
-from cogs.settings import Settings
-from cogs.sponsor import Sponsor
-from cogs.style import Styles
-from cogs.translator import Languages, Translator
-from cogs.tray import Tray
-from cogs.usage import Usage
 
 log = structlog.get_logger(__name__)
 
@@ -67,16 +30,6 @@ _CLOSING_S = 5.0
 _BEGUN = ("discord.py: ", "CommandTree-invoker")  # the names of the library's tasks for what was heard
 _ROUTED = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
 _KEEPSAKE = "commands"
-_COGS: tuple[type[commands.Cog], ...] = (
-    *(Create, Account, About, HistoryCog, Settings, Styles, Tray, PrivacyCog, MyData),
-    *(MoneyCog, Sponsor, Usage),
-    *(Presets, ImageAdmin, ImageMod),
-)
-ROUTER = Router(
-    *(buttons.router, modals.router, lineage.router, report.router, cases.router, describe.router),
-    *(history.router, settings.router, tray.router, privacy.router),
-    *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
-)
 
 
 def point_at(*, api_url: str, gateway_url: str) -> None:
@@ -98,19 +51,6 @@ def intents(*, message_content: bool = False) -> discord.Intents:
     return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
 
 
-class Tree(app_commands.CommandTree[Any]):
-    """The commands; every error of theirs goes to the one sorter."""
-
-    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
-        await reply.sort_error(interaction, error)
-
-    async def _call(self, interaction: discord.Interaction[Any]) -> None:
-        """The library's task for a command also notes the member's language, after the answer; a suggestion has nothing to note."""
-        await super()._call(interaction)
-        if interaction.type is discord.InteractionType.application_command:
-            await interaction.client.languages.note(interaction)
-
-
 class Hearing(ConnectionState[Any]):
     """What Discord tells. Whatever follows from an interaction is said in the language of whoever began it.
 
@@ -129,46 +69,24 @@ class Hearing(ConnectionState[Any]):
         """Nothing is stored: the router needs no view to handle a press, in this run or the next."""
 
 
-async def furnish(bot: commands.Bot) -> None:
-    """Give a client everything that members touch."""
-    for cog in _COGS:
-        await bot.add_cog(cog())
-    for menu in (*MENUS, *usage.MENUS):
-        bot.tree.add_command(menu)
-
-
-async def commands_alone() -> app_commands.CommandTree[Any]:
-    """The commands on a client that stays at home, for those who only read them."""
-    bot = commands.Bot(command_prefix=commands.when_mentioned, help_command=None, tree_cls=Tree, intents=intents())
-    await furnish(bot)
-    return bot.tree
-
-
 class Easel(commands.Bot):
-    """The client. The services are handed in before it starts."""
+    """The client. It knows no cog and no service: `load` gives it what members touch, and it carries the services for that."""
 
-    studio: Studio
-    members: Members
-    family: Family
-    conduct: Conduct
-    cases: CasesService
-    casebook: Casebook
-    gallery: Gallery
-    results: Results
-    history: History
-    privacy: Privacy
-    servers: Servers
-    admissions: Admissions
-    till: Till
-    money: Money
-    managing: Managing
-    reactions: ReactionService
+    services: Any  # `bot.jobs.services.Services`, handed in before it starts
 
-    def __init__(self, *, store: Store, clock: Clock, message_content: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        load: Callable[[Easel], Awaitable[None]],
+        tree_cls: type[app_commands.CommandTree[Any]],
+        message_content: bool = False,
+    ) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            tree_cls=Tree,
+            tree_cls=tree_cls,
             intents=intents(message_content=message_content),
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -177,15 +95,13 @@ class Easel(commands.Bot):
         )
         self._store = store
         self._clock = clock
-        self.languages = Languages()
+        self._load = load
         self.has_registered = False  # its commands, in this run
 
     async def setup_hook(self) -> None:
         """Everything is ready before the first event: `on_ready` would come seconds after the first command."""
         await asyncio.to_thread(i18n.load)
-        await furnish(self)
-        await self.add_cog(Reactions(self))
-        await self.tree.set_translator(Translator(self.tree))
+        await self._load(self)
         await self.sync_commands(always=False)
 
     async def enter(self, token: str) -> None:
@@ -209,7 +125,8 @@ class Easel(commands.Bot):
 
     async def sync_commands(self, *, always: bool) -> bool:
         """Register the commands with Discord, if they changed since the last time; whether that was done."""
-        translator = Translator(self.tree)
+        translator = self.tree.translator
+        assert translator is not None, "load sets one"  # noqa: S101
         described = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
         if not always and await self._store.read(keepsakes.get, _KEEPSAKE) == fingerprint:
@@ -228,12 +145,6 @@ class Easel(commands.Bot):
         events = [task for task in asyncio.all_tasks() if task.get_name().startswith(_BEGUN)]
         if events:
             await asyncio.wait(events, timeout=_CLOSING_S)
-
-    async def on_press(self, interaction: discord.Interaction[Any]) -> None:
-        """A button, a menu or a form was used."""
-        async with reply.answering(interaction):
-            await ROUTER.route(interaction)
-        await self.languages.note(interaction)
 
     async def on_connect(self) -> None:
         log.info("connected", user=str(self.user))

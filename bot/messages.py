@@ -19,8 +19,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import PoFileError, generate_po, read_po
 
-from bot import client, i18n
+from bot import i18n
 from bot.errors import StartError
+from cogs import load
 from cogs.translator import LIMITS, TYPED, fits, translatables
 
 PROJECT: Final = Path(__file__).parent.parent
@@ -69,7 +70,7 @@ async def gather(project: Path = PROJECT) -> Catalog:
     for folder in _SOURCES:
         for _file, _line, text, _comments, context in extract_from_dir(project / folder, keywords=_KEYWORDS):
             texts.add(text, context=context)
-    for each in await translatables(await client.commands_alone()):
+    for each in await translatables(await load.commands_alone()):
         rule = ", without spaces and capitals" if each.context in TYPED else ""
         texts.add(each.text, auto_comments=[f"At most {LIMITS[each.context]} characters{rule}."], context=each.context)
     return texts

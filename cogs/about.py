@@ -9,8 +9,8 @@ from discord.ext import commands
 
 from bot.i18n import _
 from cogs import look, panels, reply
+from cogs.kit.request import Interaction
 from cogs.panels import everywhere
-from cogs.reply import Interaction
 
 
 class About(commands.Cog):

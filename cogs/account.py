@@ -12,8 +12,8 @@ from bot.errors import InvalidRequest, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import look, panels, reply, suggest
+from cogs.kit.request import Interaction, actor_of, client_of, services_of
 from cogs.panels import everywhere
-from cogs.reply import Interaction, actor_of, client_of, studio_of
 
 
 class Account(commands.Cog):
@@ -23,8 +23,8 @@ class Account(commands.Cog):
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
         client, actor = client_of(interaction), actor_of(interaction)
-        standing = await client.money.standing(actor, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
-        models = await client.till.offers(client.studio.models.offered, actor, interaction.guild_id)
+        standing = await client.services.money.standing(actor, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
+        models = await client.services.till.offers(client.services.studio.models.offered, actor, interaction.guild_id)
         await panels.show(interaction, look.money.standing(standing, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
@@ -32,15 +32,15 @@ class Account(commands.Cog):
     @app_commands.autocomplete(picture=suggest.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, picture: app_commands.Range[str, 1, 100] | None = None) -> None:
-        studio = studio_of(interaction)
+        studio = services_of(interaction).studio
         job = _picked(await studio.open_jobs(interaction.user.id), picture)
         await reply.say(interaction, look.jobs.cancelled(await studio.cancel(job.id, user_id=interaction.user.id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     @everywhere
     async def models(self, interaction: Interaction) -> None:
-        client, studio = client_of(interaction), studio_of(interaction)
-        models = await client.till.offers(studio.models.catalog.models, actor_of(interaction), interaction.guild_id)
+        client, studio = client_of(interaction), services_of(interaction).studio
+        models = await client.services.till.offers(studio.models.catalog.models, actor_of(interaction), interaction.guild_id)
         await panels.show(interaction, look.account.model_list(models, studio.default_model, studio.provider_titles))
 
 

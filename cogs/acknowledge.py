@@ -75,7 +75,7 @@ async def point_to_the_menu(client: Easel, given: Given, message: discord.Partia
 
 async def remove_note(client: Easel, given: Given) -> None:
     """Take the note away that answers a reaction, where there is one."""
-    note = await client.reactions.take_note(given)
+    note = await client.services.reactions.take_note(given)
     if note is None:
         return
     try:
@@ -88,4 +88,4 @@ async def _leave(client: Easel, given: Given, message: discord.PartialMessage, c
     called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(given.user_id)])
     channel = client.get_partial_messageable(message.channel.id)
     note = await replying(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
-    await client.reactions.note_left(given, channel_id=note.channel.id, message_id=note.id)
+    await client.services.reactions.note_left(given, channel_id=note.channel.id, message_id=note.id)

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import discord
 
+from bot.domain.request import Request
 from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import lineage, look, modals, reply, report
-from cogs.kit.request import request_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import Router
-from cogs.reply import Interaction, studio_of
 from cogs.rows import PRESS
 
 router = Router()
@@ -28,12 +28,12 @@ async def _edit(interaction: Interaction, _job_id: str) -> None:
 async def _again(interaction: Interaction, job_id: str) -> None:
     request = await request_of(interaction)
     private = _message_of(interaction).flags.ephemeral or request.preferences.private
-    again = studio_of(interaction).again(job_id, request.answered(private=private))
+    again = services_of(interaction).studio.again(job_id, request.answered(private=private))
     await reply.order(interaction, again, private=private)
 
 
 async def _details(interaction: Interaction, job_id: str) -> None:
-    await lineage.show(interaction, await studio_of(interaction).job(job_id))
+    await lineage.show(interaction, await services_of(interaction).studio.job(job_id))
 
 
 async def _delete(interaction: Interaction, job_id: str) -> None:
@@ -46,7 +46,7 @@ async def _delete(interaction: Interaction, job_id: str) -> None:
     await interaction.response.defer()
     await _take_away(interaction, message)
     if job is not None:
-        await studio_of(interaction).message_deleted(job_id, message.id, guild_id=None if is_author else interaction.guild_id)
+        await services_of(interaction).studio.message_deleted(job_id, message.id, guild_id=None if is_author else interaction.guild_id)
 
 
 async def _take_away(interaction: Interaction, message: discord.Message) -> None:
@@ -69,7 +69,7 @@ async def _report(interaction: Interaction, _job_id: str) -> None:
 
 
 async def _cancel(interaction: Interaction, job_id: str) -> None:
-    studio = studio_of(interaction)
+    studio = services_of(interaction).studio
     job = await studio.cancel(job_id, user_id=interaction.user.id, moderator=interaction.permissions.manage_messages)
     await reply.say(interaction, look.jobs.cancelled(job))
 
@@ -84,7 +84,7 @@ def _message_of(interaction: Interaction) -> discord.Message:
 async def _known(interaction: Interaction, job_id: str) -> Job | None:
     """The job, unless it was erased: its message can be taken away all the same."""
     try:
-        return await studio_of(interaction).job(job_id)
+        return await services_of(interaction).studio.job(job_id)
     except NotFound:
         return None
 
@@ -100,6 +100,6 @@ _PRESSED: Mapping[str, Callable[[Interaction, str], Awaitable[None]]] = {
 
 
 @router.press(PRESS)
-async def press(interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
+async def press(_request: Request, interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
     """A button of this run's messages, or of any earlier one's."""
     await _PRESSED[action](interaction, job)

@@ -53,23 +53,23 @@ class CasePosts:
         """As the job says now, in whatever order items come."""
         async with self._locks.of(item.data["message_id"]):
             if item.job_id is not None:
-                job = await self._client.casebook.job(item.job_id)
+                job = await self._client.services.casebook.job(item.job_id)
             if job is None or job.state is JobState.DELETED:
                 raise RouteClosed("The picture is not there any more.")
             message = await self._channel(item.data["channel_id"]).fetch_message(item.data["message_id"])
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("It is another one's message.")
-            await hiding.set_hidden(message, await self._client.casebook.is_hidden(job, message.id))
+            await hiding.set_hidden(message, await self._client.services.casebook.is_hidden(job, message.id))
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
     async def _case(self, item: OutboxItem, _job: Job | None) -> None:
         case_id = int(item.data["case_id"])
         async with self._locks.of(("case", case_id)):
-            about, shown = await self._client.casebook.case(case_id), None
+            about, shown = await self._client.services.casebook.case(case_id), None
             if about is not None and about.post_message_id is None and about.state is not CaseState.DECIDED:
                 shown = await self._post_case(item, about)
-                about = await self._client.casebook.case(case_id)
+                about = await self._client.services.casebook.case(case_id)
             if about is None or about.post_message_id is None or about.post_channel_id is None:
                 return  # it waits in /imagemod cases
             sheet = await casework.case_sheet(self._client, about)
@@ -78,11 +78,11 @@ class CasePosts:
 
     async def _post_case(self, item: OutboxItem, about: Case) -> Sheet | None:
         """Into the moderators' channel, where they have one, with a copy of the picture; what it says."""
-        channel_id = (await self._client.servers.settings(about.guild_id)).policy.cases_channel_id
+        channel_id = (await self._client.services.servers.settings(about.guild_id)).policy.cases_channel_id
         if channel_id is None:
             return None
         sheet = await casework.case_sheet(self._client, about)
-        job = await self._client.casebook.job(about.job_id)
+        job = await self._client.services.casebook.job(about.job_id)
         async with self._pictures(job, about.guild_id) as pictures:
             message = await self._poster.once(
                 self._channel(channel_id),
@@ -92,7 +92,7 @@ class CasePosts:
                 is_it=lambda m: casework.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=item.data.get("reply_to"),
             )
-        if not await self._client.casebook.posted(about, channel_id=channel_id, message_id=message.id):
+        if not await self._client.services.casebook.posted(about, channel_id=channel_id, message_id=message.id):
             await message.delete()
         return sheet
 
@@ -101,10 +101,10 @@ class CasePosts:
     async def _log(self, item: OutboxItem, _job: Job | None) -> None:
         job_id = str(item.data["job_id"])
         async with self._locks.of(("log", job_id)):
-            post, shown = await self._client.casebook.log_post_of(job_id), None
+            post, shown = await self._client.services.casebook.log_post_of(job_id), None
             if post is None:
                 post, shown = await self._post_log(item, job_id)
-            job = await self._client.casebook.job(job_id)
+            job = await self._client.services.casebook.job(job_id)
             if post is None or job is None:
                 return
             sheet = await casework.log_sheet(self._client, job, casework.server_of(job))
@@ -113,9 +113,9 @@ class CasePosts:
 
     async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Sheet | None]:
         """Into the log channel, where the server has one; also what it shows."""
-        job = await self._client.casebook.job(job_id)
+        job = await self._client.services.casebook.job(job_id)
         guild_id = None if job is None else casework.server_of(job)
-        channel_id = (await self._client.servers.settings(guild_id)).policy.log_channel_id
+        channel_id = (await self._client.services.servers.settings(guild_id)).policy.log_channel_id
         if job is None or channel_id is None:
             return None, None
         sheet = await casework.log_sheet(self._client, job, guild_id)
@@ -126,7 +126,7 @@ class CasePosts:
             tried=bool(item.attempts),
             is_it=lambda m: casework.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
-        post = await self._client.casebook.logged(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
+        post = await self._client.services.casebook.logged(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
         if post is None:
             await message.delete()
         return post, sheet
@@ -134,17 +134,17 @@ class CasePosts:
     # --- the gallery -----------------------------------------------------------------------------------------------
 
     async def _gallery(self, item: OutboxItem, job: Job | None) -> None:
-        shown = await self._client.gallery.shown(int(item.data["message_id"]))
+        shown = await self._client.services.gallery.shown(int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
-        channel_id = (await self._client.servers.settings(shown.guild_id)).policy.gallery.channel_id
+        channel_id = (await self._client.services.servers.settings(shown.guild_id)).policy.gallery.channel_id
         if channel_id is None:
             return
         async with self._pictures(job, shown.guild_id) as pictures:
             if not pictures:
                 raise RouteClosed("The picture cannot be had any more.")
             with casework.speaking(self._client, shown.guild_id):
-                sheet = Sheet(content=look.cases.gallery(job, shown, self._client.studio.models.title), pictures=pictures)
+                sheet = Sheet(content=look.cases.gallery(job, shown, self._client.services.studio.models.title), pictures=pictures)
             message = await self._poster.once(
                 self._channel(channel_id),
                 sheet,
@@ -152,8 +152,8 @@ class CasePosts:
                 tried=bool(item.attempts),
                 is_it=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
-        await self._client.gallery.posted(shown, channel_id=channel_id, message_id=message.id)
-        now = await self._client.casebook.job(job.id)
+        await self._client.services.gallery.posted(shown, channel_id=channel_id, message_id=message.id)
+        now = await self._client.services.casebook.job(job.id)
         if now is None or now.state is JobState.DELETED:
             await message.delete()
         elif now.spoiler:
@@ -162,11 +162,11 @@ class CasePosts:
     # --- a word to a member ----------------------------------------------------------------------------------------
 
     async def _tell_author(self, item: OutboxItem, _job: Job | None) -> None:
-        about = await self._client.casebook.case(int(item.data["case_id"]))
+        about = await self._client.services.casebook.case(int(item.data["case_id"]))
         if about is None or about.state is not CaseState.DECIDED:
             return  # it is under appeal again: the next decision is told
-        job = await self._client.casebook.job(about.job_id)
-        chosen = await self._client.members.preferences(about.author_id)
+        job = await self._client.services.casebook.job(about.job_id)
+        chosen = await self._client.services.members.preferences(about.author_id)
         with i18n.speaking(chosen.locale or (job.place.locale if job else None)):
             content = look.cases.told_author(about, job, self._server(about.guild_id))
             await self._tell(item, about.author_id, Sheet(content=content, buttons=casework.appeal_buttons(about)))
@@ -175,7 +175,7 @@ class CasePosts:
         data, user_id = item.data, item.user_id
         if user_id is None:
             return
-        with i18n.speaking((await self._client.members.preferences(user_id)).locale):
+        with i18n.speaking((await self._client.services.members.preferences(user_id)).locale):
             content = look.cases.told_blocked(self._server(data["guild_id"]), data["until"], data["reason"])
             await self._tell(item, user_id, Sheet(content=content))
 
@@ -200,7 +200,7 @@ class CasePosts:
             pictures: tuple[Picture, ...] = ()
             if job is not None:
                 try:
-                    pictures = await stack.enter_async_context(self._client.results.open(job, limit_bytes=limit))
+                    pictures = await stack.enter_async_context(self._client.services.results.open(job, limit_bytes=limit))
                 except PictureError as error:
                     log.info("no picture for a post", job=job.id, reason=error.sentence)
             yield pictures

@@ -41,9 +41,9 @@ def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None
 
 async def case_sheet(client: Easel, about: Case) -> Sheet:
     """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
-    file = await client.casebook.file_of(about)
+    file = await client.services.casebook.file_of(about)
     with speaking(client, about.guild_id):
-        content = look.cases.case(file, client.studio.models.title)
+        content = look.cases.case(file, client.services.studio.models.title)
         able = () if about.state is CaseState.DECIDED else decisions_on(about)
         buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
         return Sheet(content=content, buttons=buttons)
@@ -51,9 +51,9 @@ async def case_sheet(client: Easel, about: Case) -> Sheet:
 
 async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Sheet:
     """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
-    latest = await client.casebook.latest_about(job.id, guild_id)
+    latest = await client.services.casebook.latest_about(job.id, guild_id)
     with speaking(client, guild_id):
-        content = look.cases.log_entry(job, client.studio.models.title, latest)
+        content = look.cases.log_entry(job, client.services.studio.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
         able = () if is_settled else tuple(Decision)
         return Sheet(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))

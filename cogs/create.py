@@ -15,9 +15,8 @@ from bot.jobs.job import Kind
 from bot.jobs.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.preferences import STYLE_NAME_MAX
 from cogs import look, reply, suggest
-from cogs.kit.request import request_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.panels import everywhere
-from cogs.reply import Interaction, members_of, studio_of
 
 Text = app_commands.Range[str, 1, 100]
 Prompt = app_commands.Range[str, 1, PROMPT_MAX]
@@ -89,7 +88,7 @@ class Create(commands.Cog):
         spoiler: bool | None = None,
     ) -> None:
         wanted = await _order(interaction, Kind.GENERATE)
-        await reply.order(interaction, studio_of(interaction).order(wanted), private=wanted.request.reply_to.private)
+        await reply.order(interaction, services_of(interaction).studio.order(wanted), private=wanted.request.reply_to.private)
 
     @app_commands.command(description="Change a picture in words")
     @everywhere
@@ -118,8 +117,8 @@ class Create(commands.Cog):
         spoiler: bool | None = None,
     ) -> None:
         wanted = await _order(interaction, Kind.EDIT)
-        put_by = await members_of(interaction).tray_size(interaction.user.id)
-        ordering = _with_tray(studio_of(interaction).order(wanted), put_by)
+        put_by = await services_of(interaction).members.tray_size(interaction.user.id)
+        ordering = _with_tray(services_of(interaction).studio.order(wanted), put_by)
         if await reply.order(interaction, ordering, private=wanted.request.reply_to.private) and put_by:
             await reply.say(interaction, f"🗃️ {look.account.from_tray(put_by)}")
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import discord
 
+from bot.domain.request import Request
 from bot.errors import NotAllowed, NotFound
 from bot.gestures import DESCRIBES
 from bot.i18n import _
 from cogs import modals
 from cogs.acknowledge import DESCRIBE
+from cogs.kit.request import Interaction, client_of
 from cogs.kit.router import Router
-from cogs.reply import Interaction, client_of
 
 router = Router()
 
 
 @router.press(DESCRIBE)
-async def describe(interaction: Interaction, *, channel: int, message: int, user: int) -> None:
+async def describe(_request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
     """Open the form, for the one who reacted."""
     if interaction.user.id != user:
         sentence = _("This note is for {member}. React with {emoji} to the picture yourself, or press Edit under it.")

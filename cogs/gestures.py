@@ -82,7 +82,7 @@ async def act(reacted: Reacted) -> str | None:
 
 async def _describe(reacted: Reacted) -> None:
     reacted.first_picture()
-    await reacted.client.members.check_consent(reacted.request.actor, [reacted.found.owner_id])
+    await reacted.client.services.members.check_consent(reacted.request.actor, [reacted.found.owner_id])
     try:
         await acknowledge.ask_to_describe(reacted.client, reacted.given, reacted.here)
     except discord.Forbidden:
@@ -94,12 +94,12 @@ async def _preset(reacted: Reacted) -> str:
     if preset is None:
         raise NotFound(_("That preset is gone."))
     picture = reacted.first_picture()
-    await reacted.client.reactions.run_preset(reacted.request, reacted.given, preset, picture, spoiler=reacted.found.spoiler)
+    await reacted.client.services.reactions.run_preset(reacted.request, reacted.given, preset, picture, spoiler=reacted.found.spoiler)
     return WAITS
 
 
 async def _again(reacted: Reacted) -> str:
-    await reacted.client.reactions.again(reacted.request, reacted.given, reacted.known_job())
+    await reacted.client.services.reactions.again(reacted.request, reacted.given, reacted.known_job())
     return WAITS
 
 
@@ -108,8 +108,8 @@ async def _original(reacted: Reacted) -> str:
     job, client = reacted.known_job(), reacted.client
     if job.place.private and job.place.user_id != reacted.user_id:
         raise NotAllowed(_("That picture was made in private."))
-    text = look.originals.original(job, client.studio.models.title, reacted.message.jump_url)
-    async with client.results.open(job, limit_bytes=_DIRECT_LIMIT) as pictures:
+    text = look.originals.original(job, client.services.studio.models.title, reacted.message.jump_url)
+    async with client.services.results.open(job, limit_bytes=_DIRECT_LIMIT) as pictures:
         files = [discord.File(p.path, filename=p.filename, description=look.basics.alt(p.alt)) for p in pictures]
         try:
             channel = await client.create_dm(discord.Object(reacted.user_id))
@@ -128,7 +128,7 @@ async def _original(reacted: Reacted) -> str:
 async def _away(reacted: Reacted) -> None:
     """Cancel it while it is open, take it away afterwards; nobody is blamed. What happens to the message says it all."""
     reacted.check_is_theirs()
-    job, studio = reacted.known_job(), reacted.client.studio
+    job, studio = reacted.known_job(), reacted.client.services.studio
     its_own = job.place.message_id == reacted.message.id
     if its_own and job.state is JobState.OPEN:
         await studio.cancel(job.id, user_id=reacted.user_id, moderator=reacted.request.actor.may_manage_messages)
@@ -144,7 +144,7 @@ async def _hide(reacted: Reacted) -> str:
     reacted.check_is_theirs()
     job = reacted.known_job()
     await hiding.set_hidden(reacted.message, True)
-    await reacted.client.reactions.hide(job.id, reacted.message.id, guild_id=reacted.deciding_server)
+    await reacted.client.services.reactions.hide(job.id, reacted.message.id, guild_id=reacted.deciding_server)
     return CAME
 
 
@@ -166,7 +166,7 @@ async def _report(reacted: Reacted) -> str:
         job_id=found.job.id if found.job else None,
         author_id=found.owner_id,
     )
-    flagged = await reacted.client.cases.flag(report, by=reacted.request.actor)
+    flagged = await reacted.client.services.cases.flag(report, by=reacted.request.actor)
     if flagged.is_new and flagged.why_not is not None:
         await acknowledge.whisper(reacted.client, given.user_id, flagged.why_not, about=reacted.here)
     return CAME
@@ -175,11 +175,11 @@ async def _report(reacted: Reacted) -> str:
 async def _star(reacted: Reacted) -> str | None:
     """The reaction's own record is the star. Nobody lifts their own picture into the gallery."""
     if not reacted.found.pictures or reacted.found.owner_id == reacted.user_id:
-        await reacted.client.reactions.taken_back(reacted.given)
+        await reacted.client.services.reactions.taken_back(reacted.given)
         return None
     guild_id = reacted.request.guild_id
     if reacted.job is not None and guild_id is not None:
-        await reacted.client.gallery.starred(reacted.job, reacted.message.id, guild_id)
+        await reacted.client.services.gallery.starred(reacted.job, reacted.message.id, guild_id)
     return CAME
 
 
@@ -194,7 +194,7 @@ async def _gift(reacted: Reacted) -> str | None:
     except discord.NotFound:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
-    money, giver = reacted.client.money, reacted.request.actor
+    money, giver = reacted.client.services.money, reacted.request.actor
     given = await money.gift_by_reaction(giver, receiver, guild_id=guild_id, message_id=reacted.message.id)
     return None if given is None else CAME
 

@@ -14,14 +14,15 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.request import Request
 from bot.i18n import _, pgettext
 from bot.jobs.history import PAGE, History, Page, SmallPictures
 from bot.jobs.job import Job, JobState
 from bot.jobs.showing import Answer
 from cogs import look, modals, panels
+from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, one_of
 from cogs.panels import Part, button, everywhere, panel, row, text
-from cogs.reply import Interaction, client_of, studio_of
 from cogs.rows import ended_view, job_button
 
 router = Router()
@@ -61,30 +62,30 @@ class HistoryCog(commands.Cog, name="History"):
 
 
 @router.press(_TURN)
-async def turn(interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
+async def turn(_request: Request, interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
     """To a page of the list."""
     await _redraw(interaction, _Place(page=page, words=words))
 
 
 @router.select(_PICK)
-async def pick(interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
+async def pick(_request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
     """One job, and what can be done with it."""
     job = await _history(interaction).own(interaction.user.id, next(iter(values), ""))
     small = await _history(interaction).small_pictures([job])
     shown = _shown([job], small)[job.id]
-    parts: list[Part] = [text(look.history.alone(job, studio_of(interaction).models.title)), *_gallery(job, shown)]
+    parts: list[Part] = [text(look.history.alone(job, services_of(interaction).studio.models.title)), *_gallery(job, shown)]
     await panels.redraw(interaction, panel(*parts, *_deeds(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
 
 
 @router.press(_REPOST)
-async def repost(interaction: Interaction, *, job: str, **_place: Any) -> None:
+async def repost(_request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """The full pictures, as an ordinary finished message for everybody here. What goes wrong stays private."""
     own = await _history(interaction).own(interaction.user.id, job)
     await interaction.response.defer()
-    async with client_of(interaction).results.open(own, limit_bytes=interaction.filesize_limit) as pictures:
+    async with services_of(interaction).results.open(own, limit_bytes=interaction.filesize_limit) as pictures:
         uploads = [discord.File(each.path, filename=each.filename, description=look.basics.alt(each.alt)) for each in pictures]
         message = await interaction.followup.send(
-            look.jobs.finished(Answer(job=own, pictures=pictures, notes=()), studio_of(interaction).models.title),
+            look.jobs.finished(Answer(job=own, pictures=pictures, notes=()), services_of(interaction).studio.models.title),
             view=ended_view(own, pictures=len(pictures)),
             files=uploads,
             allowed_mentions=discord.AllowedMentions.none(),
@@ -96,13 +97,13 @@ async def repost(interaction: Interaction, *, job: str, **_place: Any) -> None:
 
 
 @router.press(_EDIT)
-async def edit(interaction: Interaction, *, job: str, **_place: Any) -> None:
+async def edit(_request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """Open the form."""
     await modals.ask_for_edit(interaction, await _history(interaction).own(interaction.user.id, job))
 
 
 @router.press(_DELETE)
-async def delete(interaction: Interaction, *, job: str, page: int, words: str) -> None:
+async def delete(_request: Request, interaction: Interaction, *, job: str, page: int, words: str) -> None:
     """Take it away, and go back to the list."""
     history = _history(interaction)
     own = await history.own(interaction.user.id, job)
@@ -117,14 +118,14 @@ async def _redraw(interaction: Interaction, place: _Place, *, note: str = "") ->
 
 
 def _history(interaction: Interaction) -> History:
-    return client_of(interaction).history
+    return services_of(interaction).history
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
 async def _list(interaction: Interaction, place: _Place, *, note: str = "") -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    history, title_of = _history(interaction), studio_of(interaction).models.title
+    history, title_of = _history(interaction), services_of(interaction).studio.models.title
     page = await history.page(interaction.user.id, words=place.words, number=place.page)
     small = await history.small_pictures(page.jobs)
     shown = _shown(page.jobs, small)

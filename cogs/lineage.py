@@ -9,14 +9,15 @@ from typing import Any
 
 import discord
 
+from bot.domain.request import Request
 from bot.errors import NotFound
 from bot.i18n import _, pgettext
 from bot.jobs.family import Kin
 from bot.jobs.job import Job
 from bot.preferences import Preferences
 from cogs import look, panels
+from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
-from cogs.reply import Interaction, client_of, members_of, studio_of
 
 router = Router()
 
@@ -32,31 +33,31 @@ async def show(interaction: Interaction, job: Job) -> None:
 
 
 @router.select(_GO)
-async def go(interaction: Interaction, values: Sequence[str], *, start: str) -> None:
+async def go(_request: Request, interaction: Interaction, values: Sequence[str], *, start: str) -> None:
     """To a relative."""
     await _step(interaction, next(iter(values), start), start=start)
 
 
 @router.press(_BACK)
-async def back(interaction: Interaction, *, start: str) -> None:
+async def back(_request: Request, interaction: Interaction, *, start: str) -> None:
     """To the picture that the panel began with."""
     await _step(interaction, start, start=start)
 
 
 async def _step(interaction: Interaction, job_id: str, *, start: str) -> None:
     """Show another picture in the same panel. Who could see it a moment ago may not any more."""
-    job = await studio_of(interaction).job(job_id)
+    job = await services_of(interaction).studio.job(job_id)
     if job_id != start and not _sees(interaction, job):
         raise NotFound(_("That picture is private, or in a place that you do not see from here."))
     await panels.redraw(interaction, *await _panel(interaction, job, start=start))
 
 
 async def _panel(interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    client, title_of = client_of(interaction), studio_of(interaction).models.title
-    kin = await client.family.of(job, partial(_sees, interaction))
+    client, title_of = client_of(interaction), services_of(interaction).studio.models.title
+    kin = await client.services.family.of(job, partial(_sees, interaction))
     is_mine = job.place.user_id == interaction.user.id
-    style = _style_in(await members_of(interaction).preferences(interaction.user.id), job.prompt) if is_mine else None
-    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.history.small_pictures([job])).items()}
+    style = _style_in(await services_of(interaction).members.preferences(interaction.user.id), job.prompt) if is_mine else None
+    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.small_pictures([job])).items()}
     parts = [*_gallery(job, tuple(small)), panels.text(look.details.details(job, title_of, style=style))]
     if family := look.details.family(kin, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]

@@ -15,8 +15,8 @@ from bot.jobs.members import TRAY_MAX
 from bot.jobs.order import Attachment
 from bot.store.tray import PutBy
 from cogs import lineage, look, modals, panels, report, sources
+from cogs.kit.request import Interaction, actor_of, client_of, services_of
 from cogs.panels import everywhere
-from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
 
 
 @app_commands.context_menu(name="Edit with Easel")
@@ -45,7 +45,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     found = await sources.find(client_of(interaction), message)
     if not found.pictures:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
-    await members_of(interaction).check_consent(actor_of(interaction), [found.owner_id])
+    await services_of(interaction).members.check_consent(actor_of(interaction), [found.owner_id])
     await interaction.response.defer(thinking=True, ephemeral=True)
     there = await _put_by(interaction, found.pictures)
     await interaction.edit_original_response(content=_put_by_sentence(there))
@@ -53,11 +53,11 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
 
 async def _put_by(interaction: Interaction, pictures: tuple[Attachment, ...]) -> int:
     """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
-    members, user_id = members_of(interaction), interaction.user.id
+    members, user_id = services_of(interaction).members, interaction.user.id
     there = len(await members.put_by_so_far(user_id))
     for picture in pictures[: max(1, TRAY_MAX - there)]:
         if picture.source is not None:
-            reference = await studio_of(interaction).take_reference(picture)
+            reference = await services_of(interaction).studio.take_reference(picture)
             there = await members.put_by(user_id, PutBy(reference=reference, source=picture.source))
     return there
 

@@ -11,6 +11,7 @@ from typing import Any
 import discord
 from pydantic import TypeAdapter
 
+from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotFound
 from bot.gestures import DESCRIBES, plain
 from bot.i18n import _, pgettext
@@ -23,9 +24,8 @@ from bot.jobs.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.quota import in_credits
 from bot.store.reactions import Given
 from cogs import acknowledge, look, reply, sources
-from cogs.kit.request import request_of
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
-from cogs.reply import Interaction, client_of, members_of, studio_of
 
 router = Router()
 
@@ -71,8 +71,8 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 
 async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, till, request = studio_of(interaction), client_of(interaction).till, await request_of(interaction)
-    await members_of(interaction).check_consent(request.actor, [found.owner_id])
+    studio, till, request = services_of(interaction).studio, services_of(interaction).till, await request_of(interaction)
+    await services_of(interaction).members.check_consent(request.actor, [found.owner_id])
     offered = till.open_to(studio.models.offered, request.actor, request.policy)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
@@ -156,9 +156,9 @@ def _example(model: ModelInfo) -> str:
 
 
 @router.form(_FORM)
-async def send(interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
+async def send(_request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
-    kept = await studio_of(interaction).kept(f"tray:{form}")
+    kept = await services_of(interaction).studio.kept(f"tray:{form}")
     about = _FORMS.validate_python(kept) if kept else None
     if about is None or about.user_id != interaction.user.id:
         raise NotFound(_("This form is too old; please begin again."))
@@ -173,7 +173,7 @@ async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str,
     if form.job_id is not None:
         picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
     request = await request_of(interaction)
-    return await studio_of(interaction).order(
+    return await services_of(interaction).studio.order(
         Order(
             request=request.answered(private=form.private),
             kind=Kind.EDIT,
@@ -189,9 +189,9 @@ async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str,
 async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
     """The picture itself, from whatever still has it. Raise `PictureError` where nothing does."""
     client = client_of(interaction)
-    job = await client.studio.job(job_id)
+    job = await client.services.studio.job(job_id)
     wanted = picked.source.n if picked.source else None
-    async with client.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
+    async with client.services.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
         for picture in pictures:
             if picture.n == wanted:
                 return picture.filename, await asyncio.to_thread(picture.path.read_bytes)

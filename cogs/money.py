@@ -10,7 +10,7 @@ from bot import quota
 from bot.errors import NotAllowed
 from bot.i18n import _
 from cogs import look, panels
-from cogs.reply import Interaction, actor_of, as_actor, client_of
+from cogs.kit.request import Interaction, actor_of, as_actor, services_of
 
 _LEADERBOARD_DAYS = 30
 
@@ -32,7 +32,7 @@ class Money(commands.Cog):
             raise NotAllowed(_("Bots have no use for credits."))
         amount, key = quota.microcredits(credits), f"gift:{interaction.id}"
         giver, receiver = actor_of(interaction), as_actor(member)
-        await client_of(interaction).money.gift(giver, receiver, guild_id=interaction.guild_id, amount=amount, key=key)
+        await services_of(interaction).money.gift(giver, receiver, guild_id=interaction.guild_id, amount=amount, key=key)
         called = discord.AllowedMentions(everyone=False, roles=False, users=[member])
         await interaction.response.send_message(look.money.gift(giver.user_id, member.id, amount), allowed_mentions=called)
 
@@ -43,6 +43,6 @@ class Money(commands.Cog):
     async def leaderboard(self, interaction: Interaction, share: bool = False) -> None:
         if interaction.guild_id is None:
             raise NotAllowed(_("This server has no leaderboard."))
-        found = await client_of(interaction).money.leaderboard(interaction.guild_id, days=_LEADERBOARD_DAYS)
+        found = await services_of(interaction).money.leaderboard(interaction.guild_id, days=_LEADERBOARD_DAYS)
         listed = look.money.leaderboard(found, days=_LEADERBOARD_DAYS)
         await panels.show(interaction, listed, private=not share)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
+from cogs.kit.request import Interaction
 from cogs.look.basics import PANEL_MAX
-from cogs.reply import Interaction
 
 ACCENT = discord.Colour(0xC8553D)
 _NOBODY = discord.AllowedMentions.none()

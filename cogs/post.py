@@ -110,7 +110,7 @@ class DiscordPost:
         uploads = [discord.File(p.path, filename=p.filename, description=look.basics.alt(p.alt)) for p in answer.pictures]
         try:
             yield {
-                "content": look.jobs.finished(answer, self._client.studio.models.title),
+                "content": look.jobs.finished(answer, self._client.services.studio.models.title),
                 "view": ended_view(answer.job, pictures=len(answer.pictures)),
                 "allowed_mentions": _NOBODY,
                 files: uploads,

@@ -14,7 +14,7 @@ from bot.jobs import presets
 from bot.moderation.policy import Policy
 from bot.servers import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from cogs import look, panels, reply
-from cogs.reply import Interaction, client_of, studio_of
+from cogs.kit.request import Interaction, client_of, services_of
 
 _MAX_CHOICES = 25  # Discord shows no more
 
@@ -22,17 +22,17 @@ _MAX_CHOICES = 25  # Discord shows no more
 async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The models that change pictures, with their price."""
     try:
-        found = studio_of(interaction).models.catalog.search(typed)
+        found = services_of(interaction).studio.models.catalog.search(typed)
     except EaselError:
         return []
-    models = await client_of(interaction).till.listed(found, interaction.guild_id)
+    models = await services_of(interaction).till.listed(found, interaction.guild_id)
     able = [model for model in models if model.takes_references and model.price_microcredits is not None]
     return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:100], value=model.id) for model in able]
 
 
 async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The server's presets."""
-    settings = await client_of(interaction).servers.settings(interaction.guild_id)
+    settings = await services_of(interaction).servers.settings(interaction.guild_id)
     named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in settings.presets]
     return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if typed.casefold() in name.casefold()][:_MAX_CHOICES]
 
@@ -64,7 +64,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
         model: app_commands.Range[str, 1, 100] | None = None,
         options: app_commands.Range[str, 1, 500] | None = None,
     ) -> None:
-        studio = studio_of(interaction)
+        studio = services_of(interaction).studio
         preset = presets.checked(
             studio.models.catalog,
             studio.default_model,
@@ -75,8 +75,8 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
             options=options or "",
         )
         client = client_of(interaction)
-        settings = await client.servers.add_preset(interaction.guild_id or 0, preset, actor_id=interaction.user.id)
-        info = client.till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
+        settings = await client.services.servers.add_preset(interaction.guild_id or 0, preset, actor_id=interaction.user.id)
+        info = client.services.till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
         sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
         await reply.say(
             interaction,
@@ -87,18 +87,18 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
     @app_commands.describe(preset="Which one")
     @app_commands.autocomplete(preset=suggest_preset)
     async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
-        removed = await client_of(interaction).servers.remove_preset(interaction.guild_id or 0, preset, actor_id=interaction.user.id)
+        removed = await services_of(interaction).servers.remove_preset(interaction.guild_id or 0, preset, actor_id=interaction.user.id)
         sentence = _("{emoji} runs {name} no more.")
         await reply.say(interaction, sentence.format(emoji=removed.emoji, name=look.basics.quoted(removed.name)))
 
     @app_commands.command(name="list", description="The presets of this server, with what they cost")
     async def list_(self, interaction: Interaction) -> None:
-        settings = await client_of(interaction).servers.settings(interaction.guild_id)
+        settings = await services_of(interaction).servers.settings(interaction.guild_id)
         await panels.show(interaction, look.presets.presets(settings, lambda preset: _model_of(interaction, preset, settings.policy)))
 
     @app_commands.command(description="Back to the presets that a server begins with")
     async def reset(self, interaction: Interaction) -> None:
-        settings = await client_of(interaction).servers.reset_presets(interaction.guild_id or 0, actor_id=interaction.user.id)
+        settings = await services_of(interaction).servers.reset_presets(interaction.guild_id or 0, actor_id=interaction.user.id)
         signs = " ".join(preset.emoji for preset in settings.presets)
         await reply.say(interaction, _("The presets are as they were in the beginning: {emoji}").format(emoji=signs))
 
@@ -118,9 +118,9 @@ async def _one_emoji(interaction: Interaction, text: str) -> str:
 
 def _model_of(interaction: Interaction, preset: Preset, policy: Policy) -> ModelInfo | None:
     """At its price here."""
-    studio = studio_of(interaction)
+    studio = services_of(interaction).studio
     try:
-        return client_of(interaction).till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), policy)
+        return services_of(interaction).till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), policy)
     except EaselError:
         return None
 

@@ -8,12 +8,13 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.request import Request
 from bot.i18n import _, pgettext
 from bot.jobs.privacy import Export
 from cogs import look, panels
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import CustomId, Router
 from cogs.panels import button, everywhere, panel, row, text
-from cogs.reply import Interaction, client_of
 
 router = Router()
 
@@ -26,7 +27,7 @@ class Privacy(commands.Cog):
     @app_commands.command(description="What is kept of you, how long, and where it goes")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
-        await panels.show(interaction, look.privacy.told(client_of(interaction).privacy.keeping))
+        await panels.show(interaction, look.privacy.told(services_of(interaction).privacy.keeping))
 
 
 @everywhere
@@ -36,7 +37,7 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
     @app_commands.command(description="Have everything that is kept of you, as a file by direct message")
     async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(thinking=True, ephemeral=True)
-        made = await client_of(interaction).privacy.export(interaction.user.id)
+        made = await services_of(interaction).privacy.export(interaction.user.id)
         try:
             await interaction.user.send(look.privacy.export(made.counts), file=_file(made))
         except discord.Forbidden:
@@ -53,15 +54,15 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
 
 
 @router.press(_ERASE)
-async def erase(interaction: Interaction) -> None:
+async def erase(_request: Request, interaction: Interaction) -> None:
     """After the question."""
     await interaction.response.defer()
-    counts = await client_of(interaction).privacy.erase(interaction.user.id)
+    counts = await services_of(interaction).privacy.erase(interaction.user.id)
     await panels.redraw(interaction, panel(text(look.privacy.erased(counts))))
 
 
 @router.press(_KEEP)
-async def keep(interaction: Interaction) -> None:
+async def keep(_request: Request, interaction: Interaction) -> None:
     """Nothing is erased."""
     await panels.redraw(interaction, panel(text(_("Everything stays as it is."))))
 

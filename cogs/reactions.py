@@ -48,10 +48,10 @@ class Reactions(commands.Cog):
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         if event.user_id == self._own_id or (event.member is not None and event.member.bot):
             return
-        meaning = await self._client.reactions.meaning(str(event.emoji), event.guild_id)
+        meaning = await self._client.services.reactions.meaning(str(event.emoji), event.guild_id)
         if meaning is None or not self._is_ours_to_hear(event, meaning):
             return
-        settings, chosen = await self._client.servers.settings_and_preferences(event.guild_id, event.user_id)
+        settings, chosen = await self._client.services.servers.settings_and_preferences(event.guild_id, event.user_id)
         with i18n.speaking(chosen.locale):
             await self._take(event, meaning, settings, chosen)
 
@@ -60,12 +60,12 @@ class Reactions(commands.Cog):
         """What was asked for and not begun yet is cancelled; a flag no longer counts; a note that waits for its member goes."""
         if event.user_id == self._own_id:
             return
-        meaning = await self._client.reactions.meaning(str(event.emoji), event.guild_id)
+        meaning = await self._client.services.reactions.meaning(str(event.emoji), event.guild_id)
         if meaning is None:
             return
-        await self._client.reactions.taken_back(_given(event))
+        await self._client.services.reactions.taken_back(_given(event))
         if meaning.gesture is Gesture.REPORT:
-            await self._client.cases.take_back(event.message_id, event.user_id)
+            await self._client.services.cases.take_back(event.message_id, event.user_id)
         if meaning.gesture is Gesture.DESCRIBE:
             await acknowledge.remove_note(self._client, _given(event))
 
@@ -84,7 +84,7 @@ class Reactions(commands.Cog):
         if not self._may_be_own(event) and not self._may_read_others(event.guild_id):
             await self._point(given, here)
             return
-        claim = await self._client.reactions.claim(given, meaning.gesture)
+        claim = await self._client.services.reactions.claim(given, meaning.gesture)
         if claim is Claim.TOO_MANY:
             await acknowledge.mark(self._client, here, NONE_CAME)
         if claim is not Claim.NEW:
@@ -96,7 +96,7 @@ class Reactions(commands.Cog):
             await acknowledge.whisper(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=here)
 
     async def _point(self, given: Given, here: discord.PartialMessage) -> None:
-        if await self._client.reactions.may_be_pointed(given.user_id):
+        if await self._client.services.reactions.may_be_pointed(given.user_id):
             try:
                 await acknowledge.point_to_the_menu(self._client, given, here)
             except acknowledge.FAILED as error:
@@ -130,7 +130,7 @@ class Reactions(commands.Cog):
         if message.author.id != self._own_id and meaning.gesture not in _FOR_ALL:
             return None
         found = await sources.find(self._client, message)
-        job = found.job or await self._client.reactions.shown_in(message.id)
+        job = found.job or await self._client.services.reactions.shown_in(message.id)
         if job is None and not found.pictures:
             return None
         if job is not None and job.place.private:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,20 +12,17 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot.domain.actor import Actor
 from bot.errors import EaselError
 from bot.i18n import _
-from bot.jobs.members import Members
 from bot.jobs.order import Attachment, Receipt
-from bot.jobs.studio import Studio
 from bot.log import fault_id
 from cogs import look
+from cogs.kit.request import Interaction, services_of
 from cogs.rows import waiting_view
 
 if TYPE_CHECKING:
-    from bot.client import Easel
+    pass
 
-Interaction = discord.Interaction[Any]
 
 PATIENCE_S = 1.5  # an order that takes longer is deferred first; Discord waits three seconds
 _NOBODY = discord.AllowedMentions.none()
@@ -37,38 +33,6 @@ _GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction;
 log = structlog.get_logger(__name__)
 
 
-def client_of(interaction: Interaction) -> Easel:
-    """The client, which carries the services."""
-    client: Easel = interaction.client
-    return client
-
-
-def studio_of(interaction: Interaction) -> Studio:
-    """The service behind this client."""
-    return client_of(interaction).studio
-
-
-def members_of(interaction: Interaction) -> Members:
-    """The members' own choices."""
-    return client_of(interaction).members
-
-
-def actor_of(interaction: Interaction) -> Actor:
-    """Who asks, with what Discord says of them here."""
-    may = interaction.permissions
-    return replace(as_actor(interaction.user), may_manage_messages=may.manage_messages, may_manage_server=may.manage_guild)
-
-
-def as_actor(user: discord.User | discord.Member) -> Actor:
-    """Somebody with their roles; nothing is known of what they may do."""
-    member = user if isinstance(user, discord.Member) else None
-    return Actor(
-        user_id=user.id,
-        role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
-        joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
-    )
-
-
 def attachment_of(attachment: discord.Attachment) -> Attachment:
     """What Discord says of an attached file."""
     return Attachment(url=attachment.url, filename=attachment.filename, size_bytes=attachment.size)
@@ -76,7 +40,7 @@ def attachment_of(attachment: discord.Attachment) -> Attachment:
 
 async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
     """Take an order in and tell its member: at once if it is quick, else after "is thinking". None where it was refused."""
-    studio = studio_of(interaction)
+    studio = services_of(interaction).studio
     task = asyncio.ensure_future(ordering)
     done, _pending = await asyncio.wait({task}, timeout=PATIENCE_S)
     if not done:

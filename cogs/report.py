@@ -7,13 +7,14 @@ from typing import Any
 
 import discord
 
+from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotAllowed, NotFound
 from bot.i18n import _, pgettext
 from bot.jobs.cases import Flagged
 from bot.store.reports import REASON_MAX, Report
 from cogs import reply, sources
+from cogs.kit.request import Interaction, actor_of, client_of, services_of
 from cogs.kit.router import DISCORD_ID, JOB_ID, CustomId, Router, optional
-from cogs.reply import Interaction, client_of
 
 router = Router()
 
@@ -40,7 +41,9 @@ async def ask(interaction: Interaction, message: discord.Message) -> None:
 
 
 @router.form(FORM)
-async def send(interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None) -> None:
+async def send(
+    _request: Request, interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None
+) -> None:
     """The modal is filled in, also one of an earlier run."""
     report = Report(
         at=0,  # the service's clock says when
@@ -52,7 +55,7 @@ async def send(interaction: Interaction, given: Mapping[str, Any], *, message: i
         user_id=interaction.user.id,
         reason=str(given.get("reason") or ""),
     )
-    flagged = await client_of(interaction).cases.flag(report, by=reply.actor_of(interaction))
+    flagged = await services_of(interaction).cases.flag(report, by=actor_of(interaction))
     await reply.say(interaction, f"🚩 {_answer(flagged)}")
 
 

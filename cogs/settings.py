@@ -9,15 +9,16 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.request import Request
 from bot.errors import InvalidRequest
 from bot.i18n import _, pgettext
 from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from bot.preferences import Consent, Preferences
 from cogs import look, panels
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import ON_OFF, CustomId, Router, one_of
 from cogs.panels import Part, button, everywhere, panel, row, text
-from cogs.reply import Interaction, members_of, studio_of
 
 router = Router()
 
@@ -36,16 +37,16 @@ class Settings(commands.Cog):
     @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
     @everywhere
     async def settings(self, interaction: Interaction) -> None:
-        chosen = await members_of(interaction).preferences(interaction.user.id)
+        chosen = await services_of(interaction).members.preferences(interaction.user.id)
         await panels.show(interaction, _panel(interaction, chosen))
 
 
 @router.select(_CHOOSE)
-async def choose(interaction: Interaction, values: Sequence[str], *, what: str) -> None:
+async def choose(_request: Request, interaction: Interaction, values: Sequence[str], *, what: str) -> None:
     """Keep a choice. A role is chosen in the server that it belongs to."""
     value = next(iter(values), _NONE)
     if what == "model" and value.startswith(_MORE):
-        chosen = await members_of(interaction).preferences(interaction.user.id)
+        chosen = await services_of(interaction).members.preferences(interaction.user.id)
         await panels.redraw(interaction, _panel(interaction, chosen, models_from=int(value.removeprefix(_MORE))))
         return
     if what == "role" and interaction.guild_id is None:
@@ -61,14 +62,14 @@ async def choose(interaction: Interaction, values: Sequence[str], *, what: str) 
 
 
 @router.press(_SWITCH)
-async def turn(interaction: Interaction, *, switch: str, is_on: bool) -> None:
+async def turn(_request: Request, interaction: Interaction, *, switch: str, is_on: bool) -> None:
     """The id says what the press wants, not "the other": pressed twice it wants the same twice."""
     await _keep(interaction, {switch: is_on})
 
 
 async def _keep(interaction: Interaction, changes: Mapping[str, Any]) -> None:
     """Keep a choice and draw the panel anew."""
-    chosen = await members_of(interaction).change(
+    chosen = await services_of(interaction).members.change(
         interaction.user.id, lambda before: Preferences.model_validate({**dict(before), **changes})
     )
     await panels.redraw(interaction, _panel(interaction, chosen))
@@ -78,7 +79,7 @@ async def _keep(interaction: Interaction, changes: Mapping[str, Any]) -> None:
 
 
 def _panel(interaction: Interaction, chosen: Preferences, *, models_from: int = 0) -> discord.ui.LayoutView:
-    studio = studio_of(interaction)
+    studio = services_of(interaction).studio
     model = _model(studio.models.offered, chosen.default_model or studio.default_model)
     in_server = interaction.guild_id is not None
     role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None

@@ -76,7 +76,7 @@ async def _job_of(client: Easel, message: discord.Message, shown: Sequence[disco
     named = (match["job"] for a in shown if (match := _OURS.fullmatch(a.filename)))
     job_id = ended_job_of(message) or next(named, None)
     try:
-        return await client.studio.job(job_id) if job_id else None
+        return await client.services.studio.job(job_id) if job_id else None
     except NotFound:
         return None
 

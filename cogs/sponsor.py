@@ -8,13 +8,14 @@ from discord.ext import commands
 
 from bot import quota
 from bot.clock import system
+from bot.domain.request import Request
 from bot.i18n import pgettext
 from bot.jobs.money import HOURS_MAX, Money
 from bot.store.sponsorships import Sponsorship, SponsorshipState
 from cogs import look, panels, reply
+from cogs.kit.request import Interaction, actor_of, services_of
 from cogs.kit.router import CustomId, Router, matching
 from cogs.panels import button, panel, row, text
-from cogs.reply import Interaction, actor_of, client_of
 
 router = Router()
 
@@ -58,13 +59,13 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
 
 
 @router.press(_LOOK)
-async def refresh(interaction: Interaction, *, sponsorship: str) -> None:
+async def refresh(_request: Request, interaction: Interaction, *, sponsorship: str) -> None:
     """Anyone may refresh the public message."""
     await panels.redraw(interaction, _public(await _money(interaction).sponsorship(sponsorship)))
 
 
 @router.press(_STOP)
-async def stop(interaction: Interaction, *, sponsorship: str) -> None:
+async def stop(_request: Request, interaction: Interaction, *, sponsorship: str) -> None:
     """Ending is idempotent."""
     found = await _money(interaction).sponsorship(sponsorship)
     if not _is_on(found):
@@ -89,4 +90,4 @@ def _is_on(it: Sponsorship) -> bool:
 
 
 def _money(interaction: Interaction) -> Money:
-    return client_of(interaction).money
+    return services_of(interaction).money

@@ -13,8 +13,8 @@ from bot.images.params import MAX_MORE, build_params, pairs
 from bot.images.values import in_a_row, show
 from bot.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, Preferences, Style
 from cogs import look, panels, reply, suggest
+from cogs.kit.request import Interaction, services_of
 from cogs.panels import everywhere
-from cogs.reply import Interaction, members_of, studio_of
 
 Name = app_commands.Range[str, 1, STYLE_NAME_MAX]
 Words = app_commands.Range[str, 1, STYLE_TEXT_MAX]
@@ -42,7 +42,7 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
         model: app_commands.Range[str, 1, 100] | None = None,
         options: app_commands.Range[str, 1, MAX_MORE] = "",
     ) -> None:
-        chosen = await members_of(interaction).preferences(interaction.user.id)
+        chosen = await services_of(interaction).members.preferences(interaction.user.id)
         meant = _model(interaction, model, chosen)
         style = Style(
             name=_name(name),
@@ -53,27 +53,29 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
         )
         if not (style.prefix or style.suffix or style.model or style.options):
             raise InvalidRequest(_("A style needs something in it: words, a model or options."))
-        await members_of(interaction).change(interaction.user.id, lambda now: _with(now, style))
+        await services_of(interaction).members.change(interaction.user.id, lambda now: _with(now, style))
         done = _("Saved. Choose it with the option `style` of /generate and /edit; `/style show` shows it.")
         await reply.say(interaction, f"🖌️ {done}")
 
     @app_commands.command(description="Your styles")
     async def list(self, interaction: Interaction) -> None:
-        chosen = await members_of(interaction).preferences(interaction.user.id)
-        await panels.show(interaction, panels.panel(panels.text(look.styles.listed(chosen.styles, studio_of(interaction).models.title))))
+        chosen = await services_of(interaction).members.preferences(interaction.user.id)
+        await panels.show(
+            interaction, panels.panel(panels.text(look.styles.listed(chosen.styles, services_of(interaction).studio.models.title)))
+        )
 
     @app_commands.command(description="One of your styles, with all that is in it")
     @app_commands.describe(name="Which one")
     @app_commands.autocomplete(name=suggest.style)
     async def show(self, interaction: Interaction, name: Name) -> None:
-        style = _named(await members_of(interaction).preferences(interaction.user.id), name)
-        await panels.show(interaction, panels.panel(panels.text(look.styles.shown(style, studio_of(interaction).models.title))))
+        style = _named(await services_of(interaction).members.preferences(interaction.user.id), name)
+        await panels.show(interaction, panels.panel(panels.text(look.styles.shown(style, services_of(interaction).studio.models.title))))
 
     @app_commands.command(description="Delete one of your styles")
     @app_commands.describe(name="Which one")
     @app_commands.autocomplete(name=suggest.style)
     async def delete(self, interaction: Interaction, name: Name) -> None:
-        await members_of(interaction).change(interaction.user.id, lambda now: _without(now, name))
+        await services_of(interaction).members.change(interaction.user.id, lambda now: _without(now, name))
         await reply.say(interaction, "🗑️ " + _("Deleted."))
 
 
@@ -85,7 +87,7 @@ def _name(given: str) -> str:
 
 def _model(interaction: Interaction, given: str | None, chosen: Preferences) -> ModelInfo:
     """The model that the options are checked against: the style's own, else the one that would be taken without."""
-    studio = studio_of(interaction)
+    studio = services_of(interaction).studio
     if given is None and chosen.default_model not in {model.id for model in studio.models.offered}:
         return studio.models.catalog.get(studio.default_model)
     return studio.models.catalog.get(given or chosen.default_model or studio.default_model)

@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.errors import EaselError
 from bot.images.ideas import Idea
 from cogs import look
-from cogs.reply import Interaction, actor_of, client_of, members_of, studio_of
+from cogs.kit.request import Interaction, actor_of, services_of
 
 Suggestions = list[app_commands.Choice[str]]
 
@@ -21,23 +21,23 @@ _NAME_MAX = 100  # characters of a choice
 async def model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that are open to this member here, by what was typed of their names, with what they cost here."""
     try:
-        found = studio_of(interaction).models.catalog.search(typed, most=None)
+        found = services_of(interaction).studio.models.catalog.search(typed, most=None)
     except EaselError:
         return []
-    models = await client_of(interaction).till.offers(found, actor_of(interaction), interaction.guild_id)
+    models = await services_of(interaction).till.offers(found, actor_of(interaction), interaction.guild_id)
     return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
 
 
 async def style(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own styles."""
-    styles = (await members_of(interaction).preferences(interaction.user.id)).styles
+    styles = (await services_of(interaction).members.preferences(interaction.user.id)).styles
     wanted = typed.strip().casefold()
     return [app_commands.Choice(name=each.name, value=each.name) for each in styles if wanted in each.name.casefold()][:_MAX]
 
 
 async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished pictures."""
-    jobs = await studio_of(interaction).open_jobs(interaction.user.id)
+    jobs = await services_of(interaction).studio.open_jobs(interaction.user.id)
     named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in jobs]
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
@@ -46,8 +46,8 @@ def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Sugge
     """What the model that would be taken allows for this idea, with its default."""
 
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
-        studio = studio_of(interaction)
-        chosen = await members_of(interaction).preferences(interaction.user.id)
+        studio = services_of(interaction).studio
+        chosen = await services_of(interaction).members.preferences(interaction.user.id)
         given = vars(interaction.namespace)
         named = chosen.style(given["style"]) if given.get("style") else None
         model_id = given.get("model") or (named and named.model) or chosen.default_model or studio.default_model

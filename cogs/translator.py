@@ -15,7 +15,7 @@ from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 
 from bot import i18n
-from cogs.reply import Interaction, members_of
+from cogs.kit.request import Interaction, services_of
 
 # What Discord takes, in characters, by the context that tells a text's place (gettext's msgctxt).
 # Source: https://discord.com/developers/docs/interactions/application-commands and .../components/reference
@@ -101,7 +101,7 @@ class Languages:
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)
             return
-        members = members_of(interaction)
+        members = services_of(interaction).members
         if (await members.preferences(user_id)).locale != locale:
             await members.change(user_id, lambda chosen: chosen.model_copy(update={"locale": locale}))
         self._remembered[user_id] = locale

@@ -35,7 +35,7 @@ def listeners(folder: Path) -> list[str]:
         f"{path}:{node.lineno}"
         for path, text in sources(folder, "bot", "cogs")
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.AsyncFunctionDef) and node.name == "on_interaction"
+        if isinstance(node, ast.AsyncFunctionDef) and node.name in ("on_interaction", "on_press")
     ]
 
 

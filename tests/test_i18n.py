@@ -14,10 +14,11 @@ import pytest
 from babel.messages.catalog import Catalog
 from discord import app_commands
 
-from bot import client, i18n, messages
+from bot import i18n, messages
 from bot.app import House
 from bot.errors import StartError
 from bot.i18n import _, ngettext, pgettext
+from cogs import load
 from cogs.translator import LIMITS, Translator, fits
 from sandbox.person import Person
 from tests.street import Street
@@ -194,7 +195,7 @@ async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
 
 async def payloads() -> list[dict[str, Any]]:
     """The commands as Discord is told of them."""
-    tree = await client.commands_alone()
+    tree = await load.commands_alone()
     return [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
 
 
@@ -319,7 +320,7 @@ async def test_commands_are_registered_anew_when_a_translation_changed(street: S
 async def language_of(house: House, person: Person) -> str | None:
     """As it was written down once the bot's events have ended."""
     await house.client.finish_events()
-    return (await house.client.members.preferences(int(person.id))).locale
+    return (await house.services.members.preferences(int(person.id))).locale
 
 
 async def test_the_language_is_kept_for_answers_that_none_asked_for(house: House, ada: Person) -> None:

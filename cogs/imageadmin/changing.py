@@ -9,7 +9,7 @@ from bot.errors import InvalidRequest, NotAllowed
 from bot.i18n import _
 from bot.moderation.policy import Policy, changed
 from cogs import look, reply
-from cogs.reply import Interaction, actor_of, client_of, studio_of
+from cogs.kit.request import Interaction, actor_of, services_of
 
 Patch = Mapping[str, Any]  # a JSON merge patch of the rules
 Says = Callable[[Policy], str]
@@ -26,7 +26,7 @@ def check_manager(interaction: Interaction) -> int:
 
 async def policy_of(interaction: Interaction) -> Policy:
     """The rules that hold here."""
-    return (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+    return (await services_of(interaction).servers.settings(interaction.guild_id)).policy
 
 
 async def change(interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Policy:
@@ -37,7 +37,7 @@ async def change(interaction: Interaction, patch: Patch | Callable[[Policy], Pat
         return changed(policy, patch(policy) if callable(patch) else patch)
 
     before = await policy_of(interaction)
-    after = await client_of(interaction).servers.change_policy(guild_id, patched, actor_id=interaction.user.id)
+    after = await services_of(interaction).servers.change_policy(guild_id, patched, actor_id=interaction.user.id)
     await follow(interaction, before, after)
     return after
 
@@ -46,7 +46,7 @@ async def follow(interaction: Interaction, before: Policy, after: Policy) -> Non
     """What a change sets off at once: flags that were kept may count now, and cases that wait may have a channel."""
     is_felt = before.flags != after.flags or before.cases_channel_id != after.cases_channel_id
     if is_felt and interaction.guild_id is not None:
-        await client_of(interaction).cases.catch_up(interaction.guild_id)
+        await services_of(interaction).cases.catch_up(interaction.guild_id)
 
 
 async def settle(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, says: Says) -> None:
@@ -80,7 +80,7 @@ def models(interaction: Interaction, text: str) -> str | list[str]:
     """ "all", or models by id or title with commas between them. Raise `InvalidRequest` for one that is not on offer."""
     if text.strip().casefold() == ALL:
         return ALL
-    catalog = studio_of(interaction).models.catalog
+    catalog = services_of(interaction).studio.models.catalog
     found = [catalog.get(part).id for part in _parts(text)]
     if not found:
         raise InvalidRequest(_("Name at least one model, or all."))

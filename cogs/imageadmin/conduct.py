@@ -15,7 +15,7 @@ from bot.moderation.policy import Policy
 from bot.moderation.sections import Offence, OnDown
 from cogs import look
 from cogs.imageadmin.changing import Patch, given, listed, settle, within
-from cogs.reply import Interaction
+from cogs.kit.request import Interaction
 
 _RUNG = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
 _POSTED = (discord.ChannelType.text, discord.ChannelType.news)

@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotFound
 from bot.i18n import _, pgettext
 from bot.jobs.servers import fingerprint
@@ -17,9 +18,9 @@ from bot.moderation.differences import differences
 from bot.moderation.policy import DOCUMENT_MAX, Policy, document, read, read_file, write_file
 from cogs import look, panels
 from cogs.imageadmin.changing import check_manager, follow, policy_of
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
 from cogs.panels import button, panel, row, text
-from cogs.reply import Interaction, client_of, studio_of
 
 router = Router()
 
@@ -46,7 +47,7 @@ class Files(commands.Cog):
             )
         await interaction.response.defer(thinking=True, ephemeral=True)
         wanted = read_file(await file.read())
-        await studio_of(interaction).keep(f"tray:{interaction.id}", {"user_id": interaction.user.id, "policy": document(wanted)})
+        await services_of(interaction).studio.keep(f"tray:{interaction.id}", {"user_id": interaction.user.id, "policy": document(wanted)})
         await panels.show(interaction, await _preview(interaction, interaction.id, wanted))
 
 
@@ -61,7 +62,7 @@ async def send(interaction: Interaction) -> None:
 
 
 @router.press(_APPLY)
-async def apply(interaction: Interaction, *, kept: int, seen: str) -> None:
+async def apply(_request: Request, interaction: Interaction, *, kept: int, seen: str) -> None:
     """Put the file's rules in place of those whose fingerprint begins with `seen`: the ones that its changes were shown against."""
     guild_id, wanted = check_manager(interaction), await _kept(interaction, kept)
     now = await policy_of(interaction)
@@ -70,20 +71,20 @@ async def apply(interaction: Interaction, *, kept: int, seen: str) -> None:
         await panels.redraw(interaction, await _preview(interaction, kept, wanted, note=note))
         return
     found = differences(document(now), document(wanted))
-    servers = client_of(interaction).servers
+    servers = services_of(interaction).servers
     await servers.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=interaction.user.id)
     await follow(interaction, now, wanted)
     await panels.redraw(interaction, panel(text(look.managing.applied(found))))
 
 
 @router.press(_LEAVE)
-async def leave(interaction: Interaction, **_file: Any) -> None:
+async def leave(_request: Request, interaction: Interaction, **_file: Any) -> None:
     """Not this file."""
     await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
 
 
 async def _kept(interaction: Interaction, kept_as: int) -> Policy:
-    kept: Mapping[str, Any] | None = await studio_of(interaction).kept(f"tray:{kept_as}")
+    kept: Mapping[str, Any] | None = await services_of(interaction).studio.kept(f"tray:{kept_as}")
     if kept is None or kept.get("user_id") != interaction.user.id:
         raise NotFound(_("This file is too old; please import it again."))
     return read(kept["policy"])

@@ -13,8 +13,8 @@ from cogs.imageadmin.files import Files
 from cogs.imageadmin.limits import Limits
 from cogs.imageadmin.money import Money
 from cogs.imageadmin.rules import Rules
+from cogs.kit.request import Interaction, actor_of
 from cogs.kit.router import Router
-from cogs.reply import Interaction, actor_of
 
 router = Router(panel.router, files.router)
 

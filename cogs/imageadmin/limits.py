@@ -15,7 +15,7 @@ from bot.moderation.policy import Policy
 from cogs import look
 from cogs.imageadmin import suggestions
 from cogs.imageadmin.changing import Patch, given, listed, models, purse, settle, shapes, within
-from cogs.reply import Interaction, studio_of
+from cogs.kit.request import Interaction, services_of
 
 _CREDITS_MAX = 1_000_000
 
@@ -95,9 +95,9 @@ class Limits(commands.Cog):
         open: Words | None = None,  # noqa: A002  the option's name
         close: app_commands.Range[str, 1, 100] | None = None,
     ) -> None:
-        offered = [model.id for model in studio_of(interaction).models.offered]
+        offered = [model.id for model in services_of(interaction).studio.models.offered]
         opened = None if open is None else models(interaction, open)
-        closed = None if close is None else studio_of(interaction).models.catalog.get(close).id
+        closed = None if close is None else services_of(interaction).studio.models.catalog.get(close).id
 
         def patch(policy: Policy) -> Patch:
             there = opened if opened is not None else policy.everyone.models
@@ -181,4 +181,4 @@ def _rule(interaction: Interaction) -> Patch:
 
 
 def _titles(interaction: Interaction) -> look.policy.Titles:
-    return studio_of(interaction).models.title
+    return services_of(interaction).studio.models.title

@@ -10,7 +10,7 @@ from bot import quota
 from bot.domain.actor import Actor
 from cogs import look, reply, suggest
 from cogs.imageadmin.changing import check_manager, given, purse, settle, within
-from cogs.reply import Interaction, client_of, studio_of
+from cogs.kit.request import Interaction, services_of
 
 _CREDITS_MAX = 1_000_000
 
@@ -56,7 +56,7 @@ class Money(commands.Cog):
         model: app_commands.Range[str, 1, 100],
         credits: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,  # noqa: A002  the option's name
     ) -> None:
-        info = studio_of(interaction).models.catalog.get(model)
+        info = services_of(interaction).studio.models.catalog.get(model)
         await settle(interaction, {"prices": {info.id: credits}}, lambda policy: look.policy.price(policy, info.id, info.title))
 
     @app_commands.command(description="Give a member credits, or the pool")
@@ -69,7 +69,7 @@ class Money(commands.Cog):
         note: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         amount = quota.microcredits(credits)
-        await client_of(interaction).managing.grant(
+        await services_of(interaction).managing.grant(
             check_manager(interaction),
             to=None if member is None else _as_actor(member),
             amount=amount,

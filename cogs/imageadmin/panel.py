@@ -11,16 +11,17 @@ from enum import IntEnum
 import discord
 from discord.ui import Separator
 
+from bot.domain.request import Request
 from bot.i18n import _, pgettext
 from bot.moderation.policy import Policy
 from cogs import look, panels
 from cogs.casework import OPEN_CASES
 from cogs.imageadmin import files
 from cogs.imageadmin.changing import Patch, change, check_manager
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import CustomId, Router, one_of
 from cogs.look.managing import cut
 from cogs.panels import Part, beside, button, panel, row, text
-from cogs.reply import Interaction, client_of, studio_of
 
 router = Router()
 
@@ -58,7 +59,7 @@ async def show(interaction: Interaction) -> None:
 
 
 @router.press(_PRESS)
-async def press(interaction: Interaction, *, deed: str) -> None:
+async def press(_request: Request, interaction: Interaction, *, deed: str) -> None:
     """A button of the panel: do it, and draw the panel anew. Raise `NotAllowed` for whoever is no manager any more."""
     check_manager(interaction)
     if deed in _SWITCHES:
@@ -69,7 +70,7 @@ async def press(interaction: Interaction, *, deed: str) -> None:
 
 
 async def _panel(interaction: Interaction) -> discord.ui.LayoutView:
-    overview = await client_of(interaction).managing.overview(check_manager(interaction))
+    overview = await services_of(interaction).managing.overview(check_manager(interaction))
     name = interaction.guild.name if interaction.guild else ""
     policy = overview.policy
     head = _("## Easel on {server}").format(server=look.basics.quoted(name))
@@ -92,7 +93,7 @@ async def _panel(interaction: Interaction) -> discord.ui.LayoutView:
 
 
 def _pictures(interaction: Interaction, policy: Policy) -> list[str]:
-    titles = studio_of(interaction).models.title
+    titles = services_of(interaction).studio.models.title
     prices = [look.policy.price(policy, model, titles(model)) for model in policy.prices]
     return [
         _("### 🖼️ Pictures"),

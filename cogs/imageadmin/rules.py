@@ -17,7 +17,7 @@ from bot.moderation.rules import ListName
 from cogs import look, panels, reply
 from cogs.imageadmin import suggestions
 from cogs.imageadmin.changing import Patch, change, check_manager, policy_of
-from cogs.reply import Interaction, client_of, studio_of
+from cogs.kit.request import Interaction, services_of
 
 _ENTRY_MAX = 260  # characters
 
@@ -66,7 +66,7 @@ class Rules(commands.Cog):
     @app_commands.describe(prompt="The words to judge")
     async def test_rules(self, interaction: Interaction, prompt: app_commands.Range[str, 1, 2000]) -> None:
         policy = await policy_of(interaction)
-        judge = await client_of(interaction).admissions.judge(interaction.guild_id, policy.prompts)
+        judge = await services_of(interaction).admissions.judge(interaction.guild_id, policy.prompts)
         verdict, hits = await asyncio.to_thread(lambda: (judge.judge(prompt), list(judge.hits(prompt))))
         await panels.show(interaction, look.managing.tested(prompt, verdict.level, hits))
 
@@ -89,7 +89,7 @@ class Rules(commands.Cog):
     ) -> None:
         check_manager(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
-        reference = await studio_of(interaction).take_reference(reply.attachment_of(image))
+        reference = await services_of(interaction).studio.take_reference(reply.attachment_of(image))
         mark = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
 
         def patch(policy: Policy) -> Patch:

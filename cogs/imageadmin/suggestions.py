@@ -7,7 +7,7 @@ from discord import app_commands
 from bot.moderation.rules import ListName
 from cogs import suggest
 from cogs.imageadmin.changing import ALL, policy_of
-from cogs.reply import Interaction, actor_of, studio_of
+from cogs.kit.request import Interaction, actor_of, services_of
 from cogs.suggest import Suggestions
 
 _MAX = 25  # choices; Discord shows no more
@@ -27,7 +27,7 @@ async def models(interaction: Interaction, typed: str) -> Suggestions:
 async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that everyone may use."""
     there = (await policy_of(interaction)).everyone.models
-    titles = {model.id: model.title for model in studio_of(interaction).models.offered}
+    titles = {model.id: model.title for model in services_of(interaction).studio.models.offered}
     ids = list(titles) if there == ALL else list(there)
     named = [(titles.get(each, each)[:_CHOICE_MAX], each) for each in ids]
     return [app_commands.Choice(name=name, value=each) for name, each in named if typed.casefold() in name.casefold()][:_MAX]

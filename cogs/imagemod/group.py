@@ -11,7 +11,7 @@ from bot.moderation.values import HOUR_MS
 from cogs import look, reply
 from cogs import panels as presses
 from cogs.imagemod import panels
-from cogs.reply import Interaction, actor_of, client_of
+from cogs.kit.request import Interaction, actor_of, services_of
 
 Reason = app_commands.Range[str, 1, 300]
 Picture = app_commands.Range[str, 1, 200]
@@ -26,7 +26,7 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
     """For those who may manage messages, and for the server's own roles for it. Discord may show it to others, so it is checked here."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+        policy = (await services_of(interaction).servers.settings(interaction.guild_id)).policy
         return policy.is_moderator(actor_of(interaction))
 
     @app_commands.command(description="The cases that wait for a decision")
@@ -44,14 +44,14 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
     ) -> None:
         guild_id, _policy = await panels.check_moderator(interaction)
         until = None if hours is None else system() + hours * HOUR_MS
-        row = await client_of(interaction).cases.block(guild_id, member.id, until=until, reason=reason, by=actor_of(interaction))
+        row = await services_of(interaction).cases.block(guild_id, member.id, until=until, reason=reason, by=actor_of(interaction))
         await reply.say(interaction, look.moderating.blocked(row))
 
     @app_commands.command(description="A member can ask for pictures again")
     @app_commands.describe(member="Who")
     async def unblock(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
         guild_id, _policy = await panels.check_moderator(interaction)
-        await client_of(interaction).cases.unblock(guild_id, member.id, by=actor_of(interaction))
+        await services_of(interaction).cases.unblock(guild_id, member.id, by=actor_of(interaction))
         await reply.say(interaction, look.moderating.unblocked(member.id))
 
     @app_commands.command(description="Who is blocked here, until when and why")
@@ -62,21 +62,21 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
     @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
     async def delete(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
         guild_id, _policy = await panels.check_moderator(interaction)
-        case = await client_of(interaction).cases.delete(guild_id, picture, by=actor_of(interaction), reason=reason)
+        case = await services_of(interaction).cases.delete(guild_id, picture, by=actor_of(interaction), reason=reason)
         await reply.say(interaction, look.moderating.judged(case))
 
     @app_commands.command(description="Put a picture behind a spoiler; its author is told")
     @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
     async def spoiler(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
         guild_id, _policy = await panels.check_moderator(interaction)
-        case = await client_of(interaction).cases.spoiler(guild_id, picture, by=actor_of(interaction), reason=reason)
+        case = await services_of(interaction).cases.spoiler(guild_id, picture, by=actor_of(interaction), reason=reason)
         await reply.say(interaction, look.moderating.judged(case))
 
     @app_commands.command(description="Give a picture's price back; the picture stays")
     @app_commands.describe(picture=_PICTURE)
     async def refund(self, interaction: Interaction, picture: Picture) -> None:
         guild_id, _policy = await panels.check_moderator(interaction)
-        back = await client_of(interaction).cases.refund(guild_id, picture, by=actor_of(interaction))
+        back = await services_of(interaction).cases.refund(guild_id, picture, by=actor_of(interaction))
         await reply.say(interaction, look.moderating.refunded(back))
 
     @app_commands.command(description="Every decision and every change of a setting")

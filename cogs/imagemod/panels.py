@@ -5,6 +5,7 @@ from __future__ import annotations
 import discord
 from discord.ui import Separator
 
+from bot.domain.request import Request
 from bot.errors import NotAllowed
 from bot.i18n import _, pgettext
 from bot.jobs.cases import Decided
@@ -12,9 +13,9 @@ from bot.moderation.policy import Policy
 from bot.store.cases import Case, Decision
 from cogs import look, panels
 from cogs.casework import DECISION, LOOKS, OPEN_CASES, decisions_on
+from cogs.kit.request import Interaction, actor_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.panels import Part, beside, button, panel, row, text
-from cogs.reply import Interaction, actor_of, client_of, studio_of
 
 router = Router()
 
@@ -37,7 +38,7 @@ _AUDIT_MAX = 3600  # characters
 
 async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
     """The server's id and rules. Raise `NotAllowed` for whoever does not moderate it."""
-    policy = (await client_of(interaction).servers.settings(interaction.guild_id)).policy
+    policy = (await services_of(interaction).servers.settings(interaction.guild_id)).policy
     if interaction.guild_id is None or not policy.is_moderator(actor_of(interaction)):
         raise NotAllowed(_("This is for the moderators of this server."))
     return interaction.guild_id, policy
@@ -49,34 +50,34 @@ async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
 async def cases(interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
     """The cases that wait, oldest first, each with its buttons."""
     guild_id, _policy = await check_moderator(interaction)
-    shown = await client_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
+    shown = await services_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
     for file in shown.files:
-        told = look.cases.case(file, studio_of(interaction).models.title)
+        told = look.cases.case(file, services_of(interaction).studio.models.title)
         parts += [Separator(), text(look.managing.cut(told, _CASE_MAX)), _decisions(file.case, shown.number)]
     head = look.moderating.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
     return panel(text(head), *parts, _turning(shown.number, shown.waiting))
 
 
 @router.press(OPEN_CASES)
-async def open_cases(interaction: Interaction) -> None:
+async def open_cases(_request: Request, interaction: Interaction) -> None:
     """From another panel."""
     await panels.show(interaction, await cases(interaction))
 
 
 @router.press(_CASES)
 @router.press(_TURN)
-async def turn_cases(interaction: Interaction, *, page: int, **_way: str) -> None:
+async def turn_cases(_request: Request, interaction: Interaction, *, page: int, **_way: str) -> None:
     """To a page of the list."""
     await panels.redraw(interaction, await cases(interaction, page))
 
 
 @router.press(_DECIDE)
-async def decide(interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
+async def decide(_request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
     """Decide one, and draw the rest anew; whoever comes second is told who was first."""
     guild_id, _policy = await check_moderator(interaction)
     try:
-        decided = await client_of(interaction).cases.decide(guild_id, case, decision, by=actor_of(interaction))
+        decided = await services_of(interaction).cases.decide(guild_id, case, decision, by=actor_of(interaction))
         note = _("Case {number}: {standing}").format(number=case, standing=look.cases.standing(decided))
     except Decided as faster:
         note = f"⚠️ {faster.sentence}"
@@ -110,7 +111,7 @@ def _turning(page: int, waiting: int) -> Part:
 async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
     """The blocks that hold, newest first, each to be lifted."""
     guild_id, _policy = await check_moderator(interaction)
-    rows = await client_of(interaction).cases.blocked(guild_id)
+    rows = await services_of(interaction).cases.blocked(guild_id)
     lift = pgettext("button", "Unblock")
     parts: list[Part] = [
         beside(button(lift, _UNBLOCK(member=each.user_id)), look.moderating.block_line(each)) for each in rows[:_BLOCKS_SHOWN]
@@ -122,10 +123,10 @@ async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.Lay
 
 
 @router.press(_UNBLOCK)
-async def unblock(interaction: Interaction, *, member: int) -> None:
+async def unblock(_request: Request, interaction: Interaction, *, member: int) -> None:
     """From the list."""
     guild_id, _policy = await check_moderator(interaction)
-    await client_of(interaction).cases.unblock(guild_id, member, by=actor_of(interaction))
+    await services_of(interaction).cases.unblock(guild_id, member, by=actor_of(interaction))
     await panels.redraw(interaction, await blocked(interaction, note=look.moderating.unblocked(member)))
 
 
@@ -135,7 +136,7 @@ async def unblock(interaction: Interaction, *, member: int) -> None:
 async def audit(interaction: Interaction, target_id: int | None = None, before: int | None = None) -> discord.ui.LayoutView:
     """A page of it."""
     guild_id, _policy = await check_moderator(interaction)
-    lines = await client_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
+    lines = await services_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
     shown, about = lines[:_LINES], target_id or 0
     older = shown[-1].id if len(lines) > _LINES else None
     turning = row(
@@ -147,7 +148,7 @@ async def audit(interaction: Interaction, target_id: int | None = None, before: 
 
 
 @router.press(_AUDIT)
-async def turn_audit(interaction: Interaction, *, member: int, before: int) -> None:
+async def turn_audit(_request: Request, interaction: Interaction, *, member: int, before: int) -> None:
     """To older lines, or back to the newest."""
     await panels.redraw(interaction, await audit(interaction, member or None, before or None))
 
@@ -158,10 +159,10 @@ async def turn_audit(interaction: Interaction, *, member: int, before: int) -> N
 async def member(interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
     """What is known of a member here."""
     guild_id, policy = await check_moderator(interaction)
-    conduct = client_of(interaction).conduct
+    conduct = services_of(interaction).conduct
     standing = await conduct.standing(user_id, guild_id, rules=policy.strikes)
     record = await conduct.record(user_id, guild_id)
-    usage = look.conduct.usage(user_id, record, studio_of(interaction).models.title)
+    usage = look.conduct.usage(user_id, record, services_of(interaction).studio.models.title)
     told = look.moderating.member(user_id, standing, policy.strikes, usage)
     history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
     return panel(text(look.managing.cut(told, look.basics.PANEL_MAX)), row(history))
@@ -170,22 +171,22 @@ async def member(interaction: Interaction, user_id: int) -> discord.ui.LayoutVie
 async def ask_to_purge(interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
     """The one question before everything goes."""
     guild_id, _policy = await check_moderator(interaction)
-    record = await client_of(interaction).conduct.record(user_id, guild_id)
+    record = await services_of(interaction).conduct.record(user_id, guild_id)
     yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
     no = button(pgettext("button", "Leave them"), _SPARE())
     return panel(text(look.moderating.purge(user_id, record.ever.pictures)), row(yes, no))
 
 
 @router.press(_PURGE)
-async def purge(interaction: Interaction, *, member: int) -> None:
+async def purge(_request: Request, interaction: Interaction, *, member: int) -> None:
     """It may be hundreds, so Discord is told first that the answer takes a moment."""
     guild_id, _policy = await check_moderator(interaction)
     await interaction.response.defer()
-    gone = await client_of(interaction).cases.purge(guild_id, member, by=actor_of(interaction))
+    gone = await services_of(interaction).cases.purge(guild_id, member, by=actor_of(interaction))
     await panels.redraw(interaction, panel(text(look.moderating.purged(member, gone))))
 
 
 @router.press(_SPARE)
-async def spare(interaction: Interaction) -> None:
+async def spare(_request: Request, interaction: Interaction) -> None:
     """Nothing is taken away."""
     await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was taken away."))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -11,15 +11,45 @@ from bot.clock import system
 from bot.domain.actor import Actor
 from bot.domain.request import Request
 from bot.jobs.job import TOKEN_LIFE_MS, ReplyTarget
+from bot.jobs.services import Services
 from bot.preferences import Preferences
 from bot.servers import ServerSettings
-from cogs.reply import Interaction, actor_of, as_actor, client_of
 from cogs.spots import look_up, spot_in
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
+Interaction = discord.Interaction[Any]
+
 _BUILT = "request"  # its key in the interaction's extras
+
+
+def client_of(interaction: Interaction) -> Easel:
+    """The client that heard of it."""
+    client: Easel = interaction.client
+    return client
+
+
+def services_of(interaction: Interaction) -> Services:
+    """The services behind this client."""
+    services: Services = client_of(interaction).services
+    return services
+
+
+def actor_of(interaction: Interaction) -> Actor:
+    """Who asks, with what Discord says of them here."""
+    may = interaction.permissions
+    return replace(as_actor(interaction.user), may_manage_messages=may.manage_messages, may_manage_server=may.manage_guild)
+
+
+def as_actor(user: discord.User | discord.Member) -> Actor:
+    """Somebody with their roles; nothing is known of what they may do."""
+    member = user if isinstance(user, discord.Member) else None
+    return Actor(
+        user_id=user.id,
+        role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
+        joined_at=int(member.joined_at.timestamp() * 1000) if member and member.joined_at else None,
+    )
 
 
 async def request_of(interaction: Interaction) -> Request:
@@ -32,7 +62,7 @@ async def request_of(interaction: Interaction) -> Request:
 
 async def _build(interaction: Interaction) -> Request:
     guild_id, channel_id = interaction.guild_id, interaction.channel_id or 0
-    settings, preferences = await client_of(interaction).servers.settings_and_preferences(guild_id, interaction.user.id)
+    settings, preferences = await services_of(interaction).servers.settings_and_preferences(guild_id, interaction.user.id)
     return Request(
         actor=actor_of(interaction),
         # Discord sends the channel along, also where the bot is no member.

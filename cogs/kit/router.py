@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import discord
 
+from bot.domain.request import Request
 from bot.errors import NotFound
 from bot.i18n import _
 from bot.jobs.order import Attachment
@@ -132,15 +133,15 @@ class Router:
         self.routes: list[Route] = [route for part in parts for route in part.routes]
 
     def press(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
-        """For a button. The handler is called with the interaction, and by name with the fields of the id."""
+        """For a button. The handler is called with the request and the interaction, and by name with the fields of the id."""
         return self._handled_by(Control.BUTTON, custom_id)
 
     def select(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
-        """For a select menu. The handler's second argument is the list of chosen values."""
+        """For a select menu. The handler's third argument is the list of chosen values."""
         return self._handled_by(Control.MENU, custom_id)
 
     def form(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
-        """For a modal. The handler's second argument is what was filled in, by the controls' own ids: text, values or attachments."""
+        """For a modal. The handler's third argument is what was filled in, by the controls' own ids: text, values or attachments."""
         return self._handled_by(Control.FORM, custom_id)
 
     def _handled_by(self, control: Control, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
@@ -150,13 +151,13 @@ class Router:
 
         return declare
 
-    async def route(self, interaction: discord.Interaction[Any]) -> None:
+    async def route(self, request: Request, interaction: discord.Interaction[Any]) -> None:
         """Call the handler of what was used. Raise `NotFound` for an id that nobody declares: an outdated or a forged one."""
         data: Mapping[str, Any] = interaction.data or {}
         control, given = _used(interaction, data)
         for route in self.routes:
             if route.control is control and (fields := route.custom_id.read(str(data.get("custom_id")))) is not None:
-                return await route.handler(interaction, *given, **fields)
+                return await route.handler(request, interaction, *given, **fields)
         raise NotFound(_("This message is too old; please begin again."))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import client
+from cogs import load
 
 CHILDREN_MAX = 25  # options, subcommands or choices of one command
 
@@ -19,12 +19,12 @@ def children(part: dict[str, Any]) -> list[int]:
 
 async def test_no_command_has_more_parts_than_discord_takes() -> None:
     """It would refuse all commands for one."""
-    tree = await client.commands_alone()
+    tree = await load.commands_alone()
     assert [command.name for command in tree.get_commands() if max(children(command.to_dict(tree))) > CHILDREN_MAX] == []
 
 
 async def test_the_managers_commands_are_hidden_from_members_by_default() -> None:
-    tree = await client.commands_alone()
+    tree = await load.commands_alone()
     groups = {group.name: group for group in tree.get_commands() if isinstance(group, app_commands.Group)}
     server, messages = discord.Permissions(manage_guild=True), discord.Permissions(manage_messages=True)
     expected = {"imageadmin": server, "imagemod": messages, "presets": server}

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import client
+from cogs import load
 from cogs.kit.router import LENGTH_MAX, VERSION, Control, CustomId, Route, integer, one_of, optional
 
 GOLDEN = Path(__file__).parent / "golden"
 COGS = Path(__file__).parents[2] / "cogs"
 CUSTOM_IDS: Mapping[str, list[str]] = json.loads((GOLDEN / "custom_ids.json").read_text("utf-8"))
 EXAMPLES = [each for family in CUSTOM_IDS.values() for each in family]
-ROUTES = client.ROUTER.routes
+ROUTES = load.ROUTER.routes
 
 
 # --- the ids -----------------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ def test_a_handler_takes_the_fields_of_its_ids(route: Route) -> None:
     """Beside them: who used it, and of a menu or a form what was chosen or filled in."""
     given: tuple[object, ...] = () if route.control is Control.BUTTON else ([],)
     (fields, *_more) = [values for each in EXAMPLES if (values := route.custom_id.read(each)) is not None]
-    inspect.signature(route.handler).bind(None, *given, **fields)
+    inspect.signature(route.handler).bind(None, None, *given, **fields)
 
 
 def test_every_declaration_is_handled_once() -> None:
@@ -93,7 +93,7 @@ def test_what_a_declaration_would_not_read_it_does_not_build(values: dict[str, A
 
 async def commands_as_registered() -> list[dict[str, Any]]:
     """Every command and menu with its options, choices, ranges, contexts and permissions, in English."""
-    tree = await client.commands_alone()
+    tree = await load.commands_alone()
     return sorted((command.to_dict(tree) for command in tree.get_commands()), key=lambda command: (command["type"], command["name"]))
 
 

@@ -32,7 +32,7 @@ def guild_of(person: Person) -> int:
 
 
 async def rules_of(house: House, person: Person) -> Policy:
-    return (await house.client.servers.settings(guild_of(person))).policy
+    return (await house.services.servers.settings(guild_of(person))).policy
 
 
 async def audited(house: House, person: Person) -> list[AuditLine]:

@@ -20,8 +20,8 @@ def server_of(person: Person) -> int:
 
 async def rule(house: House, person: Person, **patch: Any) -> None:
     """Change the rules of the server, as a manager would."""
-    await house.client.servers.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
-    await house.client.cases.catch_up(server_of(person))
+    await house.services.servers.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
+    await house.services.cases.catch_up(server_of(person))
 
 
 async def with_moderators(house: House, person: Person, *, quorum: int = 2, **more: Any) -> None:

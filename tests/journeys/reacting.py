@@ -68,5 +68,5 @@ async def until_open(house: House, person: Person, count: int) -> None:
 
 async def until_stars(house: House, message: Message, count: int) -> None:
     async with asyncio.timeout(10):
-        while await house.client.reactions.stars(int(message.id)) != count:  # noqa: ASYNC110  a database does not call
+        while await house.services.reactions.stars(int(message.id)) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)

@@ -15,4 +15,4 @@ def server_of(house: House) -> int:
 
 async def rule(house: House, **changes: Any) -> None:
     """Change the server's rules, as a settings file would."""
-    await house.client.servers.change_policy(server_of(house), lambda rules: policy.changed(rules, changes), actor_id=None)
+    await house.services.servers.change_policy(server_of(house), lambda rules: policy.changed(rules, changes), actor_id=None)

@@ -66,7 +66,7 @@ async def test_nothing_is_downloaded_or_decoded_for_a_refusal(
     street: Street, house: House, zoe: Person, decoded: list[int], sentence: str
 ) -> None:
     guild_id = int(zoe.hello["guild"]["id"])
-    await rule(house.client.servers, guild_id, **REFUSALS[sentence])
+    await rule(house.services.servers, guild_id, **REFUSALS[sentence])
     if "cannot ask" in sentence:
         await house.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
     options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "MP" in sentence or "safety" in sentence else {}
@@ -83,7 +83,7 @@ async def test_nothing_is_downloaded_without_the_consent_of_all(
     first = await asked()
     await ben.menu("Use as reference", await ben.message(lambda m: m.id == first.id and with_picture(m)))
     await ben.message(lambda m: "Put by" in m.content)
-    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     before = len(street.discord.downloads), len(decoded)
     images = {name: ben.upload(f"{name}.png", b"no picture at all") for name in ("image", "image2", "image3")}
     await ben.slash("edit", prompt="at night", **images)
@@ -102,7 +102,7 @@ async def test_nothing_is_downloaded_for_a_form_that_is_refused(street: Street) 
         await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
         form, before = await ada.modal(), len(street.discord.downloads)
         street.switchboard.turn_on("result-not-image")  # only Discord still has it
-        await rule(house.client.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
+        await rule(house.services.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
         await ada.submit(form, prompt="at night")
         await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
         assert len(street.discord.downloads) == before

@@ -71,7 +71,7 @@ async def test_the_cancel_button_belongs_to_the_requester_and_moderators(street:
 
 async def test_again_is_private_for_those_who_want_it_so(house: House, ada: Person, asked: Ask) -> None:
     first = await asked()
-    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
     await ada.click(first, "Again")
     assert (await another(ada, first)).ephemeral
 
@@ -86,7 +86,7 @@ async def test_details_name_the_seeds_of_all_pictures(ada: Person, asked: Ask) -
 
 async def test_details_name_one_s_own_style(house: House, ada: Person, ben: Person, asked: Ask) -> None:
     ink = Style(name="Ink", suffix="black ink on paper")
-    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
     first = await asked(prompt="a red fox, black ink on paper")
     await ada.click(first, "Details")
     await ben.click(await ben.message(with_picture), "Details")
@@ -103,7 +103,7 @@ async def test_a_report_goes_to_the_moderators_once(house: House, ada: Person, b
         await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
         await told(ben, answer)
-    (report,) = (await house.client.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    (report,) = (await house.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 
 

@@ -93,7 +93,7 @@ async def test_each_step_outlives_a_restart(street: Street) -> None:
             await mo.click(second, "Keep")
             await decided(mo, second, "**Keep**")
             await ada.message(lambda m: "Your appeal was heard" in m.content, "dm")
-            assert await house.client.cases.blocked(server_of(mo)) == []
+            assert await house.services.cases.blocked(server_of(mo)) == []
         assert len([m for m in mo.messages(MODERATORS) if "**Case" in m.content]) == 2
 
 
@@ -163,7 +163,7 @@ async def test_a_flag_taken_back_does_not_count(house: House, street: Street, ad
 
 
 async def _reports(house: House, ada: Person) -> bool:
-    return bool((await house.client.conduct.record(int(ada.id), server_of(ada))).reports)
+    return bool((await house.services.conduct.record(int(ada.id), server_of(ada))).reports)
 
 
 async def _no_reports(house: House, ada: Person) -> bool:
@@ -198,7 +198,7 @@ async def test_with_closed_direct_messages_nothing_is_lost(house: House, ada: Pe
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
     await gone(ada, first)
-    (case,) = await house.client.cases.of_member(server_of(ada), int(ada.id))
+    (case,) = await house.services.cases.of_member(server_of(ada), int(ada.id))
     assert case.decision == "delete"
 
 

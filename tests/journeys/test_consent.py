@@ -19,7 +19,7 @@ REFUSED = "does not let you edit their pictures"
 async def consent(house: House, person: Person, who: Consent, role: str | None = None) -> None:
     """Let these people edit a person's pictures from now on."""
     change = {"consent": who, "consent_role_id": int(person.roles[role]) if role else None}
-    await house.client.members.change(int(person.id), lambda chosen: chosen.model_copy(update=change))
+    await house.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=change))
 
 
 async def seen(person: Person, message: Message) -> Message:
@@ -69,7 +69,7 @@ async def test_a_reference_is_refused(house: House, ada: Person, ben: Person, as
     await consent(house, ada, Consent.NOBODY)
     await ben.menu("Use as reference", await seen(ben, first))
     await is_refused(ben, house)
-    assert await house.client.members.put_by_so_far(int(ben.id)) == []
+    assert await house.services.members.put_by_so_far(int(ben.id)) == []
 
 
 async def test_what_lies_in_a_tray_is_refused_as_well(house: House, ada: Person, ben: Person, asked: Ask) -> None:
@@ -78,7 +78,7 @@ async def test_what_lies_in_a_tray_is_refused_as_well(house: House, ada: Person,
     await consent(house, ada, Consent.NOBODY)
     ben_s = ReplyTarget(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):
-        await house.studio.order(await wish(house.client, "at night", ben_s, kind=Kind.EDIT, from_tray=True))
+        await house.studio.order(await wish(house.services, "at night", ben_s, kind=Kind.EDIT, from_tray=True))
 
 
 async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(house: House, ada: Person, ben: Person, asked: Ask) -> None:

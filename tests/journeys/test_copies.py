@@ -135,7 +135,7 @@ async def test_erasing_takes_every_copy(house: House, ada: Person, ben: Person, 
     post = await in_gallery(house, ada, ben, first)
     await written_down(house, first)
     second = await posted_once_more(house, ada, first)
-    await house.client.privacy.erase(int(ada.id))
+    await house.services.privacy.erase(int(ada.id))
     for message in (first, second):
         await gone(ben, message)
     await gone(ben, post, GALLERY)

@@ -96,7 +96,7 @@ async def test_no_route_slips_past_a_pause_or_a_block(street: Street, house: Hou
     lines = (await house.studio.statement(int(ada.id))).lines
     await house.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     assert BLOCKED in (await route(ada, first)).content
-    await rule(house.client.servers, guild_of(ada), pause={"on": True})
+    await rule(house.services.servers, guild_of(ada), pause={"on": True})
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: m.ephemeral and PAUSED in m.content)
     assert (len(await street.generations()), (await house.studio.statement(int(ada.id))).lines) == (1, lines)
@@ -106,7 +106,7 @@ async def test_no_route_slips_past_a_pause_or_a_block(street: Street, house: Hou
 async def test_a_pause_holds_for_every_route(street: Street, house: House, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(house, first)
-    await rule(house.client.servers, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
+    await rule(house.services.servers, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
     assert f"{PAUSED} on this server: Back on Monday." in (await route(ada, first)).content
     assert len(await street.generations()) == 1
 
@@ -115,7 +115,7 @@ async def test_what_failed_is_not_tried_again_past_a_pause(street: Street, house
     street.switchboard.turn_on("generation-fails", times=1)
     await ada.slash("generate", prompt="a fox")
     failed = await ada.message(lambda m: "No picture" in m.content)
-    await rule(house.client.servers, guild_of(ada), pause={"on": True})
+    await rule(house.services.servers, guild_of(ada), pause={"on": True})
     assert PAUSED in (await again(ada, failed)).content
 
 
@@ -124,7 +124,7 @@ async def test_what_failed_is_not_tried_again_past_a_pause(street: Street, house
 
 async def test_a_thread_is_as_its_channel_is(house: House, ada: Person) -> None:
     thread = await ada.thread("foxes")
-    await rule(house.client.servers, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
+    await rule(house.services.servers, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
     await ada.slash("generate", thread, prompt="a fox")
     assert "not made in this channel" in (await refused(ada, thread)).content
 
@@ -132,7 +132,7 @@ async def test_a_thread_is_as_its_channel_is(house: House, ada: Person) -> None:
 async def test_a_thread_can_be_opened_in_a_channel_that_is_not(house: House, ada: Person) -> None:
     thread = await ada.thread("foxes")
     channels = {"denied": [int(ada.channel("studio"))], "allowed": [int(thread)]}
-    await rule(house.client.servers, guild_of(ada), channels=channels)
+    await rule(house.services.servers, guild_of(ada), channels=channels)
     await ada.slash("generate", thread, prompt="a fox")
     await ada.message(with_picture, thread)
 
@@ -143,7 +143,7 @@ async def test_a_thread_can_be_opened_in_a_channel_that_is_not(house: House, ada
 async def test_a_safety_checker_is_off_only_where_that_may_be(
     street: Street, house: House, ada: Person, channel: str, allowed: bool, made: bool
 ) -> None:
-    await rule(house.client.servers, guild_of(ada), age_restricted={"unchecked": allowed})
+    await rule(house.services.servers, guild_of(ada), age_restricted={"unchecked": allowed})
     await ada.slash("generate", channel, prompt="a fox", model=DEV, more=UNSAFE)
     if not made:
         assert "safety checker" in (await refused(ada, channel)).content
@@ -154,7 +154,7 @@ async def test_a_safety_checker_is_off_only_where_that_may_be(
 
 async def test_a_thread_in_an_age_restricted_channel_is_one_too(house: House, ada: Person) -> None:
     thread = await ada.thread("late", "after-dark")
-    await rule(house.client.servers, guild_of(ada), age_restricted={"unchecked": True})
+    await rule(house.services.servers, guild_of(ada), age_restricted={"unchecked": True})
     await ada.slash("generate", thread, prompt="a fox", model=DEV, more=UNSAFE)
     await ada.message(with_picture, thread)
 
@@ -163,7 +163,7 @@ async def test_a_reaction_knows_its_channel(house: House, ada: Person, asked: As
     first = await asked("after-dark", model=DEV, spoiler=False)
     await written_down(house, first)
     words = {"prompts": {"flag": {"words": ["fox"]}}, "age_restricted": {"unspoilered": True}}
-    await rule(house.client.servers, guild_of(ada), **words)
+    await rule(house.services.servers, guild_of(ada), **words)
     await ada.react(first, "🔁")
     second = await ada.message(lambda m: with_picture(m) and m.id != first.id, "after-dark")
     assert not second.attachments[0]["filename"].startswith("SPOILER_")
@@ -175,7 +175,7 @@ async def test_a_reaction_knows_its_channel(house: House, ada: Person, asked: As
 async def test_a_servers_prices_are_shown_wherever_one_chooses(house: House, ada: Person, asked: Ask) -> None:
     first = await asked()
     klein = "black-forest-labs-flux-2-klein-4b"
-    await rule(house.client.servers, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
+    await rule(house.services.servers, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
     assert [choice["name"] for choice in await ada.autocomplete("generate", "model", model="")] == [
         "FLUX.2 Klein 4B · 2.5 credits a picture"
     ]
@@ -186,7 +186,7 @@ async def test_a_servers_prices_are_shown_wherever_one_chooses(house: House, ada
 
 @pytest.mark.faults("moderation-down")
 async def test_a_waiting_message_says_that_it_waits_for_the_check(street: Street, house: House, ada: Person) -> None:
-    await rule(house.client.servers, guild_of(ada), **CHECKED)
+    await rule(house.services.servers, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: "The check of prompts does not answer at the moment" in m.content)
     street.switchboard.turn_off("moderation-down")
@@ -194,7 +194,7 @@ async def test_a_waiting_message_says_that_it_waits_for_the_check(street: Street
 
 
 async def test_a_refused_prompt_says_so_in_its_message(house: House, ada: Person) -> None:
-    await rule(house.client.servers, guild_of(ada), **CHECKED)
+    await rule(house.services.servers, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
     message = await ada.message(lambda m: "No picture" in m.content)
     assert "please put it in other words. Nothing was charged for it." in message.content
@@ -211,7 +211,7 @@ async def test_a_refused_prompt_says_so_in_its_message(house: House, ada: Person
 async def test_a_waiting_message_says_who_pays(house: House, ada: Person, ben: Person, rules: dict[str, Any], said: str) -> None:
     role = str(ada.roles["Artists"])
     named = {name: {role: words["ROLE"]} if name == "roles" else words for name, words in rules.items()}
-    await rule(house.client.servers, guild_of(ada), **named)
+    await rule(house.services.servers, guild_of(ada), **named)
     for person in (ada, ben):
         await person.slash("generate", prompt=f"a fox for {person.name}")
     messages = [m.content for m in ada.messages() if "a fox for" in m.content]

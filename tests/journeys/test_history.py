@@ -202,7 +202,7 @@ async def test_nobody_reaches_into_another_s_history(house: House, ada: Person, 
     await asked()
     (job,) = await house.store.read(jobs.in_state, JobState.DELIVERED)
     with pytest.raises(NotFound):
-        await house.client.history.own(int(ben.id), job.id)
+        await house.services.history.own(int(ben.id), job.id)
     assert "red fox" not in (await opened(ben)).text
 
 
@@ -252,4 +252,4 @@ async def test_a_picture_that_found_no_way_is_posted_from_history(street: Street
         await ada.click(await picked(ada, panel), "Post here")
         await ada.message(lambda m: with_picture(m) and not m.ephemeral)
         await at_rest(house, JobState.STRANDED)
-        assert await house.client.history.small_pictures((await house.client.history.page(int(ada.id))).jobs)
+        assert await house.services.history.small_pictures((await house.services.history.page(int(ada.id))).jobs)

@@ -205,8 +205,8 @@ async def test_a_grant_that_is_told_twice_is_booked_once(house: House, mo: Perso
     grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "by_id": int(mo.id), "note": None, "key": "grant:1"}
     await admin(mo, "pool", "share a pool", size=10)
     guild_id = int(mo.hello["guild"]["id"])
-    assert [await house.client.managing.grant(guild_id, **grant) for _time in range(2)] == [True, False]
-    pool = (await house.client.managing.overview(guild_id)).pool
+    assert [await house.services.managing.grant(guild_id, **grant) for _time in range(2)] == [True, False]
+    pool = (await house.services.managing.overview(guild_id)).pool
     assert pool is not None
     assert pool.available == 11_000_000
 

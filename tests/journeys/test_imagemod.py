@@ -49,7 +49,7 @@ def reported(house: House, mo: Person) -> Reported:
             user_id=int(mo.id),
             reason="Too gory",
         )
-        opened = (await house.client.cases.flag(told_of, by=Actor(user_id=int(mo.id), may_manage_messages=True))).opened
+        opened = (await house.services.cases.flag(told_of, by=Actor(user_id=int(mo.id), may_manage_messages=True))).opened
         assert opened is not None
         return opened
 
@@ -67,7 +67,7 @@ async def test_a_case_that_waits_is_decided_in_the_panel(house: House, mo: Perso
     panel = await redrawn(mo, panel, "No case waits")
     assert f"Case {case.id}" in panel.text
     assert f"decided by <@{mo.id}>" in panel.text
-    assert (await house.client.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
+    assert (await house.services.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
 
 
 async def test_of_two_moderators_the_second_is_told_who_was_first(
@@ -120,7 +120,7 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         job = await written_down(house, made)
         by = Actor(user_id=int(mo.id), may_manage_messages=True)
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
-        await house.client.cases.flag(Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about), by=by)
+        await house.services.cases.flag(Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about), by=by)
         at_a_glance = await admin(mo, "panel", "1 case waits")
         await mo.click(at_a_glance, "Open cases")
         panel = await told(mo, "Cases")
@@ -233,7 +233,7 @@ async def test_a_role_of_the_server_moderates_too(street: Street, house: House, 
     await admin(mo, "moderators", "<@&", add=mo.roles["Artists"])
     artist = Actor(user_id=1, role_ids=frozenset({int(mo.roles["Artists"])}))
     job = await written_down(house, await asked())
-    decided = await house.client.cases.delete(guild_of(mo), job.id, by=artist)
+    decided = await house.services.cases.delete(guild_of(mo), job.id, by=artist)
     assert decided.decision is Decision.DELETE
 
 
@@ -241,6 +241,6 @@ async def test_two_moderators_who_block_at_once_leave_one_block(street: Street, 
     await mo.role("Ben", "Moderators")
     async with street_person(street, "Ben") as ben:
         await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
-    assert len(await house.client.cases.blocked(guild_of(mo))) == 1
+    assert len(await house.services.cases.blocked(guild_of(mo))) == 1
     lines = await audited(house, mo)
     assert [line.action for line in lines] == [Action.BLOCKED] * 2

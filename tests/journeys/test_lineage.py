@@ -78,7 +78,7 @@ async def test_one_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
 
 async def test_private_pictures_of_others_are_only_counted(house: House, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await house.client.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    await house.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"private": True}))
     secret = await edit(ben, first, "a secret")
     await edit(ada, first, "as a watercolour")
     theirs, own = (await details(ada, first)).text, (await details(ben, first)).text
@@ -92,7 +92,7 @@ async def test_what_stands_in_direct_messages_is_only_counted(house: House, ada:
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
     alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
-    receipt = await house.studio.order(await wish(house.client, "by night", alone, kind=Kind.EDIT, from_tray=True))
+    receipt = await house.studio.order(await wish(house.services, "by night", alone, kind=Kind.EDIT, from_tray=True))
     await house.studio.answered(receipt.job.id, None)
     await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")
     assert "by night" in (await details(ada, first)).text

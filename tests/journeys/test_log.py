@@ -73,7 +73,7 @@ async def test_a_picture_that_its_author_deletes_is_logged_as_deleted_and_can_st
     logged = await entry(mo, "deleted")
     await mo.click(logged, "Block 24 h")
     await mo.message(lambda m: m.id == logged.id and "**Block 24 h**" in m.content, LOG)
-    assert [row.user_id for row in await house.client.cases.blocked(server_of(mo))] == [int(ada.id)]
+    assert [row.user_id for row in await house.services.cases.blocked(server_of(mo))] == [int(ada.id)]
 
 
 async def test_members_cannot_decide_in_the_log(house: House, ada: Person, ben: Person, asked: Ask) -> None:

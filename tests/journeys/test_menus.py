@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from discord.app_commands import ContextMenu
 
-from bot import client
 from bot.app import House
+from cogs import load
 from sandbox.person import Message, NotDoneError, Person
 from tests.journeys.conftest import Ask
 from tests.journeys.managing import told
@@ -22,7 +22,7 @@ async def posted(person: Person, picture: bytes, filename: str = "found.png", ch
 
 
 async def test_discord_takes_as_many_menus_of_each_kind() -> None:
-    tree = await client.commands_alone()
+    tree = await load.commands_alone()
     kinds = Counter(command.type for command in tree.get_commands() if isinstance(command, ContextMenu))
     assert max(kinds.values()) <= 5
 
@@ -93,7 +93,7 @@ async def test_references_are_put_by_and_counted(house: House, ada: Person, aske
     await told(ada, "holds 1 picture now; your next /edit takes it")
     await ada.menu("Use as reference", await asked(count=2))
     await told(ada, "holds 3 pictures now; your next /edit takes them")
-    sources = [put.source for put in await house.client.members.put_by_so_far(int(ada.id))]
+    sources = [put.source for put in await house.services.members.put_by_so_far(int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
 
@@ -103,7 +103,7 @@ async def test_a_full_tray_takes_no_more_and_says_so(house: House, ada: Person, 
     await told(ada, "It is full with that.")
     await ada.menu("Use as reference", four)
     await told(ada, "holds 4 pictures already")
-    assert len(await house.client.members.put_by_so_far(int(ada.id))) == 4
+    assert len(await house.services.members.put_by_so_far(int(ada.id))) == 4
 
 
 async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -> None:
@@ -118,7 +118,7 @@ async def test_a_tray_outlives_a_restart(street: Street) -> None:
         await ada.menu("Use as reference", await ada.message(with_picture))
         await told(ada, "Put by")
     async with street.house() as house:
-        assert len(await house.client.members.put_by_so_far(int(ada.id))) == 1
+        assert len(await house.services.members.put_by_so_far(int(ada.id))) == 1
 
 
 # --- Report image ----------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ async def test_a_report_is_kept_once_for_each_member_and_message(house: House, a
         await ben.menu("Report image", first)
         await ben.submit(await ben.modal(), reason="that is me")
         await told(ben, words)
-    (report,) = (await house.client.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    (report,) = (await house.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
     assert (report.user_id, report.message_id, report.reason) == (int(ben.id), int(first.id), "that is me")
 
 

@@ -29,7 +29,7 @@ def models_in(modal: Modal) -> dict[str, dict[str, object]]:
 
 
 async def choose(house: House, person: Person, **choices: object) -> None:
-    await house.client.members.change(int(person.id), lambda chosen: chosen.model_copy(update=choices))
+    await house.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=choices))
 
 
 # --- what it offers --------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
 async def has(house: House, person: Person, *, here: bool = False) -> float:
     """Credits left: everywhere, or here."""
     guild_id = server_of(house) if here else None
-    statement = await house.client.till.statement(Actor(user_id=int(person.id)), guild_id)
+    statement = await house.services.till.statement(Actor(user_id=int(person.id)), guild_id)
     return round(statement.available / MICRO, 2)  # a little flows back meanwhile
 
 
@@ -89,7 +89,7 @@ async def test_nobody_gives_what_they_do_not_have_however_often_they_press(house
 
 async def test_one_deed_is_one_gift(house: House, ada: Person, ben: Person) -> None:
     giver, receiver = Actor(user_id=int(ada.id)), Actor(user_id=int(ben.id))
-    once = [house.client.money.gift(giver, receiver, guild_id=None, amount=MICRO, key="gift:1") for _ in range(5)]
+    once = [house.services.money.gift(giver, receiver, guild_id=None, amount=MICRO, key="gift:1") for _ in range(5)]
     assert sum(await asyncio.gather(*once)) == 1
     assert await has(house, ben) == 1001
 
@@ -185,4 +185,4 @@ async def test_a_choice_to_be_left_out_outlives_a_restart(street: Street) -> Non
         await ada.click(await ada.message(lambda m: "On leaderboards: on" in m.buttons), "On leaderboards: on")
         await ada.message(lambda m: "On leaderboards: off" in m.buttons)
     async with street.house() as house:
-        assert (await house.client.members.preferences(int(ada.id))).leaderboard is False
+        assert (await house.services.members.preferences(int(ada.id))).leaderboard is False

@@ -52,7 +52,7 @@ async def test_erasing_asks_once_and_can_be_left(house: House, ada: Person, aske
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Keep everything")
     await ada.message(lambda m: m.id == panel.id and "stays as it is" in m.text)
-    assert (await house.client.history.page(int(ada.id))).total == 1
+    assert (await house.services.history.page(int(ada.id))).total == 1
 
 
 async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(house: House, ada: Person, asked: Ask) -> None:
@@ -63,7 +63,7 @@ async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_
     done = await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
     assert "2 messages are being deleted" in done.text
     await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
-    told = (await house.client.privacy.export(int(ada.id))).counts
+    told = (await house.services.privacy.export(int(ada.id))).counts
     assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
     assert await house.store.read(ledger.audit) == []
 
@@ -112,5 +112,5 @@ async def test_a_question_that_was_open_during_a_restart_is_answered(street: Str
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Erase everything")
             await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
-            assert (await house.client.history.page(int(ada.id))).total == 0
+            assert (await house.services.history.page(int(ada.id))).total == 0
             await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)

@@ -98,14 +98,14 @@ async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where
 
 
 async def test_who_wants_to_be_told_gets_a_direct_message_with_the_link(house: House, ada: Person) -> None:
-    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox")
     told = await ada.message(lambda m: "Your picture is there" in m.content, "dm")
     assert link_to(await ada.message(with_picture)) in told.content
 
 
 async def test_who_asked_in_direct_messages_needs_not_be_told_there(house: House, ada: Person) -> None:
-    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", "dm", prompt="a red fox")
     result = await ada.message(with_picture, "dm")
     await all_kept(house)

@@ -20,7 +20,7 @@ async def react(house: House, person: Person, message: Message) -> None:
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
     place = ReplyTarget(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
-    receipt = await house.studio.order(await wish(house.client, "a red fox", place, reaction="🎨"))
+    receipt = await house.studio.order(await wish(house.services, "a red fox", place, reaction="🎨"))
     await house.studio.answered(receipt.job.id, None)
 
 

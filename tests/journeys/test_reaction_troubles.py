@@ -165,12 +165,12 @@ async def test_without_the_right_to_write_the_note_is_a_sentence(ada: Person, mo
 
 
 async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await house.client.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"locale": "de"}))
+    await house.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"locale": "de"}))
     first = await asked()
     await ben.react(await seen(ben, first), "🔁")
     await answer_to(ben, first)
     await marked(ben, first, "✅")
-    again = await house.client.reactions.shown_in(int((await answer_to(ben, first)).id))
+    again = await house.services.reactions.shown_in(int((await answer_to(ben, first)).id))
     assert again is not None
     assert again.place.locale == "de"
 

@@ -84,7 +84,7 @@ async def test_a_note_is_pressed_after_a_restart(street: Street) -> None:
 
 
 async def test_whoever_does_not_consent_is_not_edited(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await house.client.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     first = await asked()
     for emoji in ("✏️", "🎨"):
         await ben.react(await seen(ben, first), emoji)
@@ -243,7 +243,7 @@ async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(house: House, a
     assert [a["filename"].startswith("SPOILER_") for a in hidden.attachments] == [True, True]
     assert list(hidden.buttons) == list(first.buttons)
     assert hidden.content.startswith("**||a red fox in the snow||**")
-    shown = await house.client.reactions.shown_in(int(first.id))
+    shown = await house.services.reactions.shown_in(int(first.id))
     assert shown is not None
     assert shown.spoiler
 
@@ -269,7 +269,7 @@ async def until_flagged(house: House, author: Person, flags: list[tuple[int, int
     """These are the flags on a member's pictures: by whom, on which message."""
 
     async def is_so() -> bool | None:
-        record = await house.client.conduct.record(int(author.id), int(author.hello["guild"]["id"]))
+        record = await house.services.conduct.record(int(author.id), int(author.hello["guild"]["id"]))
         return [(flag.user_id, flag.message_id) for flag in record.reports] == flags or None
 
     await eventually(is_so)

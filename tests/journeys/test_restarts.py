@@ -249,7 +249,7 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(str
         await ada.slash("settings")
         await ada.message(lambda m: m.ephemeral)
     async with run(street, ada) as house:
-        assert (await house.client.members.preferences(int(ada.id))).locale == "de"
+        assert (await house.services.members.preferences(int(ada.id))).locale == "de"
 
 
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(str
 async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_house_is_back(street: Street, ada: Person) -> None:
     async with run(street, ada) as house:
         place = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("studio")), guild_id=int(ada.hello["guild"]["id"]))
-        job = (await house.studio.order(await wish(house.client, "a slow river", place))).job
+        job = (await house.studio.order(await wish(house.services, "a slow river", place))).job
         await eventually(lambda: house.store.read(outbox.get, job.id))
         assert not any(with_picture(m) for m in ada.messages())
     async with run(street, ada):

@@ -29,7 +29,7 @@ async def begun(host: Person, channel: str = "studio", **options: object) -> Mes
 
 
 async def has(house: House, person: Person) -> float:
-    statement = await house.client.till.statement(Actor(user_id=int(person.id)), None)
+    statement = await house.services.till.statement(Actor(user_id=int(person.id)), None)
     return round(statement.available / MICRO, 2)
 
 
@@ -108,10 +108,10 @@ async def test_it_ends_by_itself_while_nobody_is_home(street: Street) -> None:
         purse = Purse(account=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
-            return (await house.client.till.statement(host, None)).available >= 1000 * MICRO or None
+            return (await house.services.till.statement(host, None)).available >= 1000 * MICRO or None
 
         assert await eventually(back)
-        assert (await house.client.money.sponsorship(purse.account.partition(":")[2])).left == 0
+        assert (await house.services.money.sponsorship(purse.account.partition(":")[2])).left == 0
         assert await right(house)
 
 

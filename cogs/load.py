@@ -1,0 +1,98 @@
+"""What members touch: every cog, menu and handler, given to a client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.client import Easel, intents
+from cogs import buttons, cases, describe, history, lineage, modals, privacy, reply, report, settings, sponsor, tray, usage
+from cogs.about import About
+from cogs.account import Account
+from cogs.create import Create
+from cogs.history import HistoryCog
+from cogs.imageadmin import group as imageadmin
+from cogs.imageadmin.group import ImageAdmin
+from cogs.imagemod import panels as imagemod
+from cogs.imagemod.group import ImageMod
+from cogs.kit.request import request_of
+from cogs.kit.router import Router
+from cogs.menus import MENUS
+from cogs.money import Money
+from cogs.presets import Presets
+from cogs.privacy import MyData, Privacy
+from cogs.reactions import Reactions
+from cogs.settings import Settings
+from cogs.sponsor import Sponsor
+from cogs.style import Styles
+from cogs.translator import Languages, Translator
+from cogs.tray import Tray
+from cogs.usage import Usage
+
+COGS: tuple[type[commands.Cog], ...] = (
+    *(Create, Account, About, HistoryCog, Settings, Styles, Tray, Privacy, MyData),
+    *(Money, Sponsor, Usage),
+    *(Presets, ImageAdmin, ImageMod),
+)
+ROUTER = Router(
+    *(buttons.router, modals.router, lineage.router, report.router, cases.router, describe.router),
+    *(history.router, settings.router, tray.router, privacy.router),
+    *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
+)
+
+
+class Tree(app_commands.CommandTree[Any]):
+    """The commands; every error of theirs goes to the one handler."""
+
+    def __init__(self, client: discord.Client, **options: Any) -> None:
+        super().__init__(client, **options)
+        self.languages = Languages()
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
+        await reply.sort_error(interaction, error)
+
+    async def _call(self, interaction: discord.Interaction[Any]) -> None:
+        """The library's task for a command also notes the member's language, after the answer; a suggestion has nothing to note."""
+        await super()._call(interaction)
+        if interaction.type is discord.InteractionType.application_command:
+            await self.languages.note(interaction)
+
+
+class Presses(commands.Cog):
+    """The one listener for buttons, menus and forms."""
+
+    def __init__(self, languages: Languages) -> None:
+        self._languages = languages
+
+    @commands.Cog.listener()
+    async def on_press(self, interaction: discord.Interaction[Any]) -> None:
+        async with reply.answering(interaction):
+            await ROUTER.route(await request_of(interaction), interaction)
+        await self._languages.note(interaction)
+
+
+async def load(client: Easel) -> None:
+    """Give the running client everything."""
+    tree = client.tree
+    assert isinstance(tree, Tree)  # noqa: S101  the composition root hands in both
+    await _add_commands(client)
+    await client.add_cog(Reactions(client))
+    await client.add_cog(Presses(tree.languages))
+    await tree.set_translator(Translator(tree))
+
+
+async def commands_alone() -> app_commands.CommandTree[Any]:
+    """The commands on a client that stays at home, for those who only read them."""
+    bot = commands.Bot(command_prefix=commands.when_mentioned, help_command=None, tree_cls=Tree, intents=intents())
+    await _add_commands(bot)
+    return bot.tree
+
+
+async def _add_commands(bot: commands.Bot) -> None:
+    for cog in COGS:
+        await bot.add_cog(cog())
+    for menu in (*MENUS, *usage.MENUS):
+        bot.tree.add_command(menu)
