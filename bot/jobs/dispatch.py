@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -118,8 +119,10 @@ class Dispatch:
 
     async def _begin(self, generation: Generation) -> None:
         """Only what has its turn is marked as being sent: what is marked may have been paid."""
-        await self._desk(generation).take_turn()
-        if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), model=generation.model):
+        desk = self._desk(generation)
+        await desk.take_turn()
+        sent: dict[str, Any] = {"model": generation.model, "queued": desk.provider.queues}
+        if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), **sent):
             await self._send(generation)
 
     async def _send(self, generation: Generation) -> None:
@@ -202,7 +205,7 @@ class Dispatch:
                 return
         if generation.lookups + 1 < _LOOKUPS:
             await self._look_again(generation, generation.lookups + 1, int(self._pace.lookup_grace_s * 1000))
-        elif provider.queues:
+        elif generation.queued:
             await self._put_back(generation, self._clock())
         else:
             await self._decide(generation)

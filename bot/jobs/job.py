@@ -178,6 +178,7 @@ class Generation:
     api_model: str  # what that one calls the model
     provider_id: str | None = None
     submitted_at: int | None = None  # when sending began
+    queued: bool = True  # it was sent to the image API's queue; else in a call that answers with the image
     lookups: int = 0  # how often it was looked for after a lost answer
     not_before: int = 0  # Unix ms; do not send or look before this
     ended_at: int | None = None

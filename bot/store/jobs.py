@@ -106,13 +106,13 @@ def forget_answers(conn: Connection, now: int) -> None:
 # Whatever takes several rows takes them in this order: job, generations, account. Otherwise two could wait for each other (PostgreSQL).
 
 
-def start(conn: Connection, job_id: str, n: int, now: int, *, model: str | None = None) -> bool:
-    """Mark a waiting generation as being sent; from here on it may have arrived.
+def start(conn: Connection, job_id: str, n: int, now: int, *, model: str | None = None, queued: bool = True) -> bool:
+    """Mark a waiting generation as being sent, to a queue or in a call that answers with the image; from here on it may have arrived.
 
     False where it no longer waits for this: it was sent meanwhile and put back with a pause, or given to another `model`.
     """
     guards = [generations.c.not_before <= now, *([] if model is None else [generations.c.model == model])]
-    if not _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, lookups=0, not_before=0):
+    if not _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, queued=queued, lookups=0, not_before=0):
         return False
     if conn.scalar(select(generations.c.lane).where(_is(job_id, n))) == Lane.FREE:
         announce(conn, Topic.QUEUE)  # the slow lane sends one at a time: the next may be chosen

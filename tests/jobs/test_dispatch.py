@@ -67,6 +67,16 @@ async def test_the_slow_lane_is_sent_after_who_pays_and_all_of_it(works: Works) 
 # --- lost answers ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("queued", [True, False])
+async def test_what_a_call_without_a_queue_may_have_made_is_not_sent_again_once_there_is_a_queue(works: Works, queued: bool) -> None:
+    """The run before was killed while it sent this; a call that answers with the image leaves nothing in the queue to be found."""
+    job = await works.order()
+    await works.store.write(jobs.start, job.id, 0, works.clock(), queued=queued)
+    async with works.at_work():
+        await works.until(job)
+    assert await works.enqueued() == int(queued)
+
+
 @pytest.mark.faults("enqueue-answer-lost", times=1)
 async def test_a_lost_answer_is_looked_up_and_nothing_is_sent_twice(works: Works) -> None:
     job = await works.order()
@@ -209,7 +219,7 @@ async def test_a_run_killed_before_anything_was_sent_is_taken_up_by_the_next(wor
 async def test_in_sync_mode_a_picture_that_may_have_been_paid_is_not_asked_for_again(works: Works) -> None:
     sync = works.again(mode="sync")
     job = await sync.order()
-    await sync.store.write(jobs.start, job.id, 0, sync.clock())
+    await sync.store.write(jobs.start, job.id, 0, sync.clock(), queued=False)
     async with sync.at_work("dispatch"):
         ended = await sync.until(job)
     assert (ended.generations[0].error or "").startswith("The image service's answer was lost")

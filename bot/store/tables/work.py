@@ -107,6 +107,7 @@ generations = Table(
     Column("failure", String(16)),  # a rung of the failure ladder
     Column("provider_id", Text),
     Column("submitted_at", BigInteger),
+    Column("queued", Boolean, nullable=False),  # sent to the API's queue; else in a call that answers with the image
     Column("lookups", Integer, nullable=False),
     Column("not_before", BigInteger, nullable=False),
     Column("ended_at", BigInteger),

@@ -1,9 +1,25 @@
-"""One outbox: deliveries become items beside the errands, and until when a first answer may still come is kept with its job."""
+"""One outbox: deliveries become items beside the errands. Kept now: until when a first answer may come, and how it was sent."""
 
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, PrimaryKeyConstraint, String, Table, cast, literal, null, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    cast,
+    literal,
+    null,
+    select,
+    true,
+    update,
+)
 
 revision = "0007"
 down_revision = "0006"
@@ -44,6 +60,7 @@ def upgrade() -> None:
     op.drop_column("jobs", "attempts")
     op.drop_column("jobs", "not_before")
     op.add_column("jobs", Column("answer_until", BigInteger, nullable=False, server_default="0"))
+    op.add_column("generations", Column("queued", Boolean, nullable=False, server_default=true()))
     op.create_index("ix_jobs_state", "jobs", ["state", "created_at"])
 
 
