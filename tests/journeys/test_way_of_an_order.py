@@ -1,0 +1,51 @@
+"""Which of our values a plain order passes through, from the command to the receipt: one more has to earn its place here."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sandbox.person import Person
+from tests.journeys.conftest import Ask
+from tests.journeys.test_admission import PRESSED
+
+WAY = {
+    *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
+    "Order",  # for what
+    *("Facts", "Allowance", "Payment", "Purse", "Limit", "Statement"),  # what the rules look at: limits, who may pay, what there is
+    *("Admission", "Paid"),  # on which terms
+    *("Job", "Generation"),  # what is written
+    "Receipt",  # what is told
+}
+
+
+@contextmanager
+def values_made() -> Iterator[set[str]]:
+    """The names of our dataclasses that the tasks of commands make an instance of meanwhile."""
+    made: set[str] = set()
+
+    def called(frame: FrameType, event: str, _argument: object) -> None:
+        if event != "call" or frame.f_code.co_name != "__init__":
+            return
+        kind, task = type(frame.f_locals.get("self")), asyncio.current_task()
+        is_ours = kind.__module__.startswith(("bot.", "cogs.")) and dataclasses.is_dataclass(kind) and not kind.__name__.startswith("_")
+        if is_ours and task is not None and task.get_name().startswith(PRESSED):
+            made.add(kind.__name__)
+
+    sys.setprofile(called)
+    try:
+        yield made
+    finally:
+        sys.setprofile(None)
+
+
+async def test_an_order_passes_through_these_values_and_no_others(ada: Person, asked: Ask) -> None:
+    await asked()  # what is made once is not on the way
+    with values_made() as made:
+        await ada.slash("generate", prompt="a red fox in the snow")
+    assert made - WAY == set()
+    assert {"Request", "Order", "Admission", "Job", "Receipt"} <= made
