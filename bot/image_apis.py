@@ -13,13 +13,13 @@ from bot.clock import Clock
 from bot.config import Settings
 from bot.endpoints import Endpoint, OxenSettings, ProviderSettings
 from bot.images.addresses import AddressRules, host_of
-from bot.images.catalog import Catalog
+from bot.images.catalog import Catalog, Slots
 from bot.images.desk import Desk
 from bot.images.known import models_of
 from bot.images.made import Fetch
 from bot.images.openai import OpenAi
 from bot.images.oxen import Oxen
-from bot.images.provider import Provider, Slots
+from bot.images.provider import Provider
 from bot.jobs.pace import Pace
 
 

@@ -54,6 +54,8 @@ ROOMS = {
     "bot.errors": ("ground", 1),
     "bot.log": ("ground", 1),
     "bot.metrics": ("ground", 1),
+    "bot.retry_after": ("ground", 1),
+    "bot.jobs.fair": ("ground", 1),
     "bot": ("ground", 1),
 }
 SPEAKS_DISCORD = ("cogs", "bot.client")  # cogs.post is the delivery adapter

@@ -10,8 +10,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -20,6 +18,7 @@ from yarl import URL
 
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.i18n import N_, _
+from bot.retry_after import read_retry_after
 
 T = TypeVar("T")
 
@@ -29,7 +28,6 @@ _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
 _KNOCK_S: Final = 10.0
 _NOBODY_BEHIND: Final = 502  # from here on a status is written by the gateway that found nobody behind it (RFC 9110, section 15.6)
 _LONGEST_WAIT_S: Final = 5.0  # a retry that must wait longer is left to the caller
-_MAX_RETRY_AFTER_S: Final = 3600.0
 
 _BUSY: Final = N_("The image service is busy or away; it will be asked again.")
 _ACCOUNT: Final = N_("The image service refuses this bot's account; its operator has to look after it.")
@@ -211,21 +209,6 @@ def error_text(body: object) -> str:
     found = [word for word in words if isinstance(word, str) and word]
     fallback = body.get("status_message")
     return ": ".join(dict.fromkeys(found)) or (fallback if isinstance(fallback, str) else "")
-
-
-def read_retry_after(header: str | None) -> float | None:
-    """Seconds from a Retry-After header, a number or a date (RFC 9110, section 10.2.3); at most an hour."""
-    if header is None:
-        return None
-    try:
-        wait = float(header) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", header.strip()) else _seconds_until(header)
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait, 0.0), _MAX_RETRY_AFTER_S)
-
-
-def _seconds_until(date: str) -> float:
-    return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
 
 
 def _worth_repeating(error: Exception) -> bool | float:

@@ -20,7 +20,6 @@ from bot.errors import InvalidRequest
 from bot.i18n import _
 from bot.images import ideas
 from bot.images.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
-from bot.images.provider import Slots
 from bot.images.schema import Option, Schema, find_schema, read_options, read_schema, validator
 from bot.images.shapes import as_ratios
 from bot.images.values import either, show
@@ -31,6 +30,15 @@ _MAX_SEED: Final = 2**53 - 1  # the largest whole number that survives every JSO
 _MAX_MODELS: Final = 1000  # of one provider
 _MAX_NAME: Final = 100  # characters, as long as the value of a choice may be
 _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """Where a model wants what is not among its params; `Catalog.slots` knows."""
+
+    seed: str = "seed"
+    references: str = "input_image"
+    many: bool = True  # a list of references; else a single one, as a string
 
 
 @dataclass(frozen=True, kw_only=True)

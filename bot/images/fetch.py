@@ -17,7 +17,7 @@ from yarl import URL
 from bot.errors import PictureError, ProviderBusy
 from bot.i18n import _
 from bot.images.addresses import AddressRules, CheckingResolver, NotPublicError, shown
-from bot.images.api import read_retry_after
+from bot.retry_after import read_retry_after
 
 _MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -23,9 +23,10 @@ from bot.endpoints import EditEncoding
 from bot.errors import ContentRefused, ModelLocked, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.i18n import N_, _
 from bot.images.api import NO_CREDIT, Answer, Api, error_text
+from bot.images.catalog import Slots
 from bot.images.headers import Format, read_header
 from bot.images.made import Fetch, decode, follow
-from bot.images.provider import Event, Made, Provider, Report, Slots, Submission
+from bot.images.provider import Event, Made, Provider, Report, Submission
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 _UNUSABLE: Final = N_("A reference picture cannot be passed on to this image service.")

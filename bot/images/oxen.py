@@ -16,9 +16,9 @@ from bot.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRefused
 from bot.i18n import _
 from bot.images import wire
 from bot.images.api import UNREADABLE, Answer, Api, error_text
-from bot.images.catalog import makes_images
+from bot.images.catalog import Slots, makes_images
 from bot.images.made import Fetch, decode, follow
-from bot.images.provider import Accepted, Event, Made, Provider, Report, ReportState, Slots, Submission
+from bot.images.provider import Accepted, Event, Made, Provider, Report, ReportState, Submission
 from bot.images.schema import find_schema
 from bot.images.sse import Decoder
 

@@ -29,15 +29,6 @@ class Submission:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slots:
-    """Where a model wants what is not among its params; `Catalog.slots` knows."""
-
-    seed: str = "seed"
-    references: str = "input_image"
-    many: bool = True  # a list of references; else a single one, as a string
-
-
-@dataclass(frozen=True, kw_only=True)
 class Accepted:
     """The image API queued it; the outcome comes later."""
 

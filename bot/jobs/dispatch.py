@@ -17,7 +17,7 @@ from bot.i18n import N_
 from bot.images.desk import Desk
 from bot.images.provider import Accepted, Report
 from bot.jobs import parcel
-from bot.jobs.fair import Caps, choose
+from bot.jobs.fair import Caps, Queue, choose
 from bot.jobs.job import Failure, Generation, GenerationState, Lane, Outcome
 from bot.jobs.ladder import failed, failure_of
 from bot.jobs.pace import Crew, Pace
@@ -26,7 +26,6 @@ from bot.jobs.standin import stand_in
 from bot.jobs.studio import Studio
 from bot.store import jobs
 from bot.store.engine import Store, Topic
-from bot.store.jobs import Queue
 
 log = structlog.get_logger(__name__)
 

@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.jobs.job import Generation, Lane
-from bot.store.jobs import Queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """What dispatch needs to choose fairly."""
+
+    waiting: tuple[Generation, ...]  # oldest first, what is paid before the slow lane
+    running_by_user: dict[int, int]
+    running_by_server: dict[int | None, int]
+    running_by_provider: dict[str, int]
+    past_use: Mapping[int, int] = field(default_factory=dict)  # pictures of the last 30 days, of members who wait in the slow lane
+    slow_turns: frozenset[str] = frozenset()  # providers where one of the slow lane has been chosen and is about to be sent
+    unchecked: tuple[str, ...] = ()  # jobs whose prompt is to be looked at now, oldest first; nothing of theirs is among the waiting
 
 
 @dataclass(frozen=True, kw_only=True)

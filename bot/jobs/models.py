@@ -10,8 +10,8 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import ProviderBusy, ProviderError
-from bot.images.catalog import Catalog, ModelInfo
-from bot.images.provider import Provider, Slots
+from bot.images.catalog import Catalog, ModelInfo, Slots
+from bot.images.provider import Provider
 from bot.store import keepsakes
 from bot.store.engine import Store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.admission import check_waiting
 from bot.domain.money import Payment
+from bot.jobs.fair import Queue
 from bot.jobs.job import (
     Failure,
     Generation,
@@ -35,19 +36,6 @@ from bot.store.tables import generations, jobs, pictures, references
 
 PAST_USE_MS = 30 * DAY_MS  # how far back the slow lane looks
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Queue:
-    """What dispatch needs to choose fairly."""
-
-    waiting: tuple[Generation, ...]  # oldest first, what is paid before the slow lane
-    running_by_user: dict[int, int]
-    running_by_server: dict[int | None, int]
-    running_by_provider: dict[str, int]
-    past_use: Mapping[int, int] = field(default_factory=dict)  # pictures of the last 30 days, of members who wait in the slow lane
-    slow_turns: frozenset[str] = frozenset()  # providers where one of the slow lane has been chosen and is about to be sent
-    unchecked: tuple[str, ...] = ()  # jobs whose prompt is to be looked at now, oldest first; nothing of theirs is among the waiting
 
 
 @dataclass(frozen=True, kw_only=True)

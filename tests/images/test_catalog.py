@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import InvalidRequest
-from bot.images.catalog import Catalog, ModelInfo, price_microcredits
+from bot.images.catalog import Catalog, ModelInfo, Slots, price_microcredits
 from bot.images.ideas import Choice, Idea
-from bot.images.provider import Slots
 from tests.images.conftest import DEV, KLEIN_4B
 from tests.images.models import catalog_of, model_of
 

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from bot.endpoints import EditEncoding
 from bot.errors import AnswerLost, ContentRefused, ModelLocked, PictureError, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.images.catalog import Slots
 from bot.images.fetch import LinkExpired
 from bot.images.openai import OpenAi
-from bot.images.provider import Made, Slots, Submission
+from bot.images.provider import Made, Submission
 from tests.images.scripted import Scripted, Seen, scripted
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

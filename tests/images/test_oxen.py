@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from bot.errors import ProviderAccount, ProviderBusy, ProviderRefused
-from bot.images.catalog import Catalog
+from bot.images.catalog import Catalog, Slots
 from bot.images.ideas import Idea
 from bot.images.oxen import Linked, Oxen
 from bot.images.params import build_params
-from bot.images.provider import Accepted, Event, Made, Slots, Submission
+from bot.images.provider import Accepted, Event, Made, Submission
 from sandbox import images
 from tests.images.conftest import DEV, KLEIN_4B, KLEIN_9B, MakeOxen
 

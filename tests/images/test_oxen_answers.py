@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 
 from bot.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
-from bot.images.api import read_retry_after
 from bot.images.oxen import Oxen
 from bot.images.provider import ReportState, Submission
 from bot.images.wire import Generation
+from bot.retry_after import read_retry_after
 from tests.images.conftest import KLEIN_4B
 
 OX = Submission(model=KLEIN_4B, prompt="an ox in the rain", seed=7)

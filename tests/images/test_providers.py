@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from bot.endpoints import Endpoint, EndpointModel
 from bot.errors import InvalidRequest
-from bot.images.catalog import Catalog, ModelInfo
+from bot.images.catalog import Catalog, ModelInfo, Slots
 from bot.images.ideas import Idea
 from bot.images.known import models_of
 from bot.images.params import build_params, carry_over, check_references, settable
-from bot.images.provider import Slots
 from bot.images.shapes import ratio_of
 from tests.images.conftest import KLEIN_4B, OXLO_PRO, SCHNELL, SD_15, SDXL
 from tests.images.models import model_of

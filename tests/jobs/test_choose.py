@@ -8,9 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs.fair import Caps, choose
+from bot.jobs.fair import Caps, Queue, choose
 from bot.jobs.job import Generation, Lane
-from bot.store.jobs import Queue
 from tests.jobs.make import generation
 
 MANY = Caps(per_user=100, per_server=100, total=100)
