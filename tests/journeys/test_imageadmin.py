@@ -10,12 +10,14 @@ import pytest
 
 from bot.app import House
 from bot.images import likeness
+from bot.jobs.job import ReplyTarget
 from bot.moderation.policy import Policy
 from bot.moderation.sections import Offence, OnDown
 from bot.store.audit import Action
 from sandbox.person import NotDoneError, Person
+from tests.jobs.make import request
 from tests.jobs.paint import png
-from tests.journeys.managing import admin, audited, redrawn, rules_of, told
+from tests.journeys.managing import admin, audited, guild_of, redrawn, rules_of, told
 from tests.street import Street, street_person
 
 KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
@@ -202,11 +204,11 @@ async def test_granted_credits_are_there_and_written_down(house: House, mo: Pers
 
 
 async def test_a_grant_that_is_told_twice_is_booked_once(house: House, mo: Person, ada: Person) -> None:
-    grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "by_id": int(mo.id), "note": None, "key": "grant:1"}
+    grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "note": None, "key": "grant:1"}
     await admin(mo, "pool", "share a pool", size=10)
-    guild_id = int(mo.hello["guild"]["id"])
-    assert [await house.services.managing.grant(guild_id, **grant) for _time in range(2)] == [True, False]
-    pool = (await house.services.managing.overview(guild_id)).pool
+    by_mo = await request(house.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
+    assert [await house.services.managing.grant(by_mo, **grant) for _time in range(2)] == [True, False]
+    pool = (await house.services.managing.overview(by_mo)).pool
     assert pool is not None
     assert pool.available == 11_000_000
 

@@ -75,7 +75,7 @@ async def test_a_button_no_longer_works_for_somebody_who_is_no_moderator_any_mor
     panel = await opened(mo)
     await mo.role("Mo", "Moderators", on=False)
     await mo.click(panel, "By model")
-    await mo.message(lambda m: "This is for this server's moderators." in m.content)
+    await mo.message(lambda m: "This is for the moderators of this server." in m.content)
 
 
 async def test_discord_shows_it_to_moderators_alone(ada: Person) -> None:
