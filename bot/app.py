@@ -159,7 +159,7 @@ async def open_house(
         servers = Servers(store=store, clock=clock)
         checks = Checks(endpoint=moderations_of(settings, session))
         screening = Screening(store=store, servers=servers, checks=checks, pace=pace, clock=clock)
-        till = Till(store=store, servers=servers, limits=limits, credit_usd=settings.credit_usd, clock=clock)
+        till = Till(store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
         rules: dict[str, Any] = {"store": store, "till": till, "limits": limits, "clock": clock}
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
@@ -186,9 +186,9 @@ async def open_house(
             family=Family(store=store),
             gallery=Gallery(store=store, servers=servers, bucket=limits.bucket, clock=clock),
             history=History(store=store, clock=clock),
-            managing=Managing(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock),
+            managing=Managing(store=store, till=till, credit_usd=settings.credit_usd, clock=clock),
             members=members,
-            money=Money(store=store, servers=servers, till=till, credit_usd=settings.credit_usd, clock=clock),
+            money=Money(store=store, till=till, credit_usd=settings.credit_usd, clock=clock),
             privacy=Privacy(store=store, keeping=_keeping(settings, apis), clock=clock),
             reactions=Reactions(store=store, studio=studio, servers=servers, clock=clock),
             results=results,

@@ -12,7 +12,7 @@ from bot.errors import InvalidRequest, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import look, panels, reply, suggest
-from cogs.kit.request import Interaction, actor_of, client_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.panels import everywhere
 
 
@@ -22,9 +22,9 @@ class Account(commands.Cog):
     @app_commands.command(description="Your credits: left, held, spent, when they flow back, and what models cost")
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
-        client, actor = client_of(interaction), actor_of(interaction)
-        standing = await client.services.money.standing(actor, guild_id=interaction.guild_id, channel_id=interaction.channel_id or 0)
-        models = await client.services.till.offers(client.services.studio.models.offered, actor, interaction.guild_id)
+        request, services = await request_of(interaction), services_of(interaction)
+        standing = await services.money.standing(request)
+        models = services.till.offers(services.studio.models.offered, request)
         await panels.show(interaction, look.money.standing(standing, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
@@ -32,15 +32,16 @@ class Account(commands.Cog):
     @app_commands.autocomplete(picture=suggest.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, picture: app_commands.Range[str, 1, 100] | None = None) -> None:
-        studio = services_of(interaction).studio
-        job = _picked(await studio.open_jobs(interaction.user.id), picture)
-        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(job.id, user_id=interaction.user.id)))
+        request, studio = await request_of(interaction), services_of(interaction).studio
+        job = _picked(await studio.open_jobs(request.actor.user_id), picture)
+        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(job.id, user_id=request.actor.user_id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     @everywhere
     async def models(self, interaction: Interaction) -> None:
-        client, studio = client_of(interaction), services_of(interaction).studio
-        models = await client.services.till.offers(studio.models.catalog.models, actor_of(interaction), interaction.guild_id)
+        request, services = await request_of(interaction), services_of(interaction)
+        studio = services.studio
+        models = services.till.offers(studio.models.catalog.models, request)
         await panels.show(interaction, look.account.model_list(models, studio.default_model, studio.provider_titles))
 
 

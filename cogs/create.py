@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.request import Request
 from bot.errors import InvalidRequest
 from bot.images.ideas import Idea
 from bot.jobs.job import Kind
@@ -87,7 +88,7 @@ class Create(commands.Cog):
         private: bool | None = None,
         spoiler: bool | None = None,
     ) -> None:
-        wanted = await _order(interaction, Kind.GENERATE)
+        wanted = _order(await request_of(interaction), interaction, Kind.GENERATE)
         await reply.order(interaction, services_of(interaction).studio.order(wanted), private=wanted.request.reply_to.private)
 
     @app_commands.command(description="Change a picture in words")
@@ -116,17 +117,17 @@ class Create(commands.Cog):
         private: bool | None = None,
         spoiler: bool | None = None,
     ) -> None:
-        wanted = await _order(interaction, Kind.EDIT)
-        put_by = await services_of(interaction).members.tray_size(interaction.user.id)
+        request = await request_of(interaction)
+        wanted = _order(request, interaction, Kind.EDIT)
+        put_by = await services_of(interaction).members.tray_size(request.actor.user_id)
         ordering = _with_tray(services_of(interaction).studio.order(wanted), put_by)
         if await reply.order(interaction, ordering, private=wanted.request.reply_to.private) and put_by:
             await reply.say(interaction, f"🗃️ {look.account.from_tray(put_by)}")
 
 
-async def _order(interaction: Interaction, kind: Kind) -> Order:
+def _order(request: Request, interaction: Interaction, kind: Kind) -> Order:
     """What was asked for. The member's own settings decide what the options leave open."""
     given: Mapping[str, Any] = vars(interaction.namespace)
-    request = await request_of(interaction)
     private, spoiler = given.get("private"), given.get("spoiler")
     return Order(
         request=request if private is None else request.answered(private=private),

@@ -185,17 +185,15 @@ async def _star(reacted: Reacted) -> str | None:
 
 async def _gift(reacted: Reacted) -> str | None:
     """Credits for whoever made the picture. With roles of their own they may have an account of their own here, so these are asked for."""
-    job, guild_id = reacted.known_job(), reacted.request.guild_id
-    guild = reacted.client.get_guild(guild_id or 0)
-    if guild is None or guild_id is None:
+    job, guild = reacted.known_job(), reacted.client.get_guild(reacted.request.guild_id or 0)
+    if guild is None:
         return None
     try:
         maker = await guild.fetch_member(job.place.user_id)
     except discord.NotFound:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
-    money, giver = reacted.client.services.money, reacted.request.actor
-    given = await money.gift_by_reaction(giver, receiver, guild_id=guild_id, message_id=reacted.message.id)
+    given = await reacted.client.services.money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
     return None if given is None else CAME
 
 

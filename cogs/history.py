@@ -20,7 +20,7 @@ from bot.jobs.history import PAGE, History, Page, SmallPictures
 from bot.jobs.job import Job, JobState
 from bot.jobs.showing import Answer
 from cogs import look, modals, panels
-from cogs.kit.request import Interaction, client_of, services_of
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, one_of
 from cogs.panels import Part, button, everywhere, panel, row, text
 from cogs.rows import ended_view, job_button
@@ -54,7 +54,8 @@ class HistoryCog(commands.Cog, name="History"):
     @app_commands.describe(words="Only what has these words")
     @everywhere
     async def history(self, interaction: Interaction, words: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
-        view, files = await _list(interaction, _Place(words=" ".join(words.split())))
+        request = await request_of(interaction)
+        view, files = await _list(request, interaction, _Place(words=" ".join(words.split())))
         await panels.show(interaction, view, files)
 
 
@@ -62,15 +63,15 @@ class HistoryCog(commands.Cog, name="History"):
 
 
 @router.press(_TURN)
-async def turn(_request: Request, interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
+async def turn(request: Request, interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
     """To a page of the list."""
-    await _redraw(interaction, _Place(page=page, words=words))
+    await _redraw(request, interaction, _Place(page=page, words=words))
 
 
 @router.select(_PICK)
-async def pick(_request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
+async def pick(request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
     """One job, and what can be done with it."""
-    job = await _history(interaction).own(interaction.user.id, next(iter(values), ""))
+    job = await _history(interaction).own(request, next(iter(values), ""))
     small = await _history(interaction).small_pictures([job])
     shown = _shown([job], small)[job.id]
     parts: list[Part] = [text(look.history.alone(job, services_of(interaction).studio.models.title)), *_gallery(job, shown)]
@@ -78,11 +79,11 @@ async def pick(_request: Request, interaction: Interaction, values: Sequence[str
 
 
 @router.press(_REPOST)
-async def repost(_request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
+async def repost(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """The full pictures, as an ordinary finished message for everybody here. What goes wrong stays private."""
-    own = await _history(interaction).own(interaction.user.id, job)
+    own = await _history(interaction).own(request, job)
     await interaction.response.defer()
-    async with services_of(interaction).results.open(own, limit_bytes=interaction.filesize_limit) as pictures:
+    async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as pictures:
         uploads = [discord.File(each.path, filename=each.filename, description=look.basics.alt(each.alt)) for each in pictures]
         message = await interaction.followup.send(
             look.jobs.finished(Answer(job=own, pictures=pictures, notes=()), services_of(interaction).studio.models.title),
@@ -91,29 +92,27 @@ async def repost(_request: Request, interaction: Interaction, *, job: str, **_pl
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,
         )
-        await _history(interaction).reposted(
-            own, pictures, guild_id=interaction.guild_id, channel_id=message.channel.id, message_id=message.id
-        )
+        await _history(interaction).reposted(own, pictures, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
 
 
 @router.press(_EDIT)
-async def edit(_request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
+async def edit(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """Open the form."""
-    await modals.ask_for_edit(interaction, await _history(interaction).own(interaction.user.id, job))
+    await modals.ask_for_edit(interaction, await _history(interaction).own(request, job))
 
 
 @router.press(_DELETE)
-async def delete(_request: Request, interaction: Interaction, *, job: str, page: int, words: str) -> None:
+async def delete(request: Request, interaction: Interaction, *, job: str, page: int, words: str) -> None:
     """Take it away, and go back to the list."""
     history = _history(interaction)
-    own = await history.own(interaction.user.id, job)
+    own = await history.own(request, job)
     await history.take_away(own)
     is_member = own.place.guild_id is None or client_of(interaction).get_guild(own.place.guild_id) is not None
-    await _redraw(interaction, _Place(page=page, words=words), note=look.history.deleted(own, is_member=is_member))
+    await _redraw(request, interaction, _Place(page=page, words=words), note=look.history.deleted(own, is_member=is_member))
 
 
-async def _redraw(interaction: Interaction, place: _Place, *, note: str = "") -> None:
-    view, files = await _list(interaction, place, note=note)
+async def _redraw(request: Request, interaction: Interaction, place: _Place, *, note: str = "") -> None:
+    view, files = await _list(request, interaction, place, note=note)
     await panels.redraw(interaction, view, files)
 
 
@@ -124,9 +123,11 @@ def _history(interaction: Interaction) -> History:
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-async def _list(interaction: Interaction, place: _Place, *, note: str = "") -> tuple[discord.ui.LayoutView, list[discord.File]]:
+async def _list(
+    request: Request, interaction: Interaction, place: _Place, *, note: str = ""
+) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     history, title_of = _history(interaction), services_of(interaction).studio.models.title
-    page = await history.page(interaction.user.id, words=place.words, number=place.page)
+    page = await history.page(request.actor.user_id, words=place.words, number=place.page)
     small = await history.small_pictures(page.jobs)
     shown = _shown(page.jobs, small)
     parts: list[Part] = [text(look.history.heading(page), note)]

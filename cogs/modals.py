@@ -73,7 +73,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
     studio, till, request = services_of(interaction).studio, services_of(interaction).till, await request_of(interaction)
     await services_of(interaction).members.check_consent(request.actor, [found.owner_id])
-    offered = till.open_to(studio.models.offered, request.actor, request.policy)
+    offered = till.offers(studio.models.offered, request)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
@@ -89,7 +89,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
         reacted_to=reacted_to,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await till.statement(request.actor, interaction.guild_id)).available
+    left = (await till.statement(request)).available
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.pictures), able, preset, left=left))
 
 

@@ -10,7 +10,7 @@ from bot import quota
 from bot.errors import NotAllowed
 from bot.i18n import _
 from cogs import look, panels
-from cogs.kit.request import Interaction, actor_of, as_actor, services_of
+from cogs.kit.request import Interaction, as_actor, request_of, services_of
 
 _LEADERBOARD_DAYS = 30
 
@@ -30,19 +30,17 @@ class Money(commands.Cog):
     ) -> None:
         if member.bot:
             raise NotAllowed(_("Bots have no use for credits."))
-        amount, key = quota.microcredits(credits), f"gift:{interaction.id}"
-        giver, receiver = actor_of(interaction), as_actor(member)
-        await services_of(interaction).money.gift(giver, receiver, guild_id=interaction.guild_id, amount=amount, key=key)
+        request, amount = await request_of(interaction), quota.microcredits(credits)
+        await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
         called = discord.AllowedMentions(everyone=False, roles=False, users=[member])
-        await interaction.response.send_message(look.money.gift(giver.user_id, member.id, amount), allowed_mentions=called)
+        await interaction.response.send_message(look.money.gift(request.actor.user_id, member.id, amount), allowed_mentions=called)
 
     @app_commands.command(description="Who made the most pictures here")
     @app_commands.describe(share="Show it to everyone here")
     @app_commands.guild_only()
     @app_commands.allowed_installs(guilds=True, users=False)
     async def leaderboard(self, interaction: Interaction, share: bool = False) -> None:
-        if interaction.guild_id is None:
-            raise NotAllowed(_("This server has no leaderboard."))
-        found = await services_of(interaction).money.leaderboard(interaction.guild_id, days=_LEADERBOARD_DAYS)
+        request = await request_of(interaction)
+        found = await services_of(interaction).money.leaderboard(request, days=_LEADERBOARD_DAYS)
         listed = look.money.leaderboard(found, days=_LEADERBOARD_DAYS)
         await panels.show(interaction, listed, private=not share)

@@ -6,15 +6,16 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.permissions import Action, may
+from bot.domain.request import Request
 from bot.errors import EaselError, InvalidRequest
 from bot.gestures import is_one_sign, plain
 from bot.i18n import _
 from bot.images.catalog import ModelInfo
 from bot.jobs import presets
-from bot.moderation.policy import Policy
 from bot.servers import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from cogs import look, panels, reply
-from cogs.kit.request import Interaction, client_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 
 _MAX_CHOICES = 25  # Discord shows no more
 
@@ -25,15 +26,16 @@ async def suggest_model(interaction: Interaction, typed: str) -> list[app_comman
         found = services_of(interaction).studio.models.catalog.search(typed)
     except EaselError:
         return []
-    models = await services_of(interaction).till.listed(found, interaction.guild_id)
+    request, till = await request_of(interaction), services_of(interaction).till
+    models = [till.priced(model, request.policy) for model in found]
     able = [model for model in models if model.takes_references and model.price_microcredits is not None]
     return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:100], value=model.id) for model in able]
 
 
 async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The server's presets."""
-    settings = await services_of(interaction).servers.settings(interaction.guild_id)
-    named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in settings.presets]
+    presets_here = (await request_of(interaction)).settings.presets
+    named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in presets_here]
     return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if typed.casefold() in name.casefold()][:_MAX_CHOICES]
 
 
@@ -44,7 +46,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
     """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return interaction.permissions.manage_guild
+        return may(await request_of(interaction), Action.MANAGE)
 
     @app_commands.command(description="Put an edit on an emoji; on one that has an edit, another")
     @app_commands.describe(
@@ -64,7 +66,8 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
         model: app_commands.Range[str, 1, 100] | None = None,
         options: app_commands.Range[str, 1, 500] | None = None,
     ) -> None:
-        studio = services_of(interaction).studio
+        request, services = await request_of(interaction), services_of(interaction)
+        studio = services.studio
         preset = presets.checked(
             studio.models.catalog,
             studio.default_model,
@@ -74,9 +77,8 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
             model=model,
             options=options or "",
         )
-        client = client_of(interaction)
-        settings = await client.services.servers.add_preset(interaction.guild_id or 0, preset, actor_id=interaction.user.id)
-        info = client.services.till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
+        settings = await services.servers.add_preset(request, preset)
+        info = services.till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
         sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
         await reply.say(
             interaction,
@@ -87,18 +89,18 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
     @app_commands.describe(preset="Which one")
     @app_commands.autocomplete(preset=suggest_preset)
     async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
-        removed = await services_of(interaction).servers.remove_preset(interaction.guild_id or 0, preset, actor_id=interaction.user.id)
+        removed = await services_of(interaction).servers.remove_preset(await request_of(interaction), preset)
         sentence = _("{emoji} runs {name} no more.")
         await reply.say(interaction, sentence.format(emoji=removed.emoji, name=look.basics.quoted(removed.name)))
 
     @app_commands.command(name="list", description="The presets of this server, with what they cost")
     async def list_(self, interaction: Interaction) -> None:
-        settings = await services_of(interaction).servers.settings(interaction.guild_id)
-        await panels.show(interaction, look.presets.presets(settings, lambda preset: _model_of(interaction, preset, settings.policy)))
+        request = await request_of(interaction)
+        await panels.show(interaction, look.presets.presets(request.settings, lambda preset: _model_of(request, interaction, preset)))
 
     @app_commands.command(description="Back to the presets that a server begins with")
     async def reset(self, interaction: Interaction) -> None:
-        settings = await services_of(interaction).servers.reset_presets(interaction.guild_id or 0, actor_id=interaction.user.id)
+        settings = await services_of(interaction).servers.reset_presets(await request_of(interaction))
         signs = " ".join(preset.emoji for preset in settings.presets)
         await reply.say(interaction, _("The presets are as they were in the beginning: {emoji}").format(emoji=signs))
 
@@ -116,11 +118,12 @@ async def _one_emoji(interaction: Interaction, text: str) -> str:
         raise InvalidRequest(_("emoji: that one is not of this server; its members could not all react with it.")) from None
 
 
-def _model_of(interaction: Interaction, preset: Preset, policy: Policy) -> ModelInfo | None:
+def _model_of(request: Request, interaction: Interaction, preset: Preset) -> ModelInfo | None:
     """At its price here."""
     studio = services_of(interaction).studio
     try:
-        return services_of(interaction).till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), policy)
+        model = presets.model_of(preset, studio.models.catalog, studio.default_model)
+        return services_of(interaction).till.priced(model, request.policy)
     except EaselError:
         return None
 

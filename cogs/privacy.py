@@ -12,7 +12,7 @@ from bot.domain.request import Request
 from bot.i18n import _, pgettext
 from bot.jobs.privacy import Export
 from cogs import look, panels
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router
 from cogs.panels import button, everywhere, panel, row, text
 
@@ -36,8 +36,9 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
 
     @app_commands.command(description="Have everything that is kept of you, as a file by direct message")
     async def export(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
-        made = await services_of(interaction).privacy.export(interaction.user.id)
+        made = await services_of(interaction).privacy.export(request.actor.user_id)
         try:
             await interaction.user.send(look.privacy.export(made.counts), file=_file(made))
         except discord.Forbidden:
@@ -54,10 +55,10 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
 
 
 @router.press(_ERASE)
-async def erase(_request: Request, interaction: Interaction) -> None:
+async def erase(request: Request, interaction: Interaction) -> None:
     """After the question."""
     await interaction.response.defer()
-    counts = await services_of(interaction).privacy.erase(interaction.user.id)
+    counts = await services_of(interaction).privacy.erase(request.actor.user_id)
     await panels.redraw(interaction, panel(text(look.privacy.erased(counts))))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -16,7 +17,7 @@ from bot.images.catalog import ModelInfo
 from bot.images.ideas import Idea
 from bot.preferences import Consent, Preferences
 from cogs import look, panels
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import ON_OFF, CustomId, Router, one_of
 from cogs.panels import Part, button, everywhere, panel, row, text
 
@@ -37,19 +38,17 @@ class Settings(commands.Cog):
     @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
     @everywhere
     async def settings(self, interaction: Interaction) -> None:
-        chosen = await services_of(interaction).members.preferences(interaction.user.id)
-        await panels.show(interaction, _panel(interaction, chosen))
+        await panels.show(interaction, _panel(await request_of(interaction), interaction))
 
 
 @router.select(_CHOOSE)
-async def choose(_request: Request, interaction: Interaction, values: Sequence[str], *, what: str) -> None:
+async def choose(request: Request, interaction: Interaction, values: Sequence[str], *, what: str) -> None:
     """Keep a choice. A role is chosen in the server that it belongs to."""
     value = next(iter(values), _NONE)
     if what == "model" and value.startswith(_MORE):
-        chosen = await services_of(interaction).members.preferences(interaction.user.id)
-        await panels.redraw(interaction, _panel(interaction, chosen, models_from=int(value.removeprefix(_MORE))))
+        await panels.redraw(interaction, _panel(request, interaction, models_from=int(value.removeprefix(_MORE))))
         return
-    if what == "role" and interaction.guild_id is None:
+    if what == "role" and request.guild_id is None:
         raise InvalidRequest(_("A role can be chosen in a server only."))
     own = None if value == _NONE else value
     changes: dict[str, dict[str, Any]] = {
@@ -58,30 +57,30 @@ async def choose(_request: Request, interaction: Interaction, values: Sequence[s
         "consent": {"consent": value},
         "role": {"consent": Consent.ROLE, "consent_role_id": int(value) if value.isdecimal() else None},
     }
-    await _keep(interaction, changes[what])
+    await _keep(request, interaction, changes[what])
 
 
 @router.press(_SWITCH)
-async def turn(_request: Request, interaction: Interaction, *, switch: str, is_on: bool) -> None:
+async def turn(request: Request, interaction: Interaction, *, switch: str, is_on: bool) -> None:
     """The id says what the press wants, not "the other": pressed twice it wants the same twice."""
-    await _keep(interaction, {switch: is_on})
+    await _keep(request, interaction, {switch: is_on})
 
 
-async def _keep(interaction: Interaction, changes: Mapping[str, Any]) -> None:
+async def _keep(request: Request, interaction: Interaction, changes: Mapping[str, Any]) -> None:
     """Keep a choice and draw the panel anew."""
     chosen = await services_of(interaction).members.change(
-        interaction.user.id, lambda before: Preferences.model_validate({**dict(before), **changes})
+        request.actor.user_id, lambda before: Preferences.model_validate({**dict(before), **changes})
     )
-    await panels.redraw(interaction, _panel(interaction, chosen))
+    await panels.redraw(interaction, _panel(replace(request, preferences=chosen), interaction))
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def _panel(interaction: Interaction, chosen: Preferences, *, models_from: int = 0) -> discord.ui.LayoutView:
-    studio = services_of(interaction).studio
+def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) -> discord.ui.LayoutView:
+    chosen, studio = request.preferences, services_of(interaction).studio
     model = _model(studio.models.offered, chosen.default_model or studio.default_model)
-    in_server = interaction.guild_id is not None
+    in_server = request.guild_id is not None
     role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
     parts: list[Part] = [
         text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. An option in a command goes before them.")),

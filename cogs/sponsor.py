@@ -13,7 +13,7 @@ from bot.i18n import pgettext
 from bot.jobs.money import HOURS_MAX, Money
 from bot.store.sponsorships import Sponsorship, SponsorshipState
 from cogs import look, panels, reply
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router, matching
 from cogs.panels import button, panel, row, text
 
@@ -37,24 +37,21 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         hours: app_commands.Range[int, 1, HOURS_MAX] = 24,
         credits: app_commands.Range[float, 0.01, 1_000_000.0] = 10.0,  # noqa: A002  the option's name
     ) -> None:
-        begun = await _money(interaction).start_sponsoring(
-            actor_of(interaction),
-            guild_id=interaction.guild_id,
-            channel_id=interaction.channel_id or 0,
-            hours=hours,
-            amount=quota.microcredits(credits),
-        )
+        request = await request_of(interaction)
+        begun = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
         await interaction.response.send_message(view=_public(begun), allowed_mentions=discord.AllowedMentions.none())
 
     @app_commands.command(description="Stop paying for everyone here; what is left comes back")
     async def stop(self, interaction: Interaction) -> None:
-        found = await _money(interaction).sponsor_here(interaction.channel_id or 0)
-        ended, returned = await _money(interaction).stop_sponsoring(actor_of(interaction), found)
+        request = await request_of(interaction)
+        found = await _money(interaction).sponsor_here(request.channel.channel_id)
+        ended, returned = await _money(interaction).stop_sponsoring(request, found)
         await reply.say(interaction, look.money.stopped(ended, returned))
 
     @app_commands.command(description="Who pays for everyone here, until when, and how much is left")
     async def show(self, interaction: Interaction) -> None:
-        found = await _money(interaction).sponsor_here(interaction.channel_id or 0)
+        request = await request_of(interaction)
+        found = await _money(interaction).sponsor_here(request.channel.channel_id)
         await panels.show(interaction, _public(found))
 
 
@@ -65,13 +62,13 @@ async def refresh(_request: Request, interaction: Interaction, *, sponsorship: s
 
 
 @router.press(_STOP)
-async def stop(_request: Request, interaction: Interaction, *, sponsorship: str) -> None:
+async def stop(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
     """Ending is idempotent."""
     found = await _money(interaction).sponsorship(sponsorship)
     if not _is_on(found):
         await panels.redraw(interaction, _public(found))
         return
-    ended, returned = await _money(interaction).stop_sponsoring(actor_of(interaction), found)
+    ended, returned = await _money(interaction).stop_sponsoring(request, found)
     await panels.redraw(interaction, _public(ended))
     await reply.say(interaction, look.money.stopped(ended, returned))
 

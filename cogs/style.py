@@ -13,7 +13,7 @@ from bot.images.params import MAX_MORE, build_params, pairs
 from bot.images.values import in_a_row, show
 from bot.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, Preferences, Style
 from cogs import look, panels, reply, suggest
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.panels import everywhere
 
 Name = app_commands.Range[str, 1, STYLE_NAME_MAX]
@@ -42,8 +42,8 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
         model: app_commands.Range[str, 1, 100] | None = None,
         options: app_commands.Range[str, 1, MAX_MORE] = "",
     ) -> None:
-        chosen = await services_of(interaction).members.preferences(interaction.user.id)
-        meant = _model(interaction, model, chosen)
+        request = await request_of(interaction)
+        meant = _model(interaction, model, request.preferences)
         style = Style(
             name=_name(name),
             prefix=prefix.strip(),
@@ -53,29 +53,30 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
         )
         if not (style.prefix or style.suffix or style.model or style.options):
             raise InvalidRequest(_("A style needs something in it: words, a model or options."))
-        await services_of(interaction).members.change(interaction.user.id, lambda now: _with(now, style))
+        await services_of(interaction).members.change(request.actor.user_id, lambda now: _with(now, style))
         done = _("Saved. Choose it with the option `style` of /generate and /edit; `/style show` shows it.")
         await reply.say(interaction, f"🖌️ {done}")
 
     @app_commands.command(description="Your styles")
     async def list(self, interaction: Interaction) -> None:
-        chosen = await services_of(interaction).members.preferences(interaction.user.id)
-        await panels.show(
-            interaction, panels.panel(panels.text(look.styles.listed(chosen.styles, services_of(interaction).studio.models.title)))
-        )
+        request = await request_of(interaction)
+        listed = look.styles.listed(request.preferences.styles, services_of(interaction).studio.models.title)
+        await panels.show(interaction, panels.panel(panels.text(listed)))
 
     @app_commands.command(description="One of your styles, with all that is in it")
     @app_commands.describe(name="Which one")
     @app_commands.autocomplete(name=suggest.style)
     async def show(self, interaction: Interaction, name: Name) -> None:
-        style = _named(await services_of(interaction).members.preferences(interaction.user.id), name)
+        request = await request_of(interaction)
+        style = _named(request.preferences, name)
         await panels.show(interaction, panels.panel(panels.text(look.styles.shown(style, services_of(interaction).studio.models.title))))
 
     @app_commands.command(description="Delete one of your styles")
     @app_commands.describe(name="Which one")
     @app_commands.autocomplete(name=suggest.style)
     async def delete(self, interaction: Interaction, name: Name) -> None:
-        await services_of(interaction).members.change(interaction.user.id, lambda now: _without(now, name))
+        request = await request_of(interaction)
+        await services_of(interaction).members.change(request.actor.user_id, lambda now: _without(now, name))
         await reply.say(interaction, "🗑️ " + _("Deleted."))
 
 

@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.errors import EaselError
 from bot.images.ideas import Idea
 from cogs import look
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 
 Suggestions = list[app_commands.Choice[str]]
 
@@ -24,20 +24,21 @@ async def model(interaction: Interaction, typed: str) -> Suggestions:
         found = services_of(interaction).studio.models.catalog.search(typed, most=None)
     except EaselError:
         return []
-    models = await services_of(interaction).till.offers(found, actor_of(interaction), interaction.guild_id)
+    models = services_of(interaction).till.offers(found, await request_of(interaction))
     return [app_commands.Choice(name=f"{model.title} · {look.basics.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
 
 
 async def style(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own styles."""
-    styles = (await services_of(interaction).members.preferences(interaction.user.id)).styles
+    styles = (await request_of(interaction)).preferences.styles
     wanted = typed.strip().casefold()
     return [app_commands.Choice(name=each.name, value=each.name) for each in styles if wanted in each.name.casefold()][:_MAX]
 
 
 async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished pictures."""
-    jobs = await services_of(interaction).studio.open_jobs(interaction.user.id)
+    request = await request_of(interaction)
+    jobs = await services_of(interaction).studio.open_jobs(request.actor.user_id)
     named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in jobs]
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
@@ -46,8 +47,7 @@ def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Sugge
     """What the model that would be taken allows for this idea, with its default."""
 
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
-        studio = services_of(interaction).studio
-        chosen = await services_of(interaction).members.preferences(interaction.user.id)
+        chosen, studio = (await request_of(interaction)).preferences, services_of(interaction).studio
         given = vars(interaction.namespace)
         named = chosen.style(given["style"]) if given.get("style") else None
         model_id = given.get("model") or (named and named.model) or chosen.default_model or studio.default_model

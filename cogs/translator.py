@@ -15,7 +15,7 @@ from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 
 from bot import i18n
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 
 # What Discord takes, in characters, by the context that tells a text's place (gettext's msgctxt).
 # Source: https://discord.com/developers/docs/interactions/application-commands and .../components/reference
@@ -101,9 +101,8 @@ class Languages:
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)
             return
-        members = services_of(interaction).members
-        if (await members.preferences(user_id)).locale != locale:
-            await members.change(user_id, lambda chosen: chosen.model_copy(update={"locale": locale}))
+        if (await request_of(interaction)).preferences.locale != locale:
+            await services_of(interaction).members.change(user_id, lambda chosen: chosen.model_copy(update={"locale": locale}))
         self._remembered[user_id] = locale
         if len(self._remembered) > _REMEMBERED_MAX:
             self._remembered.popitem(last=False)

@@ -13,7 +13,7 @@ from bot.domain.request import Request
 from bot.i18n import pgettext
 from bot.images import pictures
 from cogs import look, panels, reply
-from cogs.kit.request import Interaction, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router
 from cogs.panels import button, everywhere, panel, row, text
 
@@ -28,7 +28,8 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
 
     @app_commands.command(description="What is in your tray")
     async def show(self, interaction: Interaction) -> None:
-        put_by = await services_of(interaction).members.put_by_so_far(interaction.user.id)
+        request = await request_of(interaction)
+        put_by = await services_of(interaction).members.put_by_so_far(request.actor.user_id)
         small = [await asyncio.to_thread(pictures.thumbnail, each.reference.content) for each in put_by]
         names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
         view = panel(text(look.account.tray(len(small))))
@@ -41,11 +42,12 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
 
     @app_commands.command(description="Empty your tray")
     async def clear(self, interaction: Interaction) -> None:
-        await reply.say(interaction, look.account.emptied(await services_of(interaction).members.clear_tray(interaction.user.id)))
+        request = await request_of(interaction)
+        await reply.say(interaction, look.account.emptied(await services_of(interaction).members.clear_tray(request.actor.user_id)))
 
 
 @router.press(_EMPTY)
-async def empty(_request: Request, interaction: Interaction) -> None:
+async def empty(request: Request, interaction: Interaction) -> None:
     """As /tray clear does."""
-    await services_of(interaction).members.clear_tray(interaction.user.id)
+    await services_of(interaction).members.clear_tray(request.actor.user_id)
     await panels.redraw(interaction, panel(text(look.account.tray(0))))

@@ -15,13 +15,13 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.permissions import Action, check
 from bot.domain.request import Request
-from bot.errors import NotAllowed
-from bot.i18n import _, pgettext
+from bot.i18n import pgettext
 from bot.images import chart
 from bot.store.usage import By
 from cogs import look, panels
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, one_of, optional
 from cogs.panels import Part, button, panel, row, text
 
@@ -66,34 +66,27 @@ class Usage(commands.Cog):
         member: discord.User | discord.Member | None = None,
     ) -> None:
         view = _View(days=days, by=By[by.upper()], member_id=member.id if member else None)
-        guild_id = await _check_moderator(interaction)
+        request = await request_of(interaction)
+        check(request, Action.MODERATE)
         await interaction.response.defer(thinking=True, ephemeral=True)
-        await _show(interaction, guild_id, view)
+        await _show(request, interaction, view)
 
 
 @router.press(_PRESS)
-async def press(_request: Request, interaction: Interaction, *, deed: str, days: int, by: By, member: int | None) -> None:
+async def press(request: Request, interaction: Interaction, *, deed: str, days: int, by: By, member: int | None) -> None:
     """In the panel, of this run or of any earlier one."""
-    guild_id = await _check_moderator(interaction)
-    await (_export if deed == "csv" else _turn)(interaction, guild_id, _View(days=days, by=by, member_id=member))
+    check(request, Action.MODERATE)
+    await (_export if deed == "csv" else _turn)(request, interaction, _View(days=days, by=by, member_id=member))
 
 
-async def _check_moderator(interaction: Interaction) -> int:
-    """The server's id. Raise `NotAllowed` for whoever is no moderator here, whatever Discord showed them."""
-    policy = (await services_of(interaction).servers.settings(interaction.guild_id)).policy
-    if interaction.guild_id is None or not policy.is_moderator(actor_of(interaction)):
-        raise NotAllowed(_("This is for this server's moderators."))
-    return interaction.guild_id
-
-
-async def _turn(interaction: Interaction, guild_id: int, view: _View) -> None:
+async def _turn(request: Request, interaction: Interaction, view: _View) -> None:
     await interaction.response.defer()
-    await _show(interaction, guild_id, view)
+    await _show(request, interaction, view)
 
 
-async def _show(interaction: Interaction, guild_id: int, view: _View) -> None:
+async def _show(request: Request, interaction: Interaction, view: _View) -> None:
     title_of = services_of(interaction).studio.models.title
-    report = await services_of(interaction).money.report(guild_id, days=view.days, by=view.by, user_id=view.member_id)
+    report = await services_of(interaction).money.report(request, days=view.days, by=view.by, user_id=view.member_id)
     names = await _names(interaction, (each.user_id for each in report.rows[: chart.SERIES_MAX]))
     picture = await asyncio.to_thread(chart.draw, look.usage.chart(report, title_of, names))
     shown = discord.MediaGalleryItem(f"attachment://{_PICTURE}", description=look.usage.alt(report))
@@ -107,9 +100,9 @@ async def _show(interaction: Interaction, guild_id: int, view: _View) -> None:
     await panels.redraw(interaction, panel(*parts), [discord.File(io.BytesIO(picture), filename=_PICTURE)])
 
 
-async def _export(interaction: Interaction, guild_id: int, view: _View) -> None:
+async def _export(request: Request, interaction: Interaction, view: _View) -> None:
     await interaction.response.defer(thinking=True, ephemeral=True)
-    table = await services_of(interaction).money.table(guild_id, days=view.days, user_id=view.member_id)
+    table = await services_of(interaction).money.table(request.required_guild_id, days=view.days, user_id=view.member_id)
     content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets know UTF-8 by the mark
     file = discord.File(content, filename=f"usage-{view.days}-days.csv")
     await interaction.edit_original_response(attachments=[file])
@@ -158,8 +151,9 @@ def _choices(view: _View) -> list[Part]:
 @app_commands.default_permissions(manage_messages=True)
 async def image_usage(interaction: Interaction, user: discord.User | discord.Member) -> None:
     """What a member made here and what was reported; also of one who has left."""
-    guild_id = await _check_moderator(interaction)
-    record = await services_of(interaction).conduct.record(user.id, guild_id)
+    request = await request_of(interaction)
+    check(request, Action.MODERATE)
+    record = await services_of(interaction).conduct.record(user.id, request.required_guild_id)
     await panels.show(interaction, look.conduct.usage(user.id, record, services_of(interaction).studio.models.title))
 
 

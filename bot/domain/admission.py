@@ -31,6 +31,7 @@ from typing import Final, Protocol
 
 from bot.domain.actor import Actor
 from bot.domain.money import Funds, Payment, decide
+from bot.domain.permissions import is_moderator
 from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.i18n import _, ngettext
@@ -104,7 +105,7 @@ class Facts:
 
     @property
     def is_moderator(self) -> bool:
-        return self.request.policy.is_moderator(self.request.actor)
+        return is_moderator(self.request.actor, self.request.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +147,14 @@ def check_consent(actor: Actor, owners: Mapping[int, Preferences]) -> None:
     for owner_id, chosen in owners.items():
         if not _may_edit(actor, owner_id, chosen):
             raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
+
+
+def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
+    """Raise `NotAllowed` for who may not order images yet, or any more: credits do not leave by a new account or a blocked one."""
+    if blocked is not None and _is_in_force(blocked, now):
+        raise NotAllowed(_("You cannot ask for pictures here at the moment, and so not give credits either."))
+    if _is_new(request, now):
+        raise NotAllowed(_("New members wait a while before they can give credits here."))
 
 
 def admitted(facts: Facts, verdict: Verdict) -> Admission:
@@ -196,7 +205,7 @@ def _pause(facts: Facts) -> None:
 
 def _blocked(facts: Facts) -> None:
     block = facts.blocked
-    if block is None or (block.until is not None and block.until <= facts.now):
+    if block is None or not _is_in_force(block, facts.now):
         return
     why = _(block.reason) if block.reason else _("no reason was given")
     if block.until is None:
@@ -243,16 +252,24 @@ def _age_restricted(facts: Facts) -> None:
 
 
 def _newcomer(facts: Facts) -> None:
-    """A guest has not joined. Moderators do not wait."""
-    wait_ms = facts.request.policy.newcomers.wait_ms
-    if not wait_ms or facts.is_moderator:
+    if not _is_new(facts.request, facts.now):
         return
     joined_at = facts.request.actor.joined_at
     if joined_at is None:
         raise NotAllowed(_("On this server only members can ask for pictures, not guests."))
-    if facts.now < joined_at + wait_ms:
-        when = f"<t:{(joined_at + wait_ms) // 1000}:R>"
-        raise NotAllowed(_("New members wait a while before they can ask for pictures here; you can {when}.").format(when=when))
+    when = f"<t:{(joined_at + facts.request.policy.newcomers.wait_ms) // 1000}:R>"
+    raise NotAllowed(_("New members wait a while before they can ask for pictures here; you can {when}.").format(when=when))
+
+
+def _is_in_force(block: Block, now: int) -> bool:
+    return block.until is None or block.until > now
+
+
+def _is_new(request: Request, now: int) -> bool:
+    """Has to wait as a new member. A guest has not joined; moderators do not wait."""
+    wait_ms, joined_at = request.policy.newcomers.wait_ms, request.actor.joined_at
+    is_waiting = joined_at is None or now < joined_at + wait_ms
+    return bool(wait_ms) and is_waiting and not is_moderator(request.actor, request.policy)
 
 
 def _limits(facts: Facts) -> None:

@@ -27,7 +27,10 @@ class Channel:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One event's facts. Settings and preferences are read once, when it is built, and hold for all that follows from it."""
+    """One event's facts. Settings and preferences are read once, when it is built, and hold for all that follows from it.
+
+    Only what the event changes itself takes their place: `replace(request, settings=...)` with what was written.
+    """
 
     actor: Actor
     channel: Channel
@@ -42,6 +45,13 @@ class Request:
     @property
     def guild_id(self) -> int | None:
         return self.channel.guild_id
+
+    @property
+    def required_guild_id(self) -> int:
+        """The guild, once a right that there is in guilds alone was checked. Raises ValueError in direct messages."""
+        if self.guild_id is None:
+            raise ValueError("not in a guild")
+        return self.guild_id
 
     @property
     def policy(self) -> Policy:

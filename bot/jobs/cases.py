@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from bot.clock import Clock
 from bot.domain.actor import Actor
+from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotAllowed, NotFound, Refusal
 from bot.i18n import N_, _, ngettext
 from bot.jobs.job import Job, JobState
@@ -86,9 +87,9 @@ class Cases:
         """A member took their reaction away: until a case is decided by it, it no longer counts. False where there was none."""
         return await self.store.write(reports.take_back, message_id, user_id)
 
-    async def catch_up(self, guild_id: int) -> int:
+    async def catch_up(self, request: Request) -> int:
         """After the rules were changed: flags may count from now on, and cases may have a channel; how many cases that opens."""
-        policy, now = await self._policy(guild_id), self.clock()
+        guild_id, policy, now = request.required_guild_id, request.policy, self.clock()
         opened = await self.store.write(flagging.recount, guild_id, policy.flags, now)
         if policy.cases_channel_id is not None:
             await self.store.write(flagging.show_waiting, guild_id, now)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.clock import Clock
+from bot.domain.permissions import Action, Target, check
+from bot.domain.request import Request
 from bot.errors import NotFound
 from bot.i18n import _
 from bot.images import pictures
@@ -48,11 +50,12 @@ class History:
         found = await self.store.read(history.page, user_id, wanted, offset=number * PAGE, limit=PAGE)
         return Page(jobs=tuple(found), number=number, pages=pages, total=total, words=words)
 
-    async def own(self, user_id: int, job_id: str) -> Job:
-        """One of the member's jobs. Raise `NotFound` where it is not theirs, or no longer kept."""
+    async def own(self, request: Request, job_id: str) -> Job:
+        """One of the actor's jobs. Raise a `Refusal` where it is not theirs, or no longer kept."""
         job = await self.store.read(jobs.get, job_id)
-        if job is None or job.place.user_id != user_id or job.state is JobState.DELETED:
+        if job is None or job.state is JobState.DELETED:
             raise NotFound(_("That one is not in your history any more."))
+        check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
         return job
 
     async def small_pictures(self, shown: Iterable[Job]) -> SmallPictures:

@@ -118,7 +118,7 @@ class Intake:
 
     def _usual_model(self, order: Order, own: str | None) -> str | None:
         """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
-        offers = self.till.open_to(self.models.offered, order.request.actor, order.request.policy)
+        offers = self.till.offers(self.models.offered, order.request)
         opened = {name for model in offers for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
         fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from bot import quota
 from bot.clock import Clock
 from bot.domain.actor import Actor
+from bot.domain.request import Request
 from bot.errors import NotAllowed
 from bot.i18n import _
-from bot.jobs.servers import Servers
 from bot.jobs.till import Till
 from bot.moderation.policy import Policy
 from bot.store import audit, cases, conduct, transfers, usage
@@ -51,31 +51,30 @@ class Managing:
     """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
 
     store: Store
-    servers: Servers
     till: Till
     credit_usd: float
     clock: Clock
 
-    async def overview(self, guild_id: int) -> Overview:
+    async def overview(self, request: Request) -> Overview:
         """A server at this moment."""
         now = self.clock()
-        budget, pool = await self.till.budget(guild_id), await self.till.pool(guild_id)
-        counts = await self.store.read(_counts, guild_id, now)
+        budget, pool = self.till.budget(request), self.till.pool(request)
+        counts = await self.store.read(_counts, request.required_guild_id, now)
         return Overview(
             **vars(counts),
-            policy=(await self.servers.settings(guild_id)).policy,
+            policy=request.policy,
             budget=None if budget is None else await self.till.statement_of(budget, lines=0),
             pool=None if pool is None else await self.till.statement_of(pool, lines=0),
             renews_at=quota.next_month(now),
             credit_usd=self.credit_usd,
         )
 
-    async def grant(self, guild_id: int, *, to: Actor | None, amount: int, by_id: int, note: str | None, key: str) -> bool:
-        """Give a member `amount` microcredits, or (`to` None) the server's pool. False where `key` was booked before.
+    async def grant(self, request: Request, *, to: Actor | None, amount: int, note: str | None, key: str) -> bool:
+        """The actor gives a member `amount` microcredits, or (`to` None) the server's pool. False where `key` was booked before.
 
         Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
         """
-        purse = await self.till.pool(guild_id) if to is None else await self.till.purse(to, guild_id)
+        purse = self.till.pool(request) if to is None else self.till.purse(request, to)
         if purse is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
         if to is not None and kind_of(purse.account) is Kind.POOL:
@@ -87,8 +86,8 @@ class Managing:
         line = AuditLine(
             action=Action.GRANTED,
             at=self.clock(),
-            guild_id=guild_id,
-            actor_id=by_id,
+            guild_id=request.required_guild_id,
+            actor_id=request.actor.user_id,
             target_id=None if to is None else to.user_id,
             details={"amount": amount, "note": note, "account": purse.account},
         )

@@ -11,13 +11,15 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.clock import Clock
+from bot.domain import permissions
 from bot.domain.actor import Actor
+from bot.domain.admission import check_giver
+from bot.domain.permissions import Target, check
+from bot.domain.request import Request
 from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import new_job_id
-from bot.jobs.servers import Servers
 from bot.jobs.till import Till
-from bot.moderation.policy import Policy
 from bot.quota import DAY_MS, MICRO, next_month
 from bot.store import audit, conduct, sponsorships, transfers, usage
 from bot.store.audit import Action, AuditLine
@@ -72,21 +74,20 @@ class Money:
     """Gifts, sponsorships and what is told of money. Every method is one transaction at most."""
 
     store: Store
-    servers: Servers
     till: Till
     credit_usd: float  # what a credit is worth in US dollars
     clock: Clock
 
-    async def standing(self, actor: Actor, *, guild_id: int | None, channel_id: int) -> Standing:
-        """What this member can pay from here, with the last lines of their own account."""
-        purse, pool, budget = await self.till.purse(actor, guild_id), await self.till.pool(guild_id), await self.till.budget(guild_id)
+    async def standing(self, request: Request) -> Standing:
+        """What the actor can pay from here, with the last lines of their own account."""
+        purse, pool, budget = self.till.purse(request), self.till.pool(request), self.till.budget(request)
         return Standing(
             own=await self._held(purse, lines=5),
             pool=None if pool is None or pool.account == purse.account else await self._held(pool),
             budget=None if budget is None else await self._held(budget),
             renews_at=None if budget is None else next_month(self.clock()),
-            sponsor=await self.sponsor(channel_id),
-            hosting=tuple(await self.store.read(sponsorships.of_host, actor.user_id)),
+            sponsor=await self.sponsor(request.channel.channel_id),
+            hosting=tuple(await self.store.read(sponsorships.of_host, request.actor.user_id)),
         )
 
     async def _held(self, purse: Purse, *, lines: int = 0) -> Held:
@@ -94,33 +95,32 @@ class Money:
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
-    async def gift(self, giver: Actor, receiver: Actor, *, guild_id: int | None, amount: int, key: str) -> bool:
-        """A member gives `amount` microcredits of what they have here. False where `key`, which names the deed, was booked before.
+    async def gift(self, request: Request, receiver: Actor, *, amount: int, key: str) -> bool:
+        """The actor gives `amount` microcredits of what they have here. False where `key`, which names the deed, was booked before.
 
         Raise a `Refusal` where gifts are off, for an amount that the giver does not have, and where one of them pays from a pool.
         """
-        policy = (await self.servers.settings(guild_id)).policy
-        if not policy.gifts.on:
+        if not request.policy.gifts.on:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
-        purses = {"giver": await self._own(giver, guild_id, policy), "receiver": await self.till.purse(receiver, guild_id)}
-        now, by_id = self.clock(), giver.user_id
-        line = _line(Action.GIFTED, guild_id, giver.user_id, now, amount=amount, target_id=receiver.user_id)
+        purses = {"giver": await self._own(request), "receiver": self.till.purse(request, receiver)}
+        now, by_id = self.clock(), request.actor.user_id
+        line = _line(Action.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
         given = await self.store.write(_gift, **purses, line=line, amount=amount, key=key, now=now, by_id=by_id)
         if given:
-            log.info("gift", giver=giver.user_id, receiver=receiver.user_id, amount=amount)
+            log.info("gift", giver=by_id, receiver=receiver.user_id, amount=amount)
         return given
 
-    async def gift_by_reaction(self, giver: Actor, receiver: Actor, *, guild_id: int, message_id: int) -> int | None:
+    async def gift_by_reaction(self, request: Request, receiver: Actor, *, message_id: int) -> int | None:
         """A reaction to a picture gives its maker what the server set for it; how much (microcredits).
 
         None where the server has no such reaction, or this one was booked before. Raise a `Refusal` as `gift` does.
         """
-        by_reaction = (await self.servers.settings(guild_id)).policy.gifts.by_reaction
+        by_reaction = request.policy.gifts.by_reaction
         if by_reaction is None:
             return None
         amount = int(by_reaction.credits * MICRO)
-        key = f"gift:{message_id}:{giver.user_id}:{by_reaction.emoji}"
-        return amount if await self.gift(giver, receiver, guild_id=guild_id, amount=amount, key=key) else None
+        key = f"gift:{message_id}:{request.actor.user_id}:{by_reaction.emoji}"
+        return amount if await self.gift(request, receiver, amount=amount, key=key) else None
 
     # --- hosts -----------------------------------------------------------------------------------------------------
 
@@ -142,41 +142,39 @@ class Money:
             raise NotFound(_("Nobody pays for others here."))
         return found
 
-    async def start_sponsoring(self, host: Actor, *, guild_id: int | None, channel_id: int, hours: float, amount: int) -> Sponsorship:
-        """The host pays for everyone in a channel, for some hours, at most `amount` microcredits, which leave their account now.
+    async def start_sponsoring(self, request: Request, *, hours: float, amount: int) -> Sponsorship:
+        """The actor pays for everyone in a channel, for some hours, at most `amount` microcredits, which leave their account now.
 
         Raise a `Refusal` where that is off, somebody pays there already, or the host has less or nothing of their own here.
         """
-        policy = (await self.servers.settings(guild_id)).policy
-        if not policy.sponsoring.on:
+        if not request.policy.sponsoring.on:
             raise NotAllowed(_("Members do not pay for others on this server."))
-        purse = await self._own(host, guild_id, policy)
-        now = self.clock()
+        purse = await self._own(request)
+        guild_id, channel_id, host_id, now = request.guild_id, request.channel.channel_id, request.actor.user_id, self.clock()
         until = now + int(hours * _HOUR_MS)
         wanted = Sponsorship(
-            id=new_job_id(), guild_id=guild_id, channel_id=channel_id, host_id=host.user_id, cap=amount, until=until, opened_at=now
+            id=new_job_id(), guild_id=guild_id, channel_id=channel_id, host_id=host_id, cap=amount, until=until, opened_at=now
         )
-        line = _line(Action.SPONSORED, guild_id, host.user_id, now, amount=amount, channel=channel_id, until=until)
+        line = _line(Action.SPONSORED, guild_id, host_id, now, amount=amount, channel=channel_id, until=until)
         begun = await self.store.write(_begin, wanted, host=purse, line=line, now=now)
-        log.info("sponsorship", sponsorship=begun.id, host=host.user_id, amount=amount)
+        log.info("sponsorship", sponsorship=begun.id, host=host_id, amount=amount)
         return begun
 
-    async def stop_sponsoring(self, actor: Actor, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
+    async def stop_sponsoring(self, request: Request, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
         """End it; what it came to, and how much went back to the host now. Raise `NotAllowed` for anybody but the host and moderators."""
-        policy = (await self.servers.settings(sponsorship.guild_id)).policy
-        if sponsorship.host_id != actor.user_id and not policy.is_moderator(actor):
-            raise NotAllowed(_("Only the one who pays, or a moderator, can end it."))
+        target = Target(guild_id=sponsorship.guild_id, owner_id=sponsorship.host_id)
+        check(request, permissions.Action.STOP_SPONSORSHIP, target)
         returned = await self.store.write(sponsorships.close, sponsorship.id, self.clock())
-        log.info("sponsorship stopped", sponsorship=sponsorship.id, by=actor.user_id, returned=returned)
+        log.info("sponsorship stopped", sponsorship=sponsorship.id, by=request.actor.user_id, returned=returned)
         return await self.sponsorship(sponsorship.id), returned
 
     # --- what a server used ----------------------------------------------------------------------------------------
 
-    async def report(self, guild_id: int, *, days: int, by: By, user_id: int | None = None) -> Report:
+    async def report(self, request: Request, *, days: int, by: By, user_id: int | None = None) -> Report:
         """What a server used in the last `days` days in UTC, today among them; of one member where `user_id` is given."""
         since, until = self._span(days)
-        whole, rows, daily = await self.store.read(_used, guild_id, since=since, until=until, by=by, user_id=user_id)
-        budget = await self.till.budget(guild_id)
+        whole, rows, daily = await self.store.read(_used, request.required_guild_id, since=since, until=until, by=by, user_id=user_id)
+        budget = self.till.budget(request)
         return Report(
             since=since,
             until=until,
@@ -194,11 +192,11 @@ class Money:
         found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(By), user_id=user_id)
         return usage.as_csv(found, credit_usd=self.credit_usd)
 
-    async def leaderboard(self, guild_id: int, *, days: int) -> list[tuple[int, int]]:
+    async def leaderboard(self, request: Request, *, days: int) -> list[tuple[int, int]]:
         """Members with the most pictures of the last days, as (user id, pictures). Raise `NotAllowed` where the server has none."""
-        if not (await self.servers.settings(guild_id)).policy.leaderboard:
+        if request.guild_id is None or not request.policy.leaderboard:
             raise NotAllowed(_("This server has no leaderboard."))
-        return await self.store.read(usage.leaderboard, guild_id, since=self._span(days)[0])
+        return await self.store.read(usage.leaderboard, request.guild_id, since=self._span(days)[0])
 
     def _span(self, days: int) -> tuple[int, int]:
         """Whole days in UTC, and today as far as it has come; from, and up to without it."""
@@ -207,17 +205,11 @@ class Money:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _own(self, giver: Actor, guild_id: int | None, policy: Policy) -> Purse:
-        """What this member may hand on. Raise `NotAllowed` where that is nothing.
-
-        Whoever may not ask for pictures yet, or any more, does not hand credits on either: a new account is no purse to be emptied.
-        """
-        now, wait_ms = self.clock(), policy.newcomers.wait_ms
-        if await self.store.read(conduct.blocked, guild_id, giver.user_id, now) is not None:
-            raise NotAllowed(_("You cannot ask for pictures here at the moment, and so not give credits either."))
-        if wait_ms and not policy.is_moderator(giver) and (giver.joined_at is None or now < giver.joined_at + wait_ms):
-            raise NotAllowed(_("New members wait a while before they can give credits here."))
-        purse = await self.till.purse(giver, guild_id)
+    async def _own(self, request: Request) -> Purse:
+        """What the actor may hand on. Raise `NotAllowed` where that is nothing, or where they may not."""
+        now = self.clock()
+        check_giver(request, await self.store.read(conduct.blocked, request.guild_id, request.actor.user_id, now), now=now)
+        purse = self.till.purse(request)
         if not owned_by_one(purse.account):
             raise NotAllowed(_("You pay from this server's shared pool; only credits of your own can go to others."))
         return purse

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.clock import Clock
+from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotFound, Refusal
 from bot.gestures import is_taken, plain
 from bot.i18n import _
@@ -69,15 +70,15 @@ class Servers:
             self._known[guild_id] = changed
         return changed
 
-    async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> Policy:
-        """As `change`, for the rules alone."""
+    async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> ServerSettings:
+        """As `change`, of the rules alone."""
 
         def changed(settings: ServerSettings) -> ServerSettings:
             return settings.model_copy(update={"policy": change(settings.policy)})
 
-        return (await self.change(guild_id, changed, actor_id=actor_id)).policy
+        return await self.change(guild_id, changed, actor_id=actor_id)
 
-    async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> Policy:
+    async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> ServerSettings:
         """Put other rules in place of those whose `fingerprint` is `instead_of`. Raise `Outdated` where they are not those any more."""
 
         def replaced(now: Policy) -> Policy:
@@ -89,13 +90,13 @@ class Servers:
 
     # --- presets ---------------------------------------------------------------------------------------------------
 
-    async def add_preset(self, guild_id: int, preset: Preset, *, actor_id: int) -> ServerSettings:
+    async def add_preset(self, request: Request, preset: Preset) -> ServerSettings:
         """Add a preset, in place of the one that this emoji ran before. Raise `InvalidRequest` where it cannot be had."""
         if is_taken(preset.emoji):
             raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
-        return await self.change(guild_id, lambda settings: _with(settings, preset), actor_id=actor_id)
+        return await self._change(request, lambda settings: _with(settings, preset))
 
-    async def remove_preset(self, guild_id: int, wanted: str, *, actor_id: int) -> Preset:
+    async def remove_preset(self, request: Request, wanted: str) -> Preset:
         """Take a preset away by its emoji or its name; which one it was. Raise `NotFound`."""
         removed: list[Preset] = []
 
@@ -105,12 +106,15 @@ class Servers:
                 raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=wanted))
             return settings.model_copy(update={"presets": tuple(preset for preset in settings.presets if preset != removed[0])})
 
-        await self.change(guild_id, without, actor_id=actor_id)
+        await self._change(request, without)
         return removed[0]
 
-    async def reset_presets(self, guild_id: int, *, actor_id: int) -> ServerSettings:
+    async def reset_presets(self, request: Request) -> ServerSettings:
         """Back to the set that a server begins with."""
-        return await self.change(guild_id, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}), actor_id=actor_id)
+        return await self._change(request, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
+
+    async def _change(self, request: Request, change: Callable[[ServerSettings], ServerSettings]) -> ServerSettings:
+        return await self.change(request.required_guild_id, change, actor_id=request.actor.user_id)
 
 
 def _with(settings: ServerSettings, preset: Preset) -> ServerSettings:

@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.clock import Clock
-from bot.domain.actor import Actor
 from bot.domain.admission import Admission
 from bot.domain.request import Request
 from bot.errors import NotAllowed, NotFound, Refusal
@@ -24,7 +23,7 @@ from bot.jobs.till import Till
 from bot.quota import Bucket
 from bot.store import history, jobs, keepsakes, ledger, sponsorships
 from bot.store.engine import Store
-from bot.store.purse import sponsorship_of
+from bot.store.purse import Purse, sponsorship_of, user_account
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +104,7 @@ class Studio:
 
     async def statement(self, user_id: int) -> ledger.Statement:
         """A member's own account, which pays wherever no server's rules say otherwise; see `Till.statement` for what pays there."""
-        return await self.till.statement(Actor(user_id=user_id), None)
+        return await self.till.statement_of(Purse(account=user_account(user_id), fills=self.limits.bucket))
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""

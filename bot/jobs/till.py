@@ -14,7 +14,6 @@ from bot.domain.money import Payment, monthly_budget, reserve_of
 from bot.domain.request import Request
 from bot.images.catalog import ModelInfo
 from bot.jobs.order import Limits
-from bot.jobs.servers import Servers
 from bot.moderation.policy import Policy
 from bot.store import ledger
 from bot.store.engine import Store
@@ -26,10 +25,9 @@ _NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody ge
 
 @dataclass(frozen=True, kw_only=True)
 class Till:
-    """Reads a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
+    """Applies a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
 
     store: Store
-    servers: Servers
     limits: Limits  # the operator's
     credit_usd: float  # what a credit is worth in US dollars
     clock: Clock
@@ -46,19 +44,10 @@ class Till:
         price = self.price(model, policy)
         return model if price == model.price_microcredits else replace(model, price_microcredits=price)
 
-    async def offers(self, models: Iterable[ModelInfo], actor: Actor, guild_id: int | None) -> tuple[ModelInfo, ...]:
-        """Those of the models that are open to this member here, at their prices here."""
-        return self.open_to(models, actor, await self._policy(guild_id))
-
-    def open_to(self, models: Iterable[ModelInfo], actor: Actor, policy: Policy) -> tuple[ModelInfo, ...]:
-        """As `offers`, under these rules."""
-        opened = merge(policy, actor.role_ids).models
-        return tuple(self.priced(model, policy) for model in models if opened is None or model.id in opened)
-
-    async def listed(self, models: Iterable[ModelInfo], guild_id: int | None) -> tuple[ModelInfo, ...]:
-        """The models at their prices here, whoever asks."""
-        policy = await self._policy(guild_id)
-        return tuple(self.priced(model, policy) for model in models)
+    def offers(self, models: Iterable[ModelInfo], request: Request) -> tuple[ModelInfo, ...]:
+        """Those of the models that are open to the actor here, at their prices here."""
+        opened = merge(request.policy, request.actor.role_ids).models
+        return tuple(self.priced(model, request.policy) for model in models if opened is None or model.id in opened)
 
     # --- who pays ----------------------------------------------------------------------------------------------------
 
@@ -72,23 +61,24 @@ class Till:
             **_slow_lane(guild_id, policy),
         )
 
-    async def purse(self, actor: Actor, guild_id: int | None) -> Purse:
-        """What this member pays from here: their own, or the server's pool."""
-        return self._purse(actor.user_id, guild_id, merge(await self._policy(guild_id), actor.role_ids))
+    def purse(self, request: Request, member: Actor | None = None) -> Purse:
+        """What the actor, or another member, pays from here: their own, or the server's pool."""
+        payer = member or request.actor
+        return self._purse(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
 
-    async def pool(self, guild_id: int | None) -> Purse | None:
+    def pool(self, request: Request) -> Purse | None:
         """What members of this server share, where they do."""
-        return _pool(guild_id, await self._policy(guild_id))
+        return _pool(request.guild_id, request.policy)
 
-    async def budget(self, guild_id: int | None) -> Purse | None:
+    def budget(self, request: Request) -> Purse | None:
         """What this server may spend this month, where its managers set a limit."""
-        return self._budget(guild_id, await self._policy(guild_id))
+        return self._budget(request.guild_id, request.policy)
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
-    async def statement(self, actor: Actor, guild_id: int | None, *, lines: int = 5) -> Statement:
-        """What this member can pay from here, now, with its last `lines` lines."""
-        return await self.statement_of(await self.purse(actor, guild_id), lines=lines)
+    async def statement(self, request: Request) -> Statement:
+        """What the actor can pay from here, now, with its last lines."""
+        return await self.statement_of(self.purse(request))
 
     async def statement_of(self, purse: Purse, *, lines: int = 5) -> Statement:
         """Any purse now. Raises ValueError for one of which nobody knows what fills it."""
@@ -97,9 +87,6 @@ class Till:
         return await self.store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=self.clock(), lines=lines)
 
     # --- parts -------------------------------------------------------------------------------------------------------
-
-    async def _policy(self, guild_id: int | None) -> Policy:
-        return (await self.servers.settings(guild_id)).policy
 
     def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> Purse:
         """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from bot.errors import InvalidRequest, NotAllowed
+from bot.domain.request import Request
+from bot.errors import InvalidRequest
 from bot.i18n import _
 from bot.moderation.policy import Policy, changed
 from cogs import look, reply
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 
 Patch = Mapping[str, Any]  # a JSON merge patch of the rules
 Says = Callable[[Policy], str]
@@ -17,42 +19,31 @@ Says = Callable[[Policy], str]
 ALL: Literal["all"] = "all"
 
 
-def check_manager(interaction: Interaction) -> int:
-    """The server's id. Raise `NotAllowed` for whoever may not manage it, whatever Discord showed them."""
-    if interaction.guild_id is None or not actor_of(interaction).may_manage_server:
-        raise NotAllowed(_("This is for those who may manage this server."))
-    return interaction.guild_id
-
-
-async def policy_of(interaction: Interaction) -> Policy:
-    """The rules that hold here."""
-    return (await services_of(interaction).servers.settings(interaction.guild_id)).policy
-
-
-async def change(interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Policy:
-    """Change the rules. What follows from the rules as they are, such as a longer list, is made of them in a function."""
-    guild_id = check_manager(interaction)
+async def change(request: Request, interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Request:
+    """Change the rules; the request under what holds now. What follows from the rules as they are is made of them in a function."""
 
     def patched(policy: Policy) -> Policy:
         return changed(policy, patch(policy) if callable(patch) else patch)
 
-    before = await policy_of(interaction)
-    after = await services_of(interaction).servers.change_policy(guild_id, patched, actor_id=interaction.user.id)
-    await follow(interaction, before, after)
-    return after
+    servers = services_of(interaction).servers
+    settings = await servers.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
+    now = replace(request, settings=settings)
+    await follow(now, interaction, before=request.policy)
+    return now
 
 
-async def follow(interaction: Interaction, before: Policy, after: Policy) -> None:
+async def follow(now: Request, interaction: Interaction, *, before: Policy) -> None:
     """What a change sets off at once: flags that were kept may count now, and cases that wait may have a channel."""
-    is_felt = before.flags != after.flags or before.cases_channel_id != after.cases_channel_id
-    if is_felt and interaction.guild_id is not None:
-        await services_of(interaction).cases.catch_up(interaction.guild_id)
+    after = now.policy
+    if before.flags != after.flags or before.cases_channel_id != after.cases_channel_id:
+        await services_of(interaction).cases.catch_up(now)
 
 
 async def settle(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, says: Says) -> None:
     """Change the rules and say what holds now; with nothing to change, only that."""
-    policy = await change(interaction, patch) if patch else await policy_of(interaction)
-    await reply.say(interaction, says(policy)[: look.basics.CONTENT_MAX])
+    request = await request_of(interaction)
+    now = await change(request, interaction, patch) if patch else request
+    await reply.say(interaction, says(now.policy)[: look.basics.CONTENT_MAX])
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
-from bot.errors import InvalidRequest, NotFound
+from bot.errors import InvalidRequest
 from bot.i18n import _, pgettext
 from bot.jobs.servers import fingerprint
 from bot.moderation.differences import differences
 from bot.moderation.policy import DOCUMENT_MAX, Policy, document, read, read_file, write_file
 from cogs import look, panels
-from cogs.imageadmin.changing import check_manager, follow, policy_of
-from cogs.kit.request import Interaction, services_of
+from cogs.imageadmin.changing import follow
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
 from cogs.panels import button, panel, row, text
 
@@ -34,27 +36,27 @@ class Files(commands.Cog):
 
     @app_commands.command(description="All of these settings as a file")
     async def export(self, interaction: Interaction) -> None:
-        check_manager(interaction)
-        await send(interaction)
+        await send(await request_of(interaction), interaction)
 
     @app_commands.command(name="import", description="Settings from a file; you see first what it would change")
     @app_commands.describe(file="As /imageadmin export writes it; what it leaves out goes back to the default")
     async def import_settings(self, interaction: Interaction, file: discord.Attachment) -> None:
-        check_manager(interaction)
+        request = await request_of(interaction)
         if file.size > DOCUMENT_MAX:
             raise InvalidRequest(
                 _("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024)
             )
         await interaction.response.defer(thinking=True, ephemeral=True)
         wanted = read_file(await file.read())
-        await services_of(interaction).studio.keep(f"tray:{interaction.id}", {"user_id": interaction.user.id, "policy": document(wanted)})
-        await panels.show(interaction, await _preview(interaction, interaction.id, wanted))
+        kept = {"user_id": request.actor.user_id, "policy": document(wanted)}
+        await services_of(interaction).studio.keep(f"tray:{interaction.id}", kept)
+        await panels.show(interaction, _preview(request, interaction, interaction.id, wanted))
 
 
-async def send(interaction: Interaction) -> None:
+async def send(request: Request, interaction: Interaction) -> None:
     """The file, to this member alone."""
-    content = io.BytesIO(write_file(await policy_of(interaction)))
-    attached = discord.File(content, filename=f"easel-settings-{interaction.guild_id}.json")
+    content = io.BytesIO(write_file(request.policy))
+    attached = discord.File(content, filename=f"easel-settings-{request.guild_id}.json")
     answer = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
     await answer(
         _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere."), file=attached, ephemeral=True
@@ -62,18 +64,18 @@ async def send(interaction: Interaction) -> None:
 
 
 @router.press(_APPLY)
-async def apply(_request: Request, interaction: Interaction, *, kept: int, seen: str) -> None:
+async def apply(request: Request, interaction: Interaction, *, kept: int, seen: str) -> None:
     """Put the file's rules in place of those whose fingerprint begins with `seen`: the ones that its changes were shown against."""
-    guild_id, wanted = check_manager(interaction), await _kept(interaction, kept)
-    now = await policy_of(interaction)
+    check(request, Action.MANAGE)
+    wanted, now = await _kept(request, interaction, kept), request.policy
     if not fingerprint(now).startswith(seen):
         note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
-        await panels.redraw(interaction, await _preview(interaction, kept, wanted, note=note))
+        await panels.redraw(interaction, _preview(request, interaction, kept, wanted, note=note))
         return
     found = differences(document(now), document(wanted))
-    servers = services_of(interaction).servers
-    await servers.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=interaction.user.id)
-    await follow(interaction, now, wanted)
+    servers, guild_id = services_of(interaction).servers, request.required_guild_id
+    after = await servers.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=request.actor.user_id)
+    await follow(replace(request, settings=after), interaction, before=now)
     await panels.redraw(interaction, panel(text(look.managing.applied(found))))
 
 
@@ -83,15 +85,15 @@ async def leave(_request: Request, interaction: Interaction, **_file: Any) -> No
     await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
 
 
-async def _kept(interaction: Interaction, kept_as: int) -> Policy:
-    kept: Mapping[str, Any] | None = await services_of(interaction).studio.kept(f"tray:{kept_as}")
-    if kept is None or kept.get("user_id") != interaction.user.id:
-        raise NotFound(_("This file is too old; please import it again."))
+async def _kept(request: Request, interaction: Interaction, kept_as: int) -> Policy:
+    """Raise `NotAllowed` where it was imported by somebody else, or is no longer kept."""
+    kept: Mapping[str, Any] = await services_of(interaction).studio.kept(f"tray:{kept_as}") or {}
+    check(request, Action.SEND, Target(guild_id=request.guild_id, owner_id=kept.get("user_id")))
     return read(kept["policy"])
 
 
-async def _preview(interaction: Interaction, kept_as: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
-    now = await policy_of(interaction)
+def _preview(request: Request, interaction: Interaction, kept_as: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+    now = request.policy
     found = differences(document(now), document(wanted))
     shown = text(note, look.managing.file(found, _strangers(interaction, wanted)))
     if not found:

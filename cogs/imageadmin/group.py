@@ -5,6 +5,7 @@ from __future__ import annotations
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.permissions import Action, may
 from cogs import look
 from cogs.imageadmin import files, panel
 from cogs.imageadmin.changing import settle
@@ -13,7 +14,7 @@ from cogs.imageadmin.files import Files
 from cogs.imageadmin.limits import Limits
 from cogs.imageadmin.money import Money
 from cogs.imageadmin.rules import Rules
-from cogs.kit.request import Interaction, actor_of
+from cogs.kit.request import Interaction, request_of
 from cogs.kit.router import Router
 
 router = Router(panel.router, files.router)
@@ -35,11 +36,11 @@ class ImageAdmin(
     """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return actor_of(interaction).may_manage_server
+        return may(await request_of(interaction), Action.MANAGE)
 
     @app_commands.command(description="Everything at a glance")
     async def panel(self, interaction: Interaction) -> None:
-        await panel.show(interaction)
+        await panel.show(await request_of(interaction), interaction)
 
     @app_commands.command(description="Nobody orders pictures until you resume; what is being made is delivered")
     @app_commands.describe(reason="What members are told")

@@ -7,10 +7,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import quota
-from bot.domain.actor import Actor
 from cogs import look, reply, suggest
-from cogs.imageadmin.changing import check_manager, given, purse, settle, within
-from cogs.kit.request import Interaction, services_of
+from cogs.imageadmin.changing import given, purse, settle, within
+from cogs.kit.request import Interaction, as_actor, request_of, services_of
 
 _CREDITS_MAX = 1_000_000
 
@@ -69,18 +68,6 @@ class Money(commands.Cog):
         note: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         amount = quota.microcredits(credits)
-        await services_of(interaction).managing.grant(
-            check_manager(interaction),
-            to=None if member is None else _as_actor(member),
-            amount=amount,
-            by_id=interaction.user.id,
-            note=note,
-            key=f"grant:{interaction.id}",
-        )
+        request, receiver = await request_of(interaction), None if member is None else as_actor(member)
+        await services_of(interaction).managing.grant(request, to=receiver, amount=amount, note=note, key=f"grant:{interaction.id}")
         await reply.say(interaction, look.policy.granted(None if member is None else member.id, amount, note))
-
-
-def _as_actor(member: discord.User | discord.Member) -> Actor:
-    """The member as far as it decides what they pay from."""
-    roles = member.roles if isinstance(member, discord.Member) else ()
-    return Actor(user_id=member.id, role_ids=frozenset(role.id for role in roles))

@@ -11,13 +11,14 @@ from enum import IntEnum
 import discord
 from discord.ui import Separator
 
+from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.i18n import _, pgettext
 from bot.moderation.policy import Policy
 from cogs import look, panels
 from cogs.casework import OPEN_CASES
 from cogs.imageadmin import files
-from cogs.imageadmin.changing import Patch, change, check_manager
+from cogs.imageadmin.changing import Patch, change
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import CustomId, Router, one_of
 from cogs.look.managing import cut
@@ -53,24 +54,23 @@ class _Room(IntEnum):
     REST = 550
 
 
-async def show(interaction: Interaction) -> None:
+async def show(request: Request, interaction: Interaction) -> None:
     """A new panel."""
-    await panels.show(interaction, await _panel(interaction))
+    await panels.show(interaction, await _panel(request, interaction))
 
 
 @router.press(_PRESS)
-async def press(_request: Request, interaction: Interaction, *, deed: str) -> None:
+async def press(request: Request, interaction: Interaction, *, deed: str) -> None:
     """A button of the panel: do it, and draw the panel anew. Raise `NotAllowed` for whoever is no manager any more."""
-    check_manager(interaction)
-    if deed in _SWITCHES:
-        await change(interaction, _SWITCHES[deed])
-    await panels.redraw(interaction, await _panel(interaction))
+    check(request, Action.MANAGE)
+    now = await change(request, interaction, _SWITCHES[deed]) if deed in _SWITCHES else request
+    await panels.redraw(interaction, await _panel(now, interaction))
     if deed == "export":
-        await files.send(interaction)
+        await files.send(now, interaction)
 
 
-async def _panel(interaction: Interaction) -> discord.ui.LayoutView:
-    overview = await services_of(interaction).managing.overview(check_manager(interaction))
+async def _panel(request: Request, interaction: Interaction) -> discord.ui.LayoutView:
+    overview = await services_of(interaction).managing.overview(request)
     name = interaction.guild.name if interaction.guild else ""
     policy = overview.policy
     head = _("## Easel on {server}").format(server=look.basics.quoted(name))

@@ -16,8 +16,8 @@ from bot.moderation.policy import Policy
 from bot.moderation.rules import ListName
 from cogs import look, panels, reply
 from cogs.imageadmin import suggestions
-from cogs.imageadmin.changing import Patch, change, check_manager, policy_of
-from cogs.kit.request import Interaction, services_of
+from cogs.imageadmin.changing import Patch, change
+from cogs.kit.request import Interaction, request_of, services_of
 
 _ENTRY_MAX = 260  # characters
 
@@ -29,7 +29,7 @@ class Rules(commands.Cog):
 
     @rules.command(name="list", description="All of them")
     async def list_rules(self, interaction: Interaction) -> None:
-        await panels.show(interaction, look.managing.rule_list(await policy_of(interaction)))
+        await panels.show(interaction, look.managing.rule_list((await request_of(interaction)).policy))
 
     @rules.command(name="add", description="Add a word or a pattern")
     @app_commands.describe(
@@ -52,42 +52,43 @@ class Rules(commands.Cog):
             there = getattr(policy.prompts.list(to), kind)
             return {"prompts": {to: {kind: list(dict.fromkeys([*there, entry]))}}}
 
-        await change(interaction, patch)
+        await change(await request_of(interaction), interaction, patch)
         await reply.say(interaction, look.managing.listed(entry, to))
 
     @rules.command(name="remove", description="Take a word, a pattern or a picture's fingerprint away")
     @app_commands.describe(entry="Which one")
     @app_commands.autocomplete(entry=suggestions.entry)
     async def remove_rule(self, interaction: Interaction, entry: app_commands.Range[str, 1, _ENTRY_MAX]) -> None:
-        await change(interaction, lambda policy: _without(policy, entry))
+        await change(await request_of(interaction), interaction, lambda policy: _without(policy, entry))
         await reply.say(interaction, look.managing.unlisted(entry))
 
     @rules.command(name="test", description="What the rules say of a prompt; nothing is made")
     @app_commands.describe(prompt="The words to judge")
     async def test_rules(self, interaction: Interaction, prompt: app_commands.Range[str, 1, 2000]) -> None:
-        policy = await policy_of(interaction)
-        judge = await services_of(interaction).admissions.judge(interaction.guild_id, policy.prompts)
+        request = await request_of(interaction)
+        judge = await services_of(interaction).admissions.judge(request.guild_id, request.policy.prompts)
         verdict, hits = await asyncio.to_thread(lambda: (judge.judge(prompt), list(judge.hits(prompt))))
         await panels.show(interaction, look.managing.tested(prompt, verdict.level, hits))
 
     @rules.command(name="import", description="Take over the words of this server's AutoMod")
     async def import_automod(self, interaction: Interaction) -> None:
-        guild_id = check_manager(interaction)
+        request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
         try:
-            found = await asyncio.to_thread(from_automod, await interaction.client.http.get_auto_moderation_rules(guild_id))
+            there = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
         except discord.Forbidden:
             raise NotAllowed(_("Easel may not read AutoMod here: Discord shows it to bots with the permission Manage Server.")) from None
-        before = _size(await policy_of(interaction))
-        after = _size(await change(interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")}))
-        await panels.show(interaction, panels.panel(panels.text(look.managing.imported(found, max(0, after - before)))))
+        found = await asyncio.to_thread(from_automod, there)
+        now = await change(request, interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")})
+        added = max(0, _size(now.policy) - _size(request.policy))
+        await panels.show(interaction, panels.panel(panels.text(look.managing.imported(found, added))))
 
     @rules.command(name="hash", description="Never show pictures that look like this one")
     @app_commands.describe(image="The picture; only its fingerprint is kept", distance="Bits of 64 that may differ; 8 is usual")
     async def add_hash(
         self, interaction: Interaction, image: discord.Attachment, distance: app_commands.Range[int, 0, 16] | None = None
     ) -> None:
-        check_manager(interaction)
+        request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
         reference = await services_of(interaction).studio.take_reference(reply.attachment_of(image))
         mark = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
@@ -96,8 +97,8 @@ class Rules(commands.Cog):
             hashes = [*dict.fromkeys([*policy.known_bad.hashes, mark])]
             return {"known_bad": {"hashes": hashes, "distance": policy.known_bad.distance if distance is None else distance}}
 
-        policy = await change(interaction, patch)
-        await reply.say(interaction, look.managing.known_bad(mark, len(policy.known_bad.hashes)))
+        now = await change(request, interaction, patch)
+        await reply.say(interaction, look.managing.known_bad(mark, len(now.policy.known_bad.hashes)))
 
 
 def _without(policy: Policy, entry: str) -> Patch:

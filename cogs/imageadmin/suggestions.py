@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from discord import app_commands
 
+from bot.domain.permissions import Action, may
 from bot.moderation.rules import ListName
 from cogs import suggest
-from cogs.imageadmin.changing import ALL, policy_of
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.imageadmin.changing import ALL
+from cogs.kit.request import Interaction, request_of, services_of
 from cogs.suggest import Suggestions
 
 _MAX = 25  # choices; Discord shows no more
@@ -26,7 +27,7 @@ async def models(interaction: Interaction, typed: str) -> Suggestions:
 
 async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that everyone may use."""
-    there = (await policy_of(interaction)).everyone.models
+    there = (await request_of(interaction)).policy.everyone.models
     titles = {model.id: model.title for model in services_of(interaction).studio.models.offered}
     ids = list(titles) if there == ALL else list(there)
     named = [(titles.get(each, each)[:_CHOICE_MAX], each) for each in ids]
@@ -35,9 +36,10 @@ async def open_model(interaction: Interaction, typed: str) -> Suggestions:
 
 async def entry(interaction: Interaction, typed: str) -> Suggestions:
     """Words, patterns and fingerprints that the rules hold."""
-    if not actor_of(interaction).may_manage_server:
+    request = await request_of(interaction)
+    if not may(request, Action.MANAGE):
         return []
-    policy = await policy_of(interaction)
+    policy = request.policy
     entries = [
         (f"{name}: {text}", text) for name in ListName for text in (*policy.prompts.list(name).words, *policy.prompts.list(name).patterns)
     ]

@@ -127,7 +127,7 @@ class Works:
         self.members, self.servers = Members(**at), Servers(**at)
         endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)
         checks = Checks(endpoint=endpoint)
-        self.till = Till(**at, servers=self.servers, limits=limits, credit_usd=0.01)
+        self.till = Till(**at, limits=limits, credit_usd=0.01)
         rules: dict[str, Any] = {**at, "till": self.till, "limits": limits}
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=self.fetcher)

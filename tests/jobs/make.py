@@ -11,7 +11,10 @@ from bot.domain.request import Channel, Request
 from bot.jobs.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Reference, ReplyTarget
 from bot.jobs.order import Order
 from bot.jobs.servers import Servers
+from bot.moderation.policy import Policy
+from bot.preferences import Preferences
 from bot.quota import MICRO, Bucket
+from bot.servers import ServerSettings
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 SUCCEEDED = Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/fox.png")
@@ -33,6 +36,17 @@ def new_job(
     first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
     first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
     return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
+
+
+def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, policy: Policy | None = None) -> Request:
+    """By a member who chose nothing, under these rules."""
+    return Request(
+        actor=actor,
+        channel=Channel(guild_id=guild_id, channel_id=channel_id),
+        reply_to=ReplyTarget(user_id=actor.user_id, channel_id=channel_id, guild_id=guild_id),
+        settings=ServerSettings(policy=policy or Policy()),
+        preferences=Preferences(),
+    )
 
 
 class HasServers(Protocol):

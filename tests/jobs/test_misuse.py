@@ -105,7 +105,11 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
     await asyncio.gather(*(each.press() for each in crowd for _ in range(presses)))
     for each in crowd:
         for guild_id in SERVERS:
-            purse = await works.till.purse(Actor(user_id=each.user_id, role_ids=each.roles), guild_id)
+            actor, place = (
+                Actor(user_id=each.user_id, role_ids=each.roles),
+                ReplyTarget(user_id=each.user_id, channel_id=5, guild_id=guild_id),
+            )
+            purse = works.till.purse(await request(works, place, actor=actor))
             caps[purse.account] = 0 if purse.fills is None else purse.fills.size
     await nothing_is_overspent(works, caps)
 

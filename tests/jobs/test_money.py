@@ -15,7 +15,6 @@ from bot.domain.actor import Actor
 from bot.errors import NotAllowed, OutOfCredit, Refusal
 from bot.jobs.money import Money
 from bot.jobs.order import Limits
-from bot.jobs.servers import Servers
 from bot.jobs.till import Till
 from bot.moderation import policy
 from bot.quota import DAY_MS, MICRO
@@ -23,23 +22,18 @@ from bot.store import audit, books, conduct, erasing, ledger
 from bot.store.audit import Action
 from bot.store.engine import Store
 from bot.store.purse import user_account
-from tests.jobs.make import TEN
+from tests.jobs.make import TEN, request_by
 
 GUILD, CHANNEL, NOW = 1, 5, 40 * DAY_MS
 ANN, BOB = Actor(user_id=7, joined_at=0), Actor(user_id=8, joined_at=0)
 
 
 @pytest.fixture
-async def servers(store: Store) -> Servers:
-    return Servers(store=store, clock=lambda: NOW)
-
-
-@pytest.fixture
-async def money(store: Store, servers: Servers) -> AsyncIterator[Money]:
+async def money(store: Store) -> AsyncIterator[Money]:
     """The service; afterwards the books are right."""
     limits = Limits(bucket=TEN, max_waiting=8, default_model="klein", reference_max_bytes=1, reference_max_pixels=1)
-    till = Till(store=store, servers=servers, limits=limits, credit_usd=0.01, clock=lambda: NOW)
-    yield Money(store=store, servers=servers, till=till, credit_usd=0.01, clock=lambda: NOW)
+    till = Till(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
+    yield Money(store=store, till=till, credit_usd=0.01, clock=lambda: NOW)
     assert (await store.read(books.prove)).wrong == ()
 
 
@@ -49,11 +43,11 @@ async def left(store: Store, user_id: int) -> float:
 
 
 async def give(money: Money, giver: Actor = ANN, receiver: Actor = BOB, *, credits_: float = 1, key: str = "deed") -> bool:
-    return await money.gift(giver, receiver, guild_id=GUILD, amount=int(credits_ * MICRO), key=key)
+    return await money.gift(request_by(giver), receiver, amount=int(credits_ * MICRO), key=key)
 
 
 async def sponsor(money: Money, host: Actor = ANN, *, channel: int = CHANNEL, credits_: int = 4) -> str:
-    begun = await money.start_sponsoring(host, guild_id=GUILD, channel_id=channel, hours=1, amount=credits_ * MICRO)
+    begun = await money.start_sponsoring(request_by(host, channel_id=channel), hours=1, amount=credits_ * MICRO)
     return begun.id
 
 
@@ -81,14 +75,14 @@ async def test_a_blocked_member_hands_nothing_on(store: Store, money: Money) -> 
 
 
 @pytest.mark.parametrize(("joined_at", "may"), [(NOW - DAY_MS, False), (None, False), (NOW - 3 * DAY_MS, True)])
-async def test_a_new_account_is_no_purse_to_be_emptied(money: Money, servers: Servers, joined_at: int | None, may: bool) -> None:
-    await servers.change_policy(GUILD, lambda rules: policy.changed(rules, {"newcomers": {"wait_hours": 48}}), actor_id=None)
-    new = replace(ANN, joined_at=joined_at)
+async def test_a_new_account_is_no_purse_to_be_emptied(money: Money, joined_at: int | None, may: bool) -> None:
+    rules = policy.changed(policy.Policy(), {"newcomers": {"wait_hours": 48}})
+    gift = money.gift(request_by(replace(ANN, joined_at=joined_at), policy=rules), BOB, amount=MICRO, key="deed")
     if may:
-        assert await give(money, new)
+        assert await gift
         return
     with pytest.raises(NotAllowed, match="New members wait a while"):
-        await give(money, new)
+        await gift
 
 
 async def test_a_hundred_gifts_and_hosts_at_once_move_what_there_is(store: Store, money: Money, conflicts: list[RetryDetails]) -> None:
@@ -118,8 +112,8 @@ async def test_erasing_a_host_while_everything_moves_loses_nothing(store: Store,
 async def test_a_sponsorship_is_ended_once_by_whoever_may(store: Store, money: Money) -> None:
     begun = await money.sponsorship(await sponsor(money))
     with pytest.raises(NotAllowed):
-        await money.stop_sponsoring(BOB, begun)
+        await money.stop_sponsoring(request_by(BOB), begun)
     moderator = replace(BOB, may_manage_messages=True)
-    returned = await asyncio.gather(*(money.stop_sponsoring(each, begun) for each in (ANN, moderator, ANN)))
+    returned = await asyncio.gather(*(money.stop_sponsoring(request_by(each), begun) for each in (ANN, moderator, ANN)))
     assert sorted(amount for _it, amount in returned) == [0, 0, 4 * MICRO]
     assert await left(store, 7) == 10

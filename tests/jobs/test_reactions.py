@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotFound
 from bot.gestures import MARKS, is_one_sign, is_taken, plain
 from bot.images.catalog import Catalog
@@ -18,8 +19,10 @@ from bot.store import reactions, reports
 from bot.store.engine import Store
 from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS, Claim, Given
 from bot.store.reports import Report
+from tests.jobs.make import request_by
 
 NOW = 1_700_000_000_000
+MANAGER = request_by(Actor(user_id=7, may_manage_server=True))
 FOX = Given(message_id=1, user_id=7, emoji="🎨")
 
 
@@ -195,35 +198,35 @@ def preset(emoji: str, name: str = "Fox") -> Preset:
 
 
 async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, servers: Servers) -> None:
-    await servers.add_preset(1, preset("🦊"), actor_id=7)
+    await servers.add_preset(MANAGER, preset("🦊"))
     for each in (servers, Servers(store=store, clock=lambda: NOW)):
         assert (await each.settings(1)).preset("🦊") == preset("🦊")
     assert (await servers.settings(2)).presets == (await servers.settings(None)).presets == STARTING_PRESETS
 
 
 async def test_the_same_emoji_runs_what_was_put_there_last(servers: Servers) -> None:
-    await servers.add_preset(1, preset("❄️", "Ice"), actor_id=7)
-    changed = await servers.add_preset(1, preset("❄", "Snow"), actor_id=7)
+    await servers.add_preset(MANAGER, preset("❄️", "Ice"))
+    changed = await servers.add_preset(MANAGER, preset("❄", "Snow"))
     assert [p.name for p in changed.presets if plain(p.emoji) == plain("❄️")] == ["Snow"]
 
 
 @pytest.mark.parametrize("wanted", ["🦊", "fox", " FOX "])
 async def test_a_preset_is_removed_by_emoji_or_name(servers: Servers, wanted: str) -> None:
-    await servers.add_preset(1, preset("🦊"), actor_id=7)
-    assert (await servers.remove_preset(1, wanted, actor_id=7)).emoji == "🦊"
+    await servers.add_preset(MANAGER, preset("🦊"))
+    assert (await servers.remove_preset(MANAGER, wanted)).emoji == "🦊"
     with pytest.raises(NotFound, match="no preset"):
-        await servers.remove_preset(1, wanted, actor_id=7)
+        await servers.remove_preset(MANAGER, wanted)
 
 
 async def test_a_fixed_emoji_runs_no_preset(servers: Servers) -> None:
     with pytest.raises(InvalidRequest, match="meaning of its own"):
-        await servers.add_preset(1, preset("🔁"), actor_id=7)
+        await servers.add_preset(MANAGER, preset("🔁"))
 
 
 async def test_a_server_has_so_many_presets_and_a_reset_is_a_new_beginning(servers: Servers) -> None:
     for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
-        await servers.add_preset(1, preset(chr(0x1F600 + n)), actor_id=7)
+        await servers.add_preset(MANAGER, preset(chr(0x1F600 + n)))
     with pytest.raises(InvalidRequest, match="at most 20"):
-        await servers.add_preset(1, preset("🦊"), actor_id=7)
+        await servers.add_preset(MANAGER, preset("🦊"))
     assert len((await servers.settings(1)).presets) == PRESETS_MAX
-    assert (await servers.reset_presets(1, actor_id=7)).presets == STARTING_PRESETS
+    assert (await servers.reset_presets(MANAGER)).presets == STARTING_PRESETS

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.actor import Actor
+from bot.domain.request import Request
 from bot.errors import OutOfCredit, TooManyWaiting
 from bot.jobs.job import Job, Lane, ReplyTarget
 from bot.quota import MICRO
@@ -14,12 +15,18 @@ from bot.store import sponsorships
 from bot.store.purse import budget_account
 from bot.store.sponsorships import Sponsorship
 from tests.jobs.conftest import MODEL, PURSE, Works
+from tests.jobs.make import request
 from tests.jobs.rules import rule
 from tests.store.purses import member
 
 PAINTER = 77  # a role
 ROLE: dict[str, Any] = {"roles": {PAINTER: {"purse": {"size": 2}}}}
 POOL: dict[str, Any] = {"pool": {"size": 4}}
+
+
+async def asks(works: Works, *roles: int, guild_id: int | None = 1) -> Request:
+    place = ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id)
+    return await request(works, place, actor=Actor(user_id=7, role_ids=frozenset(roles)))
 
 
 async def order(works: Works, *roles: int, user_id: int = 7, guild_id: int | None = 1, channel_id: int = 5, **more: Any) -> Job:
@@ -72,7 +79,9 @@ async def test_the_slow_lane_can_be_turned_off(works: Works) -> None:
 
 async def test_the_budget_of_the_month_is_in_money(works: Works) -> None:
     await rule(works.servers, usd_per_month="0.03")  # a credit is a cent
-    assert (await payer(works, count=3))[1] == (await works.till.budget(1)).account  # type: ignore[union-attr]
+    budget = works.till.budget(await asks(works))
+    assert budget is not None
+    assert (await payer(works, count=3))[1] == budget.account
     with pytest.raises(OutOfCredit, match="budget for the month is used up"):
         await order(works, user_id=8)
     assert (await payer(works, user_id=8, guild_id=2))[0] == "user:8"
@@ -97,13 +106,13 @@ async def test_a_servers_own_price_is_held_and_shown(works: Works) -> None:
     await rule(works.servers, prices={MODEL: "2.5"})
     assert (await order(works)).generations[0].price == 2_500_000
     models = works.models.offered
-    prices = {model.id: model.price_microcredits for model in await works.till.listed(models, 1)}
+    prices = {model.id: model.price_microcredits for model in works.till.offers(models, await asks(works))}
     assert prices == {model.id: model.price_microcredits for model in models} | {MODEL: 2_500_000}
 
 
 async def test_only_what_a_members_roles_open_is_offered(works: Works) -> None:
     await rule(works.servers, everyone={"models": []}, roles={PAINTER: {"models": [MODEL]}})
-    offered = [await works.till.offers(works.models.offered, Actor(user_id=7, role_ids=frozenset(roles)), 1) for roles in ((), (PAINTER,))]
+    offered = [works.till.offers(works.models.offered, await asks(works, *roles)) for roles in ((), (PAINTER,))]
     assert [[model.id for model in each] for each in offered] == [[], [MODEL]]
 
 
@@ -123,8 +132,7 @@ async def test_the_rules_decide_how_much_is_made_at_a_time(works: Works) -> None
 
 async def test_what_there_is_depends_on_where_one_asks(works: Works) -> None:
     await rule(works.servers, **ROLE, **POOL)
-    everyone, painter = Actor(user_id=7), Actor(user_id=7, role_ids=frozenset({PAINTER}))
-    asked = [(everyone, 1), (painter, 1), (painter, 2), (everyone, None)]
-    available = [(await works.till.statement(actor, guild_id)).available for actor, guild_id in asked]
+    asked = [await asks(works), await asks(works, PAINTER), await asks(works, PAINTER, guild_id=2), await asks(works, guild_id=None)]
+    available = [(await works.till.statement(each)).available for each in asked]
     assert available == [4 * MICRO, 2 * MICRO, PURSE.size, PURSE.size]
-    assert [purse and purse.account for purse in (await works.till.pool(1), await works.till.pool(2))] == ["pool:1", None]
+    assert [purse and purse.account for purse in map(works.till.pool, (asked[0], asked[2]))] == ["pool:1", None]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ from tests.jobs.conftest import eventually
 from tests.street import with_picture
 
 Ask = Callable[..., Awaitable[Message]]
+PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # how the tasks are called in which a press is answered
 
 
 def job_id_of(message: Message) -> str:
@@ -40,3 +44,45 @@ def asked(ada: Person) -> Ask:
         return await ada.message(lambda message: with_picture(message) and message.id not in seen, channel)
 
     return ask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """The transactions that presses lead to, by the operation that each runs; those of the background loops are left out."""
+
+    reads: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+
+    def so_far(self) -> tuple[list[str], list[str]]:
+        """The reads and the writes since this was last asked."""
+        seen = list(self.reads), list(self.writes)
+        self.reads.clear()
+        self.writes.clear()
+        return seen
+
+
+@pytest.fixture
+async def traffic(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
+    """Of a member whose language is known, in a server whose settings are not remembered yet."""
+    seen = Traffic()
+    for name, kept in (("read", seen.reads), ("write", seen.writes)):
+        monkeypatch.setattr(house.store, name, _counted(getattr(house.store, name), kept))
+    await ada.slash("ping", "dm")
+
+    async def language_is_known() -> bool:
+        return "preferences" in seen.reads
+
+    await eventually(language_is_known)
+    seen.so_far()
+    return seen
+
+
+def _counted(run: Callable[..., Any], kept: list[str]) -> Callable[..., Any]:
+    async def counted(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        done = await run(op, *args, **kwargs)
+        task = asyncio.current_task()
+        if task is not None and task.get_name().startswith(PRESSED):
+            kept.append(op.__name__)
+        return done
+
+    return counted

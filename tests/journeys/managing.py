@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bot.app import House
 from bot.moderation.policy import Policy
 from bot.store import audit
@@ -38,3 +40,11 @@ async def rules_of(house: House, person: Person) -> Policy:
 async def audited(house: House, person: Person) -> list[AuditLine]:
     """The server's audit lines, newest first."""
     return await house.store.read(audit.latest, guild_of(person))
+
+
+async def open_to_everybody(house: House, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """As the settings of a server can: Discord offers these commands to every member."""
+    for command in house.client.tree.get_commands():
+        if command.name in names:
+            monkeypatch.setattr(command, "default_permissions", None)
+    await house.client.tree.sync()

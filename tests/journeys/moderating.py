@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from bot.app import House
+from bot.jobs.job import ReplyTarget
 from bot.moderation.policy import changed
 from sandbox.person import Message, Person
+from tests.jobs.make import request
 from tests.street import Street, street_person
 
 MODERATORS, LOG, GALLERY = "after-dark", "quiet-log", "gallery"
@@ -21,7 +23,8 @@ def server_of(person: Person) -> int:
 async def rule(house: House, person: Person, **patch: Any) -> None:
     """Change the rules of the server, as a manager would."""
     await house.services.servers.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
-    await house.services.cases.catch_up(server_of(person))
+    place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=server_of(person))
+    await house.services.cases.catch_up(await request(house.services, place))
 
 
 async def with_moderators(house: House, person: Person, *, quorum: int = 2, **more: Any) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,13 +13,11 @@ from bot.images import pictures
 from bot.preferences import Consent
 from bot.store import conduct
 from sandbox.person import Person
-from tests.jobs.conftest import eventually
 from tests.jobs.rules import rule
-from tests.journeys.conftest import Ask, written_down
+from tests.journeys.conftest import Ask, Traffic, written_down
 from tests.street import Street, street_person, with_picture
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker
-PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # how the tasks are called in which a press is answered
 REFUSALS: dict[str, dict[str, Any]] = {
     "Pictures are paused": {"pause": {"on": True}},
     "You cannot ask for pictures here": {},  # a block
@@ -109,48 +105,6 @@ async def test_nothing_is_downloaded_for_a_form_that_is_refused(street: Street) 
 
 
 # --- what an order reads and writes ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traffic:
-    """The transactions that presses lead to, by the operation that each runs; those of the background loops are left out."""
-
-    reads: list[str] = field(default_factory=list)
-    writes: list[str] = field(default_factory=list)
-
-    def so_far(self) -> tuple[list[str], list[str]]:
-        """The reads and the writes since this was last asked."""
-        seen = list(self.reads), list(self.writes)
-        self.reads.clear()
-        self.writes.clear()
-        return seen
-
-
-@pytest.fixture
-async def traffic(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
-    """Of a member whose language is known, in a server whose settings are not remembered yet."""
-    seen = Traffic()
-    for name, kept in (("read", seen.reads), ("write", seen.writes)):
-        monkeypatch.setattr(house.store, name, _counted(getattr(house.store, name), kept))
-    await ada.slash("ping")
-
-    async def language_is_known() -> bool:
-        return "preferences" in seen.reads
-
-    await eventually(language_is_known)
-    seen.so_far()
-    return seen
-
-
-def _counted(run: Callable[..., Any], kept: list[str]) -> Callable[..., Any]:
-    async def counted(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        done = await run(op, *args, **kwargs)
-        task = asyncio.current_task()
-        if task is not None and task.get_name().startswith(PRESSED):
-            kept.append(op.__name__)
-        return done
-
-    return counted
 
 
 WRITTEN = ["add", "answered"]  # the order, and which message answers it

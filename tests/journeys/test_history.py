@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from bot.app import House
-from bot.errors import NotFound
+from bot.domain.actor import Actor
+from bot.errors import NotAllowed
 from bot.jobs.job import JobState
 from bot.store import jobs
 from sandbox.person import Message, Person
 from tests.jobs.conftest import eventually
+from tests.jobs.make import request_by
 from tests.journeys.conftest import Ask, job_id_of
 from tests.street import Street, street_person, with_picture
 
@@ -201,8 +203,8 @@ async def test_deleting_says_what_becomes_of_the_message(house: House, ada: Pers
 async def test_nobody_reaches_into_another_s_history(house: House, ada: Person, ben: Person, asked: Ask) -> None:
     await asked()
     (job,) = await house.store.read(jobs.in_state, JobState.DELIVERED)
-    with pytest.raises(NotFound):
-        await house.services.history.own(int(ben.id), job.id)
+    with pytest.raises(NotAllowed, match="not in your history"):
+        await house.services.history.own(request_by(Actor(user_id=int(ben.id))), job.id)
     assert "red fox" not in (await opened(ben)).text
 
 

@@ -10,12 +10,14 @@ import pytest
 
 from bot.app import House
 from bot.images import likeness
+from bot.jobs.job import ReplyTarget
 from bot.moderation.policy import Policy
 from bot.moderation.sections import Offence, OnDown
 from bot.store.audit import Action
 from sandbox.person import NotDoneError, Person
+from tests.jobs.make import request
 from tests.jobs.paint import png
-from tests.journeys.managing import admin, audited, redrawn, rules_of, told
+from tests.journeys.managing import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
 from tests.street import Street, street_person
 
 KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
@@ -202,11 +204,11 @@ async def test_granted_credits_are_there_and_written_down(house: House, mo: Pers
 
 
 async def test_a_grant_that_is_told_twice_is_booked_once(house: House, mo: Person, ada: Person) -> None:
-    grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "by_id": int(mo.id), "note": None, "key": "grant:1"}
+    grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "note": None, "key": "grant:1"}
     await admin(mo, "pool", "share a pool", size=10)
-    guild_id = int(mo.hello["guild"]["id"])
-    assert [await house.services.managing.grant(guild_id, **grant) for _time in range(2)] == [True, False]
-    pool = (await house.services.managing.overview(guild_id)).pool
+    by_mo = await request(house.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
+    assert [await house.services.managing.grant(by_mo, **grant) for _time in range(2)] == [True, False]
+    pool = (await house.services.managing.overview(by_mo)).pool
     assert pool is not None
     assert pool.available == 11_000_000
 
@@ -223,6 +225,24 @@ async def test_who_pays_from_the_pool_is_granted_nothing_of_their_own(house: Hou
 async def test_members_are_not_offered_the_commands(ada: Person) -> None:
     with pytest.raises(NotDoneError):
         await ada.slash("imageadmin resume")
+
+
+@pytest.mark.parametrize(
+    ("command", "values"),
+    [("resume", {}), ("panel", {}), ("export", {}), ("grant", {"credits": 5}), ("rules list", {}), ("rules import", {})],
+)
+async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, Any]
+) -> None:
+    await open_to_everybody(house, monkeypatch, "imageadmin")
+    await ada.slash(f"imageadmin {command}", **values)
+    await told(ada, "You may not use this command here.")
+
+
+async def test_nor_do_its_suggestions_tell_them_the_rules(house: House, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    await admin(mo, "rules add", "gore*", to="block", word="gore*")
+    await open_to_everybody(house, monkeypatch, "imageadmin")
+    assert await ada.autocomplete("imageadmin rules remove", "entry", entry="") == []
 
 
 async def test_after_a_restart_the_rules_and_the_panel_still_hold(street: Street) -> None:

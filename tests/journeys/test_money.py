@@ -8,9 +8,11 @@ import pytest
 
 from bot.app import House
 from bot.domain.actor import Actor
+from bot.jobs.job import ReplyTarget
 from bot.quota import MICRO
 from bot.store import books
 from sandbox.person import Message, NotDoneError, Person
+from tests.jobs.make import request, request_by
 from tests.journeys.conftest import Ask
 from tests.journeys.ruling import rule, server_of
 from tests.street import Street, street_person
@@ -32,7 +34,8 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
 async def has(house: House, person: Person, *, here: bool = False) -> float:
     """Credits left: everywhere, or here."""
     guild_id = server_of(house) if here else None
-    statement = await house.services.till.statement(Actor(user_id=int(person.id)), guild_id)
+    place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_id)
+    statement = await house.services.till.statement(await request(house.services, place))
     return round(statement.available / MICRO, 2)  # a little flows back meanwhile
 
 
@@ -88,8 +91,8 @@ async def test_nobody_gives_what_they_do_not_have_however_often_they_press(house
 
 
 async def test_one_deed_is_one_gift(house: House, ada: Person, ben: Person) -> None:
-    giver, receiver = Actor(user_id=int(ada.id)), Actor(user_id=int(ben.id))
-    once = [house.services.money.gift(giver, receiver, guild_id=None, amount=MICRO, key="gift:1") for _ in range(5)]
+    by_ada, receiver = request_by(Actor(user_id=int(ada.id)), guild_id=None), Actor(user_id=int(ben.id))
+    once = [house.services.money.gift(by_ada, receiver, amount=MICRO, key="gift:1") for _ in range(5)]
     assert sum(await asyncio.gather(*once)) == 1
     assert await has(house, ben) == 1001
 

@@ -7,6 +7,7 @@ import pytest
 from bot.app import House
 from sandbox.person import Message, NotDoneError, Person
 from tests.journeys.conftest import Ask
+from tests.journeys.managing import open_to_everybody
 from tests.journeys.reacting import answer_to, marked
 from tests.street import Street, street_person
 
@@ -85,6 +86,15 @@ async def test_after_a_restart_the_presets_are_still_there_until_they_are_reset(
         await said_privately(mo, "as they were in the beginning")
         await mo.slash("presets list")
         await said_privately(mo, "7 of 20 presets")
+
+
+@pytest.mark.parametrize(("command", "values"), [("reset", {}), ("remove", {"preset": "🌙"}), ("list", {})])
+async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, str]
+) -> None:
+    await open_to_everybody(house, monkeypatch, "presets")
+    await ada.slash(f"presets {command}", **values)
+    await said_privately(ada, "You may not use this command here.")
 
 
 async def test_members_are_not_offered_the_commands(ada: Person) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from bot.app import House
 from bot.clock import system
-from bot.domain.actor import Actor
 from bot.quota import MICRO
 from bot.store import books
 from bot.store.purse import Purse, sponsor_account
@@ -29,7 +28,7 @@ async def begun(host: Person, channel: str = "studio", **options: object) -> Mes
 
 
 async def has(house: House, person: Person) -> float:
-    statement = await house.services.till.statement(Actor(user_id=int(person.id)), None)
+    statement = await house.studio.statement(int(person.id))
     return round(statement.available / MICRO, 2)
 
 
@@ -104,11 +103,10 @@ async def test_it_ends_by_itself_while_nobody_is_home(street: Street) -> None:
         line = await begun(ada, hours=1, credits=5)
     later = street.house(clock=lambda: system() + 2 * HOUR_MS)
     async with later as house, street_person(street, "Ada") as ada:
-        host = Actor(user_id=int(ada.id))
         purse = Purse(account=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
-            return (await house.services.till.statement(host, None)).available >= 1000 * MICRO or None
+            return (await house.studio.statement(int(ada.id))).available >= 1000 * MICRO or None
 
         assert await eventually(back)
         assert (await house.services.money.sponsorship(purse.account.partition(":")[2])).left == 0

@@ -11,6 +11,7 @@ from PIL import Image
 from bot.app import House
 from sandbox.person import Message, NotDoneError, Person
 from tests.journeys.conftest import Ask, written_down
+from tests.journeys.managing import open_to_everybody
 from tests.journeys.ruling import rule
 from tests.street import Street, street_person, with_picture
 
@@ -75,7 +76,16 @@ async def test_a_button_no_longer_works_for_somebody_who_is_no_moderator_any_mor
     panel = await opened(mo)
     await mo.role("Mo", "Moderators", on=False)
     await mo.click(panel, "By model")
-    await mo.message(lambda m: "This is for this server's moderators." in m.content)
+    await mo.message(lambda m: "This is for the moderators of this server." in m.content)
+
+
+async def test_a_server_that_opens_them_to_everybody_tells_moderators_alone(
+    house: House, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_to_everybody(house, monkeypatch, "usage", "Image usage")
+    await ada.slash("usage")
+    await ada.user_menu("Image usage", ben)
+    assert [m.content for m in ada.messages() if m.ephemeral] == ["🚫 This is for the moderators of this server."] * 2
 
 
 async def test_discord_shows_it_to_moderators_alone(ada: Person) -> None:
