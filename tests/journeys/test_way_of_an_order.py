@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from sandbox.person import Person
-from tests.journeys.conftest import Ask
-from tests.journeys.test_admission import PRESSED
+from tests.journeys.conftest import PRESSED, Ask
 
 WAY = {
     *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
