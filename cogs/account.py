@@ -12,7 +12,7 @@ from bot.errors import InvalidRequest, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import look, panels, reply, suggest
-from cogs.kit.request import Interaction, actor_of, client_of, services_of
+from cogs.kit.request import Interaction, actor_of, client_of, request_of, services_of
 from cogs.panels import everywhere
 
 
@@ -34,7 +34,7 @@ class Account(commands.Cog):
     async def cancel(self, interaction: Interaction, picture: app_commands.Range[str, 1, 100] | None = None) -> None:
         studio = services_of(interaction).studio
         job = _picked(await studio.open_jobs(interaction.user.id), picture)
-        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(job.id, user_id=interaction.user.id)))
+        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(await request_of(interaction), job.id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     @everywhere

@@ -29,15 +29,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from bot.domain.actor import Actor
+from bot.domain import permissions
 from bot.domain.money import Funds, Payment, decide
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.i18n import _, ngettext
 from bot.moderation.policy import Policy
 from bot.moderation.prompts import Judge, Level, Verdict
 from bot.moderation.sections import Purse, RoleRule
-from bot.preferences import Consent, Preferences
+from bot.preferences import Preferences
 from bot.quota import Bucket
 
 _NAMED: Final = 10  # models or shapes that a refusal names
@@ -104,7 +105,7 @@ class Facts:
 
     @property
     def is_moderator(self) -> bool:
-        return self.request.policy.is_moderator(self.request.actor)
+        return permissions.is_moderator(self.request.actor, self.request.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +142,11 @@ def judge_prompt(facts: Facts, judge: Judge) -> Verdict:
     raise PromptBlocked(_("This server's rules do not allow this prompt; please put it in other words."))
 
 
-def check_consent(actor: Actor, owners: Mapping[int, Preferences]) -> None:
-    """Raise `NotAllowed` where one of these members does not let `actor` edit their images."""
+def check_consent(request: Request, owners: Mapping[int, Preferences]) -> None:
+    """Raise `NotAllowed` where one of these members does not let whoever asks edit their images."""
     for owner_id, chosen in owners.items():
-        if not _may_edit(actor, owner_id, chosen):
-            raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
+        image = Target(owner_id=owner_id, consent=chosen.consent, consent_role_id=chosen.consent_role_id)
+        permissions.check(request, Action.USE, image)
 
 
 def admitted(facts: Facts, verdict: Verdict) -> Admission:
@@ -171,14 +172,6 @@ def check_waiting(waiting: int, count: int, *, most: int) -> None:
         raise TooManyWaiting(sentence.format(waiting=waiting, most=most, more=count))
 
 
-def _may_edit(actor: Actor, owner_id: int, chosen: Preferences) -> bool:
-    if owner_id == actor.user_id:
-        return True
-    if chosen.consent is Consent.ROLE:
-        return chosen.consent_role_id in actor.role_ids
-    return chosen.consent is Consent.EVERYONE
-
-
 # --- the rules -------------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +180,7 @@ def _pause(facts: Facts) -> None:
     pause = facts.request.policy.pause
     if not pause.on:
         return
-    if facts.request.actor.may_manage_server:
+    if permissions.is_manager(facts.request.actor):
         raise NotAllowed(_("Pictures are paused on this server; /imageadmin resume goes on."))
     if pause.reason:
         raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=pause.reason))
