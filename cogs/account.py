@@ -34,7 +34,7 @@ class Account(commands.Cog):
     async def cancel(self, interaction: Interaction, picture: app_commands.Range[str, 1, 100] | None = None) -> None:
         request, studio = await request_of(interaction), services_of(interaction).studio
         job = _picked(await studio.open_jobs(request.actor.user_id), picture)
-        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(job.id, user_id=request.actor.user_id)))
+        await reply.say(interaction, look.jobs.cancelled(await studio.cancel(request, job.id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     @everywhere

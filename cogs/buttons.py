@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import discord
 
@@ -11,7 +12,7 @@ from bot.errors import NotAllowed, NotFound
 from bot.i18n import _
 from bot.jobs.job import Job
 from cogs import lineage, look, modals, reply, report
-from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import Router
 from cogs.rows import PRESS
 
@@ -20,33 +21,29 @@ router = Router()
 _UNKNOWN_MESSAGE = 10008  # it is gone already
 
 
-async def _edit(interaction: Interaction, _job_id: str) -> None:
+async def _edit(_request: Request, interaction: Interaction, _job_id: str) -> None:
     """Open the modal for an edit of the pictures in this message."""
     await modals.ask_for_edit_of(interaction, _message_of(interaction))
 
 
-async def _again(interaction: Interaction, job_id: str) -> None:
-    request = await request_of(interaction)
+async def _again(request: Request, interaction: Interaction, job_id: str) -> None:
+    studio = services_of(interaction).studio
+    job = await studio.job(job_id)
     private = _message_of(interaction).flags.ephemeral or request.preferences.private
-    again = services_of(interaction).studio.again(job_id, request.answered(private=private))
+    again = studio.again(job, request.answered(private=private), is_readable=await lineage.is_readable(interaction, job))
     await reply.order(interaction, again, private=private)
 
 
-async def _details(interaction: Interaction, job_id: str) -> None:
-    await lineage.show(interaction, await services_of(interaction).studio.job(job_id))
+async def _details(request: Request, interaction: Interaction, job_id: str) -> None:
+    await lineage.show(request, interaction, await services_of(interaction).studio.job(job_id))
 
 
-async def _delete(interaction: Interaction, job_id: str) -> None:
-    """Take the message away; for its requester and for those who may manage messages."""
+async def _delete(request: Request, interaction: Interaction, job_id: str) -> None:
+    """Take the message away, and by the outbox what else goes with it."""
     message, job = _message_of(interaction), await _known(interaction, job_id)
-    is_author = job is not None and interaction.user.id == job.place.user_id
-    theirs = message.flags.ephemeral or is_author
-    if not theirs and not interaction.permissions.manage_messages:
-        raise NotAllowed(_("Only the person who asked for this picture, or somebody who may manage messages, can delete it."))
     await interaction.response.defer()
-    await _take_away(interaction, message)
-    if job is not None:
-        await services_of(interaction).studio.message_deleted(job_id, message.id, guild_id=None if is_author else interaction.guild_id)
+    remove, private = partial(_take_away, interaction, message), message.flags.ephemeral
+    await services_of(interaction).cases.delete_message(request, job, message.id, private=private, remove=remove)
 
 
 async def _take_away(interaction: Interaction, message: discord.Message) -> None:
@@ -64,13 +61,12 @@ async def _take_away(interaction: Interaction, message: discord.Message) -> None
     )
 
 
-async def _report(interaction: Interaction, _job_id: str) -> None:
-    await report.ask(interaction, _message_of(interaction))
+async def _report(request: Request, interaction: Interaction, _job_id: str) -> None:
+    await report.ask(request, interaction, _message_of(interaction))
 
 
-async def _cancel(interaction: Interaction, job_id: str) -> None:
-    studio = services_of(interaction).studio
-    job = await studio.cancel(job_id, user_id=interaction.user.id, moderator=interaction.permissions.manage_messages)
+async def _cancel(request: Request, interaction: Interaction, job_id: str) -> None:
+    job = await services_of(interaction).studio.cancel(request, job_id)
     await reply.say(interaction, look.jobs.cancelled(job))
 
 
@@ -89,7 +85,7 @@ async def _known(interaction: Interaction, job_id: str) -> Job | None:
         return None
 
 
-_PRESSED: Mapping[str, Callable[[Interaction, str], Awaitable[None]]] = {
+_PRESSED: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] = {
     "edit": _edit,
     "again": _again,
     "details": _details,
@@ -100,6 +96,6 @@ _PRESSED: Mapping[str, Callable[[Interaction, str], Awaitable[None]]] = {
 
 
 @router.press(PRESS)
-async def press(_request: Request, interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
+async def press(request: Request, interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
     """A button of this run's messages, or of any earlier one's."""
-    await _PRESSED[action](interaction, job)
+    await _PRESSED[action](request, interaction, job)

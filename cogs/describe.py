@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import discord
 
+from bot.domain import permissions
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.errors import NotAllowed, NotFound
-from bot.gestures import DESCRIBES
+from bot.errors import NotFound
 from bot.i18n import _
 from cogs import modals
 from cogs.acknowledge import DESCRIBE
@@ -17,12 +18,10 @@ router = Router()
 
 
 @router.press(DESCRIBE)
-async def describe(_request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
+async def describe(request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
     """Open the form, for the one who reacted."""
-    if interaction.user.id != user:
-        sentence = _("This note is for {member}. React with {emoji} to the picture yourself, or press Edit under it.")
-        raise NotAllowed(sentence.format(member=f"<@{user}>", emoji=DESCRIBES))
-    place = client_of(interaction).get_partial_messageable(channel, guild_id=interaction.guild_id)
+    permissions.check(request, Action.ANSWER, Target(owner_id=user))
+    place = client_of(interaction).get_partial_messageable(channel, guild_id=request.guild_id)
     try:
         found = await place.fetch_message(message)
     except discord.NotFound:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import discord
 
+from bot.domain import permissions
 from bot.domain.actor import Actor
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.errors import InvalidRequest, NotAllowed, NotFound
+from bot.errors import NotAllowed, NotFound
 from bot.gestures import CAME, WAITS, Gesture
 from bot.i18n import _
 from bot.jobs.job import Job, JobState
@@ -49,11 +53,6 @@ class Reacted:
         channel = self.client.get_partial_messageable(place.channel_id, guild_id=place.guild_id)
         return channel.get_partial_message(self.message.id)
 
-    @property
-    def deciding_server(self) -> int | None:
-        """Where somebody else than the author decides: whose messages it is about. The author decides about all."""
-        return None if self.job is not None and self.user_id == self.job.place.user_id else self.request.guild_id
-
     def known_job(self) -> Job:
         """Raise `NotFound` where it is not, or no longer, known."""
         if self.job is None:
@@ -66,11 +65,6 @@ class Reacted:
             raise NotFound(_("There is no picture in this message to edit."))
         return self.found.pictures[0]
 
-    def check_is_theirs(self) -> None:
-        """For the requester, and for those who may manage messages. Raise `NotAllowed`."""
-        if self.user_id != self.known_job().place.user_id and not self.request.actor.may_manage_messages:
-            raise NotAllowed(_("Only the person who asked for this picture, or somebody who may manage messages, can do that."))
-
 
 async def act(reacted: Reacted) -> str | None:
     """Do what the reaction asks for."""
@@ -82,7 +76,7 @@ async def act(reacted: Reacted) -> str | None:
 
 async def _describe(reacted: Reacted) -> None:
     reacted.first_picture()
-    await reacted.client.services.members.check_consent(reacted.request.actor, [reacted.found.owner_id])
+    await reacted.client.services.members.check_consent(reacted.request, reacted.found.owner_id)
     try:
         await acknowledge.ask_to_describe(reacted.client, reacted.given, reacted.here)
     except discord.Forbidden:
@@ -106,8 +100,7 @@ async def _again(reacted: Reacted) -> str:
 async def _original(reacted: Reacted) -> str:
     """The full files, with what they were made from."""
     job, client = reacted.known_job(), reacted.client
-    if job.place.private and job.place.user_id != reacted.user_id:
-        raise NotAllowed(_("That picture was made in private."))
+    permissions.check(reacted.request, Action.ORIGINAL, permissions.image_of(job))
     text = look.originals.original(job, client.services.studio.models.title, reacted.message.jump_url)
     async with client.services.results.open(job, limit_bytes=_DIRECT_LIMIT) as pictures:
         files = [discord.File(p.path, filename=p.filename, description=look.basics.alt(p.alt)) for p in pictures]
@@ -126,37 +119,37 @@ async def _original(reacted: Reacted) -> str:
 
 
 async def _away(reacted: Reacted) -> None:
-    """Cancel it while it is open, take it away afterwards; nobody is blamed. What happens to the message says it all."""
-    reacted.check_is_theirs()
-    job, studio = reacted.known_job(), reacted.client.services.studio
-    its_own = job.place.message_id == reacted.message.id
-    if its_own and job.state is JobState.OPEN:
-        await studio.cancel(job.id, user_id=reacted.user_id, moderator=reacted.request.actor.may_manage_messages)
-        return
-    if its_own and job.state is JobState.DELIVERABLE and reacted.found.job is None:  # the message still says that it waits
+    """Cancel it while it is open, take it away afterwards. What happens to the message says it all."""
+    job, services, message = reacted.job, reacted.client.services, reacted.message
+    own = job if job is not None and job.place.message_id == message.id else None  # the job whose own message it is
+    if own is not None and own.state is JobState.OPEN:
+        await services.studio.cancel(reacted.request, own.id)
+    elif own is not None and own.state is JobState.DELIVERABLE and reacted.found.job is None:  # the message still says that it waits
+        permissions.check(reacted.request, Action.DELETE, await services.studio.image(reacted.request, own))
         raise NotFound(_("This picture is just arriving. React once more when it is there."))
-    await reacted.message.delete()
-    await studio.message_deleted(job.id, reacted.message.id, guild_id=reacted.deciding_server)
+    else:
+        await services.cases.delete_message(reacted.request, job, message.id, private=False, remove=partial(_remove, message))
+
+
+async def _remove(message: discord.Message) -> None:
+    """It may be gone already, by the outbox."""
+    with suppress(discord.NotFound):
+        await message.delete()
 
 
 async def _hide(reacted: Reacted) -> str:
     """Behind a spoiler."""
-    reacted.check_is_theirs()
-    job = reacted.known_job()
-    await hiding.set_hidden(reacted.message, True)
-    await reacted.client.services.reactions.hide(job.id, reacted.message.id, guild_id=reacted.deciding_server)
+    message, hide = reacted.message, partial(hiding.set_hidden, reacted.message, True)
+    await reacted.client.services.cases.hide_message(reacted.request, reacted.known_job(), message.id, hide=hide)
     return CAME
 
 
 async def _report(reacted: Reacted) -> str:
     """Tell the moderators, once for each member and message; the reaction is all that is said."""
     given, place, found = reacted.given, reacted.request.reply_to, reacted.found
-    if place.guild_id is None:
-        raise InvalidRequest(_("Reports go to the moderators of a server that Easel is a member of; here there are none."))
+    permissions.check(reacted.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=found.owner_id))
     if not found.pictures:
         raise NotFound(_("This message has no picture to report."))
-    if found.owner_id == reacted.user_id:
-        raise NotAllowed(_("This is your own picture; Delete takes it away."))
     report = Report(
         at=0,  # the service's clock says when
         guild_id=place.guild_id,
@@ -166,7 +159,7 @@ async def _report(reacted: Reacted) -> str:
         job_id=found.job.id if found.job else None,
         author_id=found.owner_id,
     )
-    flagged = await reacted.client.services.cases.flag(report, by=reacted.request.actor)
+    flagged = await reacted.client.services.cases.flag(reacted.request, report)
     if flagged.is_new and flagged.why_not is not None:
         await acknowledge.whisper(reacted.client, given.user_id, flagged.why_not, about=reacted.here)
     return CAME
@@ -174,12 +167,11 @@ async def _report(reacted: Reacted) -> str:
 
 async def _star(reacted: Reacted) -> str | None:
     """The reaction's own record is the star. Nobody lifts their own picture into the gallery."""
-    if not reacted.found.pictures or reacted.found.owner_id == reacted.user_id:
+    if not reacted.found.pictures or permissions.is_owner(reacted.request, Target(owner_id=reacted.found.owner_id)):
         await reacted.client.services.reactions.taken_back(reacted.given)
         return None
-    guild_id = reacted.request.guild_id
-    if reacted.job is not None and guild_id is not None:
-        await reacted.client.services.gallery.starred(reacted.job, reacted.message.id, guild_id)
+    if reacted.job is not None:
+        await reacted.client.services.gallery.starred(reacted.request, reacted.job, reacted.message.id)
     return CAME
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import discord
 
+from bot.domain import permissions
+from bot.domain.permissions import Action
 from bot.domain.request import Request
-from bot.errors import NotFound
-from bot.i18n import _, pgettext
+from bot.i18n import pgettext
 from bot.jobs.family import Kin
 from bot.jobs.job import Job
 from bot.preferences import Preferences
@@ -27,36 +28,45 @@ _MAX_OPTIONS = 25  # of a select; Discord shows no more
 _LABEL_MAX = 100  # characters of an option
 
 
-async def show(interaction: Interaction, job: Job) -> None:
-    """Answer with the details of a job and its family, for this member alone."""
-    await panels.show(interaction, *await _panel(interaction, job, start=job.id))
+async def show(request: Request, interaction: Interaction, job: Job) -> None:
+    """Answer with the details of a job and its family, for this member alone. Raise `NotAllowed` where they may not see it."""
+    await _check_sees(request, interaction, job)
+    await panels.show(interaction, *await _panel(request, interaction, job, start=job.id))
 
 
 @router.select(_GO)
-async def go(_request: Request, interaction: Interaction, values: Sequence[str], *, start: str) -> None:
+async def go(request: Request, interaction: Interaction, values: Sequence[str], *, start: str) -> None:
     """To a relative."""
-    await _step(interaction, next(iter(values), start), start=start)
+    await _step(request, interaction, next(iter(values), start), start=start)
 
 
 @router.press(_BACK)
-async def back(_request: Request, interaction: Interaction, *, start: str) -> None:
+async def back(request: Request, interaction: Interaction, *, start: str) -> None:
     """To the picture that the panel began with."""
-    await _step(interaction, start, start=start)
+    await _step(request, interaction, start, start=start)
 
 
-async def _step(interaction: Interaction, job_id: str, *, start: str) -> None:
+async def is_readable(interaction: Interaction, job: Job) -> bool:
+    """Whether something that shows the job, or is to show it, stands where this member can read."""
+    places = await services_of(interaction).studio.places(job)
+    return any(_reads(interaction, guild_id, channel_id) for guild_id, channel_id in places)
+
+
+async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:
     """Show another picture in the same panel. Who could see it a moment ago may not any more."""
     job = await services_of(interaction).studio.job(job_id)
-    if job_id != start and not _sees(interaction, job):
-        raise NotFound(_("That picture is private, or in a place that you do not see from here."))
-    await panels.redraw(interaction, *await _panel(interaction, job, start=start))
+    await _check_sees(request, interaction, job)
+    await panels.redraw(interaction, *await _panel(request, interaction, job, start=start))
 
 
-async def _panel(interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
+async def _check_sees(request: Request, interaction: Interaction, job: Job) -> None:
+    permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=await is_readable(interaction, job)))
+
+
+async def _panel(request: Request, interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     client, title_of = client_of(interaction), services_of(interaction).studio.models.title
-    kin = await client.services.family.of(job, partial(_sees, interaction))
-    is_mine = job.place.user_id == interaction.user.id
-    style = _style_in(await services_of(interaction).members.preferences(interaction.user.id), job.prompt) if is_mine else None
+    kin = await client.services.family.of(job, partial(_sees, request, interaction))
+    style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
     small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.small_pictures([job])).items()}
     parts = [*_gallery(job, tuple(small)), panels.text(look.details.details(job, title_of, style=style))]
     if family := look.details.family(kin, title_of):
@@ -84,17 +94,20 @@ def _relatives(kin: Kin, start: str, title_of: Callable[[str], str]) -> discord.
     return select
 
 
-def _sees(interaction: Interaction, job: Job) -> bool:
-    """Whether this member may know of a job: their own, or one that stands where they can read."""
-    place, member = job.place, interaction.user
-    if place.user_id == member.id:
+def _sees(request: Request, interaction: Interaction, other: Job) -> bool:
+    """Whether this member may know of a relative: their own, or one that stands where they can read."""
+    readable = _reads(interaction, other.place.guild_id, other.place.channel_id)
+    return permissions.may(request, Action.SEE, permissions.image_of(other, is_readable=readable))
+
+
+def _reads(interaction: Interaction, guild_id: int | None, channel_id: int) -> bool:
+    """Whether this member reads a channel: the one they are in, or one of the same server that they are let into."""
+    if channel_id == interaction.channel_id:
         return True
-    if place.private or place.guild_id != interaction.guild_id:
+    if guild_id is None or guild_id != interaction.guild_id:
         return False
-    if place.channel_id == interaction.channel_id:
-        return True
-    guild = interaction.client.get_guild(place.guild_id) if place.guild_id else None
-    channel = guild.get_channel_or_thread(place.channel_id) if guild else None
+    guild, member = interaction.client.get_guild(guild_id), interaction.user
+    channel = guild.get_channel_or_thread(channel_id) if guild else None
     if channel is None or not isinstance(member, discord.Member) or (isinstance(channel, discord.Thread) and channel.is_private()):
         return False
     return bool(channel.permissions_for(member).view_channel)

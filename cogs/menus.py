@@ -15,7 +15,7 @@ from bot.jobs.members import TRAY_MAX
 from bot.jobs.order import Attachment
 from bot.store.tray import PutBy
 from cogs import lineage, look, modals, panels, report, sources
-from cogs.kit.request import Interaction, actor_of, client_of, services_of
+from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.panels import everywhere
 
 
@@ -30,7 +30,7 @@ async def edit_with_easel(interaction: Interaction, message: discord.Message) ->
 async def image_details(interaction: Interaction, message: discord.Message) -> None:
     found = await sources.find(client_of(interaction), message)
     if found.job is not None:
-        await lineage.show(interaction, found.job)
+        await lineage.show(await request_of(interaction), interaction, found.job)
     elif found.pictures:
         names = [picture.filename for picture in found.pictures]
         await panels.show(interaction, look.details.stranger(found.owner_id, names, message.jump_url))
@@ -45,7 +45,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     found = await sources.find(client_of(interaction), message)
     if not found.pictures:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
-    await services_of(interaction).members.check_consent(actor_of(interaction), [found.owner_id])
+    await services_of(interaction).members.check_consent(await request_of(interaction), found.owner_id)
     await interaction.response.defer(thinking=True, ephemeral=True)
     there = await _put_by(interaction, found.pictures)
     await interaction.edit_original_response(content=_put_by_sentence(there))
@@ -76,7 +76,7 @@ def _put_by_sentence(there: int) -> str:
 @app_commands.guild_only()
 @app_commands.allowed_installs(guilds=True, users=False)
 async def report_image(interaction: Interaction, message: discord.Message) -> None:
-    await report.ask(interaction, message)
+    await report.ask(await request_of(interaction), interaction, message)
 
 
 MENUS = (edit_with_easel, image_details, use_as_reference, report_image)

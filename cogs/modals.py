@@ -11,6 +11,8 @@ from typing import Any
 import discord
 from pydantic import TypeAdapter
 
+from bot.domain import permissions
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotFound
 from bot.gestures import DESCRIBES, plain
@@ -72,7 +74,7 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 async def _open(interaction: Interaction, found: sources.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
     studio, till, request = services_of(interaction).studio, services_of(interaction).till, await request_of(interaction)
-    await services_of(interaction).members.check_consent(request.actor, [found.owner_id])
+    await services_of(interaction).members.check_consent(request, found.owner_id)
     offered = till.offers(studio.models.offered, request)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
@@ -81,7 +83,7 @@ async def _open(interaction: Interaction, found: sources.Found, *, job_id: str |
     wanted = (chosen.default_model, found.job.model if found.job else None, studio.default_model)
     preset = next((model for name in wanted for model in able if model.id == name), able[0])
     form = Form(
-        user_id=interaction.user.id,
+        user_id=request.actor.user_id,
         pictures=found.pictures,
         job_id=job_id,
         private=found.private or chosen.private,
@@ -156,23 +158,23 @@ def _example(model: ModelInfo) -> str:
 
 
 @router.form(_FORM)
-async def send(_request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
+async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
     kept = await services_of(interaction).studio.kept(f"tray:{form}")
     about = _FORMS.validate_python(kept) if kept else None
-    if about is None or about.user_id != interaction.user.id:
-        raise NotFound(_("This form is too old; please begin again."))
-    receipt = await reply.order(interaction, _order_edit(interaction, about, given), private=about.private)
+    permissions.check(request, Action.SEND, Target(owner_id=about.user_id if about else None))
+    if about is None:  # nobody's, so nobody may
+        return
+    receipt = await reply.order(interaction, _order_edit(request, interaction, about, given), private=about.private)
     if receipt is not None and about.reacted_to is not None:
         reaction = Given(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
         await acknowledge.remove_note(client_of(interaction), reaction)
 
 
-async def _order_edit(interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
+async def _order_edit(request: Request, interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
     picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
     if form.job_id is not None:
         picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
-    request = await request_of(interaction)
     return await services_of(interaction).studio.order(
         Order(
             request=request.answered(private=form.private),

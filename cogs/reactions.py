@@ -48,10 +48,10 @@ class Reactions(commands.Cog):
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         if event.user_id == self._own_id or (event.member is not None and event.member.bot):
             return
-        meaning = await self._client.services.reactions.meaning(str(event.emoji), event.guild_id)
+        settings, chosen = await self._client.services.servers.settings_and_preferences(event.guild_id, event.user_id)
+        meaning = self._client.services.reactions.meaning(str(event.emoji), settings)
         if meaning is None or not self._is_ours_to_hear(event, meaning):
             return
-        settings, chosen = await self._client.services.servers.settings_and_preferences(event.guild_id, event.user_id)
         with i18n.speaking(chosen.locale):
             await self._take(event, meaning, settings, chosen)
 
@@ -60,7 +60,8 @@ class Reactions(commands.Cog):
         """What was asked for and not begun yet is cancelled; a flag no longer counts; a note that waits for its member goes."""
         if event.user_id == self._own_id:
             return
-        meaning = await self._client.services.reactions.meaning(str(event.emoji), event.guild_id)
+        settings = await self._client.services.servers.settings(event.guild_id)
+        meaning = self._client.services.reactions.meaning(str(event.emoji), settings)
         if meaning is None:
             return
         await self._client.services.reactions.taken_back(_given(event))

@@ -7,13 +7,15 @@ from typing import Any
 
 import discord
 
+from bot.domain import permissions
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.errors import InvalidRequest, NotAllowed, NotFound
+from bot.errors import NotFound
 from bot.i18n import _, pgettext
 from bot.jobs.cases import Flagged
 from bot.store.reports import REASON_MAX, Report
 from cogs import reply, sources
-from cogs.kit.request import Interaction, actor_of, client_of, services_of
+from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, JOB_ID, CustomId, Router, optional
 
 router = Router()
@@ -21,15 +23,12 @@ router = Router()
 FORM = CustomId("report-form:{message}:{author}:{job}", message=DISCORD_ID, author=DISCORD_ID, job=optional(JOB_ID))
 
 
-async def ask(interaction: Interaction, message: discord.Message) -> None:
+async def ask(request: Request, interaction: Interaction, message: discord.Message) -> None:
     """Open the modal for a message with pictures. Raise a `Refusal` where there is nobody to tell, or nothing to tell of."""
-    if interaction.guild_id is None or not interaction.is_guild_integration():
-        raise InvalidRequest(_("Reports go to the moderators of a server that Easel is a member of; here there are none."))
     found = await sources.find(client_of(interaction), message)
+    permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=found.owner_id))
     if not found.pictures:
         raise NotFound(_("This message has no picture to report."))
-    if found.owner_id == interaction.user.id:
-        raise NotAllowed(_("This is your own picture; Delete takes it away."))
     job_id = found.job.id if found.job else None
     reason = discord.ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=REASON_MAX)
     modal = discord.ui.Modal(
@@ -41,22 +40,25 @@ async def ask(interaction: Interaction, message: discord.Message) -> None:
 
 
 @router.form(FORM)
-async def send(
-    _request: Request, interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None
-) -> None:
+async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None) -> None:
     """The modal is filled in, also one of an earlier run."""
     report = Report(
         at=0,  # the service's clock says when
-        guild_id=interaction.guild_id,
-        channel_id=interaction.channel_id or 0,
+        guild_id=_guild_of(interaction),
+        channel_id=request.channel.channel_id,
         message_id=message,
         author_id=author,
         job_id=job,
-        user_id=interaction.user.id,
+        user_id=request.actor.user_id,
         reason=str(given.get("reason") or ""),
     )
-    flagged = await services_of(interaction).cases.flag(report, by=actor_of(interaction))
+    flagged = await services_of(interaction).cases.flag(request, report)
     await reply.say(interaction, f"🚩 {_answer(flagged)}")
+
+
+def _guild_of(interaction: Interaction) -> int | None:
+    """The server whose moderators hear of it; None where Easel is no member, and nobody would."""
+    return interaction.guild_id if interaction.is_guild_integration() else None
 
 
 def _answer(flagged: Flagged) -> str:

@@ -29,16 +29,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from bot.domain.actor import Actor
+from bot.domain import permissions
 from bot.domain.money import Funds, Payment, decide
-from bot.domain.permissions import is_moderator
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.i18n import _, ngettext
 from bot.moderation.policy import Policy
 from bot.moderation.prompts import Judge, Level, Verdict
 from bot.moderation.sections import Purse, RoleRule
-from bot.preferences import Consent, Preferences
+from bot.preferences import Preferences
 from bot.quota import Bucket
 
 _NAMED: Final = 10  # models or shapes that a refusal names
@@ -105,7 +105,7 @@ class Facts:
 
     @property
     def is_moderator(self) -> bool:
-        return is_moderator(self.request.actor, self.request.policy)
+        return permissions.is_moderator(self.request.actor, self.request.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,11 +142,11 @@ def judge_prompt(facts: Facts, judge: Judge) -> Verdict:
     raise PromptBlocked(_("This server's rules do not allow this prompt; please put it in other words."))
 
 
-def check_consent(actor: Actor, owners: Mapping[int, Preferences]) -> None:
-    """Raise `NotAllowed` where one of these members does not let `actor` edit their images."""
+def check_consent(request: Request, owners: Mapping[int, Preferences]) -> None:
+    """Raise `NotAllowed` where one of these members does not let whoever asks edit their images."""
     for owner_id, chosen in owners.items():
-        if not _may_edit(actor, owner_id, chosen):
-            raise NotAllowed(_("{member} does not let you edit their pictures.").format(member=f"<@{owner_id}>"))
+        image = Target(owner_id=owner_id, consent=chosen.consent, consent_role_id=chosen.consent_role_id)
+        permissions.check(request, Action.USE, image)
 
 
 def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
@@ -180,14 +180,6 @@ def check_waiting(waiting: int, count: int, *, most: int) -> None:
         raise TooManyWaiting(sentence.format(waiting=waiting, most=most, more=count))
 
 
-def _may_edit(actor: Actor, owner_id: int, chosen: Preferences) -> bool:
-    if owner_id == actor.user_id:
-        return True
-    if chosen.consent is Consent.ROLE:
-        return chosen.consent_role_id in actor.role_ids
-    return chosen.consent is Consent.EVERYONE
-
-
 # --- the rules -------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +188,7 @@ def _pause(facts: Facts) -> None:
     pause = facts.request.policy.pause
     if not pause.on:
         return
-    if facts.request.actor.may_manage_server:
+    if permissions.is_manager(facts.request.actor):
         raise NotAllowed(_("Pictures are paused on this server; /imageadmin resume goes on."))
     if pause.reason:
         raise NotAllowed(_("Pictures are paused on this server: {reason}").format(reason=pause.reason))
@@ -269,7 +261,7 @@ def _is_new(request: Request, now: int) -> bool:
     """Has to wait as a new member. A guest has not joined; moderators do not wait."""
     wait_ms, joined_at = request.policy.newcomers.wait_ms, request.actor.joined_at
     is_waiting = joined_at is None or now < joined_at + wait_ms
-    return bool(wait_ms) and is_waiting and not is_moderator(request.actor, request.policy)
+    return bool(wait_ms) and is_waiting and not permissions.is_moderator(request.actor, request.policy)
 
 
 def _limits(facts: Facts) -> None:

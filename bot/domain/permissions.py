@@ -17,6 +17,7 @@ from bot.domain.request import Request
 from bot.errors import NotAllowed
 from bot.gestures import DESCRIBES
 from bot.i18n import N_, _
+from bot.jobs.job import Job
 from bot.moderation.policy import Policy
 from bot.preferences import Consent
 
@@ -57,6 +58,17 @@ class Target:
     is_open: bool = True  # it can still be done: one appeal, against some decisions
 
 
+def image_of(job: Job, *, guild_id: int | None = None, is_readable: bool = True) -> Target:
+    """A job's image; `guild_id` names a server that decides about it beside the one where it stands."""
+    place = job.place
+    guild_id = place.guild_id if guild_id is None else guild_id
+    return Target(guild_id=guild_id, owner_id=place.user_id, private=place.private, is_readable=is_readable)
+
+
+def is_owner(request: Request, target: Target) -> bool:
+    return _owner(request, target)
+
+
 def is_moderator(actor: Actor, policy: Policy) -> bool:
     """By what somebody may do on Discord, or by one of the server's roles for it."""
     is_named = not set(policy.moderator_role_ids).isdisjoint(actor.role_ids)
@@ -77,6 +89,14 @@ def check(request: Request, action: Action, target: Target | None = None) -> Non
 def may(request: Request, action: Action, target: Target | None = None) -> bool:
     """The same as a bool."""
     return _refusal(request, action, target) is None
+
+
+def check_in_guild(request: Request, action: Action, target: Target | None = None) -> int:
+    """As `check`, of what only a server's moderators or managers may do. Return the server's id."""
+    check(request, action, target)
+    if request.guild_id is None:  # their conditions hold in servers alone
+        raise NotAllowed(_(_MODERATORS.sentence))
+    return request.guild_id
 
 
 def _refusal(request: Request, action: Action, target: Target | None) -> str | None:
@@ -152,13 +172,17 @@ class Rule:
 
 
 _MODERATORS = Rule(_moderator, N_("This is for the moderators of this server."))
+_NOT_SEEN = Rule(_any(_owner, _visible), N_("That picture is private, or in a place that you do not see from here."))
 _NO_APPEAL = N_("There is nothing to appeal here: a decision can be appealed once, by the person it is about.")
 
 RULES: Final[Mapping[Action, tuple[Rule, ...]]] = MappingProxyType(
     {
-        Action.SEE: (Rule(_any(_owner, _visible), N_("That picture is private, or in a place that you do not see from here.")),),
+        Action.SEE: (_NOT_SEEN,),
         Action.ORIGINAL: (Rule(_any(_owner, _public), N_("That picture was made in private.")),),
-        Action.AGAIN: (Rule(_any(_owner, _public), N_("That picture was made in private; only its maker can ask for it again.")),),
+        Action.AGAIN: (
+            Rule(_any(_owner, _public), N_("That picture was made in private; only its maker can ask for it again.")),
+            _NOT_SEEN,
+        ),
         Action.USE: (Rule(_any(_owner, _consented), N_("{member} does not let you edit their pictures.")),),
         Action.CANCEL: (Rule(_any(_owner, _moderator), N_("Only the person who asked for it, or a moderator, can cancel this.")),),
         Action.DELETE: (Rule(_any(_owner, _moderator), N_("Only the person who asked for this picture, or a moderator, can delete it.")),),

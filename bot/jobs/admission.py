@@ -63,7 +63,7 @@ class Admissions:
         """Raise the `Refusal` of the first rule that says no; a blocked prompt leaves a strike."""
         admission.check(facts)
         verdict = await self._judge_prompt(facts)
-        admission.check_consent(facts.request.actor, facts.owners)
+        admission.check_consent(facts.request, facts.owners)
         return admission.admitted(facts, verdict)
 
     async def judge(self, guild_id: int | None, rules: PromptRules) -> Judge:

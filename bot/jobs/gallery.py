@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import structlog
 
 from bot.clock import Clock
+from bot.domain.request import Request
 from bot.jobs.job import Job, MessageRole
-from bot.jobs.servers import Servers
 from bot.quota import Bucket
 from bot.store import gallery, messages
 from bot.store.engine import Store
@@ -24,14 +24,13 @@ class Gallery:
     """Every method is one transaction."""
 
     store: Store
-    servers: Servers
     bucket: Bucket  # fills a member's own account
     clock: Clock
 
-    async def starred(self, job: Job, message_id: int, guild_id: int) -> bool:
+    async def starred(self, request: Request, job: Job, message_id: int) -> bool:
         """Somebody gave a star to a picture; whether that brings it into the gallery. Stars that are taken back later change nothing."""
-        rules = (await self.servers.settings(guild_id)).policy.gallery
-        if rules.channel_id is None:
+        rules, guild_id = request.policy.gallery, request.guild_id
+        if guild_id is None or rules.channel_id is None:
             return False
         to = self._purse_of_maker(job)
         came = await self.store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())

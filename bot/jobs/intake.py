@@ -16,9 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Connection
 
 from bot.clock import Clock
+from bot.domain import permissions
 from bot.domain.admission import Admission, Facts
+from bot.domain.permissions import Action
 from bot.domain.request import Request
-from bot.errors import BadReference, InvalidRequest, NotAllowed, NotFound, PictureError, ProviderError
+from bot.errors import BadReference, InvalidRequest, NotFound, PictureError, ProviderError
 from bot.i18n import _
 from bot.images import pictures
 from bot.images.catalog import ModelInfo
@@ -70,10 +72,9 @@ class Intake:
         job = _from(sources, self._new_job(order, admission, model, prompt, params, seed))
         return job, (*taken, *(put.reference for put in put_by)), admission
 
-    async def prepare_again(self, old: Job, request: Request, *, reaction: str | None = None) -> Prepared:
+    async def prepare_again(self, old: Job, request: Request, *, is_readable: bool, reaction: str | None = None) -> Prepared:
         """The same request as `old`, for whoever asks now, with fresh seeds."""
-        if old.place.private and old.place.user_id != request.actor.user_id:
-            raise NotAllowed(_("That picture was made in private; only its maker can ask for it again."))
+        permissions.check(request, Action.AGAIN, permissions.image_of(old, is_readable=is_readable))
         model, count = self.models.catalog.get(old.model), len(old.generations)
         order = Order(
             request=request,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.clock import Clock
-from bot.domain.actor import Actor
 from bot.domain.admission import check_consent
+from bot.domain.request import Request
 from bot.preferences import Preferences
 from bot.store import documents, tray
 from bot.store.engine import Store
@@ -30,11 +30,9 @@ class Members:
         """Put `change` of the member's preferences in their place. A `Refusal` that it raises leaves them as they are."""
         return await self.store.write(documents.change_preferences, user_id, change, self.clock())
 
-    async def check_consent(self, actor: Actor, owner_ids: Iterable[int | None]) -> None:
-        """Raise `NotAllowed` where one of these members does not let `actor` edit their pictures."""
-        others = [owner_id for owner_id in owner_ids if owner_id is not None and owner_id != actor.user_id]
-        if others:
-            check_consent(actor, await self.store.read(documents.preferences_of, others))
+    async def check_consent(self, request: Request, owner_id: int) -> None:
+        """Raise `NotAllowed` where this member does not let whoever asks edit their pictures."""
+        check_consent(request, await self.store.read(documents.preferences_of, [owner_id]))
 
     # --- the tray --------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,8 @@ from bot.gestures import MEANINGS, STARS, Gesture, plain
 from bot.jobs.job import SHOWING, Job, Kind
 from bot.jobs.order import Attachment, Order
 from bot.jobs.presets import model_of
-from bot.jobs.servers import Servers
 from bot.jobs.studio import Studio
-from bot.servers import Preset
+from bot.servers import Preset, ServerSettings
 from bot.store import messages, reactions
 from bot.store.engine import Store
 from bot.store.outbox import ItemKind, OutboxItem
@@ -45,15 +44,13 @@ class Reactions:
 
     store: Store
     studio: Studio
-    servers: Servers
     clock: Clock
 
-    async def meaning(self, emoji: str, guild_id: int | None) -> Meaning | None:
-        """What this emoji asks for in a server, or in direct messages; None for all the others, which people give to each other."""
+    def meaning(self, emoji: str, settings: ServerSettings) -> Meaning | None:
+        """What this emoji asks for under these settings; None for all the others, which people give to each other."""
         fixed = MEANINGS.get(plain(emoji))
         if fixed is not None:
             return Meaning(gesture=fixed)
-        settings = await self.servers.settings(guild_id)
         gift = settings.policy.gifts.by_reaction
         if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
             return Meaning(gesture=Gesture.GIFT)
@@ -98,7 +95,7 @@ class Reactions:
 
     async def again(self, request: Request, given: Given, job: Job) -> Job:
         """The same request as `job`, on the quota of whoever reacts. Raise a `Refusal`, nothing charged."""
-        return await self._asked(given, (await self.studio.again(job.id, request, reaction=given.emoji)).job)
+        return await self._asked(given, (await self.studio.again(job, request, reaction=given.emoji)).job)
 
     async def _asked(self, given: Given, job: Job) -> Job:
         """Nobody waits for a first answer. A reaction that was taken back while its job was written takes the job back, too."""
@@ -114,10 +111,6 @@ class Reactions:
     async def stars(self, message_id: int) -> int:
         """How many members want this message in the gallery; its maker's own star is not kept."""
         return await self.store.read(reactions.count, message_id, plain(STARS))
-
-    async def hide(self, job_id: str, message_id: int, *, guild_id: int | None) -> None:
-        """From now on the job is shown behind spoilers, as it is in this message; on one server, where `guild_id` is given."""
-        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), guild_id=guild_id, but=message_id)
 
     # --- what is known of messages ---------------------------------------------------------------------------------
 

@@ -10,9 +10,11 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.clock import Clock
+from bot.domain import permissions
 from bot.domain.admission import Admission
+from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.errors import NotAllowed, NotFound, Refusal
+from bot.errors import NotFound, Refusal
 from bot.i18n import _
 from bot.images.desk import Desk
 from bot.jobs.intake import Intake
@@ -21,7 +23,7 @@ from bot.jobs.models import Models
 from bot.jobs.order import Attachment, Away, Limits, Order, Receipt
 from bot.jobs.till import Till
 from bot.quota import Bucket
-from bot.store import history, jobs, keepsakes, ledger, sponsorships
+from bot.store import history, jobs, keepsakes, ledger, messages, sponsorships
 from bot.store.engine import Store
 from bot.store.purse import Purse, sponsorship_of, user_account
 
@@ -52,10 +54,9 @@ class Studio:
         job, references, admission = await self.intake.prepare(order)
         return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
 
-    async def again(self, job_id: str, request: Request, *, reaction: str | None = None) -> Receipt:
-        """The same request once more, on the caller's quota and with fresh seeds."""
-        old = await self.job(job_id)
-        return await self._take_in(*await self.intake.prepare_again(old, request, reaction=reaction))
+    async def again(self, old: Job, request: Request, *, is_readable: bool = True, reaction: str | None = None) -> Receipt:
+        """The same request once more, on the caller's quota and with fresh seeds. `is_readable`: they see where it stands."""
+        return await self._take_in(*await self.intake.prepare_again(old, request, is_readable=is_readable, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment) -> Reference:
         """Fetch, check and clean a picture. Raise `BadReference`."""
@@ -67,11 +68,10 @@ class Studio:
 
     # --- cancelling and settling ---------------------------------------------------------------------------------
 
-    async def cancel(self, job_id: str, *, user_id: int, moderator: bool = False) -> Job:
+    async def cancel(self, request: Request, job_id: str) -> Job:
         """Take back what can be taken back. The image API has the last word on what it already makes."""
         job = await self.job(job_id)
-        if job.place.user_id != user_id and not moderator:
-            raise NotAllowed(_("Only the person who asked for it, or a moderator, can cancel this."))
+        permissions.check(request, Action.CANCEL, await self.image(request, job))
         if job.state is not JobState.OPEN:
             raise NotFound(_("This is finished already; there is nothing to cancel."))
         cancelled = await self.store.write(jobs.request_cancel, job_id, self.clock())
@@ -82,12 +82,13 @@ class Studio:
         if await self.store.write(jobs.settle, generation.job_id, generation.n, outcome, self.clock()):
             log.info("settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
 
-    async def message_deleted(self, job_id: str, message_id: int, *, guild_id: int | None) -> None:
-        """A message that shows the job was deleted by its author, or by somebody who may on this server.
+    async def message_deleted(self, job_id: str, message_id: int) -> None:
+        """A message that shows the job was deleted by its author. The job goes with its own message, and a copy alone."""
+        await self.store.write(history.message_deleted, job_id, message_id, self.clock())
 
-        The job goes with its own message, and by the outbox whatever else shows it (there); without a copy it stays.
-        """
-        await self.store.write(history.message_deleted, job_id, message_id, self.clock(), guild_id=guild_id)
+    async def message_hidden(self, job_id: str, message_id: int) -> None:
+        """Its author put the job behind a spoiler in this message: by the outbox it is so wherever it is shown."""
+        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), but=message_id)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 
@@ -97,6 +98,19 @@ class Studio:
         if job is None:
             raise NotFound(_("That picture is not known here any more."))
         return job
+
+    async def image(self, request: Request, job: Job) -> Target:
+        """The job's image as rights look at it: of the server that the request comes from, where that decides about it."""
+        guild_id = request.guild_id
+        if guild_id is None or guild_id == job.place.guild_id:
+            return permissions.image_of(job)
+        is_theirs = await self.store.read(messages.belongs_to, job.id, guild_id)
+        return permissions.image_of(job, guild_id=guild_id if is_theirs else None)
+
+    async def places(self, job: Job) -> set[tuple[int | None, int]]:
+        """Guild and channel of everything that shows the job to members, and of where it is to be shown."""
+        shown = await self.store.read(messages.of_job, job.id)
+        return {(job.place.guild_id, job.place.channel_id), *((each.guild_id, each.channel_id) for each in shown)}
 
     async def open_jobs(self, user_id: int) -> list[Job]:
         """A member's unfinished jobs, newest first."""

@@ -197,10 +197,10 @@ def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, no
     return decided
 
 
-def appeal(conn: Connection, case_id: int, *, author_id: int, words: str, now: int) -> Case | None:
+def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | None:
     """The author asks for another look, once. None where that is not open to them."""
     there = get(conn, case_id)
-    if there is None or there.author_id != author_id or not there.may_be_appealed:
+    if there is None or not there.may_be_appealed:
         return None
     values = {"state": CaseState.APPEALED, "appeal": words, "appealed_at": now}
     once = and_(cases.c.id == case_id, cases.c.appealed_at.is_(None), cases.c.state == CaseState.DECIDED)
@@ -210,7 +210,7 @@ def appeal(conn: Connection, case_id: int, *, author_id: int, words: str, now: i
                 return None
     except IntegrityError:
         return None  # the same message has a new open case, which will decide
-    _note(conn, Action.APPEALED, there, now, author_id)
+    _note(conn, Action.APPEALED, there, now, there.author_id)
     return get(conn, case_id)
 
 

@@ -68,11 +68,11 @@ def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None =
     return removed > 0
 
 
-def message_deleted(conn: Connection, job_id: str, message_id: int, now: int, *, guild_id: int | None = None) -> None:
-    """A person deleted a message that shows the job: the job goes with its own one, and a copy alone."""
+def message_deleted(conn: Connection, job_id: str, message_id: int, now: int) -> None:
+    """The author deleted a message that shows the job: the job goes with its own one, and by the outbox all that shows it; a copy alone."""
     message = messages.get(conn, message_id)
     if message is not None and message.job_id == job_id and message.role in OWN_MESSAGE:
-        take_away(conn, job_id, now, guild_id=guild_id, but=message_id)
+        take_away(conn, job_id, now, but=message_id)
     else:
         messages.forget(conn, message_id)
 

@@ -106,7 +106,8 @@ def decide(conn: Connection, case_id: int, verdict: Verdict) -> Judged | None:
 def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Verdict, *, reason: str = "") -> Judged | None:
     """Decide about a picture that nobody asked about, or that a case waits for. None where this server has no such job.
 
-    The same decision once more is no new one: two moderators may press at the same moment.
+    The same decision once more is no new one: two moderators may press at the same moment. It is where a message that was posted since
+    shows the picture otherwise.
     """
     conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
     job = job_rows.get(conn, job_id)
@@ -115,7 +116,7 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Verdict
     latest = next(iter(cases.of_job(conn, job_id, guild_id=guild_id, limit=1)), None)
     if latest is not None and latest.state is not CaseState.DECIDED:
         return decide(conn, latest.id, verdict)
-    if latest is not None and latest.decision is verdict.decision:
+    if latest is not None and latest.decision is verdict.decision and _holds(conn, job_id, guild_id, verdict):
         return Judged(case=latest, is_new=False)
     channel_id, message_id = _shown_in(conn, job, guild_id)
     opened = cases.open_case(
@@ -133,10 +134,10 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Verdict
     return None if opened is None else decide(conn, opened.id, verdict)
 
 
-def appeal(conn: Connection, case_id: int, *, author_id: int, words: str, now: int) -> Case | None:
+def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | None:
     """The author asks for another look: the moderators see it anew. None where that is not open to them."""
     before = cases.get(conn, case_id)
-    appealed = cases.appeal(conn, case_id, author_id=author_id, words=words, now=now)
+    appealed = cases.appeal(conn, case_id, words=words, now=now)
     if before is None or appealed is None:
         return None
     # An old message that changes calls nobody: the case is posted once more, as a reply to what was said.
@@ -173,7 +174,20 @@ def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int
     return Purged(taken_away=gone, open_jobs=open_jobs)
 
 
+def deleted(conn: Connection, message_id: int, guild_id: int, *, by_id: int, now: int) -> None:
+    """A moderator deletes a message whose job is not known any more: nothing else is left to decide about."""
+    details = {"message_id": message_id}
+    audit.note(conn, AuditLine(action=Action.DELETED, at=now, guild_id=guild_id, actor_id=by_id, details=details))
+
+
 # --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _holds(conn: Connection, job_id: str, guild_id: int, verdict: Verdict) -> bool:
+    """Whether everything on this server that shows the job is as the decision has it."""
+    picture = verdict.effects.picture
+    shown = messages.of_job(conn, job_id, guild_id=guild_id)
+    return picture is _Picture.SHOWN or all(message.spoiler and picture is _Picture.COVERED for message in shown)
 
 
 def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | None]:

@@ -11,7 +11,7 @@ from bot.moderation.values import HOUR_MS
 from cogs import look, reply
 from cogs import panels as presses
 from cogs.imagemod import panels
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.kit.request import Interaction, request_of, services_of
 
 Reason = app_commands.Range[str, 1, 300]
 Picture = app_commands.Range[str, 1, 200]
@@ -23,15 +23,11 @@ _PICTURE = "The link to its message, or the job's id"
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_messages=True)
 class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Cases, blocks, and what was done"):
-    """For those who may manage messages, and for the server's own roles for it. Discord may show it to others, so it is checked here."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        policy = (await services_of(interaction).servers.settings(interaction.guild_id)).policy
-        return policy.is_moderator(actor_of(interaction))
+    """For those who may manage messages, and for the server's own roles for it. Discord may show it to others, so each is checked."""
 
     @app_commands.command(description="The cases that wait for a decision")
     async def cases(self, interaction: Interaction) -> None:
-        await presses.show(interaction, await panels.cases(interaction))
+        await presses.show(interaction, await panels.cases(await request_of(interaction), interaction))
 
     @app_commands.command(description="A member cannot ask for pictures here any more; they are told")
     @app_commands.describe(member="Who", hours="For how long; until you lift it if you leave this out", reason="What they are told")
@@ -42,54 +38,55 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
         hours: app_commands.Range[int, 1, 8760] | None = None,
         reason: Reason = "",
     ) -> None:
-        guild_id, _policy = await panels.check_moderator(interaction)
+        request = await request_of(interaction)
         until = None if hours is None else system() + hours * HOUR_MS
-        row = await services_of(interaction).cases.block(guild_id, member.id, until=until, reason=reason, by=actor_of(interaction))
+        row = await services_of(interaction).cases.block(request, member.id, until=until, reason=reason)
         await reply.say(interaction, look.moderating.blocked(row))
 
     @app_commands.command(description="A member can ask for pictures again")
     @app_commands.describe(member="Who")
     async def unblock(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
-        guild_id, _policy = await panels.check_moderator(interaction)
-        await services_of(interaction).cases.unblock(guild_id, member.id, by=actor_of(interaction))
+        request = await request_of(interaction)
+        await services_of(interaction).cases.unblock(request, member.id)
         await reply.say(interaction, look.moderating.unblocked(member.id))
 
     @app_commands.command(description="Who is blocked here, until when and why")
     async def blocked(self, interaction: Interaction) -> None:
-        await presses.show(interaction, await panels.blocked(interaction))
+        await presses.show(interaction, await panels.blocked(await request_of(interaction), interaction))
 
     @app_commands.command(description="Take a picture away; its author gets a strike and is told")
     @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
     async def delete(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
-        guild_id, _policy = await panels.check_moderator(interaction)
-        case = await services_of(interaction).cases.delete(guild_id, picture, by=actor_of(interaction), reason=reason)
+        request = await request_of(interaction)
+        case = await services_of(interaction).cases.delete(request, picture, reason=reason)
         await reply.say(interaction, look.moderating.judged(case))
 
     @app_commands.command(description="Put a picture behind a spoiler; its author is told")
     @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
     async def spoiler(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
-        guild_id, _policy = await panels.check_moderator(interaction)
-        case = await services_of(interaction).cases.spoiler(guild_id, picture, by=actor_of(interaction), reason=reason)
+        request = await request_of(interaction)
+        case = await services_of(interaction).cases.spoiler(request, picture, reason=reason)
         await reply.say(interaction, look.moderating.judged(case))
 
     @app_commands.command(description="Give a picture's price back; the picture stays")
     @app_commands.describe(picture=_PICTURE)
     async def refund(self, interaction: Interaction, picture: Picture) -> None:
-        guild_id, _policy = await panels.check_moderator(interaction)
-        back = await services_of(interaction).cases.refund(guild_id, picture, by=actor_of(interaction))
+        request = await request_of(interaction)
+        back = await services_of(interaction).cases.refund(request, picture)
         await reply.say(interaction, look.moderating.refunded(back))
 
     @app_commands.command(description="Every decision and every change of a setting")
     @app_commands.describe(member="Only what is about this member")
     async def audit(self, interaction: Interaction, member: discord.User | discord.Member | None = None) -> None:
-        await presses.show(interaction, await panels.audit(interaction, None if member is None else member.id))
+        target_id = None if member is None else member.id
+        await presses.show(interaction, await panels.audit(await request_of(interaction), interaction, target_id))
 
     @app_commands.command(description="Take away all pictures of a member here; you are asked once")
     @app_commands.describe(member="Whose")
     async def purge(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
-        await presses.show(interaction, await panels.ask_to_purge(interaction, member.id))
+        await presses.show(interaction, await panels.ask_to_purge(await request_of(interaction), interaction, member.id))
 
     @app_commands.command(description="What is known of a member: strikes, block, cases, pictures")
     @app_commands.describe(member="Who; also somebody who has left")
     async def member(self, interaction: Interaction, member: discord.User | discord.Member) -> None:
-        await presses.show(interaction, await panels.member(interaction, member.id))
+        await presses.show(interaction, await panels.member(await request_of(interaction), interaction, member.id))

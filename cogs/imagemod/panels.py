@@ -5,15 +5,15 @@ from __future__ import annotations
 import discord
 from discord.ui import Separator
 
+from bot.domain import permissions
+from bot.domain.permissions import Action
 from bot.domain.request import Request
-from bot.errors import NotAllowed
 from bot.i18n import _, pgettext
 from bot.jobs.cases import Decided
-from bot.moderation.policy import Policy
 from bot.store.cases import Case, Decision
 from cogs import look, panels
 from cogs.casework import DECISION, LOOKS, OPEN_CASES, decisions_on
-from cogs.kit.request import Interaction, actor_of, services_of
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.panels import Part, beside, button, panel, row, text
 
@@ -36,20 +36,12 @@ _LINES = 10  # of the audit log
 _AUDIT_MAX = 3600  # characters
 
 
-async def check_moderator(interaction: Interaction) -> tuple[int, Policy]:
-    """The server's id and rules. Raise `NotAllowed` for whoever does not moderate it."""
-    policy = (await services_of(interaction).servers.settings(interaction.guild_id)).policy
-    if interaction.guild_id is None or not policy.is_moderator(actor_of(interaction)):
-        raise NotAllowed(_("This is for the moderators of this server."))
-    return interaction.guild_id, policy
-
-
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-async def cases(interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
+async def cases(request: Request, interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
     """The cases that wait, oldest first, each with its buttons."""
-    guild_id, _policy = await check_moderator(interaction)
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
     shown = await services_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
     for file in shown.files:
@@ -60,28 +52,27 @@ async def cases(interaction: Interaction, page: int = 0, *, note: str = "") -> d
 
 
 @router.press(OPEN_CASES)
-async def open_cases(_request: Request, interaction: Interaction) -> None:
+async def open_cases(request: Request, interaction: Interaction) -> None:
     """From another panel."""
-    await panels.show(interaction, await cases(interaction))
+    await panels.show(interaction, await cases(request, interaction))
 
 
 @router.press(_CASES)
 @router.press(_TURN)
-async def turn_cases(_request: Request, interaction: Interaction, *, page: int, **_way: str) -> None:
+async def turn_cases(request: Request, interaction: Interaction, *, page: int, **_way: str) -> None:
     """To a page of the list."""
-    await panels.redraw(interaction, await cases(interaction, page))
+    await panels.redraw(interaction, await cases(request, interaction, page))
 
 
 @router.press(_DECIDE)
-async def decide(_request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
+async def decide(request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
     """Decide one, and draw the rest anew; whoever comes second is told who was first."""
-    guild_id, _policy = await check_moderator(interaction)
     try:
-        decided = await services_of(interaction).cases.decide(guild_id, case, decision, by=actor_of(interaction))
+        decided = await services_of(interaction).cases.decide(request, case, decision)
         note = _("Case {number}: {standing}").format(number=case, standing=look.cases.standing(decided))
     except Decided as faster:
         note = f"⚠️ {faster.sentence}"
-    await panels.redraw(interaction, await cases(interaction, page, note=note))
+    await panels.redraw(interaction, await cases(request, interaction, page, note=note))
 
 
 def _decisions(case: Case, page: int) -> Part:
@@ -108,9 +99,9 @@ def _turning(page: int, waiting: int) -> Part:
 # --- blocks ----------------------------------------------------------------------------------------------------------
 
 
-async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
+async def blocked(request: Request, interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
     """The blocks that hold, newest first, each to be lifted."""
-    guild_id, _policy = await check_moderator(interaction)
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
     rows = await services_of(interaction).cases.blocked(guild_id)
     lift = pgettext("button", "Unblock")
     parts: list[Part] = [
@@ -123,19 +114,20 @@ async def blocked(interaction: Interaction, *, note: str = "") -> discord.ui.Lay
 
 
 @router.press(_UNBLOCK)
-async def unblock(_request: Request, interaction: Interaction, *, member: int) -> None:
+async def unblock(request: Request, interaction: Interaction, *, member: int) -> None:
     """From the list."""
-    guild_id, _policy = await check_moderator(interaction)
-    await services_of(interaction).cases.unblock(guild_id, member, by=actor_of(interaction))
-    await panels.redraw(interaction, await blocked(interaction, note=look.moderating.unblocked(member)))
+    await services_of(interaction).cases.unblock(request, member)
+    await panels.redraw(interaction, await blocked(request, interaction, note=look.moderating.unblocked(member)))
 
 
 # --- the audit log ---------------------------------------------------------------------------------------------------
 
 
-async def audit(interaction: Interaction, target_id: int | None = None, before: int | None = None) -> discord.ui.LayoutView:
+async def audit(
+    request: Request, interaction: Interaction, target_id: int | None = None, before: int | None = None
+) -> discord.ui.LayoutView:
     """A page of it."""
-    guild_id, _policy = await check_moderator(interaction)
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
     lines = await services_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
     shown, about = lines[:_LINES], target_id or 0
     older = shown[-1].id if len(lines) > _LINES else None
@@ -148,29 +140,29 @@ async def audit(interaction: Interaction, target_id: int | None = None, before: 
 
 
 @router.press(_AUDIT)
-async def turn_audit(_request: Request, interaction: Interaction, *, member: int, before: int) -> None:
+async def turn_audit(request: Request, interaction: Interaction, *, member: int, before: int) -> None:
     """To older lines, or back to the newest."""
-    await panels.redraw(interaction, await audit(interaction, member or None, before or None))
+    await panels.redraw(interaction, await audit(request, interaction, member or None, before or None))
 
 
 # --- a member --------------------------------------------------------------------------------------------------------
 
 
-async def member(interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
+async def member(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
     """What is known of a member here."""
-    guild_id, policy = await check_moderator(interaction)
+    guild_id, strikes = permissions.check_in_guild(request, Action.MODERATE), request.policy.strikes
     conduct = services_of(interaction).conduct
-    standing = await conduct.standing(user_id, guild_id, rules=policy.strikes)
+    standing = await conduct.standing(user_id, guild_id, rules=strikes)
     record = await conduct.record(user_id, guild_id)
     usage = look.conduct.usage(user_id, record, services_of(interaction).studio.models.title)
-    told = look.moderating.member(user_id, standing, policy.strikes, usage)
+    told = look.moderating.member(user_id, standing, strikes, usage)
     history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
     return panel(text(look.managing.cut(told, look.basics.PANEL_MAX)), row(history))
 
 
-async def ask_to_purge(interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
+async def ask_to_purge(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
     """The one question before everything goes."""
-    guild_id, _policy = await check_moderator(interaction)
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
     record = await services_of(interaction).conduct.record(user_id, guild_id)
     yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
     no = button(pgettext("button", "Leave them"), _SPARE())
@@ -178,11 +170,10 @@ async def ask_to_purge(interaction: Interaction, user_id: int) -> discord.ui.Lay
 
 
 @router.press(_PURGE)
-async def purge(_request: Request, interaction: Interaction, *, member: int) -> None:
+async def purge(request: Request, interaction: Interaction, *, member: int) -> None:
     """It may be hundreds, so Discord is told first that the answer takes a moment."""
-    guild_id, _policy = await check_moderator(interaction)
     await interaction.response.defer()
-    gone = await services_of(interaction).cases.purge(guild_id, member, by=actor_of(interaction))
+    gone = await services_of(interaction).cases.purge(request, member)
     await panels.redraw(interaction, panel(text(look.moderating.purged(member, gone))))
 
 

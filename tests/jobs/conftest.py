@@ -17,6 +17,7 @@ import pytest
 
 from bot.clock import system
 from bot.config import ReferenceMode, UncertainCalls
+from bot.domain.actor import Actor
 from bot.images.addresses import AddressRules
 from bot.images.catalog import Catalog
 from bot.images.desk import Desk
@@ -49,7 +50,7 @@ from bot.store.engine import Store, Topic, open_store
 from bot.store.outbox import ItemKind
 from sandbox import images
 from sandbox.faults import Switchboard
-from tests.jobs.make import wish
+from tests.jobs.make import request, wish
 from tests.jobs.messenger import FakeMessenger
 from tests.jobs.noticeboard import Noticeboard
 from tests.jobs.shelf import check_ledger
@@ -182,6 +183,11 @@ class Works:
         receipt = await self.studio.order(wanted)
         await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
+
+    async def cancel(self, job: Job, *, by: Actor | None = None) -> Job:
+        """By its member, or by somebody else on its server."""
+        asks = await request(self, job.place, actor=by)
+        return await self.studio.cancel(asks, job.id)
 
     async def ended(self, *outcomes: Outcome, **more: Any) -> Job:
         """A job that ended so, without any image API."""

@@ -185,7 +185,7 @@ async def is_given_up(works: Works, job_id: str) -> bool:
 
 async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works) -> None:
     receipt = await works.studio.order(await wish(works, "a red fox", PLACE))
-    await works.studio.cancel(receipt.job.id, user_id=7)
+    await works.cancel(receipt.job)
     async with works.at_work("deliver"):
         other = await works.ended(MADE)
         await works.until(other, JobState.DELIVERED)
@@ -197,7 +197,7 @@ async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works
 
 async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(works: Works) -> None:
     receipt = await works.studio.order(await wish(works, "a red fox", PLACE))
-    await works.studio.cancel(receipt.job.id, user_id=7)
+    await works.cancel(receipt.job)
     works.clock.turn(121_000)
     async with works.at_work("deliver"):
         await works.until(receipt.job, JobState.DELIVERED)

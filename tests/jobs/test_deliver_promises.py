@@ -26,7 +26,7 @@ async def reacted(works: Works, *outcomes: Outcome) -> Job:
     job = await works.order(place=REACTED, count=len(outcomes) or 1, reaction="🎨", waits_in_public=False)
     await works.end(job, *outcomes)
     if not outcomes:
-        await works.studio.cancel(job.id, user_id=7)
+        await works.cancel(job)
     async with works.at_work("deliver"):
         return await works.until(job, JobState.DELIVERED)
 
@@ -45,7 +45,7 @@ async def called(works: Works, *outcomes: Outcome, promise: bool = True, tell: b
         await works.store.write(delivery.promise_ping, job.id)
     await works.end(job, *outcomes)
     if not outcomes:
-        await works.studio.cancel(job.id, user_id=7)
+        await works.cancel(job)
     async with works.at_work("deliver"):
         await works.until(job, JobState.DELIVERED)
     return set(await promised(works))
@@ -101,7 +101,7 @@ async def test_whatever_goes_wrong_a_reaction_is_answered_once_and_marked_once(w
 
 async def test_a_form_that_a_reaction_led_to_has_a_message_of_its_own_and_is_answered_there(works: Works) -> None:
     job = await works.order(place=replace(PLACE, **LIVING), reaction="✏️")
-    await works.studio.cancel(job.id, user_id=7)
+    await works.cancel(job)
     async with works.at_work("deliver"):
         await works.until(job, JobState.DELIVERED)
     assert list(works.board.asked) == [Way.TOKEN]

@@ -251,7 +251,7 @@ async def test_in_sync_mode_a_picture_arrives_with_the_answer_and_is_kept(works:
 
 async def test_what_was_cancelled_before_it_was_sent_is_never_sent(works: Works) -> None:
     job = await works.order(count=3)
-    await works.studio.cancel(job.id, user_id=7)
+    await works.cancel(job)
     async with works.at_work():
         await works.until(job, JobState.DELIVERED)
     assert await works.enqueued() == 0
@@ -263,7 +263,7 @@ async def test_a_cancel_while_a_lost_answer_is_looked_for_ends_it_when_nothing_i
     job = await works.order()
     async with works.at_work():
         await eventually(lambda: sent(works, 1))
-        await works.studio.cancel(job.id, user_id=7)
+        await works.cancel(job)
         ended = await works.until(job)
     assert ended.generations[0].state is GenerationState.CANCELLED
     assert await works.enqueued() == 0

@@ -154,9 +154,9 @@ async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
     await works.store.write(jobs.add, old, (), payment=own(8, PURSE), max_waiting=8, now=1000)
     await rule(works.servers, prompts={"block": {"words": ["fox"]}})
     with pytest.raises(NotAllowed, match="do not allow this prompt"):
-        await works.studio.again(old.id, await request(works, PLACE))
+        await works.studio.again(old, await request(works, PLACE))
     elsewhere = await request(works, replace(PLACE, guild_id=2))
-    assert (await works.studio.again(old.id, elsewhere)).job.place.user_id == 7
+    assert (await works.studio.again(old, elsewhere)).job.place.user_id == 7
 
 
 # --- the model of an order that names none ---------------------------------------------------------------------------

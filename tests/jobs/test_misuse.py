@@ -70,11 +70,11 @@ class Member:
 
     async def _again(self) -> None:
         if self.jobs:
-            self.jobs.append((await self.works.studio.again(self.dice.choice(self.jobs).id, await self._request())).job)
+            self.jobs.append((await self.works.studio.again(self.dice.choice(self.jobs), await self._request())).job)
 
     async def _cancel(self) -> None:
         if self.jobs:
-            await self.works.studio.cancel(self.dice.choice(self.jobs).id, user_id=self.user_id)
+            await self.works.cancel(self.dice.choice(self.jobs), by=Actor(user_id=self.user_id))
 
     async def _end(self) -> None:
         """As the image API may answer, now and then twice."""

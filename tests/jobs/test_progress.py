@@ -54,7 +54,7 @@ async def test_a_cancel_is_news(works: Works) -> None:
     job = await works.order()
     await start(works, job)
     assert await edits(works) == 1
-    await works.studio.cancel(job.id, user_id=7)
+    await works.cancel(job)
     assert await edits(works) == 2
 
 
@@ -200,7 +200,7 @@ async def test_what_was_promised_is_not_written_again(works: Works) -> None:
 async def test_who_has_cancelled_is_promised_nothing(works: Works) -> None:
     job = await works.order()
     await start(works, job)
-    await works.studio.cancel(job.id, user_id=7)
+    await works.cancel(job)
     works.clock.turn(TWO_MINUTES_MS)
     assert (await edits(works), (await works.studio.job(job.id)).ping_promised) == (1, False)
 

@@ -124,7 +124,7 @@ async def test_a_prompt_that_waits_for_its_check_can_be_cancelled_and_outlives_a
     works.images.switchboard.turn_off("moderation-down")
     again = works.again()
     await again.models.load()
-    await again.studio.cancel(other.id, user_id=7)
+    await again.cancel(other)
     job = await delivered(again, job)
     assert (len(job.succeeded), await works.enqueued()) == (1, 1)
 
@@ -243,7 +243,7 @@ async def test_a_case_and_the_log_are_promised_with_the_delivery(works: Works) -
 async def test_what_was_cancelled_is_not_logged(works: Works) -> None:
     await rule(works.servers, log_channel_id=99)
     job = await works.order(OK)
-    await works.studio.cancel(job.id, user_id=7)
+    await works.cancel(job)
     await delivered(works, job)
     assert await works.store.read(outbox.due, works.clock()) == []
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.actor import Actor
 from bot.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
 from bot.jobs.job import JobState, Kind, ReplyTarget
 from bot.jobs.order import Receipt
@@ -21,7 +22,7 @@ PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
 async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
-    return await works.studio.again(job_id, await request(works, place))
+    return await works.studio.again(await works.studio.job(job_id), await request(works, place))
 
 
 async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:
@@ -63,11 +64,11 @@ async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Wor
 async def test_only_its_member_or_a_moderator_cancels_a_job(works: Works) -> None:
     job = await works.order()
     with pytest.raises(NotAllowed):
-        await works.studio.cancel(job.id, user_id=8)
-    cancelled = await works.studio.cancel(job.id, user_id=8, moderator=True)
+        await works.cancel(job, by=Actor(user_id=8))
+    cancelled = await works.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
     assert cancelled.state is JobState.DELIVERABLE
     with pytest.raises(NotFound, match="finished already"):
-        await works.studio.cancel(job.id, user_id=7)
+        await works.cancel(job)
     assert await works.spent() == 0
 
 

@@ -202,7 +202,7 @@ async def test_a_cancel_is_carried_out_at_once_and_costs_nothing(works: Works) -
     async with listening(unhurried):
         job = await unhurried.order()
         await eventually(lambda: is_running(unhurried, job))
-        await unhurried.studio.cancel(job.id, user_id=7)
+        await unhurried.cancel(job)
         ended = await unhurried.until(job)
     assert ended.generations[0].state is GenerationState.CANCELLED
     assert await unhurried.spent() == 0
@@ -218,7 +218,7 @@ async def test_what_was_cancelled_while_it_was_sent_is_taken_back_once_its_id_is
     async with unhurried.at_work("watch"):
         await eventually(lambda: listeners(unhurried))
         job, provider_id = await taken(unhurried)
-        await unhurried.studio.cancel(job.id, user_id=7)
+        await unhurried.cancel(job)
         await unhurried.store.write(jobs.accept, job.id, 0, provider_id)
         unhurried.watch.expect(provider_id)
         ended = await unhurried.until(job)
@@ -229,7 +229,7 @@ async def test_what_was_cancelled_while_it_was_sent_is_taken_back_once_its_id_is
 async def test_a_cancel_that_comes_too_late_still_brings_the_picture(works: Works) -> None:
     job, provider_id = await running(works)
     await eventually(lambda: has_ended(works, provider_id))
-    await works.studio.cancel(job.id, user_id=7)
+    await works.cancel(job)
     async with works.at_work("watch"):
         ended = await works.until(job)
     assert ended.generations[0].state is GenerationState.SUCCEEDED
@@ -257,7 +257,7 @@ class NeverCancels(Oxen):
 async def test_a_cancel_that_fails_does_not_keep_the_end_from_being_read(works: Works) -> None:
     stubborn = works.again(client=NeverCancels)
     job, _ = await running(stubborn)
-    await stubborn.studio.cancel(job.id, user_id=7)
+    await stubborn.cancel(job)
     async with stubborn.at_work("watch"):
         ended = await stubborn.until(job)
     assert ended.generations[0].state is GenerationState.SUCCEEDED

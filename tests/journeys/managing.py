@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from bot.app import House
+from bot.domain.actor import Actor
+from bot.domain.request import Request
+from bot.jobs.job import ReplyTarget
 from bot.moderation.policy import Policy
 from bot.store import audit
 from bot.store.audit import AuditLine
 from sandbox.person import Message, Person
+from tests.jobs.make import request
 
 
 async def told(person: Person, words: str, channel: str = "studio") -> Message:
@@ -27,6 +31,12 @@ async def admin(person: Person, command: str, words: str, /, **values: Any) -> M
 async def redrawn(person: Person, panel: Message, words: str) -> Message:
     """The panel, once it says this."""
     return await person.message(lambda m: m.id == panel.id and words in m.text)
+
+
+async def asks(house: House, actor: Actor, person: Person) -> Request:
+    """A request by this actor from the server where this person is."""
+    place = ReplyTarget(user_id=actor.user_id, channel_id=int(person.channel("studio")), guild_id=guild_of(person))
+    return await request(house.services, place, actor=actor)
 
 
 def guild_of(person: Person) -> int:

@@ -17,7 +17,7 @@ from bot.store.cases import Case, Decision
 from bot.store.reports import Report
 from sandbox.person import Message, NotDoneError, Person
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import admin, audited, guild_of, redrawn, told
+from tests.journeys.managing import admin, asks, audited, guild_of, redrawn, told
 from tests.street import Street, street_person
 
 Reported = Callable[[Message], Awaitable[Case]]
@@ -49,7 +49,8 @@ def reported(house: House, mo: Person) -> Reported:
             user_id=int(mo.id),
             reason="Too gory",
         )
-        opened = (await house.services.cases.flag(told_of, by=Actor(user_id=int(mo.id), may_manage_messages=True))).opened
+        by = await asks(house, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
+        opened = (await house.services.cases.flag(by, told_of)).opened
         assert opened is not None
         return opened
 
@@ -118,9 +119,10 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         await ada.slash("generate", prompt="a red fox")
         made = await ada.message(lambda m: bool(m.attachments))
         job = await written_down(house, made)
-        by = Actor(user_id=int(mo.id), may_manage_messages=True)
+        by = await asks(house, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
-        await house.services.cases.flag(Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about), by=by)
+        told_of = Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about)
+        await house.services.cases.flag(by, told_of)
         at_a_glance = await admin(mo, "panel", "1 case waits")
         await mo.click(at_a_glance, "Open cases")
         panel = await told(mo, "Cases")
@@ -226,15 +228,6 @@ async def test_who_lost_the_right_presses_in_vain(street: Street, house: House, 
         await ben.click(shown, "Pause" if "admin" in panel else "Take them away")
         await ben.message(lambda m: m.ephemeral and "🚫 This is for" in m.text)
     assert await audited(house, mo) == []
-
-
-async def test_a_role_of_the_server_moderates_too(street: Street, house: House, mo: Person, ada: Person, asked: Ask) -> None:
-    """Discord shows the command by its own settings; the house asks the server's roles."""
-    await admin(mo, "moderators", "<@&", add=mo.roles["Artists"])
-    artist = Actor(user_id=1, role_ids=frozenset({int(mo.roles["Artists"])}))
-    job = await written_down(house, await asked())
-    decided = await house.services.cases.delete(guild_of(mo), job.id, by=artist)
-    assert decided.decision is Decision.DELETE
 
 
 async def test_two_moderators_who_block_at_once_leave_one_block(street: Street, house: House, mo: Person, ada: Person) -> None:

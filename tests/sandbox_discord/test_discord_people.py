@@ -48,7 +48,7 @@ async def test_a_language_that_discord_does_not_have_is_refused(ada: Person) -> 
 
 
 async def test_people_and_roles_are_shown(ada: Person) -> None:
-    assert set(ada.roles) == {"Easel", "Moderators", "Artists"}
+    assert set(ada.roles) == {"Easel", "Moderators", "Artists", "Stewards", "Helpers"}
     assert ada.people["Ada"]["roles"] == [ada.roles["Artists"]]
     assert [name for name, person in ada.people.items() if person["manages"]] == ["Mo"]
 

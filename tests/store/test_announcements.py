@@ -145,7 +145,7 @@ async def an_appeal(store: Store) -> Op:
     )
     assert case is not None
     await store.write(cases.decide, case.id, cases.Decision.DELETE, by_id=9, now=NOW)
-    return deed(verdicts.appeal, case.id, author_id=7, words="It is a fox.", now=NOW)
+    return deed(verdicts.appeal, case.id, words="It is a fox.", now=NOW)
 
 
 def _claimed(conn: Connection, job_id: str) -> bool:

@@ -176,7 +176,7 @@ async def test_erasing_takes_the_posts_of_a_case_before_and_after_its_appeal(sto
     case = await flagged(store, await picture(store))
     await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
     await decide(store, case, Decision.SPOILER)
-    appealed = await store.write(verdicts.appeal, case.id, author_id=ADA, words="A fox.", now=NOW + 2)
+    appealed = await store.write(verdicts.appeal, case.id, words="A fox.", now=NOW + 2)
     assert appealed is not None
     await store.write(cases.posted, appealed, channel_id=50, message_id=61, now=NOW + 3)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 61

@@ -90,7 +90,7 @@ async def judged(store: Store, job: Job) -> None:
     assert case is not None
     await store.write(cases.posted, case, channel_id=8, message_id=801, now=1)
     await store.write(cases.decide, case.id, Decision.DELETE, by_id=BEN, now=2)
-    await store.write(cases.appeal, case.id, author_id=ADA, words="It was a fox.", now=3)
+    await store.write(cases.appeal, case.id, words="It was a fox.", now=3)
     of_ben: dict[str, Any] = {"author_id": BEN, "channel_id": 5, "message_id": 602, "job_id": None, "reason": "a rule"}
     other = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ben)
     assert other is not None

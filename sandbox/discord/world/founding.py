@@ -92,6 +92,12 @@ def furnish(engine: Engine, studio: Studio, *, artist_id: int) -> None:
         engine.create_auto_mod_rule(studio.guild.id, studio.guild.owner_id, rule)
 
 
+def add_roles(engine: Engine, studio: Studio) -> None:
+    """Two roles for those who help the moderators: one may manage messages alone, the other nothing at all."""
+    engine.create_role(studio.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
+    engine.create_role(studio.guild.id, "Helpers", color=0x6D63A8)
+
+
 def found_surroundings(engine: Engine, *, people: list[int]) -> Surroundings:
     """A server of these people without the bot, and a private channel between the first two."""
     guild = engine.create_guild("Elsewhere")

@@ -51,6 +51,7 @@ class World:
         first = [self.members.found(name, moderator=moderator) for name, moderator in _FIRST_PEOPLE]
         founding.furnish(self._engine, studio, artist_id=first[0])
         self.places = Places(self._engine, studio.guild, founding.found_surroundings(self._engine, people=first))
+        founding.add_roles(self._engine, studio)
         clock.start()
 
     # ---------------------------------------------------------------- identities
