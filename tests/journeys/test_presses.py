@@ -34,16 +34,16 @@ OUTDATED = [
 PRESS, COMMAND = "discord.py: on_press", "CommandTree-invoker"
 
 
-async def posted(house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False) -> Message:
+async def posted(house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio") -> Message:
     """A message of the bot's own with this button, or with a menu that offers one value, as it may stand there since an earlier run."""
     control: Any = discord.ui.Button(label="Press", custom_id=custom_id)
     if menu:
         control = discord.ui.Select(custom_id=custom_id, options=[discord.SelectOption(label="Choose", value=menu)])
     view: Any = discord.ui.LayoutView() if panel else discord.ui.View()
     view.add_item(discord.ui.ActionRow(control) if panel else control)
-    channel = house.client.get_partial_messageable(int(person.channel("studio")))
+    channel = house.client.get_partial_messageable(int(person.channel(where)))
     sent = await channel.send(view=view) if panel else await channel.send("Once upon a time", view=view)
-    return await person.message(lambda m: m.id == str(sent.id))
+    return await person.message(lambda m: m.id == str(sent.id), where)
 
 
 async def used(house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
