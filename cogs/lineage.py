@@ -48,8 +48,10 @@ async def back(request: Request, interaction: Interaction, *, start: str) -> Non
 
 async def is_readable(interaction: Interaction, job: Job) -> bool:
     """Whether something that shows the job, or is to show it, stands where this member can read."""
-    places = await services_of(interaction).studio.places(job)
-    return any(_reads(interaction, guild_id, channel_id) for guild_id, channel_id in places)
+    if _reads(interaction, job.place.guild_id, job.place.channel_id):
+        return True
+    copies = await services_of(interaction).studio.copies(job)
+    return any(_reads(interaction, each.guild_id, each.channel_id) for each in copies)
 
 
 async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:

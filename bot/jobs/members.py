@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.clock import Clock
+from bot.domain import permissions
 from bot.domain.admission import check_consent
+from bot.domain.permissions import Target
 from bot.domain.request import Request
 from bot.preferences import Preferences
 from bot.store import documents, tray
@@ -32,7 +34,8 @@ class Members:
 
     async def check_consent(self, request: Request, owner_id: int) -> None:
         """Raise `NotAllowed` where this member does not let whoever asks edit their pictures."""
-        check_consent(request, await self.store.read(documents.preferences_of, [owner_id]))
+        if not permissions.is_owner(request, Target(owner_id=owner_id)):
+            check_consent(request, await self.store.read(documents.preferences_of, [owner_id]))
 
     # --- the tray --------------------------------------------------------------------------------------------------
 

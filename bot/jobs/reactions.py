@@ -98,12 +98,9 @@ class Reactions:
         return await self._asked(given, (await self.studio.again(job, request, reaction=given.emoji)).job)
 
     async def _asked(self, given: Given, job: Job) -> Job:
-        """Nobody waits for a first answer. A reaction that was taken back while its job was written takes the job back, too."""
-        try:
-            if not await self.store.write(reactions.note_job, given, job.id):
-                await self.taken_back(given)
-        finally:
-            await self.studio.answered(job.id, None)
+        """A reaction that was taken back while its job was written takes the job back, too."""
+        if not await self.store.write(reactions.note_job, given, job.id):
+            await self.taken_back(given)
         return job
 
     # --- what judges pictures --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from bot.jobs.till import Till
 from bot.quota import Bucket
 from bot.store import history, jobs, keepsakes, ledger, messages, sponsorships
 from bot.store.engine import Store
+from bot.store.messages import JobMessage
 from bot.store.purse import Purse, sponsorship_of, user_account
 
 log = structlog.get_logger(__name__)
@@ -107,10 +108,9 @@ class Studio:
         is_theirs = await self.store.read(messages.belongs_to, job.id, guild_id)
         return permissions.image_of(job, guild_id=guild_id if is_theirs else None)
 
-    async def places(self, job: Job) -> set[tuple[int | None, int]]:
-        """Guild and channel of everything that shows the job to members, and of where it is to be shown."""
-        shown = await self.store.read(messages.of_job, job.id)
-        return {(job.place.guild_id, job.place.channel_id), *((each.guild_id, each.channel_id) for each in shown)}
+    async def copies(self, job: Job) -> list[JobMessage]:
+        """The messages that show the job to members."""
+        return await self.store.read(messages.of_job, job.id)
 
     async def open_jobs(self, user_id: int) -> list[Job]:
         """A member's unfinished jobs, newest first."""
@@ -155,7 +155,8 @@ class Studio:
         return await self.store.read(keepsakes.get, name)
 
     async def _take_in(self, job: Job, references: Sequence[Reference], admission: Admission, *, empties_tray: bool = False) -> Receipt:
-        job = replace(job, answer_until=self.clock() + _ANSWER_MS)
+        if job.place.token is not None:  # an interaction is answered first; a reaction waits for nothing
+            job = replace(job, answer_until=self.clock() + _ANSWER_MS)
         terms: dict[str, Any] = {"payment": admission.payment, "max_waiting": admission.max_waiting, "empties_tray": empties_tray}
         try:
             job = await self.store.write(jobs.add, job, references, **terms, now=job.created_at)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from bot.domain.actor import Actor
 from bot.errors import InvalidRequest
 from bot.i18n import _
 from bot.moderation.complaints import sentences
@@ -69,11 +68,6 @@ class Policy(Section):
     cases_channel_id: Id | None = None  # the moderators' own
     moderator_role_ids: Ids = ()
     leaderboard: bool = False  # members can leave it
-
-    def is_moderator(self, actor: Actor) -> bool:
-        """By what they may do on Discord, or by one of this server's roles for it."""
-        is_named = not set(self.moderator_role_ids).isdisjoint(actor.role_ids)
-        return actor.may_manage_messages or actor.may_manage_server or is_named
 
     def price_microcredits(self, model: str) -> int | None:
         """What a picture by this model costs here; `None`: the listed price."""

@@ -18,6 +18,7 @@ from tests.jobs.paint import MADE
 from tests.street import BRISK
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
+ANSWERED_FIRST = replace(PLACE, token="expired")  # by the interaction, which is over
 LIVING = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
 PATIENT = Pace(stranded_s=0.1)
 
@@ -184,7 +185,7 @@ async def is_given_up(works: Works, job_id: str) -> bool:
 
 
 async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works) -> None:
-    receipt = await works.studio.order(await wish(works, "a red fox", PLACE))
+    receipt = await works.studio.order(await wish(works, "a red fox", ANSWERED_FIRST))
     await works.cancel(receipt.job)
     async with works.at_work("deliver"):
         other = await works.ended(MADE)
@@ -196,7 +197,7 @@ async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works
 
 
 async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(works: Works) -> None:
-    receipt = await works.studio.order(await wish(works, "a red fox", PLACE))
+    receipt = await works.studio.order(await wish(works, "a red fox", ANSWERED_FIRST))
     await works.cancel(receipt.job)
     works.clock.turn(121_000)
     async with works.at_work("deliver"):

@@ -130,10 +130,10 @@ async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Tr
     traffic.so_far()
     await ada.click(first, "Edit")
     form = await ada.modal()
-    assert traffic.so_far() == (["get", "preferences", "statement"], ["put"])
+    assert traffic.so_far() == (["preferences", "get", "statement"], ["put"])
     await ada.submit(form, prompt="at night")
     await ada.message(lambda m: with_picture(m) and m.id != first.id)
-    assert traffic.so_far() == (["get", "preferences", "_kept_for", "_standing"], WRITTEN)  # the form is read, too
+    assert traffic.so_far() == (["preferences", "get", "_kept_for", "_standing"], WRITTEN)  # the form is read, too
 
 
 async def test_so_does_a_reaction(ada: Person, asked: Ask, traffic: Traffic) -> None:

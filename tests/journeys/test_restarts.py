@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.app import House
+from bot.clock import system
 from bot.jobs.job import ReplyTarget
 from bot.store import outbox
 from sandbox.person import Message, Person
@@ -257,7 +258,13 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(str
 
 async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_house_is_back(street: Street, ada: Person) -> None:
     async with run(street, ada) as house:
-        place = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("studio")), guild_id=int(ada.hello["guild"]["id"]))
+        place = ReplyTarget(
+            user_id=int(ada.id),
+            channel_id=int(ada.channel("studio")),
+            guild_id=int(ada.hello["guild"]["id"]),
+            token="never answered",
+            token_expires_at=system() + 60_000,
+        )
         job = (await house.studio.order(await wish(house.services, "a slow river", place))).job
         await eventually(lambda: house.store.read(outbox.get, job.id))
         assert not any(with_picture(m) for m in ada.messages())
