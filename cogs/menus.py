@@ -13,6 +13,7 @@ from bot.errors import NotFound
 from bot.i18n import _, ngettext
 from bot.jobs.members import TRAY_MAX
 from bot.jobs.order import Attachment
+from bot.jobs.services import Services
 from bot.store.tray import PutBy
 from cogs import lineage, look, modals, panels, report, sources
 from cogs.kit.request import Interaction, client_of, request_of, services_of
@@ -45,20 +46,20 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
     found = await sources.find(client_of(interaction), message)
     if not found.pictures:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
-    await services_of(interaction).members.check_consent(await request_of(interaction), found.owner_id)
+    request = await request_of(interaction)
+    await services_of(interaction).members.check_consent(request, found.owner_id)
     await interaction.response.defer(thinking=True, ephemeral=True)
-    there = await _put_by(interaction, found.pictures)
+    there = await _put_by(services_of(interaction), request.actor.user_id, found.pictures)
     await interaction.edit_original_response(content=_put_by_sentence(there))
 
 
-async def _put_by(interaction: Interaction, pictures: tuple[Attachment, ...]) -> int:
+async def _put_by(services: Services, user_id: int, pictures: tuple[Attachment, ...]) -> int:
     """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
-    members, user_id = services_of(interaction).members, interaction.user.id
-    there = len(await members.put_by_so_far(user_id))
+    there = len(await services.members.put_by_so_far(user_id))
     for picture in pictures[: max(1, TRAY_MAX - there)]:
         if picture.source is not None:
-            reference = await services_of(interaction).studio.take_reference(picture)
-            there = await members.put_by(user_id, PutBy(reference=reference, source=picture.source))
+            reference = await services.studio.take_reference(picture)
+            there = await services.members.put_by(user_id, PutBy(reference=reference, source=picture.source))
     return there
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent.parent
 # Somebody is compared with who owns a thing, or asked for what they may do on Discord.
 _OWNERS = re.compile(r"\b(user_id|user\.id|author_id|owner_id|host_id)\b")
+_DISCORDS = re.compile(r"\bguild\.owner_id\b")  # whoever owns a server has every permission in it: how Discord reckons, no decision of ours
 _RIGHTS = re.compile(r"\.(may_manage_messages|may_manage_server|manage_messages|manage_guild)$|\bis_(moderator|manager)$")
 
 
@@ -59,7 +60,8 @@ def _decisions(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
             sides = [ast.unparse(node.left), ast.unparse(node.comparators[0])]
-            if all(_OWNERS.search(side) for side in sides) and not any(".c." in side for side in sides):
+            is_known = any(".c." in side or _DISCORDS.search(side) for side in sides)
+            if all(_OWNERS.search(side) for side in sides) and not is_known:
                 yield node
         elif isinstance(node, ast.If | ast.IfExp | ast.BoolOp | ast.Return):
             yield from _asked(node)

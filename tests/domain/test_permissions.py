@@ -35,6 +35,7 @@ TABLE = [
     (Action.ORIGINAL, PRIVATE, {"author"}),
     (Action.AGAIN, IMAGE, EVERYBODY),
     (Action.AGAIN, PRIVATE, {"author"}),
+    (Action.AGAIN, Target(guild_id=HERE, owner_id=7, is_readable=False), {"author"}),
     (Action.USE, IMAGE, EVERYBODY),
     (Action.USE, Target(owner_id=7, consent=Consent.NOBODY), {"author"}),
     (Action.USE, Target(owner_id=7, consent=Consent.ROLE, consent_role_id=FRIENDS), {"author", "friend"}),

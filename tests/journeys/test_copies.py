@@ -130,6 +130,30 @@ async def test_a_copy_that_a_reaction_took_away_is_forgotten_and_the_image_stays
     assert (await written_down(house, first)).state is JobState.DELIVERED
 
 
+async def test_a_copy_that_a_moderator_takes_away_takes_the_image_with_it(
+    house: House, ada: Person, ben: Person, mo: Person, asked: Ask
+) -> None:
+    first = await asked()
+    post = await in_gallery(house, ada, ben, first)
+    await mo.react(await seen(mo, post, GALLERY), "❌")
+    await gone(ben, post, GALLERY)
+    await gone(ben, first)
+    assert (await house.studio.job(job_id_of(first))).state is JobState.DELETED
+
+
+async def test_a_moderator_s_reaction_to_the_case_decides_it_and_leaves_the_moderators_message(
+    house: House, ada: Person, mo: Person, asked: Ask
+) -> None:
+    await with_moderators(house, ada)
+    first = await asked()
+    await mo.react(await seen(mo, first), "🚩")
+    post = await case_post(mo)
+    await recorded(house, post)
+    await mo.react(post, "❌")
+    await gone(ada, first)
+    await mo.message(lambda m: m.id == post.id and "**Delete**" in m.content, MODERATORS)
+
+
 async def test_erasing_takes_every_copy(house: House, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     post = await in_gallery(house, ada, ben, first)

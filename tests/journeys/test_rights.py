@@ -27,6 +27,7 @@ from bot.store import audit
 from bot.store.audit import Action as Deed
 from bot.store.audit import AuditLine
 from bot.store.cases import Case, CaseState, Decision
+from bot.store.sponsorships import SponsorshipState
 from bot.store.tables import jobs
 from cogs import modals, report
 from sandbox import discord as discords
@@ -416,6 +417,34 @@ async def note_button(stage: Stage, who: str) -> Done:
     return is_open
 
 
+async def settings_button(stage: Stage, who: str) -> Done:
+    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    before = len([m for m in person.messages(channel) if "Pause" in m.buttons])
+    await stage.forged(who, "v1:admin:refresh", panel=True)
+
+    async def is_redrawn() -> bool:
+        return len([m for m in person.messages(channel) if "Pause" in m.buttons]) > before
+
+    return is_redrawn
+
+
+async def end_button(stage: Stage, who: str) -> Done:
+    """Of the one who pays for everyone here: the author, each time that it was ended."""
+    if not any("End it" in m.buttons for m in stage.author.messages()):
+        await stage.author.slash("sponsor start", credits=1)
+    line = await stage.author.message(lambda m: "End it" in m.buttons)
+    sponsorship = line.buttons["End it"]["custom_id"].rpartition(":")[2]
+    if who == STRANGER:
+        await stage.forged(who, line.buttons["End it"]["custom_id"], panel=True)
+    else:
+        await stage.people[who].click(await stage.seen_by(who, line), "End it")
+
+    async def is_over() -> bool:
+        return (await stage.house.services.money.sponsorship(sponsorship)).state is not SponsorshipState.OPEN
+
+    return is_over
+
+
 ROWS: list[tuple[Action, Pressed, set[str], set[str]]] = [
     (Action.CANCEL, cancel_button, EVERYBODY, {AUTHOR, *MODERATORS}),
     (Action.CANCEL, cancel_reaction, HERE, {AUTHOR, *MODERATORS}),
@@ -439,6 +468,8 @@ ROWS: list[tuple[Action, Pressed, set[str], set[str]]] = [
     (Action.BLOCK, block_command, {MODERATOR, MANAGER}, {MODERATOR, MANAGER}),
     (Action.BLOCK, block_oneself, {MODERATOR, MANAGER}, set()),
     (Action.APPEAL, appeal_button, EVERYBODY, {AUTHOR}),
+    (Action.MANAGE, settings_button, EVERYBODY, {MANAGER}),
+    (Action.STOP_SPONSORSHIP, end_button, EVERYBODY, {AUTHOR, *MODERATORS}),
     (Action.BROWSE, delete_in_history, EVERYBODY, {AUTHOR}),
     (Action.SEND, form_of_another, EVERYBODY, {AUTHOR}),
     (Action.ANSWER, note_button, HERE, {AUTHOR}),
@@ -453,6 +484,10 @@ async def test_a_row_holds_for_everybody_who_tries(
     assert {who for who, sentence in came.items() if sentence is None} == allowed
     known = {sentence for who in tried for sentence in sentences(action, stage.author)}
     assert {sentence for sentence in came.values() if sentence is not None} <= known
+
+
+async def test_every_action_is_pressed() -> None:
+    assert {action for action, *_ in ROWS} == set(Action)
 
 
 # --- what a moderator does under an image is a decision ---------------------------------------------------------------

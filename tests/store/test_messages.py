@@ -131,6 +131,17 @@ async def test_where_it_was_only_reposted_a_deletion_leaves_the_job(store: Store
     assert await to_be(store, ItemKind.REMOVE) == {COPY}
 
 
+@pytest.mark.parametrize("decision", [Decision.DELETE, Decision.SPOILER])
+async def test_what_was_reposted_after_a_decision_is_decided_anew(store: Store, decision: Decision) -> None:
+    job = await picture(store)
+    await reposted(store, job)
+    judged = [await judge(store, job, decision, THERE) for _ in range(2)]
+    await reposted(store, job, COPY + 1)
+    judged += [await judge(store, job, decision, THERE) for _ in range(2)]
+    assert [each is not None and each.is_new for each in judged] == [True, False, True, False]
+    assert COPY + 1 in await to_be(store, ItemKind.REMOVE) | await to_be(store, ItemKind.COVER)
+
+
 async def test_a_server_decides_no_case_of_another(store: Store) -> None:
     job = await picture(store)
     case = await flagged(store, job)
