@@ -17,6 +17,7 @@ from bot.example import render
 from bot.images.catalog import Catalog
 from bot.images.known import models_of
 from bot.moderation.policy import Policy, read_file
+from tests import structure
 from tests.imports import PROJECT, everything_of, modules, within
 from tests.layers import upward
 
@@ -144,6 +145,16 @@ def test_only_the_settings_read_the_environment() -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv", "os.environb"}
     ]
     assert set(readers) == READS_ENVIRONMENT
+
+
+def test_rights_are_decided_in_two_modules() -> None:
+    """Over what exists, and over new orders; everybody else asks them."""
+    assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
+
+
+def test_an_interaction_has_one_listener() -> None:
+    """The library starts a task for each, also for every keystroke of a suggestion."""
+    assert len(structure.listeners(PROJECT)) == 1
 
 
 def test_every_task_has_a_name() -> None:
