@@ -141,6 +141,20 @@ async def test_a_copy_that_a_moderator_takes_away_takes_the_image_with_it(
     assert (await house.studio.job(job_id_of(first))).state is JobState.DELETED
 
 
+async def test_a_role_that_moderates_takes_away_what_history_posted_once_more(
+    house: House, ada: Person, ben: Person, mo: Person, asked: Ask
+) -> None:
+    await mo.role("Ben", "Helpers")
+    await rule(house, ada, moderator_role_ids=[mo.roles["Helpers"]])
+    first = await asked()
+    await written_down(house, first)
+    second = await posted_once_more(house, ada, first)
+    await ben.click(await seen(ben, second), "Delete")
+    for message in (first, second):
+        await gone(ada, message)
+    await ada.message(lambda m: "A moderator of" in m.content, "dm")
+
+
 async def test_a_moderator_s_reaction_to_the_case_decides_it_and_leaves_the_moderators_message(
     house: House, ada: Person, mo: Person, asked: Ask
 ) -> None:
