@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import discord
@@ -34,15 +36,18 @@ OUTDATED = [
 PRESS, COMMAND = "discord.py: on_press", "CommandTree-invoker"
 
 
-async def posted(house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio") -> Message:
+async def posted(
+    house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio", image: bytes = b""
+) -> Message:
     """A message of the bot's own with this button, or with a menu that offers one value, as it may stand there since an earlier run."""
     control: Any = discord.ui.Button(label="Press", custom_id=custom_id)
     if menu:
         control = discord.ui.Select(custom_id=custom_id, options=[discord.SelectOption(label="Choose", value=menu)])
     view: Any = discord.ui.LayoutView() if panel else discord.ui.View()
     view.add_item(discord.ui.ActionRow(control) if panel else control)
+    files = [discord.File(BytesIO(image), "generated.png")] if image else []
     channel = house.client.get_partial_messageable(int(person.channel(where)))
-    sent = await channel.send(view=view) if panel else await channel.send("Once upon a time", view=view)
+    sent = await channel.send(view=view) if panel else await channel.send("Once upon a time", view=view, files=files)
     return await person.message(lambda m: m.id == str(sent.id), where)
 
 
@@ -88,16 +93,21 @@ async def sent(person: Person, family: str, **fields: Any) -> None:
     await person.submit(modal, **fields)
 
 
-async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
-    first, second = await asked(), await asked()
-    job, channel = (await written_down(house, second)).id, second.channel_id
-    await mo.menu("Report image", await mo.message(lambda m: m.id == first.id))
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """What the ids of posted messages are about."""
+
+    job: str
+    case: str
+    ben: str  # is blocked
+    sponsorship: str
+
+
+async def press_one_of_every_family(house: House, ada: Person, mo: Person, image: Message, about: Posted) -> None:
+    """Each does what it says: none is refused, and the forms open and are sent off."""
+    job, case = about.job, about.case
+    await mo.menu("Report image", await mo.message(lambda m: m.id == image.id))
     await sent(mo, "report-form", reason="Too gory")
-    case = (await case_post(mo)).buttons["Keep"]["custom_id"].rpartition(":")[2]
-    await mo.slash("imagemod block", member=(ben := mo.person_id("Ben")))
-    await ada.slash("sponsor start", credits=5)
-    line = await ada.message(lambda m: "How much is left?" in m.buttons)
 
     messages = {"job": (ada, f"v1:details:{job}:0"), "judge": (mo, f"v1:judge:keep:{job}"), "case": (mo, f"v1:case:delete:{case}")}
     menus = {"kin": (ada, f"v1:kin:{job}", job), "history": (ada, "v1:history:pick:-:0:", job)}
@@ -105,7 +115,7 @@ async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, 
         "kin-back": (ada, f"v1:kin-back:{job}"),
         "settings": (ada, "v1:settings:leaderboard:off"),
         "usage": (mo, "v1:usage:span:30:model:-"),
-        "sponsor": (ada, line.buttons["How much is left?"]["custom_id"]),
+        "sponsor": (ada, f"v1:sponsor:look:{about.sponsorship}"),
         "mydata": (ada, "v1:mydata:keep"),
         "tray": (ada, "v1:tray:clear"),
         "admin panel": (mo, "v1:admin:refresh"),
@@ -114,7 +124,7 @@ async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, 
         "mod cases": (mo, "v1:mod:cases:0:-"),
         "mod decide": (mo, f"v1:mod:decide:{case}:keep:0"),
         "mod audit": (mo, f"v1:mod:audit:{ada.id}:0"),
-        "mod unblock": (mo, f"v1:mod:unblock:{ben}"),
+        "mod unblock": (mo, f"v1:mod:unblock:{about.ben}"),
         "mod purge": (mo, f"v1:mod:purge:{mo.id}"),
         "mod spare": (mo, "v1:mod:spare"),
     }
@@ -127,7 +137,7 @@ async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, 
 
     forms = {
         "appeal": f"v1:appeal:{case}",
-        "describe": f"v1:describe:{channel}:{second.id}:{ada.id}",
+        "describe": f"v1:describe:{image.channel_id}:{image.id}:{ada.id}",
     }
     await used(house, ada, forms["appeal"])
     await sent(ada, "appeal-form", words="It is a fox")
@@ -135,6 +145,20 @@ async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, 
     await sent(ada, "form", prompt="At night")
     assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "form"} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
+
+
+async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(house, ada)
+    first, second = await asked(), await asked()
+    await mo.menu("Report image", await mo.message(lambda m: m.id == first.id))
+    await sent(mo, "report-form", reason="Too gory")
+    case = (await case_post(mo)).buttons["Keep"]["custom_id"].rpartition(":")[2]
+    await mo.slash("imagemod block", member=(ben := mo.person_id("Ben")))
+    await ada.slash("sponsor start", credits=5)
+    line = await ada.message(lambda m: "How much is left?" in m.buttons)
+    sponsorship = line.buttons["How much is left?"]["custom_id"].rpartition(":")[2]
+    job = (await written_down(house, second)).id
+    await press_one_of_every_family(house, ada, mo, second, Posted(job=job, case=case, ben=ben, sponsorship=sponsorship))
 
 
 # --- what an interaction costs -----------------------------------------------------------------------------------------

@@ -1,0 +1,332 @@
+BEGIN TRANSACTION;
+CREATE TABLE accounts (
+	name VARCHAR(64) NOT NULL, 
+	available BIGINT NOT NULL, 
+	held BIGINT NOT NULL, 
+	spent BIGINT NOT NULL, 
+	as_of BIGINT NOT NULL, 
+	CONSTRAINT pk_accounts PRIMARY KEY (name)
+);
+INSERT INTO "accounts" VALUES('budget:1457659890892800003:2026-11',999999995800000,0,4200000,1795707426775);
+INSERT INTO "accounts" VALUES('user:1457659890892800009',990800359,0,4200000,1795707427347);
+INSERT INTO "accounts" VALUES('sponsor:y0wkmz1agzeq',5000000,0,0,1795707427347);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0005');
+CREATE TABLE audit (
+	id INTEGER NOT NULL, 
+	guild_id BIGINT, 
+	at BIGINT NOT NULL, 
+	actor_id BIGINT, 
+	action VARCHAR(32) NOT NULL, 
+	target_id BIGINT, 
+	job_id VARCHAR(12), 
+	case_id BIGINT, 
+	details JSON NOT NULL, 
+	CONSTRAINT pk_audit PRIMARY KEY (id)
+);
+INSERT INTO "audit" VALUES(1,1457659890892800003,1795707425550,1,'settings',NULL,NULL,NULL,'{"changes": [{"path": "flags.quorum", "was": 3, "now": 2}, {"path": "cases_channel_id", "was": null, "now": "1457659890892800016"}]}');
+INSERT INTO "audit" VALUES(2,1457659890892800003,1795707427147,1457659890892800013,'case_opened',1457659890892800009,'g3t546dtzvp8',1,'{"cause": "report", "reason": "Too gory"}');
+INSERT INTO "audit" VALUES(3,1457659890892800003,1795707427269,1457659890892800013,'case_opened',1457659890892800009,'32kn13g3zka0',2,'{"cause": "report", "reason": "Copied"}');
+INSERT INTO "audit" VALUES(4,1457659890892800003,1795707427323,1457659890892800013,'blocked',1457659890892800011,NULL,NULL,'{"until": null, "reason": ""}');
+INSERT INTO "audit" VALUES(5,1457659890892800003,1795707427347,1457659890892800009,'sponsored',NULL,NULL,NULL,'{"amount": 5000000, "channel": 1457659890892800006, "until": 1795793827347}');
+CREATE TABLE blocks (
+	id INTEGER NOT NULL, 
+	guild_id BIGINT NOT NULL, 
+	user_id BIGINT NOT NULL, 
+	at BIGINT NOT NULL, 
+	until BIGINT, 
+	reason TEXT NOT NULL, 
+	by_id BIGINT, 
+	case_id BIGINT, 
+	lifted_at BIGINT, 
+	lifted_by BIGINT, 
+	CONSTRAINT pk_blocks PRIMARY KEY (id)
+);
+INSERT INTO "blocks" VALUES(1,1457659890892800003,1457659890892800011,1795707427323,NULL,'',1457659890892800013,NULL,NULL,NULL);
+CREATE TABLE cases (
+	id INTEGER NOT NULL, 
+	guild_id BIGINT NOT NULL, 
+	at BIGINT NOT NULL, 
+	cause VARCHAR(16) NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	author_id BIGINT NOT NULL, 
+	channel_id BIGINT NOT NULL, 
+	message_id BIGINT, 
+	job_id VARCHAR(12), 
+	reason TEXT NOT NULL, 
+	decision VARCHAR(16), 
+	decided_by BIGINT, 
+	decided_at BIGINT, 
+	appeal TEXT, 
+	appealed_at BIGINT, 
+	post_channel_id BIGINT, 
+	post_message_id BIGINT, 
+	CONSTRAINT pk_cases PRIMARY KEY (id)
+);
+INSERT INTO "cases" VALUES(1,1457659890892800003,1795707427147,'report','open',1457659890892800009,1457659890892800006,1575535879957512192,'g3t546dtzvp8','Too gory',NULL,NULL,NULL,NULL,NULL,1457659890892800016,1575535885934395392);
+INSERT INTO "cases" VALUES(2,1457659890892800003,1795707427269,'report','open',1457659890892800009,1457659890892800006,1575535884151816192,'32kn13g3zka0','Copied',NULL,NULL,NULL,NULL,NULL,1457659890892800016,1575535886232190976);
+CREATE TABLE errands (
+	id VARCHAR(12) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	user_id BIGINT, 
+	job_id VARCHAR(12), 
+	due_at BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	data JSON NOT NULL, 
+	CONSTRAINT pk_errands PRIMARY KEY (id)
+);
+CREATE TABLE gallery (
+	message_id BIGINT NOT NULL, 
+	guild_id BIGINT NOT NULL, 
+	job_id VARCHAR(12), 
+	author_id BIGINT NOT NULL, 
+	at BIGINT NOT NULL, 
+	stars INTEGER NOT NULL, 
+	post_channel_id BIGINT NOT NULL, 
+	post_message_id BIGINT, 
+	CONSTRAINT pk_gallery PRIMARY KEY (message_id)
+);
+CREATE TABLE generations (
+	job_id VARCHAR(12) NOT NULL, 
+	n INTEGER NOT NULL, 
+	model TEXT NOT NULL, 
+	prompt TEXT NOT NULL, 
+	seed BIGINT, 
+	params JSON NOT NULL, 
+	price BIGINT NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	user_id BIGINT NOT NULL, 
+	guild_id BIGINT, 
+	created_at BIGINT NOT NULL, 
+	provider_id TEXT, 
+	submitted_at BIGINT, 
+	lookups INTEGER NOT NULL, 
+	not_before BIGINT NOT NULL, 
+	ended_at BIGINT, 
+	result_url TEXT, 
+	error TEXT, 
+	cancel_requested BOOLEAN NOT NULL, provider VARCHAR(32) DEFAULT 'oxen' NOT NULL, api_model TEXT DEFAULT '' NOT NULL, uncertain INTEGER DEFAULT '0' NOT NULL, failure VARCHAR(16), account VARCHAR(64) DEFAULT '' NOT NULL, budget VARCHAR(64), lane VARCHAR(8) DEFAULT 'paid' NOT NULL, refunded_at BIGINT, running_limit INTEGER, 
+	CONSTRAINT pk_generations PRIMARY KEY (job_id, n), 
+	CONSTRAINT fk_generations_job_id_jobs FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE, 
+	CONSTRAINT uq_generations_provider_id UNIQUE (provider_id)
+);
+INSERT INTO "generations" VALUES('g3t546dtzvp8',0,'black-forest-labs-flux-2-klein-4b','a red fox in the snow',414372404,'{}',1400000,'succeeded',1457659890892800009,1457659890892800003,1795707425789,'39d3b4fd-aa2c-4a59-9f0b-7225cb4eb501',1795707425834,0,0,1795707426043,'http://127.0.0.1:9/results/39d3b4fd-aa2c-4a59-9f0b-7225cb4eb501.png',NULL,0,'oxen','black-forest-labs-flux-2-klein-4b',0,NULL,'user:1457659890892800009','budget:1457659890892800003:2026-11','paid',NULL,NULL);
+INSERT INTO "generations" VALUES('ymfzcd7jz7tf',0,'black-forest-labs-flux-2-klein-4b','a lighthouse at dusk',1150065558,'{}',1400000,'succeeded',1457659890892800009,1457659890892800003,1795707426173,'934072ed-5840-4590-8bca-f77feaa390f1',1795707426314,0,0,1795707426645,'http://127.0.0.1:9/results/934072ed-5840-4590-8bca-f77feaa390f1.png',NULL,0,'oxen','black-forest-labs-flux-2-klein-4b',0,NULL,'user:1457659890892800009','budget:1457659890892800003:2026-11','paid',NULL,NULL);
+INSERT INTO "generations" VALUES('32kn13g3zka0',0,'black-forest-labs-flux-2-klein-4b','a small harbour',754920476,'{}',1400000,'succeeded',1457659890892800009,1457659890892800003,1795707426775,'e067897d-3692-4187-962c-e8cb9171f394',1795707426887,0,0,1795707426969,'http://127.0.0.1:9/results/e067897d-3692-4187-962c-e8cb9171f394.png',NULL,0,'oxen','black-forest-labs-flux-2-klein-4b',0,NULL,'user:1457659890892800009','budget:1457659890892800003:2026-11','paid',NULL,NULL);
+CREATE TABLE job_references (
+	job_id VARCHAR(12) NOT NULL, 
+	n INTEGER NOT NULL, 
+	content BLOB NOT NULL, 
+	content_type VARCHAR(32) NOT NULL, 
+	width_px INTEGER NOT NULL, 
+	height_px INTEGER NOT NULL, 
+	url TEXT, 
+	url_expires_at BIGINT, owner_id BIGINT, 
+	CONSTRAINT pk_job_references PRIMARY KEY (job_id, n), 
+	CONSTRAINT fk_job_references_job_id_jobs FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE
+);
+CREATE TABLE jobs (
+	id VARCHAR(12) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	model TEXT NOT NULL, 
+	prompt TEXT NOT NULL, 
+	params JSON NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	spoiler BOOLEAN NOT NULL, 
+	parent_id VARCHAR(12), 
+	created_at BIGINT NOT NULL, 
+	cancel_requested_at BIGINT, 
+	user_id BIGINT NOT NULL, 
+	channel_id BIGINT NOT NULL, 
+	guild_id BIGINT, 
+	message_id BIGINT, 
+	application_id BIGINT, 
+	token TEXT, 
+	token_expires_at BIGINT NOT NULL, 
+	upload_limit_bytes BIGINT NOT NULL, 
+	private BOOLEAN NOT NULL, 
+	delivered_at BIGINT, 
+	attempts INTEGER NOT NULL, 
+	not_before BIGINT NOT NULL, 
+	posting_since BIGINT, parent_n INTEGER, origin_channel_id BIGINT, origin_message_id BIGINT, reaction TEXT, ping_promised BOOLEAN DEFAULT 0 NOT NULL, locale VARCHAR(16), reply_to BIGINT, flagged TEXT, needs_check BOOLEAN DEFAULT 0 NOT NULL, age_restricted BOOLEAN DEFAULT 0 NOT NULL, 
+	CONSTRAINT pk_jobs PRIMARY KEY (id)
+);
+INSERT INTO "jobs" VALUES('g3t546dtzvp8','generate','black-forest-labs-flux-2-klein-4b','a red fox in the snow','{}','delivered',0,NULL,1795707425789,NULL,1457659890892800009,1457659890892800006,1457659890892800003,1575535879957512192,1457659890892800000,NULL,1795708305738,10485760,0,1795707426170,0,1795707426043,NULL,NULL,NULL,NULL,NULL,0,'en-US',NULL,NULL,0,0);
+INSERT INTO "jobs" VALUES('ymfzcd7jz7tf','generate','black-forest-labs-flux-2-klein-4b','a lighthouse at dusk','{}','delivered',0,NULL,1795707426173,NULL,1457659890892800009,1457659890892800006,1457659890892800003,1575535881555542016,1457659890892800000,NULL,1795708306170,10485760,0,1795707426778,0,1795707426645,NULL,NULL,NULL,NULL,NULL,0,'en-US',NULL,NULL,0,0);
+INSERT INTO "jobs" VALUES('32kn13g3zka0','generate','black-forest-labs-flux-2-klein-4b','a small harbour','{}','delivered',0,NULL,1795707426775,NULL,1457659890892800009,1457659890892800006,1457659890892800003,1575535884151816192,1457659890892800000,NULL,1795708306772,10485760,0,1795707427033,0,1795707426969,NULL,NULL,NULL,NULL,NULL,0,'en-US',NULL,NULL,0,0);
+CREATE TABLE keepsakes (
+	name VARCHAR(64) NOT NULL, 
+	value JSON NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	CONSTRAINT pk_keepsakes PRIMARY KEY (name)
+);
+CREATE TABLE "ledger" (
+	id INTEGER NOT NULL, 
+	account VARCHAR(64) NOT NULL, 
+	at BIGINT NOT NULL, 
+	entry VARCHAR(16) NOT NULL, 
+	available BIGINT NOT NULL, 
+	held BIGINT NOT NULL, 
+	spent BIGINT NOT NULL, 
+	job_id VARCHAR(12), 
+	n INTEGER, 
+	other VARCHAR(64), 
+	by_id BIGINT, 
+	note TEXT, 
+	"key" VARCHAR(120), 
+	CONSTRAINT pk_ledger PRIMARY KEY (id), 
+	CONSTRAINT fk_ledger_account_accounts FOREIGN KEY(account) REFERENCES accounts (name), 
+	CONSTRAINT uq_ledger_once UNIQUE (job_id, n, account, entry), 
+	CONSTRAINT uq_ledger_key UNIQUE ("key", account)
+);
+INSERT INTO "ledger" VALUES(1,'budget:1457659890892800003:2026-11',1795707425789,'open',1000000000000000,0,0,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(2,'user:1457659890892800009',1795707425789,'open',1000000000,0,0,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(3,'user:1457659890892800009',1795707425789,'hold',-1400000,1400000,0,'g3t546dtzvp8',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(4,'budget:1457659890892800003:2026-11',1795707425789,'hold',-1400000,1400000,0,'g3t546dtzvp8',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(5,'budget:1457659890892800003:2026-11',1795707426043,'settle',0,-1400000,1400000,'g3t546dtzvp8',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(6,'user:1457659890892800009',1795707426043,'settle',0,-1400000,1400000,'g3t546dtzvp8',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(7,'user:1457659890892800009',1795707426173,'refill',88,0,0,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(8,'user:1457659890892800009',1795707426173,'hold',-1400000,1400000,0,'ymfzcd7jz7tf',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(9,'budget:1457659890892800003:2026-11',1795707426173,'hold',-1400000,1400000,0,'ymfzcd7jz7tf',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(10,'budget:1457659890892800003:2026-11',1795707426645,'settle',0,-1400000,1400000,'ymfzcd7jz7tf',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(11,'user:1457659890892800009',1795707426645,'settle',0,-1400000,1400000,'ymfzcd7jz7tf',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(12,'user:1457659890892800009',1795707426775,'refill',139,0,0,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(13,'user:1457659890892800009',1795707426775,'hold',-1400000,1400000,0,'32kn13g3zka0',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(14,'budget:1457659890892800003:2026-11',1795707426775,'hold',-1400000,1400000,0,'32kn13g3zka0',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(15,'budget:1457659890892800003:2026-11',1795707426969,'settle',0,-1400000,1400000,'32kn13g3zka0',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(16,'user:1457659890892800009',1795707426969,'settle',0,-1400000,1400000,'32kn13g3zka0',0,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(17,'sponsor:y0wkmz1agzeq',1795707427347,'open',0,0,0,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(18,'user:1457659890892800009',1795707427347,'refill',132,0,0,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "ledger" VALUES(19,'user:1457659890892800009',1795707427347,'sponsor',-5000000,0,0,NULL,NULL,'sponsor:y0wkmz1agzeq',1457659890892800009,NULL,NULL);
+INSERT INTO "ledger" VALUES(20,'sponsor:y0wkmz1agzeq',1795707427347,'sponsor',5000000,0,0,NULL,NULL,'user:1457659890892800009',1457659890892800009,NULL,NULL);
+CREATE TABLE log_posts (
+	job_id VARCHAR(12) NOT NULL, 
+	channel_id BIGINT NOT NULL, 
+	message_id BIGINT NOT NULL, 
+	CONSTRAINT pk_log_posts PRIMARY KEY (job_id)
+);
+CREATE TABLE members (
+	user_id BIGINT NOT NULL, 
+	preferences JSON NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	CONSTRAINT pk_members PRIMARY KEY (user_id)
+);
+CREATE TABLE pictures (
+	job_id VARCHAR(12) NOT NULL, 
+	n INTEGER NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT pk_pictures PRIMARY KEY (job_id, n), 
+	CONSTRAINT fk_pictures_job_id_generations FOREIGN KEY(job_id, n) REFERENCES generations (job_id, n) ON DELETE CASCADE
+);
+CREATE TABLE reactions (
+	message_id BIGINT NOT NULL, 
+	user_id BIGINT NOT NULL, 
+	emoji VARCHAR(64) NOT NULL, 
+	at BIGINT NOT NULL, 
+	taken_back_at BIGINT, 
+	job_id VARCHAR(12), 
+	CONSTRAINT pk_reactions PRIMARY KEY (message_id, user_id, emoji)
+);
+CREATE TABLE reports (
+	id INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	guild_id BIGINT, 
+	channel_id BIGINT NOT NULL, 
+	message_id BIGINT NOT NULL, 
+	job_id VARCHAR(12), 
+	author_id BIGINT, 
+	user_id BIGINT NOT NULL, 
+	reason TEXT NOT NULL, counts BOOLEAN DEFAULT 1 NOT NULL, outcome VARCHAR(8), case_id BIGINT, 
+	CONSTRAINT pk_reports PRIMARY KEY (id), 
+	CONSTRAINT uq_reports_once UNIQUE (message_id, user_id)
+);
+INSERT INTO "reports" VALUES(1,1795707427147,1457659890892800003,1457659890892800006,1575535879957512192,'g3t546dtzvp8',1457659890892800009,1457659890892800013,'Too gory',1,NULL,1);
+INSERT INTO "reports" VALUES(2,1795707427269,1457659890892800003,1457659890892800006,1575535884151816192,'32kn13g3zka0',1457659890892800009,1457659890892800013,'Copied',1,NULL,2);
+CREATE TABLE servers (
+	guild_id BIGINT NOT NULL, 
+	settings JSON NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	CONSTRAINT pk_servers PRIMARY KEY (guild_id)
+);
+INSERT INTO "servers" VALUES(1457659890892800003,'{"policy": {"flags": {"quorum": 2}, "cases_channel_id": "1457659890892800016"}}',1795707425550);
+CREATE TABLE sponsorships (
+	id VARCHAR(12) NOT NULL, 
+	guild_id BIGINT, 
+	channel_id BIGINT NOT NULL, 
+	host_id BIGINT NOT NULL, 
+	host_account VARCHAR(64) NOT NULL, 
+	cap BIGINT NOT NULL, 
+	opened_at BIGINT NOT NULL, 
+	until BIGINT NOT NULL, 
+	state VARCHAR(8) NOT NULL, 
+	closed_at BIGINT, 
+	CONSTRAINT pk_sponsorships PRIMARY KEY (id)
+);
+INSERT INTO "sponsorships" VALUES('y0wkmz1agzeq',1457659890892800003,1457659890892800006,1457659890892800009,'user:1457659890892800009',5000000,1795707427347,1795793827347,'open',NULL);
+CREATE TABLE strikes (
+	id INTEGER NOT NULL, 
+	guild_id BIGINT NOT NULL, 
+	user_id BIGINT NOT NULL, 
+	at BIGINT NOT NULL, 
+	offence VARCHAR(24) NOT NULL, 
+	weight FLOAT NOT NULL, 
+	job_id VARCHAR(12), 
+	case_id BIGINT, 
+	by_id BIGINT, 
+	CONSTRAINT pk_strikes PRIMARY KEY (id)
+);
+CREATE TABLE thumbnails (
+	job_id VARCHAR(12) NOT NULL, 
+	n INTEGER NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT pk_thumbnails PRIMARY KEY (job_id, n), 
+	CONSTRAINT fk_thumbnails_job_id_generations FOREIGN KEY(job_id, n) REFERENCES generations (job_id, n) ON DELETE CASCADE
+);
+INSERT INTO "thumbnails" VALUES('g3t546dtzvp8',0,X'524946463A00000057454250565038202E000000D001009D012A1000090001402625A00274BA01F80003B000FEEE767FFE52AF058DDCCFFF6D0FEB43FAD0FFA50000');
+INSERT INTO "thumbnails" VALUES('ymfzcd7jz7tf',0,X'524946463A00000057454250565038202E000000D001009D012A1000090001402625A00274BA01F80003B000FEEE767FFE52AF058DDCCFFF6D0FEB43FAD0FFA50000');
+INSERT INTO "thumbnails" VALUES('32kn13g3zka0',0,X'524946463A00000057454250565038202E000000D001009D012A1000090001402625A00274BA01F80003B000FEEE767FFE52AF058DDCCFFF6D0FEB43FAD0FFA50000');
+CREATE TABLE tray (
+	id INTEGER NOT NULL, 
+	user_id BIGINT NOT NULL, 
+	added_at BIGINT NOT NULL, 
+	content BLOB NOT NULL, 
+	content_type VARCHAR(32) NOT NULL, 
+	width_px INTEGER NOT NULL, 
+	height_px INTEGER NOT NULL, 
+	owner_id BIGINT, 
+	origin_channel_id BIGINT, 
+	origin_message_id BIGINT, 
+	origin_job_id VARCHAR(12), 
+	origin_n INTEGER, 
+	CONSTRAINT pk_tray PRIMARY KEY (id)
+);
+CREATE INDEX ix_jobs_outbox ON jobs (state, not_before);
+CREATE INDEX ix_jobs_member ON jobs (user_id, created_at);
+CREATE INDEX ix_generations_state ON generations (state, created_at);
+CREATE INDEX ix_generations_model ON generations (model, ended_at);
+CREATE INDEX ix_jobs_message ON jobs (message_id);
+CREATE INDEX ix_jobs_parent ON jobs (parent_id);
+CREATE INDEX ix_tray_member ON tray (user_id, id);
+CREATE INDEX ix_reactions_member ON reactions (user_id);
+CREATE INDEX ix_reports_server ON reports (guild_id, at);
+CREATE INDEX ix_reports_author ON reports (author_id);
+CREATE INDEX ix_errands_due ON errands (due_at);
+CREATE INDEX ix_generations_member ON generations (user_id, ended_at);
+CREATE INDEX ix_generations_server ON generations (guild_id, ended_at);
+CREATE INDEX ix_ledger_account ON ledger (account, id);
+CREATE UNIQUE INDEX uq_ledger_end ON ledger (job_id, n, account) WHERE entry IN ('settle', 'release');
+CREATE INDEX ix_sponsorships_channel ON sponsorships (channel_id, state);
+CREATE INDEX ix_sponsorships_state ON sponsorships (state, until);
+CREATE INDEX ix_sponsorships_host ON sponsorships (host_id);
+CREATE INDEX ix_reports_member ON reports (guild_id, user_id);
+CREATE INDEX ix_blocks_member ON blocks (guild_id, user_id);
+CREATE INDEX ix_strikes_member ON strikes (guild_id, user_id, at);
+CREATE INDEX ix_cases_server ON cases (guild_id, state, id);
+CREATE INDEX ix_cases_author ON cases (author_id);
+CREATE UNIQUE INDEX uq_cases_open ON cases (message_id) WHERE state <> 'decided';
+CREATE INDEX ix_audit_server ON audit (guild_id, id);
+CREATE INDEX ix_audit_target ON audit (target_id);
+COMMIT;
