@@ -24,10 +24,10 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.quota import MICRO, Bucket
-from bot.store.engine import migrate, open_store
-from bot.store.payment import Payment, pay
-from bot.store.purse import Purse, user_account
+from bot.domain.accounts import Purse, user_account
+from bot.domain.quota import MICRO, Bucket
+from bot.store.engine.opening import migrate, open_store
+from bot.store.money.payment import Payment, pay
 
 TASKS = 50
 ROUNDS = 4

@@ -17,9 +17,9 @@ from typing import Any
 
 import structlog
 
-from bot import config, log
-from bot.config import Settings
-from bot.errors import EaselError, StartError
+from bot.core import config, log
+from bot.core.config import Settings
+from bot.core.errors import EaselError, StartError
 
 DONE, WRONG, NOT_BEGUN = 0, 1, 2
 _ENV_FILE = Path(".env")
@@ -27,7 +27,8 @@ _ENV_FILE = Path(".env")
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    from bot import app, metrics
+    from bot import app
+    from bot.core import metrics
 
     # Outside of the loop: taking the page down waits for its thread.
     with (
@@ -39,7 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from bot import demo
+    from bot.ops import demo
 
     show_log = partial(print, file=sys.stderr) if arguments.verbose else None
     say = partial(print, flush=True)
@@ -48,7 +49,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _migrate(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    from bot.store.engine import migrate
+    from bot.store.engine.opening import migrate
 
     done = asyncio.run(migrate(settings.database))
     before = "as before" if done.before == done.after else f"it was at {done.before}" if done.before else "it was empty"
@@ -67,7 +68,7 @@ def _sync(arguments: argparse.Namespace) -> int:
 
 def _invite(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    from bot import portal
+    from bot.ops import portal
 
     print(asyncio.run(portal.invitation(settings)))
     return DONE
@@ -76,18 +77,18 @@ def _invite(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if arguments.ledger:
-        from bot import doctor_ledger
+        from bot.ops import doctor_ledger
 
         return DONE if asyncio.run(doctor_ledger.prove(settings, show=lambda finding: print(finding, flush=True))) else WRONG
-    from bot import doctor
+    from bot.ops import doctor
 
     return DONE if asyncio.run(doctor.examine(settings, show=lambda finding: print(finding, flush=True))) else WRONG
 
 
 def _messages(_: argparse.Namespace) -> int:
-    from bot import messages
+    from bot.ops import translations
 
-    renewed = messages.renew(asyncio.run(messages.gather()))
+    renewed = translations.renew(asyncio.run(translations.gather()))
     for each in renewed:
         print(f"{each.language}: {each.done} of {each.texts} texts are translated.")
     faults = [f"{each.language}: {fault}." for each in renewed for fault in each.faults]
@@ -96,9 +97,9 @@ def _messages(_: argparse.Namespace) -> int:
 
 
 def _show_settings(_: argparse.Namespace) -> int:
-    from bot import example
+    from bot.ops import env_example
 
-    print(example.render(), end="")
+    print(env_example.render(), end="")
     return DONE
 
 

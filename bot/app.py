@@ -15,54 +15,57 @@ from typing import Any
 import aiohttp
 import structlog
 
-from bot import client, quota
+from bot import client
 from bot.client import Easel
-from bot.clock import Clock, system
-from bot.config import Settings
-from bot.errors import StartError
-from bot.image_apis import ImageApi, desks_of, image_apis_of, providers_of, reader_of, result_rules
-from bot.images.addresses import AddressRules, host_of
-from bot.images.desk import Desk
-from bot.images.fetch import Fetcher
-from bot.images.moderations import moderations_of
-from bot.jobs import sponsors, tidy
-from bot.jobs.admission import Admissions
-from bot.jobs.casebook import Casebook
-from bot.jobs.cases import Cases
-from bot.jobs.checks import Checks
-from bot.jobs.conduct import Conduct
-from bot.jobs.deliver import Deliver
-from bot.jobs.dispatch import Dispatch, Rules
-from bot.jobs.fair import Caps
-from bot.jobs.family import Family
-from bot.jobs.gallery import Gallery
-from bot.jobs.history import History
-from bot.jobs.intake import Intake
-from bot.jobs.managing import Managing
-from bot.jobs.members import Members
-from bot.jobs.models import Models
-from bot.jobs.money import Money
-from bot.jobs.order import Limits
-from bot.jobs.outbox import Outbox
-from bot.jobs.pace import Locks, Pace
-from bot.jobs.privacy import Keeping, Privacy
-from bot.jobs.progress import Progress
-from bot.jobs.reactions import Reactions
-from bot.jobs.results import Results
-from bot.jobs.screening import Screening
-from bot.jobs.servers import Servers
-from bot.jobs.services import Services
-from bot.jobs.showing import Showing
-from bot.jobs.studio import Studio
-from bot.jobs.till import Till
-from bot.jobs.watch import Watch
-from bot.quota import Bucket
+from bot.core.clock import Clock, system
+from bot.core.config import Settings
+from bot.core.errors import StartError
+from bot.core.loops import Locks, Pace
+from bot.domain import quota
+from bot.domain.order import Limits
+from bot.domain.quota import Bucket
+from bot.domain.scheduling import Caps
+from bot.media.addresses import AddressRules, host_of
+from bot.media.fetch import Fetcher
+from bot.providers.factory import ImageApi, desks_of, image_apis_of, providers_of, reader_of, result_rules
+from bot.providers.guard import Desk
+from bot.providers.moderations import moderations_of
+from bot.services import housekeeping
+from bot.services.admin import Managing
+from bot.services.admission import Admissions
+from bot.services.catalog import Models
+from bot.services.gallery import Gallery
+from bot.services.guilds import Servers
+from bot.services.history import History
+from bot.services.lineage import Family
+from bot.services.members import Members
+from bot.services.moderation.case_posts import Casebook
+from bot.services.moderation.cases import Cases
+from bot.services.moderation.conduct import Conduct
+from bot.services.money import sponsorships
+from bot.services.money.accounts import Money
+from bot.services.money.pricing import Till
+from bot.services.orders import Studio
+from bot.services.outbox import Outbox
+from bot.services.pipeline.classifier import Checks
+from bot.services.pipeline.deliver import Deliver
+from bot.services.pipeline.dispatch import Dispatch, Rules
+from bot.services.pipeline.intake import Intake
+from bot.services.pipeline.progress import Progress
+from bot.services.pipeline.results import Results
+from bot.services.pipeline.routes import Showing
+from bot.services.pipeline.screening import Screening
+from bot.services.pipeline.watch import Watch
+from bot.services.privacy import Keeping, Privacy
+from bot.services.reactions import Reactions
+from bot.services.services import Services
 from bot.store import jobs
-from bot.store.engine import Store, Topic, open_store
+from bot.store.engine.base import Store, Topic
+from bot.store.engine.opening import open_store
 from bot.store.outbox import ItemKind
+from cogs.images.delivery import DiscordPost
 from cogs.load import Tree, load
 from cogs.outbox import Messenger
-from cogs.post import DiscordPost
 
 log = structlog.get_logger(__name__)
 
@@ -118,8 +121,8 @@ class House:
             "outbox": self.outbox.run(grace_s=grace_s),
             "progress": self.progress.run(),
             "cases": self.cases.run(),
-            "tidy": tidy.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
-            "sponsorships": sponsors.run(store=self.store, clock=self.clock),
+            "tidy": housekeeping.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
+            "sponsorships": sponsorships.run(store=self.store, clock=self.clock),
             **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
             **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
         }

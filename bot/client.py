@@ -18,11 +18,11 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord.state import ConnectionState
 
-from bot import i18n
-from bot.clock import Clock
-from bot.errors import StartError
-from bot.store import keepsakes
-from bot.store.engine import Store
+from bot.core import i18n
+from bot.core.clock import Clock
+from bot.core.errors import StartError
+from bot.store import kv
+from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Hearing(ConnectionState[Any]):
 class Easel(commands.Bot):
     """The client. It knows no cog and no service: `load` gives it what members touch, and it carries the services for that."""
 
-    services: Any  # `bot.jobs.services.Services`, handed in before it starts
+    services: Any  # `bot.services.services.Services`, handed in before it starts
 
     def __init__(
         self,
@@ -129,10 +129,10 @@ class Easel(commands.Bot):
         assert translator is not None, "load sets one"  # noqa: S101
         described = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
-        if not always and await self._store.read(keepsakes.get, _KEEPSAKE) == fingerprint:
+        if not always and await self._store.read(kv.get, _KEEPSAKE) == fingerprint:
             return False
         await self.tree.sync()
-        await self._store.write(keepsakes.put, _KEEPSAKE, fingerprint, self._clock())
+        await self._store.write(kv.put, _KEEPSAKE, fingerprint, self._clock())
         self.has_registered = True
         log.info("commands registered", count=len(described))
         return True

@@ -9,28 +9,33 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import Easel, intents
-from cogs import buttons, cases, describe, history, lineage, modals, privacy, reply, report, settings, sponsor, tray, usage
-from cogs.about import About
-from cogs.account import Account
-from cogs.create import Create
-from cogs.history import HistoryCog
-from cogs.imageadmin import group as imageadmin
-from cogs.imageadmin.group import ImageAdmin
-from cogs.imagemod import panels as imagemod
-from cogs.imagemod.group import ImageMod
+from cogs.admin import cog as imageadmin
+from cogs.admin.cog import ImageAdmin
+from cogs.images import details, edit_form, edit_note, history, presses
+from cogs.images.create import Create
+from cogs.images.history import HistoryCog
+from cogs.images.menus import MENUS
+from cogs.kit import interactions
 from cogs.kit.request import request_of
 from cogs.kit.router import Router
-from cogs.menus import MENUS
-from cogs.money import Money
-from cogs.presets import Presets
-from cogs.privacy import MyData, Privacy
-from cogs.reactions import Reactions
-from cogs.settings import Settings
-from cogs.sponsor import Sponsor
-from cogs.style import Styles
-from cogs.translator import Languages, Translator
-from cogs.tray import Tray
-from cogs.usage import Usage
+from cogs.kit.translator import Languages, Translator
+from cogs.members import privacy, settings, tray
+from cogs.members.account import Account
+from cogs.members.help import About
+from cogs.members.privacy import MyData, Privacy
+from cogs.members.settings import Settings
+from cogs.members.style import Styles
+from cogs.members.tray import Tray
+from cogs.moderation import panels as imagemod
+from cogs.moderation import presses as moderation_presses
+from cogs.moderation import report
+from cogs.moderation.cog import ImageMod
+from cogs.money import sponsor, usage
+from cogs.money.cog import Money
+from cogs.money.sponsor import Sponsor
+from cogs.money.usage import Usage
+from cogs.reactions.cog import Reactions
+from cogs.reactions.presets import Presets
 
 COGS: tuple[type[commands.Cog], ...] = (
     *(Create, Account, About, HistoryCog, Settings, Styles, Tray, Privacy, MyData),
@@ -38,7 +43,7 @@ COGS: tuple[type[commands.Cog], ...] = (
     *(Presets, ImageAdmin, ImageMod),
 )
 ROUTER = Router(
-    *(buttons.router, modals.router, lineage.router, report.router, cases.router, describe.router),
+    *(presses.router, edit_form.router, details.router, report.router, moderation_presses.router, edit_note.router),
     *(history.router, settings.router, tray.router, privacy.router),
     *(sponsor.router, usage.router, imageadmin.router, imagemod.router),
 )
@@ -52,7 +57,7 @@ class Tree(app_commands.CommandTree[Any]):
         self.languages = Languages()
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
-        await reply.sort_error(interaction, error)
+        await interactions.sort_error(interaction, error)
 
     async def _call(self, interaction: discord.Interaction[Any]) -> None:
         """The library's task for a command also notes the member's language, after the answer; a suggestion has nothing to note."""
@@ -69,7 +74,7 @@ class Presses(commands.Cog):
 
     @commands.Cog.listener()
     async def on_press(self, interaction: discord.Interaction[Any]) -> None:
-        async with reply.answering(interaction):
+        async with interactions.answering(interaction):
             await ROUTER.route(await request_of(interaction), interaction)
         await self._languages.note(interaction)
 

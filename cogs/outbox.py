@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.clock import Clock
-from bot.errors import RouteClosed
-from bot.gestures import CAME, MARKS, NONE_CAME
-from bot.jobs.job import Job, JobState
+from bot.core.clock import Clock
+from bot.core.errors import RouteClosed
+from bot.domain.gestures import CAME, MARKS, NONE_CAME
+from bot.domain.job import Job, JobState
 from bot.store.outbox import ItemKind, OutboxItem
-from cogs import look
-from cogs.caseposts import CasePosts
-from cogs.posting import Poster, Sheet
-from cogs.sending import NO_ANSWER, Messageable, explained
+from cogs.kit import job_texts
+from cogs.kit.outbound import NO_ANSWER, Messageable, explained
+from cogs.kit.posting import Poster, Sheet
+from cogs.moderation.posts import CasePosts
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -62,13 +62,13 @@ class Messenger:
         job = _known(job)
         if not job.place.private:
             try:
-                await self._say_once(item, self._channel(job.place.channel_id), look.jobs.calling(job), reply_to=job.place.message_id)
+                await self._say_once(item, self._channel(job.place.channel_id), job_texts.calling(job), reply_to=job.place.message_id)
             except (discord.Forbidden, discord.NotFound):
                 pass
             else:
                 return
         try:
-            await self._say_once(item, await self._direct(job), look.jobs.telling(job))
+            await self._say_once(item, await self._direct(job), job_texts.telling(job))
         except (discord.Forbidden, discord.NotFound):
             await self._whisper(item, job)
 
@@ -77,7 +77,7 @@ class Messenger:
         job = _known(job)
         channel = await self._direct(job)
         if channel.id != job.place.channel_id:
-            await self._say_once(item, channel, look.jobs.telling(job))
+            await self._say_once(item, channel, job_texts.telling(job))
 
     async def _say_once(self, item: OutboxItem, channel: Messageable, content: str, *, reply_to: int | None = None) -> None:
         """Post it, unless an earlier try did."""
@@ -93,7 +93,7 @@ class Messenger:
         webhook = discord.Webhook.partial(id=application_id, token=token, client=self._client)
         webhook.type = discord.WebhookType.application  # only such a one has messages that nobody else sees
         try:
-            await webhook.send(look.jobs.calling(job), ephemeral=True, wait=True)
+            await webhook.send(job_texts.calling(job), ephemeral=True, wait=True)
         except (discord.HTTPException, *NO_ANSWER) as error:
             raise RouteClosed("There is no way to call this member any more.") from error
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ("tests.conftest_images", "tests.conftest_store", "tests.street")
+pytest_plugins = ("tests.env.image_api", "tests.env.databases", "tests.env.providers", "tests.env.app")

@@ -1,55 +1,79 @@
-"""The layers that the code is moving to, and which module belongs to which: `python -m tests.layers` prints the imports that point upward.
+"""The layers of the packages: `python -m tests.layers` prints the imports that do not point downward. There is no list of exceptions.
 
-Imports point downward only. The modules of one level do not know each other's layer.
+Layers in one line do not import each other. A package without a place here fails the test.
 """
 
 from __future__ import annotations
 
-from tests.imports import everything_of, modules, within
+from collections.abc import Callable, Sequence
 
-# From the top; those in one line stand side by side.
-LEVELS = (("entry",), ("ops", "app"), ("cogs",), ("client", "services"), ("store", "providers"), ("media",), ("domain",), ("core",))
-LAYERS = {  # the longest matching name counts
-    "bot": "core",
-    "bot.__main__": "entry",
-    "bot.app": "app",
-    "bot.client": "client",
-    **dict.fromkeys(("bot.demo", "bot.doctor", "bot.doctor_images", "bot.doctor_ledger", "bot.example"), "ops"),
-    **dict.fromkeys(("bot.findings", "bot.messages", "bot.portal"), "ops"),
-    **dict.fromkeys(("bot.domain", "bot.gestures", "bot.preferences", "bot.quota", "bot.servers", "bot.moderation"), "domain"),
-    "bot.images": "providers",
-    "bot.image_apis": "providers",
-    **dict.fromkeys([f"bot.images.{name}" for name in ("catalog", "extent", "ideas", "params", "schema", "shapes", "values")], "domain"),
-    **dict.fromkeys([f"bot.images.{name}" for name in ("addresses", "chart", "fetch", "headers", "likeness", "pictures")], "media"),
-    "bot.store": "store",
-    "bot.store.purse": "domain",
-    "bot.jobs": "services",
-    **dict.fromkeys([f"bot.jobs.{name}" for name in ("fair", "job", "ladder", "order")], "domain"),
-    "bot.jobs.pace": "core",
-    "cogs": "cogs",
-}
+from tests.imports import Module, everything_of, modules, within
+
+Levels = Sequence[Sequence[str]]
+
+# From the top: the packages of bot/, its modules that are in none, and cogs/ as a whole.
+LAYERS: Levels = (
+    ("__main__",),
+    ("ops", "app"),
+    ("cogs",),
+    ("client", "services"),
+    ("store", "providers"),
+    ("media",),
+    ("domain",),
+    ("core",),
+)
+# The packages of cogs/. Texts import texts and the kit alone, so that every subject may quote another.
+SUBJECTS: Levels = (
+    ("load", "outbox"),
+    ("admin", "images"),
+    ("members", "moderation", "money", "reactions"),
+    ("texts",),
+    ("kit",),
+)
 
 
 def layer_of(name: str) -> str:
-    return LAYERS[max((each for each in LAYERS if within(name, each)), key=len)]
+    """`bot` itself holds the version and nothing else."""
+    package, *rest = name.split(".")
+    return package if package == "cogs" else rest[0] if rest else "core"
 
 
-def level_of(layer: str) -> int:
-    """From 0, the lowest."""
-    return next(level for level, layers in enumerate(reversed(LEVELS)) if layer in layers)
+def subject_of(name: str) -> str:
+    _, subject, *rest = name.split(".")
+    return "texts" if subject != "kit" and rest and rest[-1].endswith("texts") else subject
 
 
 def upward() -> list[str]:
-    """The imports that do not point downward, also those for the type checker alone."""
-    ours = set(everything_of("bot", "cogs"))
+    """Imports between layers that do not point downward, also those for the type checker alone."""
+    return _upward(("bot", "cogs"), LAYERS, layer_of)
+
+
+def upward_in_cogs() -> list[str]:
+    """The same between the subjects of cogs."""
+    return _upward(("cogs",), SUBJECTS, subject_of)
+
+
+def _upward(packages: Sequence[str], levels: Levels, place: Callable[[str], str]) -> list[str]:
+    ours = set(everything_of(*packages)) - {"cogs"}
     return [
         f"{module} -> {other}"
-        for module in modules("bot", "cogs")
-        for other in sorted(module.imports & ours)
-        for (here, there) in [(layer_of(module.name), layer_of(other))]
-        if here != there and level_of(here) <= level_of(there)
+        for module in modules(*packages)
+        for other in _imported(module, ours)
+        for (here, there) in [(place(module.name), place(other))]
+        if here != there and _level(levels, here) <= _level(levels, there)
     ]
 
 
+def _imported(module: Module, ours: set[str]) -> list[str]:
+    """Modules only: `from a.b import c` names the package a.b too, which is not meant where a.b.c is a module."""
+    named = sorted(module.imports & ours)
+    return [name for name in named if not any(other != name and within(other, name) for other in named)]
+
+
+def _level(levels: Levels, layer: str) -> int:
+    """From 0, the lowest."""
+    return next(level for level, layers in enumerate(reversed(levels)) if layer in layers)
+
+
 if __name__ == "__main__":
-    print("\n".join(upward()))
+    print("\n".join([*upward(), *upward_in_cogs()]))

@@ -1,6 +1,6 @@
 """Counts what the structure of the project is measured by: `python -m tests.structure [FOLDER]` prints it, for this checkout or another.
 
-Read from the source text alone, so that two states of the project can be compared; `tests/test_house.py` holds some to their value.
+Read from the source text alone, so that two states of the project can be compared; `tests/test_architecture.py` holds some to their value.
 """
 
 from __future__ import annotations

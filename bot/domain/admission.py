@@ -29,17 +29,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from bot.core.errors import InvalidRequest, NotAllowed, TooManyWaiting
+from bot.core.i18n import _, ngettext
 from bot.domain import permissions
+from bot.domain.guild.document import Policy
+from bot.domain.guild.sections import Purse, RoleRule
 from bot.domain.money import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
+from bot.domain.preferences import Preferences
+from bot.domain.prompts.judge import Judge, Level, Verdict
+from bot.domain.quota import Bucket
 from bot.domain.request import Request
-from bot.errors import InvalidRequest, NotAllowed, TooManyWaiting
-from bot.i18n import _, ngettext
-from bot.moderation.policy import Policy
-from bot.moderation.prompts import Judge, Level, Verdict
-from bot.moderation.sections import Purse, RoleRule
-from bot.preferences import Preferences
-from bot.quota import Bucket
 
 _NAMED: Final = 10  # models or shapes that a refusal names
 All = frozenset[str] | None  # `None`: all of them

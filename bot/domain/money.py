@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot import quota
-from bot.errors import OutOfCredit
-from bot.i18n import N_, _
-from bot.jobs.job import Lane
-from bot.quota import Bucket, Limit
-from bot.store.purse import Kind, Purse, budget_account, kind_of
+from bot.core.errors import OutOfCredit
+from bot.core.i18n import N_, _
+from bot.domain import quota
+from bot.domain.accounts import Kind, Purse, budget_account, kind_of
+from bot.domain.job import Lane
+from bot.domain.quota import Bucket, Limit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,14 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
+from bot.core.errors import NotAllowed
+from bot.core.i18n import N_, _
 from bot.domain.actor import Actor
+from bot.domain.gestures import DESCRIBES
+from bot.domain.guild.document import Policy
+from bot.domain.job import Job
+from bot.domain.preferences import Consent
 from bot.domain.request import Request
-from bot.errors import NotAllowed
-from bot.gestures import DESCRIBES
-from bot.i18n import N_, _
-from bot.jobs.job import Job
-from bot.moderation.policy import Policy
-from bot.preferences import Consent
 
 
 class Action(Enum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.domain.actor import Actor
-from bot.jobs.job import ReplyTarget
-from bot.moderation.policy import Policy
-from bot.preferences import Preferences
-from bot.servers import ServerSettings
+from bot.domain.guild.document import Policy
+from bot.domain.guild.settings import ServerSettings
+from bot.domain.job import ReplyTarget
+from bot.domain.preferences import Preferences
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
-from bot.jobs.job import JobState, MessageRole, job_sources
+from bot.domain.job import JobState, MessageRole, job_sources
 from bot.store import messages, outbox
 from bot.store.messages import JobMessage
 from bot.store.outbox import OutboxItem

@@ -10,12 +10,12 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Column, Connection, Table, select
 
-from bot.moderation.differences import as_details, differences
-from bot.preferences import Preferences
-from bot.servers import ServerSettings
-from bot.store import audit
-from bot.store.audit import Action, AuditLine
-from bot.store.base import upsert
+from bot.domain.guild.differences import as_details, differences
+from bot.domain.guild.settings import ServerSettings
+from bot.domain.preferences import Preferences
+from bot.store.engine.base import upsert
+from bot.store.moderation import audit_log
+from bot.store.moderation.audit_log import Action, AuditLine
 from bot.store.tables import members, servers
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ def change_server_settings(
     changes = differences(old[0].as_file(), new.as_file())
     if changes:
         line = AuditLine(action=Action.SETTINGS, at=now, guild_id=guild_id, actor_id=actor_id, details=as_details(changes))
-        audit.note(conn, line)
+        audit_log.note(conn, line)
     return new
 
 

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from bot.jobs.job import Job, JobState, MessageRole
-from bot.moderation import sections
-from bot.quota import MICRO
-from bot.store import audit, cases, jobs, outbox, transfers
-from bot.store.audit import Action, AuditLine
-from bot.store.base import upsert
-from bot.store.cases import AGAINST
-from bot.store.ledger import Entry
+from bot.domain.accounts import Purse
+from bot.domain.guild import sections
+from bot.domain.job import Job, JobState, MessageRole
+from bot.domain.quota import MICRO
+from bot.store import jobs, outbox
+from bot.store.engine.base import upsert
+from bot.store.moderation import audit_log, cases
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.cases import AGAINST
+from bot.store.money import transfers
+from bot.store.money.ledger import Entry
 from bot.store.outbox import ItemKind, OutboxItem
-from bot.store.purse import Purse
 from bot.store.tables import gallery, job_messages, reactions
 
 STAR = "⭐"
@@ -64,7 +66,9 @@ def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, ru
     reward = int(rules.reward * MICRO)
     if reward and transfers.grant(conn, to=to, amount=reward, key=f"gallery:{job.id}", now=now, entry=Entry.REWARD):
         details = {"amount": reward, "stars": given}
-        audit.note(conn, AuditLine(action=Action.REWARDED, at=now, guild_id=guild_id, target_id=author_id, job_id=job.id, details=details))
+        audit_log.note(
+            conn, AuditLine(action=Action.REWARDED, at=now, guild_id=guild_id, target_id=author_id, job_id=job.id, details=details)
+        )
     return True
 
 

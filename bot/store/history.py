@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from bot.jobs.job import OWN_MESSAGE, Job, JobState, MessageRole, ReplyTarget
+from bot.domain.job import OWN_MESSAGE, Job, JobState, MessageRole, ReplyTarget
 from bot.store import delivery, messages
 from bot.store.messages import JobMessage
 from bot.store.rows import read_jobs

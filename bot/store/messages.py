@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, true, update
 
-from bot.jobs.job import OWN_MESSAGE, SHOWING, Job, MessageRole
+from bot.domain.job import OWN_MESSAGE, SHOWING, Job, MessageRole
 from bot.store import outbox
-from bot.store.base import upsert
+from bot.store.engine.base import upsert
 from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs

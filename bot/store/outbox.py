@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, select, update
 
-from bot.jobs.job import JobState, new_job_id
-from bot.store.base import Topic, announce
+from bot.domain.job import JobState, new_job_id
+from bot.store.engine.base import Topic, announce
 from bot.store.tables import jobs, outbox
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from bot.gestures import plain
-from bot.jobs.job import GenerationState, Job, JobState
+from bot.domain.gestures import plain
+from bot.domain.job import GenerationState, Job, JobState
 from bot.store import jobs as job_rows
-from bot.store import keepsakes, outbox
-from bot.store.base import upsert
+from bot.store import kv, outbox
+from bot.store.engine.base import upsert
 from bot.store.outbox import OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs, reactions
@@ -100,25 +100,25 @@ def forget(conn: Connection, before: int, *, but: str) -> int:
 
 def first_in(conn: Connection, what: str, period_ms: int, now: int) -> bool:
     """Whether this happens for the first time within a period, of a day at most. `what` names the member too."""
-    last = keepsakes.get(conn, f"{_BETWEEN}{what}")
+    last = kv.get(conn, f"{_BETWEEN}{what}")
     if isinstance(last, int) and now - last < period_ms:
         return False
-    keepsakes.put(conn, f"{_BETWEEN}{what}", now, now)
+    kv.put(conn, f"{_BETWEEN}{what}", now, now)
     return True
 
 
 def keep_note(conn: Connection, given: Given, removal: OutboxItem, now: int) -> None:
     """A note of ours answers this reaction; its removal is promised."""
     outbox.add(conn, removal)
-    keepsakes.put(conn, _note(given), {**removal.data, "errand_id": removal.id}, now)
+    kv.put(conn, _note(given), {**removal.data, "errand_id": removal.id}, now)
 
 
 def take_note(conn: Connection, given: Given, now: int) -> dict[str, Any] | None:
     """The note that answers this reaction (channel_id, message_id), once: whoever gets it takes it away, and nobody else is to."""
-    kept: dict[str, Any] | None = keepsakes.get(conn, _note(given))
+    kept: dict[str, Any] | None = kv.get(conn, _note(given))
     if kept is None:
         return None
-    keepsakes.put(conn, _note(given), None, now)
+    kv.put(conn, _note(given), None, now)
     return kept if outbox.done(conn, kept["errand_id"]) else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
 
-from bot.jobs.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Reference, ReplyTarget
+from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Reference, ReplyTarget
 from bot.store.tables import generations, job_messages, jobs
 
 _PLACE = tuple(column.name for column in fields(ReplyTarget))

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
-from bot.errors import InvalidRequest
-from bot.i18n import _
-from bot.jobs.job import Reference, Source
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.job import Reference, Source
 from bot.store.tables import tray
 
 _SOURCE = {

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Label, and_, case, func, literal_column, select
 
-from bot import quota
-from bot.jobs.job import GenerationState
-from bot.quota import DAY_MS
+from bot.domain import quota
+from bot.domain.job import GenerationState
+from bot.domain.quota import DAY_MS
 from bot.store.tables import generations, members
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.clock import system
+from bot.core.clock import system
 from bot.domain.actor import Actor
+from bot.domain.guild.settings import ServerSettings
+from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
+from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.jobs.job import TOKEN_LIFE_MS, ReplyTarget
-from bot.jobs.services import Services
-from bot.preferences import Preferences
-from bot.servers import ServerSettings
-from cogs.spots import look_up, spot_in
+from bot.services.services import Services
+from cogs.kit.channels import look_up, spot_in
 
 if TYPE_CHECKING:
     from bot.client import Easel

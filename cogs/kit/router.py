@@ -14,10 +14,10 @@ from typing import Any, Final, Generic, TypeVar
 
 import discord
 
+from bot.core.errors import NotFound
+from bot.core.i18n import _
+from bot.domain.order import Attachment
 from bot.domain.request import Request
-from bot.errors import NotFound
-from bot.i18n import _
-from bot.jobs.order import Attachment
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[None]]

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from bot.endpoints import ProviderSettings
-from bot.image_apis import BuildContext, ImageApi
-from bot.images.api import Api
-from bot.images.provider import Accepted, Event, Provider, Report, ReportState, Submission
-from bot.images.sse import Decoder
+from bot.core.endpoints import ProviderSettings
+from bot.providers.factory import BuildContext, ImageApi
+from bot.providers.http import Api
+from bot.providers.provider import Accepted, Event, Provider, Report, ReportState, Submission
+from bot.providers.sse import Decoder
 
 
 class AcmeSettings(ProviderSettings):

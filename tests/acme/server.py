@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.clock import system
+from bot.core.clock import system
 from sandbox.images.connections import cut
-from tests.jobs.paint import png
+from tests.env.images import png
 
 MODEL = {
     "id": "acme-1",

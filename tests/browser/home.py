@@ -13,8 +13,8 @@ from bot.app import House
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.jobs.conftest import Hands
-from tests.street import Street, with_picture
+from tests.env.app import Street, with_picture
+from tests.services.conftest import Hands
 
 DESCRIBE = "Describe the edit"
 QUICK = ("✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙", "❄️", "🕹️", "🎬", "🧸", "🗿")  # the page's palette; other emoji are typed

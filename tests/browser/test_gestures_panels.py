@@ -7,8 +7,8 @@ import json
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from bot import i18n
-from cogs.rows import label_of
+from bot.core import i18n
+from cogs.kit.job_buttons import label_of
 from tests.browser.conftest import PHONE, LookIn, last, run
 from tests.browser.home import Home, command, finished, form, go_to, kept, panel, pick, press, react, send, shown
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
+from bot.core.errors import InvalidRequest, NotAllowed, Refusal
 from bot.domain.actor import Actor
 from bot.domain.admission import Admission, Facts, PromptBlocked, admitted, check, judge_prompt, merge
+from bot.domain.guild.document import read
+from bot.domain.guild.fields import DAY_MS, HOUR_MS
+from bot.domain.guild.settings import ServerSettings
+from bot.domain.job import ReplyTarget
+from bot.domain.preferences import Preferences
+from bot.domain.prompts.judge import compile_rules
+from bot.domain.quota import MICRO, Bucket
 from bot.domain.request import Channel, Request
-from bot.errors import InvalidRequest, NotAllowed, Refusal
-from bot.jobs.job import ReplyTarget
-from bot.moderation.policy import read
-from bot.moderation.prompts import compile_rules
-from bot.moderation.values import DAY_MS, HOUR_MS
-from bot.preferences import Preferences
-from bot.quota import MICRO, Bucket
-from bot.servers import ServerSettings
-from bot.store.conduct import BlockRow
-from tests.jobs.shelf import own
+from bot.store.moderation.conduct import BlockRow
+from tests.env.job_steps import own
 
 NOW = 20_000 * DAY_MS
 EDITOR = 77  # a role

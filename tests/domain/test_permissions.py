@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from bot.core.errors import NotAllowed
 from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
+from bot.domain.guild.settings import ServerSettings
+from bot.domain.job import ReplyTarget
 from bot.domain.permissions import RULES, Action, Target, check, may
+from bot.domain.preferences import Consent, Preferences
 from bot.domain.request import Channel, Request
-from bot.errors import NotAllowed
-from bot.jobs.job import ReplyTarget
-from bot.moderation.policy import Policy
-from bot.preferences import Consent, Preferences
-from bot.servers import ServerSettings
 
 HERE, ELSEWHERE, NAMED_ROLE, FRIENDS = 1, 2, 71, 72
 PEOPLE = {

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from bot.app import House
-from bot.jobs.job import Job
+from bot.domain.job import Job
 from sandbox.person import Message, Person
-from tests.jobs.conftest import eventually
-from tests.street import with_picture
+from tests.env.app import with_picture
+from tests.services.conftest import eventually
 
 Ask = Callable[..., Awaitable[Message]]
 PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # how the tasks are called in which a press is answered

@@ -8,13 +8,13 @@ import pytest
 
 from bot.app import House
 from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
+from bot.domain.job import ReplyTarget
 from bot.domain.request import Request
-from bot.jobs.job import ReplyTarget
-from bot.moderation.policy import Policy
-from bot.store import audit
-from bot.store.audit import AuditLine
+from bot.store.moderation import audit_log
+from bot.store.moderation.audit_log import AuditLine
 from sandbox.person import Message, Person
-from tests.jobs.make import request
+from tests.env.jobs import request
 
 
 async def told(person: Person, words: str, channel: str = "studio") -> Message:
@@ -49,7 +49,7 @@ async def rules_of(house: House, person: Person) -> Policy:
 
 async def audited(house: House, person: Person) -> list[AuditLine]:
     """The server's audit lines, newest first."""
-    return await house.store.read(audit.latest, guild_of(person))
+    return await house.store.read(audit_log.latest, guild_of(person))
 
 
 async def open_to_everybody(house: House, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from bot.app import House
-from bot.jobs.job import ReplyTarget
-from bot.moderation.policy import changed
+from bot.domain.guild.document import changed
+from bot.domain.job import ReplyTarget
 from sandbox.person import Message, Person
-from tests.jobs.make import request
-from tests.street import Street, street_person
+from tests.env.app import Street, street_person
+from tests.env.jobs import request
 
 MODERATORS, LOG, GALLERY = "after-dark", "quiet-log", "gallery"
 

@@ -6,7 +6,7 @@ import asyncio
 
 from bot.app import House
 from sandbox.person import Message, Person
-from tests.street import Street, with_picture
+from tests.env.app import Street, with_picture
 
 PRICE = 1_400_000
 NOTE = "Describe the edit"

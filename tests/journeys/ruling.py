@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.app import House
-from bot.moderation import policy
+from bot.domain.guild import document
 
 
 def server_of(house: House) -> int:
@@ -15,4 +15,4 @@ def server_of(house: House) -> int:
 
 async def rule(house: House, **changes: Any) -> None:
     """Change the server's rules, as a settings file would."""
-    await house.services.servers.change_policy(server_of(house), lambda rules: policy.changed(rules, changes), actor_id=None)
+    await house.services.servers.change_policy(server_of(house), lambda rules: document.changed(rules, changes), actor_id=None)

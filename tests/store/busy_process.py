@@ -9,12 +9,13 @@ import asyncio
 import sys
 from itertools import count
 
-from bot.errors import StartError
-from bot.jobs.job import new_job_id
-from bot.quota import MICRO, Bucket
-from bot.store.engine import Store, open_store
-from bot.store.payment import pay
-from tests.jobs.shelf import own
+from bot.core.errors import StartError
+from bot.domain.job import new_job_id
+from bot.domain.quota import MICRO, Bucket
+from bot.store.engine.base import Store
+from bot.store.engine.opening import open_store
+from bot.store.money.payment import pay
+from tests.env.job_steps import own
 
 TASKS = 20
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)

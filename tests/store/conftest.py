@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.store.engine import Store, open_store
-from tests.jobs.shelf import check_ledger
+from bot.store.engine.base import Store
+from bot.store.engine.opening import open_store
+from tests.env.job_steps import check_ledger
 
 
 @pytest.fixture

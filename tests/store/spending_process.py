@@ -7,16 +7,18 @@ import sys
 from itertools import count
 from random import Random
 
+from bot.core.errors import Refusal
+from bot.domain.job import GenerationState, Outcome
 from bot.domain.money import Payment
-from bot.errors import Refusal
-from bot.jobs.job import GenerationState, Outcome
-from bot.quota import MICRO
-from bot.store import jobs, sponsorships, transfers
-from bot.store.engine import Store, open_store
-from bot.store.sponsorships import Sponsorship
-from tests.jobs.make import new_job
+from bot.domain.quota import MICRO
+from bot.store import jobs
+from bot.store.engine.base import Store
+from bot.store.engine.opening import open_store
+from bot.store.money import sponsorships, transfers
+from bot.store.money.sponsorships import Sponsorship
+from tests.env.jobs import new_job
 from tests.store.busy_process import say
-from tests.store.purses import budget, member, order, pool, slow
+from tests.store.money.accounts import budget, member, order, pool, slow
 
 TASKS = 12
 THREAD = 55

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
-from bot.errors import InvalidRequest
-from bot.moderation.policy import Policy, changed
-from bot.servers import STARTING_PRESETS, ServerSettings
-from bot.store import audit, documents
-from bot.store.audit import Action
-from bot.store.engine import Store
+from bot.core.errors import InvalidRequest
+from bot.domain.guild.document import Policy, changed
+from bot.domain.guild.settings import STARTING_PRESETS, ServerSettings
+from bot.store import documents
+from bot.store.engine.base import Store
+from bot.store.moderation import audit_log
+from bot.store.moderation.audit_log import Action
 from bot.store.tables import servers
 
 GUILD, MANAGER, NOW = 7, 9, 1_000
@@ -66,7 +67,7 @@ async def test_a_change_is_written_down_with_who_and_what_and_no_change_is_not(s
 
     for _time in range(2):
         await store.write(documents.change_server_settings, GUILD, paused, NOW, actor_id=MANAGER)
-    (line,) = await store.read(audit.latest, GUILD)
+    (line,) = await store.read(audit_log.latest, GUILD)
     assert (line.action, line.actor_id, line.at) == (Action.SETTINGS, MANAGER, NOW)
     assert line.details == {"changes": [{"path": "pause.on", "was": False, "now": True}]}
 
@@ -77,4 +78,4 @@ async def test_a_change_that_is_refused_leaves_no_line(store: Store) -> None:
 
     with pytest.raises(InvalidRequest):
         await store.write(documents.change_server_settings, GUILD, refused, NOW, actor_id=MANAGER)
-    assert await store.read(audit.latest, GUILD) == []
+    assert await store.read(audit_log.latest, GUILD) == []

@@ -6,18 +6,19 @@ import asyncio
 
 import pytest
 
-from bot.jobs.job import Job
-from bot.moderation.sections import Gallery
-from bot.quota import MICRO
-from bot.store import delivery, gallery, ledger, outbox, reactions
-from bot.store.cases import Decision
-from bot.store.engine import Store
-from bot.store.ledger import Entry
+from bot.domain.accounts import Purse, user_account
+from bot.domain.guild.sections import Gallery
+from bot.domain.job import Job
+from bot.domain.quota import MICRO
+from bot.store import delivery, gallery, outbox, reactions
+from bot.store.engine.base import Store
+from bot.store.moderation.cases import Decision
+from bot.store.money import ledger
+from bot.store.money.ledger import Entry
 from bot.store.outbox import ItemKind
-from bot.store.purse import Purse, user_account
 from bot.store.reactions import Given
-from tests.jobs.make import TEN
-from tests.store.standing import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, picture
+from tests.env.jobs import TEN
+from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, picture
 
 RULES = Gallery(channel_id=50, stars=2, reward=3)
 

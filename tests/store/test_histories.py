@@ -13,16 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.core.errors import Refusal
+from bot.domain.accounts import Purse, member_account, pool_account
+from bot.domain.job import GenerationState, Job, Outcome
 from bot.domain.money import Payment, monthly_budget
-from bot.errors import Refusal
-from bot.jobs.job import GenerationState, Job, Outcome
-from bot.quota import MICRO, Bucket, Limit
-from bot.store import jobs, sponsorships, transfers
-from bot.store.engine import Store
-from bot.store.purse import Purse, member_account, pool_account
-from bot.store.sponsorships import Sponsorship
-from tests.jobs.make import new_job
-from tests.store.purses import TornError, has, torn, wrong
+from bot.domain.quota import MICRO, Bucket, Limit
+from bot.store import jobs
+from bot.store.engine.base import Store
+from bot.store.money import sponsorships, transfers
+from bot.store.money.sponsorships import Sponsorship
+from tests.env.jobs import new_job
+from tests.store.money.accounts import TornError, has, torn, wrong
 
 BUDGET = 12 * MICRO
 _servers = count(1000)

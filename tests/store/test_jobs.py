@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.errors import OutOfCredit, TooManyWaiting
-from bot.jobs.job import GenerationState, JobState, Lane, Outcome
-from bot.quota import MICRO
+from bot.core.errors import OutOfCredit, TooManyWaiting
+from bot.domain.job import GenerationState, JobState, Lane, Outcome
+from bot.domain.quota import MICRO
 from bot.store import jobs, outbox
-from bot.store.engine import Store
-from tests.jobs.make import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
-from tests.jobs.shelf import entries, money, order, own, run, seen, states
+from bot.store.engine.base import Store
+from tests.env.job_steps import entries, money, order, own, run, seen, states
+from tests.env.jobs import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
 
 pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from bot.jobs.job import Job, JobState, MessageRole
-from bot.store import cases, delivery, erasing, history, jobs, messages, outbox, verdicts
-from bot.store.cases import Cause, Decision
-from bot.store.engine import Store
+from bot.domain.job import Job, JobState, MessageRole
+from bot.store import delivery, history, jobs, messages, outbox
+from bot.store.engine.base import Store
 from bot.store.messages import JobMessage
+from bot.store.moderation import cases, verdicts
+from bot.store.moderation.cases import Cause, Decision
+from bot.store.moderation.verdicts import Judged, Verdict
 from bot.store.outbox import ItemKind
-from bot.store.verdicts import Judged, Verdict
-from tests.jobs.make import SUCCEEDED, new_job
-from tests.jobs.shelf import order, run
-from tests.store.standing import ADA, CHANNEL, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, picture
+from bot.store.privacy import erase
+from tests.env.job_steps import order, run
+from tests.env.jobs import SUCCEEDED, new_job
+from tests.store.moderation.flagged import ADA, CHANNEL, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, picture
 
 THERE = HERE + 1  # another server
 GALLERY, LOG, COPY = 700, 701, 702
@@ -87,7 +89,7 @@ async def test_the_first_answer_gives_way_to_the_message_that_shows_the_result(s
 
 async def test_nothing_is_recorded_of_a_job_that_was_erased(store: Store) -> None:
     job = await picture(store)
-    await store.write(erasing.erase, ADA, NOW)
+    await store.write(erase.erase, ADA, NOW)
     assert not await store.write(messages.record, post(job, GALLERY, MessageRole.GALLERY))
     assert await store.read(messages.get, GALLERY) is None
 
@@ -191,7 +193,7 @@ async def test_erasing_takes_the_posts_of_a_case_before_and_after_its_appeal(sto
     assert appealed is not None
     await store.write(cases.posted, appealed, channel_id=50, message_id=61, now=NOW + 3)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 61
-    await store.write(erasing.erase, ADA, NOW + 4)
+    await store.write(erase.erase, ADA, NOW + 4)
     assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, 60, 61}
 
 
@@ -201,5 +203,5 @@ async def test_a_case_about_an_image_that_was_not_made_here_has_a_post_too(store
     assert case is not None
     assert await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 60
-    await store.write(erasing.erase, ADA, NOW)
+    await store.write(erase.erase, ADA, NOW)
     assert await to_be(store, ItemKind.REMOVE) == {60}

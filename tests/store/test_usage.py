@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from bot.domain.job import Outcome, ReplyTarget
 from bot.domain.money import Payment
-from bot.jobs.job import Outcome, ReplyTarget
-from bot.preferences import Preferences
-from bot.quota import DAY_MS, MICRO
+from bot.domain.preferences import Preferences
+from bot.domain.quota import DAY_MS, MICRO
 from bot.store import documents, jobs, usage
-from bot.store.engine import Store
+from bot.store.engine.base import Store
 from bot.store.usage import By, Use
-from tests.jobs.make import CANCELLED, FAILED, SUCCEEDED, new_job
-from tests.jobs.shelf import run
-from tests.store.purses import budget, has, member, order
+from tests.env.job_steps import run
+from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
+from tests.store.money.accounts import budget, has, member, order
 
 ALL: dict[str, Any] = {"since": 0, "until": 100 * DAY_MS}
 

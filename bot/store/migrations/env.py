@@ -1,6 +1,6 @@
-"""Alembic's entry: runs the versions on the connection, and in the transaction, that bot/store/migrate.py hands over.
+"""Alembic's entry: runs the versions on the connection, and in the transaction, that bot/store/engine/schema.py hands over.
 
-To change the schema: change tables.py, add the next file in versions/ by hand, run tests/store/test_migrations.py;
+To change the schema: change tables.py, add the next file in versions/ by hand, run tests/store/engine/test_migrations.py;
 it names every difference that is left, on both databases.
 """
 

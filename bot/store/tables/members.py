@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, St
 
 from bot.store.tables.base import RowId, metadata
 
-# What members and servers chose: one document each (`bot.preferences`, `bot.servers`).
+# What members and servers chose: one document each (`bot.domain.preferences`, `bot.domain.guild.settings`).
 members = Table(
     "members",
     metadata,

@@ -9,7 +9,7 @@ from bot.store.tables.base import RowId, metadata
 accounts = Table(
     "accounts",
     metadata,
-    Column("name", String(64), primary_key=True),  # `bot.store.purse` has the kinds
+    Column("name", String(64), primary_key=True),  # `bot.domain.accounts` has the kinds
     Column("available", BigInteger, nullable=False),  # microcredits at `as_of`, without what has flowed back since
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
@@ -23,7 +23,7 @@ ledger = Table(
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("account", String(64), ForeignKey("accounts.name"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("entry", String(16), nullable=False),  # `bot.store.ledger.Entry`
+    Column("entry", String(16), nullable=False),  # `bot.store.money.ledger.Entry`
     Column("available", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),

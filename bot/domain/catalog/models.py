@@ -1,0 +1,295 @@
+"""The models that all image APIs together offer: what each takes, makes and costs. Pure values; whoever holds a catalogue refreshes it.
+
+A model without a price is listed and not sold: its cost to the operator is unknown, and a free picture would pass every quota. Where an
+image API publishes none, the endpoint's own settings name one, and MODEL_PRICES overrules all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Final
+
+import jsonschema_rs
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.catalog import ideas
+from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
+from bot.domain.catalog.options import either, show
+from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
+from bot.domain.catalog.sizes import as_ratios
+
+MICROCREDITS: Final = 1_000_000  # one credit
+DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # where a schema names no range
+_MAX_SEED: Final = 2**53 - 1  # the largest whole number that survives every JSON reader
+_MAX_MODELS: Final = 1000  # of one provider
+_MAX_NAME: Final = 100  # characters, as long as the value of a choice may be
+_MAX_SUGGESTIONS: Final = 25  # Discord shows no more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """Where a model wants what is not among its params; `Catalog.slots` knows."""
+
+    seed: str = "seed"
+    references: str = "input_image"
+    many: bool = True  # a list of references; else a single one, as a string
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """One model that makes pictures."""
+
+    id: str  # unique in the house
+    title: str  # unique in the house
+    api_id: str  # what its image API calls it
+    provider: str  # the image API that offers it: `Provider.name`
+    developer: str
+    summary: str
+    price_microcredits: int | None  # for one picture; None: not known in advance
+    schema: Schema  # made safe by `read_schema`
+    takes_references: bool
+    makes_images: bool = True
+
+    @cached_property
+    def options(self) -> Mapping[str, Option]:
+        """Every parameter by its own name, in the model's order."""
+        return read_options(self.schema)
+
+    @cached_property
+    def validator(self) -> jsonschema_rs.Validator:
+        return validator({**self.schema, "required": [name for name in self.schema["required"] if name not in self.given_apart]})
+
+    @cached_property
+    def reference_option(self) -> Option | None:
+        return ideas.find_option(self.options, REFERENCE_NAMES)
+
+    @property
+    def references_required(self) -> bool:
+        return self.reference_option is not None and self.reference_option.required
+
+    @property
+    def max_references(self) -> int | None:
+        """How many reference pictures the model takes; `None` where it names no limit."""
+        option = self.reference_option
+        if option is None:
+            return None if self.takes_references else 0
+        return option.max_items if "array" in option.kinds else 1
+
+    @property
+    def slots(self) -> Slots:
+        """Where this model wants its seed and references."""
+        option = self.reference_option
+        if option is None:
+            return Slots(seed=self.seed_field or Slots.seed)
+        return Slots(seed=self.seed_field or Slots.seed, references=option.name, many="array" in option.kinds)
+
+    @property
+    def seed_field(self) -> str | None:
+        """The seed's own name, where the model has a seed."""
+        option = self.option(Idea.SEED)
+        return option.name if option and option.kinds & {"integer", "number"} else None
+
+    @property
+    def seed_range(self) -> tuple[int, int]:
+        """The smallest and the largest seed; negative ones mean "any" to some models and are left out."""
+        option = self.option(Idea.SEED)
+        low, high = DEFAULT_SEEDS
+        least = low if option is None or option.least is None else max(low, math.ceil(option.least))
+        most = high if option is None or option.most is None else min(_MAX_SEED, math.floor(option.most))
+        return (least, most) if least <= most else DEFAULT_SEEDS
+
+    @property
+    def prompt_limit(self) -> int | None:
+        """The longest prompt in characters that the schema allows; `None` where it names no limit."""
+        option = self.options.get("prompt")
+        return option.max_length if option else None
+
+    @property
+    def ideas(self) -> tuple[Idea, ...]:
+        """The ideas that this model has."""
+        return tuple(idea for idea in Idea if self.option(idea) is not None)
+
+    def option(self, idea: Idea) -> Option | None:
+        """The model's own parameter for an idea. One that knows its shapes by size alone has them as ratios too."""
+        own = ideas.find_option(self.options, IDEA_NAMES[Idea(idea)])
+        if own is not None or idea is not Idea.ASPECT_RATIO:
+            return own
+        sizes = ideas.find_option(self.options, IDEA_NAMES[Idea.RESOLUTION])
+        return as_ratios(sizes) if sizes else None
+
+    def choices(self, idea: Idea, typed: str = "") -> list[Choice]:
+        """Autocomplete for an idea; empty where the model does not have it."""
+        option = self.option(idea)
+        return ideas.choices(option, typed) if option else []
+
+    @cached_property
+    def given_apart(self) -> frozenset[str]:
+        """Names that a request carries outside its params."""
+        return frozenset({"prompt", "model", self.slots.seed, self.slots.references})
+
+
+class Catalog:
+    """Every model on offer, by title. Immutable."""
+
+    def __init__(self, models: Iterable[ModelInfo]) -> None:
+        self.models = tuple(sorted(models, key=lambda model: (model.title.casefold(), model.id)))
+        self._by_id = {model.id: model for model in self.models}
+        self._by_origin = {(model.provider, model.api_id): model for model in self.models}
+        self._by_name = {name.casefold(): model for model in self.models for name in (model.title, model.id)}
+        self._by_full_name = {f"{name}@{model.provider}".casefold(): model for model in self.models for name in (model.title, model.api_id)}
+
+    @classmethod
+    def read(cls, raw: Iterable[object], *, credit_usd: float, model_prices: Mapping[str, float], provider: str = "oxen") -> Catalog:
+        """The models of one image API alone; see `merge`."""
+        return cls.merge({provider: raw}, credit_usd=credit_usd, model_prices=model_prices)
+
+    @classmethod
+    def merge(cls, lists: Mapping[str, Iterable[object]], *, credit_usd: float, model_prices: Mapping[str, float]) -> Catalog:
+        """Build from models as image APIs describe them, by `Provider.name`; earlier ones keep their names where two are the same.
+
+        `credit_usd` is one credit in US dollars; `model_prices` (credits by id, or by id@provider) overrules the image APIs. Models that
+        make no images, or cannot be read, are left out. Give the providers in an order that stays, each with its last known list while it
+        is away: names follow from both.
+        """
+        taken: set[str] = set()
+        models: list[ModelInfo] = []
+        for provider, raw in lists.items():
+            kept = {model["id"]: model for model in list(raw)[:_MAX_MODELS] if isinstance(model, Mapping) and _is_offered(model)}
+            read = [_read_model(each, provider, credit_usd=credit_usd) for each in kept.values()]
+            usable = [model for model in read if set(model.schema["required"]) <= set(model.options) | {"prompt", "model"}]
+            named = [_named_apart(model, taken) for model in usable]
+            taken |= {name.casefold() for model in named for name in (model.id, model.title)}
+            models += named
+        return cls(_priced(model, model_prices) for model in models if len(model.id) <= _MAX_NAME)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def get(self, id_or_title: str) -> ModelInfo:
+        """A model by id or title, each also with @provider behind it. `InvalidRequest` names near ones."""
+        wanted = id_or_title.strip()
+        name = wanted.casefold()
+        model = self._by_id.get(wanted) or self._by_name.get(name) or self._by_full_name.get(name)
+        if model is None:
+            raise InvalidRequest(self._unknown(wanted))
+        return model
+
+    def search(self, text: str, *, most: int | None = _MAX_SUGGESTIONS) -> list[ModelInfo]:
+        """At most `most` models (None: all) whose title, id, developer or provider contains every word.
+
+        Titles that begin with the text come first.
+        """
+        wanted = text.strip().casefold()
+        found = [model for model in self.models if all(word in _haystack(model) for word in wanted.split())]
+        found.sort(key=lambda model: not model.title.casefold().startswith(wanted))
+        return found[:most]
+
+    def slots(self, api_id: str, provider: str = "oxen") -> Slots:
+        """Where an image API's model wants its seed and references; the usual places for a model that is not on offer."""
+        model = self._by_origin.get((provider, api_id))
+        return model.slots if model else Slots()
+
+    def _unknown(self, wanted: str) -> str:
+        if not self.models:
+            return _("The list of models has not arrived yet; please try again in a moment.")
+        near = difflib.get_close_matches(wanted.casefold(), self._by_name, n=3, cutoff=0.5)
+        titles = list(dict.fromkeys(self._by_name[name].title for name in near))
+        near_ones = _("There is no model {name}; did you mean {titles}?")
+        sentence = near_ones if titles else _("There is no model {name}; /models lists those there are.")
+        return sentence.format(name=show(wanted), titles=either(titles))
+
+
+def makes_images(raw: Mapping[str, Any]) -> bool:
+    """Whether the image API says that a model makes pictures."""
+    capabilities = raw.get("capabilities")
+    output = capabilities.get("output") if isinstance(capabilities, Mapping) else None
+    if isinstance(output, list) and output:
+        return "image" in output
+    return "/images/" in _text(raw.get("endpoint"), 500)
+
+
+def price_microcredits(raw: Mapping[str, Any], *, credit_usd: float) -> int | None:
+    """What one picture costs, rounded up to whole microcredits; `None` for a model that is not priced by the picture.
+
+    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or `credits_per_image` where this house set the price.
+    """
+    pricing = raw.get("pricing")
+    if not isinstance(pricing, Mapping) or pricing.get("method") != "per_image":
+        return None
+    if "credits_per_image" in pricing:
+        credit = _amount(pricing["credits_per_image"])
+        return None if credit is None else _microcredits(credit)
+    dollars = _amount(pricing.get("cost_per_image"))
+    return None if dollars is None else _microcredits(dollars / Decimal(str(credit_usd)))
+
+
+def _amount(given: object) -> Decimal | None:
+    try:
+        amount = Decimal("NaN") if isinstance(given, bool) else Decimal(str(given))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= 1_000_000 else None
+
+
+def _microcredits(credit: Decimal) -> int:
+    return math.ceil(credit * MICROCREDITS)
+
+
+def _is_offered(raw: Mapping[str, Any]) -> bool:
+    return makes_images(raw) and 0 < len(_text(raw.get("id"), _MAX_NAME + 1)) <= _MAX_NAME
+
+
+def _named_apart(model: ModelInfo, taken: Container[str]) -> ModelInfo:
+    """The model under names that no earlier provider uses: with its provider's behind them, both where the id is taken."""
+    mark = f"@{model.provider}"
+    id_, title = model.id, model.title
+    while id_.casefold() in taken:
+        id_ += mark
+    while title.casefold() in taken or (id_ != model.id and not title.endswith(mark)):
+        title += mark
+    return replace(model, id=id_, title=title)
+
+
+def _priced(model: ModelInfo, prices: Mapping[str, float]) -> ModelInfo:
+    """The model at the operator's price, where there is one."""
+    overruled = prices.get(model.id, prices.get(f"{model.api_id}@{model.provider}"))
+    return model if overruled is None else replace(model, price_microcredits=_microcredits(Decimal(str(overruled))))
+
+
+def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> ModelInfo:
+    schema = read_schema(find_schema(raw))
+    capabilities = raw.get("capabilities")
+    inputs = capabilities.get("input") if isinstance(capabilities, Mapping) else None
+    developer = raw.get("developer")
+    return ModelInfo(
+        id=raw["id"],
+        title=_text(raw.get("display_name"), _MAX_NAME) or raw["id"],
+        api_id=raw["id"],
+        provider=provider,
+        developer=_text(developer.get("name") if isinstance(developer, Mapping) else raw.get("owned_by"), 100),
+        summary=_text(raw.get("summary"), 500) or _text(raw.get("description"), 500),
+        price_microcredits=price_microcredits(raw, credit_usd=credit_usd),
+        schema=schema,
+        takes_references=_takes_references(schema, inputs),
+    )
+
+
+def _takes_references(schema: Schema, inputs: object) -> bool:
+    """The schema knows; without one, the capabilities do."""
+    if schema["properties"]:
+        return any(name in schema["properties"] for name in REFERENCE_NAMES)
+    return isinstance(inputs, list) and "image" in inputs
+
+
+def _haystack(model: ModelInfo) -> str:
+    return f"{model.title} {model.id} {model.developer} {model.provider}".casefold()
+
+
+def _text(value: object, limit: int) -> str:
+    return " ".join(value.split())[:limit] if isinstance(value, str) else ""

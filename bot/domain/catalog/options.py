@@ -1,0 +1,145 @@
+"""Values of options as people write and read them: coercing what was typed, describing what is allowed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from bot.core.i18n import N_, _, ngettext, pgettext
+from bot.domain.catalog.schema import Option, Scalar
+
+_SHOWN_VALUES: Final = 12
+_SHOWN_CHARACTERS: Final = 60
+_SAME: Final[Mapping[str, str]] = {"jpg": "jpeg", "jpeg": "jpg", "yes": "true", "on": "true", "no": "false", "off": "false"}
+# A number with its lower and its upper bound. {number} is "a number" or "a whole number".
+_RANGES: Final[Mapping[tuple[str | None, str | None], str]] = {
+    (None, None): "{number}",
+    ("from", "to"): N_("{number} from {least} to {most}"),
+    ("from", "below"): N_("{number} from {least} to below {most}"),
+    ("above", "to"): N_("{number} above {least} to {most}"),
+    ("above", "below"): N_("{number} above {least} and below {most}"),
+    ("from", None): N_("{number} of {least} or more"),
+    ("above", None): N_("{number} above {least}"),
+    (None, "to"): N_("{number} of {most} or less"),
+    (None, "below"): N_("{number} below {most}"),
+}
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}(\.0{1,6})?")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
+
+
+def show(value: object) -> str:
+    """A value in a sentence: 2.0 as "2", true as "true"; control characters removed, cut to 60 characters."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    text = "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def in_a_row(words: Sequence[str]) -> str:
+    """ "a, b, c"."""
+    return pgettext("between the things of a list", ", ").join(words)
+
+
+def either(words: Sequence[str]) -> str:
+    """ "a", "a or b", "a, b or c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return pgettext("a list of things to choose from", "{first} or {last}").format(first=in_a_row(words[:-1]), last=words[-1])
+
+
+def not_allowed(option: Option, name: str, given: object) -> str:
+    """The sentence for a value that an option does not take: what it is called, what is allowed, what was given."""
+    shown = [show(value) for value in option.values[:_SHOWN_VALUES]] if option.closed else []
+    more = len(option.values) - len(shown) if option.closed else 0
+    if more:
+        sentence = ngettext(
+            "{name}: {values} and {count} more are allowed, {value} was given.",
+            "{name}: {values} and {count} more are allowed, {value} was given.",
+            more,
+        )
+        return sentence.format(name=name, values=in_a_row(shown), count=more, value=show(given))
+    allowed = either(shown) if option.closed else _kind(option)
+    return _("{name}: {allowed} is allowed, {value} was given.").format(name=name, allowed=allowed, value=show(given))
+
+
+def span(option: Option) -> str:
+    """The range of a number as it stands behind a choice: "1 to 50", "> 0, ≤ 1", or nothing."""
+    least, most = option.least, option.most
+    if least is not None and most is not None and not option.above and not option.below:
+        return _("{least} to {most}").format(least=show(least), most=show(most))
+    lower = "" if least is None else f"{'>' if option.above else '≥'} {show(least)}"
+    upper = "" if most is None else f"{'<' if option.below else '≤'} {show(most)}"
+    return ", ".join(filter(None, (lower, upper)))
+
+
+def fits(option: Option, number: float) -> bool:
+    """Whether a number lies in the option's range and on its steps."""
+    if option.least is not None and (number < option.least or (option.above and number == option.least)):
+        return False
+    if option.most is not None and (number > option.most or (option.below and number == option.most)):
+        return False
+    return option.step is None or abs(number / option.step - round(number / option.step)) < 1e-9
+
+
+def coerce(option: Option, given: object) -> Scalar | list[Scalar]:
+    """What was typed, in the type that the option wants. `ValueError` where it can be none of them."""
+    text = given.strip() if isinstance(given, str) else show(given) if isinstance(given, bool) else str(given)
+    for value in option.values:
+        if _names(text, value):
+            return value
+    if option.closed:
+        raise ValueError("not one of the values")
+    for kind, read in _READERS.items():
+        if kind in option.kinds and (found := read(text)) is not None:
+            return found
+    if "array" in option.kinds:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    raise ValueError("of another type")
+
+
+def _names(text: str, value: Scalar) -> bool:
+    shown = show(value).casefold()
+    typed = text.casefold()
+    return typed == shown or text == str(value) or _SAME.get(typed) == shown
+
+
+def _kind(option: Option) -> str:
+    """What an option without a list of values takes, as the subject of "... is allowed"."""
+    if option.kinds & {"integer", "number"}:
+        return _number(option)
+    if "string" in option.kinds:
+        limit = option.max_length
+        return _("text") if limit is None else _("text of at most {limit} characters").format(limit=limit)
+    return _("a list of values, separated by commas, in quotes") if "array" in option.kinds else _("nothing that can be typed here")
+
+
+def _number(option: Option) -> str:
+    number = _("a number") if "number" in option.kinds else _("a whole number")
+    lower = None if option.least is None else "above" if option.above else "from"
+    upper = None if option.most is None else "below" if option.below else "to"
+    ranged = _(_RANGES[lower, upper]).format(number=number, least=show(option.least), most=show(option.most))
+    return ranged if option.step in (None, 1) else _("{number} in steps of {step}").format(number=ranged, step=show(option.step))
+
+
+def _whole(text: str) -> int | None:
+    return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else None
+
+
+def _decimal(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _switch(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(_SAME.get(text.casefold(), text.casefold()))
+
+
+_READERS: Final[Mapping[str, Callable[[str], Scalar | None]]] = {
+    "boolean": _switch,
+    "integer": _whole,
+    "number": _decimal,
+    "string": lambda text: text,
+}

@@ -1,0 +1,45 @@
+"""Shapes and sizes: an aspect ratio for models that know sizes in pixels alone, only where one of their sizes has exactly that ratio."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import Final
+
+from bot.domain.catalog.schema import Option, Scalar
+
+_SIZE: Final = re.compile(r"([1-9][0-9]{0,5})\s*[x×*]\s*([1-9][0-9]{0,5})")
+
+
+def pixels_of(size: Scalar) -> tuple[int, int] | None:
+    """Width and height of a size in px. `None` for what is none."""
+    found = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def ratio_of(size: Scalar) -> str | None:
+    """The ratio of a size, in lowest terms: "1536x1024" is "3:2". `None` for what is no size in pixels."""
+    sides = pixels_of(size)
+    if sides is None:
+        return None
+    width, height = sides
+    common = math.gcd(width, height)
+    return f"{width // common}:{height // common}"
+
+
+def as_ratios(sizes: Option) -> Option | None:
+    """An option of sizes, chosen by ratio. `None` where it lists no sizes.
+
+    Of several sizes with one ratio the default is meant, else the first in the schema's order.
+    """
+    sent_as: dict[Scalar, Scalar] = {}
+    usual = (sizes.default,) if sizes.default in sizes.values else ()
+    for size in (*usual, *sizes.values):
+        if size is not None and (ratio := ratio_of(size)) is not None:
+            sent_as.setdefault(ratio, size)
+    if not sent_as:
+        return None
+    in_order = dict.fromkeys(ratio for size in sizes.values if (ratio := ratio_of(size)) is not None)
+    default = None if sizes.default is None else ratio_of(sizes.default)
+    return replace(sizes, kinds=frozenset({"string"}), values=tuple(in_order), closed=True, default=default, sent_as=sent_as)

@@ -1,0 +1,1 @@
+"""A server's settings as one document: read, checked, changed, compared."""

@@ -1,0 +1,125 @@
+"""A server's rules as one document: read from a file or changed by a command, checked by the same words, written out again.
+
+A document is JSON. Everything in it may be left out; a name that it does not know is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.guild.complaints import sentences
+from bot.domain.guild.fields import Credits, Id, Section, Usd
+from bot.domain.guild.sections import (
+    AgeRestricted,
+    Channels,
+    Checks,
+    Everyone,
+    Flags,
+    Gallery,
+    Gifts,
+    Ids,
+    KnownBad,
+    ModelName,
+    Newcomers,
+    Pause,
+    Purse,
+    RoleRule,
+    SlowLane,
+    Sponsoring,
+    Strikes,
+)
+from bot.domain.prompts.rules import PromptRules
+from bot.domain.quota import MICRO
+
+DOCUMENT_MAX: Final = 1024 * 1024  # bytes of a settings file
+
+
+class Policy(Section):
+    """Everything that a server's managers decide. The defaults are those of a server that decided nothing."""
+
+    version: Literal[1] = 1
+    pause: Pause = Pause()
+    channels: Channels = Channels()
+    everyone: Everyone = Everyone()
+    roles: Annotated[Mapping[Id, RoleRule], Field(max_length=100)] = {}  # by role id
+    pool: Purse | None = None  # shared by those without a role that has a rule; None: each has their own
+    usd_per_month: Usd | None = None  # hard; None: as much as the operator allows
+    prices: Annotated[
+        Mapping[ModelName, Credits], Field(max_length=200)
+    ] = {}  # credits for a picture, by model, instead of the listed price
+    slow_lane: SlowLane = SlowLane()
+    gifts: Gifts = Gifts()
+    sponsoring: Sponsoring = Sponsoring()
+    newcomers: Newcomers = Newcomers()
+    age_restricted: AgeRestricted = AgeRestricted()
+    prompts: PromptRules = PromptRules()
+    checks: Checks = Checks()
+    known_bad: KnownBad = KnownBad()
+    strikes: Strikes = Strikes()
+    flags: Flags = Flags()
+    gallery: Gallery = Gallery()
+    log_channel_id: Id | None = None
+    cases_channel_id: Id | None = None  # the moderators' own
+    moderator_role_ids: Ids = ()
+    leaderboard: bool = False  # members can leave it
+
+    def price_microcredits(self, model: str) -> int | None:
+        """What a picture by this model costs here; `None`: the listed price."""
+        price = self.prices.get(model)
+        return None if price is None else int(price * MICRO)
+
+
+def read(document: Mapping[str, Any]) -> Policy:
+    """The rules that a document states. Raise `InvalidRequest` with a line for every wrong value."""
+    try:
+        return Policy.model_validate(document)
+    except ValidationError as error:
+        raise InvalidRequest("\n".join(sentences(error, Policy))) from error
+
+
+def read_file(content: bytes) -> Policy:
+    """The rules in a settings file. Raise `InvalidRequest`."""
+    if len(content) > DOCUMENT_MAX:
+        raise InvalidRequest(_("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024))
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(_("This file is no JSON; export the settings to see how one looks.")) from error
+    if not isinstance(document, dict):
+        raise InvalidRequest(_("This file holds no settings; export them to see how they look."))
+    return read(document)
+
+
+def document(policy: Policy) -> dict[str, Any]:
+    """The rules as values that JSON knows; `read` gives the same rules again."""
+    return policy.model_dump(mode="json")
+
+
+def write_file(policy: Policy) -> bytes:
+    """A settings file for people: every setting, indented."""
+    return json.dumps(document(policy), indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
+    """The rules with some values changed, such as `{"pause": {"on": True}}`. Raise `InvalidRequest` as `read` does.
+
+    An entry that is `None` goes back to its default, or is taken out of its list of roles or prices (RFC 7396, JSON Merge Patch).
+    """
+    return read(_patched(document(policy), changes))
+
+
+def _patched(old: Any, changes: Mapping[Any, Any]) -> dict[str, Any]:
+    result = dict(old) if isinstance(old, Mapping) else {}
+    for key, value in changes.items():
+        name = str(key)
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _patched(result.get(name), value) if isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,60 @@
+"""What a moderations endpoint's scores mean on one server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.domain.guild.sections import Checks, OnDown
+from bot.domain.prompts.judge import Level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How sure the endpoint is of each category, 0 to 1."""
+
+    by_category: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def category(self) -> str:
+        """The one with the highest score; empty where there is none."""
+        return max(self.by_category, key=self.by_category.__getitem__, default="")
+
+    @property
+    def score(self) -> float:
+        """The highest of all."""
+        return self.by_category.get(self.category, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The judgement on one text or picture; `category` and `score` are those that decided it."""
+
+    level: Level  # NONE, FLAG or BLOCK
+    category: str = ""
+    score: float = 0.0
+    hold: bool = False  # the endpoint does not answer: ask again before going on
+
+
+def weigh(scores: Scores, checks: Checks) -> Finding:
+    """The strictest outcome of all categories; among equal ones that of the highest score."""
+    return max(
+        (_finding(category, score, checks) for category, score in scores.by_category.items()),
+        key=lambda finding: (_STRICTNESS[finding.level], finding.score),
+        default=Finding(level=Level.NONE),
+    )
+
+
+def when_down(checks: Checks) -> Finding:
+    """What the server's managers chose for the time when the endpoint does not answer."""
+    return Finding(level=Level.BLOCK if checks.on_down is OnDown.REFUSE else Level.NONE, hold=checks.on_down is OnDown.HOLD)
+
+
+_STRICTNESS = {level: number for number, level in enumerate(Level)}
+
+
+def _finding(category: str, score: float, checks: Checks) -> Finding:
+    thresholds = checks.categories.get(category, checks.thresholds)
+    if score >= thresholds.block:
+        return Finding(level=Level.BLOCK, category=category, score=score)
+    return Finding(level=Level.FLAG if score >= thresholds.flag else Level.NONE, category=category, score=score)

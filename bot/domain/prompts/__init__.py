@@ -1,0 +1,1 @@
+"""Rules for prompts: words and patterns, and what they say of a prompt."""

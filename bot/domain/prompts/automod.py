@@ -1,0 +1,130 @@
+"""Discord's own AutoMod rules as rules for prompts.
+
+Source: https://docs.discord.com/developers/resources/auto-moderation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from bot.core.i18n import _
+from bot.domain.prompts.patterns import TOTAL_SIZE_MAX, compile_pattern
+from bot.domain.prompts.rules import PATTERNS_MAX, WORD_MAX, WORDS_MAX, PromptRules, WordList, checked_pattern, checked_word
+
+
+class _Trigger(IntEnum):
+    KEYWORD = 1  # words and patterns, which are read here
+    SPAM = 3
+    KEYWORD_PRESET = 4  # Discord's own lists, which it shows to nobody
+    MENTION_SPAM = 5
+    MEMBER_PROFILE = 6
+
+
+_BLOCK_MESSAGE = 1  # the action; a rule without it only tells the moderators
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """What was not taken over."""
+
+    name: str  # the AutoMod rule's
+    reason: str  # a sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    """What was taken over, to be added with `PromptRules.plus`; and what was not."""
+
+    rules: PromptRules
+    skipped: tuple[Skipped, ...]
+
+
+class _Basket:
+    """Collects entries while there is room, and what there was none for."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, dict[str, list[str]]] = {name: {"words": [], "patterns": []} for name in ("allow", "flag", "block")}
+        self.skipped: list[Skipped] = []
+        self._size = 0
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped.append(Skipped(name=name, reason=reason))
+
+    def add_words(self, name: str, list_name: str, words: Iterable[str]) -> None:
+        self._add(name, self.lists[list_name]["words"], words, checked_word, WORDS_MAX)
+
+    def add_patterns(self, name: str, list_name: str, patterns: Iterable[str]) -> None:
+        self._add(name, self.lists[list_name]["patterns"], patterns, self._fitting, PATTERNS_MAX)
+
+    def _add(self, name: str, entries: list[str], more: Iterable[str], check: Callable[[str], str], limit: int) -> None:
+        for text in more:
+            if text in entries:
+                continue
+            if len(entries) >= limit:
+                self.skip(name, _("The list is full: {entry} and what follows were left out.").format(entry=text))
+                return
+            try:
+                entries.append(check(text))
+            except ValueError as error:
+                self.skip(name, str(error))
+
+    def _fitting(self, text: str) -> str:
+        size = compile_pattern(checked_pattern(text)).programsize
+        if self._size + size > TOTAL_SIZE_MAX:
+            raise ValueError(_("All patterns together are too large: {pattern} was left out.").format(pattern=text))
+        self._size += size
+        return text
+
+
+def from_automod(rules: Sequence[Any]) -> ImportResult:
+    """A server's AutoMod rules, as Discord's API lists them (JSON). Never raises: what cannot be taken over is told.
+
+    A rule that blocks messages becomes words and patterns of the block list, one that only alerts of the flag list. Its allowed words
+    join the one allow list. What it exempts (roles, channels) has no counterpart and is told.
+    """
+    basket = _Basket()
+    for rule in rules:
+        _take(basket, rule if isinstance(rule, Mapping) else {})
+    return ImportResult(
+        rules=PromptRules(**{name: WordList(**entries) for name, entries in basket.lists.items()}),
+        skipped=tuple(basket.skipped),
+    )
+
+
+def _take(basket: _Basket, rule: Mapping[str, Any]) -> None:
+    name = str(rule.get("name") or "AutoMod")
+    if reason := _unusable(rule):
+        basket.skip(name, reason)
+        return
+    found = rule.get("trigger_metadata")
+    metadata = found if isinstance(found, Mapping) else {}
+    actions = [each.get("type") for each in rule.get("actions") or () if isinstance(each, Mapping)]
+    list_name = "block" if _BLOCK_MESSAGE in actions else "flag"
+    basket.add_words(name, list_name, _texts(metadata, "keyword_filter"))
+    basket.add_patterns(name, list_name, _texts(metadata, "regex_patterns"))
+    basket.add_words(name, "allow", _texts(metadata, "allow_list"))
+    if rule.get("exempt_roles") or rule.get("exempt_channels"):
+        basket.skip(name, _("Its exempt roles and channels were left out: rules for prompts hold for everyone."))
+
+
+def _unusable(rule: Mapping[str, Any]) -> str | None:
+    """Why a rule is left out as a whole."""
+    trigger = rule.get("trigger_type")
+    if trigger == _Trigger.KEYWORD_PRESET:
+        return _("It uses Discord's own word lists, which Discord does not show to bots.")
+    if trigger != _Trigger.KEYWORD:
+        return _("It does not look for words, so it has nothing to say about prompts.")
+    if not rule.get("enabled", True):
+        return _("It is turned off in AutoMod.")
+    return None
+
+
+def _texts(metadata: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Entries that are texts, trimmed; one that is too long for AutoMod itself cannot be there."""
+    found = metadata.get(name)
+    for each in found if isinstance(found, list | tuple) else ():
+        if isinstance(each, str) and each.strip():
+            yield each if name == "regex_patterns" else each.strip()[:WORD_MAX]

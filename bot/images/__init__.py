@@ -1,1 +1,0 @@
-"""The image APIs: how they are asked, what they offer, and what may be believed of their answers."""

@@ -1,1 +1,0 @@
-"""The story of a picture: ordered, dispatched, watched, settled, delivered."""

@@ -1,0 +1,1 @@
+"""Bytes of images, and the addresses that they are fetched from."""

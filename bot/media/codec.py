@@ -1,0 +1,246 @@
+"""Pictures from outside: inspected before use, cleaned before they are passed on, made to fit where they are shown.
+
+Plain functions that take time and memory: call them in a thread. Errors are `PictureError`s.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from PIL import Image, ImageCms, ImageOps
+
+from bot.core.errors import PictureError
+from bot.core.i18n import N_, _
+from bot.media.headers import Format, Header, read_header
+
+ALL_FORMATS: Final = frozenset(Format)
+DEFAULT_MAX_PIXELS: Final = 100_000_000
+THUMBNAIL_EDGE: Final = 384  # px
+_THUMBNAIL_QUALITY: Final = 65
+_QUALITIES: Final = (92, 85, 75)  # tried at full size, in this order
+_SMALLEST_EDGE: Final = 64  # px; a picture that does not fit at this size never will
+_MB: Final = 1024 * 1024  # as Discord counts upload limits
+_RE_ENCODED: Final = N_("re-encoded as {type} to fit this server's {limit} MB upload limit")
+_MADE_SMALLER: Final = N_("re-encoded as {type} at {width}×{height} to fit this server's {limit} MB upload limit")
+
+# What decoders raise on damaged bytes; Pillow promises no common base.
+_DAMAGED: Final = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    struct.error,
+    zlib.error,
+)
+
+Source = bytes | Path
+
+# Every picture's header is checked against the caller's own limit before Pillow sees it; its global one would only disagree.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureInfo:
+    """What a picture is; sizes in px as stored."""
+
+    format: Format
+    width: int
+    height: int
+
+    @property
+    def content_type(self) -> str:
+        return self.format.content_type
+
+    @property
+    def extension(self) -> str:
+        return self.format.extension
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """A picture without metadata, upright."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A picture under a limit; `changed` tells the member what was done to it, or is `None`."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+    extension: str
+    width: int
+    height: int
+    changed: str | None = None
+
+
+def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = ALL_FORMATS, verify: bool = False) -> PictureInfo:
+    """Type by bytes, size by header, limits before any decoding; `verify` decodes (the first frame) to find cut and damaged files."""
+    with _opened(source) as file:
+        header = _checked_header(file, max_pixels=max_pixels, formats=formats)
+        if verify:
+            with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
+                image.draft("L", (max(1, header.width // 8), max(1, header.height // 8)))  # JPEG: all is read, a 64th is kept
+                image.load()
+    return PictureInfo(format=header.format, width=header.width, height=header.height)
+
+
+def clean_reference(source: Source, *, max_pixels: int) -> Cleaned:
+    """The first frame, upright, in sRGB, without metadata: PNG and GIF as PNG, JPEG and WebP as themselves at high quality."""
+    with _opened(source) as file:
+        header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
+        with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
+            upright = _bare(image)
+            format_ = Format.PNG if header.format is Format.GIF else header.format
+            content = _encode(upright, format_, quality=95)
+    return Cleaned(content=content, content_type=format_.content_type, width=upright.width, height=upright.height)
+
+
+def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fitted:
+    """The picture itself where it is small enough; else re-encoded, then made smaller, until it fits."""
+    with _opened(source) as file:
+        header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
+        if file.seek(0, io.SEEK_END) <= limit_bytes:
+            file.seek(0)
+            return _fitted(file.read(), header.format, (header.width, header.height), changed=None)
+        with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
+            return _shrunk(_bare(image), limit_bytes)
+
+
+def thumbnail(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, edge_px: int = THUMBNAIL_EDGE) -> bytes:
+    """A small WebP of it, at most `edge_px` on its longest side: some 15 KB."""
+    with _opened(source) as file:
+        header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
+        with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
+            image.draft("RGB", (2 * edge_px, 2 * edge_px))  # JPEG: no more is decoded than a good small picture needs
+            small = _bare(image)
+            small = small.convert("RGBA" if small.has_transparency_data else "RGB")  # palettes cannot be blended
+            small.thumbnail((edge_px, edge_px))
+            return _encode(small, Format.WEBP, quality=_THUMBNAIL_QUALITY)
+
+
+def _shrunk(image: Image.Image, limit_bytes: int) -> Fitted:
+    format_ = Format.WEBP if image.has_transparency_data else Format.JPEG
+    original = image.size
+    content = b""
+    for quality in _QUALITIES:
+        content = _encode(image, format_, quality=quality)
+        if len(content) <= limit_bytes:
+            break
+    while len(content) > limit_bytes:
+        scale = 0.95 * math.sqrt(limit_bytes / len(content))
+        if max(image.size) * scale < _SMALLEST_EDGE:
+            raise PictureError(_("A picture cannot be made to fit into {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
+        image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+        content = _encode(image, format_, quality=85)
+    changed = _RE_ENCODED if image.size == original else _MADE_SMALLER
+    told = _(changed).format(
+        type="WebP" if format_ is Format.WEBP else "JPEG", width=image.width, height=image.height, limit=f"{limit_bytes / _MB:.3g}"
+    )
+    return _fitted(content, format_, image.size, changed=told)
+
+
+def _fitted(content: bytes, format_: Format, size: tuple[int, int], *, changed: str | None) -> Fitted:
+    return Fitted(
+        content=content, content_type=format_.content_type, extension=format_.extension, width=size[0], height=size[1], changed=changed
+    )
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        yield file
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    try:
+        yield
+    except PictureError:
+        raise
+    except _DAMAGED as error:
+        raise PictureError(_("A picture is damaged or cut short.")) from error
+
+
+def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Format]) -> Header:
+    header = read_header(file)
+    if header.format not in formats:
+        raise PictureError(_("A picture is of the type {type}, which is not taken here.").format(type=header.format.value))
+    _check_size(header.width, header.height, max_pixels)
+    return header
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        sentence = _("A picture has {megapixels} megapixels, at most {most} are taken.")
+        raise PictureError(sentence.format(megapixels=f"{width * height / 1e6:.3g}", most=f"{max_pixels / 1e6:.3g}"))
+
+
+@contextmanager
+def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image.Image]:
+    """Opened by the one decoder that its bytes ask for; not decoded yet."""
+    file.seek(0)
+    with Image.open(file, formats=[header.format.value]) as image:
+        _check_size(*image.size, max_pixels)  # a GIF's first frame may be larger than its header says
+        yield image
+
+
+def _bare(image: Image.Image) -> Image.Image:
+    """The first frame, upright, in sRGB, with nothing but its pixels."""
+    upright = ImageOps.exif_transpose(image)
+    profile = upright.info.get("icc_profile")
+    transparency = upright.info.get("transparency")
+    upright.info = {} if transparency is None else {"transparency": transparency}
+    if upright.mode in {"I", "I;16", "I;16B", "I;16L", "F"}:  # 16 bits of grey
+        upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return _in_srgb(upright, profile) if isinstance(profile, bytes) else upright
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Colours as they were meant, since the profile that says so is left out. A profile that does not fit is no profile."""
+    if image.mode not in {"RGB", "RGBA", "CMYK"}:
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        converted = ImageCms.profileToProfile(image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    if converted is None:
+        return image
+    converted.info = {}
+    return converted
+
+
+def _encode(image: Image.Image, format_: Format, *, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    match format_:
+        case Format.JPEG:
+            _in_mode(image, {"RGB", "L"}, alpha=False).save(buffer, "JPEG", quality=quality, subsampling=0 if quality > 90 else 2)
+        case Format.WEBP:
+            _in_mode(image, {"RGB", "RGBA"}).save(buffer, "WEBP", quality=quality, method=3)
+        case _:
+            _in_mode(image, {"1", "L", "LA", "P", "RGB", "RGBA"}).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _in_mode(image: Image.Image, modes: Collection[str], *, alpha: bool = True) -> Image.Image:
+    """The picture in a mode that a format can hold."""
+    if image.mode in modes:
+        return image
+    return image.convert("RGBA" if alpha and image.has_transparency_data else "RGB")

@@ -1,0 +1,172 @@
+"""Fetching pictures from addresses that others chose: allowed hosts only, no credentials, bounded in size, time and number."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from bot.core.errors import PictureError, ProviderBusy
+from bot.core.i18n import _
+from bot.core.retry_after import read_retry_after
+from bot.media.addresses import AddressRules, CheckingResolver, NotPublicError, shown
+
+_MAX_REDIRECTS: Final = 3
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_GONE: Final = frozenset({401, 403, 404, 410})
+_BUSY: Final = frozenset({408, 425, 429})
+_WRITE_BYTES: Final = 1024 * 1024
+_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}  # what arrives is what is counted
+
+Sink = Callable[[bytes], Awaitable[object]]
+
+
+class LinkExpired(PictureError):
+    """The link is dead; a fresh one may not be."""
+
+
+class Fetcher:
+    """Downloads within `rules`, at most `concurrency` at a time. An async context; it has sessions of its own.
+
+    Errors: `PictureError` (not allowed, too large), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (the network, a busy host).
+    """
+
+    def __init__(
+        self, *, rules: AddressRules, concurrency: int = 4, timeout_s: float = 120.0, resolver: Callable[[], AbstractResolver] | None = None
+    ) -> None:
+        """`resolver` makes the name resolution that is checked; the system's by default."""
+        self._rules = rules
+        self._turn = asyncio.Semaphore(concurrency)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10, sock_read=30)
+        self._resolver = resolver
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for scheme in ("https", "http"):  # one each, because what may be connected to depends on it
+            self._sessions[scheme] = await self._stack.enter_async_context(self._session(scheme))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._stack.aclose()
+
+    async def fetch_to_file(self, url: str, *, max_bytes: int, folder: Path) -> Path:
+        """Download into a new file in `folder`; the caller removes it. Nothing is left behind on an error."""
+        async with self._turn:
+            path = await asyncio.to_thread(_new_file, folder)
+            try:
+                await self._fetch(url, max_bytes, lambda part: asyncio.to_thread(_append, path, part))
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+            return path
+
+    async def fetch_bytes(self, url: str, *, max_bytes: int) -> bytes:
+        """Download into memory, for small pictures."""
+        content = bytearray()
+
+        async def keep(part: bytes) -> None:
+            content.extend(part)
+
+        async with self._turn:
+            await self._fetch(url, max_bytes, keep)
+        return bytes(content)
+
+    async def _fetch(self, url: str, max_bytes: int, sink: Sink) -> None:
+        try:
+            async with contextlib.aclosing(self._open(url)) as hops:
+                response = await anext(hops)
+                await _drain(response, max_bytes, sink)
+        except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, NotPublicError):
+                raise PictureError(_("Pictures may not be fetched from {host}.").format(host=error.host[:100])) from None
+            raise _unreachable(url) from error
+        except aiohttp.InvalidURL:
+            raise PictureError(_("A picture's link is no web address.")) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _unreachable(url) from error
+
+    async def _open(self, url: str) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The answer at the end of the redirects, each of which is checked before it is followed."""
+        address = self._rules.check(url)
+        for _hop in range(1 + _MAX_REDIRECTS):
+            session = self._sessions[address.scheme]
+            async with session.get(address, headers=_HEADERS, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    _check_status(response)
+                    yield response
+                    return
+                address = self._next_hop(address, response.headers.get("Location", ""))
+        raise PictureError(_("A picture's link leads on and on."))
+
+    def _next_hop(self, address: URL, location: str) -> URL:
+        try:
+            return self._rules.check(str(address.join(URL(location))))
+        except PictureError:
+            raise
+        except ValueError:
+            raise PictureError(_("A picture's link leads nowhere.")) from None
+
+    def _session(self, scheme: str) -> aiohttp.ClientSession:
+        resolver = CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            auto_decompress=False,
+        )
+
+
+def _check_status(response: aiohttp.ClientResponse) -> None:
+    status, host = response.status, shown(response.url)
+    if status in _GONE:
+        raise LinkExpired(_("The link to a picture at {host} has expired.").format(host=host))
+    if status in _BUSY or status >= 500:
+        raise ProviderBusy(
+            _("{host} is too busy to hand out a picture; it will be asked again.").format(host=host),
+            retry_after_s=read_retry_after(response.headers.get("Retry-After")),
+        )
+    if status != 200:
+        raise PictureError(_("{host} does not hand out the picture.").format(host=host))
+
+
+async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
+    """Pass the body on in large pieces. The size is checked as announced, and as counted."""
+    too_large = PictureError(_("A picture is larger than the {limit} MB that are fetched.").format(limit=f"{max_bytes / 1e6:.3g}"))
+    if (response.content_length or 0) > max_bytes:
+        raise too_large
+    total, pending = 0, bytearray()
+    async for chunk in response.content.iter_any():
+        total += len(chunk)
+        if total > max_bytes:
+            raise too_large
+        pending += chunk
+        if len(pending) >= _WRITE_BYTES:
+            await sink(bytes(pending))
+            pending.clear()
+    await sink(bytes(pending))
+
+
+def _unreachable(url: str) -> ProviderBusy:
+    return ProviderBusy(_("A picture could not be fetched from {host}; it will be tried again.").format(host=shown(URL(url))))
+
+
+def _new_file(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix="picture-", suffix=".part", dir=folder)
+    os.close(handle)
+    return Path(name)
+
+
+def _append(path: Path, part: bytes) -> None:
+    with path.open("r+b") as file:  # never makes it anew: after a cancellation it may have been removed meanwhile
+        file.seek(0, os.SEEK_END)
+        file.write(part)

@@ -1,0 +1,50 @@
+"""`.env.example`, written from the settings themselves: `python -m bot settings > .env.example` renews it, a test keeps it equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from bot.core.config import SECRETS, Settings
+
+_HEAD = """\
+# Easel's settings. Copy this file to `.env`, fill in what is required, and leave the # before whatever shall keep its default.
+# The environment goes before this file. A secret may also be given as NAME_FILE: the path of a file that holds it."""
+
+
+def render() -> str:
+    """Every setting once, in the order of `Settings`: its comment, then its name and default; a # before those that have a default."""
+    return "\n\n".join([_HEAD, *_entries()]) + "\n"
+
+
+def _entries() -> Iterator[str]:
+    for field_name, field in Settings.model_fields.items():
+        name = field_name.upper()
+        default = "" if field.default_factory else _written(field.default)  # what others decide is left empty
+        line = f"{name}=" if field.is_required() else f"#{name}={default}"
+        yield f"# {_comment(name, field)}\n{line}"
+
+
+def _comment(name: str, field: FieldInfo) -> str:
+    return f"{field.description} Or {name}_FILE." if name in SECRETS else str(field.description)
+
+
+def _written(value: object) -> str:
+    """A default as it is written in the environment."""
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case Enum():
+            return str(value.value)
+        case Path():
+            return value.as_posix()
+        case Mapping():
+            return ",".join(f"{key}={each}" for key, each in value.items())
+        case tuple():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)

@@ -1,0 +1,1 @@
+"""The image APIs: how they are asked, and what may be believed of their answers."""

@@ -1,0 +1,128 @@
+"""The image APIs, built for the composition root from one list: providers, their desks, and what may be fetched of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import aiohttp
+
+from bot.core.clock import Clock
+from bot.core.config import Settings
+from bot.core.endpoints import Endpoint, OxenSettings, ProviderSettings
+from bot.core.loops import Pace
+from bot.domain.catalog.models import Catalog, Slots
+from bot.media.addresses import AddressRules, host_of
+from bot.providers.guard import Desk
+from bot.providers.openai import OpenAi
+from bot.providers.openai_models import models_of
+from bot.providers.oxen import Oxen
+from bot.providers.provider import Provider
+from bot.providers.response_images import Fetch
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """What the client of an image API is built with, beside its own settings."""
+
+    session: aiohttp.ClientSession
+    fetch: Fetch  # gets a picture that is answered as a link
+    max_result_bytes: int
+    slots: Callable[[str], Slots]  # where a model, by the API's id, wants its seed and references
+
+
+Build = Callable[[Any, BuildContext], Provider]  # from the settings of its kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageApi:
+    """One image API: its settings, and what builds the client that speaks to it."""
+
+    settings: ProviderSettings
+    build: Build
+
+
+def _oxen(settings: OxenSettings, context: BuildContext) -> Provider:
+    return Oxen(
+        session=context.session,
+        base_url=settings.base_url,
+        api_key=settings.key.get_secret_value(),
+        mode=settings.mode,
+        namespace=settings.namespace,
+        slots=context.slots,
+        fetch=context.fetch,
+        max_result_bytes=context.max_result_bytes,
+    )
+
+
+def _openai(settings: Endpoint, context: BuildContext) -> Provider:
+    return OpenAi(
+        name=settings.name,
+        session=context.session,
+        base_url=settings.base_url,
+        api_key=settings.key.get_secret_value(),
+        models=models_of(settings),
+        edit_encoding=settings.edit_encoding,
+        slots=context.slots,
+        fetch=context.fetch,
+        max_result_bytes=context.max_result_bytes,
+        timeout_s=settings.timeout_s,
+    )
+
+
+BUILDERS: Final[Mapping[str, Build]] = {OxenSettings.kind: _oxen, Endpoint.kind: _openai}
+
+
+def image_apis_of(settings: Settings) -> tuple[ImageApi, ...]:
+    """Those that the settings turn on, in an order that stays."""
+    return tuple(ImageApi(settings=each, build=BUILDERS[each.kind]) for each in settings.providers)
+
+
+def providers_of(
+    apis: Iterable[ImageApi],
+    *,
+    session: aiohttp.ClientSession,
+    fetch: Fetch,
+    max_result_bytes: int,
+    slots: Callable[[str, str], Slots],
+) -> dict[str, Provider]:
+    """The clients by name. `slots` takes a model's id at its API, and that API's name."""
+
+    def build(api: ImageApi) -> Provider:
+        own_slots = partial(_slots_at, slots, api.settings.name)
+        return api.build(api.settings, BuildContext(session=session, fetch=fetch, max_result_bytes=max_result_bytes, slots=own_slots))
+
+    return {api.settings.name: build(api) for api in apis}
+
+
+def desks_of(
+    apis: Iterable[ImageApi], providers: Mapping[str, Provider], pace: Pace, clock: Clock, on_back: Callable[[], None]
+) -> dict[str, Desk]:
+    return {
+        api.settings.name: Desk(
+            providers[api.settings.name],
+            title=api.settings.title,
+            rate_per_minute=api.settings.rate_per_minute,
+            places=api.settings.max_running,
+            clock=clock,
+            pause_min_s=pace.ping_min_s,
+            pause_max_s=pace.ping_max_s,
+            on_back=on_back,
+        )
+        for api in apis
+    }
+
+
+def reader_of(settings: Settings) -> Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], Catalog]:
+    return lambda lists: Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
+
+
+def result_rules(apis: Iterable[ImageApi], *, allowed_hosts: Iterable[str]) -> AddressRules:
+    """Every image API's own host is trusted to serve its results."""
+    return AddressRules(allowed_hosts=tuple(allowed_hosts), trusted_hosts=tuple(host_of(api.settings.base_url) for api in apis))
+
+
+def _slots_at(slots: Callable[[str, str], Slots], provider: str, api_id: str) -> Slots:
+    return slots(api_id, provider)

@@ -1,0 +1,269 @@
+"""Asking an image API over HTTP: what may be asked twice, what its answers mean, and what a person may read of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.i18n import N_, _
+from bot.core.retry_after import read_retry_after
+
+T = TypeVar("T")
+
+ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no picture
+_OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
+_ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
+_KNOCK_S: Final = 10.0
+_NOBODY_BEHIND: Final = 502  # from here on a status is written by the gateway that found nobody behind it (RFC 9110, section 15.6)
+_LONGEST_WAIT_S: Final = 5.0  # a retry that must wait longer is left to the caller
+
+_BUSY: Final = N_("The image service is busy or away; it will be asked again.")
+_ACCOUNT: Final = N_("The image service refuses this bot's account; its operator has to look after it.")
+NO_CREDIT: Final = N_("This bot's account at the image service has no credit left; its operator has to look after it.")
+UNREADABLE: Final = N_("The image service answered something that cannot be read; it will be asked again.")
+_LOST: Final = N_("The image service took a request and did not answer.")
+_NO_STREAM: Final = N_("The image service's event stream cannot be had or was cut; it will be tried again.")
+_UNREAD: Final = N_("The image service could not read a reference picture.")
+_REFUSED: Final = N_("The image service refused this request.")
+_REFUSED_FOR: Final = N_("The image service refused this request: {words}.")
+_FAILED: Final = N_("The image service could not make this picture.")
+_FAILED_FOR: Final = N_("The image service could not make this picture: {words}.")
+_LINK: Final = re.compile(r"""\b(?:https?|data|wss?):[^\s"'<>]+""", re.IGNORECASE)
+
+# What an error text tells when it contains a phrase, first match first: the class, and what a person reads.
+_KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
+    ("insufficient credits", ProviderAccount, NO_CREDIT),
+    ("unauthenticated", ProviderAccount, _ACCOUNT),
+    ("client error: forbidden for url", ProviderRefused, _UNREAD),
+    ("client error: not found for url", ProviderRefused, _UNREAD),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    retry_after_s: float | None
+    body: Any  # parsed JSON; None where there is none
+
+
+class Api:
+    """One image API at one address. The key goes there and nowhere else: redirects are not followed."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, base_url: str, api_key: str, attempts: int = 3) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+        self._secret = api_key
+        self._attempts = attempts
+
+    async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Any | None:
+        """A call that may be repeated, and is; the answer's JSON, or `None` for 404. Raises `ProviderError`s, never `AnswerLost`."""
+        return await self.repeat(lambda: self._ask_once(path, method, query))
+
+    async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The outcome of a call that may be repeated, and is while it raises `ProviderBusy` without naming a long wait."""
+        async for attempt in stamina.retry_context(
+            on=_worth_repeating, attempts=self._attempts, timeout=30.0, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
+        ):
+            with attempt:
+                return await call()
+        raise AssertionError("the retries ended without an outcome")
+
+    async def knock(self, path: str, *, query: Mapping[str, str] | None = None) -> None:
+        """One GET, once, to hear whether anybody is there; what is answered does not matter. `ProviderBusy` where nobody is."""
+        try:
+            async with asyncio.timeout(_KNOCK_S), self._call("GET", path, timeout_s=_KNOCK_S, params=query) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderBusy(_(_BUSY)) from error
+        if status >= _NOBODY_BEHIND:
+            raise ProviderBusy(_(_BUSY))
+
+    async def send(
+        self,
+        path: str,
+        body: Mapping[str, Any] | aiohttp.FormData,
+        *,
+        timeout_s: float,
+        limit: int = ANSWER_LIMIT,
+        fresh: bool = False,
+    ) -> Any:
+        """A POST of JSON or a form, sent once. `AnswerLost` where it may have been taken, `ProviderBusy` only where it was not.
+
+        `fresh` takes a connection of its own: a kept one may have been closed by the other side just now, and a request that dies on it
+        looks like one whose answer was lost.
+        """
+        headers = {"Connection": "close"} if fresh else {}
+        data: Any = body
+        if not isinstance(body, aiohttp.FormData):
+            headers["Content-Type"] = "application/json"
+            data = io.BytesIO(await _dump(body))
+        try:
+            async with self._call("POST", path, timeout_s=timeout_s, headers=headers, data=data) as response:
+                answer = await _read(response, limit)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # nothing was sent
+            raise ProviderBusy(_(_BUSY)) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AnswerLost(_(_LOST)) from error
+        if _from_a_gateway(answer):
+            raise AnswerLost(_(_LOST))
+        if answer.status >= 300:
+            raise self.explain(answer)
+        if not isinstance(answer.body, Mapping):
+            raise AnswerLost(_(_LOST))
+        return answer.body
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An event stream's bytes, connected on entry. Its end, a cut, or `silence_s` without a byte is `ProviderBusy`."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
+        headers = self._headers | {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        try:
+            response = await self._session.get(self._url(path), headers=headers, timeout=timeout, allow_redirects=False)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderBusy(_(_NO_STREAM)) from error
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(response.close)
+            if response.status != 200 or response.content_type != "text/event-stream":
+                raise await self._no_stream(response)
+            yield await stack.enter_async_context(contextlib.aclosing(_chunks(response)))
+
+    def explain(self, answer: Answer) -> ProviderError:
+        """The error that an answer is, by its text and its status."""
+        text = error_text(answer.body)
+        for phrase, kind, sentence in _KNOWN:
+            if phrase in text.casefold():
+                return kind(_(sentence))
+        if answer.status in {401, 402, 403}:
+            return ProviderAccount(_(_ACCOUNT))
+        if 300 <= answer.status < 400:
+            return ProviderAccount(_("The image service's address has moved; the operator of this bot has to look after it."))
+        if answer.status in {408, 425, 429} or answer.status >= 500:
+            return ProviderBusy(_(_BUSY), retry_after_s=answer.retry_after_s)
+        return ProviderRefused(self.told(text, _(_REFUSED_FOR), _(_REFUSED)))
+
+    def explain_failure(self, text: str) -> str:
+        """A sentence for why a generation failed, from the image API's own words."""
+        known = next((sentence for phrase, _kind, sentence in _KNOWN if phrase in text.casefold()), None)
+        return _(known) if known else self.told(text, _(_FAILED_FOR), _(_FAILED))
+
+    def told(self, text: str, sentence: str, without: str) -> str:
+        """`sentence` with the image API's own {words}: one line, no links, no key. `without` them where it said nothing."""
+        words = _LINK.sub("(link)", text.replace(self._secret, "(key)") if self._secret else text)
+        words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
+        return sentence.format(words=words[:200].rstrip(" .")) if words else without
+
+    async def _ask_once(self, path: str, method: str, query: Mapping[str, str] | None) -> Any | None:
+        try:
+            async with self._call(method, path, timeout_s=30, params=query) as response:
+                answer = await _read(response, ANSWER_LIMIT)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ProviderBusy(_(_BUSY)) from error
+        if answer.status == 404:
+            return None
+        if answer.status >= 300:
+            raise self.explain(answer)
+        if answer.body is None:
+            raise ProviderBusy(_(UNREADABLE))
+        return answer.body
+
+    def _call(
+        self, method: str, path: str, *, timeout_s: float, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=timeout_s + 20, sock_connect=10, sock_read=timeout_s)
+        all_headers = {**self._headers, **(headers or {})}
+        return self._session.request(method, self._url(path), headers=all_headers, timeout=timeout, allow_redirects=False, **more)
+
+    async def _no_stream(self, response: aiohttp.ClientResponse) -> ProviderError:
+        try:
+            error = self.explain(await _read(response, _ERROR_LIMIT))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return ProviderBusy(_(_NO_STREAM))
+        return error if isinstance(error, ProviderAccount | ProviderBusy) else ProviderBusy(_(_NO_STREAM))
+
+    def _url(self, path: str) -> URL:
+        return URL(self._base_url + path, encoded=True)
+
+
+def error_text(body: object) -> str:
+    """The message in an error body of any documented shape; empty where there is none."""
+    if not isinstance(body, Mapping):
+        return ""
+    error = body.get("error")
+    parts = error if isinstance(error, Mapping) else {"message": error}
+    words = [parts.get(name) for name in ("message", "title", "detail")]
+    found = [word for word in words if isinstance(word, str) and word]
+    fallback = body.get("status_message")
+    return ": ".join(dict.fromkeys(found)) or (fallback if isinstance(fallback, str) else "")
+
+
+def _worth_repeating(error: Exception) -> bool | float:
+    """For stamina: whether to ask again, and after how many seconds where the image API said so."""
+    if not isinstance(error, ProviderBusy):
+        return False
+    if error.retry_after_s is None:
+        return True
+    return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else False
+
+
+def _from_a_gateway(answer: Answer) -> bool:
+    """A 5xx that the image API did not write itself: what stands behind the gateway may have taken the request."""
+    return answer.status >= 500 and answer.status != 503 and (answer.status in {502, 504} or not error_text(answer.body))
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise ProviderBusy(_(_NO_STREAM)) from error
+    raise ProviderBusy(_(_NO_STREAM))
+
+
+async def _dump(body: Mapping[str, Any]) -> bytes:
+    if _weight(body.values()) < _OFF_LOOP:
+        return json.dumps(body).encode()
+    return await asyncio.to_thread(lambda: json.dumps(body).encode())
+
+
+def _weight(values: Iterable[object]) -> int:
+    """Characters, without copying what may be many megabytes of pictures."""
+    total = 0
+    for value in values:
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, list | Mapping):
+            total += _weight(value.values() if isinstance(value, Mapping) else value)
+    return total
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
+    """The whole answer. An unreadable body is none; one over `limit` bytes is a cut one."""
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > limit:
+            raise aiohttp.ClientPayloadError("the answer is too large")
+    body = await asyncio.to_thread(_load, content) if len(content) > _OFF_LOOP else _load(content)
+    return Answer(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
+
+
+def _load(content: bytearray) -> Any | None:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None

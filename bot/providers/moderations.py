@@ -1,0 +1,127 @@
+"""Any moderations endpoint that speaks OpenAI's contract: `POST moderations`, asked about one text or one image at a time.
+
+Source: https://platform.openai.com/docs/api-reference/moderations
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import aiohttp
+
+from bot.core.config import Settings
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.domain.moderation.scores import Scores
+from bot.providers.http import Answer, Api
+from bot.providers.openai import CREDIT_MARKS, error_marks
+
+_ANSWER_LIMIT: Final = 256 * 1024  # bytes
+
+_AWAY: Final = "The moderations endpoint is busy or away."
+_UNREADABLE: Final = "The moderations endpoint's answer was lost or cannot be read."
+_ACCOUNT: Final = "The moderations endpoint refuses this bot's account; its operator has to look after it."
+_ADDRESS: Final = (
+    "There is no moderations endpoint at the address in this bot's settings, or it does not know the model; its operator has to look."
+)
+_REFUSED: Final = "The moderations endpoint does not take this text or picture."
+
+
+class Moderations:
+    """One account at one endpoint. Holds nothing. A request is repeated when its answer is lost."""
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        api_key: str = "",
+        model: str = "",
+        timeout_s: float = 15.0,
+        attempts: int = 2,
+    ) -> None:
+        """`base_url` is what comes before `/moderations`. An empty `model` is the endpoint's own. `timeout_s` is for all attempts."""
+        self._api = _ModerationsApi(session=session, base_url=base_url, api_key=api_key, attempts=attempts)
+        self._model = {"model": model} if model else {}
+        self._timeout_s = timeout_s
+
+    async def check_text(self, text: str) -> Scores:
+        """Raise `ProviderBusy` (away, slow, unreadable), `ProviderAccount` (key, credit, address) or `ProviderRefused`."""
+        return await self._ask(text)
+
+    async def check_picture(self, content: bytes, content_type: str) -> Scores:
+        """An image's bytes and their type, such as "image/png". Raises as `check_text` does."""
+        encoded = await asyncio.to_thread(base64.b64encode, content)
+        return await self._ask([{"type": "image_url", "image_url": {"url": f"data:{content_type};base64,{encoded.decode()}"}}])
+
+    async def _ask(self, given: str | list[Any]) -> Scores:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._api.repeat(lambda: self._ask_once({**self._model, "input": given}))
+        except TimeoutError as error:
+            raise ProviderBusy(_AWAY) from error
+
+    async def _ask_once(self, body: Mapping[str, Any]) -> Scores:
+        try:
+            return _read_scores(await self._api.send("/moderations", body, timeout_s=self._timeout_s, limit=_ANSWER_LIMIT))
+        except AnswerLost as error:
+            raise ProviderBusy(_UNREADABLE) from error
+        except ProviderBusy as error:
+            raise ProviderBusy(_AWAY, retry_after_s=error.retry_after_s) from error
+
+
+class _ModerationsApi(Api):
+    """The same calls, with this endpoint's sentences."""
+
+    def explain(self, answer: Answer) -> ProviderError:
+        if answer.status in {401, 402, 403} or error_marks(answer.body) & CREDIT_MARKS:
+            return ProviderAccount(_ACCOUNT)
+        if answer.status in {404, 405} or answer.status < 400:
+            return ProviderAccount(_ADDRESS)
+        error = super().explain(answer)
+        return error if isinstance(error, ProviderBusy) else ProviderRefused(_REFUSED)
+
+
+def moderations_of(settings: Settings, session: aiohttp.ClientSession) -> Moderations | None:
+    """The operator's; None where the settings name none."""
+    if not settings.moderations_url:
+        return None
+    return Moderations(
+        session=session,
+        base_url=settings.moderations_url,
+        api_key=settings.moderations_key.get_secret_value(),
+        model=settings.moderations_model,
+        timeout_s=settings.moderations_timeout_s,
+    )
+
+
+def _read_scores(answer: Mapping[str, Any]) -> Scores:
+    """An answer's scores: of several results the highest of each category. Raise `AnswerLost` where there are none.
+
+    Some servers send only yes or no for each category; these are scores of 1 and 0.
+    """
+    found: dict[str, float] = {}
+    try:
+        for name, score in (each for result in answer["results"] for each in _scores_of(result)):
+            found[name] = max(found.get(name, 0.0), score)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise AnswerLost(_UNREADABLE) from error
+    if not found:
+        raise AnswerLost(_UNREADABLE)
+    return Scores(by_category=found)
+
+
+def _scores_of(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in (result.get("category_scores") or result["categories"]).items():
+        if value is not None:  # a category that does not apply to this kind of input
+            yield str(name), _checked(value)
+
+
+def _checked(value: object) -> float:
+    """A score as a number from 0 to 1. Raise `ValueError`."""
+    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError(value)
+    return min(float(value), 1.0)

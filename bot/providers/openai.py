@@ -1,0 +1,193 @@
+"""Every image API that speaks OpenAI's contract: Oxlo.ai, OpenAI itself, LocalAI, stable-diffusion.cpp's server.
+
+`POST images/generations` and `POST images/edits`, each answered with the picture. There is no queue and no stream: what was asked for and
+not answered cannot be looked up.
+Source: https://platform.openai.com/docs/api-reference/images, and this project's contract for Oxlo.ai.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+
+from bot.core.endpoints import EditEncoding
+from bot.core.errors import ContentRefused, ModelLocked, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.i18n import N_, _
+from bot.domain.catalog.models import Slots
+from bot.media.headers import Format, read_header
+from bot.providers.http import NO_CREDIT, Answer, Api, error_text
+from bot.providers.provider import Event, Made, Provider, Report, Submission
+from bot.providers.response_images import Fetch, decode, follow
+
+_DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
+_UNUSABLE: Final = N_("A reference picture cannot be passed on to this image service.")
+_CONTENT: Final = N_("The image service's own content rules do not allow this picture; other words may.")
+_LOCKED: Final = N_("This bot's account at the image service does not include this model.")
+_LOCKED_FOR: Final = N_("This bot's account at the image service does not include this model: {words}.")
+_NO_ENDPOINT: Final = N_("The image service makes no pictures at the address in this bot's settings; its operator has to look after it.")
+
+# What the `code` or `type` of an error says, whatever its status.
+_CONTENT_MARKS: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter", "responsibleaipolicyviolation"})
+CREDIT_MARKS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_CONTENT_PHRASES: Final = ("safety system", "content policy", "content_policy")
+
+
+class OpenAi(Provider):
+    """One account at one endpoint. Holds nothing that a restart would miss."""
+
+    has_queue = False
+    queues = False
+    streams = False
+    takes_links = False
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        api_key: str = "",
+        models: Iterable[Mapping[str, Any]] = (),
+        edit_encoding: EditEncoding = EditEncoding.JSON_BASE64,
+        slots: Callable[[str], Slots] = lambda _model: Slots(),
+        fetch: Fetch | None = None,
+        max_result_bytes: int = 40 * 1024 * 1024,
+        timeout_s: float = 180.0,
+    ) -> None:
+        """`base_url` is what comes before `/images/generations`. `models` are raw, with their schemas: `known.models_of`.
+
+        `slots` tells where a model (by the API's id) wants its seed. `fetch` gets a picture that is answered as a link. After `timeout_s`
+        without a byte of an answer it counts as lost.
+        """
+        self.name = name
+        self._api = _OpenAiApi(session=session, base_url=base_url, api_key=api_key)
+        self._models = tuple(models)
+        self._encoding = EditEncoding(edit_encoding)
+        self._slots = slots
+        self._fetch = fetch
+        self._max_result_bytes = max_result_bytes
+        self._timeout_s = timeout_s
+
+    async def submit(self, submission: Submission) -> Made:
+        path = "/images/edits" if submission.references else "/images/generations"
+        body = await self._edit(submission) if submission.references else self._values(submission)
+        limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
+        answer = await self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True)
+        return Made(content=await self._picture(answer))
+
+    async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:  # noqa: ARG002  the protocol's
+        return ()
+
+    async def read(self, provider_id: str) -> Report | None:  # noqa: ARG002  the protocol's
+        return None
+
+    async def cancel(self, provider_id: str) -> None:
+        """No effect: there is nothing that runs on."""
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
+        raise ProviderBusy(_("This image service has no event stream."))
+        yield  # type: ignore[unreachable]  # what makes it a generator
+
+    async def ping(self) -> None:
+        await self._api.knock("/models")  # servers without a list of models say so, which is an answer
+
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        """Those that it was given: nothing is asked, since this contract's own list has neither abilities nor prices."""
+        return self._models
+
+    def _values(self, submission: Submission) -> dict[str, Any]:
+        seed = {} if submission.seed is None else {self._slots(submission.model).seed: submission.seed}
+        return {**submission.params, **seed, "model": submission.model, "prompt": submission.prompt, "n": 1}
+
+    async def _edit(self, submission: Submission) -> dict[str, Any] | aiohttp.FormData:
+        pictures = await asyncio.to_thread(lambda: [_read_reference(each) for each in submission.references])
+        values = self._values(submission)
+        if self._encoding in {EditEncoding.MULTIPART, EditEncoding.MULTIPART_LIST}:
+            is_list = len(pictures) > 1 or self._encoding is EditEncoding.MULTIPART_LIST
+            return _form(values, pictures, file_field="image[]" if is_list else "image")
+        texts = [picture.data_uri if self._encoding is EditEncoding.JSON_DATA_URI else picture.base64 for picture in pictures]
+        return {**values, "image": texts if len(texts) > 1 else texts[0]}
+
+    async def _picture(self, answer: Mapping[str, Any]) -> bytes:
+        rows = answer.get("data")
+        first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
+        content, url = first.get("b64_json"), first.get("url")
+        if isinstance(content, str) and content:
+            return await decode(content, max_bytes=self._max_result_bytes)
+        if isinstance(url, str) and url:
+            return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
+        if error_text(answer):
+            raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
+        raise ProviderRefused(_("The image service answered without a picture."))
+
+
+class _OpenAiApi(Api):
+    """The same calls; errors as `{"error": {"message", "type", "param", "code"}}`."""
+
+    def explain(self, answer: Answer) -> ProviderError:
+        marks = error_marks(answer.body)
+        text = error_text(answer.body)
+        if marks & CREDIT_MARKS:
+            return ProviderAccount(_(NO_CREDIT))
+        if answer.status < 500 and (marks & _CONTENT_MARKS or any(phrase in text.casefold() for phrase in _CONTENT_PHRASES)):
+            return ContentRefused(_(_CONTENT))
+        if answer.status == 403 and text:
+            return ModelLocked(self.told(text, _(_LOCKED_FOR), _(_LOCKED)))
+        if answer.status in {404, 405} and not text:  # an unknown model has words; an unknown address has none
+            return ProviderAccount(_(_NO_ENDPOINT))
+        return super().explain(answer)
+
+
+def error_marks(body: object) -> frozenset[str]:
+    """The `code` and `type` of an error body, in small letters."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return frozenset(str(error.get(name)).casefold() for name in ("code", "type")) if isinstance(error, Mapping) else frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """A reference, in each of the ways that it may be asked for."""
+
+    format: Format
+    content: bytes = field(repr=False)
+    base64: str = field(repr=False)
+
+    @property
+    def data_uri(self) -> str:
+        return f"data:{self.format.content_type};base64,{self.base64}"
+
+
+def _read_reference(uri: str) -> _Picture:
+    """From a data URI. Its type is what its bytes say, whatever the URI claims."""
+    head = _DATA_URI.match(uri)
+    if head is None:
+        raise ProviderRefused(_(_UNUSABLE))
+    text = uri[head.end() :]
+    try:
+        content = base64.b64decode(text, validate=True)
+        kind = read_header(io.BytesIO(content)).format
+    except ValueError as error:  # no base64; PictureError, which is one: no picture
+        raise ProviderRefused(_(_UNUSABLE)) from error
+    return _Picture(format=kind, content=content, base64=text)
+
+
+def _form(values: Mapping[str, Any], pictures: Sequence[_Picture], *, file_field: str) -> aiohttp.FormData:
+    """With each picture as a file in `file_field`."""
+    form = aiohttp.FormData(quote_fields=False)  # else image[] would be sent as image%5B%5D
+    for name, value in values.items():
+        if value is not None:
+            form.add_field(name, value if isinstance(value, str) else json.dumps(value))
+    for number, picture in enumerate(pictures, start=1):
+        filename = f"picture-{number}.{picture.format.extension}"
+        form.add_field(file_field, io.BytesIO(picture.content), filename=filename, content_type=picture.format.content_type)
+    return form

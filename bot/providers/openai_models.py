@@ -1,0 +1,62 @@
+"""Models of image APIs that publish no schemas, described as those that do: from `known_models.json`, and from the operator's settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from bot.core.endpoints import Endpoint, EndpointModel
+
+Raw = Mapping[str, Any]  # one model, as `Catalog.merge` reads it
+
+_STRENGTH: Final = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": 1,
+    "description": "How much an edit changes: 0 keeps the picture, 1 makes it anew",
+}
+
+
+def models_of(endpoint: Endpoint) -> list[Raw]:
+    """An endpoint's models with their prices: those of its settings, or, where these name none, those known by its name."""
+    if not endpoint.models:
+        return [_priced(model, endpoint.price_credits) for model in _known().get(endpoint.name, ())]
+    return [_priced(_described(model), endpoint.price_credits, model.price_credits) for model in endpoint.models]
+
+
+@cache
+def _known() -> Mapping[str, list[Raw]]:
+    known: Mapping[str, list[Raw]] = json.loads(files("bot.providers").joinpath("known_models.json").read_text("utf-8"))
+    return known
+
+
+def _priced(model: Raw, usual: float | None, own: float | None = None) -> Raw:
+    credit = usual if own is None else own
+    return model if credit is None else {**model, "pricing": {"method": "per_image", "credits_per_image": credit}}
+
+
+def _described(model: EndpointModel) -> Raw:
+    """A size is always sent where sizes are listed: what an endpoint takes by itself need not be one that this model makes."""
+    properties: dict[str, Any] = {"prompt": {"type": "string"}}
+    if model.edits:
+        many = {"type": "array", "items": {"type": "string"}, "maxItems": model.max_references}
+        properties["image"] = {"type": "string"} if model.max_references == 1 else many
+    if model.sizes:
+        properties["size"] = {"type": "string", "enum": list(model.sizes), "default": model.sizes[0]}
+    if model.edits and model.strength:
+        properties["strength"] = _STRENGTH
+    return {
+        "id": model.id,
+        "display_name": model.title or model.id,
+        "summary": model.summary,
+        "endpoint": "/images/edits" if model.edits else "/images/generations",
+        "capabilities": {"input": ["text", "image"] if model.edits else ["text"], "output": ["image"]},
+        "request_schema": {
+            "type": "object",
+            "required": ["prompt", *(["size"] if model.sizes else [])],
+            "properties": {**model.options, **properties},
+        },
+    }

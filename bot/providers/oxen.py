@@ -1,0 +1,231 @@
+"""Oxen.ai's image API, as this project's contract for it says (the queue, the event stream, the synchronous calls, the models)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import ValidationError
+
+from bot.core.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRefused
+from bot.core.i18n import _
+from bot.domain.catalog.models import Slots, makes_images
+from bot.domain.catalog.schema import find_schema
+from bot.providers import oxen_wire
+from bot.providers.http import UNREADABLE, Answer, Api, error_text
+from bot.providers.provider import Accepted, Event, Made, Provider, Report, ReportState, Submission
+from bot.providers.response_images import Fetch, decode, follow
+from bot.providers.sse import Decoder
+
+MODES: Final = ("events", "poll", "sync")
+_ENDED: Final = (ReportState.SUCCEEDED, ReportState.FAILED, ReportState.CANCELLED)
+_COMPLETED: Final = "media_generation_completed"
+_DETAILS_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linked:
+    """A picture of a synchronous call that lies at a link, which expires."""
+
+    url: str
+
+
+class Oxen(Provider):
+    """One account at one address. Holds nothing that a restart would miss."""
+
+    name = "oxen"
+    has_queue = True
+    takes_links = True
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        api_key: str,
+        mode: str = "events",
+        namespace: str = "",
+        slots: Callable[[str], Slots] = lambda _model: Slots(),
+        fetch: Fetch | None = None,
+        max_result_bytes: int = 40 * 1024 * 1024,
+        silence_s: float = 45.0,
+        sync_timeout_s: float = 180.0,
+        attempts: int = 3,
+    ) -> None:
+        """`mode` is one of `MODES`. `slots` tells where a model (by id) wants its seed and references: `Catalog.slots`.
+
+        `fetch` gets a picture that a synchronous call answers as a link. `attempts` counts for calls that may be repeated.
+        """
+        if mode not in MODES:
+            raise ValueError(f"mode is one of {', '.join(MODES)}")
+        self.queues = mode != "sync"
+        self.streams = mode == "events"
+        self._api = Api(session=session, base_url=base_url, api_key=api_key, attempts=attempts)
+        self._namespace = namespace
+        self._slots = slots
+        self._fetch = fetch
+        self._max_result_bytes = max_result_bytes
+        self._silence_s = silence_s
+        self._sync_timeout_s = sync_timeout_s
+
+    # The protocol
+
+    async def submit(self, submission: Submission) -> Accepted | Made:
+        if self.queues:
+            return (await self.enqueue(submission))[0]
+        made = await self.make(submission)
+        return made if isinstance(made, Made) else Made(content=await follow(made.url, self._fetch, max_bytes=self._max_result_bytes))
+
+    async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:
+        # Active ones first: one that ends between two looks is then seen among the ended. Rows without a time are kept, and the
+        # image API's times are whole seconds.
+        earliest = since // 1000 * 1000
+        found: dict[str, Report] = {}
+        for status in (None, *_ENDED):
+            for report in await self.list_generations(model=submission.model, status=status):
+                if _same(report, submission) and (report.enqueued_at is None or report.enqueued_at >= earliest):
+                    found[report.provider_id] = report
+        return sorted(found.values(), key=lambda report: report.enqueued_at or 0)
+
+    async def read(self, provider_id: str) -> Report | None:
+        body = await self._api.ask(f"/api/ai/queue/{_quoted(provider_id)}")
+        if body is None:
+            return None
+        row = oxen_wire.read_generation(body)
+        if row is None:
+            raise ProviderBusy(_(UNREADABLE))
+        return self._report(row)
+
+    async def cancel(self, provider_id: str) -> None:
+        with suppress(ProviderRefused):  # it has ended, and stays as it is
+            await self._api.ask(f"/api/ai/queue/{_quoted(provider_id)}", method="DELETE")
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
+        async with self._api.stream("/api/events", silence_s=self._silence_s) as chunks, aclosing(self._events(chunks)) as events:
+            yield events
+
+    async def ping(self) -> None:
+        await self._api.knock("/api/ai/models/search", query={"search": "ping"})  # a name that no model has: a short answer
+
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        listed = _models(await self._api.ask("/api/ai/models"))
+        turn = asyncio.Semaphore(_DETAILS_AT_ONCE)
+
+        async def with_schema(model: Mapping[str, Any]) -> Mapping[str, Any]:
+            async with turn:
+                return await self._detailed(model)
+
+        return await asyncio.gather(*(with_schema(model) for model in listed))
+
+    # The further endpoints
+
+    async def enqueue(self, submission: Submission, *, count: int = 1) -> list[Accepted]:
+        """Queue 1 to 4 generations of the same submission."""
+        body = self._body(submission) | ({"num_generations": count} if count != 1 else {})
+        answer = await self._api.send("/api/ai/queue", body, timeout_s=120)
+        if answer.get("generations") == [] or ("generations" not in answer and error_text(answer)):
+            raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
+        rows = oxen_wire.read_generations(answer)
+        if not rows:
+            raise AnswerLost(_("The image service answered a request with something that cannot be read."))
+        return [Accepted(provider_id=row.generation_id) for row in rows]
+
+    async def list_generations(self, **filters: str | None) -> list[Report]:
+        """Rows of the queue, active ones unless `status` is given. Filters: namespace, model, status, media_type, repo, folder."""
+        query = {"namespace": self._namespace or None, **filters}
+        body = await self._api.ask("/api/ai/queue", query={name: value for name, value in query.items() if value})
+        return [self._report(row) for row in oxen_wire.read_generations(body)]
+
+    async def make(self, submission: Submission, *, response_format: str = "b64_json") -> Made | Linked:
+        """One picture, waited for: an edit where there are references. `response_format` is `b64_json` or `url`."""
+        path = "/api/ai/images/edit" if submission.references else "/api/ai/images/generate"
+        body = self._body(submission) | {"response_format": response_format}
+        limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
+        answer = await self._api.send(path, body, timeout_s=self._sync_timeout_s, limit=limit)
+        try:
+            image = oxen_wire.MadeImages.model_validate(answer).images[0]
+        except ValidationError:
+            raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer)) from None
+        if image.b64_json is not None:
+            return Made(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
+        if image.url is not None:
+            return Linked(url=image.url)
+        raise ProviderRefused(_("The image service answered without a picture."))
+
+    async def read_model(self, model_id: str) -> Mapping[str, Any] | None:
+        """One model with its schema, raw; `None` where there is none."""
+        body = await self._api.ask(f"/api/ai/models/{_quoted(model_id)}")
+        inner = body.get("data", body) if isinstance(body, dict) else None
+        return inner if isinstance(inner, dict) else None
+
+    # Within
+
+    def _body(self, submission: Submission) -> dict[str, Any]:
+        slots = self._slots(submission.model)
+        body = {**submission.params, "model": submission.model, "prompt": submission.prompt}
+        if submission.seed is not None:
+            body[slots.seed] = submission.seed
+        if submission.references:
+            body[slots.references] = list(submission.references) if slots.many else submission.references[0]
+        if self._namespace:
+            body["target_namespace"] = self._namespace
+        return body
+
+    def _report(self, row: oxen_wire.Generation) -> Report:
+        model = row.model_name or row.model or ""
+        return Report(
+            provider_id=row.generation_id,
+            state=row.state,
+            model=model,
+            prompt=row.prompt or "",
+            seed=row.echoed_int(self._slots(model).seed),
+            enqueued_at=row.enqueued_at_ms,
+            result_url=row.result_url or None,
+            error=self._api.explain_failure(row.error_message or "") if row.state is ReportState.FAILED else None,
+        )
+
+    async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
+        decoder = Decoder()
+        async for chunk in chunks:
+            for event in decoder.feed(chunk):
+                completed = _completed(event.data) if event.type == _COMPLETED else None
+                if completed is not None:
+                    yield Event(provider_id=completed.generation_id)
+
+    async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A listed model with its schema. Without one it is better than none at all, so a refusal is no error here."""
+        if find_schema(model) or not makes_images(model) or not isinstance(model.get("id"), str):
+            return model
+        try:
+            return await self.read_model(model["id"]) or model
+        except ProviderError:
+            return model
+
+
+def _same(report: Report, submission: Submission) -> bool:
+    seeded = submission.seed is None or report.seed == submission.seed
+    return seeded and report.prompt == submission.prompt and report.model in {submission.model, ""}
+
+
+def _completed(data: str) -> oxen_wire.CompletedEvent | None:
+    try:
+        return oxen_wire.CompletedEvent.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def _models(body: object) -> list[Mapping[str, Any]]:
+    rows = body.get("data") if isinstance(body, dict) else body
+    if not isinstance(rows, list):  # no list is not an empty list: a good catalogue must not be emptied by a bad answer
+        raise ProviderBusy(_(UNREADABLE))
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")

@@ -1,0 +1,96 @@
+"""Oxen's answers, read tolerantly: both documented shapes, unknown fields ignored, a bad field no worse than a missing one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from bot.providers.provider import ReportState
+
+GenerationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+
+
+def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+LenientText = Annotated[str | None, WrapValidator(_or_none)]
+LenientMoment = Annotated[datetime | None, WrapValidator(_or_none)]  # Unix seconds, or ISO 8601
+
+# An unknown state is one that has not ended: a look later costs nothing, a wrong end does.
+_STATES: Final = {state.value: state for state in ReportState}
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Generation(_Wire):
+    """A row of the queue. What was submitted besides is echoed among the extra fields."""
+
+    generation_id: GenerationId
+    status: LenientText = None
+    model_name: LenientText = None
+    model: LenientText = None
+    prompt: LenientText = None
+    media_type: LenientText = None
+    result_url: LenientText = None
+    error_message: LenientText = None
+    enqueued_at: LenientMoment = None
+
+    @property
+    def state(self) -> ReportState:
+        return _STATES.get((self.status or "").lower(), ReportState.PROCESSING)
+
+    @property
+    def enqueued_at_ms(self) -> int | None:
+        if self.enqueued_at is None:
+            return None
+        moment = self.enqueued_at if self.enqueued_at.tzinfo else self.enqueued_at.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000)
+
+    def echoed_int(self, name: str) -> int | None:
+        """A submitted whole number, which may come back as text or with a fraction of zero."""
+        value = (self.model_extra or {}).get(name)
+        try:
+            return None if value is None or isinstance(value, bool) else int(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+
+class MadeImage(_Wire):
+    """One picture of a synchronous answer."""
+
+    url: LenientText = None
+    b64_json: LenientText = None
+
+
+class MadeImages(_Wire):
+    """The answer of the synchronous calls."""
+
+    images: list[MadeImage] = Field(min_length=1)
+
+
+class CompletedEvent(_Wire):
+    """The data of `media_generation_completed`."""
+
+    generation_id: GenerationId
+
+
+def read_generations(body: object) -> list[Generation]:
+    """The readable rows of `{"generations": [...]}`."""
+    rows = body.get("generations") if isinstance(body, dict) else None
+    return [row for raw in (rows if isinstance(rows, list) else ()) if (row := read_generation(raw)) is not None]
+
+
+def read_generation(raw: object) -> Generation | None:
+    """One row; `None` where it is none."""
+    try:
+        return Generation.model_validate(raw)
+    except ValidationError:
+        return None

@@ -1,0 +1,1 @@
+"""What the bot decides and changes, one transaction each."""

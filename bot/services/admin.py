@@ -1,0 +1,113 @@
+"""What a server's managers see and give: the whole state at a glance, and credits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bot.core.clock import Clock
+from bot.core.errors import NotAllowed
+from bot.core.i18n import _
+from bot.domain import quota
+from bot.domain.accounts import Kind, Purse, kind_of
+from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
+from bot.domain.request import Request
+from bot.services.money.pricing import Till
+from bot.store import usage
+from bot.store.engine.base import Store
+from bot.store.moderation import audit_log, cases, conduct
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.money import transfers
+from bot.store.money.ledger import Statement
+
+COUNTED_MAX = 100  # open cases and blocks of an overview
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """A server's rules, and what they have come to. Amounts are microcredits."""
+
+    policy: Policy
+    budget: Statement | None  # of this month; None: there is none
+    pool: Statement | None
+    pictures: int  # of this month
+    spent: int  # on these
+    renews_at: int  # Unix ms: when the next month begins
+    open_cases: int  # at most `COUNTED_MAX`, as for blocks
+    blocks: int
+    credit_usd: float  # what a credit is worth in US dollars, in which budgets are set
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    pictures: int
+    spent: int
+    open_cases: int
+    blocks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Managing:
+    """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
+
+    store: Store
+    till: Till
+    credit_usd: float
+    clock: Clock
+
+    async def overview(self, request: Request) -> Overview:
+        """A server at this moment."""
+        now = self.clock()
+        budget, pool = self.till.budget(request), self.till.pool(request)
+        counts = await self.store.read(_counts, request.required_guild_id, now)
+        return Overview(
+            **vars(counts),
+            policy=request.policy,
+            budget=None if budget is None else await self.till.statement_of(budget, lines=0),
+            pool=None if pool is None else await self.till.statement_of(pool, lines=0),
+            renews_at=quota.next_month(now),
+            credit_usd=self.credit_usd,
+        )
+
+    async def grant(self, request: Request, *, to: Actor | None, amount: int, note: str | None, key: str) -> bool:
+        """The actor gives a member `amount` microcredits, or (`to` None) the server's pool. False where `key` was booked before.
+
+        Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
+        """
+        purse = self.till.pool(request) if to is None else self.till.purse(request, to)
+        if purse is None:
+            raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
+        if to is not None and kind_of(purse.account) is Kind.POOL:
+            raise NotAllowed(
+                _("{member} pays from this server's shared pool; leave the member out, and the pool gets the credits.").format(
+                    member=f"<@{to.user_id}>"
+                )
+            )
+        line = AuditLine(
+            action=Action.GRANTED,
+            at=self.clock(),
+            guild_id=request.required_guild_id,
+            actor_id=request.actor.user_id,
+            target_id=None if to is None else to.user_id,
+            details={"amount": amount, "note": note, "account": purse.account},
+        )
+        return await self.store.write(_grant, purse, amount=amount, key=key, line=line, note=note)
+
+
+def _grant(conn: Connection, purse: Purse, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:
+    given = transfers.grant(conn, to=purse, amount=amount, key=key, now=line.at, by_id=line.actor_id, note=note)
+    if given:
+        audit_log.note(conn, line)
+    return given
+
+
+def _counts(conn: Connection, guild_id: int, now: int) -> _Counts:
+    made = usage.use(conn, guild_id, since=quota.this_month(now), until=now + 1)
+    return _Counts(
+        pictures=sum(each.pictures for each in made),
+        spent=sum(each.cost - each.refunded for each in made),
+        open_cases=len(cases.waiting(conn, guild_id, limit=COUNTED_MAX)),
+        blocks=len(conduct.blocked_now(conn, guild_id, now, limit=COUNTED_MAX)),
+    )

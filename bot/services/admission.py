@@ -1,0 +1,101 @@
+"""Gathers what the rules for new orders look at, asks them, and writes the strike that a blocked prompt adds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from bot.core.clock import Clock
+from bot.domain import admission
+from bot.domain.admission import Admission, Facts, PromptBlocked, merge
+from bot.domain.catalog import request_facts
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.guild.sections import Offence
+from bot.domain.order import Limits
+from bot.domain.prompts.judge import Judge, Verdict, compile_rules
+from bot.domain.prompts.rules import PromptRules
+from bot.domain.request import Request
+from bot.services.money.pricing import Till
+from bot.store import documents, jobs
+from bot.store.engine.base import Store
+from bot.store.moderation import conduct
+from bot.store.money.payment import funds_of, with_sponsor
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admissions:
+    """Asks the rules of the server that a request comes from; outside of servers those of one that decided nothing."""
+
+    store: Store
+    till: Till
+    limits: Limits  # the operator's
+    title_of: Callable[[str], str]
+    clock: Clock
+    # Compiled once for each change of a server's rules.
+    _judges: dict[int | None, tuple[PromptRules, Judge]] = field(init=False, repr=False, default_factory=dict)
+
+    def facts(self, request: Request, model: ModelInfo, prompt: str, params: Mapping[str, Any], *, count: int) -> Facts:
+        """What is asked for, and what it comes to here. What the store knows is still to be added: `with_kept`."""
+        allowance = merge(request.policy, request.actor.role_ids)
+        return Facts(
+            request=request,
+            now=self.clock(),
+            model=model.id,
+            words=request_facts.words(prompt, params, model),
+            count=count,
+            aspect_ratio=request_facts.aspect_ratio(model, params),
+            megapixels=request_facts.megapixels(model, params),
+            unsafe=request_facts.unchecked(model, params),
+            allowance=allowance,
+            price=self.till.price(model, request.policy),
+            payment=self.till.payment(request, allowance),
+            max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting,
+            title_of=self.title_of,
+        )
+
+    async def admit(self, facts: Facts) -> Admission:
+        """Raise the `Refusal` of the first rule that says no; a blocked prompt leaves a strike."""
+        admission.check(facts)
+        verdict = await self._judge_prompt(facts)
+        admission.check_consent(facts.request, facts.owners)
+        return admission.admitted(facts, verdict)
+
+    async def judge(self, guild_id: int | None, rules: PromptRules) -> Judge:
+        """The server's rules for prompts, ready to judge."""
+        known = self._judges.get(guild_id)
+        if known is None or known[0] is not rules:
+            known = (rules, await asyncio.to_thread(compile_rules, rules))
+            self._judges[guild_id] = known
+        return known[1]
+
+    async def _judge_prompt(self, facts: Facts) -> Verdict:
+        guild_id, user_id, policy = facts.request.guild_id, facts.request.actor.user_id, facts.request.policy
+        judge = await self.judge(guild_id, policy.prompts)
+        try:
+            return await asyncio.to_thread(admission.judge_prompt, facts, judge)
+        except PromptBlocked:
+            if guild_id is not None:
+                await self.store.write(conduct.strike, guild_id, user_id, Offence.PROMPT_BLOCKED, rules=policy.strikes, now=facts.now)
+            log.info("prompt blocked", user=user_id, guild=guild_id)
+            raise
+
+
+def with_kept(conn: Connection, facts: Facts, *, owner_ids: Iterable[int | None]) -> Facts:
+    """The facts with what the store knows of the member, of who may pay, and of those whose images are used."""
+    guild_id, user_id = facts.request.guild_id, facts.request.actor.user_id
+    payment = with_sponsor(conn, facts.payment, facts.now)
+    return replace(
+        facts,
+        payment=payment,
+        blocked=conduct.blocked(conn, guild_id, user_id, facts.now),
+        waiting=jobs.count_waiting(conn, user_id),
+        funds=funds_of(conn, payment, facts.now),
+        owners=documents.preferences_of(conn, (each for each in owner_ids if each is not None and each != user_id)),
+    )

@@ -1,0 +1,59 @@
+"""A server's gallery: pictures that many liked, shown once, with a little credit for whoever made them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from bot.core.clock import Clock
+from bot.domain.accounts import Purse, owned_by_one, user_account
+from bot.domain.job import Job, MessageRole
+from bot.domain.quota import Bucket
+from bot.domain.request import Request
+from bot.store import gallery, messages
+from bot.store.engine.base import Store
+from bot.store.gallery import Shown
+from bot.store.messages import JobMessage
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Every method is one transaction."""
+
+    store: Store
+    bucket: Bucket  # fills a member's own account
+    clock: Clock
+
+    async def starred(self, request: Request, job: Job, message_id: int) -> bool:
+        """Somebody gave a star to a picture; whether that brings it into the gallery. Stars that are taken back later change nothing."""
+        rules, guild_id = request.policy.gallery, request.guild_id
+        if guild_id is None or rules.channel_id is None:
+            return False
+        to = self._purse_of_maker(job)
+        came = await self.store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
+        if came:
+            log.info("into the gallery", job=job.id, guild=guild_id)
+        return came
+
+    async def shown(self, message_id: int) -> Shown | None:
+        """What the gallery has of this message."""
+        return await self.store.read(gallery.get, message_id)
+
+    async def posted(self, shown: Shown, *, channel_id: int, message_id: int) -> None:
+        """It stands in the gallery there."""
+        role, now = MessageRole.GALLERY, self.clock()
+        post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=shown.guild_id, role=role, at=now, job_id=shown.job_id)
+        await self.store.write(messages.record, post)
+
+    def _purse_of_maker(self, job: Job) -> Purse:
+        """The account that the picture was paid from, where it is its maker's alone; their roles are not known now, so what fills it
+        is not either. Else the one that they have everywhere.
+        """
+        paid_from = next((g.account for g in job.succeeded), "")
+        own = user_account(job.place.user_id)
+        if paid_from and paid_from != own and owned_by_one(paid_from):
+            return Purse(account=paid_from, fills=None)
+        return Purse(account=own, fills=self.bucket)

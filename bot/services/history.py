@@ -1,0 +1,78 @@
+"""A member's own pictures and requests: looked through, shown once more, taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.core.clock import Clock
+from bot.core.errors import NotFound
+from bot.core.i18n import _
+from bot.domain.job import Job, JobState
+from bot.domain.permissions import Action, Target, check
+from bot.domain.request import Request
+from bot.media import codec
+from bot.services.pipeline.results import Picture
+from bot.store import history, jobs, outbox
+from bot.store.engine.base import Store
+from bot.store.outbox import ItemKind, OutboxItem
+
+PAGE = 5  # jobs
+
+SmallPictures = Mapping[tuple[str, int], bytes]  # WebP, by job and picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some of a member's jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    number: int  # from 0
+    pages: int  # at least 1
+    total: int  # jobs on all of them
+    words: str = ""  # what their prompts have in common
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Reads and changes what is shown of a member's jobs. Every method is one transaction at most, `page` two."""
+
+    store: Store
+    clock: Clock
+
+    async def page(self, user_id: int, *, words: str = "", number: int = 0) -> Page:
+        """A page of the member's jobs whose prompts have all `words`; the last one where there are not so many."""
+        wanted = words.split()
+        total = await self.store.read(history.count, user_id, wanted)
+        pages = max(1, -(-total // PAGE))
+        number = min(max(number, 0), pages - 1)
+        found = await self.store.read(history.page, user_id, wanted, offset=number * PAGE, limit=PAGE)
+        return Page(jobs=tuple(found), number=number, pages=pages, total=total, words=words)
+
+    async def own(self, request: Request, job_id: str) -> Job:
+        """One of the actor's jobs. Raise a `Refusal` where it is not theirs, or no longer kept."""
+        job = await self.store.read(jobs.get, job_id)
+        if job is None or job.state is JobState.DELETED:
+            raise NotFound(_("That one is not in your history any more."))
+        check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
+        return job
+
+    async def small_pictures(self, shown: Iterable[Job]) -> SmallPictures:
+        """The small versions of what these jobs made, as far as they are kept."""
+        return await self.store.read(history.small_pictures, [job.id for job in shown])
+
+    async def reposted(self, job: Job, shown: Sequence[Picture], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
+        """The job was shown once more, for everybody there to see: this message is its own from now on."""
+        place = replace(job.place, guild_id=guild_id, channel_id=channel_id)
+        unshown = shown if job.state is JobState.STRANDED else ()
+        small = {picture.n: await asyncio.to_thread(codec.thumbnail, picture.path) for picture in unshown}
+        if not await self.store.write(history.reposted, job.id, place, message_id, self.clock(), small=small):
+            # It was taken away while it was being posted.
+            data = {"channel_id": channel_id, "message_id": message_id}
+            await self.store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), data=data))
+
+    async def take_away(self, job: Job) -> None:
+        """The job, its pictures and the messages that show it. Raise `NotFound` while it is being made or shown."""
+        if not await self.store.write(history.take_away, job.id, self.clock()):
+            raise NotFound(_("That one is still being made, or was deleted already."))

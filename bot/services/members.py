@@ -1,0 +1,56 @@
+"""What members choose for themselves, and what follows from it for others: preferences, saved styles, consent, the tray of references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.core.clock import Clock
+from bot.domain import permissions
+from bot.domain.admission import check_consent
+from bot.domain.permissions import Target
+from bot.domain.preferences import Preferences
+from bot.domain.request import Request
+from bot.store import documents, tray
+from bot.store.engine.base import Store
+
+TRAY_MAX = 4  # pictures: as many as /edit takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """Reads and changes the choices of members. Every method is one transaction at most."""
+
+    store: Store
+    clock: Clock
+
+    async def preferences(self, user_id: int) -> Preferences:
+        """What the member chose; the defaults where they never did."""
+        return await self.store.read(documents.preferences, user_id)
+
+    async def change(self, user_id: int, change: Callable[[Preferences], Preferences]) -> Preferences:
+        """Put `change` of the member's preferences in their place. A `Refusal` that it raises leaves them as they are."""
+        return await self.store.write(documents.change_preferences, user_id, change, self.clock())
+
+    async def check_consent(self, request: Request, owner_id: int) -> None:
+        """Raise `NotAllowed` where this member does not let whoever asks edit their pictures."""
+        if not permissions.is_owner(request, Target(owner_id=owner_id)):
+            check_consent(request, await self.store.read(documents.preferences_of, [owner_id]))
+
+    # --- the tray --------------------------------------------------------------------------------------------------
+
+    async def put_by(self, user_id: int, put: tray.PutBy) -> int:
+        """Keep a reference for the member's next edit; how many there are now. Raise `InvalidRequest` where the tray is full."""
+        return await self.store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self.clock())
+
+    async def put_by_so_far(self, user_id: int) -> list[tray.PutBy]:
+        """The member's tray, in order."""
+        return await self.store.read(tray.of, user_id)
+
+    async def tray_size(self, user_id: int) -> int:
+        """How many pictures are in the member's tray."""
+        return await self.store.read(tray.size, user_id)
+
+    async def clear_tray(self, user_id: int) -> int:
+        """Empty the member's tray; how many pictures were in it."""
+        return await self.store.write(tray.clear, user_id)

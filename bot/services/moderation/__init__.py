@@ -1,0 +1,1 @@
+"""Cases, and what moderators may know of members."""

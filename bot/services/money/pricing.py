@@ -1,0 +1,121 @@
+"""The till: what a picture costs on a server, and who is asked to pay for it. What is held is decided in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.core.clock import Clock
+from bot.domain import quota
+from bot.domain.accounts import Purse, member_account, pool_account, user_account
+from bot.domain.actor import Actor
+from bot.domain.admission import Allowance, merge
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.guild.document import Policy
+from bot.domain.money import Payment, monthly_budget, reserve_of
+from bot.domain.order import Limits
+from bot.domain.request import Request
+from bot.store.engine.base import Store
+from bot.store.money import ledger
+from bot.store.money.ledger import Statement
+
+_NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody gets there
+
+
+@dataclass(frozen=True, kw_only=True)
+class Till:
+    """Applies a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
+
+    store: Store
+    limits: Limits  # the operator's
+    credit_usd: float  # what a credit is worth in US dollars
+    clock: Clock
+
+    # --- prices ------------------------------------------------------------------------------------------------------
+
+    def price(self, model: ModelInfo, policy: Policy) -> int | None:
+        """What a picture by this model costs under these rules, in microcredits; None: it has no price, so it cannot be had."""
+        own = policy.price_microcredits(model.id)
+        return model.price_microcredits if own is None else own
+
+    def priced(self, model: ModelInfo, policy: Policy) -> ModelInfo:
+        """The model at its price under these rules."""
+        price = self.price(model, policy)
+        return model if price == model.price_microcredits else replace(model, price_microcredits=price)
+
+    def offers(self, models: Iterable[ModelInfo], request: Request) -> tuple[ModelInfo, ...]:
+        """Those of the models that are open to the actor here, at their prices here."""
+        opened = merge(request.policy, request.actor.role_ids).models
+        return tuple(self.priced(model, request.policy) for model in models if opened is None or model.id in opened)
+
+    # --- who pays ----------------------------------------------------------------------------------------------------
+
+    def payment(self, request: Request, allowance: Allowance) -> Payment:
+        """Who may pay for an order of this member in this place."""
+        guild_id, policy = request.guild_id, request.policy
+        return Payment(
+            payer=self._purse(request.actor.user_id, guild_id, allowance),
+            sponsored_in=request.channel.channel_id,
+            budget=self._counted(guild_id, policy),
+            **_slow_lane(guild_id, policy),
+        )
+
+    def purse(self, request: Request, member: Actor | None = None) -> Purse:
+        """What the actor, or another member, pays from here: their own, or the server's pool."""
+        payer = member or request.actor
+        return self._purse(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
+
+    def pool(self, request: Request) -> Purse | None:
+        """What members of this server share, where they do."""
+        return _pool(request.guild_id, request.policy)
+
+    def budget(self, request: Request) -> Purse | None:
+        """What this server may spend this month, where its managers set a limit."""
+        return self._budget(request.guild_id, request.policy)
+
+    # --- what there is -----------------------------------------------------------------------------------------------
+
+    async def statement(self, request: Request) -> Statement:
+        """What the actor can pay from here, now, with its last lines."""
+        return await self.statement_of(self.purse(request))
+
+    async def statement_of(self, purse: Purse, *, lines: int = 5) -> Statement:
+        """Any purse now. Raises ValueError for one of which nobody knows what fills it."""
+        if purse.fills is None:
+            raise ValueError(f"nobody knows what fills {purse.account}")
+        return await self.store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=self.clock(), lines=lines)
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> Purse:
+        """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""
+        if guild_id is None or allowance.bucket is None:
+            return Purse(account=user_account(user_id), fills=self.limits.bucket)
+        account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
+        return Purse(account=account, fills=allowance.bucket)
+
+    def _counted(self, guild_id: int | None, policy: Policy) -> Purse | None:
+        """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
+        if guild_id is None:
+            return None
+        return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())
+
+    def _budget(self, guild_id: int | None, policy: Policy) -> Purse | None:
+        if guild_id is None or policy.usd_per_month is None:
+            return None
+        return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self.credit_usd), self.clock())
+
+
+def _pool(guild_id: int | None, policy: Policy) -> Purse | None:
+    if guild_id is None or policy.pool is None:
+        return None
+    return Purse(account=pool_account(guild_id), fills=policy.pool.bucket())
+
+
+def _slow_lane(guild_id: int | None, policy: Policy) -> dict[str, Any]:
+    """As a payment has it."""
+    pool = _pool(guild_id, policy)
+    if pool is None or policy.pool is None or not policy.slow_lane.on:
+        return {}
+    return {"slow_lane": pool, "reserve": reserve_of(policy.pool.bucket(), policy.slow_lane.share_percent / 100)}

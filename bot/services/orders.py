@@ -1,0 +1,178 @@
+"""The service behind every command: order, cancel, settle, and what a member may know of their jobs and credits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from bot.core.clock import Clock
+from bot.core.errors import NotFound, Refusal
+from bot.core.i18n import _
+from bot.domain import permissions
+from bot.domain.accounts import Purse, sponsorship_of, user_account
+from bot.domain.admission import Admission
+from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
+from bot.domain.order import Attachment, Away, Limits, Order, Receipt
+from bot.domain.permissions import Action, Target
+from bot.domain.quota import Bucket
+from bot.domain.request import Request
+from bot.providers.guard import Desk
+from bot.services.catalog import Models
+from bot.services.money.pricing import Till
+from bot.services.pipeline.intake import Intake
+from bot.store import history, jobs, kv, messages
+from bot.store.engine.base import Store
+from bot.store.messages import JobMessage
+from bot.store.money import ledger, sponsorships
+
+log = structlog.get_logger(__name__)
+
+_ANSWER_MS = 120_000  # a first answer that takes longer never comes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """Takes orders and keeps them. Every method is one transaction at most; every refusal happens before it."""
+
+    store: Store
+    desks: Mapping[str, Desk]
+    models: Models
+    intake: Intake
+    till: Till
+    limits: Limits
+    clock: Clock
+
+    # --- orders --------------------------------------------------------------------------------------------------
+
+    async def order(self, order: Order) -> Receipt:
+        """Check, fetch the references, then write job and hold in one transaction. Raise `Refusal`, nothing charged.
+
+        Call `answered` once the member was told, whatever came of telling.
+        """
+        job, references, admission = await self.intake.prepare(order)
+        return await self._take_in(job, references, admission, empties_tray=len(references) > len(order.attachments))
+
+    async def again(self, old: Job, request: Request, *, is_readable: bool = True, reaction: str | None = None) -> Receipt:
+        """The same request once more, on the caller's quota and with fresh seeds. `is_readable`: they see where it stands."""
+        return await self._take_in(*await self.intake.prepare_again(old, request, is_readable=is_readable, reaction=reaction))
+
+    async def take_reference(self, attachment: Attachment) -> Reference:
+        """Fetch, check and clean a picture. Raise `BadReference`."""
+        return await self.intake.take_reference(attachment)
+
+    async def answered(self, job_id: str, message_id: int | None) -> None:
+        """The member was told in this message (`None`: it could not be told). Delivery may use the message from now on."""
+        await self.store.write(jobs.answered, job_id, message_id, self.clock())
+
+    # --- cancelling and settling ---------------------------------------------------------------------------------
+
+    async def cancel(self, request: Request, job_id: str) -> Job:
+        """Take back what can be taken back. The image API has the last word on what it already makes."""
+        job = await self.job(job_id)
+        permissions.check(request, Action.CANCEL, await self.image(request, job))
+        if job.state is not JobState.OPEN:
+            raise NotFound(_("This is finished already; there is nothing to cancel."))
+        cancelled = await self.store.write(jobs.request_cancel, job_id, self.clock())
+        return cancelled or job
+
+    async def settle(self, generation: Generation, outcome: Outcome) -> None:
+        """Write how it ended, once. The store finishes a write it has begun, whatever becomes of this task."""
+        if await self.store.write(jobs.settle, generation.job_id, generation.n, outcome, self.clock()):
+            log.info("settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
+
+    async def message_deleted(self, job_id: str, message_id: int) -> None:
+        """A message that shows the job was deleted by its author. The job goes with its own message, and a copy alone."""
+        await self.store.write(history.message_deleted, job_id, message_id, self.clock())
+
+    async def message_hidden(self, job_id: str, message_id: int) -> None:
+        """Its author put the job behind a spoiler in this message: by the outbox it is so wherever it is shown."""
+        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), but=message_id)
+
+    # --- what a member may know ----------------------------------------------------------------------------------
+
+    async def job(self, job_id: str) -> Job:
+        """Raise `NotFound` where it is not, or no longer, kept."""
+        job = await self.store.read(jobs.get, job_id)
+        if job is None:
+            raise NotFound(_("That picture is not known here any more."))
+        return job
+
+    async def image(self, request: Request, job: Job) -> Target:
+        """The job's image as rights look at it: of the server that the request comes from, where that decides about it."""
+        guild_id = request.guild_id
+        if guild_id is None or guild_id == job.place.guild_id:
+            return permissions.image_of(job)
+        is_theirs = await self.store.read(messages.belongs_to, job.id, guild_id)
+        return permissions.image_of(job, guild_id=guild_id if is_theirs else None)
+
+    async def copies(self, job: Job) -> list[JobMessage]:
+        """The messages that show the job to members."""
+        return await self.store.read(messages.of_job, job.id)
+
+    async def open_jobs(self, user_id: int) -> list[Job]:
+        """A member's unfinished jobs, newest first."""
+        return await self.store.read(jobs.of_member, user_id, state=JobState.OPEN)
+
+    async def statement(self, user_id: int) -> ledger.Statement:
+        """A member's own account, which pays wherever no server's rules say otherwise; see `Till.statement` for what pays there."""
+        return await self.till.statement_of(Purse(account=user_account(user_id), fills=self.limits.bucket))
+
+    async def waiting_for(self, job: Job) -> Receipt:
+        """Where an open job stands now."""
+        ahead, usual_ms, host_id = await self.store.read(_standing, job)
+        model = self.models.catalog.get(job.model)
+        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
+
+    def _away(self, job: Job) -> Away | None:
+        """The provider that what still waits is kept by."""
+        kept = [self.desks[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.desks]
+        return next((Away(title=desk.title, since=desk.away_since) for desk in kept if desk.away_since is not None), None)
+
+    @property
+    def provider_titles(self) -> Mapping[str, str]:
+        """The image APIs by name, as people call them."""
+        return {name: desk.title for name, desk in self.desks.items()}
+
+    @property
+    def bucket(self) -> Bucket:
+        return self.limits.bucket
+
+    @property
+    def default_model(self) -> str:
+        return self.limits.default_model
+
+    # --- between two steps of a member ---------------------------------------------------------------------------
+
+    async def keep(self, name: str, value: Any) -> None:
+        """Remember something small (JSON) across a restart, for a day."""
+        await self.store.write(kv.put, name, value, self.clock())
+
+    async def kept(self, name: str) -> Any | None:
+        """What was remembered, or None."""
+        return await self.store.read(kv.get, name)
+
+    async def _take_in(self, job: Job, references: Sequence[Reference], admission: Admission, *, empties_tray: bool = False) -> Receipt:
+        if job.place.token is not None:  # an interaction is answered first; a reaction waits for nothing
+            job = replace(job, answer_until=self.clock() + _ANSWER_MS)
+        terms: dict[str, Any] = {"payment": admission.payment, "max_waiting": admission.max_waiting, "empties_tray": empties_tray}
+        try:
+            job = await self.store.write(jobs.add, job, references, **terms, now=job.created_at)
+            log.info("ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
+            return await self.waiting_for(job)
+        except Refusal:
+            raise  # nothing was written
+        except BaseException:
+            # Nobody will tell the member. Where the write came through all the same, delivery finds its way alone.
+            await self.answered(job.id, None)
+            raise
+
+
+def _standing(conn: Connection, job: Job) -> tuple[int, int | None, int | None]:
+    """Where a job stands: images of others before it, its model's usual time (ms), and who sponsors it."""
+    sponsorship_id = sponsorship_of(job.generations[0].account)
+    sponsorship = sponsorships.by_id(conn, sponsorship_id) if sponsorship_id else None
+    return jobs.position(conn, job), jobs.usual_ms(conn, job.model), sponsorship.host_id if sponsorship else None

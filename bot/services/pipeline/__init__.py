@@ -1,0 +1,1 @@
+"""The way of one image: taken in, dispatched, watched, settled, delivered."""

@@ -1,0 +1,54 @@
+"""Stand-ins: which other model makes a picture while the provider of the one that was asked for does not answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Container, Iterator, Mapping
+
+from bot.core.errors import InvalidRequest
+from bot.domain.catalog.models import Catalog, ModelInfo
+from bot.domain.catalog.params import carry_over, check_prompt, check_references
+from bot.domain.job import Generation
+from bot.store.jobs import Route
+
+
+def stand_in(
+    generation: Generation, *, references: int, catalog: Catalog, routes: Mapping[str, str], answering: Container[str]
+) -> Route | None:
+    """The first model on the operator's routes that can make the same picture, and whose provider answers; None where there is none.
+
+    The member pays the price that is held, whichever model makes it: the operator chose the route.
+    """
+    for model in _along(routes, catalog, generation.model):
+        if model.provider not in answering:
+            continue
+        try:
+            check_prompt(model, generation.prompt, max_length=len(generation.prompt))
+            params = carry_over(generation.params, catalog.get(generation.model), model)
+            check_references(model, references, params)
+        except InvalidRequest:
+            continue
+        seed = _seed(generation.seed, model)
+        return Route(model=model.id, api_model=model.api_id, provider=model.provider, seed=seed, params=params)
+    return None
+
+
+def _along(routes: Mapping[str, str], catalog: Catalog, model_id: str) -> Iterator[ModelInfo]:
+    """The models on the way, each once: routes may lead in a circle, and to models that are not on offer now."""
+    named: dict[str, str] = {}
+    for asked, other in routes.items():
+        try:
+            named[catalog.get(asked).id] = catalog.get(other).id
+        except InvalidRequest:
+            continue
+    seen = {model_id}
+    while (model_id := named.get(model_id, model_id)) not in seen:
+        seen.add(model_id)
+        yield catalog.get(model_id)
+
+
+def _seed(seed: int | None, model: ModelInfo) -> int | None:
+    if model.seed_field is None:
+        return None
+    low, high = model.seed_range
+    return seed if seed is not None and low <= seed <= high else random.randint(low, high)

@@ -1,0 +1,263 @@
+"""From an order to a job: every check that can refuse it, then its references fetched and cleaned; nothing of it written yet.
+
+First what can be made at all, since the rules speak of that: model, words, options. Then one read of all that the rules look at, and
+the rules (`bot.domain.admission` has their order). Nothing is downloaded or decoded before they all let it pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import Connection
+
+from bot.core.clock import Clock
+from bot.core.errors import BadReference, InvalidRequest, NotFound, PictureError, ProviderError
+from bot.core.i18n import _
+from bot.domain import permissions
+from bot.domain.admission import Admission, Facts
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed
+from bot.domain.job import Generation, GenerationState, Job, JobState, Kind, Reference, Source, new_job_id
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, Limits, Order
+from bot.domain.permissions import Action
+from bot.domain.request import Request
+from bot.media import codec
+from bot.media.fetch import Fetcher
+from bot.services.admission import Admissions, with_kept
+from bot.services.catalog import Models
+from bot.services.money.pricing import Till
+from bot.services.pipeline.classifier import Checks
+from bot.store import jobs, tray
+from bot.store.engine.base import Store
+from bot.store.tray import PutBy
+
+Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that may be written as it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Makes jobs of orders. Every method raises a `Refusal` for what cannot be taken."""
+
+    store: Store
+    models: Models
+    admissions: Admissions
+    till: Till
+    checks: Checks
+    fetcher: Fetcher
+    limits: Limits
+    clock: Clock
+
+    async def prepare(self, order: Order) -> Prepared:
+        """A new job from a member's order."""
+        order = self._with_preferences(order)
+        model = self.models.catalog.get(order.model or self.limits.default_model)
+        prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
+        params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
+        _check_count(order.count)
+        seed = _seed(model, _taken_out(params, model.seed_field), order.count)
+        facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
+        facts, put_by = await self.store.read(_kept_for, facts, order)
+        admission = await self.admissions.admit(facts)
+        sources = [a.source for a in order.attachments] + [put.source for put in put_by]
+        if order.kind is Kind.EDIT and not sources:
+            raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
+        check_references(model, len(sources), params)
+        taken = await self._take_references(order.attachments)
+        job = _from(sources, self._new_job(order, admission, model, prompt, params, seed))
+        return job, (*taken, *(put.reference for put in put_by)), admission
+
+    async def prepare_again(self, old: Job, request: Request, *, is_readable: bool, reaction: str | None = None) -> Prepared:
+        """The same request as `old`, for whoever asks now, with fresh seeds."""
+        permissions.check(request, Action.AGAIN, permissions.image_of(old, is_readable=is_readable))
+        model, count = self.models.catalog.get(old.model), len(old.generations)
+        order = Order(
+            request=request,
+            prompt=old.prompt,
+            kind=old.kind,
+            count=count,
+            spoiler=old.spoiler,
+            parent_id=old.id,
+            reaction=reaction,
+        )
+        facts = self.admissions.facts(request, model, old.prompt, old.params, count=count)
+        facts, references = await self.store.read(_kept_of, facts, old)
+        admission = await self.admissions.admit(facts)
+        if old.kind is Kind.EDIT and not references:
+            raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
+        job = self._new_job(order, admission, model, old.prompt, dict(old.params), _seed(model, None, count))
+        job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
+        return job, references, admission
+
+    async def take_reference(self, attachment: Attachment) -> Reference:
+        """Fetch, check and clean a picture. Raise `BadReference`."""
+        return (await self._take_references([attachment]))[0]
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _with_preferences(self, order: Order) -> Order:
+        """The order with what the member saved as a style, and chose as defaults where the order says nothing."""
+        chosen = order.request.preferences
+        if order.style:
+            style = chosen.style(order.style)
+            if style is None:
+                raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=order.style))
+            given = {idea: value for idea, value in order.options.items() if value is not None}
+            saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
+            order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
+        order = replace(order, model=order.model or self._usual_model(order, chosen.default_model))
+        if chosen.aspect_ratio and order.kind is Kind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
+            model = self.models.catalog.get(order.model or self.limits.default_model)
+            if chosen.aspect_ratio in {choice.value for choice in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
+                order = replace(order, options={**order.options, Idea.ASPECT_RATIO: chosen.aspect_ratio})
+        return order
+
+    def _usual_model(self, order: Order, own: str | None) -> str | None:
+        """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
+        offers = self.till.offers(self.models.offered, order.request)
+        opened = {name for model in offers for name in (model.id, model.title)}
+        usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
+        fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))
+        return usual or next(fitting, None)
+
+    async def _take_references(self, attachments: Sequence[Attachment]) -> list[Reference]:
+        """Nothing is fetched where one is said to be too large."""
+        for attachment in attachments:
+            self._check_size(attachment.filename, attachment.size_bytes)
+        return await asyncio.gather(*(self._fetched(attachment) for attachment in attachments))
+
+    def _check_size(self, name: str, size_bytes: int) -> None:
+        limit = self.limits.reference_max_bytes
+        if size_bytes > limit:
+            allowed = _("{name}: pictures of up to {limit} MB are taken; this one has {size} MB.")
+            size = f"{size_bytes / 1e6:.1f}"
+            raise BadReference(allowed.format(name=name, limit=f"{limit / 1e6:g}", size=size))
+
+    async def _fetched(self, attachment: Attachment) -> Reference:
+        name, content = attachment.filename, None
+        if attachment.read is not None:
+            name, content = await attachment.read()
+            self._check_size(name, len(content))
+        try:
+            if content is None:
+                content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
+            clean = await asyncio.to_thread(codec.clean_reference, content, max_pixels=self.limits.reference_max_pixels)
+        except (PictureError, ProviderError) as error:
+            raise BadReference(f"{name}: {error.sentence}") from error
+        return Reference(
+            content=clean.content,
+            content_type=clean.content_type,
+            width_px=clean.width,
+            height_px=clean.height,
+            url=attachment.url or None,
+            url_expires_at=_expiry(attachment.url),
+            owner_id=attachment.source.owner_id if attachment.source else None,
+        )
+
+    def _new_job(
+        self, order: Order, admission: Admission, model: ModelInfo, prompt: str, params: Mapping[str, Any], seed: int | None
+    ) -> Job:
+        now, request = self.clock(), order.request
+        job = Job(
+            id=new_job_id(),
+            kind=order.kind,
+            model=model.id,
+            prompt=prompt,
+            params=params,
+            place=request.reply_to,
+            state=JobState.OPEN,
+            created_at=now,
+            spoiler=order.spoiler or admission.must_spoiler,
+            parent_id=order.parent_id,
+            reaction=order.reaction,
+            flagged=admission.flagged,
+            needs_check=self.checks.wants_prompts(request.policy),
+            age_restricted=request.channel.age_restricted,
+        )
+        generation = Generation(
+            job_id=job.id,
+            n=0,
+            model=model.id,
+            prompt=prompt,
+            seed=seed,
+            params=params,
+            price=admission.price,
+            state=GenerationState.WAITING,
+            user_id=request.actor.user_id,
+            guild_id=request.guild_id,
+            created_at=now,
+            provider=model.provider,
+            api_model=model.api_id,
+            running_limit=admission.running,
+        )
+        each = [replace(generation, n=n, seed=None if seed is None else seed + n) for n in range(order.count)]
+        return replace(job, generations=tuple(each))
+
+
+# --- the one read ----------------------------------------------------------------------------------------------------
+
+
+def _kept_for(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[PutBy]]:
+    """What the store knows of an order, with the tray that it takes along."""
+    put_by = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
+    sources = [*(attachment.source for attachment in order.attachments), *(put.source for put in put_by)]
+    return with_kept(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), put_by
+
+
+def _kept_of(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...]]:
+    """What the store knows of a request that is made again, with its references.
+
+    What its author uploaded is theirs: whoever asks again edits the author's picture.
+    """
+    kept = jobs.references_of(conn, old.id)
+    references = tuple(replace(each, owner_id=each.owner_id or old.place.user_id) for each in kept)
+    return with_kept(conn, facts, owner_ids=[each.owner_id for each in references]), references
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= COUNT_MAX:
+        allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
+        raise InvalidRequest(allowed.format(most=COUNT_MAX, given=count))
+
+
+def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
+    """An explicit seed for every generation: reproducible for the member, and the key to a lost answer."""
+    if seed is not None:
+        check_seed(model, seed, count=count)
+        return seed
+    if model.seed_field is None:
+        return None
+    low, high = model.seed_range
+    return random.randint(low, max(low, high - (count - 1)))
+
+
+def _taken_out(params: dict[str, Any], seed_field: str | None) -> int | None:
+    """The seed that was given, as an option or among `more`: it travels apart from the other parameters."""
+    given = params.pop(seed_field, None) if seed_field else None
+    return None if given is None else int(given)
+
+
+def _from(sources: Sequence[Source | None], job: Job) -> Job:
+    """The job with its line of descent: an edit comes from its first picture."""
+    first = sources[0] if sources else None
+    if first is None:
+        return job
+    parent_id = first.job_id or job.parent_id
+    return replace(job, parent_id=parent_id, parent_n=first.n, origin_channel_id=first.channel_id, origin_message_id=first.message_id)
+
+
+def _expiry(url: str) -> int | None:
+    """Discord's links carry their end as `ex`, in hexadecimal Unix seconds."""
+    given = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+    try:
+        return int(given, 16) * 1000
+    except ValueError:
+        return None

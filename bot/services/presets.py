@@ -1,0 +1,50 @@
+"""Presets: edits that a server's managers put on emoji, as they are checked and as they are run."""
+
+from __future__ import annotations
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.catalog.models import Catalog, ModelInfo
+from bot.domain.catalog.params import build_params, check_prompt, pairs
+from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
+
+
+def checked(
+    catalog: Catalog, default_model: str, *, emoji: str, name: str, prompt: str, model: str | None = None, options: str = ""
+) -> Preset:
+    """A preset that runs as it is. `options` are name=value pairs. Raise `InvalidRequest` for what its model does not take."""
+    title = " ".join(name.split())
+    if not 1 <= len(title) <= PRESET_NAME_MAX:
+        raise InvalidRequest(
+            _("name: 1 to {most} characters are allowed, {count} were given.").format(most=PRESET_NAME_MAX, count=len(title))
+        )
+    wanted = Preset(
+        emoji=emoji,
+        name=title,
+        prompt=prompt.strip()[:PRESET_PROMPT_MAX] or "-",
+        model=catalog.get(model).id if model else None,
+        options=dict(pairs(options)),
+    )
+    info = model_of(wanted, catalog, default_model)
+    if not info.takes_references:
+        raise InvalidRequest(_("{model} takes no reference pictures; a preset changes one.").format(model=info.title))
+    if info.price_microcredits is None:
+        raise InvalidRequest(
+            _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=info.title)
+        )
+    check_prompt(info, prompt, max_length=PRESET_PROMPT_MAX)
+    build_params(info, {}, wanted.more)
+    return wanted
+
+
+def model_of(preset: Preset, catalog: Catalog, default_model: str) -> ModelInfo:
+    """The model that runs a preset: its own, else the default one where that takes pictures, else the first that does.
+
+    A member's own default has no say: a preset costs everybody what `/presets list` tells. Raise `InvalidRequest`.
+    """
+    if preset.model is not None:
+        return catalog.get(preset.model)
+    able = [model for model in catalog.models if model.takes_references and model.price_microcredits is not None]
+    if not able:
+        raise InvalidRequest(_("There is no model here at the moment that takes pictures."))
+    return next((model for model in able if model.id == default_model), able[0])

@@ -1,0 +1,244 @@
+"""SQLite: one thread writes and commits in groups, reads run beside it.
+
+Waiting for the disk is what a durable commit costs, so the writer takes all writes that are queued into one transaction, each
+under its own savepoint, and answers their callers after the one commit. Only this thread ever writes: nothing waits for a lock,
+and no second writing connection can meet the WAL reset bug of SQLite before 3.51.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from bot.core.errors import InUse, StartError
+from bot.store.engine import schema
+from bot.store.engine.base import Store, Topic, attempt
+from bot.store.engine.schema import Migration
+
+GROUP_MAX = 64  # writes in one commit: the last of them waits for all before it
+_WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
+_MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it first, and must not drop what refers to it
+_READER = {"query_only": "ON", "busy_timeout": "5000"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    op: Callable[[Connection], Any]
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: Any = None
+    error: BaseException | None = None
+    topics: frozenset[Topic] = frozenset()  # what the write announced
+
+
+class SqliteStore(Store):
+    """The store on one SQLite file."""
+
+    def __init__(self, path: Path, migration: Migration) -> None:
+        reads = create_async_engine(_url(path, "aiosqlite"), pool_size=4, max_overflow=4, hide_parameters=True)
+        _prepare(reads.sync_engine, _READER, begin="BEGIN")
+        super().__init__(reads, migration)
+        self._engine = _writing_engine(path, _WRITER)
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
+        done: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Write(op, done))
+        return done
+
+    async def close(self) -> None:
+        """Commits what is queued, moves the log into the database file, and ends the thread."""
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await self._finish_reads()
+        await asyncio.to_thread(_checkpoint, self._engine)
+
+    def _answer(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
+        """After the commit, on the event loop: the callers first, then whoever waits for what they changed."""
+        for write, outcome in zip(group, outcomes, strict=True):
+            if outcome.error is not None:
+                write.done.set_exception(outcome.error)
+            else:
+                write.done.set_result(outcome.value)
+        self.wake(*frozenset[Topic]().union(*(outcome.topics for outcome in outcomes)))
+
+    # --- on the writer thread ---
+
+    def _work(self) -> None:
+        while group := self._next_group():
+            outcomes = self._commit(group)
+            self._loop.call_soon_threadsafe(self._answer, group, outcomes)
+
+    def _next_group(self) -> list[_Write]:
+        """Everything that is queued, up to GROUP_MAX; waits for the first. Empty when the store is closed and all is written."""
+        group: list[_Write] = []
+        try:
+            while len(group) < GROUP_MAX:
+                write = self._queue.get(block=not group)
+                if write is None:
+                    self._queue.put(None)  # seen again after this group
+                    break
+                group.append(write)
+        except Empty:
+            pass
+        return group
+
+    def _commit(self, group: list[_Write]) -> list[_Outcome]:
+        try:
+            with self._engine.begin() as conn:
+                outcomes = [_attempt(conn, write.op) for write in group]
+            self.commits += 1
+        except BaseException as error:  # noqa: BLE001 - nothing of the group is stored: each caller is told why
+            return [_Outcome(error=error)] * len(group)
+        return outcomes
+
+
+def _attempt(conn: Connection, op: Callable[[Connection], Any]) -> _Outcome:
+    """Runs one write of a group. Its savepoint is the driver's own: SQLAlchemy's takes longer than many a write."""
+    cursor = conn.connection.cursor()
+    cursor.execute("SAVEPOINT one_write")
+    try:
+        value, topics = attempt(conn, op)
+    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread must live
+        cursor.execute("ROLLBACK TO one_write")  # fails where SQLite gave up the whole transaction (disk full): then the group fails
+        cursor.execute("RELEASE one_write")
+        return _Outcome(error=error)
+    cursor.execute("RELEASE one_write")
+    return _Outcome(value=value, topics=topics)
+
+
+@asynccontextmanager
+async def open_sqlite(name: str, *, upgrade: bool) -> AsyncIterator[Store]:
+    """The store in the file `name`, for this process alone. Makes the file and its folder where missing; raises StartError."""
+    path = _path(name)
+    with _alone(path):
+        store = SqliteStore(path, await asyncio.to_thread(_migrate, path, upgrade=upgrade))
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def reading(name: str) -> AsyncIterator[AsyncConnection]:
+    """For reading the file `name` beside whoever holds it: changes nothing, not even on closing. Raises StartError."""
+    path = _path(name).absolute()
+    if not path.exists():
+        raise StartError(f"There is no database at {path} yet.")
+    url = URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(url, hide_parameters=True)
+    _prepare(engine.sync_engine, _READER, begin="BEGIN")
+    try:
+        async with engine.connect() as conn:
+            try:
+                await conn.run_sync(schema.check)
+            except DatabaseError as error:
+                raise StartError(f"The database {path} cannot be read ({error.orig}).") from error
+            yield conn
+    finally:
+        await engine.dispose()
+
+
+def _path(name: str) -> Path:
+    if not name or ":memory:" in name:
+        raise StartError("Easel keeps its database in a file: DATABASE_URL is written sqlite:///path/to/file.")
+    return Path(name).expanduser()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds the file's lock. The system lets go of it when the process dies, however it dies; the lock file itself stays."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StartError(f"The database {path} cannot be opened ({error.strerror}); check its folder and who owns it.") from error
+    try:
+        _take(lock, path)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InUse(f"Another Easel is using the database {path}; stop it first.") from error
+    except OSError as error:
+        raise StartError(f"The disk of {path} does not take file locks ({error.strerror}); put DATA_DIR on a local disk.") from error
+
+
+def _migrate(path: Path, *, upgrade: bool) -> Migration:
+    """The first to touch the file, so also the one to say what is wrong with it."""
+    engine = _writing_engine(path, _MIGRATOR)
+    try:
+        with engine.connect() as conn:
+            if conn.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+                raise StartError(f"The disk of {path} does not take SQLite's write-ahead log; put DATA_DIR on a local disk.")
+        with engine.begin() as conn:
+            done = schema.upgrade(conn) if upgrade else schema.check(conn)
+            if done.before != done.after and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise StartError(f"The database {path} has rows that refer to nothing, so it stays at its old schema; restore a backup.")
+            return done
+    except OperationalError as error:
+        raise StartError(f"The database {path} cannot be used ({error.orig}); check its folder and who owns it.") from error
+    except DatabaseError as error:
+        raise StartError(f"The file {path} is damaged or is no SQLite database ({error.orig}); restore a backup.") from error
+    finally:
+        engine.dispose()
+
+
+def _checkpoint(engine: Engine) -> None:
+    raw = engine.raw_connection()  # a checkpoint stands outside transactions
+    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw.close()
+    engine.dispose()
+
+
+def _writing_engine(path: Path, pragmas: dict[str, str]) -> Engine:
+    engine = create_engine(_url(path, "pysqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
+    _prepare(engine, pragmas, begin="BEGIN IMMEDIATE")
+    return engine
+
+
+def _url(path: Path, driver: str) -> URL:
+    return URL.create(f"sqlite+{driver}", database=str(path))
+
+
+def _prepare(engine: Engine, pragmas: dict[str, str], *, begin: str) -> None:
+    """Sets every new connection up, and begins transactions here: the driver's own handling leaves out SELECT and SAVEPOINT."""
+
+    @event.listens_for(engine, "connect")
+    def connected(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name} = {value}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(conn: Connection) -> None:
+        conn.exec_driver_sql(begin)

@@ -1,0 +1,41 @@
+"""Where pictures come from and what was made of them. Each operation is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, select
+
+from bot.domain.job import GenerationState, Job, JobState
+from bot.store.rows import read_jobs
+from bot.store.tables import generations, jobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relatives:
+    """The jobs around one job that have pictures, newest first; and how many there are, also beyond those that were read."""
+
+    parent: Job | None
+    siblings: tuple[Job, ...]  # made from the same parent
+    children: tuple[Job, ...]
+    count: int
+
+
+def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
+    """The parent of a job, and up to `limit` siblings and children each. Whoever asks sees to it who may know of them."""
+    has_parent = job.parent_id is not None  # all that have none are not each other's siblings
+    up = and_(jobs.c.id == job.parent_id, _shown()) if has_parent else false()
+    beside = and_(jobs.c.parent_id == job.parent_id, jobs.c.id != job.id, _shown()) if has_parent else false()
+    down = and_(jobs.c.parent_id == job.id, _shown())
+    return Relatives(
+        parent=next(iter(read_jobs(conn, up)), None),
+        siblings=tuple(read_jobs(conn, beside, newest=True, limit=limit)),
+        children=tuple(read_jobs(conn, down, newest=True, limit=limit)),
+        count=sum(conn.scalar(select(func.count()).select_from(jobs).where(where)) or 0 for where in (up, beside, down)),
+    )
+
+
+def _shown() -> ColumnElement[bool]:
+    """Has a picture, and nobody took it away."""
+    made = and_(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
+    return and_(jobs.c.state != JobState.DELETED, exists().where(made))

@@ -1,0 +1,1 @@
+"""Cases, flags, verdicts, blocks, strikes, and the audit log."""

@@ -1,0 +1,306 @@
+"""Cases, and the flags that lead to them. Each operation is one transaction, and leaves its line in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, insert, or_, select, true, update
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.job import Job, MessageRole
+from bot.domain.moderation.flags import Flag
+from bot.store import messages
+from bot.store.messages import JobMessage
+from bot.store.moderation import audit_log
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.rows import read_jobs
+from bot.store.tables import cases, job_messages, jobs, reports
+
+
+class Cause(StrEnum):
+    """Why moderators are asked."""
+
+    FLAGS = "flags"  # enough members pointed at a picture
+    PROMPT = "prompt"  # a prompt was flagged by a rule or a check, and its picture was made
+    RESULT = "result"  # a result was flagged or withheld by a check
+    REPORT = "report"  # a moderator's own report opens a case at once
+
+
+class CaseState(StrEnum):
+    OPEN = "open"  # waits for a decision
+    APPEALED = "appealed"  # was decided, and its author asked for another look, once
+    DECIDED = "decided"  # by a moderator
+
+
+class Decision(StrEnum):
+    """What a moderator decides; each is a button."""
+
+    KEEP = "keep"  # the picture stays, a spoiler is taken away
+    SPOILER = "spoiler"  # it stays behind a spoiler
+    DELETE = "delete"  # it is taken away, with a strike
+    BLOCK = "block"  # deleted, and its author may not ask for pictures for a day
+    REFUND = "refund"  # deleted without a strike, and its price is given back
+
+
+AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.BLOCK})  # what proves its flaggers right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A picture or a prompt that moderators are asked about."""
+
+    id: int
+    guild_id: int
+    at: int  # Unix ms
+    cause: Cause
+    state: CaseState
+    author_id: int
+    channel_id: int
+    message_id: int | None
+    job_id: str | None
+    reason: str
+    decision: Decision | None = None
+    decided_by: int | None = None
+    decided_at: int | None = None
+    appeal: str | None = None
+    appealed_at: int | None = None
+    post_channel_id: int | None = None
+    post_message_id: int | None = None
+
+    @property
+    def may_be_appealed(self) -> bool:
+        """One appeal, against a decision that takes something away."""
+        return self.state is CaseState.DECIDED and self.decision in AGAINST and self.appealed_at is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What one member told of a picture."""
+
+    user_id: int
+    reason: str  # their words, if any
+    weight: float  # of their flag; 0 where it does not count
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFile:
+    """A case with what it is about."""
+
+    case: Case
+    job: Job | None  # None: it was not made here, or is not known any more
+    told: tuple[Told, ...]  # what members told of the picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasePage:
+    """Some of the cases that wait for a decision, oldest first."""
+
+    files: tuple[CaseFile, ...]
+    number: int  # from 0
+    waiting: int  # cases on all pages, as far as they are counted
+
+
+# --- flags -----------------------------------------------------------------------------------------------------------
+
+
+def flags_on(conn: Connection, message_id: int) -> list[Flag]:
+    """The flags on a picture that count and that no case was decided by, each with its member's record on that server."""
+    undecided = and_(reports.c.message_id == message_id, reports.c.counts, reports.c.outcome.is_(None))
+    here = conn.execute(select(reports.c.guild_id, reports.c.user_id).where(undecided)).all()
+    return [flag for row in here for flag in _records(conn, {row.user_id}, row.guild_id).values()]
+
+
+def told_of(conn: Connection, about: Case) -> list[Told]:
+    """What members told of a case's picture, first things first, with what their flags weigh today."""
+    return _told(conn, [about], about.guild_id)[about.id]
+
+
+def _told(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[Told]]:
+    """The same of several cases of a server, by case."""
+    rows = conn.execute(select(reports).where(or_(false(), *map(_led_to, about))).order_by(reports.c.at, reports.c.id)).all()
+    records = _records(conn, {row.user_id for row in rows if row.counts}, guild_id)
+
+    def told(row: Row[Any]) -> Told:
+        return Told(user_id=row.user_id, reason=row.reason, weight=records[row.user_id].weight if row.counts else 0)
+
+    return {case.id: [told(row) for row in rows if _has_led_to(row, case)] for case in about}
+
+
+def _records(conn: Connection, user_ids: Collection[int], guild_id: int | None) -> dict[int, Flag]:
+    """A flag of each of these members, with what became of their earlier ones on that server."""
+    theirs = and_(reports.c.user_id.in_(user_ids), reports.c.guild_id == guild_id)
+    counted = select(reports.c.user_id, reports.c.outcome, func.count().label("flags")).where(theirs)
+    outcomes = {(row.user_id, row.outcome): row.flags for row in conn.execute(counted.group_by(reports.c.user_id, reports.c.outcome))}
+    return {
+        user_id: Flag(user_id=user_id, upheld=outcomes.get((user_id, "upheld"), 0), failed=outcomes.get((user_id, "failed"), 0))
+        for user_id in user_ids
+    }
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+def open_case(
+    conn: Connection,
+    *,
+    guild_id: int,
+    cause: Cause,
+    author_id: int,
+    channel_id: int,
+    message_id: int | None,
+    job_id: str | None,
+    reason: str,
+    now: int,
+    by_id: int | None = None,
+) -> Case | None:
+    """Ask the moderators. None where this message has an open case already."""
+    row = {"guild_id": guild_id, "at": now, "cause": cause, "state": CaseState.OPEN, "author_id": author_id}
+    row |= {"channel_id": channel_id, "message_id": message_id, "job_id": job_id, "reason": reason}
+    try:
+        with conn.begin_nested():
+            new_id = conn.execute(insert(cases).values(**row).returning(cases.c.id)).scalar_one()
+    except IntegrityError:
+        return None
+    if message_id is not None:
+        conn.execute(update(reports).where(reports.c.message_id == message_id, reports.c.outcome.is_(None)).values(case_id=new_id))
+    _note(conn, Action.CASE_OPENED, get(conn, new_id), now, by_id, cause=cause, reason=reason)
+    return get(conn, new_id)
+
+
+def posted(conn: Connection, about: Case, *, channel_id: int, message_id: int, now: int) -> bool:
+    """Where the moderators see it. False where its author erased everything meanwhile: the message is to be taken away."""
+    post = JobMessage(
+        message_id=message_id,
+        channel_id=channel_id,
+        guild_id=about.guild_id,
+        role=MessageRole.CASE,
+        at=now,
+        job_id=about.job_id,
+        case_id=about.id,
+    )
+    return messages.record(conn, post)
+
+
+def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int) -> Case | None:
+    """A moderator's word, once; flags on the picture are upheld or failed by it. None where it was decided before."""
+    waits = and_(cases.c.id == case_id, cases.c.state != CaseState.DECIDED)
+    values = {"state": CaseState.DECIDED, "decision": decision, "decided_by": by_id, "decided_at": now}
+    if conn.execute(update(cases).where(waits).values(**values)).rowcount != 1:
+        return None
+    outcome = "upheld" if decision in AGAINST else "failed"
+    decided = get(conn, case_id)
+    if decided is not None:
+        conn.execute(update(reports).where(_led_to(decided)).values(outcome=outcome, case_id=case_id))
+    _note(conn, Action.CASE_DECIDED, decided, now, by_id, decision=decision)
+    return decided
+
+
+def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | None:
+    """The author asks for another look, once. None where that is not open to them."""
+    there = get(conn, case_id)
+    if there is None or not there.may_be_appealed:
+        return None
+    values = {"state": CaseState.APPEALED, "appeal": words, "appealed_at": now}
+    once = and_(cases.c.id == case_id, cases.c.appealed_at.is_(None), cases.c.state == CaseState.DECIDED)
+    try:
+        with conn.begin_nested():
+            if conn.execute(update(cases).where(once).values(**values)).rowcount != 1:
+                return None
+    except IntegrityError:
+        return None  # the same message has a new open case, which will decide
+    _note(conn, Action.APPEALED, there, now, there.author_id)
+    return get(conn, case_id)
+
+
+def get(conn: Connection, case_id: int) -> Case | None:
+    """One case."""
+    return next(iter(_read(conn, cases.c.id == case_id, limit=1)), None)
+
+
+def waiting(conn: Connection, guild_id: int, *, limit: int = 25) -> list[Case]:
+    """A server's cases that wait for a decision, oldest first."""
+    return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.state != CaseState.DECIDED), limit=limit)
+
+
+def page(conn: Connection, guild_id: int, number: int, *, size: int, counted: int) -> CasePage:
+    """A server's cases that wait, in one read; the last page where there are not so many, and of the first `counted` at most."""
+    there = waiting(conn, guild_id, limit=counted)
+    number = max(0, min(number, (len(there) - 1) // size))
+    return CasePage(files=_files(conn, there[number * size : (number + 1) * size], guild_id), number=number, waiting=len(there))
+
+
+def file_of(conn: Connection, about: Case) -> CaseFile:
+    """A case with what it is about."""
+    (file,) = _files(conn, [about], about.guild_id)
+    return file
+
+
+def _files(conn: Connection, about: Sequence[Case], guild_id: int) -> tuple[CaseFile, ...]:
+    known = {job.id: job for job in read_jobs(conn, jobs.c.id.in_({case.job_id for case in about if case.job_id is not None}))}
+    told = _told(conn, about, guild_id)
+    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), told=tuple(told[case.id])) for case in about)
+
+
+def waiting_on(conn: Connection, message_id: int) -> Case | None:
+    """The case about this message that waits for a decision; there is one at most."""
+    return next(iter(_read(conn, and_(cases.c.message_id == message_id, cases.c.state != CaseState.DECIDED), limit=1)), None)
+
+
+def of_job(conn: Connection, job_id: str, *, guild_id: int | None = None, limit: int = 5) -> list[Case]:
+    """The cases about one job, newest first; of one server, where `guild_id` is given."""
+    here = true() if guild_id is None else cases.c.guild_id == guild_id
+    return _read(conn, and_(cases.c.job_id == job_id, here), limit=limit, newest=True)
+
+
+def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 25) -> list[Case]:
+    """The cases about one member, oldest first."""
+    return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.author_id == author_id), limit=limit)
+
+
+def _led_to(about: Case) -> ColumnElement[bool]:
+    """What was told of a case's picture and no other case was decided by."""
+    own = reports.c.case_id == about.id
+    return own if about.message_id is None else or_(own, and_(reports.c.message_id == about.message_id, reports.c.outcome.is_(None)))
+
+
+def _has_led_to(row: Row[Any], about: Case) -> bool:
+    """The same of a row."""
+    return row.case_id == about.id or (about.message_id is not None and row.message_id == about.message_id and row.outcome is None)
+
+
+def _read(conn: Connection, where: ColumnElement[bool], *, limit: int, newest: bool = False) -> list[Case]:
+    """With the message that shows each to the moderators: the latest, and after an appeal only one that was posted since."""
+    of_case = and_(job_messages.c.case_id == cases.c.id, job_messages.c.role == MessageRole.CASE)
+    since_appeal = job_messages.c.at > func.coalesce(cases.c.appealed_at, -1)
+    latest = select(job_messages.c.message_id).where(of_case, since_appeal).order_by(job_messages.c.at.desc()).limit(1)
+    post = job_messages.alias("post")
+    shown = cases.outerjoin(post, post.c.message_id == latest.scalar_subquery())
+    columns = (cases, post.c.channel_id.label("post_channel_id"), post.c.message_id.label("post_message_id"))
+    order = cases.c.id.desc() if newest else cases.c.id
+    rows = conn.execute(select(*columns).select_from(shown).where(where).order_by(order).limit(limit)).mappings()
+    return [_case(dict(row)) for row in rows]
+
+
+def _case(row: dict[str, Any]) -> Case:
+    decision = None if row["decision"] is None else Decision(row["decision"])
+    return Case(**{**row, "cause": Cause(row["cause"]), "state": CaseState(row["state"]), "decision": decision})
+
+
+def _note(conn: Connection, action: Action, about: Case | None, now: int, actor_id: int | None, **details: Any) -> None:
+    if about is not None:
+        audit_log.note(
+            conn,
+            AuditLine(
+                action=action,
+                at=now,
+                guild_id=about.guild_id,
+                actor_id=actor_id,
+                target_id=about.author_id,
+                job_id=about.job_id,
+                case_id=about.id,
+                details=details,
+            ),
+        )

@@ -1,0 +1,176 @@
+"""Blocks and strikes of members, server by server. Each operation is one transaction and leaves its line in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+
+from bot.core.i18n import N_
+from bot.domain.guild.sections import Offence, Strikes
+from bot.domain.moderation.strikes import Strike, lock_out_ms, points
+from bot.store.moderation import audit_log
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.tables import blocks, strikes
+
+BY_LADDER = N_("too many strikes")  # the reason of a block that no moderator gave
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockRow:
+    """A member may not ask for pictures on a server."""
+
+    id: int
+    guild_id: int
+    user_id: int
+    at: int  # Unix ms
+    until: int | None  # Unix ms; None: until it is lifted
+    reason: str
+    by_id: int | None  # None: the ladder of strikes
+    case_id: int | None
+    lifted_at: int | None
+    lifted_by: int | None
+
+
+def block(
+    conn: Connection,
+    guild_id: int,
+    user_id: int,
+    *,
+    until: int | None,
+    reason: str,
+    by_id: int | None,
+    now: int,
+    case_id: int | None = None,
+) -> BlockRow:
+    """Block a member, in place of a block that holds now; a rule's block never shortens a moderator's."""
+    there = blocked(conn, guild_id, user_id, now)
+    if there is not None and by_id is None and (there.until is None or (until is not None and there.until >= until)):
+        return there
+    _lift(conn, guild_id, user_id, by_id=by_id, now=now)
+    row: dict[str, Any] = {
+        "guild_id": guild_id,
+        "user_id": user_id,
+        "at": now,
+        "until": until,
+        "reason": reason,
+        "by_id": by_id,
+        "case_id": case_id,
+    }
+    new_id = conn.execute(insert(blocks).values(**row).returning(blocks.c.id)).scalar_one()
+    details = {"until": until, "reason": reason}
+    line = AuditLine(action=Action.BLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id, details=details)
+    audit_log.note(conn, line)
+    return BlockRow(**row, id=new_id, lifted_at=None, lifted_by=None)
+
+
+def unblock(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> bool:
+    """Lift the block that holds now. False where none does."""
+    if not _lift(conn, guild_id, user_id, by_id=by_id, now=now):
+        return False
+    audit_log.note(conn, AuditLine(action=Action.UNBLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id))
+    return True
+
+
+def blocked(conn: Connection, guild_id: int | None, user_id: int, now: int) -> BlockRow | None:
+    """The block that holds at `now`. Leaving the server and coming back does not end it.
+
+    Outside of servers (`guild_id` None) a block on any of them holds: direct messages are no way around it.
+    """
+    row = conn.execute(select(blocks).where(_holds(guild_id, user_id, now)).order_by(blocks.c.id.desc()).limit(1)).mappings().one_or_none()
+    return None if row is None else BlockRow(**row)
+
+
+def blocked_now(conn: Connection, guild_id: int, now: int, *, limit: int = 50) -> list[BlockRow]:
+    """A server's blocks that hold at `now`, newest first."""
+    rows = conn.execute(select(blocks).where(_holds(guild_id, None, now)).order_by(blocks.c.id.desc()).limit(limit)).mappings()
+    return [BlockRow(**row) for row in rows]
+
+
+def strike(
+    conn: Connection,
+    guild_id: int,
+    user_id: int,
+    offence: Offence,
+    *,
+    rules: Strikes,
+    now: int,
+    by_id: int | None = None,
+    job_id: str | None = None,
+    case_id: int | None = None,
+) -> BlockRow | None:
+    """Give a strike; where it reaches a rung of the ladder, the lock-out that follows."""
+    weight = rules.weight(offence)
+    if weight <= 0:
+        return None
+    before = standing(conn, guild_id, user_id, rules=rules, now=now)
+    row = {"guild_id": guild_id, "user_id": user_id, "at": now, "offence": offence, "weight": weight}
+    conn.execute(insert(strikes).values(**row, job_id=job_id, case_id=case_id, by_id=by_id))
+    details = {"offence": offence, "points": round(before + weight, 2)}
+    line = AuditLine(action=Action.STRUCK, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, details=details)
+    audit_log.note(conn, replace(line, job_id=job_id, case_id=case_id))
+    lock_out = lock_out_ms(before, before + weight, rules.ladder)
+    if not lock_out:
+        return None
+    return block(conn, guild_id, user_id, until=now + lock_out, reason=BY_LADDER, by_id=None, now=now, case_id=case_id)
+
+
+def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_id: str | None, by_id: int, now: int) -> bool:
+    """Take back the strikes that a case or its job earned: a line against each, as old as it is, so that both fade together.
+
+    False where nothing is left to be taken back. What was taken back may be earned again.
+    """
+    earned = strikes.c.case_id == case_id if job_id is None else or_(strikes.c.case_id == case_id, strikes.c.job_id == job_id)
+    theirs = and_(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id, earned)
+    left = func.sum(strikes.c.weight)
+    query = select(strikes.c.at, strikes.c.offence, left.label("left")).where(theirs).group_by(strikes.c.at, strikes.c.offence)
+    rows = conn.execute(query.having(left > 0)).all()
+    if not rows:
+        return False
+    for row in rows:
+        back = {"guild_id": guild_id, "user_id": user_id, "at": row.at, "offence": row.offence, "weight": -row.left}
+        conn.execute(insert(strikes).values(**back, job_id=job_id, case_id=case_id, by_id=by_id))
+    line = AuditLine(action=Action.PARDONED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id)
+    audit_log.note(conn, replace(line, job_id=job_id, details={"points": round(sum(row.left for row in rows), 2)}))
+    return True
+
+
+def struck_by(conn: Connection, case_id: int) -> bool:
+    """Whether a case has earned a strike that stands."""
+    return (conn.scalar(select(func.sum(strikes.c.weight)).where(strikes.c.case_id == case_id)) or 0) > 0
+
+
+def unblock_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_ladder: bool) -> bool:
+    """Lift the blocks that a case led to: a moderator's, and with `also_ladder` those of the ladder. False where none holds."""
+    of_case = and_(blocks.c.case_id == case_id, _holds(None, None, now))
+    of_case = of_case if also_ladder else and_(of_case, blocks.c.by_id.is_not(None))
+    row = conn.execute(select(blocks.c.guild_id, blocks.c.user_id).where(of_case)).first()
+    if row is None:
+        return False
+    conn.execute(update(blocks).where(of_case).values(lifted_at=now, lifted_by=by_id))
+    line = AuditLine(action=Action.UNBLOCKED, at=now, guild_id=row.guild_id, actor_id=by_id, target_id=row.user_id, case_id=case_id)
+    audit_log.note(conn, line)
+    return True
+
+
+def standing(conn: Connection, guild_id: int, user_id: int, *, rules: Strikes, now: int) -> float:
+    """A member's points at `now`, faded as the rules say."""
+    return points(strikes_of(conn, guild_id, user_id), now, half_life_ms=rules.half_life_ms)
+
+
+def strikes_of(conn: Connection, guild_id: int, user_id: int) -> Sequence[Strike]:
+    """Every strike of a member, oldest first."""
+    query = select(strikes.c.at, strikes.c.weight).where(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id)
+    return [Strike(at=row.at, weight=row.weight) for row in conn.execute(query.order_by(strikes.c.id))]
+
+
+def _lift(conn: Connection, guild_id: int, user_id: int, *, by_id: int | None, now: int) -> bool:
+    lifted = update(blocks).where(_holds(guild_id, user_id, now)).values(lifted_at=now, lifted_by=by_id)
+    return conn.execute(lifted).rowcount > 0
+
+
+def _holds(guild_id: int | None, user_id: int | None, now: int) -> ColumnElement[bool]:
+    of = [column == value for column, value in ((blocks.c.guild_id, guild_id), (blocks.c.user_id, user_id)) if value is not None]
+    return and_(*of, blocks.c.lifted_at.is_(None), or_(blocks.c.until.is_(None), blocks.c.until > now))

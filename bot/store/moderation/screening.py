@@ -1,0 +1,112 @@
+"""What the checks of prompts and pictures find, and what follows from it. Each operation is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select, update
+
+from bot.domain.guild.sections import Offence, Strikes
+from bot.domain.job import Failure, GenerationState, Job, Outcome
+from bot.store import delivery, jobs
+from bot.store.engine.base import Topic, announce
+from bot.store.moderation import audit_log, conduct
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.cases import Cause, open_case
+from bot.store.outbox import ItemKind, OutboxItem, add
+from bot.store.tables import generations
+from bot.store.tables import jobs as jobs_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Why something is not let through."""
+
+    sentence: str  # for its member
+    reason: str  # for moderators: a category, or that nothing could be checked
+    score: float = 0.0
+    strikes: Strikes | None = None  # the server's; None: nobody is to blame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What moderators are asked about a job that was shown; the reason is what it was flagged for."""
+
+    cause: Cause
+    guild_id: int
+    channel_id: int
+    message_id: int | None
+
+
+# --- prompts ---------------------------------------------------------------------------------------------------------
+
+
+def passed(conn: Connection, job_id: str, *, flagged: str | None = None, spoiler: bool = False) -> None:
+    """The prompt was looked at, and its pictures may be made. What flagged it before goes on standing."""
+    conn.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(needs_check=False))
+    flag(conn, job_id, flagged, spoiler=spoiler)
+    announce(conn, Topic.QUEUE)
+
+
+def put_off(conn: Connection, job_id: str, not_before: int) -> None:
+    """The prompt could not be looked at: nothing of the job is sent before `not_before` (Unix ms), when it is tried again."""
+    waits = and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)
+    conn.execute(update(generations).where(waits).values(not_before=not_before))
+
+
+def refuse(conn: Connection, job: Job, verdict: Verdict, *, failure: Failure, now: int) -> None:
+    """Nothing of the job is made, and nothing paid. Its member may be given a strike."""
+    refused = [jobs.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
+    conn.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(needs_check=False))
+    if any(refused):
+        _tell(conn, job, verdict, Offence.PROMPT_BLOCKED, now, of="prompt")
+
+
+def _failed(verdict: Verdict, failure: Failure) -> Outcome:
+    return Outcome(state=GenerationState.FAILED, failure=failure, error=verdict.sentence)
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def flag(conn: Connection, job_id: str, reason: str | None, *, spoiler: bool) -> None:
+    """Its prompt or a result of it is doubtful. The first reason stays, and a spoiler is never taken away."""
+    values: dict[str, Any] = {"flagged": func.coalesce(jobs_table.c.flagged, reason)} if reason is not None else {}
+    values |= {"spoiler": True} if spoiler else {}
+    if values:
+        conn.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(**values))
+
+
+def withhold(conn: Connection, job: Job, n: int, verdict: Verdict, now: int) -> bool:
+    """A result is not shown and its price goes back. False, and nothing done, where that was so before."""
+    flag(conn, job.id, verdict.reason, spoiler=False)  # first: rows are taken in the order of `bot.store.jobs`
+    given_back = jobs.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
+    if given_back:
+        _tell(conn, job, verdict, Offence.RESULT_BLOCKED, now, of="result", n=n)
+    return given_back
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def delivered(conn: Connection, /, job_id: str, *, question: Question | None, now: int, **shown: Any) -> bool:
+    """As `delivery.delivered`, which also takes `shown`; moderators are asked where there is a `question`, once."""
+    if not delivery.delivered(conn, job_id, now=now, **shown):
+        return False
+    if question is not None:
+        row = conn.execute(select(jobs_table.c.user_id, jobs_table.c.flagged).where(jobs_table.c.id == job_id)).one()
+        case = open_case(conn, **vars(question), author_id=row.user_id, job_id=job_id, reason=row.flagged or "", now=now)
+        if case is not None:
+            add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, job_id=job_id, data={"case_id": case.id}))
+    return True
+
+
+def _tell(conn: Connection, job: Job, verdict: Verdict, offence: Offence, now: int, **details: Any) -> None:
+    """The line in the audit log, and the strike."""
+    guild_id, user_id = job.generations[0].guild_id, job.place.user_id
+    details |= {"reason": verdict.reason, "score": round(verdict.score, 3)}
+    line = AuditLine(action=Action.WITHHELD, at=now, guild_id=guild_id, target_id=user_id, job_id=job.id, details=details)
+    audit_log.note(conn, line)
+    if guild_id is not None and verdict.strikes is not None:
+        conduct.strike(conn, guild_id, user_id, offence, rules=verdict.strikes, now=now, job_id=job.id)

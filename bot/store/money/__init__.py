@@ -1,0 +1,1 @@
+"""The ledger, and every way in which money moves."""

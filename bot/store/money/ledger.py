@@ -1,0 +1,294 @@
+"""The ledger: who may spend how much, and every line that led there. Amounts are microcredits, times Unix milliseconds.
+
+A picture's price is held when it is ordered, on each account that it is charged to, then settled when it was made or released when
+it was not. Each of these is booked at most once, by a line, in the transaction of whoever calls; so the account and its lines always
+agree, and so do money and work.
+
+Whoever moves money locks every account it will touch, in the order of their names, before it looks at any: parallel transactions
+queue up, each sees what the one before left, and no two wait for each other.
+
+What has flowed back since an account was last held from is counted, not stored; whoever next takes from it or puts into it books it
+as a `refill` line. A settled price flows back from its hold on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, select, update
+
+from bot.core.errors import OutOfCredit
+from bot.core.i18n import _
+from bot.domain import quota
+from bot.domain.accounts import Purse
+from bot.domain.quota import Bucket, Limit
+from bot.store.engine.base import upsert
+from bot.store.tables import accounts, ledger
+
+
+class Entry(StrEnum):
+    OPEN = "open"  # the account began, with a full bucket
+    REFILL = "refill"  # what flowed back since the last one
+    HOLD = "hold"  # set aside for a picture that was ordered
+    SETTLE = "settle"  # the held price was paid
+    RELEASE = "release"  # the held price went back: no picture
+    REFUND = "refund"  # a paid price went back: the picture proved unusable, or a moderator was kind
+    SIZE = "size"  # a limit was given another size
+    GRANT = "grant"  # a manager gave it, from nothing
+    REWARD = "reward"  # the server gave it, from nothing, for a picture that many liked
+    GIFT = "gift"  # between two members
+    SPONSOR = "sponsor"  # a host put it in for everyone in a thread
+    RETURN = "return"  # what was left of that went back to the host
+
+
+TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: they add up to nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerLine:
+    """One line: what it added to each of the account's three amounts."""
+
+    at: int
+    entry: Entry
+    available: int
+    held: int
+    spent: int
+    job_id: str | None
+    n: int | None
+    other: str | None = None  # the account at the other end
+    by_id: int | None = None  # the person who did it
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """An account as it is at one moment, with its latest lines, newest first."""
+
+    available: int
+    held: int
+    spent: int
+    full_at: int | None  # Unix ms, not after the moment of asking where it is full now; None where nothing flows back
+    lines: tuple[LedgerLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrepancy:
+    """An account that is not what its lines add up to. This cannot happen; a doctor looks for it all the same."""
+
+    account: str
+    booked: tuple[int, ...]  # available, held, spent as the account says
+    summed: tuple[int, ...]  # the same as the lines say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """What an account has at this moment. Its row is locked until the transaction ends, so it is good for one booking."""
+
+    purse: Purse
+    available: int
+    held: int
+    spent: int
+    as_of: int
+    due: Entry | None  # the line by which `available` differs from what is booked
+    due_amount: int  # and by how much; below zero where a limit was made smaller
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """How one entry moves an amount: the line it needs, the lines that rule it out, and a sign for each of the account's amounts."""
+
+    after: Entry
+    unless: frozenset[Entry]
+    available: int = 0
+    held: int = 0
+    spent: int = 0
+
+
+# Built once: building a statement takes longer than running it.
+_AMOUNTS = ("available", "held", "spent")
+_THEN = {name: accounts.c[name] + bindparam(f"add_{name}", type_=BigInteger) for name in _AMOUNTS}
+_LOCK = select(accounts).where(accounts.c.name == bindparam("name")).with_for_update()
+_ADD = (
+    update(accounts)
+    .where(accounts.c.name == bindparam("account"), *(then >= 0 for then in _THEN.values()))
+    .values(**_THEN, as_of=bindparam("then"))
+)
+_APPEND = insert(ledger)
+_LINES_OF = select(ledger.c.entry, ledger.c.held, ledger.c.spent).where(
+    ledger.c.account == bindparam("name"), ledger.c.job_id == bindparam("job_id"), ledger.c.n == bindparam("n")
+)
+
+_ENDS = frozenset({Entry.SETTLE, Entry.RELEASE})
+_STEPS: Mapping[Entry, _Step] = MappingProxyType(
+    {
+        Entry.SETTLE: _Step(after=Entry.HOLD, unless=_ENDS, held=-1, spent=+1),
+        Entry.RELEASE: _Step(after=Entry.HOLD, unless=_ENDS, held=-1, available=+1),
+        Entry.REFUND: _Step(after=Entry.SETTLE, unless=frozenset({Entry.REFUND}), spent=-1, available=+1),
+    }
+)
+
+
+# --- moving money ----------------------------------------------------------------------------------------------------
+
+
+def lock(conn: Connection, purses: Iterable[Purse], now: int) -> dict[str, Balance]:
+    """The accounts as they are at `now`, by name, locked until the transaction ends; opened, and filled, where they are new.
+
+    To be called once in a transaction, with every account that it may touch.
+    """
+    wanted = sorted(purses, key=lambda purse: purse.account)
+    return {purse.account: _balance(purse, _locked(conn, purse.account) or _opened(conn, purse, now), now) for purse in wanted}
+
+
+def hold(conn: Connection, balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> None:
+    """Sets amounts aside in each of the locked accounts, each for a (job_id, n, amount), all or none. Raises OutOfCredit."""
+    lines = [line(Entry.HOLD, available=-amount, held=amount, job_id=job_id, n=n) for job_id, n, amount in amounts]
+    for balance in balances:
+        book(conn, balance, lines, now)
+
+
+def settle(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
+    """The `amount` held in each of the accounts is spent. False, and nothing changed, where nothing is held for it (any more)."""
+    return _move(conn, Entry.SETTLE, accounts, job_id=job_id, n=n, amount=amount, now=now)
+
+
+def release(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
+    """The `amount` held in each of the accounts can be spent again. False, and nothing changed, where nothing is held for it (any more)."""
+    return _move(conn, Entry.RELEASE, accounts, job_id=job_id, n=n, amount=amount, now=now)
+
+
+def refund(
+    conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int, by_id: int | None = None, note: str | None = None
+) -> bool:
+    """The settled `amount` can be spent again, even above the bucket's size. False where it was not settled, or refunded before."""
+    return _move(conn, Entry.REFUND, [account], job_id=job_id, n=n, amount=amount, now=now, by_id=by_id, note=note)
+
+
+def line(
+    entry: Entry,
+    *,
+    available: int = 0,
+    held: int = 0,
+    spent: int = 0,
+    job_id: str | None = None,
+    n: int | None = None,
+    other: str | None = None,
+    by_id: int | None = None,
+    note: str | None = None,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """One line, to be booked. The same `key` is booked once in an account."""
+    about = {"job_id": job_id, "n": n, "other": other, "by_id": by_id, "note": note, "key": key}
+    return {"entry": entry, "available": available, "held": held, "spent": spent, **about}
+
+
+def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], now: int) -> None:
+    """Lines for a locked account, after what is due to it. Raises OutOfCredit where they would bring an amount below zero."""
+    due = [] if balance.due is None else [line(balance.due, available=balance.due_amount)]
+    _book(conn, balance.purse.account, [*due, *lines], now, as_of=balance.as_of)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: int, lines: int = 5) -> Statement:
+    """The account at `now`, with its last `lines` lines; full where it was never touched."""
+    row = conn.execute(select(accounts).where(accounts.c.name == account)).one_or_none()
+    if row is None:
+        return Statement(available=bucket.size, held=0, spent=0, full_at=now, lines=())
+    full_at = None
+    if isinstance(bucket, Bucket):
+        full_at = quota.full_at(bucket, available=row.available, held=row.held, as_of=row.as_of, now=now)
+    available = _available(bucket, row, now)
+    latest = _lines(conn, account, lines) if lines else ()
+    return Statement(available=available, held=row.held, spent=row.spent, full_at=full_at, lines=latest)
+
+
+def audit(conn: Connection) -> list[Discrepancy]:
+    """Every account that differs from the sum of its lines; none, unless rows were changed by hand."""
+    sums = select(ledger.c.account, *(func.sum(ledger.c[name]).label(name) for name in _AMOUNTS)).group_by(ledger.c.account).subquery()
+    booked = [accounts.c[name] for name in _AMOUNTS]
+    summed = [func.coalesce(sums.c[name], 0).label(f"sum_{name}") for name in _AMOUNTS]
+    query = select(accounts.c.name, *booked, *summed).join_from(accounts, sums, accounts.c.name == sums.c.account, isouter=True)
+    found = []
+    for name, *amounts in conn.execute(query.order_by(accounts.c.name)):
+        whole = tuple(int(amount) for amount in amounts)  # PostgreSQL's sums of integers are decimals
+        if whole[:3] != whole[3:]:
+            found.append(Discrepancy(account=name, booked=whole[:3], summed=whole[3:]))
+    return found
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _locked(conn: Connection, account: str) -> Row[Any] | None:
+    return conn.execute(_LOCK, {"name": account}).one_or_none()
+
+
+def _opened(conn: Connection, purse: Purse, now: int) -> Row[Any]:
+    """The account's row, made here or, at the same moment, by another transaction. Raises LookupError where nothing says what fills it."""
+    if purse.fills is None:
+        raise LookupError(f"there is no account {purse.account}")
+    empty = {"name": purse.account, "available": 0, "held": 0, "spent": 0, "as_of": now}
+    if conn.execute(upsert(conn, accounts).values(empty).on_conflict_do_nothing()).rowcount == 1:
+        _book(conn, purse.account, [line(Entry.OPEN, available=purse.fills.size)], now, as_of=now)
+    return conn.execute(_LOCK, {"name": purse.account}).one()
+
+
+def _balance(purse: Purse, row: Row[Any], now: int) -> Balance:
+    available = row.available if purse.fills is None else _available(purse.fills, row, now)
+    due = None if available == row.available else Entry.SIZE if isinstance(purse.fills, Limit) else Entry.REFILL
+    # Where nobody knows what flows back, the time since then is still to be counted.
+    as_of = row.as_of if purse.fills is None else max(row.as_of, now)
+    due_amount = available - row.available
+    return Balance(purse=purse, available=available, held=row.held, spent=row.spent, as_of=as_of, due=due, due_amount=due_amount)
+
+
+def _available(fills: Bucket | Limit, row: Row[Any], now: int) -> int:
+    if isinstance(fills, Limit):
+        return fills.left(held=row.held, spent=row.spent)
+    return quota.available_at(fills, available=row.available, held=row.held, as_of=row.as_of, now=now)
+
+
+def _move(conn: Connection, entry: Entry, names: Iterable[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
+    """One step of a picture's money in all its accounts, or in none."""
+    step = _STEPS[entry]
+    rows = [_locked(conn, name) for name in sorted(names)]  # whoever comes second sees the first one's lines
+    ready = [row for row in rows if row is not None and _is_due(conn, entry, row.name, job_id=job_id, n=n, amount=amount)]
+    if not ready:
+        return False
+    if len(ready) < len(rows):
+        raise ValueError(f"{entry} of {job_id}/{n} is due in some of its accounts only")
+    amounts = {name: getattr(step, name) * amount for name in _AMOUNTS}
+    for row in ready:
+        _book(conn, row.name, [line(entry, job_id=job_id, n=n, **amounts, **about)], now, as_of=row.as_of)
+    return True
+
+
+def _is_due(conn: Connection, entry: Entry, account: str, *, job_id: str, n: int, amount: int) -> bool:
+    step = _STEPS[entry]
+    seen = {each.entry: max(each.held, each.spent) for each in conn.execute(_LINES_OF, {"name": account, "job_id": job_id, "n": n})}
+    if step.after not in seen or seen.keys() & step.unless:
+        return False
+    if seen[step.after] != amount:
+        raise ValueError(f"{entry} of {amount} after a {step.after} of {seen[step.after]} for {job_id}/{n}")
+    return True
+
+
+def _book(conn: Connection, account: str, lines: Sequence[dict[str, Any]], now: int, *, as_of: int) -> None:
+    """Lines, and the account moved by them: the only statements that change either. Refuses to bring an amount below zero."""
+    sums = {f"add_{name}": sum(each[name] for each in lines) for name in _AMOUNTS}
+    if conn.execute(_ADD, {"account": account, **sums, "then": as_of}).rowcount != 1:
+        raise OutOfCredit(_("There is not enough credit left."))
+    if lines:
+        conn.execute(_APPEND, [{**each, "account": account, "at": now} for each in lines])
+
+
+def _lines(conn: Connection, account: str, limit: int) -> tuple[LedgerLine, ...]:
+    columns = [column for column in ledger.c if column.name not in ("id", "account", "key")]
+    rows = conn.execute(select(*columns).where(ledger.c.account == account).order_by(ledger.c.id.desc()).limit(limit)).mappings()
+    return tuple(LedgerLine(**{**row, "entry": Entry(row["entry"])}) for row in rows)

@@ -1,0 +1,140 @@
+"""A host pays for everyone in a channel or thread: until a time, at most a sum. The sum leaves the host's account at once.
+
+So neither can the host spend it twice, nor the thread more than it. What is left goes back when the sponsorship is over; what is
+still on hold then follows when its pictures have ended, with the next sweep (`due`, then `close` for each).
+
+Locks are taken in this order: the sponsorship's row, then accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from bot.core.errors import NotAllowed, OutOfCredit
+from bot.core.i18n import _
+from bot.domain import quota
+from bot.domain.accounts import Kind, Purse, owned_by_one, sponsor_account
+from bot.domain.quota import EMPTY
+from bot.store.engine.base import take_turn
+from bot.store.money import ledger, transfers
+from bot.store.money.ledger import Entry
+from bot.store.tables import accounts, sponsorships
+
+
+class SponsorshipState(StrEnum):
+    OPEN = "open"  # it pays, until its time is over
+    CLOSED = "closed"  # it pays for nothing new; what becomes free goes back to the host
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sponsorship:
+    """Who pays where, how long and how much. Times are Unix ms, amounts microcredits."""
+
+    id: str  # at most 12 characters, random
+    guild_id: int | None
+    channel_id: int  # a thread is a channel of its own
+    host_id: int
+    cap: int
+    until: int
+    opened_at: int
+    state: SponsorshipState = SponsorshipState.OPEN
+    closed_at: int | None = None
+    host_account: str = ""  # where the money came from; written when it is opened
+    left: int = 0  # what can still be spent of it
+    held: int = 0
+    spent: int = 0
+
+    @property
+    def purse(self) -> Purse:
+        return Purse(account=sponsor_account(self.id), fills=EMPTY)
+
+
+_ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
+_ACCOUNT = (f"{Kind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name
+_READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.label("left"), accounts.c.held, accounts.c.spent).join_from(
+    sponsorships, accounts, _ACCOUNT
+)
+
+
+def begin(conn: Connection, sponsorship: Sponsorship, *, host: Purse, now: int) -> bool:
+    """Take the cap out of the host's purse and let it pay. False where this id was begun before.
+
+    Raises NotAllowed where somebody pays in this channel already, OutOfCredit where the host has less than the cap.
+    """
+    if not owned_by_one(host.account):
+        raise ValueError(f"{host.account} is nobody's own")
+    if sponsorship.cap <= 0 or sponsorship.until <= now:
+        raise ValueError("a sponsorship needs a sum and a time to come")
+    take_turn(conn, sponsorship.channel_id)
+    if by_id(conn, sponsorship.id) is not None:
+        return False
+    if (other := current(conn, sponsorship.channel_id, now)) is not None:
+        raise NotAllowed(_("Somebody pays for everyone here already, until <t:{end}:f>.").format(end=other.until // 1000))
+    balances = ledger.lock(conn, [host, sponsorship.purse], now)
+    source, target = balances[host.account], balances[sponsorship.purse.account]
+    if source.available < sponsorship.cap:
+        cap, left = quota.in_credits(sponsorship.cap, up=True), quota.in_credits(source.available)
+        raise OutOfCredit(_("You wanted to put in {cap} credits and have {left} left.").format(cap=cap, left=left))
+    row = {name: getattr(sponsorship, name) for name in _ROW}
+    conn.execute(insert(sponsorships).values({**row, "host_account": host.account, "state": SponsorshipState.OPEN}))
+    transfers.move(conn, source, target, amount=sponsorship.cap, entry=Entry.SPONSOR, now=now, by_id=sponsorship.host_id)
+    return True
+
+
+def close(conn: Connection, sponsorship_id: str, now: int) -> int:
+    """It pays no more; what is free of it goes back to the host, in microcredits. Again returns what became free since."""
+    row = conn.execute(select(sponsorships).where(sponsorships.c.id == sponsorship_id).with_for_update()).one_or_none()
+    if row is None:
+        return 0
+    if row.state == SponsorshipState.OPEN:
+        closed = {"state": SponsorshipState.CLOSED, "closed_at": now}
+        conn.execute(update(sponsorships).where(sponsorships.c.id == sponsorship_id).values(closed))
+    purses = [Purse(account=name, fills=None) for name in (sponsor_account(sponsorship_id), row.host_account)]
+    balances = ledger.lock(conn, purses, now)
+    source, target = (balances[purse.account] for purse in purses)
+    if source.available > 0:
+        transfers.move(conn, source, target, amount=source.available, entry=Entry.RETURN, now=now)
+    return source.available
+
+
+def lock(conn: Connection, ids: Iterable[str]) -> None:
+    """These, before their accounts, until the transaction ends."""
+    conn.execute(select(sponsorships.c.id).where(sponsorships.c.id.in_(list(ids))).order_by(sponsorships.c.id).with_for_update())
+
+
+def due(conn: Connection, now: int) -> list[str]:
+    """Those whose time is over, and those that are closed and have something to give back: each is to be closed (again)."""
+    over = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until <= now)
+    rest = and_(sponsorships.c.state == SponsorshipState.CLOSED, accounts.c.available > 0)
+    query = select(sponsorships.c.id).join_from(sponsorships, accounts, _ACCOUNT).where(or_(over, rest))
+    return list(conn.scalars(query.order_by(sponsorships.c.id)))
+
+
+def current(conn: Connection, channel_id: int, now: int) -> Sponsorship | None:
+    """The one that pays in a channel now."""
+    pays = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until > now)
+    return next(iter(_read(conn, and_(sponsorships.c.channel_id == channel_id, pays))), None)
+
+
+def by_id(conn: Connection, sponsorship_id: str) -> Sponsorship | None:
+    """One, open or closed."""
+    return next(iter(_read(conn, sponsorships.c.id == sponsorship_id)), None)
+
+
+def of_host(conn: Connection, host_id: int) -> list[Sponsorship]:
+    """A member's open ones, oldest first."""
+    return _read(conn, and_(sponsorships.c.host_id == host_id, sponsorships.c.state == SponsorshipState.OPEN))
+
+
+def _read(conn: Connection, where: ColumnElement[bool]) -> list[Sponsorship]:
+    rows = conn.execute(_READ.where(where).order_by(sponsorships.c.opened_at, sponsorships.c.id)).mappings()
+    return [_sponsorship(dict(row)) for row in rows]
+
+
+def _sponsorship(row: dict[str, Any]) -> Sponsorship:
+    return Sponsorship(**{**row, "state": SponsorshipState(row["state"])})

@@ -1,0 +1,87 @@
+"""How every command of /imageadmin works: values come in, one change is made, one answer says what holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.guild.document import Policy, changed
+from bot.domain.request import Request
+from cogs.kit import interactions, texts
+from cogs.kit.request import Interaction, request_of, services_of
+
+Patch = Mapping[str, Any]  # a JSON merge patch of the rules
+Says = Callable[[Policy], str]
+
+ALL: Literal["all"] = "all"
+
+
+async def change(request: Request, interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Request:
+    """Change the rules; the request under what holds now. What follows from the rules as they are is made of them in a function."""
+
+    def patched(policy: Policy) -> Policy:
+        return changed(policy, patch(policy) if callable(patch) else patch)
+
+    servers = services_of(interaction).servers
+    settings = await servers.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
+    now = replace(request, settings=settings)
+    await follow(now, interaction, before=request.policy)
+    return now
+
+
+async def follow(now: Request, interaction: Interaction, *, before: Policy) -> None:
+    """What a change sets off at once: flags that were kept may count now, and cases that wait may have a channel."""
+    after = now.policy
+    if before.flags != after.flags or before.cases_channel_id != after.cases_channel_id:
+        await services_of(interaction).cases.catch_up(now)
+
+
+async def settle(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, says: Says) -> None:
+    """Change the rules and say what holds now; with nothing to change, only that."""
+    request = await request_of(interaction)
+    now = await change(request, interaction, patch) if patch else request
+    await interactions.say(interaction, says(now.policy)[: texts.CONTENT_MAX])
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The options that were filled in."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def within(section: str, values: Patch) -> Patch:
+    """Values of one section; nothing at all where none was given."""
+    return {section: values} if values else {}
+
+
+def listed(ids: Sequence[int], *, add: Any = None, remove: Any = None) -> list[str]:
+    """Ids with one more, or without one; of whatever has an `id`."""
+    kept = [each for each in ids if remove is None or each != remove.id]
+    return [str(each) for each in dict.fromkeys([*kept, *([add.id] if add is not None else [])])]
+
+
+def shapes(text: str) -> str | list[str]:
+    """ "all", or shapes with commas between them."""
+    return ALL if text.strip().casefold() == ALL else _parts(text)
+
+
+def models(interaction: Interaction, text: str) -> str | list[str]:
+    """ "all", or models by id or title with commas between them. Raise `InvalidRequest` for one that is not on offer."""
+    if text.strip().casefold() == ALL:
+        return ALL
+    catalog = services_of(interaction).studio.models.catalog
+    found = [catalog.get(part).id for part in _parts(text)]
+    if not found:
+        raise InvalidRequest(_("Name at least one model, or all."))
+    return list(dict.fromkeys(found))
+
+
+def purse(size: float | None, refill: float | None) -> Patch:
+    """The part of a bucket that was given."""
+    return given(size=size, refill_per_day=refill)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,51 @@
+"""The group itself: who may, and the commands for a hurry."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.permissions import Action, may
+from cogs.admin import files, panel, settings_texts
+from cogs.admin.changing import settle
+from cogs.admin.conduct import Conduct
+from cogs.admin.files import Files
+from cogs.admin.limits import Limits
+from cogs.admin.money import Money
+from cogs.admin.rules import Rules
+from cogs.kit.request import Interaction, request_of
+from cogs.kit.router import Router
+
+router = Router(panel.router, files.router)
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+@app_commands.default_permissions(manage_guild=True)
+class ImageAdmin(
+    Money,
+    Limits,
+    Conduct,
+    Rules,
+    Files,
+    commands.GroupCog,
+    group_name="imageadmin",
+    group_description="What pictures may cost and show in this server, and who may ask for them",
+):
+    """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        return may(await request_of(interaction), Action.MANAGE)
+
+    @app_commands.command(description="Everything at a glance")
+    async def panel(self, interaction: Interaction) -> None:
+        await panel.show(await request_of(interaction), interaction)
+
+    @app_commands.command(description="Nobody orders pictures until you resume; what is being made is delivered")
+    @app_commands.describe(reason="What members are told")
+    async def pause(self, interaction: Interaction, reason: app_commands.Range[str, 1, 300] = "") -> None:
+        await settle(interaction, {"pause": {"on": True, "reason": reason}}, settings_texts.paused)
+
+    @app_commands.command(description="Pictures can be ordered again")
+    async def resume(self, interaction: Interaction) -> None:
+        await settle(interaction, {"pause": None}, settings_texts.paused)

@@ -1,0 +1,159 @@
+"""Checks, flags, strikes, the gallery, and where moderators are told."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _
+from bot.domain.guild.document import Policy
+from bot.domain.guild.sections import Offence, OnDown
+from cogs.admin import settings_texts
+from cogs.admin.changing import Patch, given, listed, settle, within
+from cogs.kit import texts
+from cogs.kit.request import Interaction
+
+_RUNG = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
+_POSTED = (discord.ChannelType.text, discord.ChannelType.news)
+
+Score = app_commands.Range[float, 0, 1]
+
+
+class Conduct(commands.Cog):
+    """/imageadmin checks, flags, strikes, gallery, log, cases and moderators."""
+
+    @app_commands.command(description="The operator's moderations endpoint: what it looks at")
+    @app_commands.describe(
+        prompts="Look at prompts before they are sent",
+        results="Look at pictures before they are shown",
+        flag="Score from which on something is flagged",
+        block="Score from which on it is blocked",
+        category="The scores are for this category alone",
+        on_down="What happens while it does not answer",
+    )
+    async def checks(
+        self,
+        interaction: Interaction,
+        prompts: bool | None = None,
+        results: bool | None = None,
+        flag: Score | None = None,
+        block: Score | None = None,
+        category: app_commands.Range[str, 1, 60] | None = None,
+        on_down: OnDown | None = None,
+    ) -> None:
+        scores = given(flag=flag, block=block)
+        if category is not None and not scores:
+            raise InvalidRequest(_("category: say from which scores on it is flagged or blocked."))
+        thresholds = {"categories": {category: scores}} if category is not None else within("thresholds", scores)
+        await settle(
+            interaction, within("checks", {**given(prompts=prompts, results=results, on_down=on_down), **thresholds}), settings_texts.checks
+        )
+
+    @app_commands.command(description="Members who point at pictures")
+    @app_commands.describe(
+        on="Members may flag",
+        quorum="How many hide a picture and call the moderators",
+        after_days="Days as a member before one's flags count",
+        add_role="A role whose flags count at once",
+        remove_role="One whose flags do not any more",
+        locked="Keep flags without effect, during a brigade",
+    )
+    async def flags(
+        self,
+        interaction: Interaction,
+        on: bool | None = None,
+        quorum: app_commands.Range[int, 1, 100] | None = None,
+        after_days: app_commands.Range[int, 0, 3650] | None = None,
+        add_role: discord.Role | None = None,
+        remove_role: discord.Role | None = None,
+        locked: bool | None = None,
+    ) -> None:
+        values = given(on=on, quorum=quorum, after_days=after_days, locked=locked)
+
+        def patch(policy: Policy) -> Patch:
+            return {"flags": {**values, "role_ids": listed(policy.flags.role_ids, add=add_role, remove=remove_role)}}
+
+        await settle(interaction, patch if values or add_role or remove_role else None, settings_texts.flags)
+
+    @app_commands.command(description="What offences weigh, how they fade, what follows")
+    @app_commands.describe(
+        half_life_days="Days until a strike counts half",
+        offence="An offence to weigh",
+        weight="Its points; 0: none",
+        ladder="points:hours with commas between, such as 5:1, 8:24",
+    )
+    async def strikes(
+        self,
+        interaction: Interaction,
+        half_life_days: app_commands.Range[int, 1, 3650] | None = None,
+        offence: Offence | None = None,
+        weight: app_commands.Range[float, 0, 100] | None = None,
+        ladder: app_commands.Range[str, 1, 200] | None = None,
+    ) -> None:
+        if (offence is None) != (weight is None):
+            raise InvalidRequest(_("An offence and its weight go together."))
+        values: dict[str, Any] = given(half_life_days=half_life_days, ladder=None if ladder is None else _ladder(ladder))
+        values |= {"weights": {offence: weight}} if offence is not None else {}
+        await settle(interaction, within("strikes", values), settings_texts.strikes)
+
+    @app_commands.command(description="Pictures with enough stars are shown in a channel")
+    @app_commands.describe(channel="Where", stars="How many stars of others", reward="Credits for the maker", off="No gallery any more")
+    async def gallery(
+        self,
+        interaction: Interaction,
+        channel: app_commands.AppCommandChannel | None = None,
+        stars: app_commands.Range[int, 1, 1000] | None = None,
+        reward: app_commands.Range[float, 0, 1_000_000] | None = None,
+        off: bool = False,
+    ) -> None:
+        values = given(channel_id=None if channel is None else _posted(interaction, channel), stars=stars, reward=reward)
+        await settle(interaction, {"gallery": None} if off else within("gallery", values), settings_texts.gallery)
+
+    @app_commands.command(description="A channel where every picture is logged")
+    @app_commands.describe(channel="Where", off="No log any more")
+    async def log(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
+        await settle(interaction, _channel(interaction, "log_channel_id", channel, off=off), settings_texts.log)
+
+    @app_commands.command(description="The moderators' channel, where cases are shown")
+    @app_commands.describe(channel="Where", off="None any more; they wait in /imagemod cases")
+    async def cases(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
+        await settle(interaction, _channel(interaction, "cases_channel_id", channel, off=off), settings_texts.cases)
+
+    @app_commands.command(description="Roles that moderate, beside those who may manage messages")
+    @app_commands.describe(add="A role that moderates", remove="One that does not any more")
+    async def moderators(self, interaction: Interaction, add: discord.Role | None = None, remove: discord.Role | None = None) -> None:
+        def patch(policy: Policy) -> Patch:
+            return {"moderator_role_ids": listed(policy.moderator_role_ids, add=add, remove=remove)}
+
+        await settle(interaction, patch if add or remove else None, settings_texts.moderators)
+
+
+def _ladder(text: str) -> list[dict[str, float]]:
+    rungs = [_RUNG.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
+    if not all(rungs):
+        raise InvalidRequest(_("ladder: {given} is not written as it should be, such as 5:1, 8:24.").format(given=texts.quoted(text)))
+    return [{"points": float(rung["points"]), "hours": int(rung["hours"])} for rung in rungs if rung]
+
+
+def _channel(interaction: Interaction, name: str, channel: app_commands.AppCommandChannel | None, *, off: bool) -> Patch:
+    if off:
+        return {name: None}
+    return {} if channel is None else {name: _posted(interaction, channel)}
+
+
+def _posted(interaction: Interaction, channel: app_commands.AppCommandChannel) -> str:
+    """The id of a channel that Easel can write in. Raise `InvalidRequest` where it cannot: nobody would notice."""
+    there = interaction.guild.get_channel(channel.id) if interaction.guild else None
+    if channel.type not in _POSTED or there is None or interaction.guild is None:
+        raise InvalidRequest(
+            _("channel: a text channel that Easel can see is needed; {channel} is none.").format(channel=f"<#{channel.id}>")
+        )
+    may = there.permissions_for(interaction.guild.me)
+    if not (may.view_channel and may.send_messages and may.attach_files):
+        raise InvalidRequest(_("channel: Easel may not write and attach files in {channel}.").format(channel=f"<#{channel.id}>"))
+    return str(channel.id)

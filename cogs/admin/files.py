@@ -1,0 +1,113 @@
+"""A server's rules as a file: out, and in again. What a file would change is shown first, and a button does it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _, pgettext
+from bot.domain.guild.differences import differences
+from bot.domain.guild.document import DOCUMENT_MAX, Policy, document, read, read_file, write_file
+from bot.domain.permissions import Action, Target, check
+from bot.domain.request import Request
+from bot.services.guilds import fingerprint
+from cogs.admin import panel_texts
+from cogs.admin.changing import follow
+from cogs.kit import panels
+from cogs.kit.panels import button, panel, row, text
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
+
+router = Router()
+
+_SEEN = matching(r"[0-9a-f]{16}")  # how the fingerprint of the rules begins
+_APPLY = CustomId("admin:apply:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
+_LEAVE = CustomId("admin:leave:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
+
+
+class Files(commands.Cog):
+    """/imageadmin export and import."""
+
+    @app_commands.command(description="All of these settings as a file")
+    async def export(self, interaction: Interaction) -> None:
+        await send(await request_of(interaction), interaction)
+
+    @app_commands.command(name="import", description="Settings from a file; you see first what it would change")
+    @app_commands.describe(file="As /imageadmin export writes it; what it leaves out goes back to the default")
+    async def import_settings(self, interaction: Interaction, file: discord.Attachment) -> None:
+        request = await request_of(interaction)
+        if file.size > DOCUMENT_MAX:
+            raise InvalidRequest(
+                _("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024)
+            )
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        wanted = read_file(await file.read())
+        kept = {"user_id": request.actor.user_id, "policy": document(wanted)}
+        await services_of(interaction).studio.keep(f"tray:{interaction.id}", kept)
+        await panels.show(interaction, _preview(request, interaction, interaction.id, wanted))
+
+
+async def send(request: Request, interaction: Interaction) -> None:
+    """The file, to this member alone."""
+    content = io.BytesIO(write_file(request.policy))
+    attached = discord.File(content, filename=f"easel-settings-{request.guild_id}.json")
+    answer = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
+    await answer(
+        _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere."), file=attached, ephemeral=True
+    )
+
+
+@router.press(_APPLY)
+async def apply(request: Request, interaction: Interaction, *, kept: int, seen: str) -> None:
+    """Put the file's rules in place of those whose fingerprint begins with `seen`: the ones that its changes were shown against."""
+    check(request, Action.MANAGE)
+    wanted, now = await _kept(request, interaction, kept), request.policy
+    if not fingerprint(now).startswith(seen):
+        note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
+        await panels.redraw(interaction, _preview(request, interaction, kept, wanted, note=note))
+        return
+    found = differences(document(now), document(wanted))
+    servers, guild_id = services_of(interaction).servers, request.required_guild_id
+    after = await servers.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=request.actor.user_id)
+    await follow(replace(request, settings=after), interaction, before=now)
+    await panels.redraw(interaction, panel(text(panel_texts.applied(found))))
+
+
+@router.press(_LEAVE)
+async def leave(_request: Request, interaction: Interaction, **_file: Any) -> None:
+    """Not this file."""
+    await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
+
+
+async def _kept(request: Request, interaction: Interaction, kept_as: int) -> Policy:
+    """Raise `NotAllowed` where it was imported by somebody else, or is no longer kept."""
+    kept: Mapping[str, Any] = await services_of(interaction).studio.kept(f"tray:{kept_as}") or {}
+    check(request, Action.SEND, Target(guild_id=request.guild_id, owner_id=kept.get("user_id")))
+    return read(kept["policy"])
+
+
+def _preview(request: Request, interaction: Interaction, kept_as: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+    now = request.policy
+    found = differences(document(now), document(wanted))
+    shown = text(note, panel_texts.file(found, _strangers(interaction, wanted)))
+    if not found:
+        return panel(shown)
+    seen = fingerprint(now)[:16]
+    yes = button(pgettext("button", "Apply"), _APPLY(kept=kept_as, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
+    no = button(pgettext("button", "Leave it"), _LEAVE(kept=kept_as, seen=seen))
+    return panel(shown, row(yes, no))
+
+
+def _strangers(interaction: Interaction, policy: Policy) -> list[str]:
+    guild = interaction.guild
+    if guild is None:
+        return []
+    channels = [each.id for each in (*guild.channels, *guild.threads)]
+    return panel_texts.strangers(policy, roles=[role.id for role in guild.roles], channels=channels)

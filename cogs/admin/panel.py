@@ -1,0 +1,141 @@
+"""The panel of /imageadmin: the whole state at a glance, and buttons for what is needed in a hurry.
+
+A press says what is to be, not what is to change, so that two managers who press at once want the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import discord
+from discord.ui import Separator
+
+from bot.core.i18n import _, pgettext
+from bot.domain.guild.document import Policy
+from bot.domain.permissions import Action, check
+from bot.domain.request import Request
+from cogs.admin import files, panel_texts, settings_texts
+from cogs.admin.changing import Patch, change
+from cogs.admin.panel_texts import cut
+from cogs.kit import panels, texts
+from cogs.kit.panels import Part, beside, button, panel, row, text
+from cogs.kit.request import Interaction, services_of
+from cogs.kit.router import CustomId, Router, one_of
+from cogs.moderation.views import OPEN_CASES
+
+router = Router()
+
+_PAUSED = discord.Colour(0xB3261E)
+
+_SWITCHES: Mapping[str, Patch] = {
+    "pause": {"pause": {"on": True}},
+    "resume": {"pause": None},
+    "lock": {"flags": {"locked": True}},
+    "unlock": {"flags": {"locked": False}},
+}
+_PRESS = CustomId("admin:{deed}", deed=one_of(*_SWITCHES, "export", "refresh"))
+
+
+class _Room(IntEnum):
+    """How many characters of a panel's 4,000 a subject may take, whatever a server has in it."""
+
+    STATE = 450  # with the server's name
+    MONEY = 300
+    CHANNELS = 200
+    EVERYONE = 250
+    ROLES = 500
+    PRICES = 150
+    CASES = 150
+    MODERATORS = 250
+    FLAGS = 350
+    CHECKS = 250
+    STRIKES = 350
+    REST = 550
+
+
+async def show(request: Request, interaction: Interaction) -> None:
+    """A new panel."""
+    await panels.show(interaction, await _panel(request, interaction))
+
+
+@router.press(_PRESS)
+async def press(request: Request, interaction: Interaction, *, deed: str) -> None:
+    """A button of the panel: do it, and draw the panel anew. Raise `NotAllowed` for whoever is no manager any more."""
+    check(request, Action.MANAGE)
+    now = await change(request, interaction, _SWITCHES[deed]) if deed in _SWITCHES else request
+    await panels.redraw(interaction, await _panel(now, interaction))
+    if deed == "export":
+        await files.send(now, interaction)
+
+
+async def _panel(request: Request, interaction: Interaction) -> discord.ui.LayoutView:
+    overview = await services_of(interaction).managing.overview(request)
+    name = interaction.guild.name if interaction.guild else ""
+    policy = overview.policy
+    head = _("## Easel on {server}").format(server=texts.quoted(name))
+    cases = "\n".join(f"-# {line}" for line in (settings_texts.moderators(policy), settings_texts.cases(policy)))
+    parts = [
+        beside(_pause(policy), cut(f"{head}\n{settings_texts.paused(policy)}", _Room.STATE)),
+        Separator(),
+        text(_("### 💰 Money"), cut(panel_texts.money(overview), _Room.MONEY)),
+        text(*_pictures(interaction, policy)),
+        Separator(),
+        beside(_cases(), _("### 🛡️ Moderation"), cut(panel_texts.waiting(overview), _Room.CASES)),
+        text(cut(cases, _Room.MODERATORS)),
+        beside(_lock(policy), cut(settings_texts.flags(policy), _Room.FLAGS)),
+        text(*_rules(policy)),
+        Separator(),
+        text(*_more(policy)),
+        row(_control("export", pgettext("button", "Export"), "📄"), _control("refresh", pgettext("button", "Refresh"), "🔄")),
+    ]
+    return panel(*parts, colour=_PAUSED if policy.pause.on else panels.ACCENT)
+
+
+def _pictures(interaction: Interaction, policy: Policy) -> list[str]:
+    titles = services_of(interaction).studio.models.title
+    prices = [settings_texts.price(policy, model, titles(model)) for model in policy.prices]
+    return [
+        _("### 🖼️ Pictures"),
+        cut(settings_texts.channels(policy), _Room.CHANNELS),
+        cut(settings_texts.everyone(policy, titles), _Room.EVERYONE),
+        cut(settings_texts.roles(policy, titles), _Room.ROLES),
+        cut("\n".join(prices), _Room.PRICES),
+    ]
+
+
+def _rules(policy: Policy) -> list[str]:
+    checks, strikes = cut(settings_texts.checks(policy), _Room.CHECKS), cut(settings_texts.strikes(policy), _Room.STRIKES)
+    return [_("### 📏 Rules"), settings_texts.rules(policy), checks, strikes]
+
+
+def _more(policy: Policy) -> list[str]:
+    subjects = (settings_texts.gallery, settings_texts.log, settings_texts.members, settings_texts.age_restricted)
+    small = [f"-# {subject(policy)}".replace("\n", " ") for subject in subjects]
+    return [
+        cut("\n".join(small), _Room.REST),
+        "-# " + _("Reactions that run edits are in `/presets`; everything else here is changed by `/imageadmin`."),
+    ]
+
+
+# --- controls --------------------------------------------------------------------------------------------------------
+
+
+def _pause(policy: Policy) -> Part:
+    if policy.pause.on:
+        return _control("resume", pgettext("button", "Resume"), "▶️", style=discord.ButtonStyle.success)
+    return _control("pause", pgettext("button", "Pause"), "⏸️", style=discord.ButtonStyle.danger)
+
+
+def _lock(policy: Policy) -> Part:
+    if policy.flags.locked:
+        return _control("unlock", pgettext("button", "Unlock"), "🔓", style=discord.ButtonStyle.success)
+    return _control("lock", pgettext("button", "Lock"), "🔒")
+
+
+def _cases() -> Part:
+    return button(pgettext("button", "Open cases"), OPEN_CASES(), emoji="🛡️")
+
+
+def _control(deed: str, label: str, emoji: str, *, style: discord.ButtonStyle = discord.ButtonStyle.secondary) -> Part:
+    return button(label, _PRESS(deed=deed), emoji=emoji, style=style)

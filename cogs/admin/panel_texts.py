@@ -1,0 +1,238 @@
+"""What a server's managers read beside the rules themselves: the state at a glance, what a change changes, what was imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from bot.core.i18n import _, ngettext
+from bot.domain import quota
+from bot.domain.guild.differences import Difference
+from bot.domain.guild.document import Policy
+from bot.domain.prompts.automod import ImportResult
+from bot.domain.prompts.judge import Level, Rule, RuleKind
+from bot.domain.prompts.rules import ListName, WordList
+from bot.services.admin import COUNTED_MAX, Overview
+from bot.store.money.ledger import Statement
+from cogs.kit.texts import PANEL_MAX, amount_of, meter, quoted
+
+_CENT = Decimal("0.01")
+_BAR = 12  # characters of a meter
+_LINES = 25  # changes that are read out
+_ENTRIES = 6  # of one list
+_VALUE = 80  # characters
+_UNKNOWN_MAX = 300  # characters
+_ID_DIGITS = 15  # Discord's ids have more
+
+
+# --- the state at a glance -------------------------------------------------------------------------------------------
+
+
+def money(overview: Overview) -> str:
+    """What was spent this month, of what."""
+    spent = _("**This month** {pictures} · {amount} (${dollars})").format(
+        pictures=_pictures(overview.pictures), amount=amount_of(overview.spent), dollars=_dollars(overview.spent, overview)
+    )
+    return "\n".join(filter(None, [spent, _budget(overview), _pool(overview)]))
+
+
+def _budget(overview: Overview) -> str:
+    budget = overview.budget
+    if budget is None:
+        return _("**Budget** none of the server's own")
+    return _("**Budget** {meter} ${left} of ${size} left · a new one <t:{at}:R>").format(
+        meter=_bar(budget),
+        left=_dollars(budget.available, overview),
+        size=f"{overview.policy.usd_per_month or 0:,.2f}",
+        at=overview.renews_at // 1000,
+    )
+
+
+def _pool(overview: Overview) -> str:
+    if overview.pool is None or overview.policy.pool is None:
+        return ""
+    size = int(overview.policy.pool.size * quota.MICRO)
+    bar = meter(overview.pool.available, overview.pool.held, size, width=_BAR)
+    return _("**Pool** {meter} {left} of {size} left").format(
+        meter=bar, left=quota.in_credits(overview.pool.available), size=amount_of(size)
+    )
+
+
+def _bar(budget: Statement) -> str:
+    return meter(budget.available, budget.held, budget.available + budget.held + budget.spent, width=_BAR)
+
+
+def _dollars(micro: int, overview: Overview) -> str:
+    """Dollars and whole cents, rounded down: nobody is promised more than is there."""
+    return f"{quota.in_usd(micro, overview.credit_usd).quantize(_CENT, ROUND_FLOOR):,.2f}"
+
+
+def _pictures(count: int) -> str:
+    return ngettext("{count} picture", "{count} pictures", count).format(count=count)
+
+
+def waiting(overview: Overview) -> str:
+    """What waits for moderators."""
+    cases = ngettext("{count} case waits for a decision.", "{count} cases wait for a decision.", overview.open_cases)
+    blocks = ngettext("{count} member is blocked.", "{count} members are blocked.", overview.blocks)
+    return f"{cases.format(count=_counted(overview.open_cases))} {blocks.format(count=_counted(overview.blocks))}"
+
+
+def _counted(count: int) -> str:
+    return f"{count}+" if count >= COUNTED_MAX else str(count)
+
+
+def cut(text: str, limit: int) -> str:
+    """As many whole lines as fit; of a first one that does not, whole words, since a mention has no blank in it."""
+    lines: list[str] = []
+    room = limit - 2
+    for line in text.split("\n"):
+        if len(line) > room:
+            words = "" if lines else line[: room + 1].rpartition(" ")[0]
+            return "\n".join([*lines, f"{words} …".strip()])
+        room -= len(line) + 1
+        lines.append(line)
+    return text
+
+
+# --- what a change changes -------------------------------------------------------------------------------------------
+
+
+def changes(found: Sequence[Difference]) -> str:
+    """A line for each setting."""
+    return "\n".join(change_lines([each.as_json() for each in found]))
+
+
+def change_lines(found: Sequence[Mapping[str, Any]], *, limit: int = _LINES) -> Iterator[str]:
+    """As the audit log keeps them."""
+    for each in found[:limit]:
+        name = _path(str(each.get("path", "")))
+        if "added" in each or "removed" in each:
+            yield f"- {name}: {_came_and_went(each)}"
+        else:
+            yield f"- {name}: {_value(each, each.get('was'))} → {_value(each, each.get('now'))}"
+    if (more := len(found) - limit) > 0:
+        yield ngettext("- and {count} more setting", "- and {count} more settings", more).format(count=more)
+
+
+def _came_and_went(each: Mapping[str, Any]) -> str:
+    signs = {"+": each.get("added") or [], "−": each.get("removed") or []}
+    shown = [f"{sign} {_value(each, entry)}" for sign, entries in signs.items() for entry in entries[:_ENTRIES]]
+    more = sum(max(0, len(entries) - _ENTRIES) for entries in signs.values()) + int(each.get("more", 0))
+    rest = [ngettext("and {count} more", "and {count} more", more).format(count=more)] if more else []
+    return " · ".join([*shown, *rest])
+
+
+def _path(path: str) -> str:
+    """A setting's name as it stands in a file; a role in it as Discord shows it."""
+    steps = path.split(".")
+    if steps[0] == "roles" and len(steps) > 1 and steps[1].isdecimal():
+        rest = f" `{'.'.join(steps[2:])}`" if steps[2:] else ""
+        return f"`roles` <@&{steps[1]}>{rest}"
+    return f"`{path.replace('`', '')}`"
+
+
+def _value(change: Mapping[str, Any], value: Any) -> str:
+    path = str(change.get("path", ""))
+    if value is None:
+        return _("not set")
+    if isinstance(value, bool):
+        return _("on") if value else _("off")
+    if isinstance(value, Mapping):
+        return quoted(str(value.get("name") or ", ".join(f"{name} {each}" for name, each in value.items())), limit=_VALUE)
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(change, each) for each in value[:_ENTRIES]) or _("none")
+    text = str(value)
+    if text.isdecimal() and len(text) >= _ID_DIGITS:
+        return f"<@&{text}>" if "role_ids" in path else f"<#{text}>"
+    return quoted(text, limit=_VALUE) or _("none")
+
+
+def file(found: Sequence[Difference], strangers: Sequence[str]) -> str:
+    """What a settings file would change, before it does."""
+    if not found:
+        return "\n".join([_("## Settings file"), _("This file says what holds already; there is nothing to change.")])
+    count = ngettext("It would change {count} setting:", "It would change {count} settings:", len(found)).format(count=len(found))
+    unknown = cut(", ".join(strangers[:_LINES]), _UNKNOWN_MAX)
+    warning = [_("⚠️ Not of this server: {ids}").format(ids=unknown)] if strangers else []
+    return cut("\n".join([_("## Settings file"), *warning, count, changes(found)]), PANEL_MAX - 200)
+
+
+def applied(found: Sequence[Difference]) -> str:
+    """After it did."""
+    done = ngettext("✅ {count} setting was changed.", "✅ {count} settings were changed.", len(found)).format(count=len(found))
+    return cut("\n".join([_("## Settings file"), done, changes(found)]), PANEL_MAX)
+
+
+def strangers(policy: Policy, *, roles: Iterable[int], channels: Iterable[int]) -> list[str]:
+    """Roles and channels that the rules name and this server does not have."""
+    named_roles = {*policy.roles, *policy.flags.role_ids, *policy.moderator_role_ids}
+    posts = (policy.gallery.channel_id, policy.log_channel_id, policy.cases_channel_id)
+    named_channels = {*policy.channels.allowed, *policy.channels.denied, *(each for each in posts if each is not None)}
+    missing_roles = [_("role {id}").format(id=each) for each in sorted(named_roles - set(roles))]
+    return [*missing_roles, *(_("channel {id}").format(id=each) for each in sorted(named_channels - set(channels)))]
+
+
+# --- rules for prompts -----------------------------------------------------------------------------------------------
+
+
+def rule_list(policy: Policy) -> str:
+    """All of them, as far as a panel goes."""
+    heads = {ListName.BLOCK: _("### ⛔ Blocked"), ListName.FLAG: _("### 🚩 Flagged"), ListName.ALLOW: _("### ✅ Allowed")}
+    parts = [f"{head}\n{_entries(policy.prompts.list(name))}" for name, head in heads.items()]
+    hashes = " · ".join(f"`{each}`" for each in policy.known_bad.hashes) or _("none")
+    return cut("\n".join([_("## Rules for prompts"), *parts, _("### 🖼️ Known bad pictures"), hashes]), PANEL_MAX)
+
+
+def _entries(entries: WordList) -> str:
+    words = [f"`{word}`" for word in entries.words]
+    patterns = [f"`/{_in_code(pattern)}/`" for pattern in entries.patterns]
+    return " · ".join([*words, *patterns]) or _("none")
+
+
+def _in_code(text: str) -> str:
+    return text.replace("`", "ˋ")
+
+
+def listed(entry: str, name: ListName) -> str:
+    sentences = {
+        ListName.ALLOW: _("✅ `{entry}` is on the allow list now."),
+        ListName.FLAG: _("✅ `{entry}` is on the flag list now."),
+        ListName.BLOCK: _("✅ `{entry}` is on the block list now."),
+    }
+    return sentences[name].format(entry=_in_code(entry))
+
+
+def unlisted(entry: str) -> str:
+    return _("✅ `{entry}` is on no list any more.").format(entry=_in_code(entry))
+
+
+def tested(prompt: str, level: Level, hits: Sequence[Rule]) -> str:
+    """What the rules say of a prompt, and every entry that has a say."""
+    verdicts = {
+        Level.NONE: _("🟢 Nothing is found in it: it would be made."),
+        Level.ALLOW: _("🟢 What is found in it is allowed: it would be made."),
+        Level.FLAG: _("🚩 It would be flagged: made behind a spoiler, and told to the moderators."),
+        Level.BLOCK: _("⛔ It would be blocked: nothing would be made."),
+    }
+    kinds = {RuleKind.WORD: _("word"), RuleKind.PATTERN: _("pattern")}
+    lines = [f"- {hit.list}: `{_in_code(hit.text)}` ({kinds[hit.kind]})" for hit in hits[:_LINES]]
+    return "\n".join([f"> {quoted(prompt)}", verdicts[level], *lines])
+
+
+def imported(found: ImportResult, added: int) -> str:
+    """What was taken over from AutoMod, and what was not."""
+    taken = ngettext("✅ {count} entry is new in the rules.", "✅ {count} entries are new in the rules.", added).format(count=added)
+    parts = []
+    for name in ListName:
+        entries = found.rules.list(name)
+        parts += [f"- {name}: {_entries(entries)}"] if entries.words or entries.patterns else []
+    left_out = [f"- **{quoted(each.name, limit=_VALUE)}**: {quoted(each.reason)}" for each in found.skipped]
+    skipped = [_("### Left out"), *left_out] if left_out else []
+    return cut("\n".join([_("## From AutoMod"), taken, *parts, *skipped]), PANEL_MAX)
+
+
+def known_bad(fingerprint: str, count: int) -> str:
+    all_ = ngettext("There is {count} of them.", "There are {count} of them.", count).format(count=count)
+    return _("✅ Pictures that look like this one (`{fingerprint}`) are never shown here.").format(fingerprint=fingerprint) + f" {all_}"

@@ -1,0 +1,49 @@
+"""What the options of /imageadmin complete themselves with."""
+
+from __future__ import annotations
+
+from discord import app_commands
+
+from bot.domain.permissions import Action, may
+from bot.domain.prompts.rules import ListName
+from cogs.admin.changing import ALL
+from cogs.kit import autocomplete
+from cogs.kit.autocomplete import Suggestions
+from cogs.kit.request import Interaction, request_of, services_of
+
+_MAX = 25  # choices; Discord shows no more
+_CHOICE_MAX = 100  # characters
+
+
+async def models(interaction: Interaction, typed: str) -> Suggestions:
+    """Models for a list with commas: what is written already stays, the last word is completed."""
+    before, _comma, last = typed.rpartition(",")
+    written = f"{before.strip()}, " if before.strip() else ""
+    found = await autocomplete.model(interaction, last.strip())
+    texts: list[str] = [ALL] if not written and last.strip().casefold() in ALL else []
+    texts += [f"{written}{choice.value}" for choice in found]
+    return [app_commands.Choice(name=text, value=text) for text in texts if len(text) <= _CHOICE_MAX][:_MAX]
+
+
+async def open_model(interaction: Interaction, typed: str) -> Suggestions:
+    """The models that everyone may use."""
+    there = (await request_of(interaction)).policy.everyone.models
+    titles = {model.id: model.title for model in services_of(interaction).studio.models.offered}
+    ids = list(titles) if there == ALL else list(there)
+    named = [(titles.get(each, each)[:_CHOICE_MAX], each) for each in ids]
+    return [app_commands.Choice(name=name, value=each) for name, each in named if typed.casefold() in name.casefold()][:_MAX]
+
+
+async def entry(interaction: Interaction, typed: str) -> Suggestions:
+    """Words, patterns and fingerprints that the rules hold."""
+    request = await request_of(interaction)
+    if not may(request, Action.MANAGE):
+        return []
+    policy = request.policy
+    entries = [
+        (f"{name}: {text}", text) for name in ListName for text in (*policy.prompts.list(name).words, *policy.prompts.list(name).patterns)
+    ]
+    entries += [(f"picture: {each}", each) for each in policy.known_bad.hashes]
+    wanted = typed.strip().casefold()
+    fitting = (each for each in entries if wanted in each[0].casefold() and len(each[1]) <= _CHOICE_MAX)
+    return [app_commands.Choice(name=name[:_CHOICE_MAX], value=text) for name, text in fitting][:_MAX]

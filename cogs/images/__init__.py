@@ -1,0 +1,1 @@
+"""Images: commands, menus, buttons and forms that make, edit and show them."""

@@ -1,0 +1,156 @@
+"""/generate and /edit, and the autocomplete of their options."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InvalidRequest
+from bot.domain.catalog.ideas import Idea
+from bot.domain.job import Kind
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
+from bot.domain.preferences import STYLE_NAME_MAX
+from bot.domain.request import Request
+from cogs.kit import autocomplete, interactions
+from cogs.kit.panels import everywhere
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.members import account_texts
+
+Text = app_commands.Range[str, 1, 100]
+Prompt = app_commands.Range[str, 1, PROMPT_MAX]
+Count = app_commands.Range[int, 1, COUNT_MAX]
+Saved = app_commands.Range[str, 1, STYLE_NAME_MAX]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_IMAGES = ("image", "image1", "image2", "image3", "image4")
+_CHOSEN = tuple(idea for idea in Idea if idea is not Idea.SEED)  # options that are typed or chosen as text
+_DESCRIPTIONS = {
+    "prompt": "What the picture should show, in words",
+    "model": "Which model makes it",
+    "style": "One of your saved styles, to be put around the prompt",
+    "aspect_ratio": "Its shape, such as 16:9",
+    "count": "How many pictures",
+    "seed": "The same seed and words give the same picture",
+    "steps": "How long the model works on it",
+    "guidance": "How closely it follows your words",
+    "quality": "How good the file is",
+    "format": "The file's type",
+    "resolution": "How large it is",
+    "strength": "How much an edit changes: 0 keeps it, 1 makes it anew",
+    "more": "Anything else the model takes, as name=value",
+    "private": "Only you see it; your /settings decide if you leave this out",
+    "spoiler": "Hidden until clicked; your /settings decide if you leave this out",
+    "image": "The picture to change; what is in your tray if you leave this out",
+    **dict.fromkeys(_IMAGES[1:], "A reference picture"),
+}
+
+
+def explained(*names: str) -> Callable[[Command], Command]:
+    """Describe a command's options, and connect those that complete themselves."""
+
+    def apply(command: Command) -> Command:
+        completing = {str(idea): autocomplete.idea(idea) for idea in _CHOSEN}
+        described = app_commands.describe(**{name: text for name, text in _DESCRIPTIONS.items() if name in names})(command)
+        return app_commands.autocomplete(model=autocomplete.model, style=autocomplete.style, **completing)(described)
+
+    return apply
+
+
+class Create(commands.Cog):
+    """The two commands. Their options are declared by the signatures and read in one place, `_order`."""
+
+    @app_commands.command(description="Make a picture from words, and from reference pictures if you like")
+    @everywhere
+    @explained(*(name for name in _DESCRIPTIONS if name != "image"))
+    async def generate(
+        self,
+        interaction: Interaction,
+        prompt: Prompt,
+        model: Text | None = None,
+        style: Saved | None = None,
+        aspect_ratio: Text | None = None,
+        count: Count = 1,
+        seed: int | None = None,
+        steps: Text | None = None,
+        guidance: Text | None = None,
+        quality: Text | None = None,
+        format: Text | None = None,  # noqa: A002  the option's name in Discord
+        resolution: Text | None = None,
+        strength: Text | None = None,
+        more: app_commands.Range[str, 1, 500] | None = None,
+        image1: discord.Attachment | None = None,
+        image2: discord.Attachment | None = None,
+        image3: discord.Attachment | None = None,
+        image4: discord.Attachment | None = None,
+        private: bool | None = None,
+        spoiler: bool | None = None,
+    ) -> None:
+        wanted = _order(await request_of(interaction), interaction, Kind.GENERATE)
+        await interactions.order(interaction, services_of(interaction).studio.order(wanted), private=wanted.request.reply_to.private)
+
+    @app_commands.command(description="Change a picture in words")
+    @everywhere
+    @explained(*(name for name in _DESCRIPTIONS if name != "image1"))
+    async def edit(
+        self,
+        interaction: Interaction,
+        prompt: Prompt,
+        image: discord.Attachment | None = None,
+        model: Text | None = None,
+        style: Saved | None = None,
+        aspect_ratio: Text | None = None,
+        count: Count = 1,
+        seed: int | None = None,
+        steps: Text | None = None,
+        guidance: Text | None = None,
+        quality: Text | None = None,
+        format: Text | None = None,  # noqa: A002  the option's name in Discord
+        resolution: Text | None = None,
+        strength: Text | None = None,
+        more: app_commands.Range[str, 1, 500] | None = None,
+        image2: discord.Attachment | None = None,
+        image3: discord.Attachment | None = None,
+        image4: discord.Attachment | None = None,
+        private: bool | None = None,
+        spoiler: bool | None = None,
+    ) -> None:
+        request = await request_of(interaction)
+        wanted = _order(request, interaction, Kind.EDIT)
+        put_by = await services_of(interaction).members.tray_size(request.actor.user_id)
+        ordering = _with_tray(services_of(interaction).studio.order(wanted), put_by)
+        if await interactions.order(interaction, ordering, private=wanted.request.reply_to.private) and put_by:
+            await interactions.say(interaction, f"🗃️ {account_texts.from_tray(put_by)}")
+
+
+def _order(request: Request, interaction: Interaction, kind: Kind) -> Order:
+    """What was asked for. The member's own settings decide what the options leave open."""
+    given: Mapping[str, Any] = vars(interaction.namespace)
+    private, spoiler = given.get("private"), given.get("spoiler")
+    return Order(
+        request=request if private is None else request.answered(private=private),
+        kind=kind,
+        prompt=given["prompt"],
+        model=given.get("model"),
+        style=given.get("style"),
+        options={idea: given.get(str(idea)) for idea in _CHOSEN},
+        more=given.get("more") or "",
+        count=given.get("count") or 1,
+        seed=given.get("seed"),
+        attachments=[interactions.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None],
+        from_tray=kind is Kind.EDIT,
+        spoiler=request.preferences.spoiler if spoiler is None else spoiler,
+    )
+
+
+async def _with_tray(ordering: Awaitable[Receipt], put_by: int) -> Receipt:
+    """Where an order is refused, its member should not have forgotten what came with it."""
+    try:
+        return await ordering
+    except InvalidRequest as error:
+        if not put_by:
+            raise
+        raise InvalidRequest(f"{error.sentence} {account_texts.with_tray(put_by)}") from error

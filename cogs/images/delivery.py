@@ -1,0 +1,126 @@
+"""The delivery adapter: the ways to show an answer on Discord."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot.core.clock import Clock
+from bot.domain.job import Job
+from bot.domain.order import Receipt
+from bot.services.pipeline.routes import Answer, Posted
+from cogs.kit import job_texts, texts
+from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
+from cogs.kit.outbound import Messageable, explained, replying
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+_NOBODY = discord.AllowedMentions.none()
+_LOOK_BACK = 100  # messages; a post whose answer was lost is among the latest
+_CLOCK_SKEW_MS = 60_000  # between this machine and Discord
+
+
+class DiscordPost:
+    """Implements `bot.services.pipeline.routes.Post` and `bot.services.pipeline.results.Shown` with the running client."""
+
+    def __init__(self, client: Easel, *, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def edit_by_token(self, answer: Answer) -> Posted:
+        """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
+        async with explained():
+            with self._content(answer, files="attachments") as content:
+                message = await self._edit_webhook(answer.job, content)
+        return Posted(channel_id=message.channel.id, message_id=message.id)
+
+    async def edit_message(self, answer: Answer) -> Posted:
+        """By the bot's own right, as long as the channel is open to it."""
+        async with explained():
+            with self._content(answer, files="attachments") as content:
+                message = await self._partial_message(answer.job).edit(**content)
+        return Posted(channel_id=message.channel.id, message_id=message.id)
+
+    async def send_to_channel(self, answer: Answer) -> Posted:
+        """As a reply to the message that asked for it, where it was asked for by none of its own."""
+        return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
+
+    async def send_to_member(self, answer: Answer) -> Posted:
+        async with explained():
+            channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
+        return await self._send(channel, answer)
+
+    async def find(self, job: Job, *, since: int, direct: bool) -> Posted | None:
+        """Among the latest messages, the finished one whose buttons carry this job's id."""
+        after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
+        async with explained():
+            channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
+            async for message in channel.history(limit=_LOOK_BACK, after=after, oldest_first=False):
+                if ended_job_of(message) == job.id:
+                    return Posted(channel_id=message.channel.id, message_id=message.id)
+        return None
+
+    async def attachment_url(self, job: Job, n: int) -> str | None:
+        """A private message is its member's alone: nobody can look it up."""
+        if job.place.message_id is None:
+            return None
+        async with explained():
+            message = await self._partial_message(job).fetch()
+        name = f"easel-{job.id}-{n + 1}."
+        return next((each.url for each in message.attachments if each.filename.removeprefix("SPOILER_").startswith(name)), None)
+
+    async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
+        """Only ever an edit: a waiting message that is out of reach is left as it is."""
+        job, place = receipt.job, receipt.job.place
+        change: dict[str, Any] = {
+            "content": job_texts.waiting(receipt, steps=steps),
+            "view": waiting_view(job.id),
+            "allowed_mentions": _NOBODY,
+        }
+        async with explained():
+            if place.token_lives(self._clock()):
+                await self._edit_webhook(job, change)
+            elif place.message_id is not None and not place.private:
+                await self._partial_message(job).edit(**change)
+
+    async def _send(self, channel: Messageable, answer: Answer, *, reply_to: int | None = None) -> Posted:
+        async def send(reply: Mapping[str, Any]) -> discord.Message:
+            with self._content(answer, files="files") as content:
+                # For a few minutes the nonce makes Discord answer a repeated post with the first one.
+                return await channel.send(nonce=answer.job.id, **content, **reply)
+
+        async with explained():
+            message = await replying(channel, reply_to, send)
+        return Posted(channel_id=message.channel.id, message_id=message.id)
+
+    async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
+        webhook = discord.Webhook.partial(id=job.place.application_id or 0, token=job.place.token or "", client=self._client)
+        # "@original" is the interaction's first answer, whose id may not have reached us.
+        message_id: Any = job.place.message_id or "@original"
+        return await webhook.edit_message(message_id, **change)
+
+    @contextmanager
+    def _content(self, answer: Answer, *, files: str) -> Iterator[dict[str, Any]]:
+        """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
+        uploads = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in answer.pictures]
+        try:
+            yield {
+                "content": job_texts.finished(answer, self._client.services.studio.models.title),
+                "view": ended_view(answer.job, pictures=len(answer.pictures)),
+                "allowed_mentions": _NOBODY,
+                files: uploads,
+            }
+        finally:
+            for upload in uploads:
+                upload.close()
+
+    def _channel(self, job: Job) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(job.place.channel_id, guild_id=job.place.guild_id)
+
+    def _partial_message(self, job: Job) -> discord.PartialMessage:
+        return self._channel(job).get_partial_message(job.place.message_id or 0)

@@ -1,0 +1,138 @@
+"""Everything about a finished job, and its family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from bot.core.i18n import _, ngettext, pgettext
+from bot.domain.catalog.options import show
+from bot.domain.job import Job, message_url
+from bot.services.lineage import Aspect, Change, Kin, changes
+from cogs.kit.job_texts import price_of
+from cogs.kit.texts import PANEL_MAX, quoted, seconds
+
+_PROMPT_SHOWN = 900  # characters
+_RELATIVE_SHOWN = 120  # characters of a relative's prompt
+_LISTED = 4  # of siblings and of children; the select names more
+_DETAILS_MAX = 2200  # characters of a panel, so that the family has room too
+_ROOM_LEFT = 150  # characters for the line about those who are left out
+
+TitleOf = Callable[[str], str]  # names a model by its id
+
+
+def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
+    """All that is known of a job. `style` is the name of the actor's own style whose words are in the prompt."""
+    rows = {
+        _("Prompt"): quoted(job.prompt, limit=_PROMPT_SHOWN),
+        _("Model"): ", ".join(f"{title_of(model)} (`{model}`)" for model in dict.fromkeys(g.model for g in job.generations)),
+        _("Asked for"): title_of(job.model) if any(g.model != job.model for g in job.generations) else "",
+        _("Style"): quoted(style) if style else "",
+        _("Seeds"): ", ".join(f"`{g.seed}`" for g in job.generations if g.seed is not None),
+        _("Options"): _options(job),
+        _("Cost"): price_of(job, job.spent),
+        _("Asked"): _("{when} by {member}").format(when=f"<t:{job.created_at // 1000}:f>", member=f"<@{job.place.user_id}>"),
+        **_times(job),
+        _("Made from"): _("[this picture]({link})").format(link=job.origin_url) if job.origin_url else "",
+        _("Reaction"): job.reaction or "",
+        _("Job"): f"`{job.id}`",
+    }
+    return "\n".join(f"**{name}** {value}" for name, value in rows.items() if value)[:_DETAILS_MAX]
+
+
+def _options(job: Job) -> str:
+    return ", ".join(f"`{name}={show(value)}`" for name, value in job.params.items()) or _("the model's own")
+
+
+def _times(job: Job) -> dict[str, str]:
+    """How long it waited for its turn, how long it was in the making, and when it was shown."""
+    begun = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
+    ended = max((g.ended_at for g in job.generations if g.ended_at), default=None)
+    return {
+        _("Waited"): seconds(begun - job.created_at) if begun else "",
+        _("In the making"): seconds(ended - begun) if begun and ended else "",
+        _("Delivered"): f"<t:{job.delivered_at // 1000}:f>" if job.delivered_at else "",
+    }
+
+
+def stranger(owner_id: int, filenames: Sequence[str], link: str) -> str:
+    """Of a message whose pictures were not made here, or are not known any more."""
+    lines = [
+        ngettext(
+            "This picture was not made by Easel, or is no longer known here. {member} posted it: {link}",
+            "These pictures were not made by Easel, or are no longer known here. {member} posted them: {link}",
+            len(filenames),
+        ).format(member=f"<@{owner_id}>", link=link),
+        *(f"-# `{name.replace('`', '')}`" for name in filenames),
+    ]
+    return "\n".join(lines)
+
+
+# --- the family ------------------------------------------------------------------------------------------------------
+
+
+def family(kin: Kin, title_of: TitleOf) -> str:
+    """The relatives of a job with what changed, as many as a panel holds beside the details; empty where there are none."""
+    parts = list(_relatives(kin, title_of))
+    lines = [_("### Family")] if parts or kin.left_out else []
+    for part in parts:
+        if sum(map(len, (*lines, part))) > PANEL_MAX - _DETAILS_MAX - _ROOM_LEFT:
+            break
+        lines.append(part)
+    if kin.left_out:
+        sentence = ngettext(
+            "-# {count} more is private, or in a place that you do not see from here.",
+            "-# {count} more are private, or in places that you do not see from here.",
+            kin.left_out,
+        )
+        lines.append(sentence.format(count=kin.left_out))
+    return "\n".join(lines)
+
+
+def _relatives(kin: Kin, title_of: TitleOf) -> Iterator[str]:
+    if kin.parent:
+        yield _("⬆️ **Made from**")
+        yield _relative(kin.parent, changes(kin.parent, kin.job), title_of)
+    if kin.children:
+        yield ngettext("⬇️ **{count} picture made from it**", "⬇️ **{count} pictures made from it**", len(kin.children)).format(
+            count=len(kin.children)
+        )
+        yield from (_relative(child, changes(kin.job, child), title_of) for child in kin.children[:_LISTED])
+    if kin.siblings:
+        yield ngettext("↔️ **{count} sibling**", "↔️ **{count} siblings**", len(kin.siblings)).format(count=len(kin.siblings))
+        yield from (_relative(sibling, (), title_of) for sibling in kin.siblings[:_LISTED])
+
+
+def _relative(job: Job, changed: Iterable[Change], title_of: TitleOf) -> str:
+    prompt = quoted(job.prompt, limit=_RELATIVE_SHOWN)
+    prompt = f"||{prompt}||" if job.spoiler else prompt
+    place = job.place
+    url = None if place.private or place.message_id is None else message_url(place.guild_id, place.channel_id, place.message_id)
+    told = _("“{prompt}” by {member}").format(prompt=prompt, member=f"<@{place.user_id}>")
+    differences = " · ".join(_change(each, title_of) for each in changed)
+    return "\n".join([told + (f" · {url}" if url else ""), *([f"-# {differences}"] if differences else [])])
+
+
+def _change(change: Change, title_of: TitleOf) -> str:
+    """One difference in a few words; the words of both prompts stand beside it already."""
+    if change.aspect is Aspect.PROMPT:
+        return _("other words")
+    what, name = {
+        Aspect.MODEL: (_("model"), title_of),
+        Aspect.OPTION: (f"`{change.name}`", _code),
+        Aspect.SEED: (_("seed"), _code),
+    }[change.aspect]
+    before, after = ("–" if value is None else name(value) for value in (change.before, change.after))
+    return f"{what} {before} → {after}"
+
+
+def _code(value: str) -> str:
+    return f"`{value.replace('`', '')}`"
+
+
+def relation(kin: Kin, other: Job) -> tuple[str, str]:
+    """An arrow, and in a word what `other` is to the job of this family."""
+    if kin.parent is not None and other.id == kin.parent.id:
+        return "⬆️", pgettext("select option", "Made from")
+    if other in kin.children:
+        return "⬇️", pgettext("select option", "Made from it")
+    return "↔️", pgettext("select option", "Sibling")

@@ -1,0 +1,201 @@
+"""The modal that asks for an edit. What it is about is kept in the store, so a restart between opening and sending loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import discord
+from pydantic import TypeAdapter
+
+from bot.core.errors import InvalidRequest, NotFound
+from bot.core.i18n import _, pgettext
+from bot.domain import permissions
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.options import show
+from bot.domain.catalog.params import MAX_MORE
+from bot.domain.gestures import DESCRIBES, plain
+from bot.domain.job import Job, Kind
+from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
+from bot.domain.permissions import Action, Target
+from bot.domain.quota import in_credits
+from bot.domain.request import Request
+from bot.store.reactions import Given
+from cogs.kit import interactions, message_images, texts
+from cogs.kit.request import Interaction, client_of, request_of, services_of
+from cogs.kit.router import DISCORD_ID, CustomId, Router
+from cogs.reactions import notes
+
+router = Router()
+
+_FORM = CustomId("form:{form}", form=DISCORD_ID)
+_MAX_OPTIONS = 25  # of a select; Discord shows no more
+_HINT_MAX = 100  # characters of a placeholder or a description
+_REFERENCES_MAX = 3  # beside the picture itself: as many as /edit takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What an open modal is about. It is kept for a day, under the interaction that opened it."""
+
+    user_id: int
+    pictures: tuple[Attachment, ...]
+    job_id: str | None = None  # the pictures are this job's, and no link leads to them
+    private: bool = False
+    spoiler: bool = False
+    reacted_to: int | None = None  # the message whose reaction asked for it: a note answers that until the edit is taken in
+
+
+_FORMS = TypeAdapter(Form)
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, by_reaction: bool = False) -> None:
+    """Open the modal for the pictures of any message. Raise a `Refusal` where there are none, or their owner does not allow it."""
+    found = await message_images.find(client_of(interaction), message)
+    if not found.pictures:
+        raise NotFound(_("This message has no attached picture to edit (PNG, JPEG, WebP or GIF)."))
+    await _open(interaction, found, reacted_to=message.id if by_reaction else None)
+
+
+async def ask_for_edit(interaction: Interaction, job: Job) -> None:
+    """Open the modal for the pictures of a job that was made here, wherever its message may be. Raise a `Refusal`."""
+    found = message_images.of_job(job)
+    if not found.pictures:
+        raise NotFound(_("This request has no picture to edit."))
+    await _open(interaction, found, job_id=job.id)
+
+
+async def _open(interaction: Interaction, found: message_images.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
+    """Refuse at once what would be refused after the words were written; ordering checks it all again."""
+    studio, till, request = services_of(interaction).studio, services_of(interaction).till, await request_of(interaction)
+    await services_of(interaction).members.check_consent(request, found.owner_id)
+    offered = till.offers(studio.models.offered, request)
+    able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
+    if not able:
+        raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
+    chosen = request.preferences
+    wanted = (chosen.default_model, found.job.model if found.job else None, studio.default_model)
+    preset = next((model for name in wanted for model in able if model.id == name), able[0])
+    form = Form(
+        user_id=request.actor.user_id,
+        pictures=found.pictures,
+        job_id=job_id,
+        private=found.private or chosen.private,
+        spoiler=found.spoiler or chosen.spoiler,
+        reacted_to=reacted_to,
+    )
+    await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
+    left = (await till.statement(request)).available
+    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.pictures), able, preset, left=left))
+
+
+def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
+    """At most five rows, as Discord has it. `left` is in microcredits."""
+    prompt = discord.ui.TextInput[Any](
+        custom_id="prompt",
+        style=discord.TextStyle.paragraph,
+        max_length=PROMPT_MAX,
+        placeholder=_("Make it night, with a full moon")[:_HINT_MAX],
+    )
+    options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE, placeholder=_example(preset))
+    references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=_REFERENCES_MAX)
+    modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id)
+    if pictures > 1:
+        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(pictures)))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change"), component=prompt))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(able, preset, left)))
+    how, how_many = _("As name=value, with blanks between them."), _("Up to three further pictures.")
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:_HINT_MAX], component=options))
+    modal.add_item(
+        discord.ui.Label(text=pgettext("modal label", "More references"), description=how_many[:_HINT_MAX], component=references)
+    )
+    return modal
+
+
+def _picker(pictures: int) -> discord.ui.Select[Any]:
+    label = pgettext("select option", "Picture {number}")
+    options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(pictures)]
+    return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
+
+
+def _models(able: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discord.ui.Select[Any]:
+    """The preset first, so that it is there however many there are."""
+    ordered = [preset, *(model for model in able if model != preset)][:_MAX_OPTIONS]
+    options = [
+        discord.SelectOption(
+            label=model.title[:100], value=model.id, description=_price_and_left(model, left)[:100], default=model == preset
+        )
+        for model in ordered
+    ]
+    return discord.ui.Select(custom_id="model", options=options, required=False)
+
+
+def _price_and_left(model: ModelInfo, left: int) -> str:
+    price, amount = texts.price(model), in_credits(left)
+    if left < (model.price_microcredits or 0):
+        return _("{price} · only {amount} left").format(price=price, amount=amount)
+    return _("{price} · you have {amount}").format(price=price, amount=amount)
+
+
+def _example(model: ModelInfo) -> str:
+    """Options of this model with a value that it takes, as many as fit."""
+    text = ""
+    for option, idea in ((option, idea) for idea in Idea if (option := model.option(idea)) is not None):
+        values = (option.default, *option.values, option.least, 1)
+        value = show(next(value for value in values if value is not None))
+        pair = f'{idea}="{value}"' if " " in value else f"{idea}={value}"
+        text = f"{text} {pair}".strip() if len(text) + len(pair) < _HINT_MAX else text
+    return text
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+@router.form(_FORM)
+async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
+    """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
+    kept = await services_of(interaction).studio.kept(f"tray:{form}")
+    about = _FORMS.validate_python(kept) if kept else None
+    permissions.check(request, Action.SEND, Target(owner_id=about.user_id if about else None))
+    if about is None:  # nobody's, so nobody may
+        return
+    receipt = await interactions.order(interaction, _order_edit(request, interaction, about, given), private=about.private)
+    if receipt is not None and about.reacted_to is not None:
+        reaction = Given(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
+        await notes.remove_note(client_of(interaction), reaction)
+
+
+async def _order_edit(request: Request, interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
+    picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
+    if form.job_id is not None:
+        picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
+    return await services_of(interaction).studio.order(
+        Order(
+            request=request.answered(private=form.private),
+            kind=Kind.EDIT,
+            prompt=str(fields.get("prompt", "")),
+            model=next(iter(fields.get("model") or ()), None),
+            more=fields.get("options") or "",
+            attachments=[picked, *(fields.get("references") or ())],
+            spoiler=form.spoiler,
+        )
+    )
+
+
+async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
+    """The picture itself, from whatever still has it. Raise `PictureError` where nothing does."""
+    client = client_of(interaction)
+    job = await client.services.studio.job(job_id)
+    wanted = picked.source.n if picked.source else None
+    async with client.services.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
+        for picture in pictures:
+            if picture.n == wanted:
+                return picture.filename, await asyncio.to_thread(picture.path.read_bytes)
+    raise NotFound(_("This picture is no longer kept anywhere."))

@@ -1,0 +1,29 @@
+"""The button of the note that answers ✏️: only whom it calls may press it, and it opens the form for an edit."""
+
+from __future__ import annotations
+
+import discord
+
+from bot.core.errors import NotFound
+from bot.core.i18n import _
+from bot.domain import permissions
+from bot.domain.permissions import Action, Target
+from bot.domain.request import Request
+from cogs.images import edit_form
+from cogs.kit.request import Interaction, client_of
+from cogs.kit.router import Router
+from cogs.reactions.notes import DESCRIBE
+
+router = Router()
+
+
+@router.press(DESCRIBE)
+async def describe(request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
+    """Open the form, for the one who reacted."""
+    permissions.check(request, Action.ANSWER, Target(owner_id=user))
+    place = client_of(interaction).get_partial_messageable(channel, guild_id=request.guild_id)
+    try:
+        found = await place.fetch_message(message)
+    except discord.NotFound:
+        raise NotFound(_("That message is gone.")) from None
+    await edit_form.ask_for_edit_of(interaction, found, by_reaction=True)

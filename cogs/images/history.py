@@ -1,0 +1,204 @@
+"""/history: what a member asked for, with small pictures; to be posted once more, looked into, edited, deleted.
+
+The panel keeps nothing: page and words stand in the ids of its buttons.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.i18n import _, pgettext
+from bot.domain.job import Job, JobState
+from bot.domain.request import Request
+from bot.services.history import PAGE, History, Page, SmallPictures
+from bot.services.pipeline.routes import Answer
+from cogs.images import edit_form, history_texts
+from cogs.kit import job_texts, panels, texts
+from cogs.kit.job_buttons import ended_view, job_button
+from cogs.kit.panels import Part, button, everywhere, panel, row, text
+from cogs.kit.request import Interaction, client_of, request_of, services_of
+from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, one_of
+
+router = Router()
+
+_WORDS_MAX = 60  # characters: an id has 100
+_WHERE: Mapping[str, Field[Any]] = {"page": integer(most=99_999), "words": matching(rf"(?s:.{{0,{_WORDS_MAX}}})")}
+_TURN = CustomId("history:{way}:-:{page}:{words}", way=one_of("newer", "older", "back"), **_WHERE)
+_PICK = CustomId("history:pick:-:{page}:{words}", **_WHERE)
+_REPOST = CustomId("history:repost:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
+_EDIT = CustomId("history:edit:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
+_DELETE = CustomId("history:delete:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
+_FILES_MAX = 10  # that a message carries
+_LABEL_MAX = 100  # characters of a choice
+_SHOWN = (JobState.DELIVERED, JobState.STRANDED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where in the list somebody is."""
+
+    page: int = 0
+    words: str = ""
+
+
+class HistoryCog(commands.Cog, name="History"):
+    """The command."""
+
+    @app_commands.command(description="What you asked for: look at it, post it once more, edit or delete it")
+    @app_commands.describe(words="Only what has these words")
+    @everywhere
+    async def history(self, interaction: Interaction, words: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
+        request = await request_of(interaction)
+        view, files = await _list(request, interaction, _Place(words=" ".join(words.split())))
+        await panels.show(interaction, view, files)
+
+
+# --- what is pressed -------------------------------------------------------------------------------------------------
+
+
+@router.press(_TURN)
+async def turn(request: Request, interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
+    """To a page of the list."""
+    await _redraw(request, interaction, _Place(page=page, words=words))
+
+
+@router.select(_PICK)
+async def pick(request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
+    """One job, and what can be done with it."""
+    job = await _history(interaction).own(request, next(iter(values), ""))
+    small = await _history(interaction).small_pictures([job])
+    shown = _shown([job], small)[job.id]
+    parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).studio.models.title)), *_gallery(job, shown)]
+    await panels.redraw(interaction, panel(*parts, *_deeds(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
+
+
+@router.press(_REPOST)
+async def repost(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
+    """The full pictures, as an ordinary finished message for everybody here. What goes wrong stays private."""
+    own = await _history(interaction).own(request, job)
+    await interaction.response.defer()
+    async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as pictures:
+        uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in pictures]
+        message = await interaction.followup.send(
+            job_texts.finished(Answer(job=own, pictures=pictures, notes=()), services_of(interaction).studio.models.title),
+            view=ended_view(own, pictures=len(pictures)),
+            files=uploads,
+            allowed_mentions=discord.AllowedMentions.none(),
+            wait=True,
+        )
+        await _history(interaction).reposted(own, pictures, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
+
+
+@router.press(_EDIT)
+async def edit(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
+    """Open the form."""
+    await edit_form.ask_for_edit(interaction, await _history(interaction).own(request, job))
+
+
+@router.press(_DELETE)
+async def delete(request: Request, interaction: Interaction, *, job: str, page: int, words: str) -> None:
+    """Take it away, and go back to the list."""
+    history = _history(interaction)
+    own = await history.own(request, job)
+    await history.take_away(own)
+    is_member = own.place.guild_id is None or client_of(interaction).get_guild(own.place.guild_id) is not None
+    await _redraw(request, interaction, _Place(page=page, words=words), note=history_texts.deleted(own, is_member=is_member))
+
+
+async def _redraw(request: Request, interaction: Interaction, place: _Place, *, note: str = "") -> None:
+    view, files = await _list(request, interaction, place, note=note)
+    await panels.redraw(interaction, view, files)
+
+
+def _history(interaction: Interaction) -> History:
+    return services_of(interaction).history
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+async def _list(
+    request: Request, interaction: Interaction, place: _Place, *, note: str = ""
+) -> tuple[discord.ui.LayoutView, list[discord.File]]:
+    history, title_of = _history(interaction), services_of(interaction).studio.models.title
+    page = await history.page(request.actor.user_id, words=place.words, number=place.page)
+    small = await history.small_pictures(page.jobs)
+    shown = _shown(page.jobs, small)
+    parts: list[Part] = [text(history_texts.heading(page), note)]
+    for number, job in _numbered(page):
+        left_out = len([1 for job_id, _n in small if job_id == job.id]) - len(shown[job.id])
+        line = history_texts.in_list(number, job, title_of, left_out=left_out)
+        parts += [discord.ui.Separator(), text(line), *_gallery(job, shown[job.id])]
+    return panel(*parts, *_turning(page, _Place(page=page.number, words=place.words))), _files(page.jobs, shown, small)
+
+
+def _shown(jobs: Sequence[Job], small: SmallPictures) -> dict[str, list[int]]:
+    """Which pictures of each job are shown: the first of each, then the second, as far as a message carries them."""
+    in_turn = sorted((n, place, job.id) for place, job in enumerate(jobs) for job_id, n in small if job_id == job.id)[:_FILES_MAX]
+    return {job.id: [n for n, _place, job_id in in_turn if job_id == job.id] for job in jobs}
+
+
+def _gallery(job: Job, numbers: Sequence[int]) -> list[Part]:
+    items = [
+        discord.MediaGalleryItem(f"attachment://{_filename(job, n)}", description=texts.alt(job.prompt), spoiler=job.spoiler)
+        for n in numbers
+    ]
+    return [discord.ui.MediaGallery(*items)] if items else []
+
+
+def _files(jobs: Sequence[Job], shown: Mapping[str, Sequence[int]], small: SmallPictures) -> list[discord.File]:
+    return [discord.File(io.BytesIO(small[job.id, n]), filename=_filename(job, n)) for job in jobs for n in shown[job.id]]
+
+
+def _filename(job: Job, n: int) -> str:
+    return f"small-{job.id}-{n + 1}.webp"
+
+
+def _numbered(page: Page) -> list[tuple[int, Job]]:
+    return list(enumerate(page.jobs, page.number * PAGE + 1))
+
+
+def _turning(page: Page, place: _Place) -> list[Part]:
+    """Choosing one, and the neighbouring pages."""
+    if not page.jobs:
+        return []
+    labels = {job.id: f"{number}. {' '.join(job.prompt.split())}" for number, job in _numbered(page)}
+    options = [discord.SelectOption(label=label[:_LABEL_MAX], value=job_id) for job_id, label in labels.items()]
+    choose = discord.ui.Select[Any](
+        custom_id=_PICK(page=place.page, words=place.words),
+        placeholder=pgettext("select placeholder", "Choose one to do something with it"),
+        options=options,
+    )
+    parts: list[Part] = [discord.ui.Separator(), row(choose)]
+    if page.pages > 1:
+        where = _("Page {number} of {pages}").format(number=page.number + 1, pages=page.pages)
+        before = _TURN(way="newer", page=max(page.number - 1, 0), words=place.words)
+        after = _TURN(way="older", page=page.number + 1, words=place.words)
+        newer = button(pgettext("button", "Newer"), before, emoji="◀️", disabled=page.number == 0)
+        older = button(pgettext("button", "Older"), after, emoji="▶️", disabled=page.number + 1 == page.pages)
+        parts += [row(newer, older), text(f"-# {where}")]
+    return parts
+
+
+def _deeds(job: Job, place: _Place) -> list[Part]:
+    """What can be done with one job, by its state."""
+    has_picture = any(generation.error is None for generation in job.succeeded)
+    where = {"page": place.page, "words": place.words}
+    deeds: list[Part] = []
+    if job.state in _SHOWN and has_picture:
+        repost = pgettext("button", "Post here")
+        deeds.append(button(repost, _REPOST(job=job.id, **where), emoji="📌", style=discord.ButtonStyle.primary))
+        deeds.append(button(pgettext("button", "Edit"), _EDIT(job=job.id, **where), emoji="✏️"))
+    deeds.append(job_button("details", job.id))
+    if job.state is JobState.OPEN:
+        deeds.append(job_button("cancel", job.id))
+    if job.state in _SHOWN:
+        deeds.append(button(pgettext("button", "Delete"), _DELETE(job=job.id, **where), emoji="🗑️", style=discord.ButtonStyle.danger))
+    return [row(*deeds), row(button(pgettext("button", "Back"), _TURN(way="back", **where), emoji="↩️"))]

@@ -1,0 +1,90 @@
+"""A member's own requests, in a list and one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bot.core.i18n import N_, _, ngettext
+from bot.domain.job import GenerationState, Job, JobState, message_url
+from bot.services.history import Page
+from cogs.kit.texts import amount_of, quoted
+
+_STATES = {
+    JobState.OPEN: N_("⏳ Being made."),
+    JobState.DELIVERABLE: N_("📦 Made; it arrives in a moment."),
+    JobState.STRANDED: N_("📪 Made, but there was no way to show it yet. **Post here** shows it in this channel."),
+}
+_PROMPT_IN_LIST = 160  # characters
+_PROMPT_ALONE = 900
+
+
+def heading(page: Page) -> str:
+    """What the list shows."""
+    if page.words:
+        head = "## " + _("Your history: {words}").format(words=quoted(page.words))
+        none = _("None of your requests has these words.")
+    else:
+        head = "## " + _("Your history")
+        none = _("Nothing here yet. /generate makes your first picture.")
+    count = ngettext("{count} request", "{count} requests", page.total).format(count=page.total)
+    return f"{head}\n-# {count}" if page.total else f"{head}\n{none}"
+
+
+def in_list(number: int, job: Job, title_of: Callable[[str], str], *, left_out: int) -> str:
+    """One request among others; `left_out` of its pictures have no place in the list."""
+    more = ngettext("{count} more picture", "{count} more pictures", left_out).format(count=left_out) if left_out else ""
+    return "\n".join(_lines(job, title_of, head=f"**{number}.** {_prompt(job, _PROMPT_IN_LIST)}", more=more))
+
+
+def alone(job: Job, title_of: Callable[[str], str]) -> str:
+    """One request by itself."""
+    return "\n".join(_lines(job, title_of, head=f"### {_prompt(job, _PROMPT_ALONE)}", more=""))
+
+
+def deleted(job: Job, *, is_member: bool) -> str:
+    """After deleting one; whether its message goes too depends on where it stands."""
+    if job.place.private:
+        sentence = _("Deleted. What only you see, you dismiss yourself.")
+    elif not is_member:
+        sentence = _("Deleted. The bot is no member where its message stands, so the message stays.")
+    else:
+        sentence = _("Deleted, and its message with it.")
+    return f"🗑️ {sentence}"
+
+
+def _lines(job: Job, title_of: Callable[[str], str], *, head: str, more: str) -> Sequence[str]:
+    facts = [title_of(job.model), _count(job), _cost(job), f"<t:{job.created_at // 1000}:R>", _link(job), more]
+    state = _state(job)
+    return [head, *([state] if state else []), f"-# {' · '.join(filter(None, facts))}"]
+
+
+def _prompt(job: Job, limit: int) -> str:
+    words = quoted(job.prompt, limit=limit)
+    return f"||{words}||" if job.spoiler else words
+
+
+def _state(job: Job) -> str:
+    if job.state is JobState.OPEN and all(generation.state is GenerationState.WAITING for generation in job.open):
+        return _("⏳ Waiting.")
+    if job.state in _STATES:
+        return _("✋ Being cancelled.") if job.state is JobState.OPEN and job.cancel_requested_at else _(_STATES[job.state])
+    return "" if job.succeeded else _("🚫 No picture came of it.")
+
+
+def _cost(job: Job) -> str:
+    """What it has cost; of a request under way what is held."""
+    if not job.open:
+        return amount_of(job.spent)
+    return _("{price} held").format(price=amount_of(sum(generation.price for generation in job.open)))
+
+
+def _count(job: Job) -> str:
+    count = len(job.generations)
+    return ngettext("{count} picture", "{count} pictures", count).format(count=count)
+
+
+def _link(job: Job) -> str:
+    place = job.place
+    if place.message_id is None or place.private:
+        return _("only you saw it") if place.private else ""
+    return _("[message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))

@@ -1,0 +1,85 @@
+"""Message menus: what can be done with a message that somebody picked. Discord shows at most five for each kind.
+
+They work on anybody's picture: Discord hands over the message that was picked, without the message-content intent, also in direct
+messages and in servers where the bot is no member.
+"""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+
+from bot.core.errors import NotFound
+from bot.core.i18n import _, ngettext
+from bot.domain.order import Attachment
+from bot.services.members import TRAY_MAX
+from bot.services.services import Services
+from bot.store.tray import PutBy
+from cogs.images import detail_texts, details, edit_form
+from cogs.kit import message_images, panels
+from cogs.kit.panels import everywhere
+from cogs.kit.request import Interaction, client_of, request_of, services_of
+from cogs.moderation import report
+
+
+@app_commands.context_menu(name="Edit with Easel")
+@everywhere
+async def edit_with_easel(interaction: Interaction, message: discord.Message) -> None:
+    await edit_form.ask_for_edit_of(interaction, message)
+
+
+@app_commands.context_menu(name="Image details")
+@everywhere
+async def image_details(interaction: Interaction, message: discord.Message) -> None:
+    found = await message_images.find(client_of(interaction), message)
+    if found.job is not None:
+        await details.show(await request_of(interaction), interaction, found.job)
+    elif found.pictures:
+        names = [picture.filename for picture in found.pictures]
+        await panels.show(interaction, detail_texts.stranger(found.owner_id, names, message.jump_url))
+    else:
+        raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
+
+
+@app_commands.context_menu(name="Use as reference")
+@everywhere
+async def use_as_reference(interaction: Interaction, message: discord.Message) -> None:
+    """Put the pictures by: fetched and cleaned at once, since their links die."""
+    found = await message_images.find(client_of(interaction), message)
+    if not found.pictures:
+        raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
+    request = await request_of(interaction)
+    await services_of(interaction).members.check_consent(request, found.owner_id)
+    await interaction.response.defer(thinking=True, ephemeral=True)
+    there = await _put_by(services_of(interaction), request.actor.user_id, found.pictures)
+    await interaction.edit_original_response(content=_put_by_sentence(there))
+
+
+async def _put_by(services: Services, user_id: int, pictures: tuple[Attachment, ...]) -> int:
+    """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
+    there = len(await services.members.put_by_so_far(user_id))
+    for picture in pictures[: max(1, TRAY_MAX - there)]:
+        if picture.source is not None:
+            reference = await services.studio.take_reference(picture)
+            there = await services.members.put_by(user_id, PutBy(reference=reference, source=picture.source))
+    return there
+
+
+def _put_by_sentence(there: int) -> str:
+    sentence = ngettext(
+        "📎 Put by. Your tray holds {count} picture now; your next /edit takes it.",
+        "📎 Put by. Your tray holds {count} pictures now; your next /edit takes them.",
+        there,
+    )
+    full = _("It is full with that.") if there == TRAY_MAX else ""
+    return f"{sentence.format(count=there)} {full}".strip()
+
+
+@app_commands.context_menu(name="Report image")
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+async def report_image(interaction: Interaction, message: discord.Message) -> None:
+    await report.ask(await request_of(interaction), interaction, message)
+
+
+MENUS = (edit_with_easel, image_details, use_as_reference, report_image)

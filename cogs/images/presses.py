@@ -1,0 +1,103 @@
+"""What a press on a job's button does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import discord
+
+from bot.core.errors import NotAllowed, NotFound
+from bot.core.i18n import _
+from bot.domain.job import Job
+from bot.domain.request import Request
+from cogs.images import details, edit_form
+from cogs.kit import interactions, job_texts
+from cogs.kit.job_buttons import PRESS
+from cogs.kit.request import Interaction, services_of
+from cogs.kit.router import Router
+from cogs.moderation import report
+
+router = Router()
+
+_UNKNOWN_MESSAGE = 10008  # it is gone already
+
+
+async def _edit(_request: Request, interaction: Interaction, _job_id: str) -> None:
+    """Open the modal for an edit of the pictures in this message."""
+    await edit_form.ask_for_edit_of(interaction, _message_of(interaction))
+
+
+async def _again(request: Request, interaction: Interaction, job_id: str) -> None:
+    studio = services_of(interaction).studio
+    job = await studio.job(job_id)
+    private = _message_of(interaction).flags.ephemeral or request.preferences.private
+    again = studio.again(job, request.answered(private=private), is_readable=await details.is_readable(interaction, job))
+    await interactions.order(interaction, again, private=private)
+
+
+async def _details(request: Request, interaction: Interaction, job_id: str) -> None:
+    await details.show(request, interaction, await services_of(interaction).studio.job(job_id))
+
+
+async def _delete(request: Request, interaction: Interaction, job_id: str) -> None:
+    """Take the message away, and by the outbox what else goes with it."""
+    message, job = _message_of(interaction), await _known(interaction, job_id)
+    await interaction.response.defer()
+    remove, private = partial(_take_away, interaction, message), message.flags.ephemeral
+    await services_of(interaction).cases.delete_message(request, job, message.id, private=private, remove=remove)
+
+
+async def _take_away(interaction: Interaction, message: discord.Message) -> None:
+    """By the interaction, which needs no permission and works where the bot is no member; else by the bot's own right."""
+    for way in (interaction.delete_original_response, message.delete):
+        try:
+            await way()
+        except discord.HTTPException as error:
+            if error.code == _UNKNOWN_MESSAGE:
+                return
+        else:
+            return
+    raise NotAllowed(
+        _("Discord did not take this message away. Please try again in a moment; somebody who may manage messages can do it by hand.")
+    )
+
+
+async def _report(request: Request, interaction: Interaction, _job_id: str) -> None:
+    await report.ask(request, interaction, _message_of(interaction))
+
+
+async def _cancel(request: Request, interaction: Interaction, job_id: str) -> None:
+    job = await services_of(interaction).studio.cancel(request, job_id)
+    await interactions.say(interaction, job_texts.cancelled(job))
+
+
+def _message_of(interaction: Interaction) -> discord.Message:
+    """The message that the pressed button belongs to."""
+    if interaction.message is None:
+        raise NotFound(_("This message is no longer there."))
+    return interaction.message
+
+
+async def _known(interaction: Interaction, job_id: str) -> Job | None:
+    """The job, unless it was erased: its message can be taken away all the same."""
+    try:
+        return await services_of(interaction).studio.job(job_id)
+    except NotFound:
+        return None
+
+
+_PRESSED: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] = {
+    "edit": _edit,
+    "again": _again,
+    "details": _details,
+    "delete": _delete,
+    "report": _report,
+    "cancel": _cancel,
+}
+
+
+@router.press(PRESS)
+async def press(request: Request, interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
+    """A button of this run's messages, or of any earlier one's."""
+    await _PRESSED[action](request, interaction, job)

@@ -1,0 +1,60 @@
+"""What options complete themselves with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from discord import app_commands
+
+from bot.core.errors import EaselError
+from bot.domain.catalog.ideas import Idea
+from cogs.kit import texts
+from cogs.kit.request import Interaction, request_of, services_of
+
+Suggestions = list[app_commands.Choice[str]]
+
+_MAX = 25  # choices; Discord shows no more
+_NAME_MAX = 100  # characters of a choice
+
+
+async def model(interaction: Interaction, typed: str) -> Suggestions:
+    """The models that are open to this member here, by what was typed of their names, with what they cost here."""
+    try:
+        found = services_of(interaction).studio.models.catalog.search(typed, most=None)
+    except EaselError:
+        return []
+    models = services_of(interaction).till.offers(found, await request_of(interaction))
+    return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
+
+
+async def style(interaction: Interaction, typed: str) -> Suggestions:
+    """The member's own styles."""
+    styles = (await request_of(interaction)).preferences.styles
+    wanted = typed.strip().casefold()
+    return [app_commands.Choice(name=each.name, value=each.name) for each in styles if wanted in each.name.casefold()][:_MAX]
+
+
+async def open_job(interaction: Interaction, typed: str) -> Suggestions:
+    """The member's own unfinished pictures."""
+    request = await request_of(interaction)
+    jobs = await services_of(interaction).studio.open_jobs(request.actor.user_id)
+    named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in jobs]
+    return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
+
+
+def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Suggestions]]:
+    """What the model that would be taken allows for this idea, with its default."""
+
+    async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
+        chosen, studio = (await request_of(interaction)).preferences, services_of(interaction).studio
+        given = vars(interaction.namespace)
+        named = chosen.style(given["style"]) if given.get("style") else None
+        model_id = given.get("model") or (named and named.model) or chosen.default_model or studio.default_model
+        try:
+            offers = studio.models.catalog.get(model_id).choices(wanted, typed)
+        except EaselError:
+            return []
+        return [app_commands.Choice(name=choice.name, value=choice.value) for choice in offers]
+
+    return suggestions

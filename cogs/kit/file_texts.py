@@ -1,0 +1,44 @@
+"""What goes with a picture's own file, and how a message is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.core.i18n import _
+from bot.domain.job import Job
+from cogs.kit.texts import CONTENT_MAX, quoted
+
+_BOLD, _SPOILER = "**", "||"
+
+
+def original(job: Job, title_of: Callable[[str], str], link: str) -> str:
+    """What the files of a job were made from. `title_of` names a model by its id, `link` leads to their message."""
+    models = ", ".join(title_of(model) for model in dict.fromkeys(g.model for g in job.succeeded))
+    seeds = ", ".join(str(g.seed) for g in job.succeeded if g.seed is not None)
+    rows = (
+        f"{_BOLD}{quoted(job.prompt, limit=1200)}{_BOLD}",
+        _("Model: {models}").format(models=models),
+        _("Seed: {seeds}").format(seeds=seeds) if seeds else "",
+        _("Job: `{job}`").format(job=job.id),
+        f"-# {link}",
+    )
+    return "\n".join(row for row in rows if row)[:CONTENT_MAX]
+
+
+def hidden(content: str) -> str:
+    """A finished message whose first line, the prompt, is behind a spoiler."""
+    head, *rest = content.split("\n")
+    if head.startswith(f"{_BOLD}{_SPOILER}") or not head.startswith(_BOLD):
+        return content
+    prompt = head.removeprefix(_BOLD).removesuffix(_BOLD)
+    return "\n".join([f"{_BOLD}{_SPOILER}{prompt}{_SPOILER}{_BOLD}", *rest])[:CONTENT_MAX]
+
+
+def unhidden(content: str) -> str:
+    """The same without the spoiler."""
+    head, *rest = content.split("\n")
+    marks = f"{_BOLD}{_SPOILER}"
+    if not head.startswith(marks):
+        return content
+    prompt = head.removeprefix(marks).removesuffix(f"{_SPOILER}{_BOLD}")
+    return "\n".join([f"{_BOLD}{prompt}{_BOLD}", *rest])

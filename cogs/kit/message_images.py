@@ -1,0 +1,98 @@
+"""The pictures in a message: whose they are, where they come from, and the job that made them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.core.errors import NotFound
+from bot.domain.job import Job, Source
+from bot.domain.order import Attachment
+from cogs.kit import texts
+from cogs.kit.job_buttons import ended_job_of
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+# What delivery calls its files. It is believed of the bot's own messages only: anybody may call theirs so.
+_OURS = re.compile(r"(?:SPOILER_)?easel-(?P<job>[0-9a-z]{12})-(?P<number>[1-9])\.\w+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What there is to do something with in a message."""
+
+    owner_id: int  # whose consent counts: who asked for the pictures, else who posted them
+    pictures: tuple[Attachment, ...]  # those that claim to be pictures; whether they are is seen when they are read
+    job: Job | None = None  # of a message that shows what Easel made
+    private: bool = False  # only its member sees it
+    spoiler: bool = False
+
+
+async def find(client: Easel, message: discord.Message) -> Found:
+    """The pictures of any message that the bot was shown, each with its source."""
+    shown = [a for a in message.attachments if _is_picture(a)]
+    job = await _job_of(client, message, shown)
+    owner_id = message.author.id if job is None else job.place.user_id
+    return Found(
+        owner_id=owner_id,
+        pictures=tuple(_attachment(a, n, message, job, owner_id) for n, a in enumerate(shown)),
+        job=job,
+        private=message.flags.ephemeral,
+        spoiler=any(a.is_spoiler() for a in shown),
+    )
+
+
+def of_job(job: Job) -> Found:
+    """The pictures of a job that was made here, wherever its message may be. No link leads to them: see `Results.open`."""
+    place = job.place
+    pictures = [
+        Attachment(
+            url="",
+            filename=f"easel-{job.id}-{g.n + 1}",
+            size_bytes=0,
+            source=Source(owner_id=place.user_id, channel_id=place.channel_id, message_id=place.message_id, job_id=job.id, n=g.n),
+        )
+        for g in job.succeeded
+        if g.error is None
+    ]
+    return Found(owner_id=place.user_id, pictures=tuple(pictures), job=job, private=place.private, spoiler=job.spoiler)
+
+
+def _number_in(filename: str) -> int | None:
+    """Which picture of its job a file of ours is, from 0; None for a file that is not called as ours are."""
+    named = _OURS.fullmatch(filename)
+    return int(named["number"]) - 1 if named else None
+
+
+async def _job_of(client: Easel, message: discord.Message, shown: Sequence[discord.Attachment]) -> Job | None:
+    """By the buttons, or by the names of the files where there are none; None for others' messages, and for what was erased."""
+    if client.user is None or message.author.id != client.user.id:
+        return None
+    named = (match["job"] for a in shown if (match := _OURS.fullmatch(a.filename)))
+    job_id = ended_job_of(message) or next(named, None)
+    try:
+        return await client.services.studio.job(job_id) if job_id else None
+    except NotFound:
+        return None
+
+
+def _attachment(a: discord.Attachment, position: int, message: discord.Message, job: Job | None, owner_id: int) -> Attachment:
+    number = _number_in(a.filename) if job else None
+    source = Source(
+        owner_id=owner_id,
+        channel_id=message.channel.id,
+        message_id=message.id,
+        job_id=job.id if job else None,
+        n=(position if number is None else number) if job else None,
+    )
+    return Attachment(url=a.url, filename=a.filename, size_bytes=a.size, source=source)
+
+
+def _is_picture(attachment: discord.Attachment) -> bool:
+    claimed = (attachment.content_type or "").startswith("image/")
+    return claimed or attachment.filename.lower().endswith(texts.PICTURE_ENDINGS)

@@ -1,0 +1,77 @@
+"""Panels: private answers in Components V2 that change in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import discord
+from discord import app_commands
+
+from cogs.kit.request import Interaction
+from cogs.kit.texts import PANEL_MAX
+
+ACCENT = discord.Colour(0xC8553D)
+_NOBODY = discord.AllowedMentions.none()
+
+Part = discord.ui.Item[Any]
+Command = TypeVar("Command")
+
+
+def everywhere(command: Command) -> Command:
+    """For a command that works in servers, direct messages and group chats, also where only the member brought the bot."""
+    installed = app_commands.allowed_installs(guilds=True, users=True)(command)
+    return app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)(installed)
+
+
+def panel(*parts: Part, colour: discord.Colour = ACCENT) -> discord.ui.LayoutView:
+    """A view of these parts in one frame."""
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(discord.ui.Container(*parts, accent_colour=colour))
+    return view
+
+
+def text(*lines: str) -> Part:
+    """Lines of text; empty ones are left out."""
+    return discord.ui.TextDisplay("\n".join(filter(None, lines)))
+
+
+def beside(control: Part, *lines: str) -> Part:
+    """Lines of text with a button at their side."""
+    return discord.ui.Section("\n".join(filter(None, lines)), accessory=control)
+
+
+def row(*items: Part) -> Part:
+    """Up to five buttons, or one select menu."""
+    return discord.ui.ActionRow(*items)
+
+
+def button(
+    label: str,
+    custom_id: str,
+    *,
+    emoji: str | None = None,
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+    disabled: bool = False,
+) -> Part:
+    """A button whose press is taken by its id."""
+    return discord.ui.Button(label=label, custom_id=custom_id, emoji=emoji, style=style, disabled=disabled)
+
+
+async def show(
+    interaction: Interaction, shown: discord.ui.LayoutView | str, files: Sequence[discord.File] = (), *, private: bool = True
+) -> None:
+    """A new panel, by default one that only this member sees; a text becomes one."""
+    view = panel(text(shown[:PANEL_MAX])) if isinstance(shown, str) else shown
+    if interaction.response.is_done():
+        await interaction.followup.send(view=view, files=list(files), ephemeral=private, allowed_mentions=_NOBODY)
+    else:
+        await interaction.response.send_message(view=view, files=list(files), ephemeral=private, allowed_mentions=_NOBODY)
+
+
+async def redraw(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:
+    """The panel that was pressed, changed in place, with these files alone."""
+    if interaction.response.is_done():
+        await interaction.edit_original_response(view=view, attachments=list(files), allowed_mentions=_NOBODY)
+    else:
+        await interaction.response.edit_message(view=view, attachments=list(files), allowed_mentions=_NOBODY)

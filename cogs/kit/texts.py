@@ -1,0 +1,59 @@
+"""What all texts are made of."""
+
+from __future__ import annotations
+
+from discord.utils import escape_markdown, escape_mentions
+
+from bot.core.i18n import _, ngettext
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.quota import in_credits
+
+CONTENT_MAX = 2000  # characters of a message
+ALT_MAX = 1024  # characters of an attachment's description
+PANEL_MAX = 4000  # characters of all texts in a panel
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_PROMPT_SHOWN = 280
+
+
+def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
+    """A prompt in one line, as text and nothing else."""
+    line = " ".join(prompt.split())
+    line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return escape_mentions(escape_markdown(line))
+
+
+def alt(prompt: str) -> str:
+    """A picture's description for those who cannot see it."""
+    return _("Picture made from the words: {words}").format(words=" ".join(prompt.split()))[:ALT_MAX]
+
+
+def price(model: ModelInfo) -> str:
+    """What one picture costs."""
+    if model.price_microcredits is None:
+        return _("no price per picture")
+    amount = in_credits(model.price_microcredits, up=True)
+    return ngettext("{amount} credit a picture", "{amount} credits a picture", _how_many(amount)).format(amount=amount)
+
+
+def amount_of(micro: int) -> str:
+    """An amount of microcredits, in words."""
+    amount = in_credits(micro, up=True)
+    return ngettext("{amount} credit", "{amount} credits", _how_many(amount)).format(amount=amount)
+
+
+def seconds(ms: int | None) -> str:
+    """A duration in milliseconds, roughly."""
+    seconds = max(1, round((ms or 0) / 1000))
+    return _("{count} s").format(count=seconds) if seconds < 100 else _("{count} min").format(count=round(seconds / 60))
+
+
+def meter(available: int, held: int, size: int, *, width: int = 20) -> str:
+    """A bar: full blocks are left, shaded ones are held."""
+    left = max(0, min(width, available * width // max(size, 1)))
+    kept = max(0, min(width - left, -(-held * width // max(size, 1))))
+    return "`" + "█" * left + "▒" * kept + "░" * (width - left - kept) + "`"
+
+
+def _how_many(amount: str) -> int:
+    """For the right form of a word beside an amount, which may be a part of one."""
+    return 1 if amount == "1" else 2

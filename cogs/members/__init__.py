@@ -1,0 +1,1 @@
+"""A member's own affairs: help, models, settings, styles, tray, privacy."""

@@ -1,0 +1,32 @@
+"""/help and /ping."""
+
+from __future__ import annotations
+
+import math
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.i18n import _
+from cogs.kit import interactions, panels
+from cogs.kit.panels import everywhere
+from cogs.kit.request import Interaction
+from cogs.members import help_texts
+
+
+class About(commands.Cog):
+    """What Easel says of itself."""
+
+    @app_commands.command(description="How Easel is used")
+    @everywhere
+    async def help(self, interaction: Interaction) -> None:
+        await panels.show(interaction, help_texts.help_text())
+
+    @app_commands.command(description="Whether Easel is awake")
+    @everywhere
+    async def ping(self, interaction: Interaction) -> None:
+        latency_s = interaction.client.latency  # infinite before the first heartbeat
+        if not math.isfinite(latency_s):
+            await interactions.say(interaction, "🏓 " + _("Awake."))
+            return
+        await interactions.say(interaction, "🏓 " + _("Awake. Discord answers in {ms} ms.").format(ms=f"{latency_s * 1000:.0f}"))

@@ -1,0 +1,73 @@
+"""/privacy and /mydata: what is kept of a member, handed out and erased."""
+
+from __future__ import annotations
+
+import io
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.i18n import _, pgettext
+from bot.domain.request import Request
+from bot.services.privacy import Export
+from cogs.kit import panels
+from cogs.kit.panels import button, everywhere, panel, row, text
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.router import CustomId, Router
+from cogs.members import privacy_texts
+
+router = Router()
+
+_ERASE, _KEEP = CustomId("mydata:erase"), CustomId("mydata:keep")
+
+
+class Privacy(commands.Cog):
+    """What Easel says of what it keeps."""
+
+    @app_commands.command(description="What is kept of you, how long, and where it goes")
+    @everywhere
+    async def privacy(self, interaction: Interaction) -> None:
+        await panels.show(interaction, privacy_texts.told(services_of(interaction).privacy.keeping))
+
+
+@everywhere
+class MyData(commands.GroupCog, group_name="mydata", group_description="What is kept of you: have it, or have it erased"):
+    """Two commands; erasing asks once."""
+
+    @app_commands.command(description="Have everything that is kept of you, as a file by direct message")
+    async def export(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        made = await services_of(interaction).privacy.export(request.actor.user_id)
+        try:
+            await interaction.user.send(privacy_texts.export(made.counts), file=_file(made))
+        except discord.Forbidden:
+            sentence = _("Your direct messages are closed to me, so here it is, for your eyes only.")
+            await interaction.edit_original_response(content=f"📦 {sentence}", attachments=[_file(made)])
+        else:
+            await interaction.edit_original_response(content="📦 " + _("It is in your direct messages."))
+
+    @app_commands.command(description="Erase what is yours; you are asked once more")
+    async def erase(self, interaction: Interaction) -> None:
+        yes = button(pgettext("button", "Erase everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
+        no = button(pgettext("button", "Keep everything"), _KEEP())
+        await panels.show(interaction, panel(text(privacy_texts.before_erasing()), row(yes, no)))
+
+
+@router.press(_ERASE)
+async def erase(request: Request, interaction: Interaction) -> None:
+    """After the question."""
+    await interaction.response.defer()
+    counts = await services_of(interaction).privacy.erase(request.actor.user_id)
+    await panels.redraw(interaction, panel(text(privacy_texts.erased(counts))))
+
+
+@router.press(_KEEP)
+async def keep(_request: Request, interaction: Interaction) -> None:
+    """Nothing is erased."""
+    await panels.redraw(interaction, panel(text(_("Everything stays as it is."))))
+
+
+def _file(made: Export) -> discord.File:
+    return discord.File(io.BytesIO(made.content), filename=made.filename)

@@ -1,0 +1,189 @@
+"""/settings: what a member chooses for themselves, in one panel. Each choice is kept at once, and the panel is drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InvalidRequest
+from bot.core.i18n import _, pgettext
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.preferences import Consent, Preferences
+from bot.domain.request import Request
+from cogs.kit import panels, texts
+from cogs.kit.panels import Part, button, everywhere, panel, row, text
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.router import ON_OFF, CustomId, Router, one_of
+
+router = Router()
+
+_OPTIONS_MAX = 25  # of a select menu
+_LABEL_MAX = 100  # characters
+_NONE = "-"  # the value of "no choice of mine"
+_MORE = "+"  # and a number: the models from there on
+_SWITCHES = ("private", "spoiler", "tell_when_done", "leaderboard")
+_CHOOSE = CustomId("settings:{what}", what=one_of("model", "shape", "consent", "role"))
+_SWITCH = CustomId("settings:{switch}:{is_on}", switch=one_of(*_SWITCHES), is_on=ON_OFF)
+
+
+class Settings(commands.Cog):
+    """The command."""
+
+    @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
+    @everywhere
+    async def settings(self, interaction: Interaction) -> None:
+        await panels.show(interaction, _panel(await request_of(interaction), interaction))
+
+
+@router.select(_CHOOSE)
+async def choose(request: Request, interaction: Interaction, values: Sequence[str], *, what: str) -> None:
+    """Keep a choice. A role is chosen in the server that it belongs to."""
+    value = next(iter(values), _NONE)
+    if what == "model" and value.startswith(_MORE):
+        await panels.redraw(interaction, _panel(request, interaction, models_from=int(value.removeprefix(_MORE))))
+        return
+    if what == "role" and request.guild_id is None:
+        raise InvalidRequest(_("A role can be chosen in a server only."))
+    own = None if value == _NONE else value
+    changes: dict[str, dict[str, Any]] = {
+        "model": {"default_model": own},
+        "shape": {"aspect_ratio": own},
+        "consent": {"consent": value},
+        "role": {"consent": Consent.ROLE, "consent_role_id": int(value) if value.isdecimal() else None},
+    }
+    await _keep(request, interaction, changes[what])
+
+
+@router.press(_SWITCH)
+async def turn(request: Request, interaction: Interaction, *, switch: str, is_on: bool) -> None:
+    """The id says what the press wants, not "the other": pressed twice it wants the same twice."""
+    await _keep(request, interaction, {switch: is_on})
+
+
+async def _keep(request: Request, interaction: Interaction, changes: Mapping[str, Any]) -> None:
+    """Keep a choice and draw the panel anew."""
+    chosen = await services_of(interaction).members.change(
+        request.actor.user_id, lambda before: Preferences.model_validate({**dict(before), **changes})
+    )
+    await panels.redraw(interaction, _panel(replace(request, preferences=chosen), interaction))
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) -> discord.ui.LayoutView:
+    chosen, studio = request.preferences, services_of(interaction).studio
+    model = _model(studio.models.offered, chosen.default_model or studio.default_model)
+    in_server = request.guild_id is not None
+    role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
+    parts: list[Part] = [
+        text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. An option in a command goes before them.")),
+        text("**" + _("Model") + "**"),
+        row(_models(studio.models.offered, chosen, studio.models.title(studio.default_model), start=models_from)),
+        text("**" + _("Shape of new pictures") + "**", _shape_note(chosen, model)),
+        row(_shapes(chosen, model)),
+        row(*_switches(chosen)),
+        discord.ui.Separator(),
+        text("**" + _("Who may edit my pictures") + "**", "-# " + _consent_note(chosen, role)),
+        row(_consent(chosen, in_server=in_server)),
+    ]
+    if in_server and chosen.consent is Consent.ROLE:
+        parts.append(row(_role(role)))
+    return panel(*parts)
+
+
+def _model(offered: Sequence[ModelInfo], model_id: str) -> ModelInfo | None:
+    return next((model for model in offered if model_id in (model.id, model.title)), None)
+
+
+def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: str, *, start: int) -> discord.ui.Select[Any]:
+    """The models with their prices; where there are more than a menu holds, the last choice leads on."""
+    ordered = sorted(offered, key=lambda model: model.id != chosen.default_model)  # one's own is always on the first page
+    room = _OPTIONS_MAX - 2
+    of_the_bot = pgettext("select option", "This bot's default: {model}").format(model=default_title)
+    options = [discord.SelectOption(label=of_the_bot[:_LABEL_MAX], value=_NONE, default=chosen.default_model is None and start == 0)]
+    options += [
+        discord.SelectOption(
+            label=model.title[:_LABEL_MAX],
+            value=model.id,
+            description=texts.price(model)[:_LABEL_MAX],
+            default=model.id == chosen.default_model,
+        )
+        for model in ordered[start : start + room]
+    ]
+    if len(ordered) > room:
+        following = start + room if start + room < len(ordered) else 0
+        label = pgettext("select option", "More models…") if following else pgettext("select option", "Back to the first models…")
+        options.append(discord.SelectOption(label=label, value=f"{_MORE}{following}"))
+    return discord.ui.Select(custom_id=_CHOOSE(what="model"), options=options)
+
+
+def _shapes(chosen: Preferences, model: ModelInfo | None) -> discord.ui.Select[Any]:
+    offers = model.choices(Idea.ASPECT_RATIO)[: _OPTIONS_MAX - 2] if model else []
+    options = [
+        discord.SelectOption(label=pgettext("select option", "The model's default"), value=_NONE, default=chosen.aspect_ratio is None)
+    ]
+    own = chosen.aspect_ratio
+    options += [discord.SelectOption(label=offer.name[:_LABEL_MAX], value=offer.value, default=offer.value == own) for offer in offers]
+    if own is not None and own not in {offer.value for offer in offers}:
+        options.append(discord.SelectOption(label=own, value=own, default=True))
+    return discord.ui.Select(custom_id=_CHOOSE(what="shape"), options=options)
+
+
+def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
+    """A shape that the default model does not make is kept for those that do."""
+    if model is None or chosen.aspect_ratio is None:
+        return ""
+    if chosen.aspect_ratio in {offer.value for offer in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
+        return ""
+    return "-# " + _("{model} does not make {shape}; models that do will.").format(model=model.title, shape=chosen.aspect_ratio)
+
+
+def _switches(chosen: Preferences) -> list[Part]:
+    labels = {
+        "private": (pgettext("button", "Private: on"), pgettext("button", "Private: off"), "🔒"),
+        "spoiler": (pgettext("button", "Spoiler: on"), pgettext("button", "Spoiler: off"), "🙈"),
+        "tell_when_done": (pgettext("button", "Message me when done: on"), pgettext("button", "Message me when done: off"), "✉️"),
+        "leaderboard": (pgettext("button", "On leaderboards: on"), pgettext("button", "On leaderboards: off"), "🏆"),
+    }
+    return [_switch(name, is_on=getattr(chosen, name), labels=labels[name]) for name in _SWITCHES]
+
+
+def _switch(name: str, *, is_on: bool, labels: tuple[str, str, str]) -> Part:
+    on, off, emoji = labels
+    style = discord.ButtonStyle.success if is_on else discord.ButtonStyle.secondary
+    return button(on if is_on else off, _SWITCH(switch=name, is_on=not is_on), emoji=emoji, style=style)
+
+
+def _consent(chosen: Preferences, *, in_server: bool) -> discord.ui.Select[Any]:
+    labels = {
+        Consent.EVERYONE: pgettext("select option", "Everyone"),
+        Consent.ROLE: pgettext("select option", "Those who have a role"),
+        Consent.NOBODY: pgettext("select option", "Nobody but me"),
+    }
+    shown = [consent for consent in Consent if in_server or consent is not Consent.ROLE or chosen.consent is Consent.ROLE]
+    options = [discord.SelectOption(label=labels[each], value=each, default=each is chosen.consent) for each in shown]
+    return discord.ui.Select(custom_id=_CHOOSE(what="consent"), options=options)
+
+
+def _role(role: discord.Role | None) -> discord.ui.RoleSelect[Any]:
+    placeholder = pgettext("select placeholder", "Choose the role")
+    return discord.ui.RoleSelect(custom_id=_CHOOSE(what="role"), placeholder=placeholder, default_values=[role] if role else [])
+
+
+def _consent_note(chosen: Preferences, role: discord.Role | None) -> str:
+    if chosen.consent is Consent.NOBODY:
+        return _("Nobody else can edit a picture of yours, or use it as a reference.")
+    if chosen.consent is Consent.EVERYONE:
+        return _("Everybody who sees a picture of yours can edit it. Each edit names its author and links yours.")
+    if chosen.consent_role_id is None:
+        return _("No role is chosen yet; until then nobody else can.")
+    if role is None:
+        return _("Those who have the role that you chose in another server. A role can be chosen in its own server only.")
+    return _("Those who have the role {role}, and nobody outside of this server.").format(role=role.mention)

@@ -1,0 +1,128 @@
+"""/style: words and options that a member saves under a name, to be put around a prompt."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InvalidRequest, NotFound
+from bot.core.i18n import _
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.catalog.options import in_a_row, show
+from bot.domain.catalog.params import MAX_MORE, build_params, pairs
+from bot.domain.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, Preferences, Style
+from cogs.kit import autocomplete, interactions, panels
+from cogs.kit.panels import everywhere
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.members import style_texts
+
+Name = app_commands.Range[str, 1, STYLE_NAME_MAX]
+Words = app_commands.Range[str, 1, STYLE_TEXT_MAX]
+
+
+@everywhere
+class Styles(commands.GroupCog, group_name="style", group_description="Your saved styles: words and options to be put around a prompt"):
+    """Four commands; the styles themselves belong to the member's preferences."""
+
+    @app_commands.command(description="Save a style, or put a new one in the place of an old one")
+    @app_commands.describe(
+        name="What you call it",
+        prefix="Words that come before the prompt",
+        suffix="Words that come after the prompt",
+        model="Which model makes it",
+        options="As name=value, such as aspect_ratio=16:9 steps=8",
+    )
+    @app_commands.autocomplete(name=autocomplete.style, model=autocomplete.model)
+    async def save(
+        self,
+        interaction: Interaction,
+        name: Name,
+        prefix: Words = "",
+        suffix: Words = "",
+        model: app_commands.Range[str, 1, 100] | None = None,
+        options: app_commands.Range[str, 1, MAX_MORE] = "",
+    ) -> None:
+        request = await request_of(interaction)
+        meant = _model(interaction, model, request.preferences)
+        style = Style(
+            name=_name(name),
+            prefix=prefix.strip(),
+            suffix=suffix.strip(),
+            model=meant.id if model else None,
+            options={str(idea): value for idea, value in _options(meant, options).items()},
+        )
+        if not (style.prefix or style.suffix or style.model or style.options):
+            raise InvalidRequest(_("A style needs something in it: words, a model or options."))
+        await services_of(interaction).members.change(request.actor.user_id, lambda now: _with(now, style))
+        done = _("Saved. Choose it with the option `style` of /generate and /edit; `/style show` shows it.")
+        await interactions.say(interaction, f"🖌️ {done}")
+
+    @app_commands.command(description="Your styles")
+    async def list(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        listed = style_texts.listed(request.preferences.styles, services_of(interaction).studio.models.title)
+        await panels.show(interaction, panels.panel(panels.text(listed)))
+
+    @app_commands.command(description="One of your styles, with all that is in it")
+    @app_commands.describe(name="Which one")
+    @app_commands.autocomplete(name=autocomplete.style)
+    async def show(self, interaction: Interaction, name: Name) -> None:
+        request = await request_of(interaction)
+        style = _named(request.preferences, name)
+        await panels.show(interaction, panels.panel(panels.text(style_texts.shown(style, services_of(interaction).studio.models.title))))
+
+    @app_commands.command(description="Delete one of your styles")
+    @app_commands.describe(name="Which one")
+    @app_commands.autocomplete(name=autocomplete.style)
+    async def delete(self, interaction: Interaction, name: Name) -> None:
+        request = await request_of(interaction)
+        await services_of(interaction).members.change(request.actor.user_id, lambda now: _without(now, name))
+        await interactions.say(interaction, "🗑️ " + _("Deleted."))
+
+
+def _name(given: str) -> str:
+    if not given.strip():
+        raise InvalidRequest(_("A style needs a name."))
+    return " ".join(given.split())
+
+
+def _model(interaction: Interaction, given: str | None, chosen: Preferences) -> ModelInfo:
+    """The model that the options are checked against: the style's own, else the one that would be taken without."""
+    studio = services_of(interaction).studio
+    if given is None and chosen.default_model not in {model.id for model in studio.models.offered}:
+        return studio.models.catalog.get(studio.default_model)
+    return studio.models.catalog.get(given or chosen.default_model or studio.default_model)
+
+
+def _options(model: ModelInfo, text: str) -> dict[Idea, str]:
+    """Options by the names that /generate has. Raise `InvalidRequest` for what it has not, or what the model does not take."""
+    own = {option.name: idea for idea in Idea if idea is not Idea.SEED and (option := model.option(idea))}
+    known = {**own, **{str(idea): idea for idea in own.values()}}
+    options: dict[Idea, str] = {}
+    for name, value in pairs(text):
+        if name not in known:
+            sentence = _("options: a style of {model} takes {names}; {name} was given.")
+            raise InvalidRequest(sentence.format(model=model.title, names=in_a_row([str(idea) for idea in own.values()]), name=show(name)))
+        options[known[name]] = value
+    build_params(model, options)
+    return options
+
+
+def _with(chosen: Preferences, style: Style) -> Preferences:
+    others = tuple(each for each in chosen.styles if each.name.casefold() != style.name.casefold())
+    if len(others) >= STYLES_MAX:
+        raise InvalidRequest(_("You have {count} styles, as many as there can be. Delete one first.").format(count=len(others)))
+    return chosen.model_copy(update={"styles": (*others, style)})
+
+
+def _without(chosen: Preferences, name: str) -> Preferences:
+    gone = _named(chosen, name)
+    return chosen.model_copy(update={"styles": tuple(each for each in chosen.styles if each != gone)})
+
+
+def _named(chosen: Preferences, name: str) -> Style:
+    style = chosen.style(name)
+    if style is None:
+        raise NotFound(_("You have no style called {name}; `/style list` shows yours.").format(name=show(name)))
+    return style

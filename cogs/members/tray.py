@@ -1,0 +1,54 @@
+"""/tray: the references that a member put by for the next edit."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.i18n import pgettext
+from bot.domain.request import Request
+from bot.media import codec
+from cogs.kit import interactions, panels
+from cogs.kit.panels import button, everywhere, panel, row, text
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.router import CustomId, Router
+from cogs.members import account_texts
+
+router = Router()
+
+_EMPTY = CustomId("tray:clear")
+
+
+@everywhere
+class Tray(commands.GroupCog, group_name="tray", group_description="The pictures that you put by for your next edit"):
+    """Two commands."""
+
+    @app_commands.command(description="What is in your tray")
+    async def show(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        put_by = await services_of(interaction).members.put_by_so_far(request.actor.user_id)
+        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in put_by]
+        names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
+        view = panel(text(account_texts.tray(len(small))))
+        if small:
+            gallery = discord.ui.MediaGallery[discord.ui.LayoutView](*(discord.MediaGalleryItem(f"attachment://{name}") for name in names))
+            view = panel(text(account_texts.tray(len(small))), gallery, row(button(pgettext("button", "Empty it"), _EMPTY(), emoji="🗑️")))
+        await panels.show(
+            interaction, view, [discord.File(io.BytesIO(each), filename=name) for each, name in zip(small, names, strict=True)]
+        )
+
+    @app_commands.command(description="Empty your tray")
+    async def clear(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        await interactions.say(interaction, account_texts.emptied(await services_of(interaction).members.clear_tray(request.actor.user_id)))
+
+
+@router.press(_EMPTY)
+async def empty(request: Request, interaction: Interaction) -> None:
+    """As /tray clear does."""
+    await services_of(interaction).members.clear_tray(request.actor.user_id)
+    await panels.redraw(interaction, panel(text(account_texts.tray(0))))

@@ -1,0 +1,182 @@
+"""What moderators read: the audit log, blocks, and what is held against a member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bot.core.i18n import _, ngettext
+from bot.domain.guild.sections import Offence, Strikes
+from bot.domain.job import message_url
+from bot.services.moderation.conduct import Standing
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.cases import Case, Decision
+from bot.store.moderation.conduct import BlockRow
+from cogs.admin.panel_texts import change_lines, cut
+from cogs.admin.settings_texts import OFFENCES
+from cogs.kit.texts import amount_of, quoted
+from cogs.moderation.case_texts import decided
+
+_WORDS = 160  # characters of what somebody wrote
+_CHANGES = 3  # of one line of the audit log
+_CASES = 5  # of one member
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+def case_list(waiting: int, shown: Sequence[str], note: str = "") -> str:
+    """The heading of the cases that wait."""
+    if not waiting:
+        return "\n".join(filter(None, [_("## 🛡️ Cases"), note, _("No case waits for a decision.")]))
+    count = ngettext("{count} case waits for a decision.", "{count} cases wait for a decision.", waiting).format(count=waiting)
+    oldest = "-# " + _("The oldest come first.") if waiting > len(shown) else ""
+    return "\n".join(filter(None, [_("## 🛡️ Cases"), note, count, oldest]))
+
+
+def judged(case: Case) -> str:
+    """After a moderator's word on a picture."""
+    return _("⚖️ Case {number}: **{decision}**. The author is told, and may appeal once.").format(
+        number=case.id, decision=decided(case.decision)
+    )
+
+
+def refunded(amount: int) -> str:
+    if not amount:
+        return _("This was given back before, or it cost nothing.")
+    return _("💰 {amount} were given back; the picture stays.").format(amount=amount_of(amount))
+
+
+# --- blocks ----------------------------------------------------------------------------------------------------------
+
+
+def blocked(row: BlockRow) -> str:
+    """After a block."""
+    member = f"<@{row.user_id}>"
+    if row.until is None:
+        return _("⛔ {member} cannot ask for pictures here until you lift it. They are told by direct message.").format(member=member)
+    return _("⛔ {member} cannot ask for pictures here until {when}. They are told by direct message.").format(
+        member=member, when=_at(row.until)
+    )
+
+
+def unblocked(user_id: int) -> str:
+    return _("✅ {member} can ask for pictures here again.").format(member=f"<@{user_id}>")
+
+
+def block_line(row: BlockRow) -> str:
+    """One block in a list."""
+    end = _("until it is lifted") if row.until is None else _("until {when}").format(when=_at(row.until))
+    reason = quoted(_(row.reason), limit=_WORDS) or _("no reason was given")
+    return f"<@{row.user_id}> · {end}\n-# {_actor(row.by_id)} · <t:{row.at // 1000}:R> · {reason}"
+
+
+# --- a member --------------------------------------------------------------------------------------------------------
+
+
+def member(user_id: int, standing: Standing, rules: Strikes, usage: str) -> str:
+    """Everything that is known of a member here; `usage` is what they made."""
+    return "\n".join([_("## {member}").format(member=f"<@{user_id}>"), *_standing(standing, rules), usage])
+
+
+def _standing(standing: Standing, rules: Strikes) -> Iterator[str]:
+    count = ngettext("{count} strike", "{count} strikes", standing.strikes).format(count=standing.strikes)
+    yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=f"{standing.points:.2g}")
+    rung = next((each for each in rules.ladder if each.points > standing.points), None)
+    if rung is not None:
+        yield "-# " + _("From {points} points on a member is locked out for {hours} h.").format(points=f"{rung.points:g}", hours=rung.hours)
+    yield f"⛔ {block_line(standing.block)}" if standing.block else _("✅ Not blocked.")
+    yield from (_case_line(case) for case in reversed(standing.cases[-_CASES:]))
+
+
+def _case_line(case: Case) -> str:
+    state = decided(case.decision) if case.decision else _("waits for a decision")
+    link = "" if case.message_id is None else f" · {message_url(case.guild_id, case.channel_id, case.message_id)}"
+    return "- " + _("Case {number}, {when}: {state}").format(number=case.id, when=f"<t:{case.at // 1000}:R>", state=state) + link
+
+
+def purge(user_id: int, pictures: int) -> str:
+    """Before every picture of a member is taken away."""
+    count = ngettext("{count} picture", "{count} pictures", pictures).format(count=pictures)
+    question = _("Take away everything that {member} made here ({pictures})? Their messages go, too. This cannot be undone.")
+    return "\n".join([_("## 🧹 Purge"), question.format(member=f"<@{user_id}>", pictures=count)])
+
+
+def purged(user_id: int, requests: int) -> str:
+    done = ngettext("🧹 {count} request of {member} was taken away.", "🧹 {count} requests of {member} were taken away.", requests)
+    return "\n".join([_("## 🧹 Purge"), done.format(count=requests, member=f"<@{user_id}>")])
+
+
+# --- the audit log ---------------------------------------------------------------------------------------------------
+
+
+def audit(lines: Sequence[AuditLine], *, target_id: int | None, limit: int) -> str:
+    """A page of it, newest first."""
+    about = _("## 📜 Audit log") if target_id is None else _("## 📜 Audit log of {member}").format(member=f"<@{target_id}>")
+    shown = [_audit_line(line) for line in lines] or [_("There is nothing in it yet.")]
+    return cut("\n".join([about, *shown]), limit)
+
+
+def _audit_line(line: AuditLine) -> str:
+    notes = " · ".join(_notes(line))
+    changes = change_lines(line.details.get("changes") or [], limit=_CHANGES) if line.action is Action.SETTINGS else ()
+    below = [*([notes] if notes else []), *(each.removeprefix("- ") for each in changes)]
+    return "\n".join([f"<t:{line.at // 1000}:R> {_deed(line)}", *(f"-# {each}" for each in below)])
+
+
+def _deed(line: AuditLine) -> str:
+    told = _DEEDS[line.action]()
+    return told.format(
+        actor=_actor(line.actor_id),
+        member=_("somebody") if line.target_id is None else _person(line.target_id),
+        number=line.case_id or "-",
+        decision=decided(Decision(line.details["decision"])) if "decision" in line.details else "",
+        offence=_(OFFENCES[Offence(line.details["offence"])]) if "offence" in line.details else "",
+        amount=amount_of(int(line.details.get("amount") or 0)),
+    )
+
+
+_DEEDS: Mapping[Action, Callable[[], str]] = {
+    Action.BLOCKED: lambda: _("⛔ {actor} blocked {member}"),
+    Action.UNBLOCKED: lambda: _("✅ {actor} unblocked {member}"),
+    Action.STRUCK: lambda: _("⚖️ {actor} gave {member} a strike: {offence}"),
+    Action.PARDONED: lambda: _("⚖️ {actor} took back strikes of {member}"),
+    Action.CASE_OPENED: lambda: _("🚩 {actor} opened case {number} about a picture of {member}"),
+    Action.CASE_DECIDED: lambda: _("⚖️ {actor} decided case {number} of {member}: {decision}"),
+    Action.APPEALED: lambda: _("⚖️ {member} appealed case {number}"),
+    Action.DELETED: lambda: _("🗑️ {actor} deleted a picture of {member}"),
+    Action.SPOILERED: lambda: _("🙈 {actor} put a picture of {member} behind a spoiler"),
+    Action.REFUNDED: lambda: _("💰 {actor} gave {member} a price back"),
+    Action.PURGED: lambda: _("🧹 {actor} took away all pictures of {member}"),
+    Action.WITHHELD: lambda: _("🚫 {actor} did not show a result of {member}"),
+    Action.SETTINGS: lambda: _("⚙️ {actor} changed the settings"),
+    Action.GRANTED: lambda: _("🎁 {actor} granted {member} {amount}"),
+    Action.GIFTED: lambda: _("🎁 {actor} gave {member} {amount}"),
+    Action.SPONSORED: lambda: _("🎪 {actor} put in {amount} for everybody in a thread"),
+    Action.REWARDED: lambda: _("⭐ {member} got {amount} for a picture in the gallery"),
+    Action.ERASED: lambda: _("🧽 {member} erased their data"),
+}
+
+
+def _notes(line: AuditLine) -> Iterator[str]:
+    """What else the line says."""
+    details = line.details
+    if details.get("until"):
+        yield _("until {when}").format(when=_at(int(details["until"])))
+    for said in (str(details.get(name) or "") for name in ("reason", "note", "category")):
+        if said:
+            yield quoted(_(said), limit=_WORDS)
+    if line.job_id is not None:
+        yield f"`{line.job_id}`"
+
+
+def _actor(user_id: int | None) -> str:
+    return _("Easel, by a rule,") if user_id is None else _person(user_id)
+
+
+def _person(user_id: int) -> str:
+    """Below zero is nobody: a member who erased what was theirs."""
+    return f"<@{user_id}>" if user_id > 0 else _("somebody")
+
+
+def _at(ms: int) -> str:
+    return f"<t:{ms // 1000}:f>"

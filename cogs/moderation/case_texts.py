@@ -1,0 +1,166 @@
+"""What moderators read of cases and jobs, and what the author of a picture is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bot.core.i18n import _, ngettext
+from bot.domain.job import GenerationState, Job, JobState, message_url
+from bot.services.moderation.cases import DECIDED
+from bot.store.gallery import Shown
+from bot.store.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, Told
+from cogs.kit.texts import CONTENT_MAX, amount_of, quoted
+
+_WORDS = 300  # characters of what somebody said
+_TOLD_SHOWN = 5  # members
+
+TitleOf = Callable[[str], str]  # names a model by its id
+
+
+# --- for moderators --------------------------------------------------------------------------------------------------
+
+
+def case(file: CaseFile, title_of: TitleOf) -> str:
+    """The moderators' message about a case."""
+    return "\n".join(filter(None, _case(file.case, file.job, file.told, title_of)))[:CONTENT_MAX]
+
+
+def _case(about: Case, job: Job | None, told: Sequence[Told], title_of: TitleOf) -> Iterator[str]:
+    member = f"<@{about.author_id}>"
+    yield _("🚩 **Case {number}** about a picture of {member}").format(number=about.id, member=member)
+    if job is not None:
+        yield f"**||{quoted(job.prompt)}||**"
+    yield _why(about, told)
+    yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in told[:_TOLD_SHOWN] if each.reason)
+    facts = [title_of(job.model), amount_of(job.spent)] if job is not None else []
+    is_there = job is None or job.state is not JobState.DELETED
+    if about.message_id is not None and is_there:
+        url = message_url(about.guild_id, about.channel_id, about.message_id)
+        facts.append(_("[its message]({link})").format(link=url))
+    yield f"-# {' · '.join(facts)}" if facts else ""
+    if about.appeal is not None:
+        yield _("⚖️ **Appeal** of {member}: {words}").format(member=member, words=quoted(about.appeal, limit=_WORDS))
+    yield standing(about)
+
+
+def _why(about: Case, told: Sequence[Told]) -> str:
+    if about.cause is Cause.FLAGS:
+        return _flags(told)
+    reason = quoted(about.reason, limit=_WORDS)
+    if about.cause is Cause.PROMPT:
+        return _("Its prompt was flagged: {reason}").format(reason=reason)
+    if about.cause is Cause.RESULT:
+        return _("The finished picture was flagged: {reason}").format(reason=reason)
+    if reason and not any(each.reason == about.reason for each in told):
+        return _("A moderator asked for it: {reason}").format(reason=reason)
+    return _("A moderator asked for it.")
+
+
+def _flags(told: Sequence[Told]) -> str:
+    counted = [each for each in told if each.weight]
+    who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_TOLD_SHOWN])
+    sentence = ngettext(
+        "Flagged by {count} member, with a weight of {weight}: {who}",
+        "Flagged by {count} members, together with a weight of {weight}: {who}",
+        len(counted),
+    )
+    return sentence.format(count=len(counted), weight=f"{sum(each.weight for each in counted):.3g}", who=who)
+
+
+def standing(about: Case) -> str:
+    """Where a case stands, in one line."""
+    if about.state is CaseState.OPEN:
+        return _("-# Waits for a decision; the picture stays until then.")
+    decision, at = decided(about.decision), f"<t:{(about.decided_at or 0) // 1000}:R>"
+    if about.state is CaseState.APPEALED:
+        told = _("-# Before: {decision}, by {member} {at}. What is decided now is final.")
+        return told.format(decision=decision, member=f"<@{about.decided_by}>", at=at)
+    return _("✅ **{decision}**, decided by {member} {at}.").format(decision=decision, member=f"<@{about.decided_by}>", at=at)
+
+
+def decided(decision: Decision | None) -> str:
+    """A decision as its button says it."""
+    return "" if decision is None else _(DECIDED[decision])
+
+
+# --- the log channel -------------------------------------------------------------------------------------------------
+
+
+def log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> str:
+    """A job in the log channel; `latest` is the latest case about it."""
+    return "\n".join(filter(None, _log_entry(job, title_of, latest)))[:CONTENT_MAX]
+
+
+def _log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> Iterator[str]:
+    place, prompt = job.place, quoted(job.prompt)
+    where = _("in private") if place.private else f"<#{place.channel_id}>"
+    link = None
+    if place.message_id is not None and not place.private and job.state is not JobState.DELETED:
+        link = _("[to the message]({link})").format(link=message_url(place.guild_id, place.channel_id, place.message_id))
+    yield " · ".join(filter(None, (f"<@{place.user_id}>", where, link)))
+    yield f"**||{prompt}||**" if job.spoiler or job.flagged else f"**{prompt}**"
+    yield f"-# {' · '.join(filter(None, (title_of(job.model), amount_of(job.spent), _outcome(job), f'`{job.id}`')))}"
+    if job.flagged:
+        yield _("-# Its prompt was flagged: {reason}").format(reason=quoted(job.flagged, limit=_WORDS))
+    if latest is not None and latest.decision is not None:
+        yield standing(latest)
+
+
+def _outcome(job: Job) -> str:
+    if job.state is JobState.DELETED:
+        return _("deleted")
+    if any(g.refunded_at is not None for g in job.generations):
+        return _("price given back")
+    made = len([g for g in job.succeeded if g.error is None])
+    if made:
+        return ngettext("{count} picture", "{count} pictures", made).format(count=made)
+    failed = next((g for g in job.generations if g.state is GenerationState.FAILED), None)
+    return _("no picture: {reason}").format(reason=quoted(failed.error or "", limit=_WORDS)) if failed else _("cancelled")
+
+
+# --- the gallery -----------------------------------------------------------------------------------------------------
+
+
+def gallery(job: Job, shown: Shown, title_of: TitleOf) -> str:
+    """A picture in the gallery, with credit and the way to where it was made."""
+    link = message_url(shown.guild_id, job.place.channel_id, job.place.message_id or shown.message_id)
+    credit = _("by {member} · {model} · [where it was made]({link})")
+    foot = credit.format(member=f"<@{shown.author_id}>", model=title_of(job.model), link=link)
+    return f"**{quoted(job.prompt)}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]
+
+
+# --- for the author --------------------------------------------------------------------------------------------------
+
+
+def told_author(about: Case, job: Job | None, server: str) -> str:
+    """What was decided about somebody's picture; of an appeal, what came of it."""
+    lines = [
+        _("⚖️ Your appeal was heard, and this is final.") if about.appealed_at is not None else "",
+        _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(server)),
+        f"**||{quoted(job.prompt)}||**" if job is not None else "",
+        _("-# If you think that this is wrong, you may say so once; the moderators will look again.") if about.may_be_appealed else "",
+    ]
+    return "\n".join(filter(None, lines))[:CONTENT_MAX]
+
+
+_SENTENCES: dict[Decision, Callable[[], str]] = {
+    Decision.KEEP: lambda: _(
+        "The moderators of {server} have nothing against your picture; what was counted against you for it is taken back."
+    ),
+    Decision.SPOILER: lambda: _("A moderator of {server} put your picture behind a spoiler. Nothing is counted against you for it."),
+    Decision.DELETE: lambda: _("A moderator of {server} deleted your picture, and a strike was noted. Strikes fade with time."),
+    Decision.BLOCK: lambda: _(
+        "A moderator of {server} deleted your picture, and you cannot make pictures there for 24 hours. A strike was noted."
+    ),
+    Decision.REFUND: lambda: _(
+        "A moderator of {server} deleted your picture and gave its price back. Nothing is counted against you for it."
+    ),
+}
+
+
+def told_blocked(server: str, until: int | None, reason: str) -> str:
+    """A member is blocked on a server; `until` in Unix ms."""
+    end = _("until it is lifted") if until is None else _("until <t:{at}:f>").format(at=until // 1000)
+    told = _("⛔ You cannot make pictures on {server} {end}.").format(server=quoted(server), end=end)
+    why = quoted(_(reason), limit=_WORDS) if reason else ""
+    return f"{told}\n> {why}" if why else told

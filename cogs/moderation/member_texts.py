@@ -1,0 +1,56 @@
+"""What moderators read of a member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bot.core.i18n import _, ngettext
+from bot.domain.job import Job, message_url
+from bot.services.moderation.conduct import LATELY_DAYS
+from bot.store.moderation.record import Record, Sum
+from bot.store.moderation.reports import Report
+from cogs.kit.texts import amount_of, quoted
+
+_REPORTS_SHOWN = 5
+_PROMPT_SHOWN = 120  # characters
+_REASON_SHOWN = 200  # characters
+
+
+def usage(user_id: int, record: Record, title_of: Callable[[str], str]) -> str:
+    """A member's use of a server."""
+    return "\n".join(_usage(user_id, record, title_of))
+
+
+def _usage(user_id: int, record: Record, title_of: Callable[[str], str]) -> Iterator[str]:
+    yield _("## Image usage of {member}").format(member=f"<@{user_id}>")
+    yield _("**Last {days} days** {sum}").format(days=LATELY_DAYS, sum=_sum(record.lately))
+    yield _("**All time here** {sum}").format(sum=_sum(record.ever))
+    yield _("### Latest pictures")
+    yield from (_job(job, title_of) for job in record.latest)
+    if not record.latest:
+        yield _("None that others can see.")
+    yield _("### Open reports")
+    yield from map(_report, record.reports[:_REPORTS_SHOWN])
+    if not record.reports:
+        yield _("None.")
+    if (more := len(record.reports) - _REPORTS_SHOWN) > 0:
+        yield ngettext("-# {count} more", "-# {count} more", more).format(count=more)
+
+
+def _sum(made: Sum) -> str:
+    pictures = ngettext("{count} picture", "{count} pictures", made.pictures).format(count=made.pictures)
+    return f"{pictures} · {amount_of(made.spent)}"
+
+
+def _job(job: Job, title_of: Callable[[str], str]) -> str:
+    prompt = quoted(job.prompt, limit=_PROMPT_SHOWN)
+    place = job.place
+    url = None if place.message_id is None else message_url(place.guild_id, place.channel_id, place.message_id)
+    parts = (f"<t:{job.created_at // 1000}:R>", f"||{prompt}||" if job.spoiler else prompt, title_of(job.model), url)
+    return "- " + " · ".join(filter(None, parts))
+
+
+def _report(report: Report) -> str:
+    link = message_url(report.guild_id, report.channel_id, report.message_id)
+    reason = quoted(report.reason, limit=_REASON_SHOWN) or _("without words")
+    return f"- <t:{report.at // 1000}:R> · <@{report.user_id}> · {reason} · {link}"

@@ -1,0 +1,183 @@
+"""The panels of /imagemod, and what is pressed in them, of this run and of any earlier one."""
+
+from __future__ import annotations
+
+import discord
+from discord.ui import Separator
+
+from bot.core.i18n import _, pgettext
+from bot.domain import permissions
+from bot.domain.permissions import Action
+from bot.domain.request import Request
+from bot.services.moderation.cases import Decided
+from bot.store.moderation.cases import Case, Decision
+from cogs.admin import panel_texts
+from cogs.kit import panels, texts
+from cogs.kit.panels import Part, beside, button, panel, row, text
+from cogs.kit.request import Interaction, services_of
+from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
+from cogs.moderation import audit_texts, case_texts, member_texts
+from cogs.moderation.views import DECISION, LOOKS, OPEN_CASES, decisions_on
+
+router = Router()
+
+_PAGE = integer(most=999)
+_CASES = CustomId("mod:cases:{page}", page=_PAGE)
+_TURN = CustomId("mod:cases:{page}:{way}", page=_PAGE, way=one_of("-", "+"))  # Discord takes no id twice in a message
+_DECIDE = CustomId("mod:decide:{case}:{decision}:{page}", case=integer(), decision=DECISION, page=_PAGE)
+_AUDIT = CustomId("mod:audit:{member}:{before}", member=DISCORD_ID, before=integer())  # 0: everyone, from the newest line on
+_UNBLOCK = CustomId("mod:unblock:{member}", member=DISCORD_ID)
+_PURGE = CustomId("mod:purge:{member}", member=DISCORD_ID)
+_SPARE = CustomId("mod:spare")
+
+CASES_SHOWN = 4  # a panel has room for 40 parts
+_CASE_MAX = 700  # characters
+_WAITING_MAX = 100
+_BLOCKS_SHOWN = 10
+_LINES = 10  # of the audit log
+_AUDIT_MAX = 3600  # characters
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+async def cases(request: Request, interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
+    """The cases that wait, oldest first, each with its buttons."""
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
+    shown = await services_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
+    parts: list[Part] = []
+    for file in shown.files:
+        told = case_texts.case(file, services_of(interaction).studio.models.title)
+        parts += [Separator(), text(panel_texts.cut(told, _CASE_MAX)), _decisions(file.case, shown.number)]
+    head = audit_texts.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
+    return panel(text(head), *parts, _turning(shown.number, shown.waiting))
+
+
+@router.press(OPEN_CASES)
+async def open_cases(request: Request, interaction: Interaction) -> None:
+    """From another panel."""
+    await panels.show(interaction, await cases(request, interaction))
+
+
+@router.press(_CASES)
+@router.press(_TURN)
+async def turn_cases(request: Request, interaction: Interaction, *, page: int, **_way: str) -> None:
+    """To a page of the list."""
+    await panels.redraw(interaction, await cases(request, interaction, page))
+
+
+@router.press(_DECIDE)
+async def decide(request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
+    """Decide one, and draw the rest anew; whoever comes second is told who was first."""
+    try:
+        decided = await services_of(interaction).cases.decide(request, case, decision)
+        note = _("Case {number}: {standing}").format(number=case, standing=case_texts.standing(decided))
+    except Decided as faster:
+        note = f"⚠️ {faster.sentence}"
+    await panels.redraw(interaction, await cases(request, interaction, page, note=note))
+
+
+def _decisions(case: Case, page: int) -> Part:
+    able = decisions_on(case)
+    return row(
+        *(
+            button(case_texts.decided(each), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)
+            for each, (emoji, style) in LOOKS.items()
+            if each in able
+        )
+    )
+
+
+def _turning(page: int, waiting: int) -> Part:
+    refresh = button(pgettext("button", "Refresh"), _CASES(page=page), emoji="🔄")
+    if waiting <= CASES_SHOWN:
+        return row(refresh)
+    last = (waiting - 1) // CASES_SHOWN
+    older = button(pgettext("button", "Back"), _TURN(page=max(page - 1, 0), way="-"), emoji="◀️", disabled=page == 0)
+    newer = button(pgettext("button", "Next"), _TURN(page=min(page + 1, last), way="+"), emoji="▶️", disabled=page == last)
+    return row(older, newer, refresh)
+
+
+# --- blocks ----------------------------------------------------------------------------------------------------------
+
+
+async def blocked(request: Request, interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
+    """The blocks that hold, newest first, each to be lifted."""
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
+    rows = await services_of(interaction).cases.blocked(guild_id)
+    lift = pgettext("button", "Unblock")
+    parts: list[Part] = [beside(button(lift, _UNBLOCK(member=each.user_id)), audit_texts.block_line(each)) for each in rows[:_BLOCKS_SHOWN]]
+    more = len(rows) - len(parts)
+    rest = [text("-# " + _("{count} more; `/imagemod unblock` takes them by name.").format(count=more))] if more > 0 else []
+    nobody = "" if rows else _("Nobody is blocked.")
+    return panel(text(_("## ⛔ Blocked"), note, nobody), *parts, *rest)
+
+
+@router.press(_UNBLOCK)
+async def unblock(request: Request, interaction: Interaction, *, member: int) -> None:
+    """From the list."""
+    await services_of(interaction).cases.unblock(request, member)
+    await panels.redraw(interaction, await blocked(request, interaction, note=audit_texts.unblocked(member)))
+
+
+# --- the audit log ---------------------------------------------------------------------------------------------------
+
+
+async def audit(
+    request: Request, interaction: Interaction, target_id: int | None = None, before: int | None = None
+) -> discord.ui.LayoutView:
+    """A page of it."""
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
+    lines = await services_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
+    shown, about = lines[:_LINES], target_id or 0
+    older = shown[-1].id if len(lines) > _LINES else None
+    turning = row(
+        button(pgettext("button", "Newest"), _AUDIT(member=about, before=0), emoji="⏮️", disabled=before is None),
+        button(pgettext("button", "Older"), _AUDIT(member=about, before=older or 1), emoji="▶️", disabled=older is None),
+    )
+    has_more = before is not None or older is not None
+    return panel(text(audit_texts.audit(shown, target_id=target_id, limit=_AUDIT_MAX)), *([turning] if has_more else []))
+
+
+@router.press(_AUDIT)
+async def turn_audit(request: Request, interaction: Interaction, *, member: int, before: int) -> None:
+    """To older lines, or back to the newest."""
+    await panels.redraw(interaction, await audit(request, interaction, member or None, before or None))
+
+
+# --- a member --------------------------------------------------------------------------------------------------------
+
+
+async def member(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
+    """What is known of a member here."""
+    guild_id, strikes = permissions.check_in_guild(request, Action.MODERATE), request.policy.strikes
+    conduct = services_of(interaction).conduct
+    standing = await conduct.standing(user_id, guild_id, rules=strikes)
+    record = await conduct.record(user_id, guild_id)
+    usage = member_texts.usage(user_id, record, services_of(interaction).studio.models.title)
+    told = audit_texts.member(user_id, standing, strikes, usage)
+    history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
+    return panel(text(panel_texts.cut(told, texts.PANEL_MAX)), row(history))
+
+
+async def ask_to_purge(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
+    """The one question before everything goes."""
+    guild_id = permissions.check_in_guild(request, Action.MODERATE)
+    record = await services_of(interaction).conduct.record(user_id, guild_id)
+    yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
+    no = button(pgettext("button", "Leave them"), _SPARE())
+    return panel(text(audit_texts.purge(user_id, record.ever.pictures)), row(yes, no))
+
+
+@router.press(_PURGE)
+async def purge(request: Request, interaction: Interaction, *, member: int) -> None:
+    """It may be hundreds, so Discord is told first that the answer takes a moment."""
+    await interaction.response.defer()
+    gone = await services_of(interaction).cases.purge(request, member)
+    await panels.redraw(interaction, panel(text(audit_texts.purged(member, gone))))
+
+
+@router.press(_SPARE)
+async def spare(_request: Request, interaction: Interaction) -> None:
+    """Nothing is taken away."""
+    await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was taken away."))))

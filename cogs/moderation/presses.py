@@ -1,0 +1,64 @@
+"""What moderators decide with the buttons of cases and of the log, and what authors say to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+
+from bot.core.i18n import _, pgettext
+from bot.domain.request import Request
+from bot.services.moderation.cases import APPEAL_MAX
+from bot.store.moderation.cases import Decision
+from cogs.kit import interactions
+from cogs.kit.posting import Sheet
+from cogs.kit.request import Interaction, client_of, services_of
+from cogs.kit.router import CustomId, Router, integer
+from cogs.moderation import views
+from cogs.moderation.views import APPEAL, CASE, JUDGE
+
+router = Router()
+
+_FORM = CustomId("appeal-form:{case}", case=integer())
+
+
+@router.press(CASE)
+async def decide(request: Request, interaction: Interaction, *, decision: Decision, case: int) -> None:
+    """Decide a case; its message shows at once what became of it."""
+    await interaction.response.defer()
+    client = client_of(interaction)
+    await _redraw(interaction, await views.case_sheet(client, await client.services.cases.decide(request, case, decision)))
+
+
+@router.press(JUDGE)
+async def judge(request: Request, interaction: Interaction, *, decision: Decision, job: str) -> None:
+    """Open and decide a case from the log."""
+    await interaction.response.defer()
+    client = client_of(interaction)
+    await client.services.cases.judge(request, job, decision)
+    await _redraw(interaction, await views.log_sheet(client, await client.services.studio.job(job), request.guild_id))
+
+
+@router.press(APPEAL)
+async def ask_for_appeal(request: Request, interaction: Interaction, *, case: int) -> None:
+    """Open the form, unless it is too late for it."""
+    await services_of(interaction).cases.check_may_appeal(request, case)
+    words = discord.ui.TextInput[Any](custom_id="words", style=discord.TextStyle.paragraph, max_length=APPEAL_MAX)
+    modal = discord.ui.Modal(title=pgettext("modal title", "Appeal"), custom_id=_FORM(case=case))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should the moderators consider?"), component=words))
+    await interaction.response.send_modal(modal)
+
+
+@router.form(_FORM)
+async def appeal(request: Request, interaction: Interaction, given: Mapping[str, Any], *, case: int) -> None:
+    """Keep what the author says, and ask the moderators again."""
+    await services_of(interaction).cases.appeal(request, case, words=str(given.get("words") or ""))
+    await interactions.say(
+        interaction, _("⚖️ Thank you. The moderators will look again; you will be told what they decide, and that is final.")
+    )
+
+
+async def _redraw(interaction: Interaction, sheet: Sheet) -> None:
+    """The message that was pressed, as it is from now on; the outbox makes sure of it."""
+    await interaction.edit_original_response(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)

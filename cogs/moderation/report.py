@@ -1,0 +1,69 @@
+"""Telling the moderators of a picture: a small modal for the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+
+from bot.core.errors import NotFound
+from bot.core.i18n import _, pgettext
+from bot.domain import permissions
+from bot.domain.permissions import Action, Target
+from bot.domain.request import Request
+from bot.services.moderation.cases import Flagged
+from bot.store.moderation.reports import REASON_MAX, Report
+from cogs.kit import interactions, message_images
+from cogs.kit.request import Interaction, client_of, services_of
+from cogs.kit.router import DISCORD_ID, JOB_ID, CustomId, Router, optional
+
+router = Router()
+
+FORM = CustomId("report-form:{message}:{author}:{job}", message=DISCORD_ID, author=DISCORD_ID, job=optional(JOB_ID))
+
+
+async def ask(request: Request, interaction: Interaction, message: discord.Message) -> None:
+    """Open the modal for a message with pictures. Raise a `Refusal` where there is nobody to tell, or nothing to tell of."""
+    found = await message_images.find(client_of(interaction), message)
+    permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=found.owner_id))
+    if not found.pictures:
+        raise NotFound(_("This message has no picture to report."))
+    job_id = found.job.id if found.job else None
+    reason = discord.ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=REASON_MAX)
+    modal = discord.ui.Modal(
+        title=pgettext("modal title", "Report this picture"),
+        custom_id=FORM(message=message.id, author=found.owner_id, job=job_id),
+    )
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should the moderators know?"), component=reason))
+    await interaction.response.send_modal(modal)
+
+
+@router.form(FORM)
+async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None) -> None:
+    """The modal is filled in, also one of an earlier run."""
+    report = Report(
+        at=0,  # the service's clock says when
+        guild_id=_guild_of(interaction),
+        channel_id=request.channel.channel_id,
+        message_id=message,
+        author_id=author,
+        job_id=job,
+        user_id=request.actor.user_id,
+        reason=str(given.get("reason") or ""),
+    )
+    flagged = await services_of(interaction).cases.flag(request, report)
+    await interactions.say(interaction, f"🚩 {_answer(flagged)}")
+
+
+def _guild_of(interaction: Interaction) -> int | None:
+    """The server whose moderators hear of it; None where Easel is no member, and nobody would."""
+    return interaction.guild_id if interaction.is_guild_integration() else None
+
+
+def _answer(flagged: Flagged) -> str:
+    if not flagged.is_new:
+        return _("You have reported this message before; once is enough.")
+    if flagged.why_not is not None:
+        return flagged.why_not
+    return _("Thank you. The moderators of this server can read your report; the author is not told of it.")

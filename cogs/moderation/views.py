@@ -1,0 +1,85 @@
+"""What moderators press: the buttons of cases and of the log, and the messages that carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final
+
+import discord
+
+from bot.core import i18n
+from bot.core.i18n import pgettext
+from bot.domain.job import Job, JobState
+from bot.store.moderation.cases import Case, CaseState, Decision
+from cogs.kit.posting import Button, Sheet
+from cogs.kit.router import JOB_ID, CustomId, integer, one_of
+from cogs.moderation import case_texts
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+DECISION: Final = one_of(*Decision)
+CASE: Final = CustomId("case:{decision}:{case}", decision=DECISION, case=integer())
+JUDGE: Final = CustomId("judge:{decision}:{job}", decision=DECISION, job=JOB_ID)
+APPEAL: Final = CustomId("appeal:{case}", case=integer())
+OPEN_CASES: Final = CustomId("mod:open")
+LOOKS: Final = {
+    Decision.KEEP: ("✅", discord.ButtonStyle.success),
+    Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
+    Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
+    Decision.BLOCK: ("⛔", discord.ButtonStyle.danger),
+    Decision.REFUND: ("💰", discord.ButtonStyle.secondary),
+}
+
+
+def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None]:
+    """The language of a server's own posts."""
+    guild = client.get_guild(guild_id) if guild_id is not None else None
+    return i18n.speaking(str(guild.preferred_locale) if guild else None)
+
+
+async def case_sheet(client: Easel, about: Case) -> Sheet:
+    """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
+    file = await client.services.casebook.file_of(about)
+    with speaking(client, about.guild_id):
+        content = case_texts.case(file, client.services.studio.models.title)
+        able = () if about.state is CaseState.DECIDED else decisions_on(about)
+        buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
+        return Sheet(content=content, buttons=buttons)
+
+
+async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Sheet:
+    """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
+    latest = await client.services.casebook.latest_about(job.id, guild_id)
+    with speaking(client, guild_id):
+        content = case_texts.log_entry(job, client.services.studio.models.title, latest)
+        is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
+        able = () if is_settled else tuple(Decision)
+        return Sheet(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))
+
+
+def server_of(job: Job) -> int | None:
+    """Where a job was asked for: it may have come by direct message."""
+    return next((g.guild_id for g in job.generations), job.place.guild_id)
+
+
+def decisions_on(about: Case) -> tuple[Decision, ...]:
+    """What can be decided about a case: pictures that were not made here cannot be hidden, nor their price given back."""
+    return tuple(Decision) if about.job_id is not None else (Decision.KEEP, Decision.DELETE, Decision.BLOCK)
+
+
+def appeal_buttons(about: Case) -> tuple[Button, ...]:
+    """Under what the author is told, as long as an appeal is open to them."""
+    if not about.may_be_appealed:
+        return ()
+    label = pgettext("button", "Appeal")
+    return (Button(label=label, emoji="⚖️", style=discord.ButtonStyle.primary, custom_id=APPEAL(case=about.id)),)
+
+
+def _buttons(decisions: tuple[Decision, ...], custom_id: Callable[[Decision], str]) -> tuple[Button, ...]:
+    return tuple(
+        Button(label=case_texts.decided(decision), emoji=emoji, style=style, custom_id=custom_id(decision))
+        for decision, (emoji, style) in LOOKS.items()
+        if decision in decisions
+    )

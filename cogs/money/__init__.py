@@ -1,0 +1,1 @@
+"""Credits: gifts, sponsorships, and what a server used."""

@@ -1,0 +1,47 @@
+"""/gift and /leaderboard: what members do among themselves."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import NotAllowed
+from bot.core.i18n import _
+from bot.domain import quota
+from cogs.kit import panels
+from cogs.kit.request import Interaction, as_actor, request_of, services_of
+from cogs.money import money_texts
+
+_LEADERBOARD_DAYS = 30
+
+
+class Money(commands.Cog):
+    """Credits from one member to another, and who made the most pictures."""
+
+    @app_commands.command(description="Give a member some of your credits")
+    @app_commands.describe(member="Who gets them", credits="How many")
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=True)  # where the other one can read it
+    async def gift(
+        self,
+        interaction: Interaction,
+        member: discord.User | discord.Member,
+        credits: app_commands.Range[float, 0.01, 1_000_000.0],  # noqa: A002  the option's name
+    ) -> None:
+        if member.bot:
+            raise NotAllowed(_("Bots have no use for credits."))
+        request, amount = await request_of(interaction), quota.microcredits(credits)
+        await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
+        called = discord.AllowedMentions(everyone=False, roles=False, users=[member])
+        await interaction.response.send_message(money_texts.gift(request.actor.user_id, member.id, amount), allowed_mentions=called)
+
+    @app_commands.command(description="Who made the most pictures here")
+    @app_commands.describe(share="Show it to everyone here")
+    @app_commands.guild_only()
+    @app_commands.allowed_installs(guilds=True, users=False)
+    async def leaderboard(self, interaction: Interaction, share: bool = False) -> None:
+        request = await request_of(interaction)
+        found = await services_of(interaction).money.leaderboard(request, days=_LEADERBOARD_DAYS)
+        listed = money_texts.leaderboard(found, days=_LEADERBOARD_DAYS)
+        await panels.show(interaction, listed, private=not share)

@@ -1,0 +1,174 @@
+"""Credits: what somebody has, gifts, and hosts who pay for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bot.core.i18n import N_, _, ngettext
+from bot.domain.accounts import Kind, kind_of
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.quota import DAY_MS, MICRO, Bucket, in_credits
+from bot.services.money.accounts import Held, Standing
+from bot.store.money.ledger import Entry, LedgerLine, Statement
+from bot.store.money.sponsorships import Sponsorship, SponsorshipState
+from cogs.kit.texts import PANEL_MAX, amount_of, meter, price
+
+_PRICES_SHOWN = 15
+_GIVEN_BACK = N_("{amount} given back")
+_LEDGER_WORDS = {
+    Entry.OPEN: N_("{amount} to begin with"),
+    Entry.REFILL: N_("{amount} flowed back"),
+    Entry.HOLD: N_("{amount} held"),
+    Entry.SETTLE: N_("{amount} spent"),
+    Entry.RELEASE: _GIVEN_BACK,
+    Entry.REFUND: _GIVEN_BACK,
+    Entry.SIZE: N_("{amount} by a new size"),
+    Entry.GRANT: N_("{amount} granted"),
+    Entry.REWARD: N_("{amount} as a reward"),
+    Entry.GIFT: N_("{amount} as a gift"),
+    Entry.SPONSOR: N_("{amount} put in for others"),
+    Entry.RETURN: N_("{amount} back from what was put in"),
+}
+
+
+# --- what somebody has -----------------------------------------------------------------------------------------------
+
+
+def standing(it: Standing, models: Sequence[ModelInfo], now: int) -> str:
+    """What a member can pay from here, what a picture costs, and the last entries."""
+    return "\n".join(_standing(it, models, now))[:PANEL_MAX]
+
+
+def _standing(it: Standing, models: Sequence[ModelInfo], now: int) -> Iterator[str]:
+    if it.sponsor is not None:
+        yield paid_by(it.sponsor)
+    shared = kind_of(it.own.purse.account) is Kind.POOL
+    yield "## " + (_("This server's shared pool") if shared else _("Your credits"))
+    yield from _purse(it.own, now)
+    if shared:
+        yield "-# " + _("You pay from it, as everyone does here whose roles give them nothing of their own.")
+    yield from (_hosting(each) for each in it.hosting)
+    if it.pool is not None:
+        yield "### " + _("This server's shared pool")
+        yield from _purse(it.pool, now)
+    if it.budget is not None:
+        yield "### " + _("This server's budget for the month")
+        yield _budget(it.budget, renews_at=it.renews_at)
+    yield "### " + _("Prices")
+    yield from (f"{model.title}: {price(model)}" for model in models[:_PRICES_SHOWN])
+    if (more := len(models) - _PRICES_SHOWN) > 0:
+        yield "-# " + _("{count} more in /models").format(count=more)
+    yield "### " + _("Last entries")
+    entries = [ledger_line(line) for line in it.own.statement.lines if _is_worth_a_line(line)]
+    yield from entries or [_("Nothing yet.")]
+
+
+def _purse(held: Held, now: int) -> Iterator[str]:
+    """A bucket: how full it is, and when it will be full."""
+    bucket, statement = held.purse.fills, held.statement
+    if not isinstance(bucket, Bucket):
+        return
+    yield meter(statement.available, statement.held, bucket.size)
+    yield _("**{left}** of {size} left · {held} held · {spent} spent").format(
+        left=in_credits(statement.available),
+        size=in_credits(bucket.size),
+        held=in_credits(statement.held),
+        spent=in_credits(statement.spent),
+    )
+    yield _refill(statement, bucket, now)
+
+
+def _budget(held: Held, *, renews_at: int | None) -> str:
+    it, size = held.statement, 0 if held.purse.fills is None else held.purse.fills.size
+    left = _("**{left}** of {size} credits left · the next one begins <t:{at}:R>")
+    told = left.format(left=in_credits(it.available), size=in_credits(size), at=(renews_at or 0) // 1000)
+    return f"{meter(it.available, it.held, size)}\n{told}"
+
+
+def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
+    if bucket.refill_per_day <= 0:
+        return _("Credits do not flow back here by themselves; those who run this can grant some.")
+    amount = in_credits(bucket.refill_per_day)
+    if statement.available + statement.held >= bucket.size:
+        return _("It is full. {amount} credits flow back in a day.").format(amount=amount)
+    # One more whole credit is what a member waits for.
+    missing = MICRO - statement.available % MICRO
+    moments = {"next": f"<t:{(now + missing * DAY_MS // bucket.refill_per_day) // 1000}:R>", "amount": amount}
+    if not statement.full_at:
+        return _("Next credit {next}. {amount} flow back in a day.").format(**moments)
+    return _("Next credit {next}, full {full}. {amount} flow back in a day.").format(**moments, full=f"<t:{statement.full_at // 1000}:R>")
+
+
+def _is_worth_a_line(line: LedgerLine) -> bool:
+    """What flowed back between two requests of a minute is true, and too little to read."""
+    return line.entry is not Entry.REFILL or in_credits(line.available) != "0"
+
+
+def ledger_line(line: LedgerLine) -> str:
+    """One entry of the ledger."""
+    amount = in_credits(max(abs(line.available), abs(line.held), abs(line.spent)))
+    words = _(_LEDGER_WORDS[line.entry]).format(amount=amount)
+    return f"<t:{line.at // 1000}:R> {words}" + (f" · `{line.job_id}`" if line.job_id else "")
+
+
+# --- gifts -----------------------------------------------------------------------------------------------------------
+
+
+def gift(giver_id: int, receiver_id: int, amount: int) -> str:
+    """For both, and for whoever is there."""
+    sentence = _("{giver} gives {receiver} {amount}.")
+    return "🎁 " + sentence.format(giver=f"<@{giver_id}>", receiver=f"<@{receiver_id}>", amount=amount_of(amount))
+
+
+# --- hosts -----------------------------------------------------------------------------------------------------------
+
+
+def sponsorship(it: Sponsorship, now: int) -> str:
+    """The public word: who pays until when, and how much is left; or what it came to."""
+    host, used = f"<@{it.host_id}>", amount_of(it.spent + it.held)
+    if it.state is SponsorshipState.CLOSED or it.until <= now:
+        return "💛 " + _("{host} paid for everyone here: {used} of {cap}. It is over.").format(host=host, used=used, cap=amount_of(it.cap))
+    lines = [
+        "### 💛 " + _("{host} pays for everyone here").format(host=host),
+        meter(it.left, it.held, it.cap),
+        _("**{left}** of {cap} credits left, until <t:{at}:f> (<t:{at}:R>).").format(
+            left=in_credits(it.left), cap=in_credits(it.cap), at=it.until // 1000
+        ),
+        "-# " + _("When it is used up, everyone pays for themselves again. What is left in the end goes back."),
+    ]
+    return "\n".join(lines)
+
+
+def paid_by(it: Sponsorship) -> str:
+    """For somebody who asks here."""
+    sentence = _("{host} pays for everyone here until <t:{at}:f>; {left} left.")
+    return "💛 " + sentence.format(host=f"<@{it.host_id}>", at=it.until // 1000, left=amount_of(it.left))
+
+
+def _hosting(it: Sponsorship) -> str:
+    sentence = _("You pay for everyone in {channel} until <t:{at}:f>; {left} left.")
+    return "💛 " + sentence.format(channel=f"<#{it.channel_id}>", at=it.until // 1000, left=amount_of(it.left))
+
+
+def stopped(it: Sponsorship, returned: int) -> str:
+    """After ending it."""
+    back = _("Ended. {amount} went back to {host}.").format(amount=amount_of(returned), host=f"<@{it.host_id}>")
+    if not it.held:
+        return f"💛 {back}"
+    return f"💛 {back} " + _("What is on hold for pictures being made is paid, or follows.")
+
+
+# --- the leaderboard -------------------------------------------------------------------------------------------------
+
+
+def leaderboard(found: Sequence[tuple[int, int]], *, days: int) -> str:
+    """Who made the most pictures."""
+    medals = ("🥇", "🥈", "🥉")
+    lines = [
+        f"{medals[place] if place < len(medals) else f'**{place + 1}.**'} <@{user_id}> · "
+        + ngettext("{count} picture", "{count} pictures", count).format(count=count)
+        for place, (user_id, count) in enumerate(found)
+    ]
+    head = "## " + ngettext("Most pictures of the last {days} day", "Most pictures of the last {days} days", days).format(days=days)
+    opt_out = "-# " + _("Who does not wish to be listed switches it off in /settings.")
+    return "\n".join([head, *(lines or [_("Nobody yet.")]), opt_out])

@@ -1,0 +1,91 @@
+"""/sponsor: a host pays for everyone in a thread or channel. The public line about it says how much is left when it is asked."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.clock import system
+from bot.core.i18n import pgettext
+from bot.domain import quota
+from bot.domain.request import Request
+from bot.services.money.accounts import HOURS_MAX, Money
+from bot.store.money.sponsorships import Sponsorship, SponsorshipState
+from cogs.kit import interactions, panels
+from cogs.kit.panels import button, panel, row, text
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.router import CustomId, Router, matching
+from cogs.money import money_texts
+
+router = Router()
+
+_SPONSORSHIP = matching(r"[0-9a-z]{1,12}")
+_LOOK = CustomId("sponsor:look:{sponsorship}", sponsorship=_SPONSORSHIP)
+_STOP = CustomId("sponsor:stop:{sponsorship}", sponsorship=_SPONSORSHIP)
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay for everyone in a thread or channel"):
+    """Three commands."""
+
+    @app_commands.command(description="Pay for everyone in this thread or channel, for a time and up to an amount")
+    @app_commands.describe(hours="How long; a day if you leave this out", credits="How many credits at most; they leave your account now")
+    async def start(
+        self,
+        interaction: Interaction,
+        hours: app_commands.Range[int, 1, HOURS_MAX] = 24,
+        credits: app_commands.Range[float, 0.01, 1_000_000.0] = 10.0,  # noqa: A002  the option's name
+    ) -> None:
+        request = await request_of(interaction)
+        begun = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
+        await interaction.response.send_message(view=_public(begun), allowed_mentions=discord.AllowedMentions.none())
+
+    @app_commands.command(description="Stop paying for everyone here; what is left comes back")
+    async def stop(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        found = await _money(interaction).sponsor_here(request.channel.channel_id)
+        ended, returned = await _money(interaction).stop_sponsoring(request, found)
+        await interactions.say(interaction, money_texts.stopped(ended, returned))
+
+    @app_commands.command(description="Who pays for everyone here, until when, and how much is left")
+    async def show(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        found = await _money(interaction).sponsor_here(request.channel.channel_id)
+        await panels.show(interaction, _public(found))
+
+
+@router.press(_LOOK)
+async def refresh(_request: Request, interaction: Interaction, *, sponsorship: str) -> None:
+    """Anyone may refresh the public message."""
+    await panels.redraw(interaction, _public(await _money(interaction).sponsorship(sponsorship)))
+
+
+@router.press(_STOP)
+async def stop(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
+    """Ending is idempotent."""
+    found = await _money(interaction).sponsorship(sponsorship)
+    if not _is_on(found):
+        await panels.redraw(interaction, _public(found))
+        return
+    ended, returned = await _money(interaction).stop_sponsoring(request, found)
+    await panels.redraw(interaction, _public(ended))
+    await interactions.say(interaction, money_texts.stopped(ended, returned))
+
+
+def _public(it: Sponsorship) -> discord.ui.LayoutView:
+    words = text(money_texts.sponsorship(it, system()))
+    if not _is_on(it):
+        return panel(words)
+    left = button(pgettext("button", "How much is left?"), _LOOK(sponsorship=it.id), emoji="🪙")
+    end = button(pgettext("button", "End it"), _STOP(sponsorship=it.id), emoji="✋")
+    return panel(words, row(left, end))
+
+
+def _is_on(it: Sponsorship) -> bool:
+    return it.state is SponsorshipState.OPEN and it.until > system()
+
+
+def _money(interaction: Interaction) -> Money:
+    return services_of(interaction).money

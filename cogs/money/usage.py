@@ -1,0 +1,162 @@
+"""For moderators: /usage, what this server used as text, chart and file; and the menu of a member.
+
+The panel keeps nothing: what it shows stands in the ids of its buttons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.i18n import pgettext
+from bot.domain.permissions import Action, check
+from bot.domain.request import Request
+from bot.media import chart
+from bot.store.usage import By
+from cogs.kit import panels
+from cogs.kit.panels import Part, button, panel, row, text
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.kit.router import DISCORD_ID, CustomId, Router, one_of, optional
+from cogs.moderation import member_texts
+from cogs.money import usage_texts
+
+router = Router()
+
+_RANGES = (7, 30, 90)  # days
+_PRESS = CustomId(
+    "usage:{deed}:{days}:{by}:{member}",
+    deed=one_of("span", "kind", "csv"),
+    days=one_of(*_RANGES),
+    by=one_of(*By),
+    member=optional(DISCORD_ID),
+)
+_PICTURE = "usage.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """What is looked at."""
+
+    days: int = 30
+    by: By = By.MEMBER
+    member_id: int | None = None  # None: everyone
+
+    def id(self, deed: str) -> str:
+        return _PRESS(deed=deed, days=self.days, by=self.by, member=self.member_id)
+
+
+class Usage(commands.Cog):
+    """The command."""
+
+    @app_commands.command(description="What this server used: pictures, credits and money")
+    @app_commands.describe(days="How many days back", by="Told apart by what", member="One member alone")
+    @app_commands.guild_only()
+    @app_commands.allowed_installs(guilds=True, users=False)
+    @app_commands.default_permissions(manage_messages=True)
+    async def usage(
+        self,
+        interaction: Interaction,
+        days: Literal[7, 30, 90] = 30,
+        by: Literal["member", "model", "day"] = "member",
+        member: discord.User | discord.Member | None = None,
+    ) -> None:
+        view = _View(days=days, by=By[by.upper()], member_id=member.id if member else None)
+        request = await request_of(interaction)
+        check(request, Action.MODERATE)
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        await _show(request, interaction, view)
+
+
+@router.press(_PRESS)
+async def press(request: Request, interaction: Interaction, *, deed: str, days: int, by: By, member: int | None) -> None:
+    """In the panel, of this run or of any earlier one."""
+    check(request, Action.MODERATE)
+    await (_export if deed == "csv" else _turn)(request, interaction, _View(days=days, by=by, member_id=member))
+
+
+async def _turn(request: Request, interaction: Interaction, view: _View) -> None:
+    await interaction.response.defer()
+    await _show(request, interaction, view)
+
+
+async def _show(request: Request, interaction: Interaction, view: _View) -> None:
+    title_of = services_of(interaction).studio.models.title
+    report = await services_of(interaction).money.report(request, days=view.days, by=view.by, user_id=view.member_id)
+    names = await _names(interaction, (each.user_id for each in report.rows[: chart.SERIES_MAX]))
+    picture = await asyncio.to_thread(chart.draw, usage_texts.chart(report, title_of, names))
+    shown = discord.MediaGalleryItem(f"attachment://{_PICTURE}", description=usage_texts.alt(report))
+    parts: list[Part] = [
+        text(usage_texts.heading(report, member_id=view.member_id)),
+        discord.ui.MediaGallery(shown),
+        text(usage_texts.rows(report, title_of)),
+        discord.ui.Separator(),
+        *_choices(view),
+    ]
+    await panels.redraw(interaction, panel(*parts), [discord.File(io.BytesIO(picture), filename=_PICTURE)])
+
+
+async def _export(request: Request, interaction: Interaction, view: _View) -> None:
+    await interaction.response.defer(thinking=True, ephemeral=True)
+    table = await services_of(interaction).money.table(request.required_guild_id, days=view.days, user_id=view.member_id)
+    content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets know UTF-8 by the mark
+    file = discord.File(content, filename=f"usage-{view.days}-days.csv")
+    await interaction.edit_original_response(attachments=[file])
+
+
+async def _names(interaction: Interaction, user_ids: Iterable[int | None]) -> dict[int, str]:
+    """What these members are called here, as far as Discord tells."""
+    wanted = [user_id for user_id in user_ids if user_id is not None]
+    found = await asyncio.gather(*(_name(interaction.guild, user_id) for user_id in wanted))
+    return dict(zip(wanted, found, strict=True))
+
+
+async def _name(guild: discord.Guild | None, user_id: int) -> str:
+    if guild is None:
+        return ""
+    try:
+        member = guild.get_member(user_id) or await guild.fetch_member(user_id)
+    except discord.HTTPException:  # gone, or Discord does not tell now
+        return ""
+    return member.display_name
+
+
+def _choices(view: _View) -> list[Part]:
+    """Ranges, kinds and the file. What is shown already cannot be pressed."""
+    ranges = {
+        7: pgettext("button", "7 days"),
+        30: pgettext("button", "30 days"),
+        90: pgettext("button", "90 days"),
+    }
+    kinds = {
+        By.MEMBER: (pgettext("button", "By member"), "👤"),
+        By.MODEL: (pgettext("button", "By model"), "🎨"),
+        By.DAY: (pgettext("button", "By day"), "📅"),
+    }
+    spans = [button(ranges[days], replace(view, days=days).id("span"), disabled=days == view.days) for days in _RANGES]
+    told = [button(label, replace(view, by=by).id("kind"), emoji=emoji, disabled=by is view.by) for by, (label, emoji) in kinds.items()]
+    return [row(*spans), row(*told, button(pgettext("button", "CSV file"), view.id("csv"), emoji="📄"))]
+
+
+# --- the menu of a member --------------------------------------------------------------------------------------------
+
+
+@app_commands.context_menu(name="Image usage")
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+@app_commands.default_permissions(manage_messages=True)
+async def image_usage(interaction: Interaction, user: discord.User | discord.Member) -> None:
+    """What a member made here and what was reported; also of one who has left."""
+    request = await request_of(interaction)
+    check(request, Action.MODERATE)
+    record = await services_of(interaction).conduct.record(user.id, request.required_guild_id)
+    await panels.show(interaction, member_texts.usage(user.id, record, services_of(interaction).studio.models.title))
+
+
+MENUS = (image_usage,)

@@ -1,0 +1,137 @@
+"""What a server used, for its moderators: as text, and as what a chart shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from bot.core.i18n import _, ngettext
+from bot.domain.quota import in_credits, in_usd
+from bot.media.chart import Chart, Series
+from bot.services.money.accounts import Held, Report
+from bot.store.usage import By, Use
+from cogs.kit.texts import amount_of, meter
+
+_ROWS_SHOWN = 15
+_COLUMNS_MAX = 31  # days that are drawn one by one; beyond it weeks are
+_WEEK = 7
+
+Titles = Callable[[str], str]
+Names = Mapping[int, str]  # of members, as far as they are known
+
+
+def heading(report: Report, *, member_id: int | None = None) -> str:
+    """What is shown, and what it comes to."""
+    title = "## " + (_("Use of this server") if member_id is None else _("Use by {member}").format(member=f"<@{member_id}>"))
+    days = ngettext("Last {days} day", "Last {days} days", _days(report)).format(days=_days(report))
+    lines = [title, f"**{days}** · {_sums(report.whole, report)}"]
+    if report.whole.refunded:
+        lines.append("-# " + _("{amount} of it was given back to members.").format(amount=amount_of(report.whole.refunded)))
+    if report.budget is not None:
+        lines += ["**" + _("This month's budget") + "**", _budget(report.budget, report)]
+    return "\n".join(lines)
+
+
+def _budget(budget: Held, report: Report) -> str:
+    it, size = budget.statement, 0 if budget.purse.fills is None else budget.purse.fills.size
+    left = _("**${left}** of ${size} left").format(left=_usd(it.available, report), size=_usd(size, report))
+    return f"{meter(it.available, it.held, size)}\n{left}"
+
+
+def _usd(micro: int, report: Report) -> str:
+    """Cents, and parts of them in sums below a dollar, which many pictures are."""
+    dollars = in_usd(micro, report.credit_usd)
+    return f"{dollars:,.2f}" if dollars >= 1 or not dollars else f"{dollars:.4f}"
+
+
+def rows(report: Report, title_of: Titles) -> str:
+    """The table, as far as it is worth reading."""
+    return "\n".join(_rows(report, title_of))
+
+
+def _rows(report: Report, title_of: Titles) -> Iterator[str]:
+    for place, each in enumerate(report.rows[:_ROWS_SHOWN], 1):
+        yield f"{place}. {_name(each, title_of)} · {_sums(each, report)}"
+    if (more := len(report.rows) - _ROWS_SHOWN) > 0:
+        yield "-# " + ngettext("{count} more in the file", "{count} more in the file", more).format(count=more)
+    if not report.rows:
+        yield _("Nothing was made.")
+
+
+def _name(each: Use, title_of: Titles) -> str:
+    if each.user_id is not None:
+        return f"<@{each.user_id}>"
+    return title_of(each.model) if each.model is not None else f"{each.day:%Y-%m-%d}"
+
+
+def _sums(each: Use, report: Report) -> str:
+    pictures = ngettext("{count} picture", "{count} pictures", each.pictures).format(count=each.pictures)
+    failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=each.failed) if each.failed else ""
+    return " · ".join(filter(None, [pictures, f"{amount_of(each.cost)} (${_usd(each.cost, report)})", failed]))
+
+
+def _days(report: Report) -> int:
+    return (_day(report.until - 1) - _day(report.since)).days + 1
+
+
+def _day(at: int) -> date:
+    return datetime.fromtimestamp(at / 1000, tz=UTC).date()
+
+
+# --- the picture -----------------------------------------------------------------------------------------------------
+
+
+def chart(report: Report, title_of: Titles, names: Names) -> Chart:
+    """Bars of days, or of weeks where there are many days; in each the members or the models one above the other."""
+    width = 1 if _days(report) <= _COLUMNS_MAX else _WEEK
+    starts = _columns(report, width)
+    series: dict[object, list[int]] = {}
+    for each in report.daily:
+        values = series.setdefault(each.user_id or each.model, [0] * len(starts))
+        if each.day is not None:
+            values[len(starts) - 1 - (_day(report.until - 1) - each.day).days // width] += each.cost
+    return Chart(
+        title=_title(report, width),
+        columns=tuple(f"{start:%m-%d}" for start in starts),
+        series=tuple(Series(name=_series_name(key, title_of, names), values=tuple(values)) for key, values in series.items()),
+        usd_per_credit=Decimal(str(report.credit_usd)),
+        credits_name=_("credits"),
+        others_name=_("others"),
+        empty=_("nothing was spent"),
+    )
+
+
+def _columns(report: Report, width: int) -> list[date]:
+    """The first day of each column; the last column ends today, the first may be shorter."""
+    last, count = _day(report.until - 1), -(-_days(report) // width)
+    return [max(last - timedelta(days=width * number - 1), _day(report.since)) for number in range(count, 0, -1)]
+
+
+def _title(report: Report, width: int) -> str:
+    titles = {
+        (By.MEMBER, 1): _("Credits a day, by member"),
+        (By.MODEL, 1): _("Credits a day, by model"),
+        (By.DAY, 1): _("Credits a day"),
+        (By.MEMBER, _WEEK): _("Credits a week, by member"),
+        (By.MODEL, _WEEK): _("Credits a week, by model"),
+        (By.DAY, _WEEK): _("Credits a week"),
+    }
+    return titles[report.by, width]
+
+
+def _series_name(key: object, title_of: Titles, names: Names) -> str:
+    if isinstance(key, int):
+        return names.get(key, "")  # where a name is not known the chart writes its place, as the table does
+    return title_of(key) if isinstance(key, str) else _("all")
+
+
+def alt(report: Report) -> str:
+    """The picture in words, for those who cannot see it."""
+    days = _days(report)
+    sentence = ngettext(
+        "Stacked bars of what was spent in the last {days} day: {amount} credits.",
+        "Stacked bars of what was spent in the last {days} days: {amount} credits.",
+        days,
+    )
+    return sentence.format(days=days, amount=in_credits(report.whole.cost, up=True))

@@ -1,0 +1,1 @@
+"""Reactions: a shortcut layer over what buttons and menus do."""

@@ -1,0 +1,91 @@
+"""How a reaction is answered: by one mark on the message, one sentence by direct message, or a short note that goes by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+import structlog
+
+from bot.core.i18n import _, pgettext
+from bot.domain.gestures import DESCRIBES, MARKS
+from bot.domain.job import message_url
+from bot.store.reactions import Given
+from cogs.kit.outbound import replying
+from cogs.kit.router import DISCORD_ID, CustomId
+
+if TYPE_CHECKING:
+    from bot.client import Easel
+
+DESCRIBE = CustomId("describe:{channel}:{message}:{user}", channel=DISCORD_ID, message=DISCORD_ID, user=DISCORD_ID)
+FAILED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)  # refused, or no answer came
+
+log = structlog.get_logger(__name__)
+
+
+def marks_on(message: discord.Message) -> set[str]:
+    """The bot's own marks on a message."""
+    return {str(reaction.emoji) for reaction in message.reactions if reaction.me} & set(MARKS)
+
+
+async def mark(client: Easel, message: discord.PartialMessage, sign: str | None, *, instead_of: Iterable[str] = ()) -> None:
+    """One mark of ours, in place of those before. Where Discord does not allow it, everything goes on without."""
+    try:
+        for other in set(instead_of) - {sign}:
+            await message.remove_reaction(other, discord.Object(client.user.id if client.user else 0))
+        if sign is not None:
+            await message.add_reaction(sign)
+    except FAILED as error:
+        log.info("could not mark", message=message.id, error=type(error).__name__)
+
+
+async def whisper(client: Easel, user_id: int, sentence: str, *, about: discord.PartialMessage) -> None:
+    """One sentence by direct message, with a link to what it is about. Closed direct messages: the mark has to say it all."""
+    link = message_url(about.guild.id if about.guild else None, about.channel.id, about.id)
+    try:
+        channel = await client.create_dm(discord.Object(user_id))
+        await channel.send(f"{sentence}\n-# {link}", allowed_mentions=discord.AllowedMentions.none())
+    except FAILED as error:
+        log.info("could not whisper", error=type(error).__name__)
+
+
+# --- notes -----------------------------------------------------------------------------------------------------------
+
+
+async def ask_to_describe(client: Easel, given: Given, message: discord.PartialMessage) -> None:
+    """A reply to the member with the button that opens the form; the one before goes. Raise `discord.Forbidden`."""
+    await remove_note(client, given)
+    view = discord.ui.View(timeout=None)
+    custom_id = DESCRIBE(channel=message.channel.id, message=message.id, user=given.user_id)
+    label = pgettext("button", "Describe the edit")
+    view.add_item(discord.ui.Button(label=label, emoji=DESCRIBES, style=discord.ButtonStyle.primary, custom_id=custom_id))
+    sentence = _("{member}, what should change in this picture? The button opens a form; this note goes in two minutes.")
+    await _leave(client, given, message, sentence.format(member=f"<@{given.user_id}>"), view=view)
+
+
+async def point_to_the_menu(client: Easel, given: Given, message: discord.PartialMessage) -> None:
+    """Where other people's messages cannot be read: how their pictures are edited all the same. Raise `discord.Forbidden`."""
+    sentence = _(
+        "{member}, to edit a picture that somebody else posted: open the message's menu (right-click, or hold it), Apps, Edit with Easel."
+    )
+    await _leave(client, given, message, sentence.format(member=f"<@{given.user_id}>"))
+
+
+async def remove_note(client: Easel, given: Given) -> None:
+    """Take the note away that answers a reaction, where there is one."""
+    note = await client.services.reactions.take_note(given)
+    if note is None:
+        return
+    try:
+        await client.get_partial_messageable(note["channel_id"]).get_partial_message(note["message_id"]).delete()
+    except FAILED as error:
+        log.info("could not take a note away", error=type(error).__name__)
+
+
+async def _leave(client: Easel, given: Given, message: discord.PartialMessage, content: str, **more: Any) -> None:
+    called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(given.user_id)])
+    channel = client.get_partial_messageable(message.channel.id)
+    note = await replying(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
+    await client.services.reactions.note_left(given, channel_id=note.channel.id, message_id=note.id)

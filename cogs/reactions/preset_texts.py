@@ -1,0 +1,33 @@
+"""A server's presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.core.i18n import _, ngettext
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.guild.settings import PRESETS_MAX, Preset, ServerSettings
+from cogs.kit.texts import PANEL_MAX, price, quoted
+
+_PROMPT_SHOWN = 160  # characters
+
+
+def presets(settings: ServerSettings, model_of: Callable[[Preset], ModelInfo | None]) -> str:
+    """The list with prices. `model_of` is None where a preset's model is not on offer now."""
+    count = len(settings.presets)
+    offers = [(preset, model_of(preset)) for preset in settings.presets]
+    head = "\n".join([_("## Presets"), _("React to a picture with one of these emoji, and Easel runs that edit on your credits.")])
+    foot = ngettext("{count} of {most} presets", "{count} of {most} presets", count).format(count=count, most=PRESETS_MAX)
+    whole, short = ("\n".join([head, *(line(preset, model) for preset, model in offers), f"-# {foot}"]) for line in (_with_words, _offer))
+    return whole if len(whole) <= PANEL_MAX else short
+
+
+def _with_words(preset: Preset, model: ModelInfo | None) -> str:
+    """What it does as well, where there is room for all of them."""
+    options = f" · `{preset.more.replace('`', '')}`" if preset.options else ""
+    return f"{_offer(preset, model)}\n-# {quoted(preset.prompt, limit=_PROMPT_SHOWN)}{options}"
+
+
+def _offer(preset: Preset, model: ModelInfo | None) -> str:
+    cost = _("its model is not on offer now") if model is None else f"{quoted(model.title)} · {price(model)}"
+    return f"{preset.emoji} **{quoted(preset.name)}** · {cost}"

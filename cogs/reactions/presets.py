@@ -1,0 +1,134 @@
+"""/presets: the edits that a server's managers put on emoji."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import EaselError, InvalidRequest
+from bot.core.i18n import _
+from bot.domain.catalog.models import ModelInfo
+from bot.domain.gestures import is_one_sign, plain
+from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
+from bot.domain.permissions import Action, may
+from bot.domain.request import Request
+from bot.services import presets
+from cogs.kit import interactions, panels, texts
+from cogs.kit.request import Interaction, request_of, services_of
+from cogs.reactions import preset_texts
+
+_MAX_CHOICES = 25  # Discord shows no more
+
+
+async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The models that change pictures, with their price."""
+    try:
+        found = services_of(interaction).studio.models.catalog.search(typed)
+    except EaselError:
+        return []
+    request, till = await request_of(interaction), services_of(interaction).till
+    models = [till.priced(model, request.policy) for model in found]
+    able = [model for model in models if model.takes_references and model.price_microcredits is not None]
+    return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in able]
+
+
+async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """The server's presets."""
+    presets_here = (await request_of(interaction)).settings.presets
+    named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in presets_here]
+    return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if typed.casefold() in name.casefold()][:_MAX_CHOICES]
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+@app_commands.default_permissions(manage_guild=True)
+class Presets(commands.GroupCog, group_name="presets", group_description="The edits that reactions run in this server"):
+    """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        return may(await request_of(interaction), Action.MANAGE)
+
+    @app_commands.command(description="Put an edit on an emoji; on one that has an edit, another")
+    @app_commands.describe(
+        emoji="The emoji to react with: any, or one of this server's own",
+        name="What the edit is called",
+        prompt="What it changes, in words",
+        model="Which model makes it; the usual one if you leave this out",
+        options="What else the model takes, as name=value",
+    )
+    @app_commands.autocomplete(model=suggest_model)
+    async def add(
+        self,
+        interaction: Interaction,
+        emoji: app_commands.Range[str, 1, 64],
+        name: app_commands.Range[str, 1, PRESET_NAME_MAX],
+        prompt: app_commands.Range[str, 1, PRESET_PROMPT_MAX],
+        model: app_commands.Range[str, 1, 100] | None = None,
+        options: app_commands.Range[str, 1, 500] | None = None,
+    ) -> None:
+        request, services = await request_of(interaction), services_of(interaction)
+        studio = services.studio
+        preset = presets.checked(
+            studio.models.catalog,
+            studio.default_model,
+            emoji=await _one_emoji(interaction, emoji),
+            name=name,
+            prompt=prompt,
+            model=model,
+            options=options or "",
+        )
+        settings = await services.servers.add_preset(request, preset)
+        info = services.till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
+        sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
+        await interactions.say(
+            interaction,
+            sentence.format(emoji=preset.emoji, name=texts.quoted(preset.name), model=info.title, price=texts.price(info)),
+        )
+
+    @app_commands.command(description="Take a preset away")
+    @app_commands.describe(preset="Which one")
+    @app_commands.autocomplete(preset=suggest_preset)
+    async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
+        removed = await services_of(interaction).servers.remove_preset(await request_of(interaction), preset)
+        sentence = _("{emoji} runs {name} no more.")
+        await interactions.say(interaction, sentence.format(emoji=removed.emoji, name=texts.quoted(removed.name)))
+
+    @app_commands.command(name="list", description="The presets of this server, with what they cost")
+    async def list_(self, interaction: Interaction) -> None:
+        request = await request_of(interaction)
+        await panels.show(interaction, preset_texts.presets(request.settings, lambda preset: _model_of(request, interaction, preset)))
+
+    @app_commands.command(description="Back to the presets that a server begins with")
+    async def reset(self, interaction: Interaction) -> None:
+        settings = await services_of(interaction).servers.reset_presets(await request_of(interaction))
+        signs = " ".join(preset.emoji for preset in settings.presets)
+        await interactions.say(interaction, _("The presets are as they were in the beginning: {emoji}").format(emoji=signs))
+
+
+async def _one_emoji(interaction: Interaction, text: str) -> str:
+    """One emoji that everybody here can react with. Raise `InvalidRequest`."""
+    sign = discord.PartialEmoji.from_str(text.strip())
+    if sign.id is None:
+        if is_one_sign(text):
+            return text.strip()
+        raise InvalidRequest(_("emoji: one emoji is needed, {given} was given.").format(given=texts.quoted(text)))
+    try:
+        return str(await interaction.guild.fetch_emoji(sign.id)) if interaction.guild else text.strip()
+    except discord.NotFound:
+        raise InvalidRequest(_("emoji: that one is not of this server; its members could not all react with it.")) from None
+
+
+def _model_of(request: Request, interaction: Interaction, preset: Preset) -> ModelInfo | None:
+    """At its price here."""
+    studio = services_of(interaction).studio
+    try:
+        model = presets.model_of(preset, studio.models.catalog, studio.default_model)
+        return services_of(interaction).till.priced(model, request.policy)
+    except EaselError:
+        return None
+
+
+def _shown(emoji: str) -> str:
+    """An emoji in a list of suggestions, where Discord draws none that a server made."""
+    return f":{discord.PartialEmoji.from_str(emoji).name}:" if plain(emoji).startswith("<") else emoji

@@ -1,0 +1,57 @@
+"""What managers and moderators read: a sentence for everything, and never more than a panel holds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.guild.document import Policy
+from bot.domain.guild.sections import Offence, Strikes
+from bot.services.moderation.conduct import Standing
+from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.cases import Decision
+from bot.store.moderation.conduct import BY_LADDER, BlockRow
+from cogs.admin import panel_texts, settings_texts
+from cogs.moderation import audit_texts
+
+DETAILS = {"decision": Decision.KEEP, "offence": Offence.FALSE_FLAG, "amount": 1_000_000, "until": 5_000, "reason": "spam", "changes": []}
+
+
+def block(**values: object) -> BlockRow:
+    row = {"id": 1, "guild_id": 1, "user_id": 2, "at": 0, "until": None, "reason": "", "by_id": None, "case_id": None}
+    return BlockRow(**{**row, "lifted_at": None, "lifted_by": None, **values})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("details", [{}, DETAILS], ids=["bare", "full"])
+def test_every_deed_has_its_sentence(action: Action, details: dict[str, object]) -> None:
+    line = AuditLine(action=action, at=1_000, guild_id=1, actor_id=None, target_id=2, case_id=3, details=details)
+    text = audit_texts.audit([line], target_id=None, limit=4000)
+    assert "<t:1:R>" in text
+    assert "{" not in text
+
+
+def test_a_block_says_who_until_when_and_why() -> None:
+    assert "Easel, by a rule" in audit_texts.block_line(block(reason=BY_LADDER))
+    assert "too many strikes" in audit_texts.block_line(block(reason=BY_LADDER))
+    text = audit_texts.block_line(block(by_id=7, until=60_000, reason="*spam*"))
+    assert ("<@7>" in text, "<t:60:f>" in text, "\\*spam\\*" in text) == (True, True, True)
+
+
+def test_a_member_s_standing_names_the_next_rung() -> None:
+    standing = Standing(points=5.5, strikes=3, block=None, cases=())
+    text = audit_texts.member(2, standing, Strikes(), "")
+    assert ("5.5 points" in text, "From 8 points on" in text, "Not blocked" in text) == (True, True, True)
+
+
+@pytest.mark.parametrize("offence", Offence)
+def test_every_offence_has_its_name(offence: Offence) -> None:
+    assert settings_texts.OFFENCES[offence] in settings_texts.strikes(Policy())
+
+
+@given(st.text(alphabet="ab \n", max_size=300), st.integers(3, 200))
+def test_what_is_cut_fits_and_keeps_whole_words(text: str, limit: int) -> None:
+    short = panel_texts.cut(text, limit)
+    assert len(short) <= max(limit, 0)
+    assert set(short.replace("…", "").split()) <= set(text.split())

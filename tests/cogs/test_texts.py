@@ -1,0 +1,103 @@
+"""How Easel speaks: texts that must hold whatever goes into them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.catalog.models import Catalog
+from bot.domain.job import GenerationState
+from bot.domain.quota import DAY_MS, MICRO
+from bot.services.money.accounts import Report
+from bot.services.pipeline.routes import Answer
+from bot.services.privacy import Keeping
+from bot.store.usage import By, Use
+from cogs.kit import job_texts, texts
+from cogs.members import account_texts, privacy_texts
+from cogs.money import usage_texts
+from tests.env.jobs import generation, new_job
+
+
+def catalog(count: int) -> Catalog:
+    models = [
+        {
+            "id": f"model-{n:03d}",
+            "display_name": f"Model {n:03d}",
+            "summary": "Makes pictures of every kind. " * 5,
+            "capabilities": {"input": ["text"], "output": ["image"]},
+            "pricing": {"method": "per_image", "cost_per_image": 0.02},
+        }
+        for n in range(count)
+    ]
+    return Catalog.read(models, credit_usd=0.01, model_prices={})
+
+
+def test_a_short_list_of_models_names_them_all() -> None:
+    text = account_texts.model_list(catalog(3).models, "model-001", {"oxen": "Oxen.ai"})
+    assert [f"Model {n:03d}" in text for n in range(3)] == [True] * 3
+    assert "**Model 001** (default) · Oxen.ai · 2 credits a picture" in text
+
+
+def test_a_long_list_of_models_fits_a_panel_and_says_how_many_more_there_are() -> None:
+    text = account_texts.model_list(catalog(200).models, "model-001", {})
+    shown = text.count("credits a picture")
+    assert len(text) <= texts.PANEL_MAX
+    assert f"And {200 - shown} more" in text
+
+
+@given(st.text(max_size=2500))
+def test_a_prompt_is_one_line_that_pings_nobody(prompt: str) -> None:
+    line = texts.quoted(prompt)
+    assert "\n" not in line
+    assert "@everyone" not in line
+
+
+@given(st.text(min_size=1, max_size=2500), st.integers(1, 4), st.sampled_from(list(GenerationState)))
+def test_a_finished_message_fits_whatever_was_asked(prompt: str, pictures: int, state: GenerationState) -> None:
+    job = new_job(pictures=pictures, prompt=prompt)
+    ended = tuple(generation(job_id=job.id, n=n, state=state, prompt=prompt, error="It failed. " * 40) for n in range(pictures))
+    text = job_texts.finished(Answer(job=replace(job, generations=ended), pictures=(), notes=("A note. " * 50,) * pictures), str)
+    assert 0 < len(text) <= texts.CONTENT_MAX
+    assert len(texts.alt(prompt)) <= texts.ALT_MAX
+
+
+@pytest.mark.parametrize(
+    ("available", "held", "bar"), [(10, 0, "█" * 20), (5, 5, "█" * 10 + "▒" * 10), (0, 0, "░" * 20), (30, 0, "█" * 20)]
+)
+def test_the_meter_shows_left_and_held(available: int, held: int, bar: str) -> None:
+    assert texts.meter(available, held, 10) == f"`{bar}`"
+
+
+def test_privacy_fits_a_panel_and_says_where_words_are_checked() -> None:
+    keeping = Keeping(references_days=7, pictures_days=7, services=("Oxen.ai",))
+    alone, checked = privacy_texts.told(keeping), privacy_texts.told(replace(keeping, checker="api.example.com"))
+    assert ("checked by api.example.com" in checked, "checked by" in alone) == (True, False)
+    assert len(checked) < texts.PANEL_MAX / 1.5  # other languages take more room
+
+
+def report(days: int, daily: list[Use], by: By = By.MODEL) -> Report:
+    """The last days, up to the end of 20 November 2026 in UTC."""
+    until = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
+    whole = Use(pictures=1, failed=0, cost=sum(each.cost for each in daily), refunded=0)
+    return Report(since=until - days * DAY_MS, until=until, by=by, whole=whole, rows=(), daily=tuple(daily), budget=None, credit_usd=0.01)
+
+
+@pytest.mark.parametrize(
+    ("days", "columns", "first", "last"), [(7, 7, "11-14", "11-20"), (30, 30, "10-22", "11-20"), (90, 13, "08-23", "11-14")]
+)
+def test_a_chart_has_days_or_weeks_and_ends_today(days: int, columns: int, first: str, last: str) -> None:
+    ends = [date(2026, 11, 20), date(2026, 11, 20) - timedelta(days=days - 1)]
+    daily = [Use(model="klein", day=day, pictures=1, failed=0, cost=MICRO, refunded=0) for day in ends]
+    chart = usage_texts.chart(report(days, daily), str, {})
+    assert (len(chart.columns), chart.columns[0], chart.columns[-1]) == (columns, first, last)
+    assert chart.series[0].values == (MICRO, *[0] * (columns - 2), MICRO)
+
+
+def test_a_member_whose_name_is_not_known_is_a_number_as_in_the_table() -> None:
+    daily = [Use(user_id=n, day=date(2026, 11, 20), pictures=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
+    chart = usage_texts.chart(report(7, daily, By.MEMBER), str, {1: "Ada"})
+    assert [series.name for series in chart.series] == ["", "Ada"]

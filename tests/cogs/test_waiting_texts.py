@@ -1,0 +1,50 @@
+"""What a waiting message says beside its place in the queue: who pays, and what holds it up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.catalog.models import Catalog
+from bot.domain.job import Job, Lane
+from bot.domain.order import Receipt
+from cogs.kit import job_texts
+from tests.env.jobs import new_job
+
+KLEIN = Catalog.read([{"id": "klein", "endpoint": "/images/generations"}], credit_usd=0.01, model_prices={"klein": 1.0}).models[0]
+FREE = "You are out of credit; this is made for free when nobody else waits."
+POOL = "This server's shared pool pays for this one."
+LATE = "The check of prompts does not answer at the moment; your picture waits for it."
+
+
+def paid(**values: Any) -> Job:
+    job = new_job()
+    return replace(job, generations=tuple(replace(g, **values) for g in job.generations))
+
+
+def said(job: Job, **more: Any) -> str:
+    return job_texts.waiting(Receipt(job=job, model=KLEIN, ahead=0, usual_ms=None, **more))
+
+
+@pytest.mark.parametrize(
+    ("values", "host_id", "told"),
+    [
+        ({"account": "user:7"}, None, []),
+        ({"account": "member:1:7"}, None, []),
+        ({"account": "pool:1"}, None, [POOL]),
+        ({"account": "pool:1", "lane": Lane.FREE}, None, [FREE]),
+        ({"account": "sponsor:abc"}, 9, ["<@9> pays for this one."]),
+    ],
+)
+def test_it_says_who_pays_where_that_is_not_the_members_own_credit(values: dict[str, Any], host_id: int | None, told: list[str]) -> None:
+    text = said(paid(**values), host_id=host_id)
+    assert [line.removeprefix("-# ") for line in text.splitlines()[3:]] == told
+
+
+def test_it_says_that_it_waits_for_a_check_only_where_that_takes_long() -> None:
+    checked = replace(paid(account="user:7"), needs_check=True)
+    late = replace(checked, generations=tuple(replace(g, not_before=5) for g in checked.generations))
+    assert [LATE in said(job) for job in (checked, late)] == [False, True]
+    assert "You are next." not in said(late)

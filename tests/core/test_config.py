@@ -1,0 +1,253 @@
+"""Settings: what is taken, what is refused, and that a refusal names the setting and never a secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bot.core import config
+from bot.core.config import NAMES, SECRETS, Settings, UncertainCalls
+from bot.core.endpoints import EditEncoding, Endpoint, OxenMode
+from bot.core.errors import StartError
+
+ENOUGH = {"DISCORD_TOKEN": "the-token-itself", "OXEN_API_KEY": "the-key-itself"}
+
+
+def load(**environ: str) -> Settings:
+    return config.load({**ENOUGH, **environ}, env_file=None)
+
+
+def told_about(environ: dict[str, str]) -> str | None:
+    """The refusal, where there is one."""
+    try:
+        config.load(environ, env_file=None)
+    except StartError as error:
+        return error.sentence
+    return None
+
+
+def refusal(environ: dict[str, str], env_file: Path | None = None) -> str:
+    with pytest.raises(StartError) as caught:
+        config.load(environ, env_file=env_file)
+    return caught.value.sentence
+
+
+def test_two_settings_are_enough() -> None:
+    settings = load()
+    assert settings.discord_token.get_secret_value() == "the-token-itself"
+    assert settings.database == "sqlite:///data/easel.sqlite3"
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    sentence = refusal({})
+    assert "DISCORD_TOKEN (or DISCORD_TOKEN_FILE) is missing" in sentence
+    assert "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing: the key of at least one image API is needed" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("DISCORD_API_URL", "discord.com/api", "https://"),
+        ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "wss://"),
+        ("DISCORD_CDN_HOSTS", "https://cdn.discordapp.com/", "name:port"),
+        ("OXEN_BASE_URL", "hub.oxen.ai", "https://"),
+        ("OXEN_NAMESPACE", "n" * 201, "200 characters"),
+        ("OXEN_MODE", "streaming", "'events', 'poll' or 'sync'"),
+        ("RESULT_HOSTS", "a b", "name:port"),
+        ("DATABASE_URL", "mysql://easel:hunter2@db/easel", "postgresql://"),
+        ("MODEL_PRICES", "a-model", "number"),
+        ("MODEL_PRICES", "a-model=-1", "greater than or equal to 0"),
+        ("QUOTA_CREDITS", "plenty", "number"),
+        ("QUOTA_CREDITS", "nan", "1000000"),
+        ("QUOTA_REFILL_PER_DAY", "-1", "greater than or equal to 0"),
+        ("MAX_RUNNING", "0", "greater than or equal to 1"),
+        ("MAX_RUNNING_PER_USER", "1.5", "integer"),
+        ("REFERENCE_MODE", "both", "'auto', 'link' or 'inline'"),
+        ("LOG_LEVEL", "loud", "'WARNING'"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("STOP_GRACE_S", "601", "600"),
+        ("OXLO_BASE_URL", "api.oxlo.ai", "https://"),
+        ("OXLO_PRICE_CREDITS", "-1", "greater than or equal to 0"),
+        ("OXEN_RATE_PER_MINUTE", "0", "greater than 0"),
+        ("UNCERTAIN_CALLS", "hope", "'release' or 'retry'"),
+        ("FALLBACK_MODELS", "a", "model=other model"),
+        ("FALLBACK_MODELS", "a=", "model=other model"),
+        ("FALLBACK_MODELS", "a=b, c=c", "c cannot stand in for itself"),
+        ("OPENAI_ENDPOINTS", "{", "JSON list of objects is needed (line 1, column 2)"),
+        ("OPENAI_ENDPOINTS", "[" * 100_000, "JSON list"),
+        ("OPENAI_ENDPOINTS", '{"name": "a"}', "JSON list"),
+        ("OPENAI_ENDPOINTS", "[1]", "JSON list"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "models": [{"id": "m"}]}]', "1, base_url: Field required"),
+        ("OPENAI_ENDPOINTS", '[{"name": "A b", "base_url": "http://x", "models": [{"id": "m"}]}]', "1, name: "),
+        ("OPENAI_ENDPOINTS", '[{"name": "oxen", "base_url": "http://x", "models": [{"id": "m"}]}]', "oxen is taken"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x"}]', "a needs its models listed"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "models": [{"id": "m"}, {"id": "m"}]}]', "each id once"),
+        (
+            "OPENAI_ENDPOINTS",
+            '[{"name": "a", "base_url": "http://x", "models": [{"id": "m", "sizes": ["1:1"]}]}]',
+            "1, models, 1, sizes: sizes",
+        ),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/nowhere/key"}]', "key_file cannot be read"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/x", "key": "y"}]', "instead of key"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_the_setting(name: str, value: str, needed: str) -> None:
+    sentence = refusal({**ENOUGH, name: value})
+    assert sentence.startswith(f"{name} is wrong: ")
+    assert needed in sentence
+    assert sentence.endswith(".")
+    assert sentence.count(" is wrong: ") == 1
+
+
+def test_a_refusal_never_repeats_a_secret() -> None:
+    told = refusal({**ENOUGH, "DATABASE_URL": "mysql://easel:hunter2@db/easel", "MAX_RUNNING": "0"})
+    assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in told]
+
+
+def test_settings_do_not_show_their_secrets() -> None:
+    settings = load(DATABASE_URL="postgresql://easel:hunter2@db/easel")
+    told = f"{settings!r} {settings} {settings.model_dump()}"
+    assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in told]
+
+
+@given(name=st.sampled_from(sorted(NAMES - {f"{secret}_FILE" for secret in SECRETS})), value=st.text(max_size=40))
+def test_any_text_is_taken_or_refused_by_name(name: str, value: str) -> None:
+    told = told_about({**ENOUGH, name: value})
+    assert told is None or told.startswith(name)
+
+
+@pytest.mark.parametrize("name", [name for name in SECRETS if name != "OPENAI_ENDPOINTS"])
+def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("sqlite:///from/a/file\n")
+    settings = config.load({**ENOUGH, name: "", f"{name}_FILE": str(path)}, env_file=None)
+    assert getattr(settings, name.lower()).get_secret_value() == "sqlite:///from/a/file"
+
+
+def test_a_secret_file_that_is_not_there_is_named() -> None:
+    sentence = refusal({**ENOUGH, "DISCORD_TOKEN_FILE": "/nowhere/token"})
+    assert sentence == "DISCORD_TOKEN_FILE names /nowhere/token, which cannot be read (FileNotFoundError)."
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("MAX_RUNNING=3\nOXEN_MODE=poll\n")
+    settings = config.load({**ENOUGH, "MAX_RUNNING": "4"}, env_file=path)
+    assert (settings.max_running, settings.oxen_mode) == (4, OxenMode.POLL)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("DISCORD_TOKN", "DISCORD_TOKEN"), ("max_runing", "MAX_RUNNING"), ("QUOTA_CREDIT", "QUOTA_CREDITS"), ("OXEN_URL", "OXEN_BASE_URL")],
+)
+def test_an_unknown_name_in_the_file_is_refused_with_the_nearest(written: str, meant: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"{written}=secret-value\n")
+    assert refusal(ENOUGH, path) == f"{written} in {path} is no setting; did you mean {meant}?"
+
+
+def test_a_name_like_nothing_points_to_the_list(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("XYZZY=1\n")
+    assert refusal(ENOUGH, path) == f"XYZZY in {path} is no setting; .env.example lists them all."
+
+
+def test_unknown_names_in_the_environment_are_not_ours() -> None:
+    assert load(DISCORD_TOKN="x", PATH="/bin").max_running == load().max_running
+
+
+def test_an_empty_value_means_the_default() -> None:
+    assert load(MAX_RUNNING="", OXEN_MODE="  ").model_dump() == load().model_dump()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"OXEN_MODE=\xff\xfe")
+    assert str(path) in refusal(ENOUGH, path)
+
+
+def test_lists_and_prices_are_read_from_one_line() -> None:
+    settings = load(RESULT_HOSTS="Files.Example.org, [::1]:8080 ,", MODEL_PRICES="one=1.5, two=0")
+    assert settings.result_hosts == ("files.example.org", "[::1]:8080")
+    assert settings.model_prices == {"one": 1.5, "two": 0}
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load()
+    with pytest.raises(ValidationError):
+        settings.max_running = 99  # type: ignore[misc]  # that is the point
+
+
+# --- image APIs ------------------------------------------------------------------------------------------------------
+
+LOCAL = {"name": "local", "base_url": "http://localhost:8080/v1/", "key": "the-local-key", "models": [{"id": "sd", "sizes": ["512X512"]}]}
+TOKEN = {"DISCORD_TOKEN": "the-token-itself"}
+
+
+def alone(**environ: str) -> Settings:
+    return config.load({**TOKEN, **environ}, env_file=None)
+
+
+def test_oxlo_is_turned_on_by_its_key_alone() -> None:
+    settings = alone(OXLO_API_KEY="the-oxlo-key", OXLO_PRICE_CREDITS="3")
+    (oxlo,) = settings.providers
+    assert isinstance(oxlo, Endpoint)
+    assert (oxlo.name, oxlo.base_url, oxlo.edit_encoding) == ("oxlo", "https://api.oxlo.ai/v1", EditEncoding.JSON_BASE64)
+    assert (oxlo.key.get_secret_value(), oxlo.price_credits, settings.default_model) == ("the-oxlo-key", 3, "stable-diffusion-1.5")
+
+
+def test_any_one_image_api_is_enough_and_gives_the_usual_model() -> None:
+    assert [each.name for each in load().providers] == ["oxen"]
+    assert load(OXLO_API_KEY="x").default_model == load().default_model == "black-forest-labs-flux-2-klein-4b"
+    assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL])).default_model == "sd"
+    assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL]), DEFAULT_MODEL="another").default_model == "another"
+
+
+def test_the_image_apis_are_one_list_in_an_order_that_stays() -> None:
+    settings = load(OXLO_API_KEY="x", OPENAI_ENDPOINTS=json.dumps([LOCAL, {**LOCAL, "name": "second"}]))
+    listed = [(each.kind, each.name, each.title) for each in settings.providers]
+    assert listed == [
+        ("oxen", "oxen", "Oxen.ai"),
+        ("openai", "oxlo", "Oxlo.ai"),
+        ("openai", "local", "local"),
+        ("openai", "second", "second"),
+    ]
+    (local, _) = settings.openai_endpoints
+    assert (local.base_url, local.edit_encoding, local.models[0].sizes) == (
+        "http://localhost:8080/v1",
+        EditEncoding.MULTIPART,
+        ("512x512",),
+    )
+
+
+def test_endpoints_and_their_keys_may_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("the-filed-key\n")
+    described = {name: value for name, value in LOCAL.items() if name != "key"} | {"key_file": str(tmp_path / "key")}
+    (tmp_path / "endpoints").write_text(json.dumps([described]))
+    (local,) = alone(OPENAI_ENDPOINTS_FILE=str(tmp_path / "endpoints")).providers
+    assert local.key.get_secret_value() == "the-filed-key"
+
+
+def test_an_endpoints_key_is_a_secret() -> None:
+    settings = load(OPENAI_ENDPOINTS=json.dumps([LOCAL]))
+    assert set(settings.secrets) == {"the-token-itself", "the-key-itself", "the-local-key"}
+    told = f"{settings!r} {settings} {settings.model_dump()} {settings.providers}"
+    wrong = refusal(
+        {**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([{**LOCAL, "edit_encoding": "the-local-key", "max_running": "the-local-key"}])}
+    )
+    cut = refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([LOCAL])[:-5]})
+    assert not [secret for secret in settings.secrets if secret in told + wrong + cut]
+
+
+def test_lost_answers_are_let_go_unless_the_operator_pays_twice() -> None:
+    assert load().uncertain_calls is UncertainCalls.RELEASE
+    assert load(UNCERTAIN_CALLS="retry").uncertain_calls is UncertainCalls.RETRY
+
+
+def test_routes_may_lead_both_ways() -> None:
+    assert load(FALLBACK_MODELS="a=b, b = a,c=d=e").fallback_models == {"a": "b", "b": "a", "c=d": "e"}

@@ -1,0 +1,333 @@
+"""Languages: the catalogues are whole and sound, Discord takes what is made of them, and each member is answered in their own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator, Mapping
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from babel.messages.catalog import Catalog
+from discord import app_commands
+
+from bot.app import House
+from bot.core import i18n
+from bot.core.errors import StartError
+from bot.core.i18n import _, ngettext, pgettext
+from bot.ops import translations
+from cogs import load
+from cogs.kit.translator import LIMITS, Translator, fits
+from sandbox.person import Person
+from tests.env.app import Street
+
+GERMAN = "steps: Erlaubt ist eine ganze Zahl von 1 bis 50, angegeben wurde 99."
+ENGLISH = "steps: a whole number from 1 to 50 is allowed, 99 was given."
+LOCALES = [locale.value for locale in discord.Locale if i18n.served(locale.value)]
+COMMAND_CHARACTERS_MAX = 8000  # Discord counts the longest language of each text
+
+
+class Marked(NullTranslations):
+    """A language in which every text is known: the English one in «»."""
+
+    def gettext(self, message: str) -> str:
+        return f"«{message}»"
+
+    def pgettext(self, _context: str, message: str) -> str:
+        return self.gettext(message)
+
+
+@pytest.fixture(autouse=True)
+def _catalogues() -> None:
+    i18n.load()
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> NullTranslations:
+    """German, as a language in which every text is known."""
+    language = Marked()
+    monkeypatch.setitem(i18n._catalogues, "de", language)
+    return language
+
+
+def written(folder: Path, *entries: str, language: str = "de") -> Path:
+    """A catalogue with these entries."""
+    path = folder / f"{language}.po"
+    path.write_text("\n\n".join(['msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"', *entries, ""]), "utf-8")
+    return path
+
+
+async def renewed(project: Path, sources: Mapping[str, str]) -> str:
+    """The German catalogue of a project with these sources."""
+    for name, source in sources.items():
+        (project / name).parent.mkdir(parents=True)
+        (project / name).write_text(source, "utf-8")
+    translations.renew(await translations.gather(project), project)
+    return (project / "de.po").read_text("utf-8")
+
+
+# --- the catalogues --------------------------------------------------------------------------------------------------
+
+
+async def test_the_catalogues_are_current(tmp_path: Path) -> None:
+    folder = shutil.copytree(i18n.FOLDER, tmp_path / "locales")
+    translations.renew(await translations.gather(), folder)
+    outdated = [path.name for path in sorted(folder.iterdir()) if path.read_bytes() != (i18n.FOLDER / path.name).read_bytes()]
+    assert outdated == [], "renew them: python -m bot messages"
+
+
+async def test_a_text_that_moves_to_another_file_changes_no_catalogue(tmp_path: Path) -> None:
+    before = await renewed(tmp_path / "before", {"bot/a.py": '_("moves")\n_("both")', "cogs/z.py": '_("both")\n_("stays")'})
+    after = await renewed(tmp_path / "after", {"bot/a.py": '_("both")', "cogs/z.py": '_("both")\n_("stays")\n_("moves")'})
+    assert 'msgid "moves"' in before
+    assert after == before
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_catalogue_can_be_read_and_asks_for_review(language: str) -> None:
+    path = i18n.FOLDER / f"{language}.po"
+    assert i18n.read(path).gettext("a whole number") != "a whole number"
+    assert "needs review by native speakers" in path.read_text("utf-8").partition("msgid")[0]
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_translation_keeps_marks_and_limits(language: str) -> None:
+    assert list(translations.faults(translations.read_catalogue(i18n.FOLDER / f"{language}.po"))) == []
+
+
+@pytest.mark.parametrize(
+    ("original", "translated", "context"),
+    [
+        ("{count} left", "{zahl} übrig", None),
+        ("**Edit** it", "Bearbeite es", None),
+        ("since <t:{since}:R>", "seit {since}", None),
+        ("-# small", "klein", None),
+        ("try `/cancel`", "versuche /cancel", None),
+        ("Edit", "x" * 81, "button"),
+        ("edit", "Bearbeiten", "command name"),
+        ("edit", "bild ändern", "option name"),
+        ("Edit with Easel", "x" * 33, "menu name"),
+    ],
+)
+def test_a_translation_that_loses_something_is_found(original: str, translated: str, context: str | None) -> None:
+    texts = Catalog(locale="de")
+    texts.add(original, translated, context=context)
+    assert len(list(translations.faults(texts))) == 1
+
+
+def test_a_form_may_leave_the_number_out_where_the_original_does() -> None:
+    texts = Catalog(locale="de")
+    texts.add(("one picture", "{count} pictures"), ("ein Bild", "{count} Bilder"))
+    assert list(translations.faults(texts)) == []
+
+
+def test_renewing_keeps_translations_comments_and_what_is_out_of_use(tmp_path: Path) -> None:
+    written(tmp_path, '# a hint\nmsgid "kept"\nmsgstr "behalten"', 'msgid "gone"\nmsgstr "weg"', 'msgid "never"\nmsgstr ""')
+    texts = Catalog()
+    texts.add("kept")
+    texts.add("new")
+    (german, *_others) = translations.renew(texts, tmp_path)
+    text = (tmp_path / "de.po").read_text("utf-8")
+    assert (german.done, german.texts, "never" in text) == (1, 2, False)
+    assert '# a hint\nmsgid "kept"\nmsgstr "behalten"' in text
+    assert '#~ msgid "gone"\n#~ msgstr "weg"' in text
+
+
+def test_a_text_that_comes_back_has_its_translation_again(tmp_path: Path) -> None:
+    written(tmp_path, '#~ msgid "gone"\n#~ msgstr "weg"')
+    texts = Catalog()
+    texts.add("gone")
+    assert translations.renew(texts, tmp_path)[0].done == 1
+
+
+def test_a_broken_catalogue_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, 'msgid "never closed')
+    with pytest.raises(StartError, match=r"The catalogue de\.po cannot be read"):
+        i18n.read(path)
+
+
+def test_the_bot_runs_on_without_a_broken_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, 'msgid "never closed')
+    written(tmp_path, 'msgid "a"\nmsgstr "b"', language="fr")
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    monkeypatch.setattr(i18n, "_catalogues", {})
+    i18n.load()
+    assert [i18n.catalogue(locale).gettext("a") for locale in ("de", "fr")] == ["a", "b"]
+
+
+# --- speaking --------------------------------------------------------------------------------------------------------
+
+
+def test_english_is_spoken_where_nobody_chose() -> None:
+    assert (_("a whole number"), ngettext("{n} a", "{n} b", 2), pgettext("x", "y"), _("")) == ("a whole number", "{n} b", "y", "")
+
+
+@pytest.mark.parametrize(
+    ("locale", "number"),
+    [
+        ("de", "eine ganze Zahl"),
+        ("es-ES", "un número entero"),
+        ("es-419", "un número entero"),
+        ("pt-BR", "um número inteiro"),
+        ("ko", None),
+    ],
+)
+def test_discord_s_locales_find_their_catalogue(locale: str, number: str | None) -> None:
+    with i18n.speaking(locale):
+        assert _("a whole number") == (number or "a whole number")
+    assert i18n.served(locale) == (locale if number else None)
+
+
+async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
+    async def later() -> str:
+        await asyncio.sleep(0)
+        return await asyncio.to_thread(_, "a whole number")
+
+    with i18n.speaking("de"):
+        task = asyncio.create_task(later(), name="later")
+    assert (_("a whole number"), await task) == ("a whole number", "eine ganze Zahl")
+
+
+# --- Discord's menus -------------------------------------------------------------------------------------------------
+
+
+async def payloads() -> list[dict[str, Any]]:
+    """The commands as Discord is told of them."""
+    tree = await load.commands_alone()
+    return [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
+
+
+def within(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A command, its groups, subcommands, options and choices."""
+    yield described
+    for part in (*described.get("options", ()), *described.get("choices", ())):
+        yield from within(part)
+
+
+def named(described: dict[str, Any], locale: str) -> str:
+    return str((described.get("name_localizations") or {}).get(locale, described["name"]))
+
+
+@pytest.mark.usefixtures("marked")
+async def test_what_discord_would_refuse_stays_english() -> None:
+    every = [part for command in await payloads() for part in within(command)]
+    typed = [part for part in every if "description" in part]
+    assert [part["name"] for part in typed if "de" in (part.get("name_localizations") or {})] == []  # «ping» is no name
+    assert all(part["description_localizations"]["de"].startswith("«") for part in typed if len(part["description"]) < 90)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_discord_takes_every_name_and_description(locale: str) -> None:
+    for command in await payloads():
+        context = "menu name" if command["type"] != discord.AppCommandType.chat_input.value else "command name"
+        assert fits(context, named(command, locale))
+        for part in within(command):
+            assert fits("choice", named(part, locale))
+            names = [named(option, locale) for option in part.get("options", ())]
+            assert [name for name in names if not fits("option name", name)] == []
+            assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_no_two_commands_have_one_name(locale: str) -> None:
+    names = [(command["type"], named(command, locale)) for command in await payloads()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_no_translated_name_is_lost(locale: str) -> None:
+    """What a translator wrote is what members see: nothing fell back to English."""
+    kept = {named(part, locale) for command in await payloads() for part in within(command)}
+    texts = translations.read_catalogue(i18n.FOLDER / f"{locale.partition('-')[0]}.po")
+    assert {text.string for text in texts if text.string and str(text.context).endswith(" name")} - kept == set()
+
+
+async def test_a_command_s_texts_are_not_too_much_for_discord() -> None:
+    for command in await payloads():
+        longest = 0
+        for part in within(command):
+            for key in ("name", "description"):
+                longest += max(map(len, (part.get(key, ""), *(part.get(f"{key}_localizations") or {}).values())))
+        assert longest <= COMMAND_CHARACTERS_MAX
+
+
+async def test_a_name_that_its_neighbour_has_stays_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {"one": "eins", "two": "eins", "three": "one", "four": "vier"}
+    path = written(tmp_path, *(f'msgctxt "command name"\nmsgid "{name}"\nmsgstr "{text}"' for name, text in entries.items()))
+    monkeypatch.setitem(i18n._catalogues, "de", i18n.read(path))
+
+    async def nothing(_interaction: discord.Interaction[Any]) -> None: ...
+
+    tree: app_commands.CommandTree[Any] = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
+    for name in entries:
+        tree.add_command(app_commands.Command(name=name, description="It.", callback=nothing))
+    told = [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
+    assert [named(command, "de") for command in told] == ["one", "two", "three", "vier"]
+
+
+def test_limits_name_every_place_of_a_command() -> None:
+    assert all(fits(context, "a" * limit) and not fits(context, "a" * (limit + 1)) for context, limit in LIMITS.items())
+
+
+# --- through the local Discord ---------------------------------------------------------------------------------------
+
+
+async def test_each_is_answered_in_their_own_language(ada: Person, ben: Person) -> None:
+    await ada.speak("de")
+    for person, sentence in ((ada, GERMAN), (ben, ENGLISH), (ada, GERMAN)):
+        seen = {message.id for message in person.messages()}
+        await person.slash("generate", prompt="a fox", steps="99")
+        refusal = await person.message(lambda message: message.ephemeral and message.id not in seen)  # noqa: B023  awaited here
+        assert sentence in refusal.content
+
+
+async def test_suggestions_are_in_the_member_s_language(ada: Person, marked: NullTranslations) -> None:
+    await ada.speak("de")
+    suggested = await ada.autocomplete("generate", "steps", prompt="a fox", steps="")
+    assert "«default»" in suggested[0]["name"]
+
+
+async def test_presses_and_forms_are_answered_in_the_member_s_language(house: House, ada: Person, marked: NullTranslations) -> None:
+    await ada.slash("generate", prompt="a fox")
+    message = await ada.message(lambda message: bool(message.attachments))
+    heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    async def on_press(_interaction: object) -> None:
+        heard.set_result(i18n._speaking.get())
+
+    house.client.add_listener(on_press)
+    await ada.speak("de")
+    await ada.click(message, next(name for name, button in message.buttons.items() if ":edit:" in button["custom_id"]))
+    assert await heard is marked
+    house.client.remove_listener(on_press)
+    await ada.submit(await ada.modal(), prompt="   ")
+    refusal = await ada.message(lambda message: message.ephemeral)
+    assert "«" in refusal.content
+
+
+async def test_commands_are_registered_anew_when_a_translation_changed(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered = []
+    for language in (None, None, Marked()):
+        if language:
+            monkeypatch.setitem(i18n._catalogues, "de", language)
+        async with street.house(await_models=False) as house:
+            registered.append(house.client.has_registered)
+    assert registered == [True, False, True]
+
+
+async def language_of(house: House, person: Person) -> str | None:
+    """As it was written down once the bot's events have ended."""
+    await house.client.finish_events()
+    return (await house.services.members.preferences(int(person.id))).locale
+
+
+async def test_the_language_is_kept_for_answers_that_none_asked_for(house: House, ada: Person) -> None:
+    kept = []
+    for locale in ("de", "ko", "pt-BR", "en-GB"):
+        await ada.speak(locale)
+        await ada.slash("ping")
+        kept.append(await language_of(house, ada))
+    assert kept == ["de", None, "pt-BR", None]

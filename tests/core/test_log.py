@@ -1,0 +1,122 @@
+"""Logs: secrets are taken out wherever they stand, and ordinary words stay."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bot.core import log
+from bot.core.log import Redactor
+
+TOKEN = "MTIz.abc.a-token-that-nobody-may-see"
+WHOLE_ADDRESS = "postgresql://easel:hunter2@db/easel"
+FORMS = pytest.mark.parametrize("form", ["console", "json"])
+
+
+@pytest.fixture(autouse=True)
+def loggers_are_put_back() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for ours in ("bot", "cogs"):
+        logging.getLogger(ours).setLevel(logging.NOTSET)
+    structlog.reset_defaults()
+
+
+def set_up(form: str) -> None:
+    log.set_up(level="INFO", form=form, known_secrets=[TOKEN, WHOLE_ADDRESS, ""])
+
+
+def fail_with_a_secret() -> None:
+    try:
+        int(TOKEN)  # its message repeats what was given
+    except ValueError as error:
+        raise RuntimeError(f"asked https://example.org/?token={TOKEN}") from error
+
+
+@FORMS
+def test_a_secret_is_taken_out_of_our_own_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up(form)
+    structlog.get_logger("bot.ours").warning(f"with {TOKEN}", address=WHOLE_ADDRESS, nested={"deep": [TOKEN]})
+    told = capsys.readouterr().err
+    assert (TOKEN in told, "hunter2" in told, told.count("[secret]")) == (False, False, 3)
+
+
+@FORMS
+def test_a_secret_is_taken_out_of_a_library_s_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up(form)
+    logging.getLogger("discord.http").warning("sent %s to %s", TOKEN, "/webhooks/123/interaction-token-of-somebody")
+    told = capsys.readouterr().err
+    assert TOKEN not in told
+    assert "interaction-token-of-somebody" not in told
+
+
+@FORMS
+def test_a_secret_is_taken_out_of_tracebacks(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up(form)
+    try:
+        fail_with_a_secret()
+    except RuntimeError:
+        structlog.get_logger("bot.ours").exception("failed")
+        logging.getLogger("theirs").exception("failed")
+    told = capsys.readouterr().err
+    assert TOKEN not in told
+    assert told.count("fail_with_a_secret") >= 2
+    assert "RuntimeError" in told
+
+
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up("json")
+    structlog.get_logger("bot.ours").info("two\nlines", job="abc", count=2)
+    (line,) = capsys.readouterr().err.splitlines()
+    read = json.loads(line)
+    assert (read["event"], read["level"], read["logger"], read["job"], read["count"]) == ("two\nlines", "info", "bot.ours", "abc", 2)
+    assert read["timestamp"].endswith("Z")
+
+
+def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up("console")
+    structlog.get_logger("bot.ours").debug("a detail")
+    logging.getLogger("aiosqlite").debug("every statement, and what was in it")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer abcdefgh12345678", "Authorization: Bearer [secret]"),
+        ("Authorization: Bot MTIzNDU2Nzg5.GhIjKl.0123456789abcdefghij", "Authorization: Bot [secret]"),
+        ("POST /webhooks/42/aW50ZXJhY3Rpb24/messages/@original", "POST /webhooks/42/[secret]/messages/@original"),
+        ("POST /interactions/42/aW50ZXJhY3Rpb24/callback", "POST /interactions/42/[secret]/callback"),
+        ("https://x.org/p.png?ex=1&hm=abcdef&is=2", "https://x.org/p.png?ex=1&hm=[secret]&is=2"),
+        ("https://x.org/p.png?X-Amz-Signature=abcdef'", "https://x.org/p.png?X-Amz-Signature=[secret]'"),
+        ("postgresql://easel:pass-word@db/easel", "postgresql://easel:[secret]@db/easel"),
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out(text: str, expected: str) -> None:
+    assert Redactor([])(text) == expected
+
+
+@pytest.mark.parametrize("text", ["from bot import app", "the bot answered at once", "https://example.org/?page=2", "easel@example.org"])
+def test_ordinary_words_stay(text: str) -> None:
+    assert Redactor([])(text) == text
+
+
+def test_a_short_secret_does_not_blank_ordinary_words() -> None:
+    assert Redactor(["a", "bot", ""])("a bot at work") == "a bot at work"
+
+
+def test_the_longer_of_two_secrets_goes_first() -> None:
+    assert Redactor(["abcdef", "abcdef-ghi"])("abcdef-ghi") == "[secret]"
+
+
+def test_a_fault_id_is_short_and_new() -> None:
+    first, second = log.fault_id(), log.fault_id()
+    assert len(first) == 6
+    assert first != second

@@ -1,0 +1,181 @@
+"""From what a member chose to what a model is sent, or one sentence that says what is allowed."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.errors import InvalidRequest
+from bot.domain.catalog.ideas import Idea
+from bot.domain.catalog.models import Catalog, ModelInfo
+from bot.domain.catalog.params import NOT_FOR_MEMBERS, build_params, check_prompt, check_references, check_seed
+from tests.env.models import model_of
+from tests.env.providers import DEV, KLEIN_4B
+
+CATALOG = Catalog.read(json.loads(files("sandbox.images").joinpath("models.json").read_text()), credit_usd=0.01, model_prices={})
+KLEIN, FLUX_DEV = CATALOG.get(KLEIN_4B), CATALOG.get(DEV)
+Options = dict[Idea, Any]
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "more", "expected"),
+    [
+        (KLEIN, {}, "", {}),
+        (KLEIN, {Idea.STEPS: "30", Idea.SEED: None, Idea.FORMAT: ""}, "", {"num_inference_steps": 30}),
+        (KLEIN, {Idea.STEPS: 30, Idea.GUIDANCE: 2}, "", {"num_inference_steps": 30, "guidance_scale": 2.0}),
+        (KLEIN, {Idea.STEPS: "30.0", Idea.SEED: "7"}, "", {"num_inference_steps": 30, "seed": 7}),
+        (KLEIN, {}, "steps=30 seed=7 aspect_ratio=16:9", {"num_inference_steps": 30, "seed": 7, "aspect_ratio": "16:9"}),
+        (KLEIN, {Idea.QUALITY: "HIGH", Idea.FORMAT: "jpeg"}, "", {"output_quality": "high", "output_format": "jpg"}),
+        (FLUX_DEV, {Idea.QUALITY: "80", Idea.GUIDANCE: "2.5"}, "", {"output_quality": 80, "guidance": 2.5}),
+        (
+            FLUX_DEV,
+            {Idea.RESOLUTION: "0.5 mp", Idea.ASPECT_RATIO: "match_input_image"},
+            "",
+            {"resolution": "0.5 MP", "aspect_ratio": "match_input_image"},
+        ),
+        (FLUX_DEV, {}, 'num_inference_steps=28, resolution="2 MP"', {"num_inference_steps": 28, "resolution": "2 MP"}),
+        (FLUX_DEV, {}, "steps=28 resolution=“2 MP”,quality='5'", {"num_inference_steps": 28, "resolution": "2 MP", "output_quality": 5}),
+    ],
+)
+def test_ideas_become_the_models_own_parameters(model: ModelInfo, options: Options, more: str, expected: dict[str, Any]) -> None:
+    params = build_params(model, options, more)
+    assert params == expected
+    assert [type(value) for value in params.values()] == [type(value) for value in expected.values()]
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "more", "sentence"),
+    [
+        (KLEIN, {Idea.STEPS: 99}, "", "steps: a whole number from 1 to 50 is allowed, 99 was given."),
+        (KLEIN, {Idea.STEPS: "many"}, "", "steps: a whole number from 1 to 50 is allowed, many was given."),
+        (KLEIN, {Idea.STEPS: 2.5}, "", "steps: a whole number from 1 to 50 is allowed, 2.5 was given."),
+        (KLEIN, {Idea.GUIDANCE: "nan"}, "", "guidance: a number from 0 to 10 is allowed, nan was given."),
+        (KLEIN, {Idea.ASPECT_RATIO: "7:3"}, "", "aspect_ratio: 1:1, 16:9, 9:16, 4:3 or 3:4 is allowed, 7:3 was given."),
+        (KLEIN, {Idea.QUALITY: 80}, "", "quality: standard or high is allowed, 80 was given."),
+        (KLEIN, {}, "num_inference_steps=0", "num_inference_steps: a whole number from 1 to 50 is allowed, 0 was given."),
+        (KLEIN, {}, "go", "more: name=value pairs are allowed, such as output_quality=high, go was given."),
+        (KLEIN, {}, "steps=5 a b", "more: name=value pairs are allowed, such as output_quality=high, a b was given."),
+        (KLEIN, {}, 'steps="5', 'more: name=value pairs are allowed, such as output_quality=high, steps="5 was given.'),
+        (KLEIN, {}, "steps=5 steps=6", "steps was given twice; once is enough."),
+        (KLEIN, {Idea.STEPS: 5}, "num_inference_steps=6", "num_inference_steps was given twice; once is enough."),
+        (KLEIN, {Idea.SEED: 4}, "seed=5", "seed was given twice; once is enough."),
+        (KLEIN, {}, "input_image=x", "more: input_image cannot be set there; reference pictures are attached."),
+        (KLEIN, {}, "x" * 1001, "more: at most 1000 characters are allowed, 1001 were given."),
+    ],
+)
+def test_a_refusal_names_the_field_what_is_allowed_and_what_was_given(model: ModelInfo, options: Options, more: str, sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        build_params(model, options, more)
+    assert caught.value.sentence == sentence
+
+
+@pytest.mark.parametrize(("options", "more"), [({Idea.RESOLUTION: "1 MP"}, ""), ({}, "resolution=1")])
+def test_an_option_that_a_model_lacks_is_answered_with_those_it_has(options: Options, more: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        build_params(KLEIN, options, more)
+    assert caught.value.sentence.startswith(
+        "FLUX.2 Klein 4B has no option resolution; it has aspect_ratio, steps, guidance, quality, format, seed"
+    )
+    assert "prompt" not in caught.value.sentence
+
+
+@pytest.mark.parametrize("name", [name for name, _ in NOT_FOR_MEMBERS])
+def test_some_names_are_not_for_members(name: str) -> None:
+    properties: dict[str, Any] = {kept: {"type": "string"} for kept, _ in NOT_FOR_MEMBERS}
+    model = model_of(**properties)
+    with pytest.raises(InvalidRequest, match=f"more: {name} cannot be set there; "):
+        build_params(model, {}, f"{name.upper()}=true")
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("true", True), ("Yes", True), ("on", True), ("false", False), ("No", False)])
+def test_switches_are_read_as_people_write_them(typed: str, expected: bool) -> None:
+    assert build_params(model_of(go_fast={"type": "boolean"}), {}, f"go_fast={typed}") == {"go_fast": expected}
+
+
+@pytest.mark.parametrize("value", ["https://evil.test/a.png", "data:image/png;base64,AA", " HTTP://x", "file:///etc/passwd"])
+def test_links_are_not_taken_as_options(value: str) -> None:
+    with pytest.raises(InvalidRequest, match="links are not taken here"):
+        build_params(model_of(mask={"type": "string"}), {}, f'mask="{value}"')
+
+
+def test_other_shapes_of_options() -> None:
+    model = model_of(
+        width={"type": "integer", "minimum": 256, "maximum": 1024, "multipleOf": 64},
+        tags={"type": "array", "items": {"type": "string"}, "maxItems": 2},
+        size={"anyOf": [{"enum": ["auto"]}, {"type": "integer", "minimum": 1}]},
+        depth={"type": "object"},
+    )
+    assert build_params(model, {}, 'width=512 tags="a, b" size=AUTO') == {"width": 512, "tags": ["a", "b"], "size": "auto"}
+    assert build_params(model, {}, "size=5") == {"size": 5}
+    for more, allowed in [
+        ("width=500", "a whole number from 256 to 1024 in steps of 64"),
+        ('tags="a,b,c"', "a list of values"),
+        ("size=0", "a whole number of 1 or more"),
+        ("depth=1", "nothing that can be typed here"),
+    ]:
+        with pytest.raises(InvalidRequest, match=allowed):
+            build_params(model, {}, more)
+
+
+def test_what_a_model_requires_besides_is_asked_for_or_filled_in() -> None:
+    with pytest.raises(InvalidRequest, match="Model One needs style; give it in more, as style=value"):
+        build_params(model_of(style={"type": "string"}, required=["prompt", "style"]), {})
+    model = model_of(style={"type": "string", "default": "plain"}, required=["style", "seed"], seed={"type": "integer"})
+    assert build_params(model, {}) == {"style": "plain"}
+
+
+@given(more=st.text(max_size=60))
+def test_any_text_in_more_is_parameters_or_one_sentence(more: str) -> None:
+    try:
+        assert isinstance(build_params(FLUX_DEV, {}, more), dict)
+    except InvalidRequest as refusal:
+        sentence = refusal.sentence
+        assert "\n" not in sentence
+
+
+def test_a_prompt_is_trimmed_and_bounded() -> None:
+    short = model_of(prompt={"type": "string", "maxLength": 5})
+    assert check_prompt(short, "  an ox ", max_length=2000) == "an ox"
+    with pytest.raises(InvalidRequest, match="at most 5 characters is allowed, 6 were given"):
+        check_prompt(short, "an oxx", max_length=2000)
+    with pytest.raises(InvalidRequest, match="at most 3 characters"):
+        check_prompt(KLEIN, "an ox", max_length=3)
+    with pytest.raises(InvalidRequest, match="a description of the picture is needed"):
+        check_prompt(KLEIN, " \n", max_length=3)
+
+
+ONE = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("model", "count", "sentence"),
+    [
+        (model_of(), 1, "Model One takes no reference pictures, 1 was given."),
+        (model_of(input_image=ONE), 2, "Model One takes one reference picture, 2 were given."),
+        (model_of(input_image={"type": "array", "maxItems": 3}), 4, "Model One takes at most 3 reference pictures, 4 were given."),
+        (model_of(input_image=ONE, required=["input_image"]), 0, "Model One needs a reference picture, none was given."),
+    ],
+)
+def test_the_number_of_references_is_checked(model: ModelInfo, count: int, sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        check_references(model, count)
+    assert caught.value.sentence == sentence
+
+
+@pytest.mark.parametrize(("model", "count"), [(model_of(), 0), (KLEIN, 0), (KLEIN, 4), (FLUX_DEV, 3)])
+def test_references_that_a_model_takes_pass(model: ModelInfo, count: int) -> None:
+    check_references(model, count)
+
+
+def test_seeds_of_several_pictures_stay_in_range() -> None:
+    model = model_of(seed={"type": "integer", "minimum": 1, "maximum": 10})
+    check_seed(model, 7, count=4)
+    with pytest.raises(InvalidRequest, match="seed: a whole number from 1 to 7 is allowed, 8 was given"):
+        check_seed(model, 8, count=4)
+    with pytest.raises(InvalidRequest, match="has no option seed"):
+        check_seed(model_of(), 1)

@@ -1,0 +1,57 @@
+"""Strikes fade, and the ladder follows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.guild.fields import DAY_MS, HOUR_MS
+from bot.domain.guild.sections import Rung
+from bot.domain.moderation.strikes import Strike, lock_out_ms, points
+
+LADDER = (Rung(points=3, hours=1), Rung(points=6, hours=24))
+HALF_LIFE = 30 * DAY_MS
+STRIKES = st.lists(st.builds(Strike, at=st.integers(0, 10**12), weight=st.floats(0, 10)))
+
+
+def test_a_strike_counts_half_after_its_half_life() -> None:
+    strikes = [Strike(at=0, weight=2.0), Strike(at=HALF_LIFE, weight=1.0)]
+    assert points(strikes, HALF_LIFE, half_life_ms=HALF_LIFE) == 2.0
+    assert points(strikes, 3 * HALF_LIFE, half_life_ms=HALF_LIFE) == 0.5
+
+
+def test_a_strike_from_the_future_counts_as_new() -> None:
+    assert points([Strike(at=1000, weight=1.0)], 0, half_life_ms=HALF_LIFE) == 1.0
+
+
+@given(STRIKES, st.integers(0, 10**12), st.integers(0, 10**12))
+def test_points_never_rise_by_themselves(strikes: list[Strike], one: int, other: int) -> None:
+    sooner, later = (points(strikes, now, half_life_ms=HALF_LIFE) for now in sorted((one, other)))
+    assert 0 <= later <= sooner
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hours"),
+    [
+        (0, 2, 0),  # below the ladder
+        (2, 3, 1),  # a rung is reached
+        (3, 4, 0),  # between rungs
+        (0, 7, 24),  # two at once: the higher
+        (5, 6, 24),
+        (7, 8, 24),  # above the top every strike counts
+        (8, 7, 0),  # fading is no offence
+        (2.9, 2.9999999999, 1),  # three strikes are three
+    ],
+)
+def test_the_ladder(before: float, after: float, hours: int) -> None:
+    assert lock_out_ms(before, after, LADDER) == hours * HOUR_MS
+
+
+def test_without_a_ladder_nobody_is_locked_out() -> None:
+    assert lock_out_ms(0, 1000, ()) == 0
+
+
+@given(st.floats(0, 20), st.floats(0, 20), st.floats(0, 20))
+def test_from_the_same_place_more_points_never_mean_less_time(before: float, one: float, more: float) -> None:
+    assert lock_out_ms(before, before + one, LADDER) <= lock_out_ms(before, before + one + more, LADDER)

@@ -1,0 +1,71 @@
+"""AutoMod's rules become rules for prompts; what cannot be taken over is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.prompts.automod import Skipped, from_automod
+from bot.domain.prompts.judge import Level, compile_rules
+from bot.domain.prompts.rules import PromptRules, WordList
+
+BLOCK, ALERT = {"type": 1, "metadata": {}}, {"type": 2, "metadata": {"channel_id": "1"}}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["trigger_type", "trigger_metadata", "keyword_filter", "actions", "name"]), inner, max_size=4)
+    ),
+)
+
+
+def rule(**more: Any) -> dict[str, Any]:
+    return {"id": "5", "name": "Words", "enabled": True, "trigger_type": 1, "actions": [BLOCK], **more}
+
+
+def keywords(*words: str, patterns: tuple[str, ...] = (), allow: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"keyword_filter": list(words), "regex_patterns": list(patterns), "allow_list": list(allow)}
+
+
+def test_a_blocking_rule_becomes_a_block_list() -> None:
+    result = from_automod([rule(trigger_metadata=keywords("cat*", " dog ", patterns=(r"b[a4]d",), allow=("catalog",)))])
+    assert result.skipped == ()
+    assert result.rules == PromptRules(allow=WordList(words=("catalog",)), block=WordList(words=("cat*", "dog"), patterns=(r"b[a4]d",)))
+    assert compile_rules(result.rules).judge("a catalog").level is Level.ALLOW
+
+
+def test_a_rule_that_only_alerts_becomes_a_flag_list() -> None:
+    assert from_automod([rule(actions=[ALERT], trigger_metadata=keywords("cat"))]).rules == PromptRules(flag=WordList(words=("cat",)))
+
+
+def test_what_is_left_out_is_told_with_its_reason() -> None:
+    rules = [
+        rule(name="Preset", trigger_type=4),
+        rule(name="Spam", trigger_type=3),
+        rule(name="Off", enabled=False),
+        rule(name="Odd", trigger_metadata=keywords("*", patterns=("(?=a)",)), exempt_roles=["1"]),
+    ]
+    assert from_automod(rules).skipped == (
+        Skipped(name="Preset", reason="It uses Discord's own word lists, which Discord does not show to bots."),
+        Skipped(name="Spam", reason="It does not look for words, so it has nothing to say about prompts."),
+        Skipped(name="Off", reason="It is turned off in AutoMod."),
+        Skipped(name="Odd", reason="* holds no letter or digit."),
+        Skipped(name="Odd", reason="The pattern (?=a) cannot be used: invalid perl operator: (?=."),
+        Skipped(name="Odd", reason="Its exempt roles and channels were left out: rules for prompts hold for everyone."),
+    )
+
+
+def test_what_does_not_fit_is_left_out_and_told() -> None:
+    many = [rule(name=str(number), trigger_metadata=keywords(*(f"w{number}x{n}" for n in range(600)))) for number in range(2)]
+    large = rule(name="Large", trigger_metadata=keywords(patterns=tuple(f"(a?){{130}}a{{130}}{number}" for number in range(30))))
+    result = from_automod([*many, large])
+    assert len(result.rules.block.words) == 1000
+    assert result.skipped[0] == Skipped(name="1", reason="The list is full: w1x400 and what follows were left out.")
+    assert 0 < len(result.rules.block.patterns) < 30
+
+
+@given(st.lists(JSON))
+def test_no_answer_of_discord_s_breaks_it(rules: list[Any]) -> None:
+    assert from_automod(rules).rules is not None

@@ -1,0 +1,153 @@
+"""Judging prompts: words at their borders, patterns that cannot stall, and which list wins."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.errors import InvalidRequest
+from bot.domain.prompts.judge import Level, Rule, RuleKind, Verdict, compile_rules
+from bot.domain.prompts.patterns import PATTERN_MAX
+from bot.domain.prompts.rules import ListName, PromptRules, WordList, checked_pattern
+
+
+def entries(*texts: str) -> WordList:
+    """Words, and patterns in slashes."""
+    patterns = tuple(text.strip("/") for text in texts if text.startswith("/"))
+    return WordList(words=tuple(text for text in texts if not text.startswith("/")), patterns=patterns)
+
+
+def level(prompt: str, *, allow: tuple[str, ...] = (), flag: tuple[str, ...] = (), block: tuple[str, ...] = ()) -> Level:
+    return compile_rules(PromptRules(allow=entries(*allow), flag=entries(*flag), block=entries(*block))).judge(prompt).level
+
+
+@pytest.mark.parametrize(
+    ("word", "matches", "passes"),
+    [
+        ("cat", ["a cat", "CAT!", "cat", "the-cat-sat", "c\u200bat", "çàt", "сат", "c4t", "ｃａｔ"], ["catalog", "bobcat", "c at", "cat5"]),
+        ("cat*", ["catalog", "a cat"], ["bobcat", "concatenate"]),
+        ("*cat", ["bobcat", "a cat"], ["catalog"]),
+        ("*cat*", ["concatenate", "cat"], ["dog"]),
+        ("the mat", ["on the   mat.", "The\nMat"], ["the mattress", "breathe mat"]),
+        ("кот", ["чёрный КОТ"], ["который"]),
+        ("straße", ["STRASSE", "eine Straße"], ["strassen"]),
+        ("*猫*", ["黒猫が"], ["犬"]),
+        ("4k", ["in 4K"], ["ak"]),
+    ],
+)
+def test_words_match_at_their_borders(word: str, matches: list[str], passes: list[str]) -> None:
+    assert [text for text in matches if level(text, block=(word,)) is not Level.BLOCK] == []
+    assert [text for text in passes if level(text, block=(word,)) is not Level.NONE] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches", "passes"),
+    [
+        (r"/\bb[a4]d\b/", ["So BAD", "b4d", "bаd"], ["badge"]),  # the last match has a Cyrillic letter
+        (r"/^a fox$/", ["a fox", " A  Fox "], ["a fox runs"]),
+        ("/café/", ["Café", "cafe\u0301"], ["cafe"]),
+        ("/[а-я]{4}/", ["кошка"], ["horse"]),
+    ],
+)
+def test_patterns_search_every_reading(pattern: str, matches: list[str], passes: list[str]) -> None:
+    assert [text for text in matches if level(text, block=(pattern,)) is not Level.BLOCK] == []
+    assert [text for text in passes if level(text, block=(pattern,)) is not Level.NONE] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a fox", Level.NONE),
+        ("Scunthorpe", Level.ALLOW),
+        ("Scunthorpe and a thorp", Level.BLOCK),  # it excuses itself, and nothing beside it
+        ("a sword", Level.FLAG),
+        ("a sword in Scunthorpe", Level.FLAG),
+        ("a sword and a thorp", Level.BLOCK),
+        ("a toy sword", Level.ALLOW),
+        ("a toy sword, a sword", Level.FLAG),
+    ],
+)
+def test_an_allowed_entry_excuses_exactly_what_it_matches(prompt: str, expected: Level) -> None:
+    found = level(prompt, allow=("Scunthorpe", "/toy sword/"), flag=("sword",), block=("*thorp*",))
+    assert found is expected
+
+
+def test_the_verdict_names_the_rule_as_it_was_written() -> None:
+    judge = compile_rules(PromptRules(flag=entries("Sword"), block=entries("/Th[o0]rp/")))
+    assert judge.judge("a sword") == Verdict(level=Level.FLAG, rule=Rule(list=ListName.FLAG, kind=RuleKind.WORD, text="Sword"))
+    assert judge.judge("thorp").rule == Rule(list=ListName.BLOCK, kind=RuleKind.PATTERN, text="Th[o0]rp")
+
+
+def test_every_rule_that_has_a_say_can_be_listed() -> None:
+    judge = compile_rules(PromptRules(allow=entries("toy"), flag=entries("sword", "shield"), block=entries("bow")))
+    assert [rule.text for rule in judge.hits("a toy bow, a sword and a shield")] == ["toy", "bow", "sword", "shield"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("(", "missing ): ("),
+        (r"(?=a)", "invalid perl operator: (?="),
+        (r"(a)\1", r"invalid escape sequence: \1"),
+        ("[z-a]", "invalid character class range: z-a"),
+        ("a{1001}", "invalid repetition size: {1001}"),
+        ("((((a{100}){100}){100}))", "invalid repetition size"),
+        ("\ud800", "surrogates not allowed"),
+        ("x*", "every prompt"),
+        (r"\pL{9}", "too large"),
+        ("a" * (PATTERN_MAX + 1), "at most 260"),
+    ],
+)
+def test_a_bad_pattern_is_refused_with_its_error(pattern: str, words: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        checked_pattern(pattern)
+    assert words in caught.value.sentence
+
+
+def test_patterns_are_bounded_together() -> None:
+    large = tuple(f"(a?){{130}}a{{130}}{number}" for number in range(30))
+    with pytest.raises(ValueError, match="All patterns together are too large"):
+        PromptRules(block=WordList(patterns=large[:15]), flag=WordList(patterns=large[15:]))
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(a+)+$", r"(a|a)*b", r"(x+x+)+y", r"(.*a){25}b", r"([a-z]+)*\d", r"(a?){200}a{200}b", r"^(([a-z])+.)+[A-Z]([a-z])+$"]
+)
+@pytest.mark.parametrize("prompt", ["a" * 100_000 + "!", "x" * 100_000, "aA1é " * 20_000])
+def test_no_pattern_stalls(pattern: str, prompt: str) -> None:
+    judge = compile_rules(PromptRules(block=WordList(patterns=(pattern,))))
+    began = time.process_time()
+    judge.judge(prompt)
+    assert time.process_time() - began < 5  # s, on a very slow machine; with backtracking these take longer than the sun lasts
+
+
+def test_full_lists_take_milliseconds() -> None:
+    words = tuple(f"*a{'b' * (number % 50)}{number}*" for number in range(1000))
+    judge = compile_rules(PromptRules(allow=WordList(words=words), flag=WordList(words=words), block=WordList(words=words)))
+    began = time.process_time()
+    judge.judge("ab" * 1000)
+    assert time.process_time() - began < 1
+
+
+def test_two_sets_of_rules_are_joined_without_doubles() -> None:
+    joined = PromptRules(block=entries("a", "b")).plus(PromptRules(block=entries("b", "c"), flag=entries("/d/")))
+    assert joined == PromptRules(block=entries("a", "b", "c"), flag=entries("/d/"))
+
+
+def test_joining_more_than_a_list_holds_is_refused() -> None:
+    full = [PromptRules(block=WordList(words=tuple(f"w{first + n}" for n in range(600)))) for first in (0, 600)]
+    with pytest.raises(InvalidRequest, match=r"words: at most 1000 entries are allowed\."):
+        full[0].plus(full[1])
+
+
+@given(st.text(st.characters()))
+def test_any_prompt_is_judged(prompt: str) -> None:
+    assert level(prompt, allow=("toy", "/b+/"), flag=("*a*",), block=(r"/\d\d/", "c*")) in Level
+
+
+@given(st.text("cat ", max_size=20), st.text("cat ", max_size=20))
+def test_a_blocked_word_is_found_wherever_it_stands(before: str, after: str) -> None:
+    assert level(f"{before} sword {after}", block=("sword",)) is Level.BLOCK

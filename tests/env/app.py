@@ -1,0 +1,152 @@
+"""A street for one test: a local image API, a local Discord, and the house between them. All on loopback, all real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import app
+from bot.app import House
+from bot.core import config
+from bot.core.clock import Clock, system
+from bot.core.config import Settings
+from bot.core.loops import Pace
+from bot.providers.factory import ImageApi
+from sandbox import discord, images
+from sandbox.discord.server import DiscordServer
+from sandbox.faults import Switchboard
+from sandbox.person import Message, Person
+
+BRISK = Pace(
+    slow_s=1.0,
+    poll_min_s=0.05,
+    poll_max_s=0.1,
+    lookup_grace_s=0.2,
+    retry_min_s=0.05,
+    retry_max_s=0.3,
+    ping_min_s=0.05,
+    ping_max_s=0.2,
+    stranded_s=0.3,
+    progress_s=0.05,
+    early_s=5.0,
+)
+
+
+@dataclass(kw_only=True)
+class Street:
+    """The stand-ins, and how a house on this street is set up."""
+
+    switchboard: Switchboard
+    images: images.Server
+    discord: DiscordServer
+    folder: Path
+    overrides: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, **overrides: str) -> dict[str, str]:
+        """The settings of a house here, as an environment."""
+        return {
+            "DISCORD_TOKEN": self.discord.token,
+            "DISCORD_API_URL": self.discord.api_url,
+            "DISCORD_GATEWAY_URL": self.discord.gateway_url,
+            "DISCORD_CDN_HOSTS": self.discord.cdn_host,
+            "OXEN_API_KEY": self.images.key,
+            "OXEN_BASE_URL": self.images.url,
+            "MODERATIONS_URL": self.images.moderation_url,
+            "MODERATIONS_KEY": self.images.key,
+            "DATA_DIR": str(self.folder),
+            "QUOTA_CREDITS": "1000",
+            "STOP_GRACE_S": "5",
+            **self.overrides,
+            **overrides,
+        }
+
+    def settings(self, **overrides: str) -> Settings:
+        return config.load(self.environment(**overrides), env_file=None)
+
+    @asynccontextmanager
+    async def house(
+        self,
+        *,
+        pace: Pace = BRISK,
+        clock: Clock = system,
+        await_models: bool = True,
+        settings: Mapping[str, str] | None = None,
+        more_apis: Sequence[ImageApi] = (),
+        **overrides: str,
+    ) -> AsyncIterator[House]:
+        """A house that is open and at work, and is closed politely. An error of one of its tasks fails the test."""
+        overrides = {**(settings or {}), **overrides}
+        stop = asyncio.Event()
+        async with app.open_house(self.settings(**overrides), more_apis=more_apis, pace=pace, clock=clock) as house:
+            serving = asyncio.create_task(house.serve(stop), name="house")
+            try:
+                async with asyncio.timeout(15):
+                    while not (serving.done() or (house.client.ws and (house.models.offered or not await_models))):  # noqa: ASYNC110  nothing announces both
+                        await asyncio.sleep(0.005)
+                yield house
+            finally:
+                stop.set()
+                await serving
+
+    async def generations(self) -> list[dict[str, Any]]:
+        """Every generation that the image API ever took."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.images.url}/sandbox/generations") as response:
+            listed: list[dict[str, Any]] = (await response.json())["generations"]
+            return listed
+
+
+@pytest.fixture
+async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
+    """Stand-ins with the faults that `@pytest.mark.faults(...)` names turned on."""
+    board = Switchboard()
+    for mark in request.node.iter_markers("faults"):
+        for name in mark.args:
+            board.turn_on(name, **mark.kwargs)
+    async with images.serve(switchboard=board, timing=images.FAST) as pictures, discord.serve(switchboard=board) as chat:
+        yield Street(switchboard=board, images=pictures, discord=chat, folder=tmp_path)
+
+
+@pytest.fixture
+async def house(street: Street) -> AsyncIterator[House]:
+    async with street.house() as house:
+        yield house
+
+
+@pytest.fixture
+async def ada(street: Street, house: House) -> AsyncIterator[Person]:
+    async with street_person(street, "Ada") as person:
+        yield person
+
+
+@pytest.fixture
+async def ben(street: Street, house: House) -> AsyncIterator[Person]:
+    async with street_person(street, "Ben") as person:
+        yield person
+
+
+@pytest.fixture
+async def mo(street: Street, house: House) -> AsyncIterator[Person]:
+    """The moderator."""
+    async with street_person(street, "Mo") as person:
+        yield person
+
+
+@asynccontextmanager
+async def street_person(street: Street, name: str) -> AsyncIterator[Person]:
+    """Somebody who sees that the bot is there."""
+    async with AsyncExitStack() as stack:
+        person = await stack.enter_async_context(Person.connect(street.discord.url, name))
+        await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
+        yield person
+
+
+def with_picture(message: Message) -> bool:
+    """A finished message."""
+    return bool(message.attachments)

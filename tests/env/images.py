@@ -1,0 +1,24 @@
+"""Pictures for tests: a small one, and one that takes much room."""
+
+from __future__ import annotations
+
+import io
+import random
+
+from PIL import Image
+
+from bot.domain.job import GenerationState, Outcome
+
+
+def png(width: int, height: int, *, noise: bool = False) -> bytes:
+    """Plain, or noise that cannot be packed."""
+    image = Image.new("RGB", (width, height), "coral")
+    if noise:
+        image = Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+MADE = Outcome(state=GenerationState.SUCCEEDED, content=png(32, 24))  # answered inline
+LARGE = Outcome(state=GenerationState.SUCCEEDED, content=png(800, 500, noise=True))  # 1.2 MB

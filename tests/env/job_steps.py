@@ -1,0 +1,67 @@
+"""Short words for what tests do to jobs in a store, and for what must always be true there."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlalchemy import select
+
+from bot.domain.accounts import Purse, user_account
+from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.money import Payment
+from bot.domain.quota import MICRO, Bucket
+from bot.store import jobs
+from bot.store.engine.base import Store
+from bot.store.money import audit, ledger
+from bot.store.tables import ledger as lines
+from tests.env.jobs import TEN
+
+
+def own(user_id: int, bucket: Bucket) -> Payment:
+    """A member pays from their own account, and nobody else does."""
+    return Payment(payer=Purse(account=user_account(user_id), fills=bucket))
+
+
+async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:
+    """Take the job in, on its member's own account."""
+    payment = own(job.place.user_id, bucket)
+    return await store.write(jobs.add, job, (), payment=payment, max_waiting=max_waiting, now=job.created_at)
+
+
+async def run(store: Store, job: Job, *, now: int = 2000) -> Job:
+    """Let the image API have all of it, as `<job>/<n>`."""
+    for generation in job.generations:
+        await store.write(jobs.start, job.id, generation.n, now)
+        await store.write(jobs.accept, job.id, generation.n, f"{job.id}/{generation.n}")
+    return job
+
+
+async def seen(store: Store, job: Job) -> Job:
+    """The job as it is kept now."""
+    kept = await store.read(jobs.get, job.id)
+    assert kept is not None
+    return kept
+
+
+async def states(store: Store, job: Job) -> list[GenerationState]:
+    return [generation.state for generation in (await seen(store, job)).generations]
+
+
+async def money(store: Store, member: int = 7, *, bucket: Bucket = TEN) -> tuple[float, float, float]:
+    """Available, held, spent, in credits."""
+    it = await store.read(ledger.statement, account=user_account(member), bucket=bucket, now=0)
+    return it.available / MICRO, it.held / MICRO, it.spent / MICRO
+
+
+async def entries(store: Store) -> Counter[tuple[str, int, str]]:
+    """How often each (job, n, entry) was booked."""
+    rows = await store.read(lambda conn: conn.execute(select(lines.c.job_id, lines.c.n, lines.c.entry).where(lines.c.n.is_not(None))).all())
+    return Counter((row.job_id, row.n, row.entry) for row in rows)
+
+
+async def check_ledger(store: Store) -> None:
+    """The ledger is sound, with a hold and an end for every picture; a job is open as long as a part of it is."""
+    assert (await store.read(audit.prove)).wrong == ()
+    for state in JobState:
+        for job in await store.read(jobs.in_state, state):
+            assert (job.state is JobState.OPEN) == bool(job.open)

@@ -1,0 +1,85 @@
+"""Jobs and generations for tests, with everything filled in that a test does not speak of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any, Protocol
+
+from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
+from bot.domain.guild.settings import ServerSettings
+from bot.domain.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Reference, ReplyTarget
+from bot.domain.order import Order
+from bot.domain.preferences import Preferences
+from bot.domain.quota import MICRO, Bucket
+from bot.domain.request import Channel, Request
+from bot.services.guilds import Servers
+
+TEN = Bucket(size=10 * MICRO, refill_per_day=0)
+SUCCEEDED = Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/fox.png")
+FAILED = Outcome(state=GenerationState.FAILED, error="The model ran out of memory.")
+CANCELLED = Outcome(state=GenerationState.CANCELLED)
+PICTURE = Reference(content=b"png", content_type="image/png", width_px=3, height_px=2, url="https://example.com/a.png", url_expires_at=9)
+
+_numbers = count()
+
+
+def new_job(
+    *, member: int = 7, pictures: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any
+) -> Job:
+    """An open job whose generations wait; `price` of each is in microcredits."""
+    values = {"id": f"job{next(_numbers):09d}", "kind": Kind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
+    job = Job(
+        **{**values, **more}, place=place or ReplyTarget(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now
+    )
+    first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
+    first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
+    return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
+
+
+def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, policy: Policy | None = None) -> Request:
+    """By a member who chose nothing, under these rules."""
+    return Request(
+        actor=actor,
+        channel=Channel(guild_id=guild_id, channel_id=channel_id),
+        reply_to=ReplyTarget(user_id=actor.user_id, channel_id=channel_id, guild_id=guild_id),
+        settings=ServerSettings(policy=policy or Policy()),
+        preferences=Preferences(),
+    )
+
+
+class HasServers(Protocol):
+    """The services, or the client that carries them."""
+
+    @property
+    def servers(self) -> Servers: ...
+
+
+async def request(at: HasServers, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
+    """From where its answer belongs, by a member of whom nothing else is known; under the rules of this moment."""
+    settings, preferences = await at.servers.settings_and_preferences(place.guild_id, place.user_id)
+    return Request(
+        actor=actor or Actor(user_id=place.user_id),
+        channel=channel or Channel(guild_id=place.guild_id, channel_id=place.channel_id),
+        reply_to=place,
+        settings=settings,
+        preferences=preferences,
+    )
+
+
+async def wish(
+    at: HasServers, prompt: str, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None, **more: Any
+) -> Order:
+    """An order by such a request."""
+    return Order(request=await request(at, place, actor=actor, channel=channel), prompt=prompt, **more)
+
+
+def generation(**more: Any) -> Generation:
+    """One that waits, of member 7 in server 1."""
+    values: dict[str, Any] = {
+        "job_id": "job", "n": 0, "model": "klein", "prompt": "a red fox", "seed": 100, "params": {}, "price": MICRO,
+        "state": GenerationState.WAITING, "user_id": 7, "guild_id": 1, "created_at": 1000,
+        "provider": "oxen", "api_model": "klein",
+    }  # fmt: skip
+    return Generation(**{**values, **more})

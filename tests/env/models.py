@@ -1,0 +1,19 @@
+"""Models for tests, as an image API would describe them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.domain.catalog.models import Catalog, ModelInfo
+
+
+def catalog_of(*models: dict[str, Any]) -> Catalog:
+    """A catalogue of models that make images; each needs an `id` at least."""
+    raw = [{"capabilities": {"input": ["text"], "output": ["image"]}, **model} for model in models]
+    return Catalog.read(raw, credit_usd=0.01, model_prices={})
+
+
+def model_of(*, required: list[str] | None = None, **properties: Any) -> ModelInfo:
+    """A model titled "Model One" with these parameters."""
+    schema = {"type": "object", "properties": properties, "required": required or []}
+    return catalog_of({"id": "one", "display_name": "Model One", "request_schema": schema}).get("one")

@@ -1,0 +1,256 @@
+"""/imageadmin: what a server's managers decide holds at once, is said, is written down, and outlives a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.app import House
+from bot.domain.guild.document import Policy
+from bot.domain.guild.sections import Offence, OnDown
+from bot.domain.job import ReplyTarget
+from bot.media import likeness
+from bot.store.moderation.audit_log import Action
+from sandbox.person import NotDoneError, Person
+from tests.env.app import Street, street_person
+from tests.env.images import png
+from tests.env.jobs import request
+from tests.journeys.managing import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
+
+KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
+
+
+@pytest.mark.parametrize(
+    ("command", "values", "words", "path", "expected"),
+    [
+        ("budget", {"dollars": 12.5}, "at most $12.50 a month", "usd_per_month", Decimal("12.5")),
+        ("pool", {"size": 500, "refill": 50}, "500 credits, and 50 credits back a day", "pool.size", Decimal(500)),
+        ("pool", {"slow_lane": False}, "no shared pool", "slow_lane.on", False),
+        ("price", {"model": DEV, "credits": 9}, "costs 9 credits here", f"prices.{DEV}", Decimal(9)),
+        ("everyone", {"count": 2, "private": False}, "2 pictures at a time · never private", "everyone.max_count", 2),
+        ("everyone", {"shapes": "1:1, 16:9"}, "1:1, 16:9", "everyone.aspect_ratios", ("1:1", "16:9")),
+        ("everyone", {"credits": 20, "refill": 5}, "20 credits, and 5 credits back a day", "everyone.purse.refill_per_day", Decimal(5)),
+        ("everyone", {"models": f"FLUX.2 [dev], {DEV}"}, "FLUX.2", "everyone.models", (DEV,)),
+        ("models", {"open": DEV}, "Models for everyone: FLUX.2", "everyone.models", (DEV,)),
+        ("members", {"wait_hours": 24, "leaderboard": True}, "New members wait 24 hours", "newcomers.wait_hours", 24),
+        ("members", {"gift_emoji": "🎁", "gift_credits": 1}, "Reacting with 🎁 gives 1 credit", "gifts.by_reaction.emoji", "🎁"),
+        ("members", {"sponsoring": False}, "cannot pay for others", "sponsoring.on", False),
+        ("age-restricted", {"unchecked": True}, "may be turned off in age-restricted", "age_restricted.unchecked", True),
+        ("checks", {"prompts": True, "on_down": "refuse"}, "requests are refused", "checks.on_down", OnDown.REFUSE),
+        ("checks", {"category": "violence", "block": 0.7}, "No moderations endpoint", "checks.categories.violence.block", 0.7),
+        ("flags", {"quorum": 5, "locked": True}, "5 flags hide a picture", "flags.quorum", 5),
+        ("strikes", {"offence": "false_flag", "weight": 2}, "false flag 2", "strikes.weights", None),
+        ("strikes", {"ladder": "3:2, 6:48"}, "from 6 points 48 h", "strikes.half_life_days", 30),
+        ("pause", {"reason": "A leak."}, "⏸️ Pictures are paused: A leak.", "pause.on", True),
+        ("resume", {}, "Pictures can be ordered", "pause.on", False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_command_changes_one_subject_and_says_what_holds(
+    house: House, mo: Person, command: str, values: dict[str, Any], words: str, path: str, expected: object
+) -> None:
+    await admin(mo, command, words, **values)
+    policy = await rules_of(house, mo)
+    assert expected is None or _at(policy, path) == expected
+
+
+def _at(policy: Policy, path: str) -> object:
+    found: Any = policy
+    for step in path.split("."):
+        found = found[step] if isinstance(found, dict) else getattr(found, step)
+    return found
+
+
+async def test_weights_and_ladders_are_read(house: House, mo: Person) -> None:
+    await admin(mo, "strikes", "blocked prompt 3", offence="prompt_blocked", weight=3, ladder="2.5:1, 9:100")
+    rules = (await rules_of(house, mo)).strikes
+    assert rules.weight(Offence.PROMPT_BLOCKED) == 3
+    assert [(rung.points, rung.hours) for rung in rules.ladder] == [(2.5, 1), (9, 100)]
+
+
+async def test_a_role_adds_and_is_taken_away(house: House, mo: Person) -> None:
+    artists = int(mo.roles["Artists"])
+    await admin(mo, "role", f"<@&{artists}> all models · 4 pictures at a time", role=str(artists), models="all", count=4, credits=100)
+    assert (await rules_of(house, mo)).roles[artists].purse is not None
+    await told(mo, "changes nothing: `models`, `max_count`")
+    await admin(mo, "role", "no rules of its own", role=str(artists), remove=True)
+    assert (await rules_of(house, mo)).roles == {}
+
+
+async def test_channels_are_opened_closed_and_forgotten(house: House, mo: Person) -> None:
+    studio, quiet = mo.channel("studio"), mo.channel("quiet")
+    await admin(mo, "channels", f"in <#{studio}>, and never in <#{quiet}>", allow=studio, deny=quiet)
+    await admin(mo, "channels", f"everywhere but in <#{quiet}>, <#{studio}>", deny=studio)
+    await admin(mo, "channels", f"everywhere but in <#{studio}>", forget=quiet)
+    await admin(mo, "channels", "in every channel", anywhere=True)
+    assert (await rules_of(house, mo)).channels == Policy().channels
+
+
+async def test_one_model_is_closed_and_the_others_stay(house: House, mo: Person) -> None:
+    await admin(mo, "models", "Models for everyone", close=DEV)
+    open_now = (await rules_of(house, mo)).everyone.models
+    assert set(open_now) == {model.id for model in house.models.offered} - {DEV}
+
+
+@pytest.mark.parametrize(
+    ("command", "values", "sentence"),
+    [
+        ("everyone", {"models": "no-such-model"}, "There is no model"),
+        ("everyone", {"shapes": "wide"}, "everyone.aspect_ratios.1: “wide” is not written"),
+        ("everyone", {"refill": 5}, "everyone.purse.size: this is missing"),
+        ("strikes", {"ladder": "5 points"}, "ladder: 5 points is not written as it should be"),
+        ("strikes", {"offence": "false_flag"}, "go together"),
+        ("checks", {"flag": 0.9, "block": 0.1}, "may not be above block"),
+        ("checks", {"category": "violence"}, "say from which scores"),
+        ("rules add", {"to": "block"}, "one of them"),
+        ("rules add", {"to": "block", "pattern": "("}, "cannot be used: missing )"),
+        ("rules add", {"to": "block", "word": "*"}, "holds no letter or digit"),
+        ("rules remove", {"entry": "nothing"}, "No list has nothing"),
+        ("grant", {"credits": 5}, "This server has no shared pool"),
+    ],
+)
+async def test_a_wrong_value_gets_its_sentence_and_changes_nothing(
+    house: House, mo: Person, command: str, values: dict[str, Any], sentence: str
+) -> None:
+    await admin(mo, command, sentence, **values)
+    assert await rules_of(house, mo) == Policy()
+    assert await audited(house, mo) == []
+
+
+async def test_a_channel_in_which_easel_cannot_write_is_no_log(house: House, mo: Person) -> None:
+    await admin(mo, "log", "may not write", channel=mo.channel("quiet"))
+    await admin(mo, "log", "logged in <#", channel=mo.channel("gallery"))
+    await admin(mo, "cases", "shown in <#", channel=mo.channel("gallery"))
+    await admin(mo, "gallery", "Pictures with 2 ⭐", channel=mo.channel("gallery"), stars=2)
+    policy = await rules_of(house, mo)
+    assert {policy.log_channel_id, policy.cases_channel_id, policy.gallery.channel_id} == {int(mo.channel("gallery"))}
+
+
+async def test_every_change_is_written_down_with_who_and_what(house: House, mo: Person) -> None:
+    await admin(mo, "flags", "5 flags", quorum=5)
+    await admin(mo, "flags", "5 flags", quorum=5)  # nothing changes
+    await mo.slash("presets remove", preset="watercolour")
+    await told(mo, "no more")
+    presets, flags = await audited(house, mo)
+    assert (flags.action, flags.actor_id) == (Action.SETTINGS, int(mo.id))
+    assert flags.details == {"changes": [{"path": "flags.quorum", "was": 3, "now": 5}]}
+    assert presets.details["changes"][0]["removed"][0]["name"] == "Watercolour"
+
+
+async def test_two_managers_at_once_lose_nothing(street: Street, house: House, mo: Person) -> None:
+    await mo.role("Ben", "Moderators")
+    async with street_person(street, "Ben") as ben:
+        words = [f"word{number}" for number in range(12)]
+        await asyncio.gather(*(who.slash("imageadmin rules add", to="block", word=word) for word in words for who in (mo, ben)))
+    assert set((await rules_of(house, mo)).prompts.block.words) == set(words)
+
+
+# --- rules for prompts -----------------------------------------------------------------------------------------------
+
+
+async def test_a_rule_is_added_tested_listed_and_removed(house: House, mo: Person, ada: Person) -> None:
+    await admin(mo, "rules add", "`gore*` is on the block list", to="block", word="gore*")
+    await admin(mo, "rules add", "on the flag list", to="flag", pattern=r"b[a4]nk")
+    tested = await admin(mo, "rules test", "would be blocked", prompt="a gorefest at the b4nk")
+    assert "`gore*` (word)" in tested.text
+    assert "`b[a4]nk` (pattern)" in tested.text
+    assert "/b[a4]nk/" in (await admin(mo, "rules list", "Rules for prompts")).text
+    assert await mo.autocomplete("imageadmin rules remove", "entry", entry="gore") == [{"name": "block: gore*", "value": "gore*"}]
+    await admin(mo, "rules remove", "on no list any more", entry="gore*")
+    assert (await rules_of(house, mo)).prompts.block.words == ()
+
+
+async def test_automod_is_taken_over_where_easel_may_read_it(house: House, mo: Person) -> None:
+    await admin(mo, "rules import", "Easel may not read AutoMod here")
+    await mo.permit_bot("manage_guild", True)
+    taken = await admin(mo, "rules import", "From AutoMod")
+    assert "6 entries are new" in taken.text
+    assert "Commonly flagged words" in taken.text
+    assert "*bloodbath*" in (await rules_of(house, mo)).prompts.block.words
+    await mo.slash("imageadmin rules import")
+    await told(mo, "0 entries are new")
+
+
+async def test_a_picture_s_fingerprint_is_kept_and_removed(house: House, mo: Person) -> None:
+    picture = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
+    await admin(mo, "rules hash", "are never shown here", image=picture, distance=4)
+    known = (await rules_of(house, mo)).known_bad
+    assert (known.knows(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
+    await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
+    assert (await rules_of(house, mo)).known_bad.hashes == ()
+
+
+async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
+    await admin(mo, "rules hash", "🚫", image=mo.upload("bad.png", b"no picture", "image/png"))
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+
+async def test_granted_credits_are_there_and_written_down(house: House, mo: Person, ada: Person) -> None:
+    before = (await house.studio.statement(int(ada.id))).available
+    await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
+    assert (await house.studio.statement(int(ada.id))).available == before + 5_000_000
+    (line,) = await audited(house, mo)
+    assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
+        Action.GRANTED,
+        int(ada.id),
+        5_000_000,
+        "For the poster",
+    )
+
+
+async def test_a_grant_that_is_told_twice_is_booked_once(house: House, mo: Person, ada: Person) -> None:
+    grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "note": None, "key": "grant:1"}
+    await admin(mo, "pool", "share a pool", size=10)
+    by_mo = await request(house.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
+    assert [await house.services.managing.grant(by_mo, **grant) for _time in range(2)] == [True, False]
+    pool = (await house.services.managing.overview(by_mo)).pool
+    assert pool is not None
+    assert pool.available == 11_000_000
+
+
+async def test_who_pays_from_the_pool_is_granted_nothing_of_their_own(house: House, mo: Person, ada: Person) -> None:
+    await admin(mo, "pool", "share a pool", size=10)
+    await admin(mo, "grant", "leave the member out", credits=5, member=mo.id)
+    await admin(mo, "grant", "The shared pool has 5 credits more", credits=5)
+
+
+# --- who may ---------------------------------------------------------------------------------------------------------
+
+
+async def test_members_are_not_offered_the_commands(ada: Person) -> None:
+    with pytest.raises(NotDoneError):
+        await ada.slash("imageadmin resume")
+
+
+@pytest.mark.parametrize(
+    ("command", "values"),
+    [("resume", {}), ("panel", {}), ("export", {}), ("grant", {"credits": 5}), ("rules list", {}), ("rules import", {})],
+)
+async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, Any]
+) -> None:
+    await open_to_everybody(house, monkeypatch, "imageadmin")
+    await ada.slash(f"imageadmin {command}", **values)
+    await told(ada, "You may not use this command here.")
+
+
+async def test_nor_do_its_suggestions_tell_them_the_rules(house: House, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    await admin(mo, "rules add", "gore*", to="block", word="gore*")
+    await open_to_everybody(house, monkeypatch, "imageadmin")
+    assert await ada.autocomplete("imageadmin rules remove", "entry", entry="") == []
+
+
+async def test_after_a_restart_the_rules_and_the_panel_still_hold(street: Street) -> None:
+    async with street.house() as house, street_person(street, "Mo") as mo:
+        await admin(mo, "pause", "paused", reason="Back soon")
+        panel = await admin(mo, "panel", "Back soon")
+    async with street.house() as house, street_person(street, "Mo") as mo:
+        panel = await mo.message(lambda m: m.id == panel.id)
+        await mo.click(panel, "Resume")
+        await redrawn(mo, panel, "Pictures can be ordered")
+        assert not (await rules_of(house, mo)).pause.on

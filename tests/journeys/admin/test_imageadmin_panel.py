@@ -1,0 +1,194 @@
+"""The panel of /imageadmin, and settings as a file: shown first, applied by a button, refused with sentences."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.app import House
+from bot.domain.guild.document import Policy
+from bot.store.moderation import cases
+from bot.store.moderation.audit_log import Action
+from cogs.kit import texts
+from sandbox.person import Message, NotDoneError, Person
+from tests.env.app import Street, street_person
+from tests.journeys.conftest import Ask, written_down
+from tests.journeys.managing import admin, audited, redrawn, rules_of, told
+from tests.services.conftest import eventually
+
+
+async def imported(person: Person, document: Any, words: str, filename: str = "settings.json") -> Message:
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return await admin(person, "import", words, file=person.upload(filename, content, "application/json"))
+
+
+# --- the panel -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_panel_shows_everything_at_a_glance(house: House, mo: Person, ada: Person, asked: Ask) -> None:
+    await admin(mo, "budget", "12.50", dollars=12.5)
+    await admin(mo, "pool", "share a pool", size=100, refill=10)
+    await admin(mo, "role", "<@&", role=mo.roles["Artists"], credits=200)
+    await admin(mo, "rules add", "block list", to="block", word="gore")
+    await written_down(house, await asked())
+    panel = await admin(mo, "panel", "Easel on Easel Studio")
+    for part in (
+        "$12.48 of $12.50 left",
+        "1 picture · 1.4 credits ($0.01)",
+        "100 of 100 credits left",
+        "in every channel",
+        f"<@&{mo.roles['Artists']}> 200 credits",
+        "⛔ block 1",
+        "3 flags hide a picture",
+        "0 cases wait for a decision",
+    ):
+        assert part in panel.text
+    assert set(panel.buttons) == {"Pause", "Open cases", "Lock", "Export", "Refresh"}
+
+
+async def test_each_press_does_what_it_says_and_draws_the_panel_anew(house: House, mo: Person, ada: Person) -> None:
+    panel = await admin(mo, "panel", "Easel on")
+    await mo.click(panel, "Pause")
+    panel = await redrawn(mo, panel, "⏸️ Pictures are paused")
+    await ada.slash("generate", prompt="a red fox")
+    await told(ada, "Pictures are paused")
+    await mo.click(panel, "Lock")
+    panel = await redrawn(mo, panel, "They are locked")
+    await mo.click(panel, "Unlock")
+    await mo.click(await redrawn(mo, panel, "3 flags hide"), "Resume")
+    await redrawn(mo, panel, "Pictures can be ordered")
+    assert await rules_of(house, mo) == Policy()
+
+
+async def test_two_managers_who_press_pause_at_once_both_mean_pause(street: Street, house: House, mo: Person) -> None:
+    await mo.role("Ben", "Moderators")
+    async with street_person(street, "Ben") as ben:
+        await mo.slash("imageadmin panel")
+        await ben.slash("imageadmin panel")
+        for who in (mo, ben):
+            await who.click(await who.message(lambda m: "Pause" in m.buttons), "Pause")
+    assert (await rules_of(house, mo)).pause.on
+    assert len(await audited(house, mo)) == 1
+
+
+async def test_however_much_a_server_has_decided_the_panel_has_room_for_it(mo: Person) -> None:
+    ids = [str(10**18 + number) for number in range(100)]
+    ladder = [{"points": 3 * step, "hours": 800 * step} for step in range(1, 11)]
+    wanted = {
+        "pause": {"on": True, "reason": "*_" * 150},
+        "channels": {"allowed": ids, "denied": ["5"]},
+        "everyone": {"models": [f"model-{number}" * 5 for number in range(50)]},
+        "roles": {each: {"models": ["a" * 100] * 5, "purse": {"size": 1, "refill_per_day": 1}} for each in ids},
+        "prices": {f"{number}" * 40: 1 for number in range(1, 10)},
+        "checks": {"prompts": True, "categories": {f"{number}" * 60: {} for number in range(10, 60)}},
+        "flags": {"role_ids": ids, "locked": True},
+        "strikes": {"ladder": ladder},
+        "moderator_role_ids": ids,
+        "gifts": {"by_reaction": {"emoji": "🎁" * 60, "credits": 1}},
+    }
+    preview = await imported(mo, wanted, "It would change")
+    await mo.click(preview, "Apply")
+    await redrawn(mo, preview, "settings were changed")
+    panel = await admin(mo, "panel", "Easel on")
+    assert len(panel.text) <= texts.PANEL_MAX
+    assert len(panel.components) <= 40
+    assert "role 1000000000000000000" in preview.text
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -> None:
+    await admin(mo, "budget", "12.50", dollars=12.5)
+    panel = await admin(mo, "panel", "Easel on")
+    await mo.click(panel, "Export")
+    answer = await mo.message(lambda m: m.ephemeral and bool(m.attachments))
+    content = await mo.fetch(answer.attachments[0]["url"])
+    assert json.loads(content)["usd_per_month"] == 12.5
+    await imported(mo, content, "nothing to change")
+
+
+async def test_a_file_shows_what_it_would_change_and_a_button_does_it(house: House, mo: Person) -> None:
+    wanted = {"usd_per_month": 20, "flags": {"quorum": 4}, "prompts": {"block": {"words": ["gore"]}}, "roles": {"123456789012345678": {}}}
+    panel = await imported(mo, wanted, "It would change")
+    for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not of this server: role 123456789012345678"):
+        assert part in panel.text
+    assert await rules_of(house, mo) == Policy()
+    await mo.click(panel, "Apply")
+    await redrawn(mo, panel, "settings were changed")
+    policy = await rules_of(house, mo)
+    assert (policy.usd_per_month, policy.flags.quorum) == (Decimal(20), 4)
+    assert [line.action for line in await audited(house, mo)] == [Action.SETTINGS]
+
+
+async def test_a_file_that_is_left_changes_nothing(house: House, mo: Person) -> None:
+    panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
+    await mo.click(panel, "Leave it")
+    await redrawn(mo, panel, "Nothing was changed")
+    assert await rules_of(house, mo) == Policy()
+
+
+async def test_what_was_shown_is_what_is_applied_or_it_is_shown_anew(house: House, mo: Person) -> None:
+    panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change 1 setting")
+    await admin(mo, "pause", "paused")
+    await mo.click(panel, "Apply")
+    panel = await redrawn(mo, panel, "have changed in the meantime")
+    assert "`pause.on`: on → off" in panel.text
+    assert (await rules_of(house, mo)).pause.on
+    await mo.click(panel, "Apply")
+    await redrawn(mo, panel, "2 settings were changed")
+    assert not (await rules_of(house, mo)).pause.on
+
+
+async def test_a_file_is_applied_after_a_restart(street: Street) -> None:
+    async with street.house(), street_person(street, "Mo") as mo:
+        panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
+    async with street.house() as house, street_person(street, "Mo") as mo:
+        await mo.click(await mo.message(lambda m: m.id == panel.id), "Apply")
+        await redrawn(mo, panel, "1 setting was changed")
+        assert (await rules_of(house, mo)).flags.quorum == 4
+
+
+async def test_nobody_else_applies_a_manager_s_file(street: Street, house: House, mo: Person) -> None:
+    panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
+    await mo.role("Ben", "Moderators")
+    async with street_person(street, "Ben") as ben:
+        await ben.slash("imageadmin panel")
+        own = await ben.message(lambda m: "Pause" in m.buttons)
+        with pytest.raises(NotDoneError):  # what Discord's client does not show cannot be pressed
+            await ben.click(own, panel.buttons["Apply"]["custom_id"])
+    assert await rules_of(house, mo) == Policy()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"quorum: 4", "is no JSON"),
+        (b"[]", "holds no settings"),
+        (b'{"flags": {"quorrum": 4}}', "perhaps flags.quorum is meant"),
+        (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "usd_per_month: “-1” is too little"),
+    ],
+)
+async def test_a_wrong_file_gets_its_sentences(house: House, mo: Person, content: bytes, sentence: str) -> None:
+    await imported(mo, content, sentence)
+    assert await rules_of(house, mo) == Policy()
+
+
+async def test_a_file_that_is_too_large_is_not_read(house: House, mo: Person) -> None:
+    await imported(mo, b"{" + b" " * 1024 * 1024 + b"}", "too large for settings")
+
+
+async def test_the_flags_that_were_kept_count_as_soon_as_the_lock_opens(
+    house: House, mo: Person, ada: Person, ben: Person, asked: Ask
+) -> None:
+    await admin(mo, "flags", "locked", locked=True, quorum=1, after_days=0)
+    made = await asked()
+    await written_down(house, made)
+    await ben.react(made, "🚩")
+    await eventually(lambda: house.store.read(cases.flags_on, int(made.id)))
+    panel = await admin(mo, "panel", "0 cases wait")
+    await mo.click(panel, "Unlock")
+    await redrawn(mo, panel, "1 case waits")

@@ -1,0 +1,21 @@
+"""The bot as a process of its own, at the tests' pace: something that can be killed without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from bot import app
+from bot.core import config
+from tests.env.app import BRISK
+
+
+async def main() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with app.open_house(config.load(env_file=None), pace=BRISK) as house:
+        await house.serve(stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,166 @@
+"""What can be done with a finished picture: buttons, menus and modals, also after a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.app import House
+from bot.domain.preferences import Style
+from bot.store.tables import jobs
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.conftest import Ask, job_id_of, written_down
+
+
+async def another(person: Person, *seen: Message) -> Message:
+    """The next finished message."""
+    known = {message.id for message in seen}
+    return await person.message(lambda m: with_picture(m) and m.id not in known)
+
+
+async def told(person: Person, words: str) -> None:
+    """Wait for these words, for this person alone."""
+    await person.message(lambda m: m.ephemeral and words in m.content)
+
+
+async def test_a_finished_message_offers_five_things(asked: Ask) -> None:
+    assert list((await asked()).buttons) == ["Edit", "Again", "Details", "Delete", "Report"]
+
+
+async def test_a_private_message_has_nobody_to_report_it(asked: Ask) -> None:
+    assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
+
+
+async def test_again_makes_another_picture_on_the_quota_of_who_presses(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    await ben.click(await another(ben), "Again")
+    second = await another(ben, first)
+    assert f"<@{ben.id}>" in second.content
+    assert (await house.studio.statement(int(ben.id))).spent == 1_400_000
+
+
+async def test_details_show_all_that_is_known(house: House, ada: Person, asked: Ask) -> None:
+    first = await asked(seed=5, steps="9")
+    await written_down(house, first)
+    await ada.click(first, "Details")
+    text = (await ada.message(lambda m: m.ephemeral)).text
+    for part in ("**Seeds** `5`", "FLUX.2 Klein 4B", "`num_inference_steps=9`", "**Cost** 1.4 credits", "**Job** `"):
+        assert part in text
+    for time in ("**Asked** <t:", "**Waited** ", "**In the making** ", "**Delivered** <t:"):
+        assert time in text
+
+
+async def test_the_requester_and_a_moderator_may_delete_and_others_not(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    first, second = await asked(), await asked()
+    await ben.click(await ben.message(with_picture), "Delete")
+    assert "or a moderator, can delete it" in (await ben.message(lambda m: m.ephemeral)).content
+    await ada.click(first, "Delete")
+    await mo.click(await mo.message(lambda m: m.id == second.id), "Delete")
+    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+
+
+async def test_the_cancel_button_belongs_to_the_requester_and_moderators(street: Street, ada: Person, ben: Person, mo: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    waiting = await ben.message(lambda m: "Being made" in m.content)
+    await ben.click(waiting, "Cancel")
+    assert "can cancel this" in (await ben.message(lambda m: m.ephemeral)).content
+    await mo.click(waiting, "Cancel")
+    await ada.message(lambda m: "Cancelled" in m.content)
+
+
+async def test_again_is_private_for_those_who_want_it_so(house: House, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    await ada.click(first, "Again")
+    assert (await another(ada, first)).ephemeral
+
+
+# --- Details ---------------------------------------------------------------------------------------------------------
+
+
+async def test_details_name_the_seeds_of_all_pictures(ada: Person, asked: Ask) -> None:
+    await ada.click(await asked(count=3, seed=5), "Details")
+    assert "**Seeds** `5`, `6`, `7`" in (await ada.message(lambda m: m.ephemeral)).text
+
+
+async def test_details_name_one_s_own_style(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    ink = Style(name="Ink", suffix="black ink on paper")
+    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
+    first = await asked(prompt="a red fox, black ink on paper")
+    await ada.click(first, "Details")
+    await ben.click(await ben.message(with_picture), "Details")
+    assert "**Style** Ink" in (await ada.message(lambda m: m.ephemeral)).text
+    assert "**Style**" not in (await ben.message(lambda m: m.ephemeral)).text
+
+
+# --- Report ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_report_goes_to_the_moderators_once(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    for answer in ("Thank you", "once is enough"):
+        await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
+        await ben.submit(await ben.modal(), reason="too red")
+        await told(ben, answer)
+    (report,) = (await house.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
+
+
+async def test_nobody_reports_themselves(ada: Person, asked: Ask) -> None:
+    await ada.click(await asked(), "Report")
+    assert "your own picture" in (await ada.message(lambda m: m.ephemeral)).content
+
+
+async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: Ask) -> None:
+    await ada.click(await asked("dm"), "Report")
+    assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
+
+
+async def test_a_report_form_that_was_open_during_a_restart_is_taken(street: Street) -> None:
+    async with Person.connect(street.discord.url, "Ben") as ben:
+        async with street.house(), street_person(street, "Ada") as ada:
+            await ada.slash("generate", prompt="a red fox")
+            await ben.click(await ben.message(with_picture), "Report")
+            modal = await ben.modal()
+        async with street.house():
+            await ben.until(lambda: ben.bot_online or None)
+            await ben.submit(modal, reason="too red")
+            await ben.message(lambda m: m.ephemeral and "Thank you" in m.content)
+
+
+# --- Delete ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
+async def test_one_deletes_ones_own_where_the_bot_has_no_rights(ada: Person, asked: Ask, channel: str) -> None:
+    await ada.click(await asked(channel), "Delete")
+    await ada.until(lambda: not any(with_picture(m) for m in ada.messages(channel)) or None)
+
+
+async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+    first = await asked()
+    await house.store.write(lambda conn: conn.execute(jobs.delete()))
+    await ada.click(first, "Delete")
+    await ada.message(lambda m: m.ephemeral and "or a moderator, can delete it" in m.content)
+    await mo.click(await mo.message(with_picture), "Delete")
+    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+
+
+# --- a restart -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("button", ["Again", "Details", "Delete"])
+async def test_buttons_work_after_a_restart(street: Street, button: str) -> None:
+    async with street.house(), street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        await ada.message(with_picture)
+    async with street.house(), street_person(street, "Ada") as ada:
+        old = await ada.message(with_picture)
+        await ada.click(old, button)
+        done = {
+            "Again": lambda: len([m for m in ada.messages() if with_picture(m)]) == 2,
+            "Details": lambda: any("Seeds" in m.text for m in ada.messages()),
+            "Delete": lambda: not any(with_picture(m) for m in ada.messages()),
+        }
+        await ada.until(lambda: done[button]() or None)

@@ -1,0 +1,275 @@
+"""A member's day: the commands, through the local Discord."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from bot.app import House
+from bot.services.orders import Studio
+from cogs.kit import interactions
+from sandbox.person import NotDoneError, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.conftest import Ask
+
+DEV = "flux-2-dev"
+SD = "stable-diffusion-1.5"
+
+
+def picture(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", size, colour).save(data, "PNG")
+    return data.getvalue()
+
+
+async def test_the_picture_arrives_in_the_message_that_answered(ada: Person) -> None:
+    await ada.slash("generate", prompt="a red fox in the snow")
+    message = await ada.message(with_picture)
+    assert [m.id for m in ada.messages()] == [message.id]
+
+
+async def test_the_waiting_message_names_the_hold_and_can_be_cancelled(street: Street, ada: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    waiting = await ada.message(lambda m: "Being made" in m.content)
+    assert "1.4 credits held" in waiting.content
+    assert list(waiting.buttons) == ["Cancel"]
+
+
+async def test_four_pictures_have_four_seeds_in_a_row(asked: Ask) -> None:
+    message = await asked(count=4, seed=7)
+    assert len(message.attachments) == 4
+    assert "seeds 7, 8, 9, 10" in message.content
+
+
+async def test_every_picture_carries_a_description(asked: Ask) -> None:
+    message = await asked()
+    assert message.attachments[0]["description"] == "Picture made from the words: a red fox in the snow"
+
+
+async def test_a_spoiler_is_hidden_in_picture_and_words(asked: Ask) -> None:
+    message = await asked(spoiler=True)
+    assert message.attachments[0]["filename"].startswith("SPOILER_")
+    assert "||a red fox in the snow||" in message.content
+
+
+async def test_every_option_of_flux_2_dev_is_passed_on_by_its_own_name(street: Street, asked: Ask) -> None:
+    options = {"aspect_ratio": "3:2", "resolution": "0.5 MP", "steps": "12", "guidance": "3.5", "quality": "55", "format": "jpg"}
+    await asked(model=DEV, **options)
+    (made,) = await street.generations()
+    names = ("aspect_ratio", "resolution", "num_inference_steps", "guidance", "output_quality", "output_format")
+    assert [made[name] for name in names] == ["3:2", "0.5 MP", 12, 3.5, 55, "jpg"]
+
+
+@pytest.mark.parametrize("model", ["black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b"])
+async def test_every_option_of_the_klein_models_is_passed_on(street: Street, asked: Ask, model: str) -> None:
+    await asked(model=model, aspect_ratio="3:4", steps="4", guidance="1.5", quality="high", format="webp")
+    (made,) = await street.generations()
+    names = ("aspect_ratio", "num_inference_steps", "guidance_scale", "output_quality", "output_format")
+    assert [made[name] for name in names] == ["3:4", 4, 1.5, "high", "webp"]
+
+
+async def test_more_takes_what_has_no_option_of_its_own(street: Street, asked: Ask) -> None:
+    await asked(more="num_inference_steps=9")
+    (made,) = await street.generations()
+    assert made["num_inference_steps"] == 9
+
+
+async def test_references_shape_a_picture_in_their_order(street: Street, ada: Person, asked: Ask) -> None:
+    images = {f"image{n}": ada.upload(f"{n}.png", picture(colour)) for n, colour in enumerate(("red", "green", "blue"), 1)}
+    await asked(model=DEV, aspect_ratio="match_input_image", **images)
+    (made,) = await street.generations()
+    assert [str(url).rsplit("/", 1)[1].split("?")[0] for url in made["input_image"]] == ["1.png", "2.png", "3.png"]
+
+
+async def test_references_can_be_sent_inline_and_cleaned(street: Street) -> None:
+    async with street.house(REFERENCE_MODE="inline"), street_person(street, "Ada") as ada:
+        await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
+        await ada.message(with_picture)
+        (made,) = await street.generations()
+        assert made["input_image"][0].startswith("data:image/png;base64,")
+
+
+async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(_studio: Studio, _user_id: int) -> None:
+        raise RuntimeError("the shelf fell down")
+
+    monkeypatch.setattr(Studio, "open_jobs", broken)
+    await ada.slash("cancel")
+    told = (await ada.message(lambda m: m.ephemeral)).content
+    fault = told.split("`")[1]
+    assert "shelf" not in told
+    assert f"fault={fault}" in capsys.readouterr().out
+
+
+async def test_an_edit_starts_from_the_given_picture(street: Street, ada: Person) -> None:
+    await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
+    message = await ada.message(with_picture)
+    (made,) = await street.generations()
+    assert "make it night" in message.content
+    assert len(made["input_image"]) == 1
+
+
+async def test_strength_says_how_much_an_edit_changes(street: Street) -> None:
+    oxlo = {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
+    async with street.house(settings=oxlo), street_person(street, "Ada") as ada:
+        day = ada.upload("day.png", picture())
+        offers = await ada.autocomplete("edit", "strength", prompt="night", model=SD, strength="0.6")
+        await ada.slash("edit", prompt="night", image=day, model=SD, strength=offers[0]["value"])
+        await ada.message(with_picture)
+        (edit,) = street.images.received("POST", "/v1/images/edits")
+        assert (edit.json["model"], edit.json["strength"]) == (SD, 0.6)
+
+
+async def test_a_private_picture_is_seen_by_its_member_alone(ada: Person, ben: Person, asked: Ask) -> None:
+    message = await asked(private=True)
+    assert message.ephemeral
+    assert ben.messages() == []
+
+
+async def test_in_direct_messages_it_works_the_same(asked: Ask) -> None:
+    assert (await asked("dm")).attachments
+
+
+async def test_nobody_is_pinged_by_a_prompt(asked: Ask) -> None:
+    message = await asked(prompt="@everyone look at <@&123456789012345678>")
+    assert message.raw.get("mention_everyone") is False
+    assert message.raw.get("mention_roles", []) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"steps": "99"}, "steps: a whole number from 1 to 50 is allowed, 99 was given."),
+        ({"resolution": "2 MP"}, "FLUX.2 Klein 4B has no option resolution"),
+        ({"aspect_ratio": "3:2"}, "aspect_ratio: 1:1, 16:9, 9:16, 4:3 or 3:4 is allowed, 3:2 was given."),
+        ({"model": "flux-3"}, "There is no model flux-3"),
+        ({"more": "banana=1"}, "banana"),
+        ({"more": "disable_safety_checker=true", "model": DEV}, "safety checker stays on"),
+        ({"seed": -1}, "seed"),
+        ({"prompt": "   "}, "prompt"),
+        ({"strength": "0.5"}, "FLUX.2 Klein 4B has no option strength"),
+    ],
+)
+async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(
+    house: House, ada: Person, options: dict[str, object], sentence: str
+) -> None:
+    await ada.slash("generate", **{"prompt": "a fox", **options})
+    refusal = await ada.message(lambda m: m.ephemeral)
+    assert sentence in refusal.content
+    assert (await house.studio.statement(int(ada.id))).lines == ()
+
+
+@pytest.mark.parametrize("content", [b"not a picture at all", picture()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+async def test_an_attachment_that_is_no_picture_is_refused(house: House, ada: Person, content: bytes) -> None:
+    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", content))
+    refusal = await ada.message(lambda m: m.ephemeral)
+    assert refusal.content.startswith("🚫 a.png:")
+    assert (await house.studio.statement(int(ada.id))).lines == ()
+
+
+async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interactions, "PATIENCE_S", 0)
+    message = await asked()
+    assert [m.id for m in ada.messages()] == [message.id]
+
+
+async def test_a_refusal_after_deferring_takes_the_place_of_thinking(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interactions, "PATIENCE_S", 0)
+    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
+    await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
+    assert len(ada.messages()) == 1
+
+
+async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person, asked: Ask) -> None:
+    await asked()
+    await ada.slash("quota")
+    text = (await ada.message(lambda m: "Your credits" in m.text)).text
+    for part in ("**998.6** of 1000 left", "0 held", "1.4 spent", "Next credit <t:", "FLUX.2 [dev]: 3 credits", "1.4 held ·"):
+        assert part in text
+
+
+async def test_out_of_credit_says_when_it_will_be_enough(street: Street) -> None:
+    async with street.house(QUOTA_CREDITS="2"), street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a fox")
+        await ada.message(with_picture)
+        await ada.slash("generate", prompt="another fox")
+        refusal = await ada.message(lambda m: m.ephemeral)
+        assert "<t:" in refusal.content
+        assert len(await street.generations()) == 1
+
+
+async def test_too_many_waiting_are_refused(street: Street) -> None:
+    async with street.house(MAX_WAITING_PER_USER="2"), street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a fox", count=3)
+        refusal = await ada.message(lambda m: m.ephemeral)
+        assert "at most 2 pictures waiting" in refusal.content
+
+
+async def test_cancel_gives_the_hold_back(street: Street, house: House, ada: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    await ada.message(lambda m: "Being made" in m.content)
+    await ada.slash("cancel")
+    await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
+    statement = await house.studio.statement(int(ada.id))
+    assert (statement.held, statement.spent) == (0, 0)
+    assert [made["status"] for made in await street.generations()] == ["cancelled"]
+
+
+async def test_cancel_with_nothing_to_cancel_says_so(ada: Person) -> None:
+    await ada.slash("cancel")
+    assert "nothing waiting" in (await ada.message(lambda m: m.ephemeral)).content
+
+
+async def test_cancel_offers_the_members_own_unfinished_pictures(street: Street, ada: Person, ben: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    assert [choice["name"] for choice in await ada.autocomplete("cancel", "picture", picture="")] == ["a red fox"]
+    assert await ben.autocomplete("cancel", "picture", picture="") == []
+
+
+async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
+    await ada.slash("models")
+    text = (await ada.message(lambda m: "## Models" in m.text)).text
+    assert "FLUX.2 Klein 4B" in text
+    assert "(default) · Oxen.ai · 1.4 credits a picture" in text
+    assert "text" not in text.lower().split("## models")[0]
+
+
+async def test_help_and_ping_answer_their_member_alone(ada: Person, ben: Person) -> None:
+    await ada.slash("help")
+    await ada.slash("ping")
+    await ada.message(lambda m: "Easel makes and edits pictures" in m.text)
+    await ada.message(lambda m: "Awake" in m.content)
+    assert ben.messages() == []
+
+
+async def test_autocomplete_shows_what_the_chosen_model_allows(ada: Person) -> None:
+    four = await ada.autocomplete("generate", "aspect_ratio", prompt="x", aspect_ratio="")
+    dev = await ada.autocomplete("generate", "aspect_ratio", prompt="x", model=DEV, aspect_ratio="")
+    assert {"name": "16:9 (default)", "value": "16:9"} in four
+    assert "match_input_image" not in [choice["value"] for choice in four]
+    assert "match_input_image" in [choice["value"] for choice in dev]
+
+
+async def test_autocomplete_finds_models_by_any_part_of_their_name(ada: Person) -> None:
+    found = await ada.autocomplete("generate", "model", prompt="x", model="9b")
+    assert found == [{"name": "FLUX.2 Klein 9B · 2 credits a picture", "value": "black-forest-labs-flux-2-klein-9b"}]
+
+
+async def test_a_count_that_discord_does_not_offer_never_reaches_us(ada: Person) -> None:
+    with pytest.raises(NotDoneError):
+        await ada.slash("generate", prompt="a fox", count=5)
+
+
+async def test_commands_are_registered_once_and_again_only_when_they_change(street: Street) -> None:
+    async with street.house() as first:
+        assert await first.client.sync_commands(always=False) is False
+        assert await first.client.sync_commands(always=True) is True
+    async with street.house() as second:
+        assert await second.client.sync_commands(always=False) is False

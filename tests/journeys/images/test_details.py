@@ -1,0 +1,125 @@
+"""From any picture to its parent, its siblings and its children: the private panel that Details opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.app import House
+from bot.domain.job import JobState, Kind, ReplyTarget
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.env.jobs import wish
+from tests.journeys.conftest import Ask, job_id_of
+from tests.services.conftest import eventually
+
+KIN = "v1:kin:"
+
+
+async def edit(person: Person, message: Message, words: str, **fields: object) -> Message:
+    """Edit a picture in these words, and wait for what comes of it."""
+    await person.click(await person.message(lambda m: m.id == message.id and with_picture(m)), "Edit")
+    await person.submit(await person.modal(), prompt=words, **fields)
+    return await person.message(lambda m: with_picture(m) and words in m.content)
+
+
+async def details(person: Person, message: Message) -> Message:
+    """The panel behind the button Details."""
+    seen = {m.id for m in person.messages()}
+    await person.click(await person.message(lambda m: m.id == message.id and with_picture(m)), "Details")
+    return await person.message(lambda m: m.ephemeral and m.id not in seen)
+
+
+async def go(person: Person, panel: Message, words: str) -> Message:
+    """Go to the relative in these words, in the same panel."""
+    select = selects(panel)[0]
+    value = next(option["value"] for option in select["options"] if words in option["label"])
+    await person.select(panel, select["custom_id"], value)
+    return await person.message(lambda m: m.id == panel.id and f"**Prompt** {words}" in m.text)
+
+
+def selects(panel: Message) -> list[dict[str, Any]]:
+    return [c for c in panel.components if str(c.get("custom_id", "")).startswith(KIN)]
+
+
+async def test_a_picture_without_relatives_has_no_family(ada: Person, asked: Ask) -> None:
+    panel = await details(ada, await asked())
+    assert "Family" not in panel.text
+    assert selects(panel) == []
+
+
+async def test_a_child_tells_its_parent_and_what_changed(ada: Person, asked: Ask) -> None:
+    first = await asked(seed=5, steps="9")
+    second = await edit(ada, first, "as a watercolour", model=["flux-2-dev"], options="steps=12 seed=7")
+    text = (await details(ada, second)).text
+    assert "⬆️ **Made from**\n“a red fox in the snow” by" in text
+    assert first.id in text
+    for change in ("model FLUX.2 Klein 4B → FLUX.2 [dev]", "other words", "`num_inference_steps` `9` → `12`", "seed `5` → `7`"):
+        assert change in text
+
+
+async def test_a_parent_tells_its_children_and_a_child_its_siblings(ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    child = await edit(ada, first, "as a watercolour")
+    await edit(ben, first, "in winter")
+    assert "⬇️ **2 pictures made from it**" in (await details(ada, first)).text
+    assert f"↔️ **1 sibling**\n“in winter” by <@{ben.id}>" in (await details(ada, child)).text
+
+
+async def test_one_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
+    first = await asked()
+    child = await edit(ada, first, "as a watercolour")
+    grandchild = await edit(ada, child, "framed")
+    panel = await go(ada, await details(ada, grandchild), "as a watercolour")
+    panel = await go(ada, panel, "a red fox in the snow")
+    await ada.click(panel, "Back to the first")
+    panel = await ada.message(lambda m: m.id == panel.id and "**Prompt** framed" in m.text)
+    assert list(panel.buttons) == []
+
+
+async def test_private_pictures_of_others_are_only_counted(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    await house.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    secret = await edit(ben, first, "a secret")
+    await edit(ada, first, "as a watercolour")
+    theirs, own = (await details(ada, first)).text, (await details(ben, first)).text
+    assert secret.ephemeral
+    assert ("a secret" in theirs, "-# 1 more is private" in theirs, "**1 picture made from it**" in theirs) == (False, True, True)
+    assert ("a secret" in own, "more is private" in own) == (True, False)
+
+
+async def test_what_stands_in_direct_messages_is_only_counted(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked()
+    await ada.menu("Use as reference", first)
+    await ada.message(lambda m: "Put by" in m.content)
+    alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
+    receipt = await house.studio.order(await wish(house.services, "by night", alone, kind=Kind.EDIT, from_tray=True))
+    await house.studio.answered(receipt.job.id, None)
+    await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")
+    assert "by night" in (await details(ada, first)).text
+    text = (await details(ben, first)).text
+    assert ("by night" in text, "-# 1 more is private" in text) == (False, True)
+
+
+async def test_what_was_taken_away_is_no_relative_any_more(house: House, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    child = await edit(ada, first, "as a watercolour")
+
+    async def taken_away() -> bool:
+        return (await house.studio.job(job_id_of(child))).state is JobState.DELETED
+
+    await ada.click(child, "Delete")
+    await eventually(taken_away)
+    assert "Family" not in (await details(ada, first)).text
+
+
+async def test_a_panel_leads_on_after_a_restart(street: Street) -> None:
+    async with street.house(), street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        child = await edit(ada, await ada.message(with_picture), "as a watercolour")
+        panel = await details(ada, child)
+        async with street_person(street, "Ada") as later:
+            await later.message(lambda m: m.id == panel.id)
+    async with Person.connect(street.discord.url, "Ada") as ada, street.house():
+        await ada.until(lambda: ada.bot_online or None)
+        panel = await go(ada, await ada.message(lambda m: m.id == panel.id), "a red fox")
+        assert "⬇️ **1 picture made from it**" in panel.text

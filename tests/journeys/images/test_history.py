@@ -1,0 +1,257 @@
+"""/history: what a member asked for, found again, posted again, edited and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.app import House
+from bot.core.errors import NotAllowed
+from bot.domain.actor import Actor
+from bot.domain.job import JobState
+from bot.store import jobs
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.env.jobs import request_by
+from tests.journeys.conftest import Ask, job_id_of
+from tests.services.conftest import eventually
+
+CHOOSE, GALLERY = 3, 12  # component types
+
+
+async def at_rest(house: House, state: JobState = JobState.DELIVERABLE) -> None:
+    """Everything that was made is written down as shown: that comes a moment after its message."""
+    async with asyncio.timeout(5):
+        while await house.store.read(jobs.in_state, state):  # noqa: ASYNC110  nothing announces it
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def asked(house: House, asked: Ask) -> Ask:
+    """Ada runs /generate and waits until it is in her history as finished."""
+
+    async def ask(channel: str = "studio", /, **options: object) -> Message:
+        message = await asked(channel, **options)
+        await at_rest(house)
+        return message
+
+    return ask
+
+
+def is_history(message: Message) -> bool:
+    return "Your history" in message.text
+
+
+async def opened(person: Person, channel: str = "studio", /, **options: Any) -> Message:
+    """A fresh panel."""
+    seen = {message.id for message in person.messages(channel)}
+    await person.slash("history", channel, **options)
+    return await person.message(lambda m: is_history(m) and m.id not in seen, channel)
+
+
+async def picked(person: Person, panel: Message, number: int = 0) -> Message:
+    """The panel, showing one request by itself."""
+    (menu,) = [c for c in panel.components if c["type"] == CHOOSE]
+    await person.select(panel, menu["custom_id"], menu["options"][number]["value"])
+    return await person.message(lambda m: m.id == panel.id and "Back" in m.buttons)
+
+
+def gallery(message: Message) -> list[str]:
+    return [item["media"]["url"] for c in message.components if c["type"] == GALLERY for item in c["items"]]
+
+
+async def test_history_is_private_and_tells_prompt_model_cost_age_and_link(ada: Person, ben: Person, asked: Ask) -> None:
+    made = await asked()
+    panel = await opened(ada)
+    assert panel.ephemeral
+    for part in ("a red fox in the snow", "FLUX.2 Klein 4B", "1.4 credits", "<t:", f"/{made.id})"):
+        assert part in panel.text
+    assert not any(is_history(m) for m in ben.messages())
+
+
+async def test_history_shows_small_pictures(ada: Person, asked: Ask) -> None:
+    await asked(count=2)
+    small = [await ada.fetch(url) for url in gallery(await opened(ada))]
+    assert [picture[8:12] for picture in small] == [b"WEBP", b"WEBP"]
+
+
+async def test_no_more_pictures_are_shown_than_a_message_carries_and_each_request_has_its_first(ada: Person, asked: Ask) -> None:
+    for number in range(4):
+        await asked(prompt=f"fox {number}", count=4)
+    panel = await opened(ada)
+    assert [len(c["items"]) for c in panel.components if c["type"] == GALLERY] == [3, 3, 2, 2]
+    assert "1 more picture" in panel.text
+
+
+async def test_history_turns_its_pages_newest_first(ada: Person, asked: Ask) -> None:
+    for number in range(6):
+        await asked(prompt=f"fox {number}")
+    panel = await opened(ada)
+    assert ("fox 5" in panel.text, "fox 0" in panel.text) == (True, False)
+    await ada.click(panel, "Older")
+    older = await ada.message(lambda m: m.id == panel.id and "fox 0" in m.text)
+    assert "fox 5" not in older.text
+    await ada.click(older, "Newer")
+    await ada.message(lambda m: m.id == panel.id and "fox 5" in m.text)
+
+
+async def test_words_narrow_history_also_on_its_next_page(ada: Person, asked: Ask) -> None:
+    for number in range(6):
+        await asked(prompt=f"a blue cat {number}")
+    await asked()
+    panel = await opened(ada, words="BLUE cat")
+    assert "6 requests" in panel.text
+    await ada.click(panel, "Older")
+    assert "red fox" not in (await ada.message(lambda m: m.id == panel.id and "cat 0" in m.text)).text
+
+
+async def test_history_without_anything_says_how_to_begin(ada: Person) -> None:
+    assert "/generate makes your first picture" in (await opened(ada)).text
+
+
+async def test_a_request_is_posted_once_more_as_an_ordinary_result(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    first = await asked(count=2)
+    alone = await picked(ada, await opened(ada))
+    await ada.click(alone, "Post here")
+    again = await ben.message(lambda m: with_picture(m) and m.id != first.id)
+    assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Again", "Details", "Delete", "Report"])
+    assert f"<@{ada.id}>" in again.content
+    async with asyncio.timeout(5):
+        while str((await house.store.read(jobs.in_state, JobState.DELIVERED))[0].place.message_id) != again.id:  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.005)
+
+
+async def test_a_request_whose_message_is_gone_is_found_and_posted_again(ada: Person, mo: Person, asked: Ask) -> None:
+    first = await asked()
+    await mo.delete(await mo.message(lambda m: m.id == first.id))
+    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await ada.click(await picked(ada, await opened(ada)), "Post here")
+    await ada.message(lambda m: with_picture(m) and not m.ephemeral)
+
+
+async def test_a_request_that_is_being_made_can_be_cancelled_from_history(street: Street, ada: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    panel = await opened(ada)
+    assert "Being made" in panel.text or "Waiting" in panel.text
+    alone = await picked(ada, panel)
+    assert list(alone.buttons) == ["Details", "Cancel", "Back"]
+    await ada.click(alone, "Cancel")
+    await ada.message(lambda m: "Cancelled" in m.content)
+
+
+async def test_an_edit_starts_from_a_picture_in_history(street: Street, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    await ada.click(await picked(ada, await opened(ada)), "Edit")
+    await ada.submit(await ada.modal(), prompt="as a watercolour")
+    await ada.message(lambda m: with_picture(m) and m.id != first.id and "as a watercolour" in m.content)
+    assert (await street.generations())[1]["input_image"]
+
+
+async def test_details_are_told_from_history(ada: Person, asked: Ask) -> None:
+    await asked()
+    await ada.click(await picked(ada, await opened(ada)), "Details")
+    await ada.message(lambda m: "Seed" in m.text and m.ephemeral)
+
+
+async def test_deleting_takes_every_message_that_shows_the_request(ada: Person, asked: Ask) -> None:
+    await asked()
+    alone = await picked(ada, await opened(ada))
+    await ada.click(alone, "Post here")
+    await ada.until(lambda: len([m for m in ada.messages() if with_picture(m) and not m.ephemeral]) == 2 or None)
+    await ada.click(alone, "Delete")
+    await ada.message(lambda m: m.id == alone.id and "Nothing here yet" in m.text)
+    await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
+
+
+async def posted_once_more(house: House, ada: Person, first: Message) -> Message:
+    """The same picture in a message of its own, once that is the job's."""
+    await ada.click(await picked(ada, await opened(ada)), "Post here")
+    second = await ada.message(lambda m: with_picture(m) and not m.ephemeral and m.id != first.id)
+
+    async def is_its_own() -> bool | None:
+        return (await house.studio.job(job_id_of(second))).place.message_id == int(second.id) or None
+
+    await eventually(is_its_own)
+    return second
+
+
+async def test_deleting_its_message_takes_earlier_ones_too(house: House, ada: Person, asked: Ask) -> None:
+    second = await posted_once_more(house, ada, await asked())
+    await ada.click(second, "Delete")
+    await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
+
+
+async def test_deleting_an_earlier_message_leaves_the_picture(house: House, ada: Person, asked: Ask) -> None:
+    first = await asked()
+    second = await posted_once_more(house, ada, first)
+    await ada.click(first, "Delete")
+    await ada.until(lambda: all(m.id != first.id for m in ada.messages()) or None)
+    assert (await house.studio.job(job_id_of(second))).state is JobState.DELIVERED
+
+
+async def test_deleting_says_what_becomes_of_the_message(house: House, ada: Person) -> None:
+    await ada.slash("generate", "elsewhere", prompt="a red fox")
+    await ada.message(with_picture, "elsewhere")
+    await at_rest(house)
+    await ada.click(await picked(ada, await opened(ada)), "Delete")
+    await ada.message(lambda m: "the message stays" in m.text)
+
+
+async def test_nobody_reaches_into_another_s_history(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+    await asked()
+    (job,) = await house.store.read(jobs.in_state, JobState.DELIVERED)
+    with pytest.raises(NotAllowed, match="not in your history"):
+        await house.services.history.own(request_by(Actor(user_id=int(ben.id))), job.id)
+    assert "red fox" not in (await opened(ben)).text
+
+
+@pytest.mark.parametrize("button", ["Post here", "Edit", "Delete", "Back"])
+async def test_a_panel_that_was_open_during_a_restart_works(street: Street, button: str) -> None:
+    async with Person.connect(street.discord.url, "Ada") as ada:
+        async with street.house() as house:
+            await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
+            await ada.slash("generate", prompt="a red fox")
+            await ada.message(with_picture)
+            await at_rest(house)
+            alone = await picked(ada, await opened(ada))
+        async with street.house():
+            await ada.until(lambda: ada.bot_online or None)
+            await ada.click(alone, button)
+            done = {
+                "Post here": lambda: len([m for m in ada.messages() if with_picture(m) and not m.ephemeral]) == 2,
+                "Edit": lambda: bool(ada.modals),
+                "Delete": lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()),
+                "Back": lambda: any("1 request" in m.text for m in ada.messages()),
+            }
+            await ada.until(lambda: done[button]() or None)
+
+
+@pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
+async def test_history_works_where_the_bot_is_no_member(ada: Person, asked: Ask, channel: str) -> None:
+    await asked()
+    panel = await opened(ada, channel)
+    (menu,) = [c for c in panel.components if c["type"] == CHOOSE]
+    await ada.select(panel, menu["custom_id"], menu["options"][0]["value"])
+    await ada.click(await ada.message(lambda m: "Back" in m.buttons, channel), "Post here")
+    await ada.message(lambda m: with_picture(m) and not m.ephemeral, channel)
+
+
+async def test_a_picture_that_found_no_way_is_posted_from_history(street: Street) -> None:
+    for fault in ("channel-closed", "dms-closed", "token-expired", "message-gone"):
+        street.switchboard.turn_on(fault)
+    async with street.house() as house, street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        async with asyncio.timeout(10):
+            while not await house.store.read(jobs.in_state, JobState.STRANDED):  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.005)
+        for fault in ("token-expired", "message-gone"):
+            street.switchboard.turn_off(fault)
+        panel = await opened(ada)
+        assert "no way to show it" in panel.text
+        await ada.click(await picked(ada, panel), "Post here")
+        await ada.message(lambda m: with_picture(m) and not m.ephemeral)
+        await at_rest(house, JobState.STRANDED)
+        assert await house.services.history.small_pictures((await house.services.history.page(int(ada.id))).jobs)

@@ -1,0 +1,219 @@
+"""Every button, menu and form that was ever posted: each is answered, also one that nobody knows any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import discord
+import pytest
+
+from bot.app import House
+from cogs.kit.router import CustomId, integer, matching
+from cogs.moderation import report
+from sandbox.person import Message, Person
+from tests.cogs.test_golden import CUSTOM_IDS
+from tests.journeys.conftest import Ask, written_down
+from tests.journeys.managing import told
+from tests.journeys.moderating import case_post, with_moderators
+
+TOO_OLD = "This message is too old"
+OUTDATED = [
+    "v1:nothing:here",  # nobody ever declared it
+    "v0:details:k3x9a0b7zq1m:0",  # an older version
+    "v1:case:hang:17",  # not a decision
+    "v1:mod:decide:seventeen:keep:0",  # not a number
+    "v1:mod:purge:99999999999999999999",  # no id that Discord gives
+    "v1:details:K3X9:0",  # not a job's id
+    "v1:settings:owner:on",  # not a switch
+    "v1:settings:model",  # a menu's
+    "hello",
+]
+PRESS, COMMAND = "discord.py: on_press", "CommandTree-invoker"
+
+
+async def posted(
+    house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio", image: bytes = b""
+) -> Message:
+    """A message of the bot's own with this button, or with a menu that offers one value, as it may stand there since an earlier run."""
+    control: Any = discord.ui.Button(label="Press", custom_id=custom_id)
+    if menu:
+        control = discord.ui.Select(custom_id=custom_id, options=[discord.SelectOption(label="Choose", value=menu)])
+    view: Any = discord.ui.LayoutView() if panel else discord.ui.View()
+    view.add_item(discord.ui.ActionRow(control) if panel else control)
+    files = [discord.File(BytesIO(image), "generated.png")] if image else []
+    channel = house.client.get_partial_messageable(int(person.channel(where)))
+    sent = await channel.send(view=view) if panel else await channel.send("Once upon a time", view=view, files=files)
+    return await person.message(lambda m: m.id == str(sent.id), where)
+
+
+async def used(house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
+    """Press it, or choose in it."""
+    message = await posted(house, person, custom_id, menu=menu, panel=panel)
+    await (person.select(message, custom_id, menu) if menu else person.click(message, custom_id))
+
+
+def answers(person: Person) -> list[str]:
+    return [m.text for m in person.messages() if m.ephemeral]
+
+
+# --- what nobody declares ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("custom_id", OUTDATED)
+async def test_a_press_that_nobody_knows_is_answered_once_and_in_private(house: House, ada: Person, custom_id: str) -> None:
+    await used(house, ada, custom_id)
+    assert [TOO_OLD in text for text in answers(ada)] == [True]
+
+
+async def test_so_is_a_choice(house: House, ada: Person) -> None:
+    await used(house, ada, "v1:history:choose:-:0:", menu="first")
+    assert [TOO_OLD in text for text in answers(ada)] == [True]
+
+
+async def test_so_is_a_form(ada: Person, ben: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    message, number = await asked(), integer()
+    monkeypatch.setattr(report, "FORM", CustomId("old:{message}:{author}:{job}", message=number, author=number, job=matching(".*")))
+    await ben.click(await ben.message(lambda m: m.id == message.id), "Report")
+    await ben.submit(await ben.modal(), reason="Too gory")
+    assert [TOO_OLD in text for text in answers(ben)] == [True]
+
+
+# --- one of every family -----------------------------------------------------------------------------------------------
+
+
+async def sent(person: Person, family: str, **fields: Any) -> None:
+    """The form that is open now is of this family, and is sent off."""
+    modal = await person.modal()
+    assert modal.custom_id.startswith(f"v1:{family}:")
+    await person.submit(modal, **fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """What the ids of posted messages are about."""
+
+    job: str
+    case: str
+    ben: str  # is blocked
+    sponsorship: str
+
+
+async def press_one_of_every_family(house: House, ada: Person, mo: Person, image: Message, about: Posted) -> None:
+    """Each does what it says: none is refused, and the forms open and are sent off."""
+    job, case = about.job, about.case
+    await mo.menu("Report image", await mo.message(lambda m: m.id == image.id))
+    await sent(mo, "report-form", reason="Too gory")
+
+    messages = {"job": (ada, f"v1:details:{job}:0"), "judge": (mo, f"v1:judge:keep:{job}"), "case": (mo, f"v1:case:delete:{case}")}
+    menus = {"kin": (ada, f"v1:kin:{job}", job), "history": (ada, "v1:history:pick:-:0:", job)}
+    panels = {
+        "kin-back": (ada, f"v1:kin-back:{job}"),
+        "settings": (ada, "v1:settings:leaderboard:off"),
+        "usage": (mo, "v1:usage:span:30:model:-"),
+        "sponsor": (ada, f"v1:sponsor:look:{about.sponsorship}"),
+        "mydata": (ada, "v1:mydata:keep"),
+        "tray": (ada, "v1:tray:clear"),
+        "admin panel": (mo, "v1:admin:refresh"),
+        "admin file": (mo, "v1:admin:leave:1:0123456789abcdef"),
+        "mod open": (mo, "v1:mod:open"),
+        "mod cases": (mo, "v1:mod:cases:0:-"),
+        "mod decide": (mo, f"v1:mod:decide:{case}:keep:0"),
+        "mod audit": (mo, f"v1:mod:audit:{ada.id}:0"),
+        "mod unblock": (mo, f"v1:mod:unblock:{about.ben}"),
+        "mod purge": (mo, f"v1:mod:purge:{mo.id}"),
+        "mod spare": (mo, "v1:mod:spare"),
+    }
+    for person, custom_id in messages.values():
+        await used(house, person, custom_id)
+    for person, custom_id, value in menus.values():
+        await used(house, person, custom_id, menu=value, panel=True)
+    for person, custom_id in panels.values():
+        await used(house, person, custom_id, panel=True)
+
+    forms = {
+        "appeal": f"v1:appeal:{case}",
+        "describe": f"v1:describe:{image.channel_id}:{image.id}:{ada.id}",
+    }
+    await used(house, ada, forms["appeal"])
+    await sent(ada, "appeal-form", words="It is a fox")
+    await used(house, ada, forms["describe"])
+    await sent(ada, "form", prompt="At night")
+    assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "form"} == set(CUSTOM_IDS)
+    assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
+
+
+async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(house, ada)
+    first, second = await asked(), await asked()
+    await mo.menu("Report image", await mo.message(lambda m: m.id == first.id))
+    await sent(mo, "report-form", reason="Too gory")
+    case = (await case_post(mo)).buttons["Keep"]["custom_id"].rpartition(":")[2]
+    await mo.slash("imagemod block", member=(ben := mo.person_id("Ben")))
+    await ada.slash("sponsor start", credits=5)
+    line = await ada.message(lambda m: "How much is left?" in m.buttons)
+    sponsorship = line.buttons["How much is left?"]["custom_id"].rpartition(":")[2]
+    job = (await written_down(house, second)).id
+    await press_one_of_every_family(house, ada, mo, second, Posted(job=job, case=case, ben=ben, sponsorship=sponsorship))
+
+
+# --- what an interaction costs -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def begun() -> Iterator[list[asyncio.Task[Any]]]:
+    """Every task of this loop that begins meanwhile."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    def begin(loop: asyncio.AbstractEventLoop, coro: Any, **more: Any) -> asyncio.Task[Any]:
+        tasks.append(asyncio.Task(coro, loop=loop, **more))
+        return tasks[-1]
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(begin)
+    try:
+        yield tasks
+    finally:
+        loop.set_task_factory(None)
+
+
+async def tasks_of(doing: Coroutine[Any, Any, object]) -> list[str]:
+    """The tasks that the library begins for an interaction: one for whoever handles it, one for each listener, one for each view."""
+    with begun() as tasks:
+        await doing
+    return [name for task in tasks if (name := task.get_name()).startswith(("discord", "CommandTree"))]
+
+
+async def test_an_interaction_is_one_task_and_for_commands_that_is_the_library_s(ada: Person, asked: Ask) -> None:
+    message = await asked()
+    assert await tasks_of(ada.slash("settings")) == [COMMAND]
+    assert await tasks_of(ada.autocomplete("generate", "model", prompt="a fox", model="f")) == [COMMAND]
+    assert await tasks_of(ada.menu("Image details", message)) == [COMMAND]
+    assert await tasks_of(ada.select(await told(ada, "Your settings"), "v1:settings:consent", "nobody")) == [PRESS]
+    assert await tasks_of(ada.click(message, "Edit")) == [PRESS]
+    assert await tasks_of(ada.submit(await ada.modal(), prompt="At night")) == [PRESS]
+
+
+async def test_stopping_waits_for_a_press(house: House, ada: Person) -> None:
+    message, heard = await posted(house, ada, "v1:settings:leaderboard:off", panel=True), asyncio.Event()
+
+    async def on_press(_interaction: object) -> None:
+        heard.set()
+
+    house.client.add_listener(on_press)
+    with begun() as tasks:
+        pressing = asyncio.create_task(ada.click(message, "Press"), name="Ada")
+        await heard.wait()
+        await house.client.finish_events()
+    assert [task for task in tasks if task.get_name() == PRESS and not task.done()] == []
+    await pressing
+
+
+async def test_the_library_keeps_no_view(house: House, asked: Ask) -> None:
+    """It would for every message, as long as the bot runs, and begin a task of its own for a press."""
+    await asked()
+    assert list(house.client.persistent_views) == []

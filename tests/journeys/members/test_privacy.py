@@ -1,0 +1,117 @@
+"""/privacy and /mydata: said, handed out, erased."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.app import House
+from bot.domain.job import JobState
+from bot.store import jobs
+from bot.store.money import ledger
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.conftest import Ask
+
+
+async def asked_to_erase(person: Person, channel: str = "studio") -> Message:
+    await person.slash("mydata erase", channel)
+    return await person.message(lambda m: "Erase everything" in m.buttons, channel)
+
+
+async def test_privacy_says_what_is_kept_how_long_and_where_it_goes(street: Street) -> None:
+    async with street.house(REFERENCES_KEEP_DAYS="3", PICTURES_KEEP_DAYS="1"), street_person(street, "Ada") as ada:
+        await ada.slash("privacy")
+        panel = await ada.message(lambda m: "What is kept of you" in m.text)
+        assert panel.ephemeral
+        for part in ("3 days after the answer", "The full one a day", "Oxen.ai", "/mydata erase"):
+            assert part in panel.text
+
+
+async def test_an_export_comes_as_a_file_by_direct_message(ada: Person, asked: Ask) -> None:
+    made = await asked()
+    await ada.slash("mydata export")
+    sent = await ada.message(with_picture, "dm")
+    document = json.loads(await ada.fetch(sent.attachments[0]["url"]))
+    assert document["member"] == ada.id
+    assert [job["prompt"] for job in document["tables"]["jobs"]] == ["a red fox in the snow"]
+    assert [link.rpartition("/")[2] for link in document["messages"]] == [made.id]
+
+
+async def test_an_export_is_handed_over_privately_where_direct_messages_are_closed(ada: Person, asked: Ask) -> None:
+    await asked()
+    await ada.dms(open=False)
+    await ada.slash("mydata export")
+    sent = await ada.message(lambda m: "direct messages are closed" in m.content)
+    assert sent.ephemeral
+    assert json.loads(await ada.fetch(sent.attachments[0]["url"]))["tables"]["jobs"]
+
+
+async def test_erasing_asks_once_and_can_be_left(house: House, ada: Person, asked: Ask) -> None:
+    await asked()
+    panel = await asked_to_erase(ada)
+    await ada.click(panel, "Keep everything")
+    await ada.message(lambda m: m.id == panel.id and "stays as it is" in m.text)
+    assert (await house.services.history.page(int(ada.id))).total == 1
+
+
+async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(house: House, ada: Person, asked: Ask) -> None:
+    await asked()
+    await asked(prompt="another fox")
+    panel = await asked_to_erase(ada)
+    await ada.click(panel, "Erase everything")
+    done = await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+    assert "2 messages are being deleted" in done.text
+    await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
+    told = (await house.services.privacy.export(int(ada.id))).counts
+    assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
+    assert await house.store.read(ledger.audit) == []
+
+
+async def test_erasing_does_not_fill_a_bucket(house: House, ada: Person, asked: Ask) -> None:
+    await asked()
+    panel = await asked_to_erase(ada)
+    await ada.click(panel, "Erase everything")
+    await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+    statement = await house.studio.statement(int(ada.id))
+    assert statement.spent == 0
+    assert statement.available < 999_000_000
+
+
+async def test_what_is_being_made_is_taken_back_and_shown_to_nobody(street: Street, house: House, ada: Person) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    await ada.message(lambda m: "Being made" in m.content)
+    panel = await asked_to_erase(ada)
+    await ada.click(panel, "Erase everything")
+    await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+    await ada.until(lambda: not any("red fox" in m.content for m in ada.messages()) or None)
+    street.switchboard.turn_off("generation-stuck")
+    for state in (JobState.OPEN, JobState.DELIVERABLE):
+        assert await house.store.read(jobs.in_state, state) == []
+
+
+@pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
+async def test_everything_about_one_s_data_works_where_the_bot_is_no_member(ada: Person, asked: Ask, channel: str) -> None:
+    await asked()
+    await ada.slash("privacy", channel)
+    await ada.message(lambda m: "What is kept of you" in m.text, channel)
+    panel = await asked_to_erase(ada, channel)
+    await ada.click(panel, "Erase everything")
+    await ada.message(lambda m: m.id == panel.id and "Done" in m.text, channel)
+
+
+async def test_a_question_that_was_open_during_a_restart_is_answered(street: Street) -> None:
+    async with Person.connect(street.discord.url, "Ada") as ada:
+        async with street.house():
+            await ada.until(lambda: (ada.bot_online and "mydata" in ada.commands) or None)
+            await ada.slash("generate", prompt="a red fox")
+            await ada.message(with_picture)
+            panel = await asked_to_erase(ada)
+        async with street.house() as house:
+            await ada.until(lambda: ada.bot_online or None)
+            await ada.click(panel, "Erase everything")
+            await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
+            assert (await house.services.history.page(int(ada.id))).total == 0
+            await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)

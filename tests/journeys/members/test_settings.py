@@ -1,0 +1,150 @@
+"""/settings: what a member chooses holds from then on, and an option of a command goes before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.person import Message, NotDoneError, Person
+from tests.env.app import Street, with_picture
+from tests.journeys.conftest import Ask
+
+DEV, NINE = "flux-2-dev", "black-forest-labs-flux-2-klein-9b"
+
+
+async def opened(person: Person, channel: str = "studio") -> Message:
+    await person.slash("settings", channel)
+    return await person.message(lambda m: "Your settings" in m.text, channel)
+
+
+async def after(person: Person, panel: Message, text: str, channel: str = "studio") -> Message:
+    """The panel, once it says this."""
+    return await person.message(lambda m: m.id == panel.id and (text in m.text or text in m.buttons), channel)
+
+
+def control(panel: Message, what: str) -> dict[str, Any]:
+    return next(c for c in panel.components if c.get("custom_id") == f"v1:settings:{what}")
+
+
+def preset(panel: Message, what: str) -> list[str]:
+    return [option["value"] for option in control(panel, what)["options"] if option.get("default")]
+
+
+async def test_settings_are_private_and_show_the_models_with_their_prices(ada: Person) -> None:
+    panel = await opened(ada)
+    assert panel.ephemeral
+    offers = {option["label"]: option.get("description") for option in control(panel, "model")["options"]}
+    assert offers["FLUX.2 [dev]"] == "3 credits a picture"
+    assert (preset(panel, "model"), preset(panel, "shape"), preset(panel, "consent")) == (["-"], ["-"], ["everyone"])
+
+
+async def test_the_chosen_model_and_shape_are_taken(street: Street, ada: Person, asked: Ask) -> None:
+    panel = await opened(ada)
+    await ada.select(panel, "v1:settings:model", DEV)
+    panel = await ada.message(lambda m: m.id == panel.id and preset(m, "model") == [DEV])
+    await ada.select(panel, "v1:settings:shape", "3:2")
+    await ada.message(lambda m: m.id == panel.id and preset(m, "shape") == ["3:2"])
+    await asked()
+    (made,) = await street.generations()
+    assert (made["model_name"], made["aspect_ratio"]) == (DEV, "3:2")
+
+
+async def test_an_option_goes_before_a_setting(street: Street, ada: Person, asked: Ask) -> None:
+    panel = await opened(ada)
+    await ada.select(panel, "v1:settings:model", DEV)
+    await ada.message(lambda m: m.id == panel.id and preset(m, "model") == [DEV])
+    await asked(model=NINE)
+    assert [made["model_name"] for made in await street.generations()] == [NINE]
+
+
+async def test_private_and_spoiler_hold_for_generate_unless_it_says_otherwise(ada: Person) -> None:
+    panel = await opened(ada)
+    await ada.click(panel, "Private: off")
+    await ada.click(await after(ada, panel, "Private: on"), "Spoiler: off")
+    await after(ada, panel, "Spoiler: on")
+    await ada.slash("generate", prompt="a red fox")
+    hidden = await ada.message(with_picture)
+    assert (hidden.ephemeral, hidden.attachments[0]["filename"].startswith("SPOILER_")) == (True, True)
+    await ada.slash("generate", prompt="a blue cat", private=False, spoiler=False)
+    shown = await ada.message(lambda m: with_picture(m) and "blue cat" in m.content)
+    assert (shown.ephemeral, shown.attachments[0]["filename"].startswith("SPOILER_")) == (False, False)
+
+
+async def test_a_switch_that_is_on_is_turned_off_again(ada: Person) -> None:
+    panel = await opened(ada)
+    await ada.click(panel, "Message me when done: off")
+    await ada.click(await after(ada, panel, "Message me when done: on"), "Message me when done: on")
+    await after(ada, panel, "Message me when done: off")
+
+
+async def test_whoever_is_told_when_done_gets_a_direct_message(ada: Person, asked: Ask) -> None:
+    panel = await opened(ada)
+    await ada.click(panel, "Message me when done: off")
+    await after(ada, panel, "Message me when done: on")
+    made = await asked()
+    await ada.message(lambda m: made.id in m.content, "dm")
+
+
+async def test_nobody_may_edit_what_its_maker_keeps_to_themselves(ada: Person, ben: Person, asked: Ask) -> None:
+    made = await asked()
+    panel = await opened(ada)
+    await ada.select(panel, "v1:settings:consent", "nobody")
+    await after(ada, panel, "Nobody else can edit")
+    await ben.click(await ben.message(lambda m: m.id == made.id), "Edit")
+    assert "does not let you edit" in (await ben.message(lambda m: m.ephemeral)).content
+
+
+async def test_those_who_have_the_chosen_role_may_edit(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    made = await asked()
+    panel = await opened(ada)
+    await ada.select(panel, "v1:settings:consent", "role")
+    panel = await after(ada, panel, "No role is chosen yet")
+    await ada.select(panel, "v1:settings:role", ada.roles["Artists"])
+    await after(ada, panel, f"<@&{ada.roles['Artists']}>")
+    seen = await ben.message(lambda m: m.id == made.id)
+    await ben.click(seen, "Edit")
+    assert "does not let you edit" in (await ben.message(lambda m: m.ephemeral)).content
+    await mo.role("Ben", "Artists")
+    await ben.click(seen, "Edit")
+    await ben.modal()
+
+
+@pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
+async def test_a_role_is_offered_only_where_there_are_roles(ada: Person, channel: str) -> None:
+    panel = await opened(ada, channel)
+    values = [option["value"] for option in control(panel, "consent")["options"]]
+    assert values == (["everyone", "role", "nobody"] if channel == "elsewhere" else ["everyone", "nobody"])
+    await ada.click(panel, "Private: off")
+    await after(ada, panel, "Private: on", channel)
+
+
+async def test_a_panel_that_was_open_during_a_restart_takes_a_choice(street: Street) -> None:
+    async with Person.connect(street.discord.url, "Ada") as ada:
+        async with street.house():
+            await ada.until(lambda: (ada.bot_online and "settings" in ada.commands) or None)
+            panel = await opened(ada)
+        async with street.house():
+            await ada.until(lambda: ada.bot_online or None)
+            await ada.click(panel, "Private: off")
+            await ada.select(await after(ada, panel, "Private: on"), "v1:settings:consent", "nobody")
+            await after(ada, panel, "Nobody else can edit")
+
+
+async def test_more_models_than_a_menu_holds_are_turned_through(street: Street) -> None:
+    models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
+    endpoint = f'[{{"name": "local", "base_url": "{street.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
+    async with street.house(OPENAI_ENDPOINTS=endpoint), Person.connect(street.discord.url, "Ada") as ada:
+        await ada.until(lambda: (ada.bot_online and "settings" in ada.commands) or None)
+        panel = await opened(ada)
+        await ada.select(panel, "v1:settings:model", "+23")
+        further = await ada.message(lambda m: m.id == panel.id and "model-39" in str(m.raw))
+        await ada.select(further, "v1:settings:model", "model-39")
+        chosen = await ada.message(lambda m: m.id == panel.id and preset(m, "model") == ["model-39"])
+        assert len(control(chosen, "model")["options"]) == 25
+
+
+async def test_what_is_no_choice_is_refused_by_discord_itself(ada: Person) -> None:
+    panel = await opened(ada)
+    with pytest.raises(NotDoneError):
+        await ada.select(panel, "v1:settings:model", "no-such-model")

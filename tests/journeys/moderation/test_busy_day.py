@@ -1,0 +1,78 @@
+"""A moderator's busy day: a brigade, a leaked budget, and a banned member's return. Everything by commands and buttons, over a restart."""
+
+from __future__ import annotations
+
+from bot.store.moderation.cases import waiting
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.managing import admin, redrawn, told
+from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, shown
+
+BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
+
+
+async def fox(person: Person) -> Message:
+    known = {message.id for message in person.messages()}
+    await person.slash("generate", prompt="a red fox")
+    return await person.message(lambda m: with_picture(m) and m.id not in known)
+
+
+async def refused(person: Person, words: str) -> None:
+    """The next request is refused, in words that are new in this channel."""
+    known = {message.id for message in person.messages()}
+    await person.slash("generate", prompt="a red fox")
+    await person.message(lambda m: m.id not in known and m.ephemeral and words in m.text)
+
+
+async def test_a_moderator_runs_a_busy_server_without_a_shell(street: Street) -> None:
+    async with street.house(), street_person(street, "Mo") as mo, street_person(street, "Ada") as ada:
+        await admin(mo, "cases", "Cases are shown", channel=mo.channel(MODERATORS))
+        await admin(mo, "flags", "2", quorum=2)
+        first, second = await fox(ada), await fox(ada)
+
+        # A brigade hides one picture; the moderator freezes flags, and the next one stays as it is.
+        async with crowd(street, *BRIGADE) as members:
+            for member in members[:2]:
+                await member.react(await member.message(lambda m: m.id == first.id), "🚩")
+            await shown(ada, first, hidden=True)
+            post = await case_post(mo)
+            panel = await admin(mo, "panel", "## Easel on")
+            await mo.click(panel, "Lock")
+            await redrawn(mo, panel, "locked")
+            for member in members:
+                await member.react(await member.message(lambda m: m.id == second.id), "🚩")
+                await member.message(lambda m: m.id == second.id and "✅" in m.reactions)
+        await mo.click(post, "Keep")
+        await decided(mo, post, f"<@{mo.id}>")
+        await shown(ada, first, hidden=False)
+        assert not (await ada.message(lambda m: m.id == second.id)).attachments[0]["filename"].startswith("SPOILER_")
+
+        # The month's money runs out: nothing is made beyond it, until the manager says so.
+        await admin(mo, "budget", "$0.05", dollars=0.05)
+        await fox(ada)
+        await refused(ada, "budget for the month")
+        await admin(mo, "pause", "paused", reason="We look into it")
+        await refused(ada, "We look into it")
+
+        # Somebody is blocked, leaves, and comes back.
+        async with street_person(street, "Ben") as ben:
+            await mo.slash("imagemod block", member=ben.id, reason="Brigading")
+            await told(mo, "until you lift it")
+            await ben.leave()
+
+    async with street.house() as house, street_person(street, "Mo") as mo, street_person(street, "Ada") as ada:
+        panel = await admin(mo, "panel", "We look into it")
+        await mo.click(panel, "Resume")
+        await redrawn(mo, panel, "Pictures can be ordered")
+        await admin(mo, "budget", "$5", dollars=5)
+        await fox(ada)
+        await mo.join("Ben")
+        async with street_person(street, "Ben") as ben:
+            await refused(ben, "Brigading")
+            await mo.slash("imagemod unblock", member=ben.id)
+            await told(mo, "can ask for pictures here again")
+            await fox(ben)
+        await mo.slash("imagemod audit")
+        audit = await told(mo, "Audit")
+        assert f"<@{mo.id}>" in audit.text
+        assert await house.store.read(waiting, int(mo.hello["guild"]["id"])) == []

@@ -1,0 +1,103 @@
+"""/usage: what a server used, for its moderators; as text, as a chart and as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from PIL import Image
+
+from bot.app import House
+from sandbox.person import Message, NotDoneError, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.conftest import Ask, written_down
+from tests.journeys.managing import open_to_everybody
+from tests.journeys.ruling import rule
+
+
+async def opened(person: Person, **options: object) -> Message:
+    seen = {message.id for message in person.messages()}
+    await person.slash("usage", **options)
+    return await person.message(lambda m: "CSV file" in m.buttons and m.id not in seen)
+
+
+async def turned(person: Person, panel: Message, button: str, words: str) -> Message:
+    await person.click(panel, button)
+    return await person.message(lambda m: m.id == panel.id and words in m.text)
+
+
+@pytest.fixture
+async def busy(house: House, asked: Ask) -> None:
+    """Ada asked for three pictures."""
+    await written_down(house, await asked())
+    await written_down(house, await asked(count=2, prompt="a blue fox"))
+
+
+@pytest.mark.usefixtures("busy")
+async def test_a_moderator_sees_sums_rows_and_a_chart_in_private(mo: Person, ada: Person) -> None:
+    panel = await opened(mo)
+    assert panel.ephemeral
+    assert "**Last 30 days** · 3 pictures · 4.2 credits ($0.0420)" in panel.text
+    assert f"1. <@{ada.id}> · 3 pictures" in panel.text
+    chart = Image.open(io.BytesIO(await mo.fetch(panel.attachments[0]["url"])))
+    assert chart.size == (1280, 720)
+
+
+async def test_the_panel_turns_to_other_ranges_and_kinds(house: House, mo: Person, asked: Ask) -> None:
+    await rule(house, usd_per_month=1)
+    await written_down(house, await asked())
+    panel = await opened(mo, days=7)
+    panel = await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")
+    panel = await turned(mo, panel, "90 days", "Last 90 days")
+    panel = await turned(mo, panel, "By day", "1. 20")
+    assert "**$0.9860** of $1.00 left" in panel.text
+    assert len(panel.attachments) == 1
+
+
+@pytest.mark.usefixtures("busy")
+async def test_one_member_can_be_looked_at_alone(mo: Person, ada: Person, ben: Person) -> None:
+    assert f"Use by <@{ada.id}>" in (await opened(mo, member=ada.id, by="model")).text
+    assert "Nothing was made." in (await opened(mo, member=ben.id)).text
+
+
+@pytest.mark.usefixtures("busy")
+async def test_the_file_has_every_member_model_and_day(mo: Person, ada: Person) -> None:
+    panel = await opened(mo)
+    await mo.click(panel, "CSV file")
+    file = await mo.message(lambda m: any(each["filename"].endswith(".csv") for each in m.attachments))
+    content = (await mo.fetch(file.attachments[0]["url"])).decode("utf-8-sig")
+    (line,) = csv.DictReader(io.StringIO(content))
+    assert (line["user_id"], line["pictures"], line["credits"], line["usd"]) == (f"'{ada.id}", "3", "4.2", "0.0420")
+    assert file.ephemeral
+
+
+async def test_a_button_no_longer_works_for_somebody_who_is_no_moderator_any_more(mo: Person) -> None:
+    panel = await opened(mo)
+    await mo.role("Mo", "Moderators", on=False)
+    await mo.click(panel, "By model")
+    await mo.message(lambda m: "This is for the moderators of this server." in m.content)
+
+
+async def test_a_server_that_opens_them_to_everybody_tells_moderators_alone(
+    house: House, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_to_everybody(house, monkeypatch, "usage", "Image usage")
+    await ada.slash("usage")
+    await ada.user_menu("Image usage", ben)
+    assert [m.content for m in ada.messages() if m.ephemeral] == ["🚫 This is for the moderators of this server."] * 2
+
+
+async def test_discord_shows_it_to_moderators_alone(ada: Person) -> None:
+    with pytest.raises(NotDoneError):
+        await ada.slash("usage")
+
+
+async def test_a_panel_of_an_earlier_run_still_turns(street: Street) -> None:
+    async with street.house(), street_person(street, "Mo") as mo:
+        panel = await opened(mo)
+        async with street_person(street, "Ada") as ada:
+            await ada.slash("generate", prompt="a red fox")
+            await ada.message(with_picture)
+    async with street.house(), street_person(street, "Mo") as mo:
+        await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")

@@ -1,0 +1,219 @@
+"""Every named misbehaviour of the outside world, and what a member sees of it: at best nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from bot.app import House
+from bot.domain.job import JobState
+from bot.store import jobs
+from bot.store.money import ledger
+from sandbox.faults import FAULTS
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.images.test_commands import picture
+
+PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One fault, how often it strikes, and how a request ends under it."""
+
+    fault: str
+    times: int | None = None
+    says: str = ""  # in the finished message; empty: the picture is there and nothing is said
+    spent: int = PRICE
+    enqueued: int = 1
+
+
+UNSEEN = [
+    *[
+        Case(fault=name)
+        for name in (
+            "events-early",
+            "events-lost",
+            "events-doubled",
+            "events-strangers",
+            "events-other-types",
+            "events-garbled",
+            "events-huge",
+            "events-cut",
+            "events-silent",
+            "events-refused",
+            "token-expired",
+        )
+    ],
+    *[
+        Case(fault=name, times=1)
+        for name in (
+            "enqueue-answer-lost",
+            "enqueue-cut",
+            "images-rate-limited",
+            "images-error",
+            "result-expired",
+            "result-cut",
+            "discord-rate-limited",
+            "discord-error",
+            "discord-answer-lost",
+            "first-answer-lost",
+            "upload-refused",
+            "socket-dropped",
+            "gateway-doubled",
+        )
+    ],
+]
+TOLD = [
+    Case(fault="enqueue-empty", says="No picture", spent=0, enqueued=0),
+    Case(fault="out-of-credit", says="does not serve this bot's account", spent=0, enqueued=0),
+    Case(fault="key-refused", says="does not serve this bot's account", spent=0, enqueued=0),
+    Case(fault="generation-fails", says="No picture", spent=0),
+    Case(fault="generation-cancelled", says="No picture: The image service cancelled this picture.", spent=0),
+    Case(fault="result-huge", says="Its price was given back", spent=0),
+    Case(fault="result-not-image", says="Its price was given back", spent=0),
+    Case(fault="result-bomb", says="Its price was given back", spent=0),
+    Case(fault="result-elsewhere", says="Its price was given back", spent=0),
+]
+ELSEWHERE = {  # told in tests of their own below
+    "generation-stuck",
+    "models-down",
+    "oxen-down",
+    "oxlo-down",
+    "session-lost",
+    "channel-closed",
+    "message-gone",
+    "dms-closed",
+    "cdn-gone",
+}
+
+
+def test_every_fault_has_its_case() -> None:
+    assert {case.fault for case in (*UNSEEN, *TOLD)} | ELSEWHERE == {fault.name for fault in FAULTS}
+
+
+def finished(message: Message) -> bool:
+    return "Details" in message.buttons
+
+
+@pytest.mark.parametrize("case", [*UNSEEN, *TOLD], ids=lambda case: case.fault)
+async def test_a_request_ends_well_whatever_happens(street: Street, house: House, ada: Person, case: Case) -> None:
+    street.switchboard.turn_on(case.fault, times=case.times)
+    await ada.slash("generate", prompt="a red fox")
+    message = await ada.message(finished)
+    statement = await house.studio.statement(int(ada.id))
+    assert len([m for m in ada.messages() if finished(m)]) == 1
+    assert with_picture(message) is not bool(case.says)
+    assert case.says in message.content
+    assert (statement.held, statement.spent) == (0, case.spent)
+    assert len(await street.generations()) == case.enqueued
+    assert await house.store.read(ledger.audit) == []
+
+
+async def test_a_generation_that_never_ends_is_cancelled_and_given_back(street: Street) -> None:
+    street.switchboard.turn_on("generation-stuck")
+    async with street.house(MAX_GENERATION_MINUTES="0.005") as house, street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        assert "did not finish this picture in time" in (await ada.message(finished)).content
+        assert (await house.studio.statement(int(ada.id))).held == 0
+
+
+@pytest.mark.faults("models-down")
+async def test_before_the_first_list_of_models_a_sentence_says_so(street: Street) -> None:
+    async with street.house(await_models=False), street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        assert "list of models has not been read yet" in (await ada.message(lambda m: m.ephemeral)).content
+
+
+async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(street: Street) -> None:
+    async with street.house():
+        pass
+    street.switchboard.turn_on("models-down")
+    async with street.house(), street_person(street, "Ada") as ada:
+        assert await ada.autocomplete("generate", "model", prompt="x", model="klein")
+
+
+async def test_a_private_picture_goes_to_direct_messages_once_the_token_is_dead(street: Street, ada: Person) -> None:
+    street.switchboard.turn_on("token-expired")
+    await ada.slash("generate", prompt="a red fox", private=True)
+    assert with_picture(await ada.message(finished, "dm"))
+    assert not any(finished(m) for m in ada.messages())
+
+
+async def test_a_deleted_waiting_message_is_replaced_by_a_new_one(street: Street, ada: Person) -> None:
+    street.switchboard.turn_on("message-gone", times=1)
+    await ada.slash("generate", prompt="a red fox")
+    assert with_picture(await ada.message(finished))
+    assert len(ada.messages()) == 1
+
+
+async def test_a_closed_channel_sends_the_picture_to_its_member(street: Street, ada: Person) -> None:
+    for name in ("token-expired", "message-gone", "channel-closed"):
+        street.switchboard.turn_on(name)
+    await ada.slash("generate", prompt="a red fox")
+    assert with_picture(await ada.message(finished, "dm"))
+
+
+async def test_a_picture_without_any_way_is_kept_until_there_is_one(street: Street, house: House, ada: Person) -> None:
+    closed = ("token-expired", "message-gone", "channel-closed", "dms-closed")
+    for name in closed:
+        street.switchboard.turn_on(name)
+    await ada.slash("generate", prompt="a red fox")
+    while not await house.store.read(jobs.in_state, JobState.STRANDED):
+        pass
+    for name in closed:
+        street.switchboard.turn_off(name)
+    assert with_picture(await ada.message(finished))
+
+
+@pytest.mark.parametrize("lost", ["channel", "dm"])
+async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(street: Street, ada: Person, lost: str) -> None:
+    for name in ("token-expired", "message-gone", *(["channel-closed"] if lost == "dm" else [])):
+        street.switchboard.turn_on(name)
+    street.images.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a red fox")
+    street.switchboard.turn_on("discord-answer-lost", times=1)
+    street.images.switchboard.turn_off("generation-stuck")
+    where = "dm" if lost == "dm" else "studio"
+    await ada.message(finished, where)
+    await ada.slash("quota")
+    await ada.message(lambda m: "0 held" in m.text)
+    assert len([m for m in ada.messages(where) if finished(m)]) == 1
+
+
+async def test_a_lost_session_loses_no_picture(street: Street, house: House, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_shard: int | None, *, initial: bool = False) -> None:
+        """discord.py waits five seconds here, out of respect for the real gateway."""
+
+    monkeypatch.setattr(house.client, "before_identify_hook", at_once)
+    await ada.slash("generate", prompt="a red fox")
+    street.switchboard.turn_on("session-lost")
+    assert with_picture(await ada.message(finished))
+    await ada.until(lambda: ada.bot_online or None)
+    await ada.slash("ping")
+    await ada.message(lambda m: "Awake" in m.content)
+
+
+@pytest.mark.faults("cdn-gone")
+async def test_a_reference_that_cannot_be_fetched_is_refused(ada: Person) -> None:
+    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", picture()))
+    assert "a.png:" in (await ada.message(lambda m: m.content.startswith("🚫"))).content
+
+
+@pytest.mark.parametrize("mode", ["poll", "sync"])
+async def test_the_other_modes_deliver_as_well(street: Street, mode: str) -> None:
+    async with street.house(OXEN_MODE=mode) as house, street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox", count=2)
+        assert len((await ada.message(finished)).attachments) == 2
+        assert (await house.studio.statement(int(ada.id))).spent == 2 * PRICE
+
+
+async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(street: Street) -> None:
+    street.switchboard.turn_on("enqueue-answer-lost")
+    async with street.house(OXEN_MODE="sync") as house, street_person(street, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        message = await ada.message(finished)
+        calls = street.images.received("POST", "/api/ai/images")
+        assert (len(calls), with_picture(message) or "answer was lost" in message.content) == (1, True)
+        assert (await house.studio.statement(int(ada.id))).held == 0

@@ -1,0 +1,81 @@
+"""Buttons that were posted before ids were declared still work, on a database of then.
+
+`golden/database.sql` is that database, at schema 0005: three images of Ada's of which Mo reported two, a block of Ben, and a
+sponsorship. It is never made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.app import House
+from bot.core.clock import system
+from bot.store.moderation import cases
+from bot.store.moderation.cases import CaseState, Decision
+from sandbox.person import Person
+from tests.env.app import Street, with_picture
+from tests.journeys.conftest import Ask
+from tests.journeys.images.test_commands import picture
+from tests.journeys.images.test_presses import Posted, answers, posted, press_one_of_every_family, used
+from tests.services.conftest import eventually
+
+JOB, CASE, SPONSORSHIP = "ymfzcd7jz7tf", 2, "y0wkmz1agzeq"
+MADE_AT = 1_795_707_430_000  # Unix milliseconds: just after
+
+
+def restore(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript((Path(__file__).parent.parent / "golden" / "database.sql").read_text("utf-8"))
+
+
+@pytest.fixture
+async def house(street: Street) -> AsyncIterator[House]:
+    """A bot that finds that database, on the day it was made."""
+    await asyncio.to_thread(restore, street.folder / "easel.sqlite3")
+    begun = system()
+    async with street.house(clock=lambda: MADE_AT + system() - begun) as house:
+        yield house
+
+
+async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+    about = Posted(job=JOB, case="1", ben=mo.person_id("Ben"), sponsorship=SPONSORSHIP)
+    await press_one_of_every_family(house, ada, mo, await asked(), about)
+
+
+@pytest.mark.parametrize("decision", Decision)
+async def test_every_button_of_a_case_decides_it(house: House, mo: Person, decision: Decision) -> None:
+    await used(house, mo, f"v1:case:{decision}:{CASE}")
+
+    async def is_decided() -> bool:
+        case = await house.store.read(cases.get, CASE)
+        return case is not None and (case.state, case.decision) == (CaseState.DECIDED, decision)
+
+    await eventually(is_decided)
+
+
+async def test_again_makes_another_of_an_image(house: House, ada: Person) -> None:
+    await used(house, ada, f"v1:again:{JOB}:0")
+    assert "a lighthouse at dusk" in (await ada.message(with_picture)).content
+
+
+@pytest.mark.parametrize(("button", "form"), [("edit", "form"), ("report", "report-form")])
+async def test_edit_and_report_open_their_forms(house: House, mo: Person, button: str, form: str) -> None:
+    await mo.click(await posted(house, mo, f"v1:{button}:{JOB}:0", image=picture()), "Press")
+    assert (await mo.modal()).custom_id.startswith(f"v1:{form}:")
+
+
+async def test_details_tells_about_an_image(house: House, ada: Person) -> None:
+    await used(house, ada, f"v1:details:{JOB}:0")
+    assert [text for text in answers(ada) if "a lighthouse at dusk" in text] != []
+
+
+async def test_delete_takes_a_message_away(house: House, ada: Person) -> None:
+    message = await posted(house, ada, f"v1:delete:{JOB}:0", image=picture())
+    await ada.click(message, "Press")
+    await ada.until(lambda: message.id not in {m.id for m in ada.messages()} or None)

@@ -1,0 +1,205 @@
+"""Two kinds of image API side by side: seven models, one of the two going away in the middle, and what members are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.app import House
+from bot.store.money import ledger
+from sandbox.person import Message, Person
+from tests.env.app import Street, street_person, with_picture
+from tests.journeys.images.test_commands import picture
+from tests.journeys.operations.test_crash import ask, doomed_house, in_database, online, until
+from tests.journeys.operations.test_faults import finished
+
+OXEN = ("black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b", "flux-2-dev")
+OXLO = ("stable-diffusion-1.5", "sdxl_lightning_4step.safetensors", "flux.1-schnell", "oxlo-image-pro")
+WIDE = {f"MAX_{what}": "40" for what in ("RUNNING", "RUNNING_PER_SERVER", "RUNNING_PER_USER", "WAITING_PER_USER")}
+PLACES = {"OXEN_MAX_RUNNING": "10", "OXLO_MAX_RUNNING": "10"}
+
+
+@asynccontextmanager
+async def both(street: Street, **overrides: str) -> AsyncIterator[tuple[House, Person]]:
+    """A house with both providers, and Ada in it."""
+    async with street.house(settings={**oxlo(street), **overrides}) as house, street_person(street, "Ada") as ada:
+        await ada.until(lambda: len(house.models.offered) >= len(OXEN) + len(OXLO) or None)
+        yield house, ada
+
+
+def oxlo(street: Street) -> dict[str, str]:
+    """The settings that turn the second one on."""
+    return {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
+
+
+async def oxlo_calls(street: Street) -> dict[str, Any]:
+    """What the second image API was asked and paid for."""
+    async with aiohttp.ClientSession() as session, session.get(f"{street.images.url}/sandbox/openai/calls") as response:
+        calls: dict[str, Any] = await response.json()
+        return calls
+
+
+async def made(person: Person, command: str = "generate", **options: object) -> Message:
+    seen = {message.id for message in person.messages()}
+    await person.slash(command, **{"prompt": "a red fox", **options})
+    return await person.message(lambda m: finished(m) and m.id not in seen)
+
+
+async def test_all_seven_models_make_pictures(street: Street) -> None:
+    async with both(street) as (house, ada):
+        for model in (*OXEN, *OXLO):
+            assert with_picture(await made(ada, model=model)), model
+        assert await house.store.read(ledger.audit) == []
+
+
+async def test_every_model_that_edits_edits(street: Street) -> None:
+    async with both(street) as (_, ada):
+        for model in (*OXEN, *(name for name in OXLO if name != "flux.1-schnell")):
+            assert with_picture(await made(ada, "edit", model=model, image=ada.upload("a.png", picture()))), model
+
+
+async def test_a_model_that_does_not_edit_says_so(street: Street) -> None:
+    async with both(street) as (_, ada):
+        await ada.slash("edit", prompt="night", model="flux.1-schnell", image=ada.upload("a.png", picture()))
+        assert "takes no reference pictures" in (await ada.message(lambda m: m.ephemeral)).content
+
+
+async def test_a_community_may_run_on_the_second_alone(street: Street) -> None:
+    async with street.house(settings=oxlo(street), OXEN_API_KEY="") as house, street_person(street, "Ada") as ada:
+        assert with_picture(await made(ada))
+        assert {model.provider for model in house.models.offered} == {"oxlo"}
+
+
+async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_coming_back(street: Street) -> None:
+    async with both(street, **WIDE, **PLACES, UNCERTAIN_CALLS="retry") as (house, ada):
+        street.switchboard.turn_on("generation-stuck")
+        asks = [ada.slash("generate", prompt=f"fox {n}", model=model) for n in range(10) for model in (OXEN[0], OXLO[1])]
+        await asyncio.gather(*asks)
+        await ada.until(lambda: len([m for m in ada.messages() if "Being made" in m.content]) == 20 or None)
+        for fault in ("oxen-down", "oxlo-down"):
+            street.switchboard.turn_on(fault)
+        street.switchboard.turn_off("generation-stuck")
+        await away(house, "oxlo")
+        for fault in ("oxen-down", "oxlo-down"):
+            street.switchboard.turn_off(fault)
+        await ada.until(lambda: len([m for m in ada.messages() if finished(m)]) == 20 or None, timeout_s=30)
+        assert all(with_picture(m) for m in ada.messages())
+        assert len(await street.generations()) == 10
+        assert (await oxlo_calls(street))["paid"] == 10
+        statement = await house.studio.statement(int(ada.id))
+        assert (statement.held, statement.spent) == (0, 10 * 1_400_000 + 10 * 2_000_000)
+
+
+async def away(house: House, provider: str) -> None:
+    """Until the house has noticed."""
+    async with asyncio.timeout(10):
+        while house.desks[provider].away_since is None:  # noqa: ASYNC110  nothing announces it to a test
+            await asyncio.sleep(0.01)
+
+
+async def test_while_a_provider_is_away_members_are_told_since_when_and_the_picture_waits(street: Street) -> None:
+    async with both(street) as (house, ada):
+        street.switchboard.turn_on("oxlo-down")
+        for n in range(3):
+            await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
+        await away(house, "oxlo")
+        await ada.slash("generate", prompt="the last fox", model=OXLO[0])
+        waiting = await ada.message(lambda m: "the last fox" in m.content and "not answering" in m.content)
+        assert "Oxlo.ai is not answering since <t:" in waiting.content
+        street.switchboard.turn_off("oxlo-down")
+        assert with_picture(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
+
+
+async def test_a_stand_in_makes_the_picture_at_the_held_price_and_is_named(street: Street) -> None:
+    async with both(street, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (house, ada):
+        street.switchboard.turn_on("oxlo-down")
+        for n in range(3):
+            await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
+        await away(house, "oxlo")
+        message = await made(ada, prompt="the last fox", model=OXLO[0])
+        assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in message.content
+        assert "2 credits" in message.content
+
+
+@pytest.mark.parametrize(("rule", "paid", "has_picture"), [("release", 1, False), ("retry", 2, True)])
+async def test_a_lost_answer_follows_the_operators_rule_and_is_told(street: Street, rule: str, paid: int, has_picture: bool) -> None:
+    async with both(street, UNCERTAIN_CALLS=rule) as (house, ada):
+        street.switchboard.turn_on("enqueue-answer-lost", times=1)
+        message = await made(ada, model=OXLO[0])
+        assert with_picture(message) is has_picture
+        assert ("made once more; you pay once" if has_picture else "answer was lost on the way") in message.content
+        assert (await oxlo_calls(street))["paid"] == paid
+        assert (await house.studio.statement(int(ada.id))).spent == (2_000_000 if has_picture else 0)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fault", "says", "offers_again"),
+    [
+        ("a forbidden fox", None, "own content rules do not allow", False),
+        ("a fox", "out-of-credit", "does not serve this bot's account", True),
+        ("a fox", "key-refused", "does not serve this bot's account", True),
+        ("a fox", "generation-fails", "No picture", True),
+        ("a fox", "result-not-image", "Its price was given back", True),
+    ],
+)
+async def test_each_rung_of_the_ladder_has_its_words_its_refund_and_its_offer(
+    street: Street, prompt: str, fault: str | None, says: str, offers_again: bool
+) -> None:
+    async with both(street) as (house, ada):
+        if fault:
+            street.switchboard.turn_on(fault)
+        # The first API tells of a failure when it is asked about it; the second's is asked again until it is away.
+        message = await made(ada, prompt=prompt, model=OXEN[0] if fault == "generation-fails" else OXLO[0])
+        statement = await house.studio.statement(int(ada.id))
+        assert says in message.content
+        assert ("Again" in message.buttons) is offers_again
+        assert (statement.held, statement.spent) == (0, 0)
+
+
+async def test_a_rate_limit_is_waited_for_and_asked_once(street: Street) -> None:
+    async with both(street) as (_, ada):
+        street.switchboard.turn_on("images-rate-limited", times=1)
+        assert with_picture(await made(ada, model=OXLO[0]))
+        assert (await oxlo_calls(street))["paid"] == 1
+
+
+async def test_a_provider_taken_out_of_the_settings_gives_its_holds_back(street: Street) -> None:
+    street.switchboard.turn_on("oxlo-down")
+    async with both(street) as (_, ada):
+        await ada.slash("generate", prompt="a red fox", model=OXLO[0])
+        await ada.message(lambda m: "a red fox" in m.content)
+    async with street.house() as house, street_person(street, "Ada") as ada:
+        await ada.message(finished)
+        assert (await house.studio.statement(int(ada.id))).held == 0
+
+
+WAITS = "SELECT 1 FROM generations WHERE state = 'waiting'"
+IS_MADE = "SELECT 1 FROM generations WHERE state = 'submitting'"
+IS_PAID = "SELECT 1 FROM generations WHERE state = 'succeeded'"
+
+
+@pytest.mark.parametrize("moment", [WAITS, IS_MADE, IS_PAID], ids=["it waits", "it is being made", "it is paid"])
+async def test_killed_around_a_call_that_nothing_can_look_up(street: Street, moment: str) -> None:
+    """What was paid and kept is shown; what is uncertain is told and given back; nothing is ever asked for twice by itself."""
+    async with Person.connect(street.discord.url, "Ada") as ada:
+        async with doomed_house(street, **oxlo(street)) as process:
+            await online(ada)
+            if moment is IS_MADE:
+                street.switchboard.turn_on("generation-stuck")
+            asking = asyncio.create_task(ask(ada, model=OXLO[0]), name="asking")
+            await until(in_database(street, moment))
+            process.kill()
+            await asking
+        street.switchboard.turn_off("generation-stuck")
+        async with street.house(settings=oxlo(street)) as house:
+            message = await ada.message(finished)
+            statement = await house.studio.statement(int(ada.id))
+            assert (statement.held, statement.spent) == (0, 2_000_000 if with_picture(message) else 0)
+            assert with_picture(message) or "answer was lost on the way" in message.content
+            assert len((await oxlo_calls(street))["calls"]) <= 1
+            assert len([m for m in ada.messages() if finished(m)]) == 1

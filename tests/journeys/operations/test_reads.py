@@ -1,0 +1,71 @@
+"""What a command or a press reads of who acts and where: the server's settings at most once, the member's preferences once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.domain.guild.settings import ServerSettings
+from bot.services.guilds import Servers
+from sandbox.person import Person
+from tests.journeys.conftest import PRESSED, Traffic
+from tests.journeys.managing import admin, redrawn, told
+
+PREFERENCES = ("preferences", "settings_and_preferences", "preferences_of")
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """The servers whose settings a press asked for once they were remembered."""
+    asked: list[int | None] = []
+    settings = Servers.settings
+
+    async def counted(self: Servers, guild_id: int | None) -> ServerSettings:
+        task = asyncio.current_task()
+        if task is not None and task.get_name().startswith(PRESSED):
+            asked.append(guild_id)
+        return await settings(self, guild_id)
+
+    monkeypatch.setattr(Servers, "settings", counted)
+    return asked
+
+
+def of_preferences(traffic: Traffic) -> list[str]:
+    return [each for each in traffic.so_far()[0] if each in PREFERENCES]
+
+
+async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: Traffic, looked_up: list[int | None]) -> None:
+    await ada.slash("settings")
+    panel = await told(ada, "Your settings")
+    assert traffic.so_far() == (["settings_and_preferences"], [])
+    await ada.click(panel, "Private: off")
+    await ada.message(lambda m: m.id == panel.id and "Private: on" in m.buttons)
+    assert traffic.so_far() == (["preferences"], ["change_preferences"])
+    assert len(looked_up) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "values", "words"),
+    [
+        ("pause", {}, "Pictures are paused"),
+        ("flags", {"quorum": 5}, "5 flags hide a picture"),
+        ("members", {}, "leaderboard"),
+        ("panel", {}, "Easel on"),
+        ("rules test", {"prompt": "a red fox"}, "a red fox"),
+    ],
+)
+async def test_so_does_a_command_of_imageadmin(
+    mo: Person, traffic: Traffic, looked_up: list[int | None], command: str, values: dict[str, Any], words: str
+) -> None:
+    await admin(mo, command, words, **values)
+    assert (of_preferences(traffic), looked_up) == (["settings_and_preferences"], [])
+
+
+async def test_so_does_a_press_of_its_panel(mo: Person, traffic: Traffic, looked_up: list[int | None]) -> None:
+    panel = await admin(mo, "panel", "Easel on")
+    traffic.so_far()
+    await mo.click(panel, "Pause")
+    await redrawn(mo, panel, "Pictures are paused")
+    assert (of_preferences(traffic), len(looked_up)) == (["preferences"], 1)

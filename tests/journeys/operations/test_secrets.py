@@ -1,0 +1,46 @@
+"""What the bot's own process writes while everything happens to it: never a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from sandbox.person import Person
+from tests.env.app import Street
+from tests.journeys.operations.test_crash import ROOT, online
+from tests.journeys.operations.test_faults import finished
+
+KEY = "a-key-that-nobody-may-see"
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+async def test_no_secret_is_ever_logged(street: Street, form: str) -> None:
+    env_file, log = street.folder / "none.env", street.folder / "log"
+    env_file.touch()
+    settings = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": form, "OXEN_API_KEY": KEY}
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "--env-file", str(env_file), "run"),
+            cwd=ROOT,
+            env={**os.environ, **street.environment(**settings)},
+            stderr=stderr,
+        )
+    try:
+        async with Person.connect(street.discord.url, "Ada") as ada:
+            await online(ada)
+            for fault in ("token-expired", "key-refused", "discord-error"):
+                street.switchboard.turn_on(fault, times=1)
+                await ada.slash("generate", prompt=f"a fox, {fault}")
+                await ada.message(lambda m, fault=fault: finished(m) and fault in m.content)  # type: ignore[misc]
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:  # a test that failed leaves nobody behind
+            process.kill()
+            await process.wait()
+    written = log.read_text()
+    assert "ordered" in written
+    assert [secret for secret in (street.discord.token, KEY) if secret in written] == []

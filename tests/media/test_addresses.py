@@ -1,0 +1,137 @@
+"""Which addresses may be fetched from, however they are written."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from bot.core.errors import PictureError
+from bot.media.addresses import AddressRules, host_of, is_public
+
+ANY_PUBLIC = AddressRules()
+CDN = AddressRules(allowed_hosts=("cdn.discordapp.com", "media.test:8443"))
+HOME = AddressRules(allowed_hosts=("127.0.0.1:9000", "[::1]:9000", "minio.internal"), trusted_hosts=("10.0.0.5:80",))
+
+INSIDE = (
+    "https://127.0.0.1/a.png",
+    "https://10.1.2.3/",
+    "https://192.168.0.1/",
+    "https://169.254.169.254/latest/meta-data",  # cloud credentials live there
+    "https://100.64.0.1/",  # carrier-grade NAT
+    "https://0.0.0.0/",
+    "https://224.0.0.1/",
+    "https://[::1]/",
+    "https://[::]/",
+    "https://[fe80::1]/",
+    "https://[fd00::1]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[::ffff:7f00:1]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://[2002:7f00:1::]/",
+)
+ODD_NUMBERS = (
+    "https://2130706433/",
+    "https://017700000001/",
+    "https://0177.0.0.1/",
+    "https://0x7f000001/",
+    "https://0x7f.1/",
+    "https://127.1/",
+    "https://127.0.0.1./",
+    "https://1.2.3.4.5/",
+    "https://１２７.0.0.1/",
+)
+NOT_PLAIN = (
+    "http://pictures.test/a.png",
+    "ftp://pictures.test/a.png",
+    "file:///etc/passwd",
+    "data:image/png;base64,AAAA",
+    "//pictures.test/a.png",
+    "https://user:pass@pictures.test/a.png",
+    "https://user@pictures.test/a.png",
+    "https://",
+    "https:///a.png",
+    "https://pictures.test:99999/",
+    "https://[::1/",
+    "",
+)
+
+
+@pytest.mark.parametrize("url", [*INSIDE, *ODD_NUMBERS, *NOT_PLAIN])
+@pytest.mark.parametrize("rules", [ANY_PUBLIC, CDN], ids=["any public", "listed"])
+def test_inner_odd_and_unplain_addresses_are_refused(rules: AddressRules, url: str) -> None:
+    with pytest.raises(PictureError):
+        rules.check(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://pictures.test/a.png?sig=1", "https://93.184.215.14/a.png", "https://[2606:4700::1111]:8443/", "https://a1.b2/"]
+)
+def test_an_empty_list_allows_any_public_https(url: str) -> None:
+    assert str(ANY_PUBLIC.check(url)) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://cdn.discordapp.com/a.png", True),
+        ("https://CDN.DiscordApp.com/a.png", True),
+        ("https://media.test:8443/", True),
+        ("https://cdn.discordapp.com:8443/", False),
+        ("https://media.test/", False),
+        ("https://cdn.discordapp.com.evil.test/", False),
+        ("https://evil.test/cdn.discordapp.com", False),
+        ("https://cdn.discordapp.com@evil.test/", False),
+        ("https://evil.test#@cdn.discordapp.com/", False),
+        ("https://evil.test\\@cdn.discordapp.com/", False),
+    ],
+)
+def test_a_list_allows_its_hosts_and_ports_alone(url: str, expected: bool) -> None:
+    try:
+        allowed = CDN.check(url) is not None
+    except PictureError:
+        allowed = False
+    assert allowed is expected
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000/a", "http://[::1]:9000/a", "https://127.0.0.1:9000/a", "http://10.0.0.5/a", "https://minio.internal/a"]
+)
+def test_a_setting_may_name_private_hosts_and_there_http(url: str) -> None:
+    assert HOME.check(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9001/", "http://127.0.0.1/", "http://localhost:9000/", "https://10.0.0.6/"])
+def test_naming_one_private_address_allows_no_other(url: str) -> None:
+    with pytest.raises(PictureError):
+        HOME.check(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("https://hub.oxen.ai", "hub.oxen.ai:443"), ("http://127.0.0.1:90/x", "127.0.0.1:90"), ("http://[::1]", "[::1]:80")],
+)
+def test_an_address_of_the_settings_becomes_an_entry(url: str, expected: str) -> None:
+    assert host_of(url) == expected
+    assert AddressRules(trusted_hosts=(expected,)).check(url)
+
+
+def test_plain_http_to_a_public_address_is_refused_even_where_named() -> None:
+    with pytest.raises(PictureError):
+        AddressRules(allowed_hosts=("93.184.215.14:80",)).check("http://93.184.215.14/")
+
+
+def test_a_refusal_shows_the_host_and_no_more() -> None:
+    with pytest.raises(PictureError) as caught:
+        CDN.check("https://evil.test/path?signature=s3cret")
+    assert caught.value.sentence == "Pictures may not be fetched from evil.test."
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
+def test_an_address_that_carries_a_public_one_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["2001:db8::1", "240.0.0.1", "255.255.255.255", "2001::1", "ff02::1", "fe80::1%1"])
+def test_reserved_addresses_are_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))

@@ -1,0 +1,257 @@
+"""Pictures from outside: what is told from their bytes, what is refused, and what is made of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from bot.core.errors import PictureError
+from bot.media.codec import Fitted, PictureInfo, clean_reference, fit, inspect
+from bot.media.headers import Format
+
+LIMIT = 40_000_000
+RED, BLUE = (250, 10, 10), (10, 10, 250)
+
+
+def encoded(image: Image.Image, format_: str, **more: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **more)
+    return buffer.getvalue()
+
+
+def halves(size: tuple[int, int] = (64, 32)) -> Image.Image:
+    """Red on the left, blue on the right."""
+    image = Image.new("RGB", size, RED)
+    image.paste(BLUE, (size[0] // 2, 0, *size))
+    return image
+
+
+def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
+    return Image.frombytes(mode, size, os.urandom(size[0] * size[1] * len(mode)))
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """A one-bit picture of nothing, which deflate shrinks a thousandfold."""
+    pixels = zlib.compress(bytes((width // 8 + 1) * height), 9)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+
+
+def near(colour: Any, expected: tuple[int, int, int]) -> bool:
+    return all(abs(one - other) < 40 for one, other in zip(colour[:3], expected, strict=True))
+
+
+def opened(content: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content))
+
+
+KINDS = [
+    pytest.param("PNG", {}, "image/png", "png", id="png"),
+    pytest.param("JPEG", {}, "image/jpeg", "jpg", id="jpeg"),
+    pytest.param("JPEG", {"progressive": True}, "image/jpeg", "jpg", id="progressive jpeg"),
+    pytest.param("WEBP", {}, "image/webp", "webp", id="webp"),
+    pytest.param("WEBP", {"lossless": True}, "image/webp", "webp", id="lossless webp"),
+    pytest.param("WEBP", {"exif": b"Exif\0\0MM"}, "image/webp", "webp", id="extended webp"),
+    pytest.param("GIF", {}, "image/gif", "gif", id="gif"),
+]
+
+
+@pytest.mark.parametrize(("format_", "more", "content_type", "extension"), KINDS)
+def test_type_and_size_are_told_from_the_bytes(
+    tmp_path: Path, format_: str, more: dict[str, Any], content_type: str, extension: str
+) -> None:
+    path = tmp_path / "misnamed.exe"
+    path.write_bytes(encoded(halves((301, 7)), format_, **more))
+    info = inspect(path, max_pixels=LIMIT, verify=True)
+    assert info == PictureInfo(format=Format(format_), width=301, height=7)
+    assert (info.content_type, info.extension) == (content_type, extension)
+
+
+@pytest.mark.parametrize(("format_", "more", "content_type", "extension"), KINDS)
+def test_a_cut_file_is_found_by_decoding_it(format_: str, more: dict[str, Any], content_type: str, extension: str) -> None:
+    content = encoded(noise((80, 60)), format_, **more)
+    with pytest.raises(PictureError):
+        inspect(content[: len(content) * 2 // 3], max_pixels=LIMIT, verify=True)
+
+
+STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF0000WEBPVP8X", b"RIFF0000WEBPVP8L", b"RIFF0000WEBPVP8 ")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"BM" + bytes(100), b"%PDF-1.4", *STARTS])
+def test_other_bytes_are_no_picture(content: bytes) -> None:
+    with pytest.raises(PictureError):
+        inspect(content, max_pixels=LIMIT)
+
+
+@given(start=st.sampled_from(STARTS), data=st.binary(max_size=60))
+@settings(deadline=None)
+def test_hostile_bytes_are_a_picture_error_and_nothing_else(start: bytes, data: bytes) -> None:
+    with contextlib.suppress(PictureError):
+        inspect(start + data, max_pixels=10_000, verify=True)
+
+
+@given(at=st.integers(0, 2000), flip=st.integers(1, 255), format_=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF"]))
+@settings(deadline=None)
+def test_a_damaged_picture_is_cleaned_or_refused(at: int, flip: int, format_: str) -> None:
+    content = bytearray(encoded(halves(), format_))
+    content[at % len(content)] ^= flip
+    with contextlib.suppress(PictureError):
+        assert clean_reference(bytes(content), max_pixels=1_000_000).width > 0
+
+
+def test_a_type_that_is_not_wanted_is_refused() -> None:
+    with pytest.raises(PictureError, match="type GIF"):
+        inspect(encoded(halves(), "GIF"), max_pixels=LIMIT, formats={Format.PNG})
+
+
+@pytest.mark.parametrize("use", [inspect, clean_reference, lambda data, max_pixels: fit(data, 100, max_pixels=max_pixels)])
+@pytest.mark.parametrize("kept_bytes", [None, 200], ids=["whole", "its beginning"])
+def test_eighty_megapixels_in_a_small_file_are_refused_by_the_header(use: Callable[..., object], kept_bytes: int | None) -> None:
+    bomb = png_bomb(10_000, 8_000)
+    assert len(bomb) < 300_000
+    with pytest.raises(PictureError, match="80 megapixels, at most 40 are taken"):
+        use(bomb[:kept_bytes], max_pixels=LIMIT)
+
+
+def test_a_jpeg_that_claims_a_great_size_is_refused_by_its_header() -> None:
+    content = encoded(halves(), "JPEG")
+    at = content.index(b"\xff\xc0") + 5
+    with pytest.raises(PictureError, match="megapixels"):
+        inspect(content[:at] + struct.pack(">HH", 65_000, 65_000) + content[at + 4 :], max_pixels=LIMIT)
+
+
+def test_a_gif_whose_frame_is_larger_than_it_says_is_refused() -> None:
+    content = bytearray(encoded(halves(), "GIF"))
+    at = content.index(b"\x2c\0\0\0\0")  # the image descriptor
+    content[at + 5 : at + 9] = struct.pack("<HH", 9000, 9000)
+    with pytest.raises(PictureError):
+        inspect(bytes(content), max_pixels=LIMIT, verify=True)
+
+
+def test_a_gif_of_many_frames_is_read_by_its_first() -> None:
+    frames = [Image.new("P", (60, 40), colour % 256) for colour in range(300)]
+    content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    cleaned = clean_reference(content, max_pixels=LIMIT)
+    assert (cleaned.content_type, cleaned.width, cleaned.height) == ("image/png", 60, 40)
+    assert getattr(opened(cleaned.content), "n_frames", 1) == 1
+
+
+# Cleaning
+
+
+def with_orientation(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "a camera with a serial number"
+    return exif
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+def test_the_orientation_is_applied_and_the_metadata_is_gone(format_: str) -> None:
+    content = encoded(halves(), format_, exif=with_orientation(6))  # 6: turn a quarter clockwise to see it upright
+    cleaned = clean_reference(content, max_pixels=LIMIT)
+    upright = opened(cleaned.content)
+    assert (cleaned.width, cleaned.height) == upright.size == (32, 64)
+    assert near(upright.convert("RGB").getpixel((16, 4)), RED)
+    assert near(upright.convert("RGB").getpixel((16, 60)), BLUE)
+    assert b"serial number" not in cleaned.content
+    assert len(upright.getexif()) == 0
+
+
+def test_comments_profiles_and_texts_are_gone() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    content = encoded(halves(), "JPEG", comment="written at home", icc_profile=profile, dpi=(72, 72))
+    info = opened(clean_reference(content, max_pixels=LIMIT).content).info
+    assert not {"comment", "icc_profile", "exif", "xmp"} & set(info)
+
+
+@pytest.mark.parametrize(("format_", "expected"), [("PNG", "png"), ("JPEG", "jpeg"), ("WEBP", "webp"), ("GIF", "png")])
+def test_the_type_is_kept_where_it_can_be(format_: str, expected: str) -> None:
+    assert clean_reference(encoded(halves(), format_), max_pixels=LIMIT).content_type == f"image/{expected}"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_png_of_any_mode_is_cleaned(mode: str) -> None:
+    source = Image.new("I;16", (20, 10), 65_000) if mode == "I;16" else halves((20, 10)).convert(mode)
+    cleaned = clean_reference(encoded(source, "PNG"), max_pixels=LIMIT)
+    assert opened(cleaned.content).size == (20, 10)
+
+
+def test_sixteen_bits_of_grey_stay_bright() -> None:
+    cleaned = clean_reference(encoded(Image.new("I;16", (8, 8), 65_000), "PNG"), max_pixels=LIMIT)
+    assert opened(cleaned.content).convert("L").getpixel((4, 4)) == 253
+
+
+def test_a_png_keeps_every_pixel() -> None:
+    source = noise((50, 40), "RGBA")
+    assert opened(clean_reference(encoded(source, "PNG"), max_pixels=LIMIT).content).tobytes() == source.tobytes()
+
+
+def test_a_palette_keeps_its_transparency() -> None:
+    source = Image.new("P", (8, 8), 0)
+    cleaned = clean_reference(encoded(source, "PNG", transparency=0), max_pixels=LIMIT)
+    assert opened(cleaned.content).convert("RGBA").getpixel((1, 1)) == (0, 0, 0, 0)
+
+
+def test_a_print_picture_becomes_rgb() -> None:
+    cleaned = clean_reference(encoded(halves().convert("CMYK"), "JPEG"), max_pixels=LIMIT)
+    assert opened(cleaned.content).mode == "RGB"
+
+
+# Fitting
+
+
+def test_what_fits_is_left_as_it_is(tmp_path: Path) -> None:
+    content = encoded(halves(), "PNG")
+    (tmp_path / "a").write_bytes(content)
+    expected = Fitted(content=content, content_type="image/png", extension="png", width=64, height=32)
+    assert fit(tmp_path / "a", len(content)) == fit(content, len(content)) == expected
+
+
+def test_a_large_picture_is_encoded_anew_at_its_full_size() -> None:
+    smooth = Image.linear_gradient("L").resize((1024, 768)).convert("RGB")
+    speckled = Image.blend(smooth, noise((1024, 768)), 0.05)
+    fitted = fit(encoded(speckled, "PNG"), 500_000)
+    assert len(fitted.content) <= 500_000
+    assert (fitted.content_type, fitted.width, fitted.height) == ("image/jpeg", 1024, 768)
+    assert fitted.changed == "re-encoded as JPEG to fit this server's 0.477 MB upload limit"
+
+
+def test_a_larger_one_is_made_smaller_and_says_so() -> None:
+    fitted = fit(encoded(noise((900, 600)), "PNG"), 100 * 1024)
+    assert len(fitted.content) <= 100 * 1024
+    assert opened(fitted.content).size == (fitted.width, fitted.height)
+    assert fitted.changed == f"re-encoded as JPEG at {fitted.width}×{fitted.height} to fit this server's 0.0977 MB upload limit"
+    assert 1.4 < fitted.width / fitted.height < 1.6
+
+
+def test_transparency_survives_as_webp() -> None:
+    fitted = fit(encoded(noise((300, 200), "RGBA"), "PNG"), 50_000)
+    assert (fitted.content_type, fitted.extension) == ("image/webp", "webp")
+    assert opened(fitted.content).mode == "RGBA"
+
+
+def test_what_can_never_fit_is_refused() -> None:
+    with pytest.raises(PictureError, match="cannot be made to fit"):
+        fit(encoded(noise((300, 200)), "PNG"), 100)
+
+
+def test_a_cut_picture_cannot_be_fitted() -> None:
+    content = encoded(noise((300, 200)), "PNG")
+    with pytest.raises(PictureError, match="damaged or cut short"):
+        fit(content[:90_000], 50_000)

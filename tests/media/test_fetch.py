@@ -1,0 +1,233 @@
+"""Fetching, on real servers: sizes, redirects, rebinding names, dead links, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bot.core.errors import PictureError, ProviderBusy
+from bot.media.addresses import AddressRules, host_of
+from bot.media.fetch import Fetcher, LinkExpired
+from bot.providers.oxen import Oxen
+from bot.providers.provider import Accepted, ReportState, Submission
+from sandbox import images
+from tests.env.providers import KLEIN_4B
+
+SECRET = "signature=s3cret"
+
+
+class Names(AbstractResolver):
+    """A name server with one answer for everything."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET6 if ":" in address else family, proto=0, flags=0)
+            for address in self.addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def size(request: web.Request) -> web.Response:
+    return web.Response(body=b"x" * int(request.match_info["n"]))
+
+
+async def chunked(request: web.Request) -> web.StreamResponse:
+    """As many bytes, without saying so first."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for _ in range(int(request.match_info["n"]) // 1000):
+        await response.write(b"x" * 1000)
+    return response
+
+
+async def redirect(request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": request.match_info["url"]})
+
+
+async def hops(request: web.Request) -> web.Response:
+    left = int(request.match_info["n"])
+    return web.Response(status=307, headers={"Location": f"/hops/{left - 1}"}) if left else web.Response(body=b"there")
+
+
+async def status(request: web.Request) -> web.Response:
+    return web.Response(status=int(request.match_info["n"]), headers={"Retry-After": "3"})
+
+
+async def seen(request: web.Request) -> web.Response:
+    return web.json_response(dict(request.headers))
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b"x" * 10)
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+PATHS = {
+    "/size/{n}": size,
+    "/chunked/{n}": chunked,
+    "/to/{url:.*}": redirect,
+    "/hops/{n}": hops,
+    "/status/{n}": status,
+    "/seen": seen,
+    "/cut": cut,
+}
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+@pytest.fixture
+async def street() -> AsyncIterator[str]:
+    """The address of a server that knows `PATHS`."""
+    app = web.Application()
+    app.add_routes([web.get(path, handler) for path, handler in PATHS.items()])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def fetcher(street: str) -> AsyncIterator[Fetcher]:
+    async with Fetcher(rules=AddressRules(trusted_hosts=(host_of(street),))) as fetcher:
+        yield fetcher
+
+
+@pytest.mark.parametrize("path", ["size/2500000", "chunked/2500000"])
+async def test_a_picture_is_written_to_a_file_of_its_own(fetcher: Fetcher, street: str, tmp_path: Path, path: str) -> None:
+    file = await fetcher.fetch_to_file(f"{street}/{path}", max_bytes=2_500_000, folder=tmp_path / "new")
+    assert file.stat().st_size == 2_500_000
+    assert file.parent == tmp_path / "new"
+
+
+@pytest.mark.parametrize("path", ["size/1001", "chunked/2000", "cut", "status/500", "status/404", "to/http://10.0.0.1/"])
+async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, street: str, tmp_path: Path, path: str) -> None:
+    with pytest.raises((PictureError, ProviderBusy)):
+        await fetcher.fetch_to_file(f"{street}/{path}", max_bytes=1000, folder=tmp_path)
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", ["size/1001", "chunked/100000000"])
+async def test_a_large_picture_is_refused_as_announced_and_as_counted(fetcher: Fetcher, street: str, path: str) -> None:
+    with pytest.raises(PictureError, match=r"larger than the 0\.001 MB"):
+        await fetcher.fetch_bytes(f"{street}/{path}", max_bytes=1000)
+
+
+async def test_three_redirects_are_followed_and_no_more(fetcher: Fetcher, street: str) -> None:
+    assert await fetcher.fetch_bytes(f"{street}/hops/3", max_bytes=10) == b"there"
+    with pytest.raises(PictureError, match="on and on"):
+        await fetcher.fetch_bytes(f"{street}/hops/4", max_bytes=10)
+
+
+INSIDE = ("http://10.255.255.1/a.png", "http://127.0.0.1:1/", "file:///etc/passwd", "https://127.0.0.1/", "https://[::1/", "//[::1]/")
+
+
+@pytest.mark.parametrize("target", INSIDE)
+async def test_a_redirect_to_the_inside_is_not_followed(fetcher: Fetcher, street: str, target: str) -> None:
+    with pytest.raises(PictureError):
+        await fetcher.fetch_bytes(f"{street}/to/{target}", max_bytes=10)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254"])
+async def test_a_public_name_that_resolves_to_the_inside_is_not_connected_to(address: str) -> None:
+    async with Fetcher(rules=AddressRules(), resolver=lambda: Names(address)) as fetcher:
+        with pytest.raises(PictureError, match=r"may not be fetched from pictures\.test"):
+            await fetcher.fetch_bytes(f"https://pictures.test/?{SECRET}", max_bytes=10)
+
+
+async def test_a_named_host_may_resolve_to_the_inside_and_be_plain(street: str) -> None:
+    port = street.rpartition(":")[2]
+    rules = AddressRules(allowed_hosts=(f"minio.internal:{port}",))
+    async with Fetcher(rules=rules, resolver=lambda: Names("8.8.8.8", "127.0.0.1")) as fetcher:  # plain http goes to the private one alone
+        assert await fetcher.fetch_bytes(f"http://minio.internal:{port}/size/3", max_bytes=10) == b"xxx"
+
+
+async def test_a_named_host_that_is_public_is_not_asked_in_the_clear() -> None:
+    async with Fetcher(rules=AddressRules(allowed_hosts=("cdn.test",)), resolver=lambda: Names("8.8.8.8")) as fetcher:
+        with pytest.raises(PictureError):
+            await fetcher.fetch_bytes("http://cdn.test/a.png", max_bytes=10)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_a_dead_link_is_told_apart(fetcher: Fetcher, street: str, status: int) -> None:
+    with pytest.raises(LinkExpired) as caught:
+        await fetcher.fetch_bytes(f"{street}/status/{status}?{SECRET}", max_bytes=10)
+    assert "s3cret" not in caught.value.sentence
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_busy_host_is_asked_again_later(fetcher: Fetcher, street: str, status: int) -> None:
+    with pytest.raises(ProviderBusy) as caught:
+        await fetcher.fetch_bytes(f"{street}/status/{status}", max_bytes=10)
+    assert caught.value.retry_after_s == 3
+
+
+@pytest.mark.parametrize("path", ["cut", "status/204", "status/206", "status/418"])
+async def test_other_answers_are_no_pictures(fetcher: Fetcher, street: str, path: str) -> None:
+    with pytest.raises((PictureError, ProviderBusy)):
+        await fetcher.fetch_bytes(f"{street}/{path}", max_bytes=10_000)
+
+
+async def test_where_nobody_answers_it_is_tried_again_later() -> None:
+    async with Fetcher(rules=AddressRules(trusted_hosts=("127.0.0.1:1",))) as fetcher:
+        with pytest.raises(ProviderBusy) as caught:
+            await fetcher.fetch_bytes(f"http://127.0.0.1:1/?{SECRET}", max_bytes=10)
+    assert caught.value.sentence == "A picture could not be fetched from 127.0.0.1; it will be tried again."
+
+
+async def test_no_credentials_and_no_cookies_are_sent(fetcher: Fetcher, street: str) -> None:
+    seen = await fetcher.fetch_bytes(f"{street}/seen", max_bytes=10_000)
+    assert b"Authorization" not in seen
+    assert b"Cookie" not in seen
+    assert b"identity" in seen
+
+
+async def test_many_at_once_take_turns(street: str, tmp_path: Path) -> None:
+    rules = AddressRules(trusted_hosts=(host_of(street),))
+    async with Fetcher(rules=rules, concurrency=2) as fetcher, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fetcher.fetch_to_file(f"{street}/size/{n}", max_bytes=100, folder=tmp_path)) for n in range(20)]
+    assert [task.result().stat().st_size for task in tasks] == list(range(20))
+
+
+async def result_of(oxen: Oxen, server: images.Server, folder: Path) -> Path:
+    accepted = await oxen.submit(Submission(model=KLEIN_4B, prompt="an ox", seed=1))
+    assert isinstance(accepted, Accepted)
+    async with asyncio.timeout(5):
+        while (report := await oxen.read(accepted.provider_id)) is None or report.state is not ReportState.SUCCEEDED:
+            pass
+    async with Fetcher(rules=AddressRules(trusted_hosts=(host_of(server.url),))) as fetcher:
+        return await fetcher.fetch_to_file(report.result_url or "", max_bytes=10_000_000, folder=folder)
+
+
+async def test_a_result_of_the_image_api_is_fetched(oxen: Oxen, server: images.Server, tmp_path: Path) -> None:
+    assert (await result_of(oxen, server, tmp_path)).stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param("result-cut", ProviderBusy, marks=pytest.mark.faults("result-cut")),
+        pytest.param("result-huge", PictureError, marks=pytest.mark.faults("result-huge")),
+        pytest.param("result-elsewhere", PictureError, marks=pytest.mark.faults("result-elsewhere")),
+    ],
+)
+async def test_a_bad_result_is_an_error(oxen: Oxen, server: images.Server, tmp_path: Path, fault: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await result_of(oxen, server, tmp_path)

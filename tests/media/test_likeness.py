@@ -1,0 +1,89 @@
+"""Fingerprints of pictures: copies are alike, strangers are not."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageEnhance
+
+from bot.core.errors import PictureError
+from bot.media.likeness import ALIKE, distance, fingerprint
+from sandbox.painter import Brief, paint
+
+PROMPTS = ("a fox in the snow", "city at night", "red hills", "a blue ocean", "watercolor forest")
+PAINTED = {prompt: paint(Brief(prompt=prompt, seed=1, resolution="0.5 MP")).data for prompt in PROMPTS}
+
+
+def saved(image: Image.Image, format_: str, **options: int) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format_, **options)
+    return out.getvalue()
+
+
+def opened(prompt: str) -> Image.Image:
+    return Image.open(io.BytesIO(PAINTED[prompt])).convert("RGB")
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    """A fiftieth less."""
+    return image.crop((image.width // 100, image.height // 100, image.width * 99 // 100, image.height * 99 // 100))
+
+
+def seen_through(image: Image.Image) -> Image.Image:
+    image.putalpha(255)
+    return image
+
+
+CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
+    "poor JPEG": lambda image: saved(image, "JPEG", quality=30),
+    "poor WebP": lambda image: saved(image, "WEBP", quality=20),
+    "GIF": lambda image: saved(image.convert("P"), "GIF"),
+    "a third": lambda image: saved(image.resize((image.width // 3, image.height // 3)), "PNG"),
+    "twice the size": lambda image: saved(image.resize((image.width * 2, image.height * 2)), "JPEG"),
+    "squashed": lambda image: saved(image.resize((image.width, image.height // 2)), "PNG"),
+    "cropped": lambda image: saved(cropped(image), "PNG"),
+    "grey": lambda image: saved(image.convert("L"), "PNG"),
+    "paler": lambda image: saved(ImageEnhance.Contrast(image).enhance(0.7), "PNG"),
+    "with an alpha channel": lambda image: saved(seen_through(image), "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_copy_is_alike(name: str) -> None:
+    distances = [distance(fingerprint(PAINTED[prompt]), fingerprint(CHANGES[name](opened(prompt)))) for prompt in PROMPTS]
+    assert max(distances) <= ALIKE
+
+
+def test_strangers_are_not_alike() -> None:
+    prints = [fingerprint(content) for content in PAINTED.values()]
+    assert min(distance(a, b) for a, b in itertools.combinations(prints, 2)) > 2 * ALIKE
+
+
+def test_it_is_the_same_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(PAINTED["red hills"])
+    assert fingerprint(path) == fingerprint(PAINTED["red hills"])
+
+
+def test_a_plain_picture_has_no_features_however_it_is_stored() -> None:
+    plain = Image.new("RGB", (300, 200), "teal")
+    assert {fingerprint(saved(plain, "PNG")), fingerprint(saved(plain, "JPEG", quality=40))} == {0}
+
+
+def test_the_smallest_picture_has_a_fingerprint() -> None:
+    assert 0 <= fingerprint(saved(Image.new("L", (1, 1)), "PNG")) < 2**64
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", PAINTED["red hills"][:2000]])
+def test_what_is_no_picture_is_told(content: bytes) -> None:
+    with pytest.raises(PictureError):
+        fingerprint(content)
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
+    with pytest.raises(PictureError, match="megapixels"):
+        fingerprint(PAINTED["red hills"], max_pixels=1000)

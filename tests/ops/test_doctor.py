@@ -1,0 +1,142 @@
+"""`doctor` and `invite`, against the street: what is healthy, what each fault is called, and that no secret is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bot.core.errors import EaselError
+from bot.ops import doctor, portal
+from bot.ops.doctor import CHECKS
+from bot.ops.findings import Finding, Mark
+from bot.ops.portal import NEEDED, PERMISSIONS
+from bot.store.engine.opening import migrate, open_store
+from tests.env.app import Street
+
+Examine = Callable[..., Awaitable[list[Finding]]]
+
+
+@pytest.fixture
+def examine(street: Street) -> Examine:
+    """All findings for a house on this street, after the settings given here."""
+
+    async def look(**overrides: str) -> list[Finding]:
+        found: list[Finding] = []
+        fine = await doctor.examine(street.settings(**overrides), show=found.append)
+        assert fine is not any(finding.mark is Mark.BAD for finding in found)
+        return found
+
+    return look
+
+
+def about(findings: list[Finding], what: str) -> str:
+    return " ".join(str(finding) for finding in findings if finding.what == what)
+
+
+async def test_a_healthy_street_has_nothing_bad(examine: Examine) -> None:
+    findings = await examine()
+    assert [str(finding) for finding in findings if finding.mark is Mark.BAD] == []
+    assert list(dict.fromkeys(finding.what for finding in findings)) == [what for what, _ in CHECKS]
+
+
+async def test_no_secret_is_shown(examine: Examine, street: Street) -> None:
+    key = "the-key-of-an-endpoint"
+    endpoint = {"name": "local", "base_url": "http://127.0.0.1:1", "key": key, "models": [{"id": key}]}
+    told = "\n".join(map(str, await examine(OXLO_API_KEY=street.images.openai_key, OPENAI_ENDPOINTS=json.dumps([endpoint]))))
+    secrets = (street.discord.token, street.images.key, street.images.openai_key, key)
+    assert [secret for secret in secrets if secret in told] == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "what", "told"),
+    [
+        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: DISCORD_TOKEN is refused by Discord; copy it anew"),
+        ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
+        ({"DISCORD_GATEWAY_URL": "ws://127.0.0.1:1/"}, "gateway", "DISCORD_GATEWAY_URL does not answer as Discord does"),
+        ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),
+        ({"OXEN_API_KEY": "wrong"}, "event stream", "bad   event stream: it refuses OXEN_API_KEY"),
+        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "OXEN_BASE_URL does not answer"),
+        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "cannot be looked up while Oxen.ai lists no models"),
+        ({"OXEN_MODE": "poll"}, "event stream", "ok    event stream: not used, because OXEN_MODE is poll."),
+        ({"DEFAULT_MODEL": "no-such-model"}, "image APIs", "DEFAULT_MODEL no-such-model is not offered"),
+        ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits a picture, more than a full bucket holds; raise QUOTA_CREDITS"),
+        ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "picture hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
+        ({"RESULT_HOSTS": "127.0.0.1"}, "picture hosts", "results are fetched from only 127.0.0.1"),
+        ({}, "moderations", "ok    moderations: it answers, with 13 categories"),
+        ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
+        ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
+        ({"MODERATIONS_MODEL": "none"}, "moderations", "bad   moderations:"),
+        ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or away."),
+        ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
+    ],
+)
+async def test_what_is_wrong_is_named_with_what_to_do(examine: Examine, overrides: dict[str, str], what: str, told: str) -> None:
+    assert told in about(await examine(**overrides), what)
+
+
+@pytest.mark.faults("key-refused")
+async def test_a_refused_key_is_bad(examine: Examine) -> None:
+    findings = await examine()
+    assert "bad   image APIs: Oxen.ai: it refuses OXEN_API_KEY" in about(findings, "image APIs")
+
+
+@pytest.mark.faults("events-refused")
+async def test_without_the_stream_it_still_works(examine: Examine) -> None:
+    assert "warn  event stream: it cannot be had now" in about(await examine(), "event stream")
+
+
+@pytest.mark.faults("models-down")
+async def test_without_the_models_it_does_not(examine: Examine) -> None:
+    assert "bad   image APIs: Oxen.ai: OXEN_BASE_URL does not answer" in about(await examine(), "image APIs")
+
+
+@pytest.mark.faults("images-error")
+async def test_a_failing_image_api_does_not_hide_what_is_well(examine: Examine) -> None:
+    findings = await examine()
+    assert "ok    Discord token" in about(findings, "Discord token")
+    assert "ok    gateway" in about(findings, "gateway")
+
+
+async def test_a_check_that_hangs_is_a_finding(street: Street) -> None:
+    found: list[Finding] = []
+    assert not await doctor.examine(street.settings(), show=found.append, limit_s=0)
+    assert "no answer within 0 s" in about(found, "gateway")
+
+
+async def test_channels_that_take_rights_away_are_named(examine: Examine) -> None:
+    assert "warn  permissions: Easel Studio: fine, but the rules of #quiet" in about(await examine(), "permissions")
+
+
+async def test_a_database_in_order_is_read_and_written(examine: Examine, street: Street) -> None:
+    await migrate(street.settings().database)
+    assert "ok    database: it can be read and written" in about(await examine(), "database")
+
+
+async def test_a_database_that_a_bot_holds_is_left_alone(examine: Examine, street: Street) -> None:
+    async with open_store(street.settings().database):
+        assert about(await examine(), "database") == "ok    database: a running bot holds it, so it was left alone."
+
+
+async def test_a_file_that_is_no_database_is_bad(examine: Examine, street: Street) -> None:
+    await asyncio.to_thread((street.folder / "easel.sqlite3").write_bytes, b"not a database at all " * 100)
+    assert about(await examine(), "database").startswith("bad   database: ")
+
+
+async def test_looking_makes_nothing(examine: Examine, street: Street) -> None:
+    await examine()
+    assert list(street.folder.iterdir()) == []
+
+
+async def test_the_invitation_asks_for_what_is_needed_and_no_more(street: Street) -> None:
+    told = await portal.invitation(street.settings())
+    assert f"client_id={street.discord.application_id}&integration_type=0&scope=bot+applications.commands&permissions={NEEDED}" in told
+    assert f"client_id={street.discord.application_id}&integration_type=1&scope=applications.commands" in told
+    assert sum({permission.bit for permission in PERMISSIONS}) == NEEDED
+
+
+async def test_an_invitation_needs_a_good_token(street: Street) -> None:
+    with pytest.raises(EaselError, match="DISCORD_TOKEN is refused"):
+        await portal.invitation(street.settings(DISCORD_TOKEN="MTIz.wrong.token"))

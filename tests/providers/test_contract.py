@@ -1,0 +1,257 @@
+"""What every image API client of the house keeps. A further provider is one more line in `KINDS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import aiohttp
+import pytest
+
+from bot.core.endpoints import EditEncoding, Endpoint
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
+from bot.domain.catalog.models import Catalog
+from bot.media.codec import inspect
+from bot.providers.openai import OpenAi
+from bot.providers.openai_models import models_of
+from bot.providers.oxen import Oxen
+from bot.providers.provider import Accepted, Made, Provider, Report, ReportState, Submission
+from sandbox import images
+from tests.env.providers import KLEIN_4B, SD_15
+
+REFUSED_KEY = "wrong"
+OX = Submission(model=KLEIN_4B, prompt="an ox in the rain", seed=7)
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+Open = Callable[[aiohttp.ClientSession, str, str], Provider]  # session, the server's address, key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One client, in one way of using it."""
+
+    open: Open
+    ox: Submission = OX  # for a model of its own
+    queues: bool = False
+    streams: bool = False
+    lists: bool = True  # asks the image API which models there are
+
+
+def oxen(mode: str, *, queues: bool = False, streams: bool = False) -> Kind:
+    def open_(session: aiohttp.ClientSession, url: str, key: str) -> Provider:
+        return Oxen(session=session, base_url=url, api_key=key, mode=mode, attempts=2)
+
+    return Kind(open=open_, queues=queues, streams=streams)
+
+
+def oxlo(encoding: EditEncoding) -> Kind:
+    def open_(session: aiohttp.ClientSession, url: str, key: str) -> Provider:
+        endpoint = Endpoint(name="oxlo", base_url=f"{url}/v1", edit_encoding=encoding, price_credits=2)
+        return OpenAi(
+            name=endpoint.name,
+            session=session,
+            base_url=endpoint.base_url,
+            api_key=key,
+            models=models_of(endpoint),
+            edit_encoding=endpoint.edit_encoding,
+        )
+
+    return Kind(open=open_, ox=replace(OX, model=SD_15, params={"size": "512x512"}), lists=False)
+
+
+KINDS: dict[str, Kind] = {
+    "oxen-events": oxen("events", queues=True, streams=True),
+    "oxen-poll": oxen("poll", queues=True),
+    "oxen-sync": oxen("sync"),
+    **{f"oxlo-{encoding}": oxlo(encoding) for encoding in EditEncoding},
+}
+QUEUING = [name for name, kind in KINDS.items() if kind.queues]
+STREAMING = [name for name, kind in KINDS.items() if kind.streams]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def ox(kind: Kind) -> Submission:
+    return kind.ox
+
+
+@pytest.fixture
+def provider(kind: Kind, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+    return kind.open(session, server.url, server.key)
+
+
+@pytest.fixture(params=QUEUING)
+def queue(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+    return KINDS[request.param].open(session, server.url, server.key)
+
+
+@pytest.fixture(params=STREAMING)
+def streaming(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+    return KINDS[request.param].open(session, server.url, server.key)
+
+
+async def accepted(provider: Provider, submission: Submission = OX) -> str:
+    answer = await provider.submit(submission)
+    assert isinstance(answer, Accepted)
+    return answer.provider_id
+
+
+async def ended(provider: Provider, provider_id: str) -> Report:
+    async with asyncio.timeout(5):
+        while True:
+            report = await provider.read(provider_id)
+            if report is not None and report.state not in {ReportState.QUEUED, ReportState.PROCESSING}:
+                return report
+
+
+async def test_each_kind_says_what_it_can_do(kind: Kind, session: aiohttp.ClientSession) -> None:
+    provider = kind.open(session, "http://127.0.0.1:1", "key")
+    assert (provider.queues, provider.streams) == (kind.queues, kind.streams)
+
+
+async def test_a_submission_is_accepted_or_made(provider: Provider, ox: Submission) -> None:
+    answer = await provider.submit(ox)
+    assert isinstance(answer, Accepted if provider.queues else Made)
+
+
+async def test_a_picture_to_change_is_taken_as_a_data_uri_everywhere(provider: Provider, ox: Submission) -> None:
+    answer = await provider.submit(replace(ox, references=(PIXEL,)))
+    assert isinstance(answer, Accepted if provider.queues else Made)
+
+
+async def test_what_is_made_at_once_is_a_picture(provider: Provider, ox: Submission) -> None:
+    answer = await provider.submit(ox)
+    if isinstance(answer, Made):
+        assert inspect(answer.content, max_pixels=10_000_000, verify=True).width > 0
+
+
+async def test_an_accepted_picture_is_read_until_it_is_there(queue: Provider) -> None:
+    report = await ended(queue, await accepted(queue))
+    assert (report.state, report.prompt, report.seed, report.model) == (ReportState.SUCCEEDED, OX.prompt, OX.seed, OX.model)
+    assert report.result_url is not None
+
+
+async def test_an_unknown_generation_reads_as_none(queue: Provider) -> None:
+    assert await queue.read("00000000-0000-4000-8000-000000000000") is None
+
+
+async def test_cancelling_what_is_unknown_or_has_ended_has_no_effect(queue: Provider) -> None:
+    provider_id = await accepted(queue)
+    await ended(queue, provider_id)
+    await queue.cancel(provider_id)
+    await queue.cancel("00000000-0000-4000-8000-000000000000")
+    assert (await ended(queue, provider_id)).state is ReportState.SUCCEEDED
+
+
+@pytest.mark.faults("generation-stuck")
+async def test_a_cancelled_generation_reads_as_cancelled(queue: Provider) -> None:
+    provider_id = await accepted(queue)
+    await queue.cancel(provider_id)
+    assert (await ended(queue, provider_id)).state is ReportState.CANCELLED
+
+
+@pytest.mark.faults("generation-fails")
+async def test_a_failed_generation_says_why(queue: Provider) -> None:
+    report = await ended(queue, await accepted(queue))
+    assert (report.state, report.result_url) == (ReportState.FAILED, None)
+    assert report.error is not None
+    assert report.error.startswith("The image service could not make this picture")
+
+
+@pytest.mark.faults("enqueue-answer-lost")
+async def test_a_lost_answer_is_found_again_by_what_was_asked(queue: Provider) -> None:
+    with pytest.raises(AnswerLost):
+        await queue.submit(OX)
+    assert len(await queue.find(OX, since=0)) == 1
+    assert await queue.find(replace(OX, seed=8), since=0) == []
+    assert await queue.find(replace(OX, prompt="another"), since=0) == []
+    assert await queue.find(OX, since=4_000_000_000_000) == []
+
+
+async def test_what_has_ended_is_found_too_and_the_oldest_comes_first(queue: Provider) -> None:
+    first = await accepted(queue)
+    await ended(queue, first)
+    second = await accepted(queue)
+    found = await queue.find(OX, since=0)
+    assert {report.provider_id for report in found} == {first, second}
+    assert [report.enqueued_at for report in found] == sorted(report.enqueued_at or 0 for report in found)
+
+
+@pytest.mark.faults("enqueue-cut")
+async def test_a_connection_cut_while_asking_counts_as_a_lost_answer(queue: Provider) -> None:
+    with pytest.raises(AnswerLost):
+        await queue.submit(OX)
+    assert await queue.find(OX, since=0) == []
+
+
+async def test_a_refusal_is_a_refusal(provider: Provider) -> None:
+    with pytest.raises(ProviderRefused, match=r"refused this request: .*no-such-model"):
+        await provider.submit(replace(OX, model="no-such-model"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param("out-of-credit", ProviderAccount, marks=pytest.mark.faults("out-of-credit")),
+        pytest.param("key-refused", ProviderAccount, marks=pytest.mark.faults("key-refused")),
+        pytest.param("images-rate-limited", ProviderBusy, marks=pytest.mark.faults("images-rate-limited")),
+        pytest.param("images-error", ProviderBusy, marks=pytest.mark.faults("images-error")),
+    ],
+)
+async def test_every_trouble_has_its_class_and_a_calm_sentence(
+    provider: Provider, ox: Submission, fault: str, error: type[ProviderError]
+) -> None:
+    with pytest.raises(error) as caught:
+        await provider.submit(ox)
+    assert caught.value.sentence.endswith(".")
+    assert "http" not in caught.value.sentence
+
+
+async def test_a_wrong_key_is_the_operators_matter_and_is_never_shown(
+    kind: Kind, session: aiohttp.ClientSession, server: images.Server
+) -> None:
+    with pytest.raises(ProviderAccount) as caught:
+        await kind.open(session, server.url, REFUSED_KEY).submit(kind.ox)
+    assert REFUSED_KEY not in repr(caught.value)
+
+
+async def test_where_nobody_listens_nothing_was_taken(kind: Kind, session: aiohttp.ClientSession) -> None:
+    provider = kind.open(session, "http://127.0.0.1:1", "key")
+    with pytest.raises(ProviderBusy):
+        await provider.submit(kind.ox)
+    if kind.lists:
+        with pytest.raises(ProviderBusy):
+            await provider.models()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(name, marks=pytest.mark.faults(name)) for name in ("key-refused", "images-error", "images-rate-limited", "models-down")],
+)
+async def test_any_answer_to_a_ping_will_do_and_none_is_paid_for(provider: Provider, server: images.Server, fault: str) -> None:
+    await provider.ping()
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+@pytest.mark.faults("oxen-down", "oxlo-down")
+async def test_a_ping_that_is_not_answered_is_no_answer(provider: Provider) -> None:
+    with pytest.raises(ProviderBusy):
+        await provider.ping()
+
+
+async def test_the_models_make_a_catalogue(provider: Provider, ox: Submission) -> None:
+    catalog = Catalog.merge({provider.name: await provider.models()}, credit_usd=0.01, model_prices={})
+    model = catalog.get(ox.model)
+    assert (model.api_id, model.provider, model.takes_references) == (ox.model, provider.name, True)
+    assert model.price_microcredits is not None
+
+
+async def test_the_stream_hints_at_what_has_ended(streaming: Provider) -> None:
+    async with asyncio.timeout(5), streaming.listen() as events:
+        provider_id = await accepted(streaming)
+        assert (await anext(events)).provider_id == provider_id

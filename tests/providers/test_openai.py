@@ -1,0 +1,315 @@
+"""The OpenAI-compatible client in particular: what it puts on the wire, and what it makes of each answer."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from email.message import EmailMessage
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.core.endpoints import EditEncoding
+from bot.core.errors import (
+    AnswerLost,
+    ContentRefused,
+    ModelLocked,
+    PictureError,
+    ProviderAccount,
+    ProviderBusy,
+    ProviderError,
+    ProviderRefused,
+)
+from bot.domain.catalog.models import Slots
+from bot.media.fetch import LinkExpired
+from bot.providers.openai import OpenAi
+from bot.providers.provider import Made, Submission
+from tests.env.scripted import Scripted, Seen, scripted
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL_URI = f"data:image/png;base64,{PIXEL}"
+CONTENT = base64.b64decode(PIXEL)
+INLINE = {"created": 1, "data": [{"b64_json": PIXEL}]}
+LINK = "https://files.test/a.png"
+OX = Submission(model="sd", prompt="an ox in the rain", seed=7, params={"size": "512x512"})
+EDIT = replace(OX, params={"size": "512x512", "strength": 0.5}, references=(PIXEL_URI,))
+
+Make = Callable[..., OpenAi]
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Scripted]:
+    async with scripted() as server:
+        server.says(INLINE)
+        yield server
+
+
+@pytest.fixture
+def make(wire: Scripted, session: aiohttp.ClientSession) -> Make:
+    def make_(**more: Any) -> OpenAi:
+        return OpenAi(**{"name": "local", "session": session, "base_url": f"{wire.url}/v1/", "api_key": "the-key", **more})
+
+    return make_
+
+
+async def refusal(client: OpenAi, submission: Submission = OX) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await client.submit(submission)
+    return caught.value
+
+
+def parts(seen: Seen) -> list[tuple[str | None, str | None, str, bytes]]:
+    """A form's name, filename, type and content of each part, read by another library than the one that wrote it."""
+    head = f"Content-Type: {seen.headers['Content-Type']}\r\n\r\n".encode()
+    form = email.message_from_bytes(head + seen.body, policy=email.policy.HTTP)
+    return [_part(each) for each in form.iter_parts() if isinstance(each, EmailMessage)]
+
+
+def _part(part: EmailMessage) -> tuple[str | None, str | None, str, bytes]:
+    name = part.get_param("name", header="content-disposition")
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return str(name), part.get_filename(), part.get_content_type(), content
+
+
+# --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_generation_is_json_with_everything_by_its_name(make: Make, wire: Scripted) -> None:
+    assert await make().submit(OX) == Made(content=CONTENT)
+    (seen,) = wire.seen
+    assert (seen.method, seen.path, seen.headers["Authorization"]) == ("POST", "/v1/images/generations", "Bearer the-key")
+    assert seen.json == {"model": "sd", "prompt": "an ox in the rain", "n": 1, "size": "512x512", "seed": 7}
+
+
+async def test_without_a_key_none_is_sent_and_a_seed_goes_where_the_model_wants_it(make: Make, wire: Scripted) -> None:
+    client = make(api_key="", slots=lambda _: Slots(seed="noise_seed"))
+    await client.submit(OX)
+    assert "Authorization" not in wire.seen[0].headers
+    assert wire.seen[0].json["noise_seed"] == 7
+    wire.says({"error": {"message": "no"}}, status=400)
+    assert (await refusal(client)).sentence == "The image service refused this request: no."
+
+
+async def test_what_is_asked_cannot_be_overruled_by_a_parameter(make: Make, wire: Scripted) -> None:
+    await make().submit(replace(OX, params={"n": 4, "model": "dear", "prompt": "another"}))
+    assert wire.seen[0].json == {"model": "sd", "prompt": "an ox in the rain", "n": 1, "seed": 7}
+
+
+@pytest.mark.parametrize(("encoding", "image"), [(EditEncoding.JSON_BASE64, PIXEL), (EditEncoding.JSON_DATA_URI, PIXEL_URI)])
+async def test_an_edit_in_json_carries_the_picture_as_text(make: Make, wire: Scripted, encoding: EditEncoding, image: str) -> None:
+    await make(edit_encoding=encoding).submit(EDIT)
+    (seen,) = wire.seen
+    assert (seen.path, seen.json["image"], seen.json["strength"]) == ("/v1/images/edits", image, 0.5)
+    await make(edit_encoding=encoding).submit(replace(EDIT, references=(PIXEL_URI, PIXEL_URI)))
+    assert wire.seen[1].json["image"] == [image, image]
+
+
+async def test_an_edit_in_a_form_carries_the_picture_as_a_file(make: Make, wire: Scripted) -> None:
+    await make(edit_encoding=EditEncoding.MULTIPART).submit(replace(EDIT, params={"strength": 0.5, "hd": True, "tags": ["a"]}))
+    (seen,) = wire.seen
+    values = {name: content.decode() for name, filename, _, content in parts(seen) if filename is None}
+    assert values == {"model": "sd", "prompt": OX.prompt, "n": "1", "seed": "7", "strength": "0.5", "hd": "true", "tags": '["a"]'}
+    assert parts(seen)[-1] == ("image", "picture-1.png", "image/png", CONTENT)
+
+
+async def test_several_pictures_in_a_form_have_the_name_for_several(make: Make, wire: Scripted) -> None:
+    await make(edit_encoding=EditEncoding.MULTIPART).submit(replace(EDIT, references=(PIXEL_URI, PIXEL_URI)))
+    assert [(name, filename) for name, filename, _, _ in parts(wire.seen[0]) if filename] == [
+        ("image[]", "picture-1.png"),
+        ("image[]", "picture-2.png"),
+    ]
+
+
+async def test_a_server_that_wants_a_list_gets_one_for_a_single_picture_too(make: Make, wire: Scripted) -> None:
+    await make(edit_encoding=EditEncoding.MULTIPART_LIST).submit(EDIT)
+    assert [(name, filename) for name, filename, _, _ in parts(wire.seen[0]) if filename] == [("image[]", "picture-1.png")]
+
+
+async def test_a_picture_is_what_its_bytes_say(make: Make, wire: Scripted) -> None:
+    client = make(edit_encoding=EditEncoding.JSON_DATA_URI)
+    await client.submit(replace(EDIT, references=(PIXEL_URI.replace("image/png", "image/jpeg"),)))
+    assert wire.seen[0].json["image"] == PIXEL_URI
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["https://x.test/a.png", "data:text/html;base64,AAAA", "data:image/png;base64,!", "data:image/png;base64,AAAA", "data:image/png,x"],
+)
+@pytest.mark.parametrize("encoding", EditEncoding)
+async def test_what_is_no_picture_is_never_sent(make: Make, wire: Scripted, encoding: EditEncoding, uri: str) -> None:
+    assert isinstance(await refusal(make(edit_encoding=encoding), replace(EDIT, references=(uri,))), ProviderRefused)
+    assert wire.seen == []
+
+
+async def test_each_call_has_a_connection_of_its_own(make: Make, wire: Scripted) -> None:
+    client = make()
+    await client.submit(OX)
+    await client.submit(OX)
+    assert [seen.headers["Connection"] for seen in wire.seen] == ["close", "close"]
+
+
+async def test_the_key_goes_to_the_base_url_alone(make: Make, wire: Scripted) -> None:
+    async with scripted() as elsewhere:
+        wire.says("", status=307, headers={"Location": f"{elsewhere.url}/v1/images/generations"})
+        assert isinstance(await refusal(make()), ProviderAccount)
+        assert elsewhere.seen == []
+
+
+# --- what is answered ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", [{"b64_json": PIXEL}, {"b64_json": PIXEL_URI}, {"url": PIXEL_URI}, {"b64_json": None, "url": LINK}])
+async def test_a_picture_is_taken_in_every_form(make: Make, wire: Scripted, row: dict[str, str]) -> None:
+    asked: list[str] = []
+
+    async def fetch(url: str) -> bytes:
+        asked.append(url)
+        return CONTENT
+
+    wire.says({"data": [row]})
+    assert await make(fetch=fetch).submit(OX) == Made(content=CONTENT)
+    assert asked == [url for url in row.values() if url == LINK]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"data": []}, "without a picture"),
+        ({"data": [None]}, "without a picture"),
+        ({"data": {"b64_json": PIXEL}}, "without a picture"),
+        ({"data": [{"b64_json": "no base64"}]}, "cannot be read"),
+        ({"data": [{"b64_json": "żółw"}]}, "cannot be read"),
+        ({"data": [{"b64_json": "A" * 4000}]}, "too large"),
+        ({"data": [{"url": "https://x.test/a"}]}, "a link where a picture was wanted"),
+        ({"error": {"message": "Bad luck."}}, "refused this request: Bad luck"),
+    ],
+)
+async def test_an_answer_without_a_usable_picture_is_a_refusal(make: Make, wire: Scripted, body: object, sentence: str) -> None:
+    wire.says(body)
+    error = await refusal(make(max_result_bytes=2000))
+    assert isinstance(error, ProviderRefused)
+    assert sentence in error.sentence
+
+
+async def test_an_answer_that_cannot_be_read_or_never_ends_is_lost(make: Make, wire: Scripted) -> None:
+    wire.says("<html>welcome</html>")
+    assert isinstance(await refusal(make()), AnswerLost)
+    wire.says({"data": [{"b64_json": "A" * 200_000}]})
+    assert isinstance(await refusal(make(max_result_bytes=2000)), AnswerLost)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "times"),
+    [(ProviderBusy("later."), AnswerLost, 3), (LinkExpired("gone."), AnswerLost, 1), (PictureError("not there."), ProviderRefused, 1)],
+)
+async def test_a_link_that_fails_never_sends_a_paid_request_again(
+    make: Make, wire: Scripted, trouble: Exception, kind: type[ProviderError], times: int
+) -> None:
+    asked: list[str] = []
+
+    async def fetch(url: str) -> bytes:
+        asked.append(url)
+        raise trouble
+
+    wire.says({"data": [{"url": "https://x.test/a"}]})
+    assert type(await refusal(make(fetch=fetch))) is kind
+    assert (len(wire.seen), len(asked)) == (1, times)
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_quota", "code": "insufficient_quota"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind", "words"),
+    [
+        (
+            401,
+            {"message": "Incorrect API key provided: the-key.", "code": "invalid_api_key"},
+            ProviderAccount,
+            "refuses this bot's account",
+        ),
+        (402, {"message": "Pay."}, ProviderAccount, "account"),
+        (403, {"message": "`sd` needs the Pro tier.", "code": "tier_too_low"}, ModelLocked, "does not include this model: `sd` needs"),
+        (403, None, ProviderAccount, "account"),
+        (404, {"message": "The model `sd` does not exist.", "code": "model_not_found"}, ProviderRefused, "`sd` does not exist"),
+        (404, None, ProviderAccount, "address"),
+        (405, None, ProviderAccount, "address"),
+        (400, {"message": "Invalid size."}, ProviderRefused, "refused this request: Invalid size"),
+        (400, {"message": "No.", "code": "content_policy_violation"}, ContentRefused, "content rules"),
+        (400, {"message": "No.", "code": "moderation_blocked"}, ContentRefused, "content rules"),
+        (400, {"message": "Your request was rejected by our safety system."}, ContentRefused, "content rules"),
+        (400, {"message": "Limit.", "code": "billing_hard_limit_reached"}, ProviderAccount, "no credit left"),
+        (413, None, ProviderRefused, "refused"),
+        (422, {"message": "n is odd.", "code": 422}, ProviderRefused, "n is odd"),
+        (429, {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}, ProviderBusy, "busy"),
+        (429, QUOTA, ProviderAccount, "no credit left"),
+        (500, {"message": "The model ran out of memory."}, ProviderBusy, "busy"),
+        (503, None, ProviderBusy, "busy"),
+        (500, None, AnswerLost, "did not answer"),
+        (502, None, AnswerLost, "did not answer"),
+        (504, {"message": "Gateway timeout."}, AnswerLost, "did not answer"),
+    ],
+)
+async def test_each_error_has_its_class(
+    make: Make, wire: Scripted, status: int, error: dict[str, Any] | None, kind: type[ProviderError], words: str
+) -> None:
+    wire.says("<html>sorry</html>" if error is None else {"error": error}, status=status)
+    caught = await refusal(make())
+    assert type(caught) is kind
+    assert words in caught.sentence
+    assert caught.sentence.endswith(".")
+    assert "the-key" not in caught.sentence
+
+
+async def test_a_busy_endpoint_says_when_to_ask_again(make: Make, wire: Scripted) -> None:
+    wire.says({"error": {"message": "Slow down."}}, status=429, headers={"Retry-After": "17"})
+    caught = await refusal(make())
+    assert isinstance(caught, ProviderBusy)
+    assert caught.retry_after_s == 17
+
+
+async def test_a_call_is_sent_once_whatever_becomes_of_it(make: Make, wire: Scripted) -> None:
+    async def cut(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    wire.answer = cut
+    assert isinstance(await refusal(make()), AnswerLost)
+    assert isinstance(await refusal(make(edit_encoding=EditEncoding.MULTIPART), EDIT), AnswerLost)
+    assert len(wire.seen) == 2
+
+
+async def test_silence_is_a_lost_answer(make: Make, wire: Scripted) -> None:
+    async def stay(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"data": [')
+        await request.content.wait_eof()
+        return response
+
+    wire.answer = stay
+    assert isinstance(await refusal(make(timeout_s=0.05)), AnswerLost)
+
+
+async def test_a_name_that_resolves_to_nothing_took_nothing(session: aiohttp.ClientSession) -> None:
+    client = OpenAi(name="local", session=session, base_url="http://nowhere.invalid/v1")
+    assert isinstance(await refusal(client), ProviderBusy)
+
+
+async def test_there_is_nothing_to_look_up(make: Make, wire: Scripted) -> None:
+    client = make()
+    await client.cancel("x")
+    assert (await client.find(OX, since=0), await client.read("x"), await client.models()) == ((), None, ())
+    with pytest.raises(ProviderBusy):
+        async with client.listen():
+            pytest.fail("nothing is connected")
+    assert wire.seen == []

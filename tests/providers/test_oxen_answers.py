@@ -1,0 +1,174 @@
+"""Oxen's answers, as only a hand-made server gives them: odd, wrong, too large, and what is made of each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
+from bot.core.retry_after import read_retry_after
+from bot.providers.oxen import Oxen
+from bot.providers.oxen_wire import Generation
+from bot.providers.provider import ReportState, Submission
+from tests.env.providers import KLEIN_4B
+
+OX = Submission(model=KLEIN_4B, prompt="an ox in the rain", seed=7)
+
+
+@asynccontextmanager
+async def answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[Oxen]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            port = runner.addresses[0][1]
+            yield Oxen(session=session, base_url=f"http://127.0.0.1:{port}", api_key="k3y", attempts=1, max_result_bytes=1000)
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def answering_json(status: int, body: object, headers: dict[str, str] | None = None) -> AsyncIterator[Oxen]:
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(body, status=status, headers=headers)
+
+    async with answering(handler) as oxen:
+        yield oxen
+
+
+@pytest.mark.parametrize("status", [502, 504, 520])
+async def test_a_gateways_answer_to_a_post_is_a_lost_one(status: int) -> None:
+    async with answering_json(status, "bad gateway") as oxen:
+        with pytest.raises(AnswerLost):
+            await oxen.submit(OX)
+
+
+@pytest.mark.parametrize(
+    "body", ["text", [], {"generations": [{"no": "id"}]}, {"generations": "x"}, {}, {"generations": [{"generation_id": "../../x"}]}]
+)
+async def test_an_unreadable_yes_is_a_lost_answer(body: object) -> None:
+    async with answering_json(200, body) as oxen:
+        with pytest.raises(AnswerLost):
+            await oxen.submit(OX)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "sentence"),
+    [
+        (402, {}, ProviderAccount, "account"),
+        (400, {"error": {"message": "Insufficient credits"}}, ProviderAccount, "credit"),
+        (200, {"generations": [], "error": {"message": "Insufficient credits"}}, ProviderAccount, "credit"),
+        (400, {"error": {"type": "invalid_params", "title": "Bad", "detail": "worse"}, "status": "error"}, ProviderRefused, "Bad: worse"),
+        (404, {"status": "error", "status_message": "resource_not_found"}, ProviderRefused, "resource_not_found"),
+        (
+            422,
+            {"error": {"message": "403 Client Error: Forbidden for url: https://x.test/?sig=s3cret"}},
+            ProviderRefused,
+            "reference picture",
+        ),
+        (422, {"error": {"message": "see https://x.test/?sig=s3cret\nor k3y"}}, ProviderRefused, r"see \(link\) or \(key\)\."),
+        (301, {}, ProviderAccount, "moved"),
+        (503, {}, ProviderBusy, "busy"),
+    ],
+)
+async def test_error_bodies_become_sentences(status: int, body: object, error: type[Exception], sentence: str) -> None:
+    async with answering_json(status, body) as oxen:
+        with pytest.raises(error, match=sentence) as caught:
+            await oxen.submit(OX)
+    assert "s3cret" not in str(caught.value)
+    assert "k3y" not in str(caught.value)
+
+
+async def test_the_wish_of_a_rate_limit_is_passed_on() -> None:
+    async with answering_json(429, {}, {"Retry-After": "17"}) as oxen:
+        with pytest.raises(ProviderBusy) as caught:
+            await oxen.submit(OX)
+    assert caught.value.retry_after_s == 17
+
+
+def test_a_wish_may_be_a_date_and_is_bounded() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert 50 < (read_retry_after(soon) or 0) <= 60
+    assert [read_retry_after(wish) for wish in ("0", "999999", "soon", "", None)] == [0, 3600, None, None, None]
+
+
+async def test_the_key_goes_nowhere_else() -> None:
+    keys = []
+
+    async def handler(request: web.Request) -> web.Response:
+        keys.append((request.path, request.headers.get("Authorization")))
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    async with answering(handler) as oxen:
+        with pytest.raises(ProviderAccount):
+            await oxen.read("x")
+    assert keys == [("/api/ai/queue/x", "Bearer k3y")]
+
+
+@pytest.mark.parametrize(
+    "image", [{"b64_json": "%%%"}, {"b64_json": ""}, {"b64_json": "AAAA" * 400}, {}, {"url": "https://x.test/a.png"}, {"b64_json": 5}]
+)
+async def test_a_picture_that_cannot_be_read_is_refused(image: object) -> None:
+    async with answering_json(200, {"images": [image]}) as oxen:
+        oxen.queues = False
+        with pytest.raises(ProviderRefused):
+            await oxen.submit(OX)
+
+
+async def test_an_answer_without_end_is_cut_off() -> None:
+    async with answering_json(200, {"images": [{"b64_json": "A" * 200_000}]}) as oxen:
+        with pytest.raises(AnswerLost):
+            await oxen.make(OX)
+
+
+@pytest.mark.parametrize("body", [[], "x", {"generations": [1, None, {"generation_id": 5}]}, None])
+async def test_odd_lists_are_empty(body: object) -> None:
+    async with answering_json(200, body if body is not None else {}) as oxen:
+        assert await oxen.list_generations() == []
+
+
+async def test_no_list_of_models_is_no_empty_list() -> None:
+    async with answering_json(200, {"data": None}) as oxen:
+        with pytest.raises(ProviderBusy):
+            await oxen.models()
+
+
+async def test_models_without_a_schema_in_the_list_are_read_one_by_one() -> None:
+    listed = {"id": "a/b", "capabilities": {"output": ["image"]}}
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(
+            {"data": [listed]} if request.path.endswith("/models") else listed | {"request_schema": {"properties": {}}}
+        )
+
+    async with answering(handler) as oxen:
+        assert [model.get("request_schema") for model in await oxen.models()] == [{"properties": {}}]
+
+
+@pytest.mark.parametrize(
+    ("row", "state", "enqueued_at"),
+    [
+        ({"status": "succeeded", "enqueued_at": 1_775_090_372}, ReportState.SUCCEEDED, 1_775_090_372_000),
+        ({"status": "dreaming", "enqueued_at": None}, ReportState.PROCESSING, None),
+        ({"status": None, "enqueued_at": "2026-04-02T00:39:32Z"}, ReportState.PROCESSING, 1_775_090_372_000),
+        ({"enqueued_at": {"odd": 1}}, ReportState.PROCESSING, None),
+    ],
+)
+def test_rows_are_read_tolerantly(row: dict[str, object], state: ReportState, enqueued_at: int | None) -> None:
+    generation = Generation.model_validate({"generation_id": "x", **row})
+    assert (generation.state, generation.enqueued_at_ms) == (state, enqueued_at)
+
+
+@pytest.mark.parametrize(("seed", "expected"), [(7, 7), ("7", 7), (7.0, 7), (None, None), (True, None), ("x", None), (float("inf"), None)])
+def test_an_echoed_seed_is_read_in_any_type(seed: object, expected: int | None) -> None:
+    assert Generation.model_validate({"generation_id": "x", "seed": seed}).echoed_int("seed") == expected

@@ -1,0 +1,165 @@
+"""Many members press everything at once: no bucket, pool, budget or sponsor is overspent by one credit, and the books are right."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from bot.core.errors import OutOfCredit, Refusal
+from bot.domain.accounts import Kind, kind_of
+from bot.domain.actor import Actor
+from bot.domain.guild.document import Policy
+from bot.domain.job import Job, JobState, Outcome, ReplyTarget
+from bot.domain.order import Order
+from bot.domain.quota import MICRO
+from bot.domain.request import Request
+from bot.store import jobs
+from bot.store.money import sponsorships
+from bot.store.money.sponsorships import Sponsorship
+from bot.store.tables import accounts
+from tests.env.guild_rules import rule
+from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, request, wish
+from tests.services.conftest import MODEL, PURSE, Works
+from tests.store.money.accounts import member
+
+SERVERS = (1, 2, 3, 4)
+ROLES = (71, 72, 73)
+THREAD = 50
+ENDS = (SUCCEEDED, SUCCEEDED, FAILED, CANCELLED)
+
+
+def some_rules(dice: random.Random) -> dict[str, Any]:
+    """What a server's managers might have thought of. Nothing flows back: whatever is spent was there at the beginning."""
+    roles = {str(role): {"purse": {"size": dice.randint(0, 6)}, "waiting": dice.choice([None, 3, 50])} for role in ROLES[:2]}
+    return {
+        "roles": {role: {name: value for name, value in words.items() if value is not None} for role, words in roles.items()},
+        "pool": dice.choice([None, {"size": dice.randint(0, 12)}]),
+        "usd_per_month": dice.choice([None, dice.randint(1, 20) / 100]),
+        "prices": dice.choice([{}, {MODEL: dice.choice([0.5, 1.25, 3])}]),
+        "slow_lane": {"on": dice.random() < 0.7, "share_percent": dice.choice([25, 50, 100])},
+        "everyone": {"waiting": 100},
+    }
+
+
+class Member:
+    """Somebody who presses everything, in any order."""
+
+    def __init__(self, works: Works, user_id: int, seed: int) -> None:
+        self.works, self.user_id, self.dice = works, user_id, random.Random(seed)
+        self.roles = frozenset(role for role in ROLES if self.dice.random() < 0.4)
+        self.jobs: list[Job] = []
+
+    async def _request(self) -> Request:
+        guild_id = self.dice.choice([*SERVERS, None])
+        channel_id = self.dice.choice([THREAD + (guild_id or 0), 9])
+        place = ReplyTarget(user_id=self.user_id, channel_id=channel_id, guild_id=guild_id)
+        return await request(self.works, place, actor=Actor(user_id=self.user_id, role_ids=self.roles))
+
+    async def press(self) -> None:
+        deeds = (self._order, self._order, self._again, self._cancel, self._end)
+        with suppress(Refusal):
+            await self.dice.choice(deeds)()
+
+    async def _order(self) -> None:
+        wanted = Order(prompt="a red fox", count=self.dice.randint(1, 4), request=await self._request())
+        self.jobs.append((await self.works.studio.order(wanted)).job)
+
+    async def _again(self) -> None:
+        if self.jobs:
+            self.jobs.append((await self.works.studio.again(self.dice.choice(self.jobs), await self._request())).job)
+
+    async def _cancel(self) -> None:
+        if self.jobs:
+            await self.works.cancel(self.dice.choice(self.jobs), by=Actor(user_id=self.user_id))
+
+    async def _end(self) -> None:
+        """As the image API may answer, now and then twice."""
+        if self.jobs:
+            job = self.dice.choice(self.jobs)
+            outcomes: list[Outcome] = [self.dice.choice(ENDS) for _ in job.generations]
+            await asyncio.gather(self.works.end(job, *outcomes), self.works.end(job, *outcomes))
+
+
+async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None:
+    """All at once: every press of every member is begun before any is answered."""
+    dice = random.Random(seed)
+    caps: dict[str, int] = {}
+    for guild_id in SERVERS:
+        await rule(works.servers, guild_id, **some_rules(dice))
+        one = Sponsorship(
+            id=f"s{guild_id}",
+            guild_id=guild_id,
+            channel_id=THREAD + guild_id,
+            host_id=9,
+            cap=5 * MICRO,
+            until=works.clock() + 10**8,
+            opened_at=works.clock(),
+        )
+        await works.store.write(sponsorships.begin, one, host=member(9, 5, guild_id=guild_id), now=works.clock())
+        caps[one.purse.account] = one.cap
+    crowd = [Member(works, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
+    await asyncio.gather(*(each.press() for each in crowd for _ in range(presses)))
+    for each in crowd:
+        for guild_id in SERVERS:
+            actor, place = (
+                Actor(user_id=each.user_id, role_ids=each.roles),
+                ReplyTarget(user_id=each.user_id, channel_id=5, guild_id=guild_id),
+            )
+            purse = works.till.purse(await request(works, place, actor=actor))
+            caps[purse.account] = 0 if purse.fills is None else purse.fills.size
+    await nothing_is_overspent(works, caps)
+
+
+async def nothing_is_overspent(works: Works, caps: dict[str, int]) -> None:
+    """What was taken out of each account is at most what was ever in it."""
+    rows = await works.store.read(lambda conn: conn.execute(accounts.select()).all())
+    assert rows
+    for row in rows:
+        assert min(row.available, row.held, row.spent) >= 0, row
+        assert row.held + row.spent <= await _size(works, row.name, caps), row
+    await _what_is_held_is_what_is_open(works, rows)
+
+
+async def _size(works: Works, account: str, caps: dict[str, int]) -> int:
+    """What the rules allow an account in all."""
+    if kind_of(account) in (Kind.POOL, Kind.BUDGET):
+        policy = (await works.servers.settings(int(account.split(":")[1]))).policy
+        pool = policy.pool.bucket().size if policy.pool else 0
+        return pool if kind_of(account) is Kind.POOL else _limit_of(policy)
+    return PURSE.size if kind_of(account) is Kind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
+
+
+def _limit_of(policy: Policy) -> int:
+    """What a server may spend in a month; where it has no limit, it is counted all the same."""
+    return 10**9 * MICRO if policy.usd_per_month is None else int(policy.usd_per_month * 100 * MICRO)
+
+
+async def _what_is_held_is_what_is_open(works: Works, rows: Any) -> None:
+    held: Counter[str] = Counter()
+    for job in await works.store.read(jobs.in_state, JobState.OPEN):
+        for g in job.open:
+            held.update({name: g.price for name in (g.account, g.budget) if name})
+    assert {row.name: row.held for row in rows if row.held} == {name: amount for name, amount in held.items() if amount}
+
+
+async def test_twenty_members_at_once_cannot_overspend(works: Works) -> None:
+    await misuse(works, members=20, presses=6, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_hundred_members_at_once_cannot_overspend(works: Works, seed: int) -> None:
+    await misuse(works, members=100, presses=12, seed=seed)
+
+
+async def test_one_credit_for_a_hundred_presses_makes_one_picture(works: Works) -> None:
+    await rule(works.servers, usd_per_month="0.01")
+    places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
+    orders = [works.studio.order(await wish(works, "a red fox", place)) for place in places]
+    results = await asyncio.gather(*orders, return_exceptions=True)
+    assert Counter(type(result).__name__ for result in results) == {"Receipt": 1, OutOfCredit.__name__: 99}

@@ -1,0 +1,173 @@
+"""From an order to a job under a server's rules: what is heard first, what the job keeps, and that no refusal costs anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.core.errors import NotAllowed, Refusal
+from bot.domain.actor import Actor
+from bot.domain.catalog.ideas import Idea
+from bot.domain.job import Job, Kind, ReplyTarget, Source
+from bot.domain.order import Attachment, Order
+from bot.domain.preferences import Consent
+from bot.domain.request import Channel
+from bot.store import jobs
+from bot.store.moderation import audit_log, conduct
+from bot.store.moderation.audit_log import Action
+from tests.env.guild_rules import CHECKED, rule
+from tests.env.job_steps import own
+from tests.env.jobs import new_job, request, wish
+from tests.services.conftest import MODEL, PURSE, Works
+
+DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
+PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
+BEN_S = Attachment(url="http://127.0.0.1:1/a.png", filename="a.png", size_bytes=9, source=Source(owner_id=8, channel_id=5, message_id=3))
+ALL_WRONG: dict[str, Any] = {
+    "pause": {"on": True},
+    "channels": {"denied": [5]},
+    "everyone": {"models": [], "private": False, "max_count": 1, "aspect_ratios": ["1:1"], "max_megapixels": 1, "waiting": 1},
+    "newcomers": {"wait_hours": 24},
+    "prompts": {"block": {"words": ["sword"]}},
+    "roles": {"77": {"purse": {"size": 0}}},
+}
+# What is heard, and what is then put right, in the order of the issue.
+STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("paused", {"pause": {"on": False}}),
+    ("cannot ask for pictures", {}),  # the block is lifted
+    ("not made in this channel", {"channels": {"denied": []}}),
+    ("do not open any model", {"everyone": {"models": "all"}}),
+    ("where others see them", {"everyone": {"private": True}}),
+    ("safety checker", {"age_restricted": {"unchecked": True}}),
+    ("age-restricted channels only", {}),  # it is asked for in one
+    ("New members wait", {"newcomers": {"wait_hours": 0}}),
+    ("1 picture at a time", {"everyone": {"max_count": 4}}),
+    ("shape 16:9", {"everyone": {"aspect_ratios": "all"}}),
+    ("at most 1 MP", {"everyone": {"max_megapixels": None}}),
+    ("at most 1 pictures waiting", {"everyone": {"waiting": 9}}),
+    ("0 left", {"roles": {"77": None}}),
+    ("do not allow this prompt", {"prompts": {"block": {"words": []}}}),
+    ("does not let you edit", {}),  # it is allowed
+    ("a.png: Pictures may not be fetched", {}),  # it is left out
+)
+
+
+async def anew(works: Works, order: Order) -> Order:
+    """The same order, under the rules of this moment."""
+    asked = order.request
+    return replace(order, request=await request(works, asked.reply_to, actor=asked.actor, channel=asked.channel))
+
+
+async def refusal(works: Works, order: Order) -> str:
+    with pytest.raises(Refusal) as caught:
+        await works.studio.order(await anew(works, order))
+    return caught.value.sentence
+
+
+async def test_the_checks_are_heard_in_their_order_and_cost_nothing(works: Works) -> None:
+    await rule(works.servers, **ALL_WRONG)
+    await works.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=works.clock())
+    await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    actor = Actor(user_id=7, joined_at=works.clock(), role_ids=frozenset({77}))
+    options = {Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"}
+    asked: dict[str, Any] = {"options": options, "more": "disable_safety_checker=true", "attachments": [BEN_S]}
+    order = await wish(works, "a sword", PLACE, actor=actor, kind=Kind.EDIT, model=DEV, count=2, **asked)
+    heard: list[str] = []
+    for sentence, amends in STEPS:
+        heard.append(await refusal(works, order))
+        assert sentence in heard[-1], (sentence, heard[-1])
+        await rule(works.servers, **amends)
+        order = await _mended(works, order, sentence)
+    assert (await works.studio.order(await anew(works, order))).job.spent == 0
+    assert len(heard) == len(STEPS)
+
+
+async def _mended(works: Works, order: Order, heard: str) -> Order:
+    """What no rule puts right."""
+    match heard.split()[0]:
+        case "cannot":
+            await works.store.write(conduct.unblock, 1, 7, by_id=9, now=works.clock())
+        case "age-restricted":
+            channel = Channel(guild_id=1, channel_id=5, age_restricted=True)
+            return replace(order, request=replace(order.request, channel=channel))
+        case "does":
+            await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
+        case "a.png:":
+            return replace(order, kind=Kind.GENERATE, attachments=[])
+    return order
+
+
+@pytest.mark.parametrize("more", ["disable_safety_checker=true", "disable_safety_checker=yes"])
+@pytest.mark.parametrize("guild_id", [1, None])
+async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(works: Works, more: str, guild_id: int | None) -> None:
+    order = await wish(works, "a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
+    assert "safety checker stays on" in await refusal(works, order)
+
+
+async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(works: Works) -> None:
+    await rule(works.servers, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
+    for channel_id in (5, 6):
+        await refusal(works, await wish(works, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
+    assert len(await works.store.read(conduct.strikes_of, 1, 7)) == 1
+    assert [line.action for line in await works.store.read(audit_log.latest, 1) if line.target_id == 7] == [Action.STRUCK]
+
+
+async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(works: Works) -> None:
+    await rule(works.servers, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
+    for _ in range(2):
+        await refusal(works, await wish(works, "a sword", PLACE))
+    again = works.again()
+    await again.models.load()
+    assert "too many strikes" in await refusal(again, await wish(again, "a fox", PLACE))
+
+
+# --- what the job keeps ----------------------------------------------------------------------------------------------
+
+FLAGGED: dict[str, Any] = {"prompts": {"flag": {"words": ["blood*"]}}}
+
+
+async def ordered(works: Works, prompt: str, *, age_restricted: bool = False) -> Job:
+    return await works.order(prompt, channel=Channel(guild_id=1, channel_id=5, age_restricted=age_restricted))
+
+
+async def test_a_flagged_prompt_is_made_behind_a_spoiler(works: Works) -> None:
+    await rule(works.servers, **FLAGGED)
+    job, plain = await ordered(works, "a bloodhound"), await ordered(works, "a fox")
+    assert [(each.flagged, each.spoiler) for each in (job, plain)] == [("blood*", True), (None, False)]
+
+
+async def test_without_a_spoiler_only_where_age_is_restricted_and_the_server_allows_it(works: Works) -> None:
+    await rule(works.servers, **FLAGGED, age_restricted={"unspoilered": True})
+    jobs_ = [await ordered(works, "a bloodhound", age_restricted=adult) for adult in (True, False)]
+    assert [(job.spoiler, job.age_restricted, job.flagged) for job in jobs_] == [(False, True, "blood*"), (True, False, "blood*")]
+
+
+async def test_a_prompt_is_checked_only_where_the_server_wants_it(works: Works) -> None:
+    before = await ordered(works, "a fox")
+    await rule(works.servers, **CHECKED)
+    assert [before.needs_check, (await ordered(works, "a fox")).needs_check] == [False, True]
+
+
+async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
+    old = new_job(model=DEV, member=8)
+    await works.store.write(jobs.add, old, (), payment=own(8, PURSE), max_waiting=8, now=1000)
+    await rule(works.servers, prompts={"block": {"words": ["fox"]}})
+    with pytest.raises(NotAllowed, match="do not allow this prompt"):
+        await works.studio.again(old, await request(works, PLACE))
+    elsewhere = await request(works, replace(PLACE, guild_id=2))
+    assert (await works.studio.again(old, elsewhere)).job.place.user_id == 7
+
+
+# --- the model of an order that names none ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("models", "own", "made_by"),
+    [("all", None, MODEL), ("all", DEV, DEV), ([DEV], None, DEV), ([DEV], MODEL, DEV), ([MODEL], DEV, MODEL), ("all", "gone", MODEL)],
+)
+async def test_the_usual_model_is_one_that_is_open_here(works: Works, models: object, own: str | None, made_by: str) -> None:
+    await rule(works.servers, everyone={"models": models})
+    await works.members.change(7, lambda chosen: chosen.model_copy(update={"default_model": own}))
+    assert (await ordered(works, "a fox")).model == made_by

@@ -1,0 +1,67 @@
+"""What changed from a picture to the next, and who is of its family."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.job import Job
+from bot.services.lineage import Aspect, Change, Family, changes
+from bot.store import jobs
+from bot.store.engine.base import Store
+from tests.env.job_steps import own
+from tests.env.jobs import SUCCEEDED, TEN, new_job
+
+
+def test_every_aspect_is_told_in_its_order() -> None:
+    parent = new_job(params={"steps": 4, "quality": "high"})
+    child = new_job(model="dev", prompt="at night", params={"steps": 8, "guidance": 2.0})
+    child = replace(child, generations=(replace(child.generations[0], seed=7),))
+    assert changes(parent, child) == (
+        Change(aspect=Aspect.MODEL, before="klein", after="dev"),
+        Change(aspect=Aspect.PROMPT, before="a red fox", after="at night"),
+        Change(aspect=Aspect.OPTION, name="guidance", before=None, after="2"),
+        Change(aspect=Aspect.OPTION, name="quality", before="high", after=None),
+        Change(aspect=Aspect.OPTION, name="steps", before="4", after="8"),
+        Change(aspect=Aspect.SEED, before="100", after="7"),
+    )
+
+
+def test_the_seed_is_that_of_the_picture_that_was_edited() -> None:
+    parent, child = new_job(pictures=3), new_job(parent_n=2)
+    assert changes(parent, child) == (Change(aspect=Aspect.SEED, before="102", after="100"),)
+
+
+def test_the_same_request_has_no_changes() -> None:
+    assert changes(new_job(), new_job()) == ()
+
+
+async def made(store: Store, **more: Any) -> Job:
+    """A job with its picture."""
+    job = new_job(**more)
+    await store.write(jobs.add, job, (), payment=own(7, TEN), max_waiting=50, now=1000)
+    await store.write(jobs.start, job.id, 0, 1000)
+    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 1000)
+    return job
+
+
+async def test_a_family_is_parent_siblings_and_children(store: Store) -> None:
+    parent = await made(store)
+    one, other = await made(store, parent_id=parent.id), await made(store, parent_id=parent.id)
+    child, _stranger = await made(store, parent_id=one.id), await made(store)
+    kin = await Family(store=store).of(one, lambda _job: True)
+    assert [job.id for job in kin.all] == [parent.id, child.id, other.id]
+
+
+async def test_jobs_without_a_parent_are_no_siblings(store: Store) -> None:
+    one, _other = await made(store), await made(store)
+    kin = await Family(store=store).of(one, lambda _job: True)
+    assert (kin.all, kin.left_out) == ((), 0)
+
+
+async def test_the_unseen_are_counted_and_those_without_a_picture_are_not(store: Store) -> None:
+    parent = await made(store)
+    await made(store, parent_id=parent.id, member=8)
+    await store.write(jobs.add, new_job(parent_id=parent.id), (), payment=own(7, TEN), max_waiting=50, now=1000)  # still waits
+    kin = await Family(store=store).of(parent, lambda job: job.place.user_id == 7)
+    assert (kin.all, kin.left_out) == ((), 1)

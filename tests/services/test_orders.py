@@ -1,0 +1,111 @@
+"""Orders, cancels and what a member may know."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bot.core.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
+from bot.domain.actor import Actor
+from bot.domain.job import JobState, Kind, ReplyTarget
+from bot.domain.order import Receipt
+from bot.store import jobs, kv
+from bot.store.engine.base import Topic
+from tests.env.images import MADE
+from tests.env.job_steps import own
+from tests.env.jobs import PICTURE, new_job, request, wish
+from tests.services.conftest import MODEL, PURSE, Works, eventually
+
+PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
+
+
+async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
+    return await works.studio.again(await works.studio.job(job_id), await request(works, place))
+
+
+async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:
+    given, drawn = await works.order(count=4, seed=40), await works.order(count=2)
+    assert [g.seed for g in given.generations] == [40, 41, 42, 43]
+    assert (drawn.generations[1].seed or 0) - (drawn.generations[0].seed or 0) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"count": 5}, {"count": 0}, {"prompt": " "}, {"model": "nonesuch"}, {"more": "colour=red"}], ids=str)
+async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest):
+        await works.order(**wrong)  # type: ignore[arg-type]
+    assert await works.studio.open_jobs(7) == []
+    assert await works.spent() == 0
+
+
+async def test_orders_at_once_never_overspend(works: Works) -> None:
+    wanted = await wish(works, "a red fox", PLACE, count=3)
+    orders = (works.studio.order(wanted) for _ in range(50))
+    results = await asyncio.gather(*orders, return_exceptions=True)
+    refused = [type(result) for result in results if isinstance(result, Exception)]
+    assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
+    assert set(refused) <= {OutOfCredit, TooManyWaiting}
+
+
+async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
+    queued = works.store.subscribe(Topic.QUEUE)
+    ordering = asyncio.create_task(works.studio.order(await wish(works, "a red fox", PLACE)))
+    await queued.wait(timeout_s=5)  # written, and not yet answered
+    ordering.cancel()
+    await asyncio.wait([ordering])
+    assert ordering.cancelled()
+    (job,) = await eventually(lambda: works.studio.open_jobs(7))
+    async with works.at_work():
+        await works.until(job, JobState.DELIVERED)
+    assert len(works.board.of(job.id)) == 1
+
+
+async def test_only_its_member_or_a_moderator_cancels_a_job(works: Works) -> None:
+    job = await works.order()
+    with pytest.raises(NotAllowed):
+        await works.cancel(job, by=Actor(user_id=8))
+    cancelled = await works.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
+    assert cancelled.state is JobState.DELIVERABLE
+    with pytest.raises(NotFound, match="finished already"):
+        await works.cancel(job)
+    assert await works.spent() == 0
+
+
+async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works: Works) -> None:
+    first = await works.ended(MADE, MADE, seed=1)
+    receipt = await once_more(works, first.id, ReplyTarget(user_id=8, channel_id=6))
+    again = receipt.job
+    assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
+    assert len(again.generations) == 2
+    assert again.generations[0].seed != 1
+    assert (await works.studio.statement(8)).held == 2_000_000
+
+
+async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
+    edit = new_job(model=MODEL, kind=Kind.EDIT)
+    await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, PURSE), max_waiting=8, now=1000)
+    receipt = await once_more(works, edit.id)
+    assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
+
+
+async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
+    edit = new_job(model=MODEL, kind=Kind.EDIT)
+    await works.store.write(jobs.add, edit, [], payment=own(7, PURSE), max_waiting=8, now=1000)
+    with pytest.raises(NotFound, match="no longer kept"):
+        await once_more(works, edit.id)
+
+
+async def test_a_private_picture_is_made_again_by_its_member_alone(works: Works) -> None:
+    private = await works.ended(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
+    with pytest.raises(NotAllowed):
+        await once_more(works, private.id, ReplyTarget(user_id=8, channel_id=6))
+    assert (await once_more(works, private.id)).job.parent_id == private.id
+
+
+async def test_the_models_of_the_last_run_serve_until_new_ones_come(works: Works) -> None:
+    next_run = works.again()
+    assert next_run.models.offered == ()
+    await next_run.models.load()
+    assert next_run.models.title(MODEL) == works.models.title(MODEL)
+    assert await works.store.read(kv.get, "models:oxen")

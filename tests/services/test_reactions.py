@@ -1,0 +1,233 @@
+"""Reactions without Discord: what is an emoji, what is claimed, and which presets can be had."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.core.errors import InvalidRequest, NotFound
+from bot.domain.actor import Actor
+from bot.domain.catalog.models import Catalog
+from bot.domain.gestures import MARKS, is_one_sign, is_taken, plain
+from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
+from bot.services import presets
+from bot.services.guilds import Servers
+from bot.store import reactions
+from bot.store.engine.base import Store
+from bot.store.moderation import reports
+from bot.store.moderation.reports import Report
+from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS, Claim, Given
+from tests.env.jobs import request_by
+
+NOW = 1_700_000_000_000
+MANAGER = request_by(Actor(user_id=7, may_manage_server=True))
+FOX = Given(message_id=1, user_id=7, emoji="🎨")
+
+
+# --- emoji -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["🎨", "❄️", "❄", "👩🏽‍🎨", "🇬🇧", "0️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "↔️", "ℹ️", "🏳️‍🌈", "👍🏿", *(preset.emoji for preset in STARTING_PRESETS)]
+)
+def test_this_is_one_emoji(text: str) -> None:
+    assert is_one_sign(text)
+
+
+@pytest.mark.parametrize("text", ["", "a", "7", "🎨🎨", "🎨a", ":easel:", "🇬", "👍🏿🏿", "\u200d", "🏿🎨", "ok"])
+def test_this_is_none(text: str) -> None:
+    assert not is_one_sign(text)
+
+
+@pytest.mark.parametrize("emoji", ["✏️", "🔁", "✉", "❌", "🙈", "🚩", "⭐", *MARKS])
+def test_what_has_a_meaning_of_its_own_is_taken(emoji: str) -> None:
+    assert is_taken(emoji)
+
+
+def test_an_emoji_that_a_server_made_is_the_same_under_another_name() -> None:
+    assert plain("<:easel:123>") == plain("<a:brush:123>") != plain("<:easel:124>")
+
+
+def test_the_starting_presets_are_different_and_free() -> None:
+    assert len({plain(preset.emoji) for preset in STARTING_PRESETS}) == len(STARTING_PRESETS)
+    assert not any(is_taken(preset.emoji) for preset in STARTING_PRESETS)
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+
+async def claim(store: Store, given: Given = FOX, *, now: int = NOW, burst: int = 3) -> Claim:
+    return await store.write(reactions.claim, given, burst=burst, now=now)
+
+
+async def test_of_twenty_doubles_one_is_acted_on(store: Store) -> None:
+    claims = await asyncio.gather(*(claim(store, burst=99) for _ in range(20)))
+    assert claims.count(Claim.NEW) == 1
+
+
+async def test_taken_back_and_given_again_it_is_new_after_a_pause(store: Store) -> None:
+    await claim(store)
+    await store.write(reactions.take_back, FOX, NOW + 1)
+    assert await claim(store, now=NOW + PAUSE_MS - 1) is Claim.KNOWN
+    assert await claim(store, now=NOW + PAUSE_MS) is Claim.NEW
+
+
+async def test_where_nothing_was_heard_of_its_end_it_takes_longer(store: Store) -> None:
+    await claim(store)
+    assert await claim(store, now=NOW + UNHEARD_MS - 1) is Claim.KNOWN
+    assert await claim(store, now=NOW + UNHEARD_MS) is Claim.NEW
+
+
+async def test_a_burst_is_refused_once_and_then_in_silence(store: Store) -> None:
+    claims = [await claim(store, replace(FOX, emoji=emoji), now=NOW + n) for n, emoji in enumerate("abcdef")]
+    assert claims == [Claim.NEW] * 3 + [Claim.TOO_MANY] + [Claim.KNOWN] * 2
+
+
+async def test_after_a_burst_a_member_begins_anew(store: Store) -> None:
+    for emoji in "abcd":
+        await claim(store, replace(FOX, emoji=emoji))
+    assert await claim(store, replace(FOX, emoji="d"), now=NOW + BURST_MS) is Claim.NEW
+
+
+async def test_others_are_not_held_up_by_a_member_s_burst(store: Store) -> None:
+    for emoji in "abcd":
+        await claim(store, replace(FOX, emoji=emoji))
+    assert await claim(store, replace(FOX, user_id=8)) is Claim.NEW
+
+
+async def test_what_was_too_much_is_not_counted(store: Store) -> None:
+    for user_id in (7, 8, 9):
+        await claim(store, replace(FOX, user_id=user_id, emoji="⭐"))
+    await claim(store, replace(FOX, user_id=9, message_id=2, emoji="⭐"), burst=1)
+    await store.write(reactions.take_back, replace(FOX, user_id=8, emoji="⭐"), NOW)
+    assert [await store.read(reactions.count, message_id, "⭐") for message_id in (1, 2)] == [2, 0]
+
+
+async def test_old_reactions_are_forgotten_but_for_stars(store: Store) -> None:
+    for emoji in ("⭐", "🎨"):
+        await claim(store, replace(FOX, emoji=emoji))
+    assert await store.write(reactions.forget, NOW + 1, but="⭐") == 1
+    assert await store.read(reactions.count, 1, "⭐") == 1
+
+
+async def test_a_request_that_was_taken_back_meanwhile_is_told_so(store: Store) -> None:
+    await claim(store)
+    assert await store.write(reactions.note_job, FOX, "0123456789ab")
+    await store.write(reactions.take_back, FOX, NOW)
+    assert not await store.write(reactions.note_job, FOX, "0123456789ab")
+
+
+async def test_once_a_day_is_once_a_day(store: Store) -> None:
+    times = [NOW, NOW + 1, NOW + 1000]
+    assert [await store.write(reactions.first_in, "pointed:7", 1000, now) for now in times] == [True, False, True]
+
+
+async def test_a_report_is_kept_once_for_a_member_and_a_message(store: Store) -> None:
+    report = Report(at=NOW, guild_id=1, channel_id=5, message_id=6, user_id=7, author_id=8, reason="x" * 600)
+    assert [await store.write(reports.add, each) for each in (report, report, replace(report, user_id=9, at=NOW + 1))] == [
+        True,
+        False,
+        True,
+    ]
+    assert [r.user_id for r in await store.read(reports.about, 8, 1)] == [9, 7]
+    assert await store.read(reports.about, 8, 2) == []
+
+
+# --- presets ---------------------------------------------------------------------------------------------------------
+
+
+def catalog() -> Catalog:
+    schema = {"properties": {"input_image": {"type": "array"}, "steps": {"type": "integer", "maximum": 8}, "style": {"enum": ["a b", "c"]}}}
+    model = {"capabilities": {"output": ["image"]}, "pricing": {"method": "per_image", "cost_per_image": 0.02}}
+    return Catalog.read(
+        [
+            {**model, "id": "words", "request_schema": {"properties": {"prompt": {"type": "string"}}}},
+            {**model, "id": "edits", "request_schema": schema},
+            {**model, "id": "free", "request_schema": schema, "pricing": {}},
+        ],
+        credit_usd=0.01,
+        model_prices={},
+    )
+
+
+def checked(**changes: Any) -> Preset:
+    return presets.checked(catalog(), "words", **{"emoji": "🦊", "name": " Fox  face ", "prompt": "a fox", **changes})
+
+
+def test_a_preset_is_kept_as_it_will_run() -> None:
+    preset = checked(model="Edits", options='steps=4 style="a b"')
+    assert (preset.name, preset.model, dict(preset.options), preset.more) == (
+        "Fox face",
+        "edits",
+        {"steps": "4", "style": "a b"},
+        'steps="4" style="a b"',
+    )
+
+
+def test_a_preset_without_a_model_takes_one_that_changes_pictures() -> None:
+    assert presets.model_of(checked(), catalog(), "words").id == "edits"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"model": "words"}, "takes no reference pictures"),
+        ({"model": "free"}, "no price"),
+        ({"model": "other"}, "There is no model"),
+        ({"options": "steps=9"}, "steps"),
+        ({"options": "wings=2"}, "no option"),
+        ({"options": "steps"}, "name=value"),
+        ({"name": "  "}, "1 to 40 characters"),
+        ({"prompt": "  "}, "nothing was given"),
+    ],
+)
+def test_a_preset_that_could_not_run_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidRequest, match=sentence):
+        checked(**changes)
+
+
+@pytest.fixture
+def servers(store: Store) -> Servers:
+    return Servers(store=store, clock=lambda: NOW)
+
+
+def preset(emoji: str, name: str = "Fox") -> Preset:
+    return Preset(emoji=emoji, name=name, prompt="a fox")
+
+
+async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, servers: Servers) -> None:
+    await servers.add_preset(MANAGER, preset("🦊"))
+    for each in (servers, Servers(store=store, clock=lambda: NOW)):
+        assert (await each.settings(1)).preset("🦊") == preset("🦊")
+    assert (await servers.settings(2)).presets == (await servers.settings(None)).presets == STARTING_PRESETS
+
+
+async def test_the_same_emoji_runs_what_was_put_there_last(servers: Servers) -> None:
+    await servers.add_preset(MANAGER, preset("❄️", "Ice"))
+    changed = await servers.add_preset(MANAGER, preset("❄", "Snow"))
+    assert [p.name for p in changed.presets if plain(p.emoji) == plain("❄️")] == ["Snow"]
+
+
+@pytest.mark.parametrize("wanted", ["🦊", "fox", " FOX "])
+async def test_a_preset_is_removed_by_emoji_or_name(servers: Servers, wanted: str) -> None:
+    await servers.add_preset(MANAGER, preset("🦊"))
+    assert (await servers.remove_preset(MANAGER, wanted)).emoji == "🦊"
+    with pytest.raises(NotFound, match="no preset"):
+        await servers.remove_preset(MANAGER, wanted)
+
+
+async def test_a_fixed_emoji_runs_no_preset(servers: Servers) -> None:
+    with pytest.raises(InvalidRequest, match="meaning of its own"):
+        await servers.add_preset(MANAGER, preset("🔁"))
+
+
+async def test_a_server_has_so_many_presets_and_a_reset_is_a_new_beginning(servers: Servers) -> None:
+    for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
+        await servers.add_preset(MANAGER, preset(chr(0x1F600 + n)))
+    with pytest.raises(InvalidRequest, match="at most 20"):
+        await servers.add_preset(MANAGER, preset("🦊"))
+    assert len((await servers.settings(1)).presets) == PRESETS_MAX
+    assert (await servers.reset_presets(MANAGER)).presets == STARTING_PRESETS

@@ -1,0 +1,223 @@
+"""The schema on disk and the tables in code are one, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import JSON, Connection, Insert, MetaData, column, insert, select, table, update
+from sqlalchemy.exc import IntegrityError
+
+from bot.core.errors import StartError
+from bot.domain.job import JobState, MessageRole
+from bot.store import gallery, jobs, messages, outbox
+from bot.store.engine.base import Store
+from bot.store.engine.opening import migrate, open_store
+from bot.store.engine.schema import Migration, head
+from bot.store.moderation import cases
+from bot.store.moderation.cases import Cause, Decision
+from bot.store.outbox import ItemKind
+from bot.store.tables import metadata
+
+
+def differences(conn: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(conn, opts={"compare_type": True}), metadata))
+
+
+async def test_the_migrations_lead_to_the_tables(no_schema_url: str) -> None:
+    async with open_store(no_schema_url) as store:
+        assert await store.read(differences) == []
+
+
+async def test_the_first_start_makes_the_schema_and_the_second_changes_nothing(no_schema_url: str) -> None:
+    assert await migrate(no_schema_url) == Migration(before=None, after=head())
+    assert await migrate(no_schema_url) == Migration(before=head(), after=head())
+
+
+async def test_without_migrating_an_old_schema_is_refused(no_schema_url: str) -> None:
+    with pytest.raises(StartError, match="older than this Easel; run `python -m bot migrate`"):
+        async with open_store(no_schema_url, migrate=False):
+            pass
+
+
+async def test_without_migrating_the_newest_schema_is_taken(database_url: str) -> None:
+    async with open_store(database_url, migrate=False) as store:
+        assert store.migration == Migration(before=head(), after=head())
+
+
+@pytest.mark.parametrize("upgrade", [True, False])
+async def test_a_newer_schema_is_refused(database_url: str, upgrade: bool) -> None:
+    async with open_store(database_url) as store:
+        await store.write(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StartError) as caught:
+        async with open_store(database_url, migrate=upgrade):
+            pass
+    sentence = "The database was written by a newer Easel (schema 9999); install that version or restore a backup."
+    assert caught.value.sentence == sentence
+
+
+async def test_of_two_first_starts_at_once_one_is_refused(no_schema_url: str) -> None:
+    opened = asyncio.Event()
+
+    async def start() -> str:
+        try:
+            async with open_store(no_schema_url), asyncio.timeout(10):
+                await refused.wait()
+        except StartError as error:
+            refused.set()
+            return error.sentence
+        opened.set()
+        return "opened"
+
+    refused = asyncio.Event()
+    outcomes = sorted(await asyncio.gather(start(), start()))
+    assert outcomes[0].startswith("Another Easel is using the database")
+    assert outcomes[1] == "opened"
+
+
+# --- from the baseline -----------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def baseline(url: str) -> AsyncIterator[Store]:
+    """A database at the schema's baseline."""
+    upgrade = command.upgrade
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _head: upgrade(config, "0005"))
+        async with open_store(url) as store:
+            yield store
+
+
+_PART: dict[str, Any] = {
+    "n": 0, "model": "klein", "prompt": "a red fox", "params": {}, "price": 1, "state": "succeeded", "user_id": 7, "guild_id": 1,
+    "created_at": 1, "provider": "oxen", "api_model": "klein", "uncertain": 0, "lookups": 0, "not_before": 0, "cancel_requested": False,
+    "account": "user:7", "lane": "paid",
+}  # fmt: skip
+_JOB: dict[str, Any] = {
+    "kind": "generate", "model": "klein", "prompt": "a red fox", "params": {}, "user_id": 7, "channel_id": 5, "guild_id": 1,
+    "spoiler": True, "created_at": 1, "delivered_at": 2, "ping_promised": False, "needs_check": False, "age_restricted": False,
+    "private": False, "token_expires_at": 0, "upload_limit_bytes": 0, "attempts": 0, "not_before": 0,
+}  # fmt: skip
+
+
+def fill(conn: Connection) -> None:
+    """A job in server 1 that was posted three times, by each of the five places; and a case about an image of somebody else's."""
+    tables = MetaData()
+    tables.reflect(conn)
+
+    def put(table: str, **row: Any) -> None:
+        conn.execute(insert(tables.tables[table]).values(**row))
+
+    for job_id, state, message_id in (("job1", "delivered", 12), ("job2", "deleted", 22)):
+        put("jobs", **_JOB, id=job_id, state=state, message_id=message_id)
+        put("generations", **_PART, job_id=job_id, provider_id=f"{job_id}/0")
+        put("pictures", job_id=job_id, n=0, content=b"png")
+    put("keepsakes", name="posted:job1", value=[[9, 10], [5, 11]], updated_at=1)
+    put("keepsakes", name="posted:gone", value=[[9, 90]], updated_at=1)
+    put("gallery", message_id=12, guild_id=1, job_id="job1", author_id=7, at=3, stars=2, post_channel_id=8, post_message_id=80)
+    put("log_posts", job_id="job1", channel_id=8, message_id=81)
+    put("log_posts", job_id="gone", channel_id=8, message_id=89)
+    case: dict[str, Any] = {"guild_id": 1, "at": 3, "cause": "report", "author_id": 7, "channel_id": 5, "reason": "", "post_channel_id": 8}
+    put("cases", **case, state="appealed", message_id=12, job_id="job1", appealed_at=9, post_message_id=82)
+    put("cases", **case, state="open", message_id=99, post_message_id=83)
+
+
+async def test_the_messages_of_the_baseline_are_found_in_one_table(no_schema_url: str) -> None:
+    async with baseline(no_schema_url) as old:
+        await old.write(fill)
+    async with open_store(no_schema_url) as store:
+        assert await store.read(differences) == []
+        rows = await store.read(lambda conn: conn.execute(select(metadata.tables["job_messages"])).mappings().all())
+        found = {row["message_id"]: (row["job_id"], row["channel_id"], row["guild_id"], row["role"]) for row in rows}
+        assert found == {
+            10: ("job1", 9, 1, "copy"),
+            11: ("job1", 5, 1, "copy"),
+            12: ("job1", 5, 1, "result"),
+            22: ("job2", 5, 1, "result"),
+            80: ("job1", 8, 1, "gallery"),
+            81: ("job1", 8, 1, "log"),
+            82: ("job1", 8, 1, "case"),
+            83: (None, 8, 1, "case"),
+        }
+
+
+async def test_what_read_the_five_places_reads_the_same_after_the_upgrade(no_schema_url: str) -> None:
+    async with baseline(no_schema_url) as old:
+        await old.write(fill)
+    async with open_store(no_schema_url) as store:
+        job, shown = await store.read(jobs.get, "job1"), await store.read(gallery.get, 12)
+        assert job is not None
+        assert shown is not None
+        assert (job.place.message_id, shown.post_message_id, await store.read(jobs.picture_of, "job1", 0)) == (12, 80, b"png")
+        waiting = {case.message_id: (case.post_channel_id, case.post_message_id) for case in await store.read(cases.waiting, 1)}
+        assert waiting == {12: (8, 82), 99: (8, 83)}
+        (logged,) = await store.read(messages.of_job, "job1", roles=(MessageRole.LOG,))
+        assert logged.message_id == 81
+        assert await store.read(messages.of_job, "job2") == []  # it was taken away
+
+
+async def test_the_upgrade_keeps_one_open_case_and_one_id_for_each_image_api(no_schema_url: str) -> None:
+    async with baseline(no_schema_url) as old:
+        await old.write(fill)
+    async with open_store(no_schema_url) as store:
+        about: dict[str, Any] = {"guild_id": 1, "cause": Cause.REPORT, "author_id": 7, "channel_id": 5, "message_id": 99, "now": 9}
+        assert await store.write(cases.open_case, **about, job_id=None, reason="") is None
+        (first,) = [case for case in await store.read(cases.waiting, 1) if case.message_id == 99]
+        await store.write(cases.decide, first.id, Decision.KEEP, by_id=9, now=9)
+        assert await store.write(cases.open_case, **about, job_id=None, reason="") is not None
+        assert await store.write(use_the_same_id, "another") == 1
+        with pytest.raises(IntegrityError):
+            await store.write(use_the_same_id, "oxen")
+
+
+def use_the_same_id(conn: Connection, provider: str) -> int:
+    """Give the second job's generation the id of the first one's."""
+    parts = metadata.tables["generations"]
+    same = update(parts).where(parts.c.job_id == "job2").values(provider=provider, provider_id="job1/0")
+    return conn.execute(same).rowcount
+
+
+async def test_what_was_owed_before_the_outbox_is_owed_in_it(no_schema_url: str) -> None:
+    week_ms, century_ms = 7 * 86_400_000, 100 * 365 * 86_400_000
+    unshown = [old_job("ready", "deliverable", 50), old_job("stuck", "stranded", week_ms), old_job("lost", "deliverable", century_ms)]
+    async with baseline(no_schema_url) as old:
+        for statement in (*unshown, old_job("shown", "delivered", 0), old_errand()):
+            await old.write(carry_out, statement)
+    async with open_store(no_schema_url) as store:
+        owed = {item.id: item for item in await store.read(outbox.due, century_ms)}
+        states = {state: [job.id for job in await store.read(jobs.in_state, state)] for state in JobState}
+        assert await store.read(differences) == []
+    assert {id_: (item.kind, item.job_id, item.due_at, item.attempts) for id_, item in owed.items()} == {
+        "ready": (ItemKind.DELIVER, "ready", 50, 2),
+        "stuck": (ItemKind.DELIVER, "stuck", week_ms, 2),
+        "note": (ItemKind.REMOVE, None, 9, 1),
+    }
+    assert owed["note"].data == {"channel_id": 5, "message_id": 6}
+    assert (states[JobState.STRANDED], states[JobState.DELIVERABLE]) == (["lost", "stuck"], ["ready"])
+
+
+def carry_out(conn: Connection, statement: Insert) -> None:
+    conn.execute(statement)
+
+
+def old_job(id_: str, state: str, not_before: int) -> Insert:
+    job: dict[str, Any] = {"id": id_, "kind": "generate", "model": "klein", "prompt": "a red fox", "params": {}, "state": state}
+    times = {"created_at": 1, "token_expires_at": 0, "attempts": 2, "not_before": not_before}
+    place = {"user_id": 7, "channel_id": 5, "upload_limit_bytes": 1000}
+    flags = dict.fromkeys(("spoiler", "ping_promised", "needs_check", "age_restricted", "private"), False)
+    return old_row("jobs", job | times | place | flags)
+
+
+def old_errand() -> Insert:
+    return old_row("errands", {"id": "note", "kind": "remove", "due_at": 9, "attempts": 1, "data": {"channel_id": 5, "message_id": 6}})
+
+
+def old_row(name: str, values: dict[str, Any]) -> Insert:
+    columns = [column(key, JSON) if isinstance(value, dict) else column(key) for key, value in values.items()]
+    return insert(table(name, *columns)).values(values)

@@ -1,0 +1,69 @@
+"""Pictures, flags and verdicts for tests of conduct."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.domain.guild.sections import Flags, Strikes
+from bot.domain.job import Job, ReplyTarget
+from bot.store import delivery, jobs
+from bot.store.engine.base import Store
+from bot.store.moderation import flagging, verdicts
+from bot.store.moderation.cases import Case, Decision
+from bot.store.moderation.flagging import Heard
+from bot.store.moderation.reports import Report
+from bot.store.moderation.verdicts import Judged, Verdict
+from tests.env.job_steps import own
+from tests.env.jobs import SUCCEEDED, TEN, new_job
+
+ADA, BEN, MO = 7, 8, 9
+HERE, CHANNEL, MESSAGE = 1, 5, 600
+NOW = 1_700_000_000_000
+RULES, STRIKES = Flags(quorum=3), Strikes()
+
+
+async def picture(store: Store, *, message_id: int = MESSAGE, spoiler: bool = False, private: bool = False) -> Job:
+    """A finished picture of Ada's, on show."""
+    job = replace(new_job(now=NOW, place=ReplyTarget(user_id=ADA, channel_id=CHANNEL, guild_id=HERE, private=private)), spoiler=spoiler)
+    await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=NOW)
+    await store.write(jobs.start, job.id, 0, NOW)
+    await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
+    await store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=message_id, now=NOW)
+    return await known(store, job)
+
+
+async def known(store: Store, job: Job) -> Job:
+    found = await store.read(jobs.get, job.id)
+    assert found is not None
+    return found
+
+
+async def flag(
+    store: Store, job: Job, user_id: int, *, rules: Flags = RULES, counts: bool = True, opens_case: bool = False, reason: str = ""
+) -> Heard:
+    report = Report(
+        at=NOW,
+        guild_id=HERE,
+        channel_id=CHANNEL,
+        message_id=job.place.message_id or 0,
+        job_id=job.id,
+        author_id=ADA,
+        user_id=user_id,
+        counts=counts,
+        reason=reason,
+    )
+    return await store.write(flagging.flag, report, guild_id=HERE, rules=rules, opens_case=opens_case, now=NOW)
+
+
+async def flagged(store: Store, job: Job, *user_ids: int) -> Case:
+    """A case that these members' flags opened, the last of them."""
+    heard = [await flag(store, job, user_id) for user_id in user_ids or (20, 21, 22)]
+    opened = heard[-1].opened
+    assert opened is not None
+    return opened
+
+
+async def decide(store: Store, case: Case, decision: Decision, *, by_id: int = MO, now: int = NOW + 1) -> Judged:
+    judged = await store.write(verdicts.decide, case.id, Verdict(decision=decision, by_id=by_id, strikes=STRIKES, now=now))
+    assert judged is not None
+    return judged

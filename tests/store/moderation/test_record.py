@@ -1,0 +1,56 @@
+"""What moderators may know of a member: sums, the latest pictures, reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.job import Job, ReplyTarget
+from bot.domain.quota import MICRO
+from bot.store import delivery, jobs
+from bot.store.engine.base import Store
+from bot.store.moderation import record, reports
+from bot.store.moderation.record import Sum
+from bot.store.moderation.reports import Report
+from tests.env.job_steps import own
+from tests.env.jobs import FAILED, SUCCEEDED, TEN, new_job
+
+ADA, BEN, HERE, ELSEWHERE = 7, 8, 1, 2
+
+
+async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, private: bool = False, guild_id: int = HERE) -> Job:
+    """A job of Ada's that ended so."""
+    job = new_job(now=now, place=ReplyTarget(user_id=ADA, channel_id=5, guild_id=guild_id, private=private))
+    await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=now)
+    await store.write(jobs.start, job.id, 0, now)
+    await store.write(jobs.settle, job.id, 0, outcome, now)
+    return job
+
+
+async def test_sums_are_of_this_server_and_of_what_was_made(store: Store) -> None:
+    for more in ({}, {"now": 5000}, {"private": True, "now": 6000}, {"outcome": FAILED}, {"guild_id": ELSEWHERE}):
+        await ended(store, **more)
+    found = await store.read(record.of_member, ADA, HERE, since=5000)
+    assert (found.lately, found.ever) == (Sum(pictures=2, spent=2 * MICRO), Sum(pictures=3, spent=3 * MICRO))
+
+
+async def test_the_latest_are_those_that_others_can_see(store: Store) -> None:
+    old, new = await ended(store), await ended(store, now=2000)
+    gone = await ended(store, now=3000)
+    await store.write(delivery.taken_away, gone.id)
+    await ended(store, now=4000, private=True)
+    await ended(store, now=5000, outcome=FAILED)
+    found = await store.read(record.of_member, ADA, HERE, since=0)
+    assert [job.id for job in found.latest] == [new.id, old.id]
+
+
+async def test_reports_are_about_the_author_in_this_server(store: Store) -> None:
+    about = Report(at=1, channel_id=5, message_id=6, user_id=BEN, reason="too red", guild_id=HERE, author_id=ADA)
+    for report in (about, about, replace(about, guild_id=ELSEWHERE, message_id=9), replace(about, author_id=BEN, message_id=10)):
+        await store.write(reports.add, report)
+    assert (await store.read(record.of_member, ADA, HERE, since=0)).reports == (about,)
+
+
+async def test_who_never_asked_has_an_empty_record(store: Store) -> None:
+    found = await store.read(record.of_member, BEN, HERE, since=0)
+    assert (found.lately, found.ever, found.latest, found.reports) == (Sum(pictures=0, spent=0), Sum(pictures=0, spent=0), (), ())

@@ -1,0 +1,248 @@
+"""Rules of the structure: which way imports point; and that what is written down beside the code is true."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import VERBS
+from bot.core import config
+from bot.core.config import Settings
+from bot.domain.catalog.models import Catalog
+from bot.domain.guild.document import Policy, read_file
+from bot.ops.env_example import render
+from bot.providers.openai_models import models_of
+from tests import structure
+from tests.imports import PROJECT, everything_of, modules, within
+from tests.layers import upward, upward_in_cogs
+
+NOT_OURS = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "data", "out"}
+
+SPEAKS_DISCORD = ("cogs", "bot.client")  # cogs.images.delivery is the delivery adapter
+KNOWS_SANDBOX = {"bot.ops.demo"}
+TRANSLATING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}  # and how many of their arguments are texts
+READS_ENVIRONMENT = {"bot.core.config", "bot.ops.demo"}  # the demo makes the environment of its two processes
+
+
+def test_imports_point_downward() -> None:
+    """`tests/layers.py` holds the order of the packages, and no exceptions."""
+    assert upward() == []
+
+
+def test_subjects_of_cogs_import_downward() -> None:
+    assert upward_in_cogs() == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    ours = set(everything_of("bot", "cogs"))
+    needs = {module.name: _modules_only(module.imports & ours) - {module.name} for module in modules("bot", "cogs")}
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        needs = {name: others for name, others in needs.items() if name not in free}
+    assert needs == {}
+
+
+def _modules_only(names: frozenset[str]) -> set[str]:
+    """`from a import b` names the package a too, which is not meant where a.b is a module."""
+    return {name for name in names if not any(other != name and within(other, name) for other in names)}
+
+
+def test_no_folder_is_too_long_to_read() -> None:
+    folders = Counter(path.parent for package in ("bot", "cogs") for path in (PROJECT / package).rglob("*.py") if path.stem != "__init__")
+    assert {str(folder.relative_to(PROJECT)): count for folder, count in folders.items() if count > 16} == {}
+
+
+def test_only_the_front_speaks_to_discord_py() -> None:
+    speakers = [module.name for module in modules("bot", "cogs") if any(within(name, "discord") for name in module.imports)]
+    assert [name for name in speakers if not any(within(name, place) for place in SPEAKS_DISCORD)] == []
+
+
+def test_the_bot_stands_without_the_sandbox() -> None:
+    users = {module.name for module in modules("bot", "cogs") if any(within(name, "sandbox") for name in module.imports)}
+    at_once = {module.name for module in modules("bot", "cogs") if any(within(name, "sandbox") for name in module.imports_at_once)}
+    assert (users, at_once) == (KNOWS_SANDBOX, set())
+
+
+def test_the_sandbox_stands_without_the_bot() -> None:
+    assert [str(module) for module in modules("sandbox") for name in module.imports if within(name, "bot") or within(name, "cogs")] == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = [
+        module.name
+        for module in modules("bot", "cogs", "sandbox")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv", "os.environb"}
+    ]
+    assert set(readers) == READS_ENVIRONMENT
+
+
+def test_rights_are_decided_in_two_modules() -> None:
+    """Over what exists, and over new orders; everybody else asks them."""
+    assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
+
+
+def test_an_interaction_has_one_listener() -> None:
+    """The library starts a task for each, also for every keystroke of a suggestion."""
+    assert len(structure.listeners(PROJECT)) == 1
+
+
+def test_every_task_has_a_name() -> None:
+    nameless = [
+        f"{module}, line {node.lineno}"
+        for module in modules("bot", "cogs", "sandbox")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create_task"
+        if not any(keyword.arg == "name" for keyword in node.keywords)
+    ]
+    assert nameless == []
+
+
+WAKES_ITSELF = {"bot.services.pipeline.watch"}  # by a stream that was lost or is back, which is no commit
+
+
+def test_nobody_wakes_a_loop_by_hand() -> None:
+    """A commit wakes whoever it concerns: the store announces it."""
+    wakers = {
+        module.name
+        for module in modules("bot", "cogs")
+        if not within(module.name, "bot.store")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"ring", "wake"}
+    }
+    assert wakers == WAKES_ITSELF
+
+
+def test_what_is_translated_is_one_whole_text() -> None:
+    """Values are put in after the translation: `_("{count} left").format(...)`, never before or by an f-string."""
+    broken = [
+        f"{module}, line {node.lineno}: {ast.unparse(node)}"
+        for module in modules("bot", "cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TRANSLATING
+        if any(isinstance(part, ast.JoinedStr | ast.BinOp | ast.Call) for part in node.args[: TRANSLATING[node.func.id]])
+    ]
+    assert broken == []
+
+
+def test_no_text_to_translate_hides_in_an_f_string() -> None:
+    """Python before 3.12 has no tokens inside of them, so the template would miss it there."""
+    hidden = [
+        f"{module}, line {node.lineno}: {ast.unparse(node)}"
+        for module in modules("bot", "cogs")
+        for text in ast.walk(module.tree)
+        if isinstance(text, ast.JoinedStr)
+        for node in ast.walk(text)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TRANSLATING
+        if any(isinstance(argument, ast.Constant) for argument in node.args)
+    ]
+    assert hidden == []
+
+
+# --- what is written beside the code ---------------------------------------------------------------------------------
+
+
+def test_env_example_equals_the_settings() -> None:
+    assert (PROJECT / ".env.example").read_text("utf-8") == render(), "renew it: python -m bot settings > .env.example"
+
+
+def test_env_example_has_every_setting_once_with_a_comment() -> None:
+    entries = re.findall(r"^# (.+)\n#?([A-Z_]+)=", render(), re.MULTILINE)
+    assert [name for _, name in entries] == [name.upper() for name in Settings.model_fields]
+    assert [name for comment, name in entries if not comment.endswith(".")] == []
+
+
+def test_env_example_as_it_stands_gives_the_defaults(tmp_path: Path) -> None:
+    required = {"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}
+    path = tmp_path / ".env"
+    path.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", render(), flags=re.MULTILINE))
+    assert config.load(required, env_file=path).model_dump() == config.load(required, env_file=None).model_dump()
+
+
+def readme_commands(pattern: str) -> set[str]:
+    """What follows `pattern` in the README's code, inline or in blocks."""
+    text = (PROJECT / "README.md").read_text("utf-8")
+    code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
+    return {word for part in code for word in re.findall(rf"(?:^|[\s`/]){pattern} ([a-z][a-z-]*)", part)}
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+def test_the_readme_s_make_targets_exist() -> None:
+    assert readme_commands("make") - make_targets() == set()
+
+
+def test_the_readme_s_verbs_exist() -> None:
+    assert readme_commands("python -m bot") - {verb.name for verb in VERBS} == set()
+
+
+def test_the_readme_tells_of_every_verb() -> None:
+    assert {verb.name for verb in VERBS} - readme_commands("python -m bot") == set()
+
+
+def readme_json() -> list[str]:
+    """The README's examples: a server's settings file, then the operator's endpoints."""
+    return re.findall(r"```json\n(.*?)```", (PROJECT / "README.md").read_text("utf-8"), re.DOTALL)
+
+
+def test_the_readme_s_settings_file_can_be_imported() -> None:
+    policy = read_file(readme_json()[0].encode())
+    assert set(json.loads(readme_json()[0])) == {name for name in Policy.model_fields if getattr(policy, name) != getattr(Policy(), name)}
+
+
+def test_the_readme_s_endpoints_can_be_set() -> None:
+    _settings_file, example = readme_json()
+    settings = config.load({"DISCORD_TOKEN": "a", "OPENAI_ENDPOINTS": example}, env_file=None)
+    catalog = Catalog.merge({each.name: models_of(each) for each in settings.openai_endpoints}, credit_usd=0.01, model_prices={})
+    assert [endpoint.name for endpoint in settings.openai_endpoints] == ["openai", "localai", "sdcpp"]
+    assert all(model.price_microcredits is not None for model in catalog.models)
+
+
+def test_the_readme_s_map_is_true() -> None:
+    text = (PROJECT / "README.md").read_text("utf-8").partition("## The map")[2]
+    listed = re.findall(r"^  (\S+)", text.partition("```\n")[2].partition("```")[0], re.MULTILINE)
+    assert [name for name in listed if not (PROJECT / "bot" / name).exists()] == []
+
+
+def test_the_readme_names_only_settings_that_exist() -> None:
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", (PROJECT / "README.md").read_text("utf-8")))
+    assert named - config.NAMES == set()
+
+
+def test_every_make_target_says_what_it_does() -> None:
+    described = set(re.findall(r"^([a-z-]+):.*## .+", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert make_targets() - described == set()
+
+
+# --- what is not committed -------------------------------------------------------------------------------------------
+
+
+def committed_files() -> Iterator[Path]:
+    for path in sorted(PROJECT.rglob("*")):
+        if path.is_file() and not NOT_OURS & set(path.relative_to(PROJECT).parts) and path.name != ".env":
+            yield path
+
+
+@pytest.mark.parametrize("host", ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "index" + "-url = "])
+def test_no_file_names_a_package_registry(host: str) -> None:
+    assert [str(path) for path in committed_files() if host.encode() in path.read_bytes()] == []
+
+
+def test_pins_hold_hashes_and_no_addresses() -> None:
+    pins = [path.read_text("utf-8") for path in PROJECT.glob("requirements*.txt")]
+    assert len(pins) == 2
+    for text in pins:
+        assert re.findall(r"://|^--|^-i ", text, re.MULTILINE) == []
+        assert len(re.findall(r"^\S+==\S+", text, re.MULTILINE)) == len(re.findall(r"^\S+==[^\n]*\\\n +--hash=sha256:", text, re.MULTILINE))
+
+
+def test_there_is_no_lock_file_with_addresses() -> None:
+    locks = {"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "package-lock.json", "yarn.lock"}
+    assert [str(path) for path in committed_files() if path.name in locks] == []

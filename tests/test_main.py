@@ -1,0 +1,229 @@
+"""The doors as people use them: processes in an empty environment. Exit codes, one sentence for each refusal, no tracebacks."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from bot import __main__ as doors
+from bot.__main__ import VERBS
+from bot.core.errors import StartError
+from bot.ops import env_example
+from bot.store.engine.opening import open_store
+from tests.env.app import Street, street_person
+
+PROJECT = Path(__file__).parent.parent
+MADE_UP = {"DISCORD_TOKEN": "made-up-token", "OXEN_API_KEY": "made-up-key"}
+NEEDS_SETTINGS = [verb.name for verb in VERBS if verb.name not in {"demo", "settings", "messages"}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the doors are used: nothing is there, least of all a .env."""
+    path = tmp_path / "somewhere"
+    path.mkdir()
+    return path
+
+
+@asynccontextmanager
+async def started(*arguments: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A door's process, which does not outlive the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        cwd=folder,
+        env={"PYTHONPATH": str(PROJECT), "TMPDIR": str(folder), **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def run(*arguments: str, folder: Path, environ: Mapping[str, str] = {}) -> Ran:
+    async with started(*arguments, folder=folder, environ=environ) as process:
+        out, err = await process.communicate()
+    return Ran(code=process.returncode or 0, out=out.decode(), err=err.decode())
+
+
+async def told(stream: asyncio.StreamReader | None, words: str) -> str:
+    """Read lines until one has these words."""
+    assert stream is not None
+    while line := (await stream.readline()).decode():
+        if words in line:
+            return line
+    raise AssertionError(f"it ended without saying {words!r}")
+
+
+def size_px(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        image.load()
+        return image.size
+
+
+# --- before anything is set up ----------------------------------------------------------------------------------------
+
+
+async def test_help_names_every_verb(folder: Path) -> None:
+    ran = await run("--help", folder=folder)
+    assert ran.code == 0
+    assert [verb.name for verb in VERBS if f"    {verb.name} " not in ran.out] == []
+
+
+@pytest.mark.parametrize("verb", NEEDS_SETTINGS)
+async def test_without_settings_each_door_says_so_in_one_line(verb: str, folder: Path) -> None:
+    ran = await run(verb, folder=folder)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert ran.err.startswith("DISCORD_TOKEN (or DISCORD_TOKEN_FILE) is missing")
+
+
+async def test_an_unknown_name_in_env_is_refused_in_one_line(folder: Path) -> None:
+    await asyncio.to_thread((folder / ".env").write_text, "DISCORD_TOKN=secret-value\n")
+    ran = await run("run", folder=folder, environ=MADE_UP)
+    assert (ran.code, ran.err) == (2, "DISCORD_TOKN in .env is no setting; did you mean DISCORD_TOKEN?\n")
+
+
+async def test_an_env_file_that_is_named_must_be_there(folder: Path) -> None:
+    ran = await run("--env-file", "other.env", "run", folder=folder, environ=MADE_UP)
+    assert (ran.code, ran.err) == (2, "There is no other.env, which --env-file names.\n")
+
+
+async def test_settings_prints_the_example(folder: Path) -> None:
+    ran = await run("settings", folder=folder)
+    assert (ran.code, ran.out) == (0, env_example.render())
+
+
+def test_an_unknown_failure_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> str:
+        raise ValueError("asked https://example.org/?token=abcdefgh")
+
+    monkeypatch.setattr(env_example, "render", fail)
+    assert doors.main(["settings"]) == doors.WRONG
+    told = capsys.readouterr().err
+    assert ("closed by an unknown failure" in told, "?token=[secret]" in told, "abcdefgh" in told) == (True, True, False)
+
+
+def test_a_sentence_inside_a_task_group_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> str:
+        raise ExceptionGroup("of a task group", [StartError("The token is refused.")])
+
+    monkeypatch.setattr(env_example, "render", fail)
+    assert doors.main(["settings"]) == doors.NOT_BEGUN
+    assert capsys.readouterr().err == "The token is refused.\n"
+
+
+# --- the database ------------------------------------------------------------------------------------------------------
+
+
+async def test_migrate_says_what_it_did(folder: Path) -> None:
+    first = await run("migrate", folder=folder, environ=MADE_UP)
+    second = await run("migrate", folder=folder, environ=MADE_UP)
+    assert (first.code, second.code) == (0, 0)
+    assert first.out.endswith("(it was empty).\n")
+    assert second.out.endswith("(as before).\n")
+
+
+async def test_a_second_process_is_refused_in_one_line(street: Street, folder: Path) -> None:
+    async with open_store(street.settings().database):
+        ran = await run("run", folder=folder, environ=street.environment())
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert ran.err.startswith("Another Easel is using the database")
+
+
+# --- on the street -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_token_is_one_line(street: Street, folder: Path) -> None:
+    ran = await run("run", folder=folder, environ=street.environment(DISCORD_TOKEN="MTIz.wrong.token", LOG_LEVEL="ERROR"))
+    assert (ran.code, ran.err) == (2, "DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_bot_politely(number: signal.Signals, street: Street, folder: Path) -> None:
+    async with started("run", folder=folder, environ=street.environment()) as process:
+        async with street_person(street, "Ada"):  # she sees that the bot is there
+            process.send_signal(number)
+        _, err = await process.communicate()
+    assert (process.returncode, b"Traceback" in err) == (0, False)
+
+
+async def test_sync_registers_the_commands(street: Street, folder: Path) -> None:
+    ran = await run("sync", folder=folder, environ=street.environment())
+    assert (ran.code, ran.out) == (0, "The commands are registered.\n")
+
+
+async def test_doctor_exits_with_one_where_something_is_bad(street: Street, folder: Path) -> None:
+    healthy = await run("doctor", folder=folder, environ=street.environment())
+    sick = await run("doctor", folder=folder, environ=street.environment(OXEN_API_KEY="wrong"))
+    assert (healthy.code, sick.code) == (0, 1)
+    assert {line.split()[0] for line in sick.out.splitlines()} == {"ok", "warn", "bad"}
+
+
+async def test_invite_prints_both_addresses(street: Street, folder: Path) -> None:
+    ran = await run("invite", folder=folder, environ=street.environment())
+    assert (ran.code, ran.out.count("https://discord.com/oauth2/authorize?")) == (0, 2)
+
+
+# --- the demo ----------------------------------------------------------------------------------------------------------
+
+
+async def test_demo_once_writes_two_pictures_of_each_image_api(folder: Path) -> None:
+    ran = await run("demo", "--once", folder=folder, environ={"DISCORD_TOKEN": "not-for-the-demo"})
+    assert ran.code == 0, ran.err
+    assert [size_px(folder / "out" / name) for name in ("generate.png", "edit.png")] == [(768, 432), (768, 432)]
+    assert [size_px(folder / "out" / name) for name in ("oxlo-generate.png", "oxlo-edit.png")] == [(512, 512), (512, 512)]
+    assert "Everything is as it should be." in ran.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_demo_leaves_nothing_behind(number: signal.Signals, folder: Path) -> None:
+    async with started("demo", "--port", "0", folder=folder, environ={}) as process, aiohttp.ClientSession() as session:
+        page = (await told(process.stdout, "http://")).strip()
+        async with session.get(page) as response:
+            assert response.status == 200
+        process.send_signal(number)
+        await process.communicate()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.get(page)
+    assert (process.returncode, list(folder.iterdir())) == (0, [])  # noqa: ASYNC240 - a moment, at the end
+
+
+async def test_a_demo_whose_bot_dies_shows_why(folder: Path) -> None:
+    ran = await run("demo", "--port", "0", folder=folder, environ={"LOG_LEVEL": "loud"})
+    assert ran.code == 1
+    assert ran.err.startswith("bot stopped by itself (exit code 2).")
+    assert "bot: LOG_LEVEL is wrong: " in ran.err
+    (log,) = re.findall(r"which is all in (\S+):", ran.err)
+    assert "LOG_LEVEL is wrong" in await asyncio.to_thread(Path(log).read_text)
+
+
+def test_the_demo_of_an_image_points_to_make(folder: Path) -> None:
+    code = "import sys; sys.modules['sandbox'] = None; from bot.__main__ import main; sys.exit(main(['demo']))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env={}, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert (ran.returncode, ran.stderr.count("\n"), "`make demo`" in ran.stderr) == (2, 1, True)
