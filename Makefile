@@ -41,7 +41,7 @@ type: $(READY) ## types
 	$(BIN)/mypy
 
 bench: $(READY) ## measure, side by side
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done
 
 messages: $(READY) ## renew the catalogues of translations, after any sentence changed
 	$(BIN)/python -m bot messages
