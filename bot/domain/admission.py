@@ -25,24 +25,21 @@ same functions, since other orders may have come between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from bot.core.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.core.i18n import _, ngettext
 from bot.domain import permissions
-from bot.domain.guild.document import Policy
-from bot.domain.guild.sections import Purse, RoleRule
+from bot.domain.allowance import Allowance
 from bot.domain.money import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
 from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import Judge, Level, Verdict
-from bot.domain.quota import Bucket
 from bot.domain.request import Request
 
 _NAMED: Final = 10  # models or shapes that a refusal names
-All = frozenset[str] | None  # `None`: all of them
 
 
 class PromptBlocked(NotAllowed):
@@ -61,21 +58,6 @@ class Block(Protocol):
     def reason(self) -> str: ...
     @property
     def case_id(self) -> int | None: ...  # of the case that it came from: the message about that offers an appeal
-
-
-@dataclass(frozen=True, kw_only=True)
-class Allowance:
-    """A member's limits on one server. `None` is no limit of the server's own: the operator's holds."""
-
-    models: All = None  # by id
-    aspect_ratios: All = None  # such as "16:9"
-    max_megapixels: float | None = None  # of one picture
-    max_count: int  # pictures in one request
-    private: bool  # may ask so that only they see it
-    from_pool: bool = False  # pays from the server's pool, and `bucket` is that
-    bucket: Bucket | None = None  # in microcredits
-    running: int | None = None  # pictures made at a time
-    waiting: int | None = None  # pictures in the queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,65 +299,3 @@ CHECKS: Final[tuple[Check, ...]] = (
     _waiting,
     _money,
 )
-
-
-# --- what roles allow ------------------------------------------------------------------------------------------------
-
-
-def merge(policy: Policy, role_ids: Collection[int]) -> Allowance:
-    """The most permissive of what everyone has and what each role adds: one more role never takes anything away.
-
-    Only two things are the server's word instead of the operator's as soon as one rule has a word on them: the purse and the limits
-    of running and waiting pictures. A role's purse comes in place of the pool.
-    """
-    rules = [rule for role_id, rule in policy.roles.items() if role_id in role_ids]
-    everyone = policy.everyone
-    from_pool = policy.pool is not None and not rules
-    return Allowance(
-        models=_union(everyone.models, (rule.models for rule in rules)),
-        aspect_ratios=_union(everyone.aspect_ratios, (rule.aspect_ratios for rule in rules)),
-        max_megapixels=_highest(everyone.max_megapixels, (rule.max_megapixels for rule in rules)),
-        max_count=max(everyone.max_count, *(rule.max_count or 1 for rule in rules), 1),
-        private=everyone.private or any(rule.private for rule in rules),
-        from_pool=from_pool,
-        bucket=_bucket([policy.pool] if from_pool else [everyone.purse, *(rule.purse for rule in rules)]),
-        running=_most(everyone.running, (rule.running for rule in rules)),
-        waiting=_most(everyone.waiting, (rule.waiting for rule in rules)),
-    )
-
-
-def idle(policy: Policy) -> tuple[tuple[int, str], ...]:
-    """Words of role rules that change nothing, since everyone has as much already: pairs of role id and the setting's name."""
-    plain = merge(policy, ())
-    return tuple(
-        (role_id, name)
-        for role_id, rule in policy.roles.items()
-        for name in ("models", "aspect_ratios", "max_megapixels", "max_count", "private")
-        if getattr(rule, name) is not None and getattr(merge(_only(policy, role_id, rule), {role_id}), name) == getattr(plain, name)
-    )
-
-
-def _only(policy: Policy, role_id: int, rule: RoleRule) -> Policy:
-    return policy.model_copy(update={"roles": {role_id: rule}})
-
-
-def _union(everyone: Collection[str], roles: Iterable[Collection[str] | None]) -> All:
-    stated = [everyone, *(each for each in roles if each is not None)]
-    return None if "all" in stated else frozenset().union(*stated)
-
-
-def _highest(everyone: float | None, roles: Iterable[float | None]) -> float | None:
-    """`None` for everyone is no limit, which nothing exceeds; `None` in a role is no word."""
-    return None if everyone is None else max(everyone, *(each for each in roles if each is not None), 0.0)
-
-
-def _most(everyone: int | None, roles: Iterable[int | None]) -> int | None:
-    """The largest stated number, or `None` where there is none."""
-    return max((each for each in (everyone, *roles) if each is not None), default=None)
-
-
-def _bucket(purses: Iterable[Purse | None]) -> Bucket | None:
-    buckets = [purse.bucket() for purse in purses if purse is not None]
-    if not buckets:
-        return None
-    return Bucket(size=max(each.size for each in buckets), refill_per_day=max(each.refill_per_day for each in buckets))

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.domain import admission
-from bot.domain.admission import Admission, Facts, PromptBlocked, merge
+from bot.domain.admission import Admission, Facts, PromptBlocked
+from bot.domain.allowance import merge
 from bot.domain.catalog import request_facts
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.sections import Offence

@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
-from bot.domain.admission import idle
+from bot.domain.allowance import idle
 from bot.domain.guild.document import Policy
 from cogs.admin import settings_texts, suggestions
 from cogs.admin.changing import Patch, given, listed, models, purse, settle, shapes, within

@@ -9,7 +9,8 @@ import pytest
 
 from bot.core.errors import InvalidRequest, NotAllowed, Refusal
 from bot.domain.actor import Actor
-from bot.domain.admission import Admission, Facts, PromptBlocked, admitted, check, judge_prompt, merge
+from bot.domain.admission import Admission, Facts, PromptBlocked, admitted, check, judge_prompt
+from bot.domain.allowance import merge
 from bot.domain.guild.document import read
 from bot.domain.guild.fields import DAY_MS, HOUR_MS
 from bot.domain.guild.settings import ServerSettings

@@ -10,7 +10,7 @@ from bot.core.clock import Clock
 from bot.domain import quota
 from bot.domain.accounts import Purse, member_account, pool_account, user_account
 from bot.domain.actor import Actor
-from bot.domain.admission import Allowance, merge
+from bot.domain.allowance import Allowance, merge
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.document import Policy
 from bot.domain.money import Payment, monthly_budget, reserve_of

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.admission import Allowance, idle, merge
+from bot.domain.allowance import Allowance, idle, merge
 from bot.domain.guild.document import Policy, read
 from bot.domain.quota import Bucket
 
