@@ -24,7 +24,7 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.domain.accounts import Purse, user_account
+from bot.domain.accounts import AccountRef, user_account
 from bot.domain.quota import MICRO, Bucket
 from bot.store.engine.opening import migrate, open_store
 from bot.store.money.payment import Payment, pay
@@ -37,7 +37,7 @@ _numbers = count()
 
 
 def paid_by(user_id: int) -> Payment:
-    return Payment(payer=Purse(account=user_account(user_id), fills=_BUCKET))
+    return Payment(payer=AccountRef(account=user_account(user_id), fills=_BUCKET))
 
 
 @dataclass(kw_only=True)

@@ -27,8 +27,8 @@ from bot.domain.quota import Bucket
 from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules, host_of
 from bot.media.fetch import Fetcher
-from bot.providers.factory import ImageApi, desks_of, image_apis_of, providers_of, reader_of, result_rules
-from bot.providers.guard import Desk
+from bot.providers.factory import ImageApi, guards_of, image_apis_of, providers_of, reader_of, result_rules
+from bot.providers.guard import ProviderGuard
 from bot.providers.moderations import moderations_of
 from bot.services import housekeeping
 from bot.services.admin import Managing
@@ -44,7 +44,7 @@ from bot.services.moderation.cases import Cases
 from bot.services.moderation.conduct import Conduct
 from bot.services.money import sponsorships
 from bot.services.money.accounts import Money
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.services.orders import Studio
 from bot.services.outbox import Outbox
 from bot.services.pipeline.classifier import Checks
@@ -76,7 +76,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class App:
     """Everything that was built, ready to run."""
 
     settings: Settings
@@ -85,7 +85,7 @@ class House:
     services: Services
     studio: Studio
     models: Models
-    desks: Mapping[str, Desk]
+    guards: Mapping[str, ProviderGuard]
     dispatch: Dispatch
     watches: Mapping[str, Watch]  # by the image API's name
     outbox: Outbox
@@ -123,15 +123,15 @@ class House:
             "cases": self.cases.run(),
             "tidy": housekeeping.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
             "sponsorships": sponsorships.run(store=self.store, clock=self.clock),
-            **{f"desk {name}": desk.run() for name, desk in self.desks.items()},
+            **{f"guard {name}": guard.run() for name, guard in self.guards.items()},
             **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
         }
 
 
 @asynccontextmanager
-async def open_house(
+async def assemble(
     settings: Settings, *, more_apis: Sequence[ImageApi] = (), pace: Pace = _PACE, clock: Clock = system
-) -> AsyncIterator[House]:
+) -> AsyncIterator[App]:
     """Build everything and take it down again. Raise `StartError` where something cannot be opened.
 
     `more_apis` are image APIs beside those that the settings know.
@@ -156,17 +156,17 @@ async def open_house(
         providers = providers_of(apis, **built_with, slots=lambda api_id, provider: models.slots(api_id, provider))
         models = Models(store=store, providers=providers, read=reader_of(settings), clock=clock)
         await models.load()
-        desks = desks_of(apis, providers, pace, clock, on_back=partial(store.wake, Topic.QUEUE))
+        guards = guards_of(apis, providers, pace, clock, on_back=partial(store.wake, Topic.QUEUE))
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
         servers = Servers(store=store, clock=clock)
         checks = Checks(endpoint=moderations_of(settings, session))
         screening = Screening(store=store, servers=servers, checks=checks, pace=pace, clock=clock)
-        till = Till(store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
-        rules: dict[str, Any] = {"store": store, "till": till, "limits": limits, "clock": clock}
+        pricing = Pricing(store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
+        rules: dict[str, Any] = {"store": store, "pricing": pricing, "limits": limits, "clock": clock}
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
-        studio = Studio(store=store, desks=desks, models=models, intake=intake, till=till, limits=limits, clock=clock)
+        studio = Studio(store=store, guards=guards, models=models, intake=intake, pricing=pricing, limits=limits, clock=clock)
         cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
         post = DiscordPost(easel, clock=clock)
         results = Results(
@@ -189,15 +189,15 @@ async def open_house(
             family=Family(store=store),
             gallery=Gallery(store=store, bucket=limits.bucket, clock=clock),
             history=History(store=store, clock=clock),
-            managing=Managing(store=store, till=till, credit_usd=settings.credit_usd, clock=clock),
+            managing=Managing(store=store, pricing=pricing, credit_usd=settings.credit_usd, clock=clock),
             members=members,
-            money=Money(store=store, till=till, credit_usd=settings.credit_usd, clock=clock),
+            money=Money(store=store, pricing=pricing, credit_usd=settings.credit_usd, clock=clock),
             privacy=Privacy(store=store, keeping=_keeping(settings, apis), clock=clock),
             reactions=Reactions(store=store, studio=studio, clock=clock),
             results=results,
             servers=servers,
             studio=studio,
-            till=till,
+            pricing=pricing,
         )
         common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
         give_up_ms = int(settings.max_generation_minutes * 60_000)
@@ -206,7 +206,7 @@ async def open_house(
         dispatch = Dispatch(
             **common,
             screening=screening,
-            desks=desks,
+            guards=guards,
             rules=_rules(settings),
             expect=lambda provider, provider_id: watches[provider].expect(provider_id),
             clock=clock,
@@ -223,14 +223,14 @@ async def open_house(
             clock=clock,
         )
         handlers = {ItemKind.DELIVER: deliver.carry_out, **Messenger(easel, clock=clock).handlers}
-        yield House(
+        yield App(
             settings=settings,
             store=store,
             client=easel,
             services=services,
             studio=studio,
             models=models,
-            desks=desks,
+            guards=guards,
             dispatch=dispatch,
             watches=watches,
             outbox=Outbox(store=store, handlers=handlers, pace=pace, clock=clock),
@@ -246,16 +246,16 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    async with open_house(settings) as house:
-        await house.serve(stop)
+    async with assemble(settings) as app:
+        await app.serve(stop)
 
 
 async def sync(settings: Settings) -> None:
     """Register the commands with Discord, whether they changed or not. Raise `StartError`."""
-    async with open_house(settings) as house:
-        await house.client.enter(settings.discord_token.get_secret_value())
-        if not house.client.has_registered:
-            await house.client.sync_commands(always=True)
+    async with assemble(settings) as app:
+        await app.client.enter(settings.discord_token.get_secret_value())
+        if not app.client.has_registered:
+            await app.client.sync_commands(always=True)
 
 
 def _clean_spool(folder: Path) -> Path:

@@ -1,1 +1,1 @@
-"""The street the house stands on when nobody is home: a local image API and a local Discord, both on loopback."""
+"""What the bot runs against in tests and in the demo: a local image API and a local Discord, both on loopback."""

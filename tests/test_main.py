@@ -21,7 +21,7 @@ from bot.__main__ import VERBS
 from bot.core.errors import StartError
 from bot.ops import env_example
 from bot.store.engine.opening import open_store
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 
 PROJECT = Path(__file__).parent.parent
 MADE_UP = {"DISCORD_TOKEN": "made-up-token", "OXEN_API_KEY": "made-up-key"}
@@ -149,44 +149,44 @@ async def test_migrate_says_what_it_did(folder: Path) -> None:
     assert second.out.endswith("(as before).\n")
 
 
-async def test_a_second_process_is_refused_in_one_line(street: Street, folder: Path) -> None:
-    async with open_store(street.settings().database):
-        ran = await run("run", folder=folder, environ=street.environment())
+async def test_a_second_process_is_refused_in_one_line(env: Env, folder: Path) -> None:
+    async with open_store(env.settings().database):
+        ran = await run("run", folder=folder, environ=env.environment())
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert ran.err.startswith("Another Easel is using the database")
 
 
-# --- on the street -----------------------------------------------------------------------------------------------------
+# --- with the stand-ins -----------------------------------------------------------------------------------------------
 
 
-async def test_a_wrong_token_is_one_line(street: Street, folder: Path) -> None:
-    ran = await run("run", folder=folder, environ=street.environment(DISCORD_TOKEN="MTIz.wrong.token", LOG_LEVEL="ERROR"))
+async def test_a_wrong_token_is_one_line(env: Env, folder: Path) -> None:
+    ran = await run("run", folder=folder, environ=env.environment(DISCORD_TOKEN="MTIz.wrong.token", LOG_LEVEL="ERROR"))
     assert (ran.code, ran.err) == (2, "DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_the_bot_politely(number: signal.Signals, street: Street, folder: Path) -> None:
-    async with started("run", folder=folder, environ=street.environment()) as process:
-        async with street_person(street, "Ada"):  # she sees that the bot is there
+async def test_a_signal_ends_the_bot_politely(number: signal.Signals, env: Env, folder: Path) -> None:
+    async with started("run", folder=folder, environ=env.environment()) as process:
+        async with person_in(env, "Ada"):  # she sees that the bot is there
             process.send_signal(number)
         _, err = await process.communicate()
     assert (process.returncode, b"Traceback" in err) == (0, False)
 
 
-async def test_sync_registers_the_commands(street: Street, folder: Path) -> None:
-    ran = await run("sync", folder=folder, environ=street.environment())
+async def test_sync_registers_the_commands(env: Env, folder: Path) -> None:
+    ran = await run("sync", folder=folder, environ=env.environment())
     assert (ran.code, ran.out) == (0, "The commands are registered.\n")
 
 
-async def test_doctor_exits_with_one_where_something_is_bad(street: Street, folder: Path) -> None:
-    healthy = await run("doctor", folder=folder, environ=street.environment())
-    sick = await run("doctor", folder=folder, environ=street.environment(OXEN_API_KEY="wrong"))
+async def test_doctor_exits_with_one_where_something_is_bad(env: Env, folder: Path) -> None:
+    healthy = await run("doctor", folder=folder, environ=env.environment())
+    sick = await run("doctor", folder=folder, environ=env.environment(OXEN_API_KEY="wrong"))
     assert (healthy.code, sick.code) == (0, 1)
     assert {line.split()[0] for line in sick.out.splitlines()} == {"ok", "warn", "bad"}
 
 
-async def test_invite_prints_both_addresses(street: Street, folder: Path) -> None:
-    ran = await run("invite", folder=folder, environ=street.environment())
+async def test_invite_prints_both_addresses(env: Env, folder: Path) -> None:
+    ran = await run("invite", folder=folder, environ=env.environment())
     assert (ran.code, ran.out.count("https://discord.com/oauth2/authorize?")) == (0, 2)
 
 

@@ -1,4 +1,4 @@
-"""Time as the house reads it: Unix milliseconds, handed down so that tests can turn the hands."""
+"""The clock, in Unix milliseconds; passed as an argument so that tests can set the time."""
 
 from __future__ import annotations
 

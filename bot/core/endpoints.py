@@ -115,7 +115,7 @@ class Endpoint(ProviderSettings):
     kind: ClassVar[str] = "openai"
 
     edit_encoding: EditEncoding = EditEncoding.MULTIPART
-    models: tuple[EndpointModel, ...] = ()  # none: those that this house knows by the endpoint's name
+    models: tuple[EndpointModel, ...] = ()  # none: those that Easel knows by the endpoint's name
     price_credits: Credits | None = None  # for one picture of a model without a price of its own; None: it is not sold
     timeout_s: float = Field(180, gt=0, le=3600)  # without a sign of an answer; after that it counts as lost
 

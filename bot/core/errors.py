@@ -1,7 +1,7 @@
 """What can go wrong, and the sentence that a person may see.
 
 EaselError                  everything below; `sentence` is safe to show
-├── StartError              the house cannot open: a setting, the database, the token
+├── StartError              the bot cannot open: a setting, the database, the token
 │   └── InUse               another process has this database open
 ├── Refusal                 a member's request is not taken; nothing is held or charged
 │   ├── InvalidRequest      a value is not allowed (names the field, what is allowed, what was given)
@@ -36,7 +36,7 @@ class EaselError(Exception):
 
 
 class StartError(EaselError, RuntimeError):
-    """The house cannot open; the sentence says what to do."""
+    """The bot cannot start; the sentence says what to do."""
 
 
 class InUse(StartError):

@@ -47,10 +47,10 @@ class Locks:
 
 
 def _nothing() -> None:
-    """For a crew whose loop keeps in mind what it could not start."""
+    """For a pool whose loop remembers what it could not start."""
 
 
-class Crew:
+class WorkerPool:
     """Named tasks, at most `size` at work at once and one for each key. A failed one is logged; its work is found again in the store.
 
     `on_end` is called after each: the commit that leaves more to do for its key wakes the loop while that key is still at work.
@@ -68,7 +68,7 @@ class Crew:
         return frozenset(self._tasks)
 
     def put_to_work(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`; drop it where this key is at work already, or the crew is going home."""
+        """Start `work`; drop it where this key is at work already, or the pool is closing."""
         if key in self._tasks or self._closing:
             work.close()
             return
@@ -92,7 +92,7 @@ class Crew:
             async with self._places:
                 await work
         except Exception:  # the named loop of every piece of work: one failure must not end the others
-            log.exception("work failed", crew=self._name, key=key)
+            log.exception("work failed", pool=self._name, key=key)
         finally:
             del self._tasks[key]  # with its last step, not in a callback: new work for this key must not be dropped in between
             self._on_end()

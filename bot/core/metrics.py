@@ -1,4 +1,4 @@
-"""What the house counts, and the page that Prometheus reads it from."""
+"""The bot's metrics, and the page that Prometheus reads them from."""
 
 from __future__ import annotations
 

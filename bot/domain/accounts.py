@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Purse:
+class AccountRef:
     """An account and what fills it: a bucket that flows back, a limit, or None.
 
     None: as it is booked, for those who do not know. Such an account has to be there already, and what has flowed back

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from bot.domain.guild.document import Policy
-from bot.domain.guild.sections import Purse, RoleRule
+from bot.domain.guild.sections import BucketSetting, RoleRule
 from bot.domain.quota import Bucket
 
 All = frozenset[str] | None  # `None`: all of them
@@ -79,7 +79,7 @@ def _most(everyone: int | None, roles: Iterable[int | None]) -> int | None:
     return max((each for each in (everyone, *roles) if each is not None), default=None)
 
 
-def _bucket(purses: Iterable[Purse | None]) -> Bucket | None:
+def _bucket(purses: Iterable[BucketSetting | None]) -> Bucket | None:
     buckets = [purse.bucket() for purse in purses if purse is not None]
     if not buckets:
         return None

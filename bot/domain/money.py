@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import N_, _
 from bot.domain import quota
-from bot.domain.accounts import Kind, Purse, budget_account, kind_of
+from bot.domain.accounts import AccountRef, Kind, budget_account, kind_of
 from bot.domain.job import Lane
 from bot.domain.quota import Bucket, Limit
 
@@ -22,15 +22,15 @@ from bot.domain.quota import Bucket, Limit
 class Payment:
     """Who may pay for an order."""
 
-    payer: Purse  # the member's own, or the pool of a server
+    payer: AccountRef  # the member's own, or the pool of a server
     sponsored_in: int | None = None  # the channel whose sponsor is asked first
-    sponsor: Purse | None = None  # that sponsor's, once it was looked up
-    budget: Purse | None = None  # the server's, for this month
-    slow_lane: Purse | None = None  # the server's pool, for members who are out of credit; None: there is no slow lane
+    sponsor: AccountRef | None = None  # that sponsor's, once it was looked up
+    budget: AccountRef | None = None  # the server's, for this month
+    slow_lane: AccountRef | None = None  # the server's pool, for members who are out of credit; None: there is no slow lane
     reserve: int = 0  # microcredits that the slow lane leaves in the pool for paying requests
 
     @property
-    def purses(self) -> tuple[Purse, ...]:
+    def purses(self) -> tuple[AccountRef, ...]:
         """All that may be asked, each account once."""
         purses = {purse.account: purse for purse in (self.slow_lane, self.payer, self.sponsor, self.budget) if purse is not None}
         return tuple(purses.values())
@@ -58,9 +58,9 @@ class Paid:
         return (self.account,) if self.budget is None else (self.account, self.budget)
 
 
-def monthly_budget(guild_id: int, size: int, now: int) -> Purse:
+def monthly_budget(guild_id: int, size: int, now: int) -> AccountRef:
     """A server's budget, in microcredits, for the month of `now` in UTC."""
-    return Purse(account=budget_account(guild_id, now), fills=Limit(size=size))
+    return AccountRef(account=budget_account(guild_id, now), fills=Limit(size=size))
 
 
 def reserve_of(pool: Bucket, share: float) -> int:
@@ -132,7 +132,7 @@ def _check_budget(funds: Funds, *, price: int, now: int) -> None:
     )
 
 
-def _too_little(payer: Purse, funds: Funds, *, price: int, now: int) -> str:
+def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str:
     sentences = _POOL if kind_of(payer.account) is Kind.POOL else _OWN
     costs = _(sentences.costs_beside_held if funds.held else sentences.costs)
     size = 0 if payer.fills is None else payer.fills.size

@@ -48,25 +48,25 @@ async def once(*, say: Say, show_log: Say | None) -> int:
 
 async def _stay(port: int, say: Say, show_log: Say | None) -> int:
     say("Easel is opening…")
-    async with _open_house(("--port", str(port)), show_log) as house:
-        say(f"\n  {house.addresses['page']}\n\nOpen this address and type / in the message field. Ctrl-C here stops everything.")
-        await house.while_alive(asyncio.Event().wait())
+    async with _open(("--port", str(port)), show_log) as demo:
+        say(f"\n  {demo.addresses['page']}\n\nOpen this address and type / in the message field. Ctrl-C here stops everything.")
+        await demo.while_alive(asyncio.Event().wait())
     return 0
 
 
 async def _once(say: Say, show_log: Say | None) -> int:
-    async with _open_house(("--fast",), show_log) as house:
+    async with _open(("--fast",), show_log) as demo:
         from sandbox import visit
 
         try:
-            await house.while_alive(visit.main_job(house.addresses, out=_OUT, say=say))
+            await demo.while_alive(visit.main_job(demo.addresses, out=_OUT, say=say))
         except AssertionError as error:
-            raise EaselError(f"{error}\n{house.where_to_look()}") from error
+            raise EaselError(f"{error}\n{demo.where_to_look()}") from error
     return 0
 
 
 async def _until_signalled(work: Coroutine[Any, Any, int], *, stopped: int) -> int:
-    """A signal cancels the work, which then closes its house; a second one cancels the waiting for that, too."""
+    """A signal cancels the work, which then closes the demo; a second one cancels the waiting for that, too."""
     task = asyncio.create_task(work, name="demo")
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -76,7 +76,7 @@ async def _until_signalled(work: Coroutine[Any, Any, int], *, stopped: int) -> i
         return stopped
 
 
-# --- the house -------------------------------------------------------------------------------------------------------
+# --- the demo -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True)
@@ -152,7 +152,7 @@ class _Child:
 
 
 @dataclass(kw_only=True)
-class _House:
+class _Demo:
     """Both processes, running."""
 
     addresses: Mapping[str, str]
@@ -180,7 +180,7 @@ class _House:
 
 
 @asynccontextmanager
-async def _open_house(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterator[_House]:
+async def _open(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterator[_Demo]:
     """Sandbox and bot, connected to each other."""
     person = _find_sandbox()
     outside = {name: value for name, value in os.environ.items() if name not in NAMES}
@@ -190,9 +190,9 @@ async def _open_house(arguments: tuple[str, ...], show_log: Say | None) -> Async
             addresses = await _addresses(sandbox, log)
             environ = outside | _settings(addresses, folder / "data")
             async with _Child.start("bot", "-m", "bot", "--env-file", os.devnull, "run", environ=environ, log=log) as bot:
-                house = _House(addresses=addresses, children=(sandbox, bot), log=log)
-                await house.while_alive(_bot_is_online(person, house))
-                yield house
+                demo = _Demo(addresses=addresses, children=(sandbox, bot), log=log)
+                await demo.while_alive(_bot_is_online(person, demo))
+                yield demo
 
 
 @contextmanager
@@ -244,12 +244,12 @@ def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
     }
 
 
-async def _bot_is_online(person: Any, house: _House) -> None:
+async def _bot_is_online(person: Any, demo: _Demo) -> None:
     try:
-        async with person.connect(house.addresses["page"], "Ada") as ada:
+        async with person.connect(demo.addresses["page"], "Ada") as ada:
             await ada.until(lambda: ada.bot_online and ada.commands, _READY_S)
     except AssertionError as error:
-        raise EaselError(f"The bot was not there after {_READY_S:g} s.\n{house.where_to_look()}") from error
+        raise EaselError(f"The bot was not there after {_READY_S:g} s.\n{demo.where_to_look()}") from error
 
 
 def _free_port(wished: int) -> int:

@@ -79,7 +79,7 @@ def addresses(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _questions(settings: Settings, session: aiohttp.ClientSession) -> Iterator[Awaitable[_Heard]]:
-    """In the order that the house has them in: models' names follow from it."""
+    """In the order of the settings, since models' names depend on it."""
     for api in settings.providers:
         match api:
             case OxenSettings():

@@ -1,4 +1,4 @@
-"""The image APIs, built for the composition root from one list: providers, their desks, and what may be fetched of them."""
+"""The image APIs, built for the composition root from one list: providers, their guards, and what may be fetched of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.core.endpoints import Endpoint, OxenSettings, ProviderSettings
 from bot.core.loops import Pace
 from bot.domain.catalog.models import Catalog, Slots
 from bot.media.addresses import AddressRules, host_of
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
@@ -97,11 +97,11 @@ def providers_of(
     return {api.settings.name: build(api) for api in apis}
 
 
-def desks_of(
+def guards_of(
     apis: Iterable[ImageApi], providers: Mapping[str, Provider], pace: Pace, clock: Clock, on_back: Callable[[], None]
-) -> dict[str, Desk]:
+) -> dict[str, ProviderGuard]:
     return {
-        api.settings.name: Desk(
+        api.settings.name: ProviderGuard(
             providers[api.settings.name],
             title=api.settings.title,
             rate_per_minute=api.settings.rate_per_minute,

@@ -25,7 +25,7 @@ def _nothing() -> None:
     """For those who need not know that it is back."""
 
 
-class Desk:
+class ProviderGuard:
     """Where pictures of one image API are asked for. Holds nothing that a restart would miss."""
 
     def __init__(

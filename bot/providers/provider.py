@@ -1,4 +1,4 @@
-"""What the house asks of an image API: the protocol, and the values that cross it."""
+"""What the bot asks of an image API: the protocol, and the values that cross it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Event:
 class Provider(Protocol):
     """An image API. Errors: see `bot.core.errors.ProviderError`; each method raises only those."""
 
-    name: str  # unique among the providers of a house, and stable: it stands in settings and in models' names
+    name: str  # unique among the providers, and stable: it stands in settings and in models' names
     has_queue: bool  # whether the API has one: what was ever sent there can be looked up, read and cancelled, however `submit` works now
     queues: bool  # whether `submit` sends to that queue and answers `Accepted`; else it waits for the picture and answers `Made`
     streams: bool  # whether `listen` is worth trying

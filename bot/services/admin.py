@@ -10,11 +10,11 @@ from bot.core.clock import Clock
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import Kind, Purse, kind_of
+from bot.domain.accounts import AccountRef, Kind, kind_of
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.request import Request
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
@@ -53,20 +53,20 @@ class Managing:
     """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
 
     store: Store
-    till: Till
+    pricing: Pricing
     credit_usd: float
     clock: Clock
 
     async def overview(self, request: Request) -> Overview:
         """A server at this moment."""
         now = self.clock()
-        budget, pool = self.till.budget(request), self.till.pool(request)
+        budget, pool = self.pricing.budget(request), self.pricing.pool(request)
         counts = await self.store.read(_counts, request.required_guild_id, now)
         return Overview(
             **vars(counts),
             policy=request.policy,
-            budget=None if budget is None else await self.till.statement_of(budget, lines=0),
-            pool=None if pool is None else await self.till.statement_of(pool, lines=0),
+            budget=None if budget is None else await self.pricing.statement_of(budget, lines=0),
+            pool=None if pool is None else await self.pricing.statement_of(pool, lines=0),
             renews_at=quota.next_month(now),
             credit_usd=self.credit_usd,
         )
@@ -76,7 +76,7 @@ class Managing:
 
         Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
         """
-        purse = self.till.pool(request) if to is None else self.till.purse(request, to)
+        purse = self.pricing.pool(request) if to is None else self.pricing.purse(request, to)
         if purse is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
         if to is not None and kind_of(purse.account) is Kind.POOL:
@@ -96,7 +96,7 @@ class Managing:
         return await self.store.write(_grant, purse, amount=amount, key=key, line=line, note=note)
 
 
-def _grant(conn: Connection, purse: Purse, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:
+def _grant(conn: Connection, purse: AccountRef, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:
     given = transfers.grant(conn, to=purse, amount=amount, key=key, now=line.at, by_id=line.actor_id, note=note)
     if given:
         audit_log.note(conn, line)

@@ -21,7 +21,7 @@ from bot.domain.order import Limits
 from bot.domain.prompts.judge import Judge, Verdict, compile_rules
 from bot.domain.prompts.rules import PromptRules
 from bot.domain.request import Request
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.store import documents, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import conduct
@@ -35,7 +35,7 @@ class Admissions:
     """Asks the rules of the server that a request comes from; outside of servers those of one that decided nothing."""
 
     store: Store
-    till: Till
+    pricing: Pricing
     limits: Limits  # the operator's
     title_of: Callable[[str], str]
     clock: Clock
@@ -55,8 +55,8 @@ class Admissions:
             megapixels=request_facts.megapixels(model, params),
             unsafe=request_facts.unchecked(model, params),
             allowance=allowance,
-            price=self.till.price(model, request.policy),
-            payment=self.till.payment(request, allowance),
+            price=self.pricing.price(model, request.policy),
+            payment=self.pricing.payment(request, allowance),
             max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting,
             title_of=self.title_of,
         )

@@ -1,4 +1,4 @@
-"""The models of all providers as the house knows them: kept in the store, refreshed in the background."""
+"""The models of all providers, kept in the store and refreshed in the background."""
 
 from __future__ import annotations
 

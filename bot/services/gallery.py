@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.core.clock import Clock
-from bot.domain.accounts import Purse, owned_by_one, user_account
+from bot.domain.accounts import AccountRef, owned_by_one, user_account
 from bot.domain.job import Job, MessageRole
 from bot.domain.quota import Bucket
 from bot.domain.request import Request
@@ -48,12 +48,12 @@ class Gallery:
         post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=shown.guild_id, role=role, at=now, job_id=shown.job_id)
         await self.store.write(messages.record, post)
 
-    def _purse_of_maker(self, job: Job) -> Purse:
+    def _purse_of_maker(self, job: Job) -> AccountRef:
         """The account that the picture was paid from, where it is its maker's alone; their roles are not known now, so what fills it
         is not either. Else the one that they have everywhere.
         """
         paid_from = next((g.account for g in job.succeeded), "")
         own = user_account(job.place.user_id)
         if paid_from and paid_from != own and owned_by_one(paid_from):
-            return Purse(account=paid_from, fills=None)
-        return Purse(account=own, fills=self.bucket)
+            return AccountRef(account=paid_from, fills=None)
+        return AccountRef(account=own, fills=self.bucket)

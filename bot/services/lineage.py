@@ -32,7 +32,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kin:
+class Lineage:
     """The relatives of a picture that somebody may know of, newest first."""
 
     job: Job
@@ -53,13 +53,13 @@ class Family:
 
     store: Store
 
-    async def of(self, job: Job, sees: Callable[[Job], bool]) -> Kin:
+    async def of(self, job: Job, sees: Callable[[Job], bool]) -> Lineage:
         """The relatives of `job` of whom `sees` is true; the others are only counted."""
         found = await self.store.read(lineage.relatives, job)
         parent = found.parent if found.parent and sees(found.parent) else None
         siblings, children = tuple(filter(sees, found.siblings)), tuple(filter(sees, found.children))
         known = len(siblings) + len(children) + (parent is not None)
-        return Kin(job=job, parent=parent, siblings=siblings, children=children, left_out=found.count - known)
+        return Lineage(job=job, parent=parent, siblings=siblings, children=children, left_out=found.count - known)
 
 
 def changes(parent: Job, child: Job) -> tuple[Change, ...]:

@@ -13,16 +13,16 @@ from bot.core.clock import Clock
 from bot.core.errors import NotFound, Refusal
 from bot.core.i18n import _
 from bot.domain import permissions
-from bot.domain.accounts import Purse, sponsorship_of, user_account
+from bot.domain.accounts import AccountRef, sponsorship_of, user_account
 from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
 from bot.domain.order import Attachment, Away, Limits, Order, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.quota import Bucket
 from bot.domain.request import Request
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
 from bot.store import history, jobs, kv, messages
 from bot.store.engine.base import Store
@@ -39,10 +39,10 @@ class Studio:
     """Takes orders and keeps them. Every method is one transaction at most; every refusal happens before it."""
 
     store: Store
-    desks: Mapping[str, Desk]
+    guards: Mapping[str, ProviderGuard]
     models: Models
     intake: Intake
-    till: Till
+    pricing: Pricing
     limits: Limits
     clock: Clock
 
@@ -118,8 +118,8 @@ class Studio:
         return await self.store.read(jobs.of_member, user_id, state=JobState.OPEN)
 
     async def statement(self, user_id: int) -> ledger.Statement:
-        """A member's own account, which pays wherever no server's rules say otherwise; see `Till.statement` for what pays there."""
-        return await self.till.statement_of(Purse(account=user_account(user_id), fills=self.limits.bucket))
+        """A member's own account, which pays wherever no server's rules say otherwise; see `Pricing.statement` for what pays there."""
+        return await self.pricing.statement_of(AccountRef(account=user_account(user_id), fills=self.limits.bucket))
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""
@@ -129,13 +129,13 @@ class Studio:
 
     def _away(self, job: Job) -> Away | None:
         """The provider that what still waits is kept by."""
-        kept = [self.desks[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.desks]
-        return next((Away(title=desk.title, since=desk.away_since) for desk in kept if desk.away_since is not None), None)
+        kept = [self.guards[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.guards]
+        return next((Away(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
 
     @property
     def provider_titles(self) -> Mapping[str, str]:
         """The image APIs by name, as people call them."""
-        return {name: desk.title for name, desk in self.desks.items()}
+        return {name: guard.title for name, guard in self.guards.items()}
 
     @property
     def bucket(self) -> Bucket:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ProviderError, RouteClosed
-from bot.core.loops import Crew, Pace
+from bot.core.loops import Pace, WorkerPool
 from bot.core.metrics import OUTBOX
 from bot.domain.job import Job
 from bot.domain.quota import DAY_MS
@@ -101,7 +101,7 @@ class Outbox:
         self._pace = pace
         self._clock = clock
         self._wakeups = store.subscribe(Topic.OUTBOX)
-        self._pools = {pool: Crew(f"outbox {pool}", size=size, on_end=self._wakeups.wake) for pool, size in _AT_A_TIME.items()}
+        self._pools = {pool: WorkerPool(f"outbox {pool}", size=size, on_end=self._wakeups.wake) for pool, size in _AT_A_TIME.items()}
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being done then is given `grace_s` to finish."""
@@ -111,7 +111,7 @@ class Outbox:
                 pause_s = self._pace.slow_s if next_due is None else (next_due - self._clock()) / 1000
                 await self._wakeups.wait(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
         finally:
-            await asyncio.gather(*(crew.finish(grace_s) for crew in self._pools.values()))
+            await asyncio.gather(*(pool.finish(grace_s) for pool in self._pools.values()))
 
     async def turn(self, now: int) -> int | None:
         """Begin what is due; when (Unix ms) the next item is that is not due yet."""

@@ -15,7 +15,7 @@ from bot.services.moderation.case_posts import Casebook
 from bot.services.moderation.cases import Cases
 from bot.services.moderation.conduct import Conduct
 from bot.services.money.accounts import Money
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.services.orders import Studio
 from bot.services.pipeline.results import Results
 from bot.services.privacy import Privacy
@@ -41,4 +41,4 @@ class Services:
     results: Results
     servers: Servers
     studio: Studio
-    till: Till
+    pricing: Pricing

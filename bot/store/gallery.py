@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from bot.domain.accounts import Purse
+from bot.domain.accounts import AccountRef
 from bot.domain.guild import sections
 from bot.domain.job import Job, JobState, MessageRole
 from bot.domain.quota import MICRO
@@ -47,7 +47,7 @@ def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
     return conn.scalar(given) or 0
 
 
-def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.Gallery, to: Purse, now: int) -> bool:
+def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.Gallery, to: AccountRef, now: int) -> bool:
     """A star was given: where there are enough, the picture comes into the gallery, and its maker is rewarded, both once.
 
     False where there are too few, the gallery has it, or it is not to be shown: hidden, private, taken away, or moderators were asked

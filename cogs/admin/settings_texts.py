@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.core.i18n import N_, _, ngettext
 from bot.domain.guild.document import Policy
-from bot.domain.guild.sections import Everyone, Offence, OnDown, Purse, RoleRule
+from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule
 from bot.domain.prompts.rules import ListName, PromptRules
 from bot.domain.quota import MICRO
 from cogs.kit.texts import amount_of, quoted
@@ -261,7 +261,7 @@ def _models(models: str | Sequence[str], title_of: Titles) -> str:
     return ", ".join(quoted(title_of(each)) for each in models[:_NAMED]) or _("no model")
 
 
-def _purse(purse: Purse) -> str:
+def _purse(purse: BucketSetting) -> str:
     return _("{size}, and {refill} back a day").format(
         size=amount_of(int(purse.size * MICRO)), refill=amount_of(int(purse.refill_per_day * MICRO))
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from bot.core.i18n import _, ngettext, pgettext
 from bot.domain.catalog.options import show
 from bot.domain.job import Job, message_url
-from bot.services.lineage import Aspect, Change, Kin, changes
+from bot.services.lineage import Aspect, Change, Lineage, changes
 from cogs.kit.job_texts import price_of
 from cogs.kit.texts import PANEL_MAX, quoted, seconds
 
@@ -70,36 +70,36 @@ def stranger(owner_id: int, filenames: Sequence[str], link: str) -> str:
 # --- the family ------------------------------------------------------------------------------------------------------
 
 
-def family(kin: Kin, title_of: TitleOf) -> str:
+def family(lineage: Lineage, title_of: TitleOf) -> str:
     """The relatives of a job with what changed, as many as a panel holds beside the details; empty where there are none."""
-    parts = list(_relatives(kin, title_of))
-    lines = [_("### Family")] if parts or kin.left_out else []
+    parts = list(_relatives(lineage, title_of))
+    lines = [_("### Family")] if parts or lineage.left_out else []
     for part in parts:
         if sum(map(len, (*lines, part))) > PANEL_MAX - _DETAILS_MAX - _ROOM_LEFT:
             break
         lines.append(part)
-    if kin.left_out:
+    if lineage.left_out:
         sentence = ngettext(
             "-# {count} more is private, or in a place that you do not see from here.",
             "-# {count} more are private, or in places that you do not see from here.",
-            kin.left_out,
+            lineage.left_out,
         )
-        lines.append(sentence.format(count=kin.left_out))
+        lines.append(sentence.format(count=lineage.left_out))
     return "\n".join(lines)
 
 
-def _relatives(kin: Kin, title_of: TitleOf) -> Iterator[str]:
-    if kin.parent:
+def _relatives(lineage: Lineage, title_of: TitleOf) -> Iterator[str]:
+    if lineage.parent:
         yield _("⬆️ **Made from**")
-        yield _relative(kin.parent, changes(kin.parent, kin.job), title_of)
-    if kin.children:
-        yield ngettext("⬇️ **{count} picture made from it**", "⬇️ **{count} pictures made from it**", len(kin.children)).format(
-            count=len(kin.children)
+        yield _relative(lineage.parent, changes(lineage.parent, lineage.job), title_of)
+    if lineage.children:
+        yield ngettext("⬇️ **{count} picture made from it**", "⬇️ **{count} pictures made from it**", len(lineage.children)).format(
+            count=len(lineage.children)
         )
-        yield from (_relative(child, changes(kin.job, child), title_of) for child in kin.children[:_LISTED])
-    if kin.siblings:
-        yield ngettext("↔️ **{count} sibling**", "↔️ **{count} siblings**", len(kin.siblings)).format(count=len(kin.siblings))
-        yield from (_relative(sibling, (), title_of) for sibling in kin.siblings[:_LISTED])
+        yield from (_relative(child, changes(lineage.job, child), title_of) for child in lineage.children[:_LISTED])
+    if lineage.siblings:
+        yield ngettext("↔️ **{count} sibling**", "↔️ **{count} siblings**", len(lineage.siblings)).format(count=len(lineage.siblings))
+        yield from (_relative(sibling, (), title_of) for sibling in lineage.siblings[:_LISTED])
 
 
 def _relative(job: Job, changed: Iterable[Change], title_of: TitleOf) -> str:
@@ -129,10 +129,10 @@ def _code(value: str) -> str:
     return f"`{value.replace('`', '')}`"
 
 
-def relation(kin: Kin, other: Job) -> tuple[str, str]:
+def relation(lineage: Lineage, other: Job) -> tuple[str, str]:
     """An arrow, and in a word what `other` is to the job of this family."""
-    if kin.parent is not None and other.id == kin.parent.id:
+    if lineage.parent is not None and other.id == lineage.parent.id:
         return "⬆️", pgettext("select option", "Made from")
-    if other in kin.children:
+    if other in lineage.children:
         return "⬇️", pgettext("select option", "Made from it")
     return "↔️", pgettext("select option", "Sibling")

@@ -15,7 +15,7 @@ from bot.domain.job import Job
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.services.lineage import Kin
+from bot.services.lineage import Lineage
 from cogs.images import detail_texts
 from cogs.kit import panels, texts
 from cogs.kit.request import Interaction, client_of, services_of
@@ -68,14 +68,14 @@ async def _check_sees(request: Request, interaction: Interaction, job: Job) -> N
 
 async def _panel(request: Request, interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     client, title_of = client_of(interaction), services_of(interaction).studio.models.title
-    kin = await client.services.family.of(job, partial(_sees, request, interaction))
+    lineage = await client.services.family.of(job, partial(_sees, request, interaction))
     style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
     small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.small_pictures([job])).items()}
     parts = [*_gallery(job, tuple(small)), panels.text(detail_texts.details(job, title_of, style=style))]
-    if family := detail_texts.family(kin, title_of):
+    if family := detail_texts.family(lineage, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]
-    if kin.all:
-        parts.append(panels.row(_relatives(kin, start, title_of)))
+    if lineage.all:
+        parts.append(panels.row(_relatives(lineage, start, title_of)))
     if job.id != start:
         parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), _BACK(start=start), emoji="↩️")))
     return panels.panel(*parts), [discord.File(io.BytesIO(content), filename=name) for name, content in small.items()]
@@ -86,10 +86,10 @@ def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
     return [discord.ui.MediaGallery(*items)] if items else []
 
 
-def _relatives(kin: Kin, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
+def _relatives(lineage: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
     select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
-    for other in kin.all[:_MAX_OPTIONS]:
-        arrow, word = detail_texts.relation(kin, other)
+    for other in lineage.all[:_MAX_OPTIONS]:
+        arrow, word = detail_texts.relation(lineage, other)
         label = " ".join(other.prompt.split())[:_LABEL_MAX]
         select.add_option(label=label, value=other.id, description=f"{word} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select

@@ -74,9 +74,9 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 
 async def _open(interaction: Interaction, found: message_images.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, till, request = services_of(interaction).studio, services_of(interaction).till, await request_of(interaction)
+    studio, pricing, request = services_of(interaction).studio, services_of(interaction).pricing, await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
-    offered = till.offers(studio.models.offered, request)
+    offered = pricing.offers(studio.models.offered, request)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
@@ -92,7 +92,7 @@ async def _open(interaction: Interaction, found: message_images.Found, *, job_id
         reacted_to=reacted_to,
     )
     await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await till.statement(request)).available
+    left = (await pricing.statement(request)).available
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.pictures), able, preset, left=left))
 
 

@@ -24,7 +24,7 @@ async def model(interaction: Interaction, typed: str) -> Suggestions:
         found = services_of(interaction).studio.models.catalog.search(typed, most=None)
     except EaselError:
         return []
-    models = services_of(interaction).till.offers(found, await request_of(interaction))
+    models = services_of(interaction).pricing.offers(found, await request_of(interaction))
     return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:_NAME_MAX], value=model.id) for model in models[:_MAX]]
 
 

@@ -21,7 +21,7 @@ _NO_REPLIES = 160002  # a reply needs the right to read the channel's history
 
 @asynccontextmanager
 async def explained() -> AsyncIterator[None]:
-    """Discord's refusals in the house's words."""
+    """Discord's refusals as the bot's own errors."""
     try:
         yield
     except discord.RateLimited as error:

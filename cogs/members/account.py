@@ -26,7 +26,7 @@ class Account(commands.Cog):
     async def quota(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
         standing = await services.money.standing(request)
-        models = services.till.offers(services.studio.models.offered, request)
+        models = services.pricing.offers(services.studio.models.offered, request)
         await panels.show(interaction, money_texts.standing(standing, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
@@ -43,7 +43,7 @@ class Account(commands.Cog):
     async def models(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
         studio = services.studio
-        models = services.till.offers(studio.models.catalog.models, request)
+        models = services.pricing.offers(studio.models.catalog.models, request)
         await panels.show(interaction, account_texts.model_list(models, studio.default_model, studio.provider_titles))
 
 

@@ -27,8 +27,8 @@ async def suggest_model(interaction: Interaction, typed: str) -> list[app_comman
         found = services_of(interaction).studio.models.catalog.search(typed)
     except EaselError:
         return []
-    request, till = await request_of(interaction), services_of(interaction).till
-    models = [till.priced(model, request.policy) for model in found]
+    request, pricing = await request_of(interaction), services_of(interaction).pricing
+    models = [pricing.priced(model, request.policy) for model in found]
     able = [model for model in models if model.takes_references and model.price_microcredits is not None]
     return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in able]
 
@@ -79,7 +79,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
             options=options or "",
         )
         settings = await services.servers.add_preset(request, preset)
-        info = services.till.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
+        info = services.pricing.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
         sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
         await interactions.say(
             interaction,
@@ -124,7 +124,7 @@ def _model_of(request: Request, interaction: Interaction, preset: Preset) -> Mod
     studio = services_of(interaction).studio
     try:
         model = presets.model_of(preset, studio.models.catalog, studio.default_model)
-        return services_of(interaction).till.priced(model, request.policy)
+        return services_of(interaction).pricing.priced(model, request.policy)
     except EaselError:
         return None
 

@@ -31,7 +31,7 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-DESK: ViewportSize = {"width": 1280, "height": 800}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 PATIENCE_MS = 8_000
 
@@ -79,7 +79,7 @@ async def chat() -> AsyncIterator[DiscordServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
-    """The whole house on a street of its own, with Ada in it."""
+    """A running bot with stand-ins of its own, and Ada as a member."""
     async with open_home(tmp_path_factory.mktemp("home")) as home:
         yield home
 
@@ -103,7 +103,7 @@ async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def visit(home: Home, browser: Browser) -> AsyncIterator[LookIn]:
-    """The same page in front of the whole house, some seconds later: what was done before is no part of a burst."""
+    """The same page with the running bot, some seconds later: what was done before is no part of a burst."""
     home.clock.turn(BURST_MS + 1_000)
     async with looking(browser, home.url) as look:
         yield look
@@ -115,7 +115,7 @@ async def looking(browser: Browser, url: str) -> AsyncIterator[LookIn]:
     errors: list[str] = []
     async with AsyncExitStack() as stack:
 
-        async def look(name: str, *, viewport: ViewportSize = DESK, line: Line | None = None) -> Page:
+        async def look(name: str, *, viewport: ViewportSize = DESKTOP, line: Line | None = None) -> Page:
             context = await stack.enter_async_context(await browser.new_context(viewport=viewport, reduced_motion="reduce"))
             context.set_default_timeout(PATIENCE_MS)
             page = await context.new_page()

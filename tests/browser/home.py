@@ -1,4 +1,4 @@
-"""The whole house behind the chat page: it can be shut and opened anew while pages stay open. And what a member's hands do there."""
+"""The running bot behind the chat page, which can be restarted while pages stay open; and what a member does on the page."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from playwright.async_api import Locator, Page, expect
 
-from bot.app import House
+from bot.app import App
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.services.conftest import Hands
 
 DESCRIBE = "Describe the edit"
@@ -21,37 +21,37 @@ QUICK = ("✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙
 
 
 class Home:
-    """A house with its street, and Ada, who has pictures made without a page."""
+    """A bot with its stand-ins, and Ada, who has pictures made without a page."""
 
-    def __init__(self, street: Street, clock: Hands) -> None:
-        self.street = street
+    def __init__(self, env: Env, clock: Hands) -> None:
+        self.env = env
         self.clock = clock
-        self.url = street.discord.url
-        self.house: House
+        self.url = env.discord.url
+        self.app: App
         self.ada: Person
         self._leave = asyncio.Event()
         self._living: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """In a task of its own: whoever closes the house need not be who opened it."""
+        """In a task of its own, since another task may close it."""
         self._leave.clear()
-        opened: asyncio.Future[House] = asyncio.get_running_loop().create_future()
+        opened: asyncio.Future[App] = asyncio.get_running_loop().create_future()
         self._living = asyncio.create_task(self._live(opened), name="home")
         self._living.add_done_callback(lambda _living: opened.done() or opened.cancel())
         try:
-            self.house = await opened
+            self.app = await opened
         except asyncio.CancelledError:
             await self.close()  # says why
             raise
 
     async def close(self) -> None:
-        """Politely, with the grace that running work is given. Raise what went wrong in the house."""
+        """Politely, with the grace that running work is given. Raise what went wrong in the bot."""
         self._leave.set()
         if self._living is not None:
             await self._living
 
     async def restart(self, *pages: Page) -> None:
-        """Shut the house and open it anew, in front of these pages."""
+        """Restart the bot while these pages stay open."""
         await self.close()
         for page in pages:
             await expect(page.locator("#bot")).to_contain_text("offline")
@@ -62,11 +62,11 @@ class Home:
     @contextmanager
     def slow_pictures(self) -> Iterator[None]:
         """Nothing is finished within the block."""
-        self.street.switchboard.turn_on("generation-stuck")
+        self.env.switchboard.turn_on("generation-stuck")
         try:
             yield
         finally:
-            self.street.switchboard.turn_off("generation-stuck")
+            self.env.switchboard.turn_off("generation-stuck")
 
     async def picture(self, prompt: str, channel: str = "studio", /, **options: object) -> Message:
         """Have a picture of Ada's made; its finished message."""
@@ -79,9 +79,9 @@ class Home:
         await self.ada.submit(await self.ada.modal(), prompt=prompt)
         return await self.ada.message(lambda m: with_picture(m) and prompt in m.content)
 
-    async def _live(self, opened: asyncio.Future[House]) -> None:
-        async with self.street.house(clock=self.clock) as house:
-            opened.set_result(house)
+    async def _live(self, opened: asyncio.Future[App]) -> None:
+        async with self.env.app(clock=self.clock) as app:
+            opened.set_result(app)
             await self._leave.wait()
 
 
@@ -95,7 +95,7 @@ async def open_home(folder: Path) -> AsyncIterator[Home]:
         Person.connect(chat.url, "Ada") as ada,
     ):
         overrides = {"MESSAGE_CONTENT_INTENT": "true"}
-        home = Home(Street(switchboard=board, images=pictures, discord=chat, folder=folder, overrides=overrides), Hands())
+        home = Home(Env(switchboard=board, images=pictures, discord=chat, folder=folder, overrides=overrides), Hands())
         home.ada = ada
         await home.open()
         try:

@@ -113,7 +113,7 @@ async def test_settings_are_switched_and_chosen_across_a_restart_and_hold(home: 
     await command(page, "generate", prompt="a quiet place")
     await expect(finished(page, "a quiet place").get_by_role("button", name="Spoiler: press to show the picture")).to_be_visible()
     await expect(finished(page, "a quiet place")).to_contain_text("Only you can see this")
-    made = (await home.street.generations())[-1]
+    made = (await home.env.generations())[-1]
     assert (made["model_name"], made["aspect_ratio"]) == ("flux-2-dev", "16:9")
 
 

@@ -73,7 +73,7 @@ async def test_edit_asks_which_picture_takes_a_file_and_outlives_a_restart(home:
     await home.restart(page)
     await send(dialog)
     await expect(finished(page, "with a hat each")).to_contain_text(re.compile(r"edited by @Ben from this picture · FLUX.2 \[dev\]"))
-    sent = str((await home.street.generations())[-1])
+    sent = str((await home.env.generations())[-1])
     assert (first.attachments[1]["filename"] in sent, "'num_inference_steps': 9" in sent) == (True, True)
 
 

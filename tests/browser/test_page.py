@@ -9,7 +9,7 @@ from playwright.async_api import ViewportSize, expect
 from sandbox.discord.server import DiscordServer
 from sandbox.person import Message, Person
 from tests.browser.bot import picture
-from tests.browser.conftest import DESK, PHONE, Line, LookIn, last, run, saying
+from tests.browser.conftest import DESKTOP, PHONE, Line, LookIn, last, run, saying
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -279,7 +279,7 @@ async def test_a_lost_connection_is_said_and_comes_back_with_what_was_missed(loo
     await expect(page.locator("#lost")).to_be_hidden()
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 async def test_nothing_is_wider_than_the_window(look_in: LookIn, ada: Person, viewport: ViewportSize) -> None:
     await ada.say("long" * 200 + "\n```\n" + "wide " * 60 + "\n```")
     await painted(ada, "a narrow scene")

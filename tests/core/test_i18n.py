@@ -14,7 +14,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from discord import app_commands
 
-from bot.app import House
+from bot.app import App
 from bot.core import i18n
 from bot.core.errors import StartError
 from bot.core.i18n import _, ngettext, pgettext
@@ -22,7 +22,7 @@ from bot.ops import translations
 from cogs import load
 from cogs.kit.translator import LIMITS, Translator, fits
 from sandbox.person import Person
-from tests.env.app import Street
+from tests.env.app import Env
 
 GERMAN = "steps: Erlaubt ist eine ganze Zahl von 1 bis 50, angegeben wurde 99."
 ENGLISH = "steps: a whole number from 1 to 50 is allowed, 99 was given."
@@ -290,7 +290,7 @@ async def test_suggestions_are_in_the_member_s_language(ada: Person, marked: Nul
     assert "«default»" in suggested[0]["name"]
 
 
-async def test_presses_and_forms_are_answered_in_the_member_s_language(house: House, ada: Person, marked: NullTranslations) -> None:
+async def test_presses_and_forms_are_answered_in_the_member_s_language(app: App, ada: Person, marked: NullTranslations) -> None:
     await ada.slash("generate", prompt="a fox")
     message = await ada.message(lambda message: bool(message.attachments))
     heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -298,36 +298,36 @@ async def test_presses_and_forms_are_answered_in_the_member_s_language(house: Ho
     async def on_press(_interaction: object) -> None:
         heard.set_result(i18n._speaking.get())
 
-    house.client.add_listener(on_press)
+    app.client.add_listener(on_press)
     await ada.speak("de")
     await ada.click(message, next(name for name, button in message.buttons.items() if ":edit:" in button["custom_id"]))
     assert await heard is marked
-    house.client.remove_listener(on_press)
+    app.client.remove_listener(on_press)
     await ada.submit(await ada.modal(), prompt="   ")
     refusal = await ada.message(lambda message: message.ephemeral)
     assert "«" in refusal.content
 
 
-async def test_commands_are_registered_anew_when_a_translation_changed(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_are_registered_anew_when_a_translation_changed(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     registered = []
     for language in (None, None, Marked()):
         if language:
             monkeypatch.setitem(i18n._catalogues, "de", language)
-        async with street.house(await_models=False) as house:
-            registered.append(house.client.has_registered)
+        async with env.app(await_models=False) as app:
+            registered.append(app.client.has_registered)
     assert registered == [True, False, True]
 
 
-async def language_of(house: House, person: Person) -> str | None:
+async def language_of(app: App, person: Person) -> str | None:
     """As it was written down once the bot's events have ended."""
-    await house.client.finish_events()
-    return (await house.services.members.preferences(int(person.id))).locale
+    await app.client.finish_events()
+    return (await app.services.members.preferences(int(person.id))).locale
 
 
-async def test_the_language_is_kept_for_answers_that_none_asked_for(house: House, ada: Person) -> None:
+async def test_the_language_is_kept_for_answers_that_none_asked_for(app: App, ada: Person) -> None:
     kept = []
     for locale in ("de", "ko", "pt-BR", "en-GB"):
         await ada.speak(locale)
         await ada.slash("ping")
-        kept.append(await language_of(house, ada))
+        kept.append(await language_of(app, ada))
     assert kept == ["de", None, "pt-BR", None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.core.loops import Crew, Locks, Pace
+from bot.core.loops import Locks, Pace, WorkerPool
 
 
 async def note(done: list[str], name: str, door: asyncio.Event) -> None:
@@ -12,41 +12,41 @@ async def note(done: list[str], name: str, door: asyncio.Event) -> None:
     done.append(name)
 
 
-async def test_a_crew_does_one_piece_of_work_for_each_key() -> None:
-    crew, done, door = Crew("test", size=2), list[str](), asyncio.Event()
+async def test_a_pool_does_one_piece_of_work_for_each_key() -> None:
+    pool, done, door = WorkerPool("test", size=2), list[str](), asyncio.Event()
     for name in ("first", "second"):
-        crew.put_to_work("key", note(done, name, door))
+        pool.put_to_work("key", note(done, name, door))
     door.set()
-    await crew.finish(1)
+    await pool.finish(1)
     assert done == ["first"]
 
 
 async def test_work_for_a_key_is_taken_again_with_the_last_step_of_the_one_before() -> None:
-    crew, done = Crew("test", size=2), list[str]()
+    pool, done = WorkerPool("test", size=2), list[str]()
 
     async def again() -> None:
         done.append("again")
 
     async def work() -> None:
-        asyncio.get_running_loop().call_soon(lambda: crew.put_to_work("key", again()))
+        asyncio.get_running_loop().call_soon(lambda: pool.put_to_work("key", again()))
 
-    crew.put_to_work("key", work())
+    pool.put_to_work("key", work())
     async with asyncio.timeout(1):
-        while not done:  # noqa: ASYNC110  the crew says nothing of the sort
+        while not done:  # noqa: ASYNC110  the pool says nothing of the sort
             await asyncio.sleep(0)
 
 
 async def test_the_end_of_each_piece_of_work_is_told_once_its_key_is_free() -> None:
     at_work = list[frozenset[object]]()
-    crew = Crew("test", size=1, on_end=lambda: at_work.append(crew.at_work()))
+    pool = WorkerPool("test", size=1, on_end=lambda: at_work.append(pool.at_work()))
     for key in ("first", "second"):
-        crew.put_to_work(key, asyncio.sleep(0))
-    await crew.finish(1)
+        pool.put_to_work(key, asyncio.sleep(0))
+    await pool.finish(1)
     assert at_work == [{"second"}, frozenset()]
 
 
 async def test_no_more_than_its_size_are_at_work_at_once() -> None:
-    crew, most, at_work = Crew("test", size=3), 0, 0
+    pool, most, at_work = WorkerPool("test", size=3), 0, 0
 
     async def work() -> None:
         nonlocal most, at_work
@@ -56,35 +56,35 @@ async def test_no_more_than_its_size_are_at_work_at_once() -> None:
         at_work -= 1
 
     for key in range(20):
-        crew.put_to_work(key, work())
-    await crew.finish(1)
+        pool.put_to_work(key, work())
+    await pool.finish(1)
     assert (most, at_work) == (3, 0)
 
 
 async def test_one_failure_does_not_end_the_others() -> None:
-    crew, done, door = Crew("test", size=1), list[str](), asyncio.Event()
+    pool, done, door = WorkerPool("test", size=1), list[str](), asyncio.Event()
 
     async def fail() -> None:
         raise LookupError
 
-    crew.put_to_work(0, fail())
+    pool.put_to_work(0, fail())
     door.set()
-    crew.put_to_work(1, note(done, "sound", door))
-    await crew.finish(1)
+    pool.put_to_work(1, note(done, "sound", door))
+    await pool.finish(1)
     assert done == ["sound"]
-    assert 0 not in crew.at_work()
+    assert 0 not in pool.at_work()
 
 
-async def test_a_crew_going_home_ends_what_is_late_and_begins_nothing() -> None:
-    crew, done, door = Crew("test", size=1), list[str](), asyncio.Event()
+async def test_a_pool_going_home_ends_what_is_late_and_begins_nothing() -> None:
+    pool, done, door = WorkerPool("test", size=1), list[str](), asyncio.Event()
     for name in ("late", "never begun"):
-        crew.put_to_work(name, note(done, name, door))
-    await crew.finish(0)
-    crew.put_to_work("after", note(done, "after", door))
+        pool.put_to_work(name, note(done, name, door))
+    await pool.finish(0)
+    pool.put_to_work("after", note(done, "after", door))
     door.set()
     await asyncio.sleep(0)
     assert done == []
-    assert crew.at_work() == frozenset()
+    assert pool.at_work() == frozenset()
 
 
 async def test_a_key_has_one_lock() -> None:

@@ -13,7 +13,7 @@ from bot.domain.scheduling import Caps, Queue, choose
 from tests.env.jobs import generation
 
 MANY = Caps(per_user=100, per_server=100, total=100)
-ROOM = {"oxen": 100}  # places at its desk
+ROOM = {"oxen": 100}  # free places of its guard
 
 
 def waiting(*places: tuple[int, int | None]) -> tuple[Generation, ...]:

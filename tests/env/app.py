@@ -1,4 +1,4 @@
-"""A street for one test: a local image API, a local Discord, and the house between them. All on loopback, all real servers."""
+"""The environment of one test: a local image API, a local Discord, and the bot between them. All are real servers on loopback."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot import app
-from bot.app import House
+from bot.app import App, assemble
 from bot.core import config
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
@@ -40,8 +39,8 @@ BRISK = Pace(
 
 
 @dataclass(kw_only=True)
-class Street:
-    """The stand-ins, and how a house on this street is set up."""
+class Env:
+    """The stand-ins, and how a bot in this environment is set up."""
 
     switchboard: Switchboard
     images: images.Server
@@ -50,7 +49,7 @@ class Street:
     overrides: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **overrides: str) -> dict[str, str]:
-        """The settings of a house here, as an environment."""
+        """The settings of a bot here, as environment variables."""
         return {
             "DISCORD_TOKEN": self.discord.token,
             "DISCORD_API_URL": self.discord.api_url,
@@ -71,7 +70,7 @@ class Street:
         return config.load(self.environment(**overrides), env_file=None)
 
     @asynccontextmanager
-    async def house(
+    async def app(
         self,
         *,
         pace: Pace = BRISK,
@@ -80,17 +79,17 @@ class Street:
         settings: Mapping[str, str] | None = None,
         more_apis: Sequence[ImageApi] = (),
         **overrides: str,
-    ) -> AsyncIterator[House]:
-        """A house that is open and at work, and is closed politely. An error of one of its tasks fails the test."""
+    ) -> AsyncIterator[App]:
+        """A running bot, stopped politely at the end. An error of one of its tasks fails the test."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
-        async with app.open_house(self.settings(**overrides), more_apis=more_apis, pace=pace, clock=clock) as house:
-            serving = asyncio.create_task(house.serve(stop), name="house")
+        async with assemble(self.settings(**overrides), more_apis=more_apis, pace=pace, clock=clock) as app:
+            serving = asyncio.create_task(app.serve(stop), name="app")
             try:
                 async with asyncio.timeout(15):
-                    while not (serving.done() or (house.client.ws and (house.models.offered or not await_models))):  # noqa: ASYNC110  nothing announces both
+                    while not (serving.done() or (app.client.ws and (app.models.offered or not await_models))):  # noqa: ASYNC110  nothing announces both
                         await asyncio.sleep(0.005)
-                yield house
+                yield app
             finally:
                 stop.set()
                 await serving
@@ -103,46 +102,46 @@ class Street:
 
 
 @pytest.fixture
-async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
+async def env(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Env]:
     """Stand-ins with the faults that `@pytest.mark.faults(...)` names turned on."""
     board = Switchboard()
     for mark in request.node.iter_markers("faults"):
         for name in mark.args:
             board.turn_on(name, **mark.kwargs)
     async with images.serve(switchboard=board, timing=images.FAST) as pictures, discord.serve(switchboard=board) as chat:
-        yield Street(switchboard=board, images=pictures, discord=chat, folder=tmp_path)
+        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path)
 
 
 @pytest.fixture
-async def house(street: Street) -> AsyncIterator[House]:
-    async with street.house() as house:
-        yield house
+async def app(env: Env) -> AsyncIterator[App]:
+    async with env.app() as app:
+        yield app
 
 
 @pytest.fixture
-async def ada(street: Street, house: House) -> AsyncIterator[Person]:
-    async with street_person(street, "Ada") as person:
+async def ada(env: Env, app: App) -> AsyncIterator[Person]:
+    async with person_in(env, "Ada") as person:
         yield person
 
 
 @pytest.fixture
-async def ben(street: Street, house: House) -> AsyncIterator[Person]:
-    async with street_person(street, "Ben") as person:
+async def ben(env: Env, app: App) -> AsyncIterator[Person]:
+    async with person_in(env, "Ben") as person:
         yield person
 
 
 @pytest.fixture
-async def mo(street: Street, house: House) -> AsyncIterator[Person]:
+async def mo(env: Env, app: App) -> AsyncIterator[Person]:
     """The moderator."""
-    async with street_person(street, "Mo") as person:
+    async with person_in(env, "Mo") as person:
         yield person
 
 
 @asynccontextmanager
-async def street_person(street: Street, name: str) -> AsyncIterator[Person]:
+async def person_in(env: Env, name: str) -> AsyncIterator[Person]:
     """Somebody who sees that the bot is there."""
     async with AsyncExitStack() as stack:
-        person = await stack.enter_async_context(Person.connect(street.discord.url, name))
+        person = await stack.enter_async_context(Person.connect(env.discord.url, name))
         await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
         yield person
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sqlalchemy import select
 
-from bot.domain.accounts import Purse, user_account
+from bot.domain.accounts import AccountRef, user_account
 from bot.domain.job import GenerationState, Job, JobState
 from bot.domain.money import Payment
 from bot.domain.quota import MICRO, Bucket
@@ -19,7 +19,7 @@ from tests.env.jobs import TEN
 
 def own(user_id: int, bucket: Bucket) -> Payment:
     """A member pays from their own account, and nobody else does."""
-    return Payment(payer=Purse(account=user_account(user_id), fills=bucket))
+    return Payment(payer=AccountRef(account=user_account(user_id), fills=bucket))
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:

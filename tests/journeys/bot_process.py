@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from bot import app
+from bot.app import assemble
 from bot.core import config
 from tests.env.app import BRISK
 
@@ -13,8 +13,8 @@ from tests.env.app import BRISK
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with app.open_house(config.load(env_file=None), pace=BRISK) as house:
-        await house.serve(stop)
+    async with assemble(config.load(env_file=None), pace=BRISK) as app:
+        await app.serve(stop)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import Job
 from sandbox.person import Message, Person
 from tests.env.app import with_picture
@@ -24,11 +24,11 @@ def job_id_of(message: Message) -> str:
     return str(message.buttons["Details"]["custom_id"]).split(":")[2]
 
 
-async def written_down(house: House, message: Message) -> Job:
+async def written_down(app: App, message: Message) -> Job:
     """The job of a finished message, once its delivery is written down, which is just after it is shown."""
 
     async def look() -> Job | None:
-        job = await house.studio.job(job_id_of(message))
+        job = await app.studio.job(job_id_of(message))
         return job if job.delivered_at is not None else None
 
     return await eventually(look)
@@ -62,11 +62,11 @@ class Traffic:
 
 
 @pytest.fixture
-async def traffic(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
+async def traffic(app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
     """Of a member whose language is known, in a server whose settings are not remembered yet."""
     seen = Traffic()
     for name, kept in (("read", seen.reads), ("write", seen.writes)):
-        monkeypatch.setattr(house.store, name, _counted(getattr(house.store, name), kept))
+        monkeypatch.setattr(app.store, name, _counted(getattr(app.store, name), kept))
     await ada.slash("ping", "dm")
 
     async def language_is_known() -> bool:

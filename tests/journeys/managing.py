@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.job import ReplyTarget
@@ -33,28 +33,28 @@ async def redrawn(person: Person, panel: Message, words: str) -> Message:
     return await person.message(lambda m: m.id == panel.id and words in m.text)
 
 
-async def asks(house: House, actor: Actor, person: Person) -> Request:
+async def asks(app: App, actor: Actor, person: Person) -> Request:
     """A request by this actor from the server where this person is."""
     place = ReplyTarget(user_id=actor.user_id, channel_id=int(person.channel("studio")), guild_id=guild_of(person))
-    return await request(house.services, place, actor=actor)
+    return await request(app.services, place, actor=actor)
 
 
 def guild_of(person: Person) -> int:
     return int(person.hello["guild"]["id"])
 
 
-async def rules_of(house: House, person: Person) -> Policy:
-    return (await house.services.servers.settings(guild_of(person))).policy
+async def rules_of(app: App, person: Person) -> Policy:
+    return (await app.services.servers.settings(guild_of(person))).policy
 
 
-async def audited(house: House, person: Person) -> list[AuditLine]:
+async def audited(app: App, person: Person) -> list[AuditLine]:
     """The server's audit lines, newest first."""
-    return await house.store.read(audit_log.latest, guild_of(person))
+    return await app.store.read(audit_log.latest, guild_of(person))
 
 
-async def open_to_everybody(house: House, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+async def open_to_everybody(app: App, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """As the settings of a server can: Discord offers these commands to every member."""
-    for command in house.client.tree.get_commands():
+    for command in app.client.tree.get_commands():
         if command.name in names:
             monkeypatch.setattr(command, "default_permissions", None)
-    await house.client.tree.sync()
+    await app.client.tree.sync()

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from bot.app import House
+from bot.app import App
 from bot.domain.guild.document import changed
 from bot.domain.job import ReplyTarget
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 from tests.env.jobs import request
 
 MODERATORS, LOG, GALLERY = "after-dark", "quiet-log", "gallery"
@@ -20,16 +20,16 @@ def server_of(person: Person) -> int:
     return int(person.hello["guild"]["id"])
 
 
-async def rule(house: House, person: Person, **patch: Any) -> None:
+async def rule(app: App, person: Person, **patch: Any) -> None:
     """Change the rules of the server, as a manager would."""
-    await house.services.servers.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
+    await app.services.servers.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
     place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=server_of(person))
-    await house.services.cases.catch_up(await request(house.services, place))
+    await app.services.cases.catch_up(await request(app.services, place))
 
 
-async def with_moderators(house: House, person: Person, *, quorum: int = 2, **more: Any) -> None:
+async def with_moderators(app: App, person: Person, *, quorum: int = 2, **more: Any) -> None:
     """Cases are posted, and this many flags make one."""
-    await rule(house, person, cases_channel_id=person.channel(MODERATORS), flags={"quorum": quorum}, **more)
+    await rule(app, person, cases_channel_id=person.channel(MODERATORS), flags={"quorum": quorum}, **more)
 
 
 async def case_post(person: Person, words: str = "**Case") -> Message:
@@ -56,11 +56,11 @@ async def gone(person: Person, message: Message, channel: str = "studio") -> Non
 
 
 @asynccontextmanager
-async def crowd(street: Street, *names: str) -> AsyncIterator[list[Person]]:
+async def crowd(env: Env, *names: str) -> AsyncIterator[list[Person]]:
     """People who see that the bot is there; those who are new here have been members for long."""
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(street_person(street, names[0]))
+        first = await stack.enter_async_context(person_in(env, names[0]))
         for name in names[1:]:
             if name not in first.people:
                 await first.join(name)
-        yield [first, *[await stack.enter_async_context(street_person(street, name)) for name in names[1:]]]
+        yield [first, *[await stack.enter_async_context(person_in(env, name)) for name in names[1:]]]

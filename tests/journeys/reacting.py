@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.app import House
+from bot.app import App
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 
 PRICE = 1_400_000
 NOTE = "Describe the edit"
@@ -40,8 +40,8 @@ async def told(person: Person, words: str) -> Message:
     return await person.message(lambda m: words in m.content and "🚫" in m.content, "dm")
 
 
-async def spent(house: House, person: Person) -> int:
-    statement = await house.studio.statement(int(person.id))
+async def spent(app: App, person: Person) -> int:
+    statement = await app.studio.statement(int(person.id))
     assert statement.held == 0
     return statement.spent
 
@@ -52,21 +52,21 @@ async def new_picture(person: Person) -> Message:
     return await person.message(with_picture)
 
 
-async def until_generations(street: Street, count: int) -> None:
+async def until_generations(env: Env, count: int) -> None:
     """The image API was asked for this many pictures in all."""
     async with asyncio.timeout(10):
-        while len(await street.generations()) < count:  # noqa: ASYNC110  a server is asked
+        while len(await env.generations()) < count:  # noqa: ASYNC110  a server is asked
             await asyncio.sleep(0.01)
 
 
-async def until_open(house: House, person: Person, count: int) -> None:
+async def until_open(app: App, person: Person, count: int) -> None:
     """A member has this many unfinished requests."""
     async with asyncio.timeout(10):
-        while len(await house.studio.open_jobs(int(person.id))) != count:  # noqa: ASYNC110  a database does not call
+        while len(await app.studio.open_jobs(int(person.id))) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)
 
 
-async def until_stars(house: House, message: Message, count: int) -> None:
+async def until_stars(app: App, message: Message, count: int) -> None:
     async with asyncio.timeout(10):
-        while await house.services.reactions.stars(int(message.id)) != count:  # noqa: ASYNC110  a database does not call
+        while await app.services.reactions.stars(int(message.id)) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.app import House
+from bot.app import App
 from bot.domain.guild import document
 
 
-def server_of(house: House) -> int:
+def server_of(app: App) -> int:
     """The id of the server that the bot is in."""
-    return house.client.guilds[0].id
+    return app.client.guilds[0].id
 
 
-async def rule(house: House, **changes: Any) -> None:
+async def rule(app: App, **changes: Any) -> None:
     """Change the server's rules, as a settings file would."""
-    await house.services.servers.change_policy(server_of(house), lambda rules: document.changed(rules, changes), actor_id=None)
+    await app.services.servers.change_policy(server_of(app), lambda rules: document.changed(rules, changes), actor_id=None)

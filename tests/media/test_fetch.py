@@ -93,7 +93,7 @@ def left_in(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-async def street() -> AsyncIterator[str]:
+async def env() -> AsyncIterator[str]:
     """The address of a server that knows `PATHS`."""
     app = web.Application()
     app.add_routes([web.get(path, handler) for path, handler in PATHS.items()])
@@ -105,44 +105,44 @@ async def street() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def fetcher(street: str) -> AsyncIterator[Fetcher]:
-    async with Fetcher(rules=AddressRules(trusted_hosts=(host_of(street),))) as fetcher:
+async def fetcher(env: str) -> AsyncIterator[Fetcher]:
+    async with Fetcher(rules=AddressRules(trusted_hosts=(host_of(env),))) as fetcher:
         yield fetcher
 
 
 @pytest.mark.parametrize("path", ["size/2500000", "chunked/2500000"])
-async def test_a_picture_is_written_to_a_file_of_its_own(fetcher: Fetcher, street: str, tmp_path: Path, path: str) -> None:
-    file = await fetcher.fetch_to_file(f"{street}/{path}", max_bytes=2_500_000, folder=tmp_path / "new")
+async def test_a_picture_is_written_to_a_file_of_its_own(fetcher: Fetcher, env: str, tmp_path: Path, path: str) -> None:
+    file = await fetcher.fetch_to_file(f"{env}/{path}", max_bytes=2_500_000, folder=tmp_path / "new")
     assert file.stat().st_size == 2_500_000
     assert file.parent == tmp_path / "new"
 
 
 @pytest.mark.parametrize("path", ["size/1001", "chunked/2000", "cut", "status/500", "status/404", "to/http://10.0.0.1/"])
-async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, street: str, tmp_path: Path, path: str) -> None:
+async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, env: str, tmp_path: Path, path: str) -> None:
     with pytest.raises((PictureError, ProviderBusy)):
-        await fetcher.fetch_to_file(f"{street}/{path}", max_bytes=1000, folder=tmp_path)
+        await fetcher.fetch_to_file(f"{env}/{path}", max_bytes=1000, folder=tmp_path)
     assert left_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("path", ["size/1001", "chunked/100000000"])
-async def test_a_large_picture_is_refused_as_announced_and_as_counted(fetcher: Fetcher, street: str, path: str) -> None:
+async def test_a_large_picture_is_refused_as_announced_and_as_counted(fetcher: Fetcher, env: str, path: str) -> None:
     with pytest.raises(PictureError, match=r"larger than the 0\.001 MB"):
-        await fetcher.fetch_bytes(f"{street}/{path}", max_bytes=1000)
+        await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=1000)
 
 
-async def test_three_redirects_are_followed_and_no_more(fetcher: Fetcher, street: str) -> None:
-    assert await fetcher.fetch_bytes(f"{street}/hops/3", max_bytes=10) == b"there"
+async def test_three_redirects_are_followed_and_no_more(fetcher: Fetcher, env: str) -> None:
+    assert await fetcher.fetch_bytes(f"{env}/hops/3", max_bytes=10) == b"there"
     with pytest.raises(PictureError, match="on and on"):
-        await fetcher.fetch_bytes(f"{street}/hops/4", max_bytes=10)
+        await fetcher.fetch_bytes(f"{env}/hops/4", max_bytes=10)
 
 
 INSIDE = ("http://10.255.255.1/a.png", "http://127.0.0.1:1/", "file:///etc/passwd", "https://127.0.0.1/", "https://[::1/", "//[::1]/")
 
 
 @pytest.mark.parametrize("target", INSIDE)
-async def test_a_redirect_to_the_inside_is_not_followed(fetcher: Fetcher, street: str, target: str) -> None:
+async def test_a_redirect_to_the_inside_is_not_followed(fetcher: Fetcher, env: str, target: str) -> None:
     with pytest.raises(PictureError):
-        await fetcher.fetch_bytes(f"{street}/to/{target}", max_bytes=10)
+        await fetcher.fetch_bytes(f"{env}/to/{target}", max_bytes=10)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254"])
@@ -152,8 +152,8 @@ async def test_a_public_name_that_resolves_to_the_inside_is_not_connected_to(add
             await fetcher.fetch_bytes(f"https://pictures.test/?{SECRET}", max_bytes=10)
 
 
-async def test_a_named_host_may_resolve_to_the_inside_and_be_plain(street: str) -> None:
-    port = street.rpartition(":")[2]
+async def test_a_named_host_may_resolve_to_the_inside_and_be_plain(env: str) -> None:
+    port = env.rpartition(":")[2]
     rules = AddressRules(allowed_hosts=(f"minio.internal:{port}",))
     async with Fetcher(rules=rules, resolver=lambda: Names("8.8.8.8", "127.0.0.1")) as fetcher:  # plain http goes to the private one alone
         assert await fetcher.fetch_bytes(f"http://minio.internal:{port}/size/3", max_bytes=10) == b"xxx"
@@ -166,23 +166,23 @@ async def test_a_named_host_that_is_public_is_not_asked_in_the_clear() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_dead_link_is_told_apart(fetcher: Fetcher, street: str, status: int) -> None:
+async def test_a_dead_link_is_told_apart(fetcher: Fetcher, env: str, status: int) -> None:
     with pytest.raises(LinkExpired) as caught:
-        await fetcher.fetch_bytes(f"{street}/status/{status}?{SECRET}", max_bytes=10)
+        await fetcher.fetch_bytes(f"{env}/status/{status}?{SECRET}", max_bytes=10)
     assert "s3cret" not in caught.value.sentence
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_busy_host_is_asked_again_later(fetcher: Fetcher, street: str, status: int) -> None:
+async def test_a_busy_host_is_asked_again_later(fetcher: Fetcher, env: str, status: int) -> None:
     with pytest.raises(ProviderBusy) as caught:
-        await fetcher.fetch_bytes(f"{street}/status/{status}", max_bytes=10)
+        await fetcher.fetch_bytes(f"{env}/status/{status}", max_bytes=10)
     assert caught.value.retry_after_s == 3
 
 
 @pytest.mark.parametrize("path", ["cut", "status/204", "status/206", "status/418"])
-async def test_other_answers_are_no_pictures(fetcher: Fetcher, street: str, path: str) -> None:
+async def test_other_answers_are_no_pictures(fetcher: Fetcher, env: str, path: str) -> None:
     with pytest.raises((PictureError, ProviderBusy)):
-        await fetcher.fetch_bytes(f"{street}/{path}", max_bytes=10_000)
+        await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=10_000)
 
 
 async def test_where_nobody_answers_it_is_tried_again_later() -> None:
@@ -192,17 +192,17 @@ async def test_where_nobody_answers_it_is_tried_again_later() -> None:
     assert caught.value.sentence == "A picture could not be fetched from 127.0.0.1; it will be tried again."
 
 
-async def test_no_credentials_and_no_cookies_are_sent(fetcher: Fetcher, street: str) -> None:
-    seen = await fetcher.fetch_bytes(f"{street}/seen", max_bytes=10_000)
+async def test_no_credentials_and_no_cookies_are_sent(fetcher: Fetcher, env: str) -> None:
+    seen = await fetcher.fetch_bytes(f"{env}/seen", max_bytes=10_000)
     assert b"Authorization" not in seen
     assert b"Cookie" not in seen
     assert b"identity" in seen
 
 
-async def test_many_at_once_take_turns(street: str, tmp_path: Path) -> None:
-    rules = AddressRules(trusted_hosts=(host_of(street),))
+async def test_many_at_once_take_turns(env: str, tmp_path: Path) -> None:
+    rules = AddressRules(trusted_hosts=(host_of(env),))
     async with Fetcher(rules=rules, concurrency=2) as fetcher, asyncio.TaskGroup() as group:
-        tasks = [group.create_task(fetcher.fetch_to_file(f"{street}/size/{n}", max_bytes=100, folder=tmp_path)) for n in range(20)]
+        tasks = [group.create_task(fetcher.fetch_to_file(f"{env}/size/{n}", max_bytes=100, folder=tmp_path)) for n in range(20)]
     assert [task.result().stat().st_size for task in tasks] == list(range(20))
 
 

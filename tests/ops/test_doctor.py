@@ -1,4 +1,4 @@
-"""`doctor` and `invite`, against the street: what is healthy, what each fault is called, and that no secret is shown."""
+"""`doctor` and `invite`, against the stand-ins: what is healthy, what each fault is called, and that no secret is shown."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bot.ops.doctor import CHECKS
 from bot.ops.findings import Finding, Mark
 from bot.ops.portal import NEEDED, PERMISSIONS
 from bot.store.engine.opening import migrate, open_store
-from tests.env.app import Street
+from tests.env.app import Env
 
 Examine = Callable[..., Awaitable[list[Finding]]]
 
 
 @pytest.fixture
-def examine(street: Street) -> Examine:
-    """All findings for a house on this street, after the settings given here."""
+def examine(env: Env) -> Examine:
+    """All findings for a bot in this environment, after the settings given here."""
 
     async def look(**overrides: str) -> list[Finding]:
         found: list[Finding] = []
-        fine = await doctor.examine(street.settings(**overrides), show=found.append)
+        fine = await doctor.examine(env.settings(**overrides), show=found.append)
         assert fine is not any(finding.mark is Mark.BAD for finding in found)
         return found
 
@@ -36,17 +36,17 @@ def about(findings: list[Finding], what: str) -> str:
     return " ".join(str(finding) for finding in findings if finding.what == what)
 
 
-async def test_a_healthy_street_has_nothing_bad(examine: Examine) -> None:
+async def test_a_healthy_environment_has_nothing_bad(examine: Examine) -> None:
     findings = await examine()
     assert [str(finding) for finding in findings if finding.mark is Mark.BAD] == []
     assert list(dict.fromkeys(finding.what for finding in findings)) == [what for what, _ in CHECKS]
 
 
-async def test_no_secret_is_shown(examine: Examine, street: Street) -> None:
+async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
     key = "the-key-of-an-endpoint"
     endpoint = {"name": "local", "base_url": "http://127.0.0.1:1", "key": key, "models": [{"id": key}]}
-    told = "\n".join(map(str, await examine(OXLO_API_KEY=street.images.openai_key, OPENAI_ENDPOINTS=json.dumps([endpoint]))))
-    secrets = (street.discord.token, street.images.key, street.images.openai_key, key)
+    told = "\n".join(map(str, await examine(OXLO_API_KEY=env.images.openai_key, OPENAI_ENDPOINTS=json.dumps([endpoint]))))
+    secrets = (env.discord.token, env.images.key, env.images.openai_key, key)
     assert [secret for secret in secrets if secret in told] == []
 
 
@@ -100,9 +100,9 @@ async def test_a_failing_image_api_does_not_hide_what_is_well(examine: Examine) 
     assert "ok    gateway" in about(findings, "gateway")
 
 
-async def test_a_check_that_hangs_is_a_finding(street: Street) -> None:
+async def test_a_check_that_hangs_is_a_finding(env: Env) -> None:
     found: list[Finding] = []
-    assert not await doctor.examine(street.settings(), show=found.append, limit_s=0)
+    assert not await doctor.examine(env.settings(), show=found.append, limit_s=0)
     assert "no answer within 0 s" in about(found, "gateway")
 
 
@@ -110,33 +110,33 @@ async def test_channels_that_take_rights_away_are_named(examine: Examine) -> Non
     assert "warn  permissions: Easel Studio: fine, but the rules of #quiet" in about(await examine(), "permissions")
 
 
-async def test_a_database_in_order_is_read_and_written(examine: Examine, street: Street) -> None:
-    await migrate(street.settings().database)
+async def test_a_database_in_order_is_read_and_written(examine: Examine, env: Env) -> None:
+    await migrate(env.settings().database)
     assert "ok    database: it can be read and written" in about(await examine(), "database")
 
 
-async def test_a_database_that_a_bot_holds_is_left_alone(examine: Examine, street: Street) -> None:
-    async with open_store(street.settings().database):
+async def test_a_database_that_a_bot_holds_is_left_alone(examine: Examine, env: Env) -> None:
+    async with open_store(env.settings().database):
         assert about(await examine(), "database") == "ok    database: a running bot holds it, so it was left alone."
 
 
-async def test_a_file_that_is_no_database_is_bad(examine: Examine, street: Street) -> None:
-    await asyncio.to_thread((street.folder / "easel.sqlite3").write_bytes, b"not a database at all " * 100)
+async def test_a_file_that_is_no_database_is_bad(examine: Examine, env: Env) -> None:
+    await asyncio.to_thread((env.folder / "easel.sqlite3").write_bytes, b"not a database at all " * 100)
     assert about(await examine(), "database").startswith("bad   database: ")
 
 
-async def test_looking_makes_nothing(examine: Examine, street: Street) -> None:
+async def test_looking_makes_nothing(examine: Examine, env: Env) -> None:
     await examine()
-    assert list(street.folder.iterdir()) == []
+    assert list(env.folder.iterdir()) == []
 
 
-async def test_the_invitation_asks_for_what_is_needed_and_no_more(street: Street) -> None:
-    told = await portal.invitation(street.settings())
-    assert f"client_id={street.discord.application_id}&integration_type=0&scope=bot+applications.commands&permissions={NEEDED}" in told
-    assert f"client_id={street.discord.application_id}&integration_type=1&scope=applications.commands" in told
+async def test_the_invitation_asks_for_what_is_needed_and_no_more(env: Env) -> None:
+    told = await portal.invitation(env.settings())
+    assert f"client_id={env.discord.application_id}&integration_type=0&scope=bot+applications.commands&permissions={NEEDED}" in told
+    assert f"client_id={env.discord.application_id}&integration_type=1&scope=applications.commands" in told
     assert sum({permission.bit for permission in PERMISSIONS}) == NEEDED
 
 
-async def test_an_invitation_needs_a_good_token(street: Street) -> None:
+async def test_an_invitation_needs_a_good_token(env: Env) -> None:
     with pytest.raises(EaselError, match="DISCORD_TOKEN is refused"):
-        await portal.invitation(street.settings(DISCORD_TOKEN="MTIz.wrong.token"))
+        await portal.invitation(env.settings(DISCORD_TOKEN="MTIz.wrong.token"))

@@ -14,24 +14,24 @@ from aiohttp import web
 from bot.core.config import Settings
 from bot.ops import doctor_images
 from bot.ops.findings import Mark
-from tests.env.app import Street
+from tests.env.app import Env
 
 SD = {"id": "stable-diffusion-1.5", "sizes": ["512x512"]}
 Look = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-def oxlo(street: Street) -> dict[str, str]:
+def oxlo(env: Env) -> dict[str, str]:
     """The settings that turn on Oxlo."""
-    return {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
+    return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
 
 
 @pytest.fixture
-def look(street: Street, oxlo: dict[str, str]) -> Look:
+def look(env: Env, oxlo: dict[str, str]) -> Look:
     """Every finding about image APIs, a line each, with Oxen and Oxlo both on."""
 
     async def look_(**overrides: str) -> str:
-        return await found(street.settings(**{**oxlo, **overrides}))
+        return await found(env.settings(**{**oxlo, **overrides}))
 
     return look_
 
@@ -85,16 +85,16 @@ async def test_two_healthy_image_apis_are_told_apart(look: Look) -> None:
     ]
 
 
-async def test_only_those_with_a_key_are_asked(street: Street, oxlo: dict[str, str]) -> None:
-    told = await found(street.settings(**oxlo, OXEN_API_KEY=""))
+async def test_only_those_with_a_key_are_asked(env: Env, oxlo: dict[str, str]) -> None:
+    told = await found(env.settings(**oxlo, OXEN_API_KEY=""))
     assert "Oxen" not in told
     assert "DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in told
-    assert street.images.received("GET", "/api/") == []
+    assert env.images.received("GET", "/api/") == []
 
 
-async def test_looking_makes_no_picture(look: Look, street: Street) -> None:
-    await look(OPENAI_ENDPOINTS=local(street.images.openai_url, key="any"))
-    assert [request.path for request in street.images.requests if request.method != "GET"] == []
+async def test_looking_makes_no_picture(look: Look, env: Env) -> None:
+    await look(OPENAI_ENDPOINTS=local(env.images.openai_url, key="any"))
+    assert [request.path for request in env.images.requests if request.method != "GET"] == []
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ async def test_what_is_wrong_is_named_with_what_to_do(look: Look, overrides: dic
 
 
 @pytest.mark.parametrize(("key", "told"), [("wrong", "bad local: it refuses the key of local in"), ("any", "ok local: it takes the key")])
-async def test_an_endpoints_key_is_tried(look: Look, street: Street, key: str, told: str) -> None:
-    assert told in await look(OPENAI_ENDPOINTS=local(street.images.openai_url, key=key))
+async def test_an_endpoints_key_is_tried(look: Look, env: Env, key: str, told: str) -> None:
+    assert told in await look(OPENAI_ENDPOINTS=local(env.images.openai_url, key=key))
 
 
-async def test_ids_that_an_endpoint_does_not_list_are_named(look: Look, street: Street) -> None:
-    told = await look(OPENAI_ENDPOINTS=local(street.images.openai_url, SD, {"id": "sdxl"}, key="any"))
+async def test_ids_that_an_endpoint_does_not_list_are_named(look: Look, env: Env) -> None:
+    told = await look(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, {"id": "sdxl"}, key="any"))
     assert "warn local: it answers, but its list of models does not name sdxl; are these ids right?" in told
 
 
@@ -137,14 +137,14 @@ async def test_a_list_that_is_open_to_all_says_nothing_about_the_key(look: Look,
     assert told in await look(OPENAI_ENDPOINTS=local(open_to_all, key=key))
 
 
-async def test_models_without_a_price_are_named_with_what_to_set(look: Look, street: Street) -> None:
-    told = await look(OPENAI_ENDPOINTS=local(street.images.openai_url, SD, key="any", price_credits=None))
+async def test_models_without_a_price_are_named_with_what_to_set(look: Look, env: Env) -> None:
+    told = await look(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, key="any", price_credits=None))
     assert "warn local: models that make pictures: 1; with a price: 0." in told
     assert "without a price per picture, so not for sale: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr" in told
 
 
-async def test_a_default_model_without_a_price_is_bad(look: Look, street: Street) -> None:
-    endpoint = local(street.images.openai_url, {"id": "one"}, key="any", price_credits=None)
+async def test_a_default_model_without_a_price_is_bad(look: Look, env: Env) -> None:
+    endpoint = local(env.images.openai_url, {"id": "one"}, key="any", price_credits=None)
     told = await look(OPENAI_ENDPOINTS=endpoint, DEFAULT_MODEL="one")
     assert "bad DEFAULT_MODEL one has no price per picture; name one in MODEL_PRICES (one=credits)." in told
 
@@ -170,7 +170,7 @@ async def test_a_silent_one_does_not_hide_the_others(look: Look, monkeypatch: py
     assert [line.partition(";")[0] for line in told[:2]] == ["bad Oxen.ai: no answer within 0 s", "bad Oxlo.ai: no answer within 0 s"]
 
 
-async def test_without_oxen_there_is_no_stream(street: Street, oxlo: dict[str, str]) -> None:
+async def test_without_oxen_there_is_no_stream(env: Env, oxlo: dict[str, str]) -> None:
     async with aiohttp.ClientSession() as session:
-        told = await doctor_images.look_at_stream(street.settings(**oxlo, OXEN_API_KEY=""), session)
+        told = await doctor_images.look_at_stream(env.settings(**oxlo, OXEN_API_KEY=""), session)
     assert list(told) == [(Mark.OK, "not used, because there is no OXEN_API_KEY.")]

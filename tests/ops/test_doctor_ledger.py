@@ -70,6 +70,6 @@ def test_where_there_is_nothing_to_read_it_says_so(env_file: Path, tmp_path: Pat
     assert capsys.readouterr().err == f"There is no database at {tmp_path}/easel.sqlite3 yet.\n"
 
 
-def test_an_empty_house_is_in_order(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_bot_is_in_order(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(migrate(url(tmp_path)))
     assert look(env_file) == doors.DONE

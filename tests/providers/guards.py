@@ -1,4 +1,4 @@
-"""What tests of desks share: a clock, failures on demand, a desk at work."""
+"""What tests of guards share: a clock, failures on demand, a guard at work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from bot.core.errors import ProviderError
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.providers.provider import Submission
 
 
@@ -26,15 +26,15 @@ class HandClock:
         self.now += round(seconds * 1000)
 
 
-async def fail(desk: Desk, submission: Submission, times: int = 3) -> None:
+async def fail(guard: ProviderGuard, submission: Submission, times: int = 3) -> None:
     for _ in range(times):
         with pytest.raises(ProviderError):
-            await desk.submit(submission)
+            await guard.submit(submission)
 
 
 @asynccontextmanager
-async def at_work(desk: Desk) -> AsyncIterator[None]:
-    running = asyncio.create_task(desk.run(), name="desk")
+async def at_work(guard: ProviderGuard) -> AsyncIterator[None]:
+    running = asyncio.create_task(guard.run(), name="guard")
     try:
         async with asyncio.timeout(5):
             yield

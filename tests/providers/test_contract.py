@@ -1,4 +1,4 @@
-"""What every image API client of the house keeps. A further provider is one more line in `KINDS`."""
+"""What every image API client of the bot keeps. A further provider is one more line in `KINDS`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The desk at each image API: when it may be asked, when it counts as away, and how it comes back without paying for the question."""
+"""The guard of each image API: when it may be asked, when it counts as away, and how it comes back without paying for the question."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.core.errors import AnswerLost, ProviderAccount
 from bot.core.metrics import Submitted
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, Made, Provider, Submission
@@ -49,7 +49,7 @@ SIDES = {
     ),
 }
 
-MakeDesk = Callable[..., Desk]
+MakeGuard = Callable[..., ProviderGuard]
 
 
 @pytest.fixture
@@ -73,29 +73,29 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def make_desk(side: Side, session: aiohttp.ClientSession, server: images.Server, clock: HandClock) -> MakeDesk:
-    def make(**more: Any) -> Desk:
+def make_guard(side: Side, session: aiohttp.ClientSession, server: images.Server, clock: HandClock) -> MakeGuard:
+    def make(**more: Any) -> ProviderGuard:
         given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "places": 4, "clock": clock}
-        return Desk(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
+        return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
 
     return make
 
 
 @pytest.fixture
-def desk(make_desk: MakeDesk) -> Desk:
-    return make_desk()
+def guard(make_guard: MakeGuard) -> ProviderGuard:
+    return make_guard()
 
 
 def paid_calls(server: images.Server) -> int:
     return sum(len(server.received("POST", path)) for path in PAID_CALLS)
 
 
-def is_up(desk: Desk) -> float | None:
-    return REGISTRY.get_sample_value("easel_provider_up", {"provider": desk.name})
+def is_up(guard: ProviderGuard) -> float | None:
+    return REGISTRY.get_sample_value("easel_provider_up", {"provider": guard.name})
 
 
-def counted(desk: Desk, outcome: Submitted) -> float:
-    value = REGISTRY.get_sample_value("easel_submissions_total", {"provider": desk.name, "outcome": outcome})
+def counted(guard: ProviderGuard, outcome: Submitted) -> float:
+    value = REGISTRY.get_sample_value("easel_submissions_total", {"provider": guard.name, "outcome": outcome})
     assert value is not None
     return value
 
@@ -103,205 +103,205 @@ def counted(desk: Desk, outcome: Submitted) -> float:
 # --- the breaker -----------------------------------------------------------------------------------------------------
 
 
-async def test_it_hands_out_what_the_provider_answers(desk: Desk, ox: Submission) -> None:
-    answer = await desk.submit(ox)
-    assert isinstance(answer, Accepted if desk.provider.queues else Made)
-    assert (desk.name, desk.ready(), desk.away_since, desk.waits_until()) == (desk.provider.name, True, None, None)
+async def test_it_hands_out_what_the_provider_answers(guard: ProviderGuard, ox: Submission) -> None:
+    answer = await guard.submit(ox)
+    assert isinstance(answer, Accepted if guard.provider.queues else Made)
+    assert (guard.name, guard.ready(), guard.away_since, guard.waits_until()) == (guard.provider.name, True, None, None)
 
 
 async def test_three_failures_in_a_row_make_it_away_since_the_first(
-    desk: Desk, side: Side, switchboard: Switchboard, clock: HandClock
+    guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: HandClock
 ) -> None:
     began = clock.now
     switchboard.turn_on(side.down)
     for _ in range(2):
-        await fail(desk, side.ox, times=1)
-        assert desk.ready()
+        await fail(guard, side.ox, times=1)
+        assert guard.ready()
         clock.turn(10)
-    await fail(desk, side.ox, times=1)
-    assert (desk.ready(), desk.away_since, desk.waits_until()) == (False, began, None)
+    await fail(guard, side.ox, times=1)
+    assert (guard.ready(), guard.away_since, guard.waits_until()) == (False, began, None)
 
 
 @pytest.mark.faults("images-error")
-async def test_errors_that_it_answers_itself_count_too(desk: Desk, ox: Submission) -> None:
-    await fail(desk, ox)
-    assert desk.away_since is not None
+async def test_errors_that_it_answers_itself_count_too(guard: ProviderGuard, ox: Submission) -> None:
+    await fail(guard, ox)
+    assert guard.away_since is not None
 
 
-async def test_a_success_in_between_begins_the_row_anew(desk: Desk, ox: Submission, switchboard: Switchboard) -> None:
+async def test_a_success_in_between_begins_the_row_anew(guard: ProviderGuard, ox: Submission, switchboard: Switchboard) -> None:
     for _ in range(2):
         switchboard.turn_on("images-error", times=2)
-        await fail(desk, ox, times=2)
-        assert desk.away_since is None
-        await desk.submit(ox)
+        await fail(guard, ox, times=2)
+        assert guard.away_since is None
+        await guard.submit(ox)
 
 
-async def test_a_refusal_in_between_begins_the_row_anew(desk: Desk, ox: Submission, switchboard: Switchboard) -> None:
+async def test_a_refusal_in_between_begins_the_row_anew(guard: ProviderGuard, ox: Submission, switchboard: Switchboard) -> None:
     for _ in range(2):
         switchboard.turn_on("images-error", times=2)
-        await fail(desk, ox, times=2)
-        assert desk.away_since is None
-        await fail(desk, replace(ox, model="no-such-model"), times=1)
+        await fail(guard, ox, times=2)
+        assert guard.away_since is None
+        await fail(guard, replace(ox, model="no-such-model"), times=1)
 
 
 @pytest.mark.faults("key-refused")
-async def test_what_is_wrong_with_the_account_does_not_make_it_away(desk: Desk, ox: Submission) -> None:
+async def test_what_is_wrong_with_the_account_does_not_make_it_away(guard: ProviderGuard, ox: Submission) -> None:
     with pytest.raises(ProviderAccount):
-        await desk.submit(ox)
-    await fail(desk, ox, times=5)
-    assert desk.ready()
+        await guard.submit(ox)
+    await fail(guard, ox, times=5)
+    assert guard.ready()
 
 
 @pytest.mark.parametrize("side", ["oxlo"], indirect=True)  # the other's answers come at once
 async def test_what_was_sent_before_it_came_back_says_nothing_of_now(
-    make_desk: MakeDesk, side: Side, server: images.Server, switchboard: Switchboard
+    make_guard: MakeGuard, side: Side, server: images.Server, switchboard: Switchboard
 ) -> None:
     back = asyncio.Event()
-    desk = make_desk(failures=1, on_back=back.set)
-    async with at_work(desk):
+    guard = make_guard(failures=1, on_back=back.set)
+    async with at_work(guard):
         switchboard.turn_on("generation-stuck")
-        under_way = asyncio.create_task(desk.submit(side.ox), name="under way")
+        under_way = asyncio.create_task(guard.submit(side.ox), name="under way")
         while paid_calls(server) == 0:  # noqa: ASYNC110  the sandbox announces no arrivals
             await asyncio.sleep(0.001)
         for _ in range(3):  # by the time these are answered, the call before them is past its faults
-            await desk.provider.ping()
+            await guard.provider.ping()
         switchboard.turn_on("images-error", times=1)
-        await fail(desk, side.ox, times=1)
+        await fail(guard, side.ox, times=1)
         await back.wait()
         switchboard.turn_on(side.down)
         with pytest.raises(AnswerLost):
             await under_way
-        assert desk.ready()
+        assert guard.ready()
 
 
 # --- coming back -----------------------------------------------------------------------------------------------------
 
 
 async def test_it_comes_back_by_a_ping_and_without_a_paid_call(
-    make_desk: MakeDesk, side: Side, server: images.Server, switchboard: Switchboard, ox: Submission
+    make_guard: MakeGuard, side: Side, server: images.Server, switchboard: Switchboard, ox: Submission
 ) -> None:
     back = asyncio.Event()
-    desk = make_desk(on_back=back.set)
-    async with at_work(desk):
+    guard = make_guard(on_back=back.set)
+    async with at_work(guard):
         switchboard.turn_on(side.down)
-        await fail(desk, ox)
+        await fail(guard, ox)
         paid, asked = paid_calls(server), len(server.requests)
         while len(server.requests) < asked + 3:  # noqa: ASYNC110  pings into the void
             await asyncio.sleep(0.001)
-        assert desk.away_since is not None
+        assert guard.away_since is not None
         switchboard.turn_off(side.down)
         await back.wait()
-    assert (desk.ready(), paid_calls(server)) == (True, paid)
+    assert (guard.ready(), paid_calls(server)) == (True, paid)
 
 
-async def test_after_it_came_back_three_more_failures_are_needed(make_desk: MakeDesk, ox: Submission, switchboard: Switchboard) -> None:
+async def test_after_it_came_back_three_more_failures_are_needed(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
     back = asyncio.Event()
-    desk = make_desk(on_back=back.set)
-    async with at_work(desk):
+    guard = make_guard(on_back=back.set)
+    async with at_work(guard):
         switchboard.turn_on("images-error", times=5)
-        await fail(desk, ox)
+        await fail(guard, ox)
         await back.wait()
-        await fail(desk, ox, times=2)
-        assert desk.ready()
-        await desk.submit(ox)
+        await fail(guard, ox, times=2)
+        assert guard.ready()
+        await guard.submit(ox)
 
 
-async def test_an_answer_to_what_was_under_way_brings_it_back_too(make_desk: MakeDesk, ox: Submission, switchboard: Switchboard) -> None:
+async def test_an_answer_to_what_was_under_way_brings_it_back_too(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
     returns = list[str]()
-    desk = make_desk(on_back=lambda: returns.append("back"))
+    guard = make_guard(on_back=lambda: returns.append("back"))
     switchboard.turn_on("images-error", times=3)
-    await fail(desk, ox)
-    await desk.submit(ox)
-    await desk.submit(ox)
-    assert (desk.ready(), returns) == (True, ["back"])
+    await fail(guard, ox)
+    await guard.submit(ox)
+    await guard.submit(ox)
+    assert (guard.ready(), returns) == (True, ["back"])
 
 
-async def test_while_it_is_there_nobody_pings(desk: Desk, ox: Submission, server: images.Server) -> None:
-    async with at_work(desk):
-        await desk.submit(ox)
+async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submission, server: images.Server) -> None:
+    async with at_work(guard):
+        await guard.submit(ox)
         await asyncio.sleep(0.02)
     assert [request.method for request in server.requests] == ["POST"]
 
 
-async def test_coming_and_going_is_logged_once(desk: Desk, side: Side, switchboard: Switchboard, clock: HandClock) -> None:
+async def test_coming_and_going_is_logged_once(guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: HandClock) -> None:
     with capture_logs() as logs:
         switchboard.turn_on(side.down)
-        await fail(desk, side.ox, times=5)
+        await fail(guard, side.ox, times=5)
         switchboard.turn_off(side.down)
         clock.turn(90)
-        await desk.submit(side.ox)
+        await guard.submit(side.ox)
     assert [(entry["event"], entry["provider"], entry.get("away_s")) for entry in logs] == [
-        ("provider away", desk.name, None),
-        ("provider back", desk.name, 90),
+        ("provider away", guard.name, None),
+        ("provider back", guard.name, 90),
     ]
 
 
 # --- being left alone ------------------------------------------------------------------------------------------------
 
 
-async def test_retry_after_pauses_the_whole_desk_and_is_no_failure(
-    desk: Desk, ox: Submission, switchboard: Switchboard, clock: HandClock
+async def test_retry_after_pauses_the_whole_guard_and_is_no_failure(
+    guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: HandClock
 ) -> None:
     switchboard.turn_on("images-rate-limited")
-    await fail(desk, ox, times=5)
+    await fail(guard, ox, times=5)
     until = clock.now + RETRY_AFTER_S * 1000
-    assert desk.away_since is None
+    assert guard.away_since is None
     readiness = list[tuple[bool, int | None]]()
     for seconds in (0, RETRY_AFTER_S - 1, 1):
         clock.turn(seconds)
-        readiness.append((desk.ready(), desk.waits_until()))
+        readiness.append((guard.ready(), guard.waits_until()))
     assert readiness == [(False, until), (False, until), (True, None)]
 
 
-async def test_the_longest_wish_counts(desk: Desk, ox: Submission, switchboard: Switchboard, clock: HandClock) -> None:
+async def test_the_longest_wish_counts(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: HandClock) -> None:
     switchboard.turn_on("images-rate-limited", times=1)
-    await fail(desk, ox, times=1)
-    until = desk.waits_until()
-    await desk.submit(ox)  # one that was under way
-    assert desk.waits_until() == until
+    await fail(guard, ox, times=1)
+    until = guard.waits_until()
+    await guard.submit(ox)  # one that was under way
+    assert guard.waits_until() == until
 
 
-async def test_the_61st_in_a_minute_is_not_ready(desk: Desk, clock: HandClock) -> None:
+async def test_the_61st_in_a_minute_is_not_ready(guard: ProviderGuard, clock: HandClock) -> None:
     for _ in range(60):
-        assert desk.ready()
-        await desk.take_turn()
-    assert not desk.ready()
-    assert desk.waits_until() == clock.now + 1000
+        assert guard.ready()
+        await guard.take_turn()
+    assert not guard.ready()
+    assert guard.waits_until() == clock.now + 1000
 
 
-async def test_a_turn_is_waited_for(make_desk: MakeDesk) -> None:
-    desk = make_desk(rate_per_minute=1200)  # one in 50 ms
+async def test_a_turn_is_waited_for(make_guard: MakeGuard) -> None:
+    guard = make_guard(rate_per_minute=1200)  # one in 50 ms
     began = asyncio.get_running_loop().time()
     for _ in range(1201):
-        await desk.take_turn()
+        await guard.take_turn()
     assert asyncio.get_running_loop().time() - began >= 0.049
 
 
-async def test_less_than_one_a_minute_is_possible(make_desk: MakeDesk, clock: HandClock) -> None:
-    desk = make_desk(rate_per_minute=0.5)
-    await desk.take_turn()
-    assert desk.waits_until() == clock.now + 120_000
+async def test_less_than_one_a_minute_is_possible(make_guard: MakeGuard, clock: HandClock) -> None:
+    guard = make_guard(rate_per_minute=0.5)
+    await guard.take_turn()
+    assert guard.waits_until() == clock.now + 120_000
 
 
 # --- what is counted -------------------------------------------------------------------------------------------------
 
 
-async def test_the_gauge_tells_whether_it_is_there(desk: Desk, side: Side, switchboard: Switchboard) -> None:
-    assert is_up(desk) == 1
+async def test_the_gauge_tells_whether_it_is_there(guard: ProviderGuard, side: Side, switchboard: Switchboard) -> None:
+    assert is_up(guard) == 1
     switchboard.turn_on(side.down)
-    await fail(desk, side.ox)
-    assert is_up(desk) == 0
+    await fail(guard, side.ox)
+    assert is_up(guard) == 0
     switchboard.turn_off(side.down)
-    await desk.submit(side.ox)
-    assert is_up(desk) == 1
+    await guard.submit(side.ox)
+    assert is_up(guard) == 1
 
 
-async def test_every_outcome_is_counted_by_its_name(desk: Desk, side: Side, switchboard: Switchboard) -> None:
-    before = {outcome: counted(desk, outcome) for outcome in Submitted}
-    await desk.submit(side.ox)
-    await fail(desk, replace(side.ox, model="no-such-model"), times=1)
+async def test_every_outcome_is_counted_by_its_name(guard: ProviderGuard, side: Side, switchboard: Switchboard) -> None:
+    before = {outcome: counted(guard, outcome) for outcome in Submitted}
+    await guard.submit(side.ox)
+    await fail(guard, replace(side.ox, model="no-such-model"), times=1)
     for fault in ("images-error", side.down, "key-refused"):
         switchboard.turn_on(fault, times=1)
-        await fail(desk, side.ox, times=1)
-    counts = {outcome for outcome in Submitted if counted(desk, outcome) == before[outcome] + 1}
-    assert counts == set(Submitted) - {Submitted.MADE if desk.provider.queues else Submitted.ACCEPTED}
+        await fail(guard, side.ox, times=1)
+    counts = {outcome for outcome in Submitted if counted(guard, outcome) == before[outcome] + 1}
+    assert counts == set(Submitted) - {Submitted.MADE if guard.provider.queues else Submitted.ACCEPTED}

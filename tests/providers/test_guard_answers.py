@@ -1,4 +1,4 @@
-"""The desk at an image API whose answers the sandbox does not give."""
+"""The guard of an image API whose answers the sandbox does not give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bot.core.errors import ContentRefused, ModelLocked, ProviderBusy, ProviderError, ProviderRefused
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.provider import Submission
 from tests.env.scripted import scripted
@@ -19,8 +19,8 @@ from tests.providers.guards import HandClock, at_work, fail
 OX = Submission(model="sd", prompt="an ox in the rain")
 
 
-def desk_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi] = OpenAi, **more: Any) -> Desk:
-    return Desk(
+def guard_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi] = OpenAi, **more: Any) -> ProviderGuard:
+    return ProviderGuard(
         provider(name="local", session=session, base_url=url), title="Local", rate_per_minute=60, places=1, clock=HandClock(), **more
     )
 
@@ -31,22 +31,22 @@ def desk_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi] 
 )
 async def test_whoever_refuses_is_alive(session: aiohttp.ClientSession, status: int, code: str, kind: type[ProviderError]) -> None:
     async with scripted() as wire:
-        desk = desk_at(wire.url, session)
+        guard = guard_at(wire.url, session)
         wire.says({"error": {"message": "Out of order"}}, status=500)
-        await fail(desk, OX)
-        assert desk.away_since is not None
+        await fail(guard, OX)
+        assert guard.away_since is not None
         wire.says({"error": {"message": "No", "code": code}}, status=status)
         with pytest.raises(kind):
-            await desk.submit(OX)
-        assert desk.ready()
+            await guard.submit(OX)
+        assert guard.ready()
 
 
 async def test_a_wish_of_no_seconds_is_a_failure(session: aiohttp.ClientSession) -> None:
     async with scripted() as wire:
-        desk = desk_at(wire.url, session)
+        guard = guard_at(wire.url, session)
         wire.says({"error": {"message": "Later"}}, status=429, headers={"Retry-After": "0"})
-        await fail(desk, OX)
-        assert desk.away_since is not None
+        await fail(guard, OX)
+        assert guard.away_since is not None
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ async def test_a_wish_of_no_seconds_is_a_failure(session: aiohttp.ClientSession)
 async def test_a_gateways_answer_to_a_ping_is_none(session: aiohttp.ClientSession, status: int, is_there: bool) -> None:
     async with scripted() as wire:
         wire.says("", status=status)
-        desk = desk_at(wire.url, session)
+        guard = guard_at(wire.url, session)
         if is_there:
-            await desk.provider.ping()
+            await guard.provider.ping()
         else:
             with pytest.raises(ProviderBusy):
-                await desk.provider.ping()
+                await guard.provider.ping()
         assert [(seen.method, seen.path) for seen in wire.seen] == [("GET", "/models")]
 
 
@@ -72,9 +72,9 @@ async def test_pauses_between_pings_grow_to_the_longest(session: aiohttp.ClientS
             pings.put_nowait(asyncio.get_running_loop().time())
             raise ProviderBusy("Nobody is there.")
 
-    desk = desk_at("http://127.0.0.1:1", session, provider=Away, pause_min_s=0.01, pause_max_s=0.04)
-    async with at_work(desk):
-        await fail(desk, OX)
+    guard = guard_at("http://127.0.0.1:1", session, provider=Away, pause_min_s=0.01, pause_max_s=0.04)
+    async with at_work(guard):
+        await fail(guard, OX)
         times = [await pings.get() for _ in range(5)]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert all(gap >= least - 0.001 for gap, least in zip(gaps, (0.02, 0.04, 0.04, 0.04), strict=True))

@@ -26,14 +26,14 @@ from bot.domain.quota import MICRO, Bucket
 from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules
 from bot.media.fetch import Fetcher
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.providers.moderations import Moderations
 from bot.providers.oxen import Oxen
 from bot.services.admission import Admissions
 from bot.services.catalog import Models
 from bot.services.guilds import Servers
 from bot.services.members import Members
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.services.orders import Studio
 from bot.services.outbox import Outbox
 from bot.services.pipeline.classifier import Checks
@@ -112,7 +112,7 @@ class Works:
         )
         models = Models(store=self.store, providers={"oxen": self.provider}, read=_read_catalog, clock=self.clock)
         self.models = models
-        self.desk = Desk(
+        self.guard = ProviderGuard(
             self.provider,
             title="Oxen.ai",
             rate_per_minute=10_000,
@@ -123,24 +123,24 @@ class Works:
             pause_max_s=self.pace.ping_max_s,
             on_back=partial(self.store.wake, Topic.QUEUE),
         )
-        desks = {"oxen": self.desk}
+        guards = {"oxen": self.guard}
         limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
         at: dict[str, Any] = {"store": self.store, "clock": self.clock}
         self.members, self.servers = Members(**at), Servers(**at)
         endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)
         checks = Checks(endpoint=endpoint)
-        self.till = Till(**at, limits=limits, credit_usd=0.01)
-        rules: dict[str, Any] = {**at, "till": self.till, "limits": limits}
+        self.pricing = Pricing(**at, limits=limits, credit_usd=0.01)
+        rules: dict[str, Any] = {**at, "pricing": self.pricing, "limits": limits}
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=self.fetcher)
-        self.studio = Studio(**at, desks=desks, models=models, intake=intake, till=self.till, limits=limits)
+        self.studio = Studio(**at, guards=guards, models=models, intake=intake, pricing=self.pricing, limits=limits)
         common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
         screening = Screening(**at, servers=self.servers, checks=checks, pace=self.pace)
         busy: dict[str, Any] = {**common, "clock": self.clock}
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
         sending = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
         self.dispatch = Dispatch(
-            **busy, desks=desks, screening=screening, rules=sending, expect=lambda _provider, id_: self.watch.expect(id_)
+            **busy, guards=guards, screening=screening, rules=sending, expect=lambda _provider, id_: self.watch.expect(id_)
         )
         self.others = Outbox(**at, handlers=self.messenger.handlers, pace=self.pace)
         self.results = Results(

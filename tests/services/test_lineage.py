@@ -49,19 +49,19 @@ async def test_a_family_is_parent_siblings_and_children(store: Store) -> None:
     parent = await made(store)
     one, other = await made(store, parent_id=parent.id), await made(store, parent_id=parent.id)
     child, _stranger = await made(store, parent_id=one.id), await made(store)
-    kin = await Family(store=store).of(one, lambda _job: True)
-    assert [job.id for job in kin.all] == [parent.id, child.id, other.id]
+    lineage = await Family(store=store).of(one, lambda _job: True)
+    assert [job.id for job in lineage.all] == [parent.id, child.id, other.id]
 
 
 async def test_jobs_without_a_parent_are_no_siblings(store: Store) -> None:
     one, _other = await made(store), await made(store)
-    kin = await Family(store=store).of(one, lambda _job: True)
-    assert (kin.all, kin.left_out) == ((), 0)
+    lineage = await Family(store=store).of(one, lambda _job: True)
+    assert (lineage.all, lineage.left_out) == ((), 0)
 
 
 async def test_the_unseen_are_counted_and_those_without_a_picture_are_not(store: Store) -> None:
     parent = await made(store)
     await made(store, parent_id=parent.id, member=8)
     await store.write(jobs.add, new_job(parent_id=parent.id), (), payment=own(7, TEN), max_waiting=50, now=1000)  # still waits
-    kin = await Family(store=store).of(parent, lambda job: job.place.user_id == 7)
-    assert (kin.all, kin.left_out) == ((), 1)
+    lineage = await Family(store=store).of(parent, lambda job: job.place.user_id == 7)
+    assert (lineage.all, lineage.left_out) == ((), 1)

@@ -23,7 +23,7 @@ DAY_MS = 86_400_000
 
 
 @dataclass(kw_only=True)
-class Desk:
+class Harness:
     """The service on a store, with a clock that can be turned ahead."""
 
     store: Store
@@ -45,8 +45,8 @@ class Desk:
     async def once(self) -> None:
         """One turn, to its end; failures wait for their next try."""
         await self.service.turn(self.clock())
-        for crew in self.service._pools.values():
-            await crew.finish(5)
+        for pool in self.service._pools.values():
+            await pool.finish(5)
         self.service = self.another()
 
     async def left(self) -> list[OutboxItem]:
@@ -54,137 +54,137 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(works: Works) -> Desk:
-    return Desk(store=works.store)
+async def harness(works: Works) -> Harness:
+    return Harness(store=works.store)
 
 
-async def test_an_item_is_done_at_its_time_and_not_before(desk: Desk) -> None:
-    item_id = await desk.leave(in_ms=120_000)
-    await desk.once()
-    assert desk.messenger.sent == []
-    desk.clock.turn(120_000)
-    await desk.once()
-    assert [item.id for item, _ in desk.messenger.sent] == [item_id]
-    assert await desk.left() == []
+async def test_an_item_is_done_at_its_time_and_not_before(harness: Harness) -> None:
+    item_id = await harness.leave(in_ms=120_000)
+    await harness.once()
+    assert harness.messenger.sent == []
+    harness.clock.turn(120_000)
+    await harness.once()
+    assert [item.id for item, _ in harness.messenger.sent] == [item_id]
+    assert await harness.left() == []
 
 
-async def test_the_loop_wakes_for_a_new_item(desk: Desk) -> None:
-    running = asyncio.create_task(desk.service.run(grace_s=1))
-    await desk.leave(in_ms=20)
-    await desk.messenger.until(lambda sent: len(sent) == 1)
+async def test_the_loop_wakes_for_a_new_item(harness: Harness) -> None:
+    running = asyncio.create_task(harness.service.run(grace_s=1))
+    await harness.leave(in_ms=20)
+    await harness.messenger.until(lambda sent: len(sent) == 1)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert await desk.left() == []
+    assert await harness.left() == []
 
 
-async def test_a_dropped_item_is_not_done(desk: Desk) -> None:
-    item_id = await desk.leave()
-    assert [await desk.store.write(outbox.done, item_id) for _ in range(2)] == [True, False]
-    await desk.once()
-    assert desk.messenger.sent == []
+async def test_a_dropped_item_is_not_done(harness: Harness) -> None:
+    item_id = await harness.leave()
+    assert [await harness.store.write(outbox.done, item_id) for _ in range(2)] == [True, False]
+    await harness.once()
+    assert harness.messenger.sent == []
 
 
-async def test_what_can_be_done_no_more_is_done(desk: Desk) -> None:
-    desk.messenger.troubles.append(RouteClosed("The message is gone."))
-    await desk.leave()
-    await desk.once()
-    assert await desk.left() == []
+async def test_what_can_be_done_no_more_is_done(harness: Harness) -> None:
+    harness.messenger.troubles.append(RouteClosed("The message is gone."))
+    await harness.leave()
+    await harness.once()
+    assert await harness.left() == []
 
 
-async def test_a_failed_item_is_tried_again_later_and_knows_it(desk: Desk) -> None:
-    desk.messenger.troubles.append(TryLater("Busy."))
-    await desk.leave()
-    await desk.once()
-    await desk.once()
-    assert len(desk.messenger.sent) == 1
-    desk.clock.turn(10_000)
-    await desk.once()
-    assert [item.attempts for item, _ in desk.messenger.sent] == [0, 1]
-    assert await desk.left() == []
+async def test_a_failed_item_is_tried_again_later_and_knows_it(harness: Harness) -> None:
+    harness.messenger.troubles.append(TryLater("Busy."))
+    await harness.leave()
+    await harness.once()
+    await harness.once()
+    assert len(harness.messenger.sent) == 1
+    harness.clock.turn(10_000)
+    await harness.once()
+    assert [item.attempts for item, _ in harness.messenger.sent] == [0, 1]
+    assert await harness.left() == []
 
 
-async def test_discords_own_wish_for_patience_is_heard(desk: Desk) -> None:
-    desk.messenger.troubles.append(TryLater("Too fast.", retry_after_s=500))
-    await desk.leave()
-    await desk.once()
-    (item,) = await desk.left()
-    assert item.due_at - desk.clock() > 490_000
+async def test_discords_own_wish_for_patience_is_heard(harness: Harness) -> None:
+    harness.messenger.troubles.append(TryLater("Too fast.", retry_after_s=500))
+    await harness.leave()
+    await harness.once()
+    (item,) = await harness.left()
+    assert item.due_at - harness.clock() > 490_000
 
 
 @pytest.mark.parametrize("trouble", [TryLater("Busy."), LookupError("nobody thought of this")], ids=["busy", "odd"])
-async def test_a_call_is_given_up_after_its_fifth_try(desk: Desk, trouble: Exception) -> None:
-    desk.messenger.troubles.extend([trouble] * 9)
-    await desk.leave(kind=ItemKind.TELL)
+async def test_a_call_is_given_up_after_its_fifth_try(harness: Harness, trouble: Exception) -> None:
+    harness.messenger.troubles.extend([trouble] * 9)
+    await harness.leave(kind=ItemKind.TELL)
     for _ in range(9):
-        await desk.once()
-        desk.clock.turn(3_600_000)
-    assert len(desk.messenger.sent) == 5
-    assert await desk.left() == []
+        await harness.once()
+        harness.clock.turn(3_600_000)
+    assert len(harness.messenger.sent) == 5
+    assert await harness.left() == []
 
 
-async def test_what_was_decided_is_tried_for_a_day(desk: Desk) -> None:
-    desk.messenger.troubles.extend([TryLater("Busy.")] * 99)
-    await desk.leave(kind=ItemKind.REMOVE)
+async def test_what_was_decided_is_tried_for_a_day(harness: Harness) -> None:
+    harness.messenger.troubles.extend([TryLater("Busy.")] * 99)
+    await harness.leave(kind=ItemKind.REMOVE)
     for _ in range(40):
-        await desk.once()
-        desk.clock.turn(3_600_000)
-    assert len(desk.messenger.sent) == 30
-    assert await desk.left() == []
+        await harness.once()
+        harness.clock.turn(3_600_000)
+    assert len(harness.messenger.sent) == 30
+    assert await harness.left() == []
 
 
-async def test_a_busy_log_holds_up_no_member(desk: Desk) -> None:
+async def test_a_busy_log_holds_up_no_member(harness: Harness) -> None:
     for _ in range(60):
-        await desk.leave(kind=ItemKind.LOG)
-    wanted = await desk.leave(in_ms=1)
-    desk.clock.turn(1)
-    await desk.once()
-    assert wanted in [item.id for item, _ in desk.messenger.sent]
+        await harness.leave(kind=ItemKind.LOG)
+    wanted = await harness.leave(in_ms=1)
+    harness.clock.turn(1)
+    await harness.once()
+    assert wanted in [item.id for item, _ in harness.messenger.sent]
 
 
-async def test_one_that_is_late_by_a_day_is_tried_once(desk: Desk) -> None:
-    desk.messenger.troubles.append(TryLater("Busy."))
-    await desk.leave()
-    desk.clock.turn(DAY_MS + 1)
-    await desk.once()
-    assert (len(desk.messenger.sent), await desk.left()) == (1, [])
+async def test_one_that_is_late_by_a_day_is_tried_once(harness: Harness) -> None:
+    harness.messenger.troubles.append(TryLater("Busy."))
+    await harness.leave()
+    harness.clock.turn(DAY_MS + 1)
+    await harness.once()
+    assert (len(harness.messenger.sent), await harness.left()) == (1, [])
 
 
-async def test_one_that_a_kill_cut_short_is_tried_again_as_a_second_try(desk: Desk) -> None:
-    await desk.leave()
-    (item,) = await desk.left()
-    await desk.store.write(outbox.claim, item, now=desk.clock(), again_at=desk.clock() + 4000)  # and then the process ended
-    await desk.once()
-    assert desk.messenger.sent == []
-    desk.clock.turn(4000)
-    await desk.once()
-    assert [item.attempts for item, _ in desk.messenger.sent] == [1]
+async def test_one_that_a_kill_cut_short_is_tried_again_as_a_second_try(harness: Harness) -> None:
+    await harness.leave()
+    (item,) = await harness.left()
+    await harness.store.write(outbox.claim, item, now=harness.clock(), again_at=harness.clock() + 4000)  # and then the process ended
+    await harness.once()
+    assert harness.messenger.sent == []
+    harness.clock.turn(4000)
+    await harness.once()
+    assert [item.attempts for item, _ in harness.messenger.sent] == [1]
 
 
 async def test_an_item_comes_with_its_job_where_that_is_still_known(works: Works) -> None:
-    desk = Desk(store=works.store)
+    harness = Harness(store=works.store)
     job = await works.order()
     for job_id in (job.id, "forgotten"):
-        await desk.store.write(outbox.add, OutboxItem(kind=ItemKind.PING, due_at=desk.clock(), user_id=7, job_id=job_id))
-    await desk.once()
-    assert {found.id if found else None for _, found in desk.messenger.sent} == {job.id, None}
+        await harness.store.write(outbox.add, OutboxItem(kind=ItemKind.PING, due_at=harness.clock(), user_id=7, job_id=job_id))
+    await harness.once()
+    assert {found.id if found else None for _, found in harness.messenger.sent} == {job.id, None}
 
 
-async def test_a_kind_that_has_no_handler_is_left(desk: Desk) -> None:
+async def test_a_kind_that_has_no_handler_is_left(harness: Harness) -> None:
     """A job waits to be shown, and here nobody shows any."""
-    await desk.store.write(outbox.deliver, "job", due_at=desk.clock())
-    await desk.once()
-    assert [item.attempts for item in await desk.left()] == [0]
+    await harness.store.write(outbox.deliver, "job", due_at=harness.clock())
+    await harness.once()
+    assert [item.attempts for item in await harness.left()] == [0]
 
 
-async def test_what_its_handler_removed_is_not_removed_again(desk: Desk) -> None:
+async def test_what_its_handler_removed_is_not_removed_again(harness: Harness) -> None:
     async def remove(item: OutboxItem, _job: Job | None) -> bool:
-        return await desk.store.write(outbox.done, item.id)
+        return await harness.store.write(outbox.done, item.id)
 
-    desk.service = Outbox(store=desk.store, handlers={ItemKind.REMOVE: remove}, pace=BRISK, clock=desk.clock)
-    await desk.leave()
-    before = desk.store.commits
-    await desk.once()
-    assert (desk.store.commits - before, await desk.left()) == (2, [])  # claimed, and done
+    harness.service = Outbox(store=harness.store, handlers={ItemKind.REMOVE: remove}, pace=BRISK, clock=harness.clock)
+    await harness.leave()
+    before = harness.store.commits
+    await harness.once()
+    assert (harness.store.commits - before, await harness.left()) == (2, [])  # claimed, and done
 
 
 async def test_every_kind_has_a_policy() -> None:

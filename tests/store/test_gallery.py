@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.domain.accounts import Purse, user_account
+from bot.domain.accounts import AccountRef, user_account
 from bot.domain.guild.sections import Gallery
 from bot.domain.job import Job
 from bot.domain.quota import MICRO
@@ -26,7 +26,7 @@ RULES = Gallery(channel_id=50, stars=2, reward=3)
 async def star(store: Store, job: Job, user_id: int, *, rules: Gallery = RULES, message_id: int = MESSAGE) -> bool:
     given = Given(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
     await store.write(reactions.claim, given, burst=99, now=NOW)
-    to = Purse(account=user_account(ADA), fills=TEN)
+    to = AccountRef(account=user_account(ADA), fills=TEN)
     return await store.write(gallery.starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
 
 

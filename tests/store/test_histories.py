@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import Refusal
-from bot.domain.accounts import Purse, member_account, pool_account
+from bot.domain.accounts import AccountRef, member_account, pool_account
 from bot.domain.job import GenerationState, Job, Outcome
 from bot.domain.money import Payment, monthly_budget
 from bot.domain.quota import MICRO, Bucket, Limit
@@ -49,12 +49,12 @@ class Server:
     jobs: list[Job] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
 
-    def member(self, user: int) -> Purse:
-        return Purse(account=member_account(self.id, user), fills=Bucket(size=4 * MICRO, refill_per_day=MICRO))
+    def member(self, user: int) -> AccountRef:
+        return AccountRef(account=member_account(self.id, user), fills=Bucket(size=4 * MICRO, refill_per_day=MICRO))
 
     @property
-    def pool(self) -> Purse:
-        return Purse(account=pool_account(self.id), fills=Bucket(size=5 * MICRO, refill_per_day=0))
+    def pool(self) -> AccountRef:
+        return AccountRef(account=pool_account(self.id), fills=Bucket(size=5 * MICRO, refill_per_day=0))
 
     async def does(self, step: Step) -> None:
         """One step as its deed says; that it is refused or torn is part of life."""
@@ -147,5 +147,5 @@ async def live(store: Store, history: list[list[Step]]) -> None:
     for at_once in history:
         await asyncio.gather(*(server.does(step) for step in at_once))
         assert await wrong(store) == ()
-    _left, held, spent = await has(store, Purse(account=monthly_budget(server.id, BUDGET, 0).account, fills=Limit(size=BUDGET)))
+    _left, held, spent = await has(store, AccountRef(account=monthly_budget(server.id, BUDGET, 0).account, fills=Limit(size=BUDGET)))
     assert held + spent <= BUDGET / MICRO

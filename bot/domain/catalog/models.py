@@ -45,8 +45,8 @@ class Slots:
 class ModelInfo:
     """One model that makes pictures."""
 
-    id: str  # unique in the house
-    title: str  # unique in the house
+    id: str  # unique among all models
+    title: str  # unique among all models
     api_id: str  # what its image API calls it
     provider: str  # the image API that offers it: `Provider.name`
     developer: str
@@ -217,7 +217,7 @@ def makes_images(raw: Mapping[str, Any]) -> bool:
 def price_microcredits(raw: Mapping[str, Any], *, credit_usd: float) -> int | None:
     """What one picture costs, rounded up to whole microcredits; `None` for a model that is not priced by the picture.
 
-    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or `credits_per_image` where this house set the price.
+    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or `credits_per_image` where the settings give the price.
     """
     pricing = raw.get("pricing")
     if not isinstance(pricing, Mapping) or pricing.get("method") != "per_image":

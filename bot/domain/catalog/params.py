@@ -135,7 +135,7 @@ def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
 
 
 def settable(model: ModelInfo) -> list[str]:
-    """What a member may set, by the names that this house uses: ideas first, then the model's own names."""
+    """What a member may set, by Easel's names: ideas first, then the model's own names."""
     by_idea = [(option.name, idea.value) for idea in Idea if (option := model.option(idea))]
     known = {name for name, _idea in by_idea}
     kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}

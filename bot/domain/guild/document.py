@@ -17,6 +17,7 @@ from bot.domain.guild.complaints import sentences
 from bot.domain.guild.fields import Credits, Id, Section, Usd
 from bot.domain.guild.sections import (
     AgeRestricted,
+    BucketSetting,
     Channels,
     Checks,
     Everyone,
@@ -28,7 +29,6 @@ from bot.domain.guild.sections import (
     ModelName,
     Newcomers,
     Pause,
-    Purse,
     RoleRule,
     SlowLane,
     Sponsoring,
@@ -48,7 +48,7 @@ class Policy(Section):
     channels: Channels = Channels()
     everyone: Everyone = Everyone()
     roles: Annotated[Mapping[Id, RoleRule], Field(max_length=100)] = {}  # by role id
-    pool: Purse | None = None  # shared by those without a role that has a rule; None: each has their own
+    pool: BucketSetting | None = None  # shared by those without a role that has a rule; None: each has their own
     usd_per_month: Usd | None = None  # hard; None: as much as the operator allows
     prices: Annotated[
         Mapping[ModelName, Credits], Field(max_length=200)

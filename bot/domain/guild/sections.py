@@ -59,7 +59,7 @@ class Channels(Section):
         return nearest in self.allowed if nearest is not None else not self.allowed
 
 
-class Purse(Section):
+class BucketSetting(Section):
     """A bucket of credits that fills continuously."""
 
     size: Credits
@@ -78,7 +78,7 @@ class Everyone(Section):
     max_megapixels: Megapixels | None = None  # of one picture
     max_count: Count = COUNT_MAX  # pictures in one request
     private: bool = True  # may ask so that only they see it
-    purse: Purse | None = None  # of each member alone; None: the operator's
+    purse: BucketSetting | None = None  # of each member alone; None: the operator's
     running: Jobs | None = None  # pictures made at a time; None: the operator's limit
     waiting: Jobs | None = None  # pictures in the queue; None: the operator's limit
 
@@ -91,7 +91,7 @@ class RoleRule(Section):
     max_megapixels: Megapixels | None = None
     max_count: Count | None = None
     private: bool | None = None
-    purse: Purse | None = None
+    purse: BucketSetting | None = None
     running: Jobs | None = None
     waiting: Jobs | None = None
 

@@ -15,7 +15,7 @@ from bot.store.moderation.cases import Case, CaseFile
 
 @dataclass(frozen=True, kw_only=True)
 class Casebook:
-    """Reads and notes; every method is one transaction. Nobody's rights are checked here: this is for the house's own posts."""
+    """Reads and notes; every method is one transaction. Nobody's rights are checked here: this is for the bot's own posts."""
 
     store: Store
     clock: Clock

@@ -14,14 +14,14 @@ from bot.core.clock import Clock
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
-from bot.domain.accounts import Purse, owned_by_one
+from bot.domain.accounts import AccountRef, owned_by_one
 from bot.domain.actor import Actor
 from bot.domain.admission import check_giver
 from bot.domain.job import new_job_id
 from bot.domain.permissions import Target, check
 from bot.domain.quota import DAY_MS, MICRO, next_month
 from bot.domain.request import Request
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 class Held:
     """A purse, and what is in it now."""
 
-    purse: Purse
+    purse: AccountRef
     statement: Statement
 
 
@@ -76,13 +76,13 @@ class Money:
     """Gifts, sponsorships and what is told of money. Every method is one transaction at most."""
 
     store: Store
-    till: Till
+    pricing: Pricing
     credit_usd: float  # what a credit is worth in US dollars
     clock: Clock
 
     async def standing(self, request: Request) -> Standing:
         """What the actor can pay from here, with the last lines of their own account."""
-        purse, pool, budget = self.till.purse(request), self.till.pool(request), self.till.budget(request)
+        purse, pool, budget = self.pricing.purse(request), self.pricing.pool(request), self.pricing.budget(request)
         return Standing(
             own=await self._held(purse, lines=5),
             pool=None if pool is None or pool.account == purse.account else await self._held(pool),
@@ -92,8 +92,8 @@ class Money:
             hosting=tuple(await self.store.read(sponsorships.of_host, request.actor.user_id)),
         )
 
-    async def _held(self, purse: Purse, *, lines: int = 0) -> Held:
-        return Held(purse=purse, statement=await self.till.statement_of(purse, lines=lines))
+    async def _held(self, purse: AccountRef, *, lines: int = 0) -> Held:
+        return Held(purse=purse, statement=await self.pricing.statement_of(purse, lines=lines))
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class Money:
         """
         if not request.policy.gifts.on:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
-        purses = {"giver": await self._own(request), "receiver": self.till.purse(request, receiver)}
+        purses = {"giver": await self._own(request), "receiver": self.pricing.purse(request, receiver)}
         now, by_id = self.clock(), request.actor.user_id
         line = _line(Action.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
         given = await self.store.write(_gift, **purses, line=line, amount=amount, key=key, now=now, by_id=by_id)
@@ -176,7 +176,7 @@ class Money:
         """What a server used in the last `days` days in UTC, today among them; of one member where `user_id` is given."""
         since, until = self._span(days)
         whole, rows, daily = await self.store.read(_used, request.required_guild_id, since=since, until=until, by=by, user_id=user_id)
-        budget = self.till.budget(request)
+        budget = self.pricing.budget(request)
         return Report(
             since=since,
             until=until,
@@ -207,11 +207,11 @@ class Money:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _own(self, request: Request) -> Purse:
+    async def _own(self, request: Request) -> AccountRef:
         """What the actor may hand on. Raise `NotAllowed` where that is nothing, or where they may not."""
         now = self.clock()
         check_giver(request, await self.store.read(conduct.blocked, request.guild_id, request.actor.user_id, now), now=now)
-        purse = self.till.purse(request)
+        purse = self.pricing.purse(request)
         if not owned_by_one(purse.account):
             raise NotAllowed(_("You pay from this server's shared pool; only credits of your own can go to others."))
         return purse
@@ -226,14 +226,16 @@ def _line(
     return AuditLine(action=action, at=now, guild_id=guild_id, actor_id=actor_id, target_id=target_id, details=details)
 
 
-def _gift(conn: Connection, *, giver: Purse, receiver: Purse, line: AuditLine | None, amount: int, key: str, now: int, by_id: int) -> bool:
+def _gift(
+    conn: Connection, *, giver: AccountRef, receiver: AccountRef, line: AuditLine | None, amount: int, key: str, now: int, by_id: int
+) -> bool:
     given = transfers.gift(conn, giver=giver, receiver=receiver, amount=amount, key=key, now=now, by_id=by_id)
     if given and line is not None:
         audit_log.note(conn, line)
     return given
 
 
-def _begin(conn: Connection, wanted: Sponsorship, *, host: Purse, line: AuditLine | None, now: int) -> Sponsorship:
+def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: AuditLine | None, now: int) -> Sponsorship:
     sponsorships.begin(conn, wanted, host=host, now=now)
     if line is not None:
         audit_log.note(conn, line)

@@ -1,4 +1,4 @@
-"""The till: what a picture costs on a server, and who is asked to pay for it. What is held is decided in the store."""
+"""What a picture costs on a server, and who is asked to pay for it. What is held is decided in the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.core.clock import Clock
 from bot.domain import quota
-from bot.domain.accounts import Purse, member_account, pool_account, user_account
+from bot.domain.accounts import AccountRef, member_account, pool_account, user_account
 from bot.domain.actor import Actor
 from bot.domain.allowance import Allowance, merge
 from bot.domain.catalog.models import ModelInfo
@@ -24,7 +24,7 @@ _NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody ge
 
 
 @dataclass(frozen=True, kw_only=True)
-class Till:
+class Pricing:
     """Applies a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
 
     store: Store
@@ -61,16 +61,16 @@ class Till:
             **_slow_lane(guild_id, policy),
         )
 
-    def purse(self, request: Request, member: Actor | None = None) -> Purse:
+    def purse(self, request: Request, member: Actor | None = None) -> AccountRef:
         """What the actor, or another member, pays from here: their own, or the server's pool."""
         payer = member or request.actor
         return self._purse(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
 
-    def pool(self, request: Request) -> Purse | None:
+    def pool(self, request: Request) -> AccountRef | None:
         """What members of this server share, where they do."""
         return _pool(request.guild_id, request.policy)
 
-    def budget(self, request: Request) -> Purse | None:
+    def budget(self, request: Request) -> AccountRef | None:
         """What this server may spend this month, where its managers set a limit."""
         return self._budget(request.guild_id, request.policy)
 
@@ -80,7 +80,7 @@ class Till:
         """What the actor can pay from here, now, with its last lines."""
         return await self.statement_of(self.purse(request))
 
-    async def statement_of(self, purse: Purse, *, lines: int = 5) -> Statement:
+    async def statement_of(self, purse: AccountRef, *, lines: int = 5) -> Statement:
         """Any purse now. Raises ValueError for one of which nobody knows what fills it."""
         if purse.fills is None:
             raise ValueError(f"nobody knows what fills {purse.account}")
@@ -88,29 +88,29 @@ class Till:
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> Purse:
+    def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> AccountRef:
         """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""
         if guild_id is None or allowance.bucket is None:
-            return Purse(account=user_account(user_id), fills=self.limits.bucket)
+            return AccountRef(account=user_account(user_id), fills=self.limits.bucket)
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
-        return Purse(account=account, fills=allowance.bucket)
+        return AccountRef(account=account, fills=allowance.bucket)
 
-    def _counted(self, guild_id: int | None, policy: Policy) -> Purse | None:
+    def _counted(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
         """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
         if guild_id is None:
             return None
         return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())
 
-    def _budget(self, guild_id: int | None, policy: Policy) -> Purse | None:
+    def _budget(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
         if guild_id is None or policy.usd_per_month is None:
             return None
         return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self.credit_usd), self.clock())
 
 
-def _pool(guild_id: int | None, policy: Policy) -> Purse | None:
+def _pool(guild_id: int | None, policy: Policy) -> AccountRef | None:
     if guild_id is None or policy.pool is None:
         return None
-    return Purse(account=pool_account(guild_id), fills=policy.pool.bucket())
+    return AccountRef(account=pool_account(guild_id), fills=policy.pool.bucket())
 
 
 def _slow_lane(guild_id: int | None, policy: Policy) -> dict[str, Any]:

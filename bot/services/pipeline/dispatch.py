@@ -14,11 +14,11 @@ from bot.core.clock import Clock
 from bot.core.config import ReferenceMode, UncertainCalls
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Crew, Pace
+from bot.core.loops import Pace, WorkerPool
 from bot.domain.failures import failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Lane, Outcome
 from bot.domain.scheduling import Caps, Queue, choose
-from bot.providers.guard import Desk
+from bot.providers.guard import ProviderGuard
 from bot.providers.provider import Accepted, Report
 from bot.services.orders import Studio
 from bot.services.pipeline import submission
@@ -30,7 +30,7 @@ from bot.store.engine.base import Store, Topic
 log = structlog.get_logger(__name__)
 
 _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
-_TURN_S = 5.0  # a quiet house looks this often for generations whose pause is over
+_TURN_S = 5.0  # an idle bot looks this often for generations whose pause is over
 _READERS = 8  # prompts that are checked at the same time
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a call whose answer was lost and cannot be looked up, where the operator's rule is to retry
@@ -49,13 +49,13 @@ class Rules:
 
 
 class Dispatch:
-    """One loop and its crew. A generation is sent by exactly one task; what that task leaves open is looked up."""
+    """One loop and its worker pool. A generation is sent by exactly one task; what that task leaves open is looked up."""
 
     def __init__(
         self,
         *,
         store: Store,
-        desks: Mapping[str, Desk],
+        guards: Mapping[str, ProviderGuard],
         studio: Studio,
         screening: Screening,
         rules: Rules,
@@ -64,7 +64,7 @@ class Dispatch:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._desks = desks
+        self._guards = guards
         self._studio = studio
         self._screening = screening
         self._rules = rules
@@ -73,9 +73,9 @@ class Dispatch:
         self._pace = pace
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
-        self._crew = Crew("dispatch", size=2 * rules.caps.total, on_end=self._queue.wake)  # as many again may be looked for
+        self._pool = WorkerPool("dispatch", size=2 * rules.caps.total, on_end=self._queue.wake)  # as many again may be looked for
         # Apart: an endpoint that is slow must not hold up what is checked already.
-        self._readers = Crew("prompts", size=_READERS, on_end=self._queue.wake)
+        self._readers = WorkerPool("prompts", size=_READERS, on_end=self._queue.wake)
 
     async def run(self, *, grace_s: float) -> None:
         """Until cancelled; what is being sent then is given `grace_s` to finish."""
@@ -85,55 +85,55 @@ class Dispatch:
                 await self.turn()
                 await self._queue.wait(timeout_s=self._pause_s())
         finally:
-            await asyncio.gather(self._crew.finish(grace_s), self._readers.finish(grace_s))
+            await asyncio.gather(self._pool.finish(grace_s), self._readers.finish(grace_s))
 
     def _pause_s(self) -> float:
-        """Until something may be due: the end of a generation's pause, or a desk's turn."""
+        """Until something may be due: the end of a generation's pause, or a guard that lets the next request through."""
         now = self._clock()
-        turns = (until - now for desk in self._desks.values() if (until := desk.waits_until()) is not None)
+        turns = (until - now for guard in self._guards.values() if (until := guard.waits_until()) is not None)
         return min(_TURN_S, self._pace.lookup_grace_s, *(max(turn_ms, 10) / 1000 for turn_ms in turns))
 
     async def turn(self) -> None:
         """One look at the queue: send what may be sent, find stand-ins, look for what was lost."""
         now = self._clock()
-        busy = self._crew.at_work()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
+        busy = self._pool.at_work()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
         queue = _without(busy, await self._store.read(jobs.queue, now))
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
-        places = {name: desk.places for name, desk in self._desks.items() if desk.ready()}
+        places = {name: guard.places for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
             self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
         for generation in choose(queue, self._rules.caps, places):
-            self._crew.put_to_work(_key(generation), self._begin(generation))
+            self._pool.put_to_work(_key(generation), self._begin(generation))
         for generation in lost:
             if generation.not_before <= now and _key(generation) not in busy:
-                self._crew.put_to_work(_key(generation), self._look(generation))
+                self._pool.put_to_work(_key(generation), self._look(generation))
         for generation in queue.waiting:
-            if self._desk(generation).away_since is not None:
+            if self._guard(generation).away_since is not None:
                 await self._redirect(generation, now)
 
-    def _desk(self, generation: Generation) -> Desk:
-        return self._desks[generation.provider]
+    def _guard(self, generation: Generation) -> ProviderGuard:
+        return self._guards[generation.provider]
 
     # --- send ----------------------------------------------------------------------------------------------------
 
     async def _begin(self, generation: Generation) -> None:
         """Only what has its turn is marked as being sent: what is marked may have been paid."""
-        desk = self._desk(generation)
-        await desk.take_turn()
-        sent: dict[str, Any] = {"model": generation.model, "queued": desk.provider.queues}
+        guard = self._guard(generation)
+        await guard.take_turn()
+        sent: dict[str, Any] = {"model": generation.model, "queued": guard.provider.queues}
         if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), **sent):
             await self._send(generation)
 
     async def _send(self, generation: Generation) -> None:
-        desk = self._desk(generation)
-        mode, takes_links = self._rules.references, desk.provider.takes_links
+        guard = self._guard(generation)
+        mode, takes_links = self._rules.references, guard.provider.takes_links
         try:
-            answer = await desk.submit(
+            answer = await guard.submit(
                 await submission.pack(generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
             )
         except (ProviderRefused, ProviderAccount) as error:
             if isinstance(error, ProviderAccount):
-                log.critical("the image API refuses this account", provider=desk.name, reason=error.sentence)
+                log.critical("the image API refuses this account", provider=guard.name, reason=error.sentence)
             await self._fail(generation, failure_of(error), error.sentence)
         except ProviderBusy as error:
             await self._wait(generation, error)
@@ -160,7 +160,7 @@ class Dispatch:
             return
         if not self._studio.models.offered:
             return  # no list was ever read, so nobody is known who could stand in
-        answering = {name for name, desk in self._desks.items() if desk.away_since is None}
+        answering = {name for name, guard in self._guards.items() if guard.away_since is None}
         references = await self._store.read(jobs.reference_count, generation.job_id)
         catalog = self._studio.models.catalog
         route = stand_in(generation, references=references, catalog=catalog, routes=self._rules.routes, answering=answering)
@@ -171,7 +171,7 @@ class Dispatch:
 
     async def _lost(self, generation: Generation) -> None:
         log.warning("answer lost", job=generation.job_id, n=generation.n, provider=generation.provider)
-        if not self._desk(generation).provider.queues:
+        if not self._guard(generation).provider.queues:
             await self._decide(generation)
             return
         await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=0, not_before=self._clock())
@@ -186,7 +186,7 @@ class Dispatch:
 
     async def _look(self, generation: Generation) -> None:
         """Was it taken? Found: go on with it. Not found twice, with the grace time between: it never arrived in the queue."""
-        provider = self._desk(generation).provider
+        provider = self._guard(generation).provider
         if not provider.has_queue:
             await self._decide(generation)
             return
@@ -242,12 +242,12 @@ class Dispatch:
         """Generations of an image API that the operator took out of the settings: nobody can ask it any more."""
         for state in (GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING):
             for generation in await self._store.read(jobs.under_way, state):
-                if generation.provider not in self._desks:
+                if generation.provider not in self._guards:
                     await self._fail(generation, Failure.FAULT, _MOVED_OUT)
 
 
 def _without(busy: frozenset[Hashable], queue: Queue) -> Queue:
-    """What the crew has in hand may still wait in the store for its turn at the desk; it counts as running."""
+    """What the pool works on may still be waiting in the store, held back by its guard; it counts as running."""
     in_hand = [g for g in queue.waiting if _key(g) in busy]
     return replace(
         queue,

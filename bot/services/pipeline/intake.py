@@ -31,7 +31,7 @@ from bot.media import codec
 from bot.media.fetch import Fetcher
 from bot.services.admission import Admissions, with_kept
 from bot.services.catalog import Models
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.services.pipeline.classifier import Checks
 from bot.store import jobs, tray
 from bot.store.engine.base import Store
@@ -47,7 +47,7 @@ class Intake:
     store: Store
     models: Models
     admissions: Admissions
-    till: Till
+    pricing: Pricing
     checks: Checks
     fetcher: Fetcher
     limits: Limits
@@ -119,7 +119,7 @@ class Intake:
 
     def _usual_model(self, order: Order, own: str | None) -> str | None:
         """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
-        offers = self.till.offers(self.models.offered, order.request)
+        offers = self.pricing.offers(self.models.offered, order.request)
         opened = {name for model in offers for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
         fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))

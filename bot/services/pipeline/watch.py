@@ -11,7 +11,7 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Crew, Pace
+from bot.core.loops import Pace, WorkerPool
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.providers.provider import Provider, Report, ReportState
@@ -56,7 +56,7 @@ class Watch:
         self._running = store.subscribe(Topic.RUNNING)
         self._pace = pace
         self._clock = clock
-        self._crew = Crew(f"watch {provider.name}", size=_READERS)
+        self._pool = WorkerPool(f"watch {provider.name}", size=_READERS)
         self._followed: defaultdict[Key, _Following] = defaultdict(_Following)
         self._early: OrderedDict[str, int] = OrderedDict()  # events of ids not known yet, and when they came
         self._connected_at: int | None = None  # Unix ms; None without a stream
@@ -69,12 +69,12 @@ class Watch:
                     group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
                 group.create_task(self._look_around(), name=f"watch {self._provider.name} look")
         finally:
-            await self._crew.finish(grace_s)
+            await self._pool.finish(grace_s)
 
     def expect(self, provider_id: str) -> None:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
-            self._crew.put_to_work(f"early {provider_id}", self._hear(provider_id))
+            self._pool.put_to_work(f"early {provider_id}", self._hear(provider_id))
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Watch:
     def _look_soon(self, key: Key) -> None:
         """Read it now; where a read of it is under way, once more after that."""
         self._followed[key].is_hinted = True
-        self._crew.put_to_work(key, self._look(key))
+        self._pool.put_to_work(key, self._look(key))
 
     async def _look(self, key: Key) -> None:
         while self._followed[key].is_hinted:

@@ -1,6 +1,6 @@
 """Proves that the books are right: accounts and their lines, pictures and what was booked for them, transfers.
 
-None of what is looked for can happen, unless rows were changed by hand or there is a mistake in this house.
+None of what is looked for can happen, unless rows were changed by hand or there is a mistake in this bot.
 """
 
 from __future__ import annotations

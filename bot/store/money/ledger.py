@@ -24,7 +24,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, sel
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import Purse
+from bot.domain.accounts import AccountRef
 from bot.domain.quota import Bucket, Limit
 from bot.store.engine.base import upsert
 from bot.store.tables import accounts, ledger
@@ -88,7 +88,7 @@ class Discrepancy:
 class Balance:
     """What an account has at this moment. Its row is locked until the transaction ends, so it is good for one booking."""
 
-    purse: Purse
+    purse: AccountRef
     available: int
     held: int
     spent: int
@@ -135,7 +135,7 @@ _STEPS: Mapping[Entry, _Step] = MappingProxyType(
 # --- moving money ----------------------------------------------------------------------------------------------------
 
 
-def lock(conn: Connection, purses: Iterable[Purse], now: int) -> dict[str, Balance]:
+def lock(conn: Connection, purses: Iterable[AccountRef], now: int) -> dict[str, Balance]:
     """The accounts as they are at `now`, by name, locked until the transaction ends; opened, and filled, where they are new.
 
     To be called once in a transaction, with every account that it may touch.
@@ -229,7 +229,7 @@ def _locked(conn: Connection, account: str) -> Row[Any] | None:
     return conn.execute(_LOCK, {"name": account}).one_or_none()
 
 
-def _opened(conn: Connection, purse: Purse, now: int) -> Row[Any]:
+def _opened(conn: Connection, purse: AccountRef, now: int) -> Row[Any]:
     """The account's row, made here or, at the same moment, by another transaction. Raises LookupError where nothing says what fills it."""
     if purse.fills is None:
         raise LookupError(f"there is no account {purse.account}")
@@ -239,7 +239,7 @@ def _opened(conn: Connection, purse: Purse, now: int) -> Row[Any]:
     return conn.execute(_LOCK, {"name": purse.account}).one()
 
 
-def _balance(purse: Purse, row: Row[Any], now: int) -> Balance:
+def _balance(purse: AccountRef, row: Row[Any], now: int) -> Balance:
     available = row.available if purse.fills is None else _available(purse.fills, row, now)
     due = None if available == row.available else Entry.SIZE if isinstance(purse.fills, Limit) else Entry.REFILL
     # Where nobody knows what flows back, the time since then is still to be counted.

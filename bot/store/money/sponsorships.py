@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 from bot.core.errors import NotAllowed, OutOfCredit
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import Kind, Purse, owned_by_one, sponsor_account
+from bot.domain.accounts import AccountRef, Kind, owned_by_one, sponsor_account
 from bot.domain.quota import EMPTY
 from bot.store.engine.base import take_turn
 from bot.store.money import ledger, transfers
@@ -50,8 +50,8 @@ class Sponsorship:
     spent: int = 0
 
     @property
-    def purse(self) -> Purse:
-        return Purse(account=sponsor_account(self.id), fills=EMPTY)
+    def purse(self) -> AccountRef:
+        return AccountRef(account=sponsor_account(self.id), fills=EMPTY)
 
 
 _ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
@@ -61,7 +61,7 @@ _READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.la
 )
 
 
-def begin(conn: Connection, sponsorship: Sponsorship, *, host: Purse, now: int) -> bool:
+def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: int) -> bool:
     """Take the cap out of the host's purse and let it pay. False where this id was begun before.
 
     Raises NotAllowed where somebody pays in this channel already, OutOfCredit where the host has less than the cap.
@@ -94,7 +94,7 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
     if row.state == SponsorshipState.OPEN:
         closed = {"state": SponsorshipState.CLOSED, "closed_at": now}
         conn.execute(update(sponsorships).where(sponsorships.c.id == sponsorship_id).values(closed))
-    purses = [Purse(account=name, fills=None) for name in (sponsor_account(sponsorship_id), row.host_account)]
+    purses = [AccountRef(account=name, fills=None) for name in (sponsor_account(sponsorship_id), row.host_account)]
     balances = ledger.lock(conn, purses, now)
     source, target = (balances[purse.account] for purse in purses)
     if source.available > 0:

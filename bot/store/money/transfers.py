@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import Kind, Purse, circle_of, kind_of, owned_by_one
+from bot.domain.accounts import AccountRef, Kind, circle_of, kind_of, owned_by_one
 from bot.store.money import ledger
 from bot.store.money.ledger import Balance, Entry
 from bot.store.tables import ledger as lines
@@ -19,7 +19,7 @@ from bot.store.tables import ledger as lines
 def grant(
     conn: Connection,
     *,
-    to: Purse,
+    to: AccountRef,
     amount: int,
     key: str,
     now: int,
@@ -42,7 +42,15 @@ def grant(
 
 
 def gift(
-    conn: Connection, *, giver: Purse, receiver: Purse, amount: int, key: str, now: int, by_id: int | None = None, note: str | None = None
+    conn: Connection,
+    *,
+    giver: AccountRef,
+    receiver: AccountRef,
+    amount: int,
+    key: str,
+    now: int,
+    by_id: int | None = None,
+    note: str | None = None,
 ) -> bool:
     """A member gives to another, at most what they have. False where this key was booked before.
 

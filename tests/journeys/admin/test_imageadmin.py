@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
 from bot.domain.job import ReplyTarget
 from bot.media import likeness
 from bot.store.moderation.audit_log import Action
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 from tests.env.images import png
 from tests.env.jobs import request
 from tests.journeys.managing import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
@@ -50,10 +50,10 @@ KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_command_changes_one_subject_and_says_what_holds(
-    house: House, mo: Person, command: str, values: dict[str, Any], words: str, path: str, expected: object
+    app: App, mo: Person, command: str, values: dict[str, Any], words: str, path: str, expected: object
 ) -> None:
     await admin(mo, command, words, **values)
-    policy = await rules_of(house, mo)
+    policy = await rules_of(app, mo)
     assert expected is None or _at(policy, path) == expected
 
 
@@ -64,35 +64,35 @@ def _at(policy: Policy, path: str) -> object:
     return found
 
 
-async def test_weights_and_ladders_are_read(house: House, mo: Person) -> None:
+async def test_weights_and_ladders_are_read(app: App, mo: Person) -> None:
     await admin(mo, "strikes", "blocked prompt 3", offence="prompt_blocked", weight=3, ladder="2.5:1, 9:100")
-    rules = (await rules_of(house, mo)).strikes
+    rules = (await rules_of(app, mo)).strikes
     assert rules.weight(Offence.PROMPT_BLOCKED) == 3
     assert [(rung.points, rung.hours) for rung in rules.ladder] == [(2.5, 1), (9, 100)]
 
 
-async def test_a_role_adds_and_is_taken_away(house: House, mo: Person) -> None:
+async def test_a_role_adds_and_is_taken_away(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
     await admin(mo, "role", f"<@&{artists}> all models · 4 pictures at a time", role=str(artists), models="all", count=4, credits=100)
-    assert (await rules_of(house, mo)).roles[artists].purse is not None
+    assert (await rules_of(app, mo)).roles[artists].purse is not None
     await told(mo, "changes nothing: `models`, `max_count`")
     await admin(mo, "role", "no rules of its own", role=str(artists), remove=True)
-    assert (await rules_of(house, mo)).roles == {}
+    assert (await rules_of(app, mo)).roles == {}
 
 
-async def test_channels_are_opened_closed_and_forgotten(house: House, mo: Person) -> None:
+async def test_channels_are_opened_closed_and_forgotten(app: App, mo: Person) -> None:
     studio, quiet = mo.channel("studio"), mo.channel("quiet")
     await admin(mo, "channels", f"in <#{studio}>, and never in <#{quiet}>", allow=studio, deny=quiet)
     await admin(mo, "channels", f"everywhere but in <#{quiet}>, <#{studio}>", deny=studio)
     await admin(mo, "channels", f"everywhere but in <#{studio}>", forget=quiet)
     await admin(mo, "channels", "in every channel", anywhere=True)
-    assert (await rules_of(house, mo)).channels == Policy().channels
+    assert (await rules_of(app, mo)).channels == Policy().channels
 
 
-async def test_one_model_is_closed_and_the_others_stay(house: House, mo: Person) -> None:
+async def test_one_model_is_closed_and_the_others_stay(app: App, mo: Person) -> None:
     await admin(mo, "models", "Models for everyone", close=DEV)
-    open_now = (await rules_of(house, mo)).everyone.models
-    assert set(open_now) == {model.id for model in house.models.offered} - {DEV}
+    open_now = (await rules_of(app, mo)).everyone.models
+    assert set(open_now) == {model.id for model in app.models.offered} - {DEV}
 
 
 @pytest.mark.parametrize(
@@ -113,45 +113,45 @@ async def test_one_model_is_closed_and_the_others_stay(house: House, mo: Person)
     ],
 )
 async def test_a_wrong_value_gets_its_sentence_and_changes_nothing(
-    house: House, mo: Person, command: str, values: dict[str, Any], sentence: str
+    app: App, mo: Person, command: str, values: dict[str, Any], sentence: str
 ) -> None:
     await admin(mo, command, sentence, **values)
-    assert await rules_of(house, mo) == Policy()
-    assert await audited(house, mo) == []
+    assert await rules_of(app, mo) == Policy()
+    assert await audited(app, mo) == []
 
 
-async def test_a_channel_in_which_easel_cannot_write_is_no_log(house: House, mo: Person) -> None:
+async def test_a_channel_in_which_easel_cannot_write_is_no_log(app: App, mo: Person) -> None:
     await admin(mo, "log", "may not write", channel=mo.channel("quiet"))
     await admin(mo, "log", "logged in <#", channel=mo.channel("gallery"))
     await admin(mo, "cases", "shown in <#", channel=mo.channel("gallery"))
     await admin(mo, "gallery", "Pictures with 2 ⭐", channel=mo.channel("gallery"), stars=2)
-    policy = await rules_of(house, mo)
+    policy = await rules_of(app, mo)
     assert {policy.log_channel_id, policy.cases_channel_id, policy.gallery.channel_id} == {int(mo.channel("gallery"))}
 
 
-async def test_every_change_is_written_down_with_who_and_what(house: House, mo: Person) -> None:
+async def test_every_change_is_written_down_with_who_and_what(app: App, mo: Person) -> None:
     await admin(mo, "flags", "5 flags", quorum=5)
     await admin(mo, "flags", "5 flags", quorum=5)  # nothing changes
     await mo.slash("presets remove", preset="watercolour")
     await told(mo, "no more")
-    presets, flags = await audited(house, mo)
+    presets, flags = await audited(app, mo)
     assert (flags.action, flags.actor_id) == (Action.SETTINGS, int(mo.id))
     assert flags.details == {"changes": [{"path": "flags.quorum", "was": 3, "now": 5}]}
     assert presets.details["changes"][0]["removed"][0]["name"] == "Watercolour"
 
 
-async def test_two_managers_at_once_lose_nothing(street: Street, house: House, mo: Person) -> None:
+async def test_two_managers_at_once_lose_nothing(env: Env, app: App, mo: Person) -> None:
     await mo.role("Ben", "Moderators")
-    async with street_person(street, "Ben") as ben:
+    async with person_in(env, "Ben") as ben:
         words = [f"word{number}" for number in range(12)]
         await asyncio.gather(*(who.slash("imageadmin rules add", to="block", word=word) for word in words for who in (mo, ben)))
-    assert set((await rules_of(house, mo)).prompts.block.words) == set(words)
+    assert set((await rules_of(app, mo)).prompts.block.words) == set(words)
 
 
 # --- rules for prompts -----------------------------------------------------------------------------------------------
 
 
-async def test_a_rule_is_added_tested_listed_and_removed(house: House, mo: Person, ada: Person) -> None:
+async def test_a_rule_is_added_tested_listed_and_removed(app: App, mo: Person, ada: Person) -> None:
     await admin(mo, "rules add", "`gore*` is on the block list", to="block", word="gore*")
     await admin(mo, "rules add", "on the flag list", to="flag", pattern=r"b[a4]nk")
     tested = await admin(mo, "rules test", "would be blocked", prompt="a gorefest at the b4nk")
@@ -160,27 +160,27 @@ async def test_a_rule_is_added_tested_listed_and_removed(house: House, mo: Perso
     assert "/b[a4]nk/" in (await admin(mo, "rules list", "Rules for prompts")).text
     assert await mo.autocomplete("imageadmin rules remove", "entry", entry="gore") == [{"name": "block: gore*", "value": "gore*"}]
     await admin(mo, "rules remove", "on no list any more", entry="gore*")
-    assert (await rules_of(house, mo)).prompts.block.words == ()
+    assert (await rules_of(app, mo)).prompts.block.words == ()
 
 
-async def test_automod_is_taken_over_where_easel_may_read_it(house: House, mo: Person) -> None:
+async def test_automod_is_taken_over_where_easel_may_read_it(app: App, mo: Person) -> None:
     await admin(mo, "rules import", "Easel may not read AutoMod here")
     await mo.permit_bot("manage_guild", True)
     taken = await admin(mo, "rules import", "From AutoMod")
     assert "6 entries are new" in taken.text
     assert "Commonly flagged words" in taken.text
-    assert "*bloodbath*" in (await rules_of(house, mo)).prompts.block.words
+    assert "*bloodbath*" in (await rules_of(app, mo)).prompts.block.words
     await mo.slash("imageadmin rules import")
     await told(mo, "0 entries are new")
 
 
-async def test_a_picture_s_fingerprint_is_kept_and_removed(house: House, mo: Person) -> None:
+async def test_a_picture_s_fingerprint_is_kept_and_removed(app: App, mo: Person) -> None:
     picture = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
     await admin(mo, "rules hash", "are never shown here", image=picture, distance=4)
-    known = (await rules_of(house, mo)).known_bad
+    known = (await rules_of(app, mo)).known_bad
     assert (known.knows(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
     await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
-    assert (await rules_of(house, mo)).known_bad.hashes == ()
+    assert (await rules_of(app, mo)).known_bad.hashes == ()
 
 
 async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
@@ -190,11 +190,11 @@ async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
-async def test_granted_credits_are_there_and_written_down(house: House, mo: Person, ada: Person) -> None:
-    before = (await house.studio.statement(int(ada.id))).available
+async def test_granted_credits_are_there_and_written_down(app: App, mo: Person, ada: Person) -> None:
+    before = (await app.studio.statement(int(ada.id))).available
     await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
-    assert (await house.studio.statement(int(ada.id))).available == before + 5_000_000
-    (line,) = await audited(house, mo)
+    assert (await app.studio.statement(int(ada.id))).available == before + 5_000_000
+    (line,) = await audited(app, mo)
     assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
         Action.GRANTED,
         int(ada.id),
@@ -203,17 +203,17 @@ async def test_granted_credits_are_there_and_written_down(house: House, mo: Pers
     )
 
 
-async def test_a_grant_that_is_told_twice_is_booked_once(house: House, mo: Person, ada: Person) -> None:
+async def test_a_grant_that_is_told_twice_is_booked_once(app: App, mo: Person, ada: Person) -> None:
     grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "note": None, "key": "grant:1"}
     await admin(mo, "pool", "share a pool", size=10)
-    by_mo = await request(house.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
-    assert [await house.services.managing.grant(by_mo, **grant) for _time in range(2)] == [True, False]
-    pool = (await house.services.managing.overview(by_mo)).pool
+    by_mo = await request(app.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
+    assert [await app.services.managing.grant(by_mo, **grant) for _time in range(2)] == [True, False]
+    pool = (await app.services.managing.overview(by_mo)).pool
     assert pool is not None
     assert pool.available == 11_000_000
 
 
-async def test_who_pays_from_the_pool_is_granted_nothing_of_their_own(house: House, mo: Person, ada: Person) -> None:
+async def test_who_pays_from_the_pool_is_granted_nothing_of_their_own(app: App, mo: Person, ada: Person) -> None:
     await admin(mo, "pool", "share a pool", size=10)
     await admin(mo, "grant", "leave the member out", credits=5, member=mo.id)
     await admin(mo, "grant", "The shared pool has 5 credits more", credits=5)
@@ -232,25 +232,25 @@ async def test_members_are_not_offered_the_commands(ada: Person) -> None:
     [("resume", {}), ("panel", {}), ("export", {}), ("grant", {"credits": 5}), ("rules list", {}), ("rules import", {})],
 )
 async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
-    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, Any]
+    app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, Any]
 ) -> None:
-    await open_to_everybody(house, monkeypatch, "imageadmin")
+    await open_to_everybody(app, monkeypatch, "imageadmin")
     await ada.slash(f"imageadmin {command}", **values)
     await told(ada, "You may not use this command here.")
 
 
-async def test_nor_do_its_suggestions_tell_them_the_rules(house: House, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nor_do_its_suggestions_tell_them_the_rules(app: App, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     await admin(mo, "rules add", "gore*", to="block", word="gore*")
-    await open_to_everybody(house, monkeypatch, "imageadmin")
+    await open_to_everybody(app, monkeypatch, "imageadmin")
     assert await ada.autocomplete("imageadmin rules remove", "entry", entry="") == []
 
 
-async def test_after_a_restart_the_rules_and_the_panel_still_hold(street: Street) -> None:
-    async with street.house() as house, street_person(street, "Mo") as mo:
+async def test_after_a_restart_the_rules_and_the_panel_still_hold(env: Env) -> None:
+    async with env.app() as app, person_in(env, "Mo") as mo:
         await admin(mo, "pause", "paused", reason="Back soon")
         panel = await admin(mo, "panel", "Back soon")
-    async with street.house() as house, street_person(street, "Mo") as mo:
+    async with env.app() as app, person_in(env, "Mo") as mo:
         panel = await mo.message(lambda m: m.id == panel.id)
         await mo.click(panel, "Resume")
         await redrawn(mo, panel, "Pictures can be ordered")
-        assert not (await rules_of(house, mo)).pause.on
+        assert not (await rules_of(app, mo)).pause.on

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.guild.document import Policy
 from bot.store.moderation import cases
 from bot.store.moderation.audit_log import Action
 from cogs.kit import texts
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.managing import admin, audited, redrawn, rules_of, told
 from tests.services.conftest import eventually
@@ -28,12 +28,12 @@ async def imported(person: Person, document: Any, words: str, filename: str = "s
 # --- the panel -------------------------------------------------------------------------------------------------------
 
 
-async def test_the_panel_shows_everything_at_a_glance(house: House, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     await admin(mo, "budget", "12.50", dollars=12.5)
     await admin(mo, "pool", "share a pool", size=100, refill=10)
     await admin(mo, "role", "<@&", role=mo.roles["Artists"], credits=200)
     await admin(mo, "rules add", "block list", to="block", word="gore")
-    await written_down(house, await asked())
+    await written_down(app, await asked())
     panel = await admin(mo, "panel", "Easel on Easel Studio")
     for part in (
         "$12.48 of $12.50 left",
@@ -49,7 +49,7 @@ async def test_the_panel_shows_everything_at_a_glance(house: House, mo: Person, 
     assert set(panel.buttons) == {"Pause", "Open cases", "Lock", "Export", "Refresh"}
 
 
-async def test_each_press_does_what_it_says_and_draws_the_panel_anew(house: House, mo: Person, ada: Person) -> None:
+async def test_each_press_does_what_it_says_and_draws_the_panel_anew(app: App, mo: Person, ada: Person) -> None:
     panel = await admin(mo, "panel", "Easel on")
     await mo.click(panel, "Pause")
     panel = await redrawn(mo, panel, "⏸️ Pictures are paused")
@@ -60,18 +60,18 @@ async def test_each_press_does_what_it_says_and_draws_the_panel_anew(house: Hous
     await mo.click(panel, "Unlock")
     await mo.click(await redrawn(mo, panel, "3 flags hide"), "Resume")
     await redrawn(mo, panel, "Pictures can be ordered")
-    assert await rules_of(house, mo) == Policy()
+    assert await rules_of(app, mo) == Policy()
 
 
-async def test_two_managers_who_press_pause_at_once_both_mean_pause(street: Street, house: House, mo: Person) -> None:
+async def test_two_managers_who_press_pause_at_once_both_mean_pause(env: Env, app: App, mo: Person) -> None:
     await mo.role("Ben", "Moderators")
-    async with street_person(street, "Ben") as ben:
+    async with person_in(env, "Ben") as ben:
         await mo.slash("imageadmin panel")
         await ben.slash("imageadmin panel")
         for who in (mo, ben):
             await who.click(await who.message(lambda m: "Pause" in m.buttons), "Pause")
-    assert (await rules_of(house, mo)).pause.on
-    assert len(await audited(house, mo)) == 1
+    assert (await rules_of(app, mo)).pause.on
+    assert len(await audited(app, mo)) == 1
 
 
 async def test_however_much_a_server_has_decided_the_panel_has_room_for_it(mo: Person) -> None:
@@ -111,56 +111,56 @@ async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -
     await imported(mo, content, "nothing to change")
 
 
-async def test_a_file_shows_what_it_would_change_and_a_button_does_it(house: House, mo: Person) -> None:
+async def test_a_file_shows_what_it_would_change_and_a_button_does_it(app: App, mo: Person) -> None:
     wanted = {"usd_per_month": 20, "flags": {"quorum": 4}, "prompts": {"block": {"words": ["gore"]}}, "roles": {"123456789012345678": {}}}
     panel = await imported(mo, wanted, "It would change")
     for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not of this server: role 123456789012345678"):
         assert part in panel.text
-    assert await rules_of(house, mo) == Policy()
+    assert await rules_of(app, mo) == Policy()
     await mo.click(panel, "Apply")
     await redrawn(mo, panel, "settings were changed")
-    policy = await rules_of(house, mo)
+    policy = await rules_of(app, mo)
     assert (policy.usd_per_month, policy.flags.quorum) == (Decimal(20), 4)
-    assert [line.action for line in await audited(house, mo)] == [Action.SETTINGS]
+    assert [line.action for line in await audited(app, mo)] == [Action.SETTINGS]
 
 
-async def test_a_file_that_is_left_changes_nothing(house: House, mo: Person) -> None:
+async def test_a_file_that_is_left_changes_nothing(app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     await mo.click(panel, "Leave it")
     await redrawn(mo, panel, "Nothing was changed")
-    assert await rules_of(house, mo) == Policy()
+    assert await rules_of(app, mo) == Policy()
 
 
-async def test_what_was_shown_is_what_is_applied_or_it_is_shown_anew(house: House, mo: Person) -> None:
+async def test_what_was_shown_is_what_is_applied_or_it_is_shown_anew(app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change 1 setting")
     await admin(mo, "pause", "paused")
     await mo.click(panel, "Apply")
     panel = await redrawn(mo, panel, "have changed in the meantime")
     assert "`pause.on`: on → off" in panel.text
-    assert (await rules_of(house, mo)).pause.on
+    assert (await rules_of(app, mo)).pause.on
     await mo.click(panel, "Apply")
     await redrawn(mo, panel, "2 settings were changed")
-    assert not (await rules_of(house, mo)).pause.on
+    assert not (await rules_of(app, mo)).pause.on
 
 
-async def test_a_file_is_applied_after_a_restart(street: Street) -> None:
-    async with street.house(), street_person(street, "Mo") as mo:
+async def test_a_file_is_applied_after_a_restart(env: Env) -> None:
+    async with env.app(), person_in(env, "Mo") as mo:
         panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
-    async with street.house() as house, street_person(street, "Mo") as mo:
+    async with env.app() as app, person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Apply")
         await redrawn(mo, panel, "1 setting was changed")
-        assert (await rules_of(house, mo)).flags.quorum == 4
+        assert (await rules_of(app, mo)).flags.quorum == 4
 
 
-async def test_nobody_else_applies_a_manager_s_file(street: Street, house: House, mo: Person) -> None:
+async def test_nobody_else_applies_a_manager_s_file(env: Env, app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     await mo.role("Ben", "Moderators")
-    async with street_person(street, "Ben") as ben:
+    async with person_in(env, "Ben") as ben:
         await ben.slash("imageadmin panel")
         own = await ben.message(lambda m: "Pause" in m.buttons)
         with pytest.raises(NotDoneError):  # what Discord's client does not show cannot be pressed
             await ben.click(own, panel.buttons["Apply"]["custom_id"])
-    assert await rules_of(house, mo) == Policy()
+    assert await rules_of(app, mo) == Policy()
 
 
 @pytest.mark.parametrize(
@@ -172,23 +172,21 @@ async def test_nobody_else_applies_a_manager_s_file(street: Street, house: House
         (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "usd_per_month: “-1” is too little"),
     ],
 )
-async def test_a_wrong_file_gets_its_sentences(house: House, mo: Person, content: bytes, sentence: str) -> None:
+async def test_a_wrong_file_gets_its_sentences(app: App, mo: Person, content: bytes, sentence: str) -> None:
     await imported(mo, content, sentence)
-    assert await rules_of(house, mo) == Policy()
+    assert await rules_of(app, mo) == Policy()
 
 
-async def test_a_file_that_is_too_large_is_not_read(house: House, mo: Person) -> None:
+async def test_a_file_that_is_too_large_is_not_read(app: App, mo: Person) -> None:
     await imported(mo, b"{" + b" " * 1024 * 1024 + b"}", "too large for settings")
 
 
-async def test_the_flags_that_were_kept_count_as_soon_as_the_lock_opens(
-    house: House, mo: Person, ada: Person, ben: Person, asked: Ask
-) -> None:
+async def test_the_flags_that_were_kept_count_as_soon_as_the_lock_opens(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
     await admin(mo, "flags", "locked", locked=True, quorum=1, after_days=0)
     made = await asked()
-    await written_down(house, made)
+    await written_down(app, made)
     await ben.react(made, "🚩")
-    await eventually(lambda: house.store.read(cases.flags_on, int(made.id)))
+    await eventually(lambda: app.store.read(cases.flags_on, int(made.id)))
     panel = await admin(mo, "panel", "0 cases wait")
     await mo.click(panel, "Unlock")
     await redrawn(mo, panel, "1 case waits")

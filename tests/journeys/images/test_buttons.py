@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.preferences import Style
 from bot.store.tables import jobs
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask, job_id_of, written_down
 
 
@@ -31,17 +31,17 @@ async def test_a_private_message_has_nobody_to_report_it(asked: Ask) -> None:
     assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
 
 
-async def test_again_makes_another_picture_on_the_quota_of_who_presses(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_makes_another_picture_on_the_quota_of_who_presses(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.click(await another(ben), "Again")
     second = await another(ben, first)
     assert f"<@{ben.id}>" in second.content
-    assert (await house.studio.statement(int(ben.id))).spent == 1_400_000
+    assert (await app.studio.statement(int(ben.id))).spent == 1_400_000
 
 
-async def test_details_show_all_that_is_known(house: House, ada: Person, asked: Ask) -> None:
+async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(seed=5, steps="9")
-    await written_down(house, first)
+    await written_down(app, first)
     await ada.click(first, "Details")
     text = (await ada.message(lambda m: m.ephemeral)).text
     for part in ("**Seeds** `5`", "FLUX.2 Klein 4B", "`num_inference_steps=9`", "**Cost** 1.4 credits", "**Job** `"):
@@ -59,8 +59,8 @@ async def test_the_requester_and_a_moderator_may_delete_and_others_not(ada: Pers
     await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
 
 
-async def test_the_cancel_button_belongs_to_the_requester_and_moderators(street: Street, ada: Person, ben: Person, mo: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_the_cancel_button_belongs_to_the_requester_and_moderators(env: Env, ada: Person, ben: Person, mo: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     waiting = await ben.message(lambda m: "Being made" in m.content)
     await ben.click(waiting, "Cancel")
@@ -69,9 +69,9 @@ async def test_the_cancel_button_belongs_to_the_requester_and_moderators(street:
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_again_is_private_for_those_who_want_it_so(house: House, ada: Person, asked: Ask) -> None:
+async def test_again_is_private_for_those_who_want_it_so(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
-    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
     await ada.click(first, "Again")
     assert (await another(ada, first)).ephemeral
 
@@ -84,9 +84,9 @@ async def test_details_name_the_seeds_of_all_pictures(ada: Person, asked: Ask) -
     assert "**Seeds** `5`, `6`, `7`" in (await ada.message(lambda m: m.ephemeral)).text
 
 
-async def test_details_name_one_s_own_style(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     ink = Style(name="Ink", suffix="black ink on paper")
-    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
     first = await asked(prompt="a red fox, black ink on paper")
     await ada.click(first, "Details")
     await ben.click(await ben.message(with_picture), "Details")
@@ -97,13 +97,13 @@ async def test_details_name_one_s_own_style(house: House, ada: Person, ben: Pers
 # --- Report ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_report_goes_to_the_moderators_once(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_report_goes_to_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     for answer in ("Thank you", "once is enough"):
         await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
         await told(ben, answer)
-    (report,) = (await house.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    (report,) = (await app.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 
 
@@ -117,13 +117,13 @@ async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: As
     assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
 
 
-async def test_a_report_form_that_was_open_during_a_restart_is_taken(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ben") as ben:
-        async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_report_form_that_was_open_during_a_restart_is_taken(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ben") as ben:
+        async with env.app(), person_in(env, "Ada") as ada:
             await ada.slash("generate", prompt="a red fox")
             await ben.click(await ben.message(with_picture), "Report")
             modal = await ben.modal()
-        async with street.house():
+        async with env.app():
             await ben.until(lambda: ben.bot_online or None)
             await ben.submit(modal, reason="too red")
             await ben.message(lambda m: m.ephemeral and "Thank you" in m.content)
@@ -138,9 +138,9 @@ async def test_one_deletes_ones_own_where_the_bot_has_no_rights(ada: Person, ask
     await ada.until(lambda: not any(with_picture(m) for m in ada.messages(channel)) or None)
 
 
-async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
-    await house.store.write(lambda conn: conn.execute(jobs.delete()))
+    await app.store.write(lambda conn: conn.execute(jobs.delete()))
     await ada.click(first, "Delete")
     await ada.message(lambda m: m.ephemeral and "or a moderator, can delete it" in m.content)
     await mo.click(await mo.message(with_picture), "Delete")
@@ -151,11 +151,11 @@ async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(h
 
 
 @pytest.mark.parametrize("button", ["Again", "Details", "Delete"])
-async def test_buttons_work_after_a_restart(street: Street, button: str) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_buttons_work_after_a_restart(env: Env, button: str) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         await ada.message(with_picture)
-    async with street.house(), street_person(street, "Ada") as ada:
+    async with env.app(), person_in(env, "Ada") as ada:
         old = await ada.message(with_picture)
         await ada.click(old, button)
         done = {

@@ -7,11 +7,11 @@ import io
 import pytest
 from PIL import Image
 
-from bot.app import House
+from bot.app import App
 from bot.services.orders import Studio
 from cogs.kit import interactions
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask
 
 DEV = "flux-2-dev"
@@ -30,8 +30,8 @@ async def test_the_picture_arrives_in_the_message_that_answered(ada: Person) -> 
     assert [m.id for m in ada.messages()] == [message.id]
 
 
-async def test_the_waiting_message_names_the_hold_and_can_be_cancelled(street: Street, ada: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_the_waiting_message_names_the_hold_and_can_be_cancelled(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     waiting = await ada.message(lambda m: "Being made" in m.content)
     assert "1.4 credits held" in waiting.content
@@ -55,45 +55,45 @@ async def test_a_spoiler_is_hidden_in_picture_and_words(asked: Ask) -> None:
     assert "||a red fox in the snow||" in message.content
 
 
-async def test_every_option_of_flux_2_dev_is_passed_on_by_its_own_name(street: Street, asked: Ask) -> None:
+async def test_every_option_of_flux_2_dev_is_passed_on_by_its_own_name(env: Env, asked: Ask) -> None:
     options = {"aspect_ratio": "3:2", "resolution": "0.5 MP", "steps": "12", "guidance": "3.5", "quality": "55", "format": "jpg"}
     await asked(model=DEV, **options)
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     names = ("aspect_ratio", "resolution", "num_inference_steps", "guidance", "output_quality", "output_format")
     assert [made[name] for name in names] == ["3:2", "0.5 MP", 12, 3.5, 55, "jpg"]
 
 
 @pytest.mark.parametrize("model", ["black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b"])
-async def test_every_option_of_the_klein_models_is_passed_on(street: Street, asked: Ask, model: str) -> None:
+async def test_every_option_of_the_klein_models_is_passed_on(env: Env, asked: Ask, model: str) -> None:
     await asked(model=model, aspect_ratio="3:4", steps="4", guidance="1.5", quality="high", format="webp")
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     names = ("aspect_ratio", "num_inference_steps", "guidance_scale", "output_quality", "output_format")
     assert [made[name] for name in names] == ["3:4", 4, 1.5, "high", "webp"]
 
 
-async def test_more_takes_what_has_no_option_of_its_own(street: Street, asked: Ask) -> None:
+async def test_more_takes_what_has_no_option_of_its_own(env: Env, asked: Ask) -> None:
     await asked(more="num_inference_steps=9")
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     assert made["num_inference_steps"] == 9
 
 
-async def test_references_shape_a_picture_in_their_order(street: Street, ada: Person, asked: Ask) -> None:
+async def test_references_shape_a_picture_in_their_order(env: Env, ada: Person, asked: Ask) -> None:
     images = {f"image{n}": ada.upload(f"{n}.png", picture(colour)) for n, colour in enumerate(("red", "green", "blue"), 1)}
     await asked(model=DEV, aspect_ratio="match_input_image", **images)
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     assert [str(url).rsplit("/", 1)[1].split("?")[0] for url in made["input_image"]] == ["1.png", "2.png", "3.png"]
 
 
-async def test_references_can_be_sent_inline_and_cleaned(street: Street) -> None:
-    async with street.house(REFERENCE_MODE="inline"), street_person(street, "Ada") as ada:
+async def test_references_can_be_sent_inline_and_cleaned(env: Env) -> None:
+    async with env.app(REFERENCE_MODE="inline"), person_in(env, "Ada") as ada:
         await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
         await ada.message(with_picture)
-        (made,) = await street.generations()
+        (made,) = await env.generations()
         assert made["input_image"][0].startswith("data:image/png;base64,")
 
 
 async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
-    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(_studio: Studio, _user_id: int) -> None:
         raise RuntimeError("the shelf fell down")
@@ -106,22 +106,22 @@ async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
     assert f"fault={fault}" in capsys.readouterr().out
 
 
-async def test_an_edit_starts_from_the_given_picture(street: Street, ada: Person) -> None:
+async def test_an_edit_starts_from_the_given_picture(env: Env, ada: Person) -> None:
     await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
     message = await ada.message(with_picture)
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     assert "make it night" in message.content
     assert len(made["input_image"]) == 1
 
 
-async def test_strength_says_how_much_an_edit_changes(street: Street) -> None:
-    oxlo = {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
-    async with street.house(settings=oxlo), street_person(street, "Ada") as ada:
+async def test_strength_says_how_much_an_edit_changes(env: Env) -> None:
+    oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
+    async with env.app(settings=oxlo), person_in(env, "Ada") as ada:
         day = ada.upload("day.png", picture())
         offers = await ada.autocomplete("edit", "strength", prompt="night", model=SD, strength="0.6")
         await ada.slash("edit", prompt="night", image=day, model=SD, strength=offers[0]["value"])
         await ada.message(with_picture)
-        (edit,) = street.images.received("POST", "/v1/images/edits")
+        (edit,) = env.images.received("POST", "/v1/images/edits")
         assert (edit.json["model"], edit.json["strength"]) == (SD, 0.6)
 
 
@@ -156,20 +156,20 @@ async def test_nobody_is_pinged_by_a_prompt(asked: Ask) -> None:
     ],
 )
 async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(
-    house: House, ada: Person, options: dict[str, object], sentence: str
+    app: App, ada: Person, options: dict[str, object], sentence: str
 ) -> None:
     await ada.slash("generate", **{"prompt": "a fox", **options})
     refusal = await ada.message(lambda m: m.ephemeral)
     assert sentence in refusal.content
-    assert (await house.studio.statement(int(ada.id))).lines == ()
+    assert (await app.studio.statement(int(ada.id))).lines == ()
 
 
 @pytest.mark.parametrize("content", [b"not a picture at all", picture()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
-async def test_an_attachment_that_is_no_picture_is_refused(house: House, ada: Person, content: bytes) -> None:
+async def test_an_attachment_that_is_no_picture_is_refused(app: App, ada: Person, content: bytes) -> None:
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", content))
     refusal = await ada.message(lambda m: m.ephemeral)
     assert refusal.content.startswith("🚫 a.png:")
-    assert (await house.studio.statement(int(ada.id))).lines == ()
+    assert (await app.studio.statement(int(ada.id))).lines == ()
 
 
 async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,32 +193,32 @@ async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person
         assert part in text
 
 
-async def test_out_of_credit_says_when_it_will_be_enough(street: Street) -> None:
-    async with street.house(QUOTA_CREDITS="2"), street_person(street, "Ada") as ada:
+async def test_out_of_credit_says_when_it_will_be_enough(env: Env) -> None:
+    async with env.app(QUOTA_CREDITS="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox")
         await ada.message(with_picture)
         await ada.slash("generate", prompt="another fox")
         refusal = await ada.message(lambda m: m.ephemeral)
         assert "<t:" in refusal.content
-        assert len(await street.generations()) == 1
+        assert len(await env.generations()) == 1
 
 
-async def test_too_many_waiting_are_refused(street: Street) -> None:
-    async with street.house(MAX_WAITING_PER_USER="2"), street_person(street, "Ada") as ada:
+async def test_too_many_waiting_are_refused(env: Env) -> None:
+    async with env.app(MAX_WAITING_PER_USER="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox", count=3)
         refusal = await ada.message(lambda m: m.ephemeral)
         assert "at most 2 pictures waiting" in refusal.content
 
 
-async def test_cancel_gives_the_hold_back(street: Street, house: House, ada: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_cancel_gives_the_hold_back(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: "Being made" in m.content)
     await ada.slash("cancel")
     await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
-    statement = await house.studio.statement(int(ada.id))
+    statement = await app.studio.statement(int(ada.id))
     assert (statement.held, statement.spent) == (0, 0)
-    assert [made["status"] for made in await street.generations()] == ["cancelled"]
+    assert [made["status"] for made in await env.generations()] == ["cancelled"]
 
 
 async def test_cancel_with_nothing_to_cancel_says_so(ada: Person) -> None:
@@ -226,8 +226,8 @@ async def test_cancel_with_nothing_to_cancel_says_so(ada: Person) -> None:
     assert "nothing waiting" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_cancel_offers_the_members_own_unfinished_pictures(street: Street, ada: Person, ben: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_cancel_offers_the_members_own_unfinished_pictures(env: Env, ada: Person, ben: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     assert [choice["name"] for choice in await ada.autocomplete("cancel", "picture", picture="")] == ["a red fox"]
     assert await ben.autocomplete("cancel", "picture", picture="") == []
@@ -267,9 +267,9 @@ async def test_a_count_that_discord_does_not_offer_never_reaches_us(ada: Person)
         await ada.slash("generate", prompt="a fox", count=5)
 
 
-async def test_commands_are_registered_once_and_again_only_when_they_change(street: Street) -> None:
-    async with street.house() as first:
+async def test_commands_are_registered_once_and_again_only_when_they_change(env: Env) -> None:
+    async with env.app() as first:
         assert await first.client.sync_commands(always=False) is False
         assert await first.client.sync_commands(always=True) is True
-    async with street.house() as second:
+    async with env.app() as second:
         assert await second.client.sync_commands(always=False) is False

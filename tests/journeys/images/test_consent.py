@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.errors import NotAllowed
 from bot.domain.job import Kind, ReplyTarget
 from bot.domain.preferences import Consent
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.env.jobs import wish
 from tests.journeys.conftest import Ask
 
 REFUSED = "does not let you edit their pictures"
 
 
-async def consent(house: House, person: Person, who: Consent, role: str | None = None) -> None:
+async def consent(app: App, person: Person, who: Consent, role: str | None = None) -> None:
     """Let these people edit a person's pictures from now on."""
     change = {"consent": who, "consent_role_id": int(person.roles[role]) if role else None}
-    await house.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=change))
+    await app.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=change))
 
 
 async def seen(person: Person, message: Message) -> Message:
@@ -27,119 +27,119 @@ async def seen(person: Person, message: Message) -> Message:
     return await person.message(lambda m: m.id == message.id and with_picture(m))
 
 
-async def is_refused(person: Person, house: House) -> None:
+async def is_refused(person: Person, app: App) -> None:
     """A sentence, for this person alone, and nothing held or charged."""
     await person.message(lambda m: m.ephemeral and REFUSED in m.content)
-    statement = await house.studio.statement(int(person.id))
+    statement = await app.studio.statement(int(person.id))
     assert (statement.held, statement.spent) == (0, 0)
 
 
-async def test_edit_does_not_even_open(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_edit_does_not_even_open(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.click(await seen(ben, first), "Edit")
-    await is_refused(ben, house)
+    await is_refused(ben, app)
     assert ben.modals == []
 
 
-async def test_a_form_that_was_open_already_is_refused_when_it_is_sent(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_form_that_was_open_already_is_refused_when_it_is_sent(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.click(await seen(ben, await asked()), "Edit")
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.submit(await ben.modal(), prompt="with a moustache")
-    await is_refused(ben, house)
+    await is_refused(ben, app)
 
 
-async def test_the_message_menu_is_refused(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_the_message_menu_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.menu("Edit with Easel", await seen(ben, first))
-    await is_refused(ben, house)
+    await is_refused(ben, app)
 
 
-async def test_a_photo_belongs_to_who_posted_it(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_photo_belongs_to_who_posted_it(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     photo = ada.upload("me.png", await ada.fetch((await asked()).attachments[0]["url"]))
     said = await ada.say("me", files=(photo,))
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.menu("Edit with Easel", await ben.message(lambda m: m.id == said))
-    await is_refused(ben, house)
+    await is_refused(ben, app)
 
 
-async def test_a_reference_is_refused(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_reference_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.menu("Use as reference", await seen(ben, first))
-    await is_refused(ben, house)
-    assert await house.services.members.put_by_so_far(int(ben.id)) == []
+    await is_refused(ben, app)
+    assert await app.services.members.put_by_so_far(int(ben.id)) == []
 
 
-async def test_what_lies_in_a_tray_is_refused_as_well(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_what_lies_in_a_tray_is_refused_as_well(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.menu("Use as reference", await seen(ben, await asked()))
     await ben.message(lambda m: "Put by" in m.content)
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     ben_s = ReplyTarget(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):
-        await house.studio.order(await wish(house.services, "at night", ben_s, kind=Kind.EDIT, from_tray=True))
+        await app.studio.order(await wish(app.services, "at night", ben_s, kind=Kind.EDIT, from_tray=True))
 
 
-async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.click(await seen(ben, await asked()), "Edit")
     await ben.submit(await ben.modal(), prompt="with a moustache")
     edit = await ben.message(lambda m: "moustache" in m.content and with_picture(m))
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.click(edit, "Again")
     await ben.message(lambda m: m.ephemeral and REFUSED in m.content)
 
 
-async def test_what_somebody_uploaded_for_an_edit_stays_theirs(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_what_somebody_uploaded_for_an_edit_stays_theirs(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     photo = ada.upload("me.png", await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.slash("edit", prompt="as a king", image=photo)
     edit = await ada.message(lambda m: "as a king" in m.content and with_picture(m))
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.click(await seen(ben, edit), "Again")
-    await is_refused(ben, house)
+    await is_refused(ben, app)
 
 
-async def test_a_preset_is_refused(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_preset_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.react(await seen(ben, first), "🎨")
     await ben.message(lambda m: REFUSED in m.content, "dm")
-    assert (await house.studio.statement(int(ben.id))).held == 0
+    assert (await app.studio.statement(int(ben.id))).held == 0
 
 
-async def test_a_pencil_is_refused(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_pencil_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ben.react(await seen(ben, first), "✏️")
     await ben.message(lambda m: REFUSED in m.content, "dm")
 
 
-async def test_a_role_may_edit_and_others_not(house: House, ada: Person, ben: Person, mo: Person) -> None:
-    await consent(house, ben, Consent.ROLE, "Artists")
+async def test_a_role_may_edit_and_others_not(app: App, ada: Person, ben: Person, mo: Person) -> None:
+    await consent(app, ben, Consent.ROLE, "Artists")
     await ben.slash("generate", prompt="a red fox")
     picture = await ben.message(with_picture)
     await ada.click(await seen(ada, picture), "Edit")  # Ada is an artist
     await ada.modal()
     await mo.click(await seen(mo, picture), "Edit")
-    await is_refused(mo, house)
+    await is_refused(mo, app)
 
 
-async def test_oneself_may_always(house: House, ada: Person, asked: Ask) -> None:
+async def test_oneself_may_always(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
-    await consent(house, ada, Consent.NOBODY)
+    await consent(app, ada, Consent.NOBODY)
     await ada.click(first, "Edit")
     await ada.submit(await ada.modal(), prompt="at night")
     await ada.message(lambda m: "at night" in m.content and with_picture(m))
 
 
-async def test_a_form_from_before_a_restart_is_checked_too(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ben") as ben:
-        async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_form_from_before_a_restart_is_checked_too(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ben") as ben:
+        async with env.app(), person_in(env, "Ada") as ada:
             await ada.slash("generate", prompt="a red fox")
             await ben.click(await seen(ben, await ada.message(with_picture)), "Edit")
             modal = await ben.modal()
-        async with street.house() as house:
+        async with env.app() as app:
             await ben.until(lambda: ben.bot_online or None)
-            await consent(house, ada, Consent.NOBODY)
+            await consent(app, ada, Consent.NOBODY)
             await ben.submit(modal, prompt="with a moustache")
-            await is_refused(ben, house)
+            await is_refused(ben, app)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import JobState
 from bot.store import messages
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.images.test_history import posted_once_more
 from tests.journeys.moderating import GALLERY, MODERATORS, case_post, gone, rule, with_moderators
@@ -22,18 +22,18 @@ async def is_hidden(person: Person, message: Message, channel: str) -> None:
     await person.message(lambda m: m.id == message.id and all(a["filename"].startswith("SPOILER_") for a in m.attachments), channel)
 
 
-async def in_gallery(house: House, ada: Person, ben: Person, first: Message) -> Message:
+async def in_gallery(app: App, ada: Person, ben: Person, first: Message) -> Message:
     """Its copy in the gallery, once that is written down."""
-    await rule(house, ada, gallery={"channel_id": ada.channel(GALLERY), "stars": 1})
+    await rule(app, ada, gallery={"channel_id": ada.channel(GALLERY), "stars": 1})
     await ben.react(await seen(ben, first), "⭐")
     post = await ben.message(with_picture, GALLERY)
-    await recorded(house, post)
+    await recorded(app, post)
     return post
 
 
-async def recorded(house: House, post: Message) -> None:
+async def recorded(app: App, post: Message) -> None:
     async def is_known() -> bool | None:
-        return await house.store.read(messages.get, int(post.id)) is not None or None
+        return await app.store.read(messages.get, int(post.id)) is not None or None
 
     await eventually(is_known)
 
@@ -43,54 +43,54 @@ async def recorded(house: House, post: Message) -> None:
 
 @pytest.mark.parametrize("form", ["{link}", "<{link}>", "{link}?jump=1", "{id}"])
 async def test_an_image_is_deleted_by_the_link_of_its_gallery_post(
-    house: House, ada: Person, ben: Person, mo: Person, asked: Ask, form: str
+    app: App, ada: Person, ben: Person, mo: Person, asked: Ask, form: str
 ) -> None:
     first = await asked()
-    post = await in_gallery(house, ada, ben, first)
+    post = await in_gallery(app, ada, ben, first)
     await mod(mo, "delete", "Delete", picture=form.format(link=link_to(post, mo), id=post.id))
     await gone(ben, first)
     await gone(ben, post, GALLERY)
 
 
-async def test_an_image_is_deleted_by_the_link_of_its_log_post(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await rule(house, ada, log_channel_id=ada.channel(GALLERY))
+async def test_an_image_is_deleted_by_the_link_of_its_log_post(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await rule(app, ada, log_channel_id=ada.channel(GALLERY))
     first = await asked()
     post = await mo.message(lambda m: "a red fox" in m.content, GALLERY)
-    await recorded(house, post)
+    await recorded(app, post)
     await mod(mo, "delete", "Delete", picture=link_to(post, mo))
     await gone(ada, first)
     await mo.message(lambda m: m.id == post.id and "deleted" in m.content, GALLERY)
 
 
-async def test_an_image_is_deleted_by_the_link_of_its_case(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_an_image_is_deleted_by_the_link_of_its_case(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     first = await asked()
     await mo.react(await seen(mo, first), "🚩")
     post = await case_post(mo)
-    await recorded(house, post)
+    await recorded(app, post)
     await mod(mo, "delete", "Delete", picture=link_to(post, mo))
     await gone(ada, first)
     await mo.message(lambda m: m.id == post.id and not m.buttons, MODERATORS)
 
 
 async def test_an_image_that_was_posted_once_more_is_deleted_by_the_link_of_its_first_message(
-    house: House, ada: Person, mo: Person, asked: Ask
+    app: App, ada: Person, mo: Person, asked: Ask
 ) -> None:
     first = await asked()
-    await written_down(house, first)
-    second = await posted_once_more(house, ada, first)
+    await written_down(app, first)
+    second = await posted_once_more(app, ada, first)
     await mod(mo, "delete", "Delete", picture=link_to(first, mo))
     for message in (first, second):
         await gone(ada, message)
-    assert (await house.studio.job(job_id_of(second))).state is JobState.DELETED
+    assert (await app.studio.job(job_id_of(second))).state is JobState.DELETED
 
 
-async def test_an_image_that_came_by_direct_message_is_deleted_by_its_link(street: Street, house: House, ada: Person, mo: Person) -> None:
+async def test_an_image_that_came_by_direct_message_is_deleted_by_its_link(env: Env, app: App, ada: Person, mo: Person) -> None:
     for fault in ("channel-closed", "token-expired", "message-gone"):
-        street.switchboard.turn_on(fault)
+        env.switchboard.turn_on(fault)
     await ada.slash("generate", prompt="a red fox")
     direct = await ada.message(with_picture, "dm")
-    await recorded(house, direct)
+    await recorded(app, direct)
     await mod(mo, "delete", "Delete", picture=f"https://discord.com/channels/@me/{direct.channel_id}/{direct.id}")
     await gone(ada, direct, "dm")
 
@@ -98,57 +98,55 @@ async def test_an_image_that_came_by_direct_message_is_deleted_by_its_link(stree
 # --- hidden and taken away in all of them ----------------------------------------------------------------------------
 
 
-async def test_an_image_that_its_author_hides_is_hidden_in_the_gallery_too(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_image_that_its_author_hides_is_hidden_in_the_gallery_too(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    post = await in_gallery(house, ada, ben, first)
+    post = await in_gallery(app, ada, ben, first)
     await ada.react(await seen(ada, first), "🙈")
     await is_hidden(ben, first, "studio")
     await is_hidden(ben, post, GALLERY)
 
 
-async def test_a_reaction_to_the_gallery_s_copy_hides_the_image_everywhere(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_reaction_to_the_gallery_s_copy_hides_the_image_everywhere(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    post = await in_gallery(house, ada, ben, first)
+    post = await in_gallery(app, ada, ben, first)
     await ada.react(await seen(ada, post, GALLERY), "🙈")
     await is_hidden(ben, post, GALLERY)
     await is_hidden(ben, first, "studio")
-    assert (await house.studio.job(job_id_of(first))).spoiler
+    assert (await app.studio.job(job_id_of(first))).spoiler
 
 
-async def test_a_copy_that_a_reaction_took_away_is_forgotten_and_the_image_stays(
-    house: House, ada: Person, ben: Person, asked: Ask
-) -> None:
+async def test_a_copy_that_a_reaction_took_away_is_forgotten_and_the_image_stays(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    post = await in_gallery(house, ada, ben, first)
+    post = await in_gallery(app, ada, ben, first)
     await ada.react(await seen(ada, post, GALLERY), "❌")
     await gone(ben, post, GALLERY)
 
     async def is_forgotten() -> bool | None:
-        return await house.store.read(messages.get, int(post.id)) is None or None
+        return await app.store.read(messages.get, int(post.id)) is None or None
 
     await eventually(is_forgotten)
-    assert (await written_down(house, first)).state is JobState.DELIVERED
+    assert (await written_down(app, first)).state is JobState.DELIVERED
 
 
 async def test_a_copy_that_a_moderator_takes_away_takes_the_image_with_it(
-    house: House, ada: Person, ben: Person, mo: Person, asked: Ask
+    app: App, ada: Person, ben: Person, mo: Person, asked: Ask
 ) -> None:
     first = await asked()
-    post = await in_gallery(house, ada, ben, first)
+    post = await in_gallery(app, ada, ben, first)
     await mo.react(await seen(mo, post, GALLERY), "❌")
     await gone(ben, post, GALLERY)
     await gone(ben, first)
-    assert (await house.studio.job(job_id_of(first))).state is JobState.DELETED
+    assert (await app.studio.job(job_id_of(first))).state is JobState.DELETED
 
 
 async def test_a_role_that_moderates_takes_away_what_history_posted_once_more(
-    house: House, ada: Person, ben: Person, mo: Person, asked: Ask
+    app: App, ada: Person, ben: Person, mo: Person, asked: Ask
 ) -> None:
     await mo.role("Ben", "Helpers")
-    await rule(house, ada, moderator_role_ids=[mo.roles["Helpers"]])
+    await rule(app, ada, moderator_role_ids=[mo.roles["Helpers"]])
     first = await asked()
-    await written_down(house, first)
-    second = await posted_once_more(house, ada, first)
+    await written_down(app, first)
+    second = await posted_once_more(app, ada, first)
     await ben.click(await seen(ben, second), "Delete")
     for message in (first, second):
         await gone(ada, message)
@@ -156,24 +154,24 @@ async def test_a_role_that_moderates_takes_away_what_history_posted_once_more(
 
 
 async def test_a_moderator_s_reaction_to_the_case_decides_it_and_leaves_the_moderators_message(
-    house: House, ada: Person, mo: Person, asked: Ask
+    app: App, ada: Person, mo: Person, asked: Ask
 ) -> None:
-    await with_moderators(house, ada)
+    await with_moderators(app, ada)
     first = await asked()
     await mo.react(await seen(mo, first), "🚩")
     post = await case_post(mo)
-    await recorded(house, post)
+    await recorded(app, post)
     await mo.react(post, "❌")
     await gone(ada, first)
     await mo.message(lambda m: m.id == post.id and "**Delete**" in m.content, MODERATORS)
 
 
-async def test_erasing_takes_every_copy(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_erasing_takes_every_copy(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    post = await in_gallery(house, ada, ben, first)
-    await written_down(house, first)
-    second = await posted_once_more(house, ada, first)
-    await house.services.privacy.erase(int(ada.id))
+    post = await in_gallery(app, ada, ben, first)
+    await written_down(app, first)
+    second = await posted_once_more(app, ada, first)
+    await app.services.privacy.erase(int(ada.id))
     for message in (first, second):
         await gone(ben, message)
     await gone(ben, post, GALLERY)

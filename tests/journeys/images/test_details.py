@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import JobState, Kind, ReplyTarget
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.env.jobs import wish
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
@@ -76,9 +76,9 @@ async def test_one_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
     assert list(panel.buttons) == []
 
 
-async def test_private_pictures_of_others_are_only_counted(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_private_pictures_of_others_are_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
-    await house.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"private": True}))
+    await app.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"private": True}))
     secret = await edit(ben, first, "a secret")
     await edit(ada, first, "as a watercolour")
     theirs, own = (await details(ada, first)).text, (await details(ben, first)).text
@@ -87,39 +87,39 @@ async def test_private_pictures_of_others_are_only_counted(house: House, ada: Pe
     assert ("a secret" in own, "more is private" in own) == (True, False)
 
 
-async def test_what_stands_in_direct_messages_is_only_counted(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_what_stands_in_direct_messages_is_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
     alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
-    receipt = await house.studio.order(await wish(house.services, "by night", alone, kind=Kind.EDIT, from_tray=True))
-    await house.studio.answered(receipt.job.id, None)
+    receipt = await app.studio.order(await wish(app.services, "by night", alone, kind=Kind.EDIT, from_tray=True))
+    await app.studio.answered(receipt.job.id, None)
     await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")
     assert "by night" in (await details(ada, first)).text
     text = (await details(ben, first)).text
     assert ("by night" in text, "-# 1 more is private" in text) == (False, True)
 
 
-async def test_what_was_taken_away_is_no_relative_any_more(house: House, ada: Person, asked: Ask) -> None:
+async def test_what_was_taken_away_is_no_relative_any_more(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
 
     async def taken_away() -> bool:
-        return (await house.studio.job(job_id_of(child))).state is JobState.DELETED
+        return (await app.studio.job(job_id_of(child))).state is JobState.DELETED
 
     await ada.click(child, "Delete")
     await eventually(taken_away)
     assert "Family" not in (await details(ada, first)).text
 
 
-async def test_a_panel_leads_on_after_a_restart(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_panel_leads_on_after_a_restart(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         child = await edit(ada, await ada.message(with_picture), "as a watercolour")
         panel = await details(ada, child)
-        async with street_person(street, "Ada") as later:
+        async with person_in(env, "Ada") as later:
             await later.message(lambda m: m.id == panel.id)
-    async with Person.connect(street.discord.url, "Ada") as ada, street.house():
+    async with Person.connect(env.discord.url, "Ada") as ada, env.app():
         await ada.until(lambda: ada.bot_online or None)
         panel = await go(ada, await ada.message(lambda m: m.id == panel.id), "a red fox")
         assert "⬇️ **1 picture made from it**" in panel.text

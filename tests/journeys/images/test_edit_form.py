@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from sandbox.person import Message, Modal, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask, written_down
 
 DEV = "flux-2-dev"
@@ -28,8 +28,8 @@ def models_in(modal: Modal) -> dict[str, dict[str, object]]:
     return {option["value"]: option for option in modal.control("model")["options"]}
 
 
-async def choose(house: House, person: Person, **choices: object) -> None:
-    await house.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=choices))
+async def choose(app: App, person: Person, **choices: object) -> None:
+    await app.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=choices))
 
 
 # --- what it offers --------------------------------------------------------------------------------------------------
@@ -46,19 +46,19 @@ async def test_each_model_is_offered_with_its_price_and_what_is_left(ada: Person
     assert offers[KLEIN]["default"] is True
 
 
-async def test_a_model_beyond_what_is_left_says_so(street: Street) -> None:
-    async with street.house(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), street_person(street, "Ada") as ada:
+async def test_a_model_beyond_what_is_left_says_so(env: Env) -> None:
+    async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         offers = models_in(await opened(ada, await ada.message(with_picture)))
         assert offers[KLEIN]["description"] == "1.4 credits a picture · only 0.6 left"
 
 
-async def test_only_models_that_take_references_are_offered(street: Street) -> None:
-    oxlo = {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
-    async with street.house(settings=oxlo) as house, street_person(street, "Ada") as ada:
+async def test_only_models_that_take_references_are_offered(env: Env) -> None:
+    oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
+    async with env.app(settings=oxlo) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         offered = set(models_in(await opened(ada, await ada.message(with_picture))))
-        assert offered == {model.id for model in house.models.offered if model.takes_references}
+        assert offered == {model.id for model in app.models.offered if model.takes_references}
         assert "flux.1-schnell" not in offered
 
 
@@ -67,34 +67,34 @@ async def test_the_options_field_shows_what_the_model_takes(ada: Person, asked: 
     assert placeholder == "aspect_ratio=16:9 steps=28 guidance=2 quality=standard format=png seed=1"
 
 
-async def test_the_member_s_default_model_is_chosen(house: House, ada: Person, asked: Ask) -> None:
+async def test_the_member_s_default_model_is_chosen(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
-    await choose(house, ada, default_model=DEV)
+    await choose(app, ada, default_model=DEV)
     assert models_in(await opened(ada, first))[DEV]["default"] is True
 
 
 # --- what it takes ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_picture_that_was_picked_is_edited(street: Street, ada: Person, asked: Ask) -> None:
+async def test_the_picture_that_was_picked_is_edited(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked(count=3)
     await ada.submit(await opened(ada, first), prompt="as a watercolour", picture=["2"])
     await edited(ada, "as a watercolour")
-    assert first.attachments[2]["filename"] in str((await street.generations())[3]["input_image"])
+    assert first.attachments[2]["filename"] in str((await env.generations())[3]["input_image"])
 
 
-async def test_an_edit_names_its_parent_and_which_of_its_pictures(house: House, ada: Person, asked: Ask) -> None:
+async def test_an_edit_names_its_parent_and_which_of_its_pictures(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(count=3)
     await ada.submit(await opened(ada, first), prompt="as a watercolour", picture=["2"])
-    parent, child = await written_down(house, first), await written_down(house, await edited(ada, "as a watercolour"))
+    parent, child = await written_down(app, first), await written_down(app, await edited(ada, "as a watercolour"))
     assert (child.parent_id, child.parent_n, child.origin_message_id) == (parent.id, 2, int(first.id))
 
 
-async def test_options_are_typed_by_the_names_of_the_commands(street: Street, ada: Person, asked: Ask) -> None:
+async def test_options_are_typed_by_the_names_of_the_commands(env: Env, ada: Person, asked: Ask) -> None:
     modal = await opened(ada, await asked())
     await ada.submit(modal, prompt="at night", model=[DEV], options="aspect_ratio=3:2 steps=12 seed=7")
     await edited(ada, "at night")
-    made = (await street.generations())[1]
+    made = (await env.generations())[1]
     assert [made[name] for name in ("aspect_ratio", "num_inference_steps", "seed")] == ["3:2", 12, 7]
 
 
@@ -104,17 +104,17 @@ async def test_an_option_that_the_model_does_not_take_is_one_sentence(ada: Perso
     assert told.content == "🚫 steps: a whole number from 1 to 50 is allowed, 99 was given."
 
 
-async def test_further_references_follow_the_picture(street: Street, ada: Person, asked: Ask) -> None:
+async def test_further_references_follow_the_picture(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     more = ada.upload("more.png", await ada.fetch(first.attachments[0]["url"]))
     await ada.submit(await opened(ada, first), prompt="both", references=[more])
     await edited(ada, "both")
-    assert len(str((await street.generations())[1]["input_image"]).split(",")) == 2
+    assert len(str((await env.generations())[1]["input_image"]).split(",")) == 2
 
 
-async def test_who_keeps_pictures_private_edits_in_private(house: House, ada: Person, asked: Ask) -> None:
+async def test_who_keeps_pictures_private_edits_in_private(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
-    await choose(house, ada, private=True)
+    await choose(app, ada, private=True)
     await ada.submit(await opened(ada, first), prompt="for me alone")
     assert (await edited(ada, "for me alone")).ephemeral
 
@@ -124,9 +124,9 @@ async def test_the_edit_of_a_spoiler_is_a_spoiler(ada: Person, asked: Ask) -> No
     assert (await edited(ada, "at night")).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
-    await written_down(house, first)
+    await written_down(app, first)
     await mo.delete(await mo.message(lambda m: m.id == first.id))
     await ada.slash("history")
     panel = await ada.message(lambda m: m.ephemeral)
@@ -134,7 +134,7 @@ async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(house:
     await ada.select(panel, pick["custom_id"], pick["options"][0]["value"])
     await ada.click(await ada.message(lambda m: m.id == panel.id and "Edit" in m.buttons), "Edit")
     await ada.submit(await ada.modal(), prompt="as a watercolour", picture=["1"])
-    child = await written_down(house, await edited(ada, "as a watercolour"))
+    child = await written_down(app, await edited(ada, "as a watercolour"))
     assert (child.parent_id, child.parent_n) == (pick["options"][0]["value"], 1)
 
 
@@ -142,23 +142,23 @@ async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(house:
 
 
 @pytest.mark.parametrize("way", ["button", "menu"])
-async def test_a_modal_that_was_open_during_a_restart_is_taken(street: Street, way: str) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
+async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env, way: str) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app():
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
             old = await ada.message(with_picture)
             await (ada.click(old, "Edit") if way == "button" else ada.menu("Edit with Easel", old))
             modal = await ada.modal()
-        async with street.house():
+        async with env.app():
             await ada.until(lambda: ada.bot_online or None)
             await ada.submit(modal, prompt="in winter", options="steps=9")
             await edited(ada, "in winter")
-    assert (await street.generations())[1]["num_inference_steps"] == 9
+    assert (await env.generations())[1]["num_inference_steps"] == 9
 
 
-async def test_a_form_that_is_no_longer_kept_says_so(house: House, ada: Person, asked: Ask) -> None:
+async def test_a_form_that_is_no_longer_kept_says_so(app: App, ada: Person, asked: Ask) -> None:
     modal = await opened(ada, await asked())
-    await house.studio.keep(f"tray:{modal.interaction_id}", None)
+    await app.studio.keep(f"tray:{modal.interaction_id}", None)
     await ada.submit(modal, prompt="too late")
     assert "please begin again" in (await ada.message(lambda m: m.ephemeral)).content

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.errors import NotAllowed
 from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.store import jobs
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.env.jobs import request_by
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
@@ -21,20 +21,20 @@ from tests.services.conftest import eventually
 CHOOSE, GALLERY = 3, 12  # component types
 
 
-async def at_rest(house: House, state: JobState = JobState.DELIVERABLE) -> None:
+async def at_rest(app: App, state: JobState = JobState.DELIVERABLE) -> None:
     """Everything that was made is written down as shown: that comes a moment after its message."""
     async with asyncio.timeout(5):
-        while await house.store.read(jobs.in_state, state):  # noqa: ASYNC110  nothing announces it
+        while await app.store.read(jobs.in_state, state):  # noqa: ASYNC110  nothing announces it
             await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-def asked(house: House, asked: Ask) -> Ask:
+def asked(app: App, asked: Ask) -> Ask:
     """Ada runs /generate and waits until it is in her history as finished."""
 
     async def ask(channel: str = "studio", /, **options: object) -> Message:
         message = await asked(channel, **options)
-        await at_rest(house)
+        await at_rest(app)
         return message
 
     return ask
@@ -111,7 +111,7 @@ async def test_history_without_anything_says_how_to_begin(ada: Person) -> None:
     assert "/generate makes your first picture" in (await opened(ada)).text
 
 
-async def test_a_request_is_posted_once_more_as_an_ordinary_result(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_request_is_posted_once_more_as_an_ordinary_result(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked(count=2)
     alone = await picked(ada, await opened(ada))
     await ada.click(alone, "Post here")
@@ -119,7 +119,7 @@ async def test_a_request_is_posted_once_more_as_an_ordinary_result(house: House,
     assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Again", "Details", "Delete", "Report"])
     assert f"<@{ada.id}>" in again.content
     async with asyncio.timeout(5):
-        while str((await house.store.read(jobs.in_state, JobState.DELIVERED))[0].place.message_id) != again.id:  # noqa: ASYNC110  as above
+        while str((await app.store.read(jobs.in_state, JobState.DELIVERED))[0].place.message_id) != again.id:  # noqa: ASYNC110  as above
             await asyncio.sleep(0.005)
 
 
@@ -131,8 +131,8 @@ async def test_a_request_whose_message_is_gone_is_found_and_posted_again(ada: Pe
     await ada.message(lambda m: with_picture(m) and not m.ephemeral)
 
 
-async def test_a_request_that_is_being_made_can_be_cancelled_from_history(street: Street, ada: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_a_request_that_is_being_made_can_be_cancelled_from_history(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     panel = await opened(ada)
     assert "Being made" in panel.text or "Waiting" in panel.text
@@ -142,12 +142,12 @@ async def test_a_request_that_is_being_made_can_be_cancelled_from_history(street
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_an_edit_starts_from_a_picture_in_history(street: Street, ada: Person, asked: Ask) -> None:
+async def test_an_edit_starts_from_a_picture_in_history(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.click(await picked(ada, await opened(ada)), "Edit")
     await ada.submit(await ada.modal(), prompt="as a watercolour")
     await ada.message(lambda m: with_picture(m) and m.id != first.id and "as a watercolour" in m.content)
-    assert (await street.generations())[1]["input_image"]
+    assert (await env.generations())[1]["input_image"]
 
 
 async def test_details_are_told_from_history(ada: Person, asked: Ask) -> None:
@@ -166,58 +166,58 @@ async def test_deleting_takes_every_message_that_shows_the_request(ada: Person, 
     await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
 
 
-async def posted_once_more(house: House, ada: Person, first: Message) -> Message:
+async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
     """The same picture in a message of its own, once that is the job's."""
     await ada.click(await picked(ada, await opened(ada)), "Post here")
     second = await ada.message(lambda m: with_picture(m) and not m.ephemeral and m.id != first.id)
 
     async def is_its_own() -> bool | None:
-        return (await house.studio.job(job_id_of(second))).place.message_id == int(second.id) or None
+        return (await app.studio.job(job_id_of(second))).place.message_id == int(second.id) or None
 
     await eventually(is_its_own)
     return second
 
 
-async def test_deleting_its_message_takes_earlier_ones_too(house: House, ada: Person, asked: Ask) -> None:
-    second = await posted_once_more(house, ada, await asked())
+async def test_deleting_its_message_takes_earlier_ones_too(app: App, ada: Person, asked: Ask) -> None:
+    second = await posted_once_more(app, ada, await asked())
     await ada.click(second, "Delete")
     await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
 
 
-async def test_deleting_an_earlier_message_leaves_the_picture(house: House, ada: Person, asked: Ask) -> None:
+async def test_deleting_an_earlier_message_leaves_the_picture(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
-    second = await posted_once_more(house, ada, first)
+    second = await posted_once_more(app, ada, first)
     await ada.click(first, "Delete")
     await ada.until(lambda: all(m.id != first.id for m in ada.messages()) or None)
-    assert (await house.studio.job(job_id_of(second))).state is JobState.DELIVERED
+    assert (await app.studio.job(job_id_of(second))).state is JobState.DELIVERED
 
 
-async def test_deleting_says_what_becomes_of_the_message(house: House, ada: Person) -> None:
+async def test_deleting_says_what_becomes_of_the_message(app: App, ada: Person) -> None:
     await ada.slash("generate", "elsewhere", prompt="a red fox")
     await ada.message(with_picture, "elsewhere")
-    await at_rest(house)
+    await at_rest(app)
     await ada.click(await picked(ada, await opened(ada)), "Delete")
     await ada.message(lambda m: "the message stays" in m.text)
 
 
-async def test_nobody_reaches_into_another_s_history(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_nobody_reaches_into_another_s_history(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await asked()
-    (job,) = await house.store.read(jobs.in_state, JobState.DELIVERED)
+    (job,) = await app.store.read(jobs.in_state, JobState.DELIVERED)
     with pytest.raises(NotAllowed, match="not in your history"):
-        await house.services.history.own(request_by(Actor(user_id=int(ben.id))), job.id)
+        await app.services.history.own(request_by(Actor(user_id=int(ben.id))), job.id)
     assert "red fox" not in (await opened(ben)).text
 
 
 @pytest.mark.parametrize("button", ["Post here", "Edit", "Delete", "Back"])
-async def test_a_panel_that_was_open_during_a_restart_works(street: Street, button: str) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house() as house:
+async def test_a_panel_that_was_open_during_a_restart_works(env: Env, button: str) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app() as app:
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
             await ada.message(with_picture)
-            await at_rest(house)
+            await at_rest(app)
             alone = await picked(ada, await opened(ada))
-        async with street.house():
+        async with env.app():
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(alone, button)
             done = {
@@ -239,19 +239,19 @@ async def test_history_works_where_the_bot_is_no_member(ada: Person, asked: Ask,
     await ada.message(lambda m: with_picture(m) and not m.ephemeral, channel)
 
 
-async def test_a_picture_that_found_no_way_is_posted_from_history(street: Street) -> None:
+async def test_a_picture_that_found_no_way_is_posted_from_history(env: Env) -> None:
     for fault in ("channel-closed", "dms-closed", "token-expired", "message-gone"):
-        street.switchboard.turn_on(fault)
-    async with street.house() as house, street_person(street, "Ada") as ada:
+        env.switchboard.turn_on(fault)
+    async with env.app() as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         async with asyncio.timeout(10):
-            while not await house.store.read(jobs.in_state, JobState.STRANDED):  # noqa: ASYNC110  as above
+            while not await app.store.read(jobs.in_state, JobState.STRANDED):  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.005)
         for fault in ("token-expired", "message-gone"):
-            street.switchboard.turn_off(fault)
+            env.switchboard.turn_off(fault)
         panel = await opened(ada)
         assert "no way to show it" in panel.text
         await ada.click(await picked(ada, panel), "Post here")
         await ada.message(lambda m: with_picture(m) and not m.ephemeral)
-        await at_rest(house, JobState.STRANDED)
-        assert await house.services.history.small_pictures((await house.services.history.page(int(ada.id))).jobs)
+        await at_rest(app, JobState.STRANDED)
+        assert await app.services.history.small_pictures((await app.services.history.page(int(ada.id))).jobs)

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from discord.app_commands import ContextMenu
 
-from bot.app import House
+from bot.app import App
 from cogs import load
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask
 from tests.journeys.managing import told
 
@@ -30,12 +30,12 @@ async def test_discord_takes_as_many_menus_of_each_kind() -> None:
 # --- Edit with Easel -------------------------------------------------------------------------------------------------
 
 
-async def test_edit_with_easel_edits_anybodys_picture(street: Street, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_edit_with_easel_edits_anybodys_picture(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == found.id))
     await ada.submit(await ada.modal(), prompt="in winter")
     await ada.message(lambda m: "in winter" in m.content and with_picture(m))
-    assert "found.png" in str((await street.generations())[1]["input_image"])
+    assert "found.png" in str((await env.generations())[1]["input_image"])
 
 
 @pytest.mark.parametrize("menu", ["Edit with Easel", "Image details", "Use as reference", "Report image"])
@@ -54,7 +54,7 @@ async def test_editing_works_where_the_bot_is_no_member(ada: Person, asked: Ask,
 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
-async def test_details_and_the_tray_work_where_the_bot_has_no_rights(house: House, ada: Person, asked: Ask, channel: str) -> None:
+async def test_details_and_the_tray_work_where_the_bot_has_no_rights(app: App, ada: Person, asked: Ask, channel: str) -> None:
     made = await asked(channel)
     await ada.menu("Image details", made)
     await told(ada, "**Job**", channel)
@@ -88,22 +88,22 @@ async def test_a_file_that_is_called_as_ours_is_not_believed(ada: Person, ben: P
 # --- Use as reference ------------------------------------------------------------------------------------------------
 
 
-async def test_references_are_put_by_and_counted(house: House, ada: Person, asked: Ask) -> None:
+async def test_references_are_put_by_and_counted(app: App, ada: Person, asked: Ask) -> None:
     await ada.menu("Use as reference", await asked())
     await told(ada, "holds 1 picture now; your next /edit takes it")
     await ada.menu("Use as reference", await asked(count=2))
     await told(ada, "holds 3 pictures now; your next /edit takes them")
-    sources = [put.source for put in await house.services.members.put_by_so_far(int(ada.id))]
+    sources = [put.source for put in await app.services.members.put_by_so_far(int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
 
-async def test_a_full_tray_takes_no_more_and_says_so(house: House, ada: Person, asked: Ask) -> None:
+async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, asked: Ask) -> None:
     four = await asked(count=4)
     await ada.menu("Use as reference", four)
     await told(ada, "It is full with that.")
     await ada.menu("Use as reference", four)
     await told(ada, "holds 4 pictures already")
-    assert len(await house.services.members.put_by_so_far(int(ada.id))) == 4
+    assert len(await app.services.members.put_by_so_far(int(ada.id))) == 4
 
 
 async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -> None:
@@ -112,13 +112,13 @@ async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -
     await told(ada, "fake.png")
 
 
-async def test_a_tray_outlives_a_restart(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_tray_outlives_a_restart(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         await ada.menu("Use as reference", await ada.message(with_picture))
         await told(ada, "Put by")
-    async with street.house() as house:
-        assert len(await house.services.members.put_by_so_far(int(ada.id))) == 1
+    async with env.app() as app:
+        assert len(await app.services.members.put_by_so_far(int(ada.id))) == 1
 
 
 # --- Report image ----------------------------------------------------------------------------------------------------
@@ -130,14 +130,14 @@ async def test_a_report_needs_a_server_with_the_bot_in_it(ada: Person, asked: As
         await ada.menu("Report image", found)
 
 
-async def test_a_report_is_kept_once_for_each_member_and_message(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     picture = await asked()
     first = await ben.message(lambda m: m.id == picture.id and with_picture(m))
     for words in ("Thank you", "reported this message before"):
         await ben.menu("Report image", first)
         await ben.submit(await ben.modal(), reason="that is me")
         await told(ben, words)
-    (report,) = (await house.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    (report,) = (await app.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
     assert (report.user_id, report.message_id, report.reason) == (int(ben.id), int(first.id), "that is me")
 
 

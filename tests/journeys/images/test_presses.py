@@ -12,7 +12,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.app import House
+from bot.app import App
 from cogs.kit.router import CustomId, integer, matching
 from cogs.moderation import report
 from sandbox.person import Message, Person
@@ -37,7 +37,7 @@ PRESS, COMMAND = "discord.py: on_press", "CommandTree-invoker"
 
 
 async def posted(
-    house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio", image: bytes = b""
+    app: App, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio", image: bytes = b""
 ) -> Message:
     """A message of the bot's own with this button, or with a menu that offers one value, as it may stand there since an earlier run."""
     control: Any = discord.ui.Button(label="Press", custom_id=custom_id)
@@ -46,14 +46,14 @@ async def posted(
     view: Any = discord.ui.LayoutView() if panel else discord.ui.View()
     view.add_item(discord.ui.ActionRow(control) if panel else control)
     files = [discord.File(BytesIO(image), "generated.png")] if image else []
-    channel = house.client.get_partial_messageable(int(person.channel(where)))
+    channel = app.client.get_partial_messageable(int(person.channel(where)))
     sent = await channel.send(view=view) if panel else await channel.send("Once upon a time", view=view, files=files)
     return await person.message(lambda m: m.id == str(sent.id), where)
 
 
-async def used(house: House, person: Person, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
+async def used(app: App, person: Person, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
     """Press it, or choose in it."""
-    message = await posted(house, person, custom_id, menu=menu, panel=panel)
+    message = await posted(app, person, custom_id, menu=menu, panel=panel)
     await (person.select(message, custom_id, menu) if menu else person.click(message, custom_id))
 
 
@@ -65,13 +65,13 @@ def answers(person: Person) -> list[str]:
 
 
 @pytest.mark.parametrize("custom_id", OUTDATED)
-async def test_a_press_that_nobody_knows_is_answered_once_and_in_private(house: House, ada: Person, custom_id: str) -> None:
-    await used(house, ada, custom_id)
+async def test_a_press_that_nobody_knows_is_answered_once_and_in_private(app: App, ada: Person, custom_id: str) -> None:
+    await used(app, ada, custom_id)
     assert [TOO_OLD in text for text in answers(ada)] == [True]
 
 
-async def test_so_is_a_choice(house: House, ada: Person) -> None:
-    await used(house, ada, "v1:history:choose:-:0:", menu="first")
+async def test_so_is_a_choice(app: App, ada: Person) -> None:
+    await used(app, ada, "v1:history:choose:-:0:", menu="first")
     assert [TOO_OLD in text for text in answers(ada)] == [True]
 
 
@@ -103,7 +103,7 @@ class Posted:
     sponsorship: str
 
 
-async def press_one_of_every_family(house: House, ada: Person, mo: Person, image: Message, about: Posted) -> None:
+async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Message, about: Posted) -> None:
     """Each does what it says: none is refused, and the forms open and are sent off."""
     job, case = about.job, about.case
     await mo.menu("Report image", await mo.message(lambda m: m.id == image.id))
@@ -129,26 +129,26 @@ async def press_one_of_every_family(house: House, ada: Person, mo: Person, image
         "mod spare": (mo, "v1:mod:spare"),
     }
     for person, custom_id in messages.values():
-        await used(house, person, custom_id)
+        await used(app, person, custom_id)
     for person, custom_id, value in menus.values():
-        await used(house, person, custom_id, menu=value, panel=True)
+        await used(app, person, custom_id, menu=value, panel=True)
     for person, custom_id in panels.values():
-        await used(house, person, custom_id, panel=True)
+        await used(app, person, custom_id, panel=True)
 
     forms = {
         "appeal": f"v1:appeal:{case}",
         "describe": f"v1:describe:{image.channel_id}:{image.id}:{ada.id}",
     }
-    await used(house, ada, forms["appeal"])
+    await used(app, ada, forms["appeal"])
     await sent(ada, "appeal-form", words="It is a fox")
-    await used(house, ada, forms["describe"])
+    await used(app, ada, forms["describe"])
     await sent(ada, "form", prompt="At night")
     assert {*messages, *menus, *panels, *forms, "report-form", "appeal-form", "form"} == set(CUSTOM_IDS)
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
 
-async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_one_of_every_family_does_what_it_says(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     first, second = await asked(), await asked()
     await mo.menu("Report image", await mo.message(lambda m: m.id == first.id))
     await sent(mo, "report-form", reason="Too gory")
@@ -157,8 +157,8 @@ async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, 
     await ada.slash("sponsor start", credits=5)
     line = await ada.message(lambda m: "How much is left?" in m.buttons)
     sponsorship = line.buttons["How much is left?"]["custom_id"].rpartition(":")[2]
-    job = (await written_down(house, second)).id
-    await press_one_of_every_family(house, ada, mo, second, Posted(job=job, case=case, ben=ben, sponsorship=sponsorship))
+    job = (await written_down(app, second)).id
+    await press_one_of_every_family(app, ada, mo, second, Posted(job=job, case=case, ben=ben, sponsorship=sponsorship))
 
 
 # --- what an interaction costs -----------------------------------------------------------------------------------------
@@ -198,22 +198,22 @@ async def test_an_interaction_is_one_task_and_for_commands_that_is_the_library_s
     assert await tasks_of(ada.submit(await ada.modal(), prompt="At night")) == [PRESS]
 
 
-async def test_stopping_waits_for_a_press(house: House, ada: Person) -> None:
-    message, heard = await posted(house, ada, "v1:settings:leaderboard:off", panel=True), asyncio.Event()
+async def test_stopping_waits_for_a_press(app: App, ada: Person) -> None:
+    message, heard = await posted(app, ada, "v1:settings:leaderboard:off", panel=True), asyncio.Event()
 
     async def on_press(_interaction: object) -> None:
         heard.set()
 
-    house.client.add_listener(on_press)
+    app.client.add_listener(on_press)
     with begun() as tasks:
         pressing = asyncio.create_task(ada.click(message, "Press"), name="Ada")
         await heard.wait()
-        await house.client.finish_events()
+        await app.client.finish_events()
     assert [task for task in tasks if task.get_name() == PRESS and not task.done()] == []
     await pressing
 
 
-async def test_the_library_keeps_no_view(house: House, asked: Ask) -> None:
+async def test_the_library_keeps_no_view(app: App, asked: Ask) -> None:
     """It would for every message, as long as the bot runs, and begin a task of its own for a press."""
     await asked()
-    assert list(house.client.persistent_views) == []
+    assert list(app.client.persistent_views) == []

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.store import outbox
 from bot.store.outbox import ItemKind, OutboxItem
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.services.conftest import Hands, eventually
 
 LONG_MS = 120_000
@@ -22,14 +22,14 @@ def clock() -> Hands:
 
 
 @pytest.fixture
-async def house(street: Street, clock: Hands) -> AsyncIterator[House]:
-    async with street.house(clock=clock) as house:
-        yield house
+async def app(env: Env, clock: Hands) -> AsyncIterator[App]:
+    async with env.app(clock=clock) as app:
+        yield app
 
 
-async def promised(street: Street, clock: Hands, person: Person, **options: object) -> Message:
+async def promised(env: Env, clock: Hands, person: Person, **options: object) -> Message:
     """The waiting message of somebody who has waited for two minutes."""
-    street.switchboard.turn_on("generation-stuck")
+    env.switchboard.turn_on("generation-stuck")
     await person.slash("generate", prompt="a red fox", **options)
     await person.message(lambda m: "Being made" in m.content)
     clock.turn(LONG_MS)
@@ -40,15 +40,15 @@ def link_to(message: Message) -> str:
     return f"/{message.channel_id}/{message.id}"
 
 
-async def all_kept(house: House) -> None:
+async def all_kept(app: App) -> None:
     """Nothing is owed any more."""
-    await eventually(lambda: house.store.read(lambda conn: not outbox.due(conn, 2**60)))
+    await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(street: Street, clock: Hands, ada: Person) -> None:
+async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, clock: Hands, ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
     await ada.message(with_picture)
-    street.switchboard.turn_on("generation-stuck")
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a blue fox")
     clock.turn(60_000)
     waiting = await ada.message(lambda m: "█" * 9 + "░`" in m.content)
@@ -56,72 +56,68 @@ async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(street: St
     assert "█" * 10 not in waiting.content
 
 
-async def test_who_waits_long_is_called_to_the_result(street: Street, clock: Hands, ada: Person) -> None:
-    waiting = await promised(street, clock, ada)
+async def test_who_waits_long_is_called_to_the_result(env: Env, clock: Hands, ada: Person) -> None:
+    waiting = await promised(env, clock, ada)
     assert "█" not in waiting.content
-    street.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: ada.id in m.pings)
     result = await ada.message(with_picture)
     assert (result.id, call.raw["message_reference"]["message_id"]) == (waiting.id, result.id)
     assert link_to(result) in call.content
 
 
-async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(street: Street, clock: Hands) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house(clock=clock):
+async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(env: Env, clock: Hands) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app(clock=clock):
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
-            await promised(street, clock, ada)
-        street.switchboard.turn_off("generation-stuck")
-        async with street.house(clock=clock) as house:
+            await promised(env, clock, ada)
+        env.switchboard.turn_off("generation-stuck")
+        async with env.app(clock=clock) as app:
             await ada.message(lambda m: ada.id in m.pings)
-            await all_kept(house)
+            await all_kept(app)
         assert len([m for m in ada.messages() if ada.id in m.pings]) == 1
 
 
-async def test_who_waits_in_private_is_called_by_direct_message(street: Street, clock: Hands, ada: Person, ben: Person) -> None:
-    waiting = await promised(street, clock, ada, private=True)
+async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock: Hands, ada: Person, ben: Person) -> None:
+    waiting = await promised(env, clock, ada, private=True)
     assert "direct message" in waiting.content
-    street.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_off("generation-stuck")
     await ada.message(lambda m: "Your picture is there" in m.content, "dm")
     await ada.message(with_picture)
     assert ben.messages() == []
 
 
-async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where_they_asked(
-    street: Street, clock: Hands, ada: Person
-) -> None:
+async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where_they_asked(env: Env, clock: Hands, ada: Person) -> None:
     await ada.dms(open=False)
-    await promised(street, clock, ada, private=True)
-    street.switchboard.turn_off("generation-stuck")
+    await promised(env, clock, ada, private=True)
+    env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: "as promised" in m.content)
     assert call.ephemeral
 
 
-async def test_who_wants_to_be_told_gets_a_direct_message_with_the_link(house: House, ada: Person) -> None:
-    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
+async def test_who_wants_to_be_told_gets_a_direct_message_with_the_link(app: App, ada: Person) -> None:
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox")
     told = await ada.message(lambda m: "Your picture is there" in m.content, "dm")
     assert link_to(await ada.message(with_picture)) in told.content
 
 
-async def test_who_asked_in_direct_messages_needs_not_be_told_there(house: House, ada: Person) -> None:
-    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
+async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ada: Person) -> None:
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", "dm", prompt="a red fox")
     result = await ada.message(with_picture, "dm")
-    await all_kept(house)
+    await all_kept(app)
     assert [m.id for m in ada.messages("dm") if not m.ephemeral] == [result.id]
 
 
 @pytest.mark.parametrize("kind", [ItemKind.PING, ItemKind.TELL])
-async def test_a_call_whose_answer_was_lost_is_not_sent_again(
-    street: Street, house: House, clock: Hands, ada: Person, kind: ItemKind
-) -> None:
+async def test_a_call_whose_answer_was_lost_is_not_sent_again(env: Env, app: App, clock: Hands, ada: Person, kind: ItemKind) -> None:
     await ada.slash("generate", prompt="a red fox")
     result = await ada.message(with_picture)
     job_id = result.attachments[0]["filename"].split("-")[1]
-    street.switchboard.turn_on("discord-answer-lost", times=1)
-    await house.store.write(outbox.add, OutboxItem(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
+    env.switchboard.turn_on("discord-answer-lost", times=1)
+    await app.store.write(outbox.add, OutboxItem(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
     where = "studio" if kind is ItemKind.PING else "dm"
     await ada.message(lambda m: link_to(result) in m.content, where)
-    await all_kept(house)
+    await all_kept(app)
     assert len([m for m in ada.messages(where) if link_to(result) in m.content]) == 1

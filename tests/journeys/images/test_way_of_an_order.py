@@ -15,7 +15,7 @@ from tests.journeys.conftest import PRESSED, Ask
 WAY = {
     *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
     "Order",  # for what
-    *("Facts", "Allowance", "Payment", "Purse", "Limit", "Statement"),  # what the rules look at: limits, who may pay, what there is
+    *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules look at: limits, who may pay, what there is
     *("Admission", "Paid"),  # on which terms
     *("Job", "Generation"),  # what is written
     "Receipt",  # what is told

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import JobState
 from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask
 
 
@@ -20,8 +20,8 @@ async def asked_to_erase(person: Person, channel: str = "studio") -> Message:
     return await person.message(lambda m: "Erase everything" in m.buttons, channel)
 
 
-async def test_privacy_says_what_is_kept_how_long_and_where_it_goes(street: Street) -> None:
-    async with street.house(REFERENCES_KEEP_DAYS="3", PICTURES_KEEP_DAYS="1"), street_person(street, "Ada") as ada:
+async def test_privacy_says_what_is_kept_how_long_and_where_it_goes(env: Env) -> None:
+    async with env.app(REFERENCES_KEEP_DAYS="3", PICTURES_KEEP_DAYS="1"), person_in(env, "Ada") as ada:
         await ada.slash("privacy")
         panel = await ada.message(lambda m: "What is kept of you" in m.text)
         assert panel.ephemeral
@@ -48,15 +48,15 @@ async def test_an_export_is_handed_over_privately_where_direct_messages_are_clos
     assert json.loads(await ada.fetch(sent.attachments[0]["url"]))["tables"]["jobs"]
 
 
-async def test_erasing_asks_once_and_can_be_left(house: House, ada: Person, asked: Ask) -> None:
+async def test_erasing_asks_once_and_can_be_left(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Keep everything")
     await ada.message(lambda m: m.id == panel.id and "stays as it is" in m.text)
-    assert (await house.services.history.page(int(ada.id))).total == 1
+    assert (await app.services.history.page(int(ada.id))).total == 1
 
 
-async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(house: House, ada: Person, asked: Ask) -> None:
+async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     await asked(prompt="another fox")
     panel = await asked_to_erase(ada)
@@ -64,32 +64,32 @@ async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_
     done = await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
     assert "2 messages are being deleted" in done.text
     await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
-    told = (await house.services.privacy.export(int(ada.id))).counts
+    told = (await app.services.privacy.export(int(ada.id))).counts
     assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
-    assert await house.store.read(ledger.audit) == []
+    assert await app.store.read(ledger.audit) == []
 
 
-async def test_erasing_does_not_fill_a_bucket(house: House, ada: Person, asked: Ask) -> None:
+async def test_erasing_does_not_fill_a_bucket(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
     await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
-    statement = await house.studio.statement(int(ada.id))
+    statement = await app.studio.statement(int(ada.id))
     assert statement.spent == 0
     assert statement.available < 999_000_000
 
 
-async def test_what_is_being_made_is_taken_back_and_shown_to_nobody(street: Street, house: House, ada: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_what_is_being_made_is_taken_back_and_shown_to_nobody(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: "Being made" in m.content)
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
     await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
     await ada.until(lambda: not any("red fox" in m.content for m in ada.messages()) or None)
-    street.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_off("generation-stuck")
     for state in (JobState.OPEN, JobState.DELIVERABLE):
-        assert await house.store.read(jobs.in_state, state) == []
+        assert await app.store.read(jobs.in_state, state) == []
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
@@ -102,16 +102,16 @@ async def test_everything_about_one_s_data_works_where_the_bot_is_no_member(ada:
     await ada.message(lambda m: m.id == panel.id and "Done" in m.text, channel)
 
 
-async def test_a_question_that_was_open_during_a_restart_is_answered(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
+async def test_a_question_that_was_open_during_a_restart_is_answered(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app():
             await ada.until(lambda: (ada.bot_online and "mydata" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
             await ada.message(with_picture)
             panel = await asked_to_erase(ada)
-        async with street.house() as house:
+        async with env.app() as app:
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Erase everything")
             await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
-            assert (await house.services.history.page(int(ada.id))).total == 0
+            assert (await app.services.history.page(int(ada.id))).total == 0
             await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask
 
 DEV, NINE = "flux-2-dev", "black-forest-labs-flux-2-klein-9b"
@@ -39,23 +39,23 @@ async def test_settings_are_private_and_show_the_models_with_their_prices(ada: P
     assert (preset(panel, "model"), preset(panel, "shape"), preset(panel, "consent")) == (["-"], ["-"], ["everyone"])
 
 
-async def test_the_chosen_model_and_shape_are_taken(street: Street, ada: Person, asked: Ask) -> None:
+async def test_the_chosen_model_and_shape_are_taken(env: Env, ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:model", DEV)
     panel = await ada.message(lambda m: m.id == panel.id and preset(m, "model") == [DEV])
     await ada.select(panel, "v1:settings:shape", "3:2")
     await ada.message(lambda m: m.id == panel.id and preset(m, "shape") == ["3:2"])
     await asked()
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     assert (made["model_name"], made["aspect_ratio"]) == (DEV, "3:2")
 
 
-async def test_an_option_goes_before_a_setting(street: Street, ada: Person, asked: Ask) -> None:
+async def test_an_option_goes_before_a_setting(env: Env, ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:model", DEV)
     await ada.message(lambda m: m.id == panel.id and preset(m, "model") == [DEV])
     await asked(model=NINE)
-    assert [made["model_name"] for made in await street.generations()] == [NINE]
+    assert [made["model_name"] for made in await env.generations()] == [NINE]
 
 
 async def test_private_and_spoiler_hold_for_generate_unless_it_says_otherwise(ada: Person) -> None:
@@ -119,22 +119,22 @@ async def test_a_role_is_offered_only_where_there_are_roles(ada: Person, channel
     await after(ada, panel, "Private: on", channel)
 
 
-async def test_a_panel_that_was_open_during_a_restart_takes_a_choice(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
+async def test_a_panel_that_was_open_during_a_restart_takes_a_choice(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app():
             await ada.until(lambda: (ada.bot_online and "settings" in ada.commands) or None)
             panel = await opened(ada)
-        async with street.house():
+        async with env.app():
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Private: off")
             await ada.select(await after(ada, panel, "Private: on"), "v1:settings:consent", "nobody")
             await after(ada, panel, "Nobody else can edit")
 
 
-async def test_more_models_than_a_menu_holds_are_turned_through(street: Street) -> None:
+async def test_more_models_than_a_menu_holds_are_turned_through(env: Env) -> None:
     models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
-    endpoint = f'[{{"name": "local", "base_url": "{street.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
-    async with street.house(OPENAI_ENDPOINTS=endpoint), Person.connect(street.discord.url, "Ada") as ada:
+    endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
+    async with env.app(OPENAI_ENDPOINTS=endpoint), Person.connect(env.discord.url, "Ada") as ada:
         await ada.until(lambda: (ada.bot_online and "settings" in ada.commands) or None)
         panel = await opened(ada)
         await ada.select(panel, "v1:settings:model", "+23")

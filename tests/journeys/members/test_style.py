@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask
 from tests.journeys.images.test_commands import picture
 
@@ -17,11 +17,11 @@ async def told(person: Person, text: str, channel: str = "studio") -> Message:
     return await person.message(lambda m: m.ephemeral and text in m.text, channel)
 
 
-async def test_a_style_puts_words_model_and_options_around_a_prompt(street: Street, ada: Person, asked: Ask) -> None:
+async def test_a_style_puts_words_model_and_options_around_a_prompt(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
     await told(ada, "Saved")
     await asked(style="ink", prompt="a fox")
-    (made,) = await street.generations()
+    (made,) = await env.generations()
     assert [made[name] for name in ("model_name", "prompt", "aspect_ratio", "num_inference_steps")] == [
         DEV,
         "an ink drawing of, a fox, on rough paper",
@@ -30,17 +30,17 @@ async def test_a_style_puts_words_model_and_options_around_a_prompt(street: Stre
     ]
 
 
-async def test_an_option_goes_before_a_style(street: Street, ada: Person, asked: Ask) -> None:
+async def test_an_option_goes_before_a_style(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
     await asked(style="Ink", prompt="a fox", aspect_ratio="1:1")
-    assert [made["aspect_ratio"] for made in await street.generations()] == ["1:1"]
+    assert [made["aspect_ratio"] for made in await env.generations()] == ["1:1"]
 
 
-async def test_an_edit_takes_a_style_too(street: Street, ada: Person) -> None:
+async def test_an_edit_takes_a_style_too(env: Env, ada: Person) -> None:
     await ada.slash("style save", name="Ink", suffix="as an ink drawing")
     await ada.slash("edit", prompt="the same", style="Ink", image=ada.upload("day.png", picture()))
     await ada.message(with_picture)
-    assert [made["prompt"] for made in await street.generations()] == ["the same, as an ink drawing"]
+    assert [made["prompt"] for made in await env.generations()] == ["the same, as an ink drawing"]
 
 
 async def test_styles_are_offered_listed_shown_and_deleted(ada: Person) -> None:
@@ -96,22 +96,22 @@ async def put_by(person: Person, message: Message) -> None:
     await told(person, "tray")
 
 
-async def test_an_edit_without_a_picture_takes_the_tray_and_says_so(street: Street, ada: Person, asked: Ask) -> None:
+async def test_an_edit_without_a_picture_takes_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
     made = await asked()
     await put_by(ada, made)
     await ada.slash("edit", prompt="as a watercolour")
     await ada.message(lambda m: with_picture(m) and "watercolour" in m.content)
     await told(ada, "1 picture came from your tray, which is empty now.")
-    assert len((await street.generations())[1]["input_image"]) == 1
+    assert len((await env.generations())[1]["input_image"]) == 1
     await ada.slash("tray show")
     await told(ada, "It is empty")
 
 
-async def test_the_tray_follows_the_pictures_that_are_attached(street: Street, ada: Person, asked: Ask) -> None:
+async def test_the_tray_follows_the_pictures_that_are_attached(env: Env, ada: Person, asked: Ask) -> None:
     await put_by(ada, await asked())
     await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", picture()))
     await ada.message(lambda m: with_picture(m) and "both" in m.content)
-    assert len((await street.generations())[1]["input_image"]) == 2
+    assert len((await env.generations())[1]["input_image"]) == 2
 
 
 async def test_an_edit_without_any_picture_says_what_it_needs(ada: Person) -> None:
@@ -127,16 +127,16 @@ async def test_a_refused_edit_leaves_the_tray_and_reminds_of_it(ada: Person, ask
     await told(ada, "1 picture was in it")
 
 
-async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
+async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app():
             await ada.until(lambda: (ada.bot_online and "tray" in ada.commands) or None)
             await ada.slash("generate", prompt="a fox")
             await put_by(ada, await ada.message(with_picture))
             await ada.slash("tray show")
             panel = await ada.message(lambda m: "Empty it" in m.buttons)
             assert [c["type"] for c in panel.components].count(12) == 1
-        async with street.house():
+        async with env.app():
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Empty it")
             assert not (await ada.message(lambda m: m.id == panel.id and "It is empty" in m.text)).buttons

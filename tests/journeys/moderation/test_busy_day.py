@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.store.moderation.cases import waiting
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.managing import admin, redrawn, told
 from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, shown
 
@@ -24,14 +24,14 @@ async def refused(person: Person, words: str) -> None:
     await person.message(lambda m: m.id not in known and m.ephemeral and words in m.text)
 
 
-async def test_a_moderator_runs_a_busy_server_without_a_shell(street: Street) -> None:
-    async with street.house(), street_person(street, "Mo") as mo, street_person(street, "Ada") as ada:
+async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
+    async with env.app(), person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         await admin(mo, "cases", "Cases are shown", channel=mo.channel(MODERATORS))
         await admin(mo, "flags", "2", quorum=2)
         first, second = await fox(ada), await fox(ada)
 
         # A brigade hides one picture; the moderator freezes flags, and the next one stays as it is.
-        async with crowd(street, *BRIGADE) as members:
+        async with crowd(env, *BRIGADE) as members:
             for member in members[:2]:
                 await member.react(await member.message(lambda m: m.id == first.id), "🚩")
             await shown(ada, first, hidden=True)
@@ -55,19 +55,19 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(street: Street) ->
         await refused(ada, "We look into it")
 
         # Somebody is blocked, leaves, and comes back.
-        async with street_person(street, "Ben") as ben:
+        async with person_in(env, "Ben") as ben:
             await mo.slash("imagemod block", member=ben.id, reason="Brigading")
             await told(mo, "until you lift it")
             await ben.leave()
 
-    async with street.house() as house, street_person(street, "Mo") as mo, street_person(street, "Ada") as ada:
+    async with env.app() as app, person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         panel = await admin(mo, "panel", "We look into it")
         await mo.click(panel, "Resume")
         await redrawn(mo, panel, "Pictures can be ordered")
         await admin(mo, "budget", "$5", dollars=5)
         await fox(ada)
         await mo.join("Ben")
-        async with street_person(street, "Ben") as ben:
+        async with person_in(env, "Ben") as ben:
             await refused(ben, "Brigading")
             await mo.slash("imagemod unblock", member=ben.id)
             await told(mo, "can ask for pictures here again")
@@ -75,4 +75,4 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(street: Street) ->
         await mo.slash("imagemod audit")
         audit = await told(mo, "Audit")
         assert f"<@{mo.id}>" in audit.text
-        assert await house.store.read(waiting, int(mo.hello["guild"]["id"])) == []
+        assert await app.store.read(waiting, int(mo.hello["guild"]["id"])) == []

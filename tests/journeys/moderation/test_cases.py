@@ -6,22 +6,22 @@ import asyncio
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.store import outbox
 from bot.store.moderation import audit_log
 from bot.store.moderation.audit_log import Action
 from bot.store.moderation.cases import waiting
 from sandbox.person import Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, gone, rule, server_of, shown, with_moderators
 from tests.journeys.reacting import marked, new_picture, seen
 from tests.services.conftest import eventually
 
 
-async def test_flags_hide_a_picture_and_call_the_moderators(house: House, ada: Person, ben: Person, mo: Person, street: Street) -> None:
-    async with crowd(street, "Ben", "Cleo") as (_ben, cleo):
-        await with_moderators(house, ada)
+async def test_flags_hide_a_picture_and_call_the_moderators(app: App, ada: Person, ben: Person, mo: Person, env: Env) -> None:
+    async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
+        await with_moderators(app, ada)
         first = await new_picture(ada)
         for person in (ben, cleo):
             await person.react(await seen(person, first), "🚩")
@@ -43,9 +43,9 @@ async def report_and_wait(mo: Person, ada: Person) -> None:
 
 @pytest.mark.parametrize(("button", "strikes"), [("Delete", True), ("Block 24 h", True), ("Refund", False)])
 async def test_what_a_moderator_deletes_is_gone_and_the_author_hears_of_it(
-    house: House, ada: Person, mo: Person, asked: Ask, button: str, strikes: bool
+    app: App, ada: Person, mo: Person, asked: Ask, button: str, strikes: bool
 ) -> None:
-    await with_moderators(house, ada)
+    await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)
     post = await case_post(mo)
@@ -57,8 +57,8 @@ async def test_what_a_moderator_deletes_is_gone_and_the_author_hears_of_it(
     assert ("trike was noted" in letter.content) == strikes
 
 
-async def test_keep_takes_the_flaggers_spoiler_away(house: House, ada: Person, ben: Person, mo: Person) -> None:
-    await with_moderators(house, ada, quorum=1)
+async def test_keep_takes_the_flaggers_spoiler_away(app: App, ada: Person, ben: Person, mo: Person) -> None:
+    await with_moderators(app, ada, quorum=1)
     first = await new_picture(ada)
     await ben.react(await seen(ben, first), "🚩")
     await shown(ada, first, hidden=True)
@@ -70,36 +70,36 @@ async def test_keep_takes_the_flaggers_spoiler_away(house: House, ada: Person, b
     assert not any("moderator" in m.content for m in ada.messages("dm"))
 
 
-async def test_each_step_outlives_a_restart(street: Street) -> None:
+async def test_each_step_outlives_a_restart(env: Env) -> None:
     """Flag; restart; the post; restart; decide; restart; appeal; restart; decide again."""
-    async with Person.connect(street.discord.url, "Ada") as ada, Person.connect(street.discord.url, "Mo") as mo:
-        async with street.house() as house:
-            await with_moderators(house, ada)
+    async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Mo") as mo:
+        async with env.app() as app:
+            await with_moderators(app, ada)
             first = await new_picture(ada)
             await mo.react(await mo.message(lambda m: m.id == first.id), "🚩")
-            await eventually(lambda: house.store.read(waiting, server_of(mo)))
-        async with street.house():
+            await eventually(lambda: app.store.read(waiting, server_of(mo)))
+        async with env.app():
             post = await case_post(mo)
-        async with street.house():
+        async with env.app():
             await mo.click(post, "Block 24 h")
             await decided(mo, post, "**Block 24 h**")
-        async with street.house():
+        async with env.app():
             letter = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
             await ada.click(letter, "Appeal")
             form = await ada.modal()
-        async with street.house():
+        async with env.app():
             await ada.submit(form, words="It is only a fox.")
             second = await case_post(mo, "It is only a fox.")
-        async with street.house() as house:
+        async with env.app() as app:
             await mo.click(second, "Keep")
             await decided(mo, second, "**Keep**")
             await ada.message(lambda m: "Your appeal was heard" in m.content, "dm")
-            assert await house.services.cases.blocked(server_of(mo)) == []
+            assert await app.services.cases.blocked(server_of(mo)) == []
         assert len([m for m in mo.messages(MODERATORS) if "**Case" in m.content]) == 2
 
 
-async def test_there_is_one_appeal(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_there_is_one_appeal(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
@@ -111,25 +111,23 @@ async def test_there_is_one_appeal(house: House, ada: Person, mo: Person, asked:
     await ada.message(lambda m: "nothing to appeal here" in m.content, "dm")
 
 
-async def test_of_two_moderators_who_press_at_once_one_decides(house: House, street: Street, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_of_two_moderators_who_press_at_once_one_decides(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
     await mo.join("Max", moderator=True)
-    async with crowd(street, "Max") as (max_,):
+    async with crowd(env, "Max") as (max_,):
         post = await case_post(mo)
         presses = (mo.click(post, "Spoiler"), max_.click(await case_post(max_), "Delete"))
         await asyncio.gather(*presses, return_exceptions=True)  # the page refuses a press on a button that is gone
         final = await mo.message(lambda m: m.id == post.id and not m.buttons, MODERATORS)
-        lines = await house.store.read(audit_log.latest, server_of(mo))
+        lines = await app.store.read(audit_log.latest, server_of(mo))
     assert [line.action for line in lines].count(Action.CASE_DECIDED) == 1
     assert ("**Spoiler**" in final.content) != ("**Delete**" in final.content)
 
 
-async def test_members_who_press_a_moderator_s_button_change_nothing(
-    house: House, ada: Person, ben: Person, mo: Person, asked: Ask
-) -> None:
-    await with_moderators(house, ada)
+async def test_members_who_press_a_moderator_s_button_change_nothing(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)
     post = await case_post(mo)
@@ -138,73 +136,73 @@ async def test_members_who_press_a_moderator_s_button_change_nothing(
     assert any(m.id == first.id for m in ada.messages())
 
 
-async def test_newcomers_flags_are_kept_and_do_not_count(house: House, street: Street, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada, quorum=1)
+async def test_newcomers_flags_are_kept_and_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada, quorum=1)
     first = await asked()
     await mo.join("Newt", days=1)
-    async with crowd(street, "Newt") as (newt,):
+    async with crowd(env, "Newt") as (newt,):
         await newt.react(await seen(newt, first), "🚩")
         await newt.message(lambda m: "counts once you have been a member here for 7 days" in m.content, "dm")
-    assert await house.store.read(waiting, server_of(ada)) == []
+    assert await app.store.read(waiting, server_of(ada)) == []
 
 
-async def test_a_flag_taken_back_does_not_count(house: House, street: Street, ada: Person, ben: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_a_flag_taken_back_does_not_count(app: App, env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     first = await asked()
-    async with crowd(street, "Ben", "Cleo") as (_ben, cleo):
+    async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
         await ben.react(await seen(ben, first), "🚩")
         await marked(ben, first, "✅")
         await ben.unreact(await seen(ben, first), "🚩")
-        await eventually(lambda: _no_reports(house, ada))
+        await eventually(lambda: _no_reports(app, ada))
         await cleo.react(await seen(cleo, first), "🚩")
-        await eventually(lambda: _reports(house, ada))
-        assert await house.store.read(waiting, server_of(ada)) == []
+        await eventually(lambda: _reports(app, ada))
+        assert await app.store.read(waiting, server_of(ada)) == []
         await ben.react(await seen(ben, first), "🚩")
         await shown(ada, first, hidden=True)
 
 
-async def _reports(house: House, ada: Person) -> bool:
-    return bool((await house.services.conduct.record(int(ada.id), server_of(ada))).reports)
+async def _reports(app: App, ada: Person) -> bool:
+    return bool((await app.services.conduct.record(int(ada.id), server_of(ada))).reports)
 
 
-async def _no_reports(house: House, ada: Person) -> bool:
-    return not await _reports(house, ada)
+async def _no_reports(app: App, ada: Person) -> bool:
+    return not await _reports(app, ada)
 
 
-async def test_unlocking_counts_what_was_flagged_meanwhile(house: House, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
-    await rule(house, ada, flags={"quorum": 1, "locked": True})
+async def test_unlocking_counts_what_was_flagged_meanwhile(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
+    await rule(app, ada, flags={"quorum": 1, "locked": True})
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
     await marked(ben, first, "✅")
-    assert await house.store.read(waiting, server_of(ada)) == []
-    await rule(house, ada, flags={"quorum": 1, "locked": False})
+    assert await app.store.read(waiting, server_of(ada)) == []
+    await rule(app, ada, flags={"quorum": 1, "locked": False})
     await shown(ada, first, hidden=True)
     await case_post(mo)
 
 
-async def test_without_a_channel_cases_wait_and_are_posted_once_there_is_one(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await rule(house, ada, flags={"quorum": 1})
+async def test_without_a_channel_cases_wait_and_are_posted_once_there_is_one(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await rule(app, ada, flags={"quorum": 1})
     await asked()
     await mo.react(await mo.message(with_picture), "🚩")
-    await eventually(lambda: house.store.read(waiting, server_of(ada)))
-    await with_moderators(house, ada)
+    await eventually(lambda: app.store.read(waiting, server_of(ada)))
+    await with_moderators(app, ada)
     await case_post(mo)
 
 
-async def test_with_closed_direct_messages_nothing_is_lost(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_with_closed_direct_messages_nothing_is_lost(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     await ada.dms(open=False)
     first = await asked()
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
     await gone(ada, first)
-    (case,) = await house.services.cases.of_member(server_of(ada), int(ada.id))
+    (case,) = await app.services.cases.of_member(server_of(ada), int(ada.id))
     assert case.decision == "delete"
 
 
-async def test_a_report_in_words_reaches_the_moderators(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_a_report_in_words_reaches_the_moderators(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     await asked()
     await mo.menu("Report image", await mo.message(with_picture))
     await mo.submit(await mo.modal(), reason="This copies somebody.")
@@ -213,27 +211,27 @@ async def test_a_report_in_words_reaches_the_moderators(house: House, ada: Perso
 
 @pytest.mark.parametrize("fault", ["discord-answer-lost", "discord-error", "discord-rate-limited", "cdn-gone", "gateway-doubled"])
 async def test_whatever_discord_s_day_is_like_a_case_is_posted_once(
-    house: House, street: Street, ada: Person, mo: Person, ben: Person, asked: Ask, fault: str
+    app: App, env: Env, ada: Person, mo: Person, ben: Person, asked: Ask, fault: str
 ) -> None:
-    await with_moderators(house, ada, quorum=1)
+    await with_moderators(app, ada, quorum=1)
     first = await asked()
-    await written_down(house, first)
+    await written_down(app, first)
     there = await seen(ben, first)
-    street.switchboard.turn_on(fault, times=3)
+    env.switchboard.turn_on(fault, times=3)
     await ben.react(there, "🚩")
-    await eventually(lambda: house.store.read(waiting, server_of(mo)))
+    await eventually(lambda: app.store.read(waiting, server_of(mo)))
     post = await case_post(mo)
     await shown(ada, first, hidden=True)
-    await eventually(lambda: _nothing_owed(house))
+    await eventually(lambda: _nothing_owed(app))
     assert [m.id for m in mo.messages(MODERATORS) if "**Case" in m.content] == [post.id]
 
 
-async def _nothing_owed(house: House) -> bool:
-    return not await house.store.read(outbox.due, house.clock() + 3_600_000)
+async def _nothing_owed(app: App) -> bool:
+    return not await app.store.read(outbox.due, app.clock() + 3_600_000)
 
 
-async def test_a_flagged_prompt_brings_its_picture_before_the_moderators(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada, prompts={"flag": {"words": ["fox"]}})
+async def test_a_flagged_prompt_brings_its_picture_before_the_moderators(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada, prompts={"flag": {"words": ["fox"]}})
     await shown(ada, await asked(), hidden=True)
     post = await case_post(mo)
     assert "Its prompt was flagged:" in post.content
@@ -241,8 +239,8 @@ async def test_a_flagged_prompt_brings_its_picture_before_the_moderators(house: 
     await decided(mo, post, "**Refund**")
 
 
-async def test_a_picture_that_is_gone_is_decided_all_the_same(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(house, ada)
+async def test_a_picture_that_is_gone_is_decided_all_the_same(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)
     await ada.click(first, "Delete")

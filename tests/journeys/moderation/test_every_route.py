@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.clock import system
 from bot.store.moderation import conduct
 from cogs.kit.channels import look_up
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.env.guild_rules import CHECKED, rule
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.managing import guild_of
@@ -90,49 +90,49 @@ ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil,
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-async def test_no_route_slips_past_a_pause_or_a_block(street: Street, house: House, ada: Person, asked: Ask, route: Route) -> None:
+async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
-    await written_down(house, first)
-    lines = (await house.studio.statement(int(ada.id))).lines
-    await house.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
+    await written_down(app, first)
+    lines = (await app.studio.statement(int(ada.id))).lines
+    await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     assert BLOCKED in (await route(ada, first)).content
-    await rule(house.services.servers, guild_of(ada), pause={"on": True})
+    await rule(app.services.servers, guild_of(ada), pause={"on": True})
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: m.ephemeral and PAUSED in m.content)
-    assert (len(await street.generations()), (await house.studio.statement(int(ada.id))).lines) == (1, lines)
+    assert (len(await env.generations()), (await app.studio.statement(int(ada.id))).lines) == (1, lines)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-async def test_a_pause_holds_for_every_route(street: Street, house: House, ada: Person, asked: Ask, route: Route) -> None:
+async def test_a_pause_holds_for_every_route(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
-    await written_down(house, first)
-    await rule(house.services.servers, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
+    await written_down(app, first)
+    await rule(app.services.servers, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
     assert f"{PAUSED} on this server: Back on Monday." in (await route(ada, first)).content
-    assert len(await street.generations()) == 1
+    assert len(await env.generations()) == 1
 
 
-async def test_what_failed_is_not_tried_again_past_a_pause(street: Street, house: House, ada: Person) -> None:
-    street.switchboard.turn_on("generation-fails", times=1)
+async def test_what_failed_is_not_tried_again_past_a_pause(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-fails", times=1)
     await ada.slash("generate", prompt="a fox")
     failed = await ada.message(lambda m: "No picture" in m.content)
-    await rule(house.services.servers, guild_of(ada), pause={"on": True})
+    await rule(app.services.servers, guild_of(ada), pause={"on": True})
     assert PAUSED in (await again(ada, failed)).content
 
 
 # --- where it is asked for -------------------------------------------------------------------------------------------
 
 
-async def test_a_thread_is_as_its_channel_is(house: House, ada: Person) -> None:
+async def test_a_thread_is_as_its_channel_is(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
-    await rule(house.services.servers, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
+    await rule(app.services.servers, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
     await ada.slash("generate", thread, prompt="a fox")
     assert "not made in this channel" in (await refused(ada, thread)).content
 
 
-async def test_a_thread_can_be_opened_in_a_channel_that_is_not(house: House, ada: Person) -> None:
+async def test_a_thread_can_be_opened_in_a_channel_that_is_not(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
     channels = {"denied": [int(ada.channel("studio"))], "allowed": [int(thread)]}
-    await rule(house.services.servers, guild_of(ada), channels=channels)
+    await rule(app.services.servers, guild_of(ada), channels=channels)
     await ada.slash("generate", thread, prompt="a fox")
     await ada.message(with_picture, thread)
 
@@ -141,29 +141,29 @@ async def test_a_thread_can_be_opened_in_a_channel_that_is_not(house: House, ada
     ("channel", "allowed", "made"), [("after-dark", True, True), ("studio", True, False), ("after-dark", False, False)]
 )
 async def test_a_safety_checker_is_off_only_where_that_may_be(
-    street: Street, house: House, ada: Person, channel: str, allowed: bool, made: bool
+    env: Env, app: App, ada: Person, channel: str, allowed: bool, made: bool
 ) -> None:
-    await rule(house.services.servers, guild_of(ada), age_restricted={"unchecked": allowed})
+    await rule(app.services.servers, guild_of(ada), age_restricted={"unchecked": allowed})
     await ada.slash("generate", channel, prompt="a fox", model=DEV, more=UNSAFE)
     if not made:
         assert "safety checker" in (await refused(ada, channel)).content
         return
     await ada.message(with_picture, channel)
-    assert (await street.generations())[0]["disable_safety_checker"] is True
+    assert (await env.generations())[0]["disable_safety_checker"] is True
 
 
-async def test_a_thread_in_an_age_restricted_channel_is_one_too(house: House, ada: Person) -> None:
+async def test_a_thread_in_an_age_restricted_channel_is_one_too(app: App, ada: Person) -> None:
     thread = await ada.thread("late", "after-dark")
-    await rule(house.services.servers, guild_of(ada), age_restricted={"unchecked": True})
+    await rule(app.services.servers, guild_of(ada), age_restricted={"unchecked": True})
     await ada.slash("generate", thread, prompt="a fox", model=DEV, more=UNSAFE)
     await ada.message(with_picture, thread)
 
 
-async def test_a_reaction_knows_its_channel(house: House, ada: Person, asked: Ask) -> None:
+async def test_a_reaction_knows_its_channel(app: App, ada: Person, asked: Ask) -> None:
     first = await asked("after-dark", model=DEV, spoiler=False)
-    await written_down(house, first)
+    await written_down(app, first)
     words = {"prompts": {"flag": {"words": ["fox"]}}, "age_restricted": {"unspoilered": True}}
-    await rule(house.services.servers, guild_of(ada), **words)
+    await rule(app.services.servers, guild_of(ada), **words)
     await ada.react(first, "🔁")
     second = await ada.message(lambda m: with_picture(m) and m.id != first.id, "after-dark")
     assert not second.attachments[0]["filename"].startswith("SPOILER_")
@@ -172,10 +172,10 @@ async def test_a_reaction_knows_its_channel(house: House, ada: Person, asked: As
 # --- what members see of it ------------------------------------------------------------------------------------------
 
 
-async def test_a_servers_prices_are_shown_wherever_one_chooses(house: House, ada: Person, asked: Ask) -> None:
+async def test_a_servers_prices_are_shown_wherever_one_chooses(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     klein = "black-forest-labs-flux-2-klein-4b"
-    await rule(house.services.servers, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
+    await rule(app.services.servers, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
     assert [choice["name"] for choice in await ada.autocomplete("generate", "model", model="")] == [
         "FLUX.2 Klein 4B · 2.5 credits a picture"
     ]
@@ -185,16 +185,16 @@ async def test_a_servers_prices_are_shown_wherever_one_chooses(house: House, ada
 
 
 @pytest.mark.faults("moderation-down")
-async def test_a_waiting_message_says_that_it_waits_for_the_check(street: Street, house: House, ada: Person) -> None:
-    await rule(house.services.servers, guild_of(ada), **CHECKED)
+async def test_a_waiting_message_says_that_it_waits_for_the_check(env: Env, app: App, ada: Person) -> None:
+    await rule(app.services.servers, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: "The check of prompts does not answer at the moment" in m.content)
-    street.switchboard.turn_off("moderation-down")
+    env.switchboard.turn_off("moderation-down")
     await ada.message(with_picture)
 
 
-async def test_a_refused_prompt_says_so_in_its_message(house: House, ada: Person) -> None:
-    await rule(house.services.servers, guild_of(ada), **CHECKED)
+async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) -> None:
+    await rule(app.services.servers, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
     message = await ada.message(lambda m: "No picture" in m.content)
     assert "please put it in other words. Nothing was charged for it." in message.content
@@ -208,24 +208,24 @@ async def test_a_refused_prompt_says_so_in_its_message(house: House, ada: Person
     ],
 )
 @pytest.mark.faults("generation-stuck")
-async def test_a_waiting_message_says_who_pays(house: House, ada: Person, ben: Person, rules: dict[str, Any], said: str) -> None:
+async def test_a_waiting_message_says_who_pays(app: App, ada: Person, ben: Person, rules: dict[str, Any], said: str) -> None:
     role = str(ada.roles["Artists"])
     named = {name: {role: words["ROLE"]} if name == "roles" else words for name, words in rules.items()}
-    await rule(house.services.servers, guild_of(ada), **named)
+    await rule(app.services.servers, guild_of(ada), **named)
     for person in (ada, ben):
         await person.slash("generate", prompt=f"a fox for {person.name}")
     messages = [m.content for m in ada.messages() if "a fox for" in m.content]
     assert any(said in content for content in messages)
 
 
-async def test_a_place_that_is_not_cached_is_asked_for(house: House, ada: Person) -> None:
+async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) -> None:
     thread, channel = await ada.thread("late", "after-dark"), ada.channel("after-dark")
-    known = [await look_up(house.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
-    guild = house.client.get_guild(guild_of(ada))
+    known = [await look_up(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
+    guild = app.client.get_guild(guild_of(ada))
     assert guild is not None
     guild._threads.clear()
     guild._channels.clear()
-    assert [await look_up(house.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
+    assert [await look_up(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
     assert [(spot.age_restricted, spot.parent_ids) for spot in known] == [(True, (int(channel),)), (True, ())]
-    nowhere = await look_up(house.client, guild_id=guild_of(ada), channel_id=1)
+    nowhere = await look_up(app.client, guild_id=guild_of(ada), channel_id=1)
     assert (nowhere.age_restricted, nowhere.places) == (False, (1,))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.store import documents
@@ -17,7 +17,7 @@ from bot.store.moderation.audit_log import Action
 from bot.store.moderation.cases import Case, Decision
 from bot.store.moderation.reports import Report
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.managing import admin, asks, audited, guild_of, redrawn, told
 
@@ -35,11 +35,11 @@ def link_to(message: Message, person: Person) -> str:
 
 
 @pytest.fixture
-def reported(house: House, mo: Person) -> Reported:
+def reported(app: App, mo: Person) -> Reported:
     """A moderator reports a finished picture, which opens a case."""
 
     async def report(message: Message) -> Case:
-        job = await written_down(house, message)
+        job = await written_down(app, message)
         told_of = Report(
             at=0,
             guild_id=guild_of(mo),
@@ -50,8 +50,8 @@ def reported(house: House, mo: Person) -> Reported:
             user_id=int(mo.id),
             reason="Too gory",
         )
-        by = await asks(house, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
-        opened = (await house.services.cases.flag(by, told_of)).opened
+        by = await asks(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
+        opened = (await app.services.cases.flag(by, told_of)).opened
         assert opened is not None
         return opened
 
@@ -61,7 +61,7 @@ def reported(house: House, mo: Person) -> Reported:
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_case_that_waits_is_decided_in_the_panel(house: House, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
+async def test_a_case_that_waits_is_decided_in_the_panel(app: App, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
     case = await reported(await asked())
     panel = await mod(mo, "cases", "1 case waits")
     assert "Too gory" in panel.text
@@ -69,15 +69,13 @@ async def test_a_case_that_waits_is_decided_in_the_panel(house: House, mo: Perso
     panel = await redrawn(mo, panel, "No case waits")
     assert f"Case {case.id}" in panel.text
     assert f"decided by <@{mo.id}>" in panel.text
-    assert (await house.services.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
+    assert (await app.services.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
 
 
-async def test_of_two_moderators_the_second_is_told_who_was_first(
-    street: Street, house: House, mo: Person, asked: Ask, reported: Reported
-) -> None:
+async def test_of_two_moderators_the_second_is_told_who_was_first(env: Env, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
     await reported(await asked())
     await mo.role("Ben", "Moderators")
-    async with street_person(street, "Ben") as ben:
+    async with person_in(env, "Ben") as ben:
         first, second = await mod(mo, "cases", "1 case waits"), await mod(ben, "cases", "1 case waits")
         await mo.click(first, "Keep")
         await redrawn(mo, first, "No case waits")
@@ -95,13 +93,11 @@ async def test_many_cases_are_turned_over_page_by_page(mo: Person, asked: Ask, r
     assert "fox 0" not in panel.text
 
 
-async def test_a_page_of_cases_is_one_read(
-    monkeypatch: pytest.MonkeyPatch, house: House, mo: Person, asked: Ask, reported: Reported
-) -> None:
+async def test_a_page_of_cases_is_one_read(monkeypatch: pytest.MonkeyPatch, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
     for number in range(4):
         await reported(await asked(prompt=f"fox {number}"))
     reads: list[str] = []
-    read = house.store.read
+    read = app.store.read
 
     def counted(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         task = asyncio.current_task()
@@ -109,25 +105,25 @@ async def test_a_page_of_cases_is_one_read(
             reads.append(op.__module__)
         return read(op, *args, **kwargs)
 
-    monkeypatch.setattr(house.store, "read", counted)
+    monkeypatch.setattr(app.store, "read", counted)
     panel = await mod(mo, "cases", "4 cases wait")
     assert all(f"fox {number}" in panel.text for number in range(4))
     assert [module for module in reads if module != documents.__name__] == [cases.__name__]  # the documents are the server's settings
 
 
-async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart(street: Street) -> None:
-    async with street.house() as house, street_person(street, "Mo") as mo, street_person(street, "Ada") as ada:
+async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart(env: Env) -> None:
+    async with env.app() as app, person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         made = await ada.message(lambda m: bool(m.attachments))
-        job = await written_down(house, made)
-        by = await asks(house, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
+        job = await written_down(app, made)
+        by = await asks(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
         told_of = Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about)
-        await house.services.cases.flag(by, told_of)
+        await app.services.cases.flag(by, told_of)
         at_a_glance = await admin(mo, "panel", "1 case waits")
         await mo.click(at_a_glance, "Open cases")
         panel = await told(mo, "Cases")
-    async with street.house(), street_person(street, "Mo") as mo:
+    async with env.app(), person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Keep")
         await redrawn(mo, panel, "No case waits")
 
@@ -135,7 +131,7 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
 # --- blocks ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_blocked_member_is_refused_told_and_listed_until_it_is_lifted(house: House, mo: Person, ada: Person) -> None:
+async def test_a_blocked_member_is_refused_told_and_listed_until_it_is_lifted(app: App, mo: Person, ada: Person) -> None:
     await mod(mo, "block", "cannot ask for pictures here until <t:", member=ada.id, hours=5, reason="Flooding")
     await ada.message(lambda m: "Flooding" in m.text, "dm")
     await ada.slash("generate", prompt="a red fox")
@@ -147,7 +143,7 @@ async def test_a_blocked_member_is_refused_told_and_listed_until_it_is_lifted(ho
     await ada.message(lambda m: bool(m.attachments))
 
 
-async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(house: House, mo: Person, ben: Person) -> None:
+async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(app: App, mo: Person, ben: Person) -> None:
     await mod(mo, "block", "until you lift it", member=ben.id)
     await ben.leave()
     await mo.join("Ben")
@@ -159,18 +155,18 @@ async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(house: H
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_picture_is_deleted_by_its_link(house: House, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_picture_is_deleted_by_its_link(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = await asked()
-    job = await written_down(house, made)
+    job = await written_down(app, made)
     await mod(mo, "delete", "Delete", picture=link_to(made, mo), reason="Gore")
     await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
-    assert (await house.studio.job(job.id)).state is JobState.DELETED
+    assert (await app.studio.job(job.id)).state is JobState.DELETED
     standing = await mod(mo, "member", "1 strike", member=ada.id)
     assert "Delete" in standing.text
 
 
-async def test_a_price_is_given_back_once_by_the_job_s_id(house: House, mo: Person, ada: Person, asked: Ask) -> None:
-    job = await written_down(house, await asked())
+async def test_a_price_is_given_back_once_by_the_job_s_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+    job = await written_down(app, await asked())
     await mod(mo, "refund", "1.4 credits were given back", picture=job.id)
     await mod(mo, "refund", "given back before", picture=job.id)
     await mod(mo, "spoiler", "Spoiler", picture=job.id)
@@ -181,10 +177,10 @@ async def test_what_is_no_picture_here_is_said_so(mo: Person, command: str) -> N
     await mod(mo, command, "No picture of this server", picture="https://discord.com/channels/1/2/345678")
 
 
-async def test_a_purge_asks_once_and_takes_everything(house: House, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_purge_asks_once_and_takes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = [await asked(prompt=f"fox {number}") for number in range(3)]
     for message in made:
-        await written_down(house, message)
+        await written_down(app, message)
     panel = await mod(mo, "purge", "3 pictures", member=ada.id)
     await mo.click(panel, "Leave them")
     await redrawn(mo, panel, "Nothing was taken away")
@@ -197,7 +193,7 @@ async def test_a_purge_asks_once_and_takes_everything(house: House, mo: Person, 
 # --- what was done ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_audit_log_tells_everything_page_by_page_and_by_member(house: House, mo: Person, ada: Person) -> None:
+async def test_the_audit_log_tells_everything_page_by_page_and_by_member(app: App, mo: Person, ada: Person) -> None:
     for quorum in range(4, 16):
         await mo.slash("imageadmin flags", quorum=quorum)
     await mod(mo, "block", "cannot ask", member=ada.id, reason="Flooding")
@@ -220,21 +216,21 @@ async def test_members_are_not_offered_the_commands(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("panel", ["imageadmin panel", "imagemod purge"])
-async def test_who_lost_the_right_presses_in_vain(street: Street, house: House, mo: Person, panel: str) -> None:
+async def test_who_lost_the_right_presses_in_vain(env: Env, app: App, mo: Person, panel: str) -> None:
     await mo.role("Ben", "Moderators")
-    async with street_person(street, "Ben") as ben:
+    async with person_in(env, "Ben") as ben:
         await ben.slash(panel, **({"member": mo.id} if "purge" in panel else {}))
         shown = await ben.message(lambda m: m.ephemeral and bool(m.buttons))
         await mo.role("Ben", "Moderators", on=False)
         await ben.click(shown, "Pause" if "admin" in panel else "Take them away")
         await ben.message(lambda m: m.ephemeral and "🚫 This is for" in m.text)
-    assert await audited(house, mo) == []
+    assert await audited(app, mo) == []
 
 
-async def test_two_moderators_who_block_at_once_leave_one_block(street: Street, house: House, mo: Person, ada: Person) -> None:
+async def test_two_moderators_who_block_at_once_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
     await mo.role("Ben", "Moderators")
-    async with street_person(street, "Ben") as ben:
+    async with person_in(env, "Ben") as ben:
         await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
-    assert len(await house.services.cases.blocked(guild_of(mo))) == 1
-    lines = await audited(house, mo)
+    assert len(await app.services.cases.blocked(guild_of(mo))) == 1
+    lines = await audited(app, mo)
     assert [line.action for line in lines] == [Action.BLOCKED] * 2

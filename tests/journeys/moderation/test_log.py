@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.store.moderation import audit_log
 from bot.store.moderation.audit_log import Action
 from sandbox.person import Message, Person
-from tests.env.app import Street
+from tests.env.app import Env
 from tests.journeys.conftest import Ask
 from tests.journeys.moderating import GALLERY, gone, rule, server_of, shown
 from tests.journeys.reacting import new_picture, seen
@@ -20,12 +20,12 @@ async def entry(person: Person, words: str = "a red fox") -> Message:
     return await person.message(lambda m: words in m.content and "klein" in m.content.casefold(), LOG)
 
 
-async def with_log(house: House, person: Person) -> None:
-    await rule(house, person, log_channel_id=person.channel(LOG))
+async def with_log(app: App, person: Person) -> None:
+    await rule(app, person, log_channel_id=person.channel(LOG))
 
 
-async def test_every_picture_is_logged_with_who_what_and_where(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_log(house, ada)
+async def test_every_picture_is_logged_with_who_what_and_where(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
     assert all(words in logged.content for words in (f"<@{ada.id}>", "FLUX.2 Klein 4B", "1.4 credits", "1 picture", f"/{first.id}"))
@@ -33,30 +33,30 @@ async def test_every_picture_is_logged_with_who_what_and_where(house: House, ada
     assert logged.pings == []
 
 
-async def test_what_failed_is_logged_with_its_reason(house: House, street: Street, ada: Person, mo: Person) -> None:
-    await with_log(house, ada)
-    street.switchboard.turn_on("generation-fails")
+async def test_what_failed_is_logged_with_its_reason(app: App, env: Env, ada: Person, mo: Person) -> None:
+    await with_log(app, ada)
+    env.switchboard.turn_on("generation-fails")
     await ada.slash("generate", prompt="a red fox")
     assert "no picture:" in (await entry(mo)).content
 
 
 @pytest.mark.parametrize(("button", "says"), [("Delete", "deleted"), ("Refund", "deleted"), ("Block 24 h", "deleted")])
 async def test_a_press_in_the_log_opens_and_decides_a_case_at_once(
-    house: House, ada: Person, mo: Person, asked: Ask, button: str, says: str
+    app: App, ada: Person, mo: Person, asked: Ask, button: str, says: str
 ) -> None:
-    await with_log(house, ada)
+    await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
     await mo.click(logged, button)
     await gone(ada, first)
     now = await mo.message(lambda m: m.id == logged.id and f"**{button}**, decided by <@{mo.id}>" in m.content, LOG)
     assert (says in now.content, now.buttons) == (True, {})
-    actions = [line.action for line in await house.store.read(audit_log.latest, server_of(mo))]
+    actions = [line.action for line in await app.store.read(audit_log.latest, server_of(mo))]
     assert (actions.count(Action.CASE_OPENED), actions.count(Action.CASE_DECIDED)) == (1, 1)
 
 
-async def test_a_spoiler_from_the_log_hides_the_picture_and_its_prompt(house: House, ada: Person, mo: Person, asked: Ask) -> None:
-    await with_log(house, ada)
+async def test_a_spoiler_from_the_log_hides_the_picture_and_its_prompt(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+    await with_log(app, ada)
     first = await asked()
     await mo.click(await entry(mo), "Spoiler")
     await shown(ada, first, hidden=True)
@@ -64,32 +64,32 @@ async def test_a_spoiler_from_the_log_hides_the_picture_and_its_prompt(house: Ho
 
 
 async def test_a_picture_that_its_author_deletes_is_logged_as_deleted_and_can_still_be_judged(
-    house: House, ada: Person, mo: Person, asked: Ask
+    app: App, ada: Person, mo: Person, asked: Ask
 ) -> None:
-    await with_log(house, ada)
+    await with_log(app, ada)
     first = await asked()
     await entry(mo)
     await ada.click(await seen(ada, first), "Delete")
     logged = await entry(mo, "deleted")
     await mo.click(logged, "Block 24 h")
     await mo.message(lambda m: m.id == logged.id and "**Block 24 h**" in m.content, LOG)
-    assert [row.user_id for row in await house.services.cases.blocked(server_of(mo))] == [int(ada.id)]
+    assert [row.user_id for row in await app.services.cases.blocked(server_of(mo))] == [int(ada.id)]
 
 
-async def test_members_cannot_decide_in_the_log(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await with_log(house, ada)
+async def test_members_cannot_decide_in_the_log(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await with_log(app, ada)
     first = await asked()
     await ben.click(await entry(ben), "Delete")
     await ben.message(lambda m: "for the moderators" in m.content, LOG)
     assert any(m.id == first.id for m in ada.messages())
 
 
-async def test_each_picture_is_logged_once_across_a_restart(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada, Person.connect(street.discord.url, "Mo") as mo:
-        async with street.house() as house:
-            await with_log(house, ada)
+async def test_each_picture_is_logged_once_across_a_restart(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Mo") as mo:
+        async with env.app() as app:
+            await with_log(app, ada)
             first = await new_picture(ada)
-        async with street.house():
+        async with env.app():
             logged = await entry(mo)
             await ada.click(await seen(ada, first), "Delete")
             await mo.message(lambda m: m.id == logged.id and "deleted" in m.content, LOG)

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from bot.app import House
+from bot.app import App
 from bot.domain.gestures import DESCRIBES
 from bot.domain.job import Job, JobState
 from bot.domain.permissions import RULES, Action
@@ -35,7 +35,7 @@ from sandbox import discord as discords
 from sandbox import images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import written_down
 from tests.journeys.images.test_presses import posted
 from tests.journeys.managing import guild_of
@@ -54,8 +54,8 @@ EVERYBODY = {*HERE, STRANGER}
 class Stage:
     """A running bot, and everybody who tries something. The stranger moderates the server, and presses outside of it."""
 
-    street: Street
-    house: House
+    env: Env
+    app: App
     people: Mapping[str, Person]
     kept: dict[bool, tuple[Job, Message]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000)))
@@ -69,7 +69,7 @@ class Stage:
         person, words = self.people[by], f"fox number {next(self.numbers)}"
         await person.slash("generate", channel, prompt=words, **options)
         message = await person.message(lambda m: with_picture(m) and words in m.content, channel)
-        return await written_down(self.house, message), message
+        return await written_down(self.app, message), message
 
     async def still(self, *, private: bool = False) -> tuple[Job, Message]:
         """One of the author's for presses that leave it as it is."""
@@ -82,21 +82,21 @@ class Stage:
         words = f"fox number {next(self.numbers)}"
         await self.author.slash("generate", prompt=words)
         message = await self.author.message(lambda m: words in m.content and "Cancel" in m.buttons)
-        (job,) = [job for job in await self.house.studio.open_jobs(int(self.author.id)) if job.prompt == words]
+        (job,) = [job for job in await self.app.studio.open_jobs(int(self.author.id)) if job.prompt == words]
         return job, message
 
     async def forged(self, who: str, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
         """Use a button or a menu with any id at all; the stranger does it among the direct messages."""
         person = self.people[who]
         where = "dm" if who == STRANGER else "studio"
-        message = await posted(self.house, person, custom_id, menu=menu, panel=panel, where=where)
+        message = await posted(self.app, person, custom_id, menu=menu, panel=panel, where=where)
         await (person.select(message, custom_id, menu) if menu else person.click(message, custom_id))
 
     async def seen_by(self, who: str, message: Message) -> Message:
         return await self.people[who].message(lambda m: m.id == message.id, message.channel_id)
 
     async def lines(self, job: Job) -> list[AuditLine]:
-        return [line for line in await self.house.store.read(audit_log.latest, guild_of(self.author), limit=99) if line.job_id == job.id]
+        return [line for line in await self.app.store.read(audit_log.latest, guild_of(self.author), limit=99) if line.job_id == job.id]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -108,19 +108,19 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
             patch.setattr(reactions, limit, 1_000)
         pictures = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST))
         chat = await stack.enter_async_context(discords.serve(switchboard=board))
-        street = Street(switchboard=board, images=pictures, discord=chat, folder=tmp_path_factory.mktemp("rights"))
-        house = await stack.enter_async_context(street.house(QUOTA_CREDITS="100000"))
-        people = {AUTHOR: await stack.enter_async_context(street_person(street, "Ada"))}
+        env = Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path_factory.mktemp("rights"))
+        app = await stack.enter_async_context(env.app(QUOTA_CREDITS="100000"))
+        people = {AUTHOR: await stack.enter_async_context(person_in(env, "Ada"))}
         for who, name in {MEMBER: "Ben", MANAGER: "Mo", NAMED: "Cleo", MODERATOR: "Max"}.items():
             if name not in people[AUTHOR].people:
                 await people[AUTHOR].join(name)
-            people[who] = await stack.enter_async_context(street_person(street, name))
+            people[who] = await stack.enter_async_context(person_in(env, name))
         people[STRANGER] = people[MANAGER]
         await people[MANAGER].role("Cleo", "Helpers")
         await people[MANAGER].role("Max", "Stewards")
         helpers = people[AUTHOR].roles["Helpers"]
-        await rule(house, people[AUTHOR], moderator_role_ids=[helpers], flags={"quorum": 9}, strikes={"ladder": []})
-        yield Stage(street=street, house=house, people=people)
+        await rule(app, people[AUTHOR], moderator_role_ids=[helpers], flags={"quorum": 9}, strikes={"ladder": []})
+        yield Stage(env=env, app=app, people=people)
 
 
 # --- what came of a press --------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ async def decided(stage: Stage, job: Job) -> Case:
     """The case about a job, once somebody decided it."""
 
     async def look() -> Case | None:
-        latest = await stage.house.services.casebook.latest_about(job.id, guild_of(stage.author))
+        latest = await stage.app.services.casebook.latest_about(job.id, guild_of(stage.author))
         return latest if latest is not None and latest.state is CaseState.DECIDED else None
 
     return await eventually(look)
@@ -177,7 +177,7 @@ def shown(person: Person, words: str, channel: str = "studio") -> Done:
 
 def in_state(stage: Stage, job: Job, state: JobState) -> Done:
     async def is_so() -> bool:
-        return (await stage.house.studio.job(job.id)).state is state
+        return (await stage.app.studio.job(job.id)).state is state
 
     return is_so
 
@@ -194,11 +194,11 @@ def opened(person: Person) -> Done:
 
 @contextmanager
 def stuck(stage: Stage) -> Iterator[None]:
-    stage.street.switchboard.turn_on("generation-stuck")
+    stage.env.switchboard.turn_on("generation-stuck")
     try:
         yield
     finally:
-        stage.street.switchboard.turn_off("generation-stuck")
+        stage.env.switchboard.turn_off("generation-stuck")
 
 
 async def cancel_button(stage: Stage, who: str) -> Done:
@@ -235,7 +235,7 @@ async def hide_reaction(stage: Stage, who: str) -> Done:
     await stage.people[who].react(await stage.seen_by(who, message), "🙈")
 
     async def is_hidden() -> bool:
-        return (await stage.house.studio.job(job.id)).spoiler
+        return (await stage.app.studio.job(job.id)).spoiler
 
     return is_hidden
 
@@ -296,11 +296,11 @@ async def lineage_back(stage: Stage, who: str) -> Done:
 
 async def again_button(stage: Stage, who: str) -> Done:
     job, _ = await stage.still(private=True)
-    before = await stage.house.services.history.page(int(stage.people[who].id))
+    before = await stage.app.services.history.page(int(stage.people[who].id))
     await stage.forged(who, f"v1:again:{job.id}:0")
 
     async def is_ordered() -> bool:
-        return (await stage.house.services.history.page(int(stage.people[who].id))).total > before.total
+        return (await stage.app.services.history.page(int(stage.people[who].id))).total > before.total
 
     return is_ordered
 
@@ -310,7 +310,7 @@ async def original_reaction(stage: Stage, who: str) -> Done:
     content = io.BytesIO()
     Image.new("RGB", (8, 8)).save(content, "PNG")
     content.seek(0)
-    channel = stage.house.client.get_partial_messageable(int(stage.author.channel("studio")))
+    channel = stage.app.client.get_partial_messageable(int(stage.author.channel("studio")))
     sent = await channel.send(file=discord.File(content, f"easel-{job.id}-1.png"))
     copy = await stage.people[who].message(lambda m: m.id == str(sent.id))
     done = shown(stage.people[who], job.prompt, "dm")
@@ -320,7 +320,7 @@ async def original_reaction(stage: Stage, who: str) -> Done:
 
 async def edit_menu(stage: Stage, who: str) -> Done:
     _, message = await stage.still()
-    await stage.house.services.members.change(int(stage.author.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    await stage.app.services.members.change(int(stage.author.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     is_open = opened(stage.people[who])
     await stage.people[who].menu("Edit with Easel", await stage.seen_by(who, message))
     return is_open
@@ -328,7 +328,7 @@ async def edit_menu(stage: Stage, who: str) -> Done:
 
 async def edit_reaction(stage: Stage, who: str) -> Done:
     _, message = await stage.still()
-    await stage.house.services.members.change(int(stage.author.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    await stage.app.services.members.change(int(stage.author.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     asked = shown(stage.people[who], f"<@{stage.people[who].id}>, what should change")
     await stage.people[who].react(await stage.seen_by(who, message), "✏️")
     return asked
@@ -402,11 +402,11 @@ async def form_of_another(stage: Stage, who: str) -> Done:
         patch.setattr(edit_form, "_FORM", lambda **_fields: form)
         await stage.people[who].click(own, "Edit")
         modal = await stage.people[who].modal()
-    before = await stage.house.services.history.page(int(stage.people[who].id))
+    before = await stage.app.services.history.page(int(stage.people[who].id))
     await stage.people[who].submit(modal, prompt="at night")
 
     async def is_ordered() -> bool:
-        return (await stage.house.services.history.page(int(stage.people[who].id))).total > before.total
+        return (await stage.app.services.history.page(int(stage.people[who].id))).total > before.total
 
     return is_ordered
 
@@ -441,7 +441,7 @@ async def end_button(stage: Stage, who: str) -> Done:
         await stage.people[who].click(await stage.seen_by(who, line), "End it")
 
     async def is_over() -> bool:
-        return (await stage.house.services.money.sponsorship(sponsorship)).state is not SponsorshipState.OPEN
+        return (await stage.app.services.money.sponsorship(sponsorship)).state is not SponsorshipState.OPEN
 
     return is_over
 
@@ -515,7 +515,7 @@ async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
 ) -> None:
     job, message = await stage.image()
     await stage.people[MODERATOR].react(await stage.seen_by(MODERATOR, message), "🚩")  # their word alone opens a case
-    await eventually(lambda: stage.house.services.casebook.latest_about(job.id, guild_of(stage.author)))
+    await eventually(lambda: stage.app.services.casebook.latest_about(job.id, guild_of(stage.author)))
     await act(stage, message)
     case = await decided(stage, job)
     assert (case.decision, case.decided_by) == (decision, int(stage.people[NAMED].id))
@@ -532,7 +532,7 @@ async def test_what_the_author_deletes_is_nobody_else_s_business(stage: Stage, a
 
 
 async def _is_deleted(stage: Stage, job: Job) -> bool | None:
-    return (await stage.house.studio.job(job.id)).state is JobState.DELETED or None
+    return (await stage.app.studio.job(job.id)).state is JobState.DELETED or None
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
@@ -540,10 +540,10 @@ async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audi
     stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]
 ) -> None:
     job, message = await stage.image(MEMBER)
-    await stage.house.store.write(lambda conn: conn.execute(jobs.delete().where(jobs.c.id == job.id)))
+    await stage.app.store.write(lambda conn: conn.execute(jobs.delete().where(jobs.c.id == job.id)))
     await act(stage, message)
     await stage.author.until(lambda: all(m.id != message.id for m in stage.author.messages()) or None)
-    newest = (await stage.house.store.read(audit_log.latest, guild_of(stage.author)))[0]
+    newest = (await stage.app.store.read(audit_log.latest, guild_of(stage.author)))[0]
     assert (newest.action, newest.actor_id, newest.details) == (
         Deed.DELETED,
         int(stage.people[NAMED].id),
@@ -561,16 +561,16 @@ async def test_moderators_have_no_rights_over_what_was_made_on_another_server(st
 
     for who in sorted(MODERATORS):
         assert await outcome(stage, press, who) in sentences(Action.DELETE, stage.author) | sentences(Action.MODERATE, stage.author)
-    assert (await stage.house.studio.job(job.id)).state is JobState.DELIVERED
+    assert (await stage.app.studio.job(job.id)).state is JobState.DELIVERED
 
 
 async def test_nor_do_they_cancel_it(stage: Stage) -> None:
     with stuck(stage):
         await stage.author.slash("generate", "elsewhere", prompt="a far fox")
-        (job,) = [job for job in await stage.house.studio.open_jobs(int(stage.author.id)) if job.prompt == "a far fox"]
+        (job,) = [job for job in await stage.app.studio.open_jobs(int(stage.author.id)) if job.prompt == "a far fox"]
         await stage.forged(MANAGER, f"v1:cancel:{job.id}:0")
         await stage.people[MANAGER].message(lambda m: "or a moderator, can cancel this" in m.text)
-        assert (await stage.house.studio.job(job.id)).cancel_requested_at is None
+        assert (await stage.app.studio.job(job.id)).cancel_requested_at is None
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 
@@ -582,7 +582,7 @@ async def test_a_report_that_claims_to_be_about_another_server_s_image_is_not_ta
         await stage.people[MODERATOR].click(await stage.seen_by(MODERATOR, message), "Report")
         await stage.people[MODERATOR].submit(await stage.people[MODERATOR].modal(), reason="forged")
     await stage.people[MODERATOR].message(lambda m: "here there are none" in m.text)
-    assert await stage.house.services.casebook.latest_about(job.id, guild_of(stage.author)) is None
+    assert await stage.app.services.casebook.latest_about(job.id, guild_of(stage.author)) is None
 
 
 async def test_what_is_still_being_made_cannot_be_deleted(stage: Stage) -> None:

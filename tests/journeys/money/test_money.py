@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.job import ReplyTarget
 from bot.domain.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 from tests.env.jobs import request, request_by
 from tests.journeys.conftest import Ask
 from tests.journeys.ruling import rule, server_of
@@ -31,11 +31,11 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
     return found
 
 
-async def has(house: House, person: Person, *, here: bool = False) -> float:
+async def has(app: App, person: Person, *, here: bool = False) -> float:
     """Credits left: everywhere, or here."""
-    guild_id = server_of(house) if here else None
+    guild_id = server_of(app) if here else None
     place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_id)
-    statement = await house.services.till.statement(await request(house.services, place))
+    statement = await app.services.pricing.statement(await request(app.services, place))
     return round(statement.available / MICRO, 2)  # a little flows back meanwhile
 
 
@@ -49,8 +49,8 @@ async def test_a_member_has_the_operators_bucket_where_the_server_has_no_rules(a
     assert "pool" not in text
 
 
-async def test_a_server_with_a_pool_and_a_budget_shows_both(house: House, ada: Person, asked: Ask) -> None:
-    await rule(house, pool={"size": 40, "refill_per_day": 5}, usd_per_month=1, slow_lane={"on": False})
+async def test_a_server_with_a_pool_and_a_budget_shows_both(app: App, ada: Person, asked: Ask) -> None:
+    await rule(app, pool={"size": 40, "refill_per_day": 5}, usd_per_month=1, slow_lane={"on": False})
     await asked()
     text = await quota(ada)
     assert "## This server's shared pool" in text
@@ -58,15 +58,15 @@ async def test_a_server_with_a_pool_and_a_budget_shows_both(house: House, ada: P
     assert "**98.6** of 100 credits left · the next one begins" in text
 
 
-async def test_whoever_has_a_role_of_theirs_has_own_credits_beside_the_pool(house: House, ada: Person, ben: Person) -> None:
-    await rule(house, pool={"size": 40}, roles={ada.roles["Artists"]: {"purse": {"size": 7}}})
+async def test_whoever_has_a_role_of_theirs_has_own_credits_beside_the_pool(app: App, ada: Person, ben: Person) -> None:
+    await rule(app, pool={"size": 40}, roles={ada.roles["Artists"]: {"purse": {"size": 7}}})
     artist, guest = await quota(ada), await quota(ben)
     assert ("**7** of 7 left" in artist, "### This server's shared pool" in artist) == (True, True)
     assert ("**40** of 40 left" in guest, "Your credits" in guest) == (True, False)
 
 
-async def test_prices_are_this_servers(house: House, ada: Person) -> None:
-    await rule(house, prices={"black-forest-labs-flux-2-klein-4b": 9})
+async def test_prices_are_this_servers(app: App, ada: Person) -> None:
+    await rule(app, prices={"black-forest-labs-flux-2-klein-4b": 9})
     here, direct = await quota(ada), await quota(ada, "dm")
     assert ("Klein 4B: 9 credits" in here, "Klein 4B: 1.4 credits" in direct) == (True, True)
 
@@ -74,40 +74,40 @@ async def test_prices_are_this_servers(house: House, ada: Person) -> None:
 # --- /gift -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_gift_is_said_to_both_and_calls_the_receiver(house: House, ada: Person, ben: Person) -> None:
+async def test_a_gift_is_said_to_both_and_calls_the_receiver(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("gift", member=ben.id, credits=2.5)
     said = await ben.message(lambda m: "gives" in m.content)
     assert said.content == f"🎁 <@{ada.id}> gives <@{ben.id}> 2.5 credits."
     assert said.pings == [ben.id]
-    assert [await has(house, ada), await has(house, ben)] == [997.5, 1002.5]
+    assert [await has(app, ada), await has(app, ben)] == [997.5, 1002.5]
 
 
-async def test_nobody_gives_what_they_do_not_have_however_often_they_press(house: House, ada: Person, ben: Person) -> None:
+async def test_nobody_gives_what_they_do_not_have_however_often_they_press(app: App, ada: Person, ben: Person) -> None:
     presses = (ada.slash("gift", member=ben.id, credits=300) for _ in range(6))
     await asyncio.gather(*presses)
     await refused(ada, "You wanted to give 300 credits and have 100 left.")
-    assert [await has(house, ada), await has(house, ben)] == [100, 1900]
-    assert (await house.store.read(audit.prove)).wrong == ()
+    assert [await has(app, ada), await has(app, ben)] == [100, 1900]
+    assert (await app.store.read(audit.prove)).wrong == ()
 
 
-async def test_one_deed_is_one_gift(house: House, ada: Person, ben: Person) -> None:
+async def test_one_deed_is_one_gift(app: App, ada: Person, ben: Person) -> None:
     by_ada, receiver = request_by(Actor(user_id=int(ada.id)), guild_id=None), Actor(user_id=int(ben.id))
-    once = [house.services.money.gift(by_ada, receiver, amount=MICRO, key="gift:1") for _ in range(5)]
+    once = [app.services.money.gift(by_ada, receiver, amount=MICRO, key="gift:1") for _ in range(5)]
     assert sum(await asyncio.gather(*once)) == 1
-    assert await has(house, ben) == 1001
+    assert await has(app, ben) == 1001
 
 
-async def test_a_gift_stays_in_the_accounts_that_are_used_here(house: House, ada: Person, ben: Person) -> None:
-    await rule(house, **OWN)
+async def test_a_gift_stays_in_the_accounts_that_are_used_here(app: App, ada: Person, ben: Person) -> None:
+    await rule(app, **OWN)
     await ada.slash("gift", member=ben.id, credits=20)
     await ben.message(lambda m: "gives" in m.content)
-    assert [await has(house, ben, here=True), await has(house, ben)] == [70, 1000]
+    assert [await has(app, ben, here=True), await has(app, ben)] == [70, 1000]
 
 
-async def test_between_two_people_alone_gifts_work_as_well(house: House, ada: Person, ben: Person) -> None:
+async def test_between_two_people_alone_gifts_work_as_well(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("gift", "private", member=ben.id, credits=1)
     await ben.message(lambda m: "gives" in m.content, "private")
-    assert await has(house, ben) == 1001
+    assert await has(app, ben) == 1001
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ async def test_between_two_people_alone_gifts_work_as_well(house: House, ada: Pe
     ],
 )
 async def test_a_gift_that_the_rules_do_not_know_is_refused(
-    house: House, ada: Person, ben: Person, rules: dict[str, object], words: str
+    app: App, ada: Person, ben: Person, rules: dict[str, object], words: str
 ) -> None:
     await ada.join("Cleo", days=1)
-    await rule(house, **rules)
+    await rule(app, **rules)
     async with Person.connect(ada.url, "Cleo") as cleo:
         await cleo.slash("gift", member=ben.id, credits=1)
         await refused(cleo, words)
-    assert await has(house, ben) == 1000
+    assert await has(app, ben) == 1000
 
 
 async def test_nobody_gives_to_themselves_or_to_a_bot(ada: Person) -> None:
@@ -137,19 +137,19 @@ async def test_nobody_gives_to_themselves_or_to_a_bot(ada: Person) -> None:
         await ada.slash("gift", member=ada.id, credits=0)
 
 
-async def test_a_reaction_gives_what_the_server_set_for_it_once(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await rule(house, gifts={"by_reaction": {"emoji": "🪙", "credits": 2}})
+async def test_a_reaction_gives_what_the_server_set_for_it_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await rule(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2}})
     made = await asked()
     seen = await ben.message(lambda m: m.id == made.id)
     for on in (True, False, True):
         await ben.react(seen, "🪙", on=on)
     await ben.message(lambda m: m.id == made.id and "✅" in m.reactions)
-    assert await has(house, ben) == 998
-    assert (await house.store.read(audit.prove)).wrong == ()
+    assert await has(app, ben) == 998
+    assert (await app.store.read(audit.prove)).wrong == ()
 
 
-async def test_a_reaction_without_credit_behind_it_is_marked_and_explained(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await rule(house, gifts={"by_reaction": {"emoji": "🪙", "credits": 2000}})
+async def test_a_reaction_without_credit_behind_it_is_marked_and_explained(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await rule(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2000}})
     made = await asked()
     await ben.react(await ben.message(lambda m: m.id == made.id), "🪙")
     await ben.message(lambda m: m.id == made.id and "🚫" in m.reactions)
@@ -170,8 +170,8 @@ async def test_a_server_without_a_leaderboard_says_so(ada: Person) -> None:
     await refused(ada, "This server has no leaderboard.")
 
 
-async def test_the_leaderboard_leaves_out_whoever_does_not_wish_to_be_on_it(house: House, ada: Person, asked: Ask) -> None:
-    await rule(house, leaderboard=True)
+async def test_the_leaderboard_leaves_out_whoever_does_not_wish_to_be_on_it(app: App, ada: Person, asked: Ask) -> None:
+    await rule(app, leaderboard=True)
     await asked()
     listed = await board(ada)
     assert (listed.ephemeral, f"🥇 <@{ada.id}> · 1 picture" in listed.text) == (True, True)
@@ -182,10 +182,10 @@ async def test_the_leaderboard_leaves_out_whoever_does_not_wish_to_be_on_it(hous
     assert (shared.ephemeral, ada.id in shared.text, shared.pings) == (False, False, [])
 
 
-async def test_a_choice_to_be_left_out_outlives_a_restart(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_choice_to_be_left_out_outlives_a_restart(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("settings")
         await ada.click(await ada.message(lambda m: "On leaderboards: on" in m.buttons), "On leaderboards: on")
         await ada.message(lambda m: "On leaderboards: off" in m.buttons)
-    async with street.house() as house:
-        assert (await house.services.members.preferences(int(ada.id))).leaderboard is False
+    async with env.app() as app:
+        assert (await app.services.members.preferences(int(ada.id))).leaderboard is False

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.clock import system
-from bot.domain.accounts import Purse, sponsor_account
+from bot.domain.accounts import AccountRef, sponsor_account
 from bot.domain.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.ruling import rule
 from tests.services.conftest import eventually
 
@@ -27,28 +27,28 @@ async def begun(host: Person, channel: str = "studio", **options: object) -> Mes
     return await host.message(lambda m: "pays for everyone here" in m.text and "How much is left?" in m.buttons, channel)
 
 
-async def has(house: House, person: Person) -> float:
-    statement = await house.studio.statement(int(person.id))
+async def has(app: App, person: Person) -> float:
+    statement = await app.studio.statement(int(person.id))
     return round(statement.available / MICRO, 2)
 
 
-async def right(house: House) -> bool:
-    return not (await house.store.read(audit.prove)).wrong
+async def right(app: App) -> bool:
+    return not (await app.store.read(audit.prove)).wrong
 
 
-async def test_the_host_pays_for_others_in_this_thread_and_not_elsewhere(house: House, ada: Person, ben: Person) -> None:
+async def test_the_host_pays_for_others_in_this_thread_and_not_elsewhere(app: App, ada: Person, ben: Person) -> None:
     thread = await ada.thread("a contest")
     line = await begun(ada, thread, hours=2, credits=5)
     assert (line.ephemeral, "**5** of 5 credits left" in line.text) == (False, True)
     await ben.slash("generate", thread, prompt="a red fox")
     await ben.message(with_picture, thread)
-    assert [await has(house, ada), await has(house, ben)] == [995, 1000]
+    assert [await has(app, ada), await has(app, ben)] == [995, 1000]
     await ben.slash("generate", prompt="a red fox")
     await ben.message(with_picture)
-    assert [await has(house, ben), await right(house)] == [1000 - PRICE, True]
+    assert [await has(app, ben), await right(app)] == [1000 - PRICE, True]
 
 
-async def test_the_public_line_says_how_much_is_left_when_anybody_asks(house: House, ada: Person, ben: Person) -> None:
+async def test_the_public_line_says_how_much_is_left_when_anybody_asks(app: App, ada: Person, ben: Person) -> None:
     line = await begun(ada, credits=5)
     await ben.slash("generate", prompt="a red fox")
     await ben.message(with_picture)
@@ -60,66 +60,66 @@ async def test_the_public_line_says_how_much_is_left_when_anybody_asks(house: Ho
     await ben.message(lambda m: "pays for everyone here until" in m.text and "### Prices" in m.text)
 
 
-async def test_only_the_host_and_moderators_end_it_and_the_rest_comes_back(house: House, ada: Person, ben: Person, mo: Person) -> None:
+async def test_only_the_host_and_moderators_end_it_and_the_rest_comes_back(app: App, ada: Person, ben: Person, mo: Person) -> None:
     line = await begun(ada, credits=5)
     await ben.click(await ben.message(lambda m: m.id == line.id), "End it")
     await ben.message(lambda m: "Only the one who pays, or a moderator, can end it." in m.content)
     await mo.click(await mo.message(lambda m: m.id == line.id), "End it")
     await mo.message(lambda m: m.content == f"💛 Ended. 5 credits went back to <@{ada.id}>.")
     over = await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
-    assert (over.buttons, await has(house, ada), await right(house)) == ({}, 1000, True)
+    assert (over.buttons, await has(app, ada), await right(app)) == ({}, 1000, True)
     await ada.slash("sponsor stop")
     await ada.message(lambda m: "Nobody pays for others here." in m.content)
 
 
-async def test_the_host_ends_it_by_the_command(house: House, ada: Person) -> None:
+async def test_the_host_ends_it_by_the_command(app: App, ada: Person) -> None:
     await begun(ada, credits=5)
     await ada.slash("sponsor stop")
     await ada.message(lambda m: "Ended. 5 credits went back" in m.content)
-    assert await has(house, ada) == 1000
+    assert await has(app, ada) == 1000
 
 
-async def test_ending_it_twice_at_once_returns_the_rest_once(house: House, ada: Person, mo: Person) -> None:
+async def test_ending_it_twice_at_once_returns_the_rest_once(app: App, ada: Person, mo: Person) -> None:
     line = await begun(ada, credits=5)
     seen = await mo.message(lambda m: m.id == line.id)
     await asyncio.gather(ada.click(line, "End it"), mo.click(seen, "End it"))
     await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
-    assert [await has(house, ada), await right(house)] == [1000, True]
+    assert [await has(app, ada), await right(app)] == [1000, True]
 
 
-async def test_a_line_of_an_earlier_run_still_answers(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_line_of_an_earlier_run_still_answers(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         line = await begun(ada, credits=5)
-    async with street.house() as house, street_person(street, "Ada") as ada:
+    async with env.app() as app, person_in(env, "Ada") as ada:
         line = await ada.message(lambda m: m.id == line.id)
         await ada.click(line, "How much is left?")
         await ada.click(line, "End it")
         await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
-        assert await has(house, ada) == 1000
+        assert await has(app, ada) == 1000
 
 
-async def test_it_ends_by_itself_while_nobody_is_home(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_it_ends_by_itself_while_nobody_is_home(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         line = await begun(ada, hours=1, credits=5)
-    later = street.house(clock=lambda: system() + 2 * HOUR_MS)
-    async with later as house, street_person(street, "Ada") as ada:
-        purse = Purse(account=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
+    later = env.app(clock=lambda: system() + 2 * HOUR_MS)
+    async with later as app, person_in(env, "Ada") as ada:
+        purse = AccountRef(account=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
-            return (await house.studio.statement(int(ada.id))).available >= 1000 * MICRO or None
+            return (await app.studio.statement(int(ada.id))).available >= 1000 * MICRO or None
 
         assert await eventually(back)
-        assert (await house.services.money.sponsorship(purse.account.partition(":")[2])).left == 0
-        assert await right(house)
+        assert (await app.services.money.sponsorship(purse.account.partition(":")[2])).left == 0
+        assert await right(app)
 
 
-async def test_one_host_at_a_time_and_no_more_than_they_have(house: House, ada: Person, ben: Person) -> None:
+async def test_one_host_at_a_time_and_no_more_than_they_have(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("sponsor start", credits=5000)
     await ada.message(lambda m: "You wanted to put in 5000 credits and have 1000 left." in m.content)
     await begun(ada, credits=5)
     await ben.slash("sponsor start", credits=5)
     await ben.message(lambda m: "Somebody pays for everyone here already" in m.content)
-    assert [await has(house, ada), await has(house, ben)] == [995, 1000]
+    assert [await has(app, ada), await has(app, ben)] == [995, 1000]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,7 @@ async def test_one_host_at_a_time_and_no_more_than_they_have(house: House, ada: 
         ({"sponsoring": {"on": False}}, "do not pay for others on this server"),
     ],
 )
-async def test_a_server_may_do_without_and_a_pool_pays_for_nobody_else(
-    house: House, ada: Person, rules: dict[str, Any], words: str
-) -> None:
-    await rule(house, **rules)
+async def test_a_server_may_do_without_and_a_pool_pays_for_nobody_else(app: App, ada: Person, rules: dict[str, Any], words: str) -> None:
+    await rule(app, **rules)
     await ada.slash("sponsor start")
     await ada.message(lambda m: words in m.content)

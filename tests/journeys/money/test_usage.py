@@ -8,9 +8,9 @@ import io
 import pytest
 from PIL import Image
 
-from bot.app import House
+from bot.app import App
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.managing import open_to_everybody
 from tests.journeys.ruling import rule
@@ -28,10 +28,10 @@ async def turned(person: Person, panel: Message, button: str, words: str) -> Mes
 
 
 @pytest.fixture
-async def busy(house: House, asked: Ask) -> None:
+async def busy(app: App, asked: Ask) -> None:
     """Ada asked for three pictures."""
-    await written_down(house, await asked())
-    await written_down(house, await asked(count=2, prompt="a blue fox"))
+    await written_down(app, await asked())
+    await written_down(app, await asked(count=2, prompt="a blue fox"))
 
 
 @pytest.mark.usefixtures("busy")
@@ -44,9 +44,9 @@ async def test_a_moderator_sees_sums_rows_and_a_chart_in_private(mo: Person, ada
     assert chart.size == (1280, 720)
 
 
-async def test_the_panel_turns_to_other_ranges_and_kinds(house: House, mo: Person, asked: Ask) -> None:
-    await rule(house, usd_per_month=1)
-    await written_down(house, await asked())
+async def test_the_panel_turns_to_other_ranges_and_kinds(app: App, mo: Person, asked: Ask) -> None:
+    await rule(app, usd_per_month=1)
+    await written_down(app, await asked())
     panel = await opened(mo, days=7)
     panel = await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")
     panel = await turned(mo, panel, "90 days", "Last 90 days")
@@ -80,9 +80,9 @@ async def test_a_button_no_longer_works_for_somebody_who_is_no_moderator_any_mor
 
 
 async def test_a_server_that_opens_them_to_everybody_tells_moderators_alone(
-    house: House, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
+    app: App, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await open_to_everybody(house, monkeypatch, "usage", "Image usage")
+    await open_to_everybody(app, monkeypatch, "usage", "Image usage")
     await ada.slash("usage")
     await ada.user_menu("Image usage", ben)
     assert [m.content for m in ada.messages() if m.ephemeral] == ["🚫 This is for the moderators of this server."] * 2
@@ -93,11 +93,11 @@ async def test_discord_shows_it_to_moderators_alone(ada: Person) -> None:
         await ada.slash("usage")
 
 
-async def test_a_panel_of_an_earlier_run_still_turns(street: Street) -> None:
-    async with street.house(), street_person(street, "Mo") as mo:
+async def test_a_panel_of_an_earlier_run_still_turns(env: Env) -> None:
+    async with env.app(), person_in(env, "Mo") as mo:
         panel = await opened(mo)
-        async with street_person(street, "Ada") as ada:
+        async with person_in(env, "Ada") as ada:
             await ada.slash("generate", prompt="a red fox")
             await ada.message(with_picture)
-    async with street.house(), street_person(street, "Mo") as mo:
+    async with env.app(), person_in(env, "Mo") as mo:
         await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")

@@ -1,4 +1,4 @@
-"""What taking an order costs the house: nothing is downloaded or decoded for a refusal, and each fact is read once."""
+"""What taking an order costs: nothing is downloaded or decoded for a refusal, and each fact is read once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.clock import system
 from bot.domain.preferences import Consent
 from bot.media import codec
 from bot.store.moderation import conduct
 from sandbox.person import Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.env.guild_rules import rule
 from tests.journeys.conftest import Ask, Traffic, written_down
 
@@ -50,58 +50,56 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-async def zoe(street: Street, house: House, ada: Person) -> AsyncIterator[Person]:
+async def zoe(env: Env, app: App, ada: Person) -> AsyncIterator[Person]:
     """She joined yesterday."""
     await ada.join("Zoe", days=1)
-    async with street_person(street, "Zoe") as person:
+    async with person_in(env, "Zoe") as person:
         yield person
 
 
 @pytest.mark.parametrize("sentence", REFUSALS)
-async def test_nothing_is_downloaded_or_decoded_for_a_refusal(
-    street: Street, house: House, zoe: Person, decoded: list[int], sentence: str
-) -> None:
+async def test_nothing_is_downloaded_or_decoded_for_a_refusal(env: Env, app: App, zoe: Person, decoded: list[int], sentence: str) -> None:
     guild_id = int(zoe.hello["guild"]["id"])
-    await rule(house.services.servers, guild_id, **REFUSALS[sentence])
+    await rule(app.services.servers, guild_id, **REFUSALS[sentence])
     if "cannot ask" in sentence:
-        await house.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
+        await app.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
     options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "MP" in sentence or "safety" in sentence else {}
     unsafe = {"more": "disable_safety_checker=true"} if "safety" in sentence else {}
     images = {f"image{n}": zoe.upload(f"{n}.png", b"no picture at all") for n in (1, 2, 3)}
     await zoe.slash("generate", prompt="a fox", count=2, private="others" in sentence, **options, **unsafe, **images)
     await zoe.message(lambda m: m.ephemeral and sentence in m.content)
-    assert (street.discord.downloads, decoded) == ([], [])
+    assert (env.discord.downloads, decoded) == ([], [])
 
 
 async def test_nothing_is_downloaded_without_the_consent_of_all(
-    street: Street, house: House, ada: Person, ben: Person, asked: Ask, decoded: list[int]
+    env: Env, app: App, ada: Person, ben: Person, asked: Ask, decoded: list[int]
 ) -> None:
     first = await asked()
     await ben.menu("Use as reference", await ben.message(lambda m: m.id == first.id and with_picture(m)))
     await ben.message(lambda m: "Put by" in m.content)
-    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
-    before = len(street.discord.downloads), len(decoded)
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    before = len(env.discord.downloads), len(decoded)
     images = {name: ben.upload(f"{name}.png", b"no picture at all") for name in ("image", "image2", "image3")}
     await ben.slash("edit", prompt="at night", **images)
     await ben.message(lambda m: "does not let you edit" in m.content)
-    assert (len(street.discord.downloads), len(decoded)) == before
+    assert (len(env.discord.downloads), len(decoded)) == before
 
 
-async def test_nothing_is_downloaded_for_a_form_that_is_refused(street: Street) -> None:
-    async with street.house(PICTURES_KEEP_DAYS="0") as house, street_person(street, "Ada") as ada:
+async def test_nothing_is_downloaded_for_a_form_that_is_refused(env: Env) -> None:
+    async with env.app(PICTURES_KEEP_DAYS="0") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        await written_down(house, await ada.message(with_picture))
+        await written_down(app, await ada.message(with_picture))
         await ada.slash("history")
         panel = await ada.message(lambda m: "Your history" in m.text)
         (choice,) = [c for c in panel.components if c["type"] == 3]
         await ada.select(panel, choice["custom_id"], choice["options"][0]["value"])
         await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
-        form, before = await ada.modal(), len(street.discord.downloads)
-        street.switchboard.turn_on("result-not-image")  # only Discord still has it
-        await rule(house.services.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
+        form, before = await ada.modal(), len(env.discord.downloads)
+        env.switchboard.turn_on("result-not-image")  # only Discord still has it
+        await rule(app.services.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
         await ada.submit(form, prompt="at night")
         await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
-        assert len(street.discord.downloads) == before
+        assert len(env.discord.downloads) == before
 
 
 # --- what an order reads and writes ----------------------------------------------------------------------------------

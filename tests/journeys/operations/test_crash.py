@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Street
+from tests.env.app import Env
 from tests.journeys.operations.test_faults import finished
 
 PRICE = 1_400_000
@@ -24,14 +24,14 @@ ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager
-async def doomed_house(street: Street, **overrides: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def doomed_app(env: Env, **overrides: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A bot in its own process, that is killed at the end of the block at the latest."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.journeys.bot_process",
         cwd=ROOT,
-        env={**os.environ, **street.environment(**overrides)},
+        env={**os.environ, **env.environment(**overrides)},
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
@@ -57,26 +57,26 @@ async def online(person: Person) -> None:
             await asyncio.sleep(0.01)
 
 
-async def all_is_well(house: House, street: Street, person: Person, *, jobs: int) -> None:
+async def all_is_well(app: App, env: Env, person: Person, *, jobs: int) -> None:
     """After the dust has settled: as many finished messages, generations and charges as jobs, and a ledger that adds up."""
     await person.until(lambda: len([m for m in person.messages() if finished(m)]) >= jobs or None)
-    statement = await house.studio.statement(int(person.id))
+    statement = await app.studio.statement(int(person.id))
     assert [m.attachments != [] for m in person.messages() if finished(m)] == [True] * jobs
-    assert len(await street.generations()) == jobs
+    assert len(await env.generations()) == jobs
     assert (statement.held, statement.spent) == (0, jobs * PRICE)
-    assert await house.store.read(ledger.audit) == []
+    assert await app.store.read(ledger.audit) == []
 
 
-def asked_for(street: Street, method: str, path: str) -> Callable[[], bool]:
-    return lambda: bool(street.images.received(method, path))
+def asked_for(env: Env, method: str, path: str) -> Callable[[], bool]:
+    return lambda: bool(env.images.received(method, path))
 
 
-def in_database(street: Street, query: str) -> Callable[[], bool]:
+def in_database(env: Env, query: str) -> Callable[[], bool]:
     """Whether a row is there, read beside the running bot."""
 
     def there() -> bool:
         try:
-            with closing(sqlite3.connect(f"file:{street.folder / 'easel.sqlite3'}?mode=ro", uri=True)) as db:
+            with closing(sqlite3.connect(f"file:{env.folder / 'easel.sqlite3'}?mode=ro", uri=True)) as db:
                 return db.execute(query).fetchone() is not None
         except sqlite3.OperationalError:
             return False
@@ -84,7 +84,7 @@ def in_database(street: Street, query: str) -> Callable[[], bool]:
     return there
 
 
-MOMENTS: dict[str, Callable[[Street], Callable[[], bool]]] = {
+MOMENTS: dict[str, Callable[[Env], Callable[[], bool]]] = {
     "the job is written": lambda s: in_database(s, "SELECT 1 FROM jobs"),
     "it is about to be sent": lambda s: in_database(s, "SELECT 1 FROM generations WHERE state <> 'waiting'"),
     "the queue was asked": lambda s: asked_for(s, "POST", "/api/ai/queue"),
@@ -97,58 +97,58 @@ MOMENTS: dict[str, Callable[[Street], Callable[[], bool]]] = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_killed_when(street: Street, moment: str) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with doomed_house(street) as process:
+async def test_killed_when(env: Env, moment: str) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with doomed_app(env) as process:
             await online(ada)
             asking = asyncio.create_task(ask(ada), name="asking")
-            await until(MOMENTS[moment](street))
+            await until(MOMENTS[moment](env))
             process.kill()
             await asking
-        async with street.house() as house:
-            await all_is_well(house, street, ada, jobs=1)
+        async with env.app() as app:
+            await all_is_well(app, env, ada, jobs=1)
 
 
 @pytest.mark.faults("enqueue-answer-lost", times=1)
-async def test_killed_after_an_answer_was_lost(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with doomed_house(street) as process:
+async def test_killed_after_an_answer_was_lost(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with doomed_app(env) as process:
             await online(ada)
             asking = asyncio.create_task(ask(ada), name="asking")
-            await until(lambda: not street.switchboard.is_on("enqueue-answer-lost"))
+            await until(lambda: not env.switchboard.is_on("enqueue-answer-lost"))
             process.kill()
             await asking
-        async with street.house() as house:
-            await all_is_well(house, street, ada, jobs=1)
+        async with env.app() as app:
+            await all_is_well(app, env, ada, jobs=1)
 
 
-async def test_a_polite_stop_in_the_middle_loses_nothing_either(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with doomed_house(street) as process:
+async def test_a_polite_stop_in_the_middle_loses_nothing_either(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with doomed_app(env) as process:
             await online(ada)
             await ask(ada)
             process.terminate()
             assert await process.wait() == 0
-        async with street.house() as house:
-            await all_is_well(house, street, ada, jobs=1)
+        async with env.app() as app:
+            await all_is_well(app, env, ada, jobs=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
-async def test_killed_again_and_again_at_random_moments(street: Street, seed: int) -> None:
+async def test_killed_again_and_again_at_random_moments(env: Env, seed: int) -> None:
     chance = random.Random(seed)
-    async with Person.connect(street.discord.url, "Ada") as ada:
+    async with Person.connect(env.discord.url, "Ada") as ada:
         for _ in range(3):
-            async with doomed_house(street):
+            async with doomed_app(env):
                 await online(ada)
                 await ask(ada)
                 await ask(ada)
                 await asyncio.sleep(chance.uniform(0, 0.5))  # the moment is what is tried
             await ada.until(lambda: (not ada.bot_online) or None)
-        with closing(sqlite3.connect(street.folder / "easel.sqlite3")) as db:
+        with closing(sqlite3.connect(env.folder / "easel.sqlite3")) as db:
             (accepted,) = db.execute("SELECT count(*) FROM jobs").fetchone()
-        async with street.house() as house:
-            await all_is_well(house, street, ada, jobs=accepted)
+        async with env.app() as app:
+            await all_is_well(app, env, ada, jobs=accepted)
 
 
 async def ask(person: Person, **options: str) -> bool:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import JobState
 from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.faults import FAULTS
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.images.test_commands import picture
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
@@ -98,83 +98,83 @@ def finished(message: Message) -> bool:
 
 
 @pytest.mark.parametrize("case", [*UNSEEN, *TOLD], ids=lambda case: case.fault)
-async def test_a_request_ends_well_whatever_happens(street: Street, house: House, ada: Person, case: Case) -> None:
-    street.switchboard.turn_on(case.fault, times=case.times)
+async def test_a_request_ends_well_whatever_happens(env: Env, app: App, ada: Person, case: Case) -> None:
+    env.switchboard.turn_on(case.fault, times=case.times)
     await ada.slash("generate", prompt="a red fox")
     message = await ada.message(finished)
-    statement = await house.studio.statement(int(ada.id))
+    statement = await app.studio.statement(int(ada.id))
     assert len([m for m in ada.messages() if finished(m)]) == 1
     assert with_picture(message) is not bool(case.says)
     assert case.says in message.content
     assert (statement.held, statement.spent) == (0, case.spent)
-    assert len(await street.generations()) == case.enqueued
-    assert await house.store.read(ledger.audit) == []
+    assert len(await env.generations()) == case.enqueued
+    assert await app.store.read(ledger.audit) == []
 
 
-async def test_a_generation_that_never_ends_is_cancelled_and_given_back(street: Street) -> None:
-    street.switchboard.turn_on("generation-stuck")
-    async with street.house(MAX_GENERATION_MINUTES="0.005") as house, street_person(street, "Ada") as ada:
+async def test_a_generation_that_never_ends_is_cancelled_and_given_back(env: Env) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with env.app(MAX_GENERATION_MINUTES="0.005") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         assert "did not finish this picture in time" in (await ada.message(finished)).content
-        assert (await house.studio.statement(int(ada.id))).held == 0
+        assert (await app.studio.statement(int(ada.id))).held == 0
 
 
 @pytest.mark.faults("models-down")
-async def test_before_the_first_list_of_models_a_sentence_says_so(street: Street) -> None:
-    async with street.house(await_models=False), street_person(street, "Ada") as ada:
+async def test_before_the_first_list_of_models_a_sentence_says_so(env: Env) -> None:
+    async with env.app(await_models=False), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         assert "list of models has not been read yet" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(street: Street) -> None:
-    async with street.house():
+async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(env: Env) -> None:
+    async with env.app():
         pass
-    street.switchboard.turn_on("models-down")
-    async with street.house(), street_person(street, "Ada") as ada:
+    env.switchboard.turn_on("models-down")
+    async with env.app(), person_in(env, "Ada") as ada:
         assert await ada.autocomplete("generate", "model", prompt="x", model="klein")
 
 
-async def test_a_private_picture_goes_to_direct_messages_once_the_token_is_dead(street: Street, ada: Person) -> None:
-    street.switchboard.turn_on("token-expired")
+async def test_a_private_picture_goes_to_direct_messages_once_the_token_is_dead(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("token-expired")
     await ada.slash("generate", prompt="a red fox", private=True)
     assert with_picture(await ada.message(finished, "dm"))
     assert not any(finished(m) for m in ada.messages())
 
 
-async def test_a_deleted_waiting_message_is_replaced_by_a_new_one(street: Street, ada: Person) -> None:
-    street.switchboard.turn_on("message-gone", times=1)
+async def test_a_deleted_waiting_message_is_replaced_by_a_new_one(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("message-gone", times=1)
     await ada.slash("generate", prompt="a red fox")
     assert with_picture(await ada.message(finished))
     assert len(ada.messages()) == 1
 
 
-async def test_a_closed_channel_sends_the_picture_to_its_member(street: Street, ada: Person) -> None:
+async def test_a_closed_channel_sends_the_picture_to_its_member(env: Env, ada: Person) -> None:
     for name in ("token-expired", "message-gone", "channel-closed"):
-        street.switchboard.turn_on(name)
+        env.switchboard.turn_on(name)
     await ada.slash("generate", prompt="a red fox")
     assert with_picture(await ada.message(finished, "dm"))
 
 
-async def test_a_picture_without_any_way_is_kept_until_there_is_one(street: Street, house: House, ada: Person) -> None:
+async def test_a_picture_without_any_way_is_kept_until_there_is_one(env: Env, app: App, ada: Person) -> None:
     closed = ("token-expired", "message-gone", "channel-closed", "dms-closed")
     for name in closed:
-        street.switchboard.turn_on(name)
+        env.switchboard.turn_on(name)
     await ada.slash("generate", prompt="a red fox")
-    while not await house.store.read(jobs.in_state, JobState.STRANDED):
+    while not await app.store.read(jobs.in_state, JobState.STRANDED):
         pass
     for name in closed:
-        street.switchboard.turn_off(name)
+        env.switchboard.turn_off(name)
     assert with_picture(await ada.message(finished))
 
 
 @pytest.mark.parametrize("lost", ["channel", "dm"])
-async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(street: Street, ada: Person, lost: str) -> None:
+async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(env: Env, ada: Person, lost: str) -> None:
     for name in ("token-expired", "message-gone", *(["channel-closed"] if lost == "dm" else [])):
-        street.switchboard.turn_on(name)
-    street.images.switchboard.turn_on("generation-stuck")
+        env.switchboard.turn_on(name)
+    env.images.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
-    street.switchboard.turn_on("discord-answer-lost", times=1)
-    street.images.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_on("discord-answer-lost", times=1)
+    env.images.switchboard.turn_off("generation-stuck")
     where = "dm" if lost == "dm" else "studio"
     await ada.message(finished, where)
     await ada.slash("quota")
@@ -182,13 +182,13 @@ async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(s
     assert len([m for m in ada.messages(where) if finished(m)]) == 1
 
 
-async def test_a_lost_session_loses_no_picture(street: Street, house: House, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_session_loses_no_picture(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_shard: int | None, *, initial: bool = False) -> None:
         """discord.py waits five seconds here, out of respect for the real gateway."""
 
-    monkeypatch.setattr(house.client, "before_identify_hook", at_once)
+    monkeypatch.setattr(app.client, "before_identify_hook", at_once)
     await ada.slash("generate", prompt="a red fox")
-    street.switchboard.turn_on("session-lost")
+    env.switchboard.turn_on("session-lost")
     assert with_picture(await ada.message(finished))
     await ada.until(lambda: ada.bot_online or None)
     await ada.slash("ping")
@@ -202,18 +202,18 @@ async def test_a_reference_that_cannot_be_fetched_is_refused(ada: Person) -> Non
 
 
 @pytest.mark.parametrize("mode", ["poll", "sync"])
-async def test_the_other_modes_deliver_as_well(street: Street, mode: str) -> None:
-    async with street.house(OXEN_MODE=mode) as house, street_person(street, "Ada") as ada:
+async def test_the_other_modes_deliver_as_well(env: Env, mode: str) -> None:
+    async with env.app(OXEN_MODE=mode) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox", count=2)
         assert len((await ada.message(finished)).attachments) == 2
-        assert (await house.studio.statement(int(ada.id))).spent == 2 * PRICE
+        assert (await app.studio.statement(int(ada.id))).spent == 2 * PRICE
 
 
-async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(street: Street) -> None:
-    street.switchboard.turn_on("enqueue-answer-lost")
-    async with street.house(OXEN_MODE="sync") as house, street_person(street, "Ada") as ada:
+async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(env: Env) -> None:
+    env.switchboard.turn_on("enqueue-answer-lost")
+    async with env.app(OXEN_MODE="sync") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         message = await ada.message(finished)
-        calls = street.images.received("POST", "/api/ai/images")
+        calls = env.images.received("POST", "/api/ai/images")
         assert (len(calls), with_picture(message) or "answer was lost" in message.content) == (1, True)
-        assert (await house.studio.statement(int(ada.id))).held == 0
+        assert (await app.studio.statement(int(ada.id))).held == 0

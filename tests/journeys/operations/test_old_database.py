@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.clock import system
 from bot.store.moderation import cases
 from bot.store.moderation.cases import CaseState, Decision
 from sandbox.person import Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask
 from tests.journeys.images.test_commands import picture
 from tests.journeys.images.test_presses import Posted, answers, posted, press_one_of_every_family, used
@@ -35,47 +35,47 @@ def restore(file: Path) -> None:
 
 
 @pytest.fixture
-async def house(street: Street) -> AsyncIterator[House]:
+async def app(env: Env) -> AsyncIterator[App]:
     """A bot that finds that database, on the day it was made."""
-    await asyncio.to_thread(restore, street.folder / "easel.sqlite3")
+    await asyncio.to_thread(restore, env.folder / "easel.sqlite3")
     begun = system()
-    async with street.house(clock=lambda: MADE_AT + system() - begun) as house:
-        yield house
+    async with env.app(clock=lambda: MADE_AT + system() - begun) as app:
+        yield app
 
 
-async def test_one_of_every_family_does_what_it_says(house: House, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_one_of_every_family_does_what_it_says(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     about = Posted(job=JOB, case="1", ben=mo.person_id("Ben"), sponsorship=SPONSORSHIP)
-    await press_one_of_every_family(house, ada, mo, await asked(), about)
+    await press_one_of_every_family(app, ada, mo, await asked(), about)
 
 
 @pytest.mark.parametrize("decision", Decision)
-async def test_every_button_of_a_case_decides_it(house: House, mo: Person, decision: Decision) -> None:
-    await used(house, mo, f"v1:case:{decision}:{CASE}")
+async def test_every_button_of_a_case_decides_it(app: App, mo: Person, decision: Decision) -> None:
+    await used(app, mo, f"v1:case:{decision}:{CASE}")
 
     async def is_decided() -> bool:
-        case = await house.store.read(cases.get, CASE)
+        case = await app.store.read(cases.get, CASE)
         return case is not None and (case.state, case.decision) == (CaseState.DECIDED, decision)
 
     await eventually(is_decided)
 
 
-async def test_again_makes_another_of_an_image(house: House, ada: Person) -> None:
-    await used(house, ada, f"v1:again:{JOB}:0")
+async def test_again_makes_another_of_an_image(app: App, ada: Person) -> None:
+    await used(app, ada, f"v1:again:{JOB}:0")
     assert "a lighthouse at dusk" in (await ada.message(with_picture)).content
 
 
 @pytest.mark.parametrize(("button", "form"), [("edit", "form"), ("report", "report-form")])
-async def test_edit_and_report_open_their_forms(house: House, mo: Person, button: str, form: str) -> None:
-    await mo.click(await posted(house, mo, f"v1:{button}:{JOB}:0", image=picture()), "Press")
+async def test_edit_and_report_open_their_forms(app: App, mo: Person, button: str, form: str) -> None:
+    await mo.click(await posted(app, mo, f"v1:{button}:{JOB}:0", image=picture()), "Press")
     assert (await mo.modal()).custom_id.startswith(f"v1:{form}:")
 
 
-async def test_details_tells_about_an_image(house: House, ada: Person) -> None:
-    await used(house, ada, f"v1:details:{JOB}:0")
+async def test_details_tells_about_an_image(app: App, ada: Person) -> None:
+    await used(app, ada, f"v1:details:{JOB}:0")
     assert [text for text in answers(ada) if "a lighthouse at dusk" in text] != []
 
 
-async def test_delete_takes_a_message_away(house: House, ada: Person) -> None:
-    message = await posted(house, ada, f"v1:delete:{JOB}:0", image=picture())
+async def test_delete_takes_a_message_away(app: App, ada: Person) -> None:
+    message = await posted(app, ada, f"v1:delete:{JOB}:0", image=picture())
     await ada.click(message, "Press")
     await ada.until(lambda: message.id not in {m.id for m in ada.messages()} or None)

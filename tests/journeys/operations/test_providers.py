@@ -10,12 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.images.test_commands import picture
-from tests.journeys.operations.test_crash import ask, doomed_house, in_database, online, until
+from tests.journeys.operations.test_crash import ask, doomed_app, in_database, online, until
 from tests.journeys.operations.test_faults import finished
 
 OXEN = ("black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b", "flux-2-dev")
@@ -25,21 +25,21 @@ PLACES = {"OXEN_MAX_RUNNING": "10", "OXLO_MAX_RUNNING": "10"}
 
 
 @asynccontextmanager
-async def both(street: Street, **overrides: str) -> AsyncIterator[tuple[House, Person]]:
-    """A house with both providers, and Ada in it."""
-    async with street.house(settings={**oxlo(street), **overrides}) as house, street_person(street, "Ada") as ada:
-        await ada.until(lambda: len(house.models.offered) >= len(OXEN) + len(OXLO) or None)
-        yield house, ada
+async def both(env: Env, **overrides: str) -> AsyncIterator[tuple[App, Person]]:
+    """A bot with both providers, and Ada in it."""
+    async with env.app(settings={**oxlo(env), **overrides}) as app, person_in(env, "Ada") as ada:
+        await ada.until(lambda: len(app.models.offered) >= len(OXEN) + len(OXLO) or None)
+        yield app, ada
 
 
-def oxlo(street: Street) -> dict[str, str]:
+def oxlo(env: Env) -> dict[str, str]:
     """The settings that turn the second one on."""
-    return {"OXLO_API_KEY": street.images.openai_key, "OXLO_BASE_URL": street.images.openai_url}
+    return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
 
 
-async def oxlo_calls(street: Street) -> dict[str, Any]:
+async def oxlo_calls(env: Env) -> dict[str, Any]:
     """What the second image API was asked and paid for."""
-    async with aiohttp.ClientSession() as session, session.get(f"{street.images.url}/sandbox/openai/calls") as response:
+    async with aiohttp.ClientSession() as session, session.get(f"{env.images.url}/sandbox/openai/calls") as response:
         calls: dict[str, Any] = await response.json()
         return calls
 
@@ -50,91 +50,91 @@ async def made(person: Person, command: str = "generate", **options: object) -> 
     return await person.message(lambda m: finished(m) and m.id not in seen)
 
 
-async def test_all_seven_models_make_pictures(street: Street) -> None:
-    async with both(street) as (house, ada):
+async def test_all_seven_models_make_pictures(env: Env) -> None:
+    async with both(env) as (app, ada):
         for model in (*OXEN, *OXLO):
             assert with_picture(await made(ada, model=model)), model
-        assert await house.store.read(ledger.audit) == []
+        assert await app.store.read(ledger.audit) == []
 
 
-async def test_every_model_that_edits_edits(street: Street) -> None:
-    async with both(street) as (_, ada):
+async def test_every_model_that_edits_edits(env: Env) -> None:
+    async with both(env) as (_, ada):
         for model in (*OXEN, *(name for name in OXLO if name != "flux.1-schnell")):
             assert with_picture(await made(ada, "edit", model=model, image=ada.upload("a.png", picture()))), model
 
 
-async def test_a_model_that_does_not_edit_says_so(street: Street) -> None:
-    async with both(street) as (_, ada):
+async def test_a_model_that_does_not_edit_says_so(env: Env) -> None:
+    async with both(env) as (_, ada):
         await ada.slash("edit", prompt="night", model="flux.1-schnell", image=ada.upload("a.png", picture()))
         assert "takes no reference pictures" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_community_may_run_on_the_second_alone(street: Street) -> None:
-    async with street.house(settings=oxlo(street), OXEN_API_KEY="") as house, street_person(street, "Ada") as ada:
+async def test_a_community_may_run_on_the_second_alone(env: Env) -> None:
+    async with env.app(settings=oxlo(env), OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
         assert with_picture(await made(ada))
-        assert {model.provider for model in house.models.offered} == {"oxlo"}
+        assert {model.provider for model in app.models.offered} == {"oxlo"}
 
 
-async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_coming_back(street: Street) -> None:
-    async with both(street, **WIDE, **PLACES, UNCERTAIN_CALLS="retry") as (house, ada):
-        street.switchboard.turn_on("generation-stuck")
+async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_coming_back(env: Env) -> None:
+    async with both(env, **WIDE, **PLACES, UNCERTAIN_CALLS="retry") as (app, ada):
+        env.switchboard.turn_on("generation-stuck")
         asks = [ada.slash("generate", prompt=f"fox {n}", model=model) for n in range(10) for model in (OXEN[0], OXLO[1])]
         await asyncio.gather(*asks)
         await ada.until(lambda: len([m for m in ada.messages() if "Being made" in m.content]) == 20 or None)
         for fault in ("oxen-down", "oxlo-down"):
-            street.switchboard.turn_on(fault)
-        street.switchboard.turn_off("generation-stuck")
-        await away(house, "oxlo")
+            env.switchboard.turn_on(fault)
+        env.switchboard.turn_off("generation-stuck")
+        await away(app, "oxlo")
         for fault in ("oxen-down", "oxlo-down"):
-            street.switchboard.turn_off(fault)
+            env.switchboard.turn_off(fault)
         await ada.until(lambda: len([m for m in ada.messages() if finished(m)]) == 20 or None, timeout_s=30)
         assert all(with_picture(m) for m in ada.messages())
-        assert len(await street.generations()) == 10
-        assert (await oxlo_calls(street))["paid"] == 10
-        statement = await house.studio.statement(int(ada.id))
+        assert len(await env.generations()) == 10
+        assert (await oxlo_calls(env))["paid"] == 10
+        statement = await app.studio.statement(int(ada.id))
         assert (statement.held, statement.spent) == (0, 10 * 1_400_000 + 10 * 2_000_000)
 
 
-async def away(house: House, provider: str) -> None:
-    """Until the house has noticed."""
+async def away(app: App, provider: str) -> None:
+    """Until the bot has noticed."""
     async with asyncio.timeout(10):
-        while house.desks[provider].away_since is None:  # noqa: ASYNC110  nothing announces it to a test
+        while app.guards[provider].away_since is None:  # noqa: ASYNC110  nothing announces it to a test
             await asyncio.sleep(0.01)
 
 
-async def test_while_a_provider_is_away_members_are_told_since_when_and_the_picture_waits(street: Street) -> None:
-    async with both(street) as (house, ada):
-        street.switchboard.turn_on("oxlo-down")
+async def test_while_a_provider_is_away_members_are_told_since_when_and_the_picture_waits(env: Env) -> None:
+    async with both(env) as (app, ada):
+        env.switchboard.turn_on("oxlo-down")
         for n in range(3):
             await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
-        await away(house, "oxlo")
+        await away(app, "oxlo")
         await ada.slash("generate", prompt="the last fox", model=OXLO[0])
         waiting = await ada.message(lambda m: "the last fox" in m.content and "not answering" in m.content)
         assert "Oxlo.ai is not answering since <t:" in waiting.content
-        street.switchboard.turn_off("oxlo-down")
+        env.switchboard.turn_off("oxlo-down")
         assert with_picture(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
 
 
-async def test_a_stand_in_makes_the_picture_at_the_held_price_and_is_named(street: Street) -> None:
-    async with both(street, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (house, ada):
-        street.switchboard.turn_on("oxlo-down")
+async def test_a_stand_in_makes_the_picture_at_the_held_price_and_is_named(env: Env) -> None:
+    async with both(env, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (app, ada):
+        env.switchboard.turn_on("oxlo-down")
         for n in range(3):
             await ada.slash("generate", prompt=f"fox {n}", model=OXLO[0])
-        await away(house, "oxlo")
+        await away(app, "oxlo")
         message = await made(ada, prompt="the last fox", model=OXLO[0])
         assert "FLUX.2 Klein 4B instead of Stable Diffusion 1.5" in message.content
         assert "2 credits" in message.content
 
 
 @pytest.mark.parametrize(("rule", "paid", "has_picture"), [("release", 1, False), ("retry", 2, True)])
-async def test_a_lost_answer_follows_the_operators_rule_and_is_told(street: Street, rule: str, paid: int, has_picture: bool) -> None:
-    async with both(street, UNCERTAIN_CALLS=rule) as (house, ada):
-        street.switchboard.turn_on("enqueue-answer-lost", times=1)
+async def test_a_lost_answer_follows_the_operators_rule_and_is_told(env: Env, rule: str, paid: int, has_picture: bool) -> None:
+    async with both(env, UNCERTAIN_CALLS=rule) as (app, ada):
+        env.switchboard.turn_on("enqueue-answer-lost", times=1)
         message = await made(ada, model=OXLO[0])
         assert with_picture(message) is has_picture
         assert ("made once more; you pay once" if has_picture else "answer was lost on the way") in message.content
-        assert (await oxlo_calls(street))["paid"] == paid
-        assert (await house.studio.statement(int(ada.id))).spent == (2_000_000 if has_picture else 0)
+        assert (await oxlo_calls(env))["paid"] == paid
+        assert (await app.studio.statement(int(ada.id))).spent == (2_000_000 if has_picture else 0)
 
 
 @pytest.mark.parametrize(
@@ -148,34 +148,34 @@ async def test_a_lost_answer_follows_the_operators_rule_and_is_told(street: Stre
     ],
 )
 async def test_each_rung_of_the_ladder_has_its_words_its_refund_and_its_offer(
-    street: Street, prompt: str, fault: str | None, says: str, offers_again: bool
+    env: Env, prompt: str, fault: str | None, says: str, offers_again: bool
 ) -> None:
-    async with both(street) as (house, ada):
+    async with both(env) as (app, ada):
         if fault:
-            street.switchboard.turn_on(fault)
+            env.switchboard.turn_on(fault)
         # The first API tells of a failure when it is asked about it; the second's is asked again until it is away.
         message = await made(ada, prompt=prompt, model=OXEN[0] if fault == "generation-fails" else OXLO[0])
-        statement = await house.studio.statement(int(ada.id))
+        statement = await app.studio.statement(int(ada.id))
         assert says in message.content
         assert ("Again" in message.buttons) is offers_again
         assert (statement.held, statement.spent) == (0, 0)
 
 
-async def test_a_rate_limit_is_waited_for_and_asked_once(street: Street) -> None:
-    async with both(street) as (_, ada):
-        street.switchboard.turn_on("images-rate-limited", times=1)
+async def test_a_rate_limit_is_waited_for_and_asked_once(env: Env) -> None:
+    async with both(env) as (_, ada):
+        env.switchboard.turn_on("images-rate-limited", times=1)
         assert with_picture(await made(ada, model=OXLO[0]))
-        assert (await oxlo_calls(street))["paid"] == 1
+        assert (await oxlo_calls(env))["paid"] == 1
 
 
-async def test_a_provider_taken_out_of_the_settings_gives_its_holds_back(street: Street) -> None:
-    street.switchboard.turn_on("oxlo-down")
-    async with both(street) as (_, ada):
+async def test_a_provider_taken_out_of_the_settings_gives_its_holds_back(env: Env) -> None:
+    env.switchboard.turn_on("oxlo-down")
+    async with both(env) as (_, ada):
         await ada.slash("generate", prompt="a red fox", model=OXLO[0])
         await ada.message(lambda m: "a red fox" in m.content)
-    async with street.house() as house, street_person(street, "Ada") as ada:
+    async with env.app() as app, person_in(env, "Ada") as ada:
         await ada.message(finished)
-        assert (await house.studio.statement(int(ada.id))).held == 0
+        assert (await app.studio.statement(int(ada.id))).held == 0
 
 
 WAITS = "SELECT 1 FROM generations WHERE state = 'waiting'"
@@ -184,22 +184,22 @@ IS_PAID = "SELECT 1 FROM generations WHERE state = 'succeeded'"
 
 
 @pytest.mark.parametrize("moment", [WAITS, IS_MADE, IS_PAID], ids=["it waits", "it is being made", "it is paid"])
-async def test_killed_around_a_call_that_nothing_can_look_up(street: Street, moment: str) -> None:
+async def test_killed_around_a_call_that_nothing_can_look_up(env: Env, moment: str) -> None:
     """What was paid and kept is shown; what is uncertain is told and given back; nothing is ever asked for twice by itself."""
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with doomed_house(street, **oxlo(street)) as process:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with doomed_app(env, **oxlo(env)) as process:
             await online(ada)
             if moment is IS_MADE:
-                street.switchboard.turn_on("generation-stuck")
+                env.switchboard.turn_on("generation-stuck")
             asking = asyncio.create_task(ask(ada, model=OXLO[0]), name="asking")
-            await until(in_database(street, moment))
+            await until(in_database(env, moment))
             process.kill()
             await asking
-        street.switchboard.turn_off("generation-stuck")
-        async with street.house(settings=oxlo(street)) as house:
+        env.switchboard.turn_off("generation-stuck")
+        async with env.app(settings=oxlo(env)) as app:
             message = await ada.message(finished)
-            statement = await house.studio.statement(int(ada.id))
+            statement = await app.studio.statement(int(ada.id))
             assert (statement.held, statement.spent) == (0, 2_000_000 if with_picture(message) else 0)
             assert with_picture(message) or "answer was lost on the way" in message.content
-            assert len((await oxlo_calls(street))["calls"]) <= 1
+            assert len((await oxlo_calls(env))["calls"]) <= 1
             assert len([m for m in ada.messages() if finished(m)]) == 1

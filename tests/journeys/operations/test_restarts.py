@@ -1,4 +1,4 @@
-"""Every gesture of two steps, with a restart of the house between them, where no other journey has it."""
+"""Interactions of two steps with a restart of the bot between them, where no other journey covers it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.core.clock import system
 from bot.domain.job import ReplyTarget
 from bot.store import outbox
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.env.jobs import wish
 from tests.journeys.reacting import NOTE, PRICE, answer_to, marked, new_picture, note_for, seen, spent, until_generations, until_open
 from tests.services.conftest import eventually
@@ -23,25 +23,25 @@ ONE_AT_A_TIME = {"MAX_RUNNING_PER_USER": "1"}
 
 
 @pytest.fixture
-async def ada(street: Street) -> AsyncIterator[Person]:
-    """She stays while the house is closed."""
-    async with Person.connect(street.discord.url, "Ada") as person:
+async def ada(env: Env) -> AsyncIterator[Person]:
+    """She stays while the bot is closed."""
+    async with Person.connect(env.discord.url, "Ada") as person:
         yield person
 
 
 @pytest.fixture
-async def ben(street: Street) -> AsyncIterator[Person]:
-    async with Person.connect(street.discord.url, "Ben") as person:
+async def ben(env: Env) -> AsyncIterator[Person]:
+    async with Person.connect(env.discord.url, "Ben") as person:
         yield person
 
 
 @asynccontextmanager
-async def run(street: Street, *people: Person, settings: Mapping[str, str] | None = None) -> AsyncIterator[House]:
-    """One run of the house, which these people see come and go."""
-    async with street.house(settings=settings) as house:
+async def run(env: Env, *people: Person, settings: Mapping[str, str] | None = None) -> AsyncIterator[App]:
+    """One run of the bot, which these people see come and go."""
+    async with env.app(settings=settings) as app:
         for person in people:
             await person.until(lambda person=person: (person.bot_online and "generate" in person.commands) or None)  # type: ignore[misc]
-        yield house
+        yield app
     for person in people:
         await person.until(lambda person=person: (not person.bot_online) or None)  # type: ignore[misc]
 
@@ -59,62 +59,62 @@ def select(panel: Message, custom_id: str) -> dict[str, Any]:
 # --- reactions -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         await ada.react(await new_picture(ada), "✏️")
         note = await note_for(ada)
         await ada.click(note, NOTE)
         modal = await ada.modal()
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.submit(modal, prompt="in winter")
         await ada.message(lambda m: with_picture(m) and "in winter" in m.content)
         await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
-async def test_a_pencil_taken_back_after_a_restart_takes_its_note_along(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_a_pencil_taken_back_after_a_restart_takes_its_note_along(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         first = await new_picture(ada)
         await ada.react(first, "✏️")
         await note_for(ada)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.unreact(first, "✏️")
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 
-async def test_a_repetition_by_reaction_outlives_a_restart(street: Street, ada: Person, ben: Person) -> None:
-    async with run(street, ada, ben):
+async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person, ben: Person) -> None:
+    async with run(env, ada, ben):
         first = await new_picture(ada)
-        street.switchboard.turn_on("generation-stuck")
+        env.switchboard.turn_on("generation-stuck")
         await ben.react(await seen(ben, first), "🔁")
         await marked(ben, first, "⏳")
-        await until_generations(street, 2)
-    street.switchboard.turn_off("generation-stuck")
-    async with run(street, ada, ben) as house:
+        await until_generations(env, 2)
+    env.switchboard.turn_off("generation-stuck")
+    async with run(env, ada, ben) as app:
         assert f"<@{ben.id}>" in (await answer_to(ben, first)).content
         await marked(ben, first, "✅")
-        assert (len(await street.generations()), await spent(house, ben)) == (2, PRICE)
+        assert (len(await env.generations()), await spent(app, ben)) == (2, PRICE)
 
 
-async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing(street: Street, ada: Person) -> None:
-    async with run(street, ada, settings=ONE_AT_A_TIME):
+async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing(env: Env, ada: Person) -> None:
+    async with run(env, ada, settings=ONE_AT_A_TIME):
         first = await new_picture(ada)
-        street.switchboard.turn_on("generation-stuck")
+        env.switchboard.turn_on("generation-stuck")
         await waiting(ada)
         await ada.react(first, "🎨")
         await marked(ada, first, "⏳")
-    async with run(street, ada, settings=ONE_AT_A_TIME) as house:
-        await until_open(house, ada, 2)
+    async with run(env, ada, settings=ONE_AT_A_TIME) as app:
+        await until_open(app, ada, 2)
         await ada.unreact(first, "🎨")
-        await until_open(house, ada, 1)
-        assert (await house.studio.statement(int(ada.id))).held == PRICE
+        await until_open(app, ada, 1)
+        assert (await app.studio.statement(int(ada.id))).held == PRICE
 
 
-async def test_an_added_preset_runs_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada), Person.connect(street.discord.url, "Mo") as mo:
+async def test_an_added_preset_runs_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada), Person.connect(env.discord.url, "Mo") as mo:
         first = await new_picture(ada)
         await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
         await mo.message(lambda m: "from now on" in m.text)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.react(first, "🦊")
         assert "everybody is a fox" in (await answer_to(ada, first)).content
 
@@ -123,63 +123,63 @@ async def test_an_added_preset_runs_after_a_restart(street: Street, ada: Person)
 
 
 @pytest.mark.parametrize("way", ["Cancel", "❌", "command"])
-async def test_what_was_asked_before_a_restart_is_cancelled_after_it(street: Street, ada: Person, way: str) -> None:
-    street.switchboard.turn_on("generation-stuck")
-    async with run(street, ada):
+async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, ada: Person, way: str) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with run(env, ada):
         message = await waiting(ada)
-    async with run(street, ada) as house:
+    async with run(env, ada) as app:
         if way == "command":
             (choice,) = await ada.autocomplete("cancel", "picture", picture="")
             await ada.slash("cancel", picture=choice["value"])
         else:
             await (ada.click(message, way) if way == "Cancel" else ada.react(message, way))
         await ada.message(lambda m: m.id == message.id and "Cancelled" in m.content)
-        assert await spent(house, ada) == 0
-    assert [made["status"] for made in await street.generations()] == ["cancelled"]
+        assert await spent(app, ada) == 0
+    assert [made["status"] for made in await env.generations()] == ["cancelled"]
 
 
 @pytest.mark.parametrize("mode", ["poll", "sync"])
-async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(street: Street, ada: Person, mode: str) -> None:
-    street.switchboard.turn_on("generation-stuck")
-    async with run(street, ada):
+async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(env: Env, ada: Person, mode: str) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with run(env, ada):
         await waiting(ada)
-        await until_generations(street, 1)
-    street.switchboard.turn_off("generation-stuck")
-    async with run(street, ada, settings={"OXEN_MODE": mode}) as house:
+        await until_generations(env, 1)
+    env.switchboard.turn_off("generation-stuck")
+    async with run(env, ada, settings={"OXEN_MODE": mode}) as app:
         await ada.message(with_picture)
-        assert (len(await street.generations()), await spent(house, ada)) == (1, PRICE)
+        assert (len(await env.generations()), await spent(app, ada)) == (1, PRICE)
 
 
-async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(street: Street, ada: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
-    async with run(street, ada):
+async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(env: Env, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    async with run(env, ada):
         message = await waiting(ada)
-        await until_generations(street, 1)
-    async with run(street, ada, settings={"OXEN_MODE": "sync"}) as house:
+        await until_generations(env, 1)
+    async with run(env, ada, settings={"OXEN_MODE": "sync"}) as app:
         await ada.click(message, "Cancel")
         await ada.message(lambda m: m.id == message.id and "Cancelled" in m.content)
-        assert await spent(house, ada) == 0
-    assert [made["status"] for made in await street.generations()] == ["cancelled"]
+        assert await spent(app, ada) == 0
+    assert [made["status"] for made in await env.generations()] == ["cancelled"]
 
 
-async def test_the_bar_goes_on_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_the_bar_goes_on_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         await new_picture(ada)
-        street.switchboard.turn_on("generation-stuck")
+        env.switchboard.turn_on("generation-stuck")
         message = await waiting(ada)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.message(lambda m: m.id == message.id and "█" * 9 + "░`" in m.content)
-        street.switchboard.turn_off("generation-stuck")
+        env.switchboard.turn_off("generation-stuck")
         await ada.message(lambda m: m.id == message.id and with_picture(m))
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
-async def test_a_form_outlives_a_restart_where_the_bot_is_no_member(street: Street, ada: Person, channel: str) -> None:
-    async with run(street, ada):
+async def test_a_form_outlives_a_restart_where_the_bot_is_no_member(env: Env, ada: Person, channel: str) -> None:
+    async with run(env, ada):
         await ada.slash("generate", channel, prompt="a far place")
         await ada.click(await ada.message(with_picture, channel), "Edit")
         modal = await ada.modal()
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.submit(modal, prompt="at dawn")
         await ada.message(lambda m: with_picture(m) and "at dawn" in m.content, channel)
 
@@ -187,77 +187,77 @@ async def test_a_form_outlives_a_restart_where_the_bot_is_no_member(street: Stre
 # --- panels ----------------------------------------------------------------------------------------------------------
 
 
-async def test_the_way_back_through_a_family_is_open_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_the_way_back_through_a_family_is_open_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         await ada.click(await new_picture(ada), "Edit")
         await ada.submit(await ada.modal(), prompt="in winter")
         await ada.click(await ada.message(lambda m: with_picture(m) and "in winter" in m.content), "Details")
         panel = await ada.message(lambda m: m.ephemeral and "**Prompt** in winter" in m.text)
         await ada.select(panel, (menu := select(panel, "v1:kin:"))["custom_id"], menu["options"][0]["value"])
         panel = await ada.message(lambda m: m.id == panel.id and "Back to the first" in m.buttons)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.click(panel, "Back to the first")
         await ada.message(lambda m: m.id == panel.id and "**Prompt** in winter" in m.text)
 
 
-async def test_the_history_is_turned_and_chosen_from_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_the_history_is_turned_and_chosen_from_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         for number in range(7):
             await ada.slash("generate", prompt=f"picture {number}")
             await ada.message(lambda m, n=number: with_picture(m) and f"picture {n}" in m.content)  # type: ignore[misc]
         await ada.slash("history")
         panel = await ada.message(lambda m: "Older" in m.buttons)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.click(panel, "Older")
         panel = await ada.message(lambda m: m.id == panel.id and "picture 0" in m.text)
         await ada.select(panel, (menu := select(panel, "v1:history:pick"))["custom_id"], menu["options"][-1]["value"])
         await ada.message(lambda m: m.id == panel.id and "### picture 0" in m.text)
 
 
-async def test_a_style_is_used_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_a_style_is_used_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         await ada.slash("style save", name="Ink", suffix="in black ink")
         await ada.message(lambda m: "Saved." in m.content)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.slash("generate", prompt="a heron", style="Ink")
         assert "in black ink" in (await ada.message(with_picture)).content
 
 
-async def test_a_reference_put_by_is_taken_by_an_edit_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_a_reference_put_by_is_taken_by_an_edit_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         await ada.menu("Use as reference", await new_picture(ada))
         await ada.message(lambda m: "Put by" in m.content)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.slash("edit", prompt="by night")
         await ada.message(lambda m: with_picture(m) and "by night" in m.content)
-    assert str((await street.generations())[1]["input_image"]).startswith("['data:image/png")
+    assert str((await env.generations())[1]["input_image"]).startswith("['data:image/png")
 
 
-async def test_the_role_that_may_edit_is_chosen_after_a_restart(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_the_role_that_may_edit_is_chosen_after_a_restart(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         await ada.slash("settings")
         panel = await ada.message(lambda m: "Your settings" in m.text)
         await ada.select(panel, "v1:settings:consent", "role")
         await ada.message(lambda m: m.id == panel.id and "No role is chosen yet" in m.text)
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.select(panel, "v1:settings:role", ada.roles["Artists"])
         await ada.message(lambda m: m.id == panel.id and f"<@&{ada.roles['Artists']}>" in m.text)
 
 
-async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(street: Street, ada: Person) -> None:
+async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env: Env, ada: Person) -> None:
     await ada.speak("de")
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.slash("settings")
         await ada.message(lambda m: m.ephemeral)
-    async with run(street, ada) as house:
-        assert (await house.services.members.preferences(int(ada.id))).locale == "de"
+    async with run(env, ada) as app:
+        assert (await app.services.members.preferences(int(ada.id))).locale == "de"
 
 
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
 
 
-async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_house_is_back(street: Street, ada: Person) -> None:
-    async with run(street, ada) as house:
+async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_bot_is_back(env: Env, ada: Person) -> None:
+    async with run(env, ada) as app:
         place = ReplyTarget(
             user_id=int(ada.id),
             channel_id=int(ada.channel("studio")),
@@ -265,15 +265,15 @@ async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_
             token="never answered",
             token_expires_at=system() + 60_000,
         )
-        job = (await house.studio.order(await wish(house.services, "a slow river", place))).job
-        await eventually(lambda: house.store.read(outbox.get, job.id))
+        job = (await app.studio.order(await wish(app.services, "a slow river", place))).job
+        await eventually(lambda: app.store.read(outbox.get, job.id))
         assert not any(with_picture(m) for m in ada.messages())
-    async with run(street, ada):
+    async with run(env, ada):
         await ada.message(with_picture)
 
 
-async def test_what_is_being_answered_when_the_house_closes_is_still_answered(street: Street, ada: Person) -> None:
-    async with run(street, ada):
+async def test_what_is_being_answered_when_the_bot_closes_is_still_answered(env: Env, ada: Person) -> None:
+    async with run(env, ada):
         asking = asyncio.create_task(ada.slash("history"))
         async with asyncio.timeout(5):
             while "CommandTree-invoker" not in {task.get_name() for task in asyncio.all_tasks()}:  # noqa: ASYNC110  the library announces nothing

@@ -11,14 +11,14 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import GenerationState
 from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.acme.provider import acme
 from tests.acme.server import MODEL, SIZE_PX, AcmeServer, serve_acme
-from tests.env.app import BRISK, Street, street_person, with_picture
+from tests.env.app import BRISK, Env, person_in, with_picture
 from tests.journeys.reacting import PRICE, spent, until_generations
 from tests.services.conftest import eventually
 
@@ -30,7 +30,7 @@ BY_EVENTS = replace(BRISK, slow_s=60, poll_min_s=60, poll_max_s=60)  # whatever 
 class Twins:
     """An image at each of the two, under the same id."""
 
-    house: House
+    app: App
     ada: Person
     server: AcmeServer
     id: str
@@ -43,34 +43,34 @@ class Twins:
 
 
 @asynccontextmanager
-async def twins(street: Street, *, streams: bool = True, loses_answers: bool = False) -> AsyncIterator[Twins]:
+async def twins(env: Env, *, streams: bool = True, loses_answers: bool = False) -> AsyncIterator[Twins]:
     """Ada has asked for an ox at Oxen, and for an anvil at Acme, and both are under way."""
-    street.switchboard.turn_on("generation-stuck")
+    env.switchboard.turn_on("generation-stuck")
     async with (
         serve_acme() as server,
-        street.house(more_apis=[acme(server.url, streams=streams)], pace=BY_EVENTS if streams else BRISK) as house,
-        street_person(street, "Ada") as ada,
+        env.app(more_apis=[acme(server.url, streams=streams)], pace=BY_EVENTS if streams else BRISK) as app,
+        person_in(env, "Ada") as ada,
     ):
-        await eventually(lambda: hears(house, street, server, acme_streams=streams))
+        await eventually(lambda: hears(app, env, server, acme_streams=streams))
         await ada.slash("generate", prompt="an ox")
-        await until_generations(street, 1)
-        server.next_id, server.loses_answers = (await street.generations())[0]["generation_id"], loses_answers
+        await until_generations(env, 1)
+        server.next_id, server.loses_answers = (await env.generations())[0]["generation_id"], loses_answers
         await ada.slash("generate", prompt="an anvil", model=MODEL["id"])
-        await eventually(both_run(house))
-        yield Twins(house=house, ada=ada, server=server, id=server.next_id)
+        await eventually(both_run(app))
+        yield Twins(app=app, ada=ada, server=server, id=server.next_id)
 
 
-async def hears(house: House, street: Street, server: AcmeServer, *, acme_streams: bool) -> bool:
+async def hears(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -> bool:
     """Whether the bot knows the models of both, and listens to those who have a stream."""
-    async with aiohttp.ClientSession() as session, session.get(f"{street.images.url}/sandbox/generations") as response:
+    async with aiohttp.ClientSession() as session, session.get(f"{env.images.url}/sandbox/generations") as response:
         oxen_listeners = (await response.json())["listeners"]
-    providers = {model.provider for model in house.models.offered}
+    providers = {model.provider for model in app.models.offered}
     return providers == {"oxen", "acme"} and bool(oxen_listeners) and bool(server.listeners) is acme_streams
 
 
-def both_run(house: House) -> Callable[[], Awaitable[bool]]:
+def both_run(app: App) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
-        running = await house.store.read(jobs.under_way, GenerationState.RUNNING)
+        running = await app.store.read(jobs.under_way, GenerationState.RUNNING)
         return {generation.provider for generation in running} == {"oxen", "acme"}
 
     return look
@@ -81,44 +81,44 @@ async def size_of(person: Person, message: Message) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("streams", [True, False], ids=["heard of", "polled"])
-async def test_each_brings_its_own_image(street: Street, streams: bool) -> None:
-    async with twins(street, streams=streams) as both:
+async def test_each_brings_its_own_image(env: Env, streams: bool) -> None:
+    async with twins(env, streams=streams) as both:
         both.server.finish(both.id)
         assert await size_of(both.ada, await both.finished("an anvil")) == SIZE_PX
         assert both.is_open("an ox")
-        street.switchboard.turn_off("generation-stuck")
+        env.switchboard.turn_off("generation-stuck")
         assert await size_of(both.ada, await both.finished("an ox")) != SIZE_PX
-        assert await spent(both.house, both.ada) == PRICE + ACME_PRICE
-        assert await both.house.store.read(ledger.audit) == []
+        assert await spent(both.app, both.ada) == PRICE + ACME_PRICE
+        assert await both.app.store.read(ledger.audit) == []
 
 
-async def test_an_event_of_the_one_does_not_end_the_other(street: Street) -> None:
-    async with twins(street) as both:
-        street.switchboard.turn_off("generation-stuck")
+async def test_an_event_of_the_one_does_not_end_the_other(env: Env) -> None:
+    async with twins(env) as both:
+        env.switchboard.turn_off("generation-stuck")
         await both.finished("an ox")
         assert both.is_open("an anvil")
         both.server.finish(both.id)
         await both.finished("an anvil")
 
 
-async def test_cancelling_the_one_leaves_the_other(street: Street) -> None:
-    async with twins(street) as both:
+async def test_cancelling_the_one_leaves_the_other(env: Env) -> None:
+    async with twins(env) as both:
         ox = await both.ada.message(lambda m: "an ox" in m.content)
         await both.ada.click(ox, "Cancel")
         await both.ada.message(lambda m: m.id == ox.id and "Cancelled" in m.content)
         both.server.finish(both.id)
         await both.finished("an anvil")
-        assert await spent(both.house, both.ada) == ACME_PRICE
+        assert await spent(both.app, both.ada) == ACME_PRICE
 
 
-async def test_a_lost_answer_is_found_under_an_id_that_the_other_has_too(street: Street) -> None:
-    async with twins(street, loses_answers=True) as both:
+async def test_a_lost_answer_is_found_under_an_id_that_the_other_has_too(env: Env) -> None:
+    async with twins(env, loses_answers=True) as both:
         both.server.finish(both.id)
         await both.finished("an anvil")
         assert len(both.server.images) == 1
 
 
-async def test_its_models_are_listed_under_its_title(street: Street) -> None:
-    async with twins(street) as both:
+async def test_its_models_are_listed_under_its_title(env: Env) -> None:
+    async with twins(env) as both:
         await both.ada.slash("models")
         assert "**Acme One** · Acme · 3 credits a picture" in (await both.ada.message(lambda m: "Acme One" in m.text)).text

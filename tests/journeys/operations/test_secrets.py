@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from sandbox.person import Person
-from tests.env.app import Street
+from tests.env.app import Env
 from tests.journeys.operations.test_crash import ROOT, online
 from tests.journeys.operations.test_faults import finished
 
@@ -17,22 +17,22 @@ KEY = "a-key-that-nobody-may-see"
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
-async def test_no_secret_is_ever_logged(street: Street, form: str) -> None:
-    env_file, log = street.folder / "none.env", street.folder / "log"
+async def test_no_secret_is_ever_logged(env: Env, form: str) -> None:
+    env_file, log = env.folder / "none.env", env.folder / "log"
     env_file.touch()
     settings = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": form, "OXEN_API_KEY": KEY}
     with log.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot", "--env-file", str(env_file), "run"),
             cwd=ROOT,
-            env={**os.environ, **street.environment(**settings)},
+            env={**os.environ, **env.environment(**settings)},
             stderr=stderr,
         )
     try:
-        async with Person.connect(street.discord.url, "Ada") as ada:
+        async with Person.connect(env.discord.url, "Ada") as ada:
             await online(ada)
             for fault in ("token-expired", "key-refused", "discord-error"):
-                street.switchboard.turn_on(fault, times=1)
+                env.switchboard.turn_on(fault, times=1)
                 await ada.slash("generate", prompt=f"a fox, {fault}")
                 await ada.message(lambda m, fault=fault: finished(m) and fault in m.content)  # type: ignore[misc]
         process.terminate()
@@ -43,4 +43,4 @@ async def test_no_secret_is_ever_logged(street: Street, form: str) -> None:
             await process.wait()
     written = log.read_text()
     assert "ordered" in written
-    assert [secret for secret in (street.discord.token, KEY) if secret in written] == []
+    assert [secret for secret in (env.discord.token, KEY) if secret in written] == []

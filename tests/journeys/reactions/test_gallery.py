@@ -4,46 +4,44 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.quota import MICRO
 from sandbox.person import Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.moderating import GALLERY, crowd, gone, rule
 from tests.journeys.reacting import marked, new_picture, seen
 
 
-async def available(house: House, person: Person) -> int:
-    return (await house.studio.statement(int(person.id))).available
+async def available(app: App, person: Person) -> int:
+    return (await app.studio.statement(int(person.id))).available
 
 
-async def with_gallery(house: House, person: Person, *, stars: int = 2, reward: float = 3) -> None:
-    await rule(house, person, gallery={"channel_id": person.channel(GALLERY), "stars": stars, "reward": reward})
+async def with_gallery(app: App, person: Person, *, stars: int = 2, reward: float = 3) -> None:
+    await rule(app, person, gallery={"channel_id": person.channel(GALLERY), "stars": stars, "reward": reward})
 
 
-async def test_enough_stars_of_others_bring_a_picture_into_the_gallery(
-    house: House, ada: Person, ben: Person, mo: Person, asked: Ask
-) -> None:
-    await with_gallery(house, ada)
+async def test_enough_stars_of_others_bring_a_picture_into_the_gallery(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+    await with_gallery(app, ada)
     first = await asked()
-    job = await written_down(house, first)
-    before = await available(house, ada)
+    job = await written_down(app, first)
+    before = await available(app, ada)
     for person in (ada, ben, mo):
         await person.react(await seen(person, first), "⭐")
     shown = await ben.message(with_picture, GALLERY)
     assert all(words in shown.content for words in ("a red fox in the snow", f"<@{ada.id}>", "⭐ 2", first.id))
     assert shown.attachments[0]["filename"].startswith(f"easel-{job.id}-1")
-    assert await available(house, ada) - before >= 3 * MICRO
+    assert await available(app, ada) - before >= 3 * MICRO
 
 
-async def test_the_gallery_shows_a_picture_once_across_restarts(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada, Person.connect(street.discord.url, "Ben") as ben:
-        async with street.house() as house:
-            await with_gallery(house, ada, stars=1)
+async def test_the_gallery_shows_a_picture_once_across_restarts(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Ben") as ben:
+        async with env.app() as app:
+            await with_gallery(app, ada, stars=1)
             first = await new_picture(ada)
             await ben.react(await seen(ben, first), "⭐")
             await marked(ben, first, "✅")
-        async with street.house(), crowd(street, "Mo") as (mo,):
+        async with env.app(), crowd(env, "Mo") as (mo,):
             await ben.message(with_picture, GALLERY)
             await ben.unreact(await seen(ben, first), "⭐")
             await mo.react(await seen(mo, first), "⭐")
@@ -54,9 +52,9 @@ async def test_the_gallery_shows_a_picture_once_across_restarts(street: Street) 
 
 @pytest.mark.parametrize("options", [{"spoiler": True}, {}])
 async def test_what_is_hidden_or_reported_is_not_shown(
-    house: House, ada: Person, ben: Person, mo: Person, asked: Ask, options: dict[str, bool]
+    app: App, ada: Person, ben: Person, mo: Person, asked: Ask, options: dict[str, bool]
 ) -> None:
-    await with_gallery(house, ada, stars=1)
+    await with_gallery(app, ada, stars=1)
     first = await asked(**options)
     if not options:
         await mo.react(await seen(mo, first), "🚩")
@@ -70,8 +68,8 @@ async def test_what_is_hidden_or_reported_is_not_shown(
     assert len([m for m in ben.messages(GALLERY) if with_picture(m)]) == 1
 
 
-async def test_a_picture_that_is_deleted_leaves_the_gallery_too(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await with_gallery(house, ada, stars=1)
+async def test_a_picture_that_is_deleted_leaves_the_gallery_too(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await with_gallery(app, ada, stars=1)
     first = await asked()
     await ben.react(await seen(ben, first), "⭐")
     shown = await ben.message(with_picture, GALLERY)
@@ -79,19 +77,19 @@ async def test_a_picture_that_is_deleted_leaves_the_gallery_too(house: House, ad
     await gone(ben, shown, GALLERY)
 
 
-async def test_a_reaction_gives_the_maker_credits_once(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await rule(house, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
+async def test_a_reaction_gives_the_maker_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await rule(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
-    before = await available(house, ben)
+    before = await available(app, ben)
     await ben.react(await seen(ben, first), "💖")
     await marked(ben, first, "✅")
     await ben.unreact(await seen(ben, first), "💖")
     await ben.react(await seen(ben, first), "💖")
-    assert round((before - await available(house, ben)) / MICRO) == 5
+    assert round((before - await available(app, ben)) / MICRO) == 5
 
 
-async def test_nobody_gives_credits_to_themselves(house: House, ada: Person, asked: Ask) -> None:
-    await rule(house, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
+async def test_nobody_gives_credits_to_themselves(app: App, ada: Person, asked: Ask) -> None:
+    await rule(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
     await ada.react(first, "💖")
     await marked(ada, first, "🚫")

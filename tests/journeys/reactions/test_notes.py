@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.job import ReplyTarget
 from bot.store import outbox
 from bot.store.outbox import ItemKind, OutboxItem
 from sandbox.person import Message, Person
-from tests.env.app import Street, with_picture
+from tests.env.app import Env, with_picture
 from tests.env.jobs import wish
 from tests.services.conftest import eventually
 
 
-async def react(house: House, person: Person, message: Message) -> None:
+async def react(app: App, person: Person, message: Message) -> None:
     """As the reactions do it: ⏳ on the message, and an order without an interaction."""
-    channel = house.client.get_partial_messageable(int(message.channel_id))
+    channel = app.client.get_partial_messageable(int(message.channel_id))
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
     place = ReplyTarget(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
-    receipt = await house.studio.order(await wish(house.services, "a red fox", place, reaction="🎨"))
-    await house.studio.answered(receipt.job.id, None)
+    receipt = await app.studio.order(await wish(app.services, "a red fox", place, reaction="🎨"))
+    await app.studio.answered(receipt.job.id, None)
 
 
 @pytest.fixture
@@ -36,76 +36,74 @@ async def marked(person: Person, message: Message) -> dict[str, int]:
     return (await person.message(lambda m: m.id == message.id and m.reactions and "⏳" not in m.reactions)).reactions
 
 
-async def test_the_answer_is_a_reply_that_calls_nobody_and_the_mark_turns(house: House, ada: Person, said: Message) -> None:
-    await react(house, ada, said)
+async def test_the_answer_is_a_reply_that_calls_nobody_and_the_mark_turns(app: App, ada: Person, said: Message) -> None:
+    await react(app, ada, said)
     result = await ada.message(with_picture)
     assert result.raw["message_reference"]["message_id"] == said.id
     assert result.pings == []
     assert await marked(ada, said) == {"✅": 1}
 
 
-async def test_a_failure_is_told_to_its_member_alone(street: Street, house: House, ada: Person, said: Message) -> None:
-    street.switchboard.turn_on("generation-fails")
-    await react(house, ada, said)
+async def test_a_failure_is_told_to_its_member_alone(env: Env, app: App, ada: Person, said: Message) -> None:
+    env.switchboard.turn_on("generation-fails")
+    await react(app, ada, said)
     await ada.message(lambda m: "No picture" in m.content, "dm")
     assert await marked(ada, said) == {"🚫": 1}
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_who_takes_no_direct_messages_sees_the_mark(street: Street, house: House, ada: Person, said: Message) -> None:
-    street.switchboard.turn_on("generation-fails")
+async def test_who_takes_no_direct_messages_sees_the_mark(env: Env, app: App, ada: Person, said: Message) -> None:
+    env.switchboard.turn_on("generation-fails")
     await ada.dms(open=False)
-    await react(house, ada, said)
+    await react(app, ada, said)
     assert await marked(ada, said) == {"🚫": 1}
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_an_answer_to_a_deleted_message_is_posted_all_the_same(
-    street: Street, house: House, ada: Person, ben: Person, said: Message
-) -> None:
-    street.switchboard.turn_on("generation-stuck")
-    await react(house, ada, said)
+async def test_an_answer_to_a_deleted_message_is_posted_all_the_same(env: Env, app: App, ada: Person, ben: Person, said: Message) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    await react(app, ada, said)
     await ben.delete(said)
-    street.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_off("generation-stuck")
     assert "message_reference" not in (await ada.message(with_picture)).raw
 
 
 async def test_where_replies_are_not_allowed_the_answer_is_posted_all_the_same(
-    street: Street, house: House, ada: Person, mo: Person, said: Message
+    env: Env, app: App, ada: Person, mo: Person, said: Message
 ) -> None:
-    street.switchboard.turn_on("generation-stuck")
-    await react(house, ada, said)
+    env.switchboard.turn_on("generation-stuck")
+    await react(app, ada, said)
     await mo.permit("studio", "read_message_history", False)
-    street.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_off("generation-stuck")
     assert with_picture(await ada.message(with_picture))
 
 
-async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        street.switchboard.turn_on("generation-stuck")
-        async with street.house() as house:
+async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        env.switchboard.turn_on("generation-stuck")
+        async with env.app() as app:
             said_id = await ada.say("look at this")
             said = await ada.message(lambda m: m.id == said_id)
-            await react(house, ada, said)
-        street.switchboard.turn_off("generation-stuck")
-        async with street.house():
+            await react(app, ada, said)
+        env.switchboard.turn_off("generation-stuck")
+        async with env.app():
             await ada.message(with_picture)
             assert await marked(ada, said) == {"✅": 1}
         assert len([m for m in ada.messages() if with_picture(m)]) == 1
 
 
-async def test_a_note_goes_at_its_time_also_after_a_restart(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house() as house:
+async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app() as app:
             channel_id = int(ada.channel("studio"))
-            note = await house.client.get_partial_messageable(channel_id).send("a note")
+            note = await app.client.get_partial_messageable(channel_id).send("a note")
             where = {"channel_id": channel_id, "message_id": note.id}
-            removal = OutboxItem(kind=ItemKind.REMOVE, due_at=house.clock() + 300, data=where)
-            await house.store.write(outbox.add, removal)
+            removal = OutboxItem(kind=ItemKind.REMOVE, due_at=app.clock() + 300, data=where)
+            await app.store.write(outbox.add, removal)
             await ada.message(lambda m: m.content == "a note")
-        async with street.house() as house:
+        async with env.app() as app:
             await ada.until(lambda: not ada.messages() or None)
-            await eventually(lambda: house.store.read(lambda conn: not outbox.due(conn, 2**60)))
+            await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
 async def test_every_edit_names_its_author_and_links_the_picture_it_comes_from(ada: Person, ben: Person) -> None:

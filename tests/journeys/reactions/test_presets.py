@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Street, street_person
+from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask
 from tests.journeys.managing import open_to_everybody
 from tests.journeys.reacting import answer_to, marked
@@ -16,13 +16,13 @@ async def said_privately(person: Person, words: str) -> Message:
     return await person.message(lambda m: m.ephemeral and words in m.text)
 
 
-async def test_an_added_preset_is_run_by_its_emoji(street: Street, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_an_added_preset_is_run_by_its_emoji(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
     await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox", options="output_quality=high")
     await said_privately(mo, "🦊 runs Fox face from now on, with FLUX.2 Klein 4B at 1.4 credits a picture")
     first = await asked()
     await ada.react(first, "🦊")
     assert "everybody is a fox" in (await answer_to(ada, first)).content
-    assert (await street.generations())[1]["output_quality"] == "high"
+    assert (await env.generations())[1]["output_quality"] == "high"
 
 
 async def test_the_server_s_own_emoji_runs_one(mo: Person, ada: Person, asked: Ask) -> None:
@@ -44,7 +44,7 @@ async def test_the_server_s_own_emoji_runs_one(mo: Person, ada: Person, asked: A
         ({"model": "no such model"}, "There is no model"),
     ],
 )
-async def test_what_could_not_run_is_refused(house: House, mo: Person, options: dict[str, str], sentence: str) -> None:
+async def test_what_could_not_run_is_refused(app: App, mo: Person, options: dict[str, str], sentence: str) -> None:
     await mo.slash("presets add", **{"emoji": "🦊", "name": "Fox", "prompt": "a fox", **options})
     await said_privately(mo, sentence)
 
@@ -56,30 +56,30 @@ async def test_the_list_shows_prices_and_what_each_does(mo: Person) -> None:
         assert part in text
 
 
-async def test_a_removed_preset_is_only_an_emoji_again(street: Street, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_removed_preset_is_only_an_emoji_again(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
     await mo.slash("presets remove", preset="watercolour")
     await said_privately(mo, "🎨 runs Watercolour no more")
     first = await asked()
     await ada.react(first, "🎨")
     await ada.react(first, "🌙")
     await marked(ada, first, "✅")
-    assert len(await street.generations()) == 2
+    assert len(await env.generations()) == 2
 
 
 async def test_presets_are_suggested_for_removal(mo: Person) -> None:
     assert await mo.autocomplete("presets remove", "preset", preset="water") == [{"name": "🎨 Watercolour", "value": "🎨"}]
 
 
-async def test_only_models_that_change_pictures_are_suggested(house: House, mo: Person) -> None:
+async def test_only_models_that_change_pictures_are_suggested(app: App, mo: Person) -> None:
     offered = {choice["value"] for choice in await mo.autocomplete("presets add", "model", model="")}
-    assert offered == {model.id for model in house.models.offered if model.takes_references and model.price_microcredits is not None}
+    assert offered == {model.id for model in app.models.offered if model.takes_references and model.price_microcredits is not None}
 
 
-async def test_after_a_restart_the_presets_are_still_there_until_they_are_reset(street: Street) -> None:
-    async with street.house(), street_person(street, "Mo") as mo:
+async def test_after_a_restart_the_presets_are_still_there_until_they_are_reset(env: Env) -> None:
+    async with env.app(), person_in(env, "Mo") as mo:
         await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
         await said_privately(mo, "from now on")
-    async with street.house(), street_person(street, "Mo") as mo:
+    async with env.app(), person_in(env, "Mo") as mo:
         await mo.slash("presets list")
         assert "Fox face" in (await said_privately(mo, "8 of 20 presets")).text
         await mo.slash("presets reset")
@@ -90,9 +90,9 @@ async def test_after_a_restart_the_presets_are_still_there_until_they_are_reset(
 
 @pytest.mark.parametrize(("command", "values"), [("reset", {}), ("remove", {"preset": "🌙"}), ("list", {})])
 async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
-    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, str]
+    app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, str]
 ) -> None:
-    await open_to_everybody(house, monkeypatch, "presets")
+    await open_to_everybody(app, monkeypatch, "presets")
     await ada.slash(f"presets {command}", **values)
     await said_privately(ada, "You may not use this command here.")
 

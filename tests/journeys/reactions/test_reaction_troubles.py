@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from discord import PartialEmoji, RawReactionActionEvent
 
-from bot.app import House
+from bot.app import App
 from bot.core.errors import StartError
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask
-from tests.journeys.operations.test_crash import doomed_house, in_database, online, until
+from tests.journeys.operations.test_crash import doomed_app, in_database, online, until
 from tests.journeys.reacting import (
     NOTE,
     PRICE,
@@ -36,67 +36,67 @@ from tests.services.conftest import Hands
 # --- removed, doubled, many ------------------------------------------------------------------------------------------
 
 
-async def test_a_reaction_taken_back_before_its_turn_costs_nothing(street: Street) -> None:
-    async with street.house(MAX_RUNNING_PER_USER="1") as house, street_person(street, "Ada") as ada:
+async def test_a_reaction_taken_back_before_its_turn_costs_nothing(env: Env) -> None:
+    async with env.app(MAX_RUNNING_PER_USER="1") as app, person_in(env, "Ada") as ada:
         first = await new_picture(ada)
-        street.switchboard.turn_on("generation-stuck")
+        env.switchboard.turn_on("generation-stuck")
         await ada.slash("generate", prompt="something slow")
-        await until_generations(street, 2)
+        await until_generations(env, 2)
         await ada.react(first, "🎨")
         await marked(ada, first, "⏳")
-        await until_open(house, ada, 2)
+        await until_open(app, ada, 2)
         await ada.unreact(first, "🎨")
-        await until_open(house, ada, 1)
+        await until_open(app, ada, 1)
         await ada.until(lambda: not next(m for m in ada.messages() if m.id == first.id).reactions or None)
-        assert len(await street.generations()) == 2
-        assert (await house.studio.statement(int(ada.id))).held == PRICE
+        assert len(await env.generations()) == 2
+        assert (await app.studio.statement(int(ada.id))).held == PRICE
 
 
-async def test_what_is_being_made_already_comes_all_the_same(street: Street, house: House, ada: Person, asked: Ask) -> None:
+async def test_what_is_being_made_already_comes_all_the_same(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
-    street.switchboard.turn_on("generation-stuck")
+    env.switchboard.turn_on("generation-stuck")
     await ada.react(first, "🎨")
-    await until_generations(street, 2)
+    await until_generations(env, 2)
     await ada.unreact(first, "🎨")
     await ada.react(first, "⭐")
-    street.switchboard.turn_off("generation-stuck")
+    env.switchboard.turn_off("generation-stuck")
     await answer_to(ada, first)
 
 
 @pytest.mark.parametrize("moment", ["the job is written", "the queue was asked", "it is settled"])
-async def test_killed_after_a_reaction_was_heard(street: Street, moment: str) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
+async def test_killed_after_a_reaction_was_heard(env: Env, moment: str) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app():
             first = await new_picture(ada)
-        made = len(street.images.received("POST", "/api/ai/queue"))
+        made = len(env.images.received("POST", "/api/ai/queue"))
         reached = {
-            "the job is written": in_database(street, "SELECT 1 FROM jobs WHERE reaction IS NOT NULL"),
-            "the queue was asked": lambda: len(street.images.received("POST", "/api/ai/queue")) > made,
-            "it is settled": in_database(street, "SELECT 1 FROM ledger WHERE entry = 'settle' AND account LIKE 'user:%' LIMIT 1 OFFSET 1"),
+            "the job is written": in_database(env, "SELECT 1 FROM jobs WHERE reaction IS NOT NULL"),
+            "the queue was asked": lambda: len(env.images.received("POST", "/api/ai/queue")) > made,
+            "it is settled": in_database(env, "SELECT 1 FROM ledger WHERE entry = 'settle' AND account LIKE 'user:%' LIMIT 1 OFFSET 1"),
         }
-        async with doomed_house(street) as process:
+        async with doomed_app(env) as process:
             await online(ada)
             await ada.react(first, "🎨")
             await until(reached[moment])
             process.kill()
-        async with street.house() as house:
+        async with env.app() as app:
             await answer_to(ada, first)
             await marked(ada, first, "✅")
-            assert (len(await street.generations()), await spent(house, ada)) == (2, 2 * PRICE)
+            assert (len(await env.generations()), await spent(app, ada)) == (2, 2 * PRICE)
 
 
 @pytest.mark.faults("gateway-doubled")
-async def test_doubled_events_are_one_request(street: Street, house: House, ada: Person, asked: Ask) -> None:
+async def test_doubled_events_are_one_request(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(first, "🎨")
     await marked(ada, first, "✅")
-    assert len(await street.generations()) == 2
-    assert await spent(house, ada) == 2 * PRICE
+    assert len(await env.generations()) == 2
+    assert await spent(app, ada) == 2 * PRICE
 
 
-async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_one(street: Street) -> None:
+async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_one(env: Env) -> None:
     clock = Hands()
-    async with street.house(clock=clock), street_person(street, "Ada") as ada:
+    async with env.app(clock=clock), person_in(env, "Ada") as ada:
         first = await new_picture(ada)
         await ada.react(first, "🎨")
         await marked(ada, first, "✅")
@@ -106,38 +106,38 @@ async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_o
         await ada.react(first, "⭐")  # heard after those: what comes now comes later than they
         clock.turn(11_000)
         await ada.react(first, "🎨")
-        await until_generations(street, 3)
+        await until_generations(env, 3)
         await marked(ada, first, "✅")
-        assert len(await street.generations()) == 3
+        assert len(await env.generations()) == 3
 
 
-async def test_of_a_burst_three_are_acted_on_and_the_rest_refused_by_a_mark(street: Street, ada: Person, asked: Ask) -> None:
+async def test_of_a_burst_three_are_acted_on_and_the_rest_refused_by_a_mark(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
-    street.switchboard.turn_on("generation-stuck")
+    env.switchboard.turn_on("generation-stuck")
     await asyncio.gather(*(ada.react(first, emoji) for emoji in ("🎨", "🌙", "❄️", "🕹️", "🎬", "🧸")))
     await ada.message(lambda m: m.id == first.id and "🚫" in m.reactions)
-    await until_generations(street, 3)  # one, and the two that one member may have made at a time
+    await until_generations(env, 3)  # one, and the two that one member may have made at a time
     assert [m.content for m in ada.messages("dm") if "🚫" in m.content] == []
 
 
-async def test_bots_ask_for_nothing(street: Street, house: House, ada: Person, asked: Ask) -> None:
+async def test_bots_ask_for_nothing(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(first, "⭐")
-    channel = house.client.get_partial_messageable(int(first.channel_id))
+    channel = app.client.get_partial_messageable(int(first.channel_id))
     await channel.get_partial_message(int(first.id)).add_reaction("🎨")
     await channel.get_partial_message(int(first.id)).add_reaction("🔁")
     await ada.react(first, "🌙")
     await answer_to(ada, first)
-    assert len(await street.generations()) == 2
+    assert len(await env.generations()) == 2
 
 
 @pytest.mark.parametrize("emoji", ["👍", "🦊"])
-async def test_other_emoji_mean_nothing(street: Street, ada: Person, asked: Ask, emoji: str) -> None:
+async def test_other_emoji_mean_nothing(env: Env, ada: Person, asked: Ask, emoji: str) -> None:
     first = await asked()
     await ada.react(first, emoji)
     await ada.react(first, "🌙")
     await answer_to(ada, first)
-    assert len(await street.generations()) == 2
+    assert len(await env.generations()) == 2
 
 
 # --- missing permissions ---------------------------------------------------------------------------------------------
@@ -164,13 +164,13 @@ async def test_without_the_right_to_write_the_note_is_a_sentence(ada: Person, mo
     await told(ada, "I may not write there")
 
 
-async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await house.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"locale": "de"}))
+async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await app.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"locale": "de"}))
     first = await asked()
     await ben.react(await seen(ben, first), "🔁")
     await answer_to(ben, first)
     await marked(ben, first, "✅")
-    again = await house.services.reactions.shown_in(int((await answer_to(ben, first)).id))
+    again = await app.services.reactions.shown_in(int((await answer_to(ben, first)).id))
     assert again is not None
     assert again.place.locale == "de"
 
@@ -195,12 +195,12 @@ async def test_without_the_intent_a_pencil_points_to_the_menu_once_a_day(ada: Pe
     assert len([m for m in ada.messages() if "Edit with Easel" in m.content]) == 1
 
 
-async def test_without_the_intent_presets_of_others_pictures_are_for_people(street: Street, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_without_the_intent_presets_of_others_pictures_are_for_people(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(await posted(ben, ada), "🎨")
     await ada.react(first, "🌙")
     await answer_to(ada, first)
-    assert len(await street.generations()) == 2
+    assert len(await env.generations()) == 2
 
 
 async def test_in_direct_messages_an_upload_is_edited_without_the_intent(ada: Person, asked: Ask) -> None:
@@ -211,7 +211,7 @@ async def test_in_direct_messages_an_upload_is_edited_without_the_intent(ada: Pe
 
 
 async def test_where_discord_does_not_say_whose_message_it_is_the_message_does(
-    street: Street, house: House, ada: Person, ben: Person, asked: Ask
+    env: Env, app: App, ada: Person, ben: Person, asked: Ask
 ) -> None:
     first = await asked()
     others = await posted(ben, ada)
@@ -219,25 +219,25 @@ async def test_where_discord_does_not_say_whose_message_it_is_the_message_does(
         ids = {"message_id": message.id, "channel_id": message.channel_id, "user_id": ada.id, "guild_id": ada.hello["guild"]["id"]}
         data: Any = {**ids, "type": 0, "emoji": {"id": None, "name": emoji}}
         event = RawReactionActionEvent(data, PartialEmoji(name=emoji), "REACTION_ADD")
-        house.client.dispatch("raw_reaction_add", event)
+        app.client.dispatch("raw_reaction_add", event)
     await answer_to(ada, first)
     await marked(ada, first, "✅")
-    assert len(await street.generations()) == 2
+    assert len(await env.generations()) == 2
 
 
 @pytest.fixture
-async def reading_street(tmp_path: Path) -> AsyncIterator[Street]:
+async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
     """Where the application was given the message-content intent."""
     board = Switchboard()
     async with (
         images.serve(switchboard=board, timing=images.FAST) as pictures,
         discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
     ):
-        yield Street(switchboard=board, images=pictures, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
+        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
 
 
-async def test_with_the_intent_other_people_s_pictures_are_edited(reading_street: Street) -> None:
-    async with reading_street.house(), street_person(reading_street, "Ada") as ada, street_person(reading_street, "Ben") as ben:
+async def test_with_the_intent_other_people_s_pictures_are_edited(reading_env: Env) -> None:
+    async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
         await new_picture(ada)
         found = await posted(ben, ada)
         await ada.react(found, "🎨")
@@ -248,8 +248,8 @@ async def test_with_the_intent_other_people_s_pictures_are_edited(reading_street
         await ada.message(lambda m: "in winter" in m.content and with_picture(m))
 
 
-async def test_with_the_intent_mere_words_are_left_alone(reading_street: Street) -> None:
-    async with reading_street.house(), street_person(reading_street, "Ada") as ada, street_person(reading_street, "Ben") as ben:
+async def test_with_the_intent_mere_words_are_left_alone(reading_env: Env) -> None:
+    async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
         first = await new_picture(ada)
         said = await ada.message(lambda m: m.content == "hello") if await ben.say("hello") else first
         await ada.react(said, "✏️")
@@ -258,8 +258,8 @@ async def test_with_the_intent_mere_words_are_left_alone(reading_street: Street)
         assert not any(NOTE in m.buttons or "🚫" in m.reactions for m in ada.messages())
 
 
-async def test_an_intent_that_discord_refuses_is_one_clear_sentence(street: Street) -> None:
+async def test_an_intent_that_discord_refuses_is_one_clear_sentence(env: Env) -> None:
     with pytest.raises(ExceptionGroup) as refused:
-        async with street.house(MESSAGE_CONTENT_INTENT="true"):
+        async with env.app(MESSAGE_CONTENT_INTENT="true"):
             pass
     assert "MESSAGE_CONTENT_INTENT" in str(refused.group_contains(StartError) and refused.value.exceptions[0])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.app import House
+from bot.app import App
 from bot.domain.gestures import plain
 from bot.domain.preferences import Consent
 from bot.store.engine.base import Topic
 from sandbox.person import Person
-from tests.env.app import Street, street_person, with_picture
+from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask
 from tests.journeys.reacting import (
     NOTE,
@@ -29,13 +29,13 @@ from tests.services.conftest import Hands, eventually
 # --- ✏️ --------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_pencil_brings_a_note_whose_button_opens_the_form(street: Street, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_pencil_brings_a_note_whose_button_opens_the_form(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "✏️")
     await ben.click(await note_for(ben), NOTE)
     await ben.submit(await ben.modal(), prompt="in winter")
     await ben.message(lambda m: "in winter" in m.content and with_picture(m))
-    assert "easel-" in str((await street.generations())[1]["input_image"])
+    assert "easel-" in str((await env.generations())[1]["input_image"])
 
 
 async def test_the_note_goes_when_its_form_was_sent(ada: Person, asked: Ask) -> None:
@@ -46,13 +46,13 @@ async def test_the_note_goes_when_its_form_was_sent(ada: Person, asked: Ask) -> 
     await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
-async def test_the_note_goes_after_two_minutes(street: Street) -> None:
+async def test_the_note_goes_after_two_minutes(env: Env) -> None:
     clock = Hands()
-    async with street.house(clock=clock) as house, street_person(street, "Ada") as ada:
+    async with env.app(clock=clock) as app, person_in(env, "Ada") as ada:
         await ada.react(await new_picture(ada), "✏️")
         await note_for(ada)
         clock.turn(121_000)
-        house.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
+        app.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 
@@ -71,11 +71,11 @@ async def test_nobody_else_may_press_the_button_of_a_note(ada: Person, ben: Pers
     assert f"This note is for <@{ada.id}>" in (await ben.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_note_is_pressed_after_a_restart(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_a_note_is_pressed_after_a_restart(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await ada.react(await new_picture(ada), "✏️")
         await note_for(ada)
-    async with street.house(), street_person(street, "Ada") as ada:
+    async with env.app(), person_in(env, "Ada") as ada:
         note = await note_for(ada)
         await ada.click(note, NOTE)
         await ada.submit(await ada.modal(), prompt="in winter")
@@ -83,8 +83,8 @@ async def test_a_note_is_pressed_after_a_restart(street: Street) -> None:
         await ada.message(lambda m: "in winter" in m.content and with_picture(m))
 
 
-async def test_whoever_does_not_consent_is_not_edited(house: House, ada: Person, ben: Person, asked: Ask) -> None:
-    await house.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+async def test_whoever_does_not_consent_is_not_edited(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     first = await asked()
     for emoji in ("✏️", "🎨"):
         await ben.react(await seen(ben, first), emoji)
@@ -95,14 +95,14 @@ async def test_whoever_does_not_consent_is_not_edited(house: House, ada: Person,
 # --- presets ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_preset_edits_on_the_quota_of_who_reacts_and_replies(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_preset_edits_on_the_quota_of_who_reacts_and_replies(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🎨")
     edit = await answer_to(ben, first)
     await marked(ben, first, "✅")
     assert "watercolour" in edit.content
     assert f"<@{ben.id}>" in edit.content
-    assert (await spent(house, ben), await spent(house, ada)) == (PRICE, PRICE)
+    assert (await spent(app, ben), await spent(app, ada)) == (PRICE, PRICE)
 
 
 async def test_the_emoji_is_the_same_with_and_without_its_coloured_form(ada: Person, asked: Ask) -> None:
@@ -111,11 +111,11 @@ async def test_the_emoji_is_the_same_with_and_without_its_coloured_form(ada: Per
     assert "winter" in (await answer_to(ada, first)).content
 
 
-async def test_a_preset_uses_the_first_of_several_pictures(street: Street, ada: Person, asked: Ask) -> None:
+async def test_a_preset_uses_the_first_of_several_pictures(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await ada.react(first, "🌙")
     await answer_to(ada, first)
-    assert first.attachments[0]["filename"] in str((await street.generations())[2]["input_image"])
+    assert first.attachments[0]["filename"] in str((await env.generations())[2]["input_image"])
 
 
 async def test_what_was_hidden_stays_hidden(ada: Person, asked: Ask) -> None:
@@ -124,8 +124,8 @@ async def test_what_was_hidden_stays_hidden(ada: Person, asked: Ask) -> None:
     assert (await answer_to(ada, first)).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_without_credit_there_is_one_sentence_by_direct_message(street: Street) -> None:
-    async with street.house(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), street_person(street, "Ada") as ada:
+async def test_without_credit_there_is_one_sentence_by_direct_message(env: Env) -> None:
+    async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         first = await new_picture(ada)
         await ada.react(first, "🎨")
         await told(ada, "This costs 1.4 credits")
@@ -133,8 +133,8 @@ async def test_without_credit_there_is_one_sentence_by_direct_message(street: St
         assert len([m for m in ada.messages() if with_picture(m)]) == 1
 
 
-async def test_with_closed_direct_messages_the_mark_says_it_all(street: Street) -> None:
-    async with street.house(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), street_person(street, "Ada") as ada:
+async def test_with_closed_direct_messages_the_mark_says_it_all(env: Env) -> None:
+    async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.dms(open=False)
         first = await new_picture(ada)
         await ada.react(first, "🎨")
@@ -149,26 +149,26 @@ async def test_a_preset_works_in_direct_messages(ada: Person, asked: Ask) -> Non
     await marked(ada, first, "✅", "dm")
 
 
-async def test_an_old_picture_is_edited_after_a_restart(street: Street) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_an_old_picture_is_edited_after_a_restart(env: Env) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await new_picture(ada)
-    async with street.house(), street_person(street, "Ada") as ada:
+    async with env.app(), person_in(env, "Ada") as ada:
         first = await ada.message(with_picture)
         await ada.react(first, "🎨")
         await answer_to(ada, first)
         await marked(ada, first, "✅")
 
 
-async def test_a_restart_between_the_reaction_and_its_picture_loses_nothing(street: Street) -> None:
-    async with Person.connect(street.discord.url, "Ada") as ada:
-        async with street.house():
+async def test_a_restart_between_the_reaction_and_its_picture_loses_nothing(env: Env) -> None:
+    async with Person.connect(env.discord.url, "Ada") as ada:
+        async with env.app():
             first = await new_picture(ada)
-            street.switchboard.turn_on("generation-stuck")
+            env.switchboard.turn_on("generation-stuck")
             await ada.react(first, "🎨")
             await marked(ada, first, "⏳")
-            await until_generations(street, 2)
-        street.switchboard.turn_off("generation-stuck")
-        async with street.house():
+            await until_generations(env, 2)
+        env.switchboard.turn_off("generation-stuck")
+        async with env.app():
             await answer_to(ada, first)
             await marked(ada, first, "✅")
 
@@ -176,13 +176,13 @@ async def test_a_restart_between_the_reaction_and_its_picture_loses_nothing(stre
 # --- 🔁 ✉️ -----------------------------------------------------------------------------------------------------------
 
 
-async def test_again_replies_on_the_quota_of_who_reacts(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_replies_on_the_quota_of_who_reacts(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🔁")
     second = await answer_to(ben, first)
     await marked(ben, first, "✅")
     assert f"<@{ben.id}>" in second.content
-    assert await spent(house, ben) == PRICE
+    assert await spent(app, ben) == PRICE
 
 
 async def test_the_files_come_by_direct_message_with_what_they_were_made_from(ada: Person, ben: Person, asked: Ask) -> None:
@@ -213,12 +213,12 @@ async def test_a_picture_that_came_by_letter_can_be_edited_there(ada: Person, be
 
 
 @pytest.mark.parametrize("name", ["Ada", "Mo"])
-async def test_the_requester_and_moderators_take_a_picture_away(street: Street, house: House, asked: Ask, ada: Person, name: str) -> None:
+async def test_the_requester_and_moderators_take_a_picture_away(env: Env, app: App, asked: Ask, ada: Person, name: str) -> None:
     first = await asked()
-    async with street_person(street, name) as person:
+    async with person_in(env, name) as person:
         await person.react(await seen(person, first), "❌")
         await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
-    assert await spent(house, ada) == PRICE
+    assert await spent(app, ada) == PRICE
 
 
 async def test_nobody_else_takes_a_picture_away(ada: Person, ben: Person, asked: Ask) -> None:
@@ -228,22 +228,22 @@ async def test_nobody_else_takes_a_picture_away(ada: Person, ben: Person, asked:
     await marked(ada, first, "🚫")
 
 
-async def test_a_cross_on_a_waiting_message_cancels(street: Street, house: House, ada: Person) -> None:
-    street.switchboard.turn_on("generation-stuck")
+async def test_a_cross_on_a_waiting_message_cancels(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.react(await ada.message(lambda m: "Being made" in m.content), "❌")
     await ada.message(lambda m: "Cancelled" in m.content)
-    assert await spent(house, ada) == 0
+    assert await spent(app, ada) == 0
 
 
-async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(house: House, ada: Person, asked: Ask) -> None:
+async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await ada.react(first, "🙈")
     hidden = await marked(ada, first, "✅")
     assert [a["filename"].startswith("SPOILER_") for a in hidden.attachments] == [True, True]
     assert list(hidden.buttons) == list(first.buttons)
     assert hidden.content.startswith("**||a red fox in the snow||**")
-    shown = await house.services.reactions.shown_in(int(first.id))
+    shown = await app.services.reactions.shown_in(int(first.id))
     assert shown is not None
     assert shown.spoiler
 
@@ -255,44 +255,44 @@ async def test_nobody_else_hides_a_picture(ada: Person, ben: Person, asked: Ask)
     assert not (await seen(ada, first)).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_a_flag_is_kept_once_for_the_moderators(house: House, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_flag_is_kept_once_for_the_moderators(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
     await marked(ben, first, "✅")
     await ben.unreact(await seen(ben, first), "🚩")
-    await until_flagged(house, ada, [])
+    await until_flagged(app, ada, [])
     await ben.react(await seen(ben, first), "🚩")
-    await until_flagged(house, ada, [(int(ben.id), int(first.id))])
+    await until_flagged(app, ada, [(int(ben.id), int(first.id))])
 
 
-async def until_flagged(house: House, author: Person, flags: list[tuple[int, int]]) -> None:
+async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) -> None:
     """These are the flags on a member's pictures: by whom, on which message."""
 
     async def is_so() -> bool | None:
-        record = await house.services.conduct.record(int(author.id), int(author.hello["guild"]["id"]))
+        record = await app.services.conduct.record(int(author.id), int(author.hello["guild"]["id"]))
         return [(flag.user_id, flag.message_id) for flag in record.reports] == flags or None
 
     await eventually(is_so)
 
 
-async def test_stars_are_counted_without_the_author_s_own(house: House, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_stars_are_counted_without_the_author_s_own(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     for person in (ada, ben, mo):
         await person.react(await seen(person, first), "⭐")
-    await until_stars(house, first, 2)
+    await until_stars(app, first, 2)
     await ben.unreact(await seen(ben, first), "⭐")
-    await until_stars(house, first, 1)
+    await until_stars(app, first, 1)
 
 
 @pytest.mark.parametrize("emoji", ["❌", "🙈", "⭐", "🚩", "🔁", "✉️"])
-async def test_old_pictures_know_every_gesture_after_a_restart(street: Street, emoji: str) -> None:
-    async with street.house(), street_person(street, "Ada") as ada:
+async def test_old_pictures_know_every_gesture_after_a_restart(env: Env, emoji: str) -> None:
+    async with env.app(), person_in(env, "Ada") as ada:
         await new_picture(ada)
-    async with street.house() as house, street_person(street, "Mo") as mo:
+    async with env.app() as app, person_in(env, "Mo") as mo:
         first = await mo.message(with_picture)
         await mo.react(first, emoji)
         if emoji == "❌":
             await mo.until(lambda: not any(with_picture(m) for m in mo.messages()) or None)
         else:
             await marked(mo, first, "✅")
-        assert await spent(house, mo) == (PRICE if emoji == "🔁" else 0)
+        assert await spent(app, mo) == (PRICE if emoji == "🔁" else 0)

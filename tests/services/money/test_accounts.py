@@ -18,7 +18,7 @@ from bot.domain.guild import document
 from bot.domain.order import Limits
 from bot.domain.quota import DAY_MS, MICRO
 from bot.services.money.accounts import Money
-from bot.services.money.pricing import Till
+from bot.services.money.pricing import Pricing
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
 from bot.store.moderation.audit_log import Action
@@ -34,8 +34,8 @@ ANN, BOB = Actor(user_id=7, joined_at=0), Actor(user_id=8, joined_at=0)
 async def money(store: Store) -> AsyncIterator[Money]:
     """The service; afterwards the books are right."""
     limits = Limits(bucket=TEN, max_waiting=8, default_model="klein", reference_max_bytes=1, reference_max_pixels=1)
-    till = Till(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
-    yield Money(store=store, till=till, credit_usd=0.01, clock=lambda: NOW)
+    pricing = Pricing(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
+    yield Money(store=store, pricing=pricing, credit_usd=0.01, clock=lambda: NOW)
     assert (await store.read(audit.prove)).wrong == ()
 
 

@@ -110,7 +110,7 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
                 Actor(user_id=each.user_id, role_ids=each.roles),
                 ReplyTarget(user_id=each.user_id, channel_id=5, guild_id=guild_id),
             )
-            purse = works.till.purse(await request(works, place, actor=actor))
+            purse = works.pricing.purse(await request(works, place, actor=actor))
             caps[purse.account] = 0 if purse.fills is None else purse.fills.size
     await nothing_is_overspent(works, caps)
 

@@ -79,7 +79,7 @@ async def test_the_slow_lane_can_be_turned_off(works: Works) -> None:
 
 async def test_the_budget_of_the_month_is_in_money(works: Works) -> None:
     await rule(works.servers, usd_per_month="0.03")  # a credit is a cent
-    budget = works.till.budget(await asks(works))
+    budget = works.pricing.budget(await asks(works))
     assert budget is not None
     assert (await payer(works, count=3))[1] == budget.account
     with pytest.raises(OutOfCredit, match="budget for the month is used up"):
@@ -106,13 +106,13 @@ async def test_a_servers_own_price_is_held_and_shown(works: Works) -> None:
     await rule(works.servers, prices={MODEL: "2.5"})
     assert (await order(works)).generations[0].price == 2_500_000
     models = works.models.offered
-    prices = {model.id: model.price_microcredits for model in works.till.offers(models, await asks(works))}
+    prices = {model.id: model.price_microcredits for model in works.pricing.offers(models, await asks(works))}
     assert prices == {model.id: model.price_microcredits for model in models} | {MODEL: 2_500_000}
 
 
 async def test_only_what_a_members_roles_open_is_offered(works: Works) -> None:
     await rule(works.servers, everyone={"models": []}, roles={PAINTER: {"models": [MODEL]}})
-    offered = [works.till.offers(works.models.offered, await asks(works, *roles)) for roles in ((), (PAINTER,))]
+    offered = [works.pricing.offers(works.models.offered, await asks(works, *roles)) for roles in ((), (PAINTER,))]
     assert [[model.id for model in each] for each in offered] == [[], [MODEL]]
 
 
@@ -133,6 +133,6 @@ async def test_the_rules_decide_how_much_is_made_at_a_time(works: Works) -> None
 async def test_what_there_is_depends_on_where_one_asks(works: Works) -> None:
     await rule(works.servers, **ROLE, **POOL)
     asked = [await asks(works), await asks(works, PAINTER), await asks(works, PAINTER, guild_id=2), await asks(works, guild_id=None)]
-    available = [(await works.till.statement(each)).available for each in asked]
+    available = [(await works.pricing.statement(each)).available for each in asked]
     assert available == [4 * MICRO, 2 * MICRO, PURSE.size, PURSE.size]
-    assert [purse and purse.account for purse in map(works.till.pool, (asked[0], asked[2]))] == ["pool:1", None]
+    assert [purse and purse.account for purse in map(works.pricing.pool, (asked[0], asked[2]))] == ["pool:1", None]

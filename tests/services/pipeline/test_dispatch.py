@@ -273,6 +273,6 @@ async def test_a_cancel_while_a_lost_answer_is_looked_for_ends_it_when_nothing_i
 async def test_without_any_known_model_what_waits_for_an_absent_api_goes_on_waiting(works: Works) -> None:
     job = await works.order()
     blind = works.again()  # a run that has read no list of models yet
-    blind.desk.away_since = 1
+    blind.guard.away_since = 1
     await blind.dispatch.turn()
     assert [g.state for g in (await works.studio.job(job.id)).generations] == [GenerationState.WAITING]

@@ -1,4 +1,4 @@
-"""Everything at once: lost answers, lost events, dead links, a moody Discord, and a house that is killed again and again."""
+"""Everything at once: lost answers, lost events, dead links, a moody Discord, and a bot that is killed again and again."""
 
 from __future__ import annotations
 

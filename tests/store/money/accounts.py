@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from bot.domain.accounts import Purse, member_account, pool_account
+from bot.domain.accounts import AccountRef, member_account, pool_account
 from bot.domain.job import Job
 from bot.domain.money import Payment, monthly_budget
 from bot.domain.quota import MICRO, Bucket, Limit
@@ -23,15 +23,15 @@ def bucket(credits_: int, *, a_day: int = 0) -> Bucket:
     return Bucket(size=credits_ * MICRO, refill_per_day=a_day * MICRO)
 
 
-def member(user_id: int = 7, credits_: int = 10, *, a_day: int = 0, guild_id: int = GUILD) -> Purse:
-    return Purse(account=member_account(guild_id, user_id), fills=bucket(credits_, a_day=a_day))
+def member(user_id: int = 7, credits_: int = 10, *, a_day: int = 0, guild_id: int = GUILD) -> AccountRef:
+    return AccountRef(account=member_account(guild_id, user_id), fills=bucket(credits_, a_day=a_day))
 
 
-def pool(credits_: int = 10, *, guild_id: int = GUILD) -> Purse:
-    return Purse(account=pool_account(guild_id), fills=bucket(credits_))
+def pool(credits_: int = 10, *, guild_id: int = GUILD) -> AccountRef:
+    return AccountRef(account=pool_account(guild_id), fills=bucket(credits_))
 
 
-def budget(credits_: int, *, guild_id: int = GUILD, now: int = 0) -> Purse:
+def budget(credits_: int, *, guild_id: int = GUILD, now: int = 0) -> AccountRef:
     return monthly_budget(guild_id, credits_ * MICRO, now)
 
 
@@ -46,7 +46,7 @@ async def order(store: Store, payment: Payment, job: Job | None = None, *, max_w
     return await store.write(jobs.add, job, (), payment=payment, max_waiting=max_waiting, now=job.created_at)
 
 
-async def has(store: Store, purse: Purse, *, now: int = 0) -> tuple[float, float, float]:
+async def has(store: Store, purse: AccountRef, *, now: int = 0) -> tuple[float, float, float]:
     """Available, held, spent, in credits."""
     fills = purse.fills or Limit(size=0)
     it = await store.read(ledger.statement, account=purse.account, bucket=fills, now=now)

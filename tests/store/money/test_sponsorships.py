@@ -9,7 +9,7 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from bot.core.errors import NotAllowed, OutOfCredit
-from bot.domain.accounts import Purse
+from bot.domain.accounts import AccountRef
 from bot.domain.money import Payment
 from bot.domain.quota import MICRO
 from bot.services.money import sponsorships as money_sponsorships
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 HOST, THREAD = member(9), 55
 
 
-async def begin(store: Store, credits_: int = 5, *, id_: str = "one", host: Purse = HOST, now: int = 0, **more: Any) -> bool:
+async def begin(store: Store, credits_: int = 5, *, id_: str = "one", host: AccountRef = HOST, now: int = 0, **more: Any) -> bool:
     values = {"guild_id": 1, "channel_id": THREAD, "host_id": 9, "until": 10_000, **more}
     sponsorship = Sponsorship(id=id_, cap=credits_ * MICRO, opened_at=now, **values)
     return await store.write(sponsorships.begin, sponsorship, host=host, now=now)

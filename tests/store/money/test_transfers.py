@@ -9,7 +9,7 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
-from bot.domain.accounts import Purse
+from bot.domain.accounts import AccountRef
 from bot.domain.money import Payment
 from bot.domain.quota import DAY_MS, MICRO, Bucket
 from bot.store.engine.base import Store
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 ANN, BOB = member(7), member(8)
 
 
-async def give(store: Store, credits_: int, *, giver: Purse = ANN, to: Purse = BOB, key: str = "deed", now: int = 0) -> bool:
+async def give(store: Store, credits_: int, *, giver: AccountRef = ANN, to: AccountRef = BOB, key: str = "deed", now: int = 0) -> bool:
     return await store.write(transfers.gift, giver=giver, receiver=to, amount=credits_ * MICRO, key=key, now=now, by_id=7)
 
 
@@ -71,7 +71,7 @@ async def test_a_gift_comes_on_top_of_what_has_flowed_back(store: Store) -> None
         (1, member(8, guild_id=2), NotAllowed),
     ],
 )
-async def test_a_gift_that_makes_no_sense_is_refused(store: Store, amount: int, to: Purse, error: type[Exception]) -> None:
+async def test_a_gift_that_makes_no_sense_is_refused(store: Store, amount: int, to: AccountRef, error: type[Exception]) -> None:
     with pytest.raises(error):
         await give(store, amount, to=to)
     assert await has(store, ANN) == (10, 0, 0)
