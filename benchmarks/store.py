@@ -37,7 +37,7 @@ _numbers = count()
 
 
 def paid_by(user_id: int) -> Payment:
-    return Payment(payer=AccountRef(account=user_account(user_id), fills=_BUCKET))
+    return Payment(payer=AccountRef(name=user_account(user_id), fills=_BUCKET))
 
 
 @dataclass(kw_only=True)

@@ -1,4 +1,4 @@
-"""Accounts by name, and the purse: an account with what fills it. One currency for all; each kind says whose money it is."""
+"""Names of accounts, and references to them with what fills them. One currency for all; each kind says whose money it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AccountRef:
     since it was last touched stays to be counted.
     """
 
-    account: str
+    name: str  # such as user:7
     fills: Bucket | Limit | None
 
 

@@ -30,10 +30,10 @@ class Payment:
     reserve: int = 0  # microcredits that the slow lane leaves in the pool for paying requests
 
     @property
-    def purses(self) -> tuple[AccountRef, ...]:
+    def accounts(self) -> tuple[AccountRef, ...]:
         """All that may be asked, each account once."""
-        purses = {purse.account: purse for purse in (self.slow_lane, self.payer, self.sponsor, self.budget) if purse is not None}
-        return tuple(purses.values())
+        accounts = {account.name: account for account in (self.slow_lane, self.payer, self.sponsor, self.budget) if account is not None}
+        return tuple(accounts.values())
 
 
 class Funds(Protocol):
@@ -60,7 +60,7 @@ class Paid:
 
 def monthly_budget(guild_id: int, size: int, now: int) -> AccountRef:
     """A server's budget, in microcredits, for the month of `now` in UTC."""
-    return AccountRef(account=budget_account(guild_id, now), fills=Limit(size=size))
+    return AccountRef(name=budget_account(guild_id, now), fills=Limit(size=size))
 
 
 def reserve_of(pool: Bucket, share: float) -> int:
@@ -71,21 +71,21 @@ def reserve_of(pool: Bucket, share: float) -> int:
 def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int) -> Paid:
     """Who pays `price`, out of what the accounts have, by name. Raises OutOfCredit with the sentence that says why nobody can."""
     if payment.budget is not None:
-        _check_budget(funds[payment.budget.account], price=price, now=now)
+        _check_budget(funds[payment.budget.name], price=price, now=now)
     able = (choice for choice in _choices(payment, funds) if choice[1] >= price)
     account, _spare, lane = next(able, (None, 0, Lane.PAID))
     if account is None:
-        raise OutOfCredit(_too_little(payment.payer, funds[payment.payer.account], price=price, now=now))
-    return Paid(account=account, budget=None if payment.budget is None else payment.budget.account, lane=lane)
+        raise OutOfCredit(_too_little(payment.payer, funds[payment.payer.name], price=price, now=now))
+    return Paid(account=account, budget=None if payment.budget is None else payment.budget.name, lane=lane)
 
 
 def _choices(payment: Payment, funds: Mapping[str, Funds]) -> Iterator[tuple[str, int, Lane]]:
     """Who is asked, in this order: account, what it can spare, lane."""
     if payment.sponsor is not None:
-        yield payment.sponsor.account, funds[payment.sponsor.account].available, Lane.PAID
-    yield payment.payer.account, funds[payment.payer.account].available, Lane.PAID
+        yield payment.sponsor.name, funds[payment.sponsor.name].available, Lane.PAID
+    yield payment.payer.name, funds[payment.payer.name].available, Lane.PAID
     if payment.slow_lane is not None:
-        pool = payment.slow_lane.account
+        pool = payment.slow_lane.name
         yield pool, funds[pool].available - payment.reserve, Lane.FREE
 
 
@@ -133,7 +133,7 @@ def _check_budget(funds: Funds, *, price: int, now: int) -> None:
 
 
 def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str:
-    sentences = _POOL if kind_of(payer.account) is Kind.POOL else _OWN
+    sentences = _POOL if kind_of(payer.name) is Kind.POOL else _OWN
     costs = _(sentences.costs_beside_held if funds.held else sentences.costs)
     size = 0 if payer.fills is None else payer.fills.size
     then, at = sentences.no_refill, None

@@ -76,10 +76,10 @@ class Managing:
 
         Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
         """
-        purse = self.pricing.pool(request) if to is None else self.pricing.purse(request, to)
-        if purse is None:
+        account = self.pricing.pool(request) if to is None else self.pricing.account(request, to)
+        if account is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
-        if to is not None and kind_of(purse.account) is Kind.POOL:
+        if to is not None and kind_of(account.name) is Kind.POOL:
             raise NotAllowed(
                 _("{member} pays from this server's shared pool; leave the member out, and the pool gets the credits.").format(
                     member=f"<@{to.user_id}>"
@@ -91,13 +91,13 @@ class Managing:
             guild_id=request.required_guild_id,
             actor_id=request.actor.user_id,
             target_id=None if to is None else to.user_id,
-            details={"amount": amount, "note": note, "account": purse.account},
+            details={"amount": amount, "note": note, "account": account.name},
         )
-        return await self.store.write(_grant, purse, amount=amount, key=key, line=line, note=note)
+        return await self.store.write(_grant, account, amount=amount, key=key, line=line, note=note)
 
 
-def _grant(conn: Connection, purse: AccountRef, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:
-    given = transfers.grant(conn, to=purse, amount=amount, key=key, now=line.at, by_id=line.actor_id, note=note)
+def _grant(conn: Connection, account: AccountRef, *, amount: int, key: str, line: AuditLine, note: str | None) -> bool:
+    given = transfers.grant(conn, to=account, amount=amount, key=key, now=line.at, by_id=line.actor_id, note=note)
     if given:
         audit_log.note(conn, line)
     return given

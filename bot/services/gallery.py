@@ -32,7 +32,7 @@ class Gallery:
         rules, guild_id = request.policy.gallery, request.guild_id
         if guild_id is None or rules.channel_id is None:
             return False
-        to = self._purse_of_maker(job)
+        to = self._account_of_maker(job)
         came = await self.store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
         if came:
             log.info("into the gallery", job=job.id, guild=guild_id)
@@ -48,12 +48,12 @@ class Gallery:
         post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=shown.guild_id, role=role, at=now, job_id=shown.job_id)
         await self.store.write(messages.record, post)
 
-    def _purse_of_maker(self, job: Job) -> AccountRef:
+    def _account_of_maker(self, job: Job) -> AccountRef:
         """The account that the picture was paid from, where it is its maker's alone; their roles are not known now, so what fills it
         is not either. Else the one that they have everywhere.
         """
         paid_from = next((g.account for g in job.succeeded), "")
         own = user_account(job.place.user_id)
         if paid_from and paid_from != own and owned_by_one(paid_from):
-            return AccountRef(account=paid_from, fills=None)
-        return AccountRef(account=own, fills=self.bucket)
+            return AccountRef(name=paid_from, fills=None)
+        return AccountRef(name=own, fills=self.bucket)

@@ -119,7 +119,7 @@ class Studio:
 
     async def statement(self, user_id: int) -> ledger.Statement:
         """A member's own account, which pays wherever no server's rules say otherwise; see `Pricing.statement` for what pays there."""
-        return await self.pricing.statement_of(AccountRef(account=user_account(user_id), fills=self.limits.bucket))
+        return await self.pricing.statement_of(AccountRef(name=user_account(user_id), fills=self.limits.bucket))
 
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""

@@ -42,15 +42,15 @@ def standing(it: Standing, models: Sequence[ModelInfo], now: int) -> str:
 def _standing(it: Standing, models: Sequence[ModelInfo], now: int) -> Iterator[str]:
     if it.sponsor is not None:
         yield paid_by(it.sponsor)
-    shared = kind_of(it.own.purse.account) is Kind.POOL
+    shared = kind_of(it.own.account.name) is Kind.POOL
     yield "## " + (_("This server's shared pool") if shared else _("Your credits"))
-    yield from _purse(it.own, now)
+    yield from _account(it.own, now)
     if shared:
         yield "-# " + _("You pay from it, as everyone does here whose roles give them nothing of their own.")
     yield from (_hosting(each) for each in it.hosting)
     if it.pool is not None:
         yield "### " + _("This server's shared pool")
-        yield from _purse(it.pool, now)
+        yield from _account(it.pool, now)
     if it.budget is not None:
         yield "### " + _("This server's budget for the month")
         yield _budget(it.budget, renews_at=it.renews_at)
@@ -63,9 +63,9 @@ def _standing(it: Standing, models: Sequence[ModelInfo], now: int) -> Iterator[s
     yield from entries or [_("Nothing yet.")]
 
 
-def _purse(held: Held, now: int) -> Iterator[str]:
+def _account(held: Held, now: int) -> Iterator[str]:
     """A bucket: how full it is, and when it will be full."""
-    bucket, statement = held.purse.fills, held.statement
+    bucket, statement = held.account.fills, held.statement
     if not isinstance(bucket, Bucket):
         return
     yield meter(statement.available, statement.held, bucket.size)
@@ -79,7 +79,7 @@ def _purse(held: Held, now: int) -> Iterator[str]:
 
 
 def _budget(held: Held, *, renews_at: int | None) -> str:
-    it, size = held.statement, 0 if held.purse.fills is None else held.purse.fills.size
+    it, size = held.statement, 0 if held.account.fills is None else held.account.fills.size
     left = _("**{left}** of {size} credits left · the next one begins <t:{at}:R>")
     told = left.format(left=in_credits(it.available), size=in_credits(size), at=(renews_at or 0) // 1000)
     return f"{meter(it.available, it.held, size)}\n{told}"

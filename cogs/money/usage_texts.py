@@ -34,7 +34,7 @@ def heading(report: Report, *, member_id: int | None = None) -> str:
 
 
 def _budget(budget: Held, report: Report) -> str:
-    it, size = budget.statement, 0 if budget.purse.fills is None else budget.purse.fills.size
+    it, size = budget.statement, 0 if budget.account.fills is None else budget.account.fills.size
     left = _("**${left}** of ${size} left").format(left=_usd(it.available, report), size=_usd(size, report))
     return f"{meter(it.available, it.held, size)}\n{left}"
 

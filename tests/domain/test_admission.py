@@ -70,7 +70,7 @@ def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: i
         "allowance": merge(policy, actor.role_ids),
         "price": MICRO,
         "max_waiting": 4,
-        "funds": {payment.payer.account: Had(available=left)},
+        "funds": {payment.payer.name: Had(available=left)},
     }
     return Facts(request=request, now=NOW, payment=payment, **(plain | more))
 

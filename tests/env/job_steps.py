@@ -19,7 +19,7 @@ from tests.env.jobs import TEN
 
 def own(user_id: int, bucket: Bucket) -> Payment:
     """A member pays from their own account, and nobody else does."""
-    return Payment(payer=AccountRef(account=user_account(user_id), fills=bucket))
+    return Payment(payer=AccountRef(name=user_account(user_id), fills=bucket))
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:

@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 GIVE_UP_MS = 1_800_000
 MODEL = "black-forest-labs-flux-2-klein-4b"
-PURSE = Bucket(size=100 * MICRO, refill_per_day=0)
+BUCKET = Bucket(size=100 * MICRO, refill_per_day=0)
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], timeout_s: float = 5) -> T:
@@ -124,7 +124,7 @@ class Works:
             on_back=partial(self.store.wake, Topic.QUEUE),
         )
         guards = {"oxen": self.guard}
-        limits = Limits(bucket=PURSE, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
+        limits = Limits(bucket=BUCKET, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
         at: dict[str, Any] = {"store": self.store, "clock": self.clock}
         self.members, self.servers = Members(**at), Servers(**at)
         endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)

@@ -16,7 +16,7 @@ from bot.store.engine.base import Topic
 from tests.env.images import MADE
 from tests.env.job_steps import own
 from tests.env.jobs import PICTURE, new_job, request, wish
-from tests.services.conftest import MODEL, PURSE, Works, eventually
+from tests.services.conftest import BUCKET, MODEL, Works, eventually
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
@@ -84,14 +84,14 @@ async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works
 
 async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
     edit = new_job(model=MODEL, kind=Kind.EDIT)
-    await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, PURSE), max_waiting=8, now=1000)
+    await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, BUCKET), max_waiting=8, now=1000)
     receipt = await once_more(works, edit.id)
     assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
 
 
 async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
     edit = new_job(model=MODEL, kind=Kind.EDIT)
-    await works.store.write(jobs.add, edit, [], payment=own(7, PURSE), max_waiting=8, now=1000)
+    await works.store.write(jobs.add, edit, [], payment=own(7, BUCKET), max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
         await once_more(works, edit.id)
 

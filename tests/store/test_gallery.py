@@ -26,7 +26,7 @@ RULES = Gallery(channel_id=50, stars=2, reward=3)
 async def star(store: Store, job: Job, user_id: int, *, rules: Gallery = RULES, message_id: int = MESSAGE) -> bool:
     given = Given(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
     await store.write(reactions.claim, given, burst=99, now=NOW)
-    to = AccountRef(account=user_account(ADA), fills=TEN)
+    to = AccountRef(name=user_account(ADA), fills=TEN)
     return await store.write(gallery.starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
 
 

@@ -50,11 +50,11 @@ class Server:
     numbers: count[int] = field(default_factory=count)
 
     def member(self, user: int) -> AccountRef:
-        return AccountRef(account=member_account(self.id, user), fills=Bucket(size=4 * MICRO, refill_per_day=MICRO))
+        return AccountRef(name=member_account(self.id, user), fills=Bucket(size=4 * MICRO, refill_per_day=MICRO))
 
     @property
     def pool(self) -> AccountRef:
-        return AccountRef(account=pool_account(self.id), fills=Bucket(size=5 * MICRO, refill_per_day=0))
+        return AccountRef(name=pool_account(self.id), fills=Bucket(size=5 * MICRO, refill_per_day=0))
 
     async def does(self, step: Step) -> None:
         """One step as its deed says; that it is refused or torn is part of life."""
@@ -147,5 +147,5 @@ async def live(store: Store, history: list[list[Step]]) -> None:
     for at_once in history:
         await asyncio.gather(*(server.does(step) for step in at_once))
         assert await wrong(store) == ()
-    _left, held, spent = await has(store, AccountRef(account=monthly_budget(server.id, BUDGET, 0).account, fills=Limit(size=BUDGET)))
+    _left, held, spent = await has(store, AccountRef(name=monthly_budget(server.id, BUDGET, 0).name, fills=Limit(size=BUDGET)))
     assert held + spent <= BUDGET / MICRO

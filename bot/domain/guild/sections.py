@@ -194,14 +194,14 @@ class Offence(StrEnum):
 _WEIGHTS: Final = {Offence.PROMPT_BLOCKED: 1.0, Offence.RESULT_BLOCKED: 1.0, Offence.PICTURE_DELETED: 2.0, Offence.FALSE_FLAG: 0.5}
 
 
-class Rung(Section):
+class StrikeStep(Section):
     """From `points` on, a member is locked out for `hours`."""
 
     points: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
     hours: Annotated[int, Field(ge=1, le=YEAR_HOURS)]
 
 
-_LADDER: Final = (Rung(points=5, hours=1), Rung(points=8, hours=24), Rung(points=12, hours=168))
+_LADDER: Final = (StrikeStep(points=5, hours=1), StrikeStep(points=8, hours=24), StrikeStep(points=12, hours=168))
 
 
 class Strikes(Section):
@@ -209,7 +209,7 @@ class Strikes(Section):
 
     weights: Mapping[Offence, Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]] = _WEIGHTS
     half_life_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    ladder: Annotated[tuple[Rung, ...], Field(max_length=10)] = _LADDER
+    ladder: Annotated[tuple[StrikeStep, ...], Field(max_length=10)] = _LADDER
 
     @model_validator(mode="before")
     @classmethod

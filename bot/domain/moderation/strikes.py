@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.domain.guild.fields import HOUR_MS
-from bot.domain.guild.sections import Rung
+from bot.domain.guild.sections import StrikeStep
 
 _SAME: Final = 0.005  # points: they are told in hundredths, and five strikes within a few minutes are five
 
@@ -26,7 +26,7 @@ def points(strikes: Iterable[Strike], now: int, *, half_life_ms: int) -> float:
     return sum(strike.weight * math.exp2(-max(0, now - strike.at) / half_life_ms) for strike in strikes)
 
 
-def lock_out_ms(before: float, after: float, ladder: Sequence[Rung]) -> int:
+def lock_out_ms(before: float, after: float, ladder: Sequence[StrikeStep]) -> int:
     """For how long a member is locked out whose points rose from `before` to `after`; 0 for not at all.
 
     The highest rung that was newly reached decides. Whoever stood on the top rung already is locked out for its time again with every

@@ -39,9 +39,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """A purse, and what is in it now."""
+    """An account, and what is in it now."""
 
-    purse: AccountRef
+    account: AccountRef
     statement: Statement
 
 
@@ -82,18 +82,18 @@ class Money:
 
     async def standing(self, request: Request) -> Standing:
         """What the actor can pay from here, with the last lines of their own account."""
-        purse, pool, budget = self.pricing.purse(request), self.pricing.pool(request), self.pricing.budget(request)
+        account, pool, budget = self.pricing.account(request), self.pricing.pool(request), self.pricing.budget(request)
         return Standing(
-            own=await self._held(purse, lines=5),
-            pool=None if pool is None or pool.account == purse.account else await self._held(pool),
+            own=await self._held(account, lines=5),
+            pool=None if pool is None or pool.name == account.name else await self._held(pool),
             budget=None if budget is None else await self._held(budget),
             renews_at=None if budget is None else next_month(self.clock()),
             sponsor=await self.sponsor(request.channel.channel_id),
             hosting=tuple(await self.store.read(sponsorships.of_host, request.actor.user_id)),
         )
 
-    async def _held(self, purse: AccountRef, *, lines: int = 0) -> Held:
-        return Held(purse=purse, statement=await self.pricing.statement_of(purse, lines=lines))
+    async def _held(self, account: AccountRef, *, lines: int = 0) -> Held:
+        return Held(account=account, statement=await self.pricing.statement_of(account, lines=lines))
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
@@ -104,10 +104,10 @@ class Money:
         """
         if not request.policy.gifts.on:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
-        purses = {"giver": await self._own(request), "receiver": self.pricing.purse(request, receiver)}
+        accounts = {"giver": await self._own(request), "receiver": self.pricing.account(request, receiver)}
         now, by_id = self.clock(), request.actor.user_id
         line = _line(Action.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
-        given = await self.store.write(_gift, **purses, line=line, amount=amount, key=key, now=now, by_id=by_id)
+        given = await self.store.write(_gift, **accounts, line=line, amount=amount, key=key, now=now, by_id=by_id)
         if given:
             log.info("gift", giver=by_id, receiver=receiver.user_id, amount=amount)
         return given
@@ -151,14 +151,14 @@ class Money:
         """
         if not request.policy.sponsoring.on:
             raise NotAllowed(_("Members do not pay for others on this server."))
-        purse = await self._own(request)
+        account = await self._own(request)
         guild_id, channel_id, host_id, now = request.guild_id, request.channel.channel_id, request.actor.user_id, self.clock()
         until = now + int(hours * _HOUR_MS)
         wanted = Sponsorship(
             id=new_job_id(), guild_id=guild_id, channel_id=channel_id, host_id=host_id, cap=amount, until=until, opened_at=now
         )
         line = _line(Action.SPONSORED, guild_id, host_id, now, amount=amount, channel=channel_id, until=until)
-        begun = await self.store.write(_begin, wanted, host=purse, line=line, now=now)
+        begun = await self.store.write(_begin, wanted, host=account, line=line, now=now)
         log.info("sponsorship", sponsorship=begun.id, host=host_id, amount=amount)
         return begun
 
@@ -211,10 +211,10 @@ class Money:
         """What the actor may hand on. Raise `NotAllowed` where that is nothing, or where they may not."""
         now = self.clock()
         check_giver(request, await self.store.read(conduct.blocked, request.guild_id, request.actor.user_id, now), now=now)
-        purse = self.pricing.purse(request)
-        if not owned_by_one(purse.account):
+        account = self.pricing.account(request)
+        if not owned_by_one(account.name):
             raise NotAllowed(_("You pay from this server's shared pool; only credits of your own can go to others."))
-        return purse
+        return account
 
 
 def _line(

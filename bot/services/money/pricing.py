@@ -55,16 +55,16 @@ class Pricing:
         """Who may pay for an order of this member in this place."""
         guild_id, policy = request.guild_id, request.policy
         return Payment(
-            payer=self._purse(request.actor.user_id, guild_id, allowance),
+            payer=self._account(request.actor.user_id, guild_id, allowance),
             sponsored_in=request.channel.channel_id,
             budget=self._counted(guild_id, policy),
             **_slow_lane(guild_id, policy),
         )
 
-    def purse(self, request: Request, member: Actor | None = None) -> AccountRef:
+    def account(self, request: Request, member: Actor | None = None) -> AccountRef:
         """What the actor, or another member, pays from here: their own, or the server's pool."""
         payer = member or request.actor
-        return self._purse(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
+        return self._account(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
 
     def pool(self, request: Request) -> AccountRef | None:
         """What members of this server share, where they do."""
@@ -78,22 +78,22 @@ class Pricing:
 
     async def statement(self, request: Request) -> Statement:
         """What the actor can pay from here, now, with its last lines."""
-        return await self.statement_of(self.purse(request))
+        return await self.statement_of(self.account(request))
 
-    async def statement_of(self, purse: AccountRef, *, lines: int = 5) -> Statement:
-        """Any purse now. Raises ValueError for one of which nobody knows what fills it."""
-        if purse.fills is None:
-            raise ValueError(f"nobody knows what fills {purse.account}")
-        return await self.store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=self.clock(), lines=lines)
+    async def statement_of(self, account: AccountRef, *, lines: int = 5) -> Statement:
+        """The statement of any account. Raise `ValueError` where its refill is unknown."""
+        if account.fills is None:
+            raise ValueError(f"the refill of {account.name} is unknown")
+        return await self.store.read(ledger.statement, account=account.name, bucket=account.fills, now=self.clock(), lines=lines)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    def _purse(self, user_id: int, guild_id: int | None, allowance: Allowance) -> AccountRef:
+    def _account(self, user_id: int, guild_id: int | None, allowance: Allowance) -> AccountRef:
         """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""
         if guild_id is None or allowance.bucket is None:
-            return AccountRef(account=user_account(user_id), fills=self.limits.bucket)
+            return AccountRef(name=user_account(user_id), fills=self.limits.bucket)
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
-        return AccountRef(account=account, fills=allowance.bucket)
+        return AccountRef(name=account, fills=allowance.bucket)
 
     def _counted(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
         """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
@@ -110,7 +110,7 @@ class Pricing:
 def _pool(guild_id: int | None, policy: Policy) -> AccountRef | None:
     if guild_id is None or policy.pool is None:
         return None
-    return AccountRef(account=pool_account(guild_id), fills=policy.pool.bucket())
+    return AccountRef(name=pool_account(guild_id), fills=policy.pool.bucket())
 
 
 def _slow_lane(guild_id: int | None, policy: Policy) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Discrepancy:
 class Balance:
     """What an account has at this moment. Its row is locked until the transaction ends, so it is good for one booking."""
 
-    purse: AccountRef
+    account: AccountRef
     available: int
     held: int
     spent: int
@@ -135,13 +135,13 @@ _STEPS: Mapping[Entry, _Step] = MappingProxyType(
 # --- moving money ----------------------------------------------------------------------------------------------------
 
 
-def lock(conn: Connection, purses: Iterable[AccountRef], now: int) -> dict[str, Balance]:
+def lock(conn: Connection, accounts: Iterable[AccountRef], now: int) -> dict[str, Balance]:
     """The accounts as they are at `now`, by name, locked until the transaction ends; opened, and filled, where they are new.
 
     To be called once in a transaction, with every account that it may touch.
     """
-    wanted = sorted(purses, key=lambda purse: purse.account)
-    return {purse.account: _balance(purse, _locked(conn, purse.account) or _opened(conn, purse, now), now) for purse in wanted}
+    wanted = sorted(accounts, key=lambda account: account.name)
+    return {account.name: _balance(account, _locked(conn, account.name) or _opened(conn, account, now), now) for account in wanted}
 
 
 def hold(conn: Connection, balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> None:
@@ -189,7 +189,7 @@ def line(
 def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], now: int) -> None:
     """Lines for a locked account, after what is due to it. Raises OutOfCredit where they would bring an amount below zero."""
     due = [] if balance.due is None else [line(balance.due, available=balance.due_amount)]
-    _book(conn, balance.purse.account, [*due, *lines], now, as_of=balance.as_of)
+    _book(conn, balance.account.name, [*due, *lines], now, as_of=balance.as_of)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -229,23 +229,23 @@ def _locked(conn: Connection, account: str) -> Row[Any] | None:
     return conn.execute(_LOCK, {"name": account}).one_or_none()
 
 
-def _opened(conn: Connection, purse: AccountRef, now: int) -> Row[Any]:
+def _opened(conn: Connection, account: AccountRef, now: int) -> Row[Any]:
     """The account's row, made here or, at the same moment, by another transaction. Raises LookupError where nothing says what fills it."""
-    if purse.fills is None:
-        raise LookupError(f"there is no account {purse.account}")
-    empty = {"name": purse.account, "available": 0, "held": 0, "spent": 0, "as_of": now}
+    if account.fills is None:
+        raise LookupError(f"there is no account {account.name}")
+    empty = {"name": account.name, "available": 0, "held": 0, "spent": 0, "as_of": now}
     if conn.execute(upsert(conn, accounts).values(empty).on_conflict_do_nothing()).rowcount == 1:
-        _book(conn, purse.account, [line(Entry.OPEN, available=purse.fills.size)], now, as_of=now)
-    return conn.execute(_LOCK, {"name": purse.account}).one()
+        _book(conn, account.name, [line(Entry.OPEN, available=account.fills.size)], now, as_of=now)
+    return conn.execute(_LOCK, {"name": account.name}).one()
 
 
-def _balance(purse: AccountRef, row: Row[Any], now: int) -> Balance:
-    available = row.available if purse.fills is None else _available(purse.fills, row, now)
-    due = None if available == row.available else Entry.SIZE if isinstance(purse.fills, Limit) else Entry.REFILL
+def _balance(account: AccountRef, row: Row[Any], now: int) -> Balance:
+    available = row.available if account.fills is None else _available(account.fills, row, now)
+    due = None if available == row.available else Entry.SIZE if isinstance(account.fills, Limit) else Entry.REFILL
     # Where nobody knows what flows back, the time since then is still to be counted.
-    as_of = row.as_of if purse.fills is None else max(row.as_of, now)
+    as_of = row.as_of if account.fills is None else max(row.as_of, now)
     due_amount = available - row.available
-    return Balance(purse=purse, available=available, held=row.held, spent=row.spent, as_of=as_of, due=due, due_amount=due_amount)
+    return Balance(account=account, available=available, held=row.held, spent=row.spent, as_of=as_of, due=due, due_amount=due_amount)
 
 
 def _available(fills: Bucket | Limit, row: Row[Any], now: int) -> int:

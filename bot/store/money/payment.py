@@ -14,7 +14,7 @@ from bot.store.money import ledger, sponsorships
 def pay(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> Paid:
     """Hold the amounts, each for a (job_id, n, amount), in all accounts or in none. Raises OutOfCredit."""
     payment = with_sponsor(conn, payment, now)
-    balances = ledger.lock(conn, payment.purses, now)  # all of them before any is looked at
+    balances = ledger.lock(conn, payment.accounts, now)  # all of them before any is looked at
     paid = decide(payment, balances, price=sum(amount for _job, _n, amount in amounts), now=now)
     ledger.hold(conn, [balances[name] for name in paid.accounts], amounts, now)
     return paid
@@ -23,10 +23,10 @@ def pay(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, in
 def with_sponsor(conn: Connection, payment: Payment, now: int) -> Payment:
     """The payment with whoever sponsors its channel now, if anybody does."""
     found = None if payment.sponsored_in is None else sponsorships.current(conn, payment.sponsored_in, now)
-    return replace(payment, sponsor=None if found is None else found.purse)
+    return replace(payment, sponsor=None if found is None else found.account)
 
 
 def funds_of(conn: Connection, payment: Payment, now: int) -> dict[str, Funds]:
     """What each account that may be asked has now, by name; nothing is locked."""
-    known = [(purse.account, purse.fills) for purse in payment.purses if purse.fills is not None]
+    known = [(account.name, account.fills) for account in payment.accounts if account.fills is not None]
     return {account: ledger.statement(conn, account=account, bucket=fills, now=now, lines=0) for account, fills in known}

@@ -50,8 +50,8 @@ class Sponsorship:
     spent: int = 0
 
     @property
-    def purse(self) -> AccountRef:
-        return AccountRef(account=sponsor_account(self.id), fills=EMPTY)
+    def account(self) -> AccountRef:
+        return AccountRef(name=sponsor_account(self.id), fills=EMPTY)
 
 
 _ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
@@ -62,12 +62,12 @@ _READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.la
 
 
 def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: int) -> bool:
-    """Take the cap out of the host's purse and let it pay. False where this id was begun before.
+    """Take the cap out of the host's account and let it pay. False where this id was begun before.
 
     Raises NotAllowed where somebody pays in this channel already, OutOfCredit where the host has less than the cap.
     """
-    if not owned_by_one(host.account):
-        raise ValueError(f"{host.account} is nobody's own")
+    if not owned_by_one(host.name):
+        raise ValueError(f"{host.name} is nobody's own")
     if sponsorship.cap <= 0 or sponsorship.until <= now:
         raise ValueError("a sponsorship needs a sum and a time to come")
     take_turn(conn, sponsorship.channel_id)
@@ -75,13 +75,13 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
         return False
     if (other := current(conn, sponsorship.channel_id, now)) is not None:
         raise NotAllowed(_("Somebody pays for everyone here already, until <t:{end}:f>.").format(end=other.until // 1000))
-    balances = ledger.lock(conn, [host, sponsorship.purse], now)
-    source, target = balances[host.account], balances[sponsorship.purse.account]
+    balances = ledger.lock(conn, [host, sponsorship.account], now)
+    source, target = balances[host.name], balances[sponsorship.account.name]
     if source.available < sponsorship.cap:
         cap, left = quota.in_credits(sponsorship.cap, up=True), quota.in_credits(source.available)
         raise OutOfCredit(_("You wanted to put in {cap} credits and have {left} left.").format(cap=cap, left=left))
     row = {name: getattr(sponsorship, name) for name in _ROW}
-    conn.execute(insert(sponsorships).values({**row, "host_account": host.account, "state": SponsorshipState.OPEN}))
+    conn.execute(insert(sponsorships).values({**row, "host_account": host.name, "state": SponsorshipState.OPEN}))
     transfers.move(conn, source, target, amount=sponsorship.cap, entry=Entry.SPONSOR, now=now, by_id=sponsorship.host_id)
     return True
 
@@ -94,9 +94,9 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
     if row.state == SponsorshipState.OPEN:
         closed = {"state": SponsorshipState.CLOSED, "closed_at": now}
         conn.execute(update(sponsorships).where(sponsorships.c.id == sponsorship_id).values(closed))
-    purses = [AccountRef(account=name, fills=None) for name in (sponsor_account(sponsorship_id), row.host_account)]
-    balances = ledger.lock(conn, purses, now)
-    source, target = (balances[purse.account] for purse in purses)
+    accounts = [AccountRef(name=name, fills=None) for name in (sponsor_account(sponsorship_id), row.host_account)]
+    balances = ledger.lock(conn, accounts, now)
+    source, target = (balances[account.name] for account in accounts)
     if source.available > 0:
         transfers.move(conn, source, target, amount=source.available, entry=Entry.RETURN, now=now)
     return source.available

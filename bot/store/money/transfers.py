@@ -31,10 +31,10 @@ def grant(
 
     False where this key was booked before. Raises InvalidRequest unless the amount is positive.
     """
-    if kind_of(to.account) in (Kind.BUDGET, Kind.SPONSOR):
-        raise ValueError(f"nobody grants to {to.account}")
+    if kind_of(to.name) in (Kind.BUDGET, Kind.SPONSOR):
+        raise ValueError(f"nobody grants to {to.name}")
     _check_amount(amount)
-    balance = ledger.lock(conn, [to], now)[to.account]
+    balance = ledger.lock(conn, [to], now)[to.name]
     if was_done(conn, key):
         return False
     ledger.book(conn, balance, [ledger.line(entry, available=amount, by_id=by_id, note=note, key=key)], now)
@@ -57,14 +57,14 @@ def gift(
     Raises InvalidRequest (amount), NotAllowed (to oneself, or into another server's accounts) or OutOfCredit.
     """
     _check_amount(amount)
-    if giver.account == receiver.account:
+    if giver.name == receiver.name:
         raise NotAllowed(_("You cannot give credits to yourself."))
-    if not owned_by_one(giver.account) or not owned_by_one(receiver.account) or circle_of(giver.account) != circle_of(receiver.account):
+    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or circle_of(giver.name) != circle_of(receiver.name):
         raise NotAllowed(_("Credits can only be given to members whose credits count in the same place as yours."))
     balances = ledger.lock(conn, [giver, receiver], now)
     if was_done(conn, key):
         return False
-    source, target = balances[giver.account], balances[receiver.account]
+    source, target = balances[giver.name], balances[receiver.name]
     if source.available < amount:
         wanted, left = quota.in_credits(amount, up=True), quota.in_credits(source.available)
         raise OutOfCredit(_("You wanted to give {wanted} credits and have {left} left.").format(wanted=wanted, left=left))
@@ -85,7 +85,7 @@ def move(
     note: str | None = None,
 ) -> None:
     """One locked account's money into another's. Raises OutOfCredit where there is too little."""
-    giver, receiver = source.purse.account, target.purse.account
+    giver, receiver = source.account.name, target.account.name
     ledger.book(conn, source, [ledger.line(entry, available=-amount, other=receiver, by_id=by_id, note=note, key=key)], now)
     ledger.book(conn, target, [ledger.line(entry, available=amount, other=giver, by_id=by_id, note=note, key=key)], now)
 

@@ -104,7 +104,7 @@ generations = Table(
     Column("api_model", Text, nullable=False),  # what that one calls the model
     Column("running_limit", Integer),  # of its member's roles; None: the operator's
     Column("uncertain", Integer, nullable=False),  # how often an answer was lost that could not be looked up
-    Column("failure", String(16)),  # a rung of the failure ladder
+    Column("failure", String(16)),  # a `Failure`
     Column("provider_id", Text),
     Column("submitted_at", BigInteger),
     Column("queued", Boolean, nullable=False),  # sent to the API's queue; else in a call that answers with the image

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.guild.fields import DAY_MS, HOUR_MS
-from bot.domain.guild.sections import Rung
+from bot.domain.guild.sections import StrikeStep
 from bot.domain.moderation.strikes import Strike, lock_out_ms, points
 
-LADDER = (Rung(points=3, hours=1), Rung(points=6, hours=24))
+LADDER = (StrikeStep(points=3, hours=1), StrikeStep(points=6, hours=24))
 HALF_LIFE = 30 * DAY_MS
 STRIKES = st.lists(st.builds(Strike, at=st.integers(0, 10**12), weight=st.floats(0, 10)))
 

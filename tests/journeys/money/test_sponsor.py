@@ -103,13 +103,13 @@ async def test_it_ends_by_itself_while_nobody_is_home(env: Env) -> None:
         line = await begun(ada, hours=1, credits=5)
     later = env.app(clock=lambda: system() + 2 * HOUR_MS)
     async with later as app, person_in(env, "Ada") as ada:
-        purse = AccountRef(account=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
+        account = AccountRef(name=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
             return (await app.studio.statement(int(ada.id))).available >= 1000 * MICRO or None
 
         assert await eventually(back)
-        assert (await app.services.money.sponsorship(purse.account.partition(":")[2])).left == 0
+        assert (await app.services.money.sponsorship(account.name.partition(":")[2])).left == 0
         assert await right(app)
 
 

@@ -77,7 +77,7 @@ async def test_a_blocked_member_hands_nothing_on(store: Store, money: Money) -> 
 
 
 @pytest.mark.parametrize(("joined_at", "may"), [(NOW - DAY_MS, False), (None, False), (NOW - 3 * DAY_MS, True)])
-async def test_a_new_account_is_no_purse_to_be_emptied(money: Money, joined_at: int | None, may: bool) -> None:
+async def test_a_new_account_is_no_account_to_be_emptied(money: Money, joined_at: int | None, may: bool) -> None:
     rules = document.changed(document.Policy(), {"newcomers": {"wait_hours": 48}})
     gift = money.gift(request_by(replace(ANN, joined_at=joined_at), policy=rules), BOB, amount=MICRO, key="deed")
     if may:

@@ -24,7 +24,7 @@ from bot.store.money.sponsorships import Sponsorship
 from bot.store.tables import accounts
 from tests.env.guild_rules import rule
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, request, wish
-from tests.services.conftest import MODEL, PURSE, Works
+from tests.services.conftest import BUCKET, MODEL, Works
 from tests.store.money.accounts import member
 
 SERVERS = (1, 2, 3, 4)
@@ -101,7 +101,7 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
             opened_at=works.clock(),
         )
         await works.store.write(sponsorships.begin, one, host=member(9, 5, guild_id=guild_id), now=works.clock())
-        caps[one.purse.account] = one.cap
+        caps[one.account.name] = one.cap
     crowd = [Member(works, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
     await asyncio.gather(*(each.press() for each in crowd for _ in range(presses)))
     for each in crowd:
@@ -110,8 +110,8 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
                 Actor(user_id=each.user_id, role_ids=each.roles),
                 ReplyTarget(user_id=each.user_id, channel_id=5, guild_id=guild_id),
             )
-            purse = works.pricing.purse(await request(works, place, actor=actor))
-            caps[purse.account] = 0 if purse.fills is None else purse.fills.size
+            account = works.pricing.account(await request(works, place, actor=actor))
+            caps[account.name] = 0 if account.fills is None else account.fills.size
     await nothing_is_overspent(works, caps)
 
 
@@ -131,7 +131,7 @@ async def _size(works: Works, account: str, caps: dict[str, int]) -> int:
         policy = (await works.servers.settings(int(account.split(":")[1]))).policy
         pool = policy.pool.bucket().size if policy.pool else 0
         return pool if kind_of(account) is Kind.POOL else _limit_of(policy)
-    return PURSE.size if kind_of(account) is Kind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
+    return BUCKET.size if kind_of(account) is Kind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
 
 
 def _limit_of(policy: Policy) -> int:

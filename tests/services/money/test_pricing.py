@@ -16,7 +16,7 @@ from bot.store.money import sponsorships
 from bot.store.money.sponsorships import Sponsorship
 from tests.env.guild_rules import rule
 from tests.env.jobs import request
-from tests.services.conftest import MODEL, PURSE, Works
+from tests.services.conftest import BUCKET, MODEL, Works
 from tests.store.money.accounts import member
 
 PAINTER = 77  # a role
@@ -81,7 +81,7 @@ async def test_the_budget_of_the_month_is_in_money(works: Works) -> None:
     await rule(works.servers, usd_per_month="0.03")  # a credit is a cent
     budget = works.pricing.budget(await asks(works))
     assert budget is not None
-    assert (await payer(works, count=3))[1] == budget.account
+    assert (await payer(works, count=3))[1] == budget.name
     with pytest.raises(OutOfCredit, match="budget for the month is used up"):
         await order(works, user_id=8)
     assert (await payer(works, user_id=8, guild_id=2))[0] == "user:8"
@@ -134,5 +134,5 @@ async def test_what_there_is_depends_on_where_one_asks(works: Works) -> None:
     await rule(works.servers, **ROLE, **POOL)
     asked = [await asks(works), await asks(works, PAINTER), await asks(works, PAINTER, guild_id=2), await asks(works, guild_id=None)]
     available = [(await works.pricing.statement(each)).available for each in asked]
-    assert available == [4 * MICRO, 2 * MICRO, PURSE.size, PURSE.size]
-    assert [purse and purse.account for purse in map(works.pricing.pool, (asked[0], asked[2]))] == ["pool:1", None]
+    assert available == [4 * MICRO, 2 * MICRO, BUCKET.size, BUCKET.size]
+    assert [account and account.name for account in map(works.pricing.pool, (asked[0], asked[2]))] == ["pool:1", None]

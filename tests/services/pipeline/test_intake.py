@@ -20,7 +20,7 @@ from bot.store.moderation.audit_log import Action
 from tests.env.guild_rules import CHECKED, rule
 from tests.env.job_steps import own
 from tests.env.jobs import new_job, request, wish
-from tests.services.conftest import MODEL, PURSE, Works
+from tests.services.conftest import BUCKET, MODEL, Works
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
@@ -152,7 +152,7 @@ async def test_a_prompt_is_checked_only_where_the_server_wants_it(works: Works) 
 
 async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
     old = new_job(model=DEV, member=8)
-    await works.store.write(jobs.add, old, (), payment=own(8, PURSE), max_waiting=8, now=1000)
+    await works.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
     await rule(works.servers, prompts={"block": {"words": ["fox"]}})
     with pytest.raises(NotAllowed, match="do not allow this prompt"):
         await works.studio.again(old, await request(works, PLACE))

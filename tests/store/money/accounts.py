@@ -1,4 +1,4 @@
-"""Short words for tests of money: purses in whole credits, orders paid from them, and what is left."""
+"""Short words for tests of money: accounts in whole credits, orders paid from them, and what is left."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def bucket(credits_: int, *, a_day: int = 0) -> Bucket:
 
 
 def member(user_id: int = 7, credits_: int = 10, *, a_day: int = 0, guild_id: int = GUILD) -> AccountRef:
-    return AccountRef(account=member_account(guild_id, user_id), fills=bucket(credits_, a_day=a_day))
+    return AccountRef(name=member_account(guild_id, user_id), fills=bucket(credits_, a_day=a_day))
 
 
 def pool(credits_: int = 10, *, guild_id: int = GUILD) -> AccountRef:
-    return AccountRef(account=pool_account(guild_id), fills=bucket(credits_))
+    return AccountRef(name=pool_account(guild_id), fills=bucket(credits_))
 
 
 def budget(credits_: int, *, guild_id: int = GUILD, now: int = 0) -> AccountRef:
@@ -46,10 +46,10 @@ async def order(store: Store, payment: Payment, job: Job | None = None, *, max_w
     return await store.write(jobs.add, job, (), payment=payment, max_waiting=max_waiting, now=job.created_at)
 
 
-async def has(store: Store, purse: AccountRef, *, now: int = 0) -> tuple[float, float, float]:
+async def has(store: Store, account: AccountRef, *, now: int = 0) -> tuple[float, float, float]:
     """Available, held, spent, in credits."""
-    fills = purse.fills or Limit(size=0)
-    it = await store.read(ledger.statement, account=purse.account, bucket=fills, now=now)
+    fills = account.fills or Limit(size=0)
+    it = await store.read(ledger.statement, account=account.name, bucket=fills, now=now)
     return it.available / MICRO, it.held / MICRO, it.spent / MICRO
 
 

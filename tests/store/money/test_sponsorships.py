@@ -47,7 +47,7 @@ async def test_the_sum_leaves_the_host_at_once(store: Store) -> None:
     assert await has(store, HOST) == (5, 0, 0)
     one = await store.read(sponsorships.current, THREAD, 0)
     assert one is not None
-    assert (one.left, one.held, one.spent, one.host_account) == (5 * MICRO, 0, 0, HOST.account)
+    assert (one.left, one.held, one.spent, one.host_account) == (5 * MICRO, 0, 0, HOST.name)
     assert await store.read(sponsorships.of_host, 9) == [one]
 
 

@@ -79,10 +79,10 @@ async def test_a_gift_that_makes_no_sense_is_refused(store: Store, amount: int, 
 
 async def test_both_ends_of_a_gift_say_whose_it_was(store: Store) -> None:
     await give(store, 3)
-    for purse, other in ((ANN, BOB), (BOB, ANN)):
-        assert isinstance(purse.fills, Bucket)
-        newest = (await store.read(ledger.statement, account=purse.account, bucket=purse.fills, now=0)).lines[0]
-        assert (newest.entry, newest.other, newest.by_id) == (Entry.GIFT, other.account, 7)
+    for account, other in ((ANN, BOB), (BOB, ANN)):
+        assert isinstance(account.fills, Bucket)
+        newest = (await store.read(ledger.statement, account=account.name, bucket=account.fills, now=0)).lines[0]
+        assert (newest.entry, newest.other, newest.by_id) == (Entry.GIFT, other.name, 7)
 
 
 async def test_a_grant_and_a_reward_are_booked_once_each(store: Store) -> None:

@@ -73,7 +73,7 @@ async def test_what_an_erased_host_paid_for_ends_and_the_rest_comes_back(store: 
 
 async def test_what_was_on_hold_for_an_erased_host_settles_without_them(store: Store) -> None:
     await generous(store)
-    payment = Payment(payer=AccountRef(account=user_account(BEN), fills=TEN), sponsored_in=55)
+    payment = Payment(payer=AccountRef(name=user_account(BEN), fills=TEN), sponsored_in=55)
     job = await store.write(jobs.add, new_job(member=BEN), (), payment=payment, max_waiting=8, now=1000)
     await store.write(erase.erase, ADA, NOW)
     await store.write(jobs.request_cancel, job.id, NOW)
@@ -126,10 +126,10 @@ async def test_what_is_left_of_an_erased_account_is_kept_until_it_has_flowed_bac
 
 
 async def test_a_server_s_account_is_kept_until_it_would_surely_be_full(store: Store) -> None:
-    purses = {"everyone": {"purse": {"size": 8, "refill_per_day": 1}}, "roles": {"5": {"purse": {"size": 10, "refill_per_day": 4}}}}
-    rules = document.read(purses)
+    accounts = {"everyone": {"purse": {"size": 8, "refill_per_day": 1}}, "roles": {"5": {"purse": {"size": 10, "refill_per_day": 4}}}}
+    rules = document.read(accounts)
     await store.write(documents.change_server_settings, 1, lambda server: server.model_copy(update={"policy": rules}), 1, actor_id=BEN)
-    mine = AccountRef(account=member_account(1, ADA), fills=Bucket(size=8 * MICRO, refill_per_day=MICRO))
+    mine = AccountRef(name=member_account(1, ADA), fills=Bucket(size=8 * MICRO, refill_per_day=MICRO))
     await store.write(jobs.add, new_job(member=ADA), (), payment=Payment(payer=mine), max_waiting=8, now=NOW)
     await store.write(erase.erase, ADA, NOW)
     forgotten = [await store.write(erase.forget_refilled, TEN, NOW + days * DAY_MS) for days in (1, 2)]
@@ -137,7 +137,7 @@ async def test_a_server_s_account_is_kept_until_it_would_surely_be_full(store: S
 
 
 async def test_what_an_erased_member_had_above_a_full_bucket_goes_with_them(store: Store) -> None:
-    await store.write(transfers.grant, to=AccountRef(account=user_account(ADA), fills=TEN), amount=5 * MICRO, key="a", now=1)
+    await store.write(transfers.grant, to=AccountRef(name=user_account(ADA), fills=TEN), amount=5 * MICRO, key="a", now=1)
     await store.write(erase.erase, ADA, NOW)
     assert await money(store, ADA) == (15, 0, 0)
     assert await store.write(erase.forget_refilled, TEN, NOW) == 1

@@ -91,7 +91,7 @@ async def judged(store: Store, job: Job) -> None:
 
 async def generous(store: Store) -> None:
     """Ada gives Ben a credit, and pays for a thread; Ben gives her one back."""
-    ada, ben = (AccountRef(account=user_account(each), fills=TEN) for each in (ADA, BEN))
+    ada, ben = (AccountRef(name=user_account(each), fills=TEN) for each in (ADA, BEN))
     await store.write(transfers.gift, giver=ada, receiver=ben, amount=MICRO, key=f"gift:1:{ADA}", now=1, by_id=ADA, note="thanks")
     await store.write(transfers.gift, giver=ben, receiver=ada, amount=MICRO, key=f"gift:2:{BEN}", now=1, by_id=BEN, note="to Ada")
     await store.write(audit_log.note, AuditLine(action=Action.GIFTED, at=1, guild_id=1, actor_id=ADA, target_id=BEN))
