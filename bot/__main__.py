@@ -76,13 +76,10 @@ def _invite(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    if arguments.ledger:
-        from bot.ops import doctor_ledger
-
-        return DONE if asyncio.run(doctor_ledger.prove(settings, show=lambda finding: print(finding, flush=True))) else WRONG
     from bot.ops import doctor
 
-    return DONE if asyncio.run(doctor.examine(settings, show=lambda finding: print(finding, flush=True))) else WRONG
+    examine = doctor.examine_ledger if arguments.ledger else doctor.examine
+    return DONE if asyncio.run(examine(settings, show=partial(print, flush=True))) else WRONG
 
 
 def _messages(_: argparse.Namespace) -> int:

@@ -1,13 +1,10 @@
-"""What the doctor looks at where pictures come from: each image API of the settings, and the models of all of them together.
-
-Everything that is asked here costs nothing.
-"""
+"""The doctor's checks of the image APIs: each by itself, then the models of all of them together. No request here costs anything."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,56 +15,54 @@ from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSetting
 from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError
 from bot.domain import quota
 from bot.domain.catalog.models import Catalog, ModelInfo
-from bot.ops.findings import Found, Mark, some
+from bot.ops.findings import Finding, bad, ok, some, warn
 from bot.providers.http import Api
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
 
-_PATIENCE_S: Final = 20.0  # for one image API, so that a silent one does not hide the others
+_LIMIT_S: Final = 20.0  # for one image API: less than the doctor's own limit, so that a silent one does not hide the others
 
-Raw = Mapping[str, Any]  # a model, as `Catalog.merge` reads it
+RawModel = Mapping[str, Any]  # as `Catalog.merge` reads it
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Heard:
-    """What one image API answered."""
+class _ApiReport:
+    """What was found out about one image API."""
 
     api: ProviderSettings
-    found: tuple[Found, ...]
-    models: Sequence[Raw] | None  # None: not known now
+    finding: Finding
+    models: Sequence[RawModel] | None  # None: not known now
 
 
-async def look_at_apis(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Found]:
+async def check_apis(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
     """Each image API by itself, then what they offer together."""
-    heard = await asyncio.gather(*_questions(settings, session))
-    lists = {each.api.name: each.models or () for each in heard}
+    reports = await asyncio.gather(*_check_each(settings, session))
+    lists = {report.api.name: report.models or () for report in reports}
     catalog = Catalog.merge(lists, credit_usd=settings.credit_usd, model_prices=settings.model_prices)
-    counts = [_count(each.api, catalog) for each in heard if each.models is not None]
-    silent = [each.api.title for each in heard if each.models is None]
-    names = [] if silent else _unknown_names(settings, catalog)
+    silent = [report.api.title for report in reports if report.models is None]
     return [
-        *(found for each in heard for found in each.found),
-        *counts,
+        *(report.finding for report in reports),
+        *(_count(report.api, catalog) for report in reports if report.models is not None),
         *_without_price(settings, catalog),
         _default_model(settings, catalog, silent),
-        *names,
+        *([] if silent else _unknown_names(settings, catalog)),
     ]
 
 
-async def look_at_stream(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Found]:
-    """The event stream, which Oxen alone has."""
+async def check_event_stream(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
+    """The event stream, which only Oxen.ai has."""
     oxen = next((each for each in settings.providers if isinstance(each, OxenSettings)), None)
     if oxen is None:
-        return [(Mark.OK, "not used, because there is no OXEN_API_KEY.")]
+        return [ok("not used, because there is no OXEN_API_KEY.")]
     if oxen.mode is not OxenMode.EVENTS:
-        return [(Mark.OK, f"not used, because OXEN_MODE is {oxen.mode}.")]
+        return [ok(f"not used, because OXEN_MODE is {oxen.mode}.")]
     try:
         async with _oxen(oxen, session).listen():
-            return [(Mark.OK, "it is open; finished pictures are heard of at once.")]
+            return [ok("it is open; finished images are reported at once.")]
     except ProviderAccount:
-        return [(Mark.BAD, "it refuses OXEN_API_KEY.")]
+        return [bad("it refuses OXEN_API_KEY.")]
     except ProviderBusy:
-        return [(Mark.WARN, "it cannot be had now; pictures still come, but are asked for every few seconds until it is back.")]
+        return [warn("it is not available now; images still come, but Easel asks for them every few seconds until it is back.")]
 
 
 def addresses(settings: Settings) -> list[tuple[str, str]]:
@@ -78,36 +73,38 @@ def addresses(settings: Settings) -> list[tuple[str, str]]:
 # --- each by itself ----------------------------------------------------------------------------------------------------
 
 
-def _questions(settings: Settings, session: aiohttp.ClientSession) -> Iterator[Awaitable[_Heard]]:
-    """In the order of the settings, since models' names depend on it."""
+def _check_each(settings: Settings, session: aiohttp.ClientSession) -> Iterator[Awaitable[_ApiReport]]:
+    """In the order of the settings, because the models' names depend on it."""
     for api in settings.providers:
         match api:
             case OxenSettings():
-                yield _hear(api, partial(_ask_oxen, api, session), known=None)
+                yield _report(api, partial(_ask_oxen, api, session), known=None)
             case Endpoint():
-                yield _hear(api, partial(_ask_endpoint, api, session), known=models_of(api))
+                yield _report(api, partial(_ask_endpoint, api, session), known=models_of(api))
 
 
-async def _hear(api: ProviderSettings, ask: Callable[[], Awaitable[tuple[Found, Sequence[Raw]]]], *, known: Sequence[Raw] | None) -> _Heard:
-    """The answer; whatever went wrong is a finding. `known` are the models that need not be asked for."""
+async def _report(
+    api: ProviderSettings, ask: Callable[[], Awaitable[tuple[Finding, Sequence[RawModel]]]], *, known: Sequence[RawModel] | None
+) -> _ApiReport:
+    """`known` are the models where they are in the settings: they hold also if the API does not answer."""
     where = api.address_setting
     try:
-        async with asyncio.timeout(_PATIENCE_S):
-            (mark, text), models = await ask()
-            return _Heard(api=api, found=((mark, f"{api.title}: {text}"),), models=models)
+        async with asyncio.timeout(_LIMIT_S):
+            finding, models = await ask()
+            return _ApiReport(api=api, finding=replace(finding, text=f"{api.title}: {finding.text}"), models=models)
     except ProviderAccount:
-        told = f"it refuses {api.key_setting}, has no credit left for it, or has moved; look at your account there, and at {where}."
+        text = f"it refuses {api.key_setting}, has no credit left for it, or has moved; check your account there, and {where}."
     except ProviderError:
-        told = f"{where} does not answer as an image API does; is the address right, and is the service up?"
+        text = f"{where} does not answer as an image API does; is the address right, and is the service up?"
     except TimeoutError:
-        told = f"no answer within {_PATIENCE_S:g} s; is the address right, and is the service up?"
-    return _Heard(api=api, found=((Mark.BAD, f"{api.title}: {told}"),), models=known)
+        text = f"no answer within {_LIMIT_S:g} s; is the address right, and is the service up?"
+    return _ApiReport(api=api, finding=bad(f"{api.title}: {text}"), models=known)
 
 
-async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Found, Sequence[Raw]]:
+async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
     oxen = _oxen(settings, session)
     await oxen.list_generations()
-    return (Mark.OK, "it takes the key."), await oxen.models()
+    return ok("it takes the key."), await oxen.models()
 
 
 def _oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
@@ -120,40 +117,40 @@ def _oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
     )
 
 
-async def _ask_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession) -> tuple[Found, Sequence[Raw]]:
+async def _ask_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
     models = models_of(endpoint)
     listed = await _list(endpoint, session, key=endpoint.key.get_secret_value())
-    return await _judge(endpoint, session, listed, [str(model["id"]) for model in models]), models
+    return await _judge_endpoint(endpoint, session, listed, [str(model["id"]) for model in models]), models
 
 
-async def _judge(endpoint: Endpoint, session: aiohttp.ClientSession, listed: set[str] | None, wanted: list[str]) -> Found:
+async def _judge_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession, listed: set[str] | None, wanted: list[str]) -> Finding:
     if listed is None:
-        return Mark.WARN, "it publishes no list of models; whether its address and key are right shows with the first picture."
+        return warn("it publishes no list of models; whether its address and key are right shows with the first image.")
     absent = [name for name in wanted if name not in listed]
     if absent:
-        return Mark.WARN, f"it answers, but its list of models does not name {some(absent)}; are these ids right?"
+        return warn(f"it answers, but its list of models does not name {some(absent)}; are these ids right?")
     if not endpoint.key:
-        return Mark.OK, "it answers without a key, and has all the models."
+        return ok("it answers without a key, and has all the models.")
     if await _is_open_to_all(endpoint, session):
-        return Mark.WARN, "it shows its models to anybody; whether its key is right shows with the first picture."
-    return Mark.OK, "it takes the key, and has all the models."
+        return warn("it shows its models to anybody; whether its key is right shows with the first image.")
+    return ok("it takes the key, and has all the models.")
 
 
 async def _list(endpoint: Endpoint, session: aiohttp.ClientSession, *, key: str) -> set[str] | None:
-    """Ids of the models that it names; `None` where it publishes no list. Raise `ProviderAccount`, `ProviderBusy`."""
+    """Ids of the models that it lists; `None` where it publishes no list. Raise `ProviderAccount`, `ProviderBusy`."""
     api = Api(session=session, base_url=endpoint.base_url, api_key=key, attempts=1)
     try:
         body = await api.ask("/models")
     except (ProviderAccount, ProviderBusy):
         raise
-    except ProviderError:  # it does not know such a call
+    except ProviderError:  # it has no such endpoint
         return None
     rows = body.get("data") if isinstance(body, Mapping) else None
     return {str(row["id"]) for row in rows if isinstance(row, Mapping) and "id" in row} if isinstance(rows, list) else None
 
 
 async def _is_open_to_all(endpoint: Endpoint, session: aiohttp.ClientSession) -> bool:
-    """Whether it names its models without a key too: then an answer says nothing about the key."""
+    """Whether it lists its models without a key too: then an answer does not prove that the key is right."""
     try:
         return await _list(endpoint, session, key="") is not None
     except ProviderError:
@@ -163,52 +160,52 @@ async def _is_open_to_all(endpoint: Endpoint, session: aiohttp.ClientSession) ->
 # --- all together ------------------------------------------------------------------------------------------------------
 
 
-def _count(api: ProviderSettings, catalog: Catalog) -> Found:
+def _count(api: ProviderSettings, catalog: Catalog) -> Finding:
     models = [model for model in catalog.models if model.provider == api.name]
     priced = sum(model.price_microcredits is not None for model in models)
-    return (Mark.OK if priced else Mark.WARN), f"{api.title}: models that make pictures: {len(models)}; with a price: {priced}."
+    return (ok if priced else warn)(f"{api.title}: models that make images: {len(models)}; with a price: {priced}.")
 
 
-def _without_price(settings: Settings, catalog: Catalog) -> list[Found]:
+def _without_price(settings: Settings, catalog: Catalog) -> list[Finding]:
     without = [model for model in catalog.models if model.price_microcredits is None]
     if not without:
         return []
     ours = {endpoint.name for endpoint in settings.openai_endpoints}
     or_there = ", or price_credits in OPENAI_ENDPOINTS" if any(model.provider in ours for model in without) else ""
     names = some([model.id for model in without])
-    return [(Mark.WARN, f"without a price per picture, so not for sale: {names}. Set MODEL_PRICES (id=credits){or_there}.")]
+    return [warn(f"without a price per image, so not for sale: {names}. Set MODEL_PRICES (id=credits){or_there}.")]
 
 
-def _default_model(settings: Settings, catalog: Catalog, silent: list[str]) -> Found:
+def _default_model(settings: Settings, catalog: Catalog, silent: list[str]) -> Finding:
     try:
         model = catalog.get(settings.default_model)
     except InvalidRequest:
         if silent:
-            return Mark.WARN, f"DEFAULT_MODEL {settings.default_model} cannot be looked up while {some(silent)} lists no models."
-        return Mark.BAD, f"DEFAULT_MODEL {settings.default_model} is not offered; choose one that /models lists."
+            return warn(f"DEFAULT_MODEL {settings.default_model} cannot be checked while {some(silent)} lists no models.")
+        return bad(f"DEFAULT_MODEL {settings.default_model} is not offered; choose one that /models lists.")
     if model.price_microcredits is None:
-        return Mark.BAD, f"DEFAULT_MODEL {model.title} has no price per picture; name one in MODEL_PRICES ({model.id}=credits)."
+        return bad(f"DEFAULT_MODEL {model.title} has no price per image; set one in MODEL_PRICES ({model.id}=credits).")
     return _affordable(settings, model, model.price_microcredits)
 
 
-def _affordable(settings: Settings, model: ModelInfo, price: int) -> Found:
+def _affordable(settings: Settings, model: ModelInfo, price: int) -> Finding:
     bucket = quota.microcredits(settings.quota_credits)
-    told = f"DEFAULT_MODEL {model.title} costs {quota.in_credits(price, up=True)} credits a picture"
+    told = f"DEFAULT_MODEL {model.title} costs {quota.in_credits(price, up=True)} credits an image"
     if price > bucket:
-        return Mark.BAD, f"{told}, more than a full bucket holds; raise QUOTA_CREDITS."
-    return Mark.OK, f"{told}; a full bucket pays for {bucket // price} of them." if price else f"{told}."
+        return bad(f"{told}, more than a full bucket holds; raise QUOTA_CREDITS.")
+    return ok(f"{told}; a full bucket pays for {bucket // price} of them." if price else f"{told}.")
 
 
-def _unknown_names(settings: Settings, catalog: Catalog) -> list[Found]:
-    """Models that other settings name and nobody offers."""
+def _unknown_names(settings: Settings, catalog: Catalog) -> list[Finding]:
+    """Models that other settings name and no image API offers."""
     routes = dict.fromkeys(name for route in settings.fallback_models.items() for name in route)
-    found = [(Mark.WARN, f"FALLBACK_MODELS: {sentence}") for name in routes if (sentence := _refusal(catalog, name))]
+    findings = [warn(f"FALLBACK_MODELS: {sentence}") for name in routes if (sentence := _refusal(catalog, name))]
     ids = {name for model in catalog.models for name in (model.id, f"{model.api_id}@{model.provider}")}
     for name in settings.model_prices:
         if name not in ids:
-            told = _refusal(catalog, name) or f"it goes by ids; write {catalog.get(name).id} instead of {name}."
-            found.append((Mark.WARN, f"MODEL_PRICES: {told}"))
-    return found
+            told = _refusal(catalog, name) or f"it takes ids; write {catalog.get(name).id} instead of {name}."
+            findings.append(warn(f"MODEL_PRICES: {told}"))
+    return findings
 
 
 def _refusal(catalog: Catalog, name: str) -> str | None:

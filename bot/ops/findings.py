@@ -1,32 +1,42 @@
-"""What the doctor says: one line for each thing it looked at."""
+"""The lines that the doctor prints."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Mark(StrEnum):
+class Severity(StrEnum):
     OK = "ok"  # as it should be
-    WARN = "warn"  # it works, but there is something to know
+    WARN = "warn"  # it works, but the operator should know this
     BAD = "bad"  # the bot cannot do its work
-
-
-Found = tuple[Mark, str]  # what one check found; the sentence says what to do
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One line of the report."""
 
-    mark: Mark
-    what: str
-    text: str
+    severity: Severity
+    text: str  # what was found and, where something is wrong, what to do
+    check: str = ""  # the name of the check; filled in by the doctor
 
     def __str__(self) -> str:
-        return f"{self.mark:<4}  {self.what}: {self.text}"
+        return f"{self.severity:<4}  {self.check}: {self.text}"
 
 
-def some(names: list[str], *, most: int = 6) -> str:
+def ok(text: str) -> Finding:
+    return Finding(severity=Severity.OK, text=text)
+
+
+def warn(text: str) -> Finding:
+    return Finding(severity=Severity.WARN, text=text)
+
+
+def bad(text: str) -> Finding:
+    return Finding(severity=Severity.BAD, text=text)
+
+
+def some(names: Sequence[str], *, most: int = 6) -> str:
     """The first of many names, for the middle of a sentence."""
     return ", ".join(names[:most]) + (" and more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""`doctor` and `invite`, against the stand-ins: what is healthy, what each fault is called, and that no secret is shown."""
+"""`doctor` against the stand-ins: what is healthy, the sentence of each fault, and that no secret is shown."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.core.errors import EaselError
-from bot.ops import doctor, portal
+from bot.ops import doctor
 from bot.ops.doctor import CHECKS
-from bot.ops.findings import Finding, Mark
-from bot.ops.portal import NEEDED, PERMISSIONS
+from bot.ops.findings import Finding, Severity
 from bot.store.engine.opening import migrate, open_store
 from tests.env.app import Env
 
@@ -23,23 +21,23 @@ Examine = Callable[..., Awaitable[list[Finding]]]
 def examine(env: Env) -> Examine:
     """All findings for a bot in this environment, after the settings given here."""
 
-    async def look(**overrides: str) -> list[Finding]:
+    async def examine_(**overrides: str) -> list[Finding]:
         found: list[Finding] = []
         fine = await doctor.examine(env.settings(**overrides), show=found.append)
-        assert fine is not any(finding.mark is Mark.BAD for finding in found)
+        assert fine is not any(finding.severity is Severity.BAD for finding in found)
         return found
 
-    return look
+    return examine_
 
 
-def about(findings: list[Finding], what: str) -> str:
-    return " ".join(str(finding) for finding in findings if finding.what == what)
+def about(findings: list[Finding], check: str) -> str:
+    return " ".join(str(finding) for finding in findings if finding.check == check)
 
 
 async def test_a_healthy_environment_has_nothing_bad(examine: Examine) -> None:
     findings = await examine()
-    assert [str(finding) for finding in findings if finding.mark is Mark.BAD] == []
-    assert list(dict.fromkeys(finding.what for finding in findings)) == [what for what, _ in CHECKS]
+    assert [str(finding) for finding in findings if finding.severity is Severity.BAD] == []
+    assert list(dict.fromkeys(finding.check for finding in findings)) == [name for name, _ in CHECKS]
 
 
 async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
@@ -51,7 +49,7 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "what", "told"),
+    ("overrides", "check", "told"),
     [
         ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: DISCORD_TOKEN is refused by Discord; copy it anew"),
         ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
@@ -59,12 +57,12 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),
         ({"OXEN_API_KEY": "wrong"}, "event stream", "bad   event stream: it refuses OXEN_API_KEY"),
         ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "OXEN_BASE_URL does not answer"),
-        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "cannot be looked up while Oxen.ai lists no models"),
+        ({"OXEN_BASE_URL": "http://127.0.0.1:1"}, "image APIs", "cannot be checked while Oxen.ai lists no models"),
         ({"OXEN_MODE": "poll"}, "event stream", "ok    event stream: not used, because OXEN_MODE is poll."),
         ({"DEFAULT_MODEL": "no-such-model"}, "image APIs", "DEFAULT_MODEL no-such-model is not offered"),
-        ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits a picture, more than a full bucket holds; raise QUOTA_CREDITS"),
-        ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "picture hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
-        ({"RESULT_HOSTS": "127.0.0.1"}, "picture hosts", "results are fetched from only 127.0.0.1"),
+        ({"QUOTA_CREDITS": "1"}, "image APIs", "costs 1.4 credits an image, more than a full bucket holds; raise QUOTA_CREDITS"),
+        ({"DISCORD_CDN_HOSTS": "no.such.host.invalid"}, "image hosts", "DISCORD_CDN_HOSTS names no.such.host.invalid, which"),
+        ({"RESULT_HOSTS": "127.0.0.1"}, "image hosts", "results are fetched from only 127.0.0.1"),
         ({}, "moderations", "ok    moderations: it answers, with 13 categories"),
         ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
         ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
@@ -73,8 +71,8 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
     ],
 )
-async def test_what_is_wrong_is_named_with_what_to_do(examine: Examine, overrides: dict[str, str], what: str, told: str) -> None:
-    assert told in about(await examine(**overrides), what)
+async def test_what_is_wrong_is_named_with_what_to_do(examine: Examine, overrides: dict[str, str], check: str, told: str) -> None:
+    assert told in about(await examine(**overrides), check)
 
 
 @pytest.mark.faults("key-refused")
@@ -85,7 +83,7 @@ async def test_a_refused_key_is_bad(examine: Examine) -> None:
 
 @pytest.mark.faults("events-refused")
 async def test_without_the_stream_it_still_works(examine: Examine) -> None:
-    assert "warn  event stream: it cannot be had now" in about(await examine(), "event stream")
+    assert "warn  event stream: it is not available now" in about(await examine(), "event stream")
 
 
 @pytest.mark.faults("models-down")
@@ -107,7 +105,7 @@ async def test_a_check_that_hangs_is_a_finding(env: Env) -> None:
 
 
 async def test_channels_that_take_rights_away_are_named(examine: Examine) -> None:
-    assert "warn  permissions: Easel Studio: fine, but the rules of #quiet" in about(await examine(), "permissions")
+    assert "warn  permissions: Easel Studio: fine, but permissions are missing in #quiet;" in about(await examine(), "permissions")
 
 
 async def test_a_database_in_order_is_read_and_written(examine: Examine, env: Env) -> None:
@@ -125,18 +123,6 @@ async def test_a_file_that_is_no_database_is_bad(examine: Examine, env: Env) -> 
     assert about(await examine(), "database").startswith("bad   database: ")
 
 
-async def test_looking_makes_nothing(examine: Examine, env: Env) -> None:
+async def test_a_check_writes_no_file(examine: Examine, env: Env) -> None:
     await examine()
     assert list(env.folder.iterdir()) == []
-
-
-async def test_the_invitation_asks_for_what_is_needed_and_no_more(env: Env) -> None:
-    told = await portal.invitation(env.settings())
-    assert f"client_id={env.discord.application_id}&integration_type=0&scope=bot+applications.commands&permissions={NEEDED}" in told
-    assert f"client_id={env.discord.application_id}&integration_type=1&scope=applications.commands" in told
-    assert sum({permission.bit for permission in PERMISSIONS}) == NEEDED
-
-
-async def test_an_invitation_needs_a_good_token(env: Env) -> None:
-    with pytest.raises(EaselError, match="DISCORD_TOKEN is refused"):
-        await portal.invitation(env.settings(DISCORD_TOKEN="MTIz.wrong.token"))

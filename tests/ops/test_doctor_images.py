@@ -1,4 +1,4 @@
-"""What the doctor finds where pictures come from: one image API, several, and the models of all."""
+"""The doctor's checks of one image API, of several, and of the models of all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aiohttp import web
 
 from bot.core.config import Settings
 from bot.ops import doctor_images
-from bot.ops.findings import Mark
+from bot.ops.findings import ok
 from tests.env.app import Env
 
 SD = {"id": "stable-diffusion-1.5", "sizes": ["512x512"]}
-Look = Callable[..., Awaitable[str]]
+Check = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def oxlo(env: Env) -> dict[str, str]:
 
 
 @pytest.fixture
-def look(env: Env, oxlo: dict[str, str]) -> Look:
+def check(env: Env, oxlo: dict[str, str]) -> Check:
     """Every finding about image APIs, a line each, with Oxen and Oxlo both on."""
 
-    async def look_(**overrides: str) -> str:
+    async def check_(**overrides: str) -> str:
         return await found(env.settings(**{**oxlo, **overrides}))
 
-    return look_
+    return check_
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
 
 async def found(settings: Settings) -> str:
     async with aiohttp.ClientSession() as session:
-        return "\n".join(f"{mark} {text}" for mark, text in await doctor_images.look_at_apis(settings, session))
+        return "\n".join(f"{finding.severity} {finding.text}" for finding in await doctor_images.check_apis(settings, session))
 
 
 def local(base_url: str, *models: dict[str, Any], **more: Any) -> str:
@@ -75,13 +75,13 @@ def local(base_url: str, *models: dict[str, Any], **more: Any) -> str:
     return json.dumps([{"name": "local", "base_url": base_url, "models": models or (SD,), "price_credits": 1, **more}])
 
 
-async def test_two_healthy_image_apis_are_told_apart(look: Look) -> None:
-    assert (await look()).splitlines() == [
+async def test_two_healthy_image_apis_are_told_apart(check: Check) -> None:
+    assert (await check()).splitlines() == [
         "ok Oxen.ai: it takes the key.",
         "ok Oxlo.ai: it takes the key, and has all the models.",
-        "ok Oxen.ai: models that make pictures: 3; with a price: 3.",
-        "ok Oxlo.ai: models that make pictures: 4; with a price: 4.",
-        "ok DEFAULT_MODEL FLUX.2 Klein 4B costs 1.4 credits a picture; a full bucket pays for 714 of them.",
+        "ok Oxen.ai: models that make images: 3; with a price: 3.",
+        "ok Oxlo.ai: models that make images: 4; with a price: 4.",
+        "ok DEFAULT_MODEL FLUX.2 Klein 4B costs 1.4 credits an image; a full bucket pays for 714 of them.",
     ]
 
 
@@ -92,8 +92,8 @@ async def test_only_those_with_a_key_are_asked(env: Env, oxlo: dict[str, str]) -
     assert env.images.received("GET", "/api/") == []
 
 
-async def test_looking_makes_no_picture(look: Look, env: Env) -> None:
-    await look(OPENAI_ENDPOINTS=local(env.images.openai_url, key="any"))
+async def test_a_check_makes_no_image(check: Check, env: Env) -> None:
+    await check(OPENAI_ENDPOINTS=local(env.images.openai_url, key="any"))
     assert [request.path for request in env.images.requests if request.method != "GET"] == []
 
 
@@ -107,70 +107,70 @@ async def test_looking_makes_no_picture(look: Look, env: Env) -> None:
         ({"DEFAULT_MODEL": "no-such-model"}, "bad DEFAULT_MODEL no-such-model is not offered"),
         ({"FALLBACK_MODELS": "flux-2-dev=oxlo-image-po"}, "warn FALLBACK_MODELS: There is no model oxlo-image-po; did you mean"),
         ({"MODEL_PRICES": "no-such-model=2"}, "warn MODEL_PRICES: There is no model no-such-model"),
-        ({"MODEL_PRICES": "Oxlo Image Pro=2"}, "warn MODEL_PRICES: it goes by ids; write oxlo-image-pro instead of Oxlo Image Pro."),
+        ({"MODEL_PRICES": "Oxlo Image Pro=2"}, "warn MODEL_PRICES: it takes ids; write oxlo-image-pro instead of Oxlo Image Pro."),
     ],
 )
-async def test_what_is_wrong_is_named_with_what_to_do(look: Look, overrides: dict[str, str], told: str) -> None:
-    assert told in await look(**overrides)
+async def test_what_is_wrong_is_named_with_what_to_do(check: Check, overrides: dict[str, str], told: str) -> None:
+    assert told in await check(**overrides)
 
 
 @pytest.mark.parametrize(("key", "told"), [("wrong", "bad local: it refuses the key of local in"), ("any", "ok local: it takes the key")])
-async def test_an_endpoints_key_is_tried(look: Look, env: Env, key: str, told: str) -> None:
-    assert told in await look(OPENAI_ENDPOINTS=local(env.images.openai_url, key=key))
+async def test_an_endpoints_key_is_tried(check: Check, env: Env, key: str, told: str) -> None:
+    assert told in await check(OPENAI_ENDPOINTS=local(env.images.openai_url, key=key))
 
 
-async def test_ids_that_an_endpoint_does_not_list_are_named(look: Look, env: Env) -> None:
-    told = await look(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, {"id": "sdxl"}, key="any"))
+async def test_ids_that_an_endpoint_does_not_list_are_named(check: Check, env: Env) -> None:
+    told = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, {"id": "sdxl"}, key="any"))
     assert "warn local: it answers, but its list of models does not name sdxl; are these ids right?" in told
 
 
-async def test_without_a_list_the_key_cannot_be_judged(look: Look, without_a_list: str) -> None:
-    told = await look(OPENAI_ENDPOINTS=local(without_a_list, key="any"))
-    assert "warn local: it publishes no list of models; whether its address and key are right shows with the first picture." in told
-    assert "ok local: models that make pictures: 1; with a price: 1." in told
+async def test_without_a_list_the_key_cannot_be_judged(check: Check, without_a_list: str) -> None:
+    told = await check(OPENAI_ENDPOINTS=local(without_a_list, key="any"))
+    assert "warn local: it publishes no list of models; whether its address and key are right shows with the first image." in told
+    assert "ok local: models that make images: 1; with a price: 1." in told
 
 
 @pytest.mark.parametrize(
     ("key", "told"), [("any", "warn local: it shows its models to anybody"), ("", "ok local: it answers without a key")]
 )
-async def test_a_list_that_is_open_to_all_says_nothing_about_the_key(look: Look, open_to_all: str, key: str, told: str) -> None:
-    assert told in await look(OPENAI_ENDPOINTS=local(open_to_all, key=key))
+async def test_a_list_that_is_open_to_all_says_nothing_about_the_key(check: Check, open_to_all: str, key: str, told: str) -> None:
+    assert told in await check(OPENAI_ENDPOINTS=local(open_to_all, key=key))
 
 
-async def test_models_without_a_price_are_named_with_what_to_set(look: Look, env: Env) -> None:
-    told = await look(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, key="any", price_credits=None))
-    assert "warn local: models that make pictures: 1; with a price: 0." in told
-    assert "without a price per picture, so not for sale: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr" in told
+async def test_models_without_a_price_are_named_with_what_to_set(check: Check, env: Env) -> None:
+    told = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, key="any", price_credits=None))
+    assert "warn local: models that make images: 1; with a price: 0." in told
+    assert "without a price per image, so not for sale: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr" in told
 
 
-async def test_a_default_model_without_a_price_is_bad(look: Look, env: Env) -> None:
+async def test_a_default_model_without_a_price_is_bad(check: Check, env: Env) -> None:
     endpoint = local(env.images.openai_url, {"id": "one"}, key="any", price_credits=None)
-    told = await look(OPENAI_ENDPOINTS=endpoint, DEFAULT_MODEL="one")
-    assert "bad DEFAULT_MODEL one has no price per picture; name one in MODEL_PRICES (one=credits)." in told
+    told = await check(OPENAI_ENDPOINTS=endpoint, DEFAULT_MODEL="one")
+    assert "bad DEFAULT_MODEL one has no price per image; set one in MODEL_PRICES (one=credits)." in told
 
 
 @pytest.mark.faults("oxen-down")
-async def test_one_that_is_away_hides_neither_the_other_nor_blames_what_it_cannot_know(look: Look) -> None:
-    told = await look(FALLBACK_MODELS="flux-2-dev=oxlo-image-pro")
+async def test_one_that_is_away_hides_neither_the_other_nor_blames_what_it_cannot_know(check: Check) -> None:
+    told = await check(FALLBACK_MODELS="flux-2-dev=oxlo-image-pro")
     assert [line.split(":")[0] for line in told.splitlines() if line.startswith("bad")] == ["bad Oxen.ai"]
     assert "ok Oxlo.ai: it takes the key" in told
     assert "FALLBACK_MODELS" not in told
 
 
 @pytest.mark.faults("oxlo-down")
-async def test_an_endpoints_models_are_known_while_it_is_away(look: Look) -> None:
-    told = await look(DEFAULT_MODEL="stable-diffusion-1.5")
+async def test_an_endpoints_models_are_known_while_it_is_away(check: Check) -> None:
+    told = await check(DEFAULT_MODEL="stable-diffusion-1.5")
     assert "bad Oxlo.ai: OXLO_BASE_URL does not answer" in told
     assert "ok DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in told
 
 
-async def test_a_silent_one_does_not_hide_the_others(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_images, "_PATIENCE_S", 0)
-    told = (await look()).splitlines()
+async def test_a_silent_one_does_not_hide_the_others(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_images, "_LIMIT_S", 0)
+    told = (await check()).splitlines()
     assert [line.partition(";")[0] for line in told[:2]] == ["bad Oxen.ai: no answer within 0 s", "bad Oxlo.ai: no answer within 0 s"]
 
 
 async def test_without_oxen_there_is_no_stream(env: Env, oxlo: dict[str, str]) -> None:
     async with aiohttp.ClientSession() as session:
-        told = await doctor_images.look_at_stream(env.settings(**oxlo, OXEN_API_KEY=""), session)
-    assert list(told) == [(Mark.OK, "not used, because there is no OXEN_API_KEY.")]
+        told = await doctor_images.check_event_stream(env.settings(**oxlo, OXEN_API_KEY=""), session)
+    assert list(told) == [ok("not used, because there is no OXEN_API_KEY.")]

@@ -16,7 +16,7 @@ from bot.store.money import transfers
 from bot.store.tables import accounts
 from tests.store.money.accounts import member
 
-FINE = "ok    ledger: 1 accounts, 2 lines and 0 pictures were read, and every credit is accounted for.\n"
+FINE = "ok    ledger: 1 accounts, 2 lines and 0 images were read, and every credit is accounted for.\n"
 
 
 @pytest.fixture
