@@ -1,4 +1,4 @@
-"""`.env.example`, written from the settings themselves: `python -m bot settings > .env.example` renews it, a test keeps it equal."""
+"""The text of `.env.example`, rendered from `Settings`. `python -m bot settings > .env.example` updates the file; a test compares them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pydantic.fields import FieldInfo
 from bot.core.config import SECRETS, Settings
 
 _HEAD = """\
-# Easel's settings. Copy this file to `.env`, fill in what is required, and leave the # before whatever shall keep its default.
-# The environment goes before this file. A secret may also be given as NAME_FILE: the path of a file that holds it."""
+# Easel's settings. Copy this file to `.env`, fill in what is required, and remove the # from each setting that you change.
+# Environment variables override this file. A secret may also be given as NAME_FILE: the path of a file that holds it."""
 
 
 def render() -> str:
-    """Every setting once, in the order of `Settings`: its comment, then its name and default; a # before those that have a default."""
+    """Every setting in the order of `Settings`: its description as a comment, then name=default, commented out if it has a default."""
     return "\n\n".join([_HEAD, *_entries()]) + "\n"
 
 
 def _entries() -> Iterator[str]:
     for field_name, field in Settings.model_fields.items():
         name = field_name.upper()
-        default = "" if field.default_factory else _written(field.default)  # what others decide is left empty
+        default = "" if field.default_factory else _written(field.default)  # a computed default is left empty
         line = f"{name}=" if field.is_required() else f"#{name}={default}"
         yield f"# {_comment(name, field)}\n{line}"
 
@@ -34,7 +34,7 @@ def _comment(name: str, field: FieldInfo) -> str:
 
 
 def _written(value: object) -> str:
-    """A default as it is written in the environment."""
+    """A default as the environment would hold it."""
     match value:
         case SecretStr():
             return value.get_secret_value()
