@@ -1,6 +1,6 @@
-"""The doors: `python -m bot VERB`. Each verb is one line in a table; what it needs is imported when it is asked for.
+"""The command line: `python -m bot VERB`. `VERBS` is the table of verbs; each imports what it needs when it runs.
 
-Exit codes: 0 done, 1 it ran and something is wrong, 2 it could not begin. Whatever cannot begin says so in one sentence.
+Exit codes: 0 done, 1 it ran and something is wrong, 2 it could not start. Every known error is printed as one sentence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bot.core import config, log
 from bot.core.config import Settings
 from bot.core.errors import EaselError, StartError
 
-DONE, WRONG, NOT_BEGUN = 0, 1, 2
+DONE, WRONG, NOT_STARTED = 0, 1, 2
 _ENV_FILE = Path(".env")
 
 
@@ -30,11 +30,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from bot import app
     from bot.core import metrics
 
-    # Outside of the loop: taking the page down waits for its thread.
-    with (
-        suppress(KeyboardInterrupt),
-        metrics.serve(settings.metrics_port, settings.metrics_host),
-    ):  # a Ctrl-C in the moment before the bot listens for it
+    # The metrics are served outside of the event loop, because closing that server waits for its thread and would block the loop.
+    # A KeyboardInterrupt comes only from a Ctrl-C before the bot has set its signal handlers.
+    with suppress(KeyboardInterrupt), metrics.serve(settings.metrics_port, settings.metrics_host):
         asyncio.run(app.run(settings))
     return DONE
 
@@ -44,7 +42,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     show_log = partial(print, file=sys.stderr) if arguments.verbose else None
     say = partial(print, flush=True)
-    return asyncio.run(demo.once(say=say, show_log=show_log) if arguments.once else demo.stay(arguments.port, say=say, show_log=show_log))
+    work = demo.once(say=say, show_log=show_log) if arguments.once else demo.serve(arguments.port, say=say, show_log=show_log)
+    return asyncio.run(work)
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
@@ -102,12 +101,10 @@ def _show_settings(_: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Verb:
-    """One door: what it does, in one line, and the function behind it, which returns the exit code."""
-
     name: str
-    does: str
-    go: Callable[[argparse.Namespace], int]
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of its own, as argparse takes them
+    summary: str
+    run: Callable[[argparse.Namespace], int]  # returns the exit code
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # arguments of `add_argument`, by the option's name
 
 
 def _port(text: str) -> int:
@@ -117,45 +114,48 @@ def _port(text: str) -> int:
 
 
 _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--once": {"action": "store_true", "help": "without a person: make and edit a picture at each image API, write them to out/"},
-    "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one where that is taken)"},
+    "--once": {"action": "store_true", "help": "without a person: make and edit an image at each image API, write them to out/"},
+    "--port": {"type": _port, "metavar": "N", "help": "the port of the chat page (default: 8420, or a free one if that is taken)"},
     "--verbose": {"action": "store_true", "help": "show the bot's log"},
 }
 _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "--ledger": {"action": "store_true", "help": "only prove that every credit is accounted for; may be run beside the bot"},
+    "--ledger": {"action": "store_true", "help": "only prove that every credit is accounted for; works while the bot runs"},
 }
 VERBS = (
-    _Verb(name="run", does="run the bot until it is stopped", go=_run),
-    _Verb(name="demo", does="try the bot in a local Discord, without any account", go=_demo, options=_DEMO_OPTIONS),
+    _Verb(name="run", summary="run the bot until it is stopped", run=_run),
+    _Verb(name="demo", summary="try the bot in a local Discord, without any account", run=_demo, options=_DEMO_OPTIONS),
     _Verb(
-        name="doctor", does="check settings, database, Discord and the image APIs, and say what to do", go=_doctor, options=_DOCTOR_OPTIONS
+        name="doctor",
+        summary="check settings, database, Discord and the image APIs, and say what to do",
+        run=_doctor,
+        options=_DOCTOR_OPTIONS,
     ),
-    _Verb(name="invite", does="print the addresses that bring the bot to a server or to your account", go=_invite),
-    _Verb(name="sync", does="register the bot's commands with Discord", go=_sync),
-    _Verb(name="migrate", does="bring the database to this version's schema", go=_migrate),
-    _Verb(name="settings", does="print every setting with its meaning and default, as in .env.example", go=_show_settings),
-    _Verb(name="messages", does="renew the catalogues of translations in bot/locales from the sources", go=_messages),
+    _Verb(name="invite", summary="print the addresses that add the bot to a server or to your account", run=_invite),
+    _Verb(name="sync", summary="register the bot's commands with Discord", run=_sync),
+    _Verb(name="migrate", summary="bring the database to this version's schema", run=_migrate),
+    _Verb(name="settings", summary="print every setting with its meaning and default, as in .env.example", run=_show_settings),
+    _Verb(name="messages", summary="update the translation catalogues in bot/locales from the sources", run=_messages),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Go through one door and return the exit code."""
+    """Run one verb and return the exit code."""
     given = _parser().parse_args(arguments)
     log.set_up(level="INFO", form="console", known_secrets=())
     try:
-        return int(given.go(given))
+        return int(given.run(given))
     except KeyboardInterrupt:
         return _say("Stopped.", WRONG)
-    except Exception as error:  # noqa: BLE001 - the last door: an unknown failure is logged, its secrets taken out, never printed raw
+    except Exception as error:  # noqa: BLE001 - nothing catches it later: it is logged with its secrets removed, never printed as it is
         known = _known(error)
         if known is None:
-            structlog.get_logger(__name__).exception("closed by an unknown failure", verb=given.verb)
+            structlog.get_logger(__name__).exception("unhandled error", verb=given.verb)
             return WRONG
-        return _say(known.sentence, NOT_BEGUN if isinstance(known, StartError) else WRONG)
+        return _say(known.sentence, NOT_STARTED if isinstance(known, StartError) else WRONG)
 
 
 def _known(error: Exception) -> EaselError | None:
-    """The error that has a sentence, also where a task group wraps it; None where anything else is in there, too."""
+    """The error that has a sentence, also inside a task group's exception group; None if the group holds any other error."""
     if isinstance(error, ExceptionGroup):
         inner = [_known(each) for each in error.exceptions]
         return inner[0] if all(inner) else None
@@ -163,19 +163,19 @@ def _known(error: Exception) -> EaselError | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot", description="Easel: a Discord bot that makes and edits pictures.")
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Easel: a Discord bot that makes and edits images.")
     parser.add_argument("--env-file", type=Path, default=_ENV_FILE, metavar="PATH", help="the file with the settings (default: .env)")
-    doors = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
     for verb in VERBS:
-        door = doors.add_parser(verb.name, help=verb.does, description=f"{verb.does[0].upper()}{verb.does[1:]}.")
+        subparser = verbs.add_parser(verb.name, help=verb.summary, description=f"{verb.summary[0].upper()}{verb.summary[1:]}.")
         for name, option in verb.options.items():
-            door.add_argument(name, **option)
-        door.set_defaults(go=verb.go)
+            subparser.add_argument(name, **option)
+        subparser.set_defaults(run=verb.run)
     return parser
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    """The settings, and logs that keep their secrets. Raises `StartError`."""
+    """Load the settings, and set up the logs so that their secrets are redacted. Raises `StartError`."""
     path: Path = arguments.env_file
     if path != _ENV_FILE and not path.exists():
         raise StartError(f"There is no {path}, which --env-file names.")

@@ -1,4 +1,4 @@
-"""The doors as people use them: processes in an empty environment. Exit codes, one sentence for each refusal, no tracebacks."""
+"""The command line as people use it: processes in an empty environment. Exit codes, one sentence for each error, no tracebacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot import __main__ as doors
+from bot import __main__ as command_line
 from bot.__main__ import VERBS
 from bot.core.errors import StartError
 from bot.ops import env_example
@@ -39,7 +39,7 @@ class Ran:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the doors are used: nothing is there, least of all a .env."""
+    """The working folder of the processes: it is empty, so there is no .env."""
     path = tmp_path / "somewhere"
     path.mkdir()
     return path
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def started(*arguments: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A door's process, which does not outlive the block."""
+    """The process of one verb, which ends with the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -97,7 +97,7 @@ async def test_help_names_every_verb(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", NEEDS_SETTINGS)
-async def test_without_settings_each_door_says_so_in_one_line(verb: str, folder: Path) -> None:
+async def test_without_settings_each_verb_says_so_in_one_line(verb: str, folder: Path) -> None:
     ran = await run(verb, folder=folder)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert ran.err.startswith("DISCORD_TOKEN (or DISCORD_TOKEN_FILE) is missing")
@@ -119,14 +119,14 @@ async def test_settings_prints_the_example(folder: Path) -> None:
     assert (ran.code, ran.out) == (0, env_example.render())
 
 
-def test_an_unknown_failure_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_error_is_logged_without_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> str:
         raise ValueError("asked https://example.org/?token=abcdefgh")
 
     monkeypatch.setattr(env_example, "render", fail)
-    assert doors.main(["settings"]) == doors.WRONG
+    assert command_line.main(["settings"]) == command_line.WRONG
     told = capsys.readouterr().err
-    assert ("closed by an unknown failure" in told, "?token=[secret]" in told, "abcdefgh" in told) == (True, True, False)
+    assert ("unhandled error" in told, "?token=[secret]" in told, "abcdefgh" in told) == (True, True, False)
 
 
 def test_a_sentence_inside_a_task_group_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def test_a_sentence_inside_a_task_group_is_found(monkeypatch: pytest.MonkeyPatch
         raise ExceptionGroup("of a task group", [StartError("The token is refused.")])
 
     monkeypatch.setattr(env_example, "render", fail)
-    assert doors.main(["settings"]) == doors.NOT_BEGUN
+    assert command_line.main(["settings"]) == command_line.NOT_STARTED
     assert capsys.readouterr().err == "The token is refused.\n"
 
 

@@ -1,4 +1,4 @@
-"""`python -m bot demo`: the local Discord and image APIs in one process, the ordinary bot in another, and nothing kept afterwards."""
+"""`python -m bot demo`: a local Discord and local image APIs in one process, the ordinary bot in another. Nothing is kept afterwards."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from typing import Any, TypeVar
 from bot.core.config import NAMES
 from bot.core.errors import EaselError, StartError
 
-PORT = 8420  # of the chat page; a free one where it is taken
+PORT = 8420  # of the chat page
 _PROJECT = Path(__file__).resolve().parents[2]
 _OUT = Path("out")
-_READY_S = 60.0  # for a slow machine's first start
-_STOP_S = 20.0  # then a process is killed; longer than the grace that the bot gives its work
+_READY_S = 60.0  # long enough for the first start on a slow machine
+_STOP_S = 20.0  # before a process is killed; must be longer than STOP_GRACE_S, which the bot gives its running work
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Settings that the caller may choose here.
-_PASSED_ON = frozenset({"OXEN_MODE", "REFERENCE_MODE", "DEFAULT_MODEL", "FALLBACK_MODELS", "UNCERTAIN_CALLS", "LOG_LEVEL", "LOG_FORMAT"})
+# Settings that the caller's environment may set for the demo's bot.
+_INHERITED = frozenset({"OXEN_MODE", "REFERENCE_MODE", "DEFAULT_MODEL", "FALLBACK_MODELS", "UNCERTAIN_CALLS", "LOG_LEVEL", "LOG_FORMAT"})
 
 T = TypeVar("T")
 Say = Callable[[str], None]  # to the person at the terminal
 
 
-async def stay(port: int | None, *, say: Say, show_log: Say | None) -> int:
-    """Serve the chat page until a stop signal. Returns the exit code; raises `EaselError` where a process ends by itself.
+async def serve(port: int | None, *, say: Say, show_log: Say | None) -> int:
+    """Serve the chat page until a stop signal. Returns the exit code; raises `EaselError` if a process ends by itself.
 
-    `port` 0 takes a free one, None the usual one or a free one where that is taken.
+    Port 0 is any free port, and None is `PORT`, or any free port if that is taken.
     """
-    return await _until_signalled(_stay(_free_port(PORT) if port is None else port, say, show_log), stopped=0)
+    return await _until_signalled(_serve(_free_port(PORT) if port is None else port, say, show_log), stopped=0)
 
 
 async def once(*, say: Say, show_log: Say | None) -> int:
-    """Let one visitor make and edit a picture at each image API, and write them to `out/`. Returns the exit code; raises `EaselError`."""
+    """Make and edit an image at each image API as one member, and write them to `out/`. Returns the exit code; raises `EaselError`."""
     return await _until_signalled(_once(say, show_log), stopped=1)
 
 
-async def _stay(port: int, say: Say, show_log: Say | None) -> int:
-    say("Easel is opening…")
+async def _serve(port: int, say: Say, show_log: Say | None) -> int:
+    say("Easel is starting…")
     async with _open(("--port", str(port)), show_log) as demo:
         say(f"\n  {demo.addresses['page']}\n\nOpen this address and type / in the message field. Ctrl-C here stops everything.")
         await demo.while_alive(asyncio.Event().wait())
@@ -61,12 +61,15 @@ async def _once(say: Say, show_log: Say | None) -> int:
         try:
             await demo.while_alive(visit.main_job(demo.addresses, out=_OUT, say=say))
         except AssertionError as error:
-            raise EaselError(f"{error}\n{demo.where_to_look()}") from error
+            raise EaselError(f"{error}\n{demo.last_lines()}") from error
     return 0
 
 
 async def _until_signalled(work: Coroutine[Any, Any, int], *, stopped: int) -> int:
-    """A signal cancels the work, which then closes the demo; a second one cancels the waiting for that, too."""
+    """The exit code of the work, or `stopped` if a signal ended it.
+
+    A signal cancels the work, which then stops the processes; a second signal cancels waiting for them, so that they are killed.
+    """
     task = asyncio.create_task(work, name="demo")
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -81,7 +84,7 @@ async def _until_signalled(work: Coroutine[Any, Any, int], *, stopped: int) -> i
 
 @dataclass(kw_only=True)
 class _Log:
-    """One file for what both processes say, and the last lines of it for a person."""
+    """The output of both processes in one file; the last lines are kept for error messages."""
 
     path: Path
     show: Say | None
@@ -99,18 +102,18 @@ class _Log:
 
 
 class _Child:
-    """A process in a session of its own: a Ctrl-C in the terminal reaches only us, and we close in order."""
+    """A process in a session of its own, so that a Ctrl-C in the terminal reaches only this process, which stops the others in order."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: _Log) -> None:
         self.name = name
         self.process = process
-        assert process.stderr is not None  # noqa: S101 - it was asked for as a pipe
+        assert process.stderr is not None  # noqa: S101 - `start` makes it a pipe
         self._copying = asyncio.create_task(log.take(name, process.stderr), name=f"log of {name}")
 
     @classmethod
     @asynccontextmanager
     async def start(cls, name: str, *arguments: str, environ: Mapping[str, str], log: _Log) -> AsyncIterator[_Child]:
-        """Run Python with these arguments for the length of the block. SIGTERM ends it, and SIGKILL where that does not."""
+        """Run Python with these arguments. At the end it gets SIGTERM, and SIGKILL if that does not end it in time."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
@@ -129,12 +132,12 @@ class _Child:
             await child._stop()
 
     async def first_line(self) -> str:
-        """What it says first; empty where it ends without a word."""
-        assert self.process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+        """The first line of its output; empty if it ends without any."""
+        assert self.process.stdout is not None  # noqa: S101 - `start` makes it a pipe
         return (await self.process.stdout.readline()).decode()
 
     async def ended(self) -> None:
-        """Return when it is gone and its last words are in the log."""
+        """Wait until it has ended and its last lines are in the log."""
         await self.process.wait()
         await asyncio.wait([self._copying])
 
@@ -153,35 +156,35 @@ class _Child:
 
 @dataclass(kw_only=True)
 class _Demo:
-    """Both processes, running."""
+    """Both running processes."""
 
     addresses: Mapping[str, str]
     children: tuple[_Child, ...]
     log: _Log
 
     async def while_alive(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do `work`. Raises `EaselError` as soon as one of the processes is gone."""
+        """Await `work`. Raises `EaselError` as soon as one of the processes ends."""
         doing = asyncio.create_task(work, name="demo work")
         ends = {asyncio.create_task(child.ended(), name=f"end of {child.name}"): child for child in self.children}
         try:
             await asyncio.wait({doing, *ends}, return_when=asyncio.FIRST_COMPLETED)
-            gone = next((child for end, child in ends.items() if end.done()), None)
-            if gone is not None:
-                raise EaselError(f"{gone.name} stopped by itself (exit code {gone.process.returncode}).\n{self.where_to_look()}")
+            ended = next((child for end, child in ends.items() if end.done()), None)
+            if ended is not None:
+                raise EaselError(f"{ended.name} stopped by itself (exit code {ended.process.returncode}).\n{self.last_lines()}")
             return await doing
         finally:
             for task in (doing, *ends):
                 task.cancel()
             await asyncio.wait({doing, *ends})
 
-    def where_to_look(self) -> str:
+    def last_lines(self) -> str:
         lines = "\n".join(f"  {line}" for line in self.log.last)
         return f"The last lines of the log, which is all in {self.log.path}:\n{lines or '  (it is empty)'}"
 
 
 @asynccontextmanager
 async def _open(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterator[_Demo]:
-    """Sandbox and bot, connected to each other."""
+    """Start the sandbox and a bot that is connected to it."""
     person = _find_sandbox()
     outside = {name: value for name, value in os.environ.items() if name not in NAMES}
     with _folder_kept_after_failure() as folder:
@@ -191,26 +194,26 @@ async def _open(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterat
             environ = outside | _settings(addresses, folder / "data")
             async with _Child.start("bot", "-m", "bot", "--env-file", os.devnull, "run", environ=environ, log=log) as bot:
                 demo = _Demo(addresses=addresses, children=(sandbox, bot), log=log)
-                await demo.while_alive(_bot_is_online(person, demo))
+                await demo.while_alive(_until_bot_is_online(person, demo))
                 yield demo
 
 
 @contextmanager
 def _folder_kept_after_failure() -> Iterator[Path]:
-    """A temporary folder. Where something failed it stays, because the log in it tells why."""
+    """A temporary folder, which is removed unless an error occurs: the log in it shows the reason."""
     folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
     try:
         yield folder
     except Exception:
         raise
-    except BaseException:
+    except BaseException:  # stopped by a signal
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_sandbox() -> Any:
-    """The sandbox's person. It is imported here and not above: the bot does without the sandbox, and an image has none."""
+    """The sandbox's class `Person`, imported only here because the container image of the bot contains no sandbox. Raises `StartError`."""
     try:
         from sandbox.person import Person
     except ImportError as error:
@@ -227,8 +230,8 @@ async def _addresses(sandbox: _Child, log: _Log) -> dict[str, str]:
 
 
 def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
-    """The bot's settings: where the sandbox is, and what the caller chose. Nothing else of theirs gets here, least of all a token."""
-    return {name: os.environ[name] for name in _PASSED_ON & os.environ.keys()} | {
+    """The settings of the demo's bot. Of the caller's own settings only `_INHERITED` are used, so that no real token or key is."""
+    return {name: os.environ[name] for name in _INHERITED & os.environ.keys()} | {
         "DISCORD_TOKEN": addresses["discord_token"],
         "DISCORD_API_URL": addresses["discord_api_url"],
         "DISCORD_GATEWAY_URL": addresses["discord_gateway_url"],
@@ -244,18 +247,18 @@ def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
     }
 
 
-async def _bot_is_online(person: Any, demo: _Demo) -> None:
+async def _until_bot_is_online(person: Any, demo: _Demo) -> None:
     try:
         async with person.connect(demo.addresses["page"], "Ada") as ada:
             await ada.until(lambda: ada.bot_online and ada.commands, _READY_S)
     except AssertionError as error:
-        raise EaselError(f"The bot was not there after {_READY_S:g} s.\n{demo.where_to_look()}") from error
+        raise EaselError(f"The bot was not online after {_READY_S:g} s.\n{demo.last_lines()}") from error
 
 
-def _free_port(wished: int) -> int:
-    """The wished port, or 0 for a free one where it is taken."""
+def _free_port(preferred: int) -> int:
+    """The preferred port, or 0, which means any free port, if it is taken."""
     try:
-        with socket.create_server(("127.0.0.1", wished)):
-            return wished
+        with socket.create_server(("127.0.0.1", preferred)):
+            return preferred
     except OSError:
         return 0

@@ -1,7 +1,6 @@
-"""The texts to translate: gathered from the sources and the commands, and brought into each language's catalogue.
+"""`python -m bot messages`: collect the texts to translate from the sources and the commands, and update each language's catalogue.
 
-What is written depends on the texts alone and is sorted by them: a test compares the catalogues with the sources, and a text that moves to
-another file changes none of them.
+Catalogues are sorted by text and name no source files, so that moving code does not change them. A test compares them with the sources.
 The format is gettext's: https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html
 """
 
@@ -45,27 +44,27 @@ msgstr ""
 "Plural-Forms: {plural_forms}\\n"
 """
 
-# What a translation keeps of the original: mentions and times, placeholders, markdown, and marks at the beginning of a line.
+# What a translation must keep: mentions and timestamps, placeholders, Markdown, addresses, and marks at the beginning of a line.
 _KEPT: Final = re.compile(r"<[@#t:/a][^<>\s]*>|\{[^{}]*\}|\*+|__+|`+|~~|\|\||https?://\S+|^-# |^#{1,3} |^- |^> ", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Renewed:
-    """What became of one language."""
+    """The state of one language's catalogue after its update."""
 
     language: str
     done: int  # texts with a translation
     texts: int  # in all
-    faults: tuple[str, ...]  # sentences: what a translation lost or broke
+    faults: tuple[str, ...]  # one sentence for each broken translation
 
 
 def renew(texts: Catalog, folder: Path = i18n.FOLDER) -> list[Renewed]:
-    """Bring every catalogue up to these texts. Raise `StartError` where one cannot be read."""
+    """Update every catalogue to these texts. Raises `StartError` if one cannot be read."""
     return [_renew_language(folder / f"{language}.po", texts) for language in i18n.LANGUAGES]
 
 
 async def gather(project: Path = PROJECT) -> Catalog:
-    """Every text to translate: those of the sources and those of the commands."""
+    """Every text to translate, of the sources and of the commands."""
     texts = Catalog()
     for folder in _SOURCES:
         for _file, _line, text, _comments, context in extract_from_dir(project / folder, keywords=_KEYWORDS):
@@ -77,7 +76,7 @@ async def gather(project: Path = PROJECT) -> Catalog:
 
 
 def faults(texts: Catalog) -> Iterator[str]:
-    """Where a translation does not keep what its original has, or is longer than Discord takes."""
+    """A sentence for each translation that lost a placeholder or mark of its original, or that Discord would refuse."""
     for message in texts:
         originals = _forms(message.id)
         for form in filter(None, _forms(message.string) if message.id and not message.fuzzy else ()):
@@ -88,7 +87,7 @@ def faults(texts: Catalog) -> Iterator[str]:
 
 
 def read_catalogue(path: Path) -> Catalog:
-    """A catalogue with its comments, and with translations that are not in use. Raise `StartError` where it cannot be read."""
+    """A catalogue with its comments and its obsolete translations. Raises `StartError` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return read_po(file, locale=path.stem, abort_invalid=True)
@@ -107,7 +106,7 @@ def _renew_language(path: Path, texts: Catalog) -> Renewed:
 
 
 def _update(catalogue: Catalog, texts: Catalog) -> None:
-    """Translations whose text is gone stay in the file, out of use; one whose text comes back is in use again."""
+    """Keep the translation of a removed text as obsolete, and use it again if the text comes back. Delete obsolete entries without one."""
     for message in catalogue.obsolete.values():
         if catalogue.get(message.id, message.context) is None:
             catalogue[message.id] = message
@@ -123,7 +122,7 @@ def _new_header(language: str) -> str:
 
 
 def _forms(text: Any) -> tuple[str, ...]:
-    """One text, or several forms by number."""
+    """One text, or its plural forms."""
     return tuple(text) if isinstance(text, list | tuple) else (text,)
 
 

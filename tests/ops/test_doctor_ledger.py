@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot import __main__ as doors
+from bot import __main__ as command_line
 from bot.domain.quota import MICRO
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store
@@ -30,8 +30,8 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder}/easel.sqlite3"
 
 
-def look(env_file: Path) -> int:
-    return doors.main(["--env-file", str(env_file), "doctor", "--ledger"])
+def run(env_file: Path) -> int:
+    return command_line.main(["--env-file", str(env_file), "doctor", "--ledger"])
 
 
 async def spend(store: Store) -> None:
@@ -45,31 +45,31 @@ async def spend_and_leave(folder: Path, *, tamper: bool = False) -> None:
             await store.write(lambda conn: conn.execute(update(accounts).values(available=0)))
 
 
-def test_books_in_order_are_told_in_one_line(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_correct_ledger_is_one_line(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(spend_and_leave(tmp_path))
-    assert (look(env_file), capsys.readouterr().out) == (doors.DONE, FINE)
+    assert (run(env_file), capsys.readouterr().out) == (command_line.DONE, FINE)
 
 
-async def test_a_running_bot_does_not_stand_in_the_way(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_works_beside_a_running_bot(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with open_store(url(tmp_path)) as store:
         await spend(store)
-        assert (await asyncio.to_thread(look, env_file), capsys.readouterr().out) == (doors.DONE, FINE)
+        assert (await asyncio.to_thread(run, env_file), capsys.readouterr().out) == (command_line.DONE, FINE)
         await spend(store)  # and it still takes writes
 
 
-def test_what_is_wrong_has_a_line_and_an_exit_code(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_discrepancy_has_a_line_and_an_exit_code(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(spend_and_leave(tmp_path, tamper=True))
-    assert look(env_file) == doors.WRONG
+    assert run(env_file) == command_line.WRONG
     assert capsys.readouterr().out == (
         "bad   ledger: member:1:7: available, held and spent are 0, 0, 0, and its lines add up to 11000000, 0, 0.\n"
     )
 
 
-def test_where_there_is_nothing_to_read_it_says_so(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert look(env_file) == doors.NOT_BEGUN
+def test_a_missing_database_has_a_sentence(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(env_file) == command_line.NOT_STARTED
     assert capsys.readouterr().err == f"There is no database at {tmp_path}/easel.sqlite3 yet.\n"
 
 
-def test_an_empty_bot_is_in_order(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_ledger_is_correct(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(migrate(url(tmp_path)))
-    assert look(env_file) == doors.DONE
+    assert run(env_file) == command_line.DONE
