@@ -52,13 +52,7 @@ async def _errors_as_sentences() -> AsyncIterator[None]:
             yield
     except (aiohttp.ClientError, OSError) as error:  # a timeout too
         raise EaselError(f"Discord at DISCORD_API_URL does not answer ({type(error).__name__}).") from None
-    except (
-        discord.DiscordException,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ):  # what discord.py raises for an answer of another shape
+    except (discord.DiscordException, AttributeError, LookupError, TypeError, ValueError):  # an answer of another shape
         raise EaselError("Discord at DISCORD_API_URL answered something that cannot be read.") from None
 
 
