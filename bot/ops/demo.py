@@ -42,7 +42,7 @@ async def stay(port: int | None, *, say: Say, show_log: Say | None) -> int:
 
 
 async def once(*, say: Say, show_log: Say | None) -> int:
-    """Let one visitor make and edit a picture at each image API, and write them to `out/`. Returns the exit code; raises `EaselError`."""
+    """Let one visitor make and edit an image at each image API, and write them to `out/`. Returns the exit code; raises `EaselError`."""
     return await _until_signalled(_once(say, show_log), stopped=1)
 
 

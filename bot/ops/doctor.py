@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from bot.core.config import Settings
-from bot.core.errors import EaselError, InUse, ProviderAccount, ProviderError
+from bot.core.errors import DatabaseInUse, EaselError, ProviderAccount, ProviderError
 from bot.core.log import Redactor
 from bot.media.addresses import is_public
 from bot.ops import doctor_images
@@ -93,7 +93,7 @@ async def _database(bag: _Bag) -> Iterable[Found]:
         async with open_store(bag.settings.database, migrate=False) as store:
             await store.write(kv.forget, "doctor", 0)  # takes nothing away, but only a database that takes writes allows it
             return [(Mark.OK, f"it can be read and written, at schema {store.migration.after}.")]
-    except InUse:
+    except DatabaseInUse:
         return [(Mark.OK, "a running bot holds it, so it was left alone.")]
 
 

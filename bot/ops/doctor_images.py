@@ -1,4 +1,4 @@
-"""What the doctor looks at where pictures come from: each image API of the settings, and the models of all of them together.
+"""What the doctor looks at where images come from: each image API of the settings, and the models of all of them together.
 
 Everything that is asked here costs nothing.
 """

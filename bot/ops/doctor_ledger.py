@@ -19,6 +19,6 @@ async def prove(settings: Settings, *, show: Callable[[Finding], object]) -> boo
         show(Finding(mark=Mark.BAD, what=_WHAT, text=sentence))
     if proof.wrong:
         return False
-    counted = f"{proof.accounts} accounts, {proof.lines} lines and {proof.pictures} pictures"
+    counted = f"{proof.accounts} accounts, {proof.lines} lines and {proof.images} pictures"
     show(Finding(mark=Mark.OK, what=_WHAT, text=f"{counted} were read, and every credit is accounted for."))
     return True
