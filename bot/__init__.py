@@ -1,3 +1,3 @@
-"""Easel: a Discord bot that makes and edits pictures for a community and loses none of them."""
+"""Easel: a Discord bot that makes and edits images for a community and loses none of them."""
 
 __version__ = "0.1.0"

@@ -20,9 +20,9 @@ from bot.client import Easel
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.errors import StartError
-from bot.core.loops import Locks, Pace
+from bot.core.loops import KeyedLocks, Timing
 from bot.domain import quota
-from bot.domain.order import Limits
+from bot.domain.order import OperatorLimits
 from bot.domain.quota import Bucket
 from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules, host_of
@@ -31,11 +31,11 @@ from bot.providers.factory import ImageApi, guards_of, image_apis_of, providers_
 from bot.providers.guard import ProviderGuard
 from bot.providers.moderations import moderations_of
 from bot.services import housekeeping
-from bot.services.admin import Managing
+from bot.services.admin import Admin
 from bot.services.admission import Admissions
 from bot.services.catalog import Models
 from bot.services.gallery import Gallery
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 from bot.services.history import History
 from bot.services.lineage import Family
 from bot.services.members import Members
@@ -45,18 +45,18 @@ from bot.services.moderation.conduct import Conduct
 from bot.services.money import sponsorships
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
-from bot.services.orders import Studio
+from bot.services.orders import Orders
 from bot.services.outbox import Outbox
-from bot.services.pipeline.classifier import Checks
+from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.deliver import Deliver
-from bot.services.pipeline.dispatch import Dispatch, Rules
+from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
 from bot.services.pipeline.intake import Intake
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.results import Results
-from bot.services.pipeline.routes import Showing
+from bot.services.pipeline.routes import Routes
 from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.watch import Watch
-from bot.services.privacy import Keeping, Privacy
+from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.services import Services
 from bot.store import jobs
@@ -69,8 +69,8 @@ from cogs.outbox import Messenger
 
 log = structlog.get_logger(__name__)
 
-_PACE = Pace()
-_RESULT_MAX_PIXELS = 100_000_000  # the largest models make pictures of a few megapixels
+_TIMING = Timing()
+_RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few megapixels
 _MB = 1_000_000
 _DAY_MS = 86_400_000
 
@@ -83,7 +83,7 @@ class App:
     store: Store
     client: Easel
     services: Services
-    studio: Studio
+    orders: Orders
     models: Models
     guards: Mapping[str, ProviderGuard]
     dispatch: Dispatch
@@ -113,7 +113,7 @@ class App:
         grace_s = self.settings.stop_grace_s
         keep = {
             "references_keep_ms": int(self.settings.references_keep_days * _DAY_MS),
-            "pictures_keep_ms": int(self.settings.pictures_keep_days * _DAY_MS),
+            "images_keep_ms": int(self.settings.pictures_keep_days * _DAY_MS),
         }
         return {
             "models": self.models.run(),
@@ -121,7 +121,7 @@ class App:
             "outbox": self.outbox.run(grace_s=grace_s),
             "progress": self.progress.run(),
             "cases": self.cases.run(),
-            "tidy": housekeeping.run(store=self.store, **keep, bucket=self.studio.bucket, clock=self.clock),
+            "tidy": housekeeping.run(store=self.store, **keep, bucket=self.orders.bucket, clock=self.clock),
             "sponsorships": sponsorships.run(store=self.store, clock=self.clock),
             **{f"guard {name}": guard.run() for name, guard in self.guards.items()},
             **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
@@ -130,7 +130,7 @@ class App:
 
 @asynccontextmanager
 async def assemble(
-    settings: Settings, *, more_apis: Sequence[ImageApi] = (), pace: Pace = _PACE, clock: Clock = system
+    settings: Settings, *, more_apis: Sequence[ImageApi] = (), timing: Timing = _TIMING, clock: Clock = system
 ) -> AsyncIterator[App]:
     """Build everything and take it down again. Raise `StartError` where something cannot be opened.
 
@@ -148,7 +148,7 @@ async def assemble(
         # Only now: whoever holds the store is the only process that may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         await store.write(jobs.forget_answers, clock())
-        locks = Locks()
+        locks = KeyedLocks()
         max_result_bytes = int(settings.result_max_mb * _MB)
         fetch = partial(result_fetcher.fetch_bytes, max_bytes=max_result_bytes)
         # Providers and models know each other: models are asked of the providers, which ask where a model wants its seed.
@@ -156,18 +156,18 @@ async def assemble(
         providers = providers_of(apis, **built_with, slots=lambda api_id, provider: models.slots(api_id, provider))
         models = Models(store=store, providers=providers, read=reader_of(settings), clock=clock)
         await models.load()
-        guards = guards_of(apis, providers, pace, clock, on_back=partial(store.wake, Topic.QUEUE))
+        guards = guards_of(apis, providers, timing, clock, on_back=partial(store.wake, Topic.QUEUE))
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
-        servers = Servers(store=store, clock=clock)
-        checks = Checks(endpoint=moderations_of(settings, session))
-        screening = Screening(store=store, servers=servers, checks=checks, pace=pace, clock=clock)
+        guilds = Guilds(store=store, clock=clock)
+        checks = Classifier(endpoint=moderations_of(settings, session))
+        screening = Screening(store=store, guilds=guilds, checks=checks, timing=timing, clock=clock)
         pricing = Pricing(store=store, limits=limits, credit_usd=settings.credit_usd, clock=clock)
         rules: dict[str, Any] = {"store": store, "pricing": pricing, "limits": limits, "clock": clock}
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=reference_fetcher)
-        studio = Studio(store=store, guards=guards, models=models, intake=intake, pricing=pricing, limits=limits, clock=clock)
-        cases = Cases(store=store, studio=studio, servers=servers, clock=clock)
+        orders = Orders(store=store, guards=guards, models=models, intake=intake, pricing=pricing, limits=limits, clock=clock)
+        cases = Cases(store=store, orders=orders, guilds=guilds, clock=clock)
         post = DiscordPost(easel, clock=clock)
         results = Results(
             store=store,
@@ -189,17 +189,17 @@ async def assemble(
             family=Family(store=store),
             gallery=Gallery(store=store, bucket=limits.bucket, clock=clock),
             history=History(store=store, clock=clock),
-            managing=Managing(store=store, pricing=pricing, credit_usd=settings.credit_usd, clock=clock),
+            admin=Admin(store=store, pricing=pricing, credit_usd=settings.credit_usd, clock=clock),
             members=members,
             money=Money(store=store, pricing=pricing, credit_usd=settings.credit_usd, clock=clock),
-            privacy=Privacy(store=store, keeping=_keeping(settings, apis), clock=clock),
-            reactions=Reactions(store=store, studio=studio, clock=clock),
+            privacy=Privacy(store=store, keeping=_retention(settings, apis), clock=clock),
+            reactions=Reactions(store=store, orders=orders, clock=clock),
             results=results,
-            servers=servers,
-            studio=studio,
+            guilds=guilds,
+            orders=orders,
             pricing=pricing,
         )
-        common: dict[str, Any] = {"store": store, "studio": studio, "pace": pace}
+        common: dict[str, Any] = {"store": store, "orders": orders, "timing": timing}
         give_up_ms = int(settings.max_generation_minutes * 60_000)
         watched: dict[str, Any] = {**common, "give_up_ms": give_up_ms, "clock": clock}
         watches = {name: Watch(**watched, provider=provider) for name, provider in providers.items()}
@@ -214,11 +214,11 @@ async def assemble(
         deliver = Deliver(
             store=store,
             screening=screening,
-            pace=pace,
-            servers=servers,
+            timing=timing,
+            guilds=guilds,
             results=results,
-            showing=Showing(store=store, results=results, post=post, clock=clock),
-            keep_pictures=settings.pictures_keep_days > 0,
+            routes=Routes(store=store, results=results, post=post, clock=clock),
+            keep_images=settings.pictures_keep_days > 0,
             locks=locks,
             clock=clock,
         )
@@ -228,12 +228,12 @@ async def assemble(
             store=store,
             client=easel,
             services=services,
-            studio=studio,
+            orders=orders,
             models=models,
             guards=guards,
             dispatch=dispatch,
             watches=watches,
-            outbox=Outbox(store=store, handlers=handlers, pace=pace, clock=clock),
+            outbox=Outbox(store=store, handlers=handlers, timing=timing, clock=clock),
             progress=Progress(**common, post=post, locks=locks, clock=clock),
             cases=cases,
             clock=clock,
@@ -259,7 +259,7 @@ async def sync(settings: Settings) -> None:
 
 
 def _clean_spool(folder: Path) -> Path:
-    """Pictures left by a run that was killed are fetched again; their files are of no use."""
+    """Images left by a run that was killed are fetched again; their files are of no use."""
     try:
         if folder.exists():
             shutil.rmtree(folder)
@@ -269,17 +269,17 @@ def _clean_spool(folder: Path) -> Path:
     return folder
 
 
-def _keeping(settings: Settings, apis: Sequence[ImageApi]) -> Keeping:
-    return Keeping(
+def _retention(settings: Settings, apis: Sequence[ImageApi]) -> Retention:
+    return Retention(
         references_days=settings.references_keep_days,
-        pictures_days=settings.pictures_keep_days,
+        images_days=settings.pictures_keep_days,
         services=tuple(api.settings.title for api in apis),
         checker=host_of(settings.moderations_url).removesuffix(":443") if settings.moderations_url else None,
     )
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+def _limits(settings: Settings) -> OperatorLimits:
+    return OperatorLimits(
         bucket=Bucket(size=quota.microcredits(settings.quota_credits), refill_per_day=quota.microcredits(settings.quota_refill_per_day)),
         max_waiting=settings.max_waiting_per_user,
         default_model=settings.default_model,
@@ -288,8 +288,8 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _rules(settings: Settings) -> Rules:
-    return Rules(
+def _rules(settings: Settings) -> DispatchPolicy:
+    return DispatchPolicy(
         caps=Caps(per_user=settings.max_running_per_user, per_server=settings.max_running_per_server, total=settings.max_running),
         references=settings.reference_mode,
         uncertain=settings.uncertain_calls,

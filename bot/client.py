@@ -51,7 +51,7 @@ def intents(*, message_content: bool = False) -> discord.Intents:
     return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
 
 
-class Hearing(ConnectionState[Any]):
+class EventState(ConnectionState[Any]):
     """What Discord tells. Whatever follows from an interaction is said in the language of whoever began it.
 
     One task is started for each command, suggestion, press, choice and form. All begin here, and a task inherits the language.
@@ -138,7 +138,7 @@ class Easel(commands.Bot):
         return True
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
-        return Hearing(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
+        return EventState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
 
     async def finish_events(self) -> None:
         """Let what was begun end: the library starts a task for each event, command and press, also for the last ones, and forgets it."""

@@ -20,10 +20,10 @@ from cogs.kit.request import request_of
 from cogs.kit.router import Router
 from cogs.kit.translator import Languages, Translator
 from cogs.members import privacy, settings, tray
-from cogs.members.account import Account
+from cogs.members.account import AccountCog
 from cogs.members.help import About
-from cogs.members.privacy import MyData, Privacy
-from cogs.members.settings import Settings
+from cogs.members.privacy import MyData, PrivacyCog
+from cogs.members.settings import SettingsCog
 from cogs.members.style import Styles
 from cogs.members.tray import Tray
 from cogs.moderation import panels as imagemod
@@ -31,15 +31,15 @@ from cogs.moderation import presses as moderation_presses
 from cogs.moderation import report
 from cogs.moderation.cog import ImageMod
 from cogs.money import sponsor, usage
-from cogs.money.cog import Money
+from cogs.money.cog import MoneyCog
 from cogs.money.sponsor import Sponsor
 from cogs.money.usage import Usage
-from cogs.reactions.cog import Reactions
+from cogs.reactions.cog import ReactionsCog
 from cogs.reactions.presets import Presets
 
 COGS: tuple[type[commands.Cog], ...] = (
-    *(Create, Account, About, HistoryCog, Settings, Styles, Tray, Privacy, MyData),
-    *(Money, Sponsor, Usage),
+    *(Create, AccountCog, About, HistoryCog, SettingsCog, Styles, Tray, PrivacyCog, MyData),
+    *(MoneyCog, Sponsor, Usage),
     *(Presets, ImageAdmin, ImageMod),
 )
 ROUTER = Router(
@@ -84,7 +84,7 @@ async def load(client: Easel) -> None:
     tree = client.tree
     assert isinstance(tree, Tree)  # noqa: S101  the composition root hands in both
     await _add_commands(client)
-    await client.add_cog(Reactions(client))
+    await client.add_cog(ReactionsCog(client))
     await client.add_cog(Presses(tree.languages))
     await tree.set_translator(Translator(tree))
 

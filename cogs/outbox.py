@@ -14,7 +14,7 @@ from bot.domain.job import Job, JobState
 from bot.store.outbox import ItemKind, OutboxItem
 from cogs.kit import job_texts
 from cogs.kit.outbound import NO_ANSWER, Messageable, explained
-from cogs.kit.posting import Poster, Sheet
+from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ class Messenger:
 
     async def _say_once(self, item: OutboxItem, channel: Messageable, content: str, *, reply_to: int | None = None) -> None:
         """Post it, unless an earlier try did."""
-        sheet = Sheet(content=content, calls=(item.user_id,) if item.user_id else ())
+        sheet = Draft(content=content, calls=(item.user_id,) if item.user_id else ())
         tried = bool(item.attempts)
         await self._poster.once(channel, sheet, nonce=item.id, tried=tried, is_it=lambda m: m.content == content, reply_to=reply_to)
 
     async def _whisper(self, item: OutboxItem, job: Job) -> None:
-        """The last way to call somebody to a private picture: by the interaction's webhook, which takes no nonce, so once at most."""
+        """The last way to call somebody to a private image: by the interaction's webhook, which takes no nonce, so once at most."""
         token, application_id = item.data.get("token"), item.data.get("application_id")
         if token is None or application_id is None or item.attempts:
             raise RouteClosed("There is no way to call this member.")

@@ -18,16 +18,16 @@ _SIZE: Final = re.compile(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}")
 class OxenMode(StrEnum):
     EVENTS = "events"  # queue and event stream; polls while the stream cannot be had
     POLL = "poll"  # queue and adaptive polling
-    SYNC = "sync"  # one blocking call a picture
+    SYNC = "sync"  # one blocking call an image
 
 
 class EditEncoding(StrEnum):
-    """How an endpoint wants the pictures of an edit."""
+    """How an endpoint wants the images of an edit."""
 
-    JSON_BASE64 = "json_base64"  # JSON, the picture as bare base64 (Oxlo)
-    JSON_DATA_URI = "json_data_uri"  # JSON, the picture as a data URI
-    MULTIPART = "multipart"  # a form with files, as OpenAI's own SDK sends it: `image` for one picture, `image[]` for several
-    MULTIPART_LIST = "multipart_list"  # the same with `image[]` for one picture too (stable-diffusion.cpp's server)
+    JSON_BASE64 = "json_base64"  # JSON, the image as bare base64 (Oxlo)
+    JSON_DATA_URI = "json_data_uri"  # JSON, the image as a data URI
+    MULTIPART = "multipart"  # a form with files, as OpenAI's own SDK sends it: `image` for one image, `image[]` for several
+    MULTIPART_LIST = "multipart_list"  # the same with `image[]` for one image too (stable-diffusion.cpp's server)
 
 
 def _base_url(value: str) -> str:
@@ -58,10 +58,10 @@ class EndpointModel(BaseModel):
     title: str = Field("", max_length=100)  # empty: the id
     summary: str = Field("", max_length=500)
     sizes: Annotated[tuple[str, ...], AfterValidator(_sizes)] = ()  # the first is the usual one; none: the endpoint decides
-    edits: bool = False  # takes a picture to change
-    max_references: int = Field(1, ge=1, le=16)  # pictures of one edit; more than one are sent as a list
-    strength: bool = False  # takes `strength` in edits: 0 keeps the picture, 1 makes it anew
-    price_credits: Credits | None = None  # for one picture; None: the endpoint's
+    edits: bool = False  # takes an image to change
+    max_references: int = Field(1, ge=1, le=16)  # images of one edit; more than one are sent as a list
+    strength: bool = False  # takes `strength` in edits: 0 keeps the image, 1 makes it anew
+    price_credits: Credits | None = None  # for one image; None: the endpoint's
     options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  # further parameters by name, each a JSON Schema
 
 
@@ -76,7 +76,7 @@ class ProviderSettings(BaseModel):
     base_url: BaseUrl  # what comes before every path
     key: SecretStr = SecretStr("")  # empty: no key is sent
     rate_per_minute: float = Field(60, gt=0, le=100_000)  # requests
-    max_running: int = Field(2, ge=1, le=1000)  # pictures in the making at the same time
+    max_running: int = Field(2, ge=1, le=1000)  # images in the making at the same time
 
     @property
     def title(self) -> str:
@@ -116,7 +116,7 @@ class Endpoint(ProviderSettings):
 
     edit_encoding: EditEncoding = EditEncoding.MULTIPART
     models: tuple[EndpointModel, ...] = ()  # none: those that Easel knows by the endpoint's name
-    price_credits: Credits | None = None  # for one picture of a model without a price of its own; None: it is not sold
+    price_credits: Credits | None = None  # for one image of a model without a price of its own; None: it is not sold
     timeout_s: float = Field(180, gt=0, le=3600)  # without a sign of an answer; after that it counts as lost
 
     @property

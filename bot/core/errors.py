@@ -5,15 +5,15 @@ EaselError                  everything below; `sentence` is safe to show
 │   └── InUse               another process has this database open
 ├── Refusal                 a member's request is not taken; nothing is held or charged
 │   ├── InvalidRequest      a value is not allowed (names the field, what is allowed, what was given)
-│   ├── BadReference        an attached picture cannot be used
+│   ├── BadReference        an attached image cannot be used
 │   ├── OutOfCredit         the bucket holds less than the price
 │   ├── TooManyWaiting      this member has enough in the queue
 │   ├── NotAllowed          not this member's to touch
-│   └── NotFound            no such job, model or picture
-├── PictureError            bytes that are no usable picture, or an address that may not be fetched
+│   └── NotFound            no such job, model or image
+├── ImageError            bytes that are no usable image, or an address that may not be fetched
 ├── ProviderError           the image API did not do what was asked
 │   ├── ProviderRefused     it read the request and said no: asking again changes nothing
-│   │   └── ContentRefused  its own content rules do not allow the picture: other words may
+│   │   └── ContentRefused  its own content rules do not allow the image: other words may
 │   ├── ProviderBusy        it did not take the request (rate limit, overload, no connection): ask again later
 │   ├── ProviderAccount     it refuses the operator's account (key, credit): members wait, the operator acts
 │   │   └── ModelLocked     the account's tier does not include this model: its other models still work
@@ -39,7 +39,7 @@ class StartError(EaselError, RuntimeError):
     """The bot cannot start; the sentence says what to do."""
 
 
-class InUse(StartError):
+class DatabaseInUse(StartError):
     """Another process has this database open."""
 
 
@@ -52,7 +52,7 @@ class InvalidRequest(Refusal, ValueError):
 
 
 class BadReference(Refusal, ValueError):
-    """An attached picture cannot be used."""
+    """An attached image cannot be used."""
 
 
 class OutOfCredit(Refusal):
@@ -71,8 +71,8 @@ class NotFound(Refusal, LookupError):
     """No such thing, or it is gone."""
 
 
-class PictureError(EaselError, ValueError):
-    """Bytes that are no usable picture, or an address that may not be fetched."""
+class ImageError(EaselError, ValueError):
+    """Bytes that are no usable image, or an address that may not be fetched."""
 
 
 class ProviderError(EaselError):
@@ -84,7 +84,7 @@ class ProviderRefused(ProviderError, ValueError):
 
 
 class ContentRefused(ProviderRefused):
-    """The image API's own content rules do not allow this picture."""
+    """The image API's own content rules do not allow this image."""
 
 
 class ProviderBusy(ProviderError, ConnectionError):

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Timing:
     """Intervals in seconds. Tests run the same code faster."""
 
     slow_s: float = 60  # a look at everything under way, however healthy the stream
@@ -26,7 +26,7 @@ class Pace:
     retry_max_s: float = 60  # longest pause between failures
     ping_min_s: float = 5  # a provider that does not answer is asked for a sign of life this soon
     ping_max_s: float = 60  # and at least this often
-    stranded_s: float = 3600  # how often a way to a stranded picture is looked for
+    stranded_s: float = 3600  # how often a way to a stranded image is looked for
     progress_s: float = 3  # a waiting message is edited at most this often
     early_s: float = 60  # how long an event that came before its enqueue answer is kept
 
@@ -36,7 +36,7 @@ class Pace:
         return min(longest, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
 
 
-class Locks:
+class KeyedLocks:
     """One lock for each key, forgotten when nobody holds it."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from bot.core.errors import StartError
 
 
 class Submitted(StrEnum):
-    """What came of asking an image API for a picture: the values of the label `outcome`."""
+    """What came of asking an image API for an image: the values of the label `outcome`."""
 
     ACCEPTED = "accepted"  # it queued it
     MADE = "made"  # it made it while we waited

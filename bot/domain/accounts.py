@@ -8,7 +8,7 @@ from enum import StrEnum
 from bot.domain.quota import Bucket, Limit, month_of
 
 
-class Kind(StrEnum):
+class AccountKind(StrEnum):
     USER = "user"  # user:<id>, a member's own wherever no server has rules for them
     MEMBER = "member"  # member:<server>:<id>, in a server that gives its members a bucket by role
     POOL = "pool"  # pool:<server>, shared by those without such a role
@@ -30,48 +30,48 @@ class AccountRef:
 
 def user_account(user_id: int) -> str:
     """A member's own, across servers."""
-    return f"{Kind.USER}:{user_id}"
+    return f"{AccountKind.USER}:{user_id}"
 
 
 def member_account(guild_id: int, user_id: int) -> str:
     """A member's in one server."""
-    return f"{Kind.MEMBER}:{guild_id}:{user_id}"
+    return f"{AccountKind.MEMBER}:{guild_id}:{user_id}"
 
 
 def pool_account(guild_id: int) -> str:
     """A server's shared one."""
-    return f"{Kind.POOL}:{guild_id}"
+    return f"{AccountKind.POOL}:{guild_id}"
 
 
 def budget_account(guild_id: int, now: int) -> str:
     """A server's budget for the month of `now`."""
-    return f"{Kind.BUDGET}:{guild_id}:{month_of(now)}"
+    return f"{AccountKind.BUDGET}:{guild_id}:{month_of(now)}"
 
 
 def sponsor_account(sponsorship_id: str) -> str:
     """What a host put in."""
-    return f"{Kind.SPONSOR}:{sponsorship_id}"
+    return f"{AccountKind.SPONSOR}:{sponsorship_id}"
 
 
 def sponsorship_of(account: str) -> str | None:
     """The id of the sponsorship whose money it is, where it is one's."""
     kind, _colon, sponsorship_id = account.partition(":")
-    return sponsorship_id if kind == Kind.SPONSOR else None
+    return sponsorship_id if kind == AccountKind.SPONSOR else None
 
 
-def kind_of(account: str) -> Kind:
+def kind_of(account: str) -> AccountKind:
     """What an account is, by its name. Raises ValueError on a name that is none of these."""
-    return Kind(account.partition(":")[0])
+    return AccountKind(account.partition(":")[0])
 
 
 def is_pooled(account: str) -> bool:
     """Whether it is shared by a server's members."""
-    return account.startswith(f"{Kind.POOL}:")
+    return account.startswith(f"{AccountKind.POOL}:")
 
 
 def owned_by_one(account: str) -> bool:
     """Whether it is one member's: such an account may give, and be given to."""
-    return kind_of(account) in (Kind.USER, Kind.MEMBER)
+    return kind_of(account) in (AccountKind.USER, AccountKind.MEMBER)
 
 
 def circle_of(account: str) -> str:

@@ -36,7 +36,7 @@ from bot.domain.allowance import Allowance
 from bot.domain.money import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
 from bot.domain.preferences import Preferences
-from bot.domain.prompts.judge import Judge, Level, Verdict
+from bot.domain.prompts.judge import Judge, Level, PromptVerdict
 from bot.domain.request import Request
 
 _NAMED: Final = 10  # models or shapes that a refusal names
@@ -111,7 +111,7 @@ def check(facts: Facts) -> None:
         each(facts)
 
 
-def judge_prompt(facts: Facts, judge: Judge) -> Verdict:
+def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
     """Raise `PromptBlocked`. The only rule that takes time: call it in a thread, after `check`. `judge` is the compiled `policy.prompts`.
 
     Moderators are told which rule it was: they are the ones who mend it.
@@ -139,7 +139,7 @@ def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
         raise NotAllowed(_("New members wait a while before they can give credits here."))
 
 
-def admitted(facts: Facts, verdict: Verdict) -> Admission:
+def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
     """The terms of an order that every rule let pass."""
     is_flagged = verdict.level is Level.FLAG
     unspoilered = facts.request.channel.age_restricted and facts.request.policy.age_restricted.unspoilered

@@ -18,20 +18,20 @@ class Allowance:
 
     models: All = None  # by id
     aspect_ratios: All = None  # such as "16:9"
-    max_megapixels: float | None = None  # of one picture
-    max_count: int  # pictures in one request
+    max_megapixels: float | None = None  # of one image
+    max_count: int  # images in one request
     private: bool  # may ask so that only they see it
     from_pool: bool = False  # pays from the server's pool, and `bucket` is that
     bucket: Bucket | None = None  # in microcredits
-    running: int | None = None  # pictures made at a time
-    waiting: int | None = None  # pictures in the queue
+    running: int | None = None  # images made at a time
+    waiting: int | None = None  # images in the queue
 
 
 def merge(policy: Policy, role_ids: Collection[int]) -> Allowance:
     """The most permissive of what everyone has and what each role adds: one more role never takes anything away.
 
-    Only two things are the server's word instead of the operator's as soon as one rule has a word on them: the purse and the limits
-    of running and waiting pictures. A role's purse comes in place of the pool.
+    Only two things are the server's word instead of the operator's as soon as one rule has a word on them: the bucket and the limits
+    of running and waiting images. A role's bucket comes in place of the pool.
     """
     rules = [rule for role_id, rule in policy.roles.items() if role_id in role_ids]
     everyone = policy.everyone
@@ -43,7 +43,7 @@ def merge(policy: Policy, role_ids: Collection[int]) -> Allowance:
         max_count=max(everyone.max_count, *(rule.max_count or 1 for rule in rules), 1),
         private=everyone.private or any(rule.private for rule in rules),
         from_pool=from_pool,
-        bucket=_bucket([policy.pool] if from_pool else [everyone.purse, *(rule.purse for rule in rules)]),
+        bucket=_bucket([policy.pool] if from_pool else [everyone.bucket, *(rule.bucket for rule in rules)]),
         running=_most(everyone.running, (rule.running for rule in rules)),
         waiting=_most(everyone.waiting, (rule.waiting for rule in rules)),
     )
@@ -79,8 +79,8 @@ def _most(everyone: int | None, roles: Iterable[int | None]) -> int | None:
     return max((each for each in (everyone, *roles) if each is not None), default=None)
 
 
-def _bucket(purses: Iterable[BucketSetting | None]) -> Bucket | None:
-    buckets = [purse.bucket() for purse in purses if purse is not None]
+def _bucket(settings: Iterable[BucketSetting | None]) -> Bucket | None:
+    buckets = [setting.bucket() for setting in settings if setting is not None]
     if not buckets:
         return None
     return Bucket(size=max(each.size for each in buckets), refill_per_day=max(each.refill_per_day for each in buckets))

@@ -1,7 +1,7 @@
-"""How each failure is handled: for each way in which a request ends without a picture, one wording, one refund rule and one retry offer.
+"""How each failure is handled: for each way in which a request ends without an image, one wording, one refund rule and one retry offer.
 
 The refund rule is the same for all: the member pays nothing. A hold is released; what was settled already is refunded.
-Refusals by our own rules come before a job exists and cost nothing; a picture that cannot be posted is kept and tried again.
+Refusals by our own rules come before a job exists and cost nothing; an image that cannot be posted is kept and tried again.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ __all__ = ["CAME", "MEANINGS", "NONE_CAME", "WAITS", "Gesture", "is_one_sign", "
 
 
 class Gesture(StrEnum):
-    """What a member asks for by reacting to a picture."""
+    """What a member asks for by reacting to an image."""
 
     DESCRIBE = "describe"  # an edit in the member's own words
     PRESET = "preset"  # an edit that the server's managers put on this emoji
@@ -71,7 +71,7 @@ def is_one_sign(text: str) -> bool:
 
 
 def _is_part(part: str) -> bool:
-    """One of the pictures that an emoji is joined from, with the colour of its skin or the letters of its region."""
+    """One of the images that an emoji is joined from, with the colour of its skin or the letters of its region."""
     if not part or _LETTER.match(part) or not (unicodedata.category(part[0]) == "So" or _OTHER_BASE.match(part)):
         return False
     rest = part[1:]

@@ -1,6 +1,6 @@
 """A job and its generations: values and legal transitions, nothing else.
 
-A job is one member's request and the message that answers it. It has one generation for each picture asked for;
+A job is one member's request and the message that answers it. It has one generation for each image asked for;
 a generation is what the image API is paid for. Times are Unix milliseconds, money is microcredits.
 """
 
@@ -17,9 +17,9 @@ TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens live 15 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing to misread
 
 
-class Kind(StrEnum):
+class JobKind(StrEnum):
     GENERATE = "generate"  # from words alone, or with references that the model takes as inspiration
-    EDIT = "edit"  # of at least one given picture
+    EDIT = "edit"  # of at least one given image
 
 
 class JobState(StrEnum):
@@ -34,9 +34,9 @@ class GenerationState(StrEnum):
     WAITING = "waiting"  # accepted here, not yet sent to the image API
     SUBMITTING = "submitting"  # being sent: it may or may not have arrived
     RUNNING = "running"  # the image API has it and gave it an id
-    SUCCEEDED = "succeeded"  # a picture was made, and paid
-    FAILED = "failed"  # no picture; the hold was released
-    CANCELLED = "cancelled"  # taken back before a picture was made; the hold was released
+    SUCCEEDED = "succeeded"  # an image was made, and paid
+    FAILED = "failed"  # no image; the hold was released
+    CANCELLED = "cancelled"  # taken back before an image was made; the hold was released
 
 
 class Failure(StrEnum):
@@ -46,12 +46,12 @@ class Failure(StrEnum):
     FAULT = "fault"  # the image API tried and could not
     TIMEOUT = "timeout"  # it took too long
     UNCERTAIN = "uncertain"  # an answer was lost, and there is nothing to look it up by
-    UNUSABLE = "unusable"  # what was made is no picture
+    UNUSABLE = "unusable"  # what was made is no image
 
 
 class Lane(StrEnum):
     PAID = "paid"  # a bucket, a pool or a sponsor pays the price
-    FREE = "free"  # out of credit: what the pool has to spare pays, when no paying picture waits
+    FREE = "free"  # out of credit: what the pool has to spare pays, when no paying image waits
 
 
 class MessageRole(StrEnum):
@@ -110,33 +110,33 @@ class Outcome:
 
     state: GenerationState
     result_url: str | None = None  # presigned and expiring; read the generation again for a fresh one
-    content: bytes | None = field(default=None, repr=False)  # the picture itself, where the image API answered inline
+    content: bytes | None = field(default=None, repr=False)  # the image itself, where the image API answered inline
     failure: Failure | None = None
     error: str | None = None  # one sentence, safe to show
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A picture that a member handed in, checked and cleaned."""
+    """An image that a member handed in, checked and cleaned."""
 
     content: bytes = field(repr=False)
     content_type: str
     width_px: int
     height_px: int
-    url: str | None = None  # Discord's link to the same picture, if it can be passed on
+    url: str | None = None  # Discord's link to the same image, if it can be passed on
     url_expires_at: int | None = None  # Unix ms
-    owner_id: int | None = None  # the member whose picture this is, where it is not the actor's own upload
+    owner_id: int | None = None  # the member whose image this is, where it is not the actor's own upload
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Whose picture an edit starts from, and where it stands."""
+    """Whose image an edit starts from, and where it stands."""
 
-    owner_id: int  # who asked for it; of a picture that Easel did not make: who posted it
+    owner_id: int  # who asked for it; of an image that Easel did not make: who posted it
     channel_id: int
     message_id: int | None  # None: it was never shown in a message
-    job_id: str | None = None  # of a picture that Easel made
-    n: int | None = None  # which of that job's pictures
+    job_id: str | None = None  # of an image that Easel made
+    n: int | None = None  # which of that job's images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ class ReplyTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """One picture asked of the image API."""
+    """One image asked of the image API."""
 
     job_id: str
     n: int  # 0 to 3, its place in the job
@@ -183,15 +183,15 @@ class Generation:
     not_before: int = 0  # Unix ms; do not send or look before this
     ended_at: int | None = None
     result_url: str | None = None
-    running_limit: int | None = None  # pictures of its member made at a time, as their roles allow; None: the operator's limit
+    running_limit: int | None = None  # images of its member made at a time, as their roles allow; None: the operator's limit
     uncertain: int = 0  # how often an answer was lost that could not be looked up
     failure: Failure | None = None
-    error: str | None = None  # why there is no picture; beside a success: why it proved unusable
+    error: str | None = None  # why there is no image; beside a success: why it proved unusable
     cancel_requested: bool = False
     account: str = ""  # who pays; chosen when the job is taken in
     budget: str | None = None  # the account of a server's budget that is charged beside it
     lane: Lane = Lane.PAID
-    refunded_at: int | None = None  # Unix ms; the price of a made picture went back
+    refunded_at: int | None = None  # Unix ms; the price of a made image went back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ class Job:
     """One member's request, with the message that answers it."""
 
     id: str
-    kind: Kind
+    kind: JobKind
     model: str
     prompt: str
     params: Mapping[str, Any]
@@ -207,9 +207,9 @@ class Job:
     state: JobState
     created_at: int
     spoiler: bool = False
-    parent_id: str | None = None  # the job whose picture or request this one starts from
-    parent_n: int | None = None  # which of its pictures
-    origin_channel_id: int | None = None  # where the picture stands that this one was made from
+    parent_id: str | None = None  # the job whose image or request this one starts from
+    parent_n: int | None = None  # which of its images
+    origin_channel_id: int | None = None  # where the image stands that this one was made from
     origin_message_id: int | None = None
     reaction: str | None = None  # the emoji that asked for it, on the origin
     flagged: str | None = None  # why moderators should look at it: a rule of its prompt, or a category of a check
@@ -237,7 +237,7 @@ class Job:
 
     @property
     def origin_url(self) -> str | None:
-        """A link to the message of the picture that this one was made from."""
+        """A link to the message of the image that this one was made from."""
         if self.origin_message_id is None:
             return None
         return message_url(self.place.guild_id, self.origin_channel_id, self.origin_message_id)

@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import N_, _
 from bot.domain import quota
-from bot.domain.accounts import AccountRef, Kind, budget_account, kind_of
+from bot.domain.accounts import AccountKind, AccountRef, budget_account, kind_of
 from bot.domain.job import Lane
 from bot.domain.quota import Bucket, Limit
 
@@ -46,7 +46,7 @@ class Funds(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paid:
+class Charge:
     """Who pays: the accounts that the price is held in."""
 
     account: str
@@ -68,7 +68,7 @@ def reserve_of(pool: Bucket, share: float) -> int:
     return pool.size - int(pool.size * min(max(share, 0.0), 1.0))
 
 
-def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int) -> Paid:
+def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int) -> Charge:
     """Who pays `price`, out of what the accounts have, by name. Raises OutOfCredit with the sentence that says why nobody can."""
     if payment.budget is not None:
         _check_budget(funds[payment.budget.name], price=price, now=now)
@@ -76,7 +76,7 @@ def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int
     account, _spare, lane = next(able, (None, 0, Lane.PAID))
     if account is None:
         raise OutOfCredit(_too_little(payment.payer, funds[payment.payer.name], price=price, now=now))
-    return Paid(account=account, budget=None if payment.budget is None else payment.budget.name, lane=lane)
+    return Charge(account=account, budget=None if payment.budget is None else payment.budget.name, lane=lane)
 
 
 def _choices(payment: Payment, funds: Mapping[str, Funds]) -> Iterator[tuple[str, int, Lane]]:
@@ -133,7 +133,7 @@ def _check_budget(funds: Funds, *, price: int, now: int) -> None:
 
 
 def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str:
-    sentences = _POOL if kind_of(payer.name) is Kind.POOL else _OWN
+    sentences = _POOL if kind_of(payer.name) is AccountKind.POOL else _OWN
     costs = _(sentences.costs_beside_held if funds.held else sentences.costs)
     size = 0 if payer.fills is None else payer.fills.size
     then, at = sentences.no_refill, None

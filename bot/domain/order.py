@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.job import Job, Kind, Source
+from bot.domain.job import Job, JobKind, Source
 from bot.domain.quota import Bucket
 from bot.domain.request import Request
 
 PROMPT_MAX = 2000  # characters
-COUNT_MAX = 4  # pictures: what the image API makes at a time, and what one message shows well
+COUNT_MAX = 4  # images: what the image API makes at a time, and what one message shows well
 
 
 ReadFile = tuple[str, bytes]  # its name and its content
@@ -20,13 +20,13 @@ ReadFile = tuple[str, bytes]  # its name and its content
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """A picture as Discord announces it; nothing of it is believed before it is read."""
+    """An image as Discord announces it; nothing of it is believed before it is read."""
 
     url: str
     filename: str
     size_bytes: int
     source: Source | None = None  # None: the actor's own upload
-    read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # gets the picture, where no link leads to it
+    read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # gets the image, where no link leads to it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Order:
 
     request: Request  # who asks, where, and under which rules
     prompt: str
-    kind: Kind = Kind.GENERATE
+    kind: JobKind = JobKind.GENERATE
     model: str | None = None  # id or title; None: the default model
     options: Mapping[Idea, str | int | float | None] = field(default_factory=dict)
     more: str = ""  # name=value pairs for the rest of the model's schema
@@ -45,7 +45,7 @@ class Order:
     attachments: Sequence[Attachment] = ()
     from_tray: bool = False  # together with what the member has put by
     spoiler: bool = False
-    parent_id: str | None = None  # of a request that is made once more; an edit's parent is where its first picture comes from
+    parent_id: str | None = None  # of a request that is made once more; an edit's parent is where its first image comes from
     reaction: str | None = None  # the emoji that asked for it
 
 
@@ -55,7 +55,7 @@ class Receipt:
 
     job: Job
     model: ModelInfo
-    ahead: int  # pictures of others that wait before it
+    ahead: int  # images of others that wait before it
     usual_ms: int | None  # this model's usual time, where known
     away: Away | None = None  # its provider does not answer; the job waits
     host_id: int | None = None  # who pays for it in its member's stead
@@ -70,7 +70,7 @@ class Away:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class OperatorLimits:
     """What a member may ask for and hand in."""
 
     bucket: Bucket

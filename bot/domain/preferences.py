@@ -13,18 +13,18 @@ STYLE_TEXT_MAX = 500  # characters of a prefix or a suffix
 
 
 class Consent(StrEnum):
-    """Who may edit the pictures of a member; the member always may."""
+    """Who may edit the images of a member; the member always may."""
 
     EVERYONE = "everyone"
     ROLE = "role"  # who has the chosen role, in the server that it belongs to
     NOBODY = "nobody"
 
 
-class _Document(BaseModel):
+class _MemberDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Style(_Document):
+class Style(_MemberDocument):
     """Words and options that a member saved under a name, to be put around a prompt."""
 
     name: str = Field(min_length=1, max_length=STYLE_NAME_MAX)
@@ -38,7 +38,7 @@ class Style(_Document):
         return ", ".join(part for part in (self.prefix.strip(" ,"), prompt.strip(), self.suffix.strip(" ,")) if part)
 
 
-class Preferences(_Document):
+class Preferences(_MemberDocument):
     """A member's choices; the defaults are what somebody gets who never chose."""
 
     default_model: str | None = None  # None: the operator's

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
-from bot.domain.guild.settings import ServerSettings
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import ReplyTarget
 from bot.domain.preferences import Preferences
 
@@ -35,7 +35,7 @@ class Request:
     actor: Actor
     channel: Channel
     reply_to: ReplyTarget  # of an interaction: private as the actor's preferences say
-    settings: ServerSettings  # the guild's; the defaults in direct messages
+    settings: GuildSettings  # the guild's; the defaults in direct messages
     preferences: Preferences  # the actor's own
 
     def answered(self, *, private: bool) -> Request:

@@ -1,6 +1,6 @@
 """Who is served next: a pure choice from the queue, the same for every restart.
 
-The slow lane is for members who are out of credit. It moves only while no paying picture could be sent, one picture for each provider
+The slow lane is for members who are out of credit. It moves only while no paying image could be sent, one image for each provider
 at a time: whoever pays waits behind one of these at the most.
 """
 
@@ -21,14 +21,14 @@ class Queue:
     running_by_user: dict[int, int]
     running_by_server: dict[int | None, int]
     running_by_provider: dict[str, int]
-    past_use: Mapping[int, int] = field(default_factory=dict)  # pictures of the last 30 days, of members who wait in the slow lane
+    past_use: Mapping[int, int] = field(default_factory=dict)  # images of the last 30 days, of members who wait in the slow lane
     slow_turns: frozenset[str] = frozenset()  # providers where one of the slow lane has been chosen and is about to be sent
     unchecked: tuple[str, ...] = ()  # jobs whose prompt is to be looked at now, oldest first; nothing of theirs is among the waiting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """How many pictures may be in the making at the same time."""
+    """How many images may be in the making at the same time."""
 
     per_user: int
     per_server: int
@@ -39,7 +39,7 @@ def choose(queue: Queue, caps: Caps, places: Mapping[str, int]) -> list[Generati
     """The generations to send now: fewest running of their server first, then of their member, then the oldest.
 
     `places` are those of each provider that can be asked now; what belongs to any other waits. In the slow lane the member with the
-    fewest pictures of late comes first.
+    fewest images of late comes first.
     """
     taken = _Taken(queue, caps, places)
     for lane in Lane:  # the paid one first, to its end

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
-from bot.core.errors import PictureError
+from bot.core.errors import ImageError
 from bot.core.i18n import _
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -44,16 +44,16 @@ class AddressRules:
     trusted_hosts: tuple[str, ...] = ()
 
     def check(self, url: str) -> URL:
-        """The address, parsed and allowed. `PictureError` where it may not be fetched."""
+        """The address, parsed and allowed. `ImageError` where it may not be fetched."""
         try:
             address = URL(url)
             host, port = (address.raw_host or "").lower(), address.port
         except ValueError:
-            raise PictureError(_("A picture's link is no web address.")) from None
+            raise ImageError(_("A picture's link is no web address.")) from None
         if not host or port is None or address.scheme not in _PORTS or address.user is not None or address.password is not None:
-            raise PictureError(_("A picture's link must be a plain https address."))
+            raise ImageError(_("A picture's link must be a plain https address."))
         if not self.allows(scheme=address.scheme, host=host, port=port):
-            raise PictureError(_("Pictures may not be fetched from {host}.").format(host=shown(address)))
+            raise ImageError(_("Pictures may not be fetched from {host}.").format(host=shown(address)))
         return address
 
     def allows(self, *, scheme: str, host: str, port: int) -> bool:

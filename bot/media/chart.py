@@ -1,4 +1,4 @@
-"""Spending as a picture: stacked bars on a card of its own, which stands out from Discord's light background and its dark one.
+"""Spending as an image: stacked bars on a card of its own, which stands out from Discord's light background and its dark one.
 
 Plain functions that take some tenths of a second: call them in a thread.
 Colours: Paul Tol's light scheme (https://sronpersonalpages.nl/~pault/, technical note SRON/EPS/TN/09-002), which people with the usual
@@ -57,7 +57,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What is drawn. All words come from the caller; letters that the picture's font does not have are left out, see `drawable`."""
+    """What is drawn. All words come from the caller; letters that the image's font does not have are left out, see `drawable`."""
 
     title: str
     columns: tuple[str, ...]  # names below the bars, such as days; at most `COLUMNS_MAX`

@@ -1,6 +1,6 @@
-"""Pictures from outside: inspected before use, cleaned before they are passed on, made to fit where they are shown.
+"""Images from outside: inspected before use, cleaned before they are passed on, made to fit where they are shown.
 
-Plain functions that take time and memory: call them in a thread. Errors are `PictureError`s.
+Plain functions that take time and memory: call them in a thread. Errors are `ImageError`s.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from PIL import Image, ImageCms, ImageOps
 
-from bot.core.errors import PictureError
+from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
 from bot.media.headers import Format, Header, read_header
 
@@ -26,7 +26,7 @@ DEFAULT_MAX_PIXELS: Final = 100_000_000
 THUMBNAIL_EDGE: Final = 384  # px
 _THUMBNAIL_QUALITY: Final = 65
 _QUALITIES: Final = (92, 85, 75)  # tried at full size, in this order
-_SMALLEST_EDGE: Final = 64  # px; a picture that does not fit at this size never will
+_SMALLEST_EDGE: Final = 64  # px; an image that does not fit at this size never will
 _MB: Final = 1024 * 1024  # as Discord counts upload limits
 _RE_ENCODED: Final = N_("re-encoded as {type} to fit this server's {limit} MB upload limit")
 _MADE_SMALLER: Final = N_("re-encoded as {type} at {width}×{height} to fit this server's {limit} MB upload limit")
@@ -47,13 +47,13 @@ _DAMAGED: Final = (
 
 Source = bytes | Path
 
-# Every picture's header is checked against the caller's own limit before Pillow sees it; its global one would only disagree.
+# Every image's header is checked against the caller's own limit before Pillow sees it; its global one would only disagree.
 Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureInfo:
-    """What a picture is; sizes in px as stored."""
+class ImageInfo:
+    """What an image is; sizes in px as stored."""
 
     format: Format
     width: int
@@ -69,8 +69,8 @@ class PictureInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cleaned:
-    """A picture without metadata, upright."""
+class CleanedImage:
+    """An image without metadata, upright."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -79,8 +79,8 @@ class Cleaned:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """A picture under a limit; `changed` tells the member what was done to it, or is `None`."""
+class FittedImage:
+    """An image under a limit; `changed` tells the member what was done to it, or is `None`."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -90,7 +90,7 @@ class Fitted:
     changed: str | None = None
 
 
-def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = ALL_FORMATS, verify: bool = False) -> PictureInfo:
+def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = ALL_FORMATS, verify: bool = False) -> ImageInfo:
     """Type by bytes, size by header, limits before any decoding; `verify` decodes (the first frame) to find cut and damaged files."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=formats)
@@ -98,10 +98,10 @@ def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = AL
             with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
                 image.draft("L", (max(1, header.width // 8), max(1, header.height // 8)))  # JPEG: all is read, a 64th is kept
                 image.load()
-    return PictureInfo(format=header.format, width=header.width, height=header.height)
+    return ImageInfo(format=header.format, width=header.width, height=header.height)
 
 
-def clean_reference(source: Source, *, max_pixels: int) -> Cleaned:
+def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
     """The first frame, upright, in sRGB, without metadata: PNG and GIF as PNG, JPEG and WebP as themselves at high quality."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
@@ -109,11 +109,11 @@ def clean_reference(source: Source, *, max_pixels: int) -> Cleaned:
             upright = _bare(image)
             format_ = Format.PNG if header.format is Format.GIF else header.format
             content = _encode(upright, format_, quality=95)
-    return Cleaned(content=content, content_type=format_.content_type, width=upright.width, height=upright.height)
+    return CleanedImage(content=content, content_type=format_.content_type, width=upright.width, height=upright.height)
 
 
-def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fitted:
-    """The picture itself where it is small enough; else re-encoded, then made smaller, until it fits."""
+def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FittedImage:
+    """The image itself where it is small enough; else re-encoded, then made smaller, until it fits."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         if file.seek(0, io.SEEK_END) <= limit_bytes:
@@ -128,14 +128,14 @@ def thumbnail(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, edge_px: 
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
-            image.draft("RGB", (2 * edge_px, 2 * edge_px))  # JPEG: no more is decoded than a good small picture needs
+            image.draft("RGB", (2 * edge_px, 2 * edge_px))  # JPEG: no more is decoded than a good small image needs
             small = _bare(image)
             small = small.convert("RGBA" if small.has_transparency_data else "RGB")  # palettes cannot be blended
             small.thumbnail((edge_px, edge_px))
             return _encode(small, Format.WEBP, quality=_THUMBNAIL_QUALITY)
 
 
-def _shrunk(image: Image.Image, limit_bytes: int) -> Fitted:
+def _shrunk(image: Image.Image, limit_bytes: int) -> FittedImage:
     format_ = Format.WEBP if image.has_transparency_data else Format.JPEG
     original = image.size
     content = b""
@@ -146,7 +146,7 @@ def _shrunk(image: Image.Image, limit_bytes: int) -> Fitted:
     while len(content) > limit_bytes:
         scale = 0.95 * math.sqrt(limit_bytes / len(content))
         if max(image.size) * scale < _SMALLEST_EDGE:
-            raise PictureError(_("A picture cannot be made to fit into {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
+            raise ImageError(_("A picture cannot be made to fit into {limit} MB.").format(limit=f"{limit_bytes / _MB:.3g}"))
         image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         content = _encode(image, format_, quality=85)
     changed = _RE_ENCODED if image.size == original else _MADE_SMALLER
@@ -156,8 +156,8 @@ def _shrunk(image: Image.Image, limit_bytes: int) -> Fitted:
     return _fitted(content, format_, image.size, changed=told)
 
 
-def _fitted(content: bytes, format_: Format, size: tuple[int, int], *, changed: str | None) -> Fitted:
-    return Fitted(
+def _fitted(content: bytes, format_: Format, size: tuple[int, int], *, changed: str | None) -> FittedImage:
+    return FittedImage(
         content=content, content_type=format_.content_type, extension=format_.extension, width=size[0], height=size[1], changed=changed
     )
 
@@ -172,16 +172,16 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
 def _decoding() -> Iterator[None]:
     try:
         yield
-    except PictureError:
+    except ImageError:
         raise
     except _DAMAGED as error:
-        raise PictureError(_("A picture is damaged or cut short.")) from error
+        raise ImageError(_("A picture is damaged or cut short.")) from error
 
 
 def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Format]) -> Header:
     header = read_header(file)
     if header.format not in formats:
-        raise PictureError(_("A picture is of the type {type}, which is not taken here.").format(type=header.format.value))
+        raise ImageError(_("A picture is of the type {type}, which is not taken here.").format(type=header.format.value))
     _check_size(header.width, header.height, max_pixels)
     return header
 
@@ -189,7 +189,7 @@ def _checked_header(file: BinaryIO, *, max_pixels: int, formats: Collection[Form
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         sentence = _("A picture has {megapixels} megapixels, at most {most} are taken.")
-        raise PictureError(sentence.format(megapixels=f"{width * height / 1e6:.3g}", most=f"{max_pixels / 1e6:.3g}"))
+        raise ImageError(sentence.format(megapixels=f"{width * height / 1e6:.3g}", most=f"{max_pixels / 1e6:.3g}"))
 
 
 @contextmanager
@@ -240,7 +240,7 @@ def _encode(image: Image.Image, format_: Format, *, quality: int) -> bytes:
 
 
 def _in_mode(image: Image.Image, modes: Collection[str], *, alpha: bool = True) -> Image.Image:
-    """The picture in a mode that a format can hold."""
+    """The image in a mode that a format can hold."""
     if image.mode in modes:
         return image
     return image.convert("RGBA" if alpha and image.has_transparency_data else "RGB")

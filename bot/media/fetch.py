@@ -1,4 +1,4 @@
-"""Fetching pictures from addresses that others chose: allowed hosts only, no credentials, bounded in size, time and number."""
+"""Fetching images from addresses that others chose: allowed hosts only, no credentials, bounded in size, time and number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.core.errors import PictureError, ProviderBusy
+from bot.core.errors import ImageError, ProviderBusy
 from bot.core.i18n import _
 from bot.core.retry_after import read_retry_after
 from bot.media.addresses import AddressRules, CheckingResolver, NotPublicError, shown
@@ -29,14 +29,14 @@ _HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}  # what a
 Sink = Callable[[bytes], Awaitable[object]]
 
 
-class LinkExpired(PictureError):
+class LinkExpired(ImageError):
     """The link is dead; a fresh one may not be."""
 
 
 class Fetcher:
     """Downloads within `rules`, at most `concurrency` at a time. An async context; it has sessions of its own.
 
-    Errors: `PictureError` (not allowed, too large), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (the network, a busy host).
+    Errors: `ImageError` (not allowed, too large), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (the network, a busy host).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Fetcher:
             return path
 
     async def fetch_bytes(self, url: str, *, max_bytes: int) -> bytes:
-        """Download into memory, for small pictures."""
+        """Download into memory, for small images."""
         content = bytearray()
 
         async def keep(part: bytes) -> None:
@@ -87,10 +87,10 @@ class Fetcher:
                 await _drain(response, max_bytes, sink)
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, NotPublicError):
-                raise PictureError(_("Pictures may not be fetched from {host}.").format(host=error.host[:100])) from None
+                raise ImageError(_("Pictures may not be fetched from {host}.").format(host=error.host[:100])) from None
             raise _unreachable(url) from error
         except aiohttp.InvalidURL:
-            raise PictureError(_("A picture's link is no web address.")) from None
+            raise ImageError(_("A picture's link is no web address.")) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unreachable(url) from error
 
@@ -105,15 +105,15 @@ class Fetcher:
                     yield response
                     return
                 address = self._next_hop(address, response.headers.get("Location", ""))
-        raise PictureError(_("A picture's link leads on and on."))
+        raise ImageError(_("A picture's link leads on and on."))
 
     def _next_hop(self, address: URL, location: str) -> URL:
         try:
             return self._rules.check(str(address.join(URL(location))))
-        except PictureError:
+        except ImageError:
             raise
         except ValueError:
-            raise PictureError(_("A picture's link leads nowhere.")) from None
+            raise ImageError(_("A picture's link leads nowhere.")) from None
 
     def _session(self, scheme: str) -> aiohttp.ClientSession:
         resolver = CheckingResolver(rules=self._rules, scheme=scheme, inner=self._resolver() if self._resolver else None)
@@ -135,12 +135,12 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
             retry_after_s=read_retry_after(response.headers.get("Retry-After")),
         )
     if status != 200:
-        raise PictureError(_("{host} does not hand out the picture.").format(host=host))
+        raise ImageError(_("{host} does not hand out the picture.").format(host=host))
 
 
 async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
     """Pass the body on in large pieces. The size is checked as announced, and as counted."""
-    too_large = PictureError(_("A picture is larger than the {limit} MB that are fetched.").format(limit=f"{max_bytes / 1e6:.3g}"))
+    too_large = ImageError(_("A picture is larger than the {limit} MB that are fetched.").format(limit=f"{max_bytes / 1e6:.3g}"))
     if (response.content_length or 0) > max_bytes:
         raise too_large
     total, pending = 0, bytearray()

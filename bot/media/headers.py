@@ -1,4 +1,4 @@
-"""A picture's type and size, read from its first bytes without decoding anything.
+"""An image's type and size, read from its first bytes without decoding anything.
 
 Decoders reserve memory by what a header claims before anyone can object, so the claim is read here first.
 Sources: PNG (W3C, section 11.2.1), GIF89a (section 18), JPEG (ITU-T T.81, annex B), WebP (RFC 9649, section 2).
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Final
 
-from bot.core.errors import PictureError
+from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
 
 
@@ -35,7 +35,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a picture claims to be."""
+    """What an image claims to be."""
 
     format: Format
     width: int  # px, as stored: before any orientation is applied
@@ -50,15 +50,15 @@ _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read from the start of `file`. `PictureError` for other types and for bytes that end too early."""
+    """Read from the start of `file`. `ImageError` for other types and for bytes that end too early."""
     file.seek(0)
     start = file.read(30)
     try:
         format_, (width, height) = _read(start, file)
     except struct.error:
-        raise PictureError(_(_CUT)) from None
+        raise ImageError(_(_CUT)) from None
     if width < 1 or height < 1:
-        raise PictureError(_("A picture claims to have no size."))
+        raise ImageError(_("A picture claims to have no size."))
     return Header(format=format_, width=width, height=height)
 
 
@@ -71,7 +71,7 @@ def _read(start: bytes, file: BinaryIO) -> tuple[Format, tuple[int, int]]:
         return Format.WEBP, _webp_size(start)
     if start.startswith(b"\xff\xd8\xff"):
         return Format.JPEG, _jpeg_size(file)
-    raise PictureError(_("A file is no picture of a known type; PNG, JPEG, WebP and GIF are."))
+    raise ImageError(_("A file is no picture of a known type; PNG, JPEG, WebP and GIF are."))
 
 
 def _webp_size(start: bytes) -> tuple[int, int]:
@@ -84,9 +84,9 @@ def _webp_size(start: bytes) -> tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if chunk == b"VP8X":
         if len(start) < 30:
-            raise PictureError(_(_CUT))
+            raise ImageError(_(_CUT))
         return int.from_bytes(start[24:27], "little") + 1, int.from_bytes(start[27:30], "little") + 1
-    raise PictureError(_("A WebP file holds no picture that is known."))
+    raise ImageError(_("A WebP file holds no picture that is known."))
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
@@ -100,14 +100,14 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
             _depth, height, width = struct.unpack(">BHH", file.read(5))
             return width, height
         file.seek(max(length - 2, 0), 1)
-    raise PictureError(_("A JPEG file holds no picture."))
+    raise ImageError(_("A JPEG file holds no picture."))
 
 
 def _next_marker(file: BinaryIO) -> int:
     """The code after FF; "any marker may optionally be preceded by any number of fill bytes" FF (T.81, B.1.1.2)."""
     (byte,) = struct.unpack("B", file.read(1))
     if byte != 0xFF:
-        raise PictureError(_("A JPEG file is damaged."))
+        raise ImageError(_("A JPEG file is damaged."))
     while byte == 0xFF:
         (byte,) = struct.unpack("B", file.read(1))
     return int(byte)

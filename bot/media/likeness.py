@@ -1,7 +1,7 @@
-"""What a picture looks like, in 64 bits: pictures that look alike have fingerprints that differ in few bits.
+"""What an image looks like, in 64 bits: images that look alike have fingerprints that differ in few bits.
 
 Made from the low frequencies of a small grey copy, so it outlives another format, size or quality, paler colours, and a crop of about
-a fiftieth. It is no proof: whoever wants to get past it can. Turned and mirrored pictures are others.
+a fiftieth. It is no proof: whoever wants to get past it can. Turned and mirrored images are others.
 Source: Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010), section 3.2.1, the DCT based hash.
 """
 
@@ -16,10 +16,10 @@ from PIL import Image, ImageOps
 
 from bot.media.codec import DEFAULT_MAX_PIXELS, Source, inspect
 
-ALIKE: Final = 8  # of 64 bits: what copies of one picture differ in at most, as a rule; strangers differ in about half
+ALIKE: Final = 8  # of 64 bits: what copies of one image differ in at most, as a rule; strangers differ in about half
 _SIDE: Final = 32  # px of the grey copy
 _KEPT: Final = 8  # frequencies in each direction
-_FLAT: Final = 2.0  # of a frequency; what is weaker is noise, by which plain pictures would differ at random
+_FLAT: Final = 2.0  # of a frequency; what is weaker is noise, by which plain images would differ at random
 _GREY: Final = (128, 128, 128, 255)  # behind what is transparent
 
 # The cosine transform's rows, without the first, which is only the brightness.
@@ -29,7 +29,7 @@ _COSINES: Final = tuple(
 
 
 def fingerprint(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
-    """64 bits; of an animation its first frame. Raise `PictureError` for bytes that are no usable picture.
+    """64 bits; of an animation its first frame. Raise `ImageError` for bytes that are no usable image.
 
     Takes time: call it in a thread.
     """

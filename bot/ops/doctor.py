@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from bot.core.config import Settings
-from bot.core.errors import EaselError, InUse, ProviderAccount, ProviderError
+from bot.core.errors import DatabaseInUse, EaselError, ProviderAccount, ProviderError
 from bot.core.log import Redactor
 from bot.media.addresses import is_public
 from bot.ops import doctor_images

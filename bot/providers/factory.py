@@ -12,7 +12,7 @@ import aiohttp
 from bot.core.clock import Clock
 from bot.core.config import Settings
 from bot.core.endpoints import Endpoint, OxenSettings, ProviderSettings
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.domain.catalog.models import Catalog, Slots
 from bot.media.addresses import AddressRules, host_of
 from bot.providers.guard import ProviderGuard
@@ -28,7 +28,7 @@ class BuildContext:
     """What the client of an image API is built with, beside its own settings."""
 
     session: aiohttp.ClientSession
-    fetch: Fetch  # gets a picture that is answered as a link
+    fetch: Fetch  # gets an image that is answered as a link
     max_result_bytes: int
     slots: Callable[[str], Slots]  # where a model, by the API's id, wants its seed and references
 
@@ -98,7 +98,7 @@ def providers_of(
 
 
 def guards_of(
-    apis: Iterable[ImageApi], providers: Mapping[str, Provider], pace: Pace, clock: Clock, on_back: Callable[[], None]
+    apis: Iterable[ImageApi], providers: Mapping[str, Provider], timing: Timing, clock: Clock, on_back: Callable[[], None]
 ) -> dict[str, ProviderGuard]:
     return {
         api.settings.name: ProviderGuard(
@@ -107,8 +107,8 @@ def guards_of(
             rate_per_minute=api.settings.rate_per_minute,
             places=api.settings.max_running,
             clock=clock,
-            pause_min_s=pace.ping_min_s,
-            pause_max_s=pace.ping_max_s,
+            pause_min_s=timing.ping_min_s,
+            pause_max_s=timing.ping_max_s,
             on_back=on_back,
         )
         for api in apis

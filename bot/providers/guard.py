@@ -1,6 +1,6 @@
 """One image API with what keeps it from being asked too much: its rate, its own wish to be left alone, and a breaker while it is away.
 
-The breaker after Michael Nygard, "Release It!": failures in a row open it. It is closed by a call that costs nothing, so that no picture
+The breaker after Michael Nygard, "Release It!": failures in a row open it. It is closed by a call that costs nothing, so that no image
 is paid for to learn whether the image API is back.
 """
 
@@ -16,7 +16,7 @@ from aiolimiter import AsyncLimiter
 from bot.core.clock import Clock
 from bot.core.errors import AnswerLost, ModelLocked, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.metrics import PROVIDER_UP, SUBMISSIONS, Submitted
-from bot.providers.provider import Accepted, Made, Provider, Submission
+from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ def _nothing() -> None:
 
 
 class ProviderGuard:
-    """Where pictures of one image API are asked for. Holds nothing that a restart would miss."""
+    """Where images of one image API are asked for. Holds nothing that a restart would miss."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ProviderGuard:
         pause_max_s: float = 60,
         on_back: Callable[[], None] = _nothing,
     ) -> None:
-        """`title` is for people. `rate_per_minute` may be used up at once and then comes back evenly. `places` are pictures at the same
+        """`title` is for people. `rate_per_minute` may be used up at once and then comes back evenly. `places` are images at the same
         time, which the caller counts. After `failures` in a row it is away, and pinged after pauses that grow from `pause_min_s` to
         `pause_max_s` until it answers; then `on_back` is called.
         """
@@ -54,7 +54,7 @@ class ProviderGuard:
         self._pause_min_s = self._pause_s = pause_min_s
         self._pause_max_s = pause_max_s
         self._on_back = on_back
-        burst = max(rate_per_minute, 1.0)  # less than one picture could never be taken
+        burst = max(rate_per_minute, 1.0)  # less than one image could never be taken
         self._limiter = AsyncLimiter(burst, time_period=60 * burst / rate_per_minute)
         self._turn_ms = math.ceil(60_000 / rate_per_minute)
         self._asked_to_wait_until = 0  # Unix ms
@@ -72,7 +72,7 @@ class ProviderGuard:
         return self.provider.name
 
     def ready(self) -> bool:
-        """Whether a picture may be asked for now."""
+        """Whether an image may be asked for now."""
         return self.away_since is None and self.waits_until() is None
 
     def waits_until(self) -> int | None:
@@ -88,7 +88,7 @@ class ProviderGuard:
         """Wait until the rate allows one more, and use it up."""
         await self._limiter.acquire()
 
-    async def submit(self, submission: Submission) -> Accepted | Made:
+    async def submit(self, submission: Submission) -> Accepted | CompletedImage:
         """The provider's `submit`, its errors too; what comes of it tells whether the provider is there."""
         returns = self._returns
         try:

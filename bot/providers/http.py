@@ -22,7 +22,7 @@ from bot.core.retry_after import read_retry_after
 
 T = TypeVar("T")
 
-ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no picture
+ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no image
 _OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
 _KNOCK_S: Final = 10.0
@@ -52,7 +52,7 @@ _KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ApiResponse:
     """A whole answer."""
 
     status: int
@@ -142,7 +142,7 @@ class Api:
                 raise await self._no_stream(response)
             yield await stack.enter_async_context(contextlib.aclosing(_chunks(response)))
 
-    def explain(self, answer: Answer) -> ProviderError:
+    def explain(self, answer: ApiResponse) -> ProviderError:
         """The error that an answer is, by its text and its status."""
         text = error_text(answer.body)
         for phrase, kind, sentence in _KNOWN:
@@ -220,7 +220,7 @@ def _worth_repeating(error: Exception) -> bool | float:
     return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else False
 
 
-def _from_a_gateway(answer: Answer) -> bool:
+def _from_a_gateway(answer: ApiResponse) -> bool:
     """A 5xx that the image API did not write itself: what stands behind the gateway may have taken the request."""
     return answer.status >= 500 and answer.status != 503 and (answer.status in {502, 504} or not error_text(answer.body))
 
@@ -241,7 +241,7 @@ async def _dump(body: Mapping[str, Any]) -> bytes:
 
 
 def _weight(values: Iterable[object]) -> int:
-    """Characters, without copying what may be many megabytes of pictures."""
+    """Characters, without copying what may be many megabytes of images."""
     total = 0
     for value in values:
         if isinstance(value, str):
@@ -251,7 +251,7 @@ def _weight(values: Iterable[object]) -> int:
     return total
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
     """The whole answer. An unreadable body is none; one over `limit` bytes is a cut one."""
     content = bytearray()
     async for chunk in response.content.iter_any():
@@ -259,7 +259,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
         if len(content) > limit:
             raise aiohttp.ClientPayloadError("the answer is too large")
     body = await asyncio.to_thread(_load, content) if len(content) > _OFF_LOOP else _load(content)
-    return Answer(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
+    return ApiResponse(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
 
 
 def _load(content: bytearray) -> Any | None:

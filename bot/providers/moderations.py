@@ -16,7 +16,7 @@ import aiohttp
 from bot.core.config import Settings
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.domain.moderation.scores import Scores
-from bot.providers.http import Answer, Api
+from bot.providers.http import Api, ApiResponse
 from bot.providers.openai import CREDIT_MARKS, error_marks
 
 _ANSWER_LIMIT: Final = 256 * 1024  # bytes
@@ -52,7 +52,7 @@ class Moderations:
         """Raise `ProviderBusy` (away, slow, unreadable), `ProviderAccount` (key, credit, address) or `ProviderRefused`."""
         return await self._ask(text)
 
-    async def check_picture(self, content: bytes, content_type: str) -> Scores:
+    async def check_image(self, content: bytes, content_type: str) -> Scores:
         """An image's bytes and their type, such as "image/png". Raises as `check_text` does."""
         encoded = await asyncio.to_thread(base64.b64encode, content)
         return await self._ask([{"type": "image_url", "image_url": {"url": f"data:{content_type};base64,{encoded.decode()}"}}])
@@ -76,7 +76,7 @@ class Moderations:
 class _ModerationsApi(Api):
     """The same calls, with this endpoint's sentences."""
 
-    def explain(self, answer: Answer) -> ProviderError:
+    def explain(self, answer: ApiResponse) -> ProviderError:
         if answer.status in {401, 402, 403} or error_marks(answer.body) & CREDIT_MARKS:
             return ProviderAccount(_ACCOUNT)
         if answer.status in {404, 405} or answer.status < 400:

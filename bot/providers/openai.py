@@ -1,6 +1,6 @@
 """Every image API that speaks OpenAI's contract: Oxlo.ai, OpenAI itself, LocalAI, stable-diffusion.cpp's server.
 
-`POST images/generations` and `POST images/edits`, each answered with the picture. There is no queue and no stream: what was asked for and
+`POST images/generations` and `POST images/edits`, each answered with the image. There is no queue and no stream: what was asked for and
 not answered cannot be looked up.
 Source: https://platform.openai.com/docs/api-reference/images, and this project's contract for Oxlo.ai.
 """
@@ -24,8 +24,8 @@ from bot.core.errors import ContentRefused, ModelLocked, ProviderAccount, Provid
 from bot.core.i18n import N_, _
 from bot.domain.catalog.models import Slots
 from bot.media.headers import Format, read_header
-from bot.providers.http import NO_CREDIT, Answer, Api, error_text
-from bot.providers.provider import Event, Made, Provider, Report, Submission
+from bot.providers.http import NO_CREDIT, Api, ApiResponse, error_text
+from bot.providers.provider import CompletedImage, Event, GenerationReport, Provider, Submission
 from bot.providers.response_images import Fetch, decode, follow
 
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
@@ -65,7 +65,7 @@ class OpenAi(Provider):
     ) -> None:
         """`base_url` is what comes before `/images/generations`. `models` are raw, with their schemas: `known.models_of`.
 
-        `slots` tells where a model (by the API's id) wants its seed. `fetch` gets a picture that is answered as a link. After `timeout_s`
+        `slots` tells where a model (by the API's id) wants its seed. `fetch` gets an image that is answered as a link. After `timeout_s`
         without a byte of an answer it counts as lost.
         """
         self.name = name
@@ -77,17 +77,17 @@ class OpenAi(Provider):
         self._max_result_bytes = max_result_bytes
         self._timeout_s = timeout_s
 
-    async def submit(self, submission: Submission) -> Made:
+    async def submit(self, submission: Submission) -> CompletedImage:
         path = "/images/edits" if submission.references else "/images/generations"
         body = await self._edit(submission) if submission.references else self._values(submission)
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
         answer = await self._api.send(path, body, timeout_s=self._timeout_s, limit=limit, fresh=True)
-        return Made(content=await self._picture(answer))
+        return CompletedImage(content=await self._image(answer))
 
-    async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:  # noqa: ARG002  the protocol's
+    async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:  # noqa: ARG002  the protocol's
         return ()
 
-    async def read(self, provider_id: str) -> Report | None:  # noqa: ARG002  the protocol's
+    async def read(self, provider_id: str) -> GenerationReport | None:  # noqa: ARG002  the protocol's
         return None
 
     async def cancel(self, provider_id: str) -> None:
@@ -110,15 +110,15 @@ class OpenAi(Provider):
         return {**submission.params, **seed, "model": submission.model, "prompt": submission.prompt, "n": 1}
 
     async def _edit(self, submission: Submission) -> dict[str, Any] | aiohttp.FormData:
-        pictures = await asyncio.to_thread(lambda: [_read_reference(each) for each in submission.references])
+        images = await asyncio.to_thread(lambda: [_read_reference(each) for each in submission.references])
         values = self._values(submission)
         if self._encoding in {EditEncoding.MULTIPART, EditEncoding.MULTIPART_LIST}:
-            is_list = len(pictures) > 1 or self._encoding is EditEncoding.MULTIPART_LIST
-            return _form(values, pictures, file_field="image[]" if is_list else "image")
-        texts = [picture.data_uri if self._encoding is EditEncoding.JSON_DATA_URI else picture.base64 for picture in pictures]
+            is_list = len(images) > 1 or self._encoding is EditEncoding.MULTIPART_LIST
+            return _form(values, images, file_field="image[]" if is_list else "image")
+        texts = [image.data_uri if self._encoding is EditEncoding.JSON_DATA_URI else image.base64 for image in images]
         return {**values, "image": texts if len(texts) > 1 else texts[0]}
 
-    async def _picture(self, answer: Mapping[str, Any]) -> bytes:
+    async def _image(self, answer: Mapping[str, Any]) -> bytes:
         rows = answer.get("data")
         first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
         content, url = first.get("b64_json"), first.get("url")
@@ -127,14 +127,14 @@ class OpenAi(Provider):
         if isinstance(url, str) and url:
             return await follow(url, self._fetch, max_bytes=self._max_result_bytes)
         if error_text(answer):
-            raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
+            raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer))
         raise ProviderRefused(_("The image service answered without a picture."))
 
 
 class _OpenAiApi(Api):
     """The same calls; errors as `{"error": {"message", "type", "param", "code"}}`."""
 
-    def explain(self, answer: Answer) -> ProviderError:
+    def explain(self, answer: ApiResponse) -> ProviderError:
         marks = error_marks(answer.body)
         text = error_text(answer.body)
         if marks & CREDIT_MARKS:
@@ -155,7 +155,7 @@ def error_marks(body: object) -> frozenset[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Picture:
+class _OpenAiImage:
     """A reference, in each of the ways that it may be asked for."""
 
     format: Format
@@ -167,7 +167,7 @@ class _Picture:
         return f"data:{self.format.content_type};base64,{self.base64}"
 
 
-def _read_reference(uri: str) -> _Picture:
+def _read_reference(uri: str) -> _OpenAiImage:
     """From a data URI. Its type is what its bytes say, whatever the URI claims."""
     head = _DATA_URI.match(uri)
     if head is None:
@@ -176,18 +176,18 @@ def _read_reference(uri: str) -> _Picture:
     try:
         content = base64.b64decode(text, validate=True)
         kind = read_header(io.BytesIO(content)).format
-    except ValueError as error:  # no base64; PictureError, which is one: no picture
+    except ValueError as error:  # no base64; ImageError, which is one: no image
         raise ProviderRefused(_(_UNUSABLE)) from error
-    return _Picture(format=kind, content=content, base64=text)
+    return _OpenAiImage(format=kind, content=content, base64=text)
 
 
-def _form(values: Mapping[str, Any], pictures: Sequence[_Picture], *, file_field: str) -> aiohttp.FormData:
-    """With each picture as a file in `file_field`."""
+def _form(values: Mapping[str, Any], images: Sequence[_OpenAiImage], *, file_field: str) -> aiohttp.FormData:
+    """With each image as a file in `file_field`."""
     form = aiohttp.FormData(quote_fields=False)  # else image[] would be sent as image%5B%5D
     for name, value in values.items():
         if value is not None:
             form.add_field(name, value if isinstance(value, str) else json.dumps(value))
-    for number, picture in enumerate(pictures, start=1):
-        filename = f"picture-{number}.{picture.format.extension}"
-        form.add_field(file_field, io.BytesIO(picture.content), filename=filename, content_type=picture.format.content_type)
+    for number, image in enumerate(images, start=1):
+        filename = f"picture-{number}.{image.format.extension}"
+        form.add_field(file_field, io.BytesIO(image.content), filename=filename, content_type=image.format.content_type)
     return form

@@ -17,8 +17,8 @@ from bot.core.i18n import _
 from bot.domain.catalog.models import Slots, makes_images
 from bot.domain.catalog.schema import find_schema
 from bot.providers import oxen_wire
-from bot.providers.http import UNREADABLE, Answer, Api, error_text
-from bot.providers.provider import Accepted, Event, Made, Provider, Report, ReportState, Submission
+from bot.providers.http import UNREADABLE, Api, ApiResponse, error_text
+from bot.providers.provider import Accepted, CompletedImage, Event, GenerationReport, Provider, ReportState, Submission
 from bot.providers.response_images import Fetch, decode, follow
 from bot.providers.sse import Decoder
 
@@ -30,7 +30,7 @@ _DETAILS_AT_ONCE: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Linked:
-    """A picture of a synchronous call that lies at a link, which expires."""
+    """An image of a synchronous call that lies at a link, which expires."""
 
     url: str
 
@@ -59,7 +59,7 @@ class Oxen(Provider):
     ) -> None:
         """`mode` is one of `MODES`. `slots` tells where a model (by id) wants its seed and references: `Catalog.slots`.
 
-        `fetch` gets a picture that a synchronous call answers as a link. `attempts` counts for calls that may be repeated.
+        `fetch` gets an image that a synchronous call answers as a link. `attempts` counts for calls that may be repeated.
         """
         if mode not in MODES:
             raise ValueError(f"mode is one of {', '.join(MODES)}")
@@ -75,24 +75,28 @@ class Oxen(Provider):
 
     # The protocol
 
-    async def submit(self, submission: Submission) -> Accepted | Made:
+    async def submit(self, submission: Submission) -> Accepted | CompletedImage:
         if self.queues:
             return (await self.enqueue(submission))[0]
         made = await self.make(submission)
-        return made if isinstance(made, Made) else Made(content=await follow(made.url, self._fetch, max_bytes=self._max_result_bytes))
+        return (
+            made
+            if isinstance(made, CompletedImage)
+            else CompletedImage(content=await follow(made.url, self._fetch, max_bytes=self._max_result_bytes))
+        )
 
-    async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:
+    async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
         # Active ones first: one that ends between two looks is then seen among the ended. Rows without a time are kept, and the
         # image API's times are whole seconds.
         earliest = since // 1000 * 1000
-        found: dict[str, Report] = {}
+        found: dict[str, GenerationReport] = {}
         for status in (None, *_ENDED):
             for report in await self.list_generations(model=submission.model, status=status):
                 if _same(report, submission) and (report.enqueued_at is None or report.enqueued_at >= earliest):
                     found[report.provider_id] = report
         return sorted(found.values(), key=lambda report: report.enqueued_at or 0)
 
-    async def read(self, provider_id: str) -> Report | None:
+    async def read(self, provider_id: str) -> GenerationReport | None:
         body = await self._api.ask(f"/api/ai/queue/{_quoted(provider_id)}")
         if body is None:
             return None
@@ -130,20 +134,20 @@ class Oxen(Provider):
         body = self._body(submission) | ({"num_generations": count} if count != 1 else {})
         answer = await self._api.send("/api/ai/queue", body, timeout_s=120)
         if answer.get("generations") == [] or ("generations" not in answer and error_text(answer)):
-            raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer))
+            raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer))
         rows = oxen_wire.read_generations(answer)
         if not rows:
             raise AnswerLost(_("The image service answered a request with something that cannot be read."))
         return [Accepted(provider_id=row.generation_id) for row in rows]
 
-    async def list_generations(self, **filters: str | None) -> list[Report]:
+    async def list_generations(self, **filters: str | None) -> list[GenerationReport]:
         """Rows of the queue, active ones unless `status` is given. Filters: namespace, model, status, media_type, repo, folder."""
         query = {"namespace": self._namespace or None, **filters}
         body = await self._api.ask("/api/ai/queue", query={name: value for name, value in query.items() if value})
         return [self._report(row) for row in oxen_wire.read_generations(body)]
 
-    async def make(self, submission: Submission, *, response_format: str = "b64_json") -> Made | Linked:
-        """One picture, waited for: an edit where there are references. `response_format` is `b64_json` or `url`."""
+    async def make(self, submission: Submission, *, response_format: str = "b64_json") -> CompletedImage | Linked:
+        """One image, waited for: an edit where there are references. `response_format` is `b64_json` or `url`."""
         path = "/api/ai/images/edit" if submission.references else "/api/ai/images/generate"
         body = self._body(submission) | {"response_format": response_format}
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
@@ -151,9 +155,9 @@ class Oxen(Provider):
         try:
             image = oxen_wire.MadeImages.model_validate(answer).images[0]
         except ValidationError:
-            raise self._api.explain(Answer(status=400, retry_after_s=None, body=answer)) from None
+            raise self._api.explain(ApiResponse(status=400, retry_after_s=None, body=answer)) from None
         if image.b64_json is not None:
-            return Made(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
+            return CompletedImage(content=await decode(image.b64_json, max_bytes=self._max_result_bytes))
         if image.url is not None:
             return Linked(url=image.url)
         raise ProviderRefused(_("The image service answered without a picture."))
@@ -177,9 +181,9 @@ class Oxen(Provider):
             body["target_namespace"] = self._namespace
         return body
 
-    def _report(self, row: oxen_wire.Generation) -> Report:
+    def _report(self, row: oxen_wire.OxenGeneration) -> GenerationReport:
         model = row.model_name or row.model or ""
-        return Report(
+        return GenerationReport(
             provider_id=row.generation_id,
             state=row.state,
             model=model,
@@ -208,7 +212,7 @@ class Oxen(Provider):
             return model
 
 
-def _same(report: Report, submission: Submission) -> bool:
+def _same(report: GenerationReport, submission: Submission) -> bool:
     seeded = submission.seed is None or report.seed == submission.seed
     return seeded and report.prompt == submission.prompt and report.model in {submission.model, ""}
 

@@ -30,7 +30,7 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Generation(_Wire):
+class OxenGeneration(_Wire):
     """A row of the queue. What was submitted besides is echoed among the extra fields."""
 
     generation_id: GenerationId
@@ -64,7 +64,7 @@ class Generation(_Wire):
 
 
 class MadeImage(_Wire):
-    """One picture of a synchronous answer."""
+    """One image of a synchronous answer."""
 
     url: LenientText = None
     b64_json: LenientText = None
@@ -82,15 +82,15 @@ class CompletedEvent(_Wire):
     generation_id: GenerationId
 
 
-def read_generations(body: object) -> list[Generation]:
+def read_generations(body: object) -> list[OxenGeneration]:
     """The readable rows of `{"generations": [...]}`."""
     rows = body.get("generations") if isinstance(body, dict) else None
     return [row for raw in (rows if isinstance(rows, list) else ()) if (row := read_generation(raw)) is not None]
 
 
-def read_generation(raw: object) -> Generation | None:
+def read_generation(raw: object) -> OxenGeneration | None:
     """One row; `None` where it is none."""
     try:
-        return Generation.model_validate(raw)
+        return OxenGeneration.model_validate(raw)
     except ValidationError:
         return None

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 class ReportState(StrEnum):
     QUEUED = "queued"  # taken, not begun
     PROCESSING = "processing"  # begun
-    SUCCEEDED = "succeeded"  # there is a picture
+    SUCCEEDED = "succeeded"  # there is an image
     FAILED = "failed"  # there is none, and `error` says why
     CANCELLED = "cancelled"  # taken back
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One picture to make."""
+    """One image to make."""
 
     model: str  # as the image API calls it: `ModelInfo.api_id`
     prompt: str
@@ -36,14 +36,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class CompletedImage:
     """The image API made it while we waited."""
 
     content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class GenerationReport:
     """What the image API says of one generation: the truth."""
 
     provider_id: str
@@ -68,19 +68,19 @@ class Provider(Protocol):
 
     name: str  # unique among the providers, and stable: it stands in settings and in models' names
     has_queue: bool  # whether the API has one: what was ever sent there can be looked up, read and cancelled, however `submit` works now
-    queues: bool  # whether `submit` sends to that queue and answers `Accepted`; else it waits for the picture and answers `Made`
+    queues: bool  # whether `submit` sends to that queue and answers `Accepted`; else it waits for the image and answers `CompletedImage`
     streams: bool  # whether `listen` is worth trying
-    takes_links: bool  # False: references must come as data URIs, because it wants the pictures themselves
+    takes_links: bool  # False: references must come as data URIs, because it wants the images themselves
 
-    async def submit(self, submission: Submission) -> Accepted | Made:
-        """Ask for one picture. `AnswerLost` where it may have been taken."""
+    async def submit(self, submission: Submission) -> Accepted | CompletedImage:
+        """Ask for one image. `AnswerLost` where it may have been taken."""
         ...
 
-    async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:
+    async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
         """Generations with this model, prompt and seed, enqueued at or after `since` (Unix ms), oldest first."""
         ...
 
-    async def read(self, provider_id: str) -> Report | None:
+    async def read(self, provider_id: str) -> GenerationReport | None:
         """The truth about one generation; `None` where the image API does not know it."""
         ...
 

@@ -1,4 +1,4 @@
-"""The picture in the answer of a call that waits for it: decoded, or fetched from the link that stands there instead.
+"""The image in the answer of a call that waits for it: decoded, or fetched from the link that stands there instead.
 
 By now it is paid for. Whatever may be cured by asking for the link again is cured here; what is left is never "busy", because that would
 send, and pay, the whole request once more.
@@ -14,7 +14,7 @@ from typing import Final
 
 import stamina
 
-from bot.core.errors import AnswerLost, PictureError, ProviderBusy, ProviderRefused
+from bot.core.errors import AnswerLost, ImageError, ProviderBusy, ProviderRefused
 from bot.core.i18n import _
 from bot.media.fetch import LinkExpired
 
@@ -24,12 +24,12 @@ _ATTEMPTS: Final = 3
 
 
 async def decode(text: str, *, max_bytes: int) -> bytes:
-    """A picture from base64, bare or as a data URI. `ProviderRefused` where it is none, empty or too large."""
+    """An image from base64, bare or as a data URI. `ProviderRefused` where it is none, empty or too large."""
     return await asyncio.to_thread(_decoded, text, max_bytes)
 
 
 async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> bytes:
-    """A picture from a link. `ProviderRefused` where it may not be fetched, `AnswerLost` where it cannot be had."""
+    """An image from a link. `ProviderRefused` where it may not be fetched, `AnswerLost` where it cannot be had."""
     if url.startswith("data:"):
         return await decode(url, max_bytes=max_bytes)
     if fetch is None:
@@ -40,7 +40,7 @@ async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> bytes:
                 return _checked(await fetch(url), max_bytes)
     except (ProviderBusy, LinkExpired) as error:
         raise AnswerLost(_("The image service made a picture and did not hand it out.")) from error
-    except PictureError as error:
+    except ImageError as error:
         raise ProviderRefused(error.sentence) from error
     raise AssertionError("the retries ended without an outcome")
 

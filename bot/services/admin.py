@@ -10,7 +10,7 @@ from bot.core.clock import Clock
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import AccountRef, Kind, kind_of
+from bot.domain.accounts import AccountKind, AccountRef, kind_of
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.request import Request
@@ -18,7 +18,7 @@ from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.money import transfers
 from bot.store.money.ledger import Statement
 
@@ -32,7 +32,7 @@ class Overview:
     policy: Policy
     budget: Statement | None  # of this month; None: there is none
     pool: Statement | None
-    pictures: int  # of this month
+    images: int  # of this month
     spent: int  # on these
     renews_at: int  # Unix ms: when the next month begins
     open_cases: int  # at most `COUNTED_MAX`, as for blocks
@@ -42,14 +42,14 @@ class Overview:
 
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
-    pictures: int
+    images: int
     spent: int
     open_cases: int
     blocks: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Managing:
+class Admin:
     """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
 
     store: Store
@@ -79,14 +79,14 @@ class Managing:
         account = self.pricing.pool(request) if to is None else self.pricing.account(request, to)
         if account is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
-        if to is not None and kind_of(account.name) is Kind.POOL:
+        if to is not None and kind_of(account.name) is AccountKind.POOL:
             raise NotAllowed(
                 _("{member} pays from this server's shared pool; leave the member out, and the pool gets the credits.").format(
                     member=f"<@{to.user_id}>"
                 )
             )
         line = AuditLine(
-            action=Action.GRANTED,
+            action=AuditAction.GRANTED,
             at=self.clock(),
             guild_id=request.required_guild_id,
             actor_id=request.actor.user_id,
@@ -106,7 +106,7 @@ def _grant(conn: Connection, account: AccountRef, *, amount: int, key: str, line
 def _counts(conn: Connection, guild_id: int, now: int) -> _Counts:
     made = usage.use(conn, guild_id, since=quota.this_month(now), until=now + 1)
     return _Counts(
-        pictures=sum(each.pictures for each in made),
+        images=sum(each.images for each in made),
         spent=sum(each.cost - each.refunded for each in made),
         open_cases=len(cases.waiting(conn, guild_id, limit=COUNTED_MAX)),
         blocks=len(conduct.blocked_now(conn, guild_id, now, limit=COUNTED_MAX)),

@@ -17,8 +17,8 @@ from bot.domain.allowance import merge
 from bot.domain.catalog import request_facts
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.sections import Offence
-from bot.domain.order import Limits
-from bot.domain.prompts.judge import Judge, Verdict, compile_rules
+from bot.domain.order import OperatorLimits
+from bot.domain.prompts.judge import Judge, PromptVerdict, compile_rules
 from bot.domain.prompts.rules import PromptRules
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
@@ -36,7 +36,7 @@ class Admissions:
 
     store: Store
     pricing: Pricing
-    limits: Limits  # the operator's
+    limits: OperatorLimits  # the operator's
     title_of: Callable[[str], str]
     clock: Clock
     # Compiled once for each change of a server's rules.
@@ -76,7 +76,7 @@ class Admissions:
             self._judges[guild_id] = known
         return known[1]
 
-    async def _judge_prompt(self, facts: Facts) -> Verdict:
+    async def _judge_prompt(self, facts: Facts) -> PromptVerdict:
         guild_id, user_id, policy = facts.request.guild_id, facts.request.actor.user_id, facts.request.policy
         judge = await self.judge(guild_id, policy.prompts)
         try:

@@ -1,4 +1,4 @@
-"""A server's gallery: pictures that many liked, shown once, with a little credit for whoever made them."""
+"""A server's gallery: images that many liked, shown once, with a little credit for whoever made them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.quota import Bucket
 from bot.domain.request import Request
 from bot.store import gallery, messages
 from bot.store.engine.base import Store
-from bot.store.gallery import Shown
+from bot.store.gallery import GalleryEntry
 from bot.store.messages import JobMessage
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ class Gallery:
     clock: Clock
 
     async def starred(self, request: Request, job: Job, message_id: int) -> bool:
-        """Somebody gave a star to a picture; whether that brings it into the gallery. Stars that are taken back later change nothing."""
+        """Somebody gave a star to an image; whether that brings it into the gallery. Stars that are taken back later change nothing."""
         rules, guild_id = request.policy.gallery, request.guild_id
         if guild_id is None or rules.channel_id is None:
             return False
@@ -38,18 +38,18 @@ class Gallery:
             log.info("into the gallery", job=job.id, guild=guild_id)
         return came
 
-    async def shown(self, message_id: int) -> Shown | None:
+    async def shown(self, message_id: int) -> GalleryEntry | None:
         """What the gallery has of this message."""
         return await self.store.read(gallery.get, message_id)
 
-    async def posted(self, shown: Shown, *, channel_id: int, message_id: int) -> None:
+    async def posted(self, shown: GalleryEntry, *, channel_id: int, message_id: int) -> None:
         """It stands in the gallery there."""
         role, now = MessageRole.GALLERY, self.clock()
         post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=shown.guild_id, role=role, at=now, job_id=shown.job_id)
         await self.store.write(messages.record, post)
 
     def _account_of_maker(self, job: Job) -> AccountRef:
-        """The account that the picture was paid from, where it is its maker's alone; their roles are not known now, so what fills it
+        """The account that the image was paid from, where it is its maker's alone; their roles are not known now, so what fills it
         is not either. Else the one that they have everywhere.
         """
         paid_from = next((g.account for g in job.succeeded), "")

@@ -12,13 +12,13 @@ from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
 from bot.domain.gestures import is_taken, plain
 from bot.domain.guild.document import Policy, write_file
-from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset, ServerSettings
+from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from bot.store import documents
 from bot.store.engine.base import Store
 
-_NO_SERVER = ServerSettings()  # what holds in direct messages
+_NO_GUILD = GuildSettings()  # what holds in direct messages
 
 
 class Outdated(Refusal):
@@ -31,7 +31,7 @@ def fingerprint(policy: Policy) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Servers:
+class Guilds:
     """Reads and changes the choices of servers.
 
     They are asked for with every reaction in a server, so what was last read or written is remembered; this is the only process that
@@ -40,45 +40,45 @@ class Servers:
 
     store: Store
     clock: Clock
-    _known: dict[int, ServerSettings] = field(init=False, repr=False, default_factory=dict)  # by guild; as many as the bot is in
+    _known: dict[int, GuildSettings] = field(init=False, repr=False, default_factory=dict)  # by guild; as many as the bot is in
     _changing: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)  # what is remembered keeps the writes' order
 
-    async def settings(self, guild_id: int | None) -> ServerSettings:
+    async def settings(self, guild_id: int | None) -> GuildSettings:
         """What the server's managers chose; the defaults where they never did, and in direct messages (`None`)."""
         if guild_id is None:
-            return _NO_SERVER
+            return _NO_GUILD
         if guild_id not in self._known:
-            kept = await self.store.read(documents.server_settings, guild_id)
+            kept = await self.store.read(documents.guild_settings, guild_id)
             # What was written while this was read is newer.
             self._known.setdefault(guild_id, kept)
         return self._known[guild_id]
 
-    async def settings_and_preferences(self, guild_id: int | None, user_id: int) -> tuple[ServerSettings, Preferences]:
+    async def settings_and_preferences(self, guild_id: int | None, user_id: int) -> tuple[GuildSettings, Preferences]:
         """What the server's managers and what a member chose, in one read; where the settings are remembered, of the member's alone."""
         if guild_id is None or guild_id in self._known:
             return await self.settings(guild_id), await self.store.read(documents.preferences, user_id)
         kept, chosen = await self.store.read(documents.settings_and_preferences, guild_id, user_id)
         return self._known.setdefault(guild_id, kept), chosen
 
-    async def change(self, guild_id: int, change: Callable[[ServerSettings], ServerSettings], *, actor_id: int | None) -> ServerSettings:
+    async def change(self, guild_id: int, change: Callable[[GuildSettings], GuildSettings], *, actor_id: int | None) -> GuildSettings:
         """Put `change` of the server's settings in their place, and tell the audit log what `actor_id` changed.
 
         A `Refusal` that it raises leaves them as they are. It may be called more than once, so it has no other effect.
         """
         async with self._changing:
-            changed = await self.store.write(documents.change_server_settings, guild_id, change, self.clock(), actor_id=actor_id)
+            changed = await self.store.write(documents.change_guild_settings, guild_id, change, self.clock(), actor_id=actor_id)
             self._known[guild_id] = changed
         return changed
 
-    async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> ServerSettings:
+    async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> GuildSettings:
         """As `change`, of the rules alone."""
 
-        def changed(settings: ServerSettings) -> ServerSettings:
+        def changed(settings: GuildSettings) -> GuildSettings:
             return settings.model_copy(update={"policy": change(settings.policy)})
 
         return await self.change(guild_id, changed, actor_id=actor_id)
 
-    async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> ServerSettings:
+    async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> GuildSettings:
         """Put other rules in place of those whose `fingerprint` is `instead_of`. Raise `Outdated` where they are not those any more."""
 
         def replaced(now: Policy) -> Policy:
@@ -90,7 +90,7 @@ class Servers:
 
     # --- presets ---------------------------------------------------------------------------------------------------
 
-    async def add_preset(self, request: Request, preset: Preset) -> ServerSettings:
+    async def add_preset(self, request: Request, preset: Preset) -> GuildSettings:
         """Add a preset, in place of the one that this emoji ran before. Raise `InvalidRequest` where it cannot be had."""
         if is_taken(preset.emoji):
             raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
@@ -100,7 +100,7 @@ class Servers:
         """Take a preset away by its emoji or its name; which one it was. Raise `NotFound`."""
         removed: list[Preset] = []
 
-        def without(settings: ServerSettings) -> ServerSettings:
+        def without(settings: GuildSettings) -> GuildSettings:
             removed[:] = [preset for preset in settings.presets if _is_meant(preset, wanted)][:1]
             if not removed:
                 raise NotFound(_("There is no preset {name} here; /presets list shows them.").format(name=wanted))
@@ -109,15 +109,15 @@ class Servers:
         await self._change(request, without)
         return removed[0]
 
-    async def reset_presets(self, request: Request) -> ServerSettings:
+    async def reset_presets(self, request: Request) -> GuildSettings:
         """Back to the set that a server begins with."""
         return await self._change(request, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
 
-    async def _change(self, request: Request, change: Callable[[ServerSettings], ServerSettings]) -> ServerSettings:
+    async def _change(self, request: Request, change: Callable[[GuildSettings], GuildSettings]) -> GuildSettings:
         return await self.change(request.required_guild_id, change, actor_id=request.actor.user_id)
 
 
-def _with(settings: ServerSettings, preset: Preset) -> ServerSettings:
+def _with(settings: GuildSettings, preset: Preset) -> GuildSettings:
     others = tuple(each for each in settings.presets if plain(each.emoji) != plain(preset.emoji))
     if len(others) >= PRESETS_MAX:
         raise InvalidRequest(_("A server has at most {most} presets. Remove one first.").format(most=PRESETS_MAX))

@@ -1,4 +1,4 @@
-"""A member's own pictures and requests: looked through, shown once more, taken away."""
+"""A member's own images and requests: looked through, shown once more, taken away."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.domain.job import Job, JobState
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
 from bot.media import codec
-from bot.services.pipeline.results import Picture
+from bot.services.pipeline.results import ResultImage
 from bot.store import history, jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.outbox import ItemKind, OutboxItem
 
 PAGE = 5  # jobs
 
-SmallPictures = Mapping[tuple[str, int], bytes]  # WebP, by job and picture
+Thumbnails = Mapping[tuple[str, int], bytes]  # WebP, by job and image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +58,21 @@ class History:
         check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
         return job
 
-    async def small_pictures(self, shown: Iterable[Job]) -> SmallPictures:
+    async def thumbnails(self, shown: Iterable[Job]) -> Thumbnails:
         """The small versions of what these jobs made, as far as they are kept."""
-        return await self.store.read(history.small_pictures, [job.id for job in shown])
+        return await self.store.read(history.thumbnails_of, [job.id for job in shown])
 
-    async def reposted(self, job: Job, shown: Sequence[Picture], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
+    async def reposted(self, job: Job, shown: Sequence[ResultImage], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
         """The job was shown once more, for everybody there to see: this message is its own from now on."""
         place = replace(job.place, guild_id=guild_id, channel_id=channel_id)
         unshown = shown if job.state is JobState.STRANDED else ()
-        small = {picture.n: await asyncio.to_thread(codec.thumbnail, picture.path) for picture in unshown}
+        small = {image.n: await asyncio.to_thread(codec.thumbnail, image.path) for image in unshown}
         if not await self.store.write(history.reposted, job.id, place, message_id, self.clock(), small=small):
             # It was taken away while it was being posted.
             data = {"channel_id": channel_id, "message_id": message_id}
             await self.store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), data=data))
 
     async def take_away(self, job: Job) -> None:
-        """The job, its pictures and the messages that show it. Raise `NotFound` while it is being made or shown."""
+        """The job, its images and the messages that show it. Raise `NotFound` while it is being made or shown."""
         if not await self.store.write(history.take_away, job.id, self.clock()):
             raise NotFound(_("That one is still being made, or was deleted already."))

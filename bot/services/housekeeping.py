@@ -1,4 +1,4 @@
-"""Throws away what nobody needs any more: old references and pictures, what was kept between two steps, what an erased member left."""
+"""Throws away what nobody needs any more: old references and images, what was kept between two steps, what an erased member left."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _EVERY_S = 3600
 _REACTIONS_KEEP_MS = 30 * DAY_MS  # long after anybody would give the same one again
 
 
-async def run(*, store: Store, references_keep_ms: int, pictures_keep_ms: int, bucket: Bucket, clock: Clock) -> None:
+async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, bucket: Bucket, clock: Clock) -> None:
     """Once at the start, then every hour, until cancelled."""
     while True:
         now = clock()
         sweeps: dict[str, Callable[[Connection], int]] = {
             "references": partial(delivery.forget_references, before=now - references_keep_ms),
-            "pictures": partial(delivery.forget_pictures, before=now - pictures_keep_ms),
-            "forms": partial(kv.forget, prefix="tray:", before=now - DAY_MS),
+            "images": partial(delivery.forget_images, before=now - images_keep_ms),
+            "forms": partial(kv.forget, prefix="form:", before=now - DAY_MS),
             "trays": partial(tray.forget, before=now - DAY_MS),
             "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, but=plain(STARS)),
             "unfinished": erase.forget_unfinished,

@@ -1,4 +1,4 @@
-"""Lineage: from a picture to its parent, its siblings and its children, and what changed from one to the next."""
+"""Lineage: from an image to its parent, its siblings and its children, and what changed from one to the next."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """The relatives of a picture that somebody may know of, newest first."""
+    """The relatives of an image that somebody may know of, newest first."""
 
     job: Job
     parent: Job | None
@@ -49,7 +49,7 @@ class Lineage:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Reads the families of pictures."""
+    """Reads the families of images."""
 
     store: Store
 
@@ -82,7 +82,7 @@ def _changes(parent: Job, child: Job) -> Iterator[Change]:
 
 
 def _first_seed(job: Job, parent_n: int | None = None) -> str | None:
-    """The seed of one of its pictures: of the one that was edited, else of the first."""
+    """The seed of one of its images: of the one that was edited, else of the first."""
     seeds: Iterable[int | None] = (g.seed for g in job.generations if g.n == (parent_n or 0))
     seed = next(iter(seeds), None)
     return None if seed is None else str(seed)

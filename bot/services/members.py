@@ -14,7 +14,7 @@ from bot.domain.request import Request
 from bot.store import documents, tray
 from bot.store.engine.base import Store
 
-TRAY_MAX = 4  # pictures: as many as /edit takes
+TRAY_MAX = 4  # images: as many as /edit takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +33,24 @@ class Members:
         return await self.store.write(documents.change_preferences, user_id, change, self.clock())
 
     async def check_consent(self, request: Request, owner_id: int) -> None:
-        """Raise `NotAllowed` where this member does not let whoever asks edit their pictures."""
+        """Raise `NotAllowed` where this member does not let whoever asks edit their images."""
         if not permissions.is_owner(request, Target(owner_id=owner_id)):
             check_consent(request, await self.store.read(documents.preferences_of, [owner_id]))
 
     # --- the tray --------------------------------------------------------------------------------------------------
 
-    async def put_by(self, user_id: int, put: tray.PutBy) -> int:
+    async def add_to_tray(self, user_id: int, put: tray.TrayItem) -> int:
         """Keep a reference for the member's next edit; how many there are now. Raise `InvalidRequest` where the tray is full."""
         return await self.store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self.clock())
 
-    async def put_by_so_far(self, user_id: int) -> list[tray.PutBy]:
+    async def tray(self, user_id: int) -> list[tray.TrayItem]:
         """The member's tray, in order."""
         return await self.store.read(tray.of, user_id)
 
     async def tray_size(self, user_id: int) -> int:
-        """How many pictures are in the member's tray."""
+        """How many images are in the member's tray."""
         return await self.store.read(tray.size, user_id)
 
     async def clear_tray(self, user_id: int) -> int:
-        """Empty the member's tray; how many pictures were in it."""
+        """Empty the member's tray; how many images were in it."""
         return await self.store.write(tray.clear, user_id)

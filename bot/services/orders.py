@@ -16,7 +16,7 @@ from bot.domain import permissions
 from bot.domain.accounts import AccountRef, sponsorship_of, user_account
 from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
-from bot.domain.order import Attachment, Away, Limits, Order, Receipt
+from bot.domain.order import Attachment, Away, OperatorLimits, Order, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.quota import Bucket
 from bot.domain.request import Request
@@ -35,7 +35,7 @@ _ANSWER_MS = 120_000  # a first answer that takes longer never comes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Studio:
+class Orders:
     """Takes orders and keeps them. Every method is one transaction at most; every refusal happens before it."""
 
     store: Store
@@ -43,7 +43,7 @@ class Studio:
     models: Models
     intake: Intake
     pricing: Pricing
-    limits: Limits
+    limits: OperatorLimits
     clock: Clock
 
     # --- orders --------------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ class Studio:
         return await self._take_in(*await self.intake.prepare_again(old, request, is_readable=is_readable, reaction=reaction))
 
     async def take_reference(self, attachment: Attachment) -> Reference:
-        """Fetch, check and clean a picture. Raise `BadReference`."""
+        """Fetch, check and clean an image. Raise `BadReference`."""
         return await self.intake.take_reference(attachment)
 
     async def answered(self, job_id: str, message_id: int | None) -> None:

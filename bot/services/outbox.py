@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ProviderError, RouteClosed
-from bot.core.loops import Pace, WorkerPool
+from bot.core.loops import Timing, WorkerPool
 from bot.core.metrics import OUTBOX
 from bot.domain.job import Job
 from bot.domain.quota import DAY_MS
@@ -50,14 +50,14 @@ class RetryPolicy:
 
     pool: Pool
     doublings: int  # of the pause with every failure
-    longest_s: Callable[[Pace], float] = attrgetter("stranded_s")  # the longest pause
+    longest_s: Callable[[Timing], float] = attrgetter("stranded_s")  # the longest pause
     tries: int | None = None  # given up after so many
     late_ms: int | None = None  # what fails so long after it was due is given up
     lasts_ms: int | None = None  # what fails so long after its job was ordered is given up
 
-    def pause_s(self, failures: int, pace: Pace) -> float:
+    def pause_s(self, failures: int, timing: Timing) -> float:
         """After the n-th failure (from 1)."""
-        return pace.backoff_s(self.doublings * failures, longest_s=self.longest_s(pace))
+        return timing.backoff_s(self.doublings * failures, longest_s=self.longest_s(timing))
 
     def is_over(self, item: OutboxItem, job: Job | None, now: int) -> bool:
         """Whether an item that has failed now (Unix ms) is given up; `item` is as it was before this try."""
@@ -68,8 +68,8 @@ class RetryPolicy:
         )
 
 
-# A paid picture is tried within minutes, and for a week where no way is open. What was decided is done, whatever Discord's day is like: 30
-# tries take a day and a bit. After three quarters of an hour nobody is surprised any more that their picture is finished.
+# A paid image is tried within minutes, and for a week where no way is open. What was decided is done, whatever Discord's day is like: 30
+# tries take a day and a bit. After three quarters of an hour nobody is surprised any more that their image is finished.
 _SHOW = RetryPolicy(pool=Pool.RESULTS, doublings=1, longest_s=attrgetter("retry_max_s"), lasts_ms=7 * DAY_MS)
 _DECIDED = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=30, late_ms=DAY_MS)
 _CALL = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=5, late_ms=DAY_MS)
@@ -95,10 +95,10 @@ POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
 class Outbox:
     """The loop and its pools. Takes the kinds that it has handlers for."""
 
-    def __init__(self, *, store: Store, handlers: Mapping[ItemKind, Handler], pace: Pace, clock: Clock) -> None:
+    def __init__(self, *, store: Store, handlers: Mapping[ItemKind, Handler], timing: Timing, clock: Clock) -> None:
         self._store = store
         self._handlers = handlers
-        self._pace = pace
+        self._timing = timing
         self._clock = clock
         self._wakeups = store.subscribe(Topic.OUTBOX)
         self._pools = {pool: WorkerPool(f"outbox {pool}", size=size, on_end=self._wakeups.wake) for pool, size in _AT_A_TIME.items()}
@@ -108,8 +108,8 @@ class Outbox:
         try:
             while True:
                 next_due = await self.turn(self._clock())
-                pause_s = self._pace.slow_s if next_due is None else (next_due - self._clock()) / 1000
-                await self._wakeups.wait(timeout_s=min(max(pause_s, 0), self._pace.slow_s))
+                pause_s = self._timing.slow_s if next_due is None else (next_due - self._clock()) / 1000
+                await self._wakeups.wait(timeout_s=min(max(pause_s, 0), self._timing.slow_s))
         finally:
             await asyncio.gather(*(pool.finish(grace_s) for pool in self._pools.values()))
 
@@ -128,7 +128,7 @@ class Outbox:
 
     async def _take(self, item: OutboxItem) -> None:
         """Claimed only now: while it waited for a place somebody may have done or dropped it."""
-        now, pause_s = self._clock(), POLICIES[item.kind].pause_s(item.attempts + 1, self._pace)
+        now, pause_s = self._clock(), POLICIES[item.kind].pause_s(item.attempts + 1, self._timing)
         if await self._store.write(outbox.claim, item, now=now, again_at=now + int(pause_s * 1000)):
             job = await self._store.read(jobs.get, item.job_id) if item.job_id else None
             await self._try(item, job, pause_s)
@@ -144,7 +144,7 @@ class Outbox:
             await self._failed(item, job, error.sentence, getattr(error, "retry_after_s", None) or pause_s)
         except Exception as error:
             # Whatever it was, its turn comes again, later and later.
-            odd_s = self._pace.backoff_s(POLICIES[item.kind].doublings * (item.attempts + 1), longest_s=self._pace.stranded_s)
+            odd_s = self._timing.backoff_s(POLICIES[item.kind].doublings * (item.attempts + 1), longest_s=self._timing.stranded_s)
             await self._failed(item, job, type(error).__name__, odd_s)
             raise
         else:

@@ -38,7 +38,7 @@ def checked(
 
 
 def model_of(preset: Preset, catalog: Catalog, default_model: str) -> ModelInfo:
-    """The model that runs a preset: its own, else the default one where that takes pictures, else the first that does.
+    """The model that runs a preset: its own, else the default one where that takes images, else the first that does.
 
     A member's own default has no say: a preset costs everybody what `/presets list` tells. Raise `InvalidRequest`.
     """

@@ -24,11 +24,11 @@ _PLAIN_MAX = 8_000_000  # bytes; Discord takes files of 10 MiB from everybody
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keeping:
+class Retention:
     """How long things are kept that do not stay until they are erased, and who else gets them: the operator's choices."""
 
     references_days: float
-    pictures_days: float
+    images_days: float
     services: tuple[str, ...]  # the image APIs, as people call them
     checker: str | None = None  # the host of the moderations endpoint, where there is one
 
@@ -47,7 +47,7 @@ class Privacy:
     """Tells and erases. What it does for each table stands in `bot.store.privacy.holdings`."""
 
     store: Store
-    keeping: Keeping
+    keeping: Retention
     clock: Clock
 
     async def export(self, user_id: int) -> Export:

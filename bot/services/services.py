@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.services.admin import Managing
+from bot.services.admin import Admin
 from bot.services.admission import Admissions
 from bot.services.gallery import Gallery
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 from bot.services.history import History
 from bot.services.lineage import Family
 from bot.services.members import Members
@@ -16,7 +16,7 @@ from bot.services.moderation.cases import Cases
 from bot.services.moderation.conduct import Conduct
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
-from bot.services.orders import Studio
+from bot.services.orders import Orders
 from bot.services.pipeline.results import Results
 from bot.services.privacy import Privacy
 from bot.services.reactions import Reactions
@@ -33,12 +33,12 @@ class Services:
     family: Family
     gallery: Gallery
     history: History
-    managing: Managing
+    admin: Admin
     members: Members
     money: Money
     privacy: Privacy
     reactions: Reactions
     results: Results
-    servers: Servers
-    studio: Studio
+    guilds: Guilds
+    orders: Orders
     pricing: Pricing

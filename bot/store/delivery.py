@@ -11,7 +11,7 @@ from bot.domain.job import JobState, MessageRole, job_sources
 from bot.store import messages, outbox
 from bot.store.messages import JobMessage
 from bot.store.outbox import OutboxItem
-from bot.store.tables import jobs, pictures, references, thumbnails
+from bot.store.tables import images, jobs, references, thumbnails
 
 
 def posting(conn: Connection, job_id: str, since: int | None) -> None:
@@ -29,14 +29,14 @@ def delivered(
     direct: bool = False,
     small: Mapping[int, bytes] | None = None,
     follows: Sequence[OutboxItem] = (),
-    keep_pictures: bool = True,
+    keep_images: bool = True,
 ) -> bool:
     """The outcome was shown in that message (`None`: there was nothing to be said). False, and nothing done, where it was before.
 
     `direct`: the message is among the direct messages with its member.
 
     What follows from it happens once: `small` WebP versions are kept by their place in the job, what `follows` is owed now, the token has
-    no further use, and unless `keep_pictures` is set what an image API handed over inline is dropped.
+    no further use, and unless `keep_images` is set what an image API handed over inline is dropped.
     """
     values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
     if channel_id is not None:
@@ -53,8 +53,8 @@ def delivered(
     outbox.done(conn, job_id)
     for item in follows:
         outbox.add(conn, item)
-    if not keep_pictures:
-        conn.execute(delete(pictures).where(pictures.c.job_id == job_id))
+    if not keep_images:
+        conn.execute(delete(images).where(images.c.job_id == job_id))
     return True
 
 
@@ -70,15 +70,15 @@ def taken_away(conn: Connection, job_id: str) -> bool:
     if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
         return False
     outbox.done(conn, job_id)
-    for kept in (pictures, thumbnails):
+    for kept in (images, thumbnails):
         conn.execute(delete(kept).where(kept.c.job_id == job_id))
     return True
 
 
-def forget_pictures(conn: Connection, before: int) -> int:
-    """Drop the inline pictures of jobs that were shown before `before` (Unix ms); how many went."""
+def forget_images(conn: Connection, before: int) -> int:
+    """Drop the inline images of jobs that were shown before `before` (Unix ms); how many went."""
     old = select(jobs.c.id).where(jobs.c.delivered_at < before)
-    return conn.execute(delete(pictures).where(pictures.c.job_id.in_(old))).rowcount
+    return conn.execute(delete(images).where(images.c.job_id.in_(old))).rowcount
 
 
 def forget_references(conn: Connection, before: int) -> int:

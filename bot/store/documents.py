@@ -11,12 +11,12 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Column, Connection, Table, select
 
 from bot.domain.guild.differences import as_details, differences
-from bot.domain.guild.settings import ServerSettings
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.preferences import Preferences
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action, AuditLine
-from bot.store.tables import members, servers
+from bot.store.moderation.audit_log import AuditAction, AuditLine
+from bot.store.tables import guilds, members
 
 log = structlog.get_logger(__name__)
 
@@ -39,30 +39,30 @@ def change_preferences(conn: Connection, user_id: int, change: Callable[[Prefere
     return _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
 
 
-def server_settings(conn: Connection, guild_id: int) -> ServerSettings:
+def guild_settings(conn: Connection, guild_id: int) -> GuildSettings:
     """What a server's managers chose; the defaults where they never did."""
-    return _read(conn, servers.c.guild_id, servers.c.settings, guild_id, ServerSettings)
+    return _read(conn, guilds.c.guild_id, guilds.c.settings, guild_id, GuildSettings)
 
 
-def settings_and_preferences(conn: Connection, guild_id: int, user_id: int) -> tuple[ServerSettings, Preferences]:
+def settings_and_preferences(conn: Connection, guild_id: int, user_id: int) -> tuple[GuildSettings, Preferences]:
     """What a request needs of both."""
-    return server_settings(conn, guild_id), preferences(conn, user_id)
+    return guild_settings(conn, guild_id), preferences(conn, user_id)
 
 
-def change_server_settings(
-    conn: Connection, guild_id: int, change: Callable[[ServerSettings], ServerSettings], now: int, *, actor_id: int | None
-) -> ServerSettings:
+def change_guild_settings(
+    conn: Connection, guild_id: int, change: Callable[[GuildSettings], GuildSettings], now: int, *, actor_id: int | None
+) -> GuildSettings:
     """As `change_preferences`, for a server; what it changed goes into the audit log, as the deed of `actor_id`."""
-    old: list[ServerSettings] = []
+    old: list[GuildSettings] = []
 
-    def noted(settings: ServerSettings) -> ServerSettings:
+    def noted(settings: GuildSettings) -> GuildSettings:
         old[:] = [settings]
         return change(settings)
 
-    new = _change(conn, servers, "guild_id", "settings", guild_id, ServerSettings, noted, now)
+    new = _change(conn, guilds, "guild_id", "settings", guild_id, GuildSettings, noted, now)
     changes = differences(old[0].as_file(), new.as_file())
     if changes:
-        line = AuditLine(action=Action.SETTINGS, at=now, guild_id=guild_id, actor_id=actor_id, details=as_details(changes))
+        line = AuditLine(action=AuditAction.SETTINGS, at=now, guild_id=guild_id, actor_id=actor_id, details=as_details(changes))
         audit_log.note(conn, line)
     return new
 

@@ -1,4 +1,4 @@
-"""A server's gallery: which pictures have been shown there. Each operation is one transaction."""
+"""A server's gallery: which images have been shown there. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log, cases
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import AGAINST
 from bot.store.money import transfers
 from bot.store.money.ledger import Entry
@@ -24,8 +24,8 @@ STAR = "⭐"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A picture of the gallery."""
+class GalleryEntry:
+    """An image of the gallery."""
 
     message_id: int  # where the stars were given
     guild_id: int
@@ -37,7 +37,7 @@ class Shown:
 
 
 def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
-    """How many members gave this picture a star; `without` is its maker, whose own does not count."""
+    """How many members gave this image a star; `without` is its maker, whose own does not count."""
     given = select(func.count()).where(
         reactions.c.message_id == message_id,
         reactions.c.emoji == STAR,
@@ -47,8 +47,10 @@ def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
     return conn.scalar(given) or 0
 
 
-def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.Gallery, to: AccountRef, now: int) -> bool:
-    """A star was given: where there are enough, the picture comes into the gallery, and its maker is rewarded, both once.
+def starred(
+    conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.GalleryRules, to: AccountRef, now: int
+) -> bool:
+    """A star was given: where there are enough, the image comes into the gallery, and its maker is rewarded, both once.
 
     False where there are too few, the gallery has it, or it is not to be shown: hidden, private, taken away, or moderators were asked
     about it and have not said that it may stay.
@@ -67,13 +69,13 @@ def starred(conn: Connection, job_id: str, message_id: int, *, guild_id: int, ru
     if reward and transfers.grant(conn, to=to, amount=reward, key=f"gallery:{job.id}", now=now, entry=Entry.REWARD):
         details = {"amount": reward, "stars": given}
         audit_log.note(
-            conn, AuditLine(action=Action.REWARDED, at=now, guild_id=guild_id, target_id=author_id, job_id=job.id, details=details)
+            conn, AuditLine(action=AuditAction.REWARDED, at=now, guild_id=guild_id, target_id=author_id, job_id=job.id, details=details)
         )
     return True
 
 
 def show(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, now: int) -> bool:
-    """Track a picture, once. False where the gallery has it, from this or another message."""
+    """Track an image, once. False where the gallery has it, from this or another message."""
     has = or_(gallery.c.message_id == message_id, gallery.c.job_id == job_id) if job_id else gallery.c.message_id == message_id
     if conn.execute(select(gallery.c.message_id).where(has)).first() is not None:
         return False
@@ -81,12 +83,12 @@ def show(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None
     return conn.execute(upsert(conn, gallery).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
-def get(conn: Connection, message_id: int) -> Shown | None:
+def get(conn: Connection, message_id: int) -> GalleryEntry | None:
     """What the gallery has of this message."""
     post = and_(job_messages.c.job_id == gallery.c.job_id, job_messages.c.role == MessageRole.GALLERY)
     query = select(gallery, job_messages.c.message_id.label("post_message_id")).outerjoin_from(gallery, job_messages, post)
     row = conn.execute(query.where(gallery.c.message_id == message_id)).mappings().one_or_none()
-    return None if row is None else Shown(**row)
+    return None if row is None else GalleryEntry(**row)
 
 
 def _may_be_shown(conn: Connection, job: Job) -> bool:

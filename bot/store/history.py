@@ -25,8 +25,8 @@ def page(conn: Connection, user_id: int, words: Sequence[str], *, offset: int, l
     return read_jobs(conn, jobs.c.id.in_(ids), newest=True)
 
 
-def small_pictures(conn: Connection, job_ids: Collection[str]) -> dict[tuple[str, int], bytes]:
-    """The small versions (WebP) of what these jobs made, by job and picture."""
+def thumbnails_of(conn: Connection, job_ids: Collection[str]) -> dict[tuple[str, int], bytes]:
+    """The small versions (WebP) of what these jobs made, by job and image."""
     rows = conn.execute(select(thumbnails.c.job_id, thumbnails.c.n, thumbnails.c.content).where(thumbnails.c.job_id.in_(job_ids)))
     return {(row.job_id, row.n): row.content for row in rows}
 

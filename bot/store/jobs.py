@@ -21,14 +21,14 @@ from bot.store.messages import JobMessage
 from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
-from bot.store.tables import generations, jobs, pictures, references
+from bot.store.tables import generations, images, jobs, references
 
 PAST_USE_MS = 30 * DAY_MS  # how far back the slow lane looks
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
+class Fallback:
     """The model that stands in for another, with what it takes of the request."""
 
     model: str
@@ -127,7 +127,7 @@ def try_once_more(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
     return put_back(conn, job_id, n, not_before=now, now=now)
 
 
-def reroute(conn: Connection, job_id: str, n: int, *, other: Route) -> bool:
+def reroute(conn: Connection, job_id: str, n: int, *, other: Fallback) -> bool:
     """Another model is to make it, at the price that is held. False where it waits no more."""
     waits = and_(_is(job_id, n), generations.c.state == GenerationState.WAITING)
     values = {**vars(other), "params": dict(other.params), "not_before": 0}
@@ -154,16 +154,16 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
     end(conn, accounts=filter(None, (row.account, row.budget)), job_id=job_id, n=n, amount=row.price, now=now)
     if outcome.content is not None:
-        conn.execute(insert(pictures).values(job_id=job_id, n=n, content=outcome.content))
+        conn.execute(insert(images).values(job_id=job_id, n=n, content=outcome.content))
     announce(conn, Topic.QUEUE)
     _close_if_ended(conn, job_id, now)
     return True
 
 
 def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failure: Failure = Failure.UNUSABLE) -> bool:
-    """A settled picture proved unusable, or may not be shown (`Failure.CONTENT`): give the price back, once.
+    """A settled image proved unusable, or may not be shown (`Failure.CONTENT`): give the price back, once.
 
-    False where it went back before, or there is no such picture.
+    False where it went back before, or there is no such image.
     """
     made = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED)
     conn.execute(update(generations).where(made).values(failure=failure, error=error))
@@ -171,7 +171,7 @@ def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failur
 
 
 def refund(conn: Connection, job_id: str, n: int, now: int, *, by_id: int | None = None, note: str | None = None) -> bool:
-    """Give the price of a made picture back to whoever paid, once. False where that was done before, or there is no such picture.
+    """Give the price of a made image back to whoever paid, once. False where that was done before, or there is no such image.
 
     A server's budget gets nothing back: the image API was paid all the same.
     """
@@ -242,7 +242,7 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
     by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
     return Queue(
         waiting=(*paid, *free),
-        past_use=usage.pictures_since(conn, {g.user_id for g in free}, now - PAST_USE_MS) if free else {},
+        past_use=usage.images_since(conn, {g.user_id for g in free}, now - PAST_USE_MS) if free else {},
         running_by_user=dict(by_user.all()),
         running_by_server=dict(by_server.all()),
         running_by_provider=dict(by_provider.all()),
@@ -273,20 +273,20 @@ def claimed(conn: Connection, provider: str, provider_ids: Collection[str]) -> s
 
 
 def references_of(conn: Connection, job_id: str) -> list[Reference]:
-    """A job's reference pictures, in order; empty once they are no longer kept."""
+    """A job's reference images, in order; empty once they are no longer kept."""
     columns = [column for column in references.c if column.name not in ("job_id", "n")]
     rows = conn.execute(select(*columns).where(references.c.job_id == job_id).order_by(references.c.n))
     return [Reference(**row) for row in rows.mappings()]
 
 
 def reference_count(conn: Connection, job_id: str) -> int:
-    """How many reference pictures a job has, without reading them."""
+    """How many reference images a job has, without reading them."""
     return conn.scalar(select(func.count()).where(references.c.job_id == job_id)) or 0
 
 
-def picture_of(conn: Connection, job_id: str, n: int) -> bytes | None:
+def image_of(conn: Connection, job_id: str, n: int) -> bytes | None:
     """A result that the image API handed over inline."""
-    return conn.scalar(select(pictures.c.content).where(pictures.c.job_id == job_id, pictures.c.n == n))
+    return conn.scalar(select(images.c.content).where(images.c.job_id == job_id, images.c.n == n))
 
 
 def count_waiting(conn: Connection, user_id: int) -> int:
@@ -307,7 +307,7 @@ def position(conn: Connection, job: Job) -> int:
 
 
 def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
-    """The median time from sending to the end of this model's latest pictures."""
+    """The median time from sending to the end of this model's latest images."""
     took = generations.c.ended_at - generations.c.submitted_at
     done = and_(generations.c.model == model, generations.c.state == GenerationState.SUCCEEDED, generations.c.submitted_at.is_not(None))
     times = conn.scalars(select(took).where(done).order_by(generations.c.ended_at.desc()).limit(over)).all()

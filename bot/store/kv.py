@@ -7,21 +7,21 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from bot.store.engine.base import upsert
-from bot.store.tables import keepsakes
+from bot.store.tables import kv
 
 
 def get(conn: Connection, name: str) -> Any | None:
     """The value kept under `name`, or None."""
-    return conn.scalar(select(keepsakes.c.value).where(keepsakes.c.name == name))
+    return conn.scalar(select(kv.c.value).where(kv.c.name == name))
 
 
 def put(conn: Connection, name: str, value: Any, now: int) -> None:
     """Keeps `value` (anything JSON can say) under `name`, in place of what was there."""
     row = {"value": value, "updated_at": now}
-    conn.execute(upsert(conn, keepsakes).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row))
+    conn.execute(upsert(conn, kv).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row))
 
 
 def forget(conn: Connection, prefix: str, before: int) -> int:
     """Drops what was kept under names that begin with `prefix` before `before` (Unix ms); how many."""
-    old = keepsakes.c.name.startswith(prefix, autoescape=True) & (keepsakes.c.updated_at < before)
-    return conn.execute(delete(keepsakes).where(old)).rowcount
+    old = kv.c.name.startswith(prefix, autoescape=True) & (kv.c.updated_at < before)
+    return conn.execute(delete(kv).where(old)).rowcount

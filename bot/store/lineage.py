@@ -1,4 +1,4 @@
-"""Where pictures come from and what was made of them. Each operation is one transaction."""
+"""Where images come from and what was made of them. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.store.tables import generations, jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Relatives:
-    """The jobs around one job that have pictures, newest first; and how many there are, also beyond those that were read."""
+    """The jobs around one job that have images, newest first; and how many there are, also beyond those that were read."""
 
     parent: Job | None
     siblings: tuple[Job, ...]  # made from the same parent
@@ -36,6 +36,6 @@ def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
 
 
 def _shown() -> ColumnElement[bool]:
-    """Has a picture, and nobody took it away."""
+    """Has an image, and nobody took it away."""
     made = and_(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
     return and_(jobs.c.state != JobState.DELETED, exists().where(made))

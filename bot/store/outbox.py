@@ -22,10 +22,10 @@ class ItemKind(StrEnum):
     PING = "ping"  # call a member to a finished job, as was promised (token and application_id, where it is private)
     TELL = "tell"  # tell a member by direct message that a job is finished
     MARK = "mark"  # turn the ⏳ of a request that was made by a reaction into its outcome (channel_id, message_id, made; None: taken back)
-    COVER = "cover"  # put the pictures of a message of ours behind spoilers, or take these away, as its job says (channel_id, message_id)
+    COVER = "cover"  # put the images of a message of ours behind spoilers, or take these away, as its job says (channel_id, message_id)
     CASE = "case"  # show a case to the moderators as it is now (case_id; reply_to: an earlier post about it)
     LOG = "log"  # tell of a job in its server's log channel as it is now (job_id)
-    GALLERY = "gallery"  # put a picture into its server's gallery (message_id)
+    GALLERY = "gallery"  # put an image into its server's gallery (message_id)
     TELL_AUTHOR = "tell_author"  # tell the author of a case what was decided, with the way to appeal (case_id)
     TELL_BLOCK = "tell_block"  # tell a member that they are blocked on a server, until when and why (guild_id, until, reason)
 

@@ -20,11 +20,11 @@ from bot.store.tables import generations, jobs, reactions
 PAUSE_MS = 10_000  # a reaction that was taken back counts as a new request after this time
 UNHEARD_MS = 60_000  # the same where nothing was heard of its being taken back: doubled events come at once, not after a minute
 BURST_MS = 10_000  # the time in which a member's reactions are counted
-_BETWEEN = "tray:"  # keepsakes between two steps of a member, which are kept for a day
+_BETWEEN = "form:"  # of keys that are kept between two steps of a member, which are kept for a day
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class Reaction:
     """One member's reaction to one message."""
 
     message_id: int
@@ -40,7 +40,7 @@ class Claim(Enum):
     TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
 
 
-def claim(conn: Connection, given: Given, *, burst: int, now: int, pause_ms: int = PAUSE_MS) -> Claim:
+def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_ms: int = PAUSE_MS) -> Claim:
     """Before anything is done for a reaction: whoever gets `NEW` is alone in acting on it.
 
     One that was taken back is new after `pause_ms`.
@@ -48,43 +48,43 @@ def claim(conn: Connection, given: Given, *, burst: int, now: int, pause_ms: int
     At most `burst` of a member's reactions are new within `BURST_MS`. The first one above is kept as one that was taken back at once.
     They are counted without a lock: of those that come in the same moment one more may pass (PostgreSQL).
     """
-    before = conn.execute(select(reactions.c.at, reactions.c.taken_back_at).where(_is(given)).with_for_update()).one_or_none()
+    before = conn.execute(select(reactions.c.at, reactions.c.taken_back_at).where(_is(reaction)).with_for_update()).one_or_none()
     if before is not None and not _is_past(before.at, before.taken_back_at, now, pause_ms):
         return Claim.KNOWN
     lately = conn.execute(
-        select(reactions.c.at, reactions.c.taken_back_at).where(reactions.c.user_id == given.user_id, reactions.c.at > now - BURST_MS)
+        select(reactions.c.at, reactions.c.taken_back_at).where(reactions.c.user_id == reaction.user_id, reactions.c.at > now - BURST_MS)
     ).all()
     too_many = len(lately) >= burst
     if too_many and any(row.at == row.taken_back_at for row in lately):
         return Claim.KNOWN
     if before is not None:  # locked since it was read, or gone: a double's row is never deleted
-        conn.execute(delete(reactions).where(_is(given), reactions.c.at == before.at))
-    row = upsert(conn, reactions).values(**vars(given), at=now, taken_back_at=now if too_many else None)
+        conn.execute(delete(reactions).where(_is(reaction), reactions.c.at == before.at))
+    row = upsert(conn, reactions).values(**vars(reaction), at=now, taken_back_at=now if too_many else None)
     if not conn.execute(row.on_conflict_do_nothing()).rowcount:
         return Claim.KNOWN  # its double was a moment earlier (PostgreSQL)
     return Claim.TOO_MANY if too_many else Claim.NEW
 
 
-def note_job(conn: Connection, given: Given, job_id: str) -> bool:
+def note_job(conn: Connection, reaction: Reaction, job_id: str) -> bool:
     """What a reaction asked for. False where it was taken back meanwhile."""
-    conn.execute(update(reactions).where(_is(given)).values(job_id=job_id))
-    return stands(conn, given)
+    conn.execute(update(reactions).where(_is(reaction)).values(job_id=job_id))
+    return stands(conn, reaction)
 
 
-def take_back(conn: Connection, given: Given, now: int) -> Job | None:
+def take_back(conn: Connection, reaction: Reaction, now: int) -> Job | None:
     """The member took a reaction away: cancel what it asked for, if nothing of it was sent to the image API. That job, as it is then."""
-    conn.execute(update(reactions).where(_is(given), reactions.c.taken_back_at.is_(None)).values(taken_back_at=now))
+    conn.execute(update(reactions).where(_is(reaction), reactions.c.taken_back_at.is_(None)).values(taken_back_at=now))
     # Found by what it answers: a job counts also where a crash came before `note_job`.
-    asked = and_(jobs.c.user_id == given.user_id, jobs.c.reply_to == given.message_id, jobs.c.state == JobState.OPEN)
+    asked = and_(jobs.c.user_id == reaction.user_id, jobs.c.reply_to == reaction.message_id, jobs.c.state == JobState.OPEN)
     for job in read_jobs(conn, asked):
-        if plain(job.reaction or "") == given.emoji and _is_unsent(conn, job.id):
+        if plain(job.reaction or "") == reaction.emoji and _is_unsent(conn, job.id):
             return job_rows.request_cancel(conn, job.id, now)
     return None
 
 
-def stands(conn: Connection, given: Given) -> bool:
+def stands(conn: Connection, reaction: Reaction) -> bool:
     """Whether a reaction was acted on and not taken back."""
-    return conn.scalar(select(func.count()).where(_is(given), reactions.c.taken_back_at.is_(None))) == 1
+    return conn.scalar(select(func.count()).where(_is(reaction), reactions.c.taken_back_at.is_(None))) == 1
 
 
 def count(conn: Connection, message_id: int, emoji: str) -> int:
@@ -107,27 +107,27 @@ def first_in(conn: Connection, what: str, period_ms: int, now: int) -> bool:
     return True
 
 
-def keep_note(conn: Connection, given: Given, removal: OutboxItem, now: int) -> None:
+def keep_note(conn: Connection, reaction: Reaction, removal: OutboxItem, now: int) -> None:
     """A note of ours answers this reaction; its removal is promised."""
     outbox.add(conn, removal)
-    kv.put(conn, _note(given), {**removal.data, "errand_id": removal.id}, now)
+    kv.put(conn, _note(reaction), {**removal.data, "errand_id": removal.id}, now)
 
 
-def take_note(conn: Connection, given: Given, now: int) -> dict[str, Any] | None:
+def take_note(conn: Connection, reaction: Reaction, now: int) -> dict[str, Any] | None:
     """The note that answers this reaction (channel_id, message_id), once: whoever gets it takes it away, and nobody else is to."""
-    kept: dict[str, Any] | None = kv.get(conn, _note(given))
+    kept: dict[str, Any] | None = kv.get(conn, _note(reaction))
     if kept is None:
         return None
-    kv.put(conn, _note(given), None, now)
+    kv.put(conn, _note(reaction), None, now)
     return kept if outbox.done(conn, kept["errand_id"]) else None
 
 
-def _note(given: Given) -> str:
-    return f"{_BETWEEN}note:{given.message_id}:{given.user_id}"
+def _note(reaction: Reaction) -> str:
+    return f"{_BETWEEN}note:{reaction.message_id}:{reaction.user_id}"
 
 
-def _is(given: Given) -> ColumnElement[bool]:
-    return and_(*(reactions.c[name] == value for name, value in vars(given).items()))
+def _is(reaction: Reaction) -> ColumnElement[bool]:
+    return and_(*(reactions.c[name] == value for name, value in vars(reaction).items()))
 
 
 def _is_past(at: int, taken_back_at: int | None, now: int, pause_ms: int) -> bool:

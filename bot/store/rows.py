@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
 
-from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobState, Kind, Lane, Reference, ReplyTarget
+from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobKind, JobState, Lane, Reference, ReplyTarget
 from bot.store.tables import generations, job_messages, jobs
 
 _PLACE = tuple(column.name for column in fields(ReplyTarget))
@@ -38,7 +38,7 @@ def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = Fa
 def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
     values = dict(row)
     place = ReplyTarget(**{name: values.pop(name) for name in _PLACE})
-    values |= {"kind": Kind(row["kind"]), "state": JobState(row["state"])}
+    values |= {"kind": JobKind(row["kind"]), "state": JobState(row["state"])}
     return Job(**values, place=place, generations=tuple(parts))
 
 

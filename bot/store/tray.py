@@ -19,49 +19,49 @@ _SOURCE = {
     "job_id": "origin_job_id",
     "n": "origin_n",
 }
-_PICTURE = ("content", "content_type", "width_px", "height_px", "owner_id")
+_IMAGE = ("content", "content_type", "width_px", "height_px", "owner_id")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PutBy:
-    """A picture in a tray, and where it came from."""
+class TrayItem:
+    """An image in a tray, and where it came from."""
 
     reference: Reference
     source: Source
 
 
-def add(conn: Connection, user_id: int, put: PutBy, *, limit: int, now: int) -> int:
+def add(conn: Connection, user_id: int, put: TrayItem, *, limit: int, now: int) -> int:
     """Put one more into a member's tray; how many there are now. Raise `InvalidRequest` where there are `limit` already."""
     there = size(conn, user_id)
     if there >= limit:
         raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
-    picture = {name: getattr(put.reference, name) for name in _PICTURE}
+    image = {name: getattr(put.reference, name) for name in _IMAGE}
     source = {column: getattr(put.source, name) for name, column in _SOURCE.items()}
-    conn.execute(insert(tray).values(user_id=user_id, added_at=now, **{**picture, **source}))
+    conn.execute(insert(tray).values(user_id=user_id, added_at=now, **{**image, **source}))
     return there + 1
 
 
-def of(conn: Connection, user_id: int) -> list[PutBy]:
+def of(conn: Connection, user_id: int) -> list[TrayItem]:
     """A member's tray, in the order it was filled."""
     rows = conn.execute(select(tray).where(tray.c.user_id == user_id).order_by(tray.c.id)).mappings()
     return [_put_by(row) for row in rows]
 
 
 def size(conn: Connection, user_id: int) -> int:
-    """How many pictures are in a member's tray, without reading them."""
+    """How many images are in a member's tray, without reading them."""
     return conn.scalar(select(func.count()).where(tray.c.user_id == user_id)) or 0
 
 
 def clear(conn: Connection, user_id: int) -> int:
-    """Empty a member's tray; how many pictures were in it."""
+    """Empty a member's tray; how many images were in it."""
     return conn.execute(delete(tray).where(tray.c.user_id == user_id)).rowcount
 
 
 def forget(conn: Connection, before: int) -> int:
-    """Drop what was put by before `before` (Unix ms); how many pictures."""
+    """Drop what was put by before `before` (Unix ms); how many images."""
     return conn.execute(delete(tray).where(tray.c.added_at < before)).rowcount
 
 
-def _put_by(row: RowMapping) -> PutBy:
-    picture: dict[str, Any] = {name: row[name] for name in _PICTURE}
-    return PutBy(reference=Reference(**picture), source=Source(**{name: row[column] for name, column in _SOURCE.items()}))
+def _put_by(row: RowMapping) -> TrayItem:
+    image: dict[str, Any] = {name: row[name] for name in _IMAGE}
+    return TrayItem(reference=Reference(**image), source=Source(**{name: row[column] for name, column in _SOURCE.items()}))

@@ -18,7 +18,7 @@ from bot.domain.quota import DAY_MS
 from bot.store.tables import generations, members
 
 
-class By(StrEnum):
+class GroupBy(StrEnum):
     """What rows are told apart by."""
 
     MEMBER = "user_id"
@@ -27,60 +27,62 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class UsageRow:
     """What belongs together; None in what it is not told apart by."""
 
     user_id: int | None = None
     model: str | None = None
     day: date | None = None
-    pictures: int
+    images: int
     failed: int
-    cost: int  # of the pictures, as it was paid to the image API
+    cost: int  # of the images, as it was paid to the image API
     refunded: int  # of that, what was given back to those who paid
 
     def usd(self, credit_usd: float) -> str:
-        """What the pictures cost in US dollars, to four decimals."""
+        """What the images cost in US dollars, to four decimals."""
         return f"{quota.in_usd(self.cost, credit_usd):.4f}"
 
 
 _MADE = generations.c.state == GenerationState.SUCCEEDED
-_KEYS: dict[By, ColumnElement[object]] = {
-    By.MEMBER: generations.c.user_id,
-    By.MODEL: generations.c.model,
-    By.DAY: generations.c.ended_at // literal_column(str(DAY_MS), BigInteger),  # to PostgreSQL two parameters are never the same
+_KEYS: dict[GroupBy, ColumnElement[object]] = {
+    GroupBy.MEMBER: generations.c.user_id,
+    GroupBy.MODEL: generations.c.model,
+    GroupBy.DAY: generations.c.ended_at // literal_column(str(DAY_MS), BigInteger),  # to PostgreSQL two parameters are never the same
 }
 
 
-def use(conn: Connection, guild_id: int, *, since: int, until: int, by: Collection[By] = (), user_id: int | None = None) -> list[Use]:
+def use(
+    conn: Connection, guild_id: int, *, since: int, until: int, by: Collection[GroupBy] = (), user_id: int | None = None
+) -> list[UsageRow]:
     """A server's use in [since, until), the dearest first; by day: the earliest first. Of one member, where `user_id` is given."""
-    keys = [_KEYS[each].label(each) for each in By if each in by]
+    keys = [_KEYS[each].label(each) for each in GroupBy if each in by]
     where = and_(generations.c.guild_id == guild_id, _in(since, until))
     if user_id is not None:
         where = and_(where, generations.c.user_id == user_id)
-    query = select(*keys, *_sums()).where(where).group_by(*(_KEYS[each] for each in By if each in by))
-    first = [key for key in keys if key.name == By.DAY]
-    found = [Use(**_read(dict(row))) for row in conn.execute(query.order_by(*first, _sums()[2].desc(), *keys)).mappings()]
-    return [each for each in found if each.pictures or each.failed]
+    query = select(*keys, *_sums()).where(where).group_by(*(_KEYS[each] for each in GroupBy if each in by))
+    first = [key for key in keys if key.name == GroupBy.DAY]
+    found = [UsageRow(**_read(dict(row))) for row in conn.execute(query.order_by(*first, _sums()[2].desc(), *keys)).mappings()]
+    return [each for each in found if each.images or each.failed]
 
 
 def leaderboard(conn: Connection, guild_id: int, *, since: int, limit: int = 10) -> list[tuple[int, int]]:
-    """Members of a server with the most pictures since then, as (user id, pictures); without those who do not wish to be listed."""
-    pictures = func.count()
+    """Members of a server with the most images since then, as (user id, images); without those who do not wish to be listed."""
+    images = func.count()
     hidden = select(members.c.user_id).where(members.c.preferences["leaderboard"].as_boolean().is_(False))
     shown = and_(generations.c.user_id > 0, generations.c.user_id.not_in(hidden))  # below zero: erased, and still being made
     where = and_(generations.c.guild_id == guild_id, _MADE, generations.c.ended_at >= since, shown)
-    query = select(generations.c.user_id, pictures).where(where).group_by(generations.c.user_id)
-    return [(user, count) for user, count in conn.execute(query.order_by(pictures.desc(), generations.c.user_id).limit(limit))]
+    query = select(generations.c.user_id, images).where(where).group_by(generations.c.user_id)
+    return [(user, count) for user, count in conn.execute(query.order_by(images.desc(), generations.c.user_id).limit(limit))]
 
 
-def pictures_since(conn: Connection, user_ids: Collection[int], since: int) -> dict[int, int]:
-    """How many pictures each of these members got since then, everywhere; without those who got none."""
+def images_since(conn: Connection, user_ids: Collection[int], since: int) -> dict[int, int]:
+    """How many images each of these members got since then, everywhere; without those who got none."""
     where = and_(generations.c.user_id.in_(user_ids), _MADE, generations.c.ended_at >= since)
     rows = conn.execute(select(generations.c.user_id, func.count()).where(where).group_by(generations.c.user_id))
     return {user: count for user, count in rows}  # noqa: C416  rows are no pairs for the type checker
 
 
-def as_csv(found: Sequence[Use], *, credit_usd: float) -> str:
+def as_csv(found: Sequence[UsageRow], *, credit_usd: float) -> str:
     """A table for spreadsheets with a heading; ids are text there, for they have more digits than a spreadsheet's numbers."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
@@ -88,12 +90,13 @@ def as_csv(found: Sequence[Use], *, credit_usd: float) -> str:
     return out.getvalue()
 
 
-def _table(found: Sequence[Use], credit_usd: float) -> Iterator[list[str]]:
-    yield [*(each.name for each in fields(Use) if each.name not in ("cost", "refunded")), "credits", "credits_refunded", "usd"]
+def _table(found: Sequence[UsageRow], credit_usd: float) -> Iterator[list[str]]:
+    names = [each.name.replace("images", "pictures") for each in fields(UsageRow) if each.name not in ("cost", "refunded")]
+    yield [*names, "credits", "credits_refunded", "usd"]
     for each in found:
         keys = [f"'{each.user_id}" if each.user_id else "", _harmless(each.model or ""), each.day.isoformat() if each.day else ""]
         amounts = [str(each.cost / quota.MICRO), str(each.refunded / quota.MICRO), each.usd(credit_usd)]
-        yield [*keys, str(each.pictures), str(each.failed), *amounts]
+        yield [*keys, str(each.images), str(each.failed), *amounts]
 
 
 def _harmless(text: str) -> str:
@@ -108,7 +111,7 @@ def _in(since: int, until: int) -> ColumnElement[bool]:
 def _sums() -> list[Label[int]]:
     back = and_(_MADE, generations.c.refunded_at.is_not(None))
     return [
-        _sum(_MADE, 1).label("pictures"),
+        _sum(_MADE, 1).label("images"),
         _sum(generations.c.state == GenerationState.FAILED, 1).label("failed"),
         _sum(_MADE, generations.c.price).label("cost"),
         _sum(back, generations.c.price).label("refunded"),
@@ -121,6 +124,6 @@ def _sum(where: ColumnElement[bool], value: ColumnElement[int] | int) -> ColumnE
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:
     """PostgreSQL's sums of integers are decimals, and days are counted from 1970."""
-    whole = {name: int(row[name]) for name in ("pictures", "failed", "cost", "refunded")}
+    whole = {name: int(row[name]) for name in ("images", "failed", "cost", "refunded")}
     days = {"day": datetime.fromtimestamp(row["day"] * DAY_MS / 1000, tz=UTC).date()} if "day" in row else {}
     return {**row, **whole, **days}

@@ -25,8 +25,8 @@ async def change(request: Request, interaction: Interaction, patch: Patch | Call
     def patched(policy: Policy) -> Policy:
         return changed(policy, patch(policy) if callable(patch) else patch)
 
-    servers = services_of(interaction).servers
-    settings = await servers.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
+    guilds = services_of(interaction).guilds
+    settings = await guilds.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
     now = replace(request, settings=settings)
     await follow(now, interaction, before=request.policy)
     return now
@@ -71,14 +71,14 @@ def models(interaction: Interaction, text: str) -> str | list[str]:
     """ "all", or models by id or title with commas between them. Raise `InvalidRequest` for one that is not on offer."""
     if text.strip().casefold() == ALL:
         return ALL
-    catalog = services_of(interaction).studio.models.catalog
+    catalog = services_of(interaction).orders.models.catalog
     found = [catalog.get(part).id for part in _parts(text)]
     if not found:
         raise InvalidRequest(_("Name at least one model, or all."))
     return list(dict.fromkeys(found))
 
 
-def purse(size: float | None, refill: float | None) -> Patch:
+def bucket(size: float | None, refill: float | None) -> Patch:
     """The part of a bucket that was given."""
     return given(size=size, refill_per_day=refill)
 

@@ -8,11 +8,11 @@ from discord.ext import commands
 from bot.domain.permissions import Action, may
 from cogs.admin import files, panel, settings_texts
 from cogs.admin.changing import settle
-from cogs.admin.conduct import Conduct
+from cogs.admin.conduct import ConductCommands
 from cogs.admin.files import Files
-from cogs.admin.limits import Limits
-from cogs.admin.money import Money
-from cogs.admin.rules import Rules
+from cogs.admin.limits import LimitCommands
+from cogs.admin.money import MoneyCommands
+from cogs.admin.rules import RuleCommands
 from cogs.kit.request import Interaction, request_of
 from cogs.kit.router import Router
 
@@ -23,10 +23,10 @@ router = Router(panel.router, files.router)
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_guild=True)
 class ImageAdmin(
-    Money,
-    Limits,
-    Conduct,
-    Rules,
+    MoneyCommands,
+    LimitCommands,
+    ConductCommands,
+    RuleCommands,
     Files,
     commands.GroupCog,
     group_name="imageadmin",

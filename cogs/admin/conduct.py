@@ -18,13 +18,13 @@ from cogs.admin.changing import Patch, given, listed, settle, within
 from cogs.kit import texts
 from cogs.kit.request import Interaction
 
-_RUNG = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
+_STEP = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
 _POSTED = (discord.ChannelType.text, discord.ChannelType.news)
 
 Score = app_commands.Range[float, 0, 1]
 
 
-class Conduct(commands.Cog):
+class ConductCommands(commands.Cog):
     """/imageadmin checks, flags, strikes, gallery, log, cases and moderators."""
 
     @app_commands.command(description="The operator's moderations endpoint: what it looks at")
@@ -81,11 +81,12 @@ class Conduct(commands.Cog):
         await settle(interaction, patch if values or add_role or remove_role else None, settings_texts.flags)
 
     @app_commands.command(description="What offences weigh, how they fade, what follows")
+    @app_commands.rename(steps="ladder")
     @app_commands.describe(
         half_life_days="Days until a strike counts half",
         offence="An offence to weigh",
         weight="Its points; 0: none",
-        ladder="points:hours with commas between, such as 5:1, 8:24",
+        steps="points:hours with commas between, such as 5:1, 8:24",
     )
     async def strikes(
         self,
@@ -93,11 +94,11 @@ class Conduct(commands.Cog):
         half_life_days: app_commands.Range[int, 1, 3650] | None = None,
         offence: Offence | None = None,
         weight: app_commands.Range[float, 0, 100] | None = None,
-        ladder: app_commands.Range[str, 1, 200] | None = None,
+        steps: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         if (offence is None) != (weight is None):
             raise InvalidRequest(_("An offence and its weight go together."))
-        values: dict[str, Any] = given(half_life_days=half_life_days, ladder=None if ladder is None else _ladder(ladder))
+        values: dict[str, Any] = given(half_life_days=half_life_days, ladder=None if steps is None else _steps(steps))
         values |= {"weights": {offence: weight}} if offence is not None else {}
         await settle(interaction, within("strikes", values), settings_texts.strikes)
 
@@ -133,11 +134,11 @@ class Conduct(commands.Cog):
         await settle(interaction, patch if add or remove else None, settings_texts.moderators)
 
 
-def _ladder(text: str) -> list[dict[str, float]]:
-    rungs = [_RUNG.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
-    if not all(rungs):
+def _steps(text: str) -> list[dict[str, float]]:
+    steps = [_STEP.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
+    if not all(steps):
         raise InvalidRequest(_("ladder: {given} is not written as it should be, such as 5:1, 8:24.").format(given=texts.quoted(text)))
-    return [{"points": float(rung["points"]), "hours": int(rung["hours"])} for rung in rungs if rung]
+    return [{"points": float(step["points"]), "hours": int(step["hours"])} for step in steps if step]
 
 
 def _channel(interaction: Interaction, name: str, channel: app_commands.AppCommandChannel | None, *, off: bool) -> Patch:

@@ -50,7 +50,7 @@ class Files(commands.Cog):
         await interaction.response.defer(thinking=True, ephemeral=True)
         wanted = read_file(await file.read())
         kept = {"user_id": request.actor.user_id, "policy": document(wanted)}
-        await services_of(interaction).studio.keep(f"tray:{interaction.id}", kept)
+        await services_of(interaction).orders.keep(f"form:{interaction.id}", kept)
         await panels.show(interaction, _preview(request, interaction, interaction.id, wanted))
 
 
@@ -74,8 +74,8 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
         await panels.redraw(interaction, _preview(request, interaction, kept, wanted, note=note))
         return
     found = differences(document(now), document(wanted))
-    servers, guild_id = services_of(interaction).servers, request.required_guild_id
-    after = await servers.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=request.actor.user_id)
+    guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
+    after = await guilds.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=request.actor.user_id)
     await follow(replace(request, settings=after), interaction, before=now)
     await panels.redraw(interaction, panel(text(panel_texts.applied(found))))
 
@@ -88,7 +88,7 @@ async def leave(_request: Request, interaction: Interaction, **_file: Any) -> No
 
 async def _kept(request: Request, interaction: Interaction, kept_as: int) -> Policy:
     """Raise `NotAllowed` where it was imported by somebody else, or is no longer kept."""
-    kept: Mapping[str, Any] = await services_of(interaction).studio.kept(f"tray:{kept_as}") or {}
+    kept: Mapping[str, Any] = await services_of(interaction).orders.kept(f"form:{kept_as}") or {}
     check(request, Action.SEND, Target(guild_id=request.guild_id, owner_id=kept.get("user_id")))
     return read(kept["policy"])
 

@@ -1,4 +1,4 @@
-"""Who may order which pictures, and where."""
+"""Who may order which images, and where."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.core.i18n import _
 from bot.domain.allowance import idle
 from bot.domain.guild.document import Policy
 from cogs.admin import settings_texts, suggestions
-from cogs.admin.changing import Patch, given, listed, models, purse, settle, shapes, within
+from cogs.admin.changing import Patch, bucket, given, listed, models, settle, shapes, within
 from cogs.kit.request import Interaction, services_of
 
 _CREDITS_MAX = 1_000_000
@@ -36,7 +36,7 @@ _RULE = {
 }
 
 
-class Limits(commands.Cog):
+class LimitCommands(commands.Cog):
     """/imageadmin everyone, role, channels, members and age-restricted."""
 
     @app_commands.command(description="What every member may do")
@@ -94,9 +94,9 @@ class Limits(commands.Cog):
         open: Words | None = None,  # noqa: A002  the option's name
         close: app_commands.Range[str, 1, 100] | None = None,
     ) -> None:
-        offered = [model.id for model in services_of(interaction).studio.models.offered]
+        offered = [model.id for model in services_of(interaction).orders.models.offered]
         opened = None if open is None else models(interaction, open)
-        closed = None if close is None else services_of(interaction).studio.models.catalog.get(close).id
+        closed = None if close is None else services_of(interaction).orders.models.catalog.get(close).id
 
         def patch(policy: Policy) -> Patch:
             there = opened if opened is not None else policy.everyone.models
@@ -176,8 +176,8 @@ def _rule(interaction: Interaction) -> Patch:
         running=asked.running,
         waiting=asked.waiting,
     )
-    return {**values, **within("purse", purse(asked.credits, asked.refill))}
+    return {**values, **within("purse", bucket(asked.credits, asked.refill))}
 
 
 def _titles(interaction: Interaction) -> settings_texts.Titles:
-    return services_of(interaction).studio.models.title
+    return services_of(interaction).orders.models.title

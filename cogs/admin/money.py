@@ -1,4 +1,4 @@
-"""What pictures may cost a server, who pays, and credits that a manager gives."""
+"""What images may cost a server, who pays, and credits that a manager gives."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from discord.ext import commands
 
 from bot.domain import quota
 from cogs.admin import settings_texts
-from cogs.admin.changing import given, purse, settle, within
+from cogs.admin.changing import bucket, given, settle, within
 from cogs.kit import autocomplete, interactions
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 
 _CREDITS_MAX = 1_000_000
 
 
-class Money(commands.Cog):
+class MoneyCommands(commands.Cog):
     """/imageadmin budget, pool, price and grant."""
 
     @app_commands.command(description="What this server may spend in a month")
@@ -43,7 +43,7 @@ class Money(commands.Cog):
         share: app_commands.Range[int, 0, 100] | None = None,
         off: bool = False,
     ) -> None:
-        shared = {"pool": None} if off else within("pool", purse(size, refill))
+        shared = {"pool": None} if off else within("pool", bucket(size, refill))
         lane = within("slow_lane", given(on=slow_lane, share_percent=share))
         await settle(interaction, {**shared, **lane}, settings_texts.pool)
 
@@ -56,7 +56,7 @@ class Money(commands.Cog):
         model: app_commands.Range[str, 1, 100],
         credits: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,  # noqa: A002  the option's name
     ) -> None:
-        info = services_of(interaction).studio.models.catalog.get(model)
+        info = services_of(interaction).orders.models.catalog.get(model)
         await settle(interaction, {"prices": {info.id: credits}}, lambda policy: settings_texts.price(policy, info.id, info.title))
 
     @app_commands.command(description="Give a member credits, or the pool")
@@ -70,5 +70,5 @@ class Money(commands.Cog):
     ) -> None:
         amount = quota.microcredits(credits)
         request, receiver = await request_of(interaction), None if member is None else as_actor(member)
-        await services_of(interaction).managing.grant(request, to=receiver, amount=amount, note=note, key=f"grant:{interaction.id}")
+        await services_of(interaction).admin.grant(request, to=receiver, amount=amount, note=note, key=f"grant:{interaction.id}")
         await interactions.say(interaction, settings_texts.granted(None if member is None else member.id, amount, note))

@@ -70,7 +70,7 @@ async def press(request: Request, interaction: Interaction, *, deed: str) -> Non
 
 
 async def _panel(request: Request, interaction: Interaction) -> discord.ui.LayoutView:
-    overview = await services_of(interaction).managing.overview(request)
+    overview = await services_of(interaction).admin.overview(request)
     name = interaction.guild.name if interaction.guild else ""
     policy = overview.policy
     head = _("## Easel on {server}").format(server=texts.quoted(name))
@@ -79,7 +79,7 @@ async def _panel(request: Request, interaction: Interaction) -> discord.ui.Layou
         beside(_pause(policy), cut(f"{head}\n{settings_texts.paused(policy)}", _Room.STATE)),
         Separator(),
         text(_("### 💰 Money"), cut(panel_texts.money(overview), _Room.MONEY)),
-        text(*_pictures(interaction, policy)),
+        text(*_images(interaction, policy)),
         Separator(),
         beside(_cases(), _("### 🛡️ Moderation"), cut(panel_texts.waiting(overview), _Room.CASES)),
         text(cut(cases, _Room.MODERATORS)),
@@ -92,8 +92,8 @@ async def _panel(request: Request, interaction: Interaction) -> discord.ui.Layou
     return panel(*parts, colour=_PAUSED if policy.pause.on else panels.ACCENT)
 
 
-def _pictures(interaction: Interaction, policy: Policy) -> list[str]:
-    titles = services_of(interaction).studio.models.title
+def _images(interaction: Interaction, policy: Policy) -> list[str]:
+    titles = services_of(interaction).orders.models.title
     prices = [settings_texts.price(policy, model, titles(model)) for model in policy.prices]
     return [
         _("### 🖼️ Pictures"),

@@ -11,7 +11,7 @@ from bot.domain import quota
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
 from bot.domain.prompts.automod import ImportResult
-from bot.domain.prompts.judge import Level, Rule, RuleKind
+from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName, WordList
 from bot.services.admin import COUNTED_MAX, Overview
 from bot.store.money.ledger import Statement
@@ -32,7 +32,7 @@ _ID_DIGITS = 15  # Discord's ids have more
 def money(overview: Overview) -> str:
     """What was spent this month, of what."""
     spent = _("**This month** {pictures} · {amount} (${dollars})").format(
-        pictures=_pictures(overview.pictures), amount=amount_of(overview.spent), dollars=_dollars(overview.spent, overview)
+        pictures=_images(overview.images), amount=amount_of(overview.spent), dollars=_dollars(overview.spent, overview)
     )
     return "\n".join(filter(None, [spent, _budget(overview), _pool(overview)]))
 
@@ -68,7 +68,7 @@ def _dollars(micro: int, overview: Overview) -> str:
     return f"{quota.in_usd(micro, overview.credit_usd).quantize(_CENT, ROUND_FLOOR):,.2f}"
 
 
-def _pictures(count: int) -> str:
+def _images(count: int) -> str:
     return ngettext("{count} picture", "{count} pictures", count).format(count=count)
 
 
@@ -208,7 +208,7 @@ def unlisted(entry: str) -> str:
     return _("✅ `{entry}` is on no list any more.").format(entry=_in_code(entry))
 
 
-def tested(prompt: str, level: Level, hits: Sequence[Rule]) -> str:
+def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
     """What the rules say of a prompt, and every entry that has a say."""
     verdicts = {
         Level.NONE: _("🟢 Nothing is found in it: it would be made."),

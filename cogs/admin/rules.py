@@ -1,4 +1,4 @@
-"""/imageadmin rules: words and patterns for prompts, and pictures that are never shown."""
+"""/imageadmin rules: words and patterns for prompts, and images that are never shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cogs.kit.request import Interaction, request_of, services_of
 _ENTRY_MAX = 260  # characters
 
 
-class Rules(commands.Cog):
+class RuleCommands(commands.Cog):
     """The subgroup. Everything is kept as the rules' document has it."""
 
     rules = app_commands.Group(name="rules", description="Words and patterns that prompts are judged by")
@@ -90,7 +90,7 @@ class Rules(commands.Cog):
     ) -> None:
         request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
-        reference = await services_of(interaction).studio.take_reference(interactions.attachment_of(image))
+        reference = await services_of(interaction).orders.take_reference(interactions.attachment_of(image))
         mark = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
 
         def patch(policy: Policy) -> Patch:

@@ -23,7 +23,7 @@ OFFENCES: Mapping[Offence, str] = {
 _NAMED = 12  # roles, channels or models that a line names
 
 
-# --- pictures: whether, where, by whom -------------------------------------------------------------------------------
+# --- images: whether, where, by whom -------------------------------------------------------------------------------
 
 
 def paused(policy: Policy) -> str:
@@ -118,7 +118,7 @@ def budget(policy: Policy) -> str:
 def pool(policy: Policy) -> str:
     if policy.pool is None:
         return _("There is no shared pool: members pay from credits of their own.")
-    held = _("Members without a role that has rules share a pool: {purse}.").format(purse=_purse(policy.pool))
+    held = _("Members without a role that has rules share a pool: {purse}.").format(purse=_bucket(policy.pool))
     if not policy.slow_lane.on:
         return " ".join([held, _("There is no slow lane.")])
     slow = _("Who is out of credit is served in a slow lane, from at most {percent} % of it.")
@@ -198,10 +198,10 @@ def strikes(policy: Policy) -> str:
         count=rule.half_life_days
     )
     weights = " · ".join(f"{_(OFFENCES[offence])} {rule.weight(offence):g}" for offence in Offence)
-    ladder = " · ".join(
-        _("from {points} points {hours} h").format(points=f"{rung.points:g}", hours=rung.hours) for rung in rule.ladder
-    ) or _("nobody is locked out for strikes")
-    return f"⚖️ {faded}\n-# {weights}\n-# {ladder}"
+    steps = " · ".join(_("from {points} points {hours} h").format(points=f"{step.points:g}", hours=step.hours) for step in rule.steps) or _(
+        "nobody is locked out for strikes"
+    )
+    return f"⚖️ {faded}\n-# {weights}\n-# {steps}"
 
 
 def gallery(policy: Policy) -> str:
@@ -247,8 +247,8 @@ def _facts(rule: Everyone | RoleRule) -> Iterator[str]:
         yield ", ".join(rule.aspect_ratios) or _("no shape")
     if rule.max_megapixels is not None:
         yield _("at most {limit} MP").format(limit=f"{rule.max_megapixels:g}")
-    if rule.purse is not None:
-        yield _purse(rule.purse)
+    if rule.bucket is not None:
+        yield _bucket(rule.bucket)
     if rule.running is not None:
         yield _("{count} in the making").format(count=rule.running)
     if rule.waiting is not None:
@@ -261,9 +261,9 @@ def _models(models: str | Sequence[str], title_of: Titles) -> str:
     return ", ".join(quoted(title_of(each)) for each in models[:_NAMED]) or _("no model")
 
 
-def _purse(purse: BucketSetting) -> str:
+def _bucket(bucket: BucketSetting) -> str:
     return _("{size}, and {refill} back a day").format(
-        size=amount_of(int(purse.size * MICRO)), refill=amount_of(int(purse.refill_per_day * MICRO))
+        size=amount_of(int(bucket.size * MICRO)), refill=amount_of(int(bucket.refill_per_day * MICRO))
     )
 
 

@@ -28,7 +28,7 @@ async def models(interaction: Interaction, typed: str) -> Suggestions:
 async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that everyone may use."""
     there = (await request_of(interaction)).policy.everyone.models
-    titles = {model.id: model.title for model in services_of(interaction).studio.models.offered}
+    titles = {model.id: model.title for model in services_of(interaction).orders.models.offered}
     ids = list(titles) if there == ALL else list(there)
     named = [(titles.get(each, each)[:_CHOICE_MAX], each) for each in ids]
     return [app_commands.Choice(name=name, value=each) for name, each in named if typed.casefold() in name.casefold()][:_MAX]

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Idea
-from bot.domain.job import Kind
+from bot.domain.job import JobKind
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.domain.preferences import STYLE_NAME_MAX
 from bot.domain.request import Request
@@ -89,8 +89,8 @@ class Create(commands.Cog):
         private: bool | None = None,
         spoiler: bool | None = None,
     ) -> None:
-        wanted = _order(await request_of(interaction), interaction, Kind.GENERATE)
-        await interactions.order(interaction, services_of(interaction).studio.order(wanted), private=wanted.request.reply_to.private)
+        wanted = _order(await request_of(interaction), interaction, JobKind.GENERATE)
+        await interactions.order(interaction, services_of(interaction).orders.order(wanted), private=wanted.request.reply_to.private)
 
     @app_commands.command(description="Change a picture in words")
     @everywhere
@@ -119,14 +119,14 @@ class Create(commands.Cog):
         spoiler: bool | None = None,
     ) -> None:
         request = await request_of(interaction)
-        wanted = _order(request, interaction, Kind.EDIT)
-        put_by = await services_of(interaction).members.tray_size(request.actor.user_id)
-        ordering = _with_tray(services_of(interaction).studio.order(wanted), put_by)
-        if await interactions.order(interaction, ordering, private=wanted.request.reply_to.private) and put_by:
-            await interactions.say(interaction, f"🗃️ {account_texts.from_tray(put_by)}")
+        wanted = _order(request, interaction, JobKind.EDIT)
+        tray_size = await services_of(interaction).members.tray_size(request.actor.user_id)
+        ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
+        if await interactions.order(interaction, ordering, private=wanted.request.reply_to.private) and tray_size:
+            await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
 
 
-def _order(request: Request, interaction: Interaction, kind: Kind) -> Order:
+def _order(request: Request, interaction: Interaction, kind: JobKind) -> Order:
     """What was asked for. The member's own settings decide what the options leave open."""
     given: Mapping[str, Any] = vars(interaction.namespace)
     private, spoiler = given.get("private"), given.get("spoiler")
@@ -141,16 +141,16 @@ def _order(request: Request, interaction: Interaction, kind: Kind) -> Order:
         count=given.get("count") or 1,
         seed=given.get("seed"),
         attachments=[interactions.attachment_of(given[name]) for name in _IMAGES if given.get(name) is not None],
-        from_tray=kind is Kind.EDIT,
+        from_tray=kind is JobKind.EDIT,
         spoiler=request.preferences.spoiler if spoiler is None else spoiler,
     )
 
 
-async def _with_tray(ordering: Awaitable[Receipt], put_by: int) -> Receipt:
+async def _with_tray(ordering: Awaitable[Receipt], tray_size: int) -> Receipt:
     """Where an order is refused, its member should not have forgotten what came with it."""
     try:
         return await ordering
     except InvalidRequest as error:
-        if not put_by:
+        if not tray_size:
             raise
-        raise InvalidRequest(f"{error.sentence} {account_texts.with_tray(put_by)}") from error
+        raise InvalidRequest(f"{error.sentence} {account_texts.with_tray(tray_size)}") from error

@@ -12,7 +12,7 @@ import discord
 from bot.core.clock import Clock
 from bot.domain.job import Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.routes import Answer, Posted
+from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
 from cogs.kit.outbound import Messageable, explained, replying
@@ -32,37 +32,37 @@ class DiscordPost:
         self._client = client
         self._clock = clock
 
-    async def edit_by_token(self, answer: Answer) -> Posted:
+    async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
         """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
         async with explained():
             with self._content(answer, files="attachments") as content:
                 message = await self._edit_webhook(answer.job, content)
-        return Posted(channel_id=message.channel.id, message_id=message.id)
+        return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
-    async def edit_message(self, answer: Answer) -> Posted:
+    async def edit_message(self, answer: ResultMessage) -> PostedMessage:
         """By the bot's own right, as long as the channel is open to it."""
         async with explained():
             with self._content(answer, files="attachments") as content:
                 message = await self._partial_message(answer.job).edit(**content)
-        return Posted(channel_id=message.channel.id, message_id=message.id)
+        return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
-    async def send_to_channel(self, answer: Answer) -> Posted:
+    async def send_to_channel(self, answer: ResultMessage) -> PostedMessage:
         """As a reply to the message that asked for it, where it was asked for by none of its own."""
         return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
 
-    async def send_to_member(self, answer: Answer) -> Posted:
+    async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
         async with explained():
             channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
         return await self._send(channel, answer)
 
-    async def find(self, job: Job, *, since: int, direct: bool) -> Posted | None:
+    async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
         """Among the latest messages, the finished one whose buttons carry this job's id."""
         after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
         async with explained():
             channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
             async for message in channel.history(limit=_LOOK_BACK, after=after, oldest_first=False):
                 if ended_job_of(message) == job.id:
-                    return Posted(channel_id=message.channel.id, message_id=message.id)
+                    return PostedMessage(channel_id=message.channel.id, message_id=message.id)
         return None
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
@@ -88,7 +88,7 @@ class DiscordPost:
             elif place.message_id is not None and not place.private:
                 await self._partial_message(job).edit(**change)
 
-    async def _send(self, channel: Messageable, answer: Answer, *, reply_to: int | None = None) -> Posted:
+    async def _send(self, channel: Messageable, answer: ResultMessage, *, reply_to: int | None = None) -> PostedMessage:
         async def send(reply: Mapping[str, Any]) -> discord.Message:
             with self._content(answer, files="files") as content:
                 # For a few minutes the nonce makes Discord answer a repeated post with the first one.
@@ -96,7 +96,7 @@ class DiscordPost:
 
         async with explained():
             message = await replying(channel, reply_to, send)
-        return Posted(channel_id=message.channel.id, message_id=message.id)
+        return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
         webhook = discord.Webhook.partial(id=job.place.application_id or 0, token=job.place.token or "", client=self._client)
@@ -105,13 +105,13 @@ class DiscordPost:
         return await webhook.edit_message(message_id, **change)
 
     @contextmanager
-    def _content(self, answer: Answer, *, files: str) -> Iterator[dict[str, Any]]:
+    def _content(self, answer: ResultMessage, *, files: str) -> Iterator[dict[str, Any]]:
         """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
-        uploads = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in answer.pictures]
+        uploads = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in answer.images]
         try:
             yield {
-                "content": job_texts.finished(answer, self._client.services.studio.models.title),
-                "view": ended_view(answer.job, pictures=len(answer.pictures)),
+                "content": job_texts.finished(answer, self._client.services.orders.models.title),
+                "view": ended_view(answer.job, images=len(answer.images)),
                 "allowed_mentions": _NOBODY,
                 files: uploads,
             }

@@ -55,7 +55,7 @@ def _times(job: Job) -> dict[str, str]:
 
 
 def stranger(owner_id: int, filenames: Sequence[str], link: str) -> str:
-    """Of a message whose pictures were not made here, or are not known any more."""
+    """Of a message whose images were not made here, or are not known any more."""
     lines = [
         ngettext(
             "This picture was not made by Easel, or is no longer known here. {member} posted it: {link}",

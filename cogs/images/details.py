@@ -1,4 +1,4 @@
-"""Details of a picture and its family, in a private panel that leads from relative to relative."""
+"""Details of an image and its family, in a private panel that leads from relative to relative."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def go(request: Request, interaction: Interaction, values: Sequence[str], 
 
 @router.press(_BACK)
 async def back(request: Request, interaction: Interaction, *, start: str) -> None:
-    """To the picture that the panel began with."""
+    """To the image that the panel began with."""
     await _step(request, interaction, start, start=start)
 
 
@@ -51,13 +51,13 @@ async def is_readable(interaction: Interaction, job: Job) -> bool:
     """Whether something that shows the job, or is to show it, stands where this member can read."""
     if _reads(interaction, job.place.guild_id, job.place.channel_id):
         return True
-    copies = await services_of(interaction).studio.copies(job)
+    copies = await services_of(interaction).orders.copies(job)
     return any(_reads(interaction, each.guild_id, each.channel_id) for each in copies)
 
 
 async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:
-    """Show another picture in the same panel. Who could see it a moment ago may not any more."""
-    job = await services_of(interaction).studio.job(job_id)
+    """Show another image in the same panel. Who could see it a moment ago may not any more."""
+    job = await services_of(interaction).orders.job(job_id)
     await _check_sees(request, interaction, job)
     await panels.redraw(interaction, *await _panel(request, interaction, job, start=start))
 
@@ -67,10 +67,10 @@ async def _check_sees(request: Request, interaction: Interaction, job: Job) -> N
 
 
 async def _panel(request: Request, interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    client, title_of = client_of(interaction), services_of(interaction).studio.models.title
+    client, title_of = client_of(interaction), services_of(interaction).orders.models.title
     lineage = await client.services.family.of(job, partial(_sees, request, interaction))
     style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
-    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.small_pictures([job])).items()}
+    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.thumbnails([job])).items()}
     parts = [*_gallery(job, tuple(small)), panels.text(detail_texts.details(job, title_of, style=style))]
     if family := detail_texts.family(lineage, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]

@@ -19,12 +19,12 @@ from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
 from bot.domain.catalog.params import MAX_MORE
 from bot.domain.gestures import DESCRIBES, plain
-from bot.domain.job import Job, Kind
+from bot.domain.job import Job, JobKind
 from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.quota import in_credits
 from bot.domain.request import Request
-from bot.store.reactions import Given
+from bot.store.reactions import Reaction
 from cogs.kit import interactions, message_images, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
@@ -35,7 +35,7 @@ router = Router()
 _FORM = CustomId("form:{form}", form=DISCORD_ID)
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
 _HINT_MAX = 100  # characters of a placeholder or a description
-_REFERENCES_MAX = 3  # beside the picture itself: as many as /edit takes
+_REFERENCES_MAX = 3  # beside the image itself: as many as /edit takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class Form:
     """What an open modal is about. It is kept for a day, under the interaction that opened it."""
 
     user_id: int
-    pictures: tuple[Attachment, ...]
-    job_id: str | None = None  # the pictures are this job's, and no link leads to them
+    images: tuple[Attachment, ...]
+    job_id: str | None = None  # the images are this job's, and no link leads to them
     private: bool = False
     spoiler: bool = False
     reacted_to: int | None = None  # the message whose reaction asked for it: a note answers that until the edit is taken in
@@ -57,46 +57,48 @@ _FORMS = TypeAdapter(Form)
 
 
 async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, by_reaction: bool = False) -> None:
-    """Open the modal for the pictures of any message. Raise a `Refusal` where there are none, or their owner does not allow it."""
+    """Open the modal for the images of any message. Raise a `Refusal` where there are none, or their owner does not allow it."""
     found = await message_images.find(client_of(interaction), message)
-    if not found.pictures:
+    if not found.images:
         raise NotFound(_("This message has no attached picture to edit (PNG, JPEG, WebP or GIF)."))
     await _open(interaction, found, reacted_to=message.id if by_reaction else None)
 
 
 async def ask_for_edit(interaction: Interaction, job: Job) -> None:
-    """Open the modal for the pictures of a job that was made here, wherever its message may be. Raise a `Refusal`."""
+    """Open the modal for the images of a job that was made here, wherever its message may be. Raise a `Refusal`."""
     found = message_images.of_job(job)
-    if not found.pictures:
+    if not found.images:
         raise NotFound(_("This request has no picture to edit."))
     await _open(interaction, found, job_id=job.id)
 
 
-async def _open(interaction: Interaction, found: message_images.Found, *, job_id: str | None = None, reacted_to: int | None = None) -> None:
+async def _open(
+    interaction: Interaction, found: message_images.FoundImages, *, job_id: str | None = None, reacted_to: int | None = None
+) -> None:
     """Refuse at once what would be refused after the words were written; ordering checks it all again."""
-    studio, pricing, request = services_of(interaction).studio, services_of(interaction).pricing, await request_of(interaction)
+    orders, pricing, request = services_of(interaction).orders, services_of(interaction).pricing, await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
-    offered = pricing.offers(studio.models.offered, request)
+    offered = pricing.offers(orders.models.offered, request)
     able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
     if not able:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
     chosen = request.preferences
-    wanted = (chosen.default_model, found.job.model if found.job else None, studio.default_model)
+    wanted = (chosen.default_model, found.job.model if found.job else None, orders.default_model)
     preset = next((model for name in wanted for model in able if model.id == name), able[0])
     form = Form(
         user_id=request.actor.user_id,
-        pictures=found.pictures,
+        images=found.images,
         job_id=job_id,
         private=found.private or chosen.private,
         spoiler=found.spoiler or chosen.spoiler,
         reacted_to=reacted_to,
     )
-    await studio.keep(f"tray:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
+    await orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
     left = (await pricing.statement(request)).available
-    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.pictures), able, preset, left=left))
+    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), able, preset, left=left))
 
 
-def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
+def _modal(custom_id: str, images: int, able: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
     """At most five rows, as Discord has it. `left` is in microcredits."""
     prompt = discord.ui.TextInput[Any](
         custom_id="prompt",
@@ -107,8 +109,8 @@ def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: Mod
     options = discord.ui.TextInput[Any](custom_id="options", required=False, max_length=MAX_MORE, placeholder=_example(preset))
     references = discord.ui.FileUpload[Any](custom_id="references", required=False, min_values=0, max_values=_REFERENCES_MAX)
     modal = discord.ui.Modal(title=pgettext("modal title", "Edit with Easel"), custom_id=custom_id)
-    if pictures > 1:
-        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(pictures)))
+    if images > 1:
+        modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(images)))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change"), component=prompt))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(able, preset, left)))
     how, how_many = _("As name=value, with blanks between them."), _("Up to three further pictures.")
@@ -119,9 +121,9 @@ def _modal(custom_id: str, pictures: int, able: Sequence[ModelInfo], preset: Mod
     return modal
 
 
-def _picker(pictures: int) -> discord.ui.Select[Any]:
+def _picker(images: int) -> discord.ui.Select[Any]:
     label = pgettext("select option", "Picture {number}")
-    options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(pictures)]
+    options = [discord.SelectOption(label=label.format(number=n + 1), value=str(n), default=n == 0) for n in range(images)]
     return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
 
 
@@ -161,25 +163,25 @@ def _example(model: ModelInfo) -> str:
 @router.form(_FORM)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
-    kept = await services_of(interaction).studio.kept(f"tray:{form}")
+    kept = await services_of(interaction).orders.kept(f"form:{form}")
     about = _FORMS.validate_python(kept) if kept else None
     permissions.check(request, Action.SEND, Target(owner_id=about.user_id if about else None))
     if about is None:  # nobody's, so nobody may
         return
     receipt = await interactions.order(interaction, _order_edit(request, interaction, about, given), private=about.private)
     if receipt is not None and about.reacted_to is not None:
-        reaction = Given(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
+        reaction = Reaction(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
         await notes.remove_note(client_of(interaction), reaction)
 
 
 async def _order_edit(request: Request, interaction: Interaction, form: Form, fields: Mapping[str, Any]) -> Receipt:
-    picked = form.pictures[int(next(iter(fields.get("picture") or ()), "0"))]
+    picked = form.images[int(next(iter(fields.get("picture") or ()), "0"))]
     if form.job_id is not None:
         picked = replace(picked, read=partial(_read, interaction, form.job_id, picked))
-    return await services_of(interaction).studio.order(
+    return await services_of(interaction).orders.order(
         Order(
             request=request.answered(private=form.private),
-            kind=Kind.EDIT,
+            kind=JobKind.EDIT,
             prompt=str(fields.get("prompt", "")),
             model=next(iter(fields.get("model") or ()), None),
             more=fields.get("options") or "",
@@ -190,12 +192,12 @@ async def _order_edit(request: Request, interaction: Interaction, form: Form, fi
 
 
 async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
-    """The picture itself, from whatever still has it. Raise `PictureError` where nothing does."""
+    """The image itself, from whatever still has it. Raise `ImageError` where nothing does."""
     client = client_of(interaction)
-    job = await client.services.studio.job(job_id)
+    job = await client.services.orders.job(job_id)
     wanted = picked.source.n if picked.source else None
-    async with client.services.results.open(job, limit_bytes=interaction.filesize_limit) as pictures:
-        for picture in pictures:
-            if picture.n == wanted:
-                return picture.filename, await asyncio.to_thread(picture.path.read_bytes)
+    async with client.services.results.open(job, limit_bytes=interaction.filesize_limit) as images:
+        for image in images:
+            if image.n == wanted:
+                return image.filename, await asyncio.to_thread(image.path.read_bytes)
     raise NotFound(_("This picture is no longer kept anywhere."))

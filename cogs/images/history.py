@@ -1,4 +1,4 @@
-"""/history: what a member asked for, with small pictures; to be posted once more, looked into, edited, deleted.
+"""/history: what a member asked for, with small images; to be posted once more, looked into, edited, deleted.
 
 The panel keeps nothing: page and words stand in the ids of its buttons.
 """
@@ -17,8 +17,8 @@ from discord.ext import commands
 from bot.core.i18n import _, pgettext
 from bot.domain.job import Job, JobState
 from bot.domain.request import Request
-from bot.services.history import PAGE, History, Page, SmallPictures
-from bot.services.pipeline.routes import Answer
+from bot.services.history import PAGE, History, Page, Thumbnails
+from bot.services.pipeline.routes import ResultMessage
 from cogs.images import edit_form, history_texts
 from cogs.kit import job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
@@ -73,27 +73,27 @@ async def turn(request: Request, interaction: Interaction, *, page: int, words: 
 async def pick(request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
     """One job, and what can be done with it."""
     job = await _history(interaction).own(request, next(iter(values), ""))
-    small = await _history(interaction).small_pictures([job])
+    small = await _history(interaction).thumbnails([job])
     shown = _shown([job], small)[job.id]
-    parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).studio.models.title)), *_gallery(job, shown)]
+    parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).orders.models.title)), *_gallery(job, shown)]
     await panels.redraw(interaction, panel(*parts, *_deeds(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
 
 
 @router.press(_REPOST)
 async def repost(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
-    """The full pictures, as an ordinary finished message for everybody here. What goes wrong stays private."""
+    """The full images, as an ordinary finished message for everybody here. What goes wrong stays private."""
     own = await _history(interaction).own(request, job)
     await interaction.response.defer()
-    async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as pictures:
-        uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in pictures]
+    async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as images:
+        uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in images]
         message = await interaction.followup.send(
-            job_texts.finished(Answer(job=own, pictures=pictures, notes=()), services_of(interaction).studio.models.title),
-            view=ended_view(own, pictures=len(pictures)),
+            job_texts.finished(ResultMessage(job=own, images=images, notes=()), services_of(interaction).orders.models.title),
+            view=ended_view(own, images=len(images)),
             files=uploads,
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,
         )
-        await _history(interaction).reposted(own, pictures, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
+        await _history(interaction).reposted(own, images, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
 
 
 @router.press(_EDIT)
@@ -127,9 +127,9 @@ def _history(interaction: Interaction) -> History:
 async def _list(
     request: Request, interaction: Interaction, place: _Place, *, note: str = ""
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    history, title_of = _history(interaction), services_of(interaction).studio.models.title
+    history, title_of = _history(interaction), services_of(interaction).orders.models.title
     page = await history.page(request.actor.user_id, words=place.words, number=place.page)
-    small = await history.small_pictures(page.jobs)
+    small = await history.thumbnails(page.jobs)
     shown = _shown(page.jobs, small)
     parts: list[Part] = [text(history_texts.heading(page), note)]
     for number, job in _numbered(page):
@@ -139,8 +139,8 @@ async def _list(
     return panel(*parts, *_turning(page, _Place(page=page.number, words=place.words))), _files(page.jobs, shown, small)
 
 
-def _shown(jobs: Sequence[Job], small: SmallPictures) -> dict[str, list[int]]:
-    """Which pictures of each job are shown: the first of each, then the second, as far as a message carries them."""
+def _shown(jobs: Sequence[Job], small: Thumbnails) -> dict[str, list[int]]:
+    """Which images of each job are shown: the first of each, then the second, as far as a message carries them."""
     in_turn = sorted((n, place, job.id) for place, job in enumerate(jobs) for job_id, n in small if job_id == job.id)[:_FILES_MAX]
     return {job.id: [n for n, _place, job_id in in_turn if job_id == job.id] for job in jobs}
 
@@ -153,7 +153,7 @@ def _gallery(job: Job, numbers: Sequence[int]) -> list[Part]:
     return [discord.ui.MediaGallery(*items)] if items else []
 
 
-def _files(jobs: Sequence[Job], shown: Mapping[str, Sequence[int]], small: SmallPictures) -> list[discord.File]:
+def _files(jobs: Sequence[Job], shown: Mapping[str, Sequence[int]], small: Thumbnails) -> list[discord.File]:
     return [discord.File(io.BytesIO(small[job.id, n]), filename=_filename(job, n)) for job in jobs for n in shown[job.id]]
 
 
@@ -189,10 +189,10 @@ def _turning(page: Page, place: _Place) -> list[Part]:
 
 def _deeds(job: Job, place: _Place) -> list[Part]:
     """What can be done with one job, by its state."""
-    has_picture = any(generation.error is None for generation in job.succeeded)
+    has_image = any(generation.error is None for generation in job.succeeded)
     where = {"page": place.page, "words": place.words}
     deeds: list[Part] = []
-    if job.state in _SHOWN and has_picture:
+    if job.state in _SHOWN and has_image:
         repost = pgettext("button", "Post here")
         deeds.append(button(repost, _REPOST(job=job.id, **where), emoji="📌", style=discord.ButtonStyle.primary))
         deeds.append(button(pgettext("button", "Edit"), _EDIT(job=job.id, **where), emoji="✏️"))

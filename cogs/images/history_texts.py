@@ -31,7 +31,7 @@ def heading(page: Page) -> str:
 
 
 def in_list(number: int, job: Job, title_of: Callable[[str], str], *, left_out: int) -> str:
-    """One request among others; `left_out` of its pictures have no place in the list."""
+    """One request among others; `left_out` of its images have no place in the list."""
     more = ngettext("{count} more picture", "{count} more pictures", left_out).format(count=left_out) if left_out else ""
     return "\n".join(_lines(job, title_of, head=f"**{number}.** {_prompt(job, _PROMPT_IN_LIST)}", more=more))
 

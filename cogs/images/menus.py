@@ -1,6 +1,6 @@
 """Message menus: what can be done with a message that somebody picked. Discord shows at most five for each kind.
 
-They work on anybody's picture: Discord hands over the message that was picked, without the message-content intent, also in direct
+They work on anybody's image: Discord hands over the message that was picked, without the message-content intent, also in direct
 messages and in servers where the bot is no member.
 """
 
@@ -14,7 +14,7 @@ from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
-from bot.store.tray import PutBy
+from bot.store.tray import TrayItem
 from cogs.images import detail_texts, details, edit_form
 from cogs.kit import message_images, panels
 from cogs.kit.panels import everywhere
@@ -34,8 +34,8 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
     found = await message_images.find(client_of(interaction), message)
     if found.job is not None:
         await details.show(await request_of(interaction), interaction, found.job)
-    elif found.pictures:
-        names = [picture.filename for picture in found.pictures]
+    elif found.images:
+        names = [image.filename for image in found.images]
         await panels.show(interaction, detail_texts.stranger(found.owner_id, names, message.jump_url))
     else:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
@@ -44,24 +44,24 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
 @app_commands.context_menu(name="Use as reference")
 @everywhere
 async def use_as_reference(interaction: Interaction, message: discord.Message) -> None:
-    """Put the pictures by: fetched and cleaned at once, since their links die."""
+    """Put the images by: fetched and cleaned at once, since their links die."""
     found = await message_images.find(client_of(interaction), message)
-    if not found.pictures:
+    if not found.images:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await interaction.response.defer(thinking=True, ephemeral=True)
-    there = await _put_by(services_of(interaction), request.actor.user_id, found.pictures)
+    there = await _put_by(services_of(interaction), request.actor.user_id, found.images)
     await interaction.edit_original_response(content=_put_by_sentence(there))
 
 
-async def _put_by(services: Services, user_id: int, pictures: tuple[Attachment, ...]) -> int:
+async def _put_by(services: Services, user_id: int, images: tuple[Attachment, ...]) -> int:
     """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
-    there = len(await services.members.put_by_so_far(user_id))
-    for picture in pictures[: max(1, TRAY_MAX - there)]:
-        if picture.source is not None:
-            reference = await services.studio.take_reference(picture)
-            there = await services.members.put_by(user_id, PutBy(reference=reference, source=picture.source))
+    there = len(await services.members.tray(user_id))
+    for image in images[: max(1, TRAY_MAX - there)]:
+        if image.source is not None:
+            reference = await services.orders.take_reference(image)
+            there = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=image.source))
     return there
 
 

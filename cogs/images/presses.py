@@ -24,20 +24,20 @@ _UNKNOWN_MESSAGE = 10008  # it is gone already
 
 
 async def _edit(_request: Request, interaction: Interaction, _job_id: str) -> None:
-    """Open the modal for an edit of the pictures in this message."""
+    """Open the modal for an edit of the images in this message."""
     await edit_form.ask_for_edit_of(interaction, _message_of(interaction))
 
 
 async def _again(request: Request, interaction: Interaction, job_id: str) -> None:
-    studio = services_of(interaction).studio
-    job = await studio.job(job_id)
+    orders = services_of(interaction).orders
+    job = await orders.job(job_id)
     private = _message_of(interaction).flags.ephemeral or request.preferences.private
-    again = studio.again(job, request.answered(private=private), is_readable=await details.is_readable(interaction, job))
+    again = orders.again(job, request.answered(private=private), is_readable=await details.is_readable(interaction, job))
     await interactions.order(interaction, again, private=private)
 
 
 async def _details(request: Request, interaction: Interaction, job_id: str) -> None:
-    await details.show(request, interaction, await services_of(interaction).studio.job(job_id))
+    await details.show(request, interaction, await services_of(interaction).orders.job(job_id))
 
 
 async def _delete(request: Request, interaction: Interaction, job_id: str) -> None:
@@ -68,7 +68,7 @@ async def _report(request: Request, interaction: Interaction, _job_id: str) -> N
 
 
 async def _cancel(request: Request, interaction: Interaction, job_id: str) -> None:
-    job = await services_of(interaction).studio.cancel(request, job_id)
+    job = await services_of(interaction).orders.cancel(request, job_id)
     await interactions.say(interaction, job_texts.cancelled(job))
 
 
@@ -82,7 +82,7 @@ def _message_of(interaction: Interaction) -> discord.Message:
 async def _known(interaction: Interaction, job_id: str) -> Job | None:
     """The job, unless it was erased: its message can be taken away all the same."""
     try:
-        return await services_of(interaction).studio.job(job_id)
+        return await services_of(interaction).orders.job(job_id)
     except NotFound:
         return None
 

@@ -21,7 +21,7 @@ _NAME_MAX = 100  # characters of a choice
 async def model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that are open to this member here, by what was typed of their names, with what they cost here."""
     try:
-        found = services_of(interaction).studio.models.catalog.search(typed, most=None)
+        found = services_of(interaction).orders.models.catalog.search(typed, most=None)
     except EaselError:
         return []
     models = services_of(interaction).pricing.offers(found, await request_of(interaction))
@@ -36,9 +36,9 @@ async def style(interaction: Interaction, typed: str) -> Suggestions:
 
 
 async def open_job(interaction: Interaction, typed: str) -> Suggestions:
-    """The member's own unfinished pictures."""
+    """The member's own unfinished images."""
     request = await request_of(interaction)
-    jobs = await services_of(interaction).studio.open_jobs(request.actor.user_id)
+    jobs = await services_of(interaction).orders.open_jobs(request.actor.user_id)
     named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in jobs]
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
@@ -47,12 +47,12 @@ def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Sugge
     """What the model that would be taken allows for this idea, with its default."""
 
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
-        chosen, studio = (await request_of(interaction)).preferences, services_of(interaction).studio
+        chosen, orders = (await request_of(interaction)).preferences, services_of(interaction).orders
         given = vars(interaction.namespace)
         named = chosen.style(given["style"]) if given.get("style") else None
-        model_id = given.get("model") or (named and named.model) or chosen.default_model or studio.default_model
+        model_id = given.get("model") or (named and named.model) or chosen.default_model or orders.default_model
         try:
-            offers = studio.models.catalog.get(model_id).choices(wanted, typed)
+            offers = orders.models.catalog.get(model_id).choices(wanted, typed)
         except EaselError:
             return []
         return [app_commands.Choice(name=choice.name, value=choice.value) for choice in offers]

@@ -1,4 +1,4 @@
-"""What goes with a picture's own file, and how a message is hidden."""
+"""What goes with an image's own file, and how a message is hidden."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def attachment_of(attachment: discord.Attachment) -> Attachment:
 
 async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
     """Take an order in and tell its member: at once if it is quick, else after "is thinking". None where it was refused."""
-    studio = services_of(interaction).studio
+    orders = services_of(interaction).orders
     task = asyncio.ensure_future(ordering)
     done, _pending = await asyncio.wait({task}, timeout=PATIENCE_S)
     if not done:
@@ -54,7 +54,7 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
     try:
         message_id = await _tell(interaction, receipt, private=private)
     finally:
-        await studio.answered(receipt.job.id, message_id)
+        await orders.answered(receipt.job.id, message_id)
     return receipt
 
 

@@ -57,13 +57,13 @@ def waiting_view(job_id: str) -> discord.ui.View:
     return _row(("cancel",), job_id)
 
 
-def ended_view(job: Job, *, pictures: int) -> discord.ui.View:
-    """Under a finished message: Edit and Report where there is a picture, Again where the same words may succeed (another time)."""
+def ended_view(job: Job, *, images: int) -> discord.ui.View:
+    """Under a finished message: Edit and Report where there is an image, Again where the same words may succeed (another time)."""
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
     hidden = {
-        "edit": not pictures,
-        "again": not pictures and bool(failures) and not worth_asking_again(failures),
-        "report": not pictures or job.place.private,  # nobody else sees it
+        "edit": not images,
+        "again": not images and bool(failures) and not worth_asking_again(failures),
+        "report": not images or job.place.private,  # nobody else sees it
     }
     return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)
 

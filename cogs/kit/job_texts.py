@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bot.core.i18n import _, ngettext
 from bot.domain.accounts import is_pooled
-from bot.domain.job import Generation, GenerationState, Job, Kind, Lane, message_url
+from bot.domain.job import Generation, GenerationState, Job, JobKind, Lane, message_url
 from bot.domain.order import Receipt
-from bot.services.pipeline.routes import BAR_STEPS, Answer
+from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, seconds
 
 # --- while it waits --------------------------------------------------------------------------------------------------
@@ -16,12 +16,12 @@ from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, seconds
 
 def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
     """The message of an open job; `steps` of its bar are full, `None`: there is no bar."""
-    job, pictures = receipt.job, len(receipt.job.generations)
-    foot = ngettext("-# {model} · {count} picture · {price} held", "-# {model} · {count} pictures · {price} held", pictures)
+    job, images = receipt.job, len(receipt.job.generations)
+    foot = ngettext("-# {model} · {count} picture · {price} held", "-# {model} · {count} pictures · {price} held", images)
     lines = [
         f"**{quoted(job.prompt)}**",
         " ".join(_standing(receipt, steps)),
-        foot.format(model=receipt.model.title, count=pictures, price=price_of(job)),
+        foot.format(model=receipt.model.title, count=images, price=price_of(job)),
         *(f"-# {line}" for line in _payer(receipt)),
     ]
     return "\n".join(lines)
@@ -75,20 +75,20 @@ def _in_the_queue(ahead: int) -> Iterable[str]:
 def _made_so_far(job: Job, steps: int | None) -> Iterable[str]:
     if steps is not None:
         yield "`" + "█" * steps + "░" * (BAR_STEPS - steps) + "`"
-    pictures = len(job.generations)
-    if pictures > 1:
-        yield _("{done} of {count} done.").format(done=pictures - len(job.open), count=pictures)
+    images = len(job.generations)
+    if images > 1:
+        yield _("{done} of {count} done.").format(done=images - len(job.open), count=images)
 
 
 # --- when it has ended -----------------------------------------------------------------------------------------------
 
 
-def finished(answer: Answer, title_of: Callable[[str], str]) -> str:
+def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
     """The message of a job that has ended. `title_of` names a model by its id."""
     job = answer.job
     head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
     lines = [head]
-    if answer.pictures:
+    if answer.images:
         lines.append(f"-# {' · '.join(_facts(job, title_of))}")
     if failed := [g for g in job.generations if g.state is GenerationState.FAILED]:
         lines.append(_failure(job, failed))
@@ -112,9 +112,9 @@ def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
 
 
 def _author(job: Job) -> str:
-    """Who asked for it; of an edit also the picture that it comes from."""
+    """Who asked for it; of an edit also the image that it comes from."""
     member = f"<@{job.place.user_id}>"
-    if job.kind is not Kind.EDIT:
+    if job.kind is not JobKind.EDIT:
         return member if job.origin_url is None else _("{member}, after [this picture]({link})").format(member=member, link=job.origin_url)
     if job.origin_url is None:
         return _("edited by {member}").format(member=member)

@@ -1,4 +1,4 @@
-"""The pictures in a message: whose they are, where they come from, and the job that made them."""
+"""The images in a message: whose they are, where they come from, and the job that made them."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ _OURS = re.compile(r"(?:SPOILER_)?easel-(?P<job>[0-9a-z]{12})-(?P<number>[1-9])\
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundImages:
     """What there is to do something with in a message."""
 
-    owner_id: int  # whose consent counts: who asked for the pictures, else who posted them
-    pictures: tuple[Attachment, ...]  # those that claim to be pictures; whether they are is seen when they are read
+    owner_id: int  # whose consent counts: who asked for the images, else who posted them
+    images: tuple[Attachment, ...]  # those that claim to be images; whether they are is seen when they are read
     job: Job | None = None  # of a message that shows what Easel made
     private: bool = False  # only its member sees it
     spoiler: bool = False
 
 
-async def find(client: Easel, message: discord.Message) -> Found:
-    """The pictures of any message that the bot was shown, each with its source."""
-    shown = [a for a in message.attachments if _is_picture(a)]
+async def find(client: Easel, message: discord.Message) -> FoundImages:
+    """The images of any message that the bot was shown, each with its source."""
+    shown = [a for a in message.attachments if _is_image(a)]
     job = await _job_of(client, message, shown)
     owner_id = message.author.id if job is None else job.place.user_id
-    return Found(
+    return FoundImages(
         owner_id=owner_id,
-        pictures=tuple(_attachment(a, n, message, job, owner_id) for n, a in enumerate(shown)),
+        images=tuple(_attachment(a, n, message, job, owner_id) for n, a in enumerate(shown)),
         job=job,
         private=message.flags.ephemeral,
         spoiler=any(a.is_spoiler() for a in shown),
     )
 
 
-def of_job(job: Job) -> Found:
-    """The pictures of a job that was made here, wherever its message may be. No link leads to them: see `Results.open`."""
+def of_job(job: Job) -> FoundImages:
+    """The images of a job that was made here, wherever its message may be. No link leads to them: see `Results.open`."""
     place = job.place
-    pictures = [
+    images = [
         Attachment(
             url="",
             filename=f"easel-{job.id}-{g.n + 1}",
@@ -60,11 +60,11 @@ def of_job(job: Job) -> Found:
         for g in job.succeeded
         if g.error is None
     ]
-    return Found(owner_id=place.user_id, pictures=tuple(pictures), job=job, private=place.private, spoiler=job.spoiler)
+    return FoundImages(owner_id=place.user_id, images=tuple(images), job=job, private=place.private, spoiler=job.spoiler)
 
 
 def _number_in(filename: str) -> int | None:
-    """Which picture of its job a file of ours is, from 0; None for a file that is not called as ours are."""
+    """Which image of its job a file of ours is, from 0; None for a file that is not called as ours are."""
     named = _OURS.fullmatch(filename)
     return int(named["number"]) - 1 if named else None
 
@@ -76,7 +76,7 @@ async def _job_of(client: Easel, message: discord.Message, shown: Sequence[disco
     named = (match["job"] for a in shown if (match := _OURS.fullmatch(a.filename)))
     job_id = ended_job_of(message) or next(named, None)
     try:
-        return await client.services.studio.job(job_id) if job_id else None
+        return await client.services.orders.job(job_id) if job_id else None
     except NotFound:
         return None
 
@@ -93,6 +93,6 @@ def _attachment(a: discord.Attachment, position: int, message: discord.Message, 
     return Attachment(url=a.url, filename=a.filename, size_bytes=a.size, source=source)
 
 
-def _is_picture(attachment: discord.Attachment) -> bool:
+def _is_image(attachment: discord.Attachment) -> bool:
     claimed = (attachment.content_type or "").startswith("image/")
-    return claimed or attachment.filename.lower().endswith(texts.PICTURE_ENDINGS)
+    return claimed or attachment.filename.lower().endswith(texts.IMAGE_ENDINGS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.core.clock import Clock
-from bot.services.pipeline.results import Picture
+from bot.services.pipeline.results import ResultImage
 from cogs.kit import texts
 from cogs.kit.outbound import Messageable, replying
 
@@ -33,13 +33,13 @@ class Button:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
+class Draft:
     """What a message is to show."""
 
     content: str
     buttons: tuple[Button, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    spoiler: bool = False  # the pictures, whatever their own names say
+    images: tuple[ResultImage, ...] = ()
+    spoiler: bool = False  # the images, whatever their own names say
     calls: tuple[int, ...] = ()  # whom it mentions audibly
 
     @property
@@ -49,8 +49,8 @@ class Sheet:
 
     @contextmanager
     def files(self) -> Iterator[list[discord.File]]:
-        """The pictures as uploads, open as long as the context."""
-        opened = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in self.pictures]
+        """The images as uploads, open as long as the context."""
+        opened = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in self.images]
         try:
             for each in opened:
                 each.spoiler = each.spoiler or self.spoiler
@@ -80,7 +80,7 @@ class Poster:
     async def once(
         self,
         channel: Messageable,
-        sheet: Sheet,
+        sheet: Draft,
         *,
         nonce: str,
         tried: bool,

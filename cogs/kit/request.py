@@ -9,7 +9,7 @@ import discord
 
 from bot.core.clock import system
 from bot.domain.actor import Actor
-from bot.domain.guild.settings import ServerSettings
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
@@ -62,7 +62,7 @@ async def request_of(interaction: Interaction) -> Request:
 
 async def _build(interaction: Interaction) -> Request:
     guild_id, channel_id = interaction.guild_id, interaction.channel_id or 0
-    settings, preferences = await services_of(interaction).servers.settings_and_preferences(guild_id, interaction.user.id)
+    settings, preferences = await services_of(interaction).guilds.settings_and_preferences(guild_id, interaction.user.id)
     return Request(
         actor=actor_of(interaction),
         # Discord sends the channel along, also where the bot is no member.
@@ -84,7 +84,7 @@ async def _build(interaction: Interaction) -> Request:
 
 
 async def request_of_reaction(
-    client: Easel, event: discord.RawReactionActionEvent, *, settings: ServerSettings, preferences: Preferences
+    client: Easel, event: discord.RawReactionActionEvent, *, settings: GuildSettings, preferences: Preferences
 ) -> Request:
     """May ask Discord for a channel that is not cached. The answer replies, for everybody, to the message that was reacted to."""
     guild = client.get_guild(event.guild_id) if event.guild_id else None

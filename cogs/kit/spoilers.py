@@ -1,4 +1,4 @@
-"""Putting the pictures of a message behind spoilers, and taking these away."""
+"""Putting the images of a message behind spoilers, and taking these away."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT_A_TIME = asyncio.Semaphore(2)  # messages whose files are held in memory, so
 async def set_hidden(message: discord.Message, hidden: bool) -> None:
     """Make a message of ours so, where it is not. Attachments cannot be renamed: they are uploaded anew; the buttons stay.
 
-    Raise `TryLater` where a picture cannot be fetched: its message is there, so it is, too.
+    Raise `TryLater` where an image cannot be fetched: its message is there, so it is, too.
     """
     shown = message.attachments
     if all(attachment.is_spoiler() is hidden for attachment in shown):

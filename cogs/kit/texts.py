@@ -11,7 +11,7 @@ from bot.domain.quota import in_credits
 CONTENT_MAX = 2000  # characters of a message
 ALT_MAX = 1024  # characters of an attachment's description
 PANEL_MAX = 4000  # characters of all texts in a panel
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _PROMPT_SHOWN = 280
 
 
@@ -23,12 +23,12 @@ def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
 
 
 def alt(prompt: str) -> str:
-    """A picture's description for those who cannot see it."""
+    """An image's description for those who cannot see it."""
     return _("Picture made from the words: {words}").format(words=" ".join(prompt.split()))[:ALT_MAX]
 
 
 def price(model: ModelInfo) -> str:
-    """What one picture costs."""
+    """What one image costs."""
     if model.price_microcredits is None:
         return _("no price per picture")
     amount = in_credits(model.price_microcredits, up=True)

@@ -18,7 +18,7 @@ from cogs.members import account_texts
 from cogs.money import money_texts
 
 
-class Account(commands.Cog):
+class AccountCog(commands.Cog):
     """What is mine here."""
 
     @app_commands.command(description="Your credits: left, held, spent, when they flow back, and what models cost")
@@ -26,34 +26,35 @@ class Account(commands.Cog):
     async def quota(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
         standing = await services.money.standing(request)
-        models = services.pricing.offers(services.studio.models.offered, request)
+        models = services.pricing.offers(services.orders.models.offered, request)
         await panels.show(interaction, money_texts.standing(standing, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
-    @app_commands.describe(picture="Which one; your only one if you leave this out")
-    @app_commands.autocomplete(picture=autocomplete.open_job)
+    @app_commands.rename(image="picture")
+    @app_commands.describe(image="Which one; your only one if you leave this out")
+    @app_commands.autocomplete(image=autocomplete.open_job)
     @everywhere
-    async def cancel(self, interaction: Interaction, picture: app_commands.Range[str, 1, 100] | None = None) -> None:
-        request, studio = await request_of(interaction), services_of(interaction).studio
-        job = _picked(await studio.open_jobs(request.actor.user_id), picture)
-        await interactions.say(interaction, job_texts.cancelled(await studio.cancel(request, job.id)))
+    async def cancel(self, interaction: Interaction, image: app_commands.Range[str, 1, 100] | None = None) -> None:
+        request, orders = await request_of(interaction), services_of(interaction).orders
+        job = _picked(await orders.open_jobs(request.actor.user_id), image)
+        await interactions.say(interaction, job_texts.cancelled(await orders.cancel(request, job.id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     @everywhere
     async def models(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
-        studio = services.studio
-        models = services.pricing.offers(studio.models.catalog.models, request)
-        await panels.show(interaction, account_texts.model_list(models, studio.default_model, studio.provider_titles))
+        orders = services.orders
+        models = services.pricing.offers(orders.models.catalog.models, request)
+        await panels.show(interaction, account_texts.model_list(models, orders.default_model, orders.provider_titles))
 
 
-def _picked(jobs: Sequence[Job], picture: str | None) -> Job:
+def _picked(jobs: Sequence[Job], image: str | None) -> Job:
     if not jobs:
         raise NotFound(_("You have nothing waiting or in the making."))
-    if picture is None and len(jobs) > 1:
+    if image is None and len(jobs) > 1:
         sentence = _("You have {count} unfinished requests; choose one from the list that `/cancel picture:` offers.")
         raise InvalidRequest(sentence.format(count=len(jobs)))
-    found = [job for job in jobs if picture in (None, job.id)]
+    found = [job for job in jobs if image in (None, job.id)]
     if not found:
         raise NotFound(_("That one is finished already, or is not yours; choose one from the list."))
     return found[0]

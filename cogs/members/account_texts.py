@@ -66,7 +66,7 @@ def from_tray(count: int) -> str:
 
 
 def with_tray(count: int) -> str:
-    """Where an edit was refused that pictures of the tray came with."""
+    """Where an edit was refused that images of the tray came with."""
     sentence = ngettext(
         "{count} picture of your tray came with it; `/tray clear` empties it.",
         "{count} pictures of your tray came with it; `/tray clear` empties it.",

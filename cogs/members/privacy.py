@@ -22,7 +22,7 @@ router = Router()
 _ERASE, _KEEP = CustomId("mydata:erase"), CustomId("mydata:keep")
 
 
-class Privacy(commands.Cog):
+class PrivacyCog(commands.Cog):
     """What Easel says of what it keeps."""
 
     @app_commands.command(description="What is kept of you, how long, and where it goes")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.core.i18n import N_, _, ngettext
-from bot.services.privacy import Keeping
+from bot.services.privacy import Retention
 from cogs.kit.texts import PANEL_MAX
 
 
@@ -16,7 +16,7 @@ class Subject:
 
     tables: frozenset[str]
     what: str
-    how_long: str  # may name {references}, {pictures}: how long these are kept
+    how_long: str  # may name {references}, {images}: how long these are kept
 
 
 _UNTIL_ERASED = N_("Until you erase it.")
@@ -33,7 +33,7 @@ SUBJECTS = (
         how_long=N_("{references} after the answer, so that Again works."),
     ),
     Subject(
-        tables=frozenset({"pictures", "thumbnails"}),
+        tables=frozenset({"images", "thumbnails"}),
         what=N_("**Results**: the full picture where the image service handed it over at once, and a small one for /history."),
         how_long=N_("The full one {pictures}, the small one until you erase or delete it."),
     ),
@@ -50,7 +50,7 @@ SUBJECTS = (
         how_long=_UNTIL_ERASED,
     ),
     Subject(
-        tables=frozenset({"tray", "keepsakes"}),
+        tables=frozenset({"tray", "kv"}),
         what=N_("**Between two steps**: what is in your tray, and which pictures an open form is about."),
         how_long=N_("A day."),
     ),
@@ -77,9 +77,9 @@ SUBJECTS = (
 )
 
 
-def told(keeping: Keeping) -> str:
+def told(keeping: Retention) -> str:
     """/privacy."""
-    spans = {"references": days(keeping.references_days), "pictures": days(keeping.pictures_days)}
+    spans = {"references": days(keeping.references_days), "pictures": days(keeping.images_days)}
     kept = [f"{_(subject.what)}\n-# {_(subject.how_long).format(**spans)}" for subject in SUBJECTS]
     lines = [
         "## " + _("What is kept of you"),
@@ -97,7 +97,7 @@ def told(keeping: Keeping) -> str:
     return "\n".join(lines)[:PANEL_MAX]
 
 
-def _checked(keeping: Keeping) -> Iterator[str]:
+def _checked(keeping: Retention) -> Iterator[str]:
     if keeping.checker is not None:
         told = _("Servers may have words and results checked by {service} before they are shown. It is not told who you are either.")
         yield told.format(service=keeping.checker)

@@ -32,7 +32,7 @@ _CHOOSE = CustomId("settings:{what}", what=one_of("model", "shape", "consent", "
 _SWITCH = CustomId("settings:{switch}:{is_on}", switch=one_of(*_SWITCHES), is_on=ON_OFF)
 
 
-class Settings(commands.Cog):
+class SettingsCog(commands.Cog):
     """The command."""
 
     @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
@@ -78,14 +78,14 @@ async def _keep(request: Request, interaction: Interaction, changes: Mapping[str
 
 
 def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) -> discord.ui.LayoutView:
-    chosen, studio = request.preferences, services_of(interaction).studio
-    model = _model(studio.models.offered, chosen.default_model or studio.default_model)
+    chosen, orders = request.preferences, services_of(interaction).orders
+    model = _model(orders.models.offered, chosen.default_model or orders.default_model)
     in_server = request.guild_id is not None
     role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
     parts: list[Part] = [
         text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. An option in a command goes before them.")),
         text("**" + _("Model") + "**"),
-        row(_models(studio.models.offered, chosen, studio.models.title(studio.default_model), start=models_from)),
+        row(_models(orders.models.offered, chosen, orders.models.title(orders.default_model), start=models_from)),
         text("**" + _("Shape of new pictures") + "**", _shape_note(chosen, model)),
         row(_shapes(chosen, model)),
         row(*_switches(chosen)),

@@ -61,7 +61,7 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
     @app_commands.command(description="Your styles")
     async def list(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        listed = style_texts.listed(request.preferences.styles, services_of(interaction).studio.models.title)
+        listed = style_texts.listed(request.preferences.styles, services_of(interaction).orders.models.title)
         await panels.show(interaction, panels.panel(panels.text(listed)))
 
     @app_commands.command(description="One of your styles, with all that is in it")
@@ -70,7 +70,7 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
     async def show(self, interaction: Interaction, name: Name) -> None:
         request = await request_of(interaction)
         style = _named(request.preferences, name)
-        await panels.show(interaction, panels.panel(panels.text(style_texts.shown(style, services_of(interaction).studio.models.title))))
+        await panels.show(interaction, panels.panel(panels.text(style_texts.shown(style, services_of(interaction).orders.models.title))))
 
     @app_commands.command(description="Delete one of your styles")
     @app_commands.describe(name="Which one")
@@ -89,10 +89,10 @@ def _name(given: str) -> str:
 
 def _model(interaction: Interaction, given: str | None, chosen: Preferences) -> ModelInfo:
     """The model that the options are checked against: the style's own, else the one that would be taken without."""
-    studio = services_of(interaction).studio
-    if given is None and chosen.default_model not in {model.id for model in studio.models.offered}:
-        return studio.models.catalog.get(studio.default_model)
-    return studio.models.catalog.get(given or chosen.default_model or studio.default_model)
+    orders = services_of(interaction).orders
+    if given is None and chosen.default_model not in {model.id for model in orders.models.offered}:
+        return orders.models.catalog.get(orders.default_model)
+    return orders.models.catalog.get(given or chosen.default_model or orders.default_model)
 
 
 def _options(model: ModelInfo, text: str) -> dict[Idea, str]:

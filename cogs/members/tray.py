@@ -30,8 +30,8 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
     @app_commands.command(description="What is in your tray")
     async def show(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        put_by = await services_of(interaction).members.put_by_so_far(request.actor.user_id)
-        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in put_by]
+        tray = await services_of(interaction).members.tray(request.actor.user_id)
+        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in tray]
         names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
         view = panel(text(account_texts.tray(len(small))))
         if small:

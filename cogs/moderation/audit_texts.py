@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from bot.core.i18n import _, ngettext
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import message_url
-from bot.services.moderation.conduct import Standing
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.services.moderation.conduct import MemberConduct
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Case, Decision
 from bot.store.moderation.conduct import BlockRow
 from cogs.admin.panel_texts import change_lines, cut
@@ -34,7 +34,7 @@ def case_list(waiting: int, shown: Sequence[str], note: str = "") -> str:
 
 
 def judged(case: Case) -> str:
-    """After a moderator's word on a picture."""
+    """After a moderator's word on an image."""
     return _("⚖️ Case {number}: **{decision}**. The author is told, and may appeal once.").format(
         number=case.id, decision=decided(case.decision)
     )
@@ -73,17 +73,17 @@ def block_line(row: BlockRow) -> str:
 # --- a member --------------------------------------------------------------------------------------------------------
 
 
-def member(user_id: int, standing: Standing, rules: Strikes, usage: str) -> str:
+def member(user_id: int, standing: MemberConduct, rules: Strikes, usage: str) -> str:
     """Everything that is known of a member here; `usage` is what they made."""
     return "\n".join([_("## {member}").format(member=f"<@{user_id}>"), *_standing(standing, rules), usage])
 
 
-def _standing(standing: Standing, rules: Strikes) -> Iterator[str]:
+def _standing(standing: MemberConduct, rules: Strikes) -> Iterator[str]:
     count = ngettext("{count} strike", "{count} strikes", standing.strikes).format(count=standing.strikes)
     yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=f"{standing.points:.2g}")
-    rung = next((each for each in rules.ladder if each.points > standing.points), None)
-    if rung is not None:
-        yield "-# " + _("From {points} points on a member is locked out for {hours} h.").format(points=f"{rung.points:g}", hours=rung.hours)
+    step = next((each for each in rules.steps if each.points > standing.points), None)
+    if step is not None:
+        yield "-# " + _("From {points} points on a member is locked out for {hours} h.").format(points=f"{step.points:g}", hours=step.hours)
     yield f"⛔ {block_line(standing.block)}" if standing.block else _("✅ Not blocked.")
     yield from (_case_line(case) for case in reversed(standing.cases[-_CASES:]))
 
@@ -94,9 +94,9 @@ def _case_line(case: Case) -> str:
     return "- " + _("Case {number}, {when}: {state}").format(number=case.id, when=f"<t:{case.at // 1000}:R>", state=state) + link
 
 
-def purge(user_id: int, pictures: int) -> str:
-    """Before every picture of a member is taken away."""
-    count = ngettext("{count} picture", "{count} pictures", pictures).format(count=pictures)
+def purge(user_id: int, images: int) -> str:
+    """Before every image of a member is taken away."""
+    count = ngettext("{count} picture", "{count} pictures", images).format(count=images)
     question = _("Take away everything that {member} made here ({pictures})? Their messages go, too. This cannot be undone.")
     return "\n".join([_("## 🧹 Purge"), question.format(member=f"<@{user_id}>", pictures=count)])
 
@@ -118,7 +118,7 @@ def audit(lines: Sequence[AuditLine], *, target_id: int | None, limit: int) -> s
 
 def _audit_line(line: AuditLine) -> str:
     notes = " · ".join(_notes(line))
-    changes = change_lines(line.details.get("changes") or [], limit=_CHANGES) if line.action is Action.SETTINGS else ()
+    changes = change_lines(line.details.get("changes") or [], limit=_CHANGES) if line.action is AuditAction.SETTINGS else ()
     below = [*([notes] if notes else []), *(each.removeprefix("- ") for each in changes)]
     return "\n".join([f"<t:{line.at // 1000}:R> {_deed(line)}", *(f"-# {each}" for each in below)])
 
@@ -135,25 +135,25 @@ def _deed(line: AuditLine) -> str:
     )
 
 
-_DEEDS: Mapping[Action, Callable[[], str]] = {
-    Action.BLOCKED: lambda: _("⛔ {actor} blocked {member}"),
-    Action.UNBLOCKED: lambda: _("✅ {actor} unblocked {member}"),
-    Action.STRUCK: lambda: _("⚖️ {actor} gave {member} a strike: {offence}"),
-    Action.PARDONED: lambda: _("⚖️ {actor} took back strikes of {member}"),
-    Action.CASE_OPENED: lambda: _("🚩 {actor} opened case {number} about a picture of {member}"),
-    Action.CASE_DECIDED: lambda: _("⚖️ {actor} decided case {number} of {member}: {decision}"),
-    Action.APPEALED: lambda: _("⚖️ {member} appealed case {number}"),
-    Action.DELETED: lambda: _("🗑️ {actor} deleted a picture of {member}"),
-    Action.SPOILERED: lambda: _("🙈 {actor} put a picture of {member} behind a spoiler"),
-    Action.REFUNDED: lambda: _("💰 {actor} gave {member} a price back"),
-    Action.PURGED: lambda: _("🧹 {actor} took away all pictures of {member}"),
-    Action.WITHHELD: lambda: _("🚫 {actor} did not show a result of {member}"),
-    Action.SETTINGS: lambda: _("⚙️ {actor} changed the settings"),
-    Action.GRANTED: lambda: _("🎁 {actor} granted {member} {amount}"),
-    Action.GIFTED: lambda: _("🎁 {actor} gave {member} {amount}"),
-    Action.SPONSORED: lambda: _("🎪 {actor} put in {amount} for everybody in a thread"),
-    Action.REWARDED: lambda: _("⭐ {member} got {amount} for a picture in the gallery"),
-    Action.ERASED: lambda: _("🧽 {member} erased their data"),
+_DEEDS: Mapping[AuditAction, Callable[[], str]] = {
+    AuditAction.BLOCKED: lambda: _("⛔ {actor} blocked {member}"),
+    AuditAction.UNBLOCKED: lambda: _("✅ {actor} unblocked {member}"),
+    AuditAction.STRUCK: lambda: _("⚖️ {actor} gave {member} a strike: {offence}"),
+    AuditAction.PARDONED: lambda: _("⚖️ {actor} took back strikes of {member}"),
+    AuditAction.CASE_OPENED: lambda: _("🚩 {actor} opened case {number} about a picture of {member}"),
+    AuditAction.CASE_DECIDED: lambda: _("⚖️ {actor} decided case {number} of {member}: {decision}"),
+    AuditAction.APPEALED: lambda: _("⚖️ {member} appealed case {number}"),
+    AuditAction.DELETED: lambda: _("🗑️ {actor} deleted a picture of {member}"),
+    AuditAction.SPOILERED: lambda: _("🙈 {actor} put a picture of {member} behind a spoiler"),
+    AuditAction.REFUNDED: lambda: _("💰 {actor} gave {member} a price back"),
+    AuditAction.PURGED: lambda: _("🧹 {actor} took away all pictures of {member}"),
+    AuditAction.WITHHELD: lambda: _("🚫 {actor} did not show a result of {member}"),
+    AuditAction.SETTINGS: lambda: _("⚙️ {actor} changed the settings"),
+    AuditAction.GRANTED: lambda: _("🎁 {actor} granted {member} {amount}"),
+    AuditAction.GIFTED: lambda: _("🎁 {actor} gave {member} {amount}"),
+    AuditAction.SPONSORED: lambda: _("🎪 {actor} put in {amount} for everybody in a thread"),
+    AuditAction.REWARDED: lambda: _("⭐ {member} got {amount} for a picture in the gallery"),
+    AuditAction.ERASED: lambda: _("🧽 {member} erased their data"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What moderators read of cases and jobs, and what the author of a picture is told."""
+"""What moderators read of cases and jobs, and what the author of an image is told."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from bot.core.i18n import _, ngettext
 from bot.domain.job import GenerationState, Job, JobState, message_url
 from bot.services.moderation.cases import DECIDED
-from bot.store.gallery import Shown
-from bot.store.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, Told
+from bot.store.gallery import GalleryEntry
+from bot.store.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted
 
 _WORDS = 300  # characters of what somebody said
@@ -25,7 +25,7 @@ def case(file: CaseFile, title_of: TitleOf) -> str:
     return "\n".join(filter(None, _case(file.case, file.job, file.told, title_of)))[:CONTENT_MAX]
 
 
-def _case(about: Case, job: Job | None, told: Sequence[Told], title_of: TitleOf) -> Iterator[str]:
+def _case(about: Case, job: Job | None, told: Sequence[FlagSummary], title_of: TitleOf) -> Iterator[str]:
     member = f"<@{about.author_id}>"
     yield _("🚩 **Case {number}** about a picture of {member}").format(number=about.id, member=member)
     if job is not None:
@@ -43,7 +43,7 @@ def _case(about: Case, job: Job | None, told: Sequence[Told], title_of: TitleOf)
     yield standing(about)
 
 
-def _why(about: Case, told: Sequence[Told]) -> str:
+def _why(about: Case, told: Sequence[FlagSummary]) -> str:
     if about.cause is Cause.FLAGS:
         return _flags(told)
     reason = quoted(about.reason, limit=_WORDS)
@@ -56,7 +56,7 @@ def _why(about: Case, told: Sequence[Told]) -> str:
     return _("A moderator asked for it.")
 
 
-def _flags(told: Sequence[Told]) -> str:
+def _flags(told: Sequence[FlagSummary]) -> str:
     counted = [each for each in told if each.weight]
     who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_TOLD_SHOWN])
     sentence = ngettext(
@@ -121,8 +121,8 @@ def _outcome(job: Job) -> str:
 # --- the gallery -----------------------------------------------------------------------------------------------------
 
 
-def gallery(job: Job, shown: Shown, title_of: TitleOf) -> str:
-    """A picture in the gallery, with credit and the way to where it was made."""
+def gallery(job: Job, shown: GalleryEntry, title_of: TitleOf) -> str:
+    """An image in the gallery, with credit and the way to where it was made."""
     link = message_url(shown.guild_id, job.place.channel_id, job.place.message_id or shown.message_id)
     credit = _("by {member} · {model} · [where it was made]({link})")
     foot = credit.format(member=f"<@{shown.author_id}>", model=title_of(job.model), link=link)
@@ -133,7 +133,7 @@ def gallery(job: Job, shown: Shown, title_of: TitleOf) -> str:
 
 
 def told_author(about: Case, job: Job | None, server: str) -> str:
-    """What was decided about somebody's picture; of an appeal, what came of it."""
+    """What was decided about somebody's image; of an appeal, what came of it."""
     lines = [
         _("⚖️ Your appeal was heard, and this is final.") if about.appealed_at is not None else "",
         _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(server)),

@@ -14,9 +14,9 @@ from cogs.kit.request import Interaction, request_of, services_of
 from cogs.moderation import audit_texts, panels
 
 Reason = app_commands.Range[str, 1, 300]
-Picture = app_commands.Range[str, 1, 200]
+Image = app_commands.Range[str, 1, 200]
 
-_PICTURE = "The link to its message, or the job's id"
+_IMAGE = "The link to its message, or the job's id"
 
 
 @app_commands.guild_only()
@@ -55,24 +55,27 @@ class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Case
         await presses.show(interaction, await panels.blocked(await request_of(interaction), interaction))
 
     @app_commands.command(description="Take a picture away; its author gets a strike and is told")
-    @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
-    async def delete(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
+    @app_commands.rename(image="picture")
+    @app_commands.describe(image=_IMAGE, reason="Why; the audit log keeps it")
+    async def delete(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
-        case = await services_of(interaction).cases.delete(request, picture, reason=reason)
+        case = await services_of(interaction).cases.delete(request, image, reason=reason)
         await interactions.say(interaction, audit_texts.judged(case))
 
     @app_commands.command(description="Put a picture behind a spoiler; its author is told")
-    @app_commands.describe(picture=_PICTURE, reason="Why; the audit log keeps it")
-    async def spoiler(self, interaction: Interaction, picture: Picture, reason: Reason = "") -> None:
+    @app_commands.rename(image="picture")
+    @app_commands.describe(image=_IMAGE, reason="Why; the audit log keeps it")
+    async def spoiler(self, interaction: Interaction, image: Image, reason: Reason = "") -> None:
         request = await request_of(interaction)
-        case = await services_of(interaction).cases.spoiler(request, picture, reason=reason)
+        case = await services_of(interaction).cases.spoiler(request, image, reason=reason)
         await interactions.say(interaction, audit_texts.judged(case))
 
     @app_commands.command(description="Give a picture's price back; the picture stays")
-    @app_commands.describe(picture=_PICTURE)
-    async def refund(self, interaction: Interaction, picture: Picture) -> None:
+    @app_commands.rename(image="picture")
+    @app_commands.describe(image=_IMAGE)
+    async def refund(self, interaction: Interaction, image: Image) -> None:
         request = await request_of(interaction)
-        back = await services_of(interaction).cases.refund(request, picture)
+        back = await services_of(interaction).cases.refund(request, image)
         await interactions.say(interaction, audit_texts.refunded(back))
 
     @app_commands.command(description="Every decision and every change of a setting")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from bot.core.i18n import _, ngettext
 from bot.domain.job import Job, message_url
 from bot.services.moderation.conduct import LATELY_DAYS
-from bot.store.moderation.record import Record, Sum
+from bot.store.moderation.record import MemberRecord, UsageSum
 from bot.store.moderation.reports import Report
 from cogs.kit.texts import amount_of, quoted
 
@@ -16,12 +16,12 @@ _PROMPT_SHOWN = 120  # characters
 _REASON_SHOWN = 200  # characters
 
 
-def usage(user_id: int, record: Record, title_of: Callable[[str], str]) -> str:
+def usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> str:
     """A member's use of a server."""
     return "\n".join(_usage(user_id, record, title_of))
 
 
-def _usage(user_id: int, record: Record, title_of: Callable[[str], str]) -> Iterator[str]:
+def _usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> Iterator[str]:
     yield _("## Image usage of {member}").format(member=f"<@{user_id}>")
     yield _("**Last {days} days** {sum}").format(days=LATELY_DAYS, sum=_sum(record.lately))
     yield _("**All time here** {sum}").format(sum=_sum(record.ever))
@@ -37,9 +37,9 @@ def _usage(user_id: int, record: Record, title_of: Callable[[str], str]) -> Iter
         yield ngettext("-# {count} more", "-# {count} more", more).format(count=more)
 
 
-def _sum(made: Sum) -> str:
-    pictures = ngettext("{count} picture", "{count} pictures", made.pictures).format(count=made.pictures)
-    return f"{pictures} · {amount_of(made.spent)}"
+def _sum(made: UsageSum) -> str:
+    images = ngettext("{count} picture", "{count} pictures", made.images).format(count=made.images)
+    return f"{images} · {amount_of(made.spent)}"
 
 
 def _job(job: Job, title_of: Callable[[str], str]) -> str:

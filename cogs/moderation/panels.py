@@ -47,7 +47,7 @@ async def cases(request: Request, interaction: Interaction, page: int = 0, *, no
     shown = await services_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
     for file in shown.files:
-        told = case_texts.case(file, services_of(interaction).studio.models.title)
+        told = case_texts.case(file, services_of(interaction).orders.models.title)
         parts += [Separator(), text(panel_texts.cut(told, _CASE_MAX)), _decisions(file.case, shown.number)]
     head = audit_texts.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
     return panel(text(head), *parts, _turning(shown.number, shown.waiting))
@@ -154,7 +154,7 @@ async def member(request: Request, interaction: Interaction, user_id: int) -> di
     conduct = services_of(interaction).conduct
     standing = await conduct.standing(user_id, guild_id, rules=strikes)
     record = await conduct.record(user_id, guild_id)
-    usage = member_texts.usage(user_id, record, services_of(interaction).studio.models.title)
+    usage = member_texts.usage(user_id, record, services_of(interaction).orders.models.title)
     told = audit_texts.member(user_id, standing, strikes, usage)
     history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
     return panel(text(panel_texts.cut(told, texts.PANEL_MAX)), row(history))
@@ -166,7 +166,7 @@ async def ask_to_purge(request: Request, interaction: Interaction, user_id: int)
     record = await services_of(interaction).conduct.record(user_id, guild_id)
     yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
     no = button(pgettext("button", "Leave them"), _SPARE())
-    return panel(text(audit_texts.purge(user_id, record.ever.pictures)), row(yes, no))
+    return panel(text(audit_texts.purge(user_id, record.ever.images)), row(yes, no))
 
 
 @router.press(_PURGE)

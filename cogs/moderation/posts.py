@@ -15,15 +15,15 @@ import structlog
 
 from bot.core import i18n
 from bot.core.clock import Clock
-from bot.core.errors import PictureError, RouteClosed
-from bot.core.loops import Locks
+from bot.core.errors import ImageError, RouteClosed
+from bot.core.loops import KeyedLocks
 from bot.domain.job import Job, JobState
-from bot.services.pipeline.results import Picture
+from bot.services.pipeline.results import ResultImage
 from bot.store.messages import JobMessage
 from bot.store.moderation.cases import Case, CaseState, Decision
 from bot.store.outbox import ItemKind, OutboxItem
 from cogs.kit import spoilers
-from cogs.kit.posting import Poster, Sheet, ids_in
+from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.moderation import case_texts, views
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class CasePosts:
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
-        self._locks = Locks()  # one hand at a time on a message, also on one that is about to be posted
+        self._locks = KeyedLocks()  # one hand at a time on a message, also on one that is about to be posted
         self.kinds: Mapping[ItemKind, Handler] = {
             ItemKind.COVER: self._cover,
             ItemKind.CASE: self._case,
@@ -77,17 +77,17 @@ class CasePosts:
             if sheet != shown:
                 await self._rewrite(about.post_channel_id, about.post_message_id, sheet)
 
-    async def _post_case(self, item: OutboxItem, about: Case) -> Sheet | None:
-        """Into the moderators' channel, where they have one, with a copy of the picture; what it says."""
-        channel_id = (await self._client.services.servers.settings(about.guild_id)).policy.cases_channel_id
+    async def _post_case(self, item: OutboxItem, about: Case) -> Draft | None:
+        """Into the moderators' channel, where they have one, with a copy of the image; what it says."""
+        channel_id = (await self._client.services.guilds.settings(about.guild_id)).policy.cases_channel_id
         if channel_id is None:
             return None
         sheet = await views.case_sheet(self._client, about)
         job = await self._client.services.casebook.job(about.job_id)
-        async with self._pictures(job, about.guild_id) as pictures:
+        async with self._images(job, about.guild_id) as images:
             message = await self._poster.once(
                 self._channel(channel_id),
-                replace(sheet, pictures=pictures, spoiler=True),
+                replace(sheet, images=images, spoiler=True),
                 nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
                 tried=bool(item.attempts),
                 is_it=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
@@ -112,11 +112,11 @@ class CasePosts:
             if sheet != shown:
                 await self._rewrite(post.channel_id, post.message_id, sheet)
 
-    async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Sheet | None]:
+    async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Draft | None]:
         """Into the log channel, where the server has one; also what it shows."""
         job = await self._client.services.casebook.job(job_id)
         guild_id = None if job is None else views.server_of(job)
-        channel_id = (await self._client.services.servers.settings(guild_id)).policy.log_channel_id
+        channel_id = (await self._client.services.guilds.settings(guild_id)).policy.log_channel_id
         if job is None or channel_id is None:
             return None, None
         sheet = await views.log_sheet(self._client, job, guild_id)
@@ -138,14 +138,14 @@ class CasePosts:
         shown = await self._client.services.gallery.shown(int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
-        channel_id = (await self._client.services.servers.settings(shown.guild_id)).policy.gallery.channel_id
+        channel_id = (await self._client.services.guilds.settings(shown.guild_id)).policy.gallery.channel_id
         if channel_id is None:
             return
-        async with self._pictures(job, shown.guild_id) as pictures:
-            if not pictures:
+        async with self._images(job, shown.guild_id) as images:
+            if not images:
                 raise RouteClosed("The picture cannot be had any more.")
             with views.speaking(self._client, shown.guild_id):
-                sheet = Sheet(content=case_texts.gallery(job, shown, self._client.services.studio.models.title), pictures=pictures)
+                sheet = Draft(content=case_texts.gallery(job, shown, self._client.services.orders.models.title), images=images)
             message = await self._poster.once(
                 self._channel(channel_id),
                 sheet,
@@ -170,7 +170,7 @@ class CasePosts:
         chosen = await self._client.services.members.preferences(about.author_id)
         with i18n.speaking(chosen.locale or (job.place.locale if job else None)):
             content = case_texts.told_author(about, job, self._server(about.guild_id))
-            await self._tell(item, about.author_id, Sheet(content=content, buttons=views.appeal_buttons(about)))
+            await self._tell(item, about.author_id, Draft(content=content, buttons=views.appeal_buttons(about)))
 
     async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:
         data, user_id = item.data, item.user_id
@@ -178,33 +178,33 @@ class CasePosts:
             return
         with i18n.speaking((await self._client.services.members.preferences(user_id)).locale):
             content = case_texts.told_blocked(self._server(data["guild_id"]), data["until"], data["reason"])
-            await self._tell(item, user_id, Sheet(content=content))
+            await self._tell(item, user_id, Draft(content=content))
 
-    async def _tell(self, item: OutboxItem, user_id: int, sheet: Sheet) -> None:
+    async def _tell(self, item: OutboxItem, user_id: int, sheet: Draft) -> None:
         channel = await self._client.create_dm(discord.Object(user_id))
         tried, said = bool(item.attempts), sheet.content
         await self._poster.once(channel, sheet, nonce=item.id, tried=tried, is_it=lambda m: m.content == said)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _rewrite(self, channel_id: int, message_id: int, sheet: Sheet) -> None:
+    async def _rewrite(self, channel_id: int, message_id: int, sheet: Draft) -> None:
         """The words and the buttons; attachments stay as they are."""
         message = self._channel(channel_id).get_partial_message(message_id)
         await message.edit(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)
 
     @asynccontextmanager
-    async def _pictures(self, job: Job | None, guild_id: int) -> AsyncIterator[tuple[Picture, ...]]:
-        """The pictures of a job as they can still be had; none where they cannot."""
+    async def _images(self, job: Job | None, guild_id: int) -> AsyncIterator[tuple[ResultImage, ...]]:
+        """The images of a job as they can still be had; none where they cannot."""
         guild = self._client.get_guild(guild_id)
         limit = guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         async with AsyncExitStack() as stack:
-            pictures: tuple[Picture, ...] = ()
+            images: tuple[ResultImage, ...] = ()
             if job is not None:
                 try:
-                    pictures = await stack.enter_async_context(self._client.services.results.open(job, limit_bytes=limit))
-                except PictureError as error:
+                    images = await stack.enter_async_context(self._client.services.results.open(job, limit_bytes=limit))
+                except ImageError as error:
                     log.info("no picture for a post", job=job.id, reason=error.sentence)
-            yield pictures
+            yield images
 
     def _server(self, guild_id: int) -> str:
         guild = self._client.get_guild(guild_id)

@@ -12,7 +12,7 @@ from bot.domain.request import Request
 from bot.services.moderation.cases import APPEAL_MAX
 from bot.store.moderation.cases import Decision
 from cogs.kit import interactions
-from cogs.kit.posting import Sheet
+from cogs.kit.posting import Draft
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import CustomId, Router, integer
 from cogs.moderation import views
@@ -37,7 +37,7 @@ async def judge(request: Request, interaction: Interaction, *, decision: Decisio
     await interaction.response.defer()
     client = client_of(interaction)
     await client.services.cases.judge(request, job, decision)
-    await _redraw(interaction, await views.log_sheet(client, await client.services.studio.job(job), request.guild_id))
+    await _redraw(interaction, await views.log_sheet(client, await client.services.orders.job(job), request.guild_id))
 
 
 @router.press(APPEAL)
@@ -59,6 +59,6 @@ async def appeal(request: Request, interaction: Interaction, given: Mapping[str,
     )
 
 
-async def _redraw(interaction: Interaction, sheet: Sheet) -> None:
+async def _redraw(interaction: Interaction, sheet: Draft) -> None:
     """The message that was pressed, as it is from now on; the outbox makes sure of it."""
     await interaction.edit_original_response(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)

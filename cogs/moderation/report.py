@@ -1,4 +1,4 @@
-"""Telling the moderators of a picture: a small modal for the reason."""
+"""Telling the moderators of an image: a small modal for the reason."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FORM = CustomId("report-form:{message}:{author}:{job}", message=DISCORD_ID, auth
 
 
 async def ask(request: Request, interaction: Interaction, message: discord.Message) -> None:
-    """Open the modal for a message with pictures. Raise a `Refusal` where there is nobody to tell, or nothing to tell of."""
+    """Open the modal for a message with images. Raise a `Refusal` where there is nobody to tell, or nothing to tell of."""
     found = await message_images.find(client_of(interaction), message)
     permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=found.owner_id))
-    if not found.pictures:
+    if not found.images:
         raise NotFound(_("This message has no picture to report."))
     job_id = found.job.id if found.job else None
     reason = discord.ui.TextInput[Any](custom_id="reason", style=discord.TextStyle.paragraph, max_length=REASON_MAX)

@@ -12,7 +12,7 @@ from bot.core import i18n
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState
 from bot.store.moderation.cases import Case, CaseState, Decision
-from cogs.kit.posting import Button, Sheet
+from cogs.kit.posting import Button, Draft
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 from cogs.moderation import case_texts
 
@@ -39,24 +39,24 @@ def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None
     return i18n.speaking(str(guild.preferred_locale) if guild else None)
 
 
-async def case_sheet(client: Easel, about: Case) -> Sheet:
+async def case_sheet(client: Easel, about: Case) -> Draft:
     """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
     file = await client.services.casebook.file_of(about)
     with speaking(client, about.guild_id):
-        content = case_texts.case(file, client.services.studio.models.title)
+        content = case_texts.case(file, client.services.orders.models.title)
         able = () if about.state is CaseState.DECIDED else decisions_on(about)
         buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
-        return Sheet(content=content, buttons=buttons)
+        return Draft(content=content, buttons=buttons)
 
 
-async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Sheet:
+async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Draft:
     """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
     latest = await client.services.casebook.latest_about(job.id, guild_id)
     with speaking(client, guild_id):
-        content = case_texts.log_entry(job, client.services.studio.models.title, latest)
+        content = case_texts.log_entry(job, client.services.orders.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
         able = () if is_settled else tuple(Decision)
-        return Sheet(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))
+        return Draft(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))
 
 
 def server_of(job: Job) -> int | None:
@@ -65,7 +65,7 @@ def server_of(job: Job) -> int | None:
 
 
 def decisions_on(about: Case) -> tuple[Decision, ...]:
-    """What can be decided about a case: pictures that were not made here cannot be hidden, nor their price given back."""
+    """What can be decided about a case: images that were not made here cannot be hidden, nor their price given back."""
     return tuple(Decision) if about.job_id is not None else (Decision.KEEP, Decision.DELETE, Decision.BLOCK)
 
 

@@ -16,8 +16,8 @@ from cogs.money import money_texts
 _LEADERBOARD_DAYS = 30
 
 
-class Money(commands.Cog):
-    """Credits from one member to another, and who made the most pictures."""
+class MoneyCog(commands.Cog):
+    """Credits from one member to another, and who made the most images."""
 
     @app_commands.command(description="Give a member some of your credits")
     @app_commands.describe(member="Who gets them", credits="How many")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bot.core.i18n import N_, _, ngettext
-from bot.domain.accounts import Kind, kind_of
+from bot.domain.accounts import AccountKind, kind_of
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.quota import DAY_MS, MICRO, Bucket, in_credits
-from bot.services.money.accounts import Held, Standing
+from bot.services.money.accounts import AccountStatement, Balances
 from bot.store.money.ledger import Entry, LedgerLine, Statement
 from bot.store.money.sponsorships import Sponsorship, SponsorshipState
 from cogs.kit.texts import PANEL_MAX, amount_of, meter, price
@@ -34,15 +34,15 @@ _LEDGER_WORDS = {
 # --- what somebody has -----------------------------------------------------------------------------------------------
 
 
-def standing(it: Standing, models: Sequence[ModelInfo], now: int) -> str:
-    """What a member can pay from here, what a picture costs, and the last entries."""
+def standing(it: Balances, models: Sequence[ModelInfo], now: int) -> str:
+    """What a member can pay from here, what an image costs, and the last entries."""
     return "\n".join(_standing(it, models, now))[:PANEL_MAX]
 
 
-def _standing(it: Standing, models: Sequence[ModelInfo], now: int) -> Iterator[str]:
+def _standing(it: Balances, models: Sequence[ModelInfo], now: int) -> Iterator[str]:
     if it.sponsor is not None:
         yield paid_by(it.sponsor)
-    shared = kind_of(it.own.account.name) is Kind.POOL
+    shared = kind_of(it.own.account.name) is AccountKind.POOL
     yield "## " + (_("This server's shared pool") if shared else _("Your credits"))
     yield from _account(it.own, now)
     if shared:
@@ -63,7 +63,7 @@ def _standing(it: Standing, models: Sequence[ModelInfo], now: int) -> Iterator[s
     yield from entries or [_("Nothing yet.")]
 
 
-def _account(held: Held, now: int) -> Iterator[str]:
+def _account(held: AccountStatement, now: int) -> Iterator[str]:
     """A bucket: how full it is, and when it will be full."""
     bucket, statement = held.account.fills, held.statement
     if not isinstance(bucket, Bucket):
@@ -78,7 +78,7 @@ def _account(held: Held, now: int) -> Iterator[str]:
     yield _refill(statement, bucket, now)
 
 
-def _budget(held: Held, *, renews_at: int | None) -> str:
+def _budget(held: AccountStatement, *, renews_at: int | None) -> str:
     it, size = held.statement, 0 if held.account.fills is None else held.account.fills.size
     left = _("**{left}** of {size} credits left · the next one begins <t:{at}:R>")
     told = left.format(left=in_credits(it.available), size=in_credits(size), at=(renews_at or 0) // 1000)
@@ -162,7 +162,7 @@ def stopped(it: Sponsorship, returned: int) -> str:
 
 
 def leaderboard(found: Sequence[tuple[int, int]], *, days: int) -> str:
-    """Who made the most pictures."""
+    """Who made the most images."""
     medals = ("🥇", "🥈", "🥉")
     lines = [
         f"{medals[place] if place < len(medals) else f'**{place + 1}.**'} <@{user_id}> · "

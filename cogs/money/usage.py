@@ -19,7 +19,7 @@ from bot.core.i18n import pgettext
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.media import chart
-from bot.store.usage import By
+from bot.store.usage import GroupBy
 from cogs.kit import panels
 from cogs.kit.panels import Part, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -34,10 +34,10 @@ _PRESS = CustomId(
     "usage:{deed}:{days}:{by}:{member}",
     deed=one_of("span", "kind", "csv"),
     days=one_of(*_RANGES),
-    by=one_of(*By),
+    by=one_of(*GroupBy),
     member=optional(DISCORD_ID),
 )
-_PICTURE = "usage.png"
+_IMAGE = "usage.png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class _View:
     """What is looked at."""
 
     days: int = 30
-    by: By = By.MEMBER
+    by: GroupBy = GroupBy.MEMBER
     member_id: int | None = None  # None: everyone
 
     def id(self, deed: str) -> str:
@@ -67,7 +67,7 @@ class Usage(commands.Cog):
         by: Literal["member", "model", "day"] = "member",
         member: discord.User | discord.Member | None = None,
     ) -> None:
-        view = _View(days=days, by=By[by.upper()], member_id=member.id if member else None)
+        view = _View(days=days, by=GroupBy[by.upper()], member_id=member.id if member else None)
         request = await request_of(interaction)
         check(request, Action.MODERATE)
         await interaction.response.defer(thinking=True, ephemeral=True)
@@ -75,7 +75,7 @@ class Usage(commands.Cog):
 
 
 @router.press(_PRESS)
-async def press(request: Request, interaction: Interaction, *, deed: str, days: int, by: By, member: int | None) -> None:
+async def press(request: Request, interaction: Interaction, *, deed: str, days: int, by: GroupBy, member: int | None) -> None:
     """In the panel, of this run or of any earlier one."""
     check(request, Action.MODERATE)
     await (_export if deed == "csv" else _turn)(request, interaction, _View(days=days, by=by, member_id=member))
@@ -87,11 +87,11 @@ async def _turn(request: Request, interaction: Interaction, view: _View) -> None
 
 
 async def _show(request: Request, interaction: Interaction, view: _View) -> None:
-    title_of = services_of(interaction).studio.models.title
+    title_of = services_of(interaction).orders.models.title
     report = await services_of(interaction).money.report(request, days=view.days, by=view.by, user_id=view.member_id)
     names = await _names(interaction, (each.user_id for each in report.rows[: chart.SERIES_MAX]))
-    picture = await asyncio.to_thread(chart.draw, usage_texts.chart(report, title_of, names))
-    shown = discord.MediaGalleryItem(f"attachment://{_PICTURE}", description=usage_texts.alt(report))
+    image = await asyncio.to_thread(chart.draw, usage_texts.chart(report, title_of, names))
+    shown = discord.MediaGalleryItem(f"attachment://{_IMAGE}", description=usage_texts.alt(report))
     parts: list[Part] = [
         text(usage_texts.heading(report, member_id=view.member_id)),
         discord.ui.MediaGallery(shown),
@@ -99,7 +99,7 @@ async def _show(request: Request, interaction: Interaction, view: _View) -> None
         discord.ui.Separator(),
         *_choices(view),
     ]
-    await panels.redraw(interaction, panel(*parts), [discord.File(io.BytesIO(picture), filename=_PICTURE)])
+    await panels.redraw(interaction, panel(*parts), [discord.File(io.BytesIO(image), filename=_IMAGE)])
 
 
 async def _export(request: Request, interaction: Interaction, view: _View) -> None:
@@ -135,9 +135,9 @@ def _choices(view: _View) -> list[Part]:
         90: pgettext("button", "90 days"),
     }
     kinds = {
-        By.MEMBER: (pgettext("button", "By member"), "👤"),
-        By.MODEL: (pgettext("button", "By model"), "🎨"),
-        By.DAY: (pgettext("button", "By day"), "📅"),
+        GroupBy.MEMBER: (pgettext("button", "By member"), "👤"),
+        GroupBy.MODEL: (pgettext("button", "By model"), "🎨"),
+        GroupBy.DAY: (pgettext("button", "By day"), "📅"),
     }
     spans = [button(ranges[days], replace(view, days=days).id("span"), disabled=days == view.days) for days in _RANGES]
     told = [button(label, replace(view, by=by).id("kind"), emoji=emoji, disabled=by is view.by) for by, (label, emoji) in kinds.items()]
@@ -156,7 +156,7 @@ async def image_usage(interaction: Interaction, user: discord.User | discord.Mem
     request = await request_of(interaction)
     check(request, Action.MODERATE)
     record = await services_of(interaction).conduct.record(user.id, request.required_guild_id)
-    await panels.show(interaction, member_texts.usage(user.id, record, services_of(interaction).studio.models.title))
+    await panels.show(interaction, member_texts.usage(user.id, record, services_of(interaction).orders.models.title))
 
 
 MENUS = (image_usage,)

@@ -9,8 +9,8 @@ from decimal import Decimal
 from bot.core.i18n import _, ngettext
 from bot.domain.quota import in_credits, in_usd
 from bot.media.chart import Chart, Series
-from bot.services.money.accounts import Held, Report
-from bot.store.usage import By, Use
+from bot.services.money.accounts import AccountStatement, UsageReport
+from bot.store.usage import GroupBy, UsageRow
 from cogs.kit.texts import amount_of, meter
 
 _ROWS_SHOWN = 15
@@ -21,7 +21,7 @@ Titles = Callable[[str], str]
 Names = Mapping[int, str]  # of members, as far as they are known
 
 
-def heading(report: Report, *, member_id: int | None = None) -> str:
+def heading(report: UsageReport, *, member_id: int | None = None) -> str:
     """What is shown, and what it comes to."""
     title = "## " + (_("Use of this server") if member_id is None else _("Use by {member}").format(member=f"<@{member_id}>"))
     days = ngettext("Last {days} day", "Last {days} days", _days(report)).format(days=_days(report))
@@ -33,24 +33,24 @@ def heading(report: Report, *, member_id: int | None = None) -> str:
     return "\n".join(lines)
 
 
-def _budget(budget: Held, report: Report) -> str:
+def _budget(budget: AccountStatement, report: UsageReport) -> str:
     it, size = budget.statement, 0 if budget.account.fills is None else budget.account.fills.size
     left = _("**${left}** of ${size} left").format(left=_usd(it.available, report), size=_usd(size, report))
     return f"{meter(it.available, it.held, size)}\n{left}"
 
 
-def _usd(micro: int, report: Report) -> str:
-    """Cents, and parts of them in sums below a dollar, which many pictures are."""
+def _usd(micro: int, report: UsageReport) -> str:
+    """Cents, and parts of them in sums below a dollar, which many images are."""
     dollars = in_usd(micro, report.credit_usd)
     return f"{dollars:,.2f}" if dollars >= 1 or not dollars else f"{dollars:.4f}"
 
 
-def rows(report: Report, title_of: Titles) -> str:
+def rows(report: UsageReport, title_of: Titles) -> str:
     """The table, as far as it is worth reading."""
     return "\n".join(_rows(report, title_of))
 
 
-def _rows(report: Report, title_of: Titles) -> Iterator[str]:
+def _rows(report: UsageReport, title_of: Titles) -> Iterator[str]:
     for place, each in enumerate(report.rows[:_ROWS_SHOWN], 1):
         yield f"{place}. {_name(each, title_of)} · {_sums(each, report)}"
     if (more := len(report.rows) - _ROWS_SHOWN) > 0:
@@ -59,19 +59,19 @@ def _rows(report: Report, title_of: Titles) -> Iterator[str]:
         yield _("Nothing was made.")
 
 
-def _name(each: Use, title_of: Titles) -> str:
+def _name(each: UsageRow, title_of: Titles) -> str:
     if each.user_id is not None:
         return f"<@{each.user_id}>"
     return title_of(each.model) if each.model is not None else f"{each.day:%Y-%m-%d}"
 
 
-def _sums(each: Use, report: Report) -> str:
-    pictures = ngettext("{count} picture", "{count} pictures", each.pictures).format(count=each.pictures)
+def _sums(each: UsageRow, report: UsageReport) -> str:
+    images = ngettext("{count} picture", "{count} pictures", each.images).format(count=each.images)
     failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=each.failed) if each.failed else ""
-    return " · ".join(filter(None, [pictures, f"{amount_of(each.cost)} (${_usd(each.cost, report)})", failed]))
+    return " · ".join(filter(None, [images, f"{amount_of(each.cost)} (${_usd(each.cost, report)})", failed]))
 
 
-def _days(report: Report) -> int:
+def _days(report: UsageReport) -> int:
     return (_day(report.until - 1) - _day(report.since)).days + 1
 
 
@@ -79,10 +79,10 @@ def _day(at: int) -> date:
     return datetime.fromtimestamp(at / 1000, tz=UTC).date()
 
 
-# --- the picture -----------------------------------------------------------------------------------------------------
+# --- the image -----------------------------------------------------------------------------------------------------
 
 
-def chart(report: Report, title_of: Titles, names: Names) -> Chart:
+def chart(report: UsageReport, title_of: Titles, names: Names) -> Chart:
     """Bars of days, or of weeks where there are many days; in each the members or the models one above the other."""
     width = 1 if _days(report) <= _COLUMNS_MAX else _WEEK
     starts = _columns(report, width)
@@ -102,20 +102,20 @@ def chart(report: Report, title_of: Titles, names: Names) -> Chart:
     )
 
 
-def _columns(report: Report, width: int) -> list[date]:
+def _columns(report: UsageReport, width: int) -> list[date]:
     """The first day of each column; the last column ends today, the first may be shorter."""
     last, count = _day(report.until - 1), -(-_days(report) // width)
     return [max(last - timedelta(days=width * number - 1), _day(report.since)) for number in range(count, 0, -1)]
 
 
-def _title(report: Report, width: int) -> str:
+def _title(report: UsageReport, width: int) -> str:
     titles = {
-        (By.MEMBER, 1): _("Credits a day, by member"),
-        (By.MODEL, 1): _("Credits a day, by model"),
-        (By.DAY, 1): _("Credits a day"),
-        (By.MEMBER, _WEEK): _("Credits a week, by member"),
-        (By.MODEL, _WEEK): _("Credits a week, by model"),
-        (By.DAY, _WEEK): _("Credits a week"),
+        (GroupBy.MEMBER, 1): _("Credits a day, by member"),
+        (GroupBy.MODEL, 1): _("Credits a day, by model"),
+        (GroupBy.DAY, 1): _("Credits a day"),
+        (GroupBy.MEMBER, _WEEK): _("Credits a week, by member"),
+        (GroupBy.MODEL, _WEEK): _("Credits a week, by model"),
+        (GroupBy.DAY, _WEEK): _("Credits a week"),
     }
     return titles[report.by, width]
 
@@ -126,8 +126,8 @@ def _series_name(key: object, title_of: Titles, names: Names) -> str:
     return title_of(key) if isinstance(key, str) else _("all")
 
 
-def alt(report: Report) -> str:
-    """The picture in words, for those who cannot see it."""
+def alt(report: UsageReport) -> str:
+    """The image in words, for those who cannot see it."""
     days = _days(report)
     sentence = ngettext(
         "Stacked bars of what was spent in the last {days} day: {amount} credits.",

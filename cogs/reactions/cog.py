@@ -14,22 +14,22 @@ from bot.core.errors import EaselError, NotAllowed
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.domain.gestures import NONE_CAME, WAITS, Gesture, plain
-from bot.domain.guild.settings import ServerSettings
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.services.reactions import Meaning
-from bot.store.reactions import Claim, Given
+from bot.services.reactions import EmojiMeaning
+from bot.store.reactions import Claim, Reaction
 from cogs.kit import message_images
 from cogs.kit.request import request_of_reaction
 from cogs.reactions import gestures, notes
-from cogs.reactions.gestures import Reacted
+from cogs.reactions.gestures import ReactionContext
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
 log = structlog.get_logger(__name__)
 
-_FOR_ALL = (Gesture.DESCRIBE, Gesture.PRESET)  # what works on other people's pictures, too
+_FOR_ALL = (Gesture.DESCRIBE, Gesture.PRESET)  # what works on other people's images, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Failed:
     sentence: str
 
 
-class Reactions(commands.Cog):
+class ReactionsCog(commands.Cog):
     """Takes every reaction there is, and acts on those that have a meaning here."""
 
     def __init__(self, client: Easel) -> None:
@@ -49,7 +49,7 @@ class Reactions(commands.Cog):
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         if event.user_id == self._own_id or (event.member is not None and event.member.bot):
             return
-        settings, chosen = await self._client.services.servers.settings_and_preferences(event.guild_id, event.user_id)
+        settings, chosen = await self._client.services.guilds.settings_and_preferences(event.guild_id, event.user_id)
         meaning = self._client.services.reactions.meaning(str(event.emoji), settings)
         if meaning is None or not self._is_ours_to_hear(event, meaning):
             return
@@ -61,7 +61,7 @@ class Reactions(commands.Cog):
         """What was asked for and not begun yet is cancelled; a flag no longer counts; a note that waits for its member goes."""
         if event.user_id == self._own_id:
             return
-        settings = await self._client.services.servers.settings(event.guild_id)
+        settings = await self._client.services.guilds.settings(event.guild_id)
         meaning = self._client.services.reactions.meaning(str(event.emoji), settings)
         if meaning is None:
             return
@@ -71,7 +71,7 @@ class Reactions(commands.Cog):
         if meaning.gesture is Gesture.DESCRIBE:
             await notes.remove_note(self._client, _given(event))
 
-    def _is_ours_to_hear(self, event: discord.RawReactionActionEvent, meaning: Meaning) -> bool:
+    def _is_ours_to_hear(self, event: discord.RawReactionActionEvent, meaning: EmojiMeaning) -> bool:
         """On other people's messages only edits are asked for, and all else is meant for them."""
         if self._may_be_own(event):
             return True
@@ -80,34 +80,34 @@ class Reactions(commands.Cog):
         return meaning.gesture is Gesture.DESCRIBE
 
     async def _take(
-        self, event: discord.RawReactionActionEvent, meaning: Meaning, settings: ServerSettings, preferences: Preferences
+        self, event: discord.RawReactionActionEvent, meaning: EmojiMeaning, settings: GuildSettings, preferences: Preferences
     ) -> None:
-        given, here = _given(event), self._message(event)
+        reaction, here = _given(event), self._message(event)
         if not self._may_be_own(event) and not self._may_read_others(event.guild_id):
-            await self._point(given, here)
+            await self._point(reaction, here)
             return
-        claim = await self._client.services.reactions.claim(given, meaning.gesture)
+        claim = await self._client.services.reactions.claim(reaction, meaning.gesture)
         if claim is Claim.TOO_MANY:
             await notes.mark(self._client, here, NONE_CAME)
         if claim is not Claim.NEW:
             return
         request = await request_of_reaction(self._client, event, settings=settings, preferences=preferences)
-        failed = await self._try(here, request, given, meaning)
+        failed = await self._try(here, request, reaction, meaning)
         if failed is not None:
             await notes.mark(self._client, here, NONE_CAME, instead_of=[WAITS])
             await notes.whisper(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=here)
 
-    async def _point(self, given: Given, here: discord.PartialMessage) -> None:
-        if await self._client.services.reactions.may_be_pointed(given.user_id):
+    async def _point(self, reaction: Reaction, here: discord.PartialMessage) -> None:
+        if await self._client.services.reactions.may_be_pointed(reaction.user_id):
             try:
-                await notes.point_to_the_menu(self._client, given, here)
+                await notes.point_to_the_menu(self._client, reaction, here)
             except notes.FAILED as error:
                 log.info("could not point to the menu", error=type(error).__name__)
 
-    async def _try(self, here: discord.PartialMessage, request: Request, given: Given, meaning: Meaning) -> Failed | None:
+    async def _try(self, here: discord.PartialMessage, request: Request, reaction: Reaction, meaning: EmojiMeaning) -> Failed | None:
         """The one place where errors of reactions end: a sentence for the member, the rest for the log."""
         try:
-            reacted = await self._look_at(here, request, given, meaning)
+            reacted = await self._look_at(here, request, reaction, meaning)
             if reacted is not None:
                 await self._act(here, reacted)
         except EaselError as error:
@@ -123,8 +123,10 @@ class Reactions(commands.Cog):
             return Failed(sentence=_("Something went wrong here. If it stays, tell the operator: fault `{fault}`.").format(fault=fault))
         return None
 
-    async def _look_at(self, here: discord.PartialMessage, request: Request, given: Given, meaning: Meaning) -> Reacted | None:
-        """The message as it is now. None where the reaction is not meant for us: no picture of ours, nor of anybody's."""
+    async def _look_at(
+        self, here: discord.PartialMessage, request: Request, reaction: Reaction, meaning: EmojiMeaning
+    ) -> ReactionContext | None:
+        """The message as it is now. None where the reaction is not meant for us: no image of ours, nor of anybody's."""
         try:
             message = await here.fetch()
         except discord.Forbidden:
@@ -133,13 +135,15 @@ class Reactions(commands.Cog):
             return None
         found = await message_images.find(self._client, message)
         job = found.job or await self._client.services.reactions.shown_in(message.id)
-        if job is None and not found.pictures:
+        if job is None and not found.images:
             return None
         if job is not None and job.place.private:
             request = request.answered(private=True)
-        return Reacted(client=self._client, request=request, given=given, meaning=meaning, message=message, found=found, job=job)
+        return ReactionContext(
+            client=self._client, request=request, reaction=reaction, meaning=meaning, message=message, found=found, job=job
+        )
 
-    async def _act(self, here: discord.PartialMessage, reacted: Reacted) -> None:
+    async def _act(self, here: discord.PartialMessage, reacted: ReactionContext) -> None:
         """With ⏳ meanwhile where it takes time, and one mark of ours in the end."""
         marks = notes.marks_on(reacted.message)
         if reacted.meaning.gesture in gestures.TAKES_TIME:
@@ -168,5 +172,5 @@ class Reactions(commands.Cog):
         return channel.get_partial_message(event.message_id)
 
 
-def _given(event: discord.RawReactionActionEvent) -> Given:
-    return Given(message_id=event.message_id, user_id=event.user_id, emoji=plain(str(event.emoji)))
+def _given(event: discord.RawReactionActionEvent) -> Reaction:
+    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=plain(str(event.emoji)))

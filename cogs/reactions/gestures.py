@@ -19,9 +19,9 @@ from bot.domain.job import Job, JobState
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.services.reactions import Meaning
+from bot.services.reactions import EmojiMeaning
 from bot.store.moderation.reports import Report
-from bot.store.reactions import Given
+from bot.store.reactions import Reaction
 from cogs.kit import file_texts, message_images, spoilers, texts
 from cogs.reactions import notes
 
@@ -33,16 +33,16 @@ _DIRECT_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reacted:
+class ReactionContext:
     """A reaction that is to be acted on, and what it was given to."""
 
     client: Easel
     request: Request
-    given: Given
-    meaning: Meaning
+    reaction: Reaction
+    meaning: EmojiMeaning
     message: discord.Message
-    found: message_images.Found
-    job: Job | None  # whose pictures these are, or will be
+    found: message_images.FoundImages
+    job: Job | None  # whose images these are, or will be
 
     @property
     def user_id(self) -> int:
@@ -60,14 +60,14 @@ class Reacted:
             raise NotFound(_("That picture is not known here any more."))
         return self.job
 
-    def first_picture(self) -> Attachment:
+    def first_image(self) -> Attachment:
         """Raise `NotFound`."""
-        if not self.found.pictures:
+        if not self.found.images:
             raise NotFound(_("There is no picture in this message to edit."))
-        return self.found.pictures[0]
+        return self.found.images[0]
 
 
-async def act(reacted: Reacted) -> str | None:
+async def act(reacted: ReactionContext) -> str | None:
     """Do what the reaction asks for."""
     return await _ACTS[reacted.meaning.gesture](reacted)
 
@@ -75,36 +75,36 @@ async def act(reacted: Reacted) -> str | None:
 # --- what makes or sends something -----------------------------------------------------------------------------------
 
 
-async def _describe(reacted: Reacted) -> None:
-    reacted.first_picture()
+async def _describe(reacted: ReactionContext) -> None:
+    reacted.first_image()
     await reacted.client.services.members.check_consent(reacted.request, reacted.found.owner_id)
     try:
-        await notes.ask_to_describe(reacted.client, reacted.given, reacted.here)
+        await notes.ask_to_describe(reacted.client, reacted.reaction, reacted.here)
     except discord.Forbidden:
         raise NotAllowed(_("I may not write there. Use the message's menu instead: Apps, Edit with Easel.")) from None
 
 
-async def _preset(reacted: Reacted) -> str:
+async def _preset(reacted: ReactionContext) -> str:
     preset = reacted.meaning.preset
     if preset is None:
         raise NotFound(_("That preset is gone."))
-    picture = reacted.first_picture()
-    await reacted.client.services.reactions.run_preset(reacted.request, reacted.given, preset, picture, spoiler=reacted.found.spoiler)
+    image = reacted.first_image()
+    await reacted.client.services.reactions.run_preset(reacted.request, reacted.reaction, preset, image, spoiler=reacted.found.spoiler)
     return WAITS
 
 
-async def _again(reacted: Reacted) -> str:
-    await reacted.client.services.reactions.again(reacted.request, reacted.given, reacted.known_job())
+async def _again(reacted: ReactionContext) -> str:
+    await reacted.client.services.reactions.again(reacted.request, reacted.reaction, reacted.known_job())
     return WAITS
 
 
-async def _original(reacted: Reacted) -> str:
+async def _original(reacted: ReactionContext) -> str:
     """The full files, with what they were made from."""
     job, client = reacted.known_job(), reacted.client
     permissions.check(reacted.request, Action.ORIGINAL, permissions.image_of(job))
-    text = file_texts.original(job, client.services.studio.models.title, reacted.message.jump_url)
-    async with client.services.results.open(job, limit_bytes=_DIRECT_LIMIT) as pictures:
-        files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in pictures]
+    text = file_texts.original(job, client.services.orders.models.title, reacted.message.jump_url)
+    async with client.services.results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
+        files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
         try:
             channel = await client.create_dm(discord.Object(reacted.user_id))
             await channel.send(text, files=files, allowed_mentions=_NOBODY)
@@ -119,14 +119,14 @@ async def _original(reacted: Reacted) -> str:
 # --- what judges what is there ---------------------------------------------------------------------------------------
 
 
-async def _away(reacted: Reacted) -> None:
+async def _away(reacted: ReactionContext) -> None:
     """Cancel it while it is open, take it away afterwards. What happens to the message says it all."""
     job, services, message = reacted.job, reacted.client.services, reacted.message
     own = job if job is not None and job.place.message_id == message.id else None  # the job whose own message it is
     if own is not None and own.state is JobState.OPEN:
-        await services.studio.cancel(reacted.request, own.id)
+        await services.orders.cancel(reacted.request, own.id)
     elif own is not None and own.state is JobState.DELIVERABLE and reacted.found.job is None:  # the message still says that it waits
-        permissions.check(reacted.request, Action.DELETE, await services.studio.image(reacted.request, own))
+        permissions.check(reacted.request, Action.DELETE, await services.orders.image(reacted.request, own))
         raise NotFound(_("This picture is just arriving. React once more when it is there."))
     else:
         await services.cases.delete_message(reacted.request, job, message.id, private=False, remove=partial(_remove, message))
@@ -138,46 +138,46 @@ async def _remove(message: discord.Message) -> None:
         await message.delete()
 
 
-async def _hide(reacted: Reacted) -> str:
+async def _hide(reacted: ReactionContext) -> str:
     """Behind a spoiler."""
     message, hide = reacted.message, partial(spoilers.set_hidden, reacted.message, True)
     await reacted.client.services.cases.hide_message(reacted.request, reacted.known_job(), message.id, hide=hide)
     return CAME
 
 
-async def _report(reacted: Reacted) -> str:
+async def _report(reacted: ReactionContext) -> str:
     """Tell the moderators, once for each member and message; the reaction is all that is said."""
-    given, place, found = reacted.given, reacted.request.reply_to, reacted.found
+    reaction, place, found = reacted.reaction, reacted.request.reply_to, reacted.found
     permissions.check(reacted.request, Action.FLAG, Target(guild_id=place.guild_id, owner_id=found.owner_id))
-    if not found.pictures:
+    if not found.images:
         raise NotFound(_("This message has no picture to report."))
     report = Report(
         at=0,  # the service's clock says when
         guild_id=place.guild_id,
         channel_id=place.channel_id,
-        message_id=given.message_id,
-        user_id=given.user_id,
+        message_id=reaction.message_id,
+        user_id=reaction.user_id,
         job_id=found.job.id if found.job else None,
         author_id=found.owner_id,
     )
     flagged = await reacted.client.services.cases.flag(reacted.request, report)
     if flagged.is_new and flagged.why_not is not None:
-        await notes.whisper(reacted.client, given.user_id, flagged.why_not, about=reacted.here)
+        await notes.whisper(reacted.client, reaction.user_id, flagged.why_not, about=reacted.here)
     return CAME
 
 
-async def _star(reacted: Reacted) -> str | None:
-    """The reaction's own record is the star. Nobody lifts their own picture into the gallery."""
-    if not reacted.found.pictures or permissions.is_owner(reacted.request, Target(owner_id=reacted.found.owner_id)):
-        await reacted.client.services.reactions.taken_back(reacted.given)
+async def _star(reacted: ReactionContext) -> str | None:
+    """The reaction's own record is the star. Nobody lifts their own image into the gallery."""
+    if not reacted.found.images or permissions.is_owner(reacted.request, Target(owner_id=reacted.found.owner_id)):
+        await reacted.client.services.reactions.taken_back(reacted.reaction)
         return None
     if reacted.job is not None:
         await reacted.client.services.gallery.starred(reacted.request, reacted.job, reacted.message.id)
     return CAME
 
 
-async def _gift(reacted: Reacted) -> str | None:
-    """Credits for whoever made the picture. With roles of their own they may have an account of their own here, so these are asked for."""
+async def _gift(reacted: ReactionContext) -> str | None:
+    """Credits for whoever made the image. With roles of their own they may have an account of their own here, so these are asked for."""
     job, guild = reacted.known_job(), reacted.client.get_guild(reacted.request.guild_id or 0)
     if guild is None:
         return None
@@ -186,11 +186,11 @@ async def _gift(reacted: Reacted) -> str | None:
     except discord.NotFound:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
-    given = await reacted.client.services.money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
-    return None if given is None else CAME
+    reaction = await reacted.client.services.money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
+    return None if reaction is None else CAME
 
 
-_ACTS: Mapping[Gesture, Callable[[Reacted], Awaitable[str | None]]] = {
+_ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
     Gesture.DESCRIBE: _describe,
     Gesture.PRESET: _preset,
     Gesture.AGAIN: _again,

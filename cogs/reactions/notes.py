@@ -12,7 +12,7 @@ import structlog
 from bot.core.i18n import _, pgettext
 from bot.domain.gestures import DESCRIBES, MARKS
 from bot.domain.job import message_url
-from bot.store.reactions import Given
+from bot.store.reactions import Reaction
 from cogs.kit.outbound import replying
 from cogs.kit.router import DISCORD_ID, CustomId
 
@@ -54,28 +54,28 @@ async def whisper(client: Easel, user_id: int, sentence: str, *, about: discord.
 # --- notes -----------------------------------------------------------------------------------------------------------
 
 
-async def ask_to_describe(client: Easel, given: Given, message: discord.PartialMessage) -> None:
+async def ask_to_describe(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
     """A reply to the member with the button that opens the form; the one before goes. Raise `discord.Forbidden`."""
-    await remove_note(client, given)
+    await remove_note(client, reaction)
     view = discord.ui.View(timeout=None)
-    custom_id = DESCRIBE(channel=message.channel.id, message=message.id, user=given.user_id)
+    custom_id = DESCRIBE(channel=message.channel.id, message=message.id, user=reaction.user_id)
     label = pgettext("button", "Describe the edit")
     view.add_item(discord.ui.Button(label=label, emoji=DESCRIBES, style=discord.ButtonStyle.primary, custom_id=custom_id))
     sentence = _("{member}, what should change in this picture? The button opens a form; this note goes in two minutes.")
-    await _leave(client, given, message, sentence.format(member=f"<@{given.user_id}>"), view=view)
+    await _leave(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"), view=view)
 
 
-async def point_to_the_menu(client: Easel, given: Given, message: discord.PartialMessage) -> None:
-    """Where other people's messages cannot be read: how their pictures are edited all the same. Raise `discord.Forbidden`."""
+async def point_to_the_menu(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
+    """Where other people's messages cannot be read: how their images are edited all the same. Raise `discord.Forbidden`."""
     sentence = _(
         "{member}, to edit a picture that somebody else posted: open the message's menu (right-click, or hold it), Apps, Edit with Easel."
     )
-    await _leave(client, given, message, sentence.format(member=f"<@{given.user_id}>"))
+    await _leave(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"))
 
 
-async def remove_note(client: Easel, given: Given) -> None:
+async def remove_note(client: Easel, reaction: Reaction) -> None:
     """Take the note away that answers a reaction, where there is one."""
-    note = await client.services.reactions.take_note(given)
+    note = await client.services.reactions.take_note(reaction)
     if note is None:
         return
     try:
@@ -84,8 +84,8 @@ async def remove_note(client: Easel, given: Given) -> None:
         log.info("could not take a note away", error=type(error).__name__)
 
 
-async def _leave(client: Easel, given: Given, message: discord.PartialMessage, content: str, **more: Any) -> None:
-    called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(given.user_id)])
+async def _leave(client: Easel, reaction: Reaction, message: discord.PartialMessage, content: str, **more: Any) -> None:
+    called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(reaction.user_id)])
     channel = client.get_partial_messageable(message.channel.id)
     note = await replying(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
-    await client.services.reactions.note_left(given, channel_id=note.channel.id, message_id=note.id)
+    await client.services.reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)

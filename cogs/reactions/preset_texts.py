@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from bot.core.i18n import _, ngettext
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.guild.settings import PRESETS_MAX, Preset, ServerSettings
+from bot.domain.guild.settings import PRESETS_MAX, GuildSettings, Preset
 from cogs.kit.texts import PANEL_MAX, price, quoted
 
 _PROMPT_SHOWN = 160  # characters
 
 
-def presets(settings: ServerSettings, model_of: Callable[[Preset], ModelInfo | None]) -> str:
+def presets(settings: GuildSettings, model_of: Callable[[Preset], ModelInfo | None]) -> str:
     """The list with prices. `model_of` is None where a preset's model is not on offer now."""
     count = len(settings.presets)
     offers = [(preset, model_of(preset)) for preset in settings.presets]

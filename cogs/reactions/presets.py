@@ -22,9 +22,9 @@ _MAX_CHOICES = 25  # Discord shows no more
 
 
 async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-    """The models that change pictures, with their price."""
+    """The models that change images, with their price."""
     try:
-        found = services_of(interaction).studio.models.catalog.search(typed)
+        found = services_of(interaction).orders.models.catalog.search(typed)
     except EaselError:
         return []
     request, pricing = await request_of(interaction), services_of(interaction).pricing
@@ -68,18 +68,18 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
         options: app_commands.Range[str, 1, 500] | None = None,
     ) -> None:
         request, services = await request_of(interaction), services_of(interaction)
-        studio = services.studio
+        orders = services.orders
         preset = presets.checked(
-            studio.models.catalog,
-            studio.default_model,
+            orders.models.catalog,
+            orders.default_model,
             emoji=await _one_emoji(interaction, emoji),
             name=name,
             prompt=prompt,
             model=model,
             options=options or "",
         )
-        settings = await services.servers.add_preset(request, preset)
-        info = services.pricing.priced(presets.model_of(preset, studio.models.catalog, studio.default_model), settings.policy)
+        settings = await services.guilds.add_preset(request, preset)
+        info = services.pricing.priced(presets.model_of(preset, orders.models.catalog, orders.default_model), settings.policy)
         sentence = _("{emoji} runs {name} from now on, with {model} at {price}.")
         await interactions.say(
             interaction,
@@ -90,7 +90,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
     @app_commands.describe(preset="Which one")
     @app_commands.autocomplete(preset=suggest_preset)
     async def remove(self, interaction: Interaction, preset: app_commands.Range[str, 1, 100]) -> None:
-        removed = await services_of(interaction).servers.remove_preset(await request_of(interaction), preset)
+        removed = await services_of(interaction).guilds.remove_preset(await request_of(interaction), preset)
         sentence = _("{emoji} runs {name} no more.")
         await interactions.say(interaction, sentence.format(emoji=removed.emoji, name=texts.quoted(removed.name)))
 
@@ -101,7 +101,7 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
 
     @app_commands.command(description="Back to the presets that a server begins with")
     async def reset(self, interaction: Interaction) -> None:
-        settings = await services_of(interaction).servers.reset_presets(await request_of(interaction))
+        settings = await services_of(interaction).guilds.reset_presets(await request_of(interaction))
         signs = " ".join(preset.emoji for preset in settings.presets)
         await interactions.say(interaction, _("The presets are as they were in the beginning: {emoji}").format(emoji=signs))
 
@@ -121,9 +121,9 @@ async def _one_emoji(interaction: Interaction, text: str) -> str:
 
 def _model_of(request: Request, interaction: Interaction, preset: Preset) -> ModelInfo | None:
     """At its price here."""
-    studio = services_of(interaction).studio
+    orders = services_of(interaction).orders
     try:
-        model = presets.model_of(preset, studio.models.catalog, studio.default_model)
+        model = presets.model_of(preset, orders.models.catalog, orders.default_model)
         return services_of(interaction).pricing.priced(model, request.policy)
     except EaselError:
         return None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from bot.core.endpoints import ProviderSettings
 from bot.providers.factory import BuildContext, ImageApi
 from bot.providers.http import Api
-from bot.providers.provider import Accepted, Event, Provider, Report, ReportState, Submission
+from bot.providers.provider import Accepted, Event, GenerationReport, Provider, ReportState, Submission
 from bot.providers.sse import Decoder
 
 
@@ -35,12 +35,12 @@ class Acme(Provider):
         body = {"model": submission.model, "prompt": submission.prompt, "seed": submission.seed}
         return Accepted(provider_id=(await self._api.send("/images", body, timeout_s=10))["id"])
 
-    async def find(self, submission: Submission, *, since: int) -> Sequence[Report]:
+    async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
         reports = [_report(row) for row in await self._api.ask("/images") or []]
         asked = (submission.prompt, submission.seed)
         return [report for report in reports if (report.prompt, report.seed) == asked and (report.enqueued_at or 0) >= since]
 
-    async def read(self, provider_id: str) -> Report | None:
+    async def read(self, provider_id: str) -> GenerationReport | None:
         row = await self._api.ask(f"/images/{provider_id}")
         return None if row is None else _report(row)
 
@@ -64,8 +64,8 @@ def acme(url: str, *, streams: bool) -> ImageApi:
     return ImageApi(settings=AcmeSettings(base_url=url, streams=streams), build=Acme)
 
 
-def _report(row: Mapping[str, Any]) -> Report:
-    return Report(
+def _report(row: Mapping[str, Any]) -> GenerationReport:
+    return GenerationReport(
         provider_id=row["id"],
         state=ReportState(row["state"]),
         model=row["model"],

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, Strikes
-from bot.services.moderation.conduct import Standing
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.services.moderation.conduct import MemberConduct
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Decision
 from bot.store.moderation.conduct import BY_LADDER, BlockRow
 from cogs.admin import panel_texts, settings_texts
@@ -23,9 +23,9 @@ def block(**values: object) -> BlockRow:
     return BlockRow(**{**row, "lifted_at": None, "lifted_by": None, **values})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("action", AuditAction)
 @pytest.mark.parametrize("details", [{}, DETAILS], ids=["bare", "full"])
-def test_every_deed_has_its_sentence(action: Action, details: dict[str, object]) -> None:
+def test_every_deed_has_its_sentence(action: AuditAction, details: dict[str, object]) -> None:
     line = AuditLine(action=action, at=1_000, guild_id=1, actor_id=None, target_id=2, case_id=3, details=details)
     text = audit_texts.audit([line], target_id=None, limit=4000)
     assert "<t:1:R>" in text
@@ -40,7 +40,7 @@ def test_a_block_says_who_until_when_and_why() -> None:
 
 
 def test_a_member_s_standing_names_the_next_rung() -> None:
-    standing = Standing(points=5.5, strikes=3, block=None, cases=())
+    standing = MemberConduct(points=5.5, strikes=3, block=None, cases=())
     text = audit_texts.member(2, standing, Strikes(), "")
     assert ("5.5 points" in text, "From 8 points on" in text, "Not blocked" in text) == (True, True, True)
 

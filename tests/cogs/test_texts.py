@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from bot.domain.catalog.models import Catalog
 from bot.domain.job import GenerationState
 from bot.domain.quota import DAY_MS, MICRO
-from bot.services.money.accounts import Report
-from bot.services.pipeline.routes import Answer
-from bot.services.privacy import Keeping
-from bot.store.usage import By, Use
+from bot.services.money.accounts import UsageReport
+from bot.services.pipeline.routes import ResultMessage
+from bot.services.privacy import Retention
+from bot.store.usage import GroupBy, UsageRow
 from cogs.kit import job_texts, texts
 from cogs.members import account_texts, privacy_texts
 from cogs.money import usage_texts
@@ -58,9 +58,9 @@ def test_a_prompt_is_one_line_that_pings_nobody(prompt: str) -> None:
 
 @given(st.text(min_size=1, max_size=2500), st.integers(1, 4), st.sampled_from(list(GenerationState)))
 def test_a_finished_message_fits_whatever_was_asked(prompt: str, pictures: int, state: GenerationState) -> None:
-    job = new_job(pictures=pictures, prompt=prompt)
+    job = new_job(images=pictures, prompt=prompt)
     ended = tuple(generation(job_id=job.id, n=n, state=state, prompt=prompt, error="It failed. " * 40) for n in range(pictures))
-    text = job_texts.finished(Answer(job=replace(job, generations=ended), pictures=(), notes=("A note. " * 50,) * pictures), str)
+    text = job_texts.finished(ResultMessage(job=replace(job, generations=ended), images=(), notes=("A note. " * 50,) * pictures), str)
     assert 0 < len(text) <= texts.CONTENT_MAX
     assert len(texts.alt(prompt)) <= texts.ALT_MAX
 
@@ -73,17 +73,19 @@ def test_the_meter_shows_left_and_held(available: int, held: int, bar: str) -> N
 
 
 def test_privacy_fits_a_panel_and_says_where_words_are_checked() -> None:
-    keeping = Keeping(references_days=7, pictures_days=7, services=("Oxen.ai",))
+    keeping = Retention(references_days=7, images_days=7, services=("Oxen.ai",))
     alone, checked = privacy_texts.told(keeping), privacy_texts.told(replace(keeping, checker="api.example.com"))
     assert ("checked by api.example.com" in checked, "checked by" in alone) == (True, False)
     assert len(checked) < texts.PANEL_MAX / 1.5  # other languages take more room
 
 
-def report(days: int, daily: list[Use], by: By = By.MODEL) -> Report:
+def report(days: int, daily: list[UsageRow], by: GroupBy = GroupBy.MODEL) -> UsageReport:
     """The last days, up to the end of 20 November 2026 in UTC."""
     until = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
-    whole = Use(pictures=1, failed=0, cost=sum(each.cost for each in daily), refunded=0)
-    return Report(since=until - days * DAY_MS, until=until, by=by, whole=whole, rows=(), daily=tuple(daily), budget=None, credit_usd=0.01)
+    whole = UsageRow(images=1, failed=0, cost=sum(each.cost for each in daily), refunded=0)
+    return UsageReport(
+        since=until - days * DAY_MS, until=until, by=by, whole=whole, rows=(), daily=tuple(daily), budget=None, credit_usd=0.01
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,13 +93,13 @@ def report(days: int, daily: list[Use], by: By = By.MODEL) -> Report:
 )
 def test_a_chart_has_days_or_weeks_and_ends_today(days: int, columns: int, first: str, last: str) -> None:
     ends = [date(2026, 11, 20), date(2026, 11, 20) - timedelta(days=days - 1)]
-    daily = [Use(model="klein", day=day, pictures=1, failed=0, cost=MICRO, refunded=0) for day in ends]
+    daily = [UsageRow(model="klein", day=day, images=1, failed=0, cost=MICRO, refunded=0) for day in ends]
     chart = usage_texts.chart(report(days, daily), str, {})
     assert (len(chart.columns), chart.columns[0], chart.columns[-1]) == (columns, first, last)
     assert chart.series[0].values == (MICRO, *[0] * (columns - 2), MICRO)
 
 
 def test_a_member_whose_name_is_not_known_is_a_number_as_in_the_table() -> None:
-    daily = [Use(user_id=n, day=date(2026, 11, 20), pictures=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
-    chart = usage_texts.chart(report(7, daily, By.MEMBER), str, {1: "Ada"})
+    daily = [UsageRow(user_id=n, day=date(2026, 11, 20), images=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
+    chart = usage_texts.chart(report(7, daily, GroupBy.MEMBER), str, {1: "Ada"})
     assert [series.name for series in chart.series] == ["", "Ada"]

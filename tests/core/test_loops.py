@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.core.loops import Locks, Pace, WorkerPool
+from bot.core.loops import KeyedLocks, Timing, WorkerPool
 
 
 async def note(done: list[str], name: str, door: asyncio.Event) -> None:
@@ -88,14 +88,14 @@ async def test_a_pool_going_home_ends_what_is_late_and_begins_nothing() -> None:
 
 
 async def test_a_key_has_one_lock() -> None:
-    locks = Locks()
+    locks = KeyedLocks()
     async with locks.of("job"):
         assert locks.of("job").locked()
         assert not locks.of("other").locked()
 
 
 def test_pauses_grow_to_the_longest_and_never_further() -> None:
-    pace = Pace(retry_min_s=1, retry_max_s=60)
-    assert [round(max(pace.backoff_s(n) for _ in range(200))) for n in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
-    assert all(0.75 <= pace.backoff_s(1) <= 1 for _ in range(100))
-    assert pace.backoff_s(1000, longest_s=3600) > 60
+    timing = Timing(retry_min_s=1, retry_max_s=60)
+    assert [round(max(timing.backoff_s(n) for _ in range(200))) for n in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
+    assert all(0.75 <= timing.backoff_s(1) <= 1 for _ in range(100))
+    assert timing.backoff_s(1000, longest_s=3600) > 60

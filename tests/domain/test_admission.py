@@ -13,7 +13,7 @@ from bot.domain.admission import Admission, Facts, PromptBlocked, admitted, chec
 from bot.domain.allowance import merge
 from bot.domain.guild.document import read
 from bot.domain.guild.fields import DAY_MS, HOUR_MS
-from bot.domain.guild.settings import ServerSettings
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import ReplyTarget
 from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import compile_rules
@@ -60,7 +60,7 @@ def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: i
         actor=actor,
         channel=more.pop("channel", Channel(guild_id=5, channel_id=10, parent_ids=(11, 12))),
         reply_to=ReplyTarget(user_id=1, channel_id=10, guild_id=5, private=private),
-        settings=ServerSettings(policy=policy),
+        settings=GuildSettings(policy=policy),
         preferences=Preferences(),
     )
     payment = own(1, Bucket(size=10 * MICRO, refill_per_day=0))

@@ -7,7 +7,7 @@ import pytest
 from bot.core.errors import NotAllowed
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
-from bot.domain.guild.settings import ServerSettings
+from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import ReplyTarget
 from bot.domain.permissions import RULES, Action, Target, check, may
 from bot.domain.preferences import Consent, Preferences
@@ -64,7 +64,7 @@ def request(who: str, *, guild_id: int | None = HERE) -> Request:
         actor=actor,
         channel=Channel(guild_id=guild_id, channel_id=5),
         reply_to=ReplyTarget(user_id=actor.user_id, channel_id=5, guild_id=guild_id),
-        settings=ServerSettings(policy=Policy(moderator_role_ids=(NAMED_ROLE,))),
+        settings=GuildSettings(policy=Policy(moderator_role_ids=(NAMED_ROLE,))),
         preferences=Preferences(),
     )
 

@@ -21,8 +21,8 @@ def waiting(*places: tuple[int, int | None]) -> tuple[Generation, ...]:
     return tuple(generation(job_id=f"j{at:02d}", user_id=u, guild_id=s, created_at=at) for at, (u, s) in enumerate(places))
 
 
-def queue(*places: tuple[int, int | None], users: dict[int, int] | None = None, servers: dict[int | None, int] | None = None) -> Queue:
-    return Queue(waiting=waiting(*places), running_by_user=users or {}, running_by_server=servers or {}, running_by_provider={})
+def queue(*places: tuple[int, int | None], users: dict[int, int] | None = None, guilds: dict[int | None, int] | None = None) -> Queue:
+    return Queue(waiting=waiting(*places), running_by_user=users or {}, running_by_server=guilds or {}, running_by_provider={})
 
 
 def chosen(queue: Queue, caps: Caps) -> list[tuple[int, int | None]]:
@@ -30,12 +30,12 @@ def chosen(queue: Queue, caps: Caps) -> list[tuple[int, int | None]]:
 
 
 def test_the_server_with_the_fewest_running_comes_first() -> None:
-    busy = queue((1, 10), (2, 20), users={9: 2}, servers={10: 2})
+    busy = queue((1, 10), (2, 20), users={9: 2}, guilds={10: 2})
     assert chosen(busy, MANY) == [(2, 20), (1, 10)]
 
 
 def test_within_a_server_the_member_with_the_fewest_running_comes_first() -> None:
-    busy = queue((1, 10), (2, 10), users={1: 1}, servers={10: 1})
+    busy = queue((1, 10), (2, 10), users={1: 1}, guilds={10: 1})
     assert chosen(busy, MANY) == [(2, 10), (1, 10)]
 
 
@@ -63,18 +63,18 @@ def test_a_servers_rules_say_how_many_of_a_member_are_made_at_a_time() -> None:
 
 
 def test_what_is_running_counts_towards_the_caps() -> None:
-    full = queue((1, 10), (2, 20), (3, 30), users={1: 1, 8: 2}, servers={10: 1, 20: 2})
+    full = queue((1, 10), (2, 20), (3, 30), users={1: 1, 8: 2}, guilds={10: 1, 20: 2})
     assert chosen(full, Caps(per_user=1, per_server=2, total=9)) == [(3, 30)]
     assert chosen(full, Caps(per_user=9, per_server=9, total=3)) == []
 
 
 def test_direct_messages_of_different_members_do_not_count_together() -> None:
-    messages = queue((1, None), (2, None), (3, None), (1, None), servers={None: 7})
+    messages = queue((1, None), (2, None), (3, None), (1, None), guilds={None: 7})
     assert chosen(messages, Caps(per_user=1, per_server=1, total=9)) == [(1, None), (2, None), (3, None)]
 
 
 def test_a_members_direct_messages_are_a_server_of_one() -> None:
-    busy = queue((1, None), (2, 20), users={1: 2, 9: 1}, servers={None: 2, 20: 1})
+    busy = queue((1, None), (2, 20), users={1: 2, 9: 1}, guilds={None: 2, 20: 1})
     assert chosen(busy, MANY) == [(2, 20), (1, None)]
 
 
@@ -133,16 +133,16 @@ _caps = st.builds(Caps, per_user=st.integers(1, 4), per_server=st.integers(1, 6)
 def test_caps_hold_whoever_waits_and_nothing_that_fits_is_left(
     places: list[tuple[int, int | None]], running: list[tuple[int, int | None]], caps: Caps
 ) -> None:
-    users, servers = Counter(u for u, _ in running), Counter(s for _, s in running)
-    crowd = queue(*places, users=dict(users), servers=dict(servers))
+    users, guilds = Counter(u for u, _ in running), Counter(s for _, s in running)
+    crowd = queue(*places, users=dict(users), guilds=dict(guilds))
     taken = choose(crowd, caps, ROOM)
     users.update(g.user_id for g in taken)
-    servers.update(g.guild_id for g in taken)
+    guilds.update(g.guild_id for g in taken)
     assert len(taken) <= max(0, caps.total - len(running))
-    assert all(users[g.user_id] <= caps.per_user and (g.guild_id is None or servers[g.guild_id] <= caps.per_server) for g in taken)
+    assert all(users[g.user_id] <= caps.per_user and (g.guild_id is None or guilds[g.guild_id] <= caps.per_server) for g in taken)
     if users.total() < caps.total:
         left = {g.job_id for g in crowd.waiting} - {g.job_id for g in taken}
-        blocked = [g for g in crowd.waiting if users[g.user_id] >= caps.per_user or (g.guild_id and servers[g.guild_id] >= caps.per_server)]
+        blocked = [g for g in crowd.waiting if users[g.user_id] >= caps.per_user or (g.guild_id and guilds[g.guild_id] >= caps.per_server)]
         assert left <= {g.job_id for g in blocked}
     assert choose(crowd, caps, ROOM) == taken
 
@@ -151,9 +151,9 @@ def test_caps_hold_whoever_waits_and_nothing_that_fits_is_left(
 def test_the_oldest_of_the_least_served_is_always_the_first(
     places: list[tuple[int, int | None]], running: list[tuple[int, int | None]]
 ) -> None:
-    users, servers = Counter(u for u, _ in running), Counter(s for _, s in running)
-    crowd = queue(*places, users=dict(users), servers=dict(servers))
-    served = {g.job_id: users[g.user_id] if g.guild_id is None else servers[g.guild_id] for g in crowd.waiting}
+    users, guilds = Counter(u for u, _ in running), Counter(s for _, s in running)
+    crowd = queue(*places, users=dict(users), guilds=dict(guilds))
+    served = {g.job_id: users[g.user_id] if g.guild_id is None else guilds[g.guild_id] for g in crowd.waiting}
     least = [g for g in crowd.waiting if served[g.job_id] == min(served.values())]
     fewest = min(users[g.user_id] for g in least)
     assert choose(crowd, MANY, ROOM)[0] == next(g for g in least if users[g.user_id] == fewest)

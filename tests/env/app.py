@@ -16,14 +16,14 @@ from bot.app import App, assemble
 from bot.core import config
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.providers.factory import ImageApi
 from sandbox import discord, images
 from sandbox.discord.server import DiscordServer
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
 
-BRISK = Pace(
+BRISK = Timing(
     slow_s=1.0,
     poll_min_s=0.05,
     poll_max_s=0.1,
@@ -73,7 +73,7 @@ class Env:
     async def app(
         self,
         *,
-        pace: Pace = BRISK,
+        timing: Timing = BRISK,
         clock: Clock = system,
         await_models: bool = True,
         settings: Mapping[str, str] | None = None,
@@ -83,7 +83,7 @@ class Env:
         """A running bot, stopped politely at the end. An error of one of its tasks fails the test."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
-        async with assemble(self.settings(**overrides), more_apis=more_apis, pace=pace, clock=clock) as app:
+        async with assemble(self.settings(**overrides), more_apis=more_apis, timing=timing, clock=clock) as app:
             serving = asyncio.create_task(app.serve(stop), name="app")
             try:
                 async with asyncio.timeout(15):

@@ -11,7 +11,7 @@ from itertools import count
 from bot.core.errors import RouteClosed, TooLarge, TryLater
 from bot.domain.job import Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.routes import Answer, Posted
+from bot.services.pipeline.routes import PostedMessage, ResultMessage
 
 
 class Way(StrEnum):
@@ -74,25 +74,25 @@ class Noticeboard:
 
     # --- the port --------------------------------------------------------------------------------------------------
 
-    async def edit_by_token(self, answer: Answer) -> Posted:
+    async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
         original = self._originals.get(answer.job.place.token or "")
         return await self._carry_out(Way.TOKEN, answer, answer.job.place.message_id or original)
 
-    async def edit_message(self, answer: Answer) -> Posted:
+    async def edit_message(self, answer: ResultMessage) -> PostedMessage:
         return await self._carry_out(Way.MESSAGE, answer, answer.job.place.message_id)
 
-    async def send_to_channel(self, answer: Answer) -> Posted:
+    async def send_to_channel(self, answer: ResultMessage) -> PostedMessage:
         return await self._send(Way.CHANNEL, answer, answer.job.place.channel_id)
 
-    async def send_to_member(self, answer: Answer) -> Posted:
+    async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
         return await self._send(Way.MEMBER, answer, -answer.job.place.user_id)
 
-    async def find(self, job: Job, *, since: int, direct: bool) -> Posted | None:
+    async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
         del since
         await self._enter(Way.HISTORY, job.id)
         channel_id = -job.place.user_id if direct else job.place.channel_id
         found = [notice for notice in self.of(job.id) if notice.channel_id == channel_id]
-        return Posted(channel_id=channel_id, message_id=found[0].id) if found else None
+        return PostedMessage(channel_id=channel_id, message_id=found[0].id) if found else None
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
         """Where the pictures of this job can be fetched, for tests that have put one there."""
@@ -110,15 +110,15 @@ class Noticeboard:
 
     # --- within ----------------------------------------------------------------------------------------------------
 
-    async def _send(self, way: Way, answer: Answer, channel_id: int) -> Posted:
+    async def _send(self, way: Way, answer: ResultMessage, channel_id: int) -> PostedMessage:
         known = self._nonces.get((channel_id, answer.job.id)) if self.nonces_last else None
         posted = await self._carry_out(way, answer, known, channel_id=channel_id)
         self._nonces[channel_id, answer.job.id] = posted.message_id
         return posted
 
-    async def _carry_out(self, way: Way, answer: Answer, message_id: int | None, *, channel_id: int | None = None) -> Posted:
+    async def _carry_out(self, way: Way, answer: ResultMessage, message_id: int | None, *, channel_id: int | None = None) -> PostedMessage:
         trouble = await self._enter(way, answer.job.id)
-        files = [(picture.filename, len(await asyncio.to_thread(picture.path.read_bytes))) for picture in answer.pictures]
+        files = [(picture.filename, len(await asyncio.to_thread(picture.path.read_bytes))) for picture in answer.images]
         if any(size > self.upload_limit_bytes for _, size in files):
             raise TooLarge("Request entity too large.")
         if message_id is None and channel_id is not None:
@@ -129,7 +129,7 @@ class Noticeboard:
             raise RouteClosed("Unknown message.")
         notice.finished, notice.files, notice.notes, notice.edits = True, files, answer.notes, notice.edits + 1
         _lose_the_answer(trouble)
-        return Posted(channel_id=notice.channel_id, message_id=notice.id)
+        return PostedMessage(channel_id=notice.channel_id, message_id=notice.id)
 
     async def _enter(self, way: Way, job_id: str) -> Trouble | None:
         self.asked[way] += 1

@@ -9,14 +9,14 @@ from PIL import Image
 
 from bot.domain.guild import document
 from bot.domain.job import GenerationState, Outcome
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 
 CHECKED: dict[str, Any] = {"checks": {"prompts": True, "results": True}}  # flagged from 0.5 on, blocked from 0.9 on
 
 
-async def rule(servers: Servers, guild_id: int = 1, **changes: Any) -> None:
+async def rule(guilds: Guilds, guild_id: int = 1, **changes: Any) -> None:
     """Change what a server decided."""
-    await servers.change_policy(guild_id, lambda now: document.changed(now, changes), actor_id=None)
+    await guilds.change_policy(guild_id, lambda now: document.changed(now, changes), actor_id=None)
 
 
 def reddish(percent: int) -> Outcome:

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
-from bot.domain.guild.settings import ServerSettings
-from bot.domain.job import Generation, GenerationState, Job, JobState, Kind, Outcome, Reference, ReplyTarget
+from bot.domain.guild.settings import GuildSettings
+from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Outcome, Reference, ReplyTarget
 from bot.domain.order import Order
 from bot.domain.preferences import Preferences
 from bot.domain.quota import MICRO, Bucket
 from bot.domain.request import Channel, Request
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 SUCCEEDED = Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/fox.png")
@@ -26,16 +26,16 @@ _numbers = count()
 
 
 def new_job(
-    *, member: int = 7, pictures: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any
+    *, member: int = 7, images: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any
 ) -> Job:
     """An open job whose generations wait; `price` of each is in microcredits."""
-    values = {"id": f"job{next(_numbers):09d}", "kind": Kind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
+    values = {"id": f"job{next(_numbers):09d}", "kind": JobKind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
     job = Job(
         **{**values, **more}, place=place or ReplyTarget(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now
     )
     first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
     first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
-    return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(pictures)))
+    return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(images)))
 
 
 def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, policy: Policy | None = None) -> Request:
@@ -44,7 +44,7 @@ def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, p
         actor=actor,
         channel=Channel(guild_id=guild_id, channel_id=channel_id),
         reply_to=ReplyTarget(user_id=actor.user_id, channel_id=channel_id, guild_id=guild_id),
-        settings=ServerSettings(policy=policy or Policy()),
+        settings=GuildSettings(policy=policy or Policy()),
         preferences=Preferences(),
     )
 
@@ -53,12 +53,12 @@ class HasServers(Protocol):
     """The services, or the client that carries them."""
 
     @property
-    def servers(self) -> Servers: ...
+    def guilds(self) -> Guilds: ...
 
 
 async def request(at: HasServers, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
     """From where its answer belongs, by a member of whom nothing else is known; under the rules of this moment."""
-    settings, preferences = await at.servers.settings_and_preferences(place.guild_id, place.user_id)
+    settings, preferences = await at.guilds.settings_and_preferences(place.guild_id, place.user_id)
     return Request(
         actor=actor or Actor(user_id=place.user_id),
         channel=channel or Channel(guild_id=place.guild_id, channel_id=place.channel_id),

@@ -13,7 +13,7 @@ from tests.env.app import BRISK
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with assemble(config.load(env_file=None), pace=BRISK) as app:
+    async with assemble(config.load(env_file=None), timing=BRISK) as app:
         await app.serve(stop)
 
 

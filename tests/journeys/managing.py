@@ -44,7 +44,7 @@ def guild_of(person: Person) -> int:
 
 
 async def rules_of(app: App, person: Person) -> Policy:
-    return (await app.services.servers.settings(guild_of(person))).policy
+    return (await app.services.guilds.settings(guild_of(person))).policy
 
 
 async def audited(app: App, person: Person) -> list[AuditLine]:

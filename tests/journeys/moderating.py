@@ -22,7 +22,7 @@ def server_of(person: Person) -> int:
 
 async def rule(app: App, person: Person, **patch: Any) -> None:
     """Change the rules of the server, as a manager would."""
-    await app.services.servers.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
+    await app.services.guilds.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
     place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=server_of(person))
     await app.services.cases.catch_up(await request(app.services, place))
 

@@ -41,7 +41,7 @@ async def told(person: Person, words: str) -> Message:
 
 
 async def spent(app: App, person: Person) -> int:
-    statement = await app.studio.statement(int(person.id))
+    statement = await app.orders.statement(int(person.id))
     assert statement.held == 0
     return statement.spent
 
@@ -62,7 +62,7 @@ async def until_generations(env: Env, count: int) -> None:
 async def until_open(app: App, person: Person, count: int) -> None:
     """A member has this many unfinished requests."""
     async with asyncio.timeout(10):
-        while len(await app.studio.open_jobs(int(person.id))) != count:  # noqa: ASYNC110  a database does not call
+        while len(await app.orders.open_jobs(int(person.id))) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)
 
 

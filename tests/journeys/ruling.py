@@ -15,4 +15,4 @@ def server_of(app: App) -> int:
 
 async def rule(app: App, **changes: Any) -> None:
     """Change the server's rules, as a settings file would."""
-    await app.services.servers.change_policy(server_of(app), lambda rules: document.changed(rules, changes), actor_id=None)
+    await app.services.guilds.change_policy(server_of(app), lambda rules: document.changed(rules, changes), actor_id=None)

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from bot.core.errors import PictureError
+from bot.core.errors import ImageError
 from bot.media.addresses import AddressRules, host_of, is_public
 
 ANY_PUBLIC = AddressRules()
@@ -60,7 +60,7 @@ NOT_PLAIN = (
 @pytest.mark.parametrize("url", [*INSIDE, *ODD_NUMBERS, *NOT_PLAIN])
 @pytest.mark.parametrize("rules", [ANY_PUBLIC, CDN], ids=["any public", "listed"])
 def test_inner_odd_and_unplain_addresses_are_refused(rules: AddressRules, url: str) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         rules.check(url)
 
 
@@ -89,7 +89,7 @@ def test_an_empty_list_allows_any_public_https(url: str) -> None:
 def test_a_list_allows_its_hosts_and_ports_alone(url: str, expected: bool) -> None:
     try:
         allowed = CDN.check(url) is not None
-    except PictureError:
+    except ImageError:
         allowed = False
     assert allowed is expected
 
@@ -103,7 +103,7 @@ def test_a_setting_may_name_private_hosts_and_there_http(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9001/", "http://127.0.0.1/", "http://localhost:9000/", "https://10.0.0.6/"])
 def test_naming_one_private_address_allows_no_other(url: str) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         HOME.check(url)
 
 
@@ -117,12 +117,12 @@ def test_an_address_of_the_settings_becomes_an_entry(url: str, expected: str) ->
 
 
 def test_plain_http_to_a_public_address_is_refused_even_where_named() -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         AddressRules(allowed_hosts=("93.184.215.14:80",)).check("http://93.184.215.14/")
 
 
 def test_a_refusal_shows_the_host_and_no_more() -> None:
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         CDN.check("https://evil.test/path?signature=s3cret")
     assert caught.value.sentence == "Pictures may not be fetched from evil.test."
 

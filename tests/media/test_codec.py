@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from bot.core.errors import PictureError
-from bot.media.codec import Fitted, PictureInfo, clean_reference, fit, inspect
+from bot.core.errors import ImageError
+from bot.media.codec import FittedImage, ImageInfo, clean_reference, fit, inspect
 from bot.media.headers import Format
 
 LIMIT = 40_000_000
@@ -78,14 +78,14 @@ def test_type_and_size_are_told_from_the_bytes(
     path = tmp_path / "misnamed.exe"
     path.write_bytes(encoded(halves((301, 7)), format_, **more))
     info = inspect(path, max_pixels=LIMIT, verify=True)
-    assert info == PictureInfo(format=Format(format_), width=301, height=7)
+    assert info == ImageInfo(format=Format(format_), width=301, height=7)
     assert (info.content_type, info.extension) == (content_type, extension)
 
 
 @pytest.mark.parametrize(("format_", "more", "content_type", "extension"), KINDS)
 def test_a_cut_file_is_found_by_decoding_it(format_: str, more: dict[str, Any], content_type: str, extension: str) -> None:
     content = encoded(noise((80, 60)), format_, **more)
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         inspect(content[: len(content) * 2 // 3], max_pixels=LIMIT, verify=True)
 
 
@@ -94,14 +94,14 @@ STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF0000WEBPVP8X",
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"BM" + bytes(100), b"%PDF-1.4", *STARTS])
 def test_other_bytes_are_no_picture(content: bytes) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         inspect(content, max_pixels=LIMIT)
 
 
 @given(start=st.sampled_from(STARTS), data=st.binary(max_size=60))
 @settings(deadline=None)
 def test_hostile_bytes_are_a_picture_error_and_nothing_else(start: bytes, data: bytes) -> None:
-    with contextlib.suppress(PictureError):
+    with contextlib.suppress(ImageError):
         inspect(start + data, max_pixels=10_000, verify=True)
 
 
@@ -110,12 +110,12 @@ def test_hostile_bytes_are_a_picture_error_and_nothing_else(start: bytes, data: 
 def test_a_damaged_picture_is_cleaned_or_refused(at: int, flip: int, format_: str) -> None:
     content = bytearray(encoded(halves(), format_))
     content[at % len(content)] ^= flip
-    with contextlib.suppress(PictureError):
+    with contextlib.suppress(ImageError):
         assert clean_reference(bytes(content), max_pixels=1_000_000).width > 0
 
 
 def test_a_type_that_is_not_wanted_is_refused() -> None:
-    with pytest.raises(PictureError, match="type GIF"):
+    with pytest.raises(ImageError, match="type GIF"):
         inspect(encoded(halves(), "GIF"), max_pixels=LIMIT, formats={Format.PNG})
 
 
@@ -124,14 +124,14 @@ def test_a_type_that_is_not_wanted_is_refused() -> None:
 def test_eighty_megapixels_in_a_small_file_are_refused_by_the_header(use: Callable[..., object], kept_bytes: int | None) -> None:
     bomb = png_bomb(10_000, 8_000)
     assert len(bomb) < 300_000
-    with pytest.raises(PictureError, match="80 megapixels, at most 40 are taken"):
+    with pytest.raises(ImageError, match="80 megapixels, at most 40 are taken"):
         use(bomb[:kept_bytes], max_pixels=LIMIT)
 
 
 def test_a_jpeg_that_claims_a_great_size_is_refused_by_its_header() -> None:
     content = encoded(halves(), "JPEG")
     at = content.index(b"\xff\xc0") + 5
-    with pytest.raises(PictureError, match="megapixels"):
+    with pytest.raises(ImageError, match="megapixels"):
         inspect(content[:at] + struct.pack(">HH", 65_000, 65_000) + content[at + 4 :], max_pixels=LIMIT)
 
 
@@ -139,7 +139,7 @@ def test_a_gif_whose_frame_is_larger_than_it_says_is_refused() -> None:
     content = bytearray(encoded(halves(), "GIF"))
     at = content.index(b"\x2c\0\0\0\0")  # the image descriptor
     content[at + 5 : at + 9] = struct.pack("<HH", 9000, 9000)
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         inspect(bytes(content), max_pixels=LIMIT, verify=True)
 
 
@@ -219,7 +219,7 @@ def test_a_print_picture_becomes_rgb() -> None:
 def test_what_fits_is_left_as_it_is(tmp_path: Path) -> None:
     content = encoded(halves(), "PNG")
     (tmp_path / "a").write_bytes(content)
-    expected = Fitted(content=content, content_type="image/png", extension="png", width=64, height=32)
+    expected = FittedImage(content=content, content_type="image/png", extension="png", width=64, height=32)
     assert fit(tmp_path / "a", len(content)) == fit(content, len(content)) == expected
 
 
@@ -247,11 +247,11 @@ def test_transparency_survives_as_webp() -> None:
 
 
 def test_what_can_never_fit_is_refused() -> None:
-    with pytest.raises(PictureError, match="cannot be made to fit"):
+    with pytest.raises(ImageError, match="cannot be made to fit"):
         fit(encoded(noise((300, 200)), "PNG"), 100)
 
 
 def test_a_cut_picture_cannot_be_fitted() -> None:
     content = encoded(noise((300, 200)), "PNG")
-    with pytest.raises(PictureError, match="damaged or cut short"):
+    with pytest.raises(ImageError, match="damaged or cut short"):
         fit(content[:90_000], 50_000)

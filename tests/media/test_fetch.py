@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bot.core.errors import PictureError, ProviderBusy
+from bot.core.errors import ImageError, ProviderBusy
 from bot.media.addresses import AddressRules, host_of
 from bot.media.fetch import Fetcher, LinkExpired
 from bot.providers.oxen import Oxen
@@ -119,20 +119,20 @@ async def test_a_picture_is_written_to_a_file_of_its_own(fetcher: Fetcher, env: 
 
 @pytest.mark.parametrize("path", ["size/1001", "chunked/2000", "cut", "status/500", "status/404", "to/http://10.0.0.1/"])
 async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, env: str, tmp_path: Path, path: str) -> None:
-    with pytest.raises((PictureError, ProviderBusy)):
+    with pytest.raises((ImageError, ProviderBusy)):
         await fetcher.fetch_to_file(f"{env}/{path}", max_bytes=1000, folder=tmp_path)
     assert left_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("path", ["size/1001", "chunked/100000000"])
 async def test_a_large_picture_is_refused_as_announced_and_as_counted(fetcher: Fetcher, env: str, path: str) -> None:
-    with pytest.raises(PictureError, match=r"larger than the 0\.001 MB"):
+    with pytest.raises(ImageError, match=r"larger than the 0\.001 MB"):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=1000)
 
 
 async def test_three_redirects_are_followed_and_no_more(fetcher: Fetcher, env: str) -> None:
     assert await fetcher.fetch_bytes(f"{env}/hops/3", max_bytes=10) == b"there"
-    with pytest.raises(PictureError, match="on and on"):
+    with pytest.raises(ImageError, match="on and on"):
         await fetcher.fetch_bytes(f"{env}/hops/4", max_bytes=10)
 
 
@@ -141,14 +141,14 @@ INSIDE = ("http://10.255.255.1/a.png", "http://127.0.0.1:1/", "file:///etc/passw
 
 @pytest.mark.parametrize("target", INSIDE)
 async def test_a_redirect_to_the_inside_is_not_followed(fetcher: Fetcher, env: str, target: str) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         await fetcher.fetch_bytes(f"{env}/to/{target}", max_bytes=10)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254"])
 async def test_a_public_name_that_resolves_to_the_inside_is_not_connected_to(address: str) -> None:
     async with Fetcher(rules=AddressRules(), resolver=lambda: Names(address)) as fetcher:
-        with pytest.raises(PictureError, match=r"may not be fetched from pictures\.test"):
+        with pytest.raises(ImageError, match=r"may not be fetched from pictures\.test"):
             await fetcher.fetch_bytes(f"https://pictures.test/?{SECRET}", max_bytes=10)
 
 
@@ -161,7 +161,7 @@ async def test_a_named_host_may_resolve_to_the_inside_and_be_plain(env: str) -> 
 
 async def test_a_named_host_that_is_public_is_not_asked_in_the_clear() -> None:
     async with Fetcher(rules=AddressRules(allowed_hosts=("cdn.test",)), resolver=lambda: Names("8.8.8.8")) as fetcher:
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             await fetcher.fetch_bytes("http://cdn.test/a.png", max_bytes=10)
 
 
@@ -181,7 +181,7 @@ async def test_a_busy_host_is_asked_again_later(fetcher: Fetcher, env: str, stat
 
 @pytest.mark.parametrize("path", ["cut", "status/204", "status/206", "status/418"])
 async def test_other_answers_are_no_pictures(fetcher: Fetcher, env: str, path: str) -> None:
-    with pytest.raises((PictureError, ProviderBusy)):
+    with pytest.raises((ImageError, ProviderBusy)):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=10_000)
 
 
@@ -224,8 +224,8 @@ async def test_a_result_of_the_image_api_is_fetched(oxen: Oxen, server: images.S
     ("fault", "error"),
     [
         pytest.param("result-cut", ProviderBusy, marks=pytest.mark.faults("result-cut")),
-        pytest.param("result-huge", PictureError, marks=pytest.mark.faults("result-huge")),
-        pytest.param("result-elsewhere", PictureError, marks=pytest.mark.faults("result-elsewhere")),
+        pytest.param("result-huge", ImageError, marks=pytest.mark.faults("result-huge")),
+        pytest.param("result-elsewhere", ImageError, marks=pytest.mark.faults("result-elsewhere")),
     ],
 )
 async def test_a_bad_result_is_an_error(oxen: Oxen, server: images.Server, tmp_path: Path, fault: str, error: type[Exception]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance
 
-from bot.core.errors import PictureError
+from bot.core.errors import ImageError
 from bot.media.likeness import ALIKE, distance, fingerprint
 from sandbox.painter import Brief, paint
 
@@ -80,10 +80,10 @@ def test_the_smallest_picture_has_a_fingerprint() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no picture", PAINTED["red hills"][:2000]])
 def test_what_is_no_picture_is_told(content: bytes) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         fingerprint(content)
 
 
 def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
-    with pytest.raises(PictureError, match="megapixels"):
+    with pytest.raises(ImageError, match="megapixels"):
         fingerprint(PAINTED["red hills"], max_pixels=1000)

@@ -16,7 +16,7 @@ from bot.media.codec import inspect
 from bot.providers.openai import OpenAi
 from bot.providers.openai_models import models_of
 from bot.providers.oxen import Oxen
-from bot.providers.provider import Accepted, Made, Provider, Report, ReportState, Submission
+from bot.providers.provider import Accepted, CompletedImage, GenerationReport, Provider, ReportState, Submission
 from sandbox import images
 from tests.env.providers import KLEIN_4B, SD_15
 
@@ -101,7 +101,7 @@ async def accepted(provider: Provider, submission: Submission = OX) -> str:
     return answer.provider_id
 
 
-async def ended(provider: Provider, provider_id: str) -> Report:
+async def ended(provider: Provider, provider_id: str) -> GenerationReport:
     async with asyncio.timeout(5):
         while True:
             report = await provider.read(provider_id)
@@ -116,17 +116,17 @@ async def test_each_kind_says_what_it_can_do(kind: Kind, session: aiohttp.Client
 
 async def test_a_submission_is_accepted_or_made(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(ox)
-    assert isinstance(answer, Accepted if provider.queues else Made)
+    assert isinstance(answer, Accepted if provider.queues else CompletedImage)
 
 
 async def test_a_picture_to_change_is_taken_as_a_data_uri_everywhere(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(replace(ox, references=(PIXEL,)))
-    assert isinstance(answer, Accepted if provider.queues else Made)
+    assert isinstance(answer, Accepted if provider.queues else CompletedImage)
 
 
 async def test_what_is_made_at_once_is_a_picture(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(ox)
-    if isinstance(answer, Made):
+    if isinstance(answer, CompletedImage):
         assert inspect(answer.content, max_pixels=10_000_000, verify=True).width > 0
 
 

@@ -17,7 +17,7 @@ from bot.core.metrics import Submitted
 from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.oxen import Oxen
-from bot.providers.provider import Accepted, Made, Provider, Submission
+from bot.providers.provider import Accepted, CompletedImage, Provider, Submission
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.env.providers import KLEIN_4B, SD_15
@@ -105,7 +105,7 @@ def counted(guard: ProviderGuard, outcome: Submitted) -> float:
 
 async def test_it_hands_out_what_the_provider_answers(guard: ProviderGuard, ox: Submission) -> None:
     answer = await guard.submit(ox)
-    assert isinstance(answer, Accepted if guard.provider.queues else Made)
+    assert isinstance(answer, Accepted if guard.provider.queues else CompletedImage)
     assert (guard.name, guard.ready(), guard.away_since, guard.waits_until()) == (guard.provider.name, True, None, None)
 
 

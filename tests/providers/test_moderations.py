@@ -63,7 +63,7 @@ async def test_a_text_gets_scores(make: Make, server: images.Server) -> None:
 
 
 async def test_a_picture_goes_with_the_request(make: Make, server: images.Server) -> None:
-    scores = await make().check_picture(red(), "image/png")
+    scores = await make().check_image(red(), "image/png")
     assert (scores.category, scores.score) == ("violence", 1.0)
     assert server.requests[-1].json["input"][0]["image_url"]["url"].startswith("data:image/png;base64,")
 
@@ -81,7 +81,7 @@ async def test_an_unknown_model_or_address_is_the_operator_s_trouble(make: Make,
 
 async def test_a_picture_that_is_none_is_refused(make: Make) -> None:
     with pytest.raises(ProviderRefused):
-        await make().check_picture(b"no picture", "image/png")
+        await make().check_image(b"no picture", "image/png")
 
 
 @pytest.mark.parametrize("fault", ["moderation-down", "moderation-error", "moderation-garbage"])

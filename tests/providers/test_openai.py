@@ -18,8 +18,8 @@ from bot.core.endpoints import EditEncoding
 from bot.core.errors import (
     AnswerLost,
     ContentRefused,
+    ImageError,
     ModelLocked,
-    PictureError,
     ProviderAccount,
     ProviderBusy,
     ProviderError,
@@ -28,7 +28,7 @@ from bot.core.errors import (
 from bot.domain.catalog.models import Slots
 from bot.media.fetch import LinkExpired
 from bot.providers.openai import OpenAi
-from bot.providers.provider import Made, Submission
+from bot.providers.provider import CompletedImage, Submission
 from tests.env.scripted import Scripted, Seen, scripted
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -81,7 +81,7 @@ def _part(part: EmailMessage) -> tuple[str | None, str | None, str, bytes]:
 
 
 async def test_a_generation_is_json_with_everything_by_its_name(make: Make, wire: Scripted) -> None:
-    assert await make().submit(OX) == Made(content=CONTENT)
+    assert await make().submit(OX) == CompletedImage(content=CONTENT)
     (seen,) = wire.seen
     assert (seen.method, seen.path, seen.headers["Authorization"]) == ("POST", "/v1/images/generations", "Bearer the-key")
     assert seen.json == {"model": "sd", "prompt": "an ox in the rain", "n": 1, "size": "512x512", "seed": 7}
@@ -173,7 +173,7 @@ async def test_a_picture_is_taken_in_every_form(make: Make, wire: Scripted, row:
         return CONTENT
 
     wire.says({"data": [row]})
-    assert await make(fetch=fetch).submit(OX) == Made(content=CONTENT)
+    assert await make(fetch=fetch).submit(OX) == CompletedImage(content=CONTENT)
     assert asked == [url for url in row.values() if url == LINK]
 
 
@@ -206,7 +206,7 @@ async def test_an_answer_that_cannot_be_read_or_never_ends_is_lost(make: Make, w
 
 @pytest.mark.parametrize(
     ("trouble", "kind", "times"),
-    [(ProviderBusy("later."), AnswerLost, 3), (LinkExpired("gone."), AnswerLost, 1), (PictureError("not there."), ProviderRefused, 1)],
+    [(ProviderBusy("later."), AnswerLost, 3), (LinkExpired("gone."), AnswerLost, 1), (ImageError("not there."), ProviderRefused, 1)],
 )
 async def test_a_link_that_fails_never_sends_a_paid_request_again(
     make: Make, wire: Scripted, trouble: Exception, kind: type[ProviderError], times: int

@@ -11,7 +11,7 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, Slots
 from bot.domain.catalog.params import build_params
 from bot.providers.oxen import Linked, Oxen
-from bot.providers.provider import Accepted, Event, Made, Submission
+from bot.providers.provider import Accepted, CompletedImage, Event, Submission
 from sandbox import images
 from tests.env.providers import DEV, KLEIN_4B, KLEIN_9B, MakeOxen
 
@@ -48,7 +48,7 @@ async def test_every_documented_parameter_passes_the_image_api(
     catalog = Catalog.read(await oxen.models(), credit_usd=0.01, model_prices={})
     params = build_params(catalog.get(model), options)
     made = await oxen.submit(Submission(model=model, prompt="an ox", seed=1, params=params, references=(PIXEL,) * references))
-    assert isinstance(made, Made)
+    assert isinstance(made, CompletedImage)
 
 
 async def test_several_references_are_a_list_and_nothing_is_sent_that_was_not_chosen(oxen: Oxen, server: images.Server) -> None:
@@ -65,8 +65,8 @@ async def test_many_megabytes_of_references_arrive(oxen: Oxen) -> None:
 
 async def test_sync_mode_edits_where_there_are_references(make_oxen: MakeOxen, server: images.Server) -> None:
     oxen = make_oxen(mode="sync")
-    assert isinstance(await oxen.submit(OX), Made)
-    assert isinstance(await oxen.submit(Submission(model=DEV, prompt="p", references=(PIXEL,))), Made)
+    assert isinstance(await oxen.submit(OX), CompletedImage)
+    assert isinstance(await oxen.submit(Submission(model=DEV, prompt="p", references=(PIXEL,))), CompletedImage)
     paths = [request.path for request in server.received("POST", "/api/ai/images")]
     assert paths == ["/api/ai/images/generate", "/api/ai/images/edit"]
 

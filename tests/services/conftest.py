@@ -17,11 +17,11 @@ import pytest
 
 from bot.core.clock import system
 from bot.core.config import ReferenceMode, UncertainCalls
-from bot.core.loops import Locks, Pace
+from bot.core.loops import KeyedLocks, Timing
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
-from bot.domain.order import Limits
+from bot.domain.order import OperatorLimits
 from bot.domain.quota import MICRO, Bucket
 from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules
@@ -31,18 +31,18 @@ from bot.providers.moderations import Moderations
 from bot.providers.oxen import Oxen
 from bot.services.admission import Admissions
 from bot.services.catalog import Models
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 from bot.services.members import Members
 from bot.services.money.pricing import Pricing
-from bot.services.orders import Studio
+from bot.services.orders import Orders
 from bot.services.outbox import Outbox
-from bot.services.pipeline.classifier import Checks
+from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.deliver import Deliver
-from bot.services.pipeline.dispatch import Dispatch, Rules
+from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
 from bot.services.pipeline.intake import Intake
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.results import Results
-from bot.services.pipeline.routes import Showing
+from bot.services.pipeline.routes import Routes
 from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.watch import Watch
 from bot.store import jobs, outbox
@@ -99,14 +99,14 @@ class Works:
     mode: str = "events"
     client: type[Oxen] = Oxen
     silence_s: float = 10.0
-    pace: Pace = BRISK
+    timing: Timing = BRISK
     failures: int = 1_000  # in a row, before the image API counts as away; most tests are about single generations
-    keep_pictures: bool = True
+    keep_images: bool = True
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
 
     def __post_init__(self) -> None:
-        locks = Locks()
+        locks = KeyedLocks()
         self.provider = self.client(
             session=self.session, base_url=self.images.url, api_key=self.images.key, mode=self.mode, attempts=1, silence_s=self.silence_s
         )
@@ -119,30 +119,32 @@ class Works:
             places=8,
             clock=self.clock,
             failures=self.failures,
-            pause_min_s=self.pace.ping_min_s,
-            pause_max_s=self.pace.ping_max_s,
+            pause_min_s=self.timing.ping_min_s,
+            pause_max_s=self.timing.ping_max_s,
             on_back=partial(self.store.wake, Topic.QUEUE),
         )
         guards = {"oxen": self.guard}
-        limits = Limits(bucket=BUCKET, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
+        limits = OperatorLimits(bucket=BUCKET, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
         at: dict[str, Any] = {"store": self.store, "clock": self.clock}
-        self.members, self.servers = Members(**at), Servers(**at)
+        self.members, self.guilds = Members(**at), Guilds(**at)
         endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)
-        checks = Checks(endpoint=endpoint)
+        checks = Classifier(endpoint=endpoint)
         self.pricing = Pricing(**at, limits=limits, credit_usd=0.01)
         rules: dict[str, Any] = {**at, "pricing": self.pricing, "limits": limits}
         admissions = Admissions(**rules, title_of=models.title)
         intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=self.fetcher)
-        self.studio = Studio(**at, guards=guards, models=models, intake=intake, pricing=self.pricing, limits=limits)
-        common: dict[str, Any] = {"store": self.store, "studio": self.studio, "pace": self.pace}
-        screening = Screening(**at, servers=self.servers, checks=checks, pace=self.pace)
+        self.orders = Orders(**at, guards=guards, models=models, intake=intake, pricing=self.pricing, limits=limits)
+        common: dict[str, Any] = {"store": self.store, "orders": self.orders, "timing": self.timing}
+        screening = Screening(**at, guilds=self.guilds, checks=checks, timing=self.timing)
         busy: dict[str, Any] = {**common, "clock": self.clock}
         self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
-        sending = Rules(caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS)
+        sending = DispatchPolicy(
+            caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS
+        )
         self.dispatch = Dispatch(
             **busy, guards=guards, screening=screening, rules=sending, expect=lambda _provider, id_: self.watch.expect(id_)
         )
-        self.others = Outbox(**at, handlers=self.messenger.handlers, pace=self.pace)
+        self.others = Outbox(**at, handlers=self.messenger.handlers, timing=self.timing)
         self.results = Results(
             store=self.store,
             providers={"oxen": self.provider},
@@ -155,10 +157,10 @@ class Works:
             max_pixels=10**7,
             clock=self.clock,
         )
-        showing = Showing(store=self.store, results=self.results, post=self.board, clock=self.clock)
-        looked_at: dict[str, Any] = {"results": self.results, "screening": screening, "servers": self.servers, "showing": showing}
-        deliver = Deliver(**at, **looked_at, pace=self.pace, keep_pictures=self.keep_pictures, locks=locks)
-        self.deliver = Outbox(**at, handlers={ItemKind.DELIVER: deliver.carry_out}, pace=self.pace)
+        routes = Routes(store=self.store, results=self.results, post=self.board, clock=self.clock)
+        looked_at: dict[str, Any] = {"results": self.results, "screening": screening, "guilds": self.guilds, "routes": routes}
+        deliver = Deliver(**at, **looked_at, timing=self.timing, keep_images=self.keep_images, locks=locks)
+        self.deliver = Outbox(**at, handlers={ItemKind.DELIVER: deliver.carry_out}, timing=self.timing)
         self.progress = Progress(**common, post=self.board, locks=locks, clock=self.clock)
 
     def again(self, **changes: Any) -> Works:
@@ -181,14 +183,14 @@ class Works:
         if not self.models.offered:
             await self.models.load()
         wanted = await wish(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
-        receipt = await self.studio.order(wanted)
-        await self.studio.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
+        receipt = await self.orders.order(wanted)
+        await self.orders.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
 
     async def cancel(self, job: Job, *, by: Actor | None = None) -> Job:
         """By its member, or by somebody else on its server."""
         asks = await request(self, job.place, actor=by)
-        return await self.studio.cancel(asks, job.id)
+        return await self.orders.cancel(asks, job.id)
 
     async def ended(self, *outcomes: Outcome, **more: Any) -> Job:
         """A job that ended so, without any image API."""
@@ -200,14 +202,14 @@ class Works:
         """Let an order that waits end so."""
         for n, outcome in enumerate(outcomes):
             await self.store.write(jobs.start, job.id, n, self.clock())
-            await self.studio.settle(job.generations[n], outcome)
+            await self.orders.settle(job.generations[n], outcome)
 
     async def until(self, job: Job, *states: JobState) -> Job:
         """Wait until the job is in one of these states: deliverable or further, if none is named."""
         wanted = states or (JobState.DELIVERABLE, JobState.DELIVERED, JobState.STRANDED)
 
         async def look() -> Job | None:
-            kept = await self.studio.job(job.id)
+            kept = await self.orders.job(job.id)
             return kept if kept.state in wanted else None
 
         return await eventually(look)
@@ -219,7 +221,7 @@ class Works:
 
     async def spent(self, member: int = 7) -> int:
         """Microcredits, with nothing left on hold."""
-        statement = await self.studio.statement(member)
+        statement = await self.orders.statement(member)
         assert statement.held == 0
         return statement.spent
 

@@ -37,7 +37,7 @@ class History:
 
     async def order(self, member: int, pictures: int) -> None:
         try:
-            self.ordered.append(await order(self.store, new_job(member=member, pictures=pictures, price=MICRO), max_waiting=6))
+            self.ordered.append(await order(self.store, new_job(member=member, images=pictures, price=MICRO), max_waiting=6))
         except (OutOfCredit, TooManyWaiting):
             return
 

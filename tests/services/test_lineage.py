@@ -28,7 +28,7 @@ def test_every_aspect_is_told_in_its_order() -> None:
 
 
 def test_the_seed_is_that_of_the_picture_that_was_edited() -> None:
-    parent, child = new_job(pictures=3), new_job(parent_n=2)
+    parent, child = new_job(images=3), new_job(parent_n=2)
     assert changes(parent, child) == (Change(aspect=Aspect.SEED, before="102", after="100"),)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.core.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
 from bot.domain.actor import Actor
-from bot.domain.job import JobState, Kind, ReplyTarget
+from bot.domain.job import JobKind, JobState, ReplyTarget
 from bot.domain.order import Receipt
 from bot.store import jobs, kv
 from bot.store.engine.base import Topic
@@ -22,7 +22,7 @@ PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
 async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
-    return await works.studio.again(await works.studio.job(job_id), await request(works, place))
+    return await works.orders.again(await works.orders.job(job_id), await request(works, place))
 
 
 async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:
@@ -35,13 +35,13 @@ async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> 
 async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
         await works.order(**wrong)  # type: ignore[arg-type]
-    assert await works.studio.open_jobs(7) == []
+    assert await works.orders.open_jobs(7) == []
     assert await works.spent() == 0
 
 
 async def test_orders_at_once_never_overspend(works: Works) -> None:
     wanted = await wish(works, "a red fox", PLACE, count=3)
-    orders = (works.studio.order(wanted) for _ in range(50))
+    orders = (works.orders.order(wanted) for _ in range(50))
     results = await asyncio.gather(*orders, return_exceptions=True)
     refused = [type(result) for result in results if isinstance(result, Exception)]
     assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
@@ -50,12 +50,12 @@ async def test_orders_at_once_never_overspend(works: Works) -> None:
 
 async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
     queued = works.store.subscribe(Topic.QUEUE)
-    ordering = asyncio.create_task(works.studio.order(await wish(works, "a red fox", PLACE)))
+    ordering = asyncio.create_task(works.orders.order(await wish(works, "a red fox", PLACE)))
     await queued.wait(timeout_s=5)  # written, and not yet answered
     ordering.cancel()
     await asyncio.wait([ordering])
     assert ordering.cancelled()
-    (job,) = await eventually(lambda: works.studio.open_jobs(7))
+    (job,) = await eventually(lambda: works.orders.open_jobs(7))
     async with works.at_work():
         await works.until(job, JobState.DELIVERED)
     assert len(works.board.of(job.id)) == 1
@@ -79,18 +79,18 @@ async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works
     assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
     assert len(again.generations) == 2
     assert again.generations[0].seed != 1
-    assert (await works.studio.statement(8)).held == 2_000_000
+    assert (await works.orders.statement(8)).held == 2_000_000
 
 
 async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
-    edit = new_job(model=MODEL, kind=Kind.EDIT)
+    edit = new_job(model=MODEL, kind=JobKind.EDIT)
     await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, BUCKET), max_waiting=8, now=1000)
     receipt = await once_more(works, edit.id)
     assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
 
 
 async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
-    edit = new_job(model=MODEL, kind=Kind.EDIT)
+    edit = new_job(model=MODEL, kind=JobKind.EDIT)
     await works.store.write(jobs.add, edit, [], payment=own(7, BUCKET), max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
         await once_more(works, edit.id)

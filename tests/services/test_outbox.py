@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.core.errors import RouteClosed, TryLater
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.domain.job import Job
 from bot.services.outbox import POLICIES, Outbox, Pool, RetryPolicy
 from bot.store import outbox
@@ -35,7 +35,7 @@ class Harness:
 
     def another(self) -> Outbox:
         """The service of the next run."""
-        return Outbox(store=self.store, handlers=self.messenger.handlers, pace=BRISK, clock=self.clock)
+        return Outbox(store=self.store, handlers=self.messenger.handlers, timing=BRISK, clock=self.clock)
 
     async def leave(self, *, in_ms: int = 0, kind: ItemKind = ItemKind.REMOVE) -> str:
         item = OutboxItem(kind=kind, due_at=self.clock() + in_ms, user_id=7, data={"channel_id": 5, "message_id": 6})
@@ -180,7 +180,7 @@ async def test_what_its_handler_removed_is_not_removed_again(harness: Harness) -
     async def remove(item: OutboxItem, _job: Job | None) -> bool:
         return await harness.store.write(outbox.done, item.id)
 
-    harness.service = Outbox(store=harness.store, handlers={ItemKind.REMOVE: remove}, pace=BRISK, clock=harness.clock)
+    harness.service = Outbox(store=harness.store, handlers={ItemKind.REMOVE: remove}, timing=BRISK, clock=harness.clock)
     await harness.leave()
     before = harness.store.commits
     await harness.once()
@@ -194,7 +194,7 @@ async def test_every_kind_has_a_policy() -> None:
 @pytest.mark.parametrize(("kind", "pauses"), [(ItemKind.DELIVER, [1, 2, 4, 8, 60]), (ItemKind.REMOVE, [4, 32, 256, 2048, 3600])])
 async def test_pauses_grow_to_the_longest_of_their_kind(kind: ItemKind, pauses: list[float]) -> None:
     policy = POLICIES[kind]
-    longest = [max(policy.pause_s(n, Pace()) for _ in range(200)) for n in (1, 2, 3, 4, 30)]
+    longest = [max(policy.pause_s(n, Timing()) for _ in range(200)) for n in (1, 2, 3, 4, 30)]
     assert longest == pytest.approx(pauses, rel=0.05)
 
 

@@ -14,17 +14,17 @@ from bot.domain.catalog.models import Catalog
 from bot.domain.gestures import MARKS, is_one_sign, is_taken, plain
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
 from bot.services import presets
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 from bot.store import reactions
 from bot.store.engine.base import Store
 from bot.store.moderation import reports
 from bot.store.moderation.reports import Report
-from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS, Claim, Given
+from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS, Claim, Reaction
 from tests.env.jobs import request_by
 
 NOW = 1_700_000_000_000
 MANAGER = request_by(Actor(user_id=7, may_manage_server=True))
-FOX = Given(message_id=1, user_id=7, emoji="🎨")
+FOX = Reaction(message_id=1, user_id=7, emoji="🎨")
 
 
 # --- emoji -----------------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def test_the_starting_presets_are_different_and_free() -> None:
 # --- claims ----------------------------------------------------------------------------------------------------------
 
 
-async def claim(store: Store, given: Given = FOX, *, now: int = NOW, burst: int = 3) -> Claim:
+async def claim(store: Store, given: Reaction = FOX, *, now: int = NOW, burst: int = 3) -> Claim:
     return await store.write(reactions.claim, given, burst=burst, now=now)
 
 
@@ -190,44 +190,44 @@ def test_a_preset_that_could_not_run_is_refused(changes: dict[str, Any], sentenc
 
 
 @pytest.fixture
-def servers(store: Store) -> Servers:
-    return Servers(store=store, clock=lambda: NOW)
+def guilds(store: Store) -> Guilds:
+    return Guilds(store=store, clock=lambda: NOW)
 
 
 def preset(emoji: str, name: str = "Fox") -> Preset:
     return Preset(emoji=emoji, name=name, prompt="a fox")
 
 
-async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, servers: Servers) -> None:
-    await servers.add_preset(MANAGER, preset("🦊"))
-    for each in (servers, Servers(store=store, clock=lambda: NOW)):
+async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, guilds: Guilds) -> None:
+    await guilds.add_preset(MANAGER, preset("🦊"))
+    for each in (guilds, Guilds(store=store, clock=lambda: NOW)):
         assert (await each.settings(1)).preset("🦊") == preset("🦊")
-    assert (await servers.settings(2)).presets == (await servers.settings(None)).presets == STARTING_PRESETS
+    assert (await guilds.settings(2)).presets == (await guilds.settings(None)).presets == STARTING_PRESETS
 
 
-async def test_the_same_emoji_runs_what_was_put_there_last(servers: Servers) -> None:
-    await servers.add_preset(MANAGER, preset("❄️", "Ice"))
-    changed = await servers.add_preset(MANAGER, preset("❄", "Snow"))
+async def test_the_same_emoji_runs_what_was_put_there_last(guilds: Guilds) -> None:
+    await guilds.add_preset(MANAGER, preset("❄️", "Ice"))
+    changed = await guilds.add_preset(MANAGER, preset("❄", "Snow"))
     assert [p.name for p in changed.presets if plain(p.emoji) == plain("❄️")] == ["Snow"]
 
 
 @pytest.mark.parametrize("wanted", ["🦊", "fox", " FOX "])
-async def test_a_preset_is_removed_by_emoji_or_name(servers: Servers, wanted: str) -> None:
-    await servers.add_preset(MANAGER, preset("🦊"))
-    assert (await servers.remove_preset(MANAGER, wanted)).emoji == "🦊"
+async def test_a_preset_is_removed_by_emoji_or_name(guilds: Guilds, wanted: str) -> None:
+    await guilds.add_preset(MANAGER, preset("🦊"))
+    assert (await guilds.remove_preset(MANAGER, wanted)).emoji == "🦊"
     with pytest.raises(NotFound, match="no preset"):
-        await servers.remove_preset(MANAGER, wanted)
+        await guilds.remove_preset(MANAGER, wanted)
 
 
-async def test_a_fixed_emoji_runs_no_preset(servers: Servers) -> None:
+async def test_a_fixed_emoji_runs_no_preset(guilds: Guilds) -> None:
     with pytest.raises(InvalidRequest, match="meaning of its own"):
-        await servers.add_preset(MANAGER, preset("🔁"))
+        await guilds.add_preset(MANAGER, preset("🔁"))
 
 
-async def test_a_server_has_so_many_presets_and_a_reset_is_a_new_beginning(servers: Servers) -> None:
+async def test_a_server_has_so_many_presets_and_a_reset_is_a_new_beginning(guilds: Guilds) -> None:
     for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
-        await servers.add_preset(MANAGER, preset(chr(0x1F600 + n)))
+        await guilds.add_preset(MANAGER, preset(chr(0x1F600 + n)))
     with pytest.raises(InvalidRequest, match="at most 20"):
-        await servers.add_preset(MANAGER, preset("🦊"))
-    assert len((await servers.settings(1)).presets) == PRESETS_MAX
-    assert (await servers.reset_presets(MANAGER)).presets == STARTING_PRESETS
+        await guilds.add_preset(MANAGER, preset("🦊"))
+    assert len((await guilds.settings(1)).presets) == PRESETS_MAX
+    assert (await guilds.reset_presets(MANAGER)).presets == STARTING_PRESETS

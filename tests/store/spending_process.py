@@ -37,7 +37,7 @@ async def _spend_for_ever(store: Store, user: int) -> None:
 async def _once(store: Store, user: int, chance: Random) -> None:
     me, other = member(user, 20), member((user + 1) % TASKS, 20)
     payment = Payment(payer=chance.choice([me, pool(20)]), sponsored_in=THREAD, budget=budget(1_000_000), **slow(20))
-    job = await order(store, payment, new_job(member=user, pictures=2))
+    job = await order(store, payment, new_job(member=user, images=2))
     say(job.id)
     await store.write(transfers.gift, giver=me, receiver=other, amount=MICRO, key=f"gift {next(_numbers)}", now=0)
     await store.write(jobs.start, job.id, 0, 2000)

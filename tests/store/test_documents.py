@@ -9,27 +9,27 @@ from sqlalchemy import Connection, insert
 
 from bot.core.errors import InvalidRequest
 from bot.domain.guild.document import Policy, changed
-from bot.domain.guild.settings import STARTING_PRESETS, ServerSettings
+from bot.domain.guild.settings import STARTING_PRESETS, GuildSettings
 from bot.store import documents
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action
-from bot.store.tables import servers
+from bot.store.moderation.audit_log import AuditAction
+from bot.store.tables import guilds
 
 GUILD, MANAGER, NOW = 7, 9, 1_000
 
 
 def put(conn: Connection, settings: dict[str, Any]) -> None:
-    conn.execute(insert(servers).values(guild_id=GUILD, settings=settings, updated_at=0))
+    conn.execute(insert(guilds).values(guild_id=GUILD, settings=settings, updated_at=0))
 
 
 async def policy_of(store: Store) -> Policy:
-    return (await store.read(documents.server_settings, GUILD)).policy
+    return (await store.read(documents.guild_settings, GUILD)).policy
 
 
 async def test_one_wrong_section_falls_back_alone(store: Store) -> None:
     await store.write(put, {"policy": {"pause": {"on": True}, "gallery": {"stars": "many"}, "flags": {"quorum": 5}}, "presets": []})
-    settings = await store.read(documents.server_settings, GUILD)
+    settings = await store.read(documents.guild_settings, GUILD)
     assert settings.policy == changed(Policy(), {"pause": {"on": True}, "flags": {"quorum": 5}})
     assert settings.presets == ()
 
@@ -57,25 +57,25 @@ async def test_of_a_section_no_more_is_left_out_than_is_wrong(store: Store, kept
 @pytest.mark.parametrize("kept", [{"policy": 3}, {"policy": []}, [], {"presets": 3}], ids=str)
 async def test_a_document_that_is_all_wrong_is_a_server_s_beginning(store: Store, kept: Any) -> None:
     await store.write(put, kept)
-    settings = await store.read(documents.server_settings, GUILD)
+    settings = await store.read(documents.guild_settings, GUILD)
     assert (settings.policy, settings.presets) == (Policy(), STARTING_PRESETS)
 
 
 async def test_a_change_is_written_down_with_who_and_what_and_no_change_is_not(store: Store) -> None:
-    def paused(settings: ServerSettings) -> ServerSettings:
+    def paused(settings: GuildSettings) -> GuildSettings:
         return settings.model_copy(update={"policy": changed(settings.policy, {"pause": {"on": True}})})
 
     for _time in range(2):
-        await store.write(documents.change_server_settings, GUILD, paused, NOW, actor_id=MANAGER)
+        await store.write(documents.change_guild_settings, GUILD, paused, NOW, actor_id=MANAGER)
     (line,) = await store.read(audit_log.latest, GUILD)
-    assert (line.action, line.actor_id, line.at) == (Action.SETTINGS, MANAGER, NOW)
+    assert (line.action, line.actor_id, line.at) == (AuditAction.SETTINGS, MANAGER, NOW)
     assert line.details == {"changes": [{"path": "pause.on", "was": False, "now": True}]}
 
 
 async def test_a_change_that_is_refused_leaves_no_line(store: Store) -> None:
-    def refused(_settings: ServerSettings) -> ServerSettings:
+    def refused(_settings: GuildSettings) -> GuildSettings:
         raise InvalidRequest("no")
 
     with pytest.raises(InvalidRequest):
-        await store.write(documents.change_server_settings, GUILD, refused, NOW, actor_id=MANAGER)
+        await store.write(documents.change_guild_settings, GUILD, refused, NOW, actor_id=MANAGER)
     assert await store.read(audit_log.latest, GUILD) == []

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.domain.accounts import AccountRef, user_account
-from bot.domain.guild.sections import Gallery
+from bot.domain.guild.sections import GalleryRules
 from bot.domain.job import Job
 from bot.domain.quota import MICRO
 from bot.store import delivery, gallery, outbox, reactions
@@ -16,15 +16,15 @@ from bot.store.moderation.cases import Decision
 from bot.store.money import ledger
 from bot.store.money.ledger import Entry
 from bot.store.outbox import ItemKind
-from bot.store.reactions import Given
+from bot.store.reactions import Reaction
 from tests.env.jobs import TEN
 from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, picture
 
-RULES = Gallery(channel_id=50, stars=2, reward=3)
+RULES = GalleryRules(channel_id=50, stars=2, reward=3)
 
 
-async def star(store: Store, job: Job, user_id: int, *, rules: Gallery = RULES, message_id: int = MESSAGE) -> bool:
-    given = Given(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
+async def star(store: Store, job: Job, user_id: int, *, rules: GalleryRules = RULES, message_id: int = MESSAGE) -> bool:
+    given = Reaction(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
     await store.write(reactions.claim, given, burst=99, now=NOW)
     to = AccountRef(name=user_account(ADA), fills=TEN)
     return await store.write(gallery.starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
@@ -59,13 +59,13 @@ async def test_the_same_picture_in_another_message_does_not_come_in_twice(store:
 async def test_a_star_taken_back_before_does_not_count(store: Store) -> None:
     job = await picture(store)
     await star(store, job, 20)
-    await store.write(reactions.take_back, Given(message_id=MESSAGE, user_id=20, emoji=gallery.STAR), NOW)
+    await store.write(reactions.take_back, Reaction(message_id=MESSAGE, user_id=20, emoji=gallery.STAR), NOW)
     assert not await star(store, job, 21)
 
 
 async def test_without_a_channel_there_is_no_gallery(store: Store) -> None:
     job = await picture(store)
-    assert [await star(store, job, user_id, rules=Gallery(stars=1)) for user_id in (20, 21)] == [False, False]
+    assert [await star(store, job, user_id, rules=GalleryRules(stars=1)) for user_id in (20, 21)] == [False, False]
 
 
 @pytest.mark.parametrize("hidden", [{"spoiler": True}, {"private": True}])

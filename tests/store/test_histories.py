@@ -70,7 +70,7 @@ class Server:
         payer = self.member(step.who) if step.who else self.pool
         budget, sponsored_in = monthly_budget(self.id, BUDGET, 0), self.id + step.whom % 2
         payment = Payment(payer=payer, budget=budget, slow_lane=self.pool, reserve=MICRO, sponsored_in=sponsored_in)
-        job = new_job(pictures=1 + step.whom % 3, price=step.amount // 2)
+        job = new_job(images=1 + step.whom % 3, price=step.amount // 2)
         self.jobs.append(await self.write(step, jobs.add, job, (), payment=payment, max_waiting=100_000, now=step.amount))
 
     async def end(self, step: Step) -> None:

@@ -25,7 +25,7 @@ HERE = {"channel_id": 5, "message_id": 6}
 
 
 async def test_a_job_is_kept_with_all_its_parts(store: Store) -> None:
-    job = new_job(pictures=3)
+    job = new_job(images=3)
     refs = [PICTURE, replace(PICTURE, url=None)]
     kept = await store.write(jobs.add, job, refs, payment=own(7, TEN), max_waiting=8, now=1000)
     assert {(g.account, g.budget, g.lane) for g in kept.generations} == {("user:7", None, Lane.PAID)}
@@ -35,7 +35,7 @@ async def test_a_job_is_kept_with_all_its_parts(store: Store) -> None:
 
 
 async def test_without_enough_credit_nothing_is_kept(store: Store) -> None:
-    dear = new_job(pictures=4, price=3 * MICRO)
+    dear = new_job(images=4, price=3 * MICRO)
     with pytest.raises(OutOfCredit, match="This costs 12 credits"):
         await order(store, dear)
     assert await store.read(jobs.get, dear.id) is None
@@ -44,15 +44,15 @@ async def test_without_enough_credit_nothing_is_kept(store: Store) -> None:
 
 
 async def test_with_too_many_waiting_nothing_is_kept(store: Store) -> None:
-    await order(store, new_job(pictures=2), max_waiting=3)
+    await order(store, new_job(images=2), max_waiting=3)
     with pytest.raises(TooManyWaiting, match="You have 2 of at most 3 pictures waiting, and this asks for 2 more"):
-        await order(store, new_job(pictures=2), max_waiting=3)
+        await order(store, new_job(images=2), max_waiting=3)
     assert await money(store) == (8, 2, 0)
 
 
 async def test_what_is_being_made_does_not_count_as_waiting(store: Store) -> None:
-    await run(store, await order(store, new_job(pictures=3), max_waiting=3))
-    await order(store, new_job(pictures=3), max_waiting=3)
+    await run(store, await order(store, new_job(images=3), max_waiting=3))
+    await order(store, new_job(images=3), max_waiting=3)
     assert await money(store) == (4, 6, 0)
 
 
@@ -82,7 +82,7 @@ async def test_what_was_put_back_is_not_started_before_its_pause_is_over(store: 
 
 async def test_what_was_given_to_another_model_is_not_started_for_the_first(store: Store) -> None:
     job = await order(store, new_job())
-    other = jobs.Route(model="other", api_model="o", provider="oxlo", seed=None, params={})
+    other = jobs.Fallback(model="other", api_model="o", provider="oxlo", seed=None, params={})
     assert await store.write(jobs.reroute, job.id, 0, other=other)
     assert not await store.write(jobs.start, job.id, 0, 2000, model=job.model)
     assert await store.write(jobs.start, job.id, 0, 2000, model="other")
@@ -109,7 +109,7 @@ async def test_an_id_of_the_image_api_belongs_to_one_generation(store: Store) ->
 
 async def test_two_image_apis_may_use_the_same_id(store: Store) -> None:
     here, there = [await order(store, new_job()) for _ in range(2)]
-    await store.write(jobs.reroute, there.id, 0, other=jobs.Route(model="other", api_model="o", provider="second", seed=None, params={}))
+    await store.write(jobs.reroute, there.id, 0, other=jobs.Fallback(model="other", api_model="o", provider="second", seed=None, params={}))
     for each in (here, there):
         await store.write(jobs.start, each.id, 0, 2000)
         assert await store.write(jobs.accept, each.id, 0, "same")
@@ -163,20 +163,20 @@ async def test_ends_that_disagree_are_booked_by_the_first(store: Store) -> None:
 
 
 async def test_two_last_pictures_that_end_together_make_the_job_deliverable(store: Store) -> None:
-    ended = [await run(store, await order(store, new_job(pictures=2, price=0))) for _ in range(10)]
+    ended = [await run(store, await order(store, new_job(images=2, price=0))) for _ in range(10)]
     await asyncio.gather(*(store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in ended for n in (0, 1)))
     assert sorted(job.id for job in await store.read(outbox.due, 3000)) == sorted(job.id for job in ended)
 
 
 async def test_a_job_with_one_open_picture_is_not_deliverable(store: Store) -> None:
-    job = await run(store, await order(store, new_job(pictures=2)))
+    job = await run(store, await order(store, new_job(images=2)))
     await store.write(jobs.settle, job.id, 1, SUCCEEDED, 3000)
     assert await store.read(outbox.due, 9999) == []
     assert await money(store) == (8, 1, 1)
 
 
 async def test_an_unusable_picture_is_given_back_once_and_only_where_it_was_paid(store: Store) -> None:
-    job = await run(store, await order(store, new_job(pictures=2)))
+    job = await run(store, await order(store, new_job(images=2)))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(jobs.settle, job.id, 1, FAILED, 3000)
     spoiled = [await store.write(jobs.spoil, job.id, n, "It is no picture.", 4000) for n in (0, 0, 1, 2)]
@@ -189,7 +189,7 @@ async def test_an_unusable_picture_is_given_back_once_and_only_where_it_was_paid
 
 
 async def test_what_waits_is_cancelled_at_once(store: Store) -> None:
-    job = await order(store, new_job(pictures=2))
+    job = await order(store, new_job(images=2))
     cancelled = await store.write(jobs.request_cancel, job.id, 2000)
     assert cancelled is not None
     assert (cancelled.state, cancelled.cancel_requested_at) == (JobState.DELIVERABLE, 2000)
@@ -198,7 +198,7 @@ async def test_what_waits_is_cancelled_at_once(store: Store) -> None:
 
 
 async def test_what_the_image_api_may_have_is_only_marked(store: Store) -> None:
-    job = await order(store, new_job(pictures=3))
+    job = await order(store, new_job(images=3))
     await store.write(jobs.start, job.id, 0, 2000)
     await store.write(jobs.start, job.id, 1, 2000)
     await store.write(jobs.accept, job.id, 1, "taken")
@@ -241,7 +241,7 @@ async def test_a_cancel_that_races_with_putting_back_leaves_nothing_waiting(stor
 
 
 async def test_a_cancel_that_races_with_the_end_waits_for_nobody(store: Store) -> None:
-    raced = [await run(store, await order(store, new_job(pictures=4, price=0))) for _ in range(10)]
+    raced = [await run(store, await order(store, new_job(images=4, price=0))) for _ in range(10)]
     ends = [store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in raced for n in range(4)]
     async with asyncio.timeout(5):
         await asyncio.gather(*ends, *(store.write(jobs.request_cancel, job.id, 3000) for job in raced))

@@ -13,7 +13,7 @@ from bot.store.engine.base import Store
 from bot.store.messages import JobMessage
 from bot.store.moderation import cases, verdicts
 from bot.store.moderation.cases import Cause, Decision
-from bot.store.moderation.verdicts import Judged, Verdict
+from bot.store.moderation.verdicts import Judgement, Ruling
 from bot.store.outbox import ItemKind
 from bot.store.privacy import erase
 from tests.env.job_steps import order, run
@@ -39,8 +39,8 @@ async def reposted(store: Store, job: Job, message_id: int = COPY, *, guild_id: 
     assert await store.write(history.reposted, job.id, place, message_id, NOW + 1)
 
 
-async def judge(store: Store, job: Job, decision: Decision, guild_id: int) -> Judged | None:
-    verdict = Verdict(decision=decision, by_id=MO, strikes=STRIKES, now=NOW + 2)
+async def judge(store: Store, job: Job, decision: Decision, guild_id: int) -> Judgement | None:
+    verdict = Ruling(decision=decision, by_id=MO, strikes=STRIKES, now=NOW + 2)
     return await store.write(verdicts.decide_on_job, job.id, guild_id, verdict)
 
 

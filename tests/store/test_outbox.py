@@ -129,16 +129,16 @@ async def test_that_a_message_is_about_to_be_sent_is_remembered_until_it_is_know
 
 async def test_an_inline_picture_is_forgotten_some_time_after_it_was_shown(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
-    assert await store.write(delivery.forget_pictures, 9999) == 0  # not shown yet
+    assert await store.write(delivery.forget_images, 9999) == 0  # not shown yet
     await deliver(store, job_id, now=4000)
-    assert [await store.write(delivery.forget_pictures, before) for before in (4000, 4001)] == [0, 1]
-    assert await store.read(jobs.picture_of, job_id, 0) is None
+    assert [await store.write(delivery.forget_images, before) for before in (4000, 4001)] == [0, 1]
+    assert await store.read(jobs.image_of, job_id, 0) is None
 
 
 async def test_an_inline_picture_may_be_dropped_as_soon_as_it_is_shown(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
-    await deliver(store, job_id, keep_pictures=False)
-    assert await store.read(jobs.picture_of, job_id, 0) is None
+    await deliver(store, job_id, keep_images=False)
+    assert await store.read(jobs.image_of, job_id, 0) is None
 
 
 async def test_what_follows_from_a_delivery_follows_once(store: Store) -> None:
@@ -169,7 +169,7 @@ async def test_a_picture_that_is_taken_away_is_taken_away_here_too(store: Store)
     await deliver(store, shown, small={0: b"webp"})
     for job_id in (on_show, stranded, shown):
         assert [await store.write(delivery.taken_away, job_id) for _ in range(2)] == [True, False]
-        assert await store.read(jobs.picture_of, job_id, 0) is None
+        assert await store.read(jobs.image_of, job_id, 0) is None
         assert await small(store, job_id) == {}
     assert await store.read(outbox.due, 9999) == []
     assert await deliver(store, on_show) is False
@@ -199,7 +199,7 @@ async def test_the_usual_time_is_the_median_of_the_latest_pictures(store: Store)
 
 
 async def test_the_position_counts_the_pictures_of_others_that_wait_before(store: Store) -> None:
-    first, second = await order(store, new_job(pictures=2, now=1000)), await order(store, new_job(pictures=2, now=2000, member=8))
+    first, second = await order(store, new_job(images=2, now=1000)), await order(store, new_job(images=2, now=2000, member=8))
     assert [await store.read(jobs.position, job) for job in (first, second)] == [0, 2]
     await store.write(jobs.start, first.id, 0, 3000)
     assert await store.read(jobs.position, second) == 1
@@ -207,8 +207,8 @@ async def test_the_position_counts_the_pictures_of_others_that_wait_before(store
 
 
 async def test_the_queue_counts_who_has_how_many_under_way(store: Store) -> None:
-    await run(store, await order(store, new_job(pictures=2, member=7)))
-    job = await order(store, new_job(pictures=2, member=8, now=2000))
+    await run(store, await order(store, new_job(images=2, member=7)))
+    job = await order(store, new_job(images=2, member=8, now=2000))
     await store.write(jobs.start, job.id, 0, 3000)
     queue = await store.read(jobs.queue, 3000)
     assert [(g.job_id, g.n) for g in queue.waiting] == [(job.id, 1)]

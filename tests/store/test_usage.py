@@ -15,7 +15,7 @@ from bot.domain.preferences import Preferences
 from bot.domain.quota import DAY_MS, MICRO
 from bot.store import documents, jobs, usage
 from bot.store.engine.base import Store
-from bot.store.usage import By, Use
+from bot.store.usage import GroupBy, UsageRow
 from tests.env.job_steps import run
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
 from tests.store.money.accounts import budget, has, member, order
@@ -26,7 +26,7 @@ ALL: dict[str, Any] = {"since": 0, "until": 100 * DAY_MS}
 async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, model: str = "klein", day: int = 0) -> str:
     """A job of two credits a picture that ended so."""
     place = ReplyTarget(user_id=user, channel_id=5, guild_id=guild)
-    job = new_job(member=user, pictures=len(outcomes), price=2 * MICRO, place=place, model=model)
+    job = new_job(member=user, images=len(outcomes), price=2 * MICRO, place=place, model=model)
     await run(store, await order(store, Payment(payer=member(user, 100), budget=budget(1000, guild_id=guild)), job))
     for n, outcome in enumerate(outcomes):
         await store.write(jobs.settle, job.id, n, outcome, day * DAY_MS + 5000)
@@ -48,31 +48,31 @@ async def a_busy_week(store: Store) -> None:
 
 async def test_a_servers_whole_use_is_what_its_budget_has_spent(store: Store) -> None:
     (whole,) = await store.read(usage.use, 1, **ALL)
-    assert whole == Use(pictures=4, failed=1, cost=8 * MICRO, refunded=2 * MICRO)
+    assert whole == UsageRow(images=4, failed=1, cost=8 * MICRO, refunded=2 * MICRO)
     assert (await has(store, budget(1000)))[2] == 8
     assert whole.usd(0.01) == "0.0800"
 
 
 async def test_members_are_told_apart_the_dearest_first(store: Store) -> None:
-    found = await store.read(usage.use, 1, **ALL, by=[By.MEMBER])
-    assert [(each.user_id, each.pictures, each.cost // MICRO) for each in found] == [(7, 3, 6), (8, 1, 2)]
+    found = await store.read(usage.use, 1, **ALL, by=[GroupBy.MEMBER])
+    assert [(each.user_id, each.images, each.cost // MICRO) for each in found] == [(7, 3, 6), (8, 1, 2)]
 
 
 async def test_days_come_in_their_order_with_their_models(store: Store) -> None:
-    found = await store.read(usage.use, 1, **ALL, by=[By.DAY, By.MODEL])
-    assert [(each.day, each.model, each.pictures) for each in found] == [
+    found = await store.read(usage.use, 1, **ALL, by=[GroupBy.DAY, GroupBy.MODEL])
+    assert [(each.day, each.model, each.images) for each in found] == [
         (date(1970, 1, 1), "klein", 2), (date(1970, 1, 2), "dev", 1), (date(1970, 1, 2), "klein", 1),
     ]  # fmt: skip
 
 
 async def test_a_range_takes_its_beginning_and_leaves_its_end(store: Store) -> None:
     ranges = [(5000, 5001), (0, 5000), (5001, DAY_MS + 5000)]
-    assert [sum(each.pictures for each in await store.read(usage.use, 1, since=a, until=b)) for a, b in ranges] == [2, 0, 0]
+    assert [sum(each.images for each in await store.read(usage.use, 1, since=a, until=b)) for a, b in ranges] == [2, 0, 0]
 
 
 async def test_one_member_can_be_looked_at_alone(store: Store) -> None:
-    found = await store.read(usage.use, 1, **ALL, by=[By.MODEL], user_id=7)
-    assert [(each.model, each.pictures) for each in found] == [("klein", 2), ("dev", 1)]
+    found = await store.read(usage.use, 1, **ALL, by=[GroupBy.MODEL], user_id=7)
+    assert [(each.model, each.images) for each in found] == [("klein", 2), ("dev", 1)]
 
 
 async def test_who_does_not_want_to_is_not_on_the_leaderboard(store: Store) -> None:
@@ -84,12 +84,12 @@ async def test_who_does_not_want_to_is_not_on_the_leaderboard(store: Store) -> N
 
 
 async def test_recent_use_counts_everywhere(store: Store) -> None:
-    counts = [(await store.read(usage.pictures_since, [7], since)).get(7) for since in (0, DAY_MS, 30 * DAY_MS)]
+    counts = [(await store.read(usage.images_since, [7], since)).get(7) for since in (0, DAY_MS, 30 * DAY_MS)]
     assert counts == [4, 1, None]
 
 
 def test_the_table_for_spreadsheets_is_harmless_and_exact() -> None:
-    row = Use(user_id=123456789012345678, model="=cmd()", day=date(2026, 11, 20), pictures=2, failed=1, cost=2_800_000, refunded=0)
+    row = UsageRow(user_id=123456789012345678, model="=cmd()", day=date(2026, 11, 20), images=2, failed=1, cost=2_800_000, refunded=0)
     assert usage.as_csv([row, replace(row, user_id=None, model=None)], credit_usd=0.01).splitlines() == [
         "user_id,model,day,pictures,failed,credits,credits_refunded,usd",
         "'123456789012345678,'=cmd(),2026-11-20,2,1,2.8,0.0,0.0280",

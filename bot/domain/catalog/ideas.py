@@ -20,13 +20,13 @@ _MAX_NAME: Final = 100  # characters of a choice
 class Idea(StrEnum):
     """An option of the slash commands; its value is the option's name there."""
 
-    ASPECT_RATIO = "aspect_ratio"  # the picture's shape
+    ASPECT_RATIO = "aspect_ratio"  # the image's shape
     STEPS = "steps"  # how long the model works on it
     GUIDANCE = "guidance"  # how closely it follows the prompt
     QUALITY = "quality"  # how good the file is
     FORMAT = "format"  # the file's type
     RESOLUTION = "resolution"  # how large it is
-    STRENGTH = "strength"  # how much an edit changes: 0 keeps the picture, 1 makes it anew
+    STRENGTH = "strength"  # how much an edit changes: 0 keeps the image, 1 makes it anew
     SEED = "seed"  # where chance begins
 
 
@@ -42,7 +42,7 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
     Idea.SEED: ("seed", "random_seed", "noise_seed"),
 }
 
-# What models call reference pictures.
+# What models call reference images.
 REFERENCE_NAMES: Final = ("input_image", "input_images", "image", "images", "image_url", "image_urls", "reference_images")
 
 

@@ -1,6 +1,6 @@
 """The models that all image APIs together offer: what each takes, makes and costs. Pure values; whoever holds a catalogue refreshes it.
 
-A model without a price is listed and not sold: its cost to the operator is unknown, and a free picture would pass every quota. Where an
+A model without a price is listed and not sold: its cost to the operator is unknown, and a free image would pass every quota. Where an
 image API publishes none, the endpoint's own settings name one, and MODEL_PRICES overrules all.
 """
 
@@ -43,7 +43,7 @@ class Slots:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """One model that makes pictures."""
+    """One model that makes images."""
 
     id: str  # unique among all models
     title: str  # unique among all models
@@ -51,7 +51,7 @@ class ModelInfo:
     provider: str  # the image API that offers it: `Provider.name`
     developer: str
     summary: str
-    price_microcredits: int | None  # for one picture; None: not known in advance
+    price_microcredits: int | None  # for one image; None: not known in advance
     schema: Schema  # made safe by `read_schema`
     takes_references: bool
     makes_images: bool = True
@@ -75,7 +75,7 @@ class ModelInfo:
 
     @property
     def max_references(self) -> int | None:
-        """How many reference pictures the model takes; `None` where it names no limit."""
+        """How many reference images the model takes; `None` where it names no limit."""
         option = self.reference_option
         if option is None:
             return None if self.takes_references else 0
@@ -206,7 +206,7 @@ class Catalog:
 
 
 def makes_images(raw: Mapping[str, Any]) -> bool:
-    """Whether the image API says that a model makes pictures."""
+    """Whether the image API says that a model makes images."""
     capabilities = raw.get("capabilities")
     output = capabilities.get("output") if isinstance(capabilities, Mapping) else None
     if isinstance(output, list) and output:
@@ -215,7 +215,7 @@ def makes_images(raw: Mapping[str, Any]) -> bool:
 
 
 def price_microcredits(raw: Mapping[str, Any], *, credit_usd: float) -> int | None:
-    """What one picture costs, rounded up to whole microcredits; `None` for a model that is not priced by the picture.
+    """What one image costs, rounded up to whole microcredits; `None` for a model that is not priced by the image.
 
     `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or `credits_per_image` where the settings give the price.
     """

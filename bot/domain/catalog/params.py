@@ -18,7 +18,7 @@ from bot.domain.catalog.sizes import ratio_of
 
 MAX_MORE: Final = 1000  # characters
 
-Given = dict[str, tuple[Option, str, object]]  # by the model's name: the option, what the member calls it, and the value
+Reaction = dict[str, tuple[Option, str, object]]  # by the model's name: the option, what the member calls it, and the value
 
 _OWN_OPTION: Final = N_("more: {name} cannot be set there; the {name} has an option of its own.")
 _COUNT: Final = N_("more: {name} cannot be set there; count has an option of its own.")
@@ -47,7 +47,7 @@ def build_params(model: ModelInfo, options: Mapping[Idea, str | int | float | No
     `InvalidRequest` names the field, what is allowed and what was given. A seed among the options is checked and kept under the
     model's own name; prompt and references are checked by `check_prompt` and `check_references`.
     """
-    given: Given = {}
+    given: Reaction = {}
     for idea, value in options.items():
         if value is not None and value != "":
             _give(given, _idea_option(model, Idea(idea)), Idea(idea).value, value)
@@ -63,7 +63,7 @@ def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo) -> dic
     """
     filled_in = _needed_defaults(old)
     ideas = {option.name: idea for idea in Idea if (option := old.option(idea)) and not option.sent_as}
-    given: Given = {}
+    given: Reaction = {}
     for name, value in params.items():
         if name in filled_in and filled_in[name] == value:
             continue
@@ -82,7 +82,7 @@ def _meant(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tuple[st
     return Idea.ASPECT_RATIO.value, ratio
 
 
-def _filled_in(model: ModelInfo, given: Given) -> dict[str, Any]:
+def _filled_in(model: ModelInfo, given: Reaction) -> dict[str, Any]:
     chosen = {name: _read(option, label, value) for name, (option, label, value) in given.items()}
     params: dict[str, Any] = {**_needed_defaults(model), **chosen}
     _check_schema(model, params, given)
@@ -102,7 +102,7 @@ def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
 
 
 def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | None = None) -> None:
-    """`InvalidRequest` where the model does not take this many reference pictures, or `params` need one and there is none."""
+    """`InvalidRequest` where the model does not take this many reference images, or `params` need one and there is none."""
     limit = model.max_references
     if count and not model.takes_references:
         sentence = ngettext(
@@ -144,7 +144,7 @@ def settable(model: ModelInfo) -> list[str]:
     return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
 
 
-def _give(given: Given, option: Option, label: str, value: object) -> None:
+def _give(given: Reaction, option: Option, label: str, value: object) -> None:
     if option.name not in given:
         given[option.name] = (option, label, value)
         return
@@ -211,7 +211,7 @@ def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     return read if isinstance(read, list) else option.sent_as.get(read, read)
 
 
-def _check_schema(model: ModelInfo, params: dict[str, Any], given: Given) -> None:
+def _check_schema(model: ModelInfo, params: dict[str, Any], given: Reaction) -> None:
     error = next(iter(model.validator.iter_errors(params)), None)
     if error is None:
         return

@@ -1,4 +1,4 @@
-"""What a request says of its picture before it is made, whatever the model calls it: shape, size, words, and whether it goes unchecked."""
+"""What a request says of its image before it is made, whatever the model calls it: shape, size, words, and whether it goes unchecked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
 
 
 def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:
-    """How large a picture will be, in millions of pixels, as it was chosen or as the model's default says; None: nothing tells."""
+    """How large an image will be, in millions of pixels, as it was chosen or as the model's default says; None: nothing tells."""
     side = _sides(params)
     if side is not None:
         return side[0] * side[1] / _MEGA
@@ -53,7 +53,7 @@ def unchecked(model: ModelInfo, params: Mapping[str, Any]) -> bool:
 def words(prompt: str, params: Mapping[str, Any], model: ModelInfo | None = None) -> str:
     """The prompt, and whatever else was written that may be drawn: a second prompt is no way around the rules for the first.
 
-    What a picture is *not* to show is left out, and what `model` lists as a choice, where it is given.
+    What an image is *not* to show is left out, and what `model` lists as a choice, where it is given.
     """
     written = [str(value) for name, value in params.items() if isinstance(value, str) and _is_written(name, value, model)]
     return "\n".join([prompt, *written])

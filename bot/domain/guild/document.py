@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
-from bot.domain.guild.complaints import sentences
 from bot.domain.guild.fields import Credits, Id, Section, Usd
 from bot.domain.guild.sections import (
     AgeRestricted,
@@ -22,7 +21,7 @@ from bot.domain.guild.sections import (
     Checks,
     Everyone,
     Flags,
-    Gallery,
+    GalleryRules,
     Gifts,
     Ids,
     KnownBad,
@@ -34,6 +33,7 @@ from bot.domain.guild.sections import (
     Sponsoring,
     Strikes,
 )
+from bot.domain.guild.validation import sentences
 from bot.domain.prompts.rules import PromptRules
 from bot.domain.quota import MICRO
 
@@ -52,7 +52,7 @@ class Policy(Section):
     usd_per_month: Usd | None = None  # hard; None: as much as the operator allows
     prices: Annotated[
         Mapping[ModelName, Credits], Field(max_length=200)
-    ] = {}  # credits for a picture, by model, instead of the listed price
+    ] = {}  # credits for an image, by model, instead of the listed price
     slow_lane: SlowLane = SlowLane()
     gifts: Gifts = Gifts()
     sponsoring: Sponsoring = Sponsoring()
@@ -63,14 +63,14 @@ class Policy(Section):
     known_bad: KnownBad = KnownBad()
     strikes: Strikes = Strikes()
     flags: Flags = Flags()
-    gallery: Gallery = Gallery()
+    gallery: GalleryRules = GalleryRules()
     log_channel_id: Id | None = None
     cases_channel_id: Id | None = None  # the moderators' own
     moderator_role_ids: Ids = ()
     leaderboard: bool = False  # members can leave it
 
     def price_microcredits(self, model: str) -> int | None:
-        """What a picture by this model costs here; `None`: the listed price."""
+        """What an image by this model costs here; `None`: the listed price."""
         price = self.prices.get(model)
         return None if price is None else int(price * MICRO)
 

@@ -16,7 +16,7 @@ USD_MAX: Final = 1_000_000
 class Section(BaseModel):
     """A part of the rules: never changed, and strict about names, so that a slip of the pen is told and not passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
 def _number(amount: Decimal) -> int | float:

@@ -12,12 +12,12 @@ from bot.core.i18n import _
 from bot.domain import quota
 from bot.domain.guild.fields import DAY_MS, HOUR_MS, Credits, Id, Section, Share
 
-COUNT_MAX: Final = 4  # pictures in one request: what one message shows well
+COUNT_MAX: Final = 4  # images in one request: what one message shows well
 YEAR_HOURS: Final = 8760
 
 
 def _telling(value: str) -> str:
-    """Pictures without features all have this fingerprint."""
+    """Images without features all have this fingerprint."""
     if int(value, 16) == 0:
         raise ValueError(_("{value} would match every plain picture.").format(value=value))
     return value.lower()
@@ -33,14 +33,14 @@ Ids = tuple[Id, ...]
 
 
 class Pause(Section):
-    """Nobody orders pictures while it is on. What is already being made is finished and delivered."""
+    """Nobody orders images while it is on. What is already being made is finished and delivered."""
 
     on: bool = False
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
 
 
 class Channels(Section):
-    """Where pictures may be ordered: the nearest of thread, channel and category that is named decides. Where none
+    """Where images may be ordered: the nearest of thread, channel and category that is named decides. Where none
     is: anywhere, unless some are allowed.
     """
 
@@ -75,12 +75,12 @@ class Everyone(Section):
 
     models: Literal["all"] | tuple[ModelName, ...] = "all"
     aspect_ratios: Literal["all"] | tuple[Ratio, ...] = "all"
-    max_megapixels: Megapixels | None = None  # of one picture
-    max_count: Count = COUNT_MAX  # pictures in one request
+    max_megapixels: Megapixels | None = None  # of one image
+    max_count: Count = COUNT_MAX  # images in one request
     private: bool = True  # may ask so that only they see it
-    purse: BucketSetting | None = None  # of each member alone; None: the operator's
-    running: Jobs | None = None  # pictures made at a time; None: the operator's limit
-    waiting: Jobs | None = None  # pictures in the queue; None: the operator's limit
+    bucket: BucketSetting | None = Field(None, alias="purse")  # of each member alone; None: the operator's
+    running: Jobs | None = None  # images made at a time; None: the operator's limit
+    waiting: Jobs | None = None  # images in the queue; None: the operator's limit
 
 
 class RoleRule(Section):
@@ -91,7 +91,7 @@ class RoleRule(Section):
     max_megapixels: Megapixels | None = None
     max_count: Count | None = None
     private: bool | None = None
-    purse: BucketSetting | None = None
+    bucket: BucketSetting | None = Field(None, alias="purse")
     running: Jobs | None = None
     waiting: Jobs | None = None
 
@@ -104,7 +104,7 @@ class SlowLane(Section):
 
 
 class GiftByReaction(Section):
-    """Reacting with this emoji to a picture gives its maker credits of one's own."""
+    """Reacting with this emoji to an image gives its maker credits of one's own."""
 
     emoji: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
     credits: Annotated[Credits, Field(gt=0)]
@@ -172,7 +172,7 @@ class Checks(Section):
 
 
 class KnownBad(Section):
-    """Pictures that are never shown, by what they look like: `bot.media.likeness` in 16 hexadecimal digits."""
+    """Images that are never shown, by what they look like: `bot.media.likeness` in 16 hexadecimal digits."""
 
     hashes: Annotated[tuple[Hash, ...], Field(max_length=10_000)] = ()
     distance: Annotated[int, Field(ge=0, le=16)] = 8  # bits of 64 that may differ
@@ -201,7 +201,7 @@ class StrikeStep(Section):
     hours: Annotated[int, Field(ge=1, le=YEAR_HOURS)]
 
 
-_LADDER: Final = (StrikeStep(points=5, hours=1), StrikeStep(points=8, hours=24), StrikeStep(points=12, hours=168))
+_STEPS: Final = (StrikeStep(points=5, hours=1), StrikeStep(points=8, hours=24), StrikeStep(points=12, hours=168))
 
 
 class Strikes(Section):
@@ -209,7 +209,7 @@ class Strikes(Section):
 
     weights: Mapping[Offence, Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]] = _WEIGHTS
     half_life_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    ladder: Annotated[tuple[StrikeStep, ...], Field(max_length=10)] = _LADDER
+    steps: Annotated[tuple[StrikeStep, ...], Field(max_length=10, alias="ladder")] = _STEPS
 
     @model_validator(mode="before")
     @classmethod
@@ -220,7 +220,7 @@ class Strikes(Section):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        if any(low.points >= high.points or low.hours > high.hours for low, high in zip(self.ladder, self.ladder[1:], strict=False)):
+        if any(low.points >= high.points or low.hours > high.hours for low, high in zip(self.steps, self.steps[1:], strict=False)):
             raise ValueError(_("each rung of the ladder needs more points than the one before, and no fewer hours."))
         return self
 
@@ -233,7 +233,7 @@ class Strikes(Section):
 
 
 class Flags(Section):
-    """Members who point at a picture: enough of them hide it behind a spoiler and call the moderators. They never delete."""
+    """Members who point at an image: enough of them hide it behind a spoiler and call the moderators. They never delete."""
 
     on: bool = True
     quorum: Annotated[int, Field(ge=1, le=100)] = 3
@@ -242,8 +242,8 @@ class Flags(Section):
     locked: bool = False  # flags are kept but have no effect: for the time of a brigade
 
 
-class Gallery(Section):
-    """Pictures with enough stars from others are shown in a channel, once."""
+class GalleryRules(Section):
+    """Images with enough stars from others are shown in a channel, once."""
 
     channel_id: Id | None = None  # None: no gallery
     stars: Annotated[int, Field(ge=1, le=1000)] = 5

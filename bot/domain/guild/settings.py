@@ -28,11 +28,11 @@ def _in_marks(value: str) -> str:
     return f"'{value}'" if '"' in value else f'"{value}"'
 
 
-class _Document(BaseModel):
+class _GuildDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Preset(_Document):
+class Preset(_GuildDocument):
     """An edit that a reaction runs."""
 
     emoji: str = Field(min_length=1, max_length=64)  # as Discord writes it: a sign, or <:name:id>
@@ -58,7 +58,7 @@ STARTING_PRESETS = (
 )
 
 
-class ServerSettings(_Document):
+class GuildSettings(_GuildDocument):
     """A server's choices; the defaults are what a new server gets."""
 
     presets: tuple[Preset, ...] = Field(default=STARTING_PRESETS, max_length=PRESETS_MAX)

@@ -16,10 +16,10 @@ _SAME: Final = 1e-9  # less is an accident of floating point
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
-    """One member's flag on one picture, with what became of their earlier ones on this server."""
+    """One member's flag on one image, with what became of their earlier ones on this server."""
 
     user_id: int
-    upheld: int = 0  # led to a decision against the picture
+    upheld: int = 0  # led to a decision against the image
     failed: int = 0  # led to Keep
 
     @property
@@ -34,7 +34,7 @@ def total(flags: Iterable[Flag]) -> float:
 
 
 def reached(flags: Iterable[Flag], rules: Flags) -> bool:
-    """Whether they spoiler the picture and open a case. Never while flags are off or locked; flags given meanwhile count afterwards."""
+    """Whether they spoiler the image and open a case. Never while flags are off or locked; flags given meanwhile count afterwards."""
     return rules.on and not rules.locked and total(flags) + _SAME >= rules.quorum
 
 

@@ -27,8 +27,8 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """The judgement on one text or picture; `category` and `score` are those that decided it."""
+class Classification:
+    """The judgement on one text or image; `category` and `score` are those that decided it."""
 
     level: Level  # NONE, FLAG or BLOCK
     category: str = ""
@@ -36,25 +36,25 @@ class Finding:
     hold: bool = False  # the endpoint does not answer: ask again before going on
 
 
-def weigh(scores: Scores, checks: Checks) -> Finding:
+def weigh(scores: Scores, checks: Checks) -> Classification:
     """The strictest outcome of all categories; among equal ones that of the highest score."""
     return max(
         (_finding(category, score, checks) for category, score in scores.by_category.items()),
         key=lambda finding: (_STRICTNESS[finding.level], finding.score),
-        default=Finding(level=Level.NONE),
+        default=Classification(level=Level.NONE),
     )
 
 
-def when_down(checks: Checks) -> Finding:
+def when_down(checks: Checks) -> Classification:
     """What the server's managers chose for the time when the endpoint does not answer."""
-    return Finding(level=Level.BLOCK if checks.on_down is OnDown.REFUSE else Level.NONE, hold=checks.on_down is OnDown.HOLD)
+    return Classification(level=Level.BLOCK if checks.on_down is OnDown.REFUSE else Level.NONE, hold=checks.on_down is OnDown.HOLD)
 
 
 _STRICTNESS = {level: number for number, level in enumerate(Level)}
 
 
-def _finding(category: str, score: float, checks: Checks) -> Finding:
+def _finding(category: str, score: float, checks: Checks) -> Classification:
     thresholds = checks.categories.get(category, checks.thresholds)
     if score >= thresholds.block:
-        return Finding(level=Level.BLOCK, category=category, score=score)
-    return Finding(level=Level.FLAG if score >= thresholds.flag else Level.NONE, category=category, score=score)
+        return Classification(level=Level.BLOCK, category=category, score=score)
+    return Classification(level=Level.FLAG if score >= thresholds.flag else Level.NONE, category=category, score=score)

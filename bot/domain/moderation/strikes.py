@@ -26,16 +26,15 @@ def points(strikes: Iterable[Strike], now: int, *, half_life_ms: int) -> float:
     return sum(strike.weight * math.exp2(-max(0, now - strike.at) / half_life_ms) for strike in strikes)
 
 
-def lock_out_ms(before: float, after: float, ladder: Sequence[StrikeStep]) -> int:
+def lock_out_ms(before: float, after: float, steps: Sequence[StrikeStep]) -> int:
     """For how long a member is locked out whose points rose from `before` to `after`; 0 for not at all.
 
-    The highest rung that was newly reached decides. Whoever stood on the top rung already is locked out for its time again with every
-    new strike: else the worst would have nothing left to lose.
+    The highest step that was newly reached decides. At or above the last step, every new strike locks the member out for its time again.
     """
     if after <= before:
         return 0
-    reached = [rung for rung in ladder if rung.points <= after + _SAME]
-    new = [rung for rung in reached if rung.points > before + _SAME]
+    reached = [step for step in steps if step.points <= after + _SAME]
+    new = [step for step in reached if step.points > before + _SAME]
     if new:
         return new[-1].hours * HOUR_MS
-    return ladder[-1].hours * HOUR_MS if reached and len(reached) == len(ladder) else 0
+    return steps[-1].hours * HOUR_MS if reached and len(reached) == len(steps) else 0

@@ -21,7 +21,7 @@ class Level(StrEnum):
 
     NONE = "none"  # no rule speaks of it
     ALLOW = "allow"  # something in it is expressly allowed, and nothing else was found
-    FLAG = "flag"  # the picture is made, behind a spoiler, and told to the moderators
+    FLAG = "flag"  # the image is made, behind a spoiler, and told to the moderators
     BLOCK = "block"  # nothing is made
 
 
@@ -31,7 +31,7 @@ class RuleKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class CompiledRule:
     """One entry of a list, as its writer wrote it."""
 
     list: ListName
@@ -40,11 +40,11 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class PromptVerdict:
     """A level, and the rule that decided it."""
 
     level: Level
-    rule: Rule | None = None
+    rule: CompiledRule | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +82,18 @@ class _Expression:
 class Judge:
     """Compiled rules. Judging takes milliseconds, and at the very worst some tenths of a second: call it in a thread."""
 
-    entries: Mapping[ListName, tuple[tuple[Rule, _Word | _Expression], ...]]
+    entries: Mapping[ListName, tuple[tuple[CompiledRule, _Word | _Expression], ...]]
 
-    def judge(self, prompt: str) -> Verdict:
+    def judge(self, prompt: str) -> PromptVerdict:
         """The first rule of the strictest list that matches."""
         level, hit = Level.NONE, None
         for hit in self.hits(prompt):  # what was allowed comes first, then blocks, then flags
             level = Level(hit.list)
             if level is not Level.ALLOW:
                 break
-        return Verdict(level=level, rule=hit)
+        return PromptVerdict(level=level, rule=hit)
 
-    def hits(self, prompt: str) -> Iterator[Rule]:
+    def hits(self, prompt: str) -> Iterator[CompiledRule]:
         """Every rule that has a say: allowed entries, then blocks, then flags on what the allowed ones left."""
         reading = read(prompt)
         taken_out: list[Span] = []
@@ -112,11 +112,11 @@ def compile_rules(rules: PromptRules) -> Judge:
     return Judge(entries={name: tuple(_entries(rules, name)) for name in ListName})
 
 
-def _entries(rules: PromptRules, name: ListName) -> Iterator[tuple[Rule, _Word | _Expression]]:
+def _entries(rules: PromptRules, name: ListName) -> Iterator[tuple[CompiledRule, _Word | _Expression]]:
     for word in rules.list(name).words:
-        yield Rule(list=name, kind=RuleKind.WORD, text=word), _word(word)
+        yield CompiledRule(list=name, kind=RuleKind.WORD, text=word), _word(word)
     for text in rules.list(name).patterns:
-        yield Rule(list=name, kind=RuleKind.PATTERN, text=text), _Expression(pattern=compile_pattern(text))
+        yield CompiledRule(list=name, kind=RuleKind.PATTERN, text=text), _Expression(pattern=compile_pattern(text))
 
 
 def _word(text: str) -> _Word:

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
-from bot.domain.guild.complaints import sentences
 from bot.domain.guild.fields import Section
+from bot.domain.guild.validation import sentences
 from bot.domain.prompts.normalize import read
 from bot.domain.prompts.patterns import TOTAL_SIZE_MAX, compile_pattern
 
@@ -23,7 +23,7 @@ class ListName(StrEnum):
     """The three lists. A member's prompt is judged by all of them."""
 
     ALLOW = "allow"  # exactly what these match is taken out before the others look
-    FLAG = "flag"  # the picture is made, behind a spoiler, and told to the moderators
+    FLAG = "flag"  # the image is made, behind a spoiler, and told to the moderators
     BLOCK = "block"  # nothing is made
 
 

@@ -22,15 +22,15 @@ from bot.domain.job import SHOWING, Job, JobState
 from bot.domain.moderation import flags
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.services.guilds import Servers
-from bot.services.orders import Studio
+from bot.services.guilds import Guilds
+from bot.services.orders import Orders
 from bot.store import jobs, messages, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import cases, conduct, flagging, reports, verdicts
 from bot.store.moderation.cases import Case, CasePage, Decision
 from bot.store.moderation.conduct import BlockRow
 from bot.store.moderation.reports import Report
-from bot.store.moderation.verdicts import Judged, Verdict
+from bot.store.moderation.verdicts import Judgement, Ruling
 from bot.store.outbox import ItemKind, OutboxItem
 
 log = structlog.get_logger(__name__)
@@ -69,14 +69,14 @@ class Cases:
     """Every method that changes something is one transaction, and checks who asks, whichever button or command it comes from."""
 
     store: Store
-    studio: Studio
-    servers: Servers
+    orders: Orders
+    guilds: Guilds
     clock: Clock
 
     # --- flags -----------------------------------------------------------------------------------------------------
 
     async def flag(self, request: Request, report: Report) -> Flagged:
-        """Keep what a member tells of a picture, as of now, and do what follows from it."""
+        """Keep what a member tells of an image, as of now, and do what follows from it."""
         report = await self._as_known(request, report)
         guild_id = permissions.check_in_guild(request, Action.FLAG, Target(guild_id=report.guild_id, owner_id=report.author_id))
         rules, by, now = request.policy.flags, request.actor, self.clock()
@@ -89,11 +89,11 @@ class Cases:
         return Flagged(is_new=heard.is_new, why_not=None if counts else _why_not(rules), opened=heard.opened)
 
     async def _as_known(self, request: Request, report: Report) -> Report:
-        """A form says whose picture it is about, and of which job; where the job is known, the store says whose it is, and where."""
+        """A form says whose image it is about, and of which job; where the job is known, the store says whose it is, and where."""
         job = None if report.job_id is None else await self.store.read(jobs.get, report.job_id)
         if job is None:
             return report
-        image = await self.studio.image(request, job)
+        image = await self.orders.image(request, job)
         return replace(report, author_id=image.owner_id, guild_id=image.guild_id if report.guild_id is not None else None)
 
     async def take_back(self, message_id: int, user_id: int) -> bool:
@@ -146,8 +146,8 @@ class Cases:
 
     async def judge(self, request: Request, job_id: str, decision: Decision, *, reason: str = "") -> Case:
         """Open a case about a job and decide it at once; a case that waits is decided by it. Raises as `decide` does."""
-        job = await self.studio.job(job_id)
-        image = await self.studio.image(request, job)
+        job = await self.orders.job(job_id)
+        image = await self.orders.image(request, job)
         guild_id = permissions.check_in_guild(request, Action.DECIDE, _about(image.guild_id, image.owner_id, decision))
         return await self._judge(request, guild_id, job, decision, reason=reason)
 
@@ -165,21 +165,21 @@ class Cases:
         permissions.check(request, Action.APPEAL, Target(owner_id=request.actor.user_id, is_open=appealed is not None))
         log.info("appealed", case=case_id)
 
-    # --- under the picture -----------------------------------------------------------------------------------------
+    # --- under the image -----------------------------------------------------------------------------------------
 
     async def delete_message(self, request: Request, job: Job | None, message_id: int, *, private: bool, remove: Doing) -> None:
-        """Delete a message that shows a picture; `remove` does it on Discord. Of what its author deletes nobody is told.
+        """Delete a message that shows an image; `remove` does it on Discord. Of what its author deletes nobody is told.
 
         A moderator decides by it, as by `delete`. Where the job is not known any more (None), the message alone goes: by a moderator,
         or where only whoever asks sees it (`private`).
         """
         image = Target(guild_id=request.guild_id, owner_id=request.actor.user_id if private else None)
-        image = image if job is None else await self.studio.image(request, job)
+        image = image if job is None else await self.orders.image(request, job)
         permissions.check(request, Action.DELETE, image)
         if permissions.is_owner(request, image):
             await remove()
             if job is not None:
-                await self.studio.message_deleted(job.id, message_id)
+                await self.orders.message_deleted(job.id, message_id)
         elif request.guild_id is not None:
             shown = await self.store.read(messages.get, message_id)
             await self._delete_others(request, request.guild_id, job, message_id)
@@ -187,12 +187,12 @@ class Cases:
                 await remove()
 
     async def hide_message(self, request: Request, job: Job, message_id: int, *, hide: Doing) -> None:
-        """Put a picture behind a spoiler: by its author, for whom `hide` does it in this message, or by a moderator, as by `spoiler`."""
-        image = await self.studio.image(request, job)
+        """Put an image behind a spoiler: by its author, for whom `hide` does it in this message, or by a moderator, as by `spoiler`."""
+        image = await self.orders.image(request, job)
         permissions.check(request, Action.HIDE, image)
         if permissions.is_owner(request, image):
             await hide()
-            await self.studio.message_hidden(job.id, message_id)
+            await self.orders.message_hidden(job.id, message_id)
         elif request.guild_id is not None:
             await self._judge(request, request.guild_id, job, Decision.SPOILER)
 
@@ -209,21 +209,21 @@ class Cases:
         return job
 
     async def delete(self, request: Request, wanted: str, *, reason: str = "") -> Case:
-        """Take a picture away, with a strike; its author is told and may appeal. `wanted` as in `find`; raises as `judge` does."""
+        """Take an image away, with a strike; its author is told and may appeal. `wanted` as in `find`; raises as `judge` does."""
         return await self._judge_found(request, wanted, Decision.DELETE, reason=reason)
 
     async def spoiler(self, request: Request, wanted: str, *, reason: str = "") -> Case:
-        """Put a picture behind a spoiler; its author is told and may appeal."""
+        """Put an image behind a spoiler; its author is told and may appeal."""
         return await self._judge_found(request, wanted, Decision.SPOILER, reason=reason)
 
     async def refund(self, request: Request, wanted: str) -> int:
-        """Give back what a picture cost, and leave it where it is; how many microcredits, 0 where that was done before."""
+        """Give back what an image cost, and leave it where it is; how many microcredits, 0 where that was done before."""
         guild_id, job = await self._found(request, wanted, Decision.REFUND)
         back = await self.store.write(verdicts.refund, job.id, guild_id, by_id=request.actor.user_id, now=self.clock())
         return back or 0
 
     async def purge(self, request: Request, user_id: int) -> int:
-        """Take away all of a member's pictures on this server and cancel what is being made; how many were taken away."""
+        """Take away all of a member's images on this server and cancel what is being made; how many were taken away."""
         guild_id, gone = permissions.check_in_guild(request, Action.MODERATE), 0
         while True:
             purged = await self.store.write(verdicts.purge, guild_id, user_id, by_id=request.actor.user_id, now=self.clock())
@@ -232,7 +232,7 @@ class Cases:
                 break
         for job_id in purged.open_jobs:
             try:
-                await self.studio.cancel(request, job_id)
+                await self.orders.cancel(request, job_id)
             except NotFound:
                 log.info("it ended before it could be cancelled", job=job_id)
         return gone
@@ -240,7 +240,7 @@ class Cases:
     # --- blocks ----------------------------------------------------------------------------------------------------
 
     async def block(self, request: Request, user_id: int, *, until: int | None, reason: str) -> BlockRow:
-        """Nobody makes pictures here until then (Unix ms; None: until it is lifted). The member is told by direct message."""
+        """Nobody makes images here until then (Unix ms; None: until it is lifted). The member is told by direct message."""
         guild_id = permissions.check_in_guild(request, Action.BLOCK, Target(guild_id=request.guild_id, owner_id=user_id))
         by_id, now = request.actor.user_id, self.clock()
         return await self.store.write(_block, guild_id, user_id, until=until, reason=reason, by_id=by_id, now=now)
@@ -258,7 +258,7 @@ class Cases:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _policy(self, guild_id: int) -> Policy:
-        return (await self.servers.settings(guild_id)).policy
+        return (await self.guilds.settings(guild_id)).policy
 
     async def _in(self, guild_id: int | None, case_id: int) -> Case | None:
         case = await self.store.read(cases.get, case_id)
@@ -288,10 +288,10 @@ class Cases:
         with suppress(Decided):  # that it is to be deleted: its message is still there
             await self._judge(request, guild_id, job, Decision.DELETE)
 
-    def _verdict(self, request: Request, decision: Decision) -> Verdict:
-        return Verdict(decision=decision, by_id=request.actor.user_id, strikes=request.policy.strikes, now=self.clock())
+    def _verdict(self, request: Request, decision: Decision) -> Ruling:
+        return Ruling(decision=decision, by_id=request.actor.user_id, strikes=request.policy.strikes, now=self.clock())
 
-    def _told(self, judged: Judged | None) -> Case:
+    def _told(self, judged: Judgement | None) -> Case:
         if judged is None:
             raise NotFound(_("That picture is not known here any more."))
         if not judged.is_new:

@@ -14,14 +14,14 @@ from bot.store.moderation import audit_log, cases, conduct, record
 from bot.store.moderation.audit_log import AuditLine
 from bot.store.moderation.cases import Case
 from bot.store.moderation.conduct import BlockRow
-from bot.store.moderation.record import Record
+from bot.store.moderation.record import MemberRecord
 
 LATELY_DAYS = 30
 _CASES_MAX = 1000  # about one member
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class MemberConduct:
     """What is held against a member of a server."""
 
     points: float  # of strikes, as they have faded by now
@@ -37,12 +37,12 @@ class Conduct:
     store: Store
     clock: Clock
 
-    async def record(self, user_id: int, guild_id: int) -> Record:
+    async def record(self, user_id: int, guild_id: int) -> MemberRecord:
         """A member's use of a server: the last 30 days, and ever."""
         since = self.clock() - LATELY_DAYS * DAY_MS
         return await self.store.read(record.of_member, user_id, guild_id, since=since)
 
-    async def standing(self, user_id: int, guild_id: int, *, rules: Strikes) -> Standing:
+    async def standing(self, user_id: int, guild_id: int, *, rules: Strikes) -> MemberConduct:
         """What is held against a member; also against one who has left."""
         return await self.store.read(_standing, user_id, guild_id, rules=rules, now=self.clock())
 
@@ -51,9 +51,9 @@ class Conduct:
         return await self.store.read(audit_log.latest, guild_id, target_id=target_id, before=before, limit=limit)
 
 
-def _standing(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes, now: int) -> Standing:
+def _standing(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes, now: int) -> MemberConduct:
     given = conduct.strikes_of(conn, guild_id, user_id)
-    return Standing(
+    return MemberConduct(
         points=conduct.standing(conn, guild_id, user_id, rules=rules, now=now),
         strikes=sum(1 if strike.weight > 0 else -1 for strike in given),
         block=conduct.blocked(conn, guild_id, user_id, now),

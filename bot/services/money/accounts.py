@@ -25,11 +25,11 @@ from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.money import sponsorships, transfers
 from bot.store.money.ledger import Statement
 from bot.store.money.sponsorships import Sponsorship
-from bot.store.usage import By, Use
+from bot.store.usage import GroupBy, UsageRow
 
 HOURS_MAX = 168  # a week: how long somebody may pay for others
 _HOUR_MS = 3_600_000
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class AccountStatement:
     """An account, and what is in it now."""
 
     account: AccountRef
@@ -46,28 +46,28 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class Balances:
     """What a member can pay from in one place. `pool` and `budget` are the server's, where it has them."""
 
-    own: Held  # or the pool, where the server gives this member nothing of their own
-    pool: Held | None
-    budget: Held | None
+    own: AccountStatement  # or the pool, where the server gives this member nothing of their own
+    pool: AccountStatement | None
+    budget: AccountStatement | None
     renews_at: int | None  # Unix ms: when the next month's budget begins
     sponsor: Sponsorship | None  # who pays for everyone in this channel
     hosting: tuple[Sponsorship, ...]  # what this member pays for, anywhere
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class UsageReport:
     """What a server used in [since, until), Unix ms; amounts are microcredits."""
 
     since: int
     until: int
-    by: By
-    whole: Use
-    rows: tuple[Use, ...]  # told apart by `by`: the dearest first, days the latest first
-    daily: tuple[Use, ...]  # told apart by day as well, the earliest first
-    budget: Held | None
+    by: GroupBy
+    whole: UsageRow
+    rows: tuple[UsageRow, ...]  # told apart by `by`: the dearest first, days the latest first
+    daily: tuple[UsageRow, ...]  # told apart by day as well, the earliest first
+    budget: AccountStatement | None
     credit_usd: float
 
 
@@ -80,10 +80,10 @@ class Money:
     credit_usd: float  # what a credit is worth in US dollars
     clock: Clock
 
-    async def standing(self, request: Request) -> Standing:
+    async def standing(self, request: Request) -> Balances:
         """What the actor can pay from here, with the last lines of their own account."""
         account, pool, budget = self.pricing.account(request), self.pricing.pool(request), self.pricing.budget(request)
-        return Standing(
+        return Balances(
             own=await self._held(account, lines=5),
             pool=None if pool is None or pool.name == account.name else await self._held(pool),
             budget=None if budget is None else await self._held(budget),
@@ -92,8 +92,8 @@ class Money:
             hosting=tuple(await self.store.read(sponsorships.of_host, request.actor.user_id)),
         )
 
-    async def _held(self, account: AccountRef, *, lines: int = 0) -> Held:
-        return Held(account=account, statement=await self.pricing.statement_of(account, lines=lines))
+    async def _held(self, account: AccountRef, *, lines: int = 0) -> AccountStatement:
+        return AccountStatement(account=account, statement=await self.pricing.statement_of(account, lines=lines))
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
@@ -106,14 +106,14 @@ class Money:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
         accounts = {"giver": await self._own(request), "receiver": self.pricing.account(request, receiver)}
         now, by_id = self.clock(), request.actor.user_id
-        line = _line(Action.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
+        line = _line(AuditAction.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
         given = await self.store.write(_gift, **accounts, line=line, amount=amount, key=key, now=now, by_id=by_id)
         if given:
             log.info("gift", giver=by_id, receiver=receiver.user_id, amount=amount)
         return given
 
     async def gift_by_reaction(self, request: Request, receiver: Actor, *, message_id: int) -> int | None:
-        """A reaction to a picture gives its maker what the server set for it; how much (microcredits).
+        """A reaction to an image gives its maker what the server set for it; how much (microcredits).
 
         None where the server has no such reaction, or this one was booked before. Raise a `Refusal` as `gift` does.
         """
@@ -157,7 +157,7 @@ class Money:
         wanted = Sponsorship(
             id=new_job_id(), guild_id=guild_id, channel_id=channel_id, host_id=host_id, cap=amount, until=until, opened_at=now
         )
-        line = _line(Action.SPONSORED, guild_id, host_id, now, amount=amount, channel=channel_id, until=until)
+        line = _line(AuditAction.SPONSORED, guild_id, host_id, now, amount=amount, channel=channel_id, until=until)
         begun = await self.store.write(_begin, wanted, host=account, line=line, now=now)
         log.info("sponsorship", sponsorship=begun.id, host=host_id, amount=amount)
         return begun
@@ -172,17 +172,17 @@ class Money:
 
     # --- what a server used ----------------------------------------------------------------------------------------
 
-    async def report(self, request: Request, *, days: int, by: By, user_id: int | None = None) -> Report:
+    async def report(self, request: Request, *, days: int, by: GroupBy, user_id: int | None = None) -> UsageReport:
         """What a server used in the last `days` days in UTC, today among them; of one member where `user_id` is given."""
         since, until = self._span(days)
         whole, rows, daily = await self.store.read(_used, request.required_guild_id, since=since, until=until, by=by, user_id=user_id)
         budget = self.pricing.budget(request)
-        return Report(
+        return UsageReport(
             since=since,
             until=until,
             by=by,
             whole=whole,
-            rows=tuple(reversed(rows) if by is By.DAY else rows),
+            rows=tuple(reversed(rows) if by is GroupBy.DAY else rows),
             daily=tuple(daily),
             budget=None if budget is None else await self._held(budget),
             credit_usd=self.credit_usd,
@@ -191,11 +191,11 @@ class Money:
     async def table(self, guild_id: int, *, days: int, user_id: int | None = None) -> str:
         """The same for a spreadsheet (CSV), told apart by member, model and day."""
         since, until = self._span(days)
-        found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(By), user_id=user_id)
+        found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(GroupBy), user_id=user_id)
         return usage.as_csv(found, credit_usd=self.credit_usd)
 
     async def leaderboard(self, request: Request, *, days: int) -> list[tuple[int, int]]:
-        """Members with the most pictures of the last days, as (user id, pictures). Raise `NotAllowed` where the server has none."""
+        """Members with the most images of the last days, as (user id, images). Raise `NotAllowed` where the server has none."""
         if request.guild_id is None or not request.policy.leaderboard:
             raise NotAllowed(_("This server has no leaderboard."))
         return await self.store.read(usage.leaderboard, request.guild_id, since=self._span(days)[0])
@@ -218,7 +218,7 @@ class Money:
 
 
 def _line(
-    action: Action, guild_id: int | None, actor_id: int, now: int, *, target_id: int | None = None, **details: int
+    action: AuditAction, guild_id: int | None, actor_id: int, now: int, *, target_id: int | None = None, **details: int
 ) -> AuditLine | None:
     """What moderators read of it; outside of servers nobody does."""
     if guild_id is None:
@@ -242,9 +242,11 @@ def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: Aud
     return sponsorships.by_id(conn, wanted.id) or wanted
 
 
-def _used(conn: Connection, guild_id: int, *, since: int, until: int, by: By, user_id: int | None) -> tuple[Use, list[Use], list[Use]]:
+def _used(
+    conn: Connection, guild_id: int, *, since: int, until: int, by: GroupBy, user_id: int | None
+) -> tuple[UsageRow, list[UsageRow], list[UsageRow]]:
     """In one view: the whole, told apart, and told apart by day as well."""
     whole, rows, daily = (
-        usage.use(conn, guild_id, since=since, until=until, by=each, user_id=user_id) for each in ((), (by,), (by, By.DAY))
+        usage.use(conn, guild_id, since=since, until=until, by=each, user_id=user_id) for each in ((), (by,), (by, GroupBy.DAY))
     )
-    return next(iter(whole), Use(pictures=0, failed=0, cost=0, refunded=0)), rows, daily
+    return next(iter(whole), UsageRow(images=0, failed=0, cost=0, refunded=0)), rows, daily

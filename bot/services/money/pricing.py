@@ -1,4 +1,4 @@
-"""What a picture costs on a server, and who is asked to pay for it. What is held is decided in the store."""
+"""What an image costs on a server, and who is asked to pay for it. What is held is decided in the store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.domain.allowance import Allowance, merge
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.document import Policy
 from bot.domain.money import Payment, monthly_budget, reserve_of
-from bot.domain.order import Limits
+from bot.domain.order import OperatorLimits
 from bot.domain.request import Request
 from bot.store.engine.base import Store
 from bot.store.money import ledger
@@ -28,14 +28,14 @@ class Pricing:
     """Applies a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
 
     store: Store
-    limits: Limits  # the operator's
+    limits: OperatorLimits  # the operator's
     credit_usd: float  # what a credit is worth in US dollars
     clock: Clock
 
     # --- prices ------------------------------------------------------------------------------------------------------
 
     def price(self, model: ModelInfo, policy: Policy) -> int | None:
-        """What a picture by this model costs under these rules, in microcredits; None: it has no price, so it cannot be had."""
+        """What an image by this model costs under these rules, in microcredits; None: it has no price, so it cannot be had."""
         own = policy.price_microcredits(model.id)
         return model.price_microcredits if own is None else own
 
@@ -96,7 +96,7 @@ class Pricing:
         return AccountRef(name=account, fills=allowance.bucket)
 
     def _counted(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
-        """What a server spends is counted from the month's first picture on, so that a limit set later holds for the whole month."""
+        """What a server spends is counted from the month's first image on, so that a limit set later holds for the whole month."""
         if guild_id is None:
             return None
         return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())

@@ -1,4 +1,4 @@
-"""The operator's moderations endpoint, and pictures known to be bad, asked as a server's rules say."""
+"""The operator's moderations endpoint, and images known to be bad, asked as a server's rules say."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import structlog
 
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.domain.guild.document import Policy
-from bot.domain.moderation.scores import Finding, weigh, when_down
+from bot.domain.moderation.scores import Classification, weigh, when_down
 from bot.domain.prompts.judge import Level
 from bot.media import likeness
 from bot.providers.moderations import Moderations
 
 log = structlog.get_logger(__name__)
 
-KNOWN_BAD = "known"  # the category of a picture that looks like one on the server's list
-_NOTHING = Finding(level=Level.NONE)
+KNOWN_BAD = "known"  # the category of an image that looks like one on the server's list
+_NOTHING = Classification(level=Level.NONE)
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checks:
-    """Looks at prompts before they are sent and at pictures before they are shown. Off unless the operator and the server want it."""
+class Classifier:
+    """Looks at prompts before they are sent and at images before they are shown. Off unless the operator and the server want it."""
 
     endpoint: Moderations | None  # None: the operator has none
 
@@ -32,7 +32,7 @@ class Checks:
         """Whether prompts are to be looked at before they are sent."""
         return self.endpoint is not None and policy.checks.prompts
 
-    async def prompt(self, policy: Policy, text: str) -> Finding:
+    async def prompt(self, policy: Policy, text: str) -> Classification:
         """What the endpoint finds in a prompt."""
         if self.endpoint is None or not policy.checks.prompts:
             return _NOTHING
@@ -41,23 +41,23 @@ class Checks:
         except ProviderError as error:
             return _unanswered(policy, error)
 
-    async def picture(self, policy: Policy, path: Path, *, extension: str) -> Finding:
-        """What a finished picture looks like: first to the server's own list, then to the endpoint."""
+    async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
+        """What a finished image looks like: first to the server's own list, then to the endpoint."""
         if policy.known_bad.hashes and policy.known_bad.knows(await asyncio.to_thread(likeness.fingerprint, path)):
-            return Finding(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
+            return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
         content = await asyncio.to_thread(path.read_bytes)
         try:
-            return weigh(await self.endpoint.check_picture(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
+            return weigh(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
         except ProviderError as error:
             return _unanswered(policy, error)
 
 
-def _unanswered(policy: Policy, error: ProviderError) -> Finding:
+def _unanswered(policy: Policy, error: ProviderError) -> Classification:
     """The endpoint is away, or would not take it: a refusal of what is asked is no reason to ask again."""
     log.warning("the moderations endpoint did not answer", reason=error.sentence)
     finding = when_down(policy.checks)
     if finding.hold and isinstance(error, ProviderRefused):
-        return Finding(level=Level.BLOCK)
+        return Classification(level=Level.BLOCK)
     return finding

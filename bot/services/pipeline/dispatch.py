@@ -14,13 +14,13 @@ from bot.core.clock import Clock
 from bot.core.config import ReferenceMode, UncertainCalls
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Pace, WorkerPool
+from bot.core.loops import Timing, WorkerPool
 from bot.domain.failures import failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Lane, Outcome
 from bot.domain.scheduling import Caps, Queue, choose
 from bot.providers.guard import ProviderGuard
-from bot.providers.provider import Accepted, Report
-from bot.services.orders import Studio
+from bot.providers.provider import Accepted, GenerationReport
+from bot.services.orders import Orders
 from bot.services.pipeline import submission
 from bot.services.pipeline.fallback import stand_in
 from bot.services.pipeline.screening import Screening
@@ -38,7 +38,7 @@ _MOVED_OUT = N_("The image service that was to make it is no longer used here.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class DispatchPolicy:
     """The operator's choices about sending."""
 
     caps: Caps
@@ -56,21 +56,21 @@ class Dispatch:
         *,
         store: Store,
         guards: Mapping[str, ProviderGuard],
-        studio: Studio,
+        orders: Orders,
         screening: Screening,
-        rules: Rules,
+        rules: DispatchPolicy,
         expect: Callable[[str, str], None],
-        pace: Pace,
+        timing: Timing,
         clock: Clock,
     ) -> None:
         self._store = store
         self._guards = guards
-        self._studio = studio
+        self._studio = orders
         self._screening = screening
         self._rules = rules
         self._expect = expect  # told every new id, with its provider's name: its event may have come already
         self._queue = store.subscribe(Topic.QUEUE)
-        self._pace = pace
+        self._timing = timing
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
         self._pool = WorkerPool("dispatch", size=2 * rules.caps.total, on_end=self._queue.wake)  # as many again may be looked for
@@ -91,7 +91,7 @@ class Dispatch:
         """Until something may be due: the end of a generation's pause, or a guard that lets the next request through."""
         now = self._clock()
         turns = (until - now for guard in self._guards.values() if (until := guard.waits_until()) is not None)
-        return min(_TURN_S, self._pace.lookup_grace_s, *(max(turn_ms, 10) / 1000 for turn_ms in turns))
+        return min(_TURN_S, self._timing.lookup_grace_s, *(max(turn_ms, 10) / 1000 for turn_ms in turns))
 
     async def turn(self) -> None:
         """One look at the queue: send what may be sent, find stand-ins, look for what was lost."""
@@ -203,7 +203,7 @@ class Dispatch:
                 self._expect(generation.provider, report.provider_id)
                 return
         if generation.lookups + 1 < _LOOKUPS:
-            await self._look_again(generation, generation.lookups + 1, int(self._pace.lookup_grace_s * 1000))
+            await self._look_again(generation, generation.lookups + 1, int(self._timing.lookup_grace_s * 1000))
         elif generation.queued:
             await self._put_back(generation, self._clock())
         else:
@@ -213,7 +213,7 @@ class Dispatch:
         not_before = self._clock() + pause_ms
         await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
 
-    async def _unclaimed(self, provider: str, reports: Sequence[Report]) -> list[Report]:
+    async def _unclaimed(self, provider: str, reports: Sequence[GenerationReport]) -> list[GenerationReport]:
         taken = await self._store.read(jobs.claimed, provider, [report.provider_id for report in reports])
         return [report for report in reports if report.provider_id not in taken]
 
@@ -232,7 +232,7 @@ class Dispatch:
         """As long as the image API wishes; where it names no time, or none at all (0), a growing one."""
         wished = getattr(error, "retry_after_s", None)
         self._failures[_key(generation)] += 1
-        return int(1000 * (wished or self._pace.backoff_s(self._failures[_key(generation)])))
+        return int(1000 * (wished or self._timing.backoff_s(self._failures[_key(generation)])))
 
     async def _fail(self, generation: Generation, failure: Failure, reason: str = "") -> None:
         self._failures.pop(_key(generation), None)

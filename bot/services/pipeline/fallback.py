@@ -1,4 +1,4 @@
-"""Stand-ins: which other model makes a picture while the provider of the one that was asked for does not answer."""
+"""Stand-ins: which other model makes an image while the provider of the one that was asked for does not answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bot.core.errors import InvalidRequest
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.params import carry_over, check_prompt, check_references
 from bot.domain.job import Generation
-from bot.store.jobs import Route
+from bot.store.jobs import Fallback
 
 
 def stand_in(
     generation: Generation, *, references: int, catalog: Catalog, routes: Mapping[str, str], answering: Container[str]
-) -> Route | None:
-    """The first model on the operator's routes that can make the same picture, and whose provider answers; None where there is none.
+) -> Fallback | None:
+    """The first model on the operator's routes that can make the same image, and whose provider answers; None where there is none.
 
     The member pays the price that is held, whichever model makes it: the operator chose the route.
     """
@@ -29,7 +29,7 @@ def stand_in(
         except InvalidRequest:
             continue
         seed = _seed(generation.seed, model)
-        return Route(model=model.id, api_model=model.api_id, provider=model.provider, seed=seed, params=params)
+        return Fallback(model=model.id, api_model=model.api_id, provider=model.provider, seed=seed, params=params)
     return None
 
 

@@ -16,15 +16,15 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.core.errors import BadReference, InvalidRequest, NotFound, PictureError, ProviderError
+from bot.core.errors import BadReference, ImageError, InvalidRequest, NotFound, ProviderError
 from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.admission import Admission, Facts
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed
-from bot.domain.job import Generation, GenerationState, Job, JobState, Kind, Reference, Source, new_job_id
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, Limits, Order
+from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.media import codec
@@ -32,10 +32,10 @@ from bot.media.fetch import Fetcher
 from bot.services.admission import Admissions, with_kept
 from bot.services.catalog import Models
 from bot.services.money.pricing import Pricing
-from bot.services.pipeline.classifier import Checks
+from bot.services.pipeline.classifier import Classifier
 from bot.store import jobs, tray
 from bot.store.engine.base import Store
-from bot.store.tray import PutBy
+from bot.store.tray import TrayItem
 
 Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that may be written as it is
 
@@ -48,9 +48,9 @@ class Intake:
     models: Models
     admissions: Admissions
     pricing: Pricing
-    checks: Checks
+    checks: Classifier
     fetcher: Fetcher
-    limits: Limits
+    limits: OperatorLimits
     clock: Clock
 
     async def prepare(self, order: Order) -> Prepared:
@@ -62,15 +62,15 @@ class Intake:
         _check_count(order.count)
         seed = _seed(model, _taken_out(params, model.seed_field), order.count)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
-        facts, put_by = await self.store.read(_kept_for, facts, order)
+        facts, add_to_tray = await self.store.read(_kept_for, facts, order)
         admission = await self.admissions.admit(facts)
-        sources = [a.source for a in order.attachments] + [put.source for put in put_by]
-        if order.kind is Kind.EDIT and not sources:
+        sources = [a.source for a in order.attachments] + [put.source for put in add_to_tray]
+        if order.kind is JobKind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
         taken = await self._take_references(order.attachments)
         job = _from(sources, self._new_job(order, admission, model, prompt, params, seed))
-        return job, (*taken, *(put.reference for put in put_by)), admission
+        return job, (*taken, *(put.reference for put in add_to_tray)), admission
 
     async def prepare_again(self, old: Job, request: Request, *, is_readable: bool, reaction: str | None = None) -> Prepared:
         """The same request as `old`, for whoever asks now, with fresh seeds."""
@@ -88,14 +88,14 @@ class Intake:
         facts = self.admissions.facts(request, model, old.prompt, old.params, count=count)
         facts, references = await self.store.read(_kept_of, facts, old)
         admission = await self.admissions.admit(facts)
-        if old.kind is Kind.EDIT and not references:
+        if old.kind is JobKind.EDIT and not references:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
         job = self._new_job(order, admission, model, old.prompt, dict(old.params), _seed(model, None, count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return job, references, admission
 
     async def take_reference(self, attachment: Attachment) -> Reference:
-        """Fetch, check and clean a picture. Raise `BadReference`."""
+        """Fetch, check and clean an image. Raise `BadReference`."""
         return (await self._take_references([attachment]))[0]
 
     # --- parts -----------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Intake:
             saved = {Idea(name): value for name, value in style.options.items() if name in set(Idea)}
             order = replace(order, prompt=style.around(order.prompt), model=order.model or style.model, options={**saved, **given})
         order = replace(order, model=order.model or self._usual_model(order, chosen.default_model))
-        if chosen.aspect_ratio and order.kind is Kind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
+        if chosen.aspect_ratio and order.kind is JobKind.GENERATE and order.options.get(Idea.ASPECT_RATIO) is None:
             model = self.models.catalog.get(order.model or self.limits.default_model)
             if chosen.aspect_ratio in {choice.value for choice in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
                 order = replace(order, options={**order.options, Idea.ASPECT_RATIO: chosen.aspect_ratio})
@@ -122,7 +122,7 @@ class Intake:
         offers = self.pricing.offers(self.models.offered, order.request)
         opened = {name for model in offers for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
-        fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is Kind.GENERATE))
+        fitting = (m.id for m in offers if m.price_microcredits is not None and (m.takes_references or order.kind is JobKind.GENERATE))
         return usual or next(fitting, None)
 
     async def _take_references(self, attachments: Sequence[Attachment]) -> list[Reference]:
@@ -147,7 +147,7 @@ class Intake:
             if content is None:
                 content = await self.fetcher.fetch_bytes(attachment.url, max_bytes=self.limits.reference_max_bytes)
             clean = await asyncio.to_thread(codec.clean_reference, content, max_pixels=self.limits.reference_max_pixels)
-        except (PictureError, ProviderError) as error:
+        except (ImageError, ProviderError) as error:
             raise BadReference(f"{name}: {error.sentence}") from error
         return Reference(
             content=clean.content,
@@ -202,17 +202,17 @@ class Intake:
 # --- the one read ----------------------------------------------------------------------------------------------------
 
 
-def _kept_for(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[PutBy]]:
+def _kept_for(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem]]:
     """What the store knows of an order, with the tray that it takes along."""
-    put_by = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
-    sources = [*(attachment.source for attachment in order.attachments), *(put.source for put in put_by)]
-    return with_kept(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), put_by
+    add_to_tray = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
+    sources = [*(attachment.source for attachment in order.attachments), *(put.source for put in add_to_tray)]
+    return with_kept(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), add_to_tray
 
 
 def _kept_of(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...]]:
     """What the store knows of a request that is made again, with its references.
 
-    What its author uploaded is theirs: whoever asks again edits the author's picture.
+    What its author uploaded is theirs: whoever asks again edits the author's image.
     """
     kept = jobs.references_of(conn, old.id)
     references = tuple(replace(each, owner_id=each.owner_id or old.place.user_id) for each in kept)
@@ -246,7 +246,7 @@ def _taken_out(params: dict[str, Any], seed_field: str | None) -> int | None:
 
 
 def _from(sources: Sequence[Source | None], job: Job) -> Job:
-    """The job with its line of descent: an edit comes from its first picture."""
+    """The job with its line of descent: an edit comes from its first image."""
     first = sources[0] if sources else None
     if first is None:
         return job

@@ -11,10 +11,10 @@ import structlog
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import EaselError
-from bot.core.loops import Locks, Pace
+from bot.core.loops import KeyedLocks, Timing
 from bot.domain.job import ENDED, Generation, GenerationState, Job, JobState
 from bot.domain.order import Receipt
-from bot.services.orders import Studio
+from bot.services.orders import Orders
 from bot.services.pipeline.routes import BAR_STEPS, Post
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
@@ -27,12 +27,12 @@ _LONG_MS = 120_000  # who has waited so long is promised to be called, and need 
 class Progress:
     """A beat that edits a waiting message when what it says has changed, and never after the job has ended."""
 
-    def __init__(self, *, store: Store, studio: Studio, post: Post, locks: Locks, pace: Pace, clock: Clock) -> None:
+    def __init__(self, *, store: Store, orders: Orders, post: Post, locks: KeyedLocks, timing: Timing, clock: Clock) -> None:
         self._store = store
-        self._studio = studio
+        self._studio = orders
         self._post = post
         self._locks = locks
-        self._pace = pace
+        self._timing = timing
         self._clock = clock
         self._shown: dict[str, Hashable] = {}  # the gist of each open job's message
 
@@ -40,7 +40,7 @@ class Progress:
         """Until cancelled."""
         while True:
             await self.turn()
-            await asyncio.sleep(self._pace.progress_s)
+            await asyncio.sleep(self._timing.progress_s)
 
     async def turn(self) -> None:
         """One look at all open jobs."""
@@ -83,7 +83,7 @@ class Progress:
 
 
 def steps_done(job: Job, usual_ms: int | None, now: int) -> int | None:
-    """How much of the bar is full, in tenths: by the time under way against the usual time of one picture (ms).
+    """How much of the bar is full, in tenths: by the time under way against the usual time of one image (ms).
 
     Never all of it, since the job has not ended. `None`: there is no bar, because nothing has begun or no usual time is known.
     """

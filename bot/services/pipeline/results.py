@@ -1,4 +1,4 @@
-"""The full pictures of a finished job, from whatever still has them, as files that are ready to be uploaded."""
+"""The full images of a finished job, from whatever still has them, as files that are ready to be uploaded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Protocol
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import DeliveryError, PictureError, ProviderError
+from bot.core.errors import DeliveryError, ImageError, ProviderError
 from bot.core.i18n import _
-from bot.core.loops import Locks
+from bot.core.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState, new_job_id
 from bot.media import codec
 from bot.media.fetch import Fetcher, LinkExpired
@@ -25,15 +25,15 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
-_AT_A_TIME = 4  # jobs: a picture is tens of MB while it is inspected
-_ASK_FOR_MS = 86_400_000  # how long a picture is asked for that cannot be fetched; then it counts as unusable
+_AT_A_TIME = 4  # jobs: an image is tens of MB while it is inspected
+_ASK_FOR_MS = 86_400_000  # how long an image is asked for that cannot be fetched; then it counts as unusable
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 _FRESH_LINKS = 2  # how often a result's link is asked for anew in one attempt
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A finished picture on disk, ready to be uploaded."""
+class ResultImage:
+    """A finished image on disk, ready to be uploaded."""
 
     n: int  # its place in the job
     path: Path
@@ -44,31 +44,31 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """What a job made: its pictures in order, and why others cannot be used, by their place in the job."""
+class FetchedResults:
+    """What a job made: its images in order, and why others cannot be used, by their place in the job."""
 
-    pictures: tuple[Picture, ...]
-    unusable: Mapping[int, PictureError] = field(default_factory=dict)
+    images: tuple[ResultImage, ...]
+    unusable: Mapping[int, ImageError] = field(default_factory=dict)
 
 
-class Shown(Protocol):
+class ShownResults(Protocol):
     """Where results were shown before."""
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
-        """A fresh link to the picture in the job's own message; `None` where it is not there. Raise `DeliveryError`."""
+        """A fresh link to the image in the job's own message; `None` where it is not there. Raise `DeliveryError`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Fetches and inspects pictures. Their files live as long as the context that gave them."""
+    """Fetches and inspects images. Their files live as long as the context that gave them."""
 
     store: Store
     providers: Mapping[str, Provider]
     fetcher: Fetcher  # for the image APIs' links
     attachments: Fetcher  # for Discord's
-    shown: Shown
-    locks: Locks
+    shown: ShownResults
+    locks: KeyedLocks
     spool: Path
     max_bytes: int
     max_pixels: int
@@ -76,48 +76,48 @@ class Results:
     _turn: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
-    async def fetched(self, job: Job) -> AsyncIterator[Fetched]:
-        """For the first delivery. Raise `ProviderError` where a picture may be had later."""
+    async def fetched(self, job: Job) -> AsyncIterator[FetchedResults]:
+        """For the first delivery. Raise `ProviderError` where an image may be had later."""
         async with self._folder(job) as folder:
             found, unusable = [], {}
             for generation in _usable(job):
                 try:
-                    found.append(await self._picture(job, generation, await self._made(job, generation, folder)))
-                except PictureError as error:
+                    found.append(await self._image(job, generation, await self._made(job, generation, folder)))
+                except ImageError as error:
                     unusable[generation.n] = error
-            yield Fetched(pictures=tuple(found), unusable=unusable)
+            yield FetchedResults(images=tuple(found), unusable=unusable)
 
     @asynccontextmanager
-    async def open(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[Picture, ...]]:
-        """The pictures of a job that was shown, if they are still to be had, each made to fit. Raise `PictureError` where none is.
+    async def open(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[ResultImage, ...]]:
+        """The images of a job that was shown, if they are still to be had, each made to fit. Raise `ImageError` where none is.
 
         Before it is shown nobody has looked at them: there is no way around delivery.
         """
         if not await self._was_shown(job):
-            raise PictureError(_("This picture has not arrived yet."))
+            raise ImageError(_("This picture has not arrived yet."))
         async with self._turn, self._folder(job) as folder:
-            found = [picture for generation in _usable(job) if (picture := await self._wherever(job, generation, folder))]
+            found = [image for generation in _usable(job) if (image := await self._wherever(job, generation, folder))]
             if not found:
-                raise PictureError(_("The full picture cannot be had any more, neither from the image service nor from its message."))
-            yield tuple([(await self.fitted(picture, limit_bytes))[0] for picture in found])
+                raise ImageError(_("The full picture cannot be had any more, neither from the image service nor from its message."))
+            yield tuple([(await self.fitted(image, limit_bytes))[0] for image in found])
 
-    async def fitted(self, picture: Picture, limit_bytes: int) -> tuple[Picture, str | None]:
-        """The picture in at most `limit_bytes`, and what was done to it, if anything."""
-        if (await asyncio.to_thread(picture.path.stat)).st_size <= limit_bytes:
-            return picture, None
-        fit = await asyncio.to_thread(codec.fit, picture.path, limit_bytes)
-        path = picture.path.with_name(f"{picture.path.name}-{limit_bytes}")
+    async def fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
+        """The image in at most `limit_bytes`, and what was done to it, if anything."""
+        if (await asyncio.to_thread(image.path.stat)).st_size <= limit_bytes:
+            return image, None
+        fit = await asyncio.to_thread(codec.fit, image.path, limit_bytes)
+        path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
         await asyncio.to_thread(path.write_bytes, fit.content)
-        filename = f"{picture.filename.rpartition('.')[0]}.{fit.extension}"
-        return replace(picture, path=path, filename=filename, width_px=fit.width, height_px=fit.height), fit.changed
+        filename = f"{image.filename.rpartition('.')[0]}.{fit.extension}"
+        return replace(image, path=path, filename=filename, width_px=fit.width, height_px=fit.height), fit.changed
 
     # --- the sources, best first -----------------------------------------------------------------------------------
 
-    async def _wherever(self, job: Job, generation: Generation, folder: Path) -> Picture | None:
+    async def _wherever(self, job: Job, generation: Generation, folder: Path) -> ResultImage | None:
         for source in (self._content, self._attachment):
             try:
-                return await self._picture(job, generation, await source(job, generation, folder))
-            except (PictureError, ProviderError, DeliveryError) as error:
+                return await self._image(job, generation, await source(job, generation, folder))
+            except (ImageError, ProviderError, DeliveryError) as error:
                 log.info("not to be had here", job=job.id, n=generation.n, source=source.__name__, reason=error.sentence)
         return None
 
@@ -128,11 +128,11 @@ class Results:
         except ProviderError as error:
             if self.clock() - (generation.ended_at or job.created_at) < _ASK_FOR_MS:
                 raise
-            raise PictureError(_("the image service did not hand it out for a day.")) from error
+            raise ImageError(_("the image service did not hand it out for a day.")) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
         """From the store where the image API answered inline, else by its link, fresh if it has expired."""
-        kept = await self.store.read(jobs.picture_of, generation.job_id, generation.n)
+        kept = await self.store.read(jobs.image_of, generation.job_id, generation.n)
         if kept is not None:
             path = folder / f"inline-{generation.n}"
             await asyncio.to_thread(path.write_bytes, kept)
@@ -149,7 +149,7 @@ class Results:
         provider = self.providers.get(generation.provider)
         report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
         if report is None or report.result_url is None:
-            raise PictureError(_("the image service no longer keeps it."))
+            raise ImageError(_("the image service no longer keeps it."))
         await self.store.write(jobs.refresh_url, generation.job_id, generation.n, report.result_url)
         return report.result_url
 
@@ -157,7 +157,7 @@ class Results:
         """From the message that showed it."""
         url = await self.shown.attachment_url(job, generation.n)
         if url is None:
-            raise PictureError(_("its message is gone."))
+            raise ImageError(_("its message is gone."))
         return await self.attachments.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _was_shown(self, job: Job) -> bool:
@@ -170,10 +170,10 @@ class Results:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _picture(self, job: Job, generation: Generation, path: Path) -> Picture:
+    async def _image(self, job: Job, generation: Generation, path: Path) -> ResultImage:
         info = await asyncio.to_thread(codec.inspect, path, max_pixels=self.max_pixels, verify=True)
         name = f"easel-{job.id}-{generation.n + 1}.{info.extension}"
-        return Picture(
+        return ResultImage(
             n=generation.n,
             path=path,
             filename=f"SPOILER_{name}" if job.spoiler else name,

@@ -12,19 +12,19 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import TryLater
 from bot.core.i18n import _
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.domain.catalog import request_facts
 from bot.domain.guild.document import Policy
 from bot.domain.job import Failure, Job, JobState
-from bot.domain.moderation.scores import Finding
+from bot.domain.moderation.scores import Classification
 from bot.domain.prompts.judge import Level
-from bot.services.guilds import Servers
-from bot.services.pipeline.classifier import Checks
-from bot.services.pipeline.results import Picture
+from bot.services.guilds import Guilds
+from bot.services.pipeline.classifier import Classifier
+from bot.services.pipeline.results import ResultImage
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
-from bot.store.moderation.screening import Verdict
+from bot.store.moderation.screening import ScreeningVerdict
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ UNCHECKED = "not checked"  # the reason where the endpoint gave no answer, and t
 class Screened:
     """Results that may be shown, and why others may not, by their place in the job."""
 
-    pictures: tuple[Picture, ...]
+    images: tuple[ResultImage, ...]
     withheld: Mapping[int, str] = field(default_factory=dict)
     flagged: str | None = None  # why moderators should look at what is shown
     spoiler: bool = False  # at least one of them is shown behind a spoiler because of that
@@ -46,9 +46,9 @@ class Screening:
     """Asks the checks as the rules of the job's server say at that moment."""
 
     store: Store
-    servers: Servers
-    checks: Checks
-    pace: Pace
+    guilds: Guilds
+    checks: Classifier
+    timing: Timing
     clock: Clock
     _put_off: dict[str, int] = field(init=False, repr=False, default_factory=dict)  # how often each job was put off in a row
 
@@ -65,7 +65,7 @@ class Screening:
         with i18n.speaking(job.place.locale):
             await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
 
-    async def _conclude(self, job: Job, policy: Policy, finding: Finding, *, give_up_ms: int) -> None:
+    async def _conclude(self, job: Job, policy: Policy, finding: Classification, *, give_up_ms: int) -> None:
         if finding.hold:
             await self._hold(job, give_up_ms)
             return
@@ -89,36 +89,36 @@ class Screening:
         now = self.clock()
         if now - job.created_at > give_up_ms:
             self._put_off.pop(job.id, None)
-            verdict = Verdict(sentence=_("The check of this prompt did not answer in time."), reason=UNCHECKED)
+            verdict = ScreeningVerdict(sentence=_("The check of this prompt did not answer in time."), reason=UNCHECKED)
             await self.store.write(screening.refuse, job, verdict, failure=Failure.TIMEOUT, now=now)
             return
         self._put_off[job.id] = self._put_off.get(job.id, 0) + 1
-        pause_s = self.pace.backoff_s(self._put_off[job.id])
+        pause_s = self.timing.backoff_s(self._put_off[job.id])
         log.warning("a prompt waits for its check", job=job.id, pause_s=round(pause_s, 1))
         await self.store.write(screening.put_off, job.id, now + int(pause_s * 1000))
 
     # --- results -----------------------------------------------------------------------------------------------------
 
-    async def results(self, job: Job, pictures: tuple[Picture, ...]) -> Screened:
+    async def results(self, job: Job, images: tuple[ResultImage, ...]) -> Screened:
         """Look at each once. Raise `TryLater` where the check does not answer and the server waits for it."""
         policy = await self._policy(job)
         shown, withheld, flagged = [], {}, None
-        for picture in pictures:
-            finding = await self.checks.picture(policy, picture.path, extension=PurePath(picture.filename).suffix.removeprefix("."))
+        for image in images:
+            finding = await self.checks.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
             if finding.hold:
                 raise TryLater("The check of pictures does not answer.")
             if finding.level is Level.BLOCK:
-                withheld[picture.n] = await self._withhold(job, policy, picture.n, finding)
+                withheld[image.n] = await self._withhold(job, policy, image.n, finding)
                 continue
             flagged = finding.category if finding.level is Level.FLAG and flagged is None else flagged
-            shown.append(picture)
+            shown.append(image)
         spoiler = flagged is not None and not _is_free(job, policy)
         if flagged is not None:
             await self.store.write(screening.flag, job.id, flagged, spoiler=spoiler)
         behind = tuple(map(_behind_a_spoiler, shown)) if spoiler else tuple(shown)
-        return Screened(pictures=behind, withheld=withheld, flagged=flagged, spoiler=spoiler)
+        return Screened(images=behind, withheld=withheld, flagged=flagged, spoiler=spoiler)
 
-    async def _withhold(self, job: Job, policy: Policy, n: int, finding: Finding) -> str:
+    async def _withhold(self, job: Job, policy: Policy, n: int, finding: Classification) -> str:
         """Why it is not shown, for its member."""
         log.info("result withheld", job=job.id, n=n, category=finding.category)
         verdict = _verdict(
@@ -131,14 +131,14 @@ class Screening:
         return verdict.sentence
 
     async def _policy(self, job: Job) -> Policy:
-        return (await self.servers.settings(job.generations[0].guild_id)).policy
+        return (await self.guilds.settings(job.generations[0].guild_id)).policy
 
 
-def _verdict(policy: Policy, finding: Finding, *, blocked: str, unanswered: str) -> Verdict:
+def _verdict(policy: Policy, finding: Classification, *, blocked: str, unanswered: str) -> ScreeningVerdict:
     """Where nothing could be checked nobody is to blame."""
     if not finding.category:
-        return Verdict(sentence=unanswered, reason=UNCHECKED)
-    return Verdict(sentence=blocked, reason=finding.category, score=finding.score, strikes=policy.strikes)
+        return ScreeningVerdict(sentence=unanswered, reason=UNCHECKED)
+    return ScreeningVerdict(sentence=blocked, reason=finding.category, score=finding.score, strikes=policy.strikes)
 
 
 def _is_free(job: Job, policy: Policy) -> bool:
@@ -146,6 +146,6 @@ def _is_free(job: Job, policy: Policy) -> bool:
     return job.age_restricted and policy.age_restricted.unspoilered
 
 
-def _behind_a_spoiler(picture: Picture) -> Picture:
+def _behind_a_spoiler(image: ResultImage) -> ResultImage:
     mark = "SPOILER_"
-    return picture if picture.filename.startswith(mark) else replace(picture, filename=f"{mark}{picture.filename}")
+    return image if image.filename.startswith(mark) else replace(image, filename=f"{mark}{image.filename}")

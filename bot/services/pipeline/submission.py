@@ -21,7 +21,7 @@ def label(generation: Generation) -> Submission:
 
 
 async def pack(generation: Generation, *, store: Store, mode: ReferenceMode, takes_links: bool, clock: Clock) -> Submission:
-    """The whole submission. References are links while they are fresh and wanted, else the pictures themselves."""
+    """The whole submission. References are links while they are fresh and wanted, else the images themselves."""
     refs = await store.read(jobs.references_of, generation.job_id)
     mode = mode if takes_links else ReferenceMode.INLINE
     passed_on = [link if (link := _link(ref, mode, clock())) else await asyncio.to_thread(_data_uri, ref) for ref in refs]

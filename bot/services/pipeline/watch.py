@@ -11,11 +11,11 @@ import structlog
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Pace, WorkerPool
+from bot.core.loops import Timing, WorkerPool
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
-from bot.providers.provider import Provider, Report, ReportState
-from bot.services.orders import Studio
+from bot.providers.provider import GenerationReport, Provider, ReportState
+from bot.services.orders import Orders
 from bot.store import jobs
 from bot.store.engine.base import Store, Topic
 
@@ -48,13 +48,13 @@ class Watch:
     queued before has to end all the same.
     """
 
-    def __init__(self, *, store: Store, provider: Provider, studio: Studio, give_up_ms: int, pace: Pace, clock: Clock) -> None:
+    def __init__(self, *, store: Store, provider: Provider, orders: Orders, give_up_ms: int, timing: Timing, clock: Clock) -> None:
         self._store = store
         self._provider = provider
-        self._studio = studio
+        self._studio = orders
         self._give_up_ms = give_up_ms
         self._running = store.subscribe(Topic.RUNNING)
-        self._pace = pace
+        self._timing = timing
         self._clock = clock
         self._pool = WorkerPool(f"watch {provider.name}", size=_READERS)
         self._followed: defaultdict[Key, _Following] = defaultdict(_Following)
@@ -94,7 +94,7 @@ class Watch:
             finally:
                 self._connected_at = None
             self._running.wake()  # no commit: from now on it is polled
-            await asyncio.sleep(self._pace.backoff_s(max(failures, 1)))
+            await asyncio.sleep(self._timing.backoff_s(max(failures, 1)))
 
     def _now_connected(self) -> None:
         log.info("event stream connected", provider=self._provider.name)
@@ -117,7 +117,7 @@ class Watch:
         now = self._clock()
         self._early[provider_id] = now
         oldest = next(iter(self._early))
-        while len(self._early) > _EARLY_MAX or now - self._early[oldest] > self._pace.early_s * 1000:
+        while len(self._early) > _EARLY_MAX or now - self._early[oldest] > self._timing.early_s * 1000:
             del self._early[oldest]
             oldest = next(iter(self._early))
 
@@ -132,7 +132,7 @@ class Watch:
                     self._followed[_key(generation)].looked_at = now
                     self._look_soon(_key(generation))
             self._forget_all_but({_key(generation) for generation in running})
-            next_due = min((self._due(generation) for generation in running), default=now + self._pace.slow_s * 1000)
+            next_due = min((self._due(generation) for generation in running), default=now + self._timing.slow_s * 1000)
             await self._running.wait(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
 
     def _due(self, generation: Generation) -> float:
@@ -143,11 +143,11 @@ class Watch:
         if self._connected_at is not None and not generation.cancel_requested:
             if looked is None and started <= self._connected_at:
                 return 0  # its event may have fired while nobody listened
-            return (started if looked is None else looked) + self._pace.slow_s * 1000
+            return (started if looked is None else looked) + self._timing.slow_s * 1000
         if looked is None:
-            return started + self._pace.poll_min_s * 1000
+            return started + self._timing.poll_min_s * 1000
         pause_s = (looked - started) / 4000
-        return looked + 1000 * min(max(pause_s, self._pace.poll_min_s), self._pace.poll_max_s)
+        return looked + 1000 * min(max(pause_s, self._timing.poll_min_s), self._timing.poll_max_s)
 
     def _forget_all_but(self, running: set[Key]) -> None:
         """A hint may be newer than what was read as running."""
@@ -201,7 +201,7 @@ class Watch:
         following.unknown_since = now if following.unknown_since is None else following.unknown_since
         return failed(Failure.FAULT, _FORGOTTEN) if now - following.unknown_since > _FORGOTTEN_MS else None
 
-    def _outcome(self, generation: Generation, report: Report, age: int) -> Outcome | None:
+    def _outcome(self, generation: Generation, report: GenerationReport, age: int) -> Outcome | None:
         """What the truth means for us; `None` while there is nothing to settle."""
         match report.state:
             case ReportState.SUCCEEDED if report.result_url is not None:

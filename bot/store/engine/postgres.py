@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from bot.core.errors import InUse, StartError
+from bot.core.errors import DatabaseInUse, StartError
 from bot.store.engine import schema
 from bot.store.engine.base import Store, attempt
 from bot.store.engine.schema import Migration
@@ -46,7 +46,7 @@ class OneProcess:
             async with AsyncExitStack() as unless_taken:
                 conn = await unless_taken.enter_async_context(self._engine.connect())
                 if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
-                    raise InUse(f"Another Easel is using the database {self._where}; stop it first.")
+                    raise DatabaseInUse(f"Another Easel is using the database {self._where}; stop it first.")
                 unless_taken.pop_all()
                 self._conn = conn
 

@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.core.errors import InUse, StartError
+from bot.core.errors import DatabaseInUse, StartError
 from bot.store.engine import schema
 from bot.store.engine.base import Store, Topic, attempt
 from bot.store.engine.schema import Migration
@@ -186,7 +186,7 @@ def _take(lock: int, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InUse(f"Another Easel is using the database {path}; stop it first.") from error
+        raise DatabaseInUse(f"Another Easel is using the database {path}; stop it first.") from error
     except OSError as error:
         raise StartError(f"The disk of {path} does not take file locks ({error.strerror}); put DATA_DIR on a local disk.") from error
 

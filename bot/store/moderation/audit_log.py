@@ -12,20 +12,20 @@ from sqlalchemy import Connection, and_, insert, select
 from bot.store.tables import audit
 
 
-class Action(StrEnum):
+class AuditAction(StrEnum):
     """What was done. Its past tense is what the log says."""
 
-    BLOCKED = "blocked"  # a member, by a moderator or by the ladder of strikes
+    BLOCKED = "blocked"  # a member, by a moderator or by strikes
     UNBLOCKED = "unblocked"
     STRUCK = "struck"  # a strike was given
     PARDONED = "pardoned"  # the strikes of a case were taken back
     CASE_OPENED = "case_opened"
     CASE_DECIDED = "case_decided"
     APPEALED = "appealed"  # by the author
-    DELETED = "deleted"  # a picture, by a moderator
+    DELETED = "deleted"  # an image, by a moderator
     SPOILERED = "spoilered"
     REFUNDED = "refunded"
-    PURGED = "purged"  # every picture of a member
+    PURGED = "purged"  # every image of a member
     WITHHELD = "withheld"  # a prompt was not made, or a result not shown, by a check
     SETTINGS = "settings"  # a server's rules were changed
     GRANTED = "granted"  # credits, by a manager
@@ -39,7 +39,7 @@ class Action(StrEnum):
 class AuditLine:
     """One thing that somebody did. `actor_id` None: Easel itself, by a rule."""
 
-    action: Action
+    action: AuditAction
     at: int  # Unix ms
     guild_id: int | None = None
     actor_id: int | None = None
@@ -62,4 +62,4 @@ def latest(conn: Connection, guild_id: int, *, target_id: int | None = None, bef
     wanted += [audit.c.target_id == target_id] if target_id is not None else []
     wanted += [audit.c.id < before] if before is not None else []
     rows = conn.execute(select(audit).where(and_(*wanted)).order_by(audit.c.id.desc()).limit(limit)).mappings()
-    return [AuditLine(**{**row, "action": Action(row["action"])}) for row in rows]
+    return [AuditLine(**{**row, "action": AuditAction(row["action"])}) for row in rows]

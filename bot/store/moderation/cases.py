@@ -15,7 +15,7 @@ from bot.domain.moderation.flags import Flag
 from bot.store import messages
 from bot.store.messages import JobMessage
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.rows import read_jobs
 from bot.store.tables import cases, job_messages, jobs, reports
 
@@ -23,8 +23,8 @@ from bot.store.tables import cases, job_messages, jobs, reports
 class Cause(StrEnum):
     """Why moderators are asked."""
 
-    FLAGS = "flags"  # enough members pointed at a picture
-    PROMPT = "prompt"  # a prompt was flagged by a rule or a check, and its picture was made
+    FLAGS = "flags"  # enough members pointed at an image
+    PROMPT = "prompt"  # a prompt was flagged by a rule or a check, and its image was made
     RESULT = "result"  # a result was flagged or withheld by a check
     REPORT = "report"  # a moderator's own report opens a case at once
 
@@ -38,10 +38,10 @@ class CaseState(StrEnum):
 class Decision(StrEnum):
     """What a moderator decides; each is a button."""
 
-    KEEP = "keep"  # the picture stays, a spoiler is taken away
+    KEEP = "keep"  # the image stays, a spoiler is taken away
     SPOILER = "spoiler"  # it stays behind a spoiler
     DELETE = "delete"  # it is taken away, with a strike
-    BLOCK = "block"  # deleted, and its author may not ask for pictures for a day
+    BLOCK = "block"  # deleted, and its author may not ask for images for a day
     REFUND = "refund"  # deleted without a strike, and its price is given back
 
 
@@ -50,7 +50,7 @@ AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.BLOCK})  # what
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A picture or a prompt that moderators are asked about."""
+    """An image or a prompt that moderators are asked about."""
 
     id: int
     guild_id: int
@@ -77,8 +77,8 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What one member told of a picture."""
+class FlagSummary:
+    """What one member told of an image."""
 
     user_id: int
     reason: str  # their words, if any
@@ -91,7 +91,7 @@ class CaseFile:
 
     case: Case
     job: Job | None  # None: it was not made here, or is not known any more
-    told: tuple[Told, ...]  # what members told of the picture
+    told: tuple[FlagSummary, ...]  # what members told of the image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,24 +107,24 @@ class CasePage:
 
 
 def flags_on(conn: Connection, message_id: int) -> list[Flag]:
-    """The flags on a picture that count and that no case was decided by, each with its member's record on that server."""
+    """The flags on an image that count and that no case was decided by, each with its member's record on that server."""
     undecided = and_(reports.c.message_id == message_id, reports.c.counts, reports.c.outcome.is_(None))
     here = conn.execute(select(reports.c.guild_id, reports.c.user_id).where(undecided)).all()
     return [flag for row in here for flag in _records(conn, {row.user_id}, row.guild_id).values()]
 
 
-def told_of(conn: Connection, about: Case) -> list[Told]:
-    """What members told of a case's picture, first things first, with what their flags weigh today."""
+def told_of(conn: Connection, about: Case) -> list[FlagSummary]:
+    """What members told of a case's image, first things first, with what their flags weigh today."""
     return _told(conn, [about], about.guild_id)[about.id]
 
 
-def _told(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[Told]]:
+def _told(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[FlagSummary]]:
     """The same of several cases of a server, by case."""
     rows = conn.execute(select(reports).where(or_(false(), *map(_led_to, about))).order_by(reports.c.at, reports.c.id)).all()
     records = _records(conn, {row.user_id for row in rows if row.counts}, guild_id)
 
-    def told(row: Row[Any]) -> Told:
-        return Told(user_id=row.user_id, reason=row.reason, weight=records[row.user_id].weight if row.counts else 0)
+    def told(row: Row[Any]) -> FlagSummary:
+        return FlagSummary(user_id=row.user_id, reason=row.reason, weight=records[row.user_id].weight if row.counts else 0)
 
     return {case.id: [told(row) for row in rows if _has_led_to(row, case)] for case in about}
 
@@ -166,7 +166,7 @@ def open_case(
         return None
     if message_id is not None:
         conn.execute(update(reports).where(reports.c.message_id == message_id, reports.c.outcome.is_(None)).values(case_id=new_id))
-    _note(conn, Action.CASE_OPENED, get(conn, new_id), now, by_id, cause=cause, reason=reason)
+    _note(conn, AuditAction.CASE_OPENED, get(conn, new_id), now, by_id, cause=cause, reason=reason)
     return get(conn, new_id)
 
 
@@ -185,7 +185,7 @@ def posted(conn: Connection, about: Case, *, channel_id: int, message_id: int, n
 
 
 def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int) -> Case | None:
-    """A moderator's word, once; flags on the picture are upheld or failed by it. None where it was decided before."""
+    """A moderator's word, once; flags on the image are upheld or failed by it. None where it was decided before."""
     waits = and_(cases.c.id == case_id, cases.c.state != CaseState.DECIDED)
     values = {"state": CaseState.DECIDED, "decision": decision, "decided_by": by_id, "decided_at": now}
     if conn.execute(update(cases).where(waits).values(**values)).rowcount != 1:
@@ -194,7 +194,7 @@ def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, no
     decided = get(conn, case_id)
     if decided is not None:
         conn.execute(update(reports).where(_led_to(decided)).values(outcome=outcome, case_id=case_id))
-    _note(conn, Action.CASE_DECIDED, decided, now, by_id, decision=decision)
+    _note(conn, AuditAction.CASE_DECIDED, decided, now, by_id, decision=decision)
     return decided
 
 
@@ -211,7 +211,7 @@ def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | No
                 return None
     except IntegrityError:
         return None  # the same message has a new open case, which will decide
-    _note(conn, Action.APPEALED, there, now, there.author_id)
+    _note(conn, AuditAction.APPEALED, there, now, there.author_id)
     return get(conn, case_id)
 
 
@@ -261,7 +261,7 @@ def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 2
 
 
 def _led_to(about: Case) -> ColumnElement[bool]:
-    """What was told of a case's picture and no other case was decided by."""
+    """What was told of a case's image and no other case was decided by."""
     own = reports.c.case_id == about.id
     return own if about.message_id is None else or_(own, and_(reports.c.message_id == about.message_id, reports.c.outcome.is_(None)))
 
@@ -289,7 +289,7 @@ def _case(row: dict[str, Any]) -> Case:
     return Case(**{**row, "cause": Cause(row["cause"]), "state": CaseState(row["state"]), "decision": decision})
 
 
-def _note(conn: Connection, action: Action, about: Case | None, now: int, actor_id: int | None, **details: Any) -> None:
+def _note(conn: Connection, action: AuditAction, about: Case | None, now: int, actor_id: int | None, **details: Any) -> None:
     if about is not None:
         audit_log.note(
             conn,

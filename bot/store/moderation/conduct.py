@@ -12,7 +12,7 @@ from bot.core.i18n import N_
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.moderation.strikes import Strike, lock_out_ms, points
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.tables import blocks, strikes
 
 BY_LADDER = N_("too many strikes")  # the reason of a block that no moderator gave
@@ -20,7 +20,7 @@ BY_LADDER = N_("too many strikes")  # the reason of a block that no moderator ga
 
 @dataclass(frozen=True, kw_only=True)
 class BlockRow:
-    """A member may not ask for pictures on a server."""
+    """A member may not ask for images on a server."""
 
     id: int
     guild_id: int
@@ -28,7 +28,7 @@ class BlockRow:
     at: int  # Unix ms
     until: int | None  # Unix ms; None: until it is lifted
     reason: str
-    by_id: int | None  # None: the ladder of strikes
+    by_id: int | None  # None: strikes
     case_id: int | None
     lifted_at: int | None
     lifted_by: int | None
@@ -61,7 +61,9 @@ def block(
     }
     new_id = conn.execute(insert(blocks).values(**row).returning(blocks.c.id)).scalar_one()
     details = {"until": until, "reason": reason}
-    line = AuditLine(action=Action.BLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id, details=details)
+    line = AuditLine(
+        action=AuditAction.BLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id, details=details
+    )
     audit_log.note(conn, line)
     return BlockRow(**row, id=new_id, lifted_at=None, lifted_by=None)
 
@@ -70,7 +72,7 @@ def unblock(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: i
     """Lift the block that holds now. False where none does."""
     if not _lift(conn, guild_id, user_id, by_id=by_id, now=now):
         return False
-    audit_log.note(conn, AuditLine(action=Action.UNBLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id))
+    audit_log.note(conn, AuditLine(action=AuditAction.UNBLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id))
     return True
 
 
@@ -101,7 +103,7 @@ def strike(
     job_id: str | None = None,
     case_id: int | None = None,
 ) -> BlockRow | None:
-    """Give a strike; where it reaches a rung of the ladder, the lock-out that follows."""
+    """Give a strike; where the points reach a step, the lock-out that follows."""
     weight = rules.weight(offence)
     if weight <= 0:
         return None
@@ -109,9 +111,9 @@ def strike(
     row = {"guild_id": guild_id, "user_id": user_id, "at": now, "offence": offence, "weight": weight}
     conn.execute(insert(strikes).values(**row, job_id=job_id, case_id=case_id, by_id=by_id))
     details = {"offence": offence, "points": round(before + weight, 2)}
-    line = AuditLine(action=Action.STRUCK, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, details=details)
+    line = AuditLine(action=AuditAction.STRUCK, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, details=details)
     audit_log.note(conn, replace(line, job_id=job_id, case_id=case_id))
-    lock_out = lock_out_ms(before, before + weight, rules.ladder)
+    lock_out = lock_out_ms(before, before + weight, rules.steps)
     if not lock_out:
         return None
     return block(conn, guild_id, user_id, until=now + lock_out, reason=BY_LADDER, by_id=None, now=now, case_id=case_id)
@@ -132,7 +134,7 @@ def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_i
     for row in rows:
         back = {"guild_id": guild_id, "user_id": user_id, "at": row.at, "offence": row.offence, "weight": -row.left}
         conn.execute(insert(strikes).values(**back, job_id=job_id, case_id=case_id, by_id=by_id))
-    line = AuditLine(action=Action.PARDONED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id)
+    line = AuditLine(action=AuditAction.PARDONED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, case_id=case_id)
     audit_log.note(conn, replace(line, job_id=job_id, details={"points": round(sum(row.left for row in rows), 2)}))
     return True
 
@@ -142,15 +144,15 @@ def struck_by(conn: Connection, case_id: int) -> bool:
     return (conn.scalar(select(func.sum(strikes.c.weight)).where(strikes.c.case_id == case_id)) or 0) > 0
 
 
-def unblock_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_ladder: bool) -> bool:
-    """Lift the blocks that a case led to: a moderator's, and with `also_ladder` those of the ladder. False where none holds."""
+def unblock_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_automatic: bool) -> bool:
+    """Lift the blocks that a case led to: a moderator's, and with `also_automatic` those that strikes led to. False where none holds."""
     of_case = and_(blocks.c.case_id == case_id, _holds(None, None, now))
-    of_case = of_case if also_ladder else and_(of_case, blocks.c.by_id.is_not(None))
+    of_case = of_case if also_automatic else and_(of_case, blocks.c.by_id.is_not(None))
     row = conn.execute(select(blocks.c.guild_id, blocks.c.user_id).where(of_case)).first()
     if row is None:
         return False
     conn.execute(update(blocks).where(of_case).values(lifted_at=now, lifted_by=by_id))
-    line = AuditLine(action=Action.UNBLOCKED, at=now, guild_id=row.guild_id, actor_id=by_id, target_id=row.user_id, case_id=case_id)
+    line = AuditLine(action=AuditAction.UNBLOCKED, at=now, guild_id=row.guild_id, actor_id=by_id, target_id=row.user_id, case_id=case_id)
     audit_log.note(conn, line)
     return True
 

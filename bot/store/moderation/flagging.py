@@ -11,7 +11,7 @@ from bot.domain.moderation.flags import reached
 from bot.store import messages, outbox
 from bot.store.engine.base import take_turn
 from bot.store.moderation import audit_log, cases, reports
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Case, Cause
 from bot.store.moderation.reports import Report
 from bot.store.outbox import ItemKind, OutboxItem
@@ -22,25 +22,25 @@ _SHOWN_AT_ONCE = 50  # cases
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class FlagResult:
     """What became of a flag."""
 
     is_new: bool  # False: this member has flagged this message before
     opened: Case | None = None  # by this very flag
 
 
-def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens_case: bool, now: int) -> Heard:
+def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens_case: bool, now: int) -> FlagResult:
     """Keep a flag, and do what follows from it. `opens_case`: its member is a moderator, whose word alone is enough."""
     take_turn(conn, report.message_id)  # of flags that come together, each sees those before it
     if not reports.add(conn, report):
-        return Heard(is_new=False)
+        return FlagResult(is_new=False)
     opened = (
         _ask(conn, report, guild_id=guild_id, cause=Cause.REPORT, now=now) if opens_case else _weigh(conn, report, guild_id, rules, now)
     )
     waiting = opened or cases.waiting_on(conn, report.message_id)
     if waiting is not None:
         show(conn, waiting, now)
-    return Heard(is_new=True, opened=opened)
+    return FlagResult(is_new=True, opened=opened)
 
 
 def recount(conn: Connection, guild_id: int, rules: Flags, now: int) -> int:
@@ -78,17 +78,19 @@ def show_waiting(conn: Connection, guild_id: int, now: int) -> None:
 
 
 def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
-    """Put the pictures of a case behind spoilers, by the outbox. False where they are, or where they are none of ours."""
+    """Put the images of a case behind spoilers, by the outbox. False where they are, or where they are none of ours."""
     if not _set_spoiler(conn, case, True, now):
         return False
-    line = AuditLine(action=Action.SPOILERED, at=now, guild_id=case.guild_id, actor_id=by_id, target_id=case.author_id, job_id=case.job_id)
+    line = AuditLine(
+        action=AuditAction.SPOILERED, at=now, guild_id=case.guild_id, actor_id=by_id, target_id=case.author_id, job_id=case.job_id
+    )
     audit_log.note(conn, AuditLine(**{**vars(line), "case_id": case.id}))
     return True
 
 
 def uncover(conn: Connection, case: Case, *, now: int) -> bool:
     """Take the spoiler away that this case brought. False where it brought none: others are not its own to take away."""
-    covered = lines.c.action == Action.SPOILERED, lines.c.case_id == case.id, lines.c.guild_id == case.guild_id
+    covered = lines.c.action == AuditAction.SPOILERED, lines.c.case_id == case.id, lines.c.guild_id == case.guild_id
     if conn.execute(select(lines.c.id).where(*covered).limit(1)).first() is None:
         return False
     return _set_spoiler(conn, case, False, now)
@@ -103,7 +105,7 @@ def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:
 
 
 def _weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: int) -> Case | None:
-    """Open a case where there are enough flags, and cover the picture until it is decided."""
+    """Open a case where there are enough flags, and cover the image until it is decided."""
     if not reached(cases.flags_on(conn, report.message_id), rules):
         return None
     opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now)

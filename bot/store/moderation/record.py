@@ -14,42 +14,42 @@ from bot.store.tables import generations, jobs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sum:
-    """Pictures that were made, and what they cost in microcredits; what proved unusable is not among them."""
+class UsageSum:
+    """Images that were made, and what they cost in microcredits; what proved unusable is not among them."""
 
-    pictures: int
+    images: int
     spent: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class MemberRecord:
     """A member's use of this server."""
 
-    lately: Sum
-    ever: Sum
-    latest: tuple[Job, ...]  # with a picture that others may see, newest first
-    reports: tuple[Report, ...]  # about the member's pictures, newest first
+    lately: UsageSum
+    ever: UsageSum
+    latest: tuple[Job, ...]  # with an image that others may see, newest first
+    reports: tuple[Report, ...]  # about the member's images, newest first
 
 
-def of_member(conn: Connection, user_id: int, guild_id: int, *, since: int, latest: int = 5, told: int = 50) -> Record:
+def of_member(conn: Connection, user_id: int, guild_id: int, *, since: int, latest: int = 5, told: int = 50) -> MemberRecord:
     """The sums since `since` (Unix ms) and ever, the `latest` jobs, and up to `told` reports."""
     made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
     theirs = and_(made, generations.c.user_id == user_id, generations.c.guild_id == guild_id)
     is_late = generations.c.created_at >= since
     sums = conn.execute(
         select(
-            func.count().label("pictures"),
+            func.count().label("images"),
             func.coalesce(func.sum(generations.c.price), 0).label("spent"),
-            func.count(case((is_late, 1))).label("pictures_lately"),
+            func.count(case((is_late, 1))).label("images_lately"),
             func.coalesce(func.sum(case((is_late, generations.c.price))), 0).label("spent_lately"),
         ).where(theirs)
     ).one()
-    has_picture = exists().where(and_(generations.c.job_id == jobs.c.id, made))
-    open_to_all = and_(jobs.c.private.is_(False), jobs.c.state != JobState.DELETED, has_picture)
+    has_image = exists().where(and_(generations.c.job_id == jobs.c.id, made))
+    open_to_all = and_(jobs.c.private.is_(False), jobs.c.state != JobState.DELETED, has_image)
     shown = and_(jobs.c.user_id == user_id, jobs.c.guild_id == guild_id, open_to_all)
-    return Record(
-        lately=Sum(pictures=sums.pictures_lately, spent=int(sums.spent_lately)),
-        ever=Sum(pictures=sums.pictures, spent=int(sums.spent)),
+    return MemberRecord(
+        lately=UsageSum(images=sums.images_lately, spent=int(sums.spent_lately)),
+        ever=UsageSum(images=sums.images, spent=int(sums.spent)),
         latest=tuple(read_jobs(conn, shown, newest=True, limit=latest)),
         reports=tuple(reports.about(conn, user_id, guild_id, limit=told)),
     )

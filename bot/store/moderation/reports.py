@@ -1,4 +1,4 @@
-"""What members told the moderators about a picture. Each operation is one transaction."""
+"""What members told the moderators about an image. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REASON_MAX = 500  # characters
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One member's word about the pictures of one message."""
+    """One member's word about the images of one message."""
 
     at: int  # Unix ms
     channel_id: int
@@ -23,7 +23,7 @@ class Report:
     reason: str = ""  # in the member's words; empty where a reaction said it all
     guild_id: int | None = None
     job_id: str | None = None
-    author_id: int | None = None  # whose picture it is
+    author_id: int | None = None  # whose image it is
     counts: bool = True  # towards the quorum: its member may flag
     outcome: str | None = None  # "upheld" or "failed", once a case was decided
     case_id: int | None = None
@@ -42,7 +42,7 @@ def take_back(conn: Connection, message_id: int, user_id: int) -> bool:
 
 
 def about(conn: Connection, author_id: int, guild_id: int, *, limit: int = 5) -> list[Report]:
-    """What was reported about a member's pictures in a server and is not decided, newest first."""
+    """What was reported about a member's images in a server and is not decided, newest first."""
     those = and_(reports.c.author_id == author_id, reports.c.guild_id == guild_id, reports.c.outcome.is_(None))
     query = select(reports).where(those).order_by(reports.c.at.desc(), reports.c.id.desc()).limit(limit)
     return [read(row) for row in conn.execute(query).mappings()]

@@ -1,4 +1,4 @@
-"""What the checks of prompts and pictures find, and what follows from it. Each operation is one transaction."""
+"""What the checks of prompts and images find, and what follows from it. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.job import Failure, GenerationState, Job, Outcome
 from bot.store import delivery, jobs
 from bot.store.engine.base import Topic, announce
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Cause, open_case
 from bot.store.outbox import ItemKind, OutboxItem, add
 from bot.store.tables import generations
@@ -20,7 +20,7 @@ from bot.store.tables import jobs as jobs_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class ScreeningVerdict:
     """Why something is not let through."""
 
     sentence: str  # for its member
@@ -43,7 +43,7 @@ class Question:
 
 
 def passed(conn: Connection, job_id: str, *, flagged: str | None = None, spoiler: bool = False) -> None:
-    """The prompt was looked at, and its pictures may be made. What flagged it before goes on standing."""
+    """The prompt was looked at, and its images may be made. What flagged it before goes on standing."""
     conn.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(needs_check=False))
     flag(conn, job_id, flagged, spoiler=spoiler)
     announce(conn, Topic.QUEUE)
@@ -55,7 +55,7 @@ def put_off(conn: Connection, job_id: str, not_before: int) -> None:
     conn.execute(update(generations).where(waits).values(not_before=not_before))
 
 
-def refuse(conn: Connection, job: Job, verdict: Verdict, *, failure: Failure, now: int) -> None:
+def refuse(conn: Connection, job: Job, verdict: ScreeningVerdict, *, failure: Failure, now: int) -> None:
     """Nothing of the job is made, and nothing paid. Its member may be given a strike."""
     refused = [jobs.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
     conn.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(needs_check=False))
@@ -63,7 +63,7 @@ def refuse(conn: Connection, job: Job, verdict: Verdict, *, failure: Failure, no
         _tell(conn, job, verdict, Offence.PROMPT_BLOCKED, now, of="prompt")
 
 
-def _failed(verdict: Verdict, failure: Failure) -> Outcome:
+def _failed(verdict: ScreeningVerdict, failure: Failure) -> Outcome:
     return Outcome(state=GenerationState.FAILED, failure=failure, error=verdict.sentence)
 
 
@@ -78,7 +78,7 @@ def flag(conn: Connection, job_id: str, reason: str | None, *, spoiler: bool) ->
         conn.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(**values))
 
 
-def withhold(conn: Connection, job: Job, n: int, verdict: Verdict, now: int) -> bool:
+def withhold(conn: Connection, job: Job, n: int, verdict: ScreeningVerdict, now: int) -> bool:
     """A result is not shown and its price goes back. False, and nothing done, where that was so before."""
     flag(conn, job.id, verdict.reason, spoiler=False)  # first: rows are taken in the order of `bot.store.jobs`
     given_back = jobs.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
@@ -102,11 +102,11 @@ def delivered(conn: Connection, /, job_id: str, *, question: Question | None, no
     return True
 
 
-def _tell(conn: Connection, job: Job, verdict: Verdict, offence: Offence, now: int, **details: Any) -> None:
+def _tell(conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, **details: Any) -> None:
     """The line in the audit log, and the strike."""
     guild_id, user_id = job.generations[0].guild_id, job.place.user_id
     details |= {"reason": verdict.reason, "score": round(verdict.score, 3)}
-    line = AuditLine(action=Action.WITHHELD, at=now, guild_id=guild_id, target_id=user_id, job_id=job.id, details=details)
+    line = AuditLine(action=AuditAction.WITHHELD, at=now, guild_id=guild_id, target_id=user_id, job_id=job.id, details=details)
     audit_log.note(conn, line)
     if guild_id is not None and verdict.strikes is not None:
         conduct.strike(conn, guild_id, user_id, offence, rules=verdict.strikes, now=now, job_id=job.id)

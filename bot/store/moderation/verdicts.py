@@ -17,7 +17,7 @@ from bot.domain.quota import DAY_MS
 from bot.store import history, messages, outbox
 from bot.store import jobs as job_rows
 from bot.store.moderation import audit_log, cases, conduct, flagging
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Case, CaseState, Cause, Decision
 from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
@@ -28,7 +28,7 @@ BLOCK_REASON = N_("a picture of yours was deleted by a moderator")
 _PURGED_AT_A_TIME = 100  # jobs in one transaction
 
 
-class _Picture(Enum):
+class _JobImage(Enum):
     SHOWN = auto()
     COVERED = auto()
     AWAY = auto()
@@ -38,7 +38,7 @@ class _Picture(Enum):
 class _Effects:
     """What holds after a decision, whatever held before."""
 
-    picture: _Picture
+    image: _JobImage
     strike: bool = False
     block: bool = False
     refund: bool = False
@@ -46,17 +46,17 @@ class _Effects:
 
 _EFFECTS: Mapping[Decision, _Effects] = MappingProxyType(
     {
-        Decision.KEEP: _Effects(picture=_Picture.SHOWN),
-        Decision.SPOILER: _Effects(picture=_Picture.COVERED),
-        Decision.DELETE: _Effects(picture=_Picture.AWAY, strike=True),
-        Decision.BLOCK: _Effects(picture=_Picture.AWAY, strike=True, block=True),
-        Decision.REFUND: _Effects(picture=_Picture.AWAY, refund=True),
+        Decision.KEEP: _Effects(image=_JobImage.SHOWN),
+        Decision.SPOILER: _Effects(image=_JobImage.COVERED),
+        Decision.DELETE: _Effects(image=_JobImage.AWAY, strike=True),
+        Decision.BLOCK: _Effects(image=_JobImage.AWAY, strike=True, block=True),
+        Decision.REFUND: _Effects(image=_JobImage.AWAY, refund=True),
     }
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Ruling:
     """What a moderator decides, and what a strike means where it is decided."""
 
     decision: Decision
@@ -70,7 +70,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class Judgement:
     """The case after a decision, or as somebody else had decided it."""
 
     case: Case
@@ -78,14 +78,14 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Purged:
-    """What became of a member's pictures: taken away, and still being made."""
+class PurgeResult:
+    """What became of a member's images: taken away, and still being made."""
 
     taken_away: int
     open_jobs: tuple[str, ...]
 
 
-def decide(conn: Connection, case_id: int, verdict: Verdict) -> Judged | None:
+def decide(conn: Connection, case_id: int, verdict: Ruling) -> Judgement | None:
     """Decide a case that waits; with `is_new` False somebody else has. None where there is no such case."""
     before = cases.get(conn, case_id)
     if before is not None:
@@ -93,7 +93,7 @@ def decide(conn: Connection, case_id: int, verdict: Verdict) -> Judged | None:
     decided = cases.decide(conn, case_id, verdict.decision, by_id=verdict.by_id, now=verdict.now)
     if decided is None:
         there = cases.get(conn, case_id)
-        return None if there is None else Judged(case=there, is_new=False)
+        return None if there is None else Judgement(case=there, is_new=False)
     _carry_out(conn, decided, verdict)
     was_appealed = before is not None and before.state is CaseState.APPEALED
     if verdict.decision is not Decision.KEEP or was_appealed:
@@ -101,14 +101,14 @@ def decide(conn: Connection, case_id: int, verdict: Verdict) -> Judged | None:
         outbox.add(conn, told)
     flagging.show(conn, decided, verdict.now)
     messages.log_changed(conn, decided.job_id, verdict.now)
-    return Judged(case=decided, is_new=True)
+    return Judgement(case=decided, is_new=True)
 
 
-def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Verdict, *, reason: str = "") -> Judged | None:
-    """Decide about a picture that nobody asked about, or that a case waits for. None where this server has no such job.
+def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Ruling, *, reason: str = "") -> Judgement | None:
+    """Decide about an image that nobody asked about, or that a case waits for. None where this server has no such job.
 
     The same decision once more is no new one: two moderators may press at the same moment. It is where a message that was posted since
-    shows the picture otherwise.
+    shows the image otherwise.
     """
     conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
     job = job_rows.get(conn, job_id)
@@ -118,7 +118,7 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Verdict
     if latest is not None and latest.state is not CaseState.DECIDED:
         return decide(conn, latest.id, verdict)
     if latest is not None and latest.decision is verdict.decision and _holds(conn, job_id, guild_id, verdict):
-        return Judged(case=latest, is_new=False)
+        return Judgement(case=latest, is_new=False)
     channel_id, message_id = _shown_in(conn, job, guild_id)
     opened = cases.open_case(
         conn,
@@ -154,15 +154,15 @@ def find(conn: Connection, guild_id: int, *, message_id: int | None = None, job_
 
 
 def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int) -> int | None:
-    """Give back what a job cost, and leave its pictures; how many microcredits. None where this server has no such job."""
+    """Give back what a job cost, and leave its images; how many microcredits. None where this server has no such job."""
     job = job_rows.get(conn, job_id)
     if job is None or not messages.belongs_to(conn, job_id, guild_id):
         return None
     return _give_back(conn, job, guild_id=guild_id, by_id=by_id, now=now)
 
 
-def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> Purged:
-    """Take away a member's pictures on a server, as many as one transaction should hold: call it until none was."""
+def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> PurgeResult:
+    """Take away a member's images on a server, as many as one transaction should hold: call it until none was."""
     here = exists().where(generations.c.job_id == jobs.c.id, generations.c.guild_id == guild_id)
     stands = messages.shown_in(guild_id)
     theirs = and_(jobs.c.user_id == user_id, or_(here, stands))
@@ -171,24 +171,26 @@ def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int
     open_jobs = tuple(conn.scalars(select(jobs.c.id).where(theirs, jobs.c.state == JobState.OPEN)))
     if gone:
         details = {"pictures": gone}
-        audit_log.note(conn, AuditLine(action=Action.PURGED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, details=details))
-    return Purged(taken_away=gone, open_jobs=open_jobs)
+        audit_log.note(
+            conn, AuditLine(action=AuditAction.PURGED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id, details=details)
+        )
+    return PurgeResult(taken_away=gone, open_jobs=open_jobs)
 
 
 def deleted(conn: Connection, message_id: int, guild_id: int, *, by_id: int, now: int) -> None:
     """A moderator deletes a message whose job is not known any more: nothing else is left to decide about."""
     details = {"message_id": message_id}
-    audit_log.note(conn, AuditLine(action=Action.DELETED, at=now, guild_id=guild_id, actor_id=by_id, details=details))
+    audit_log.note(conn, AuditLine(action=AuditAction.DELETED, at=now, guild_id=guild_id, actor_id=by_id, details=details))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _holds(conn: Connection, job_id: str, guild_id: int, verdict: Verdict) -> bool:
+def _holds(conn: Connection, job_id: str, guild_id: int, verdict: Ruling) -> bool:
     """Whether everything on this server that shows the job is as the decision has it."""
-    picture = verdict.effects.picture
+    image = verdict.effects.image
     shown = messages.of_job(conn, job_id, guild_id=guild_id)
-    return picture is _Picture.SHOWN or all(message.spoiler and picture is _Picture.COVERED for message in shown)
+    return image is _JobImage.SHOWN or all(message.spoiler and image is _JobImage.COVERED for message in shown)
 
 
 def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | None]:
@@ -199,27 +201,27 @@ def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | Non
     return there[-1].channel_id, there[-1].message_id
 
 
-def _carry_out(conn: Connection, case: Case, verdict: Verdict) -> None:
+def _carry_out(conn: Connection, case: Case, verdict: Ruling) -> None:
     effects, now = verdict.effects, verdict.now
     who = {"by_id": verdict.by_id, "now": now}
     job = None if case.job_id is None else job_rows.get(conn, case.job_id)
     if effects.refund and job is not None:
         _give_back(conn, job, guild_id=case.guild_id, **who)
-    if effects.picture is _Picture.AWAY:
+    if effects.image is _JobImage.AWAY:
         _take_away(conn, case, now)
-    elif effects.picture is _Picture.COVERED:
+    elif effects.image is _JobImage.COVERED:
         flagging.cover(conn, case, **who)
     else:
         flagging.uncover(conn, case, now=now)
     if not effects.block or not effects.strike:
-        conduct.unblock_of(conn, case.id, also_ladder=not effects.strike, **who)
+        conduct.unblock_of(conn, case.id, also_automatic=not effects.strike, **who)
     if not effects.strike:
         conduct.pardon(conn, case.guild_id, case.author_id, case_id=case.id, job_id=case.job_id, **who)
         return
     _punish(conn, case, verdict)
 
 
-def _punish(conn: Connection, case: Case, verdict: Verdict) -> None:
+def _punish(conn: Connection, case: Case, verdict: Ruling) -> None:
     """The block first: a rule's block never shortens a moderator's, but may be longer."""
     guild_id, author_id, by_id, now = case.guild_id, case.author_id, verdict.by_id, verdict.now
     if verdict.effects.block:
@@ -240,7 +242,7 @@ def _take_away(conn: Connection, case: Case, now: int) -> None:
 def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: int) -> int:
     back = sum(g.price for g in job.succeeded if job_rows.refund(conn, job.id, g.n, now, by_id=by_id))
     if back:
-        line = AuditLine(action=Action.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id, job_id=job.id)
+        line = AuditLine(action=AuditAction.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id, job_id=job.id)
         audit_log.note(conn, AuditLine(**{**vars(line), "details": {"amount": back}}))
         messages.log_changed(conn, job.id, now)
     return back

@@ -1,4 +1,4 @@
-"""Proves that the books are right: accounts and their lines, pictures and what was booked for them, transfers.
+"""Proves that the books are right: accounts and their lines, images and what was booked for them, transfers.
 
 None of what is looked for can happen, unless rows were changed by hand or there is a mistake in this bot.
 """
@@ -24,15 +24,15 @@ class Proof:
 
     accounts: int
     lines: int
-    pictures: int
+    images: int
     wrong: tuple[str, ...]
 
 
 def prove(conn: Connection) -> Proof:
-    """Looks at every account, line and picture; changes nothing."""
+    """Looks at every account, line and image; changes nothing."""
     counts = [conn.scalar(select(func.count()).select_from(table)) or 0 for table in (accounts, ledger, generations)]
     wrong = [sentence for check in _CHECKS for sentence in check(conn)]
-    return Proof(accounts=counts[0], lines=counts[1], pictures=counts[2], wrong=tuple(wrong))
+    return Proof(accounts=counts[0], lines=counts[1], images=counts[2], wrong=tuple(wrong))
 
 
 def _accounts_and_lines(conn: Connection) -> Iterator[str]:
@@ -46,8 +46,8 @@ def _below_zero(conn: Connection) -> Iterator[str]:
         yield f"{row.name}: an amount is below zero: {_row((row.available, row.held, row.spent))}."
 
 
-def _pictures_and_lines(conn: Connection) -> Iterator[str]:
-    """Every picture has one hold in each of its accounts, and one end there once it has ended; of its price."""
+def _images_and_lines(conn: Connection) -> Iterator[str]:
+    """Every image has one hold in each of its accounts, and one end there once it has ended; of its price."""
     due, booked = _due(), _booked()
     here = and_(due.c.job_id == booked.c.job_id, due.c.n == booked.c.n, due.c.account == booked.c.account)
     counted = {name: func.coalesce(booked.c[name], 0) for name in (*_COUNTED, *_AMOUNTS)}
@@ -58,8 +58,8 @@ def _pictures_and_lines(conn: Connection) -> Iterator[str]:
         yield f"{row.account}: picture {row.job_id}/{row.n}, which is {row.state}, has {has} there, or they are not of its price."
 
 
-def _lines_and_pictures(conn: Connection) -> Iterator[str]:
-    """No account is charged for a picture that is not its own, or holds something for one that is not there."""
+def _lines_and_images(conn: Connection) -> Iterator[str]:
+    """No account is charged for an image that is not its own, or holds something for one that is not there."""
     due, booked = _due(), _booked()
     here = and_(due.c.job_id == booked.c.job_id, due.c.n == booked.c.n, due.c.account == booked.c.account)
     kept = select(generations.c.n).where(generations.c.job_id == booked.c.job_id, generations.c.n == booked.c.n).exists()
@@ -76,7 +76,7 @@ def _transfers(conn: Connection) -> Iterator[str]:
         yield f"all lines of kind {row.entry} add up to {int(row.total)}, not to nothing."
 
 
-_CHECKS = (_accounts_and_lines, _below_zero, _pictures_and_lines, _lines_and_pictures, _transfers)
+_CHECKS = (_accounts_and_lines, _below_zero, _images_and_lines, _lines_and_images, _transfers)
 
 
 # --- what should be there, and what is -------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ _COUNTED = (Entry.HOLD, Entry.SETTLE, Entry.RELEASE, Entry.REFUND)
 
 
 def _due() -> Subquery:
-    """For each picture and account that it is charged to: how many lines of each kind there should be, and what they add up to."""
+    """For each image and account that it is charged to: how many lines of each kind there should be, and what they add up to."""
     g = generations.c
     made = g.state == GenerationState.SUCCEEDED
     given_back = and_(g.state.in_(ENDED), ~made)

@@ -1,6 +1,6 @@
 """The ledger: who may spend how much, and every line that led there. Amounts are microcredits, times Unix milliseconds.
 
-A picture's price is held when it is ordered, on each account that it is charged to, then settled when it was made or released when
+An image's price is held when it is ordered, on each account that it is charged to, then settled when it was made or released when
 it was not. Each of these is booked at most once, by a line, in the transaction of whoever calls; so the account and its lines always
 agree, and so do money and work.
 
@@ -33,13 +33,13 @@ from bot.store.tables import accounts, ledger
 class Entry(StrEnum):
     OPEN = "open"  # the account began, with a full bucket
     REFILL = "refill"  # what flowed back since the last one
-    HOLD = "hold"  # set aside for a picture that was ordered
+    HOLD = "hold"  # set aside for an image that was ordered
     SETTLE = "settle"  # the held price was paid
-    RELEASE = "release"  # the held price went back: no picture
-    REFUND = "refund"  # a paid price went back: the picture proved unusable, or a moderator was kind
+    RELEASE = "release"  # the held price went back: no image
+    REFUND = "refund"  # a paid price went back: the image proved unusable, or a moderator was kind
     SIZE = "size"  # a limit was given another size
     GRANT = "grant"  # a manager gave it, from nothing
-    REWARD = "reward"  # the server gave it, from nothing, for a picture that many liked
+    REWARD = "reward"  # the server gave it, from nothing, for an image that many liked
     GIFT = "gift"  # between two members
     SPONSOR = "sponsor"  # a host put it in for everyone in a thread
     RETURN = "return"  # what was left of that went back to the host
@@ -255,7 +255,7 @@ def _available(fills: Bucket | Limit, row: Row[Any], now: int) -> int:
 
 
 def _move(conn: Connection, entry: Entry, names: Iterable[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
-    """One step of a picture's money in all its accounts, or in none."""
+    """One step of an image's money in all its accounts, or in none."""
     step = _STEPS[entry]
     rows = [_locked(conn, name) for name in sorted(names)]  # whoever comes second sees the first one's lines
     ready = [row for row in rows if row is not None and _is_due(conn, entry, row.name, job_id=job_id, n=n, amount=amount)]

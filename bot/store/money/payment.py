@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from bot.domain.money import Funds, Paid, Payment, decide
+from bot.domain.money import Charge, Funds, Payment, decide
 from bot.store.money import ledger, sponsorships
 
 
-def pay(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> Paid:
+def pay(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> Charge:
     """Hold the amounts, each for a (job_id, n, amount), in all accounts or in none. Raises OutOfCredit."""
     payment = with_sponsor(conn, payment, now)
     balances = ledger.lock(conn, payment.accounts, now)  # all of them before any is looked at

@@ -1,7 +1,7 @@
 """A host pays for everyone in a channel or thread: until a time, at most a sum. The sum leaves the host's account at once.
 
 So neither can the host spend it twice, nor the thread more than it. What is left goes back when the sponsorship is over; what is
-still on hold then follows when its pictures have ended, with the next sweep (`due`, then `close` for each).
+still on hold then follows when its images have ended, with the next sweep (`due`, then `close` for each).
 
 Locks are taken in this order: the sponsorship's row, then accounts.
 """
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 from bot.core.errors import NotAllowed, OutOfCredit
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import AccountRef, Kind, owned_by_one, sponsor_account
+from bot.domain.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
 from bot.domain.quota import EMPTY
 from bot.store.engine.base import take_turn
 from bot.store.money import ledger, transfers
@@ -55,7 +55,7 @@ class Sponsorship:
 
 
 _ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
-_ACCOUNT = (f"{Kind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name
+_ACCOUNT = (f"{AccountKind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name
 _READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.label("left"), accounts.c.held, accounts.c.spent).join_from(
     sponsorships, accounts, _ACCOUNT
 )

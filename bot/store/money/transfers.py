@@ -1,4 +1,4 @@
-"""Money that changes hands without a picture: grants, rewards, gifts. Each is booked once, however often its event comes.
+"""Money that changes hands without an image: grants, rewards, gifts. Each is booked once, however often its event comes.
 
 `key` names the deed: an interaction, or a message with a member and an emoji. A key that was booked is never booked again.
 """
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
 from bot.core.i18n import _
 from bot.domain import quota
-from bot.domain.accounts import AccountRef, Kind, circle_of, kind_of, owned_by_one
+from bot.domain.accounts import AccountKind, AccountRef, circle_of, kind_of, owned_by_one
 from bot.store.money import ledger
 from bot.store.money.ledger import Balance, Entry
 from bot.store.tables import ledger as lines
@@ -31,7 +31,7 @@ def grant(
 
     False where this key was booked before. Raises InvalidRequest unless the amount is positive.
     """
-    if kind_of(to.name) in (Kind.BUDGET, Kind.SPONSOR):
+    if kind_of(to.name) in (AccountKind.BUDGET, AccountKind.SPONSOR):
         raise ValueError(f"nobody grants to {to.name}")
     _check_amount(amount)
     balance = ledger.lock(conn, [to], now)[to.name]

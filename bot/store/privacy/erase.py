@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, exists, insert, or_, select, update
 
-from bot.domain.accounts import Kind, kind_of, sponsor_account
+from bot.domain.accounts import AccountKind, kind_of, sponsor_account
 from bot.domain.guild.document import Policy
 from bot.domain.job import ENDED, JobState
 from bot.domain.quota import EMPTY, Bucket, available_at
 from bot.store import documents, messages, outbox
 from bot.store import jobs as operations
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import CaseState
 from bot.store.money import sponsorships
 from bot.store.money.ledger import Entry
@@ -30,7 +30,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     """Remove what is a member's, or what in it leads to them; how many rows that was, by table.
 
     What waits is cancelled first, and what they pay for others ends. What the image API has already cannot be cancelled: it is taken back
-    there, or paid, and shown to nobody; its rows lead nowhere and go with `forget_unfinished`. The messages with the member's pictures are
+    there, or paid, and shown to nobody; its rows lead nowhere and go with `forget_unfinished`. The messages with the member's images are
     taken away by the outbox.
     """
     me = Member(id=user_id)
@@ -70,20 +70,20 @@ def forget_refilled(conn: Connection, bucket: Bucket, now: int) -> int:
 
 
 def _of_members() -> ColumnElement[bool]:
-    return or_(*(accounts.c.name.startswith(f"{kind}:") for kind in (Kind.USER, Kind.MEMBER)))
+    return or_(*(accounts.c.name.startswith(f"{kind}:") for kind in (AccountKind.USER, AccountKind.MEMBER)))
 
 
 def _is_full(conn: Connection, row: Row[Any], own: Bucket, now: int) -> bool:
     fills = own
-    if kind_of(row.name) is Kind.MEMBER:
-        fills = _surely_full(documents.server_settings(conn, int(row.name.split(":")[1])).policy)
+    if kind_of(row.name) is AccountKind.MEMBER:
+        fills = _surely_full(documents.guild_settings(conn, int(row.name.split(":")[1])).policy)
     return available_at(fills, available=row.available, held=0, as_of=row.as_of, now=now) >= fills.size
 
 
 def _surely_full(policy: Policy) -> Bucket:
     """Nobody says any more which roles the member had: the largest of the server's buckets, filled as the slowest is."""
-    purses = [purse for purse in (policy.everyone.purse, *(rule.purse for rule in policy.roles.values())) if purse is not None]
-    buckets = [purse.bucket() for purse in purses] or [EMPTY]
+    settings = (policy.everyone.bucket, *(rule.bucket for rule in policy.roles.values()))
+    buckets = [setting.bucket() for setting in settings if setting is not None] or [EMPTY]
     return Bucket(size=max(each.size for each in buckets), refill_per_day=min(each.refill_per_day for each in buckets))
 
 
@@ -108,9 +108,9 @@ def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int
 def _tell_moderators(conn: Connection, me: Member, now: int) -> None:
     """Where something is held against the member: a line in the server's audit log, and the open cases anew, without what was erased."""
     about = (cases.c.author_id, blocks.c.user_id, strikes.c.user_id)
-    servers = {guild for column in about for guild in conn.scalars(select(column.table.c.guild_id).where(column == me.id).distinct())}
-    for guild_id in sorted(servers):
-        audit_log.note(conn, AuditLine(action=Action.ERASED, at=now, guild_id=guild_id, actor_id=me.id, target_id=me.id))
+    guilds = {guild for column in about for guild in conn.scalars(select(column.table.c.guild_id).where(column == me.id).distinct())}
+    for guild_id in sorted(guilds):
+        audit_log.note(conn, AuditLine(action=AuditAction.ERASED, at=now, guild_id=guild_id, actor_id=me.id, target_id=me.id))
     for case_id in conn.scalars(select(cases.c.id).where(cases.c.author_id == me.id, cases.c.state != CaseState.DECIDED)).all():
         outbox.add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, data={"case_id": case_id}))
 
@@ -127,7 +127,7 @@ def _leave_accounts(conn: Connection, me: Member, now: int) -> None:
 
 
 def _begin_anew(conn: Connection, row: Row[Any], now: int) -> None:
-    """What is held stays with the pictures being made, so it flows back only with time."""
+    """What is held stays with the images being made, so it flows back only with time."""
     conn.execute(update(accounts).where(accounts.c.name == row.name).values(held=0, spent=0))
     line = {"account": row.name, "at": now, "entry": Entry.OPEN, "available": row.available, "held": 0, "spent": 0}
     conn.execute(insert(ledger).values(line))

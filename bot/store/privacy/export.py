@@ -13,13 +13,13 @@ from bot.store.tables import job_messages, jobs
 
 
 def tell(conn: Connection, user_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Everything that is kept of a member, by table: rows as they stand, pictures as their size, other people left out."""
+    """Everything that is kept of a member, by table: rows as they stand, images as their size, other people left out."""
     me = Member(id=user_id)
     return {each.table.name: _rows(conn, each, each.mine(me), me) for each in HOLDINGS if each.mine is not None}
 
 
 def links(conn: Connection, user_id: int) -> list[str]:
-    """Discord's links to the messages that show a member's pictures, oldest first; then those in galleries."""
+    """Discord's links to the messages that show a member's images, oldest first; then those in galleries."""
     theirs = and_(jobs.c.user_id == user_id, job_messages.c.role.in_(SHOWING), job_messages.c.removed_at.is_(None))
     guild_id = case((job_messages.c.role != MessageRole.DM, job_messages.c.guild_id))
     in_gallery = case((job_messages.c.role == MessageRole.GALLERY, 1), else_=0)

@@ -2,7 +2,7 @@
 
 When a member erases what is theirs (`bot.store.privacy.erase`), two things stay behind. Sums of credits and who moved them, under a
 name and a number drawn by chance. And what moderators go by: blocks, strikes, flags, cases, decisions. Those keep the member's id, or
-leaving would be an amnesty; they lose the member's words, and what led to requests and pictures.
+leaving would be an amnesty; they lose the member's words, and what led to requests and images.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, String, Table, and_, cast, or_, select
 
-from bot.domain.accounts import Kind, owned_by_one, user_account
+from bot.domain.accounts import AccountKind, owned_by_one, user_account
 from bot.domain.job import JobState
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.outbox import ItemKind
 from bot.store.tables import (
     accounts,
@@ -25,17 +25,17 @@ from bot.store.tables import (
     cases,
     gallery,
     generations,
+    guilds,
+    images,
     job_messages,
     jobs,
-    keepsakes,
+    kv,
     ledger,
     members,
     outbox,
-    pictures,
     reactions,
     references,
     reports,
-    servers,
     sponsorships,
     strikes,
     thumbnails,
@@ -81,7 +81,7 @@ class Member:
 
 
 def _accounts_of(user_id: int) -> ColumnElement[bool]:
-    return or_(accounts.c.name == user_account(user_id), accounts.c.name.like(f"{Kind.MEMBER}:%:{user_id}"))
+    return or_(accounts.c.name == user_account(user_id), accounts.c.name.like(f"{AccountKind.MEMBER}:%:{user_id}"))
 
 
 def owner_of(account: str) -> int | None:
@@ -131,7 +131,7 @@ def _renamed(table: Table, column: str) -> Holding:
 
 def _merely_credits(column: Column[Any]) -> Erasing:
     """What no moderator decided: members did it among themselves, or a rule gave it."""
-    those = audit.c.action.in_((Action.GIFTED, Action.SPONSORED, Action.REWARDED))
+    those = audit.c.action.in_((AuditAction.GIFTED, AuditAction.SPONSORED, AuditAction.REWARDED))
     return Erasing(where=lambda me: and_(column == me.id, those), becomes=lambda me: {column.name: me.nobody})
 
 
@@ -147,7 +147,7 @@ def _promised(me: Member) -> ColumnElement[bool]:
 
 
 def _works_with_mine(me: Member) -> ColumnElement[bool]:
-    """All references of the ended jobs of others that have a copy of this member's picture among them: a part would be another request."""
+    """All references of the ended jobs of others that have a copy of this member's image among them: a part would be another request."""
     ended = select(jobs.c.id).where(jobs.c.state != JobState.OPEN)
     touched = select(references.c.job_id).where(references.c.owner_id == me.id)
     return references.c.job_id.in_(touched) & references.c.job_id.in_(ended)
@@ -155,7 +155,7 @@ def _works_with_mine(me: Member) -> ColumnElement[bool]:
 
 # Erased in this order: generations and jobs last, since the others are found by them.
 HOLDINGS: tuple[Holding, ...] = (
-    Holding(table=servers, mine=None),
+    Holding(table=guilds, mine=None),
     _whole(members, lambda me: members.c.user_id == me.id),
     _whole(reactions, lambda me: reactions.c.user_id == me.id),
     _whole(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),
@@ -171,11 +171,11 @@ HOLDINGS: tuple[Holding, ...] = (
         ),
     ),
     _whole(
-        keepsakes,
+        kv,
         lambda me: or_(
-            keepsakes.c.name.like(f"%:{me.id}"),
-            keepsakes.c.name.like(f"%:{me.id}:%"),
-            and_(keepsakes.c.name.startswith("tray:"), cast(keepsakes.c.value["user_id"].as_string(), String) == str(me.id)),  # open forms
+            kv.c.name.like(f"%:{me.id}"),
+            kv.c.name.like(f"%:{me.id}:%"),
+            and_(kv.c.name.startswith("form:"), cast(kv.c.value["user_id"].as_string(), String) == str(me.id)),  # open forms
         ),
     ),
     # What moderators go by. It stays with its server: neither its members nor those who decided can erase what was decided.
@@ -221,7 +221,7 @@ HOLDINGS: tuple[Holding, ...] = (
         # A request under way keeps the copy that it works from until references are forgotten anyway.
         Erasing(where=lambda me: references.c.owner_id == me.id, becomes=lambda _me: {"owner_id": None}),
     ),
-    _of_jobs(pictures),
+    _of_jobs(images),
     _of_jobs(thumbnails),
     Holding(table=accounts, mine=lambda me: me.owns_account),  # left behind under another name: `_leave_accounts`
     Holding(

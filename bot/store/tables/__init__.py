@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.store.tables.base import metadata
 from bot.store.tables.conduct import audit, blocks, cases, gallery, reports, strikes
-from bot.store.tables.members import keepsakes, members, outbox, reactions, servers, tray
+from bot.store.tables.members import guilds, kv, members, outbox, reactions, tray
 from bot.store.tables.money import accounts, ledger, sponsorships
-from bot.store.tables.work import generations, job_messages, jobs, pictures, references, thumbnails
+from bot.store.tables.work import generations, images, job_messages, jobs, references, thumbnails
 
 __all__ = [
     "accounts",
@@ -15,18 +15,18 @@ __all__ = [
     "cases",
     "gallery",
     "generations",
+    "guilds",
+    "images",
     "job_messages",
     "jobs",
-    "keepsakes",
+    "kv",
     "ledger",
     "members",
     "metadata",
     "outbox",
-    "pictures",
     "reactions",
     "references",
     "reports",
-    "servers",
     "sponsorships",
     "strikes",
     "thumbnails",

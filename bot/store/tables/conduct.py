@@ -1,4 +1,4 @@
-"""Conduct: what members, moderators and rules say about pictures and people."""
+"""Conduct: what members, moderators and rules say about images and people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer,
 
 from bot.store.tables.base import RowId, metadata
 
-# What members told the moderators about a picture.
+# What members told the moderators about an image.
 reports = Table(
     "reports",
     metadata,
@@ -16,7 +16,7 @@ reports = Table(
     Column("channel_id", BigInteger, nullable=False),
     Column("message_id", BigInteger, nullable=False),
     Column("job_id", String(12)),
-    Column("author_id", BigInteger),  # whose picture it is
+    Column("author_id", BigInteger),  # whose image it is
     Column("user_id", BigInteger, nullable=False),  # who reports
     Column("reason", Text, nullable=False),
     Column("counts", Boolean, nullable=False),  # towards the quorum: its member may flag
@@ -28,7 +28,7 @@ reports = Table(
     Index("ix_reports_author", "author_id"),
 )
 
-# Who may not ask for pictures on a server. A block that ended or was lifted stays, as its own record.
+# Who may not ask for images on a server. A block that ended or was lifted stays, as its own record.
 blocks = Table(
     "blocks",
     metadata,
@@ -38,7 +38,7 @@ blocks = Table(
     Column("at", BigInteger, nullable=False),
     Column("until", BigInteger),  # None: until it is lifted
     Column("reason", Text, nullable=False),
-    Column("by_id", BigInteger),  # None: the ladder of strikes
+    Column("by_id", BigInteger),  # None: strikes
     Column("case_id", BigInteger),
     Column("lifted_at", BigInteger),
     Column("lifted_by", BigInteger),
@@ -60,7 +60,7 @@ strikes = Table(
     Index("ix_strikes_member", "guild_id", "user_id", "at"),
 )
 
-# A picture or a prompt that moderators are asked about.
+# An image or a prompt that moderators are asked about.
 cases = Table(
     "cases",
     metadata,
@@ -69,7 +69,7 @@ cases = Table(
     Column("at", BigInteger, nullable=False),
     Column("cause", String(16), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("author_id", BigInteger, nullable=False),  # whose picture or prompt it is
+    Column("author_id", BigInteger, nullable=False),  # whose image or prompt it is
     Column("channel_id", BigInteger, nullable=False),
     Column("message_id", BigInteger),  # None: nothing was shown
     Column("job_id", String(12)),
@@ -91,11 +91,11 @@ cases = Table(
     ),
 )
 
-# Pictures that a server's gallery has shown, once each.
+# Images that a server's gallery has shown, once each.
 gallery = Table(
     "gallery",
     metadata,
-    Column("message_id", BigInteger, primary_key=True, autoincrement=False),  # the picture's own
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),  # the image's own
     Column("guild_id", BigInteger, nullable=False),
     Column("job_id", String(12)),
     Column("author_id", BigInteger, nullable=False),

@@ -15,8 +15,8 @@ members = Table(
     Column("updated_at", BigInteger, nullable=False),
 )
 
-servers = Table(
-    "servers",
+guilds = Table(
+    "guilds",
     metadata,
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
     Column("settings", JSON, nullable=False),
@@ -70,8 +70,8 @@ outbox = Table(
 )
 
 # Small things worth keeping between starts: the model catalogue, the hash of the registered commands.
-keepsakes = Table(
-    "keepsakes",
+kv = Table(
+    "kv",
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", JSON, nullable=False),

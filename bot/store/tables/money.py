@@ -33,7 +33,7 @@ ledger = Table(
     Column("by_id", BigInteger),  # the person who did it
     Column("note", Text),
     Column("key", String(120)),  # what names a deed, so that it is done once: an interaction, a reaction
-    # A hold, a settle, a release and a refund at most once each; for each account that a picture is charged to.
+    # A hold, a settle, a release and a refund at most once each; for each account that an image is charged to.
     UniqueConstraint("job_id", "n", "account", "entry", name="uq_ledger_once"),
     UniqueConstraint("key", "account", name="uq_ledger_key"),
     Index("ix_ledger_account", "account", "id"),

@@ -1,4 +1,4 @@
-"""Work: jobs with their generations, and the pictures they are made from and make."""
+"""Work: jobs with their generations, and the images they are made from and make."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ references = Table(
     Column("owner_id", BigInteger),
 )
 
-# Pictures that an image API handed over inline: nothing else could bring them back.
-pictures = Table(
-    "pictures",
+# Images that an image API handed over inline: nothing else could bring them back.
+images = Table(
+    "images",
     metadata,
     Column("job_id", String(12), primary_key=True),
     Column("n", Integer, primary_key=True),

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import InvalidRequest
-from bot.domain.guild.complaints import SHOWN_MAX
 from bot.domain.guild.document import DOCUMENT_MAX, Policy, changed, document, read, read_file, write_file
 from bot.domain.guild.sections import KnownBad, Offence, OnDown
+from bot.domain.guild.validation import SHOWN_MAX
 
 FULL: dict[str, Any] = {
     "pause": {"on": True, "reason": "The budget has leaked."},

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.guild.sections import Checks, OnDown, Thresholds
-from bot.domain.moderation.scores import Finding, Scores, weigh, when_down
+from bot.domain.moderation.scores import Classification, Scores, weigh, when_down
 from bot.domain.prompts.judge import Level
 
 CHECKS = Checks(thresholds=Thresholds(flag=0.5, block=0.9), categories={"hate": Thresholds(flag=0.1, block=0.2)})
@@ -16,14 +16,14 @@ CHECKS = Checks(thresholds=Thresholds(flag=0.5, block=0.9), categories={"hate": 
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
-        ({}, Finding(level=Level.NONE)),
-        ({"violence": 0.49}, Finding(level=Level.NONE, category="violence", score=0.49)),
-        ({"violence": 0.5}, Finding(level=Level.FLAG, category="violence", score=0.5)),
-        ({"violence": 0.9, "sexual": 0.95}, Finding(level=Level.BLOCK, category="sexual", score=0.95)),
-        ({"violence": 0.8, "hate": 0.2}, Finding(level=Level.BLOCK, category="hate", score=0.2)),
+        ({}, Classification(level=Level.NONE)),
+        ({"violence": 0.49}, Classification(level=Level.NONE, category="violence", score=0.49)),
+        ({"violence": 0.5}, Classification(level=Level.FLAG, category="violence", score=0.5)),
+        ({"violence": 0.9, "sexual": 0.95}, Classification(level=Level.BLOCK, category="sexual", score=0.95)),
+        ({"violence": 0.8, "hate": 0.2}, Classification(level=Level.BLOCK, category="hate", score=0.2)),
     ],
 )
-def test_the_strictest_outcome_counts(scores: dict[str, float], expected: Finding) -> None:
+def test_the_strictest_outcome_counts(scores: dict[str, float], expected: Classification) -> None:
     assert weigh(Scores(by_category=scores), CHECKS) == expected
 
 
@@ -44,4 +44,4 @@ def test_a_higher_score_is_never_milder(scores: dict[str, float], more: float) -
     ("on_down", "level", "hold"), [(OnDown.HOLD, Level.NONE, True), (OnDown.ALLOW, Level.NONE, False), (OnDown.REFUSE, Level.BLOCK, False)]
 )
 def test_the_server_chooses_what_happens_while_the_endpoint_is_down(on_down: OnDown, level: Level, hold: bool) -> None:
-    assert when_down(Checks(on_down=on_down)) == Finding(level=level, hold=hold)
+    assert when_down(Checks(on_down=on_down)) == Classification(level=level, hold=hold)

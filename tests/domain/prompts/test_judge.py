@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import InvalidRequest
-from bot.domain.prompts.judge import Level, Rule, RuleKind, Verdict, compile_rules
+from bot.domain.prompts.judge import CompiledRule, Level, PromptVerdict, RuleKind, compile_rules
 from bot.domain.prompts.patterns import PATTERN_MAX
 from bot.domain.prompts.rules import ListName, PromptRules, WordList, checked_pattern
 
@@ -77,8 +77,10 @@ def test_an_allowed_entry_excuses_exactly_what_it_matches(prompt: str, expected:
 
 def test_the_verdict_names_the_rule_as_it_was_written() -> None:
     judge = compile_rules(PromptRules(flag=entries("Sword"), block=entries("/Th[o0]rp/")))
-    assert judge.judge("a sword") == Verdict(level=Level.FLAG, rule=Rule(list=ListName.FLAG, kind=RuleKind.WORD, text="Sword"))
-    assert judge.judge("thorp").rule == Rule(list=ListName.BLOCK, kind=RuleKind.PATTERN, text="Th[o0]rp")
+    assert judge.judge("a sword") == PromptVerdict(
+        level=Level.FLAG, rule=CompiledRule(list=ListName.FLAG, kind=RuleKind.WORD, text="Sword")
+    )
+    assert judge.judge("thorp").rule == CompiledRule(list=ListName.BLOCK, kind=RuleKind.PATTERN, text="Th[o0]rp")
 
 
 def test_every_rule_that_has_a_say_can_be_listed() -> None:

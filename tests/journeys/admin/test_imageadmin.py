@@ -13,7 +13,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
 from bot.domain.job import ReplyTarget
 from bot.media import likeness
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.env.images import png
@@ -32,7 +32,7 @@ KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
         ("price", {"model": DEV, "credits": 9}, "costs 9 credits here", f"prices.{DEV}", Decimal(9)),
         ("everyone", {"count": 2, "private": False}, "2 pictures at a time · never private", "everyone.max_count", 2),
         ("everyone", {"shapes": "1:1, 16:9"}, "1:1, 16:9", "everyone.aspect_ratios", ("1:1", "16:9")),
-        ("everyone", {"credits": 20, "refill": 5}, "20 credits, and 5 credits back a day", "everyone.purse.refill_per_day", Decimal(5)),
+        ("everyone", {"credits": 20, "refill": 5}, "20 credits, and 5 credits back a day", "everyone.bucket.refill_per_day", Decimal(5)),
         ("everyone", {"models": f"FLUX.2 [dev], {DEV}"}, "FLUX.2", "everyone.models", (DEV,)),
         ("models", {"open": DEV}, "Models for everyone: FLUX.2", "everyone.models", (DEV,)),
         ("members", {"wait_hours": 24, "leaderboard": True}, "New members wait 24 hours", "newcomers.wait_hours", 24),
@@ -68,23 +68,23 @@ async def test_weights_and_ladders_are_read(app: App, mo: Person) -> None:
     await admin(mo, "strikes", "blocked prompt 3", offence="prompt_blocked", weight=3, ladder="2.5:1, 9:100")
     rules = (await rules_of(app, mo)).strikes
     assert rules.weight(Offence.PROMPT_BLOCKED) == 3
-    assert [(rung.points, rung.hours) for rung in rules.ladder] == [(2.5, 1), (9, 100)]
+    assert [(step.points, step.hours) for step in rules.steps] == [(2.5, 1), (9, 100)]
 
 
 async def test_a_role_adds_and_is_taken_away(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
     await admin(mo, "role", f"<@&{artists}> all models · 4 pictures at a time", role=str(artists), models="all", count=4, credits=100)
-    assert (await rules_of(app, mo)).roles[artists].purse is not None
+    assert (await rules_of(app, mo)).roles[artists].bucket is not None
     await told(mo, "changes nothing: `models`, `max_count`")
     await admin(mo, "role", "no rules of its own", role=str(artists), remove=True)
     assert (await rules_of(app, mo)).roles == {}
 
 
 async def test_channels_are_opened_closed_and_forgotten(app: App, mo: Person) -> None:
-    studio, quiet = mo.channel("studio"), mo.channel("quiet")
-    await admin(mo, "channels", f"in <#{studio}>, and never in <#{quiet}>", allow=studio, deny=quiet)
-    await admin(mo, "channels", f"everywhere but in <#{quiet}>, <#{studio}>", deny=studio)
-    await admin(mo, "channels", f"everywhere but in <#{studio}>", forget=quiet)
+    orders, quiet = mo.channel("studio"), mo.channel("quiet")
+    await admin(mo, "channels", f"in <#{orders}>, and never in <#{quiet}>", allow=orders, deny=quiet)
+    await admin(mo, "channels", f"everywhere but in <#{quiet}>, <#{orders}>", deny=orders)
+    await admin(mo, "channels", f"everywhere but in <#{orders}>", forget=quiet)
     await admin(mo, "channels", "in every channel", anywhere=True)
     assert (await rules_of(app, mo)).channels == Policy().channels
 
@@ -135,7 +135,7 @@ async def test_every_change_is_written_down_with_who_and_what(app: App, mo: Pers
     await mo.slash("presets remove", preset="watercolour")
     await told(mo, "no more")
     presets, flags = await audited(app, mo)
-    assert (flags.action, flags.actor_id) == (Action.SETTINGS, int(mo.id))
+    assert (flags.action, flags.actor_id) == (AuditAction.SETTINGS, int(mo.id))
     assert flags.details == {"changes": [{"path": "flags.quorum", "was": 3, "now": 5}]}
     assert presets.details["changes"][0]["removed"][0]["name"] == "Watercolour"
 
@@ -191,12 +191,12 @@ async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
 
 
 async def test_granted_credits_are_there_and_written_down(app: App, mo: Person, ada: Person) -> None:
-    before = (await app.studio.statement(int(ada.id))).available
+    before = (await app.orders.statement(int(ada.id))).available
     await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
-    assert (await app.studio.statement(int(ada.id))).available == before + 5_000_000
+    assert (await app.orders.statement(int(ada.id))).available == before + 5_000_000
     (line,) = await audited(app, mo)
     assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
-        Action.GRANTED,
+        AuditAction.GRANTED,
         int(ada.id),
         5_000_000,
         "For the poster",
@@ -207,8 +207,8 @@ async def test_a_grant_that_is_told_twice_is_booked_once(app: App, mo: Person, a
     grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "note": None, "key": "grant:1"}
     await admin(mo, "pool", "share a pool", size=10)
     by_mo = await request(app.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
-    assert [await app.services.managing.grant(by_mo, **grant) for _time in range(2)] == [True, False]
-    pool = (await app.services.managing.overview(by_mo)).pool
+    assert [await app.services.admin.grant(by_mo, **grant) for _time in range(2)] == [True, False]
+    pool = (await app.services.admin.overview(by_mo)).pool
     assert pool is not None
     assert pool.available == 11_000_000
 

@@ -11,7 +11,7 @@ import pytest
 from bot.app import App
 from bot.domain.guild.document import Policy
 from bot.store.moderation import cases
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from cogs.kit import texts
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
@@ -121,7 +121,7 @@ async def test_a_file_shows_what_it_would_change_and_a_button_does_it(app: App, 
     await redrawn(mo, panel, "settings were changed")
     policy = await rules_of(app, mo)
     assert (policy.usd_per_month, policy.flags.quorum) == (Decimal(20), 4)
-    assert [line.action for line in await audited(app, mo)] == [Action.SETTINGS]
+    assert [line.action for line in await audited(app, mo)] == [AuditAction.SETTINGS]
 
 
 async def test_a_file_that_is_left_changes_nothing(app: App, mo: Person) -> None:

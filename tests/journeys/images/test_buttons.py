@@ -36,7 +36,7 @@ async def test_again_makes_another_picture_on_the_quota_of_who_presses(app: App,
     await ben.click(await another(ben), "Again")
     second = await another(ben, first)
     assert f"<@{ben.id}>" in second.content
-    assert (await app.studio.statement(int(ben.id))).spent == 1_400_000
+    assert (await app.orders.statement(int(ben.id))).spent == 1_400_000
 
 
 async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask) -> None:

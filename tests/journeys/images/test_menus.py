@@ -93,7 +93,7 @@ async def test_references_are_put_by_and_counted(app: App, ada: Person, asked: A
     await told(ada, "holds 1 picture now; your next /edit takes it")
     await ada.menu("Use as reference", await asked(count=2))
     await told(ada, "holds 3 pictures now; your next /edit takes them")
-    sources = [put.source for put in await app.services.members.put_by_so_far(int(ada.id))]
+    sources = [put.source for put in await app.services.members.tray(int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
 
@@ -103,7 +103,7 @@ async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, aske
     await told(ada, "It is full with that.")
     await ada.menu("Use as reference", four)
     await told(ada, "holds 4 pictures already")
-    assert len(await app.services.members.put_by_so_far(int(ada.id))) == 4
+    assert len(await app.services.members.tray(int(ada.id))) == 4
 
 
 async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -> None:
@@ -118,7 +118,7 @@ async def test_a_tray_outlives_a_restart(env: Env) -> None:
         await ada.menu("Use as reference", await ada.message(with_picture))
         await told(ada, "Put by")
     async with env.app() as app:
-        assert len(await app.services.members.put_by_so_far(int(ada.id))) == 1
+        assert len(await app.services.members.tray(int(ada.id))) == 1
 
 
 # --- Report image ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ WAY = {
     *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
     "Order",  # for what
     *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules look at: limits, who may pay, what there is
-    *("Admission", "Paid"),  # on which terms
+    *("Admission", "Charge"),  # on which terms
     *("Job", "Generation"),  # what is written
     "Receipt",  # what is told
 }

@@ -74,7 +74,7 @@ async def test_erasing_does_not_fill_a_bucket(app: App, ada: Person, asked: Ask)
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
     await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
-    statement = await app.studio.statement(int(ada.id))
+    statement = await app.orders.statement(int(ada.id))
     assert statement.spent == 0
     assert statement.available < 999_000_000
 

@@ -91,14 +91,14 @@ async def test_there_are_so_many_styles_and_no_more(ada: Person) -> None:
 # --- the tray --------------------------------------------------------------------------------------------------------
 
 
-async def put_by(person: Person, message: Message) -> None:
+async def add_to_tray(person: Person, message: Message) -> None:
     await person.menu("Use as reference", message)
     await told(person, "tray")
 
 
 async def test_an_edit_without_a_picture_takes_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
     made = await asked()
-    await put_by(ada, made)
+    await add_to_tray(ada, made)
     await ada.slash("edit", prompt="as a watercolour")
     await ada.message(lambda m: with_picture(m) and "watercolour" in m.content)
     await told(ada, "1 picture came from your tray, which is empty now.")
@@ -108,7 +108,7 @@ async def test_an_edit_without_a_picture_takes_the_tray_and_says_so(env: Env, ad
 
 
 async def test_the_tray_follows_the_pictures_that_are_attached(env: Env, ada: Person, asked: Ask) -> None:
-    await put_by(ada, await asked())
+    await add_to_tray(ada, await asked())
     await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", picture()))
     await ada.message(lambda m: with_picture(m) and "both" in m.content)
     assert len((await env.generations())[1]["input_image"]) == 2
@@ -120,7 +120,7 @@ async def test_an_edit_without_any_picture_says_what_it_needs(ada: Person) -> No
 
 
 async def test_a_refused_edit_leaves_the_tray_and_reminds_of_it(ada: Person, asked: Ask) -> None:
-    await put_by(ada, await asked())
+    await add_to_tray(ada, await asked())
     await ada.slash("edit", prompt="night", aspect_ratio="7:11")
     await told(ada, "1 picture of your tray came with it")
     await ada.slash("tray clear")
@@ -132,7 +132,7 @@ async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "tray" in ada.commands) or None)
             await ada.slash("generate", prompt="a fox")
-            await put_by(ada, await ada.message(with_picture))
+            await add_to_tray(ada, await ada.message(with_picture))
             await ada.slash("tray show")
             panel = await ada.message(lambda m: "Empty it" in m.buttons)
             assert [c["type"] for c in panel.components].count(12) == 1

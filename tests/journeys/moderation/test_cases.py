@@ -9,7 +9,7 @@ import pytest
 from bot.app import App
 from bot.store import outbox
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.moderation.cases import waiting
 from sandbox.person import Person
 from tests.env.app import Env, with_picture
@@ -122,7 +122,7 @@ async def test_of_two_moderators_who_press_at_once_one_decides(app: App, env: En
         await asyncio.gather(*presses, return_exceptions=True)  # the page refuses a press on a button that is gone
         final = await mo.message(lambda m: m.id == post.id and not m.buttons, MODERATORS)
         lines = await app.store.read(audit_log.latest, server_of(mo))
-    assert [line.action for line in lines].count(Action.CASE_DECIDED) == 1
+    assert [line.action for line in lines].count(AuditAction.CASE_DECIDED) == 1
     assert ("**Spoiler**" in final.content) != ("**Delete**" in final.content)
 
 

@@ -93,20 +93,20 @@ ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil,
 async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
-    lines = (await app.studio.statement(int(ada.id))).lines
+    lines = (await app.orders.statement(int(ada.id))).lines
     await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     assert BLOCKED in (await route(ada, first)).content
-    await rule(app.services.servers, guild_of(ada), pause={"on": True})
+    await rule(app.services.guilds, guild_of(ada), pause={"on": True})
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: m.ephemeral and PAUSED in m.content)
-    assert (len(await env.generations()), (await app.studio.statement(int(ada.id))).lines) == (1, lines)
+    assert (len(await env.generations()), (await app.orders.statement(int(ada.id))).lines) == (1, lines)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
 async def test_a_pause_holds_for_every_route(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
-    await rule(app.services.servers, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
+    await rule(app.services.guilds, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
     assert f"{PAUSED} on this server: Back on Monday." in (await route(ada, first)).content
     assert len(await env.generations()) == 1
 
@@ -115,7 +115,7 @@ async def test_what_failed_is_not_tried_again_past_a_pause(env: Env, app: App, a
     env.switchboard.turn_on("generation-fails", times=1)
     await ada.slash("generate", prompt="a fox")
     failed = await ada.message(lambda m: "No picture" in m.content)
-    await rule(app.services.servers, guild_of(ada), pause={"on": True})
+    await rule(app.services.guilds, guild_of(ada), pause={"on": True})
     assert PAUSED in (await again(ada, failed)).content
 
 
@@ -124,7 +124,7 @@ async def test_what_failed_is_not_tried_again_past_a_pause(env: Env, app: App, a
 
 async def test_a_thread_is_as_its_channel_is(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
-    await rule(app.services.servers, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
+    await rule(app.services.guilds, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
     await ada.slash("generate", thread, prompt="a fox")
     assert "not made in this channel" in (await refused(ada, thread)).content
 
@@ -132,7 +132,7 @@ async def test_a_thread_is_as_its_channel_is(app: App, ada: Person) -> None:
 async def test_a_thread_can_be_opened_in_a_channel_that_is_not(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
     channels = {"denied": [int(ada.channel("studio"))], "allowed": [int(thread)]}
-    await rule(app.services.servers, guild_of(ada), channels=channels)
+    await rule(app.services.guilds, guild_of(ada), channels=channels)
     await ada.slash("generate", thread, prompt="a fox")
     await ada.message(with_picture, thread)
 
@@ -143,7 +143,7 @@ async def test_a_thread_can_be_opened_in_a_channel_that_is_not(app: App, ada: Pe
 async def test_a_safety_checker_is_off_only_where_that_may_be(
     env: Env, app: App, ada: Person, channel: str, allowed: bool, made: bool
 ) -> None:
-    await rule(app.services.servers, guild_of(ada), age_restricted={"unchecked": allowed})
+    await rule(app.services.guilds, guild_of(ada), age_restricted={"unchecked": allowed})
     await ada.slash("generate", channel, prompt="a fox", model=DEV, more=UNSAFE)
     if not made:
         assert "safety checker" in (await refused(ada, channel)).content
@@ -154,7 +154,7 @@ async def test_a_safety_checker_is_off_only_where_that_may_be(
 
 async def test_a_thread_in_an_age_restricted_channel_is_one_too(app: App, ada: Person) -> None:
     thread = await ada.thread("late", "after-dark")
-    await rule(app.services.servers, guild_of(ada), age_restricted={"unchecked": True})
+    await rule(app.services.guilds, guild_of(ada), age_restricted={"unchecked": True})
     await ada.slash("generate", thread, prompt="a fox", model=DEV, more=UNSAFE)
     await ada.message(with_picture, thread)
 
@@ -163,7 +163,7 @@ async def test_a_reaction_knows_its_channel(app: App, ada: Person, asked: Ask) -
     first = await asked("after-dark", model=DEV, spoiler=False)
     await written_down(app, first)
     words = {"prompts": {"flag": {"words": ["fox"]}}, "age_restricted": {"unspoilered": True}}
-    await rule(app.services.servers, guild_of(ada), **words)
+    await rule(app.services.guilds, guild_of(ada), **words)
     await ada.react(first, "🔁")
     second = await ada.message(lambda m: with_picture(m) and m.id != first.id, "after-dark")
     assert not second.attachments[0]["filename"].startswith("SPOILER_")
@@ -175,7 +175,7 @@ async def test_a_reaction_knows_its_channel(app: App, ada: Person, asked: Ask) -
 async def test_a_servers_prices_are_shown_wherever_one_chooses(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     klein = "black-forest-labs-flux-2-klein-4b"
-    await rule(app.services.servers, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
+    await rule(app.services.guilds, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
     assert [choice["name"] for choice in await ada.autocomplete("generate", "model", model="")] == [
         "FLUX.2 Klein 4B · 2.5 credits a picture"
     ]
@@ -186,7 +186,7 @@ async def test_a_servers_prices_are_shown_wherever_one_chooses(app: App, ada: Pe
 
 @pytest.mark.faults("moderation-down")
 async def test_a_waiting_message_says_that_it_waits_for_the_check(env: Env, app: App, ada: Person) -> None:
-    await rule(app.services.servers, guild_of(ada), **CHECKED)
+    await rule(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: "The check of prompts does not answer at the moment" in m.content)
     env.switchboard.turn_off("moderation-down")
@@ -194,7 +194,7 @@ async def test_a_waiting_message_says_that_it_waits_for_the_check(env: Env, app:
 
 
 async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) -> None:
-    await rule(app.services.servers, guild_of(ada), **CHECKED)
+    await rule(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
     message = await ada.message(lambda m: "No picture" in m.content)
     assert "please put it in other words. Nothing was charged for it." in message.content
@@ -211,7 +211,7 @@ async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) ->
 async def test_a_waiting_message_says_who_pays(app: App, ada: Person, ben: Person, rules: dict[str, Any], said: str) -> None:
     role = str(ada.roles["Artists"])
     named = {name: {role: words["ROLE"]} if name == "roles" else words for name, words in rules.items()}
-    await rule(app.services.servers, guild_of(ada), **named)
+    await rule(app.services.guilds, guild_of(ada), **named)
     for person in (ada, ben):
         await person.slash("generate", prompt=f"a fox for {person.name}")
     messages = [m.content for m in ada.messages() if "a fox for" in m.content]

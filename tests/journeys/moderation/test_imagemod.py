@@ -13,7 +13,7 @@ from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.store import documents
 from bot.store.moderation import cases
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.moderation.cases import Case, Decision
 from bot.store.moderation.reports import Report
 from sandbox.person import Message, NotDoneError, Person
@@ -160,7 +160,7 @@ async def test_a_picture_is_deleted_by_its_link(app: App, mo: Person, ada: Perso
     job = await written_down(app, made)
     await mod(mo, "delete", "Delete", picture=link_to(made, mo), reason="Gore")
     await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
-    assert (await app.studio.job(job.id)).state is JobState.DELETED
+    assert (await app.orders.job(job.id)).state is JobState.DELETED
     standing = await mod(mo, "member", "1 strike", member=ada.id)
     assert "Delete" in standing.text
 
@@ -233,4 +233,4 @@ async def test_two_moderators_who_block_at_once_leave_one_block(env: Env, app: A
         await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
     assert len(await app.services.cases.blocked(guild_of(mo))) == 1
     lines = await audited(app, mo)
-    assert [line.action for line in lines] == [Action.BLOCKED] * 2
+    assert [line.action for line in lines] == [AuditAction.BLOCKED] * 2

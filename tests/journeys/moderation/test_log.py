@@ -6,7 +6,7 @@ import pytest
 
 from bot.app import App
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
@@ -52,7 +52,7 @@ async def test_a_press_in_the_log_opens_and_decides_a_case_at_once(
     now = await mo.message(lambda m: m.id == logged.id and f"**{button}**, decided by <@{mo.id}>" in m.content, LOG)
     assert (says in now.content, now.buttons) == (True, {})
     actions = [line.action for line in await app.store.read(audit_log.latest, server_of(mo))]
-    assert (actions.count(Action.CASE_OPENED), actions.count(Action.CASE_DECIDED)) == (1, 1)
+    assert (actions.count(AuditAction.CASE_OPENED), actions.count(AuditAction.CASE_DECIDED)) == (1, 1)
 
 
 async def test_a_spoiler_from_the_log_hides_the_picture_and_its_prompt(app: App, ada: Person, mo: Person, asked: Ask) -> None:

@@ -24,8 +24,7 @@ from bot.domain.permissions import RULES, Action
 from bot.domain.preferences import Consent
 from bot.services import reactions
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import Action as Deed
-from bot.store.moderation.audit_log import AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Case, CaseState, Decision
 from bot.store.money.sponsorships import SponsorshipState
 from bot.store.tables import jobs
@@ -82,7 +81,7 @@ class Stage:
         words = f"fox number {next(self.numbers)}"
         await self.author.slash("generate", prompt=words)
         message = await self.author.message(lambda m: words in m.content and "Cancel" in m.buttons)
-        (job,) = [job for job in await self.app.studio.open_jobs(int(self.author.id)) if job.prompt == words]
+        (job,) = [job for job in await self.app.orders.open_jobs(int(self.author.id)) if job.prompt == words]
         return job, message
 
     async def forged(self, who: str, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
@@ -177,7 +176,7 @@ def shown(person: Person, words: str, channel: str = "studio") -> Done:
 
 def in_state(stage: Stage, job: Job, state: JobState) -> Done:
     async def is_so() -> bool:
-        return (await stage.app.studio.job(job.id)).state is state
+        return (await stage.app.orders.job(job.id)).state is state
 
     return is_so
 
@@ -235,7 +234,7 @@ async def hide_reaction(stage: Stage, who: str) -> Done:
     await stage.people[who].react(await stage.seen_by(who, message), "🙈")
 
     async def is_hidden() -> bool:
-        return (await stage.app.studio.job(job.id)).spoiler
+        return (await stage.app.orders.job(job.id)).spoiler
 
     return is_hidden
 
@@ -519,7 +518,7 @@ async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
     await act(stage, message)
     case = await decided(stage, job)
     assert (case.decision, case.decided_by) == (decision, int(stage.people[NAMED].id))
-    assert Deed.CASE_DECIDED in {line.action for line in await stage.lines(job) if line.actor_id == case.decided_by}
+    assert AuditAction.CASE_DECIDED in {line.action for line in await stage.lines(job) if line.actor_id == case.decided_by}
     await stage.author.message(lambda m: "A moderator of" in m.content and job.prompt in m.content, "dm")
 
 
@@ -532,7 +531,7 @@ async def test_what_the_author_deletes_is_nobody_else_s_business(stage: Stage, a
 
 
 async def _is_deleted(stage: Stage, job: Job) -> bool | None:
-    return (await stage.app.studio.job(job.id)).state is JobState.DELETED or None
+    return (await stage.app.orders.job(job.id)).state is JobState.DELETED or None
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
@@ -545,7 +544,7 @@ async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audi
     await stage.author.until(lambda: all(m.id != message.id for m in stage.author.messages()) or None)
     newest = (await stage.app.store.read(audit_log.latest, guild_of(stage.author)))[0]
     assert (newest.action, newest.actor_id, newest.details) == (
-        Deed.DELETED,
+        AuditAction.DELETED,
         int(stage.people[NAMED].id),
         {"message_id": int(message.id)},
     )
@@ -561,16 +560,16 @@ async def test_moderators_have_no_rights_over_what_was_made_on_another_server(st
 
     for who in sorted(MODERATORS):
         assert await outcome(stage, press, who) in sentences(Action.DELETE, stage.author) | sentences(Action.MODERATE, stage.author)
-    assert (await stage.app.studio.job(job.id)).state is JobState.DELIVERED
+    assert (await stage.app.orders.job(job.id)).state is JobState.DELIVERED
 
 
 async def test_nor_do_they_cancel_it(stage: Stage) -> None:
     with stuck(stage):
         await stage.author.slash("generate", "elsewhere", prompt="a far fox")
-        (job,) = [job for job in await stage.app.studio.open_jobs(int(stage.author.id)) if job.prompt == "a far fox"]
+        (job,) = [job for job in await stage.app.orders.open_jobs(int(stage.author.id)) if job.prompt == "a far fox"]
         await stage.forged(MANAGER, f"v1:cancel:{job.id}:0")
         await stage.people[MANAGER].message(lambda m: "or a moderator, can cancel this" in m.text)
-        assert (await stage.app.studio.job(job.id)).cancel_requested_at is None
+        assert (await stage.app.orders.job(job.id)).cancel_requested_at is None
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 

@@ -60,7 +60,7 @@ async def zoe(env: Env, app: App, ada: Person) -> AsyncIterator[Person]:
 @pytest.mark.parametrize("sentence", REFUSALS)
 async def test_nothing_is_downloaded_or_decoded_for_a_refusal(env: Env, app: App, zoe: Person, decoded: list[int], sentence: str) -> None:
     guild_id = int(zoe.hello["guild"]["id"])
-    await rule(app.services.servers, guild_id, **REFUSALS[sentence])
+    await rule(app.services.guilds, guild_id, **REFUSALS[sentence])
     if "cannot ask" in sentence:
         await app.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
     options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "MP" in sentence or "safety" in sentence else {}
@@ -96,7 +96,7 @@ async def test_nothing_is_downloaded_for_a_form_that_is_refused(env: Env) -> Non
         await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
         form, before = await ada.modal(), len(env.discord.downloads)
         env.switchboard.turn_on("result-not-image")  # only Discord still has it
-        await rule(app.services.servers, int(ada.hello["guild"]["id"]), pause={"on": True})
+        await rule(app.services.guilds, int(ada.hello["guild"]["id"]), pause={"on": True})
         await ada.submit(form, prompt="at night")
         await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
         assert len(env.discord.downloads) == before

@@ -60,7 +60,7 @@ async def online(person: Person) -> None:
 async def all_is_well(app: App, env: Env, person: Person, *, jobs: int) -> None:
     """After the dust has settled: as many finished messages, generations and charges as jobs, and a ledger that adds up."""
     await person.until(lambda: len([m for m in person.messages() if finished(m)]) >= jobs or None)
-    statement = await app.studio.statement(int(person.id))
+    statement = await app.orders.statement(int(person.id))
     assert [m.attachments != [] for m in person.messages() if finished(m)] == [True] * jobs
     assert len(await env.generations()) == jobs
     assert (statement.held, statement.spent) == (0, jobs * PRICE)

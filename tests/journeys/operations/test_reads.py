@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.guild.settings import ServerSettings
-from bot.services.guilds import Servers
+from bot.domain.guild.settings import GuildSettings
+from bot.services.guilds import Guilds
 from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Traffic
 from tests.journeys.managing import admin, redrawn, told
@@ -20,15 +20,15 @@ PREFERENCES = ("preferences", "settings_and_preferences", "preferences_of")
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """The servers whose settings a press asked for once they were remembered."""
     asked: list[int | None] = []
-    settings = Servers.settings
+    settings = Guilds.settings
 
-    async def counted(self: Servers, guild_id: int | None) -> ServerSettings:
+    async def counted(self: Guilds, guild_id: int | None) -> GuildSettings:
         task = asyncio.current_task()
         if task is not None and task.get_name().startswith(PRESSED):
             asked.append(guild_id)
         return await settings(self, guild_id)
 
-    monkeypatch.setattr(Servers, "settings", counted)
+    monkeypatch.setattr(Guilds, "settings", counted)
     return asked
 
 

@@ -106,7 +106,7 @@ async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing
         await until_open(app, ada, 2)
         await ada.unreact(first, "🎨")
         await until_open(app, ada, 1)
-        assert (await app.studio.statement(int(ada.id))).held == PRICE
+        assert (await app.orders.statement(int(ada.id))).held == PRICE
 
 
 async def test_an_added_preset_runs_after_a_restart(env: Env, ada: Person) -> None:
@@ -265,7 +265,7 @@ async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_
             token="never answered",
             token_expires_at=system() + 60_000,
         )
-        job = (await app.studio.order(await wish(app.services, "a slow river", place))).job
+        job = (await app.orders.order(await wish(app.services, "a slow river", place))).job
         await eventually(lambda: app.store.read(outbox.get, job.id))
         assert not any(with_picture(m) for m in ada.messages())
     async with run(env, ada):

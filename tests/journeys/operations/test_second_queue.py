@@ -48,7 +48,7 @@ async def twins(env: Env, *, streams: bool = True, loses_answers: bool = False) 
     env.switchboard.turn_on("generation-stuck")
     async with (
         serve_acme() as server,
-        env.app(more_apis=[acme(server.url, streams=streams)], pace=BY_EVENTS if streams else BRISK) as app,
+        env.app(more_apis=[acme(server.url, streams=streams)], timing=BY_EVENTS if streams else BRISK) as app,
         person_in(env, "Ada") as ada,
     ):
         await eventually(lambda: hears(app, env, server, acme_streams=streams))

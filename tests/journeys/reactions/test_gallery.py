@@ -14,7 +14,7 @@ from tests.journeys.reacting import marked, new_picture, seen
 
 
 async def available(app: App, person: Person) -> int:
-    return (await app.studio.statement(int(person.id))).available
+    return (await app.orders.statement(int(person.id))).available
 
 
 async def with_gallery(app: App, person: Person, *, stars: int = 2, reward: float = 3) -> None:

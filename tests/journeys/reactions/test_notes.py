@@ -20,8 +20,8 @@ async def react(app: App, person: Person, message: Message) -> None:
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
     place = ReplyTarget(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
-    receipt = await app.studio.order(await wish(app.services, "a red fox", place, reaction="🎨"))
-    await app.studio.answered(receipt.job.id, None)
+    receipt = await app.orders.order(await wish(app.services, "a red fox", place, reaction="🎨"))
+    await app.orders.answered(receipt.job.id, None)
 
 
 @pytest.fixture

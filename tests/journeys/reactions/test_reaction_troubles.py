@@ -49,7 +49,7 @@ async def test_a_reaction_taken_back_before_its_turn_costs_nothing(env: Env) -> 
         await until_open(app, ada, 1)
         await ada.until(lambda: not next(m for m in ada.messages() if m.id == first.id).reactions or None)
         assert len(await env.generations()) == 2
-        assert (await app.studio.statement(int(ada.id))).held == PRICE
+        assert (await app.orders.statement(int(ada.id))).held == PRICE
 
 
 async def test_what_is_being_made_already_comes_all_the_same(env: Env, app: App, ada: Person, asked: Ask) -> None:

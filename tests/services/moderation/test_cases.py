@@ -12,7 +12,7 @@ from bot.domain.actor import Actor
 from bot.domain.guild.document import changed
 from bot.domain.job import Job, JobState, ReplyTarget
 from bot.domain.request import Request
-from bot.services.guilds import Servers
+from bot.services.guilds import Guilds
 from bot.services.moderation.cases import Cases, Decided
 from bot.store import delivery, outbox
 from bot.store.moderation import conduct
@@ -30,8 +30,8 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 async def cases(works: Works) -> Cases:
-    servers = Servers(store=works.store, clock=works.clock)
-    return Cases(store=works.store, studio=works.studio, servers=servers, clock=works.clock)
+    guilds = Guilds(store=works.store, clock=works.clock)
+    return Cases(store=works.store, orders=works.orders, guilds=guilds, clock=works.clock)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def fox(works: Works) -> Job:
     """A picture of Ada's, on show."""
     job = await works.ended(SUCCEEDED)
     await works.store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=works.clock())
-    return await works.studio.job(job.id)
+    return await works.orders.job(job.id)
 
 
 async def asks(at: Cases, actor: Actor, *, guild_id: int = HERE) -> Request:
@@ -78,7 +78,7 @@ async def test_members_decide_nothing(cases: Cases, fox: Job) -> None:
 
 
 async def test_a_role_of_this_server_makes_a_moderator(works: Works, cases: Cases, fox: Job) -> None:
-    await cases.servers.change_policy(HERE, lambda policy: changed(policy, {"moderator_role_ids": ["77"]}), actor_id=1)
+    await cases.guilds.change_policy(HERE, lambda policy: changed(policy, {"moderator_role_ids": ["77"]}), actor_id=1)
     keeper = Actor(user_id=10, role_ids=frozenset({77}))
     assert (await cases.delete(await asks(cases, keeper), fox.id)).decided_by == 10
 
@@ -163,8 +163,8 @@ async def test_new_accounts_are_told_when_their_flags_count(works: Works, cases:
 async def test_a_purge_cancels_what_is_being_made(works: Works, cases: Cases, fox: Job) -> None:
     waiting = await works.order()
     assert await cases.purge(await asks(cases, MO), ADA) == 1
-    assert (await works.studio.job(fox.id)).state is JobState.DELETED
-    assert (await works.studio.job(waiting.id)).cancel_requested_at is not None
+    assert (await works.orders.job(fox.id)).state is JobState.DELETED
+    assert (await works.orders.job(waiting.id)).cancel_requested_at is not None
 
 
 async def test_whoever_is_blocked_is_told(works: Works, cases: Cases) -> None:

@@ -15,13 +15,13 @@ from bot.core.errors import NotAllowed, OutOfCredit, Refusal
 from bot.domain.accounts import user_account
 from bot.domain.actor import Actor
 from bot.domain.guild import document
-from bot.domain.order import Limits
+from bot.domain.order import OperatorLimits
 from bot.domain.quota import DAY_MS, MICRO
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.money import audit, ledger
 from bot.store.privacy import erase
 from tests.env.jobs import TEN, request_by
@@ -33,7 +33,7 @@ ANN, BOB = Actor(user_id=7, joined_at=0), Actor(user_id=8, joined_at=0)
 @pytest.fixture
 async def money(store: Store) -> AsyncIterator[Money]:
     """The service; afterwards the books are right."""
-    limits = Limits(bucket=TEN, max_waiting=8, default_model="klein", reference_max_bytes=1, reference_max_pixels=1)
+    limits = OperatorLimits(bucket=TEN, max_waiting=8, default_model="klein", reference_max_bytes=1, reference_max_pixels=1)
     pricing = Pricing(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
     yield Money(store=store, pricing=pricing, credit_usd=0.01, clock=lambda: NOW)
     assert (await store.read(audit.prove)).wrong == ()
@@ -59,7 +59,7 @@ async def test_a_gift_and_a_sponsorship_leave_one_line_each_for_moderators(store
     await sponsor(money)
     lines = await store.read(audit_log.latest, GUILD)
     assert [(line.action, line.actor_id, line.target_id, line.details["amount"]) for line in lines] == [
-        (Action.SPONSORED, 7, None, 4 * MICRO), (Action.GIFTED, 7, 8, MICRO),
+        (AuditAction.SPONSORED, 7, None, 4 * MICRO), (AuditAction.GIFTED, 7, 8, MICRO),
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.core.errors import OutOfCredit, Refusal
-from bot.domain.accounts import Kind, kind_of
+from bot.domain.accounts import AccountKind, kind_of
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
@@ -67,11 +67,11 @@ class Member:
 
     async def _order(self) -> None:
         wanted = Order(prompt="a red fox", count=self.dice.randint(1, 4), request=await self._request())
-        self.jobs.append((await self.works.studio.order(wanted)).job)
+        self.jobs.append((await self.works.orders.order(wanted)).job)
 
     async def _again(self) -> None:
         if self.jobs:
-            self.jobs.append((await self.works.studio.again(self.dice.choice(self.jobs), await self._request())).job)
+            self.jobs.append((await self.works.orders.again(self.dice.choice(self.jobs), await self._request())).job)
 
     async def _cancel(self) -> None:
         if self.jobs:
@@ -90,7 +90,7 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
     dice = random.Random(seed)
     caps: dict[str, int] = {}
     for guild_id in SERVERS:
-        await rule(works.servers, guild_id, **some_rules(dice))
+        await rule(works.guilds, guild_id, **some_rules(dice))
         one = Sponsorship(
             id=f"s{guild_id}",
             guild_id=guild_id,
@@ -127,11 +127,11 @@ async def nothing_is_overspent(works: Works, caps: dict[str, int]) -> None:
 
 async def _size(works: Works, account: str, caps: dict[str, int]) -> int:
     """What the rules allow an account in all."""
-    if kind_of(account) in (Kind.POOL, Kind.BUDGET):
-        policy = (await works.servers.settings(int(account.split(":")[1]))).policy
+    if kind_of(account) in (AccountKind.POOL, AccountKind.BUDGET):
+        policy = (await works.guilds.settings(int(account.split(":")[1]))).policy
         pool = policy.pool.bucket().size if policy.pool else 0
-        return pool if kind_of(account) is Kind.POOL else _limit_of(policy)
-    return BUCKET.size if kind_of(account) is Kind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
+        return pool if kind_of(account) is AccountKind.POOL else _limit_of(policy)
+    return BUCKET.size if kind_of(account) is AccountKind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
 
 
 def _limit_of(policy: Policy) -> int:
@@ -158,8 +158,8 @@ async def test_a_hundred_members_at_once_cannot_overspend(works: Works, seed: in
 
 
 async def test_one_credit_for_a_hundred_presses_makes_one_picture(works: Works) -> None:
-    await rule(works.servers, usd_per_month="0.01")
+    await rule(works.guilds, usd_per_month="0.01")
     places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
-    orders = [works.studio.order(await wish(works, "a red fox", place)) for place in places]
+    orders = [works.orders.order(await wish(works, "a red fox", place)) for place in places]
     results = await asyncio.gather(*orders, return_exceptions=True)
     assert Counter(type(result).__name__ for result in results) == {"Receipt": 1, OutOfCredit.__name__: 99}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.domain.job import JobState, ReplyTarget
 from bot.store import jobs, outbox
 from tests.env.app import BRISK
@@ -20,7 +20,7 @@ from tests.services.conftest import Works, eventually
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 ANSWERED_FIRST = replace(PLACE, token="expired")  # by the interaction, which is over
 LIVING = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
-PATIENT = Pace(stranded_s=0.1)
+PATIENT = Timing(stranded_s=0.1)
 
 
 async def show(works: Works, *closed: Way, **place: Any) -> list[Way]:
@@ -60,7 +60,7 @@ async def test_a_private_picture_is_never_shown_in_public(works: Works) -> None:
 
 
 async def test_where_every_way_is_closed_it_is_kept_and_shown_when_one_opens(works: Works) -> None:
-    patient = works.again(pace=PATIENT)
+    patient = works.again(timing=PATIENT)
     works.board.closed |= {Way.MESSAGE, Way.CHANNEL, Way.MEMBER}
     job = await patient.ended(MADE)
     async with patient.at_work("deliver"):
@@ -104,7 +104,7 @@ async def test_a_run_killed_between_the_post_and_its_record_is_taken_up_by_the_n
     works.board.closed, works.board.nonces_last = {Way.MESSAGE}, False
     job = await works.ended(MADE)
     works.board.trouble[Way.CHANNEL].append(Trouble.LOST)  # sent, and then nothing is known of it
-    slow = works.again(pace=replace(BRISK, retry_min_s=60, retry_max_s=60))
+    slow = works.again(timing=replace(BRISK, retry_min_s=60, retry_max_s=60))
     async with slow.at_work("deliver", grace_s=0):
         await eventually(lambda: is_posted(works, job.id))
     works.clock.turn(60_000)
@@ -174,7 +174,7 @@ async def test_after_a_week_nobody_tries_any_more(works: Works) -> None:
     works.clock.turn(8 * 86_400_000)
     async with works.at_work("deliver"):
         await eventually(lambda: is_given_up(works, job.id))
-    assert (await works.studio.job(job.id)).state is JobState.STRANDED
+    assert (await works.orders.job(job.id)).state is JobState.STRANDED
 
 
 async def is_given_up(works: Works, job_id: str) -> bool:
@@ -185,19 +185,19 @@ async def is_given_up(works: Works, job_id: str) -> bool:
 
 
 async def test_nothing_is_shown_before_the_first_answer_has_arrived(works: Works) -> None:
-    receipt = await works.studio.order(await wish(works, "a red fox", ANSWERED_FIRST))
+    receipt = await works.orders.order(await wish(works, "a red fox", ANSWERED_FIRST))
     await works.cancel(receipt.job)
     async with works.at_work("deliver"):
         other = await works.ended(MADE)
         await works.until(other, JobState.DELIVERED)
         assert works.board.of(receipt.job.id) == []
-        await works.studio.answered(receipt.job.id, works.board.first_answer(receipt.job))
+        await works.orders.answered(receipt.job.id, works.board.first_answer(receipt.job))
         await works.until(receipt.job, JobState.DELIVERED)
     assert works.board.asked == {Way.MESSAGE: 2}
 
 
 async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(works: Works) -> None:
-    receipt = await works.studio.order(await wish(works, "a red fox", ANSWERED_FIRST))
+    receipt = await works.orders.order(await wish(works, "a red fox", ANSWERED_FIRST))
     await works.cancel(receipt.job)
     works.clock.turn(121_000)
     async with works.at_work("deliver"):
@@ -223,12 +223,12 @@ async def test_inline_pictures_are_kept_for_a_while_after_they_are_shown(works: 
         await works.until(job, JobState.DELIVERED)
     (notice,) = works.board.of(job.id)
     assert [name for name, _ in notice.files] == [f"SPOILER_easel-{job.id}-1.png", f"SPOILER_easel-{job.id}-2.png"]
-    assert [await works.store.read(jobs.picture_of, job.id, n) is not None for n in range(3)] == [True, True, False]
+    assert [await works.store.read(jobs.image_of, job.id, n) is not None for n in range(3)] == [True, True, False]
 
 
 async def test_inline_pictures_are_dropped_at_once_where_the_operator_wants_it(works: Works) -> None:
-    careful = works.again(keep_pictures=False)
+    careful = works.again(keep_images=False)
     job = await careful.ended(MADE)
     async with careful.at_work("deliver"):
         await careful.until(job, JobState.DELIVERED)
-    assert await works.store.read(jobs.picture_of, job.id, 0) is None
+    assert await works.store.read(jobs.image_of, job.id, 0) is None

@@ -102,7 +102,7 @@ async def test_an_unusable_picture_is_given_back_once_however_often_delivery_is_
 async def test_what_was_given_back_is_not_counted_as_the_jobs_cost(works: Works) -> None:
     job = await works.ended(NO_PICTURE, MADE, FAILED)
     await shown(works, job)
-    assert (await works.studio.job(job.id)).spent == PRICE
+    assert (await works.orders.job(job.id)).spent == PRICE
 
 
 async def test_a_picture_that_the_image_api_no_longer_keeps_is_given_back(works: Works) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.core.errors import AnswerLost
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.domain.job import GenerationState, JobState, Lane
 from bot.domain.scheduling import Caps
 from bot.providers.provider import Submission
@@ -19,7 +19,7 @@ PRICE = 1_000_000
 
 
 async def provider_ids(works: Works, *job_ids: str) -> list[str | None]:
-    return [g.provider_id for job_id in job_ids for g in (await works.studio.job(job_id)).generations]
+    return [g.provider_id for job_id in job_ids for g in (await works.orders.job(job_id)).generations]
 
 
 async def test_a_picture_is_sent_and_the_image_api_has_it(works: Works) -> None:
@@ -33,7 +33,7 @@ async def test_a_picture_is_sent_and_the_image_api_has_it(works: Works) -> None:
 
 
 async def all_running(works: Works, *job_ids: str) -> bool:
-    found = [await works.studio.job(job_id) for job_id in job_ids]
+    found = [await works.orders.job(job_id) for job_id in job_ids]
     return all(g.state is GenerationState.RUNNING for job in found for g in job.generations)
 
 
@@ -50,7 +50,7 @@ async def test_no_more_are_sent_than_the_caps_allow(works: Works, switchboard: S
 
 
 async def makes(works: Works, job_id: str, count: int) -> bool:
-    return sum(g.state is GenerationState.RUNNING for g in (await works.studio.job(job_id)).generations) == count
+    return sum(g.state is GenerationState.RUNNING for g in (await works.orders.job(job_id)).generations) == count
 
 
 async def test_the_slow_lane_is_sent_after_who_pays_and_all_of_it(works: Works) -> None:
@@ -145,7 +145,7 @@ async def test_a_busy_image_api_is_asked_again_and_takes_it(works: Works) -> Non
 
 @pytest.mark.faults("images-rate-limited")
 async def test_an_image_api_that_names_no_time_is_not_asked_without_pause(works: Works) -> None:
-    patient = works.again(pace=Pace(retry_min_s=30))
+    patient = works.again(timing=Timing(retry_min_s=30))
     job = await patient.order()
     async with patient.at_work("dispatch"):
         await eventually(lambda: waits_for_later(patient, job.id))
@@ -153,7 +153,7 @@ async def test_an_image_api_that_names_no_time_is_not_asked_without_pause(works:
 
 
 async def waits_for_later(works: Works, job_id: str) -> bool:
-    (generation,) = (await works.studio.job(job_id)).generations
+    (generation,) = (await works.orders.job(job_id)).generations
     return generation.state is GenerationState.WAITING and generation.not_before > works.clock() + 20_000
 
 
@@ -194,7 +194,7 @@ async def test_a_run_killed_while_sending_is_taken_up_by_the_next(works: Works, 
     job = await works.order()
     async with works.at_work("dispatch", grace_s=0):
         await eventually(lambda: is_enqueued(works))
-    assert [g.state for g in (await works.studio.job(job.id)).generations] == [GenerationState.SUBMITTING]
+    assert [g.state for g in (await works.orders.job(job.id)).generations] == [GenerationState.SUBMITTING]
     switchboard.turn_off("generation-stuck")
     after = works.again()
     async with after.at_work():
@@ -245,7 +245,7 @@ async def test_in_sync_mode_a_picture_arrives_with_the_answer_and_is_kept(works:
     job = await sync.order()
     async with sync.at_work("dispatch"):
         await sync.until(job)
-    assert await sync.store.read(jobs.picture_of, job.id, 0)
+    assert await sync.store.read(jobs.image_of, job.id, 0)
     assert await sync.spent() == PRICE
 
 
@@ -275,4 +275,4 @@ async def test_without_any_known_model_what_waits_for_an_absent_api_goes_on_wait
     blind = works.again()  # a run that has read no list of models yet
     blind.guard.away_since = 1
     await blind.dispatch.turn()
-    assert [g.state for g in (await works.studio.job(job.id)).generations] == [GenerationState.WAITING]
+    assert [g.state for g in (await works.orders.job(job.id)).generations] == [GenerationState.WAITING]

@@ -10,13 +10,13 @@ import pytest
 from bot.core.errors import NotAllowed, Refusal
 from bot.domain.actor import Actor
 from bot.domain.catalog.ideas import Idea
-from bot.domain.job import Job, Kind, ReplyTarget, Source
+from bot.domain.job import Job, JobKind, ReplyTarget, Source
 from bot.domain.order import Attachment, Order
 from bot.domain.preferences import Consent
 from bot.domain.request import Channel
 from bot.store import jobs
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from tests.env.guild_rules import CHECKED, rule
 from tests.env.job_steps import own
 from tests.env.jobs import new_job, request, wish
@@ -62,25 +62,25 @@ async def anew(works: Works, order: Order) -> Order:
 
 async def refusal(works: Works, order: Order) -> str:
     with pytest.raises(Refusal) as caught:
-        await works.studio.order(await anew(works, order))
+        await works.orders.order(await anew(works, order))
     return caught.value.sentence
 
 
 async def test_the_checks_are_heard_in_their_order_and_cost_nothing(works: Works) -> None:
-    await rule(works.servers, **ALL_WRONG)
+    await rule(works.guilds, **ALL_WRONG)
     await works.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=works.clock())
     await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     actor = Actor(user_id=7, joined_at=works.clock(), role_ids=frozenset({77}))
     options = {Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"}
     asked: dict[str, Any] = {"options": options, "more": "disable_safety_checker=true", "attachments": [BEN_S]}
-    order = await wish(works, "a sword", PLACE, actor=actor, kind=Kind.EDIT, model=DEV, count=2, **asked)
+    order = await wish(works, "a sword", PLACE, actor=actor, kind=JobKind.EDIT, model=DEV, count=2, **asked)
     heard: list[str] = []
     for sentence, amends in STEPS:
         heard.append(await refusal(works, order))
         assert sentence in heard[-1], (sentence, heard[-1])
-        await rule(works.servers, **amends)
+        await rule(works.guilds, **amends)
         order = await _mended(works, order, sentence)
-    assert (await works.studio.order(await anew(works, order))).job.spent == 0
+    assert (await works.orders.order(await anew(works, order))).job.spent == 0
     assert len(heard) == len(STEPS)
 
 
@@ -95,7 +95,7 @@ async def _mended(works: Works, order: Order, heard: str) -> Order:
         case "does":
             await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
         case "a.png:":
-            return replace(order, kind=Kind.GENERATE, attachments=[])
+            return replace(order, kind=JobKind.GENERATE, attachments=[])
     return order
 
 
@@ -107,15 +107,15 @@ async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(works: Work
 
 
 async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(works: Works) -> None:
-    await rule(works.servers, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
+    await rule(works.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
         await refusal(works, await wish(works, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
     assert len(await works.store.read(conduct.strikes_of, 1, 7)) == 1
-    assert [line.action for line in await works.store.read(audit_log.latest, 1) if line.target_id == 7] == [Action.STRUCK]
+    assert [line.action for line in await works.store.read(audit_log.latest, 1) if line.target_id == 7] == [AuditAction.STRUCK]
 
 
 async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(works: Works) -> None:
-    await rule(works.servers, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
+    await rule(works.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
     for _ in range(2):
         await refusal(works, await wish(works, "a sword", PLACE))
     again = works.again()
@@ -133,31 +133,31 @@ async def ordered(works: Works, prompt: str, *, age_restricted: bool = False) ->
 
 
 async def test_a_flagged_prompt_is_made_behind_a_spoiler(works: Works) -> None:
-    await rule(works.servers, **FLAGGED)
+    await rule(works.guilds, **FLAGGED)
     job, plain = await ordered(works, "a bloodhound"), await ordered(works, "a fox")
     assert [(each.flagged, each.spoiler) for each in (job, plain)] == [("blood*", True), (None, False)]
 
 
 async def test_without_a_spoiler_only_where_age_is_restricted_and_the_server_allows_it(works: Works) -> None:
-    await rule(works.servers, **FLAGGED, age_restricted={"unspoilered": True})
+    await rule(works.guilds, **FLAGGED, age_restricted={"unspoilered": True})
     jobs_ = [await ordered(works, "a bloodhound", age_restricted=adult) for adult in (True, False)]
     assert [(job.spoiler, job.age_restricted, job.flagged) for job in jobs_] == [(False, True, "blood*"), (True, False, "blood*")]
 
 
 async def test_a_prompt_is_checked_only_where_the_server_wants_it(works: Works) -> None:
     before = await ordered(works, "a fox")
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     assert [before.needs_check, (await ordered(works, "a fox")).needs_check] == [False, True]
 
 
 async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
     old = new_job(model=DEV, member=8)
     await works.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
-    await rule(works.servers, prompts={"block": {"words": ["fox"]}})
+    await rule(works.guilds, prompts={"block": {"words": ["fox"]}})
     with pytest.raises(NotAllowed, match="do not allow this prompt"):
-        await works.studio.again(old, await request(works, PLACE))
+        await works.orders.again(old, await request(works, PLACE))
     elsewhere = await request(works, replace(PLACE, guild_id=2))
-    assert (await works.studio.again(old, elsewhere)).job.place.user_id == 7
+    assert (await works.orders.again(old, elsewhere)).job.place.user_id == 7
 
 
 # --- the model of an order that names none ---------------------------------------------------------------------------
@@ -168,6 +168,6 @@ async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
     [("all", None, MODEL), ("all", DEV, DEV), ([DEV], None, DEV), ([DEV], MODEL, DEV), ([MODEL], DEV, MODEL), ("all", "gone", MODEL)],
 )
 async def test_the_usual_model_is_one_that_is_open_here(works: Works, models: object, own: str | None, made_by: str) -> None:
-    await rule(works.servers, everyone={"models": models})
+    await rule(works.guilds, everyone={"models": models})
     await works.members.change(7, lambda chosen: chosen.model_copy(update={"default_model": own}))
     assert (await ordered(works, "a fox")).model == made_by

@@ -34,7 +34,7 @@ async def usually(works: Works, took_ms: int) -> None:
     job = await works.order()
     await start(works, job)
     works.clock.turn(took_ms)
-    await works.studio.settle(job.generations[0], MADE)
+    await works.orders.settle(job.generations[0], MADE)
 
 
 async def start(works: Works, job: Job, n: int = 0) -> None:
@@ -46,7 +46,7 @@ async def test_a_message_is_edited_when_there_is_news_and_only_then(works: Works
     assert await edits(works) == 0  # its member was just told
     await start(works, job)
     assert [await edits(works), await edits(works)] == [1, 1]
-    await works.studio.settle((await works.studio.job(job.id)).generations[0], MADE)
+    await works.orders.settle((await works.orders.job(job.id)).generations[0], MADE)
     assert await edits(works) == 2
 
 
@@ -63,7 +63,7 @@ async def test_that_others_have_gone_ahead_is_news(works: Works) -> None:
     assert await edits(works) == 0
     await start(works, first)
     await edits(works)
-    assert works.board.notices[(await works.studio.job(second.id)).place.message_id or 0].edits == 1
+    assert works.board.notices[(await works.orders.job(second.id)).place.message_id or 0].edits == 1
 
 
 async def test_after_a_restart_a_message_is_made_true_again(works: Works) -> None:
@@ -76,10 +76,10 @@ async def test_after_a_restart_a_message_is_made_true_again(works: Works) -> Non
 async def test_a_message_whose_first_answer_is_on_its_way_is_left_alone(works: Works) -> None:
     await works.models.load()
     place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, token="token", token_expires_at=works.clock() + 60_000)
-    job = (await works.studio.order(await wish(works, "a red fox", place))).job
+    job = (await works.orders.order(await wish(works, "a red fox", place))).job
     await start(works, job)
     assert await edits(works) == 0
-    await works.studio.answered(job.id, works.board.first_answer(job))
+    await works.orders.answered(job.id, works.board.first_answer(job))
     assert await edits(works) == 1
 
 
@@ -92,7 +92,7 @@ async def test_a_result_is_never_overwritten_by_a_waiting_text(works: Works) -> 
         telling = asyncio.create_task(works.progress.turn())
         await eventually(lambda: is_telling(works))
         for generation in job.generations:
-            await works.studio.settle(generation, MADE)
+            await works.orders.settle(generation, MADE)
         works.board.doors[job.id].set()
         await works.until(job, JobState.DELIVERED)
         await telling
@@ -121,7 +121,7 @@ async def test_a_message_out_of_reach_is_not_asked_for_again_without_news(works:
 
 def under_way(*submitted_at: int | None, ended: int = 0) -> Job:
     """Some pictures that have ended, and one for each time of sending (`None`: it waits)."""
-    job = new_job(pictures=ended + len(submitted_at))
+    job = new_job(images=ended + len(submitted_at))
     times = [*[0] * ended, *submitted_at]
     states = [GenerationState.SUCCEEDED] * ended + [
         GenerationState.WAITING if at is None else GenerationState.RUNNING for at in submitted_at
@@ -169,7 +169,7 @@ async def test_after_two_minutes_a_call_is_promised_and_the_bar_rests(works: Wor
     assert (await edits(works), waiting(works, job).promised, waiting(works, job).steps) == (2, True, None)
     works.clock.turn(100_000)
     assert await edits(works) == 2
-    assert (await works.studio.job(job.id)).ping_promised is True
+    assert (await works.orders.job(job.id)).ping_promised is True
 
 
 async def test_what_waits_long_is_promised_a_call_too(works: Works) -> None:
@@ -202,11 +202,11 @@ async def test_who_has_cancelled_is_promised_nothing(works: Works) -> None:
     await start(works, job)
     await works.cancel(job)
     works.clock.turn(TWO_MINUTES_MS)
-    assert (await edits(works), (await works.studio.job(job.id)).ping_promised) == (1, False)
+    assert (await edits(works), (await works.orders.job(job.id)).ping_promised) == (1, False)
 
 
 async def test_what_a_reaction_asked_for_waits_without_a_word(works: Works) -> None:
     job = await works.order(place=ReplyTarget(user_id=7, channel_id=5, reply_to=99), reaction="🎨", waits_in_public=False)
     await start(works, job)
     works.clock.turn(TWO_MINUTES_MS)
-    assert (await edits(works), (await works.studio.job(job.id)).ping_promised) == (0, False)
+    assert (await edits(works), (await works.orders.job(job.id)).ping_promised) == (0, False)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
-from bot.core.errors import PictureError
+from bot.core.errors import ImageError
 from bot.domain.job import Job, JobState
 from bot.media import codec
 from bot.store import jobs
@@ -76,7 +76,7 @@ async def test_what_the_image_api_no_longer_keeps_comes_from_its_message(works: 
     old, other = await shown(works), await shown(works.again())
     works.board.attachments[old.id, 0] = other.generations[0].result_url or ""
     await gone_from_the_image_api(works, old)
-    assert await names(works, await works.studio.job(old.id)) == [f"easel-{old.id}-1.png"]
+    assert await names(works, await works.orders.job(old.id)) == [f"easel-{old.id}-1.png"]
 
 
 @pytest.mark.parametrize("closed", [set(), {Way.ATTACHMENT}], ids=["gone", "closed"])
@@ -84,15 +84,15 @@ async def test_where_nobody_has_one_any_more_that_is_said_and_costs_nobody(works
     works.board.closed = closed
     job = await shown(works)
     await gone_from_the_image_api(works, job)
-    job = await works.studio.job(job.id)
-    with pytest.raises(PictureError, match="cannot be had any more"):
+    job = await works.orders.job(job.id)
+    with pytest.raises(ImageError, match="cannot be had any more"):
         await names(works, job)
-    assert (await works.studio.job(job.id)).generations[0].error is None  # it was a picture, and was shown
+    assert (await works.orders.job(job.id)).generations[0].error is None  # it was a picture, and was shown
 
 
 async def test_a_job_without_a_picture_has_none_to_open(works: Works) -> None:
     job = await shown(works, FAILED)
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         await names(works, job)
 
 

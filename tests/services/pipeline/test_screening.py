@@ -12,7 +12,7 @@ from bot.domain.scheduling import Caps
 from bot.media import likeness
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.moderation.cases import Case, Cause
 from bot.store.outbox import ItemKind
 from tests.env.fake_delivery import Trouble, Way
@@ -31,7 +31,7 @@ async def asked_of_moderators(works: Works) -> list[Case]:
 async def withheld(works: Works) -> list[dict[str, Any]]:
     """What the audit log tells of it."""
     lines = await works.store.read(audit_log.latest, 1)
-    return [dict(line.details) for line in lines if line.action is Action.WITHHELD]
+    return [dict(line.details) for line in lines if line.action is AuditAction.WITHHELD]
 
 
 async def strikes(works: Works, member: int = 7) -> int:
@@ -51,14 +51,14 @@ def asked(works: Works) -> int:
 
 
 async def test_a_prompt_is_asked_about_once_and_then_made(works: Works) -> None:
-    await rule(works.servers, checks={"prompts": True})
+    await rule(works.guilds, checks={"prompts": True})
     job = await delivered(works, await works.order(OK, count=3))
     assert (asked(works), len(job.succeeded), job.flagged, job.needs_check) == (1, 3, None, False)
     assert await asked_of_moderators(works) == []
 
 
 async def test_a_blocked_prompt_is_never_sent_and_earns_one_strike(works: Works) -> None:
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     job = await delivered(works, await works.order(BLOCKED, count=2))
     assert [(g.state, g.failure, g.submitted_at) for g in job.generations] == [(GenerationState.FAILED, Failure.CONTENT, None)] * 2
     assert "put it in other words" in (job.generations[0].error or "")
@@ -67,7 +67,7 @@ async def test_a_blocked_prompt_is_never_sent_and_earns_one_strike(works: Works)
 
 
 async def test_a_flagged_prompt_is_made_behind_a_spoiler_and_moderators_are_asked(works: Works) -> None:
-    await rule(works.servers, checks={"prompts": True})
+    await rule(works.guilds, checks={"prompts": True})
     job = await delivered(works, await works.order(FLAGGED))
     (notice,), (case,) = works.board.of(job.id), await asked_of_moderators(works)
     assert notice.files[0][0].startswith("SPOILER_")
@@ -76,14 +76,14 @@ async def test_a_flagged_prompt_is_made_behind_a_spoiler_and_moderators_are_aske
 
 
 async def test_where_the_server_allows_it_a_flagged_prompt_needs_no_spoiler(works: Works) -> None:
-    await rule(works.servers, checks={"prompts": True}, age_restricted={"unspoilered": True})
+    await rule(works.guilds, checks={"prompts": True}, age_restricted={"unspoilered": True})
     job = await delivered(works, await works.order(FLAGGED, channel=NSFW))
     assert (job.spoiler, job.flagged, len(await asked_of_moderators(works))) == (False, "violence", 1)
 
 
 @pytest.mark.faults("moderation-down")
 async def test_while_the_check_is_down_a_prompt_waits_and_says_so(works: Works) -> None:
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     job = await works.order(OK)
     async with works.at_work():
         waiting = await eventually(lambda: _late(works, job))
@@ -94,14 +94,14 @@ async def test_while_the_check_is_down_a_prompt_waits_and_says_so(works: Works) 
 
 
 async def _late(works: Works, job: Job) -> Job | None:
-    kept = await works.studio.job(job.id)
+    kept = await works.orders.job(job.id)
     return kept if kept.check_is_late else None
 
 
 @pytest.mark.faults("moderation-down")
 @pytest.mark.parametrize(("on_down", "made"), [("allow", 1), ("refuse", 0)])
 async def test_the_server_decides_what_happens_while_it_is_down(works: Works, on_down: str, made: int) -> None:
-    await rule(works.servers, checks={"prompts": True, "on_down": on_down})
+    await rule(works.guilds, checks={"prompts": True, "on_down": on_down})
     job = await delivered(works, await works.order(OK))
     assert (len(job.succeeded), await strikes(works)) == (made, 0)
     assert [g.failure for g in job.generations] == [None if made else Failure.FAULT]
@@ -109,7 +109,7 @@ async def test_the_server_decides_what_happens_while_it_is_down(works: Works, on
 
 @pytest.mark.faults("moderation-down")
 async def test_a_prompt_that_waits_too_long_for_its_check_is_given_up(works: Works) -> None:
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     job = await works.order(OK)
     works.clock.turn(1_800_001)
     job = await delivered(works, job)
@@ -118,7 +118,7 @@ async def test_a_prompt_that_waits_too_long_for_its_check_is_given_up(works: Wor
 
 @pytest.mark.faults("moderation-down")
 async def test_a_prompt_that_waits_for_its_check_can_be_cancelled_and_outlives_a_restart(works: Works) -> None:
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     job, other = await works.order(OK), await works.order(OK)
     async with works.at_work():
         await eventually(lambda: _late(works, job))
@@ -134,12 +134,12 @@ async def test_a_prompt_that_waits_for_its_check_can_be_cancelled_and_outlives_a
 async def test_an_endpoint_that_is_slow_holds_up_nobody_who_was_not_to_be_checked(works: Works) -> None:
     works = works.again(caps=Caps(per_user=4, per_server=8, total=1))  # two at work at a time in all
     await works.models.load()
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     slow = [await works.order(OK, place=ReplyTarget(user_id=user, channel_id=5, guild_id=1)) for user in range(20, 24)]
     free = await works.order(OK, place=ReplyTarget(user_id=7, channel_id=5, guild_id=2))
     async with works.at_work():
         await works.until(free, JobState.DELIVERED)
-        assert {(await works.studio.job(job.id)).state for job in slow} == {JobState.OPEN}
+        assert {(await works.orders.job(job.id)).state for job in slow} == {JobState.OPEN}
 
 
 # --- results ---------------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ async def shown(works: Works, *percents: int, **more: Any) -> Job:
 
 
 async def test_a_blocked_result_is_withheld_and_paid_back(works: Works) -> None:
-    await rule(works.servers, checks={"results": True})
+    await rule(works.guilds, checks={"results": True})
     job = await shown(works, 0, 95)
     (notice,), (case,) = works.board.of(job.id), await asked_of_moderators(works)
     assert [name for name, _size in notice.files] == [f"easel-{job.id}-1.png"]
@@ -164,14 +164,14 @@ async def test_a_blocked_result_is_withheld_and_paid_back(works: Works) -> None:
 
 
 async def test_what_was_withheld_is_nowhere_to_be_had(works: Works) -> None:
-    await rule(works.servers, checks={"results": True})
+    await rule(works.guilds, checks={"results": True})
     job = await shown(works, 0, 95)
     async with works.results.open(job, limit_bytes=10**7) as pictures:
         assert [picture.n for picture in pictures] == [0]
 
 
 async def test_a_flagged_result_is_shown_behind_a_spoiler(works: Works) -> None:
-    await rule(works.servers, checks={"results": True})
+    await rule(works.guilds, checks={"results": True})
     job = await shown(works, 0, 60)
     (notice,), (case,) = works.board.of(job.id), await asked_of_moderators(works)
     assert [name.startswith("SPOILER_") for name, _size in notice.files] == [True, True]
@@ -180,7 +180,7 @@ async def test_a_flagged_result_is_shown_behind_a_spoiler(works: Works) -> None:
 
 
 async def test_a_known_bad_picture_is_withheld_without_any_endpoint(works: Works) -> None:
-    await rule(works.servers, known_bad={"hashes": [f"{likeness.fingerprint(LARGE.content or b''):016x}"]})
+    await rule(works.guilds, known_bad={"hashes": [f"{likeness.fingerprint(LARGE.content or b''):016x}"]})
     job = await works.ended(LARGE)
     async with works.at_work("deliver"):
         job = await works.until(job, JobState.DELIVERED)
@@ -190,7 +190,7 @@ async def test_a_known_bad_picture_is_withheld_without_any_endpoint(works: Works
 
 @pytest.mark.faults("moderation-down")
 async def test_while_the_check_is_down_a_result_waits_and_cannot_be_had_another_way(works: Works) -> None:
-    await rule(works.servers, checks={"results": True})
+    await rule(works.guilds, checks={"results": True})
     job = await works.ended(reddish(0))
     async with works.at_work("deliver"):
         job = await eventually(lambda: _tried(works, job))
@@ -208,13 +208,13 @@ async def _tried(works: Works, job: Job) -> Job | None:
 
 @pytest.mark.faults("moderation-down")
 async def test_who_shows_nothing_unchecked_gives_the_price_back_and_blames_nobody(works: Works) -> None:
-    await rule(works.servers, checks={"results": True, "on_down": "refuse"})
+    await rule(works.guilds, checks={"results": True, "on_down": "refuse"})
     await shown(works, 0)
     assert (await works.spent(), await strikes(works)) == (0, 0)
 
 
 async def test_two_attempts_withhold_once_and_ask_once(works: Works) -> None:
-    await rule(works.servers, checks={"results": True})
+    await rule(works.guilds, checks={"results": True})
     job = await works.ended(reddish(95), reddish(0))
     works.board.trouble[Way.MESSAGE].append(Trouble.BUSY)
     async with works.at_work("deliver"):
@@ -223,7 +223,7 @@ async def test_two_attempts_withhold_once_and_ask_once(works: Works) -> None:
 
 
 async def test_in_private_the_moderators_get_no_message(works: Works) -> None:
-    await rule(works.servers, checks={"prompts": True})
+    await rule(works.guilds, checks={"prompts": True})
     place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
     await delivered(works, await works.order(FLAGGED, place=place))
     assert [case.message_id for case in await asked_of_moderators(works)] == [None]
@@ -233,7 +233,7 @@ async def test_in_private_the_moderators_get_no_message(works: Works) -> None:
 
 
 async def test_a_case_and_the_log_are_promised_with_the_delivery(works: Works) -> None:
-    await rule(works.servers, checks={"prompts": True}, log_channel_id=99)
+    await rule(works.guilds, checks={"prompts": True}, log_channel_id=99)
     job = await delivered(works, await works.order(FLAGGED))
     (case,) = await asked_of_moderators(works)
     sent = {(item.kind, tuple(item.data.items())) for item, _job in works.messenger.sent}
@@ -242,7 +242,7 @@ async def test_a_case_and_the_log_are_promised_with_the_delivery(works: Works) -
 
 
 async def test_what_was_cancelled_is_not_logged(works: Works) -> None:
-    await rule(works.servers, log_channel_id=99)
+    await rule(works.guilds, log_channel_id=99)
     job = await works.order(OK)
     await works.cancel(job)
     await delivered(works, job)
@@ -250,7 +250,7 @@ async def test_what_was_cancelled_is_not_logged(works: Works) -> None:
 
 
 async def test_direct_messages_are_under_no_servers_rules(works: Works) -> None:
-    await rule(works.servers, **CHECKED)
+    await rule(works.guilds, **CHECKED)
     job = await works.order(BLOCKED, place=ReplyTarget(user_id=7, channel_id=5))
     job = await delivered(works, job)
     assert (len(job.succeeded), job.flagged, asked(works)) == (1, None, 0)

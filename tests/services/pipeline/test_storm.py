@@ -35,7 +35,7 @@ async def orders(works: Works) -> list[Job]:
 
 
 async def all_told(works: Works, ordered: list[Job]) -> bool:
-    return all([(await works.studio.job(job.id)).state is JobState.DELIVERED for job in ordered])
+    return all([(await works.orders.job(job.id)).state is JobState.DELIVERED for job in ordered])
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -55,7 +55,7 @@ async def test_every_job_is_made_once_paid_once_and_shown_once(works: Works, swi
     async with run.at_work():
         await eventually(lambda: all_told(run, ordered), timeout_s=20)
     pictures = sum(len(job.generations) for job in ordered)
-    ended = [g for job in ordered for g in (await run.studio.job(job.id)).generations]
+    ended = [g for job in ordered for g in (await run.orders.job(job.id)).generations]
     assert {g.state for g in ended} == {GenerationState.SUCCEEDED}
     assert len({g.provider_id for g in ended}) == await run.enqueued() == pictures
     assert sum([await run.spent(member) for member in (1, 2, 3, 4)]) == pictures * PRICE

@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.core.errors import ProviderBusy
-from bot.core.loops import Pace
+from bot.core.loops import Timing
 from bot.domain.job import GenerationState, Job, JobState
 from bot.providers.oxen import Oxen
-from bot.providers.provider import Accepted, Report, Submission
+from bot.providers.provider import Accepted, GenerationReport, Submission
 from bot.store import jobs
 from sandbox.faults import Switchboard
 from tests.env.app import BRISK
 from tests.services.conftest import GIVE_UP_MS, MODEL, Works, eventually
 
 PRICE = 1_000_000
-UNHURRIED = Pace(retry_min_s=0.05, retry_max_s=0.3)  # polls and the slow beat would come too late for any test
-BEATEN = Pace(slow_s=0.3, poll_min_s=60, poll_max_s=60)  # only the slow beat is fast
+UNHURRIED = Timing(retry_min_s=0.05, retry_max_s=0.3)  # polls and the slow beat would come too late for any test
+BEATEN = Timing(slow_s=0.3, poll_min_s=60, poll_max_s=60)  # only the slow beat is fast
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ def reads(works: Works, provider_id: str = "") -> int:
 
 
 async def test_an_event_brings_the_end_and_one_read_is_enough(works: Works) -> None:
-    unhurried = works.again(pace=UNHURRIED)
+    unhurried = works.again(timing=UNHURRIED)
     async with listening(unhurried):
         job = await unhurried.order()
         await unhurried.until(job)
@@ -72,7 +72,7 @@ async def test_an_event_brings_the_end_and_one_read_is_enough(works: Works) -> N
 )
 async def test_events_may_come_as_they_like(works: Works, switchboard: Switchboard, fault: str) -> None:
     switchboard.turn_on(fault)
-    unhurried = works.again(pace=UNHURRIED)
+    unhurried = works.again(timing=UNHURRIED)
     async with listening(unhurried):
         orders = [await unhurried.order(seed=1), await unhurried.order(seed=2)]
         ended = [await unhurried.until(job) for job in orders]
@@ -83,7 +83,7 @@ async def test_events_may_come_as_they_like(works: Works, switchboard: Switchboa
 @pytest.mark.parametrize("fault", ["events-lost", "events-silent"])
 async def test_lost_events_are_caught_by_the_slow_beat(works: Works, switchboard: Switchboard, fault: str) -> None:
     switchboard.turn_on(fault)
-    beaten = works.again(pace=BEATEN)
+    beaten = works.again(timing=BEATEN)
     async with listening(beaten):
         job = await beaten.order()
         await beaten.until(job)
@@ -91,7 +91,7 @@ async def test_lost_events_are_caught_by_the_slow_beat(works: Works, switchboard
 
 
 async def test_what_ended_before_the_stream_was_connected_is_read_at_once(works: Works) -> None:
-    unhurried = works.again(pace=UNHURRIED)
+    unhurried = works.again(timing=UNHURRIED)
     job, provider_id = await running(unhurried)
     await eventually(lambda: has_ended(works, provider_id))
     async with listening(unhurried):
@@ -106,7 +106,7 @@ async def has_ended(works: Works, provider_id: str) -> bool:
 
 @pytest.mark.faults("events-refused")
 async def test_without_a_stream_it_polls_until_the_stream_is_back(works: Works, switchboard: Switchboard) -> None:
-    polling = works.again(pace=BRISK)
+    polling = works.again(timing=BRISK)
     async with polling.at_work("dispatch", "watch"):
         await polling.until(await polling.order())
         switchboard.turn_off("events-refused")
@@ -138,7 +138,7 @@ class SlowReader(Oxen):
 
     door = asyncio.Event()
 
-    async def read(self, provider_id: str) -> Report | None:
+    async def read(self, provider_id: str) -> GenerationReport | None:
         report = await super().read(provider_id)
         await self.door.wait()
         return report
@@ -147,7 +147,7 @@ class SlowReader(Oxen):
 @pytest.mark.faults("generation-stuck")
 async def test_an_event_during_a_read_of_the_same_picture_leads_to_another_read(works: Works, switchboard: Switchboard) -> None:
     SlowReader.door = asyncio.Event()
-    slow = works.again(pace=UNHURRIED, client=SlowReader)
+    slow = works.again(timing=UNHURRIED, client=SlowReader)
     job, provider_id = await running(slow)
     async with slow.at_work("watch"):
         await eventually(lambda: was_read(slow, provider_id, 1))  # it is still being made
@@ -188,7 +188,7 @@ async def test_a_failure_is_told_in_the_image_apis_words_and_costs_nothing(works
 
 @pytest.mark.faults("generation-cancelled")
 async def test_a_picture_that_the_image_api_cancels_by_itself_has_failed(works: Works) -> None:
-    beaten = works.again(pace=BEATEN)  # there is no event of it
+    beaten = works.again(timing=BEATEN)  # there is no event of it
     async with listening(beaten):
         ended = await beaten.until(await beaten.order())
     assert ended.generations[0].state is GenerationState.FAILED
@@ -198,7 +198,7 @@ async def test_a_picture_that_the_image_api_cancels_by_itself_has_failed(works: 
 
 @pytest.mark.faults("generation-stuck")
 async def test_a_cancel_is_carried_out_at_once_and_costs_nothing(works: Works) -> None:
-    unhurried = works.again(pace=UNHURRIED)
+    unhurried = works.again(timing=UNHURRIED)
     async with listening(unhurried):
         job = await unhurried.order()
         await eventually(lambda: is_running(unhurried, job))
@@ -209,12 +209,12 @@ async def test_a_cancel_is_carried_out_at_once_and_costs_nothing(works: Works) -
 
 
 async def is_running(works: Works, job: Job) -> bool:
-    return (await works.studio.job(job.id)).generations[0].state is GenerationState.RUNNING
+    return (await works.orders.job(job.id)).generations[0].state is GenerationState.RUNNING
 
 
 @pytest.mark.faults("generation-stuck")
 async def test_what_was_cancelled_while_it_was_sent_is_taken_back_once_its_id_is_known(works: Works) -> None:
-    unhurried = works.again(pace=UNHURRIED)
+    unhurried = works.again(timing=UNHURRIED)
     async with unhurried.at_work("watch"):
         await eventually(lambda: listeners(unhurried))
         job, provider_id = await taken(unhurried)
@@ -273,13 +273,13 @@ async def test_a_picture_that_was_finished_during_a_long_absence_still_arrives(w
 
 
 async def test_a_picture_that_the_image_api_forgot_has_failed_after_a_while(works: Works) -> None:
-    beaten = works.again(pace=BEATEN)
+    beaten = works.again(timing=BEATEN)
     job = await beaten.order()
     await beaten.store.write(jobs.start, job.id, 0, beaten.clock() - 600_000)
     await beaten.store.write(jobs.accept, job.id, 0, "unheard-of")
     async with beaten.at_work("watch"):
         await eventually(lambda: was_read(beaten, "unheard-of", 2))
-        assert (await beaten.studio.job(job.id)).state is JobState.OPEN  # it may be a slip, however old it is
+        assert (await beaten.orders.job(job.id)).state is JobState.OPEN  # it may be a slip, however old it is
         beaten.clock.turn(121_000)
         ended = await beaten.until(job)
     assert ended.generations[0].error == "The image service no longer knows this picture."

@@ -13,18 +13,18 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.core.errors import TooManyWaiting
-from bot.domain.guild.sections import Gallery
+from bot.domain.guild.sections import GalleryRules
 from bot.domain.job import Failure, Lane
 from bot.store import delivery, gallery, history, jobs, kv, outbox, reactions
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.postgres import PostgresStore
-from bot.store.jobs import Route
+from bot.store.jobs import Fallback
 from bot.store.moderation import cases, screening, verdicts
 from bot.store.moderation.cases import Cause
-from bot.store.moderation.screening import Verdict
+from bot.store.moderation.screening import ScreeningVerdict
 from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.privacy import erase
-from bot.store.reactions import Given
+from bot.store.reactions import Reaction
 from tests.env.job_steps import order, own, run
 from tests.env.jobs import SUCCEEDED, TEN, new_job
 from tests.store.engine.groups import break_at_commit, fail, together
@@ -33,7 +33,7 @@ Op = Callable[[Connection], Any]
 Deed = Callable[[Store], Awaitable[Op]]
 
 NOW = 5000
-ROUTE = Route(model="dev", api_model="dev", provider="oxen", seed=1, params={})
+ROUTE = Fallback(model="dev", api_model="dev", provider="oxen", seed=1, params={})
 REMOVAL = OutboxItem(kind=ItemKind.REMOVE, due_at=NOW, data={"channel_id": 5, "message_id": 6})
 QUEUE, RUNNING, OUTBOX = Topic.QUEUE, Topic.RUNNING, Topic.OUTBOX
 
@@ -52,11 +52,11 @@ def deed(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Op:
     return lambda conn: op(conn, *args, **kwargs)
 
 
-def waits(op: Callable[..., Any], *args: Any, pictures: int = 1, **kwargs: Any) -> Deed:
+def waits(op: Callable[..., Any], *args: Any, images: int = 1, **kwargs: Any) -> Deed:
     """The operation on a job that waits to be sent."""
 
     async def prepared(store: Store) -> Op:
-        return deed(op, (await order(store, new_job(pictures=pictures))).id, *args, **kwargs)
+        return deed(op, (await order(store, new_job(images=images))).id, *args, **kwargs)
 
     return prepared
 
@@ -72,11 +72,11 @@ def sent(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Deed:
     return prepared
 
 
-def made(op: Callable[..., Any], *args: Any, pictures: int = 1, answer_until: int = 0, **kwargs: Any) -> Deed:
+def made(op: Callable[..., Any], *args: Any, images: int = 1, answer_until: int = 0, **kwargs: Any) -> Deed:
     """The operation on a job that a provider has."""
 
     async def prepared(store: Store) -> Op:
-        job = await run(store, await order(store, replace(new_job(pictures=pictures), answer_until=answer_until)))
+        job = await run(store, await order(store, replace(new_job(images=images), answer_until=answer_until)))
         return deed(op, job.id, *args, **kwargs)
 
     return prepared
@@ -110,7 +110,7 @@ async def an_order(store: Store) -> Op:
 
 
 async def a_refused_order(store: Store) -> Op:
-    job = new_job(pictures=2)
+    job = new_job(images=2)
 
     def refused(conn: Connection) -> None:
         with pytest.raises(TooManyWaiting):
@@ -132,12 +132,12 @@ def _slow(conn: Connection, job_id: str) -> None:
 async def a_reaction_taken_back(store: Store) -> Op:
     place = replace(new_job().place, reply_to=99)
     await order(store, new_job(place=place, reaction="🎨"))
-    return deed(reactions.take_back, Given(message_id=99, user_id=7, emoji="🎨"), NOW)
+    return deed(reactions.take_back, Reaction(message_id=99, user_id=7, emoji="🎨"), NOW)
 
 
 async def a_refused_prompt(store: Store) -> Op:
     job = await order(store, new_job(needs_check=True))
-    return deed(screening.refuse, job, Verdict(sentence="No.", reason="violence"), failure=Failure.CONTENT, now=NOW)
+    return deed(screening.refuse, job, ScreeningVerdict(sentence="No.", reason="violence"), failure=Failure.CONTENT, now=NOW)
 
 
 async def an_appeal(store: Store) -> Op:
@@ -168,7 +168,7 @@ KINDS: dict[str, tuple[Deed, set[Topic]]] = {
     "tried once more": (sent(jobs.try_once_more, 0, now=NOW), {QUEUE}),
     "looked for later": (sent(jobs.look_later, 0, lookups=1, not_before=NOW), {QUEUE}),
     "another model": (waits(jobs.reroute, 0, other=ROUTE), {QUEUE}),
-    "one of two ends": (made(jobs.settle, 0, SUCCEEDED, NOW, pictures=2), {QUEUE}),
+    "one of two ends": (made(jobs.settle, 0, SUCCEEDED, NOW, images=2), {QUEUE}),
     "the last one ends": (made(jobs.settle, 0, SUCCEEDED, NOW), {QUEUE, OUTBOX}),
     "an end told twice": (ended(jobs.settle, 0, SUCCEEDED, NOW), set()),
     "cancelled while it waits": (waits(jobs.request_cancel, NOW), {QUEUE, OUTBOX}),
@@ -196,9 +196,12 @@ KINDS: dict[str, tuple[Deed, set[Topic]]] = {
     "taken away": (ended(history.take_away, NOW, shown=True), {OUTBOX}),
     "taken away by hand": (ended(history.message_deleted, 6, NOW, shown=True), set()),
     "a removal": (given(deed(outbox.add, REMOVAL)), {OUTBOX}),
-    "a note": (given(deed(reactions.keep_note, Given(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
+    "a note": (given(deed(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
     "an appeal": (an_appeal, {OUTBOX}),
-    "a star too few": (ended(gallery.starred, 6, guild_id=1, rules=Gallery(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW), set()),
+    "a star too few": (
+        ended(gallery.starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
+        set(),
+    ),
     "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {OUTBOX}),
     "an erased member's running job": (made(lambda conn, _id: erase.erase(conn, 7, NOW)), {RUNNING}),
     "a keepsake": (given(deed(kv.put, "name", 1, NOW)), set()),

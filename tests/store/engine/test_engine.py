@@ -15,7 +15,7 @@ from bot.core import i18n
 from bot.store import kv
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
-from bot.store.tables import keepsakes as table
+from bot.store.tables import kv as table
 
 
 def put_then_fail(conn: Connection, name: str) -> None:

@@ -154,7 +154,7 @@ async def test_what_read_the_five_places_reads_the_same_after_the_upgrade(no_sch
         job, shown = await store.read(jobs.get, "job1"), await store.read(gallery.get, 12)
         assert job is not None
         assert shown is not None
-        assert (job.place.message_id, shown.post_message_id, await store.read(jobs.picture_of, "job1", 0)) == (12, 80, b"png")
+        assert (job.place.message_id, shown.post_message_id, await store.read(jobs.image_of, "job1", 0)) == (12, 80, b"png")
         waiting = {case.message_id: (case.post_channel_id, case.post_message_id) for case in await store.read(cases.waiting, 1)}
         assert waiting == {12: (8, 82), 99: (8, 83)}
         (logged,) = await store.read(messages.of_job, "job1", roles=(MessageRole.LOG,))

@@ -94,4 +94,4 @@ async def test_the_books_of_a_killed_spender_are_right(database_url: str, lines_
         assert set(said) <= await store.read(holds)
         proof = await store.read(audit.prove)
     assert proof.wrong == ()
-    assert proof.pictures >= lines_before
+    assert proof.images >= lines_before

@@ -10,9 +10,9 @@ from bot.store import delivery, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import flagging, verdicts
 from bot.store.moderation.cases import Case, Decision
-from bot.store.moderation.flagging import Heard
+from bot.store.moderation.flagging import FlagResult
 from bot.store.moderation.reports import Report
-from bot.store.moderation.verdicts import Judged, Verdict
+from bot.store.moderation.verdicts import Judgement, Ruling
 from tests.env.job_steps import own
 from tests.env.jobs import SUCCEEDED, TEN, new_job
 
@@ -40,7 +40,7 @@ async def known(store: Store, job: Job) -> Job:
 
 async def flag(
     store: Store, job: Job, user_id: int, *, rules: Flags = RULES, counts: bool = True, opens_case: bool = False, reason: str = ""
-) -> Heard:
+) -> FlagResult:
     report = Report(
         at=NOW,
         guild_id=HERE,
@@ -63,7 +63,7 @@ async def flagged(store: Store, job: Job, *user_ids: int) -> Case:
     return opened
 
 
-async def decide(store: Store, case: Case, decision: Decision, *, by_id: int = MO, now: int = NOW + 1) -> Judged:
-    judged = await store.write(verdicts.decide, case.id, Verdict(decision=decision, by_id=by_id, strikes=STRIKES, now=now))
+async def decide(store: Store, case: Case, decision: Decision, *, by_id: int = MO, now: int = NOW + 1) -> Judgement:
+    judged = await store.write(verdicts.decide, case.id, Ruling(decision=decision, by_id=by_id, strikes=STRIKES, now=now))
     assert judged is not None
     return judged

@@ -10,7 +10,7 @@ from bot.domain.quota import MICRO
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import record, reports
-from bot.store.moderation.record import Sum
+from bot.store.moderation.record import UsageSum
 from bot.store.moderation.reports import Report
 from tests.env.job_steps import own
 from tests.env.jobs import FAILED, SUCCEEDED, TEN, new_job
@@ -31,7 +31,7 @@ async def test_sums_are_of_this_server_and_of_what_was_made(store: Store) -> Non
     for more in ({}, {"now": 5000}, {"private": True, "now": 6000}, {"outcome": FAILED}, {"guild_id": ELSEWHERE}):
         await ended(store, **more)
     found = await store.read(record.of_member, ADA, HERE, since=5000)
-    assert (found.lately, found.ever) == (Sum(pictures=2, spent=2 * MICRO), Sum(pictures=3, spent=3 * MICRO))
+    assert (found.lately, found.ever) == (UsageSum(images=2, spent=2 * MICRO), UsageSum(images=3, spent=3 * MICRO))
 
 
 async def test_the_latest_are_those_that_others_can_see(store: Store) -> None:
@@ -53,4 +53,4 @@ async def test_reports_are_about_the_author_in_this_server(store: Store) -> None
 
 async def test_who_never_asked_has_an_empty_record(store: Store) -> None:
     found = await store.read(record.of_member, BEN, HERE, since=0)
-    assert (found.lately, found.ever, found.latest, found.reports) == (Sum(pictures=0, spent=0), Sum(pictures=0, spent=0), (), ())
+    assert (found.lately, found.ever, found.latest, found.reports) == (UsageSum(images=0, spent=0), UsageSum(images=0, spent=0), (), ())

@@ -13,9 +13,9 @@ from bot.store import delivery, jobs, messages, outbox
 from bot.store.engine.base import Store
 from bot.store.messages import JobMessage
 from bot.store.moderation import audit_log, cases, conduct, verdicts
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.moderation.cases import CaseState, Decision
-from bot.store.moderation.verdicts import Judged, Verdict
+from bot.store.moderation.verdicts import Judgement, Ruling
 from bot.store.money import ledger
 from bot.store.outbox import ItemKind
 from tests.env.job_steps import own
@@ -43,10 +43,8 @@ async def appeal(store: Store, case_id: int) -> cases.Case | None:
     return await store.write(verdicts.appeal, case_id, words="It is a fox.", now=NOW + 2)
 
 
-async def judge(store: Store, job_id: str, decision: Decision, *, by_id: int = MO, guild_id: int = HERE) -> Judged | None:
-    return await store.write(
-        verdicts.decide_on_job, job_id, guild_id, Verdict(decision=decision, by_id=by_id, strikes=STRIKES, now=NOW + 1)
-    )
+async def judge(store: Store, job_id: str, decision: Decision, *, by_id: int = MO, guild_id: int = HERE) -> Judgement | None:
+    return await store.write(verdicts.decide_on_job, job_id, guild_id, Ruling(decision=decision, by_id=by_id, strikes=STRIKES, now=NOW + 1))
 
 
 # --- what follows ----------------------------------------------------------------------------------------------------
@@ -124,11 +122,11 @@ async def test_everything_stands_in_the_audit_log(store: Store) -> None:
     await decide(store, await flagged(store, await picture(store)), Decision.BLOCK)
     lines = await store.read(audit_log.latest, HERE)
     assert {line.action for line in lines} == {
-        Action.CASE_OPENED,
-        Action.SPOILERED,
-        Action.CASE_DECIDED,
-        Action.BLOCKED,
-        Action.STRUCK,
+        AuditAction.CASE_OPENED,
+        AuditAction.SPOILERED,
+        AuditAction.CASE_DECIDED,
+        AuditAction.BLOCKED,
+        AuditAction.STRUCK,
     }
 
 

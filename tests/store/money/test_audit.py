@@ -22,7 +22,7 @@ from tests.store.money.accounts import budget, has, member, order, wrong
 async def something_of_everything(store: Store) -> None:
     """A picture that was made, one that is on its way, and a gift."""
     payment = Payment(payer=member(), budget=budget(100))
-    job = await run(store, await order(store, payment, new_job(id="made", pictures=2)))
+    job = await run(store, await order(store, payment, new_job(id="made", images=2)))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(transfers.gift, giver=member(), receiver=member(8), amount=MICRO, key="gift", now=0)
 
@@ -59,13 +59,13 @@ async def test_an_erased_job_that_had_ended_leaves_the_books_right(store: Store)
 
 async def test_the_books_are_read_beside_whoever_holds_the_store(store: Store, database_url: str) -> None:
     await something_of_everything(store)
-    assert await read_beside(database_url, audit.prove) == audit.Proof(accounts=3, lines=11, pictures=2, wrong=())
+    assert await read_beside(database_url, audit.prove) == audit.Proof(accounts=3, lines=11, images=2, wrong=())
 
 
 async def test_the_books_of_a_stopped_bot_are_read_too(database_url: str) -> None:
     async with open_store(database_url) as store:
         await something_of_everything(store)
-    assert (await read_beside(database_url, audit.prove)).pictures == 2
+    assert (await read_beside(database_url, audit.prove)).images == 2
 
 
 async def test_reading_beside_changes_nothing(store: Store, database_url: str) -> None:

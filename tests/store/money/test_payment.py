@@ -25,9 +25,9 @@ pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 NOW = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp()) * 1000
 
 
-async def refusal(store: Store, payment: Payment, *, pictures: int = 1) -> str:
+async def refusal(store: Store, payment: Payment, *, images: int = 1) -> str:
     with pytest.raises(OutOfCredit) as caught:
-        await order(store, payment, new_job(pictures=pictures))
+        await order(store, payment, new_job(images=images))
     return caught.value.sentence
 
 
@@ -35,13 +35,13 @@ async def refusal(store: Store, payment: Payment, *, pictures: int = 1) -> str:
 
 
 async def test_the_budget_is_held_beside_whoever_pays(store: Store) -> None:
-    job = await order(store, Payment(payer=member(), budget=budget(100)), new_job(pictures=3))
+    job = await order(store, Payment(payer=member(), budget=budget(100)), new_job(images=3))
     assert {(g.account, g.budget, g.lane) for g in job.generations} == {("member:1:7", "budget:1:1970-01", Lane.PAID)}
     assert [await has(store, member()), await has(store, budget(100))] == [(7, 3, 0), (97, 3, 0)]
 
 
 async def test_the_end_is_booked_where_the_hold_was(store: Store) -> None:
-    job = await run(store, await order(store, Payment(payer=member(), budget=budget(100)), new_job(pictures=2)))
+    job = await run(store, await order(store, Payment(payer=member(), budget=budget(100)), new_job(images=2)))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(jobs.settle, job.id, 1, FAILED, 3000)
     assert [await has(store, member()), await has(store, budget(100))] == [(9, 0, 1), (99, 0, 1)]
@@ -86,7 +86,7 @@ def test_the_share_of_the_slow_lane_is_what_the_reserve_leaves() -> None:
 
 
 async def test_the_queue_tells_lanes_apart_and_what_members_had_of_late(store: Store) -> None:
-    had = await run(store, await order(store, Payment(payer=member(7)), new_job(member=7, pictures=2)))
+    had = await run(store, await order(store, Payment(payer=member(7)), new_job(member=7, images=2)))
     for n in range(2):
         await store.write(jobs.settle, had.id, n, SUCCEEDED, 3000)
     nothing = member(70, credits_=0)
@@ -104,19 +104,19 @@ async def test_the_queue_tells_lanes_apart_and_what_members_had_of_late(store: S
 
 async def test_a_used_up_budget_stops_every_lane(store: Store) -> None:
     payment = Payment(payer=member(), budget=budget(2), **slow(10))
-    await order(store, payment, new_job(pictures=2))
+    await order(store, payment, new_job(images=2))
     assert await refusal(store, payment) == "This server's budget for the month is used up; the next one begins <t:2678400:R>."
     assert [await has(store, member()), await has(store, pool())] == [(8, 2, 0), (10, 0, 0)]
 
 
 async def test_a_budget_with_a_rest_says_how_much(store: Store) -> None:
-    assert await refusal(store, Payment(payer=member(), budget=budget(2)), pictures=3) == (
+    assert await refusal(store, Payment(payer=member(), budget=budget(2)), images=3) == (
         "This costs 3 credits, and this server's budget for the month has 2 left; the next one begins <t:2678400:R>."
     )
 
 
 async def test_a_budget_counts_what_was_spent_whatever_its_size_becomes(store: Store) -> None:
-    await order(store, Payment(payer=member(), budget=budget(100)), new_job(pictures=4))
+    await order(store, Payment(payer=member(), budget=budget(100)), new_job(images=4))
     assert "is used up" in await refusal(store, Payment(payer=member(), budget=budget(3)))
     assert await has(store, budget(3)) == (0, 4, 0)
     await order(store, Payment(payer=member(), budget=budget(5)))
@@ -133,7 +133,7 @@ async def test_each_month_has_a_budget_of_its_own(store: Store) -> None:
 
 
 async def test_an_empty_pool_is_named_as_the_pool(store: Store) -> None:
-    await order(store, Payment(payer=pool(2)), new_job(pictures=2))
+    await order(store, Payment(payer=pool(2)), new_job(images=2))
     assert await refusal(store, Payment(payer=pool(2))) == (
         "This costs 1 credits and this server's shared pool has 0 left (2 more are on hold for pictures being made). "
         "The pool does not refill by itself; the people who manage this server can help."
@@ -180,7 +180,7 @@ async def test_a_hundred_at_once_leave_the_pool_its_reserve(store: Store) -> Non
 
 async def test_what_flows_back_flows_once_however_many_come_at_once(store: Store) -> None:
     payer = member(a_day=10)
-    for n, made in enumerate([await run(store, await order(store, Payment(payer=payer), new_job(pictures=5))) for _ in range(2)]):
+    for n, made in enumerate([await run(store, await order(store, Payment(payer=payer), new_job(images=5))) for _ in range(2)]):
         for picture in made.generations:
             await store.write(jobs.settle, made.id, picture.n, SUCCEEDED, n)
     crowd = (order(store, Payment(payer=payer), new_job(now=1000 + DAY_MS // 2)) for _ in range(50))
@@ -203,7 +203,7 @@ async def test_one_member_in_many_servers_at_once_has_one_queue(store: Store) ->
 async def test_holds_and_ends_at_once_wait_for_nobody(store: Store, conflicts: list[RetryDetails]) -> None:
     """Each touches several accounts, named in another order; on PostgreSQL two could lock each other out."""
     both = [Payment(payer=member(100), budget=budget(1000), **slow(100)), Payment(payer=pool(100), budget=budget(1000), **slow(100))]
-    held = [await run(store, await order(store, both[n % 2], new_job(pictures=2))) for n in range(10)]
+    held = [await run(store, await order(store, both[n % 2], new_job(images=2))) for n in range(10)]
     ends = [store.write(jobs.settle, job.id, n, (SUCCEEDED, FAILED)[n], 3000) for job in held for n in range(2)]
     more = [order(store, both[n % 2]) for n in range(20)]
     async with asyncio.timeout(10):

@@ -109,7 +109,7 @@ async def test_closing_at_once_returns_the_rest_once(store: Store) -> None:
 
 async def test_what_was_on_hold_settles_after_closing_and_the_rest_follows(store: Store) -> None:
     await begin(store)
-    job = await run(store, await order(store, asked(), new_job(pictures=2)))
+    job = await run(store, await order(store, asked(), new_job(images=2)))
     await store.write(sponsorships.close, "one", 2000)
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(jobs.settle, job.id, 1, FAILED, 3000)

@@ -48,8 +48,8 @@ async def test_gifts_to_and_fro_at_once_wait_for_nobody(store: Store, conflicts:
 
 
 async def test_what_is_on_hold_is_not_given_away(store: Store) -> None:
-    await order(store, Payment(payer=ANN), new_job(pictures=4))
-    await order(store, Payment(payer=ANN), new_job(pictures=4))
+    await order(store, Payment(payer=ANN), new_job(images=4))
+    await order(store, Payment(payer=ANN), new_job(images=4))
     with pytest.raises(OutOfCredit, match=r"You wanted to give 3 credits and have 2 left\."):
         await give(store, 3)
 

@@ -18,7 +18,7 @@ from bot.domain.quota import DAY_MS, MICRO, Bucket
 from bot.store import documents, history, jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, reports
-from bot.store.moderation.audit_log import Action
+from bot.store.moderation.audit_log import AuditAction
 from bot.store.moderation.cases import CaseState
 from bot.store.moderation.reports import Report
 from bot.store.money import audit, ledger, sponsorships, transfers
@@ -60,7 +60,7 @@ async def test_leaving_is_no_amnesty(store: Store) -> None:
     assert await store.read(conduct.standing, 1, ADA, rules=Strikes(), now=NOW) == before
     assert not await store.write(reports.add, Report(at=NOW, guild_id=1, channel_id=5, message_id=601, user_id=ADA))
     assert [case.state for case in await store.read(cases.waiting, 1)] == [CaseState.APPEALED]
-    assert (await store.read(audit_log.latest, 1))[0].action is Action.ERASED
+    assert (await store.read(audit_log.latest, 1))[0].action is AuditAction.ERASED
 
 
 async def test_what_an_erased_host_paid_for_ends_and_the_rest_comes_back(store: Store) -> None:
@@ -92,7 +92,7 @@ async def test_erasing_takes_the_rows_that_are_the_member_s_alone(store: Store) 
     # Owed: for her messages (the answer, the case's post, the gallery's, the log's), and to show the open case without them.
     # Accounts and ledger: her old ones stay without her, the rest of what she paid for others comes back, and her account begins anew.
     assert gone == {
-        "members": 1, "reactions": 1, "tray": 2, "keepsakes": 2, "job_references": 2, "pictures": 1, "thumbnails": 1, "generations": 1,
+        "members": 1, "reactions": 1, "tray": 2, "kv": 2, "job_references": 2, "images": 1, "thumbnails": 1, "generations": 1,
         "jobs": 1, "accounts": -1, "ledger": -3, "gallery": 1, "job_messages": 4, "outbox": -4, "audit": -1,
     }  # fmt: skip
 
@@ -128,7 +128,7 @@ async def test_what_is_left_of_an_erased_account_is_kept_until_it_has_flowed_bac
 async def test_a_server_s_account_is_kept_until_it_would_surely_be_full(store: Store) -> None:
     accounts = {"everyone": {"purse": {"size": 8, "refill_per_day": 1}}, "roles": {"5": {"purse": {"size": 10, "refill_per_day": 4}}}}
     rules = document.read(accounts)
-    await store.write(documents.change_server_settings, 1, lambda server: server.model_copy(update={"policy": rules}), 1, actor_id=BEN)
+    await store.write(documents.change_guild_settings, 1, lambda server: server.model_copy(update={"policy": rules}), 1, actor_id=BEN)
     mine = AccountRef(name=member_account(1, ADA), fills=Bucket(size=8 * MICRO, refill_per_day=MICRO))
     await store.write(jobs.add, new_job(member=ADA), (), payment=Payment(payer=mine), max_waiting=8, now=NOW)
     await store.write(erase.erase, ADA, NOW)

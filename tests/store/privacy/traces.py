@@ -15,21 +15,21 @@ from bot.store import delivery, documents, gallery, jobs, kv, messages, outbox, 
 from bot.store.engine.base import Store
 from bot.store.messages import JobMessage
 from bot.store.moderation import audit_log, cases, conduct
-from bot.store.moderation.audit_log import Action, AuditLine
+from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.moderation.cases import Cause, Decision
 from bot.store.money import sponsorships, transfers
 from bot.store.money.sponsorships import Sponsorship
 from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import metadata, reactions, references
 from bot.store.tables import reports as reports_table
-from bot.store.tray import PutBy
+from bot.store.tray import TrayItem
 from tests.env.job_steps import order, run
 from tests.env.jobs import PICTURE, SUCCEEDED, TEN, new_job
 
 ADA, BEN = 1_457_659_890_892_800_009, 1_457_659_890_892_800_010
 NOW = 9_000
 MODERATION = {"reports", "blocks", "strikes", "cases", "audit"}
-BY_BEN = PutBy(reference=replace(PICTURE, owner_id=ADA), source=Source(owner_id=ADA, channel_id=5, message_id=600))
+BY_BEN = TrayItem(reference=replace(PICTURE, owner_id=ADA), source=Source(owner_id=ADA, channel_id=5, message_id=600))
 
 
 async def shown(store: Store, member: int, **more: Any) -> Job:
@@ -61,8 +61,8 @@ async def a_full_house(store: Store) -> Job:
     await put(store, insert(reports_table).values(**report, message_id=601, job_id=bens.id, author_id=BEN, user_id=ADA))
     await store.write(outbox.add, OutboxItem(kind=ItemKind.TELL, due_at=1, user_id=ADA, job_id=job.id))
     await store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=1, user_id=ADA, data={"channel_id": 5, "message_id": 8}))
-    await store.write(kv.put, f"tray:note:7:{ADA}:x", {"message_id": 9}, 1)
-    await store.write(kv.put, "tray:123", {"user_id": ADA, "pictures": []}, 1)
+    await store.write(kv.put, f"form:note:7:{ADA}:x", {"message_id": 9}, 1)
+    await store.write(kv.put, "form:123", {"user_id": ADA, "images": []}, 1)
     await judged(store, job)
     await generous(store)
     return job
@@ -94,7 +94,7 @@ async def generous(store: Store) -> None:
     ada, ben = (AccountRef(name=user_account(each), fills=TEN) for each in (ADA, BEN))
     await store.write(transfers.gift, giver=ada, receiver=ben, amount=MICRO, key=f"gift:1:{ADA}", now=1, by_id=ADA, note="thanks")
     await store.write(transfers.gift, giver=ben, receiver=ada, amount=MICRO, key=f"gift:2:{BEN}", now=1, by_id=BEN, note="to Ada")
-    await store.write(audit_log.note, AuditLine(action=Action.GIFTED, at=1, guild_id=1, actor_id=ADA, target_id=BEN))
+    await store.write(audit_log.note, AuditLine(action=AuditAction.GIFTED, at=1, guild_id=1, actor_id=ADA, target_id=BEN))
     paid = Sponsorship(id="one", guild_id=1, channel_id=55, host_id=ADA, cap=MICRO, until=99_000, opened_at=1)
     await store.write(sponsorships.begin, paid, host=ada, now=1)
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bot.core.i18n import _, ngettext
@@ -19,7 +20,7 @@ Where = tuple[int | str, ...]
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]:
     """A sentence for every wrong value, in the order of the document; at most `SHOWN_MAX`, and one for the rest."""
-    found = tuple(dict.fromkeys(_complaints(error, model)))
+    found = tuple(dict.fromkeys(_problems(error, model)))
     more = len(found) - SHOWN_MAX
     if more <= 0:
         return found
@@ -27,9 +28,9 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]
     return (*found[:SHOWN_MAX], rest.format(count=more))
 
 
-def _complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     for each in error.errors(include_url=False):
-        if not _is_half(each, "literal["):  # of "all, or a list": the other half has its own complaint
+        if not _is_half(each, "literal["):  # of "all, or a list": the other half has its own message
             yield _sentence(each, model)
 
 
@@ -63,11 +64,15 @@ def _siblings(path: Sequence[str], model: type[BaseModel]) -> tuple[str, ...]:
     """The names that stand beside the last one of a path; none where the path leads through a list or a map."""
     current: Any = model
     for name in path[:-1]:
-        field = current.model_fields.get(name)
-        current = field.annotation if field else None
+        current = next((field.annotation for own, field in _named(current) if own == name), None)
         if not (isinstance(current, type) and issubclass(current, BaseModel)):
             return ()
-    return tuple(current.model_fields)
+    return tuple(own for own, _field in _named(current))
+
+
+def _named(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Fields by their names in a document."""
+    return ((field.alias or name, field) for name, field in model.model_fields.items())
 
 
 def _path(where: Where) -> tuple[str, ...]:
