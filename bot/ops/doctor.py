@@ -52,7 +52,7 @@ async def examine_ledger(settings: Settings, *, show: Show) -> bool:
     It works beside a running bot. Raises `StartError`.
     """
     proof = await read_beside(settings.database, audit.prove)
-    counted = f"{proof.accounts} accounts, {proof.lines} lines and {proof.pictures} images"
+    counted = f"{proof.accounts} accounts, {proof.lines} lines and {proof.images} images"
     fine = ok(f"{counted} were read, and every credit is accounted for.")
     for finding in [bad(sentence) for sentence in proof.wrong] or [fine]:
         show(replace(finding, check="ledger"))
@@ -92,7 +92,7 @@ async def _database(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Fi
         async with open_store(settings.database, migrate=False) as store:
             await store.write(kv.forget, "doctor", 0)  # deletes nothing, but fails where the database cannot be written
             return [ok(f"it can be read and written, at schema {store.migration.after}.")]
-    except InUse:
+    except DatabaseInUse:
         return [ok("a running bot holds it, so it was left alone.")]
 
 

@@ -25,9 +25,7 @@ PICTURE = Reference(content=b"png", content_type="image/png", width_px=3, height
 _numbers = count()
 
 
-def new_job(
-    *, member: int = 7, images: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any
-) -> Job:
+def new_job(*, member: int = 7, images: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any) -> Job:
     """An open job whose generations wait; `price` of each is in microcredits."""
     values = {"id": f"job{next(_numbers):09d}", "kind": JobKind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
     job = Job(
