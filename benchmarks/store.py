@@ -24,8 +24,8 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.domain.accounts import AccountRef, user_account
-from bot.domain.quota import MICRO, Bucket
+from bot.domain.money.accounts import AccountRef, user_account
+from bot.domain.money.quota import MICRO, Bucket
 from bot.store.engine.opening import migrate, open_store
 from bot.store.money.payment import Payment, pay
 

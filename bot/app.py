@@ -21,9 +21,10 @@ from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.errors import StartError
 from bot.core.loops import KeyedLocks, Timing
-from bot.domain import quota
+from bot.domain.money import quota
+from bot.domain.money.quota import Bucket
 from bot.domain.order import OperatorLimits
-from bot.domain.quota import Bucket
+from bot.domain.outbox import ItemKind
 from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules, host_of
 from bot.media.fetch import Fetcher
@@ -62,7 +63,6 @@ from bot.services.services import Services
 from bot.store import jobs
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
-from bot.store.outbox import ItemKind
 from cogs.images.delivery import DiscordPost
 from cogs.load import Tree, load
 from cogs.outbox import Messenger

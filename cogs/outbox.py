@@ -11,7 +11,7 @@ from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
 from bot.domain.gestures import CAME, MARKS, NONE_CAME
 from bot.domain.job import Job, JobState
-from bot.store.outbox import ItemKind, OutboxItem
+from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.kit import job_texts
 from cogs.kit.outbound import NO_ANSWER, Messageable, explained
 from cogs.kit.posting import Draft, Poster

@@ -33,7 +33,7 @@ from bot.core.errors import InvalidRequest, NotAllowed, TooManyWaiting
 from bot.core.i18n import _, ngettext
 from bot.domain import permissions
 from bot.domain.allowance import Allowance
-from bot.domain.money import Funds, Payment, decide
+from bot.domain.money.payment import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
 from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import Judge, Level, PromptVerdict

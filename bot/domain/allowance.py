@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import BucketSetting, RoleRule
-from bot.domain.quota import Bucket
+from bot.domain.money.quota import Bucket
 
 All = frozenset[str] | None  # `None`: all of them
 

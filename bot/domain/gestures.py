@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from enum import StrEnum
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
 from typing import Final
 
 from bot.domain.guild.settings import plain
@@ -76,3 +77,20 @@ def _is_part(part: str) -> bool:
         return False
     rest = part[1:]
     return not rest or bool(_SKIN.fullmatch(rest) or _REGION.fullmatch(rest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """One member's reaction to one message."""
+
+    message_id: int
+    user_id: int
+    emoji: str  # `plain`
+
+
+class Claim(Enum):
+    """What is to become of a reaction."""
+
+    NEW = auto()  # act on it
+    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
+    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so

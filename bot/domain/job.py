@@ -256,3 +256,17 @@ def job_state(generations: Iterable[GenerationState]) -> JobState:
 def message_url(guild_id: int | None, channel_id: int | None, message_id: int) -> str:
     """Discord's link to a message."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobMessage:
+    """One message. It belongs to a job, to a case, or to both."""
+
+    message_id: int
+    channel_id: int
+    guild_id: int | None  # the server whose moderators decide about it
+    role: MessageRole
+    at: int  # Unix ms of its record
+    job_id: str | None = None
+    case_id: int | None = None
+    spoiler: bool = False  # its images belong behind spoilers

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.job import Job, JobKind, Source
-from bot.domain.quota import Bucket
+from bot.domain.job import Job, JobKind, Reference, Source
+from bot.domain.money.quota import Bucket
 from bot.domain.request import Request
 
 PROMPT_MAX = 2000  # characters
@@ -78,3 +78,11 @@ class OperatorLimits:
     default_model: str
     reference_max_bytes: int
     reference_max_pixels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrayItem:
+    """An image in a tray, and where it came from."""
+
+    reference: Reference
+    source: Source

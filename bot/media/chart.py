@@ -18,7 +18,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bot.domain.quota import MICRO, in_credits
+from bot.domain.money.quota import MICRO, in_credits
 
 SERIES_MAX: Final = 8  # the rest is drawn as one
 COLUMNS_MAX: Final = 62  # two months of days

@@ -13,8 +13,8 @@ import aiohttp
 from bot.core.config import Settings
 from bot.core.endpoints import Endpoint, OxenMode, OxenSettings, ProviderSettings
 from bot.core.errors import InvalidRequest, ProviderAccount, ProviderBusy, ProviderError
-from bot.domain import quota
 from bot.domain.catalog.models import Catalog, ModelInfo
+from bot.domain.money import quota
 from bot.ops.findings import Finding, bad, ok, some, warn
 from bot.providers.http import Api
 from bot.providers.openai_models import models_of

@@ -9,18 +9,18 @@ from sqlalchemy import Connection
 from bot.core.clock import Clock
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
-from bot.domain import quota
-from bot.domain.accounts import AccountKind, AccountRef, kind_of
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.money import quota
+from bot.domain.money.accounts import AccountKind, AccountRef, kind_of
+from bot.domain.money.ledger import Statement
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
-from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.money import transfers
-from bot.store.money.ledger import Statement
 
 COUNTED_MAX = 100  # open cases and blocks of an overview
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import structlog
 
 from bot.core.clock import Clock
-from bot.domain.accounts import AccountRef, owned_by_one, user_account
-from bot.domain.job import Job, MessageRole
-from bot.domain.quota import Bucket
+from bot.domain.gallery import GalleryEntry
+from bot.domain.job import Job, JobMessage, MessageRole
+from bot.domain.money.accounts import AccountRef, owned_by_one, user_account
+from bot.domain.money.quota import Bucket
 from bot.domain.request import Request
 from bot.store import gallery, messages
 from bot.store.engine.base import Store
-from bot.store.gallery import GalleryEntry
-from bot.store.messages import JobMessage
 
 log = structlog.get_logger(__name__)
 

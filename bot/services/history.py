@@ -10,13 +10,13 @@ from bot.core.clock import Clock
 from bot.core.errors import NotFound
 from bot.core.i18n import _
 from bot.domain.job import Job, JobState
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
 from bot.media import codec
 from bot.services.pipeline.results import ResultImage
 from bot.store import history, jobs, outbox
 from bot.store.engine.base import Store
-from bot.store.outbox import ItemKind, OutboxItem
 
 PAGE = 5  # jobs
 

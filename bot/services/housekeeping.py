@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.domain.gestures import STARS, plain
-from bot.domain.quota import DAY_MS, Bucket
+from bot.domain.money.quota import DAY_MS, Bucket
 from bot.store import delivery, kv, reactions, tray
 from bot.store.engine.base import Store
 from bot.store.privacy import erase

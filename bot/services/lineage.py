@@ -2,49 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
-from bot.domain.catalog.options import show
 from bot.domain.job import Job
+from bot.domain.lineage import Lineage
 from bot.store import lineage
 from bot.store.engine.base import Store
-
-
-class Aspect(StrEnum):
-    """In what two requests can differ."""
-
-    MODEL = "model"
-    PROMPT = "prompt"
-    OPTION = "option"  # of the model; a change names which
-    SEED = "seed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One difference; `None` where one of the two does not have it."""
-
-    aspect: Aspect
-    before: str | None
-    after: str | None
-    name: str = ""  # of an option, as the model calls it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lineage:
-    """The relatives of an image that somebody may know of, newest first."""
-
-    job: Job
-    parent: Job | None
-    siblings: tuple[Job, ...]
-    children: tuple[Job, ...]
-    left_out: int  # others: private ones, in places that are closed to whoever asks, or too many to read
-
-    @property
-    def all(self) -> tuple[Job, ...]:
-        """Every relative, in the order of reading."""
-        return (*([self.parent] if self.parent else ()), *self.children, *self.siblings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,29 +24,3 @@ class Family:
         siblings, children = tuple(filter(sees, found.siblings)), tuple(filter(sees, found.children))
         known = len(siblings) + len(children) + (parent is not None)
         return Lineage(job=job, parent=parent, siblings=siblings, children=children, left_out=found.count - known)
-
-
-def changes(parent: Job, child: Job) -> tuple[Change, ...]:
-    """What changed from one request to the other, in the order model, prompt, options by name, seed."""
-    return tuple(_changes(parent, child))
-
-
-def _changes(parent: Job, child: Job) -> Iterator[Change]:
-    if parent.model != child.model:
-        yield Change(aspect=Aspect.MODEL, before=parent.model, after=child.model)
-    if parent.prompt != child.prompt:
-        yield Change(aspect=Aspect.PROMPT, before=parent.prompt, after=child.prompt)
-    for name in sorted({*parent.params, *child.params}):
-        before, after = (show(job.params[name]) if name in job.params else None for job in (parent, child))
-        if before != after:
-            yield Change(aspect=Aspect.OPTION, before=before, after=after, name=name)
-    before, after = _first_seed(parent, parent_n=child.parent_n), _first_seed(child)
-    if before != after:
-        yield Change(aspect=Aspect.SEED, before=before, after=after)
-
-
-def _first_seed(job: Job, parent_n: int | None = None) -> str | None:
-    """The seed of one of its images: of the one that was edited, else of the first."""
-    seeds: Iterable[int | None] = (g.seed for g in job.generations if g.n == (parent_n or 0))
-    seed = next(iter(seeds), None)
-    return None if seed is None else str(seed)

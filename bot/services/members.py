@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.core.clock import Clock
 from bot.domain import permissions
 from bot.domain.admission import check_consent
+from bot.domain.order import TrayItem
 from bot.domain.permissions import Target
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
@@ -39,11 +40,11 @@ class Members:
 
     # --- the tray --------------------------------------------------------------------------------------------------
 
-    async def add_to_tray(self, user_id: int, put: tray.TrayItem) -> int:
+    async def add_to_tray(self, user_id: int, put: TrayItem) -> int:
         """Keep a reference for the member's next edit; how many there are now. Raise `InvalidRequest` where the tray is full."""
         return await self.store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self.clock())
 
-    async def tray(self, user_id: int) -> list[tray.TrayItem]:
+    async def tray(self, user_id: int) -> list[TrayItem]:
         """The member's tray, in order."""
         return await self.store.read(tray.of, user_id)
 

@@ -13,12 +13,13 @@ from bot.core.clock import Clock
 from bot.core.errors import NotFound, Refusal
 from bot.core.i18n import _
 from bot.domain import permissions
-from bot.domain.accounts import AccountRef, sponsorship_of, user_account
 from bot.domain.admission import Admission
-from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
+from bot.domain.job import Generation, GenerationState, Job, JobMessage, JobState, Outcome, Reference
+from bot.domain.money.accounts import AccountRef, sponsorship_of, user_account
+from bot.domain.money.ledger import Statement
+from bot.domain.money.quota import Bucket
 from bot.domain.order import Attachment, Away, OperatorLimits, Order, Receipt
 from bot.domain.permissions import Action, Target
-from bot.domain.quota import Bucket
 from bot.domain.request import Request
 from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
@@ -26,8 +27,7 @@ from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
 from bot.store import history, jobs, kv, messages
 from bot.store.engine.base import Store
-from bot.store.messages import JobMessage
-from bot.store.money import ledger, sponsorships
+from bot.store.money import sponsorships
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class Orders:
         """A member's unfinished jobs, newest first."""
         return await self.store.read(jobs.of_member, user_id, state=JobState.OPEN)
 
-    async def statement(self, user_id: int) -> ledger.Statement:
+    async def statement(self, user_id: int) -> Statement:
         """A member's own account, which pays wherever no server's rules say otherwise; see `Pricing.statement` for what pays there."""
         return await self.pricing.statement_of(AccountRef(name=user_account(user_id), fills=self.limits.bucket))
 

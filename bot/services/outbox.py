@@ -18,10 +18,10 @@ from bot.core.errors import DeliveryError, ProviderError, RouteClosed
 from bot.core.loops import Timing, WorkerPool
 from bot.core.metrics import OUTBOX
 from bot.domain.job import Job
-from bot.domain.quota import DAY_MS
+from bot.domain.money.quota import DAY_MS
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import jobs, outbox
 from bot.store.engine.base import Store, Topic
-from bot.store.outbox import ItemKind, OutboxItem
 
 log = structlog.get_logger(__name__)
 

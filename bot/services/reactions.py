@@ -8,17 +8,17 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.domain.gestures import MEANINGS, STARS, Gesture, plain
+from bot.domain.gestures import MEANINGS, STARS, Claim, Gesture, Reaction, plain
 from bot.domain.guild.settings import GuildSettings, Preset
 from bot.domain.job import SHOWING, Job, JobKind
 from bot.domain.order import Attachment, Order
+from bot.domain.outbox import ItemKind, OutboxItem
+from bot.domain.presets import model_of
 from bot.domain.request import Request
 from bot.services.orders import Orders
-from bot.services.presets import model_of
 from bot.store import messages, reactions
 from bot.store.engine.base import Store
-from bot.store.outbox import ItemKind, OutboxItem
-from bot.store.reactions import PAUSE_MS, Claim, Reaction
+from bot.store.reactions import PAUSE_MS
 
 log = structlog.get_logger(__name__)
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
-from bot.domain.job import JobState, MessageRole, job_sources
+from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
+from bot.domain.outbox import OutboxItem
 from bot.store import messages, outbox
-from bot.store.messages import JobMessage
-from bot.store.outbox import OutboxItem
 from bot.store.tables import images, jobs, references, thumbnails
 
 

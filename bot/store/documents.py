@@ -12,10 +12,10 @@ from sqlalchemy import Column, Connection, Table, select
 
 from bot.domain.guild.differences import as_details, differences
 from bot.domain.guild.settings import GuildSettings
+from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.preferences import Preferences
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.tables import guilds, members
 
 log = structlog.get_logger(__name__)

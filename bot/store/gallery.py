@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, and_, func, or_, select
 
-from bot.domain.accounts import AccountRef
+from bot.domain.gallery import GalleryEntry
 from bot.domain.guild import sections
 from bot.domain.job import Job, JobState, MessageRole
-from bot.domain.quota import MICRO
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import AGAINST, CaseState
+from bot.domain.money.accounts import AccountRef
+from bot.domain.money.ledger import Entry
+from bot.domain.money.quota import MICRO
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import jobs, outbox
 from bot.store.engine.base import upsert
 from bot.store.moderation import audit_log, cases
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import AGAINST
 from bot.store.money import transfers
-from bot.store.money.ledger import Entry
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import gallery, job_messages, reactions
 
 STAR = "⭐"
-
-
-@dataclass(frozen=True, kw_only=True)
-class GalleryEntry:
-    """An image of the gallery."""
-
-    message_id: int  # where the stars were given
-    guild_id: int
-    job_id: str | None
-    author_id: int
-    at: int  # Unix ms
-    stars: int  # when it came in
-    post_message_id: int | None  # None: it is about to be shown
 
 
 def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
@@ -95,4 +81,4 @@ def _may_be_shown(conn: Connection, job: Job) -> bool:
     if job.spoiler or job.place.private or job.state is JobState.DELETED:
         return False
     latest = next(iter(cases.of_job(conn, job.id, limit=1)), None)
-    return latest is None or (latest.decision is not None and latest.decision not in AGAINST and latest.state is cases.CaseState.DECIDED)
+    return latest is None or (latest.decision is not None and latest.decision not in AGAINST and latest.state is CaseState.DECIDED)

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from bot.domain.job import OWN_MESSAGE, Job, JobState, MessageRole, ReplyTarget
+from bot.domain.job import OWN_MESSAGE, Job, JobMessage, JobState, MessageRole, ReplyTarget
 from bot.store import delivery, messages
-from bot.store.messages import JobMessage
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
 

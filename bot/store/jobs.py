@@ -11,13 +11,25 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.admission import check_waiting
-from bot.domain.job import Failure, Generation, GenerationState, Job, JobState, Lane, MessageRole, Outcome, Reference, job_state, sources
-from bot.domain.money import Payment
-from bot.domain.quota import DAY_MS
+from bot.domain.job import (
+    Failure,
+    Generation,
+    GenerationState,
+    Job,
+    JobMessage,
+    JobState,
+    Lane,
+    MessageRole,
+    Outcome,
+    Reference,
+    job_state,
+    sources,
+)
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Queue
 from bot.store import messages, outbox, tray, usage
 from bot.store.engine.base import Topic, announce, take_turn
-from bot.store.messages import JobMessage
 from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row

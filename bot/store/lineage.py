@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, select
 
 from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.lineage import Relatives
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Relatives:
-    """The jobs around one job that have images, newest first; and how many there are, also beyond those that were read."""
-
-    parent: Job | None
-    siblings: tuple[Job, ...]  # made from the same parent
-    children: tuple[Job, ...]
-    count: int
 
 
 def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:

@@ -7,32 +7,16 @@ result it is the one where the result was asked for.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, true, update
 
-from bot.domain.job import OWN_MESSAGE, SHOWING, Job, MessageRole
+from bot.domain.job import OWN_MESSAGE, SHOWING, Job, JobMessage, MessageRole
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from bot.store.engine.base import upsert
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobMessage:
-    """One message. It belongs to a job, to a case, or to both."""
-
-    message_id: int
-    channel_id: int
-    guild_id: int | None  # the server whose moderators decide about it
-    role: MessageRole
-    at: int  # Unix ms of its record
-    job_id: str | None = None
-    case_id: int | None = None
-    spoiler: bool = False  # its images belong behind spoilers
-
 
 # --- recording -------------------------------------------------------------------------------------------------------
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from bot.domain.gestures import plain
+from bot.domain.gestures import Claim, Reaction, plain
 from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.outbox import OutboxItem
 from bot.store import jobs as job_rows
 from bot.store import kv, outbox
 from bot.store.engine.base import upsert
-from bot.store.outbox import OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs, reactions
 
@@ -21,23 +19,6 @@ PAUSE_MS = 10_000  # a reaction that was taken back counts as a new request afte
 UNHEARD_MS = 60_000  # the same where nothing was heard of its being taken back: doubled events come at once, not after a minute
 BURST_MS = 10_000  # the time in which a member's reactions are counted
 _BETWEEN = "form:"  # of keys that are kept between two steps of a member, which are kept for a day
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reaction:
-    """One member's reaction to one message."""
-
-    message_id: int
-    user_id: int
-    emoji: str  # `plain`
-
-
-class Claim(Enum):
-    """What is to become of a reaction."""
-
-    NEW = auto()  # act on it
-    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
-    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
 
 
 def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_ms: int = PAUSE_MS) -> Claim:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.job import Reference, Source
+from bot.domain.order import TrayItem
 from bot.store.tables import tray
 
 _SOURCE = {
@@ -20,14 +20,6 @@ _SOURCE = {
     "n": "origin_n",
 }
 _IMAGE = ("content", "content_type", "width_px", "height_px", "owner_id")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrayItem:
-    """An image in a tray, and where it came from."""
-
-    reference: Reference
-    source: Source
 
 
 def add(conn: Connection, user_id: int, put: TrayItem, *, limit: int, now: int) -> int:

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
-from enum import StrEnum
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Label, and_, case, func, literal_column, select
 
-from bot.domain import quota
 from bot.domain.job import GenerationState
-from bot.domain.quota import DAY_MS
+from bot.domain.money.quota import DAY_MS
+from bot.domain.money.usage import GroupBy, UsageRow
 from bot.store.tables import generations, members
-
-
-class GroupBy(StrEnum):
-    """What rows are told apart by."""
-
-    MEMBER = "user_id"
-    MODEL = "model"
-    DAY = "day"
-
-
-@dataclass(frozen=True, kw_only=True)
-class UsageRow:
-    """What belongs together; None in what it is not told apart by."""
-
-    user_id: int | None = None
-    model: str | None = None
-    day: date | None = None
-    images: int
-    failed: int
-    cost: int  # of the images, as it was paid to the image API
-    refunded: int  # of that, what was given back to those who paid
-
-    def usd(self, credit_usd: float) -> str:
-        """What the images cost in US dollars, to four decimals."""
-        return f"{quota.in_usd(self.cost, credit_usd):.4f}"
-
 
 _MADE = generations.c.state == GenerationState.SUCCEEDED
 _KEYS: dict[GroupBy, ColumnElement[object]] = {
@@ -80,28 +50,6 @@ def images_since(conn: Connection, user_ids: Collection[int], since: int) -> dic
     where = and_(generations.c.user_id.in_(user_ids), _MADE, generations.c.ended_at >= since)
     rows = conn.execute(select(generations.c.user_id, func.count()).where(where).group_by(generations.c.user_id))
     return {user: count for user, count in rows}  # noqa: C416  rows are no pairs for the type checker
-
-
-def as_csv(found: Sequence[UsageRow], *, credit_usd: float) -> str:
-    """A table for spreadsheets with a heading; ids are text there, for they have more digits than a spreadsheet's numbers."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
-    writer.writerows(_table(found, credit_usd))
-    return out.getvalue()
-
-
-def _table(found: Sequence[UsageRow], credit_usd: float) -> Iterator[list[str]]:
-    names = [each.name.replace("images", "pictures") for each in fields(UsageRow) if each.name not in ("cost", "refunded")]
-    yield [*names, "credits", "credits_refunded", "usd"]
-    for each in found:
-        keys = [f"'{each.user_id}" if each.user_id else "", _harmless(each.model or ""), each.day.isoformat() if each.day else ""]
-        amounts = [str(each.cost / quota.MICRO), str(each.refunded / quota.MICRO), each.usd(credit_usd)]
-        yield [*keys, str(each.images), str(each.failed), *amounts]
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet would take what begins like this for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _in(since: int, until: int) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.domain import quota
+from bot.domain.money import quota
 from cogs.admin import settings_texts
 from cogs.admin.changing import bucket, given, settle, within
 from cogs.kit import autocomplete, interactions

@@ -7,14 +7,14 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from bot.core.i18n import _, ngettext
-from bot.domain import quota
 from bot.domain.guild.differences import Difference
 from bot.domain.guild.document import Policy
+from bot.domain.money import quota
+from bot.domain.money.ledger import Statement
 from bot.domain.prompts.automod import ImportResult
 from bot.domain.prompts.judge import CompiledRule, Level, RuleKind
 from bot.domain.prompts.rules import ListName, WordList
 from bot.services.admin import COUNTED_MAX, Overview
-from bot.store.money.ledger import Statement
 from cogs.kit.texts import PANEL_MAX, amount_of, meter, quoted
 
 _CENT = Decimal("0.01")

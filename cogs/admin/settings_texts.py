@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from bot.core.i18n import N_, _, ngettext
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule
+from bot.domain.money.quota import MICRO
 from bot.domain.prompts.rules import ListName, PromptRules
-from bot.domain.quota import MICRO
 from cogs.kit.texts import amount_of, quoted
 
 Titles = Callable[[str], str]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from bot.core.i18n import _, ngettext, pgettext
 from bot.domain.catalog.options import show
 from bot.domain.job import Job, message_url
-from bot.services.lineage import Aspect, Change, Lineage, changes
+from bot.domain.lineage import Aspect, Change, Lineage, changes
 from cogs.kit.job_texts import price_of
 from cogs.kit.texts import PANEL_MAX, quoted, seconds
 

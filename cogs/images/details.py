@@ -12,10 +12,10 @@ import discord
 from bot.core.i18n import pgettext
 from bot.domain import permissions
 from bot.domain.job import Job
+from bot.domain.lineage import Lineage
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.services.lineage import Lineage
 from cogs.images import detail_texts
 from cogs.kit import panels, texts
 from cogs.kit.request import Interaction, client_of, services_of

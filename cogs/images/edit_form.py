@@ -18,13 +18,12 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
 from bot.domain.catalog.params import MAX_MORE
-from bot.domain.gestures import DESCRIBES, plain
+from bot.domain.gestures import DESCRIBES, Reaction, plain
 from bot.domain.job import Job, JobKind
+from bot.domain.money.quota import in_credits
 from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.domain.permissions import Action, Target
-from bot.domain.quota import in_credits
 from bot.domain.request import Request
-from bot.store.reactions import Reaction
 from cogs.kit import interactions, message_images, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router

@@ -11,10 +11,9 @@ from discord import app_commands
 
 from bot.core.errors import NotFound
 from bot.core.i18n import _, ngettext
-from bot.domain.order import Attachment
+from bot.domain.order import Attachment, TrayItem
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
-from bot.store.tray import TrayItem
 from cogs.images import detail_texts, details, edit_form
 from cogs.kit import message_images, panels
 from cogs.kit.panels import everywhere

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.core.i18n import _, ngettext
-from bot.domain.accounts import is_pooled
 from bot.domain.job import Generation, GenerationState, Job, JobKind, Lane, message_url
+from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
 from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, seconds

@@ -6,7 +6,7 @@ from discord.utils import escape_markdown, escape_mentions
 
 from bot.core.i18n import _, ngettext
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.quota import in_credits
+from bot.domain.money.quota import in_credits
 
 CONTENT_MAX = 2000  # characters of a message
 ALT_MAX = 1024  # characters of an attachment's description

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from bot.core.i18n import _, ngettext
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import message_url
-from bot.services.moderation.conduct import MemberConduct
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Case, Decision
-from bot.store.moderation.conduct import BlockRow
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Case, Decision
+from bot.domain.moderation.conduct import BlockRow, MemberConduct
 from cogs.admin.panel_texts import change_lines, cut
 from cogs.admin.settings_texts import OFFENCES
 from cogs.kit.texts import amount_of, quoted

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from bot.core.i18n import _, ngettext
+from bot.domain.gallery import GalleryEntry
 from bot.domain.job import GenerationState, Job, JobState, message_url
+from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
 from bot.services.moderation.cases import DECIDED
-from bot.store.gallery import GalleryEntry
-from bot.store.moderation.cases import Case, CaseFile, CaseState, Cause, Decision, FlagSummary
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted
 
 _WORDS = 300  # characters of what somebody said

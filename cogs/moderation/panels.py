@@ -7,10 +7,10 @@ from discord.ui import Separator
 
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
+from bot.domain.moderation.cases import Case, Decision
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.services.moderation.cases import Decided
-from bot.store.moderation.cases import Case, Decision
 from cogs.admin import panel_texts
 from cogs.kit import panels, texts
 from cogs.kit.panels import Part, beside, button, panel, row, text

@@ -17,11 +17,10 @@ from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import ImageError, RouteClosed
 from bot.core.loops import KeyedLocks
-from bot.domain.job import Job, JobState
+from bot.domain.job import Job, JobMessage, JobState
+from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.pipeline.results import ResultImage
-from bot.store.messages import JobMessage
-from bot.store.moderation.cases import Case, CaseState, Decision
-from bot.store.outbox import ItemKind, OutboxItem
 from cogs.kit import spoilers
 from cogs.kit.posting import Draft, Poster, ids_in
 from cogs.moderation import case_texts, views

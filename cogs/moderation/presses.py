@@ -8,9 +8,9 @@ from typing import Any
 import discord
 
 from bot.core.i18n import _, pgettext
+from bot.domain.moderation.cases import Decision
 from bot.domain.request import Request
 from bot.services.moderation.cases import APPEAL_MAX
-from bot.store.moderation.cases import Decision
 from cogs.kit import interactions
 from cogs.kit.posting import Draft
 from cogs.kit.request import Interaction, client_of, services_of

@@ -10,10 +10,10 @@ import discord
 from bot.core.errors import NotFound
 from bot.core.i18n import _, pgettext
 from bot.domain import permissions
+from bot.domain.moderation.cases import REASON_MAX, Report
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.services.moderation.cases import Flagged
-from bot.store.moderation.reports import REASON_MAX, Report
 from cogs.kit import interactions, message_images
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import DISCORD_ID, JOB_ID, CustomId, Router, optional

@@ -11,7 +11,7 @@ import discord
 from bot.core import i18n
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState
-from bot.store.moderation.cases import Case, CaseState, Decision
+from bot.domain.moderation.cases import Case, CaseState, Decision
 from cogs.kit.posting import Button, Draft
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 from cogs.moderation import case_texts

@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
-from bot.domain import quota
+from bot.domain.money import quota
 from cogs.kit import panels
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 from cogs.money import money_texts

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bot.core.i18n import N_, _, ngettext
-from bot.domain.accounts import AccountKind, kind_of
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.quota import DAY_MS, MICRO, Bucket, in_credits
+from bot.domain.money.accounts import AccountKind, kind_of
+from bot.domain.money.ledger import Entry, LedgerLine, Statement
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket, in_credits
+from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.services.money.accounts import AccountStatement, Balances
-from bot.store.money.ledger import Entry, LedgerLine, Statement
-from bot.store.money.sponsorships import Sponsorship, SponsorshipState
 from cogs.kit.texts import PANEL_MAX, amount_of, meter, price
 
 _PRICES_SHOWN = 15

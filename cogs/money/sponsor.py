@@ -8,10 +8,10 @@ from discord.ext import commands
 
 from bot.core.clock import system
 from bot.core.i18n import pgettext
-from bot.domain import quota
+from bot.domain.money import quota
+from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.domain.request import Request
 from bot.services.money.accounts import HOURS_MAX, Money
-from bot.store.money.sponsorships import Sponsorship, SponsorshipState
 from cogs.kit import interactions, panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of

@@ -16,10 +16,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import pgettext
+from bot.domain.money.usage import GroupBy
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.media import chart
-from bot.store.usage import GroupBy
 from cogs.kit import panels
 from cogs.kit.panels import Part, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of

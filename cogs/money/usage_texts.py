@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from bot.core.i18n import _, ngettext
-from bot.domain.quota import in_credits, in_usd
+from bot.domain.money.quota import in_credits, in_usd
+from bot.domain.money.usage import GroupBy, UsageRow
 from bot.media.chart import Chart, Series
 from bot.services.money.accounts import AccountStatement, UsageReport
-from bot.store.usage import GroupBy, UsageRow
 from cogs.kit.texts import amount_of, meter
 
 _ROWS_SHOWN = 15

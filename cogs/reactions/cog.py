@@ -13,12 +13,11 @@ from bot.core import i18n
 from bot.core.errors import EaselError, NotAllowed
 from bot.core.i18n import _
 from bot.core.log import fault_id
-from bot.domain.gestures import NONE_CAME, WAITS, Gesture, plain
+from bot.domain.gestures import NONE_CAME, WAITS, Claim, Gesture, Reaction, plain
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from bot.services.reactions import EmojiMeaning
-from bot.store.reactions import Claim, Reaction
 from cogs.kit import message_images
 from cogs.kit.request import request_of_reaction
 from cogs.reactions import gestures, notes

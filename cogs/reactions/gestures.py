@@ -14,14 +14,13 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.actor import Actor
-from bot.domain.gestures import CAME, WAITS, Gesture
+from bot.domain.gestures import CAME, WAITS, Gesture, Reaction
 from bot.domain.job import Job, JobState
+from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.services.reactions import EmojiMeaning
-from bot.store.moderation.reports import Report
-from bot.store.reactions import Reaction
 from cogs.kit import file_texts, message_images, spoilers, texts
 from cogs.reactions import notes
 

@@ -10,9 +10,8 @@ import discord
 import structlog
 
 from bot.core.i18n import _, pgettext
-from bot.domain.gestures import DESCRIBES, MARKS
+from bot.domain.gestures import DESCRIBES, MARKS, Reaction
 from bot.domain.job import message_url
-from bot.store.reactions import Reaction
 from cogs.kit.outbound import replying
 from cogs.kit.router import DISCORD_ID, CustomId
 

@@ -8,12 +8,12 @@ from discord.ext import commands
 
 from bot.core.errors import EaselError, InvalidRequest
 from bot.core.i18n import _
+from bot.domain import presets
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.gestures import is_one_sign, plain
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from bot.domain.permissions import Action, may
 from bot.domain.request import Request
-from bot.services import presets
 from cogs.kit import interactions, panels, texts
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.reactions import preset_texts

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, Strikes
-from bot.services.moderation.conduct import MemberConduct
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Decision
-from bot.store.moderation.conduct import BY_LADDER, BlockRow
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Decision
+from bot.domain.moderation.conduct import BlockRow, MemberConduct
+from bot.store.moderation.conduct import BY_LADDER
 from cogs.admin import panel_texts, settings_texts
 from cogs.moderation import audit_texts
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog.models import Catalog
 from bot.domain.job import GenerationState
-from bot.domain.quota import DAY_MS, MICRO
+from bot.domain.money.quota import DAY_MS, MICRO
+from bot.domain.money.usage import GroupBy, UsageRow
 from bot.services.money.accounts import UsageReport
 from bot.services.pipeline.routes import ResultMessage
 from bot.services.privacy import Retention
-from bot.store.usage import GroupBy, UsageRow
 from cogs.kit import job_texts, texts
 from cogs.members import account_texts, privacy_texts
 from cogs.money import usage_texts

@@ -15,11 +15,11 @@ from bot.domain.guild.document import read
 from bot.domain.guild.fields import DAY_MS, HOUR_MS
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import ReplyTarget
+from bot.domain.moderation.conduct import BlockRow
+from bot.domain.money.quota import MICRO, Bucket
 from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import compile_rules
-from bot.domain.quota import MICRO, Bucket
 from bot.domain.request import Channel, Request
-from bot.store.moderation.conduct import BlockRow
 from tests.env.job_steps import own
 
 NOW = 20_000 * DAY_MS

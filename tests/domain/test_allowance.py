@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.allowance import Allowance, idle, merge
 from bot.domain.guild.document import Policy, read
-from bot.domain.quota import Bucket
+from bot.domain.money.quota import Bucket
 
 MODELS = st.none() | st.just("all") | st.lists(st.sampled_from("abc"))
 NUMBERS = st.none() | st.integers(1, 4)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.domain.job import Job
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.outbox import Handler
-from bot.store.outbox import ItemKind, OutboxItem
 
 Sent = list[tuple[OutboxItem, Job | None]]
 

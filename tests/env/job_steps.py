@@ -6,10 +6,10 @@ from collections import Counter
 
 from sqlalchemy import select
 
-from bot.domain.accounts import AccountRef, user_account
 from bot.domain.job import GenerationState, Job, JobState
-from bot.domain.money import Payment
-from bot.domain.quota import MICRO, Bucket
+from bot.domain.money.accounts import AccountRef, user_account
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import MICRO, Bucket
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.money import audit, ledger

@@ -10,9 +10,9 @@ from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Outcome, Reference, ReplyTarget
+from bot.domain.money.quota import MICRO, Bucket
 from bot.domain.order import Order
 from bot.domain.preferences import Preferences
-from bot.domain.quota import MICRO, Bucket
 from bot.domain.request import Channel, Request
 from bot.services.guilds import Guilds
 

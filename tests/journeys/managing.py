@@ -10,9 +10,9 @@ from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.job import ReplyTarget
+from bot.domain.moderation.audit import AuditLine
 from bot.domain.request import Request
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditLine
 from sandbox.person import Message, Person
 from tests.env.jobs import request
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
 from bot.media import chart
 from bot.media.chart import CARD, COLOURS, OTHERS_COLOUR, SERIES_MAX, Chart, Series, drawable
 

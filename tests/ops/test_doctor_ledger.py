@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from bot import __main__ as command_line
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store
 from bot.store.money import transfers

@@ -21,8 +21,9 @@ from bot.core.loops import KeyedLocks, Timing
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
+from bot.domain.money.quota import MICRO, Bucket
 from bot.domain.order import OperatorLimits
-from bot.domain.quota import MICRO, Bucket
+from bot.domain.outbox import ItemKind
 from bot.domain.scheduling import Caps
 from bot.media.addresses import AddressRules
 from bot.media.fetch import Fetcher
@@ -48,7 +49,6 @@ from bot.services.pipeline.watch import Watch
 from bot.store import jobs, outbox
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
-from bot.store.outbox import ItemKind
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.env.app import BRISK

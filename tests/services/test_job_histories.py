@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.job import ENDED, GenerationState, Job
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
 from bot.store import delivery, jobs, outbox
 from bot.store.engine.base import Store
 from tests.env.job_steps import check_ledger, money, order, seen

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.job import Job
-from bot.services.lineage import Aspect, Change, Family, changes
+from bot.domain.lineage import Aspect, Change, changes
+from bot.services.lineage import Family
 from bot.store import jobs
 from bot.store.engine.base import Store
 from tests.env.job_steps import own

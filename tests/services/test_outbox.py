@@ -10,10 +10,10 @@ import pytest
 from bot.core.errors import RouteClosed, TryLater
 from bot.core.loops import Timing
 from bot.domain.job import Job
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.outbox import POLICIES, Outbox, Pool, RetryPolicy
 from bot.store import outbox
 from bot.store.engine.base import Store
-from bot.store.outbox import ItemKind, OutboxItem
 from tests.env.app import BRISK
 from tests.env.fake_messenger import FakeMessenger
 from tests.env.jobs import new_job

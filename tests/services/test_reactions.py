@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from bot.core.errors import InvalidRequest, NotFound
+from bot.domain import presets
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
-from bot.domain.gestures import MARKS, is_one_sign, is_taken, plain
+from bot.domain.gestures import MARKS, Claim, Reaction, is_one_sign, is_taken, plain
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
-from bot.services import presets
+from bot.domain.moderation.cases import Report
 from bot.services.guilds import Guilds
 from bot.store import reactions
 from bot.store.engine.base import Store
 from bot.store.moderation import reports
-from bot.store.moderation.reports import Report
-from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS, Claim, Reaction
+from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS
 from tests.env.jobs import request_by
 
 NOW = 1_700_000_000_000

@@ -11,7 +11,7 @@ from itertools import count
 
 from bot.core.errors import StartError
 from bot.domain.job import new_job_id
-from bot.domain.quota import MICRO, Bucket
+from bot.domain.money.quota import MICRO, Bucket
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.money.payment import pay

@@ -9,13 +9,13 @@ from random import Random
 
 from bot.core.errors import Refusal
 from bot.domain.job import GenerationState, Outcome
-from bot.domain.money import Payment
-from bot.domain.quota import MICRO
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import MICRO
+from bot.domain.money.sponsorship import Sponsorship
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.money import sponsorships, transfers
-from bot.store.money.sponsorships import Sponsorship
 from tests.env.jobs import new_job
 from tests.store.busy_process import say
 from tests.store.money.accounts import budget, member, order, pool, slow

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, insert
 from bot.core.errors import InvalidRequest
 from bot.domain.guild.document import Policy, changed
 from bot.domain.guild.settings import STARTING_PRESETS, GuildSettings
+from bot.domain.moderation.audit import AuditAction
 from bot.store import documents
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction
 from bot.store.tables import guilds
 
 GUILD, MANAGER, NOW = 7, 9, 1_000

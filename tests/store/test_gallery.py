@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
-from bot.domain.accounts import AccountRef, user_account
+from bot.domain.gestures import Reaction
 from bot.domain.guild.sections import GalleryRules
 from bot.domain.job import Job
-from bot.domain.quota import MICRO
+from bot.domain.moderation.cases import Decision
+from bot.domain.money.accounts import AccountRef, user_account
+from bot.domain.money.ledger import Entry
+from bot.domain.money.quota import MICRO
+from bot.domain.outbox import ItemKind
 from bot.store import delivery, gallery, outbox, reactions
 from bot.store.engine.base import Store
-from bot.store.moderation.cases import Decision
 from bot.store.money import ledger
-from bot.store.money.ledger import Entry
-from bot.store.outbox import ItemKind
-from bot.store.reactions import Reaction
 from tests.env.jobs import TEN
 from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, picture
 

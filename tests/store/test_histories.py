@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import Refusal
-from bot.domain.accounts import AccountRef, member_account, pool_account
 from bot.domain.job import GenerationState, Job, Outcome
-from bot.domain.money import Payment, monthly_budget
-from bot.domain.quota import MICRO, Bucket, Limit
+from bot.domain.money.accounts import AccountRef, member_account, pool_account
+from bot.domain.money.payment import Payment, monthly_budget
+from bot.domain.money.quota import MICRO, Bucket, Limit
+from bot.domain.money.sponsorship import Sponsorship
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships, transfers
-from bot.store.money.sponsorships import Sponsorship
 from tests.env.jobs import new_job
 from tests.store.money.accounts import TornError, has, torn, wrong
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.job import GenerationState, JobState, Lane, Outcome
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine.base import Store
 from tests.env.job_steps import entries, money, order, own, run, seen, states

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.job import Job, JobState, MessageRole
+from bot.domain.job import Job, JobMessage, JobState, MessageRole
+from bot.domain.moderation.cases import Cause, Decision
+from bot.domain.outbox import ItemKind
 from bot.store import delivery, history, jobs, messages, outbox
 from bot.store.engine.base import Store
-from bot.store.messages import JobMessage
 from bot.store.moderation import cases, verdicts
-from bot.store.moderation.cases import Cause, Decision
 from bot.store.moderation.verdicts import Judgement, Ruling
-from bot.store.outbox import ItemKind
 from bot.store.privacy import erase
 from tests.env.job_steps import order, run
 from tests.env.jobs import SUCCEEDED, new_job

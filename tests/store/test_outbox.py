@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.domain.job import GenerationState, JobState, Outcome
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, jobs, outbox
 from bot.store.engine.base import Store
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import thumbnails
 from tests.env.job_steps import order, own, run, seen
 from tests.env.jobs import PICTURE, SUCCEEDED, TEN, new_job

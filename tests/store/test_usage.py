@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from bot.domain.job import Outcome, ReplyTarget
-from bot.domain.money import Payment
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import DAY_MS, MICRO
+from bot.domain.money.usage import GroupBy, UsageRow, as_csv
 from bot.domain.preferences import Preferences
-from bot.domain.quota import DAY_MS, MICRO
 from bot.store import documents, jobs, usage
 from bot.store.engine.base import Store
-from bot.store.usage import GroupBy, UsageRow
 from tests.env.job_steps import run
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
 from tests.store.money.accounts import budget, has, member, order
@@ -90,7 +90,7 @@ async def test_recent_use_counts_everywhere(store: Store) -> None:
 
 def test_the_table_for_spreadsheets_is_harmless_and_exact() -> None:
     row = UsageRow(user_id=123456789012345678, model="=cmd()", day=date(2026, 11, 20), images=2, failed=1, cost=2_800_000, refunded=0)
-    assert usage.as_csv([row, replace(row, user_id=None, model=None)], credit_usd=0.01).splitlines() == [
+    assert as_csv([row, replace(row, user_id=None, model=None)], credit_usd=0.01).splitlines() == [
         "user_id,model,day,pictures,failed,credits,credits_refunded,usd",
         "'123456789012345678,'=cmd(),2026-11-20,2,1,2.8,0.0,0.0280",
         ",,2026-11-20,2,1,2.8,0.0,0.0280",

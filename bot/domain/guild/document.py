@@ -34,8 +34,8 @@ from bot.domain.guild.sections import (
     Strikes,
 )
 from bot.domain.guild.validation import sentences
+from bot.domain.money.quota import MICRO
 from bot.domain.prompts.rules import PromptRules
-from bot.domain.quota import MICRO
 
 DOCUMENT_MAX: Final = 1024 * 1024  # bytes of a settings file
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.core.i18n import _
-from bot.domain import quota
 from bot.domain.guild.fields import DAY_MS, HOUR_MS, Credits, Id, Section, Share
+from bot.domain.money import quota
 
 COUNT_MAX: Final = 4  # images in one request: what one message shows well
 YEAR_HOURS: Final = 8760

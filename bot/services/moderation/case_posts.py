@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.domain.job import Job, MessageRole
+from bot.domain.job import Job, JobMessage, MessageRole
+from bot.domain.moderation.cases import Case, CaseFile
 from bot.store import jobs, messages
 from bot.store.engine.base import Store
-from bot.store.messages import JobMessage
 from bot.store.moderation import cases
-from bot.store.moderation.cases import Case, CaseFile
 
 
 @dataclass(frozen=True, kw_only=True)

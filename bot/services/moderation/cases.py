@@ -20,6 +20,9 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
 from bot.domain.job import SHOWING, Job, JobState
 from bot.domain.moderation import flags
+from bot.domain.moderation.cases import Case, CasePage, Decision, Report
+from bot.domain.moderation.conduct import BlockRow
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.services.guilds import Guilds
@@ -27,11 +30,7 @@ from bot.services.orders import Orders
 from bot.store import jobs, messages, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import cases, conduct, flagging, reports, verdicts
-from bot.store.moderation.cases import Case, CasePage, Decision
-from bot.store.moderation.conduct import BlockRow
-from bot.store.moderation.reports import Report
 from bot.store.moderation.verdicts import Judgement, Ruling
-from bot.store.outbox import ItemKind, OutboxItem
 
 log = structlog.get_logger(__name__)
 

@@ -8,26 +8,14 @@ from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.domain.guild.sections import Strikes
-from bot.domain.quota import DAY_MS
+from bot.domain.moderation.audit import AuditLine
+from bot.domain.moderation.conduct import MemberConduct, MemberRecord
+from bot.domain.money.quota import DAY_MS
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, record
-from bot.store.moderation.audit_log import AuditLine
-from bot.store.moderation.cases import Case
-from bot.store.moderation.conduct import BlockRow
-from bot.store.moderation.record import MemberRecord
 
 LATELY_DAYS = 30
 _CASES_MAX = 1000  # about one member
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemberConduct:
-    """What is held against a member of a server."""
-
-    points: float  # of strikes, as they have faded by now
-    strikes: int  # that were given and not taken back
-    block: BlockRow | None
-    cases: tuple[Case, ...]  # about them, oldest first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,22 +14,22 @@ from bot.core.clock import Clock
 from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
-from bot.domain.accounts import AccountRef, owned_by_one
 from bot.domain.actor import Actor
 from bot.domain.admission import check_giver
 from bot.domain.job import new_job_id
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.money.accounts import AccountRef, owned_by_one
+from bot.domain.money.ledger import Statement
+from bot.domain.money.quota import DAY_MS, MICRO, next_month
+from bot.domain.money.sponsorship import Sponsorship
+from bot.domain.money.usage import GroupBy, UsageRow, as_csv
 from bot.domain.permissions import Target, check
-from bot.domain.quota import DAY_MS, MICRO, next_month
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.money import sponsorships, transfers
-from bot.store.money.ledger import Statement
-from bot.store.money.sponsorships import Sponsorship
-from bot.store.usage import GroupBy, UsageRow
 
 HOURS_MAX = 168  # a week: how long somebody may pay for others
 _HOUR_MS = 3_600_000
@@ -192,7 +192,7 @@ class Money:
         """The same for a spreadsheet (CSV), told apart by member, model and day."""
         since, until = self._span(days)
         found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(GroupBy), user_id=user_id)
-        return usage.as_csv(found, credit_usd=self.credit_usd)
+        return as_csv(found, credit_usd=self.credit_usd)
 
     async def leaderboard(self, request: Request, *, days: int) -> list[tuple[int, int]]:
         """Members with the most images of the last days, as (user id, images). Raise `NotAllowed` where the server has none."""

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.clock import Clock
-from bot.domain import quota
-from bot.domain.accounts import AccountRef, member_account, pool_account, user_account
 from bot.domain.actor import Actor
 from bot.domain.allowance import Allowance, merge
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.document import Policy
-from bot.domain.money import Payment, monthly_budget, reserve_of
+from bot.domain.money import quota
+from bot.domain.money.accounts import AccountRef, member_account, pool_account, user_account
+from bot.domain.money.ledger import Statement
+from bot.domain.money.payment import Payment, monthly_budget, reserve_of
 from bot.domain.order import OperatorLimits
 from bot.domain.request import Request
 from bot.store.engine.base import Store
 from bot.store.money import ledger
-from bot.store.money.ledger import Statement
 
 _NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody gets there
 

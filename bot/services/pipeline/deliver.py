@@ -15,6 +15,8 @@ from bot.core.errors import ImageError, RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.loops import KeyedLocks, Timing
 from bot.domain.job import Failure, Generation, GenerationState, Job, JobState
+from bot.domain.moderation.cases import Cause
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.media import codec
 from bot.services.guilds import Guilds
 from bot.services.pipeline.results import FetchedResults, ResultImage, Results
@@ -23,8 +25,6 @@ from bot.services.pipeline.screening import Screened, Screening
 from bot.store import documents, jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
-from bot.store.moderation.cases import Cause
-from bot.store.outbox import ItemKind, OutboxItem
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
-from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order
+from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, TrayItem
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.media import codec
@@ -35,7 +35,6 @@ from bot.services.money.pricing import Pricing
 from bot.services.pipeline.classifier import Classifier
 from bot.store import jobs, tray
 from bot.store.engine.base import Store
-from bot.store.tray import TrayItem
 
 Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that may be written as it is
 

@@ -3,105 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.job import Job, MessageRole
+from bot.domain.job import JobMessage, MessageRole
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import AGAINST, Case, CaseFile, CasePage, CaseState, Cause, Decision, FlagSummary
 from bot.domain.moderation.flags import Flag
 from bot.store import messages
-from bot.store.messages import JobMessage
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.rows import read_jobs
 from bot.store.tables import cases, job_messages, jobs, reports
-
-
-class Cause(StrEnum):
-    """Why moderators are asked."""
-
-    FLAGS = "flags"  # enough members pointed at an image
-    PROMPT = "prompt"  # a prompt was flagged by a rule or a check, and its image was made
-    RESULT = "result"  # a result was flagged or withheld by a check
-    REPORT = "report"  # a moderator's own report opens a case at once
-
-
-class CaseState(StrEnum):
-    OPEN = "open"  # waits for a decision
-    APPEALED = "appealed"  # was decided, and its author asked for another look, once
-    DECIDED = "decided"  # by a moderator
-
-
-class Decision(StrEnum):
-    """What a moderator decides; each is a button."""
-
-    KEEP = "keep"  # the image stays, a spoiler is taken away
-    SPOILER = "spoiler"  # it stays behind a spoiler
-    DELETE = "delete"  # it is taken away, with a strike
-    BLOCK = "block"  # deleted, and its author may not ask for images for a day
-    REFUND = "refund"  # deleted without a strike, and its price is given back
-
-
-AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.BLOCK})  # what proves its flaggers right
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """An image or a prompt that moderators are asked about."""
-
-    id: int
-    guild_id: int
-    at: int  # Unix ms
-    cause: Cause
-    state: CaseState
-    author_id: int
-    channel_id: int
-    message_id: int | None
-    job_id: str | None
-    reason: str
-    decision: Decision | None = None
-    decided_by: int | None = None
-    decided_at: int | None = None
-    appeal: str | None = None
-    appealed_at: int | None = None
-    post_channel_id: int | None = None
-    post_message_id: int | None = None
-
-    @property
-    def may_be_appealed(self) -> bool:
-        """One appeal, against a decision that takes something away."""
-        return self.state is CaseState.DECIDED and self.decision in AGAINST and self.appealed_at is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlagSummary:
-    """What one member told of an image."""
-
-    user_id: int
-    reason: str  # their words, if any
-    weight: float  # of their flag; 0 where it does not count
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseFile:
-    """A case with what it is about."""
-
-    case: Case
-    job: Job | None  # None: it was not made here, or is not known any more
-    told: tuple[FlagSummary, ...]  # what members told of the image
-
-
-@dataclass(frozen=True, kw_only=True)
-class CasePage:
-    """Some of the cases that wait for a decision, oldest first."""
-
-    files: tuple[CaseFile, ...]
-    number: int  # from 0
-    waiting: int  # cases on all pages, as far as they are counted
-
 
 # --- flags -----------------------------------------------------------------------------------------------------------
 

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from bot.core.i18n import N_
 from bot.domain.guild.sections import Offence, Strikes
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.conduct import BlockRow
 from bot.domain.moderation.strikes import Strike, lock_out_ms, points
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction, AuditLine
 from bot.store.tables import blocks, strikes
 
 BY_LADDER = N_("too many strikes")  # the reason of a block that no moderator gave
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlockRow:
-    """A member may not ask for images on a server."""
-
-    id: int
-    guild_id: int
-    user_id: int
-    at: int  # Unix ms
-    until: int | None  # Unix ms; None: until it is lifted
-    reason: str
-    by_id: int | None  # None: strikes
-    case_id: int | None
-    lifted_at: int | None
-    lifted_by: int | None
 
 
 def block(

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from bot.domain.guild.sections import Flags
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Case, Cause, Report
 from bot.domain.moderation.flags import reached
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox
 from bot.store.engine.base import take_turn
 from bot.store.moderation import audit_log, cases, reports
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Case, Cause
-from bot.store.moderation.reports import Report
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import audit as lines
 from bot.store.tables import reports as rows
 

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, and_, case, exists, func, select
 
-from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.job import GenerationState, JobState
+from bot.domain.moderation.conduct import MemberRecord, UsageSum
 from bot.store.moderation import reports
-from bot.store.moderation.reports import Report
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
-
-
-@dataclass(frozen=True, kw_only=True)
-class UsageSum:
-    """Images that were made, and what they cost in microcredits; what proved unusable is not among them."""
-
-    images: int
-    spent: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemberRecord:
-    """A member's use of this server."""
-
-    lately: UsageSum
-    ever: UsageSum
-    latest: tuple[Job, ...]  # with an image that others may see, newest first
-    reports: tuple[Report, ...]  # about the member's images, newest first
 
 
 def of_member(conn: Connection, user_id: int, guild_id: int, *, since: int, latest: int = 5, told: int = 50) -> MemberRecord:

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, RowMapping, and_, delete, select
 
+from bot.domain.moderation.cases import REASON_MAX, Report
 from bot.store.engine.base import upsert
 from bot.store.tables import reports
-
-REASON_MAX = 500  # characters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """One member's word about the images of one message."""
-
-    at: int  # Unix ms
-    channel_id: int
-    message_id: int
-    user_id: int  # who reports
-    reason: str = ""  # in the member's words; empty where a reaction said it all
-    guild_id: int | None = None
-    job_id: str | None = None
-    author_id: int | None = None  # whose image it is
-    counts: bool = True  # towards the quorum: its member may flag
-    outcome: str | None = None  # "upheld" or "failed", once a case was decided
-    case_id: int | None = None
 
 
 def add(conn: Connection, report: Report) -> bool:

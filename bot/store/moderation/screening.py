@@ -9,12 +9,14 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import Failure, GenerationState, Job, Outcome
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Cause
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, jobs
 from bot.store.engine.base import Topic, announce
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Cause, open_case
-from bot.store.outbox import ItemKind, OutboxItem, add
+from bot.store.moderation.cases import open_case
+from bot.store.outbox import add
 from bot.store.tables import generations
 from bot.store.tables import jobs as jobs_table
 

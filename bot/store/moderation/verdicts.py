@@ -13,13 +13,13 @@ from sqlalchemy import Connection, and_, exists, or_, select
 from bot.core.i18n import N_
 from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.job import Job, JobState
-from bot.domain.quota import DAY_MS
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Case, CaseState, Cause, Decision
+from bot.domain.money.quota import DAY_MS
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import history, messages, outbox
 from bot.store import jobs as job_rows
 from bot.store.moderation import audit_log, cases, conduct, flagging
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Case, CaseState, Cause, Decision
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
 

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, false, func, literal, or_, select, union_all
 
 from bot.domain.job import ENDED, GenerationState
-from bot.store.money.ledger import TRANSFERS, Entry, audit
+from bot.domain.money.ledger import Entry
+from bot.store.money.ledger import TRANSFERS, audit
 from bot.store.tables import accounts, generations, ledger
 
 _AMOUNTS = ("available", "held", "spent")

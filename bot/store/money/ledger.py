@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -23,56 +22,14 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, sel
 
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import _
-from bot.domain import quota
-from bot.domain.accounts import AccountRef
-from bot.domain.quota import Bucket, Limit
+from bot.domain.money import quota
+from bot.domain.money.accounts import AccountRef
+from bot.domain.money.ledger import Entry, LedgerLine, Statement
+from bot.domain.money.quota import Bucket, Limit
 from bot.store.engine.base import upsert
 from bot.store.tables import accounts, ledger
 
-
-class Entry(StrEnum):
-    OPEN = "open"  # the account began, with a full bucket
-    REFILL = "refill"  # what flowed back since the last one
-    HOLD = "hold"  # set aside for an image that was ordered
-    SETTLE = "settle"  # the held price was paid
-    RELEASE = "release"  # the held price went back: no image
-    REFUND = "refund"  # a paid price went back: the image proved unusable, or a moderator was kind
-    SIZE = "size"  # a limit was given another size
-    GRANT = "grant"  # a manager gave it, from nothing
-    REWARD = "reward"  # the server gave it, from nothing, for an image that many liked
-    GIFT = "gift"  # between two members
-    SPONSOR = "sponsor"  # a host put it in for everyone in a thread
-    RETURN = "return"  # what was left of that went back to the host
-
-
 TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: they add up to nothing
-
-
-@dataclass(frozen=True, kw_only=True)
-class LedgerLine:
-    """One line: what it added to each of the account's three amounts."""
-
-    at: int
-    entry: Entry
-    available: int
-    held: int
-    spent: int
-    job_id: str | None
-    n: int | None
-    other: str | None = None  # the account at the other end
-    by_id: int | None = None  # the person who did it
-    note: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """An account as it is at one moment, with its latest lines, newest first."""
-
-    available: int
-    held: int
-    spent: int
-    full_at: int | None  # Unix ms, not after the moment of asking where it is full now; None where nothing flows back
-    lines: tuple[LedgerLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

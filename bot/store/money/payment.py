@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from bot.domain.money import Charge, Funds, Payment, decide
+from bot.domain.money.payment import Charge, Funds, Payment, decide
 from bot.store.money import ledger, sponsorships
 
 

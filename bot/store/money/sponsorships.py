@@ -9,50 +9,19 @@ Locks are taken in this order: the sponsorship's row, then accounts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from bot.core.errors import NotAllowed, OutOfCredit
 from bot.core.i18n import _
-from bot.domain import quota
-from bot.domain.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
-from bot.domain.quota import EMPTY
+from bot.domain.money import quota
+from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
+from bot.domain.money.ledger import Entry
+from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.store.engine.base import take_turn
 from bot.store.money import ledger, transfers
-from bot.store.money.ledger import Entry
 from bot.store.tables import accounts, sponsorships
-
-
-class SponsorshipState(StrEnum):
-    OPEN = "open"  # it pays, until its time is over
-    CLOSED = "closed"  # it pays for nothing new; what becomes free goes back to the host
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sponsorship:
-    """Who pays where, how long and how much. Times are Unix ms, amounts microcredits."""
-
-    id: str  # at most 12 characters, random
-    guild_id: int | None
-    channel_id: int  # a thread is a channel of its own
-    host_id: int
-    cap: int
-    until: int
-    opened_at: int
-    state: SponsorshipState = SponsorshipState.OPEN
-    closed_at: int | None = None
-    host_account: str = ""  # where the money came from; written when it is opened
-    left: int = 0  # what can still be spent of it
-    held: int = 0
-    spent: int = 0
-
-    @property
-    def account(self) -> AccountRef:
-        return AccountRef(name=sponsor_account(self.id), fills=EMPTY)
-
 
 _ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
 _ACCOUNT = (f"{AccountKind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name

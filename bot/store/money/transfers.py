@@ -9,10 +9,11 @@ from sqlalchemy import Connection, select
 
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
 from bot.core.i18n import _
-from bot.domain import quota
-from bot.domain.accounts import AccountKind, AccountRef, circle_of, kind_of, owned_by_one
+from bot.domain.money import quota
+from bot.domain.money.accounts import AccountKind, AccountRef, circle_of, kind_of, owned_by_one
+from bot.domain.money.ledger import Entry
 from bot.store.money import ledger
-from bot.store.money.ledger import Balance, Entry
+from bot.store.money.ledger import Balance
 from bot.store.tables import ledger as lines
 
 

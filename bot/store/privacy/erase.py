@@ -10,18 +10,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, exists, insert, or_, select, update
 
-from bot.domain.accounts import AccountKind, kind_of, sponsor_account
 from bot.domain.guild.document import Policy
 from bot.domain.job import ENDED, JobState
-from bot.domain.quota import EMPTY, Bucket, available_at
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import CaseState
+from bot.domain.money.accounts import AccountKind, kind_of, sponsor_account
+from bot.domain.money.ledger import Entry
+from bot.domain.money.quota import EMPTY, Bucket, available_at
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import documents, messages, outbox
 from bot.store import jobs as operations
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import CaseState
 from bot.store.money import sponsorships
-from bot.store.money.ledger import Entry
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
 from bot.store.tables import accounts, blocks, cases, generations, job_messages, jobs, ledger, metadata, strikes
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, String, Table, and_, cast, or_, select
 
-from bot.domain.accounts import AccountKind, owned_by_one, user_account
 from bot.domain.job import JobState
-from bot.store.moderation.audit_log import AuditAction
-from bot.store.outbox import ItemKind
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.money.accounts import AccountKind, owned_by_one, user_account
+from bot.domain.outbox import ItemKind
 from bot.store.tables import (
     accounts,
     audit,

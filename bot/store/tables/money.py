@@ -9,7 +9,7 @@ from bot.store.tables.base import RowId, metadata
 accounts = Table(
     "accounts",
     metadata,
-    Column("name", String(64), primary_key=True),  # `bot.domain.accounts` has the kinds
+    Column("name", String(64), primary_key=True),  # `bot.domain.money.accounts` has the kinds
     Column("available", BigInteger, nullable=False),  # microcredits at `as_of`, without what has flowed back since
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),

@@ -12,8 +12,8 @@ from bot.app import App
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
 from bot.domain.job import ReplyTarget
+from bot.domain.moderation.audit import AuditAction
 from bot.media import likeness
-from bot.store.moderation.audit_log import AuditAction
 from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.env.images import png

@@ -10,8 +10,8 @@ import pytest
 
 from bot.app import App
 from bot.domain.guild.document import Policy
+from bot.domain.moderation.audit import AuditAction
 from bot.store.moderation import cases
-from bot.store.moderation.audit_log import AuditAction
 from cogs.kit import texts
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in

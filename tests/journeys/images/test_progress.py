@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.app import App
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
-from bot.store.outbox import ItemKind, OutboxItem
 from sandbox.person import Message, Person
 from tests.env.app import Env, with_picture
 from tests.services.conftest import Hands, eventually

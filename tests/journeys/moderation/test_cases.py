@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from bot.app import App
+from bot.domain.moderation.audit import AuditAction
 from bot.store import outbox
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction
 from bot.store.moderation.cases import waiting
 from sandbox.person import Person
 from tests.env.app import Env, with_picture

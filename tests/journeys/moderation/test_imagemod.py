@@ -11,11 +11,10 @@ import pytest
 from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.job import JobState
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation.cases import Case, Decision, Report
 from bot.store import documents
 from bot.store.moderation import cases
-from bot.store.moderation.audit_log import AuditAction
-from bot.store.moderation.cases import Case, Decision
-from bot.store.moderation.reports import Report
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
+from bot.domain.moderation.audit import AuditAction
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction
 from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask

@@ -20,13 +20,13 @@ from PIL import Image
 from bot.app import App
 from bot.domain.gestures import DESCRIBES
 from bot.domain.job import Job, JobState
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.domain.money.sponsorship import SponsorshipState
 from bot.domain.permissions import RULES, Action
 from bot.domain.preferences import Consent
 from bot.services import reactions
 from bot.store.moderation import audit_log
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Case, CaseState, Decision
-from bot.store.money.sponsorships import SponsorshipState
 from bot.store.tables import jobs
 from cogs.images import edit_form
 from cogs.moderation import report

@@ -9,7 +9,7 @@ import pytest
 from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.job import ReplyTarget
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in

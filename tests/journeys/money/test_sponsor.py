@@ -9,8 +9,8 @@ import pytest
 
 from bot.app import App
 from bot.core.clock import system
-from bot.domain.accounts import AccountRef, sponsor_account
-from bot.domain.quota import MICRO
+from bot.domain.money.accounts import AccountRef, sponsor_account
+from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, Person
 from tests.env.app import Env, person_in, with_picture

@@ -16,8 +16,8 @@ import pytest
 
 from bot.app import App
 from bot.core.clock import system
+from bot.domain.moderation.cases import CaseState, Decision
 from bot.store.moderation import cases
-from bot.store.moderation.cases import CaseState, Decision
 from sandbox.person import Person
 from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask

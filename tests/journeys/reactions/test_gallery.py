@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
-from bot.domain.quota import MICRO
+from bot.domain.money.quota import MICRO
 from sandbox.person import Person
 from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask, written_down

@@ -6,8 +6,8 @@ import pytest
 
 from bot.app import App
 from bot.domain.job import ReplyTarget
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
-from bot.store.outbox import ItemKind, OutboxItem
 from sandbox.person import Message, Person
 from tests.env.app import Env, with_picture
 from tests.env.jobs import wish

@@ -11,14 +11,13 @@ from bot.core.errors import InvalidRequest, NotAllowed, NotFound
 from bot.domain.actor import Actor
 from bot.domain.guild.document import changed
 from bot.domain.job import Job, JobState, ReplyTarget
+from bot.domain.moderation.cases import Case, Decision, Report
+from bot.domain.outbox import ItemKind
 from bot.domain.request import Request
 from bot.services.guilds import Guilds
 from bot.services.moderation.cases import Cases, Decided
 from bot.store import delivery, outbox
 from bot.store.moderation import conduct
-from bot.store.moderation.cases import Case, Decision
-from bot.store.moderation.reports import Report
-from bot.store.outbox import ItemKind
 from tests.env.jobs import SUCCEEDED, request
 from tests.services.conftest import Works
 

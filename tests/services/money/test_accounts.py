@@ -12,16 +12,16 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from bot.core.errors import NotAllowed, OutOfCredit, Refusal
-from bot.domain.accounts import user_account
 from bot.domain.actor import Actor
 from bot.domain.guild import document
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.money.accounts import user_account
+from bot.domain.money.quota import DAY_MS, MICRO
 from bot.domain.order import OperatorLimits
-from bot.domain.quota import DAY_MS, MICRO
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import AuditAction
 from bot.store.money import audit, ledger
 from bot.store.privacy import erase
 from tests.env.jobs import TEN, request_by

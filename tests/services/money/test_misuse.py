@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from bot.core.errors import OutOfCredit, Refusal
-from bot.domain.accounts import AccountKind, kind_of
 from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
+from bot.domain.money.accounts import AccountKind, kind_of
+from bot.domain.money.quota import MICRO
+from bot.domain.money.sponsorship import Sponsorship
 from bot.domain.order import Order
-from bot.domain.quota import MICRO
 from bot.domain.request import Request
 from bot.store import jobs
 from bot.store.money import sponsorships
-from bot.store.money.sponsorships import Sponsorship
 from bot.store.tables import accounts
 from tests.env.guild_rules import rule
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, request, wish

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from bot.core.errors import OutOfCredit, TooManyWaiting
-from bot.domain.accounts import budget_account
 from bot.domain.actor import Actor
 from bot.domain.job import Job, Lane, ReplyTarget
-from bot.domain.quota import MICRO
+from bot.domain.money.accounts import budget_account
+from bot.domain.money.quota import MICRO
+from bot.domain.money.sponsorship import Sponsorship
 from bot.domain.request import Request
 from bot.store.money import sponsorships
-from bot.store.money.sponsorships import Sponsorship
 from tests.env.guild_rules import rule
 from tests.env.jobs import request
 from tests.services.conftest import BUCKET, MODEL, Works

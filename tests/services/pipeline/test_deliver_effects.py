@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
+from bot.domain.outbox import ItemKind
 from bot.store import delivery, history, outbox
-from bot.store.outbox import ItemKind
 from tests.env.fake_delivery import Trouble, Way
 from tests.env.images import MADE
 from tests.env.jobs import FAILED

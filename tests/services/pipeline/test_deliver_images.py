@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
+from bot.domain.money.ledger import Entry
 from bot.store import jobs
-from bot.store.money import ledger
 from sandbox.faults import Switchboard
 from tests.env.fake_delivery import Notice, Trouble, Way
 from tests.env.images import LARGE, MADE
@@ -95,7 +95,7 @@ async def test_an_unusable_picture_is_given_back_once_however_often_delivery_is_
     notice = await shown(works, job)
     assert len(notice.files) == 1
     assert len(notice.notes) == 1  # still told, at the third attempt
-    assert (await entries(works.store))[job.id, 0, ledger.Entry.REFUND] == 1
+    assert (await entries(works.store))[job.id, 0, Entry.REFUND] == 1
     assert await works.spent() == PRICE
 
 

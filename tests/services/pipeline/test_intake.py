@@ -11,12 +11,12 @@ from bot.core.errors import NotAllowed, Refusal
 from bot.domain.actor import Actor
 from bot.domain.catalog.ideas import Idea
 from bot.domain.job import Job, JobKind, ReplyTarget, Source
+from bot.domain.moderation.audit import AuditAction
 from bot.domain.order import Attachment, Order
 from bot.domain.preferences import Consent
 from bot.domain.request import Channel
 from bot.store import jobs
 from bot.store.moderation import audit_log, conduct
-from bot.store.moderation.audit_log import AuditAction
 from tests.env.guild_rules import CHECKED, rule
 from tests.env.job_steps import own
 from tests.env.jobs import new_job, request, wish

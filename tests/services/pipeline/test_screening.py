@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bot.domain.job import Failure, GenerationState, Job, JobState, ReplyTarget
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation.cases import Case, Cause
+from bot.domain.outbox import ItemKind
 from bot.domain.request import Channel
 from bot.domain.scheduling import Caps
 from bot.media import likeness
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct
-from bot.store.moderation.audit_log import AuditAction
-from bot.store.moderation.cases import Case, Cause
-from bot.store.outbox import ItemKind
 from tests.env.fake_delivery import Trouble, Way
 from tests.env.guild_rules import CHECKED, reddish, rule
 from tests.env.images import LARGE

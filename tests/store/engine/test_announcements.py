@@ -13,18 +13,18 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.core.errors import TooManyWaiting
+from bot.domain.gestures import Reaction
 from bot.domain.guild.sections import GalleryRules
 from bot.domain.job import Failure, Lane
+from bot.domain.moderation.cases import Cause, Decision
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, gallery, history, jobs, kv, outbox, reactions
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.postgres import PostgresStore
 from bot.store.jobs import Fallback
 from bot.store.moderation import cases, screening, verdicts
-from bot.store.moderation.cases import Cause
 from bot.store.moderation.screening import ScreeningVerdict
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.privacy import erase
-from bot.store.reactions import Reaction
 from tests.env.job_steps import order, own, run
 from tests.env.jobs import SUCCEEDED, TEN, new_job
 from tests.store.engine.groups import break_at_commit, fail, together
@@ -145,7 +145,7 @@ async def an_appeal(store: Store) -> Op:
         cases.open_case, guild_id=1, cause=Cause.REPORT, author_id=7, channel_id=5, message_id=6, job_id=None, reason="", now=NOW
     )
     assert case is not None
-    await store.write(cases.decide, case.id, cases.Decision.DELETE, by_id=9, now=NOW)
+    await store.write(cases.decide, case.id, Decision.DELETE, by_id=9, now=NOW)
     return deed(verdicts.appeal, case.id, words="It is a fox.", now=NOW)
 
 

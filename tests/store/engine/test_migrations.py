@@ -16,13 +16,13 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.core.errors import StartError
 from bot.domain.job import JobState, MessageRole
+from bot.domain.moderation.cases import Cause, Decision
+from bot.domain.outbox import ItemKind
 from bot.store import gallery, jobs, messages, outbox
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store
 from bot.store.engine.schema import Migration, head
 from bot.store.moderation import cases
-from bot.store.moderation.cases import Cause, Decision
-from bot.store.outbox import ItemKind
 from bot.store.tables import metadata
 
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from bot.domain.guild.sections import Flags, Strikes
 from bot.domain.job import Job, ReplyTarget
+from bot.domain.moderation.cases import Case, Decision, Report
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import flagging, verdicts
-from bot.store.moderation.cases import Case, Decision
 from bot.store.moderation.flagging import FlagResult
-from bot.store.moderation.reports import Report
 from bot.store.moderation.verdicts import Judgement, Ruling
 from tests.env.job_steps import own
 from tests.env.jobs import SUCCEEDED, TEN, new_job

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from bot.domain.guild.sections import Flags
+from bot.domain.moderation.cases import CaseState, Cause, Decision
+from bot.domain.outbox import ItemKind
 from bot.store import outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import cases, flagging, reports
-from bot.store.moderation.cases import CaseState, Cause, Decision
-from bot.store.outbox import ItemKind
 from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, RULES, decide, flag, flagged, known, picture
 
 LOCKED = Flags(quorum=3, locked=True)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.job import Job, ReplyTarget
-from bot.domain.quota import MICRO
+from bot.domain.moderation.cases import Report
+from bot.domain.moderation.conduct import UsageSum
+from bot.domain.money.quota import MICRO
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import record, reports
-from bot.store.moderation.record import UsageSum
-from bot.store.moderation.reports import Report
 from tests.env.job_steps import own
 from tests.env.jobs import FAILED, SUCCEEDED, TEN, new_job
 

@@ -6,18 +6,17 @@ import asyncio
 
 import pytest
 
-from bot.domain.accounts import user_account
-from bot.domain.job import JobState, MessageRole
-from bot.domain.quota import DAY_MS, MICRO
+from bot.domain.job import JobMessage, JobState, MessageRole
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.domain.money.accounts import user_account
+from bot.domain.money.quota import DAY_MS, MICRO
+from bot.domain.outbox import ItemKind
 from bot.store import delivery, jobs, messages, outbox
 from bot.store.engine.base import Store
-from bot.store.messages import JobMessage
 from bot.store.moderation import audit_log, cases, conduct, verdicts
-from bot.store.moderation.audit_log import AuditAction
-from bot.store.moderation.cases import CaseState, Decision
 from bot.store.moderation.verdicts import Judgement, Ruling
 from bot.store.money import ledger
-from bot.store.outbox import ItemKind
 from tests.env.job_steps import own
 from tests.env.jobs import TEN, new_job
 from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, picture
@@ -39,7 +38,7 @@ async def promised(store: Store, kind: ItemKind) -> int:
     return sum(item.kind is kind for item in await store.read(outbox.due, NOW + 100))
 
 
-async def appeal(store: Store, case_id: int) -> cases.Case | None:
+async def appeal(store: Store, case_id: int) -> Case | None:
     return await store.write(verdicts.appeal, case_id, words="It is a fox.", now=NOW + 2)
 
 

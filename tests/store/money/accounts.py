@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from bot.domain.accounts import AccountRef, member_account, pool_account
 from bot.domain.job import Job
-from bot.domain.money import Payment, monthly_budget
-from bot.domain.quota import MICRO, Bucket, Limit
+from bot.domain.money.accounts import AccountRef, member_account, pool_account
+from bot.domain.money.payment import Payment, monthly_budget
+from bot.domain.money.quota import MICRO, Bucket, Limit
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.money import audit, ledger

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from bot.core.errors import StartError
-from bot.domain.money import Payment
-from bot.domain.quota import MICRO
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import MICRO
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store, read_beside

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from bot.core.errors import OutOfCredit
-from bot.domain.accounts import user_account
-from bot.domain.quota import DAY_MS, MICRO, Bucket
+from bot.domain.money.accounts import user_account
+from bot.domain.money.ledger import Entry, Statement
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.store.engine.base import Store
 from bot.store.money import ledger
-from bot.store.money.ledger import Discrepancy, Entry, Statement
+from bot.store.money.ledger import Discrepancy
 from bot.store.money.payment import pay
 from bot.store.tables import accounts
 from tests.env.job_steps import own

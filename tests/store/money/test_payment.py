@@ -12,8 +12,8 @@ from stamina.instrumentation import RetryDetails
 from bot.core import i18n
 from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.job import GenerationState, Lane
-from bot.domain.money import Payment, monthly_budget, reserve_of
-from bot.domain.quota import DAY_MS, MICRO
+from bot.domain.money.payment import Payment, monthly_budget, reserve_of
+from bot.domain.money.quota import DAY_MS, MICRO
 from bot.store import jobs
 from bot.store.engine.base import Store
 from tests.env.job_steps import run

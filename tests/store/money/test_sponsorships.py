@@ -9,14 +9,14 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from bot.core.errors import NotAllowed, OutOfCredit
-from bot.domain.accounts import AccountRef
-from bot.domain.money import Payment
-from bot.domain.quota import MICRO
+from bot.domain.money.accounts import AccountRef
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import MICRO
+from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.services.money import sponsorships as money_sponsorships
 from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships
-from bot.store.money.sponsorships import Sponsorship, SponsorshipState
 from tests.env.job_steps import run
 from tests.env.jobs import FAILED, SUCCEEDED, new_job
 from tests.store.money.accounts import budget, has, member, order, pool

@@ -9,12 +9,12 @@ import pytest
 from stamina.instrumentation import RetryDetails
 
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
-from bot.domain.accounts import AccountRef
-from bot.domain.money import Payment
-from bot.domain.quota import DAY_MS, MICRO, Bucket
+from bot.domain.money.accounts import AccountRef
+from bot.domain.money.ledger import Entry
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.store.engine.base import Store
 from bot.store.money import ledger, transfers
-from bot.store.money.ledger import Entry
 from tests.env.jobs import new_job
 from tests.store.money.accounts import budget, has, member, order, pool
 

@@ -8,21 +8,20 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, select
 
-from bot.domain.accounts import AccountRef, member_account, user_account
 from bot.domain.guild import document
 from bot.domain.guild.sections import Strikes
 from bot.domain.job import GenerationState, JobState, ReplyTarget
-from bot.domain.money import Payment
+from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation.cases import CaseState, Report
+from bot.domain.money.accounts import AccountRef, member_account, user_account
+from bot.domain.money.payment import Payment
+from bot.domain.money.quota import DAY_MS, MICRO, Bucket
+from bot.domain.outbox import ItemKind
 from bot.domain.preferences import Preferences
-from bot.domain.quota import DAY_MS, MICRO, Bucket
 from bot.store import documents, history, jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, reports
-from bot.store.moderation.audit_log import AuditAction
-from bot.store.moderation.cases import CaseState
-from bot.store.moderation.reports import Report
 from bot.store.money import audit, ledger, sponsorships, transfers
-from bot.store.outbox import ItemKind
 from bot.store.privacy import erase, export
 from bot.store.tables import metadata, references
 from tests.env.job_steps import money, order, run

@@ -7,22 +7,21 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from bot.domain.accounts import AccountRef, user_account
 from bot.domain.guild.sections import Offence, Strikes
-from bot.domain.job import Job, MessageRole, Source
-from bot.domain.quota import MICRO
+from bot.domain.job import Job, JobMessage, MessageRole, Source
+from bot.domain.moderation.audit import AuditAction, AuditLine
+from bot.domain.moderation.cases import Cause, Decision
+from bot.domain.money.accounts import AccountRef, user_account
+from bot.domain.money.quota import MICRO
+from bot.domain.money.sponsorship import Sponsorship
+from bot.domain.order import TrayItem
+from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, documents, gallery, jobs, kv, messages, outbox, tray
 from bot.store.engine.base import Store
-from bot.store.messages import JobMessage
 from bot.store.moderation import audit_log, cases, conduct
-from bot.store.moderation.audit_log import AuditAction, AuditLine
-from bot.store.moderation.cases import Cause, Decision
 from bot.store.money import sponsorships, transfers
-from bot.store.money.sponsorships import Sponsorship
-from bot.store.outbox import ItemKind, OutboxItem
 from bot.store.tables import metadata, reactions, references
 from bot.store.tables import reports as reports_table
-from bot.store.tray import TrayItem
 from tests.env.job_steps import order, run
 from tests.env.jobs import PICTURE, SUCCEEDED, TEN, new_job
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.quota import Bucket, Limit, month_of
+from bot.domain.money.quota import Bucket, Limit, month_of
 
 
 class AccountKind(StrEnum):

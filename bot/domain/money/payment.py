@@ -12,10 +12,10 @@ from typing import Protocol
 
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import N_, _
-from bot.domain import quota
-from bot.domain.accounts import AccountKind, AccountRef, budget_account, kind_of
 from bot.domain.job import Lane
-from bot.domain.quota import Bucket, Limit
+from bot.domain.money import quota
+from bot.domain.money.accounts import AccountKind, AccountRef, budget_account, kind_of
+from bot.domain.money.quota import Bucket, Limit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.quota import (
+from bot.domain.money.quota import (
     DAY_MS,
     MICRO,
     Bucket,
@@ -24,7 +24,7 @@ from bot.domain.quota import (
     month_of,
     next_month,
 )
-from bot.domain.quota import in_credits as written
+from bot.domain.money.quota import in_credits as written
 
 amounts = st.integers(0, 1_000_000 * MICRO)
 times = st.integers(0, 400 * DAY_MS)

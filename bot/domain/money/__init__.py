@@ -1,0 +1,1 @@
+"""Amounts, accounts, and who pays."""
