@@ -6,7 +6,7 @@ import mimetypes
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.seen import JSON, File, Message, Modal
+from sandbox.messages import JSON, File, Message, Modal
 from sandbox.viewer import NotDoneError, Viewer
 
 __all__ = ["File", "Message", "Modal", "NotDoneError", "Person"]

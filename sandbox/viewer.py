@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 
-from sandbox.seen import JSON, File, Message, Modal
+from sandbox.messages import JSON, File, Message, Modal
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
-from sandbox.discord.resolving import Resolver
+from sandbox.discord.resolver import Resolver
 from sandbox.discord.wire import JSON, RefusedError
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.discord import components, options
 from sandbox.discord.commands import CommandType, find_leaf
-from sandbox.discord.resolving import Resolver
+from sandbox.discord.resolver import Resolver
 from sandbox.discord.wire import JSON, RefusedError, Upload
 from sandbox.discord.world import Channel, Interaction, Message, World
 

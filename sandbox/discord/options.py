@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from sandbox.discord.commands import SUBCOMMAND, SUBCOMMAND_GROUP
-from sandbox.discord.resolving import Resolver
+from sandbox.discord.resolver import Resolver
 from sandbox.discord.wire import JSON, RefusedError
 
 _WHOLE_NUMBER_LIMIT = 2**53

@@ -15,8 +15,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.discord.calls import Call, answer, error_answer, read_call
+from sandbox.discord.http_faults import Misbehaviour
 from sandbox.discord.interactions import Asked, Interactions
-from sandbox.discord.misbehaviour import Misbehaviour
 from sandbox.discord.posting import Posting
 from sandbox.discord.wire import JSON, ApiError, application_flags, invalid_form, unauthorised
 from sandbox.discord.world import Interaction, World

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sandbox.images.answers import Kind, Refusal, bare_unauthenticated, refuse
 from sandbox.images.connections import cut
 from sandbox.images.generations import ACTIVE, Generation, Order, Status
+from sandbox.images.oxen_errors import Kind, Refusal, bare_unauthenticated, refuse
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sandbox.images.catalog import Catalog, Model
     from sandbox.images.events import EventStreams
     from sandbox.images.queue import Queue
+    from sandbox.images.renderer import Workshop
     from sandbox.images.results import Results
     from sandbox.images.timing import Timing
-    from sandbox.images.workshop import Workshop
 
 GENERATIONS_PER_REQUEST = range(1, 5)
 FILTERS = {  # name in the query: field of a generation

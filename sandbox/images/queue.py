@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sandbox.faults import Gate
-from sandbox.images.answers import Kind, Refusal
 from sandbox.images.generations import ACTIVE, Generation, Order, Status
-from sandbox.images.workshop import CannotPaint, Workshop
+from sandbox.images.oxen_errors import Kind, Refusal
+from sandbox.images.renderer import CannotPaint, Workshop
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard

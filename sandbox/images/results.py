@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from sandbox.images.workshop import CannotPaint
+from sandbox.images.renderer import CannotPaint
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard

@@ -24,9 +24,9 @@ from sandbox.images.moderations import Moderations
 from sandbox.images.openai import OXLO_KEY, OpenAI
 from sandbox.images.oxen import Oxen
 from sandbox.images.queue import Queue
+from sandbox.images.renderer import Workshop
 from sandbox.images.results import Results
 from sandbox.images.timing import Timing
-from sandbox.images.workshop import Workshop
 from sandbox.painter import Picture
 
 BODY_LIMIT_BYTES = 64 * 2**20

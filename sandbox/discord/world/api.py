@@ -15,8 +15,8 @@ from simcord.backend.errors import BackendError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
 from sandbox.discord.wire import JSON, ApiError, Upload, invalid_form, not_found
+from sandbox.discord.world.corrections import mended
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.mending import mended
 
 _log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from simcord.backend import serializers
 from simcord.backend.models import Guild, Role
 
 from sandbox.discord.wire import JSON, RefusedError
+from sandbox.discord.world.channels import SHOWN_PERMISSIONS, permission_flag
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.founding import Studio
-from sandbox.discord.world.places import SHOWN_PERMISSIONS, permission_flag
+from sandbox.discord.world.initial_state import Studio
 
 _COLOURS = ("#4f6d8f", "#a8701f", "#5b7a4a", "#8a5a83", "#b0553f", "#3f7f7a", "#6d63a8", "#7d6b4f")
 _BOT_COLOUR = "#e8734a"

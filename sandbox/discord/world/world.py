@@ -15,13 +15,13 @@ from simcord.interactions import base_payload
 from sandbox.discord.cdn import Shelf
 from sandbox.discord.commands import Registry
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload
-from sandbox.discord.world import founding, offers
+from sandbox.discord.world import command_availability, initial_state
 from sandbox.discord.world.api import Api
+from sandbox.discord.world.channels import Kind, Places, permission_flag
+from sandbox.discord.world.corrections import mended
 from sandbox.discord.world.emoji import wire_name
 from sandbox.discord.world.engine import Engine, WorldClock
 from sandbox.discord.world.members import Members
-from sandbox.discord.world.mending import mended
-from sandbox.discord.world.places import Kind, Places, permission_flag
 
 _FIRST_PEOPLE = (("Ada", False), ("Ben", False), ("Mo", True))  # with whether they moderate
 # What an application may do outside the servers that have it: among people, and in its own direct messages.
@@ -45,13 +45,13 @@ class World:
         self._engine.bot_user.name = "Easel"
         self.api = Api(self._engine)
         self.commands = Registry(application_id=self.application_id, new_id=self._engine.snowflake)
-        studio = founding.found_studio(self._engine)
+        studio = initial_state.found_studio(self._engine)
         self._guild = studio.guild
         self.members = Members(self._engine, studio)
         first = [self.members.found(name, moderator=moderator) for name, moderator in _FIRST_PEOPLE]
-        founding.furnish(self._engine, studio, artist_id=first[0])
-        self.places = Places(self._engine, studio.guild, founding.found_surroundings(self._engine, people=first))
-        founding.add_roles(self._engine, studio)
+        initial_state.furnish(self._engine, studio, artist_id=first[0])
+        self.places = Places(self._engine, studio.guild, initial_state.found_surroundings(self._engine, people=first))
+        initial_state.add_roles(self._engine, studio)
         clock.start()
 
     # ---------------------------------------------------------------- identities
@@ -96,7 +96,7 @@ class World:
         """The commands that Discord's client would offer this person in this channel."""
         scopes = (None,) if channel.guild_id is None else (channel.guild_id, None)
         known = [command for scope in scopes for command in self.commands.in_scope(scope)]
-        return [c for c in known if offers.is_offered(self._engine, self.places, c, user_id=user_id, channel=channel)]
+        return [c for c in known if command_availability.is_offered(self._engine, self.places, c, user_id=user_id, channel=channel)]
 
     # ---------------------------------------------------------------- messages
 
@@ -168,7 +168,7 @@ class World:
         channel: Channel,
         data: JSON,
         message: Message | None = None,
-        installs: Iterable[int] = (offers.Install.GUILD,),
+        installs: Iterable[int] = (command_availability.Install.GUILD,),
         after: int | None = None,
     ) -> tuple[Interaction, JSON]:
         """Make an interaction (`kind` is Discord's interaction type) and its event; `announce` sends the event.
@@ -179,13 +179,13 @@ class World:
             self._engine, type=kind, channel_id=channel.id, guild_id=channel.guild_id, user_id=person_id, data=data
         )
         self._hide_token(record)
-        owners = self._engine.owners.get(after or 0) or offers.owners(self.places, channel, person_id, set(installs))
+        owners = self._engine.owners.get(after or 0) or command_availability.owners(self.places, channel, person_id, set(installs))
         self._engine.owners[record.id] = owners
         payload |= {
             "token": record.token,
             "channel": self.places.json(channel, viewer_id=person_id),
             "locale": self.members.locale(person_id),
-            "context": int(offers.CONTEXTS[self.places.kind(channel)]),
+            "context": int(command_availability.CONTEXTS[self.places.kind(channel)]),
             "authorizing_integration_owners": owners,
             "attachment_size_limit": UPLOAD_LIMIT_BYTES,
         }

@@ -11,14 +11,14 @@ from aiohttp import web
 from sandbox.faults import Gate
 from sandbox.images.account import key_in
 from sandbox.images.connections import cut, is_gone
-from sandbox.images.openai import delivery, errors
+from sandbox.images.openai import errors, responses
 from sandbox.images.openai.bodies import read_body
 from sandbox.images.openai.calls import Call, Calls
 from sandbox.images.openai.errors import Refused
 from sandbox.images.openai.models import Models
-from sandbox.images.openai.wanted import Wanted, check_names, understand
+from sandbox.images.openai.parameters import Wanted, check_names, understand
+from sandbox.images.renderer import Shelf, Workshop
 from sandbox.images.results import Results
-from sandbox.images.workshop import Shelf, Workshop
 from sandbox.painter import Picture, UnreadableReference
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class OpenAI:
         if is_gone(request):
             return web.Response()
         if not wanted.by_link:
-            return await delivery.send_inline(request, call, pictures, self._switchboard)
+            return await responses.send_inline(request, call, pictures, self._switchboard)
         call.status, call.answered = 200, True
-        return web.json_response(delivery.body([{"url": self._link(call, number, each)} for number, each in enumerate(pictures)]))
+        return web.json_response(responses.body([{"url": self._link(call, number, each)} for number, each in enumerate(pictures)]))
 
     def _link(self, call: Call, number: int, picture: Picture) -> str:
         """Links need no key and expire. Only the newest pictures are kept."""

@@ -11,8 +11,8 @@ from simcord.backend.command_access import command_access
 from simcord.backend.models import Channel
 
 from sandbox.discord.wire import JSON
+from sandbox.discord.world.channels import Kind, Places
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.places import Kind, Places
 
 
 class Install(IntEnum):

@@ -12,7 +12,7 @@ from simcord.enums import ChannelType, OverwriteType
 
 from sandbox.discord.wire import JSON, RefusedError
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.founding import Surroundings
+from sandbox.discord.world.initial_state import Surroundings
 
 # What people are shown of the bot's permissions: those on which its work depends.
 SHOWN_PERMISSIONS = (
