@@ -27,9 +27,9 @@ async def _run(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     switchboard = Switchboard()
-    timing = images.FAST if arguments.fast else images.Timing()
+    timing = images.FAST if arguments.fast else images.ApiTiming()
     async with (
-        images.serve(switchboard=switchboard, timing=timing) as pictures,
+        images.serve(switchboard=switchboard, timing=timing) as image_apis,
         discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_SWITCHED_ON) as chat,
     ):
         addresses = {
@@ -38,11 +38,11 @@ async def _run(arguments: argparse.Namespace) -> None:
             "discord_gateway_url": chat.gateway_url,
             "discord_cdn_host": chat.cdn_host,
             "discord_token": chat.token,
-            "images_url": pictures.url,
-            "images_key": pictures.key,
-            "openai_url": pictures.openai_url,
-            "openai_key": pictures.openai_key,
-            "moderation_url": pictures.moderation_url,
+            "images_url": image_apis.url,
+            "images_key": image_apis.key,
+            "openai_url": image_apis.openai_url,
+            "openai_key": image_apis.openai_key,
+            "moderation_url": image_apis.moderation_url,
         }
         print(json.dumps(addresses), flush=True)
         await stop.wait()

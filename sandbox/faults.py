@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Side(StrEnum):
+class FaultSide(StrEnum):
     IMAGES = "images"  # the local image API, in both of its contracts
     DISCORD = "discord"  # the local Discord
     MODERATIONS = "moderations"  # the local moderations endpoint
@@ -19,17 +19,17 @@ class Fault:
     """One way in which the outside world can misbehave."""
 
     name: str
-    side: Side
+    side: FaultSide
     meaning: str
 
 
-def _faults(side: Side, meanings: dict[str, str]) -> tuple[Fault, ...]:
+def _faults(side: FaultSide, meanings: dict[str, str]) -> tuple[Fault, ...]:
     return tuple(Fault(name=name, side=side, meaning=meaning) for name, meaning in meanings.items())
 
 
 FAULTS: tuple[Fault, ...] = (
     *_faults(
-        Side.IMAGES,
+        FaultSide.IMAGES,
         {
             "oxen-down": "Oxen's side closes every connection without a word; what its queue has taken goes on behind the door.",
             "oxlo-down": "Oxlo's side closes every connection without a word; calls under way end with it and cost nothing.",
@@ -63,7 +63,7 @@ FAULTS: tuple[Fault, ...] = (
         },
     ),
     *_faults(
-        Side.DISCORD,
+        FaultSide.DISCORD,
         {
             "discord-rate-limited": "Message calls answer 429 with a short retry time.",
             "discord-error": "Message calls answer 503.",
@@ -83,7 +83,7 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 MODERATION_FAULTS: tuple[Fault, ...] = _faults(
-    Side.MODERATIONS,
+    FaultSide.MODERATIONS,
     {
         "moderation-down": "The moderations endpoint closes every connection without a word.",
         "moderation-error": "The moderations endpoint answers 500.",
@@ -116,7 +116,7 @@ class Switchboard:
         self._faults[name]
         return name in self._on
 
-    def strikes(self, name: str) -> bool:
+    def fires(self, name: str) -> bool:
         """True where the fault is on; uses one of its times."""
         if not self.is_on(name):
             return False
@@ -145,22 +145,22 @@ class Switchboard:
             listener()
 
 
-class Gate:
+class FaultHold:
     """Where work stands still that met a fault, until that fault is next turned off."""
 
     def __init__(self, switchboard: Switchboard, name: str) -> None:
         self._switchboard = switchboard
         self._name = name
-        self._was_shut = switchboard.is_on(name)
-        self._opened = asyncio.Event()
-        switchboard.listen(self._open_once_off)
+        self._was_on = switchboard.is_on(name)
+        self._released = asyncio.Event()
+        switchboard.listen(self._release_once_off)
 
-    async def passed(self) -> None:
-        if self._switchboard.strikes(self._name):
-            await self._opened.wait()
+    async def wait(self) -> None:
+        if self._switchboard.fires(self._name):
+            await self._released.wait()
 
-    def _open_once_off(self) -> None:
-        was_shut, self._was_shut = self._was_shut, self._switchboard.is_on(self._name)
-        if was_shut and not self._was_shut:
-            self._opened.set()
-            self._opened = asyncio.Event()
+    def _release_once_off(self) -> None:
+        was_on, self._was_on = self._was_on, self._switchboard.is_on(self._name)
+        if was_on and not self._was_on:
+            self._released.set()
+            self._released = asyncio.Event()

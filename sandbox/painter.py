@@ -41,28 +41,28 @@ class Brief:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class PaintedImage:
     """An encoded picture."""
 
     data: bytes
     media_type: str
 
 
-def paint(brief: Brief) -> Picture:
+def paint(brief: Brief) -> PaintedImage:
     """Draw and encode one picture. Raise `UnreadableReference` for bytes that are no picture."""
     detail_px = max(brief.size_px or (LONG_SIDE_PX,))
     references = [_opened(each, detail_px) for each in brief.references]
     size = _size(brief, references)
-    lot = random.Random(f"{brief.prompt}|{brief.seed}")
+    rng = random.Random(f"{brief.prompt}|{brief.seed}")
     words = set("".join(each if each.isalnum() else " " for each in brief.prompt.casefold()).split())
-    palette = palette_for(words, lot)
-    image = scene_for(words, lot)(_finer(size), palette, lot).reduce(FINER)
+    palette = palette_for(words, rng)
+    image = scene_for(words, rng)(_finer(size), palette, rng).reduce(FINER)
     if references and brief.strength is None:
-        image = _collage(image, references, palette, lot)
+        image = _collage(image, references, palette, rng)
     if words & {"watercolor", "watercolour", "painting"}:
-        image = _on_paper(image, lot)
+        image = _on_paper(image, rng)
     if references and brief.strength is not None:
-        image = _transformed(image, references, brief.strength, palette, lot)
+        image = _transformed(image, references, brief.strength, palette, rng)
     image = _finished(image, brief)
     _label(image, brief.prompt, brief.seed)
     return _encoded(image, brief)
@@ -117,7 +117,7 @@ def _opened(data: bytes, detail_px: int) -> Image.Image:
     return upright
 
 
-def _collage(ground: Image.Image, references: list[Image.Image], palette: Palette, lot: random.Random) -> Image.Image:
+def _collage(ground: Image.Image, references: list[Image.Image], palette: Palette, rng: random.Random) -> Image.Image:
     """Every reference, recoloured, framed and hung a little crooked on the scene."""
     columns = math.ceil(math.sqrt(len(references) * ground.width / ground.height))
     columns = min(max(columns, 1), len(references))
@@ -127,27 +127,27 @@ def _collage(ground: Image.Image, references: list[Image.Image], palette: Palett
     for number, reference in enumerate(references):
         row, column = divmod(number, columns)
         in_row = min(columns, len(references) - row * columns)
-        framed = _framed(_recoloured(reference, palette, lot), (cell_w * 0.8, cell_h * 0.8), lot.uniform(-5, 5))
+        framed = _framed(_recoloured(reference, palette, rng), (cell_w * 0.8, cell_h * 0.8), rng.uniform(-5, 5))
         x = (ground.width - in_row * cell_w) / 2 + (column + 0.5) * cell_w - framed.width / 2
         y = (row + 0.5) * cell_h + ground.height * 0.01 - framed.height / 2
         image.paste(framed, (int(x), int(y)), framed)
     return image
 
 
-def _transformed(new: Image.Image, references: list[Image.Image], strength: float, palette: Palette, lot: random.Random) -> Image.Image:
+def _transformed(new: Image.Image, references: list[Image.Image], strength: float, palette: Palette, rng: random.Random) -> Image.Image:
     """The references fill the picture: up to half the strength they take other colours, from there on they give way to the new scene."""
     kept = Image.new("RGB", new.size)
     edges = [new.width * number // len(references) for number in range(len(references) + 1)]
     for reference, left, right in zip(references, edges, edges[1:], strict=False):
         kept.paste(ImageOps.fit(reference, (right - left, new.height)), (left, 0))
-    changed = Image.blend(kept, _recoloured(kept, palette, lot), min(strength * 2, 1.0))
+    changed = Image.blend(kept, _recoloured(kept, palette, rng), min(strength * 2, 1.0))
     return Image.blend(changed, new, max(strength * 2 - 1, 0.0))
 
 
-def _recoloured(reference: Image.Image, palette: Palette, lot: random.Random) -> Image.Image:
+def _recoloured(reference: Image.Image, palette: Palette, rng: random.Random) -> Image.Image:
     """Half the reference with its hues turned, half a print in the palette's colours."""
     hue, saturation, value = reference.convert("HSV").split()
-    turned = Image.merge("HSV", (hue.point(_turn_by(lot.randrange(24, 232))), saturation, value)).convert("RGB")
+    turned = Image.merge("HSV", (hue.point(_turn_by(rng.randrange(24, 232))), saturation, value)).convert("RGB")
     tones = ImageOps.autocontrast(ImageOps.grayscale(reference))
     printed = ImageOps.colorize(tones, black=palette.near, mid=palette.far, white=palette.glow)
     return Image.blend(turned, printed, 0.55)
@@ -157,12 +157,12 @@ def _turn_by(steps: int) -> list[int]:
     return [(value + steps) % 256 for value in range(256)]
 
 
-def _framed(picture: Image.Image, room: tuple[float, float], degrees: float) -> Image.Image:
+def _framed(reference: Image.Image, space: tuple[float, float], degrees: float) -> Image.Image:
     """With a white frame and a soft shadow, as RGBA."""
-    scale = min(room[0] / picture.width, room[1] / picture.height)
-    picture = picture.resize((max(int(picture.width * scale), 1), max(int(picture.height * scale), 1)))
-    border = max(min(picture.size) // 24, 4)
-    framed = ImageOps.expand(picture, border, (250, 249, 245)).convert("RGBA")
+    scale = min(space[0] / reference.width, space[1] / reference.height)
+    reference = reference.resize((max(int(reference.width * scale), 1), max(int(reference.height * scale), 1)))
+    border = max(min(reference.size) // 24, 4)
+    framed = ImageOps.expand(reference, border, (250, 249, 245)).convert("RGBA")
     turned = framed.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
     margin = border * 2
     card = Image.new("RGBA", (turned.width + 2 * margin, turned.height + 2 * margin))
@@ -172,27 +172,27 @@ def _framed(picture: Image.Image, room: tuple[float, float], degrees: float) -> 
     return card
 
 
-def _on_paper(image: Image.Image, lot: random.Random) -> Image.Image:
+def _on_paper(image: Image.Image, rng: random.Random) -> Image.Image:
     """Watercolour: softened, on grained paper with a pale uneven border."""
     width, height = image.size
-    grain = _grain(image.size, cells=64, darkest=236, lot=lot)
-    blotches = _grain(image.size, cells=9, darkest=205, lot=lot)
+    grain = _grain(image.size, cells=64, darkest=236, rng=rng)
+    blotches = _grain(image.size, cells=9, darkest=205, rng=rng)
     wet = ImageChops.multiply(image.filter(ImageFilter.GaussianBlur(1.6)), blotches)
     mask = Image.new("L", image.size)
     edge = min(image.size) * 0.045
     outline = [(edge, edge), (width - edge, edge * 0.8), (width - edge * 0.7, height - edge), (edge * 0.8, height - edge * 0.9)]
     ImageDraw.Draw(mask).polygon(outline, fill=255)
-    rag = _grain(image.size, cells=24, darkest=135, lot=lot).getchannel(0)
+    rag = _grain(image.size, cells=24, darkest=135, rng=rng).getchannel(0)
     soft = ImageChops.multiply(mask.filter(ImageFilter.GaussianBlur(edge / 4)), rag)
     ragged = soft.point(lambda value: (value - 50) * 3)
     page = Image.composite(wet, Image.new("RGB", image.size, (250, 246, 238)), ragged)
     return ImageChops.multiply(page, grain)
 
 
-def _grain(size: Size, *, cells: int, darkest: int, lot: random.Random) -> Image.Image:
+def _grain(size: Size, *, cells: int, darkest: int, rng: random.Random) -> Image.Image:
     """Soft grey spots, `cells` of them along each side, from `darkest` to white."""
-    spots = Image.frombytes("L", (cells, cells), lot.randbytes(cells * cells)).resize(size, Image.Resampling.BILINEAR)
-    return Image.merge("RGB", (spots.point(_from_to(darkest, 255)),) * 3)
+    noise = Image.frombytes("L", (cells, cells), rng.randbytes(cells * cells)).resize(size, Image.Resampling.BILINEAR)
+    return Image.merge("RGB", (noise.point(_from_to(darkest, 255)),) * 3)
 
 
 def _from_to(low: int, high: int) -> list[int]:
@@ -227,16 +227,16 @@ def _plain(text: str) -> str:
     return "".join(each if " " <= each <= "~" else "?" for each in letters if not unicodedata.combining(each))
 
 
-def _encoded(image: Image.Image, brief: Brief) -> Picture:
+def _encoded(image: Image.Image, brief: Brief) -> PaintedImage:
     quality = {"standard": 82, "high": 95}.get(str(brief.quality), brief.quality)
     out = io.BytesIO()
     match extension_of(brief.output_format):
         case "jpg":
             image.save(out, "JPEG", quality=quality)
-            return Picture(data=out.getvalue(), media_type="image/jpeg")
+            return PaintedImage(data=out.getvalue(), media_type="image/jpeg")
         case "webp":
             image.save(out, "WEBP", quality=quality, method=2)
-            return Picture(data=out.getvalue(), media_type="image/webp")
+            return PaintedImage(data=out.getvalue(), media_type="image/webp")
         case _:
             image.save(out, "PNG", compress_level=4)
-            return Picture(data=out.getvalue(), media_type="image/png")
+            return PaintedImage(data=out.getvalue(), media_type="image/png")

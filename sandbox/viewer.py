@@ -37,7 +37,7 @@ class Viewer:
     _messages: dict[str, dict[str, Message]] = field(default_factory=dict)
     _answers: dict[int, asyncio.Future[JSON]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _http: aiohttp.ClientSession = field(init=False)
     _socket: aiohttp.ClientWebSocketResponse = field(init=False)
 
@@ -50,7 +50,7 @@ class Viewer:
             aiohttp.ClientSession() as person._http,
             person._http.ws_connect(f"{person.url}/people/socket", params={"as": name}, max_msg_size=0) as person._socket,
         ):
-            await person._take(await person._socket.receive_json())
+            await person._receive(await person._socket.receive_json())
             reader = asyncio.create_task(person._read(), name=f"frames for {name}")
             try:
                 yield person
@@ -105,9 +105,9 @@ class Viewer:
     async def until(self, predicate: Callable[[], T | None], timeout_s: float = 10) -> T:
         """Wait for frames until `predicate()` is true, and return what it gave."""
         try:
-            async with asyncio.timeout(timeout_s), self._news:
+            async with asyncio.timeout(timeout_s), self._changed:
                 while not (found := predicate()):
-                    await self._news.wait()
+                    await self._changed.wait()
                 return found
         except TimeoutError:
             raise AssertionError(f"{self.name} waited {timeout_s} s in vain. {self._last_seen()}") from None
@@ -155,19 +155,19 @@ class Viewer:
 
     async def _read(self) -> None:
         async for frame in self._socket:
-            await self._take(json.loads(frame.data))
+            await self._receive(json.loads(frame.data))
         for answer in self._answers.values():
             answer.set_exception(ConnectionError("The local Discord has gone."))
 
-    async def _take(self, frame: JSON) -> None:
-        async with self._news:
+    async def _receive(self, frame: JSON) -> None:
+        async with self._changed:
             if "event" in frame:
-                self._notice(frame)
+                self._apply(frame)
             elif (answer := self._answers.get(frame["id"])) is not None and not answer.done():
                 answer.set_result(frame)
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def _notice(self, frame: JSON) -> None:
+    def _apply(self, frame: JSON) -> None:
         match frame["event"]:
             case "hello":
                 self.hello = frame

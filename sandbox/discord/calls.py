@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, ApiError, Upload, invalid_form, too_large
+from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, DiscordApiError, Upload, invalid_form, too_large
 
 _VERSION = re.compile(r"^/api(/v\d+)?")
 _FILE_PART = re.compile(r"^files\[(\d+)\]$")
@@ -21,7 +21,7 @@ _FIRST_ANSWER = re.compile(r"POST /interactions/\d+/[^/]+/callback")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ApiCall:
     method: str
     path: str  # below /api/v10, unquoted parts as they came
     params: dict[str, str]
@@ -51,14 +51,14 @@ class Call:
         return self.headers.get("x-audit-log-reason")
 
 
-async def read_call(request: web.Request) -> Call:
-    """Read a request to its end. Raises `ApiError` for a body that is no JSON, or a file over the limit."""
+async def read_call(request: web.Request) -> ApiCall:
+    """Read a request to its end. Raises `DiscordApiError` for a body that is no JSON, or a file over the limit."""
     body, files = None, list[Upload]()
     if request.content_type == "multipart/form-data":
         body, files = await _read_form(request)
     elif request.can_read_body:
         body = _parse(await request.read())
-    return Call(
+    return ApiCall(
         method=request.method,
         path=_VERSION.sub("", request.rel_url.raw_path).rstrip("/"),
         params=dict(request.query),
@@ -100,7 +100,7 @@ def _parse(data: bytes) -> Any:
     try:
         return json.loads(data) if data else None
     except ValueError:
-        raise ApiError(400, 50109, "The request body contains invalid JSON.") from None
+        raise DiscordApiError(400, 50109, "The request body contains invalid JSON.") from None
 
 
 def answer(payload: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -111,5 +111,5 @@ def answer(payload: Any, *, status: int = 200, headers: dict[str, str] | None = 
     return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})})
 
 
-def error_answer(error: ApiError) -> web.Response:
+def error_answer(error: DiscordApiError) -> web.Response:
     return answer(error.body, status=error.status, headers=error.headers)

@@ -37,7 +37,7 @@ def measure_px(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-class Shelf:
+class FileStore:
     """Every file of the world, by path. They live as long as the server does."""
 
     def __init__(self, *, base_url: str, now: Callable[[], datetime]) -> None:
@@ -98,14 +98,14 @@ class Shelf:
 class Cdn:
     """`GET /attachments/{channel}/{attachment}/{filename}`."""
 
-    def __init__(self, *, shelf: Shelf, switchboard: Switchboard) -> None:
-        self._shelf = shelf
+    def __init__(self, *, file_store: FileStore, switchboard: Switchboard) -> None:
+        self._file_store = file_store
         self._switchboard = switchboard
-        self.asked: list[str] = []  # the path of every request, in order
+        self.requested_paths: list[str] = []  # the path of every request, in order
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        blob = None if self._switchboard.strikes("cdn-gone") else self._shelf.fetch(request.rel_url.raw_path, dict(request.query))
+        self.requested_paths.append(request.path)
+        blob = None if self._switchboard.fires("cdn-gone") else self._file_store.fetch(request.rel_url.raw_path, dict(request.query))
         if blob is None:
             return web.Response(status=404, text="This content is no longer available.")
         headers = {"Content-Type": blob.content_type, "Cache-Control": "private, max-age=3600", "Access-Control-Allow-Origin": "*"}

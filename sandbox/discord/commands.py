@@ -11,7 +11,7 @@ from copy import deepcopy
 from enum import IntEnum
 from typing import Any
 
-from sandbox.discord.wire import JSON, ApiError, RefusedError, invalid_form
+from sandbox.discord.wire import JSON, DiscordApiError, RefusedError, invalid_form
 
 SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2  # option types that are rooms of a command, not values
 
@@ -51,7 +51,7 @@ def _check_options(holder: JSON, path: str) -> None:
 
 
 def check_definition(command: JSON) -> None:
-    """Refuse what Discord refuses. Raises `ApiError` 400/50035."""
+    """Refuse what Discord refuses. Raises `DiscordApiError` 400/50035."""
     kind = int(command.get("type") or CommandType.SLASH)
     if kind == CommandType.SLASH:
         _check_option({**command, "choices": []}, command.get("name") or "command")
@@ -60,7 +60,7 @@ def check_definition(command: JSON) -> None:
         raise invalid_form("A menu command has a name of 1 to 32 characters, no description and no options")
 
 
-class Registry:
+class CommandRegistry:
     """Commands by scope: `None` for the whole application, otherwise a server's id."""
 
     def __init__(self, *, application_id: int, new_id: Callable[[], int]) -> None:
@@ -82,7 +82,7 @@ class Registry:
         for command in self.in_scope(scope):
             if command["id"] == command_id:
                 return command
-        raise ApiError(404, 10063, "Unknown application command")
+        raise DiscordApiError(404, 10063, "Unknown application command")
 
     def replace(self, scope: int | None, definitions: Iterable[JSON]) -> list[JSON]:
         """Put exactly these commands in place of all others; a command that stays keeps its id."""
@@ -92,7 +92,7 @@ class Registry:
             raise invalid_form("Application command names must be unique")
         for kind, most in _MOST_PER_SCOPE.items():
             if sum(command["type"] == kind for command in made) > most:
-                raise ApiError(400, 30032, f"Maximum number of application commands reached ({most})")
+                raise DiscordApiError(400, 30032, f"Maximum number of application commands reached ({most})")
         self._scopes[scope] = keyed
         self._changed()
         return made
@@ -156,21 +156,21 @@ def find_leaf(commands: Iterable[JSON], path: str) -> tuple[JSON, list[JSON]]:
     names = path.split()
     for command in commands:
         if command["type"] == CommandType.SLASH and names[:1] == [command["name"]]:
-            return command, _rooms(command, names[1:], path)
+            return command, _nodes_on_path(command, names[1:], path)
     raise RefusedError(f"There is no command /{path} here.")
 
 
-def _rooms(command: JSON, names: list[str], path: str) -> list[JSON]:
-    node, rooms = command, list[JSON]()
+def _nodes_on_path(command: JSON, names: list[str], path: str) -> list[JSON]:
+    node, nodes = command, list[JSON]()
     for name in names:
         inner = {option["name"]: option for option in _subcommands(node)}
         if name not in inner:
             raise RefusedError(f"There is no command /{path} here.")
         node = inner[name]
-        rooms.append(node)
+        nodes.append(node)
     if _subcommands(node):
         raise RefusedError(f"/{path} needs the name of one of its subcommands.")
-    return rooms
+    return nodes
 
 
 def _subcommands(node: JSON) -> list[JSON]:

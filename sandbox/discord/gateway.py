@@ -27,7 +27,7 @@ _ACK_DELAY_S = 0.02  # as long as any network takes; an answer that outruns the 
 _REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that comes back
 
 
-class Op(IntEnum):
+class Opcode(IntEnum):
     DISPATCH = 0  # an event
     HEARTBEAT = 1  # still there?
     IDENTIFY = 2  # a new session
@@ -41,7 +41,7 @@ class Op(IntEnum):
     HEARTBEAT_ACK = 11  # still here
 
 
-class Close(IntEnum):
+class CloseCode(IntEnum):
     DECODE_ERROR = 4002  # not JSON
     NOT_AUTHENTICATED = 4003  # something before IDENTIFY
     AUTHENTICATION_FAILED = 4004  # a wrong token
@@ -61,7 +61,7 @@ class _Session:
 
     def dispatch(self, event: str, payload: JSON) -> None:
         self.sequence += 1
-        frame = json.dumps({"op": Op.DISPATCH, "t": event, "s": self.sequence, "d": payload})
+        frame = json.dumps({"op": Opcode.DISPATCH, "t": event, "s": self.sequence, "d": payload})
         self.sent.append((self.sequence, frame))
         if self.connection is not None:
             self.connection.send(frame)
@@ -74,27 +74,27 @@ class _Session:
 class _Connection:
     """One websocket: frames go out in order through a queue, so that events can be sent from anywhere."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, squeeze: Compressor | None) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, compress: Compressor | None) -> None:
         self._request = request
         self.socket = socket
-        self._squeeze = squeeze
+        self._compress = compress
         self._frames: asyncio.Queue[str] = asyncio.Queue()
         self.session: _Session | None = None
 
     def send(self, frame: str) -> None:
         self._frames.put_nowait(frame)
 
-    def send_op(self, op: Op, data: Any = None) -> None:
+    def send_op(self, op: Opcode, data: Any = None) -> None:
         self.send(json.dumps({"op": op, "d": data, "s": None, "t": None}))
 
     async def write(self) -> None:
         """Send what is queued, until cancelled or cut."""
         while True:
             frame = await self._frames.get()
-            if self._squeeze is None:
+            if self._compress is None:
                 await self.socket.send_str(frame)
             else:
-                await self.socket.send_bytes(self._squeeze(frame.encode()))
+                await self.socket.send_bytes(self._compress(frame.encode()))
 
     def cut(self) -> None:
         """Drop the line without a word, as a failing network does."""
@@ -113,8 +113,8 @@ class Gateway:
         self._privileged = privileged
         self._sessions: dict[str, _Session] = {}
         self._online_listeners: list[Callable[[], None]] = []
-        world.api.listen(self._hear)
-        switchboard.listen(self._misbehave)
+        world.api.listen(self._on_event)
+        switchboard.listen(self._apply_faults)
 
     @property
     def online(self) -> bool:
@@ -129,7 +129,7 @@ class Gateway:
         socket = web.WebSocketResponse(max_msg_size=0, timeout=1.0)
         await socket.prepare(request)
         connection = _Connection(request, socket, compressor(request.query.get("compress", "")))
-        connection.send_op(Op.HELLO, {"heartbeat_interval": _HEARTBEAT_MS})
+        connection.send_op(Opcode.HELLO, {"heartbeat_interval": _HEARTBEAT_MS})
         writer = asyncio.create_task(connection.write(), name="gateway writer")
         try:
             async for message in socket:
@@ -139,10 +139,10 @@ class Gateway:
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            self._leave(connection, clean=socket.close_code in (1000, 1001))
+            self._detach(connection, clean=socket.close_code in (1000, 1001))
         return socket
 
-    async def hang_up(self, _: web.Application) -> None:
+    async def close_all(self, _: web.Application) -> None:
         """Close every socket; the server is about to end."""
         for session in list(self._sessions.values()):
             if session.connection is not None:
@@ -150,46 +150,46 @@ class Gateway:
 
     # ----------------------------------------------------------- the bot speaks
 
-    def _read(self, connection: _Connection, message: WSMessage) -> Close | None:
+    def _read(self, connection: _Connection, message: WSMessage) -> CloseCode | None:
         """Do what a frame asks; a close code if it cannot be done."""
         try:
             frame = json.loads(message.data)
-            return self._obey(connection, Op(frame["op"]), frame.get("d"))
+            return self._handle_op(connection, Opcode(frame["op"]), frame.get("d"))
         except (AttributeError, KeyError, TypeError, ValueError):
-            return Close.DECODE_ERROR
+            return CloseCode.DECODE_ERROR
 
-    def _obey(self, connection: _Connection, op: Op, data: Any) -> Close | None:
-        if op is Op.HEARTBEAT:
-            asyncio.get_running_loop().call_later(_ACK_DELAY_S, connection.send_op, Op.HEARTBEAT_ACK)
-        elif op is Op.IDENTIFY:
+    def _handle_op(self, connection: _Connection, op: Opcode, data: Any) -> CloseCode | None:
+        if op is Opcode.HEARTBEAT:
+            asyncio.get_running_loop().call_later(_ACK_DELAY_S, connection.send_op, Opcode.HEARTBEAT_ACK)
+        elif op is Opcode.IDENTIFY:
             return self._identify(connection, data)
-        elif op is Op.RESUME:
+        elif op is Opcode.RESUME:
             return self._resume(connection, data)
         elif connection.session is None:
-            return Close.NOT_AUTHENTICATED
-        elif op is Op.REQUEST_MEMBERS:
+            return CloseCode.NOT_AUTHENTICATED
+        elif op is Opcode.REQUEST_MEMBERS:
             connection.session.dispatch("GUILD_MEMBERS_CHUNK", self._world.api.members_chunk(data))
         return None
 
-    def _identify(self, connection: _Connection, data: JSON) -> Close | None:
+    def _identify(self, connection: _Connection, data: JSON) -> CloseCode | None:
         if data["token"].removeprefix("Bot ") != self._token:
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         asked = discord.Intents.none()
         asked.value = int(data["intents"])
         if any(getattr(asked, name) and name not in self._privileged for name in ("members", "presences", "message_content")):
-            return Close.DISALLOWED_INTENTS
+            return CloseCode.DISALLOWED_INTENTS
         shard_id, shard_count = data.get("shard") or (0, 1)
         session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=(shard_id, shard_count), connection=connection)
         # A process that starts anew never resumes, so what is left of its predecessor may go.
         self._sessions = {key: s for key, s in self._sessions.items() if s.connection is not None or s.shard != session.shard}
         self._sessions[session.session_id] = session
         connection.session = session
-        self._welcome(session)
+        self._send_ready(session)
         self._changed()
-        self._misbehave()
+        self._apply_faults()
         return None
 
-    def _welcome(self, session: _Session) -> None:
+    def _send_ready(self, session: _Session) -> None:
         guilds = [guild for guild in self._world.api.guild_creates() if self._concerns(session, {"guild_id": guild["id"]})]
         session.dispatch(
             "READY",
@@ -208,12 +208,12 @@ class Gateway:
         for guild in guilds:
             self._dispatch(session, "GUILD_CREATE", guild)
 
-    def _resume(self, connection: _Connection, data: JSON) -> Close | None:
+    def _resume(self, connection: _Connection, data: JSON) -> CloseCode | None:
         if data["token"].removeprefix("Bot ") != self._token:
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(data["session_id"])
         if session is None or not session.can_replay_from(int(data["seq"])):
-            connection.send_op(Op.INVALID_SESSION, data=False)
+            connection.send_op(Opcode.INVALID_SESSION, data=False)
             return None
         session.connection = connection
         connection.session = session
@@ -226,8 +226,8 @@ class Gateway:
 
     # --------------------------------------------------------- the world speaks
 
-    def _hear(self, event: str, payload: Mapping[str, Any]) -> None:
-        doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.strikes("gateway-doubled")
+    def _on_event(self, event: str, payload: Mapping[str, Any]) -> None:
+        doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.fires("gateway-doubled")
         for session in self._sessions.values():
             for _ in range(2 if doubled else 1):
                 if self._concerns(session, payload):
@@ -246,7 +246,7 @@ class Gateway:
 
     # -------------------------------------------------------------- misbehaving
 
-    def _misbehave(self) -> None:
+    def _apply_faults(self) -> None:
         """Cut the line if a fault asks for it: once, and where the bot is away as soon as it comes."""
         for fault in ("socket-dropped", "session-lost"):
             if self._switchboard.is_on(fault) and self.online:
@@ -256,10 +256,10 @@ class Gateway:
     def _cut_all(self, *, keep_sessions: bool) -> None:
         connections = [session.connection for session in self._sessions.values() if session.connection is not None]
         for connection in connections:
-            self._leave(connection, clean=not keep_sessions)
+            self._detach(connection, clean=not keep_sessions)
             connection.cut()
 
-    def _leave(self, connection: _Connection, *, clean: bool) -> None:
+    def _detach(self, connection: _Connection, *, clean: bool) -> None:
         """Take a connection off its session; a clean good-bye ends the session."""
         session, connection.session = connection.session, None
         if session is None or session.connection is not connection:

@@ -55,10 +55,10 @@ def build_partial(leaf: JSON, values: Mapping[str, Any], focused: str, resolver:
     return [*built, {"name": focused, "type": declared[focused]["type"], "value": typed, "focused": True}]
 
 
-def nest(rooms: list[JSON], options: list[JSON]) -> list[JSON]:
+def nest(nodes: list[JSON], options: list[JSON]) -> list[JSON]:
     """Wrap options into the subcommands on the way to them."""
-    for room in reversed(rooms):
-        options = [{"name": room["name"], "type": room["type"], "options": options}]
+    for node in reversed(nodes):
+        options = [{"name": node["name"], "type": node["type"], "options": options}]
     return options
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sandbox.discord.calls import Call
-from sandbox.discord.wire import JSON, ApiError, invalid_form
+from sandbox.discord.calls import ApiCall
+from sandbox.discord.wire import JSON, DiscordApiError, invalid_form
 from sandbox.discord.world import Channel, World
 
 _NONCE_LIFE = timedelta(minutes=5)
@@ -20,7 +20,7 @@ _EDIT = re.compile(r"PATCH /channels/(?P<channel>\d+)/messages/\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Posted:
+class _PostedMessage:
     channel_id: int
     message_id: int
     at: datetime
@@ -32,12 +32,12 @@ class Posting:
     def __init__(self, *, world: World, now: Callable[[], datetime]) -> None:
         self._world = world
         self._now = now
-        self._nonces: dict[str, _Posted] = {}
+        self._nonces: dict[str, _PostedMessage] = {}
 
-    def check(self, call: Call) -> None:
+    def check(self, call: ApiCall) -> None:
         """Raise what Discord answers where the bot may not do this, beside what the world itself refuses."""
         match = _POST.fullmatch(call.line) or _EDIT.fullmatch(call.line)
-        channel = match and self._world.places.get(int(match["channel"]))
+        channel = match and self._world.channels.get(int(match["channel"]))
         if not channel:
             return
         if channel.guild_id is None:
@@ -46,7 +46,7 @@ class Posting:
             self._check_attaching(call, channel)
         self._check_reply(call, channel)
 
-    def known(self, call: Call) -> JSON | None:
+    def known(self, call: ApiCall) -> JSON | None:
         """The message that this nonce made a few minutes ago, where the caller wants no second one."""
         nonce = _nonce(call)
         if nonce is None or not call.fields.get("enforce_nonce"):
@@ -56,31 +56,31 @@ class Posting:
         message = posted and self._world.find_message(posted.channel_id, posted.message_id)
         return {**self._world.message_json(message), "nonce": nonce} if message else None
 
-    def note(self, call: Call, made: JSON) -> JSON:
+    def note(self, call: ApiCall, made: JSON) -> JSON:
         """Remember what a nonce has made; the answer carries it."""
         nonce = _nonce(call)
         if nonce is None:
             return made
-        self._nonces[nonce] = _Posted(channel_id=int(made["channel_id"]), message_id=int(made["id"]), at=self._now())
+        self._nonces[nonce] = _PostedMessage(channel_id=int(made["channel_id"]), message_id=int(made["id"]), at=self._now())
         return {**made, "nonce": nonce}
 
     def _check_dm(self, channel: Channel) -> None:
         if not all(self._world.members.takes_dms(user_id) for user_id in channel.recipient_ids):
-            raise ApiError(403, 50007, "Cannot send messages to this user")
+            raise DiscordApiError(403, 50007, "Cannot send messages to this user")
 
-    def _check_attaching(self, call: Call, channel: Channel) -> None:
+    def _check_attaching(self, call: ApiCall, channel: Channel) -> None:
         wanted = {"attach_files": call.files, "embed_links": call.fields.get("embeds")}
         for permission, present in wanted.items():
             if present and self._sees(channel) and not self._world.may(self._world.bot_id, channel, permission):
-                raise ApiError(403, 50013, "Missing Permissions")
+                raise DiscordApiError(403, 50013, "Missing Permissions")
 
-    def _check_reply(self, call: Call, channel: Channel) -> None:
+    def _check_reply(self, call: ApiCall, channel: Channel) -> None:
         reference = call.fields.get("message_reference")
         if not reference or reference.get("type", 0) != 0 or call.method != "POST":
             return
         readable = channel.guild_id is None or self._world.may(self._world.bot_id, channel, "read_message_history")
         if not readable and self._sees(channel):
-            raise ApiError(403, 160002, "Cannot reply without permission to read message history")
+            raise DiscordApiError(403, 160002, "Cannot reply without permission to read message history")
         if self._world.find_message(channel.id, int(reference["message_id"])) is not None:
             return
         if reference.get("fail_if_not_exists", True):
@@ -92,7 +92,7 @@ class Posting:
         return self._world.may(self._world.bot_id, channel, "view_channel")
 
 
-def _nonce(call: Call) -> str | None:
+def _nonce(call: ApiCall) -> str | None:
     nonce = call.fields.get("nonce")
     if nonce is not None and len(str(nonce)) > 25:
         raise invalid_form("nonce: Must be 25 or fewer in length.")

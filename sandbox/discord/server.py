@@ -14,10 +14,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from sandbox.discord.cdn import Cdn, Shelf
+from sandbox.discord.cdn import Cdn, FileStore
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.people import People
-from sandbox.discord.rest import Rest
+from sandbox.discord.rest import RestApi
 from sandbox.discord.wire import FIRST_ANSWER_S
 from sandbox.discord.world import World
 from sandbox.faults import Switchboard
@@ -75,13 +75,13 @@ def _assemble(
     base: str, switchboard: Switchboard, now: Callable[[], datetime], first_answer_s: float, privileged: frozenset[str]
 ) -> tuple[web.Application, DiscordServer]:
     url, gateway_url = f"http://{base}", f"ws://{base}/gateway"
-    shelf = Shelf(base_url=url, now=now)
-    world = World(shelf=shelf, now=now, first_answer_s=first_answer_s)
+    file_store = FileStore(base_url=url, now=now)
+    world = World(file_store=file_store, now=now, first_answer_s=first_answer_s)
     token = _token_for(world.bot_id)
     gateway = Gateway(world=world, switchboard=switchboard, token=token, url=gateway_url, privileged=privileged)
-    cdn = Cdn(shelf=shelf, switchboard=switchboard)
+    cdn = Cdn(file_store=file_store, switchboard=switchboard)
     people = People(world=world, gateway=gateway, switchboard=switchboard, first_answer_s=first_answer_s)
-    rest = Rest(
+    rest = RestApi(
         world=world,
         switchboard=switchboard,
         interactions=people.interactions,
@@ -91,7 +91,7 @@ def _assemble(
         now=now,
     )
     app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES, middlewares=[_own_pages_only])
-    app.on_shutdown.extend([gateway.hang_up, people.hang_up])
+    app.on_shutdown.extend([gateway.close_all, people.close_all])
     app.router.add_get("/", _front_page)
     app.router.add_static("/page/", _PAGE)
     app.router.add_get("/people", people.list_people)
@@ -106,7 +106,7 @@ def _assemble(
         api_url=f"{url}/api/v10",
         gateway_url=gateway_url,
         cdn_host=base,
-        downloads=cdn.asked,
+        downloads=cdn.requested_paths,
         token=token,
         application_id=world.application_id,
         guild_id=int(world.guild_json["id"]),

@@ -19,7 +19,7 @@ EPHEMERAL = 1 << 6  # message flag: only its person sees it
 _INTENT_FLAGS = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
 
 
-class ApiError(Exception):
+class DiscordApiError(Exception):
     """An answer that is an error: HTTP status, Discord's own code, a sentence.
 
     Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes
@@ -40,20 +40,20 @@ def application_flags(privileged: frozenset[str]) -> int:
     return sum(_INTENT_FLAGS[name] for name in privileged)
 
 
-def not_found() -> ApiError:
-    return ApiError(404, 0, "404: Not Found")
+def not_found() -> DiscordApiError:
+    return DiscordApiError(404, 0, "404: Not Found")
 
 
-def unauthorised() -> ApiError:
-    return ApiError(401, 0, "401: Unauthorized")
+def unauthorised() -> DiscordApiError:
+    return DiscordApiError(401, 0, "401: Unauthorized")
 
 
-def invalid_form(detail: str) -> ApiError:
-    return ApiError(400, 50035, f"Invalid Form Body: {detail}")
+def invalid_form(detail: str) -> DiscordApiError:
+    return DiscordApiError(400, 50035, f"Invalid Form Body: {detail}")
 
 
-def too_large() -> ApiError:
-    return ApiError(413, 40005, "Request entity too large")
+def too_large() -> DiscordApiError:
+    return DiscordApiError(413, 40005, "Request entity too large")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def safe_filename(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("\\", "/").rsplit("/", 1)[-1]) or "unknown"
 
 
-def numbered(value: object, what: str = "id") -> int:
+def parse_id(value: object, what: str = "id") -> int:
     """A snowflake from its wire form. Raises `RefusedError` for anything else."""
     if isinstance(value, str | int) and not isinstance(value, bool) and str(value).isdecimal():
         return int(value)

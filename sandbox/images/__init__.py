@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.images.server import Request, Server, serve
-from sandbox.images.timing import FAST, Timing
+from sandbox.images.server import ImageServer, RecordedRequest, serve
+from sandbox.images.timing import FAST, ApiTiming
 
-__all__ = ["FAST", "Request", "Server", "Timing", "serve"]
+__all__ = ["FAST", "ApiTiming", "ImageServer", "RecordedRequest", "serve"]

@@ -17,7 +17,7 @@ def key_in(authorization: str) -> str | None:
 
 
 @dataclass(kw_only=True)
-class Account:
+class ApiAccount:
     """One key is one account; a generation belongs to the account that enqueued it."""
 
     key: str
@@ -28,14 +28,14 @@ class Account:
         return cost_usd <= self.credit_usd
 
 
-class Accounts:
+class ApiAccounts:
     """Accounts come into being at the first call of their key."""
 
     def __init__(self, *, credit_usd: Decimal) -> None:
         self._credit_usd = credit_usd
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, ApiAccount] = {}
 
-    def of(self, authorization: str) -> Account | None:
+    def of(self, authorization: str) -> ApiAccount | None:
         """The account of an `Authorization` header, or None where its key is refused."""
         key = key_in(authorization)
-        return None if key is None else self._accounts.setdefault(key, Account(key=key, credit_usd=self._credit_usd))
+        return None if key is None else self._accounts.setdefault(key, ApiAccount(key=key, credit_usd=self._credit_usd))

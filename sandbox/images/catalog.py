@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class OxenModel:
     """One model: `facts` is the object that is sent, word for word."""
 
     facts: Json
@@ -56,14 +56,14 @@ class Model:
         return jsonschema_rs.Draft202012Validator({**self.schema, "additionalProperties": False})
 
 
-class Catalog:
+class OxenCatalog:
     """All models, in the order in which they are listed."""
 
     def __init__(self, facts: list[Json] | None = None) -> None:
         facts = facts if facts is not None else json.loads(files(__package__).joinpath("models.json").read_text("utf-8"))
-        self._models = {each["id"]: Model(facts=each) for each in facts}
+        self._models = {each["id"]: OxenModel(facts=each) for each in facts}
 
-    def find(self, model_id: str) -> Model | None:
+    def find(self, model_id: str) -> OxenModel | None:
         return self._models.get(model_id)
 
     def listed(self, *, developer: str | None = None, action: str | None = None) -> list[Json]:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from PIL import Image
 
-from sandbox.faults import Gate
+from sandbox.faults import FaultHold
 from sandbox.images.account import key_in
 from sandbox.images.connections import cut
-from sandbox.images.openai.errors import Refused, invalid, server_error, unknown_model, wrong_key
+from sandbox.images.openai.errors import OpenAIApiError, invalid, server_error, unknown_model, wrong_key
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
@@ -31,7 +31,7 @@ PATH = "/moderation/v1"
 MODELS = ("omni-moderation-latest", "omni-moderation-2024-09-26")
 FLAGGED_FROM = 0.5
 LONG_SIDE_PX = 64  # colours are counted on a small copy
-PICTURE_LIMIT_PX = 50_000_000
+IMAGE_LIMIT_PX = 50_000_000
 
 CATEGORIES = (
     "harassment",
@@ -48,7 +48,7 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
-OF_PICTURES = frozenset({"self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "violence", "violence/graphic"})
+IMAGE_CATEGORIES = frozenset({"self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "violence", "violence/graphic"})
 
 # What a word scores. From 0.5 on a text is called flagged.
 WORDS: dict[str, Mapping[str, float]] = {
@@ -68,33 +68,33 @@ WORDS: dict[str, Mapping[str, float]] = {
 HUES: dict[str, tuple[float, float]] = {"violence": (345, 375), "sexual": (305, 345)}
 
 
-class Moderations:
+class ModerationsStandIn:
     """The handler. Any key is accepted but an empty one and the literal `wrong`."""
 
     def __init__(self, *, switchboard: Switchboard) -> None:
         self._switchboard = switchboard
-        self._slow = Gate(switchboard, "moderation-slow")
+        self._slow = FaultHold(switchboard, "moderation-slow")
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(f"{PATH}/moderations", self.moderate)]
 
     async def moderate(self, request: web.Request) -> web.StreamResponse:
-        if self._switchboard.strikes("moderation-down"):
+        if self._switchboard.fires("moderation-down"):
             return cut(request)
-        await self._slow.passed()
+        await self._slow.wait()
         try:
-            if self._switchboard.strikes("moderation-error"):
+            if self._switchboard.fires("moderation-error"):
                 raise server_error()
             model, results = await self._results(request)
-        except Refused as refused:
-            return refused.answer()
-        if self._switchboard.strikes("moderation-garbage"):
+        except OpenAIApiError as error:
+            return error.answer()
+        if self._switchboard.fires("moderation-garbage"):
             return web.json_response({"results": [{"category_scores": {"violence": "very"}}]})
         body = {"id": f"modr-{hashlib.sha256(await request.read()).hexdigest()[:24]}", "model": model, "results": results}
         return web.json_response(body)
 
     async def _results(self, request: web.Request) -> tuple[str, list[dict[str, Any]]]:
-        """Raise `Refused`."""
+        """Raise `OpenAIApiError`."""
         if key_in(request.headers.get("Authorization", "")) is None:
             raise wrong_key()
         body = _body(await request.read())
@@ -131,7 +131,7 @@ async def _part(part: dict[str, Any]) -> tuple[str, Mapping[str, float]]:
         case {"type": "text", "text": str(text)}:
             return "text", score_text(text)
         case {"type": "image_url", "image_url": {"url": str(url)}}:
-            return "image", await asyncio.to_thread(score_picture, _decoded(url))
+            return "image", await asyncio.to_thread(score_image, _decoded(url))
         case _:
             raise invalid("input", "Invalid part in 'input': it must be a text or an image_url.", code="invalid_type")
 
@@ -152,11 +152,11 @@ def score_text(text: str) -> dict[str, float]:
     return _highest(WORDS[word] for word in words if word in WORDS)
 
 
-def score_picture(data: bytes) -> dict[str, float]:
-    """By colour: red for violence, pink for sexual. A picture that is all of one strong colour scores 1. Raise `Refused`."""
+def score_image(data: bytes) -> dict[str, float]:
+    """By colour: red for violence, pink for sexual. A picture that is all of one strong colour scores 1. Raise `OpenAIApiError`."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > PICTURE_LIMIT_PX:
+            if image.width * image.height > IMAGE_LIMIT_PX:
                 raise invalid("input", "Image is too large.", code="image_too_large")
             small = image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -179,7 +179,7 @@ def _within(hue: float, first: float, last: float) -> bool:
 
 def _result(scores: list[Mapping[str, float]], kinds: set[str]) -> dict[str, Any]:
     by_category = dict.fromkeys(CATEGORIES, 0.0001) | _highest(scores)
-    applied = {name: sorted(kinds if name in OF_PICTURES else kinds & {"text"}) for name in CATEGORIES}
+    applied = {name: sorted(kinds if name in IMAGE_CATEGORIES else kinds & {"text"}) for name in CATEGORIES}
     categories = {name: score >= FLAGGED_FROM for name, score in by_category.items()}
     return {
         "flagged": any(categories.values()),

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 
-class Kind(StrEnum):
+class OxenErrorType(StrEnum):
     """The documented error types."""
 
     UNAUTHENTICATED = "unauthenticated"  # the key is missing or wrong
@@ -18,17 +18,17 @@ class Kind(StrEnum):
 
 
 TITLES = {
-    Kind.UNAUTHENTICATED: "Authentication is required",
-    Kind.INVALID_PARAMS: "Invalid parameters",
-    Kind.NOT_FOUND: "Resource not found",
-    Kind.UNKNOWN: "Something went wrong",
+    OxenErrorType.UNAUTHENTICATED: "Authentication is required",
+    OxenErrorType.INVALID_PARAMS: "Invalid parameters",
+    OxenErrorType.NOT_FOUND: "Resource not found",
+    OxenErrorType.UNKNOWN: "Something went wrong",
 }
 
 
-class Refusal(Exception):
+class OxenApiError(Exception):
     """A request that is answered with an error; `sentence` goes into the body."""
 
-    def __init__(self, status: int, kind: Kind, sentence: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(self, status: int, kind: OxenErrorType, sentence: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(sentence)
         self.status = status
         self.kind = kind
@@ -36,7 +36,7 @@ class Refusal(Exception):
         self.retry_after_s = retry_after_s
 
 
-def error_body(kind: Kind, sentence: str) -> dict[str, Any]:
+def error_body(kind: OxenErrorType, sentence: str) -> dict[str, Any]:
     """The long shape: `{"error": {"type", "title", "detail"}, "status": "error", "status_message"}`."""
     return {"error": {"type": kind, "title": TITLES[kind], "detail": sentence}, "status": "error", "status_message": kind}
 
@@ -46,13 +46,13 @@ def short_body(sentence: str) -> dict[str, Any]:
     return {"error": {"message": sentence}}
 
 
-def refuse(refusal: Refusal) -> web.Response:
+def error_response(error: OxenApiError) -> web.Response:
     """Both documented shapes occur: the request's own faults come in the short one, everything else in the long one."""
-    body = short_body(refusal.sentence) if refusal.kind is Kind.INVALID_PARAMS else error_body(refusal.kind, refusal.sentence)
-    headers = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
-    return web.json_response(body, status=refusal.status, headers=headers)
+    body = short_body(error.sentence) if error.kind is OxenErrorType.INVALID_PARAMS else error_body(error.kind, error.sentence)
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    return web.json_response(body, status=error.status, headers=headers)
 
 
 def bare_unauthenticated() -> web.Response:
     """The 401 without an error object, as one of the documents shows it."""
-    return web.json_response({"status": "error", "status_message": Kind.UNAUTHENTICATED}, status=401)
+    return web.json_response({"status": "error", "status_message": OxenErrorType.UNAUTHENTICATED}, status=401)

@@ -6,88 +6,88 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from sandbox.images.references import Unreadable, read_references
-from sandbox.painter import Brief, Picture, UnreadableReference, paint
+from sandbox.images.references import ReferenceUnavailable, read_references
+from sandbox.painter import Brief, PaintedImage, UnreadableReference, paint
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from sandbox.images.generations import Generation
+    from sandbox.images.generations import OxenGeneration
 
-KEPT_PICTURES = 48
-PAINTERS = 2
+KEPT_IMAGES = 48
+PAINTINGS_AT_ONCE = 2
 
 
-class CannotPaint(Exception):
+class GenerationFailed(Exception):
     """The generation fails; the sentence becomes its error message."""
 
 
-class Shelf:
+class ImageCache:
     """The newest pictures, by id."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._kept: OrderedDict[str, PaintedImage] = OrderedDict()
 
-    def find(self, picture_id: str) -> Picture | None:
-        return self._kept.get(picture_id)
+    def find(self, image_id: str) -> PaintedImage | None:
+        return self._kept.get(image_id)
 
-    def put(self, picture_id: str, picture: Picture) -> None:
+    def put(self, image_id: str, image: PaintedImage) -> None:
         """Keep it as the newest; the oldest gives way."""
-        self._kept[picture_id] = picture
-        self._kept.move_to_end(picture_id)
-        while len(self._kept) > KEPT_PICTURES:
+        self._kept[image_id] = image
+        self._kept.move_to_end(image_id)
+        while len(self._kept) > KEPT_IMAGES:
             self._kept.popitem(last=False)
 
 
-class Workshop:
+class Renderer:
     """Paints a few pictures at a time, off the event loop."""
 
     def __init__(self, *, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._shelf = Shelf()
-        self._easels = asyncio.Semaphore(PAINTERS)
+        self._cache = ImageCache()
+        self._slots = asyncio.Semaphore(PAINTINGS_AT_ONCE)
 
-    async def paint(self, brief: Brief) -> Picture:
+    async def paint(self, brief: Brief) -> PaintedImage:
         """Raise `UnreadableReference`."""
-        async with self._easels:
+        async with self._slots:
             return await asyncio.to_thread(paint, brief)
 
-    async def picture(self, generation: Generation) -> Picture:
-        """The generation's picture; one that is no longer kept is painted again. Raise `CannotPaint`."""
-        picture = self._shelf.find(generation.id) or await self._made(generation)
-        self._shelf.put(generation.id, picture)
-        return picture
+    async def image_of(self, generation: OxenGeneration) -> PaintedImage:
+        """The generation's picture; one that is no longer kept is painted again. Raise `GenerationFailed`."""
+        image = self._cache.find(generation.id) or await self._paint_generation(generation)
+        self._cache.put(generation.id, image)
+        return image
 
-    async def _made(self, generation: Generation) -> Picture:
-        self._check(generation)
+    async def _paint_generation(self, generation: OxenGeneration) -> PaintedImage:
+        self._check_parameters(generation)
         try:
-            references = await read_references(self._session, generation.order.parameters.get("input_image"))
+            references = await read_references(self._session, generation.request.parameters.get("input_image"))
             return await self.paint(brief(generation, references))
-        except (Unreadable, UnreadableReference) as error:
-            raise CannotPaint(str(error)) from error
+        except (ReferenceUnavailable, UnreadableReference) as error:
+            raise GenerationFailed(str(error)) from error
 
-    def _check(self, generation: Generation) -> None:
+    def _check_parameters(self, generation: OxenGeneration) -> None:
         """What the queue does not check: the model's own parameters."""
-        order = generation.order
-        if order.model.media_type != "image":
-            raise CannotPaint("The sandbox makes no videos")
-        if order.prompt is not None and not str(order.prompt).strip():
-            raise CannotPaint("Prompt cannot be empty")
-        given = order.parameters if order.prompt is None else {"prompt": order.prompt, **order.parameters}
-        if complaint := order.model.complaint(given):
-            raise CannotPaint(complaint)
+        request = generation.request
+        if request.model.media_type != "image":
+            raise GenerationFailed("The sandbox makes no videos")
+        if request.prompt is not None and not str(request.prompt).strip():
+            raise GenerationFailed("Prompt cannot be empty")
+        given = request.parameters if request.prompt is None else {"prompt": request.prompt, **request.parameters}
+        if complaint := request.model.complaint(given):
+            raise GenerationFailed(complaint)
 
 
-def brief(generation: Generation, references: tuple[bytes, ...]) -> Brief:
+def brief(generation: OxenGeneration, references: tuple[bytes, ...]) -> Brief:
     """The model's parameters in the painter's words. What was not submitted has the model's default."""
-    order = generation.order
+    request = generation.request
 
     def value(*names: str, otherwise: Any) -> Any:
-        found = (order.parameters.get(name, order.model.default(name)) for name in names)
+        found = (request.parameters.get(name, request.model.default(name)) for name in names)
         return next((each for each in found if each is not None), otherwise)
 
     return Brief(
-        prompt=order.prompt,
+        prompt=request.prompt,
         seed=generation.seed,
         aspect_ratio=value("aspect_ratio", otherwise="1:1"),
         resolution=value("resolution", otherwise="1 MP"),

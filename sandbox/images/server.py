@@ -14,20 +14,20 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.faults import Switchboard
-from sandbox.images.account import DEMO_KEY, Account, Accounts
-from sandbox.images.catalog import Catalog
-from sandbox.images.connections import OXLO_DOWN, Doors, Handler, is_gone
+from sandbox.images.account import DEMO_KEY, ApiAccount, ApiAccounts
+from sandbox.images.catalog import OxenCatalog
+from sandbox.images.connections import OXLO_DOWN, ConnectionFaults, Handler, is_gone
 from sandbox.images.events import EventStreams
-from sandbox.images.generations import Generation
+from sandbox.images.generations import OxenGeneration
 from sandbox.images.moderations import PATH as MODERATION_PATH
-from sandbox.images.moderations import Moderations
-from sandbox.images.openai import OXLO_KEY, OpenAI
-from sandbox.images.oxen import Oxen
-from sandbox.images.queue import Queue
-from sandbox.images.renderer import Workshop
-from sandbox.images.results import Results
-from sandbox.images.timing import Timing
-from sandbox.painter import Picture
+from sandbox.images.moderations import ModerationsStandIn
+from sandbox.images.openai import OXLO_KEY, OpenAIStandIn
+from sandbox.images.oxen import OxenStandIn
+from sandbox.images.queue import OxenQueue
+from sandbox.images.renderer import Renderer
+from sandbox.images.results import ResultLinks
+from sandbox.images.timing import ApiTiming
+from sandbox.painter import PaintedImage
 
 BODY_LIMIT_BYTES = 64 * 2**20
 KEPT_REQUESTS = 2_000
@@ -35,7 +35,7 @@ KEPT_TEXT_CHARS = 2**16
 
 
 @dataclass(kw_only=True)
-class Request:
+class RecordedRequest:
     """One request, recorded when it arrives."""
 
     method: str
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
+class ImageServer:
     """A running server, seen from outside."""
 
     url: str  # of Oxen's contract, without a slash at the end
@@ -55,9 +55,9 @@ class Server:
     openai_key: str
     moderation_url: str  # of the moderations endpoint, which takes the same keys as both
     switchboard: Switchboard
-    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
+    requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
 
-    def received(self, method: str, path: str) -> list[Request]:
+    def received(self, method: str, path: str) -> list[RecordedRequest]:
         """The recorded requests of one method whose path begins so, oldest first."""
         return [each for each in self.requests if each.method == method and each.path.startswith(path)]
 
@@ -66,78 +66,78 @@ class Server:
 async def serve(
     *,
     switchboard: Switchboard | None = None,
-    timing: Timing | None = None,
+    timing: ApiTiming | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     credit_usd: Decimal = Decimal(1000),
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[ImageServer]:
     """Run the local image API until the context exits; port 0 takes a free one. Open event streams end at once on exit."""
-    switchboard, timing = switchboard or Switchboard(), timing or Timing()
+    switchboard, timing = switchboard or Switchboard(), timing or ApiTiming()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-        house = _House(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd)
-        runner = web.AppRunner(house.app(), access_log=None, shutdown_timeout=1.0)
+        apis = _ImageApis(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd)
+        runner = web.AppRunner(apis.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, host, port)
             await site.start()
             url = f"http://{host}:{runner.addresses[0][1]}"
-            house.results.base_url = house.openai.results.base_url = url
-            yield Server(
+            apis.results.base_url = apis.openai.results.base_url = url
+            yield ImageServer(
                 url=url,
                 key=DEMO_KEY,
                 openai_url=f"{url}/v1",
                 openai_key=OXLO_KEY,
                 moderation_url=f"{url}{MODERATION_PATH}",
                 switchboard=switchboard,
-                requests=house.requests,
+                requests=apis.requests,
             )
         finally:
-            house.events.hang_up()
-            house.doors.turn_out(OXLO_DOWN)
-            await house.queue.close()
+            apis.events.close_all()
+            apis.connection_faults.cut_all(OXLO_DOWN)
+            await apis.queue.close()
             await runner.cleanup()
 
 
-class _House:
+class _ImageApis:
     """Everything that one server is made of: two contracts behind one door, with one workshop."""
 
-    def __init__(self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: Timing, credit_usd: Decimal) -> None:
-        self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
-        self.accounts = Accounts(credit_usd=credit_usd)
+    def __init__(self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: ApiTiming, credit_usd: Decimal) -> None:
+        self.requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
+        self.accounts = ApiAccounts(credit_usd=credit_usd)
         self.events = EventStreams(switchboard=switchboard, timing=timing)
-        self.doors = Doors(switchboard)
-        self.workshop = workshop = Workshop(session=session)
-        self.queue = Queue(workshop=workshop, switchboard=switchboard, timing=timing, announce=lambda ended: self.oxen.announce(ended))
-        self.results = Results(path="/results", find=self._result, switchboard=switchboard, timing=timing)
-        self.oxen = Oxen(
+        self.connection_faults = ConnectionFaults(switchboard)
+        self.renderer = renderer = Renderer(session=session)
+        self.queue = OxenQueue(renderer=renderer, switchboard=switchboard, timing=timing, announce=lambda ended: self.oxen.announce(ended))
+        self.results = ResultLinks(path="/results", find=self._result, switchboard=switchboard, timing=timing)
+        self.oxen = OxenStandIn(
             accounts=self.accounts,
-            catalog=Catalog(),
+            catalog=OxenCatalog(),
             queue=self.queue,
-            workshop=workshop,
+            renderer=renderer,
             events=self.events,
             results=self.results,
             switchboard=switchboard,
             timing=timing,
         )
-        self.openai = OpenAI(workshop=workshop, switchboard=switchboard, timing=timing)
-        self.moderations = Moderations(switchboard=switchboard)
+        self.openai = OpenAIStandIn(renderer=renderer, switchboard=switchboard, timing=timing)
+        self.moderations = ModerationsStandIn(switchboard=switchboard)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._recording(), self._guarding()], client_max_size=BODY_LIMIT_BYTES)
+        app = web.Application(middlewares=[self._recorder(), self._connection_faults()], client_max_size=BODY_LIMIT_BYTES)
         app.add_routes(self.oxen.routes())
         app.add_routes([self.results.route(), *self.openai.routes(), *self.moderations.routes()])
         app.router.add_get("/sandbox/generations", self._show_generations)
         app.router.add_post("/sandbox/credit", self._set_credit)
         return app
 
-    async def _result(self, generation_id: str) -> Picture | None:
+    async def _result(self, generation_id: str) -> PaintedImage | None:
         generation = self.queue.find(generation_id)
-        return None if generation is None else await self.workshop.picture(generation)
+        return None if generation is None else await self.renderer.image_of(generation)
 
     async def _show_generations(self, request: web.Request) -> web.Response:
         """The ledger of Oxen's side: every generation of every account, and what was ever enqueued and paid for."""
         del request
-        rows = [_ledger_line(each) for each in self.queue.rows()]
+        rows = [_row(each) for each in self.queue.rows()]
         counts = {"enqueued": self.queue.enqueued, "paid": self.queue.paid, "listeners": len(self.events)}
         return web.json_response({**counts, "generations": rows})
 
@@ -147,41 +147,41 @@ class _House:
         account.credit_usd = Decimal(str((await request.json())["usd"]))
         return web.json_response({"usd": str(account.credit_usd)})
 
-    def _caller(self, request: web.Request) -> Account:
+    def _caller(self, request: web.Request) -> ApiAccount:
         account = self.accounts.of(request.headers.get("Authorization", f"Bearer {DEMO_KEY}"))
         if account is None:
             raise web.HTTPUnauthorized
         return account
 
-    def _recording(self) -> Any:
+    def _recorder(self) -> Any:
         @web.middleware
         async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
             body = None if request.content_type.startswith("multipart/") else _parsed(await request.read())
-            seen = Request(method=request.method, path=request.path, query=dict(request.query), json=body)
-            self.requests.append(seen)
+            recorded = RecordedRequest(method=request.method, path=request.path, query=dict(request.query), json=body)
+            self.requests.append(recorded)
             try:
                 response = await handler(request)
             except web.HTTPException as answer:
-                seen.status = answer.status
+                recorded.status = answer.status
                 raise
             except ConnectionError:  # the client has left in the middle of a stream or a download
                 return web.Response()
             if not is_gone(request):
-                seen.status = response.status
+                recorded.status = response.status
             return response
 
         return record
 
-    def _guarding(self) -> Any:
+    def _connection_faults(self) -> Any:
         @web.middleware
-        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self.doors.enter(request, handler)
+        async def apply_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self.connection_faults.handle(request, handler)
 
-        return guard
+        return apply_faults
 
 
-def _ledger_line(generation: Generation) -> dict[str, Any]:
-    return generation.row(None) | {"account": generation.order.account.key, "in_queue": generation.in_queue, "used_seed": generation.seed}
+def _row(generation: OxenGeneration) -> dict[str, Any]:
+    return generation.row(None) | {"account": generation.request.account.key, "in_queue": generation.in_queue, "used_seed": generation.seed}
 
 
 def _parsed(body: bytes) -> Any:

@@ -14,15 +14,15 @@ from simcord.backend.access import channel_accessible
 from simcord.backend.errors import BackendError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
-from sandbox.discord.wire import JSON, ApiError, Upload, invalid_form, not_found
-from sandbox.discord.world.corrections import mended
+from sandbox.discord.wire import JSON, DiscordApiError, Upload, invalid_form, not_found
+from sandbox.discord.world.corrections import corrected
 from sandbox.discord.world.engine import Engine
 
 _log = logging.getLogger(__name__)
 
 
-class Api:
-    """Raises `ApiError` where Discord's API would answer with an error."""
+class WorldApi:
+    """Raises `DiscordApiError` where Discord's API would answer with an error."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -62,10 +62,12 @@ class Api:
             _log.warning("%s %s is not known here", method, path)
             raise not_found() from unknown
         except BackendError as error:
-            raise ApiError(error.status, error.code, error.message, more={"errors": error.errors} if error.errors else None) from error
+            raise DiscordApiError(
+                error.status, error.code, error.message, more={"errors": error.errors} if error.errors else None
+            ) from error
         except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
             raise invalid_form(str(error)) from error
-        return mended(self._engine, answer, viewer_id=self._engine.bot_user.id)
+        return corrected(self._engine, answer, viewer_id=self._engine.bot_user.id)
 
     def listen(self, listener: Callable[[str, Mapping[str, Any]], None]) -> None:
         """Hear every gateway event, before any intent is applied."""
@@ -80,7 +82,7 @@ class Api:
         gate = gating.required_intent(event, payload)
         if gate is not None and not getattr(intents, gate):
             return None
-        mine: JSON = mended(self._engine, deepcopy(dict(payload)), viewer_id=self._engine.bot_user.id)
+        mine: JSON = corrected(self._engine, deepcopy(dict(payload)), viewer_id=self._engine.bot_user.id)
         if event == "MESSAGE_REACTION_ADD":
             message = self._engine.messages.get(int(mine["channel_id"]), {}).get(int(mine["message_id"]))
             mine["message_author_id"] = str(message.author_id) if message else None
@@ -119,8 +121,8 @@ class Api:
         """Nothing is heard of where the bot has no part, but for interactions; nor of messages in channels that it cannot see."""
         if event == "INTERACTION_CREATE":
             return True
-        places = {int(payload[key]) for key in ("guild_id", "channel_id") if payload.get(key)}
-        if places & self._engine.out_of_reach:
+        ids = {int(payload[key]) for key in ("guild_id", "channel_id") if payload.get(key)}
+        if ids & self._engine.out_of_reach:
             return False
         channel_id = int(payload.get("channel_id") or 0)
         if not event.startswith("MESSAGE_") or channel_id not in self._engine.channels:

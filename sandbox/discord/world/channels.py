@@ -12,7 +12,7 @@ from simcord.enums import ChannelType, OverwriteType
 
 from sandbox.discord.wire import JSON, RefusedError
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.initial_state import Surroundings
+from sandbox.discord.world.initial_state import OutsideChannels
 
 # What people are shown of the bot's permissions: those on which its work depends.
 SHOWN_PERMISSIONS = (
@@ -28,21 +28,21 @@ SHOWN_PERMISSIONS = (
 )
 
 
-class Kind(StrEnum):
+class ChannelKind(StrEnum):
     TEXT = "text"  # a channel or thread of the studio
     DM = "dm"  # between a person and the bot
     ELSEWHERE = "elsewhere"  # in a server where the bot is no member
     PRIVATE = "private"  # between two people
 
 
-class Places:
+class WorldChannels:
     """Methods for people raise `RefusedError` with a sentence."""
 
-    def __init__(self, engine: Engine, studio: Guild, surroundings: Surroundings) -> None:
+    def __init__(self, engine: Engine, guild: Guild, outside: OutsideChannels) -> None:
         self._engine = engine
-        self._studio = studio
-        self._elsewhere = surroundings.elsewhere
-        self._private = surroundings.private
+        self._guild = guild
+        self._elsewhere = outside.elsewhere
+        self._private = outside.private
 
     # ------------------------------------------------------------------ looking
 
@@ -51,7 +51,7 @@ class Places:
 
     def listed_for(self, user_id: int) -> list[Channel]:
         """What a person sees in their list: the studio's channels, each with its threads, then the places outside it."""
-        channels = [self._engine.channels[i] for i in self._studio.channel_ids]
+        channels = [self._engine.channels[i] for i in self._guild.channel_ids]
         listed = [one for channel in channels for one in (channel, *self._threads_of(channel))]
         listed += [self._engine.get_dm_channel(user_id), self._private, self._elsewhere]
         return [channel for channel in listed if self.accessible(user_id, channel)]
@@ -62,9 +62,9 @@ class Places:
                 return channel
         raise RefusedError("There is no such channel here.")
 
-    def kind(self, channel: Channel) -> Kind:
-        known = {self._private.id: Kind.PRIVATE, self._elsewhere.id: Kind.ELSEWHERE}
-        return known.get(channel.id, Kind.DM if channel.guild_id is None else Kind.TEXT)
+    def kind(self, channel: Channel) -> ChannelKind:
+        known = {self._private.id: ChannelKind.PRIVATE, self._elsewhere.id: ChannelKind.ELSEWHERE}
+        return known.get(channel.id, ChannelKind.DM if channel.guild_id is None else ChannelKind.TEXT)
 
     def accessible(self, user_id: int, channel: Channel) -> bool:
         if channel is self._private:
@@ -104,7 +104,7 @@ class Places:
         name = name.strip()
         if not 1 <= len(name) <= 100:
             raise RefusedError("A thread's name has 1 to 100 characters.")
-        if self.kind(parent) is not Kind.TEXT or parent.is_thread:
+        if self.kind(parent) is not ChannelKind.TEXT or parent.is_thread:
             raise RefusedError("A thread can only be started in a channel of the server.")
         if not self._may(user_id, parent, "create_public_threads"):
             raise RefusedError("You may not start threads in this channel.")
@@ -112,7 +112,7 @@ class Places:
 
     def permit_bot(self, channel: Channel, permission: str, *, on: bool) -> None:
         """Set the bot's own overwrite in a channel (a thread has its channel's)."""
-        if self.kind(channel) is not Kind.TEXT:
+        if self.kind(channel) is not ChannelKind.TEXT:
             raise RefusedError("Permissions can only be set in channels of the server.")
         flag = permission_flag(permission)
         home = self._engine.channels[channel.permission_channel_id()]
@@ -124,7 +124,7 @@ class Places:
     # ------------------------------------------------------------------ helpers
 
     def _threads_of(self, channel: Channel) -> list[Channel]:
-        threads = (self._engine.channels[i] for i in self._studio.thread_ids)
+        threads = (self._engine.channels[i] for i in self._guild.thread_ids)
         return [thread for thread in threads if thread.parent_id == channel.id]
 
     def _other_end(self, channel: Channel, viewer_id: int) -> str:
@@ -136,9 +136,9 @@ class Places:
 
     def _may(self, user_id: int, channel: Channel, permission: str) -> bool:
         """Nobody has a permission outside the studio."""
-        if channel.guild_id != self._studio.id:
+        if channel.guild_id != self._guild.id:
             return False
-        held = self._engine.compute_permissions(self._studio.id, user_id, channel.id)
+        held = self._engine.compute_permissions(self._guild.id, user_id, channel.id)
         return bool(held & permission_flag(permission))
 
 

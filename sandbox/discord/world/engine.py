@@ -17,12 +17,12 @@ from simcord.backend.cdn import CdnStore
 from simcord.backend.errors import BackendError
 from simcord.backend.models import AutoModRule, Message, User
 
-from sandbox.discord.cdn import Shelf
+from sandbox.discord.cdn import FileStore
 from sandbox.discord.wire import JSON, Upload
 from sandbox.discord.world.emoji import custom_id, is_unicode_emoji
 
 # The first things of the world get their ids from this day, so that ids and the bot's token are the same after every start.
-_FOUNDED = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+_CREATED_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 _DISCORD_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 
 _WAITING = 1 << 7  # message flag: "is thinking…"
@@ -39,31 +39,31 @@ class WorldClock(Clock):
         self._running = False
 
     def now(self) -> datetime:
-        return self._now() if self._running else _FOUNDED
+        return self._now() if self._running else _CREATED_AT
 
     def start(self) -> None:
         self._running = True
 
 
-class _Files(CdnStore):
+class _SimcordCdn(CdnStore):
     """Puts simcord's uploads onto our shelf."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, file_store: FileStore) -> None:
         super().__init__()
-        self._shelf = shelf
+        self._file_store = file_store
 
     def store_attachment(self, attachment_id: int, channel_id: int, filename: str, data: bytes, description: str | None) -> JSON:
         upload = Upload(filename=filename, data=data, description=description)
-        return self._shelf.keep(upload, attachment_id=attachment_id, channel_id=channel_id)
+        return self._file_store.keep(upload, attachment_id=attachment_id, channel_id=channel_id)
 
 
 class Engine(Backend):
     """The world's state. It tells `on_changed` and `on_gone` also of what never reaches the gateway: ephemeral messages."""
 
-    def __init__(self, *, clock: WorldClock, shelf: Shelf) -> None:
+    def __init__(self, *, clock: WorldClock, file_store: FileStore) -> None:
         super().__init__(clock=clock)
-        self.shelf = shelf
-        self.cdn = _Files(shelf)
+        self.file_store = file_store
+        self.cdn = _SimcordCdn(file_store)
         self.age_restricted: set[int] = set()  # channel ids
         self.out_of_reach: set[int] = set()  # ids of servers and channels in which the bot has no part
         self.owners: dict[int, JSON] = {}  # who installed the application, by interaction: `authorizing_integration_owners`
@@ -137,7 +137,7 @@ class Engine(Backend):
 
     def keep(self, upload: Upload, channel_id: int) -> JSON:
         """Put a file on the shelf and return its attachment object."""
-        return self.shelf.keep(upload, attachment_id=self.snowflake(), channel_id=channel_id)
+        return self.file_store.keep(upload, attachment_id=self.snowflake(), channel_id=channel_id)
 
     # --------------------------------------------------------------- moderation
 

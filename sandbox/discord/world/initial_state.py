@@ -53,7 +53,7 @@ _RULES: tuple[JSON, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Studio:
+class BotGuild:
     """The server in which the bot is."""
 
     guild: Guild
@@ -62,14 +62,14 @@ class Studio:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class OutsideChannels:
     """Where the bot is no member; people brought it there with their own accounts."""
 
     elsewhere: Channel  # the one channel of another server
     private: Channel  # between two people
 
 
-def found_studio(engine: Engine) -> Studio:
+def create_bot_guild(engine: Engine) -> BotGuild:
     owner = engine.make_user("studio-owner", global_name="Studio owner")
     guild = engine.create_guild("Easel Studio", owner_id=owner.id)
     bot_role = next(role for role in guild.roles.values() if role.managed)
@@ -79,26 +79,26 @@ def found_studio(engine: Engine) -> Studio:
     engine.create_channel(guild.id, "gallery")
     silence = Overwrite(engine.bot_user.id, OverwriteType.MEMBER, deny=discord.Permissions.send_messages.flag)
     engine.create_channel(guild.id, "quiet", overwrites=[silence])
-    return Studio(guild=guild, bot_role=bot_role, moderators=moderators)
+    return BotGuild(guild=guild, bot_role=bot_role, moderators=moderators)
 
 
-def furnish(engine: Engine, studio: Studio, *, artist_id: int) -> None:
+def extend_bot_guild(engine: Engine, bot_guild: BotGuild, *, artist_id: int) -> None:
     """What came to the studio later: a role for artists, an age-restricted channel, an emoji, AutoMod."""
-    artists = engine.create_role(studio.guild.id, "Artists", color=0xA8701F, mentionable=True)
-    engine.add_member_role(studio.guild.id, artist_id, artists.id)
-    engine.age_restricted.add(engine.create_channel(studio.guild.id, "after-dark").id)
-    engine.create_emoji(studio.guild.id, "easel", studio.guild.owner_id)
+    artists = engine.create_role(bot_guild.guild.id, "Artists", color=0xA8701F, mentionable=True)
+    engine.add_member_role(bot_guild.guild.id, artist_id, artists.id)
+    engine.age_restricted.add(engine.create_channel(bot_guild.guild.id, "after-dark").id)
+    engine.create_emoji(bot_guild.guild.id, "easel", bot_guild.guild.owner_id)
     for rule in _RULES:
-        engine.create_auto_mod_rule(studio.guild.id, studio.guild.owner_id, rule)
+        engine.create_auto_mod_rule(bot_guild.guild.id, bot_guild.guild.owner_id, rule)
 
 
-def add_roles(engine: Engine, studio: Studio) -> None:
+def add_helper_roles(engine: Engine, bot_guild: BotGuild) -> None:
     """Two roles for those who help the moderators: one may manage messages alone, the other nothing at all."""
-    engine.create_role(studio.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
-    engine.create_role(studio.guild.id, "Helpers", color=0x6D63A8)
+    engine.create_role(bot_guild.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
+    engine.create_role(bot_guild.guild.id, "Helpers", color=0x6D63A8)
 
 
-def found_surroundings(engine: Engine, *, people: list[int]) -> Surroundings:
+def create_outside_channels(engine: Engine, *, people: list[int]) -> OutsideChannels:
     """A server of these people without the bot, and a private channel between the first two."""
     guild = engine.create_guild("Elsewhere")
     bot_role = next(role for role in guild.roles.values() if role.managed)
@@ -109,4 +109,4 @@ def found_surroundings(engine: Engine, *, people: list[int]) -> Surroundings:
     private = engine.create_channel(None, None, type=ChannelType.DM)
     private.recipient_ids = people[:2]
     engine.out_of_reach.update((guild.id, elsewhere.id, private.id))
-    return Surroundings(elsewhere=elsewhere, private=private)
+    return OutsideChannels(elsewhere=elsewhere, private=private)

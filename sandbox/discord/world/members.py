@@ -11,7 +11,7 @@ from simcord.backend.models import Guild, Role
 from sandbox.discord.wire import JSON, RefusedError
 from sandbox.discord.world.channels import SHOWN_PERMISSIONS, permission_flag
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.initial_state import Studio
+from sandbox.discord.world.initial_state import BotGuild
 
 _COLOURS = ("#4f6d8f", "#a8701f", "#5b7a4a", "#8a5a83", "#b0553f", "#3f7f7a", "#6d63a8", "#7d6b4f")
 _BOT_COLOUR = "#e8734a"
@@ -21,22 +21,22 @@ _LONGEST_STAY_DAYS = 3000
 _ACCOUNT_BEFORE = timedelta(days=30)  # how much older than a membership its account is
 
 
-class Members:
+class WorldMembers:
     """Methods for people raise `RefusedError` with a sentence."""
 
-    def __init__(self, engine: Engine, studio: Studio) -> None:
+    def __init__(self, engine: Engine, bot_guild: BotGuild) -> None:
         self._engine = engine
-        self._studio = studio
+        self._bot_guild = bot_guild
         self._people: list[int] = []
         self._locales: dict[int, str] = {}
         self._closed: set[int] = set()  # who takes no direct messages from the bot
 
     # ----------------------------------------------------------- coming and going
 
-    def found(self, name: str, *, moderator: bool) -> int:
+    def create_initial(self, name: str, *, moderator: bool) -> int:
         """One of the first people, whose ids are always the same. Returns the id."""
         user = self._engine.make_user(name)
-        self._settle(user.id, self._engine.clock.now(), moderator=moderator)
+        self._add_member(user.id, self._engine.clock.now(), moderator=moderator)
         return user.id
 
     def join(self, name: str, *, moderator: bool, days: int | None = None) -> int:
@@ -51,7 +51,7 @@ class Members:
             raise RefusedError(f"There is already somebody called {name}.")
         since = self._engine.clock.now() - timedelta(days=days if days is not None else (0 if known else _USUAL_STAY_DAYS))
         user_id = known or self._engine.make_user_of(since - _ACCOUNT_BEFORE, name).id
-        self._settle(user_id, since, moderator=moderator)
+        self._add_member(user_id, since, moderator=moderator)
         return user_id
 
     def leave(self, user_id: int) -> None:
@@ -59,8 +59,8 @@ class Members:
             raise RefusedError("You have left the server already.")
         self._engine.remove_member(self._guild.id, user_id)
 
-    def _settle(self, user_id: int, since: datetime, *, moderator: bool) -> None:
-        roles = [self._studio.moderators.id] if moderator else []
+    def _add_member(self, user_id: int, since: datetime, *, moderator: bool) -> None:
+        roles = [self._bot_guild.moderators.id] if moderator else []
         if user_id not in self._people:
             self._people.append(user_id)
         member = self._engine.add_member(self._guild.id, user_id, roles=roles)
@@ -80,7 +80,7 @@ class Members:
 
     def permit_bot(self, permission: str, *, on: bool) -> None:
         """Change what the bot's own role allows in the whole server."""
-        flag, role = permission_flag(permission), self._studio.bot_role
+        flag, role = permission_flag(permission), self._bot_guild.bot_role
         self._engine.edit_role(self._guild.id, role.id, {"permissions": role.permissions | flag if on else role.permissions & ~flag})
 
     def speak(self, user_id: int, locale: str) -> None:
@@ -167,7 +167,7 @@ class Members:
 
     @property
     def _guild(self) -> Guild:
-        return self._studio.guild
+        return self._bot_guild.guild
 
     def _named(self, name: str) -> int | None:
         everybody = (*self._people, self._engine.bot_user.id)

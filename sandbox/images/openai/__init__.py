@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sandbox.images.openai.contract import OXLO_KEY, OpenAI
+from sandbox.images.openai.contract import OXLO_KEY, OpenAIStandIn
 
-__all__ = ["OXLO_KEY", "OpenAI"]
+__all__ = ["OXLO_KEY", "OpenAIStandIn"]

@@ -25,7 +25,7 @@ class Encoding(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Body:
+class RequestBody:
     """One request's body; `values` are all parameters but the pictures."""
 
     encoding: Encoding
@@ -33,8 +33,8 @@ class Body:
     images: tuple[bytes, ...] = ()
 
 
-async def read_body(request: web.Request) -> Body:
-    """Raise `Refused` for a body that cannot be read."""
+async def read_body(request: web.Request) -> RequestBody:
+    """Raise `OpenAIApiError` for a body that cannot be read."""
     try:
         if request.content_type == "multipart/form-data":
             return await _from_multipart(request)
@@ -46,10 +46,10 @@ async def read_body(request: web.Request) -> Body:
     return _from_json(found)
 
 
-def _from_json(found: dict[str, Any]) -> Body:
+def _from_json(found: dict[str, Any]) -> RequestBody:
     values = {name: value for name, value in found.items() if name != "image" and value is not None}
     image = found.get("image")
-    return Body(encoding=Encoding.JSON, values=values, images=() if image is None else (_decoded(image),))
+    return RequestBody(encoding=Encoding.JSON, values=values, images=() if image is None else (_decoded(image),))
 
 
 def _decoded(image: object) -> bytes:
@@ -64,7 +64,7 @@ def _decoded(image: object) -> bytes:
         raise invalid("image", "Invalid image: it is not base64.", code="invalid_image") from error
 
 
-async def _from_multipart(request: web.Request) -> Body:
+async def _from_multipart(request: web.Request) -> RequestBody:
     values: dict[str, Any] = {}
     images: list[bytes] = []
     for name, value in (await request.post()).items():
@@ -72,7 +72,7 @@ async def _from_multipart(request: web.Request) -> Body:
             images.append(_uploaded(value))
         else:
             values[name] = _number_or_text(name, value) if isinstance(value, str) else value
-    return Body(encoding=Encoding.MULTIPART, values=values, images=tuple(images))
+    return RequestBody(encoding=Encoding.MULTIPART, values=values, images=tuple(images))
 
 
 def _uploaded(value: object) -> bytes:

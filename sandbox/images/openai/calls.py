@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox.images.openai.bodies import Body
+    from sandbox.images.openai.bodies import RequestBody
 
 KEPT_CALLS = 2_000
 KEPT_TEXT_CHARS = 4_000
 
 
 @dataclass(kw_only=True, eq=False)
-class Call:
+class OpenAICall:
     """One call, from its arrival on. A provider without a queue has no row that a client could ask for: this is the sandbox's alone."""
 
     number: int  # 1 is the first
     kind: str  # generations or edits
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     key: str | None = None  # None where it was refused
-    body: Body | None = None
+    body: RequestBody | None = None
     used_seed: int | None = None  # of its first picture: the submitted one, or drawn by lot
     status: int | None = None  # of the answer, also of one that ended too early; None until it is begun, and where there was none
     paid: int = 0  # pictures that were charged for
@@ -49,22 +49,22 @@ class Call:
         }
 
 
-class Calls:
+class OpenAICalls:
     """Every call in the order of arrival; the counts remember more than the newest calls."""
 
     def __init__(self) -> None:
-        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._calls: deque[OpenAICall] = deque(maxlen=KEPT_CALLS)
         self._numbers = itertools.count(1)
         self._paid = 0
 
-    def begin(self, kind: str) -> Call:
-        call = Call(number=next(self._numbers), kind=kind)
+    def begin(self, kind: str) -> OpenAICall:
+        call = OpenAICall(number=next(self._numbers), kind=kind)
         self._calls.append(call)
         return call
 
-    def pay(self, call: Call, pictures: int) -> None:
-        call.paid = pictures
-        self._paid += pictures
+    def pay(self, call: OpenAICall, images: int) -> None:
+        call.paid = images
+        self._paid += images
 
     def table(self) -> dict[str, Any]:
         """`{"paid": pictures ever charged for, "calls": [row]}`; in a row stand the submitted parameters, and what became of them."""

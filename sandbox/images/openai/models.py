@@ -30,7 +30,7 @@ TIERS_OF_KEYS = {"free-key": (Tier.FREE,), "pro-key": (Tier.FREE, Tier.PRO)}  # 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class OxloModel:
     """One model; sizes in pixels."""
 
     id: str
@@ -42,7 +42,7 @@ class Model:
     step_px: int
 
     def size(self, text: object) -> Size:
-        """The size that `WxH` means; the native one for `auto` or nothing. Raise `Refused` for any that it cannot make."""
+        """The size that `WxH` means; the native one for `auto` or nothing. Raise `OpenAIApiError` for any that it cannot make."""
         if text is None or text == "auto":
             return self.native
         found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text, re.ASCII) if isinstance(text, str) else None
@@ -60,7 +60,7 @@ class Model:
         return {"id": self.id, "object": "model", "created": CREATED, "owned_by": "oxlo"}
 
 
-class Models:
+class OxloCatalog:
     """All of them, in the order in which they are listed."""
 
     def __init__(self) -> None:
@@ -70,25 +70,25 @@ class Models:
     def __iter__(self) -> Any:
         return iter(self._models.values())
 
-    def named(self, model_id: str) -> Model:
-        """Raise `Refused` for an unknown one."""
+    def get(self, model_id: str) -> OxloModel:
+        """Raise `OpenAIApiError` for an unknown one."""
         model = self._models.get(model_id)
         if model is None:
             raise unknown_model(model_id)
         return model
 
-    def open_to(self, key: str, model_id: str) -> Model:
-        """Raise `Refused` also where the tier of the key does not include it."""
-        model = self.named(model_id)
+    def available_to(self, key: str, model_id: str) -> OxloModel:
+        """Raise `OpenAIApiError` also where the tier of the key does not include it."""
+        model = self.get(model_id)
         if model.tier not in TIERS_OF_KEYS.get(key, tuple(Tier)):
             raise tier_too_low(model.id, model.tier)
         return model
 
 
-def _model(facts: dict[str, Any]) -> Model:
+def _model(facts: dict[str, Any]) -> OxloModel:
     side = facts["side_px"]
     width, height = facts["native"].split("x")
-    return Model(
+    return OxloModel(
         id=facts["id"],
         tier=Tier(facts["tier"]),
         native=(int(width), int(height)),
