@@ -1,4 +1,4 @@
-"""`python -m sandbox [--port N] [--fast]`: the local Discord and the local image API, until interrupted."""
+"""`python -m sandbox [--port N] [--fast]`: runs the local Discord and the local image APIs until interrupted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 
-_SWITCHED_ON = frozenset({"message_content", "members"})  # in this application's settings at Discord; a bot need not ask for them
+_PRIVILEGED_INTENTS = frozenset({"message_content", "members"})  # enabled for this application; a bot need not request them
 
 
 def _arguments() -> argparse.Namespace:
@@ -22,7 +22,7 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    """Serve until SIGINT or SIGTERM. One JSON line tells where everything is."""
+    """Serve until SIGINT or SIGTERM. Prints one JSON line with all addresses and keys."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -30,7 +30,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     timing = images.FAST if arguments.fast else images.ApiTiming()
     async with (
         images.serve(switchboard=switchboard, timing=timing) as image_apis,
-        discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_SWITCHED_ON) as chat,
+        discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_PRIVILEGED_INTENTS) as chat,
     ):
         addresses = {
             "page": chat.url,

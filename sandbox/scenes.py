@@ -1,4 +1,4 @@
-"""What the painter knows how to draw: palettes chosen by words, and a handful of scenes. Pure functions of size, palette and lot."""
+"""The painter's palettes and scenes, chosen by words of the prompt. Pure functions of size, palette and random generator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _palette(colours: str, *, is_dark: bool = False) -> Palette:
     return Palette(sky=sky, horizon=horizon, glow=glow, far=far, near=near, is_dark=is_dark)
 
 
-# The words of a prompt choose the palette: sky, horizon, glow, far, near.
+# By the words of a prompt; the colours are sky, horizon, glow, far, near.
 PALETTES: dict[tuple[str, ...], Palette] = {
     ("night", "moon", "stars", "midnight", "dark"): _palette("0b1030 3a3f78 f4f1de 2c3566 070a1c", is_dark=True),
     ("red", "scarlet", "ruby", "fire"): _palette("6d1a36 f28f6b ffd9a0 c8434a 3b0d1f"),
@@ -52,8 +52,8 @@ PALETTES: dict[tuple[str, ...], Palette] = {
 
 
 def palette_for(words: set[str], rng: random.Random) -> Palette:
-    """The first palette that a word names, else one by lot."""
-    drawn = rng.choice(tuple(PALETTES.values()))  # drawn in any case: what follows in the lot stays the same
+    """The first palette that matches a word, else a random one."""
+    drawn = rng.choice(tuple(PALETTES.values()))  # always drawn, so that later random numbers do not depend on the match
     return next((palette for names, palette in PALETTES.items() if words & set(names)), drawn)
 
 
@@ -61,7 +61,7 @@ Scene = Callable[[Size, Palette, random.Random], Image.Image]
 
 
 def scene_for(words: set[str], rng: random.Random) -> Scene:
-    """The first scene that a word names, else one by lot."""
+    """The first scene that matches a word, else a random one."""
     drawn = rng.choice((_hills, _hills, _sea, _city, _tiles))
     return next((scene for names, scene in SCENES.items() if words & set(names)), drawn)
 
@@ -128,7 +128,7 @@ def _windows(draw: ImageDraw.ImageDraw, building: tuple[float, float, float, flo
 
 
 def _tiles(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
-    """Quarter circles, discs and bars on a grid."""
+    """Quarter circles, discs, bars and triangles on a grid."""
     colours = (palette.sky, palette.horizon, palette.glow, palette.far, palette.near)
     image = Image.new("RGB", size, palette.horizon)
     draw = ImageDraw.Draw(image)
@@ -159,7 +159,7 @@ def _tile(draw: ImageDraw.ImageDraw, corner: tuple[float, float], side: float, c
 
 
 def _solids(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
-    """One body on a plain ground: a cube or a sphere, with light from above."""
+    """A cube on a plain background, lit from above."""
     width, height = size
     image = _plain_ground(size, palette)
     radius = min(size) * rng.uniform(0.24, 0.3)
@@ -199,11 +199,11 @@ SCENES: dict[tuple[str, ...], Scene] = {
 }
 
 
-# The parts that scenes are made of
+# Parts of scenes
 
 
 def _sky(size: Size, palette: Palette, rng: random.Random, *, low: float = 0.45) -> Image.Image:
-    """A gradient with a sun, or a moon and stars; `low` is how far down the light may stand."""
+    """A gradient with a sun, or with a moon and stars. `low` is the lowest position of sun or moon, as a share of the height."""
     image = _gradient(size, palette.sky, palette.horizon)
     width, height = size
     place = (rng.uniform(0.18, 0.82) * width, rng.uniform(0.16, low) * height)
@@ -230,7 +230,7 @@ def _gradient(size: Size, top: Colour, bottom: Colour) -> Image.Image:
 
 
 def _shine(image: Image.Image, place: Point, radius: float, colour: Colour, *, flat: float = 1.0) -> None:
-    """A soft round light, or a soft shadow where `flat` presses it down."""
+    """A soft round light. `flat` scales its height, which makes it a shadow on the ground."""
     wide, high = int(radius * 2), max(int(radius * 2 * flat), 1)
     mask = (
         ImageOps.invert(Image.radial_gradient("L")).point(lambda value: int((max(value - 75, 0) / 180) ** 1.7 * 200)).resize((wide, high))
@@ -239,14 +239,14 @@ def _shine(image: Image.Image, place: Point, radius: float, colour: Colour, *, f
 
 
 def _ridge(width: int, base: float, swing: float, rng: random.Random) -> list[Point]:
-    """A line of hills: a sum of a few waves, each faster and lower than the one before."""
+    """A line of hills: the sum of five sine waves, each with a higher frequency and a lower amplitude."""
     waves = [(rng.uniform(0.7, 1.6) * 2.1**n, swing / 1.9**n, rng.uniform(0, math.tau)) for n in range(5)]
     points = range(0, width + 16, 16)
     return [(x, base + sum(tall * math.sin(fast * math.pi * x / width + start) for fast, tall, start in waves)) for x in points]
 
 
 def _fill_below(image: Image.Image, line: list[Point], top: Colour, bottom: Colour) -> None:
-    """Everything below a line, lighter towards the foot, as in mist."""
+    """Fill the area below a line with a gradient, lighter at the bottom, as in mist."""
     width, height = image.size
     highest = max(int(min(y for _, y in line)), 0)
     mask = Image.new("L", (width, height - highest))
@@ -275,6 +275,6 @@ def _boat(image: Image.Image, x: float, y: float, tall: float, palette: Palette)
 
 
 def _mix(one: Colour, other: Colour, part: float) -> Colour:
-    """`part` of the other colour, 0 to 1."""
+    """A mix with `part` (0 to 1) of the other colour."""
     red, green, blue = (round(a + (b - a) * part) for a, b in zip(one, other, strict=True))
     return red, green, blue

@@ -1,4 +1,4 @@
-"""One visitor who does the main job: makes and edits a picture at each image API, looks at the bill. The smoke test of `make demo-once`."""
+"""The smoke test of `make demo-once`: a visitor generates and edits an image with each image API, then checks the charges."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from PIL import Image
 from sandbox.person import Message, Person
 
 _CHANNEL = "studio"
-_PATIENCE_S = 60.0  # for one picture, on a slow machine
+_IMAGE_TIMEOUT_S = 60.0  # for one image, on a slow machine
 _CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
 _OXLO_CREDITS = Decimal(2)  # the bot's default for OXLO_PRICE_CREDITS
-_BILL = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
+_CHARGES = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _VisitStep:
-    """A picture that is made and then edited: what the options of the two commands are, and what the files are called."""
+    """An image that is generated and then edited: the options of the two commands, and a prefix for the file names."""
 
     make: Mapping[str, object]
     edit: Mapping[str, object]
-    name: str = ""  # before the files' names
+    name: str = ""  # prefix of the file names
 
 
 _STEPS = (
@@ -48,12 +48,12 @@ _STEPS = (
 
 @dataclass(frozen=True, kw_only=True)
 class _ReceivedImage:
-    """A picture as it arrived, decoded once to be sure."""
+    """An image as it was received, decoded to verify it."""
 
     content: bytes
     width_px: int
     height_px: int
-    format: str  # as Pillow calls it
+    format: str  # Pillow's name
     pixels: bytes  # a small version, to compare
 
     @property
@@ -66,7 +66,7 @@ class _ReceivedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class _TimedLog:
-    """Tells what happens, with the seconds since the visit began."""
+    """Reports progress with the seconds since the start."""
 
     say: Callable[[str], None]
     began: float
@@ -76,15 +76,15 @@ class _TimedLog:
 
 
 async def main_job(addresses: Mapping[str, str], *, out: Path, say: Callable[[str], None]) -> None:
-    """Generate, edit, check the bill, and write the pictures to `out`. `addresses` is what `python -m sandbox` prints.
+    """Generate, edit, check the charges, and write the images to `out`. `addresses` is what `python -m sandbox` prints.
 
-    Raises `AssertionError` with a sentence where anything is not as it should be.
+    Raises `AssertionError` with a sentence if anything is wrong.
     """
     log = _TimedLog(say=say, began=time.monotonic())
     async with Person.connect(addresses["page"], "Ada") as ada:
         for step in _STEPS:
             await _run_step(step, ada, log, out)
-        await _check_bill(ada, log, addresses)
+        await _check_charges(ada, log, addresses)
     log.note("Everything is as it should be.")
 
 
@@ -97,7 +97,7 @@ async def _run_step(step: _VisitStep, ada: Person, log: _TimedLog, out: Path) ->
 
 
 async def _run_command(ada: Person, log: _TimedLog, command: str, /, **options: object) -> _ReceivedImage:
-    """Use a command and wait until its picture has appeared."""
+    """Run a command and wait for its image."""
     known = {message.id for message in ada.messages(_CHANNEL)}
 
     def is_new(message: Message) -> bool:
@@ -108,7 +108,7 @@ async def _run_command(ada: Person, log: _TimedLog, command: str, /, **options: 
     await ada.slash(command, _CHANNEL, **options)
     answer = await ada.message(is_new, _CHANNEL)
     log.note(f"the bot answers: {_one_line(answer)}")
-    done = await ada.message(lambda message: message.id == answer.id and not _is_open(message), _CHANNEL, _PATIENCE_S)
+    done = await ada.message(lambda message: message.id == answer.id and not _is_open(message), _CHANNEL, _IMAGE_TIMEOUT_S)
     _check(len(done.attachments) == 1, f"One picture was expected: {done}")
     image = await asyncio.to_thread(_decode, await ada.fetch(done.attachments[0]["url"]))
     log.note(f"the picture appears: {image}, with the buttons {', '.join(done.buttons)}")
@@ -122,24 +122,24 @@ async def _save(image: _ReceivedImage, out: Path, name: str, log: _TimedLog) -> 
     log.note(f"written to {path}")
 
 
-async def _check_bill(ada: Person, log: _TimedLog, addresses: Mapping[str, str]) -> None:
-    """What the bot says it charged is what the image APIs were paid for: two pictures each, each once."""
+async def _check_charges(ada: Person, log: _TimedLog, addresses: Mapping[str, str]) -> None:
+    """Check that the bot charged what the image APIs were paid: two images each, each once."""
     known = {message.id for message in ada.messages(_CHANNEL)}
     await ada.slash("quota", _CHANNEL)
     answer = await ada.message(lambda message: message.id not in known and bool(message.text), _CHANNEL)
-    found = _BILL.search(answer.text)
+    found = _CHARGES.search(answer.text)
     if found is None:
         raise AssertionError(f"/quota does not say what is left, held and spent: {answer}")
     left, size, held, spent = map(Decimal, found.groups())
     log.note(f"/quota says: {left} of {size} credits left, {held} held, {spent} spent")
-    due = await _oxen_bill(addresses) + await _oxlo_bill(addresses)
+    due = await _oxen_cost(addresses) + await _oxlo_cost(addresses)
     _check(spent == due, f"{spent} credits were charged instead of {due}.")
     _check(held == 0, f"{held} credits are still held.")
-    _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # a little flows back meanwhile
+    _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # the balance refills slowly
 
 
-async def _oxen_bill(addresses: Mapping[str, str]) -> Decimal:
-    """What was due there, in credits."""
+async def _oxen_cost(addresses: Mapping[str, str]) -> Decimal:
+    """The cost of the images made at Oxen, in credits."""
     headers = {"Authorization": f"Bearer {addresses['images_key']}"}
     async with aiohttp.ClientSession(addresses["images_url"], headers=headers, raise_for_status=True) as session:
         async with session.get("/sandbox/generations") as response:
@@ -151,8 +151,8 @@ async def _oxen_bill(addresses: Mapping[str, str]) -> Decimal:
     return sum((costs[name] for name in made), Decimal(0)) / _CREDIT_USD
 
 
-async def _oxlo_bill(addresses: Mapping[str, str]) -> Decimal:
-    """What was due there, in credits: it counts pictures, and the operator prices them."""
+async def _oxlo_cost(addresses: Mapping[str, str]) -> Decimal:
+    """The cost of the images made at Oxlo, in credits. Oxlo counts images; the operator sets the price of one."""
     url = f"{addresses['images_url']}/sandbox/openai/calls"
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
         paid = int((await response.json())["paid"])

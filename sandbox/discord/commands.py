@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.discord.wire import JSON, DiscordApiError, RefusedError, invalid_form
 
-SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2  # option types that are rooms of a command, not values
+SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2  # option types that contain options instead of a value
 
 _SLASH_NAME = re.compile(r"^[-_'\w]{1,32}$")
 _MOST_PER_SCOPE = {1: 100, 2: 5, 3: 5}
@@ -21,8 +21,8 @@ _MOST_PER_SCOPE = {1: 100, 2: 5, 3: 5}
 
 class CommandType(IntEnum):
     SLASH = 1  # typed into the message box
-    USER = 2  # a member's menu
-    MESSAGE = 3  # a message's menu
+    USER = 2  # in a member's menu
+    MESSAGE = 3  # in a message's menu
 
 
 def _check_option(option: JSON, path: str) -> None:
@@ -51,7 +51,7 @@ def _check_options(holder: JSON, path: str) -> None:
 
 
 def check_definition(command: JSON) -> None:
-    """Refuse what Discord refuses. Raises `DiscordApiError` 400/50035."""
+    """Validate a definition as Discord does. Raises `DiscordApiError` 400/50035."""
     kind = int(command.get("type") or CommandType.SLASH)
     if kind == CommandType.SLASH:
         _check_option({**command, "choices": []}, command.get("name") or "command")
@@ -61,7 +61,7 @@ def check_definition(command: JSON) -> None:
 
 
 class CommandRegistry:
-    """Commands by scope: `None` for the whole application, otherwise a server's id."""
+    """Commands by scope: `None` for global commands, otherwise a server's id."""
 
     def __init__(self, *, application_id: int, new_id: Callable[[], int]) -> None:
         self._application_id = application_id
@@ -74,7 +74,7 @@ class CommandRegistry:
         self._listeners.append(listener)
 
     def in_scope(self, scope: int | None, *, localised: bool = True) -> list[JSON]:
-        """The commands of a scope, if wanted without the names and descriptions in other languages."""
+        """The commands of a scope, with or without names and descriptions in other languages."""
         commands = list(self._scopes.get(scope, {}).values())
         return commands if localised else [_without_languages(command) for command in commands]
 
@@ -85,7 +85,7 @@ class CommandRegistry:
         raise DiscordApiError(404, 10063, "Unknown application command")
 
     def replace(self, scope: int | None, definitions: Iterable[JSON]) -> list[JSON]:
-        """Put exactly these commands in place of all others; a command that stays keeps its id."""
+        """Replace all commands of a scope. A command that was already there keeps its id."""
         made = [self._complete(scope, definition) for definition in definitions]
         keyed = {(command["name"], command["type"]): command for command in made}
         if len(keyed) != len(made):
@@ -149,9 +149,9 @@ def _without_languages(node: Any) -> Any:
 
 
 def find_leaf(commands: Iterable[JSON], path: str) -> tuple[JSON, list[JSON]]:
-    """The slash command behind a path such as `generate` or `admin limits set`, and the rooms on the way to its leaf.
+    """The slash command of a path such as `generate` or `admin limits set`, and the subcommand options along the path.
 
-    Raises `RefusedError` where there is no such command.
+    Raises `RefusedError` if there is no such command.
     """
     names = path.split()
     for command in commands:

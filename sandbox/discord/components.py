@@ -1,4 +1,4 @@
-"""Buttons, menus and modals: finding what a person touched, and filling what the bot asked them.
+"""Buttons, select menus and modals: builds the interaction data of a person's input, and validates it.
 
 Source: https://discord.com/developers/docs/components/reference
 """
@@ -63,7 +63,7 @@ def press(components: list[JSON], custom_id: str) -> JSON:
 
 
 def choose(components: list[JSON], custom_id: str, values: list[Any], resolver: Resolver) -> JSON:
-    """The interaction data of a choice in a menu of a message."""
+    """The interaction data of a choice in a select menu of a message. Raises `RefusedError` if Discord's client would refuse it."""
     menu = _find(components, custom_id, _SELECTS)
     chosen = _chosen(menu, values, resolver, least=_least(menu))
     return {"component_type": menu["type"], "custom_id": custom_id, "id": menu.get("id", 0), "values": chosen, **resolver.block()}
@@ -98,7 +98,7 @@ def _chosen(control: JSON, values: Any, resolver: Resolver, *, least: int) -> li
 
 
 def fill(modal: JSON, fields: Mapping[str, Any], resolver: Resolver) -> JSON:
-    """The interaction data of a submitted modal. Raises `RefusedError` about the first field that is not right."""
+    """The interaction data of a submitted modal. Raises `RefusedError` for the first invalid field."""
     known = {component["custom_id"] for component in walk(modal["components"]) if "custom_id" in component}
     for name in fields:
         if name not in known:
@@ -148,6 +148,6 @@ def _text(control: JSON, value: Any, *, required: bool) -> str:
 
 
 def _preset(control: JSON) -> list[Any]:
-    """What is chosen before anybody touches a control."""
+    """The default selection of a control."""
     options = [option["value"] for option in control.get("options") or () if option.get("default")]
     return options or [default["id"] for default in control.get("default_values") or ()]

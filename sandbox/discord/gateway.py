@@ -1,4 +1,4 @@
-"""The gateway: the websocket over which the bot hears of events.
+"""The gateway: the websocket over which the bot receives events.
 
 Source: https://discord.com/developers/docs/events/gateway
 """
@@ -23,34 +23,34 @@ from sandbox.discord.world import World
 from sandbox.faults import Switchboard
 
 _HEARTBEAT_MS = 41_250
-_ACK_DELAY_S = 0.02  # as long as any network takes; an answer that outruns the client's own note of having asked looks 41 s late
-_REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that comes back
+_ACK_DELAY_S = 0.02  # an answer that arrives before discord.py has recorded its heartbeat would be measured as 41 s late
+_REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
 
 
 class Opcode(IntEnum):
     DISPATCH = 0  # an event
-    HEARTBEAT = 1  # still there?
-    IDENTIFY = 2  # a new session
+    HEARTBEAT = 1
+    IDENTIFY = 2  # start a session
     PRESENCE = 3  # the bot's status
     VOICE_STATE = 4  # joining a voice channel
-    RESUME = 6  # an old session, after a cut
-    RECONNECT = 7  # please connect anew
-    REQUEST_MEMBERS = 8  # members, in chunks
-    INVALID_SESSION = 9  # that session is gone
-    HELLO = 10  # the first word
-    HEARTBEAT_ACK = 11  # still here
+    RESUME = 6  # continue a session after a lost connection
+    RECONNECT = 7  # the client should reconnect
+    REQUEST_MEMBERS = 8  # answered in chunks
+    INVALID_SESSION = 9  # the session cannot be resumed
+    HELLO = 10  # the first frame of a connection
+    HEARTBEAT_ACK = 11
 
 
 class CloseCode(IntEnum):
     DECODE_ERROR = 4002  # not JSON
-    NOT_AUTHENTICATED = 4003  # something before IDENTIFY
+    NOT_AUTHENTICATED = 4003  # an operation before IDENTIFY
     AUTHENTICATION_FAILED = 4004  # a wrong token
-    DISALLOWED_INTENTS = 4014  # privileged intents that the application has not been given
+    DISALLOWED_INTENTS = 4014  # privileged intents that are not enabled for the application
 
 
 @dataclass(kw_only=True)
 class _Session:
-    """What outlives a cut connection."""
+    """A session, which survives a lost connection."""
 
     session_id: str
     intents: int
@@ -72,7 +72,7 @@ class _Session:
 
 
 class _Connection:
-    """One websocket: frames go out in order through a queue, so that events can be sent from anywhere."""
+    """One websocket. A queue keeps frames in order and lets synchronous code send events."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, compress: Compressor | None) -> None:
         self._request = request
@@ -88,7 +88,7 @@ class _Connection:
         self.send(json.dumps({"op": op, "d": data, "s": None, "t": None}))
 
     async def write(self) -> None:
-        """Send what is queued, until cancelled or cut."""
+        """Send queued frames until cancelled or disconnected."""
         while True:
             frame = await self._frames.get()
             if self._compress is None:
@@ -97,7 +97,7 @@ class _Connection:
                 await self.socket.send_bytes(self._compress(frame.encode()))
 
     def cut(self) -> None:
-        """Drop the line without a word, as a failing network does."""
+        """Cut the connection without a close frame, as a failing network does."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
@@ -122,7 +122,7 @@ class Gateway:
         return any(session.connection is not None for session in self._sessions.values())
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever the bot comes or goes."""
+        """Call `listener` whenever the bot connects or disconnects."""
         self._online_listeners.append(listener)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
@@ -143,15 +143,15 @@ class Gateway:
         return socket
 
     async def close_all(self, _: web.Application) -> None:
-        """Close every socket; the server is about to end."""
+        """Close every socket when the server stops."""
         for session in list(self._sessions.values()):
             if session.connection is not None:
                 await session.connection.socket.close(code=WSCloseCode.GOING_AWAY)
 
-    # ----------------------------------------------------------- the bot speaks
+    # ------------------------------------------------------ frames from the bot
 
     def _read(self, connection: _Connection, message: WSMessage) -> CloseCode | None:
-        """Do what a frame asks; a close code if it cannot be done."""
+        """Handle a frame. Returns a close code if it is invalid."""
         try:
             frame = json.loads(message.data)
             return self._handle_op(connection, Opcode(frame["op"]), frame.get("d"))
@@ -180,7 +180,7 @@ class Gateway:
             return CloseCode.DISALLOWED_INTENTS
         shard_id, shard_count = data.get("shard") or (0, 1)
         session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=(shard_id, shard_count), connection=connection)
-        # A process that starts anew never resumes, so what is left of its predecessor may go.
+        # A restarted process never resumes, so disconnected sessions of the same shard are dropped.
         self._sessions = {key: s for key, s in self._sessions.items() if s.connection is not None or s.shard != session.shard}
         self._sessions[session.session_id] = session
         connection.session = session
@@ -224,7 +224,7 @@ class Gateway:
         self._changed()
         return None
 
-    # --------------------------------------------------------- the world speaks
+    # --------------------------------------------------------- events for the bot
 
     def _on_event(self, event: str, payload: Mapping[str, Any]) -> None:
         doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.fires("gateway-doubled")
@@ -234,20 +234,20 @@ class Gateway:
                     self._dispatch(session, event, payload)
 
     def _dispatch(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
-        shaped = self._world.api.shaped(event, payload, session.intents)
-        if shaped is not None:
-            session.dispatch(event, shaped)
+        filtered = self._world.api.filtered(event, payload, session.intents)
+        if filtered is not None:
+            session.dispatch(event, filtered)
 
     def _concerns(self, session: _Session, payload: Mapping[str, Any]) -> bool:
-        """Events of a server go to its shard, all others to the first shard."""
+        """Events of a server are sent to its shard, all others to the first shard."""
         shard_id, shard_count = session.shard
         guild_id = payload.get("guild_id")
         return (int(guild_id) >> 22) % shard_count == shard_id if guild_id else shard_id == 0
 
-    # -------------------------------------------------------------- misbehaving
+    # ------------------------------------------------------------------- faults
 
     def _apply_faults(self) -> None:
-        """Cut the line if a fault asks for it: once, and where the bot is away as soon as it comes."""
+        """Cut the connection once if a fault is on. If the bot is offline, this happens when it connects."""
         for fault in ("socket-dropped", "session-lost"):
             if self._switchboard.is_on(fault) and self.online:
                 self._cut_all(keep_sessions=fault == "socket-dropped")
@@ -260,7 +260,7 @@ class Gateway:
             connection.cut()
 
     def _detach(self, connection: _Connection, *, clean: bool) -> None:
-        """Take a connection off its session; a clean good-bye ends the session."""
+        """Detach a connection from its session. A clean close ends the session."""
         session, connection.session = connection.session, None
         if session is None or session.connection is not connection:
             return

@@ -1,4 +1,4 @@
-"""The faults of the HTTP API (see `sandbox/faults.py` for their meanings), applied before and after a call."""
+"""The faults of the HTTP API (`sandbox/faults.py` has their meanings), applied before and after a call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EDIT = re.compile(r"PATCH /(?:channels/(?P<channel>\d+)|webhooks/\d+/(?P<token>
 
 
 def rate_limited() -> DiscordApiError:
-    """A 429 as discord.py reads it: it believes only one that came `Via` something."""
+    """A 429 for discord.py, which takes it for a rate limit only if it has the header `Via`."""
     headers = {
         "Via": "1.1 local",
         "Retry-After": str(_RETRY_AFTER_S),
@@ -35,7 +35,7 @@ class HttpFaults:
         self._world = world
 
     def before(self, call: ApiCall) -> None:
-        """Raise what the call is to be answered with, or spoil what it is about."""
+        """Raise the error that answers the call, or delete the message that it would edit."""
         fires = self._switchboard.fires
         if call.is_message_call and fires("discord-error"):
             raise DiscordApiError(503, 0, "503: Service Unavailable")

@@ -1,4 +1,4 @@
-"""What a person asks of the bot, from the event to the first answer.
+"""Interactions of people with the bot, from the event to the first answer.
 
 Source: https://discord.com/developers/docs/interactions/receiving-and-responding
 """
@@ -19,7 +19,7 @@ from sandbox.discord.world import Channel, Interaction, Message, World
 
 NO_ANSWER = "The application did not respond"
 
-Push = Callable[[int, JSON], None]  # a frame for everybody who looks as this person
+Push = Callable[[int, JSON], None]  # sends a frame to every viewer of this person
 
 
 class InteractionType(IntEnum):
@@ -28,7 +28,7 @@ class InteractionType(IntEnum):
     COMMAND = 2  # a slash command, or a command in a menu
     COMPONENT = 3  # a button or a select menu
     AUTOCOMPLETE = 4  # suggestions while typing
-    MODAL_SUBMIT = 5  # a form sent off
+    MODAL_SUBMIT = 5  # a submitted form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class _OpenModal:
 
 
 class Interactions:
-    """All methods take ids of persons who are who they say they are, and raise `RefusedError` with a sentence for them."""
+    """Methods take the id of an authenticated person and raise `RefusedError` with a sentence for them."""
 
     def __init__(self, *, world: World, first_answer_s: float, push: Push, find_upload: Callable[[str], Upload]) -> None:
         self._world = world
@@ -60,7 +60,7 @@ class Interactions:
         return await self._ask(InteractionType.COMMAND, person_id, channel, data, installs=root["integration_types"])
 
     async def autocomplete(self, person_id: int, channel: Channel, path: str, values: JSON, focused: str) -> list[JSON]:
-        """The suggestions of the bot: `[{"name", "value"}]`."""
+        """The bot's suggestions: `[{"name", "value"}]`."""
         root, nodes, resolver = self._find_slash(person_id, channel, path)
         built = options.build_partial(nodes[-1] if nodes else root, values, focused, resolver)
         data = {**_named(root), "options": options.nest(nodes, built), **resolver.block()}
@@ -92,7 +92,7 @@ class Interactions:
         return await self._ask(InteractionType.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
 
     async def submit(self, person_id: int, interaction_id: int, fields: JSON) -> Interaction:
-        """Send off a modal. It stays open if the bot does not answer, as Discord keeps it."""
+        """Submit a modal. It stays open if the bot does not answer, as at Discord."""
         opened = self._open_modal(person_id, interaction_id)
         resolver = self._resolver(person_id, opened.channel)
         data = components.fill(opened.modal, fields, resolver)
@@ -111,7 +111,7 @@ class Interactions:
     # ----------------------------------------------------------------- answers
 
     def answered(self, record: Interaction) -> None:
-        """The bot gave its first answer."""
+        """Record that the bot gave its first answer, and open a modal if that is the answer."""
         channel = self._world.channels.get(record.channel_id)
         if record.modal is not None and channel is not None:
             source = record.source_message_id and self._world.find_message(channel.id, record.source_message_id)
@@ -126,7 +126,7 @@ class Interactions:
     async def _ask(
         self, kind: InteractionType, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None, **origin: Any
     ) -> Interaction:
-        """`origin` is what `World.open_interaction` asks about installations."""
+        """Send an interaction and wait for its first answer. `origin` is passed to `World.open_interaction`."""
         record, payload = self._world.open_interaction(kind, person_id=person_id, channel=channel, data=data, message=source, **origin)
         waiter = self._waiting[record.id] = asyncio.get_running_loop().create_future()
         self._world.announce("INTERACTION_CREATE", payload)
@@ -164,7 +164,7 @@ class Interactions:
 
 
 def _made_by(message: Message) -> int | None:
-    """The interaction that a message answers."""
+    """The id of the interaction that a message answers, if any."""
     return int(message.interaction_metadata["id"]) if message.interaction_metadata else None
 
 

@@ -1,4 +1,4 @@
-"""The door for people: the websocket and the uploads of PROTOCOL.md."""
+"""Serves people as described in PROTOCOL.md: the websocket and the uploads."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sandbox.faults import Switchboard
 
 _log = logging.getLogger(__name__)
 
-_UPLOADS_KEPT = 100  # of all people; the oldest are forgotten
-_RECENT = 100  # messages of each channel in the first frame
-# Which lists change for people with what happens in the server, whoever did it: by the beginning of the gateway's event.
+_UPLOADS_KEPT = 100  # in total; the oldest are dropped
+_RECENT = 100  # messages per channel in the first frame
+# The lists that are pushed again after a gateway event, by the prefix of its name.
 _LISTS_BY_EVENT = {
     "CHANNEL_": ("channels",),
     "THREAD_": ("channels",),
@@ -32,11 +32,11 @@ _LISTS_BY_EVENT = {
 
 
 class _ViewerSocket:
-    """One open page (or test) of a person. Frames go out in order through a queue."""
+    """The socket of one viewer: an open page, or a test. A queue keeps its frames in order."""
 
     def __init__(self, person_id: int, socket: web.WebSocketResponse) -> None:
         self.person_id = person_id
-        self.knows: set[int] = set()  # ids of the messages it was shown
+        self.knows: set[int] = set()  # ids of the messages that it was sent
         self.socket = socket
         self._frames: asyncio.Queue[str] = asyncio.Queue()
 
@@ -49,7 +49,7 @@ class _ViewerSocket:
 
 
 class People:
-    """Every viewer, and what they are told."""
+    """All viewers, and the frames pushed to them."""
 
     def __init__(self, *, world: World, gateway: Gateway, switchboard: Switchboard, first_answer_s: float) -> None:
         self._world = world
@@ -88,7 +88,7 @@ class People:
         return web.json_response({"upload": key, "filename": upload.filename, "size": size, "content_type": upload.content_type})
 
     async def list_people(self, _: web.Request) -> web.Response:
-        """`GET /people`: who one can be, before opening a socket."""
+        """`GET /people`: the people as whom a socket can be opened."""
         return web.json_response({"people": self._world.members.list_json()})
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
@@ -131,7 +131,7 @@ class People:
             viewer.push({"id": number, "ok": True, **answer})
         except RefusedError as refusal:
             viewer.push({"id": number, "ok": False, "error": str(refusal)})
-        except Exception:  # noqa: BLE001 - the door's error sorter: whoever asked must not wait for ever
+        except Exception:  # noqa: BLE001 - the error handler of requests: every request gets an answer
             _log.exception("a request of person %d failed: %.500s", viewer.person_id, text)
             viewer.push({"id": number, "ok": False, "error": "Something went wrong in the local Discord."})
 
@@ -162,7 +162,7 @@ class People:
         }
 
     def _state(self, name: str, viewer: _ViewerSocket) -> JSON:
-        """One part of the hello frame, which is also what is pushed when it changes."""
+        """One part of the hello frame, also pushed when it changes."""
         parts: dict[str, Callable[[], Any]] = {
             "people": self._world.members.list_json,
             "roles": self._world.members.roles_json,
@@ -182,7 +182,7 @@ class People:
         return [channels.view(channel, person_id) for channel in channels.listed_for(person_id)]
 
     def _commands(self, viewer: _ViewerSocket) -> list[JSON]:
-        """Every command that this person is offered somewhere; `kinds` says in which kinds of channels."""
+        """Every command that is available to this person in any channel; `kinds` are the kinds of those channels."""
         offered: dict[str, JSON] = {}
         for channel in self._world.channels.listed_for(viewer.person_id):
             for command in self._world.commands_for(viewer.person_id, channel):
@@ -196,7 +196,7 @@ class People:
             viewer.push({"event": name, **self._state(name, viewer)})
 
     def _membership_changed(self, person_id: int) -> None:
-        """Who joins or leaves sees other channels and messages from now on."""
+        """A person who joined or left sees other channels and messages, so send their viewers a new hello."""
         for viewer in self._viewers:
             if viewer.person_id == person_id:
                 viewer.push(self._hello(viewer))

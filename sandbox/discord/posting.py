@@ -1,4 +1,4 @@
-"""Messages that the bot posts with its token: what Discord checks before it takes one, and nonces.
+"""Messages that the bot posts with its token: Discord's checks, and nonces.
 
 Source: https://discord.com/developers/docs/resources/message#create-message
 """
@@ -27,7 +27,7 @@ class _PostedMessage:
 
 
 class Posting:
-    """`check` comes before a call is carried out, `known` and `note` around a post that has a nonce."""
+    """`check` runs before a call; `known` and `note` run before and after a post with a nonce."""
 
     def __init__(self, *, world: World, now: Callable[[], datetime]) -> None:
         self._world = world
@@ -35,7 +35,7 @@ class Posting:
         self._nonces: dict[str, _PostedMessage] = {}
 
     def check(self, call: ApiCall) -> None:
-        """Raise what Discord answers where the bot may not do this, beside what the world itself refuses."""
+        """Raise Discord's error if the bot may not do this. The world checks the rest."""
         match = _POST.fullmatch(call.line) or _EDIT.fullmatch(call.line)
         channel = match and self._world.channels.get(int(match["channel"]))
         if not channel:
@@ -47,7 +47,7 @@ class Posting:
         self._check_reply(call, channel)
 
     def known(self, call: ApiCall) -> JSON | None:
-        """The message that this nonce made a few minutes ago, where the caller wants no second one."""
+        """The message that was recently posted with this nonce, if the caller enforces nonces."""
         nonce = _nonce(call)
         if nonce is None or not call.fields.get("enforce_nonce"):
             return None
@@ -57,7 +57,7 @@ class Posting:
         return {**self._world.message_json(message), "nonce": nonce} if message else None
 
     def note(self, call: ApiCall, made: JSON) -> JSON:
-        """Remember what a nonce has made; the answer carries it."""
+        """Record the message of a nonce, and add the nonce to the answer."""
         nonce = _nonce(call)
         if nonce is None:
             return made
@@ -65,7 +65,7 @@ class Posting:
         return {**made, "nonce": nonce}
 
     def _check_dm(self, channel: Channel) -> None:
-        if not all(self._world.members.takes_dms(user_id) for user_id in channel.recipient_ids):
+        if not all(self._world.members.accepts_dms(user_id) for user_id in channel.recipient_ids):
             raise DiscordApiError(403, 50007, "Cannot send messages to this user")
 
     def _check_attaching(self, call: ApiCall, channel: Channel) -> None:
@@ -88,7 +88,7 @@ class Posting:
         del call.fields["message_reference"]
 
     def _sees(self, channel: Channel) -> bool:
-        """Whether the bot sees the channel at all: otherwise that is what it is told."""
+        """Whether the bot can see the channel. If not, the world answers with that error."""
         return self._world.may(self._world.bot_id, channel, "view_channel")
 
 

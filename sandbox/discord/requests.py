@@ -1,4 +1,4 @@
-"""What a person can ask for over the socket (PROTOCOL.md, "Asked by a person")."""
+"""The requests of a person over the socket (PROTOCOL.md, "Requests of a person")."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LONGEST_MESSAGE = 2000  # characters
 
 
 class PersonRequests:
-    """`perform` answers with the fields beside `id` and `ok`, or raises `RefusedError` with a sentence.
+    """`perform` returns the fields of the answer except `id` and `ok`, or raises `RefusedError` with a sentence.
 
-    `changed` is called when a person has changed something about themselves, `membership_changed` with the id of who has joined or left.
+    `changed` is called when a person changed their own settings, `membership_changed` with the id of a person who joined or left.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class PersonRequests:
         self._world.delete(message)
         return {}
 
-    # -------------------------------------------------------- people and places
+    # ------------------------------------------------------ people and channels
 
     async def _join(self, _: int, frame: JSON) -> JSON:
         days = frame.get("days")
@@ -158,12 +158,12 @@ class PersonRequests:
         return {}
 
     async def _locale(self, person_id: int, frame: JSON) -> JSON:
-        self._world.members.speak(person_id, _field(frame, "locale", str))
+        self._world.members.set_locale(person_id, _field(frame, "locale", str))
         self._changed()
         return {}
 
     async def _dms(self, person_id: int, frame: JSON) -> JSON:
-        self._world.members.take_dms(person_id, on=bool(frame.get("open")))
+        self._world.members.set_dms(person_id, on=bool(frame.get("open")))
         self._changed()
         return {}
 
@@ -186,7 +186,7 @@ class PersonRequests:
         if not self._world.members.may(person_id, "manage_guild"):
             raise RefusedError("That takes the permission Manage Server.")
 
-    # ----------------------------------------------------------------- the rest
+    # ------------------------------------------------------------------- faults
 
     async def _fault(self, _: int, frame: JSON) -> JSON:
         name, times = _field(frame, "name", str), frame.get("times")

@@ -1,4 +1,4 @@
-"""Collects the `resolved` block of an interaction: the objects behind the ids that a person chose."""
+"""Collects the `resolved` block of an interaction: the objects of the ids that a person chose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.discord.world import Channel, Message, World
 
 
 class Resolver:
-    """Each method takes a wire value, notes the object behind it and returns its id. Raises `RefusedError` for what is not there."""
+    """Each method takes a wire value, adds its object to the block and returns its id. Raises `RefusedError` for unknown ids."""
 
     def __init__(self, *, world: World, viewer_id: int, channel: Channel, find_upload: Callable[[str], Upload]) -> None:
         self._world = world
@@ -24,7 +24,7 @@ class Resolver:
         return {"resolved": self._resolved} if self._resolved else {}
 
     def user(self, value: Any) -> str:
-        """Somebody; who is no member (any more) can be named by their id too."""
+        """A user. People who are not members (any more) are also accepted."""
         user_id = parse_id(value)
         if not self._world.members.knows(user_id):
             raise RefusedError("There is no such member here.")

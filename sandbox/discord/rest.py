@@ -1,4 +1,4 @@
-"""The HTTP API, version 10: authorisation, tokens and commands here, the rest in the world.
+"""The HTTP API, version 10. Authorisation, tokens and commands are handled here, everything else in the world.
 
 Source: https://discord.com/developers/docs/reference
 """
@@ -22,12 +22,12 @@ from sandbox.discord.wire import JSON, DiscordApiError, application_flags, inval
 from sandbox.discord.world import Interaction, World
 from sandbox.faults import Switchboard
 
-_GUILD_OR_CHANNEL = re.compile(r"/(?:channels|guilds|applications/\d+/guilds)/(\d+)(?:/.*)?")  # a server or channel that a path is about
-_MOST_LINKS = 50  # to refresh at once
-_MOST_PEOPLE = 100  # in one answer about who reacted
-_OPEN_TO_ALL = re.compile(r"/(?:webhooks|interactions)/\d+/[^/]+(?:/.*)?|/gateway")  # these are authorised by the token in their path
+_GUILD_OR_CHANNEL = re.compile(r"/(?:channels|guilds|applications/\d+/guilds)/(\d+)(?:/.*)?")  # the server or channel in a path
+_MOST_LINKS = 50  # per request to refresh links
+_MOST_PEOPLE = 100  # per page of people who reacted
+_OPEN_TO_ALL = re.compile(r"/(?:webhooks|interactions)/\d+/[^/]+(?:/.*)?|/gateway")  # authorised by the token in their path
 _CALLBACK = re.compile(r"POST /interactions/(\d+)/([^/]+)/callback")
-# Which answers an interaction may get: message, deferral, deferred update, update, suggestions, modal.
+# The answer types that Discord accepts by interaction type: 4 message, 5 deferral, 6 deferred update, 7 update, 8 suggestions, 9 modal.
 _ANSWERS = {
     InteractionType.COMMAND: {4, 5, 9},
     InteractionType.COMPONENT: {4, 5, 6, 7, 9},
@@ -98,7 +98,7 @@ class RestApi:
             raise unauthorised()
 
     def _check_reach(self, call: ApiCall) -> None:
-        """The bot's token opens nothing where the bot has no part, whatever people do with the application there."""
+        """The bot's token has no access to servers and channels without the bot, even if people use the application there."""
         target = _GUILD_OR_CHANNEL.fullmatch(call.path)
         if target and self._world.is_out_of_reach(int(target[1])):
             raise DiscordApiError(403, 50001, "Missing Access")
@@ -169,17 +169,17 @@ class RestApi:
     # ---------------------------------------------------------------- messages
 
     def _post(self, call: ApiCall, _: re.Match[str]) -> Any:
-        """A nonce that was used a few minutes ago gives the message it made, instead of a second one."""
+        """Post a message. With a nonce of the last few minutes, return its message instead of posting another."""
         return self._posting.known(call) or self._posting.note(call, self._forward(call))
 
     def _reacted(self, call: ApiCall, _: re.Match[str]) -> list[JSON]:
-        """Who reacted with an emoji: in the order of their ids, a page at a time."""
+        """The people who reacted with an emoji, ordered by id, one page."""
         after, limit = int(call.params.get("after", 0)), min(int(call.params.get("limit", 25)), _MOST_PEOPLE)
         people = sorted(self._forward(call), key=lambda user: int(user["id"]))
         return [user for user in people if int(user["id"]) > after][:limit]
 
     def _refresh_links(self, call: ApiCall, _: re.Match[str]) -> JSON:
-        """Links to attachments signed anew, of deleted messages too. Those that are none of ours stay as they are."""
+        """Sign links to attachments again, also of deleted messages. Links to other hosts are returned unchanged."""
         links = call.fields.get("attachment_urls")
         if not isinstance(links, list) or not 1 <= len(links) <= _MOST_LINKS:
             raise invalid_form(f"attachment_urls: Must be between 1 and {_MOST_LINKS} in length.")
@@ -206,7 +206,7 @@ class RestApi:
             raise invalid_form("data.choices: at most 25, with names of 1 to 100 characters")
 
     def _webhook(self, call: ApiCall, match: re.Match[str]) -> Any:
-        """Messages of an interaction. A token that has died answers 401, not the 404 of one that never was."""
+        """Messages of an interaction. An expired token answers 401, an unknown one 404."""
         record = self._world.interaction_by_token(match["token"])
         if record is not None and (self._world.has_expired(record) or (record.responded and self._switchboard.fires("token-expired"))):
             raise DiscordApiError(401, 50027, "Invalid Webhook Token")
@@ -214,7 +214,7 @@ class RestApi:
 
 
 def _limits(call: ApiCall) -> dict[str, str]:
-    """Rate limit headers of a bucket that is never used up."""
+    """Rate limit headers of a bucket that is never exhausted."""
     bucket = re.sub(r"\d+|(?<=/webhooks/)[^/]+/[^/]+", "x", call.line)
     return {
         "X-RateLimit-Bucket": f"{zlib.crc32(bucket.encode()):08x}",

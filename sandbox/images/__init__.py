@@ -1,4 +1,4 @@
-"""A local image API: a real server on loopback that speaks Oxen's contract and draws its own pictures."""
+"""The local image APIs: a real server on loopback that implements Oxen's and Oxlo's contracts and draws its own images."""
 
 from __future__ import annotations
 

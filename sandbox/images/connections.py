@@ -1,4 +1,4 @@
-"""Connections that end before their answer, and the doors that shut on everybody."""
+"""Connections that are cut before the answer: single ones, and all of an API that is down."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# The beginning of a path: the fault that shuts this door. Each contract has its own, links to results included.
+# The prefix of a path, and the fault that takes it down. Each contract has its own, including links to results.
 OXEN_DOWN, OXLO_DOWN = "oxen-down", "oxlo-down"
 FAULT_BY_PREFIX = {"/api/": OXEN_DOWN, "/results/": OXEN_DOWN, "/v1/": OXLO_DOWN}
 
@@ -26,12 +26,12 @@ def cut(request: web.Request) -> web.StreamResponse:
 
 
 def is_gone(request: web.Request) -> bool:
-    """True where nobody is left to be answered."""
+    """Whether the client has disconnected."""
     return request.transport is None or request.transport.is_closing()
 
 
 class ConnectionFaults:
-    """Lets calls in. A door that is shut cuts those who come, and in the moment of shutting all who are inside."""
+    """Cuts the calls of an API that is down: new ones, and those in progress when its fault is turned on."""
 
     def __init__(self, switchboard: Switchboard) -> None:
         self._switchboard = switchboard
@@ -40,7 +40,7 @@ class ConnectionFaults:
         switchboard.listen(self._cut_when_turned_on)
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The handler's answer. A handler whose door is shut in the meantime is cancelled."""
+        """The handler's answer. The handler is cancelled if its API goes down in the meantime."""
         fault = next((fault for start, fault in FAULT_BY_PREFIX.items() if request.path.startswith(start)), None)
         if fault is None:
             return await handler(request)
@@ -52,11 +52,11 @@ class ConnectionFaults:
             await asyncio.wait({call})
         finally:
             del self._calls[call]
-            call.cancel()  # where this one is cancelled itself
+            call.cancel()  # if this task is cancelled itself
         return cut(request) if call.cancelled() else call.result()
 
     def cut_all(self, fault: str) -> None:
-        """Cut every call that is inside."""
+        """Cut every call in progress that this fault affects."""
         for call in [call for call, affecting in self._calls.items() if affecting == fault]:
             call.cancel()
 

@@ -1,4 +1,4 @@
-"""The event stream: who listens, what is sent, and every way in which it can misbehave."""
+"""The event stream, its listeners and its faults."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 COMPLETED = "media_generation_completed"
 KEEP_ALIVE = b": keep-alive\n\n"
 HUGE_BYTES = 4 * 2**20
-MAX_WAITING_CHUNKS = 256  # a listener that is further behind is cut off
+MAX_WAITING_CHUNKS = 256  # a listener that is further behind is disconnected
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamChunk:
-    """What is written for one event, write by write."""
+    """What is written for one event, one item per write."""
 
     writes: tuple[bytes, ...]
-    cut: bool = False  # then the stream breaks off
+    cut: bool = False  # cut the stream afterwards
 
 
 class EventStreams:
-    """All open streams. Nothing is kept for those who are not connected: no ids, no replay."""
+    """All open streams. Events have no ids and are not replayed to listeners that connect later."""
 
     def __init__(self, *, switchboard: Switchboard, timing: ApiTiming) -> None:
         self._switchboard = switchboard
@@ -60,7 +60,7 @@ class EventStreams:
                 chunk = await self._next(inbox)
                 for piece in chunk.writes:
                     await response.write(piece)
-                    await asyncio.sleep(0)  # every piece travels on its own
+                    await asyncio.sleep(0)  # so that every piece is sent on its own
                 if chunk.cut:
                     _cut(request)
                     return response
@@ -88,7 +88,7 @@ class EventStreams:
             return StreamChunk(writes=() if silent else (KEEP_ALIVE,))
 
     def _put(self, inbox: asyncio.Queue[StreamChunk], chunk: StreamChunk) -> None:
-        """A listener that does not read loses what waits for it, and then its stream."""
+        """A listener that does not read loses its waiting events and is disconnected."""
         if inbox.full():
             while not inbox.empty():
                 inbox.get_nowait()
@@ -101,13 +101,13 @@ class EventStreams:
 
 
 def _cut(request: web.Request) -> None:
-    """What was written still goes out; the stream's own end does not."""
+    """Close the connection: what was written is still sent, the end of the chunked body is not."""
     if request.transport is not None:
         request.transport.close()
 
 
 def frame(name: str, data: dict[str, Any], *, ending: str = "\n") -> bytes:
-    """One event. The JSON has no spaces: a documented client looks for `"generation_id":"<id>"` with awk."""
+    """One event. The JSON has no spaces because a documented client searches for `"generation_id":"<id>"` with awk."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     return f"event: {name}{ending}data: {text}{ending}{ending}".encode()
 
@@ -130,13 +130,13 @@ def _chunk_for(event: dict[str, Any], switchboard: Switchboard) -> StreamChunk:
 
 
 def _foreign_event() -> dict[str, Any]:
-    """A completion that belongs to another application of the same account."""
+    """A completion event of another application that uses the same account."""
     url = "https://hub.oxen.ai/api/repos/elau/assets/file/main/elsewhere.png"
     return {"generation_id": str(uuid.uuid4()), "status": "succeeded", "media_type": "image", "model": "elsewhere", "url": url}
 
 
 def _garbled(event: dict[str, Any]) -> list[bytes]:
-    """Noise that the standard says to skip, then the event with other line endings, in pieces of seven bytes."""
+    """Noise that the standard tells clients to ignore, then the event with other line endings, in pieces of seven bytes."""
     noise = (
         b": \xff\xfe bad UTF-8 in a comment\r\n:\r\n"
         b"noise\xc3: \x80\r\n\r\n"

@@ -1,4 +1,4 @@
-"""One generation: what was asked for, how it stands, and its row on the wire."""
+"""One generation at Oxen: its request, its state, and its row on the wire."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ class OxenStatus(StrEnum):
     """The documented states."""
 
     QUEUED = "queued"  # accepted, not begun
-    PROCESSING = "processing"  # being painted
-    SUCCEEDED = "succeeded"  # the picture can be fetched
-    FAILED = "failed"  # there will be no picture; error_message says why
+    PROCESSING = "processing"  # in progress
+    SUCCEEDED = "succeeded"  # the image can be fetched
+    FAILED = "failed"  # there will be no image; error_message says why
     CANCELLED = "cancelled"  # stopped, by the client or by the provider
 
 
 ACTIVE = frozenset({OxenStatus.QUEUED, OxenStatus.PROCESSING})
 
-# Fields of a request that are the API's own. Everything else belongs to the model.
+# Fields of a request that belong to the API. All others are parameters of the model.
 ENVELOPE = frozenset({"model", "prompt", "num_generations", "target_namespace", "target_repo", "target_directory", "response_format"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
-    """What a client asks for."""
+    """A client's request for a generation."""
 
     account: ApiAccount
     model: OxenModel
-    body: dict[str, Any]  # the request as it came
+    body: dict[str, Any]  # the JSON body, unchanged
 
     @property
     def prompt(self) -> Any:
-        """As submitted: it may be missing or no text, which only the model finds out."""
+        """As submitted. It may be missing or not a text; only the model checks that."""
         return self.body.get("prompt")
 
     @property
@@ -52,17 +52,17 @@ class GenerationRequest:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What is passed to the model beside the prompt."""
+        """What the model gets in addition to the prompt."""
         return {name: value for name, value in self.body.items() if name not in ENVELOPE}
 
 
 @dataclass(kw_only=True, eq=False)
 class OxenGeneration:
-    """A row that changes while it runs. Times are Unix seconds."""
+    """The state of a generation. Times are Unix seconds."""
 
     request: GenerationRequest
-    seed: int  # the submitted one, or drawn by lot
-    in_queue: bool  # False for a synchronous call: the queue's list and the event stream leave it out
+    seed: int  # submitted, or random
+    in_queue: bool  # False for a synchronous call, which is neither listed in the queue nor announced on the event stream
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: OxenStatus = OxenStatus.QUEUED
     error: str | None = None
@@ -78,13 +78,13 @@ class OxenGeneration:
 
     @property
     def file_name(self) -> str:
-        """What its result is called in links."""
+        """The file name in links to its result."""
         output_format = self.request.parameters.get("output_format") or self.request.model.default("output_format")
         return f"{self.id}.{extension_of(output_format)}"
 
     @cached_property
-    def weight_bytes(self) -> int:
-        """About what the row costs in memory: inline references are what makes it heavy."""
+    def size_bytes(self) -> int:
+        """Approximate size in memory, mostly of inline references."""
         return 2_000 + sum(len(str(value)) for value in self.request.body.values())
 
     def begin(self) -> None:
@@ -95,7 +95,7 @@ class OxenGeneration:
         self.ended.set()
 
     def row(self, result_url: str | None) -> dict[str, Any]:
-        """The row as it is sent: the submitted parameters stand beside the API's own fields."""
+        """The row as it is sent: the submitted parameters and the API's own fields."""
         return {
             **self.request.parameters,
             "generation_id": self.id,

@@ -1,6 +1,6 @@
-"""A moderations endpoint in OpenAI's contract. It knows a handful of words, and of pictures only their colours: the same in, the same out.
+"""A moderations endpoint in OpenAI's contract. It scores texts by a few words and images by their colours, deterministically.
 
-It has an address of its own: it can be away while pictures are made, and the other way round.
+It has its own address, so that it can be down while the image APIs are up, and vice versa.
 Source: https://platform.openai.com/docs/api-reference/moderations
 """
 
@@ -50,7 +50,7 @@ CATEGORIES = (
 )
 IMAGE_CATEGORIES = frozenset({"self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "violence", "violence/graphic"})
 
-# What a word scores. From 0.5 on a text is called flagged.
+# Scores by word. A text is flagged from 0.5.
 WORDS: dict[str, Mapping[str, float]] = {
     "fight": {"violence": 0.42},
     "battle": {"violence": 0.46},
@@ -64,12 +64,12 @@ WORDS: dict[str, Mapping[str, float]] = {
     "idiot": {"harassment": 0.64},
     "vermin": {"hate": 0.55, "harassment": 0.7},
 }
-# What scores a picture by the share of its pixels with a strong colour of this hue, in degrees from and to.
+# An image's score is the share of its pixels with a strong colour of this hue, in degrees (from, to).
 HUES: dict[str, tuple[float, float]] = {"violence": (345, 375), "sexual": (305, 345)}
 
 
 class ModerationsStandIn:
-    """The handler. Any key is accepted but an empty one and the literal `wrong`."""
+    """The handler. Any key is accepted except an empty one and the literal `wrong`."""
 
     def __init__(self, *, switchboard: Switchboard) -> None:
         self._switchboard = switchboard
@@ -94,14 +94,14 @@ class ModerationsStandIn:
         return web.json_response(body)
 
     async def _results(self, request: web.Request) -> tuple[str, list[dict[str, Any]]]:
-        """Raise `OpenAIApiError`."""
+        """The model and one result per input. Raises `OpenAIApiError`."""
         if key_in(request.headers.get("Authorization", "")) is None:
             raise wrong_key()
         body = _body(await request.read())
         model = body.get("model") or MODELS[0]
         if model not in MODELS:
             raise unknown_model(str(model))
-        return model, await _judged(body.get("input"))
+        return model, await _results_for(body.get("input"))
 
 
 def _body(content: bytes) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def _body(content: bytes) -> dict[str, Any]:
     return found
 
 
-async def _judged(given: Any) -> list[dict[str, Any]]:
-    """A text is one result, a list of texts one each, a list of parts (texts and a picture) one together."""
+async def _results_for(given: Any) -> list[dict[str, Any]]:
+    """One result for a text, one for each of a list of texts, one in all for a list of parts (texts and images)."""
     if isinstance(given, str):
         return [_result([score_text(given)], {"text"})]
     if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
@@ -147,13 +147,13 @@ def _decoded(url: str) -> bytes:
 
 
 def score_text(text: str) -> dict[str, float]:
-    """The highest score that any of its words has, by category."""
+    """The highest score of any of its words, by category."""
     words = "".join(each if each.isalnum() else " " for each in text.casefold()).split()
     return _highest(WORDS[word] for word in words if word in WORDS)
 
 
 def score_image(data: bytes) -> dict[str, float]:
-    """By colour: red for violence, pink for sexual. A picture that is all of one strong colour scores 1. Raise `OpenAIApiError`."""
+    """Scores by colour: red is violence, pink is sexual; an image of one strong colour scores 1. Raises `OpenAIApiError`."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > IMAGE_LIMIT_PX:
@@ -168,7 +168,7 @@ def score_image(data: bytes) -> dict[str, float]:
 
 
 def _strong_hue(pixel: tuple[int, ...]) -> float | None:
-    """In degrees; None for what is pale, grey or dark."""
+    """In degrees; None for pale, grey and dark pixels."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(each / 255 for each in pixel))
     return hue * 360 if saturation > 0.5 and value > 0.5 else None
 

@@ -1,4 +1,4 @@
-"""Oxen's contract on the wire: paths, request bodies, answers. What happens behind them is in queue, events and results."""
+"""Oxen's contract on the wire: paths, request bodies, answers. The work is done in queue, events and results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Handle = Callable[[web.Request, "ApiAccount"], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, kw_only=True)
 class OxenStandIn:
-    """The handlers. Every one gets the request and the account whose key it carries."""
+    """The handlers. Each gets the request and the account of its key."""
 
     accounts: ApiAccounts
     catalog: OxenCatalog
@@ -52,31 +52,31 @@ class OxenStandIn:
     timing: ApiTiming
 
     def routes(self) -> list[web.RouteDef]:
-        working, plain = self._working, self._for_account
+        limited, plain = self._rate_limited, self._for_account
         return [
-            web.post("/api/ai/images/generate", working(self.generate)),
-            web.post("/api/ai/images/edit", working(self.generate)),
-            web.post("/api/ai/queue", working(self.enqueue)),
-            web.get("/api/ai/queue", working(self.list_generations), allow_head=False),
-            web.get("/api/ai/queue/{generation_id}", working(self.read), allow_head=False),
-            web.delete("/api/ai/queue/{generation_id}", working(self.cancel)),
+            web.post("/api/ai/images/generate", limited(self.generate)),
+            web.post("/api/ai/images/edit", limited(self.generate)),
+            web.post("/api/ai/queue", limited(self.enqueue)),
+            web.get("/api/ai/queue", limited(self.list_generations), allow_head=False),
+            web.get("/api/ai/queue/{generation_id}", limited(self.read), allow_head=False),
+            web.delete("/api/ai/queue/{generation_id}", limited(self.cancel)),
             web.get("/api/ai/models", plain(self.list_models), allow_head=False),
             web.get("/api/ai/models/search", plain(self.search_models), allow_head=False),
             web.get("/api/ai/models/{model_id}", plain(self.read_model), allow_head=False),
             web.get("/api/events", plain(self.listen), allow_head=False),
         ]
 
-    # Pictures
+    # Images
 
     async def generate(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
-        """Generate and edit are one: a body without `input_image` is accepted by both."""
+        """Serves generate and edit, which accept the same bodies; `input_image` is optional in both."""
         body = await _json(request)
         if not str(body.get("prompt") or "").strip():
             raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "Prompt cannot be empty")
         (generation,) = self.queue.submit(GenerationRequest(account=account, model=self._model(body), body=body), count=1, in_queue=False)
         try:
             await generation.ended.wait()
-        except asyncio.CancelledError:  # the door was shut on the caller
+        except asyncio.CancelledError:  # the caller's connection was cut
             self.queue.cancel(generation)
             raise
         if generation.status is not OxenStatus.SUCCEEDED:
@@ -115,7 +115,7 @@ class OxenStandIn:
         return _answer(self._row(self._generation(request, account)))
 
     async def cancel(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
-        """Both documented answers occur: the short one for a queued generation, the row for any other."""
+        """Answers with the short body for a queued generation and with the row for any other; both are documented."""
         generation = self._generation(request, account)
         was = generation.status
         self.queue.cancel(generation)
@@ -129,7 +129,7 @@ class OxenStandIn:
         return await self.events.serve(request, account)
 
     def announce(self, generation: OxenGeneration) -> None:
-        """Publish the completion event; synchronous calls have none."""
+        """Publish the completion event. Synchronous calls have none."""
         if not generation.in_queue:
             return
         event = {"generation_id": generation.id, "status": generation.status, "media_type": generation.media_type}
@@ -165,10 +165,10 @@ class OxenStandIn:
         if self.switchboard.fires("models-down"):
             raise OxenApiError(500, OxenErrorType.UNKNOWN, "The models cannot be listed")
 
-    # What all calls share
+    # Shared by all calls
 
-    def _working(self, handle: Handle) -> Handler:
-        """For calls that make or look at pictures: these are what the rate limit and the general error strike."""
+    def _rate_limited(self, handle: Handle) -> Handler:
+        """For calls that make, list or read images, which the rate limit and the general error affect."""
 
         async def limited(request: web.Request, account: ApiAccount) -> web.StreamResponse:
             if self.switchboard.fires("images-rate-limited"):
@@ -194,7 +194,7 @@ class OxenStandIn:
         return handler
 
     def _model(self, body: dict[str, Any]) -> OxenModel:
-        """The model that the body names. Raise `OxenApiError` where it is unknown or makes text only."""
+        """The model that the body names. Raises `OxenApiError` if it is unknown or makes text only."""
         model = self.catalog.find(str(body.get("model")))
         if model is None:
             raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, f"Model not found: {body.get('model')}")
@@ -209,7 +209,7 @@ class OxenStandIn:
         return generation
 
     def _row(self, generation: OxenGeneration) -> dict[str, Any]:
-        """The row with a link of its own, made now: reading again gives a fresh one."""
+        """The row with a newly signed link, different at every reading."""
         if generation.status is not OxenStatus.SUCCEEDED:
             return generation.row(None)
         stale, generation.first_link_is_stale = generation.first_link_is_stale, False

@@ -1,4 +1,4 @@
-"""The error bodies of the contract, and the refusal that becomes one."""
+"""The error bodies of Oxen's contract, and the exception that produces them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLES = {
 
 
 class OxenApiError(Exception):
-    """A request that is answered with an error; `sentence` goes into the body."""
+    """A request that is answered with an error; `sentence` is in the body."""
 
     def __init__(self, status: int, kind: OxenErrorType, sentence: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(sentence)
@@ -47,12 +47,12 @@ def short_body(sentence: str) -> dict[str, Any]:
 
 
 def error_response(error: OxenApiError) -> web.Response:
-    """Both documented shapes occur: the request's own faults come in the short one, everything else in the long one."""
+    """Invalid parameters are answered in the short shape, everything else in the long one; both are documented."""
     body = short_body(error.sentence) if error.kind is OxenErrorType.INVALID_PARAMS else error_body(error.kind, error.sentence)
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     return web.json_response(body, status=error.status, headers=headers)
 
 
 def bare_unauthenticated() -> web.Response:
-    """The 401 without an error object, as one of the documents shows it."""
+    """The 401 without an error object, as in one of the documents."""
     return web.json_response({"status": "error", "status_message": OxenErrorType.UNAUTHENTICATED}, status=401)

@@ -1,4 +1,4 @@
-"""The queue: takes orders, runs them, and keeps their rows."""
+"""Oxen's queue: accepts requests, runs generations and keeps their rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT_ROWS_BYTES = 64 * 2**20
 
 
 class OxenQueue:
-    """Every generation from the order to the end. `announce` is called once for each that succeeds or fails."""
+    """Runs every generation. `announce` is called once for each that succeeds or fails."""
 
     def __init__(
         self, *, renderer: Renderer, switchboard: Switchboard, timing: ApiTiming, announce: Callable[[OxenGeneration], None]
@@ -34,11 +34,11 @@ class OxenQueue:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._rows_bytes = 0
         self._stuck = FaultHold(switchboard, "generation-stuck")
-        self.enqueued = 0  # ever taken by the queue
-        self.paid = 0  # ever charged for good, synchronous ones too
+        self.enqueued = 0  # in total
+        self.paid = 0  # charged and not refunded, in total, including synchronous calls
 
     def submit(self, request: GenerationRequest, *, count: int, in_queue: bool = True) -> list[OxenGeneration]:
-        """Hold the cost and begin `count` generations. Raise `OxenApiError` where the credit does not cover them."""
+        """Charge the cost and start `count` generations. Raises `OxenApiError` if the credit does not cover them."""
         cost_usd = request.model.cost_usd * count
         if self._switchboard.fires("out-of-credit") or not request.account.can_pay(cost_usd):
             raise OxenApiError(402, OxenErrorType.INVALID_PARAMS, "Insufficient credits")
@@ -46,12 +46,12 @@ class OxenQueue:
         taken = [OxenGeneration(request=request, seed=_seed(request), in_queue=in_queue) for _ in range(count)]
         self.enqueued += count if in_queue else 0
         for generation in taken:
-            self._keep(generation)
+            self._add_row(generation)
             self._begin(generation)
         return taken
 
     def find(self, generation_id: str, account: ApiAccount | None = None) -> OxenGeneration | None:
-        """A generation; of that account only, where one is named."""
+        """A generation by id, optionally only of one account."""
         generation = self._rows.get(generation_id)
         return generation if generation and (account is None or generation.request.account is account) else None
 
@@ -60,7 +60,7 @@ class OxenQueue:
         return [each for each in self._rows.values() if account is None or each.request.account is account]
 
     def cancel(self, generation: OxenGeneration) -> bool:
-        """Stop an active one and give its cost back; True if it was active."""
+        """Stop an active generation and refund its cost. False if it had already ended."""
         if generation.status not in ACTIVE:
             return False
         self._tasks[generation.id].cancel()
@@ -68,7 +68,7 @@ class OxenQueue:
         return True
 
     async def close(self) -> None:
-        """Cancel what is under way; whoever waits for it is answered."""
+        """Cancel all active generations, so that waiting calls are answered."""
         tasks = list(self._tasks.values())
         for generation in list(self._rows.values()):
             self.cancel(generation)
@@ -81,15 +81,15 @@ class OxenQueue:
 
     async def _run(self, generation: OxenGeneration) -> None:
         try:
-            self._end(generation, await self._work(generation))
+            self._end(generation, await self._generate(generation))
         except GenerationFailed as error:
             self._end(generation, OxenStatus.FAILED, str(error))
         finally:
-            if generation.status in ACTIVE:  # an accident of the sandbox itself: nobody shall wait for ever
+            if generation.status in ACTIVE:  # an error in the sandbox itself must not leave callers waiting forever
                 self._end(generation, OxenStatus.FAILED, "Something went wrong")
 
-    async def _work(self, generation: OxenGeneration) -> OxenStatus:
-        """How it ended. Raise `GenerationFailed`."""
+    async def _generate(self, generation: OxenGeneration) -> OxenStatus:
+        """Run one generation and return its final status. Raises `GenerationFailed`."""
         await asyncio.sleep(self._timing.queue_s)
         generation.begin()
         if self._switchboard.fires("generation-cancelled"):
@@ -113,16 +113,16 @@ class OxenQueue:
         if status is not OxenStatus.CANCELLED:
             self._announce(generation)
 
-    def _keep(self, generation: OxenGeneration) -> None:
-        """Memory is bounded: the oldest ended rows are forgotten first."""
+    def _add_row(self, generation: OxenGeneration) -> None:
+        """Keep the row. Memory is bounded: the oldest ended rows are dropped first."""
         self._rows[generation.id] = generation
-        self._rows_bytes += generation.weight_bytes
+        self._rows_bytes += generation.size_bytes
         while self._rows_bytes > KEPT_ROWS_BYTES:
             oldest = next((each for each in self._rows.values() if each.status not in ACTIVE), None)
             if oldest is None:
                 return
             del self._rows[oldest.id]
-            self._rows_bytes -= oldest.weight_bytes
+            self._rows_bytes -= oldest.size_bytes
 
 
 def _seed(request: GenerationRequest) -> int:

@@ -1,4 +1,4 @@
-"""Reading what `input_image` names: data URIs, loopback addresses, and a drawn stand-in for the rest of the internet."""
+"""Reads `input_image`: data URIs and loopback addresses. Any other address gets a drawn placeholder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ REFERENCE_LIMIT_BYTES = 32 * 2**20
 
 
 class ReferenceUnavailable(ValueError):
-    """A reference that cannot be read; the sentence becomes the generation's error message."""
+    """A reference that cannot be read. The text becomes the generation's error message."""
 
 
 async def read_references(session: aiohttp.ClientSession, input_image: str | list[str] | None) -> tuple[bytes, ...]:
-    """The bytes of every reference, in order. Raise `ReferenceUnavailable` for the first that cannot be had."""
+    """The bytes of every reference, in order. Raises `ReferenceUnavailable` for the first that cannot be read."""
     names = [input_image] if isinstance(input_image, str) else input_image or []
     return tuple([await _read(session, name) for name in names])
 
@@ -57,7 +57,7 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _download(session: aiohttp.ClientSession, url: URL) -> bytes:
-    """Redirects are not followed: they could lead off this machine."""
+    """Redirects are not followed, because they could lead to another machine."""
     try:
         async with session.get(url, allow_redirects=False) as response:
             if response.status != 200:

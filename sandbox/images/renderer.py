@@ -1,4 +1,4 @@
-"""Where pictures are painted: checks the model's own parameters, reads references, draws, and keeps the newest results."""
+"""Renders images: checks the model's parameters, reads references, draws, and caches the newest results."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PAINTINGS_AT_ONCE = 2
 
 
 class GenerationFailed(Exception):
-    """The generation fails; the sentence becomes its error message."""
+    """The generation fails. The text becomes its error message."""
 
 
 class ImageCache:
-    """The newest pictures, by id."""
+    """The newest images, by id."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, PaintedImage] = OrderedDict()
@@ -32,7 +32,7 @@ class ImageCache:
         return self._kept.get(image_id)
 
     def put(self, image_id: str, image: PaintedImage) -> None:
-        """Keep it as the newest; the oldest gives way."""
+        """Add an image as the newest, and drop the oldest."""
         self._kept[image_id] = image
         self._kept.move_to_end(image_id)
         while len(self._kept) > KEPT_IMAGES:
@@ -40,7 +40,7 @@ class ImageCache:
 
 
 class Renderer:
-    """Paints a few pictures at a time, off the event loop."""
+    """Draws a few images at a time, in threads."""
 
     def __init__(self, *, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -48,12 +48,12 @@ class Renderer:
         self._slots = asyncio.Semaphore(PAINTINGS_AT_ONCE)
 
     async def paint(self, brief: Brief) -> PaintedImage:
-        """Raise `UnreadableReference`."""
+        """Draw one image. Raises `UnreadableReference`."""
         async with self._slots:
             return await asyncio.to_thread(paint, brief)
 
     async def image_of(self, generation: OxenGeneration) -> PaintedImage:
-        """The generation's picture; one that is no longer kept is painted again. Raise `GenerationFailed`."""
+        """The image of a generation, drawn again if it is no longer cached. Raises `GenerationFailed`."""
         image = self._cache.find(generation.id) or await self._paint_generation(generation)
         self._cache.put(generation.id, image)
         return image
@@ -67,19 +67,19 @@ class Renderer:
             raise GenerationFailed(str(error)) from error
 
     def _check_parameters(self, generation: OxenGeneration) -> None:
-        """What the queue does not check: the model's own parameters."""
+        """Check the model's own parameters, which the queue does not."""
         request = generation.request
         if request.model.media_type != "image":
             raise GenerationFailed("The sandbox makes no videos")
         if request.prompt is not None and not str(request.prompt).strip():
             raise GenerationFailed("Prompt cannot be empty")
         given = request.parameters if request.prompt is None else {"prompt": request.prompt, **request.parameters}
-        if complaint := request.model.complaint(given):
-            raise GenerationFailed(complaint)
+        if validation_error := request.model.validation_error(given):
+            raise GenerationFailed(validation_error)
 
 
 def brief(generation: OxenGeneration, references: tuple[bytes, ...]) -> Brief:
-    """The model's parameters in the painter's words. What was not submitted has the model's default."""
+    """Translate the model's parameters to the painter's. Missing ones have the model's default."""
     request = generation.request
 
     def value(*names: str, otherwise: Any) -> Any:

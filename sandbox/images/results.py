@@ -1,4 +1,4 @@
-"""Links to results: presigned, expiring, and every way in which a download can disappoint."""
+"""Presigned, expiring links to results, and the faults of downloads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Send = Callable[[web.Request, "PaintedImage"], Awaitable[web.StreamResponse]]
 
 
 class ResultLinks:
-    """Signs links and answers them. `find` gives the picture of an id, or None; it may raise `GenerationFailed`."""
+    """Signs links and serves them. `find` returns the image of an id, or None; it may raise `GenerationFailed`."""
 
     def __init__(self, *, path: str, find: Find, switchboard: Switchboard, timing: ApiTiming) -> None:
         self._path = path
@@ -40,26 +40,26 @@ class ResultLinks:
         self._switchboard = switchboard
         self._timing = timing
         self._secret = secrets.token_bytes(32)
-        self.base_url = ""  # known once the server listens
+        self.base_url = ""  # set once the server listens
 
     def route(self) -> web.RouteDef:
         return web.get(f"{self._path}/{{name}}", self.download, allow_head=False)
 
     def link(self, file_name: str, *, stale: bool = False) -> str:
-        """A fresh link to `<id>.<extension>` that works for the link's lifetime, or one that has expired already."""
-        expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # so fine that no two links are the same
+        """A new link to `<id>.<extension>`, valid for the configured lifetime, or (`stale`) one that has already expired."""
+        expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # microseconds, so that no two links are equal
         path = f"{self._path}/{file_name}"
         return f"{self.base_url}{path}?expires={expires}&signature={self._signature(path, expires)}"
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """Answer a link, which needs no key; 403 for one that has expired or was tampered with."""
+        """Serve a link, which needs no key. 403 if it has expired or its signature is wrong."""
         expires = request.query.get("expires", "0")
         signed = hmac.compare_digest(self._signature(request.path, expires).encode(), request.query.get("signature", "").encode())
         if not signed or float(expires) < time.time():
             return web.Response(status=403, text="Request has expired")
         try:
             image = await self._find(request.match_info["name"].rpartition(".")[0])
-        except GenerationFailed as error:  # it is no longer kept, and its references are gone
+        except GenerationFailed as error:  # the image is no longer cached, and its references are gone
             return web.Response(status=410, text=str(error))
         if image is None:
             return web.Response(status=404, text="Not found")
@@ -71,7 +71,7 @@ class ResultLinks:
 
 
 async def send_bytes(request: web.Request, media_type: str, data: bytes, *, of_bytes: int) -> web.StreamResponse:
-    """Stream `data` under a content length of `of_bytes`; a shorter body is cut off there."""
+    """Stream `data` with a content length of `of_bytes`. If the data is shorter, the connection is then cut."""
     response = web.StreamResponse(headers={"Content-Type": media_type, "Content-Length": str(of_bytes)})
     await response.prepare(request)
     for start in range(0, len(data), PIECE_BYTES):
@@ -90,7 +90,7 @@ async def _send_half(request: web.Request, image: PaintedImage) -> web.StreamRes
 
 
 async def _send_huge(request: web.Request, image: PaintedImage) -> web.StreamResponse:
-    """Without a content length, so that only counting helps."""
+    """Without a content length, so that a client must count the bytes."""
     response = web.StreamResponse(headers={"Content-Type": image.media_type})
     await response.prepare(request)
     await response.write(image.data)
@@ -125,7 +125,7 @@ _SEND_BY_FAULT: dict[str, Send] = {
 
 
 def bomb() -> bytes:
-    """A valid PNG of a few dozen kilobytes that unpacks to 400 million white pixels."""
+    """A valid PNG of a few dozen kilobytes that decodes to 400 million white pixels."""
     packer = zlib.compressobj(9)
     row = b"\0" + b"\xff" * (BOMB_SIDE_PX // 8)
     rows = b"".join(packer.compress(row * 100) for _ in range(BOMB_SIDE_PX // 100)) + packer.flush()

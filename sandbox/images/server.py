@@ -1,4 +1,4 @@
-"""The local image API's front door: builds the rooms, answers on a free port, records every request."""
+"""Composes the local image APIs on one port and records every request."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ KEPT_TEXT_CHARS = 2**16
 
 @dataclass(kw_only=True)
 class RecordedRequest:
-    """One request, recorded when it arrives."""
+    """One request, recorded on arrival."""
 
     method: str
     path: str
     query: dict[str, str]
-    json: Any  # the parsed body, or None (also for multipart); very long texts in it (inline references) are shortened
-    status: int | None = None  # None until it is answered, and where the connection was cut instead
+    json: Any  # the parsed body, None if it is not JSON; very long texts (inline references) are shortened
+    status: int | None = None  # None until it is answered, and if the connection was cut instead
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageServer:
-    """A running server, seen from outside."""
+    """The addresses, keys and recorded requests of a running server."""
 
-    url: str  # of Oxen's contract, without a slash at the end
+    url: str  # of Oxen's contract, without a trailing slash
     key: str  # an accepted API key
-    openai_url: str  # of the OpenAI-compatible contract: Oxlo's models
+    openai_url: str  # of the OpenAI-compatible contract with Oxlo's models
     openai_key: str
-    moderation_url: str  # of the moderations endpoint, which takes the same keys as both
+    moderation_url: str  # of the moderations endpoint, which accepts both keys
     switchboard: Switchboard
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
 
     def received(self, method: str, path: str) -> list[RecordedRequest]:
-        """The recorded requests of one method whose path begins so, oldest first."""
+        """The recorded requests with this method and path prefix, oldest first."""
         return [each for each in self.requests if each.method == method and each.path.startswith(path)]
 
 
@@ -71,7 +71,7 @@ async def serve(
     port: int = 0,
     credit_usd: Decimal = Decimal(1000),
 ) -> AsyncIterator[ImageServer]:
-    """Run the local image API until the context exits; port 0 takes a free one. Open event streams end at once on exit."""
+    """Run the local image APIs until the context exits. Port 0 means a free port. Open event streams end immediately on exit."""
     switchboard, timing = switchboard or Switchboard(), timing or ApiTiming()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
         apis = _ImageApis(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd)
@@ -99,7 +99,7 @@ async def serve(
 
 
 class _ImageApis:
-    """Everything that one server is made of: two contracts behind one door, with one workshop."""
+    """The parts of one server: both image contracts with a common renderer, and the moderations endpoint."""
 
     def __init__(self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: ApiTiming, credit_usd: Decimal) -> None:
         self.requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
@@ -135,14 +135,14 @@ class _ImageApis:
         return None if generation is None else await self.renderer.image_of(generation)
 
     async def _show_generations(self, request: web.Request) -> web.Response:
-        """The ledger of Oxen's side: every generation of every account, and what was ever enqueued and paid for."""
+        """Oxen's ledger: the generations of all accounts, and the totals of enqueued and paid ones."""
         del request
         rows = [_row(each) for each in self.queue.rows()]
         counts = {"enqueued": self.queue.enqueued, "paid": self.queue.paid, "listeners": len(self.events)}
         return web.json_response({**counts, "generations": rows})
 
     async def _set_credit(self, request: web.Request) -> web.Response:
-        """`{"usd": 0.05}` sets the credit of the account whose key is sent, or of the demo's without one."""
+        """`{"usd": 0.05}` sets the credit of the account of the sent key, or of the demo account without a key."""
         account = self._caller(request)
         account.credit_usd = Decimal(str((await request.json())["usd"]))
         return web.json_response({"usd": str(account.credit_usd)})
@@ -164,7 +164,7 @@ class _ImageApis:
             except web.HTTPException as answer:
                 recorded.status = answer.status
                 raise
-            except ConnectionError:  # the client has left in the middle of a stream or a download
+            except ConnectionError:  # the client disconnected during a stream or a download
                 return web.Response()
             if not is_gone(request):
                 recorded.status = response.status

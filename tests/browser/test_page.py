@@ -253,7 +253,7 @@ async def test_a_fault_is_switched_on_for_everybody_and_off_again(look_in: LookI
 async def test_a_fault_for_once_says_so(look_in: LookIn) -> None:
     page = await look_in("Ada")
     await page.get_by_role("button", name="Faults").click()
-    await page.get_by_role("button", name="Once: The queue takes the generation").click()
+    await page.get_by_role("button", name="Once: The generation is queued").click()
     await expect(page.locator(".fault-groups .left")).to_have_text("once more")
     await page.get_by_role("button", name="Turn all off").click()
     await expect(page.locator(".fault-groups .on")).to_have_count(0)

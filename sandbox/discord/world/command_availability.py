@@ -1,4 +1,4 @@
-"""Which commands Discord's client offers somebody in a channel, and on whose behalf the application is there.
+"""Which commands Discord's client shows to a person in a channel, and whose installation of the application they use.
 
 Source: https://discord.com/developers/docs/interactions/application-commands#contexts
 """
@@ -16,14 +16,14 @@ from sandbox.discord.world.engine import Engine
 
 
 class IntegrationType(IntEnum):
-    GUILD = 0  # the server has the application
-    USER = 1  # a person has it, wherever they are
+    GUILD = 0  # installed in the server
+    USER = 1  # installed by a person, for use anywhere
 
 
 class InteractionContextType(IntEnum):
     GUILD = 0  # in a server
-    BOT_DM = 1  # with the bot
-    PRIVATE_CHANNEL = 2  # among people
+    BOT_DM = 1  # in direct messages with the bot
+    PRIVATE_CHANNEL = 2  # between people
 
 
 CONTEXTS = {
@@ -32,7 +32,7 @@ CONTEXTS = {
     ChannelKind.DM: InteractionContextType.BOT_DM,
     ChannelKind.PRIVATE: InteractionContextType.PRIVATE_CHANNEL,
 }
-# Everybody here has the application on their own account too; the studio has it besides.
+# All people have installed the application; the bot's server has it too.
 _INSTALLED = {
     ChannelKind.TEXT: {IntegrationType.GUILD, IntegrationType.USER},
     ChannelKind.DM: {IntegrationType.GUILD, IntegrationType.USER},
@@ -53,13 +53,13 @@ def is_offered(engine: Engine, channels: WorldChannels, command: JSON, *, user_i
 
 
 def owners(channels: WorldChannels, channel: Channel, user_id: int, installs: set[int]) -> JSON:
-    """`authorizing_integration_owners`: by each installation that the command makes use of here, who made it."""
+    """`authorizing_integration_owners`: for each installation that the command uses here, who made it."""
     made_by = {IntegrationType.GUILD: str(channel.guild_id or 0), IntegrationType.USER: str(user_id)}
     return {str(int(install)): made_by[install] for install in sorted(_INSTALLED[channels.kind(channel)]) if install in installs}
 
 
 def _contexts(command: JSON) -> set[int]:
-    """Where a command is meant for; those that do not say so are for everywhere, but for the older `dm_permission`."""
+    """Where a command is available. Without `contexts` that is everywhere, or only servers if `dm_permission` is false."""
     if command["contexts"] is not None:
         return set(command["contexts"])
     return set(InteractionContextType) if command["dm_permission"] else {InteractionContextType.GUILD}

@@ -1,4 +1,4 @@
-"""What simcord writes, made into what Discord sends: fresh links, pings, one's own reactions, age restrictions."""
+"""Corrects simcord's payloads to what Discord sends: links, mentions, one's own reactions, age restrictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USER_MENU, _MESSAGE_MENU = 2, 3  # command types
 
 
 def corrected(engine: Engine, payload: Any, *, viewer_id: int) -> Any:
-    """A copy of a payload (an object, or a list of them) as `viewer_id` is to get it."""
+    """A corrected copy of a payload (an object or a list of objects) for `viewer_id`."""
     fresh = engine.file_store.refresh(payload)
     for item in fresh if isinstance(fresh, list) else [fresh]:
         if isinstance(item, dict):
@@ -60,11 +60,11 @@ def _correct_reference(engine: Engine, message: JSON, viewer_id: int) -> None:
     if isinstance(message.get("referenced_message"), dict):
         _correct_message(engine, message["referenced_message"], viewer_id)
     elif message["type"] == MessageType.REPLY:
-        message["referenced_message"] = None  # it is gone
+        message["referenced_message"] = None  # it was deleted
 
 
 def _correct_metadata(engine: Engine, metadata: JSON) -> None:
-    """Menu commands name their target by its kind, and every interaction who installed the application."""
+    """Name the target of a menu command by its kind, and add who installed the application."""
     metadata["authorizing_integration_owners"] = engine.owners.get(int(metadata["id"]), {})
     kind, target = metadata.pop("target_type", None), metadata.pop("target_id", None)
     if kind == _MESSAGE_MENU:

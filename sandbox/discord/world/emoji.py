@@ -1,4 +1,4 @@
-"""What may stand under a message: Unicode emoji, and the emoji that somebody has made."""
+"""Emoji for reactions: Unicode ones and custom ones."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 import unicodedata
 
 _CUSTOM = re.compile(r"<?a?:?(?P<name>\w{2,32}):(?P<id>\d{17,20})>?")
-_EMOJI_PRESENTATION = "\ufe0f"  # asks for the coloured form of what may also be a letter or a sign
+_EMOJI_PRESENTATION = "\ufe0f"  # variation selector: the character before it is shown as an emoji, not as text
 _KEYCAP = "\u20e3"
 _JOINING = {"\u200d", _EMOJI_PRESENTATION, _KEYCAP}
-_TAGS = range(0xE0020, 0xE0080)  # they spell the flags of regions
+_TAGS = range(0xE0020, 0xE0080)  # tag characters spell the flags of regions
 
 
 def wire_name(text: str) -> str:
-    """An emoji as the API's addresses have it: the sign itself, or `name:id` for `<:name:id>`."""
+    """An emoji as in the API's paths: the character itself, or `name:id` for `<:name:id>`."""
     custom = _CUSTOM.fullmatch(text)
     return f"{custom['name']}:{custom['id']}" if custom else text
 
@@ -25,7 +25,7 @@ def custom_id(emoji: str) -> int | None:
 
 
 def is_unicode_emoji(text: str) -> bool:
-    """Whether every sign of a short text is part of an emoji, judged by Unicode's categories."""
+    """Whether every character of a short text is part of an emoji, by Unicode category."""
     return 0 < len(text) <= 16 and _is_pictorial(text) and all(_belongs(character) or at == 0 for at, character in enumerate(text))
 
 

@@ -1,4 +1,4 @@
-"""The world of the local Discord: its people and places, messages and interactions, as people see them."""
+"""The world of the local Discord: people, channels, messages and interactions."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from sandbox.discord.world.emoji import wire_name
 from sandbox.discord.world.engine import Engine, WorldClock
 from sandbox.discord.world.members import WorldMembers
 
-_FIRST_PEOPLE = (("Ada", False), ("Ben", False), ("Mo", True))  # with whether they moderate
-# What an application may do outside the servers that have it: among people, and in its own direct messages.
+_FIRST_PEOPLE = (("Ada", False), ("Ben", False), ("Mo", True))  # name, and whether they are a moderator
+# An application's permissions outside the servers that have it: between people, and in its own direct messages.
 # Source: https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object
-_GUEST_MAY = discord.Permissions(embed_links=True, attach_files=True, mention_everyone=True)
-_MAY_OUTSIDE = {
-    ChannelKind.DM: discord.Permissions(_GUEST_MAY.value, use_external_emojis=True),
-    ChannelKind.PRIVATE: _GUEST_MAY,
-    ChannelKind.ELSEWHERE: _GUEST_MAY,
+_OUTSIDE_PERMISSIONS = discord.Permissions(embed_links=True, attach_files=True, mention_everyone=True)
+_PERMISSIONS_BY_KIND = {
+    ChannelKind.DM: discord.Permissions(_OUTSIDE_PERMISSIONS.value, use_external_emojis=True),
+    ChannelKind.PRIVATE: _OUTSIDE_PERMISSIONS,
+    ChannelKind.ELSEWHERE: _OUTSIDE_PERMISSIONS,
 }
-_EMOJI_IMAGE_PATH = "/page/easel.svg"  # the server has one emoji, and this is it
+_EMOJI_IMAGE_PATH = "/page/easel.svg"  # of the server's only emoji
 
 
 class World:
-    """Ids are integers in here and strings on the wire. Raises `DiscordApiError` where Discord's API would answer with an error."""
+    """Ids are integers here and strings on the wire. Raises `DiscordApiError` if Discord's API would answer with an error."""
 
     def __init__(self, *, file_store: FileStore, now: Callable[[], datetime], first_answer_s: float) -> None:
         clock = WorldClock(now)
@@ -70,7 +70,7 @@ class World:
 
     @property
     def owner_id(self) -> int:
-        """Who owns the server and the application: nobody of the people."""
+        """The owner of the server and of the application, who is none of the people."""
         return self._guild.owner_id
 
     @property
@@ -80,12 +80,12 @@ class World:
     def emojis_json(self) -> list[JSON]:
         return [{"id": str(emoji.id), "name": emoji.name, "url": _EMOJI_IMAGE_PATH} for emoji in self._guild.emojis.values()]
 
-    def is_out_of_reach(self, place_id: int) -> bool:
-        """Whether the bot has no part in this server or channel."""
-        return place_id in self._engine.out_of_reach
+    def is_out_of_reach(self, guild_or_channel_id: int) -> bool:
+        """Whether this server or channel is one without the bot."""
+        return guild_or_channel_id in self._engine.out_of_reach
 
     def permissions(self, user_id: int, channel: Channel) -> int:
-        """What somebody may do in a channel, as Discord's bits; 0 outside servers."""
+        """A person's permissions in a channel as Discord's bits; 0 outside servers."""
         return 0 if channel.guild_id is None else self._engine.compute_permissions(channel.guild_id, user_id, channel.id)
 
     def may(self, user_id: int, channel: Channel, permission: str) -> bool:
@@ -93,7 +93,7 @@ class World:
         return bool(self.permissions(user_id, channel) & permission_flag(permission))
 
     def commands_for(self, user_id: int, channel: Channel) -> list[JSON]:
-        """The commands that Discord's client would offer this person in this channel."""
+        """The commands that Discord's client would show to this person in this channel."""
         scopes = (None,) if channel.guild_id is None else (channel.guild_id, None)
         known = [command for scope in scopes for command in self.commands.in_scope(scope)]
         return [c for c in known if command_availability.is_offered(self._engine, self.channels, c, user_id=user_id, channel=channel)]
@@ -101,7 +101,7 @@ class World:
     # ---------------------------------------------------------------- messages
 
     def watch(self, *, changed: Callable[[Message], None], gone: Callable[[Message], None]) -> None:
-        """Hear of every message made, changed or deleted, ephemeral ones included."""
+        """Set the callbacks for every message that is created, changed or deleted, including ephemeral ones."""
         self._engine.on_changed = changed
         self._engine.on_gone = gone
 
@@ -110,14 +110,14 @@ class World:
         return [m for m in self._engine.messages[channel.id].values() if self.channels.sees(user_id, m)]
 
     def message_for(self, user_id: int, channel_id: int, message_id: int) -> Message:
-        """Raises `RefusedError` for a message that the person cannot see."""
+        """A message. Raises `RefusedError` if the person cannot see it."""
         message = self.find_message(channel_id, message_id)
         if message is None or not self.channels.sees(user_id, message):
             raise RefusedError("That message is not there.")
         return message
 
     def message_json(self, message: Message, *, viewer_id: int | None = None) -> JSON:
-        """Discord's message object: as a person sees it, who also learns who reacted, or else as the bot does."""
+        """Discord's message object as the bot sees it, or as a person does, with `user_ids` in its reactions."""
         seen_by = self.bot_id if viewer_id is None else viewer_id
         payload: JSON = corrected(self._engine, serializers.message_payload(self._engine, message), viewer_id=seen_by)
         if viewer_id is not None:
@@ -129,15 +129,15 @@ class World:
         return self._engine.messages.get(channel_id, {}).get(message_id)
 
     def keep_file(self, upload: Upload, channel_id: int) -> JSON:
-        """Put a file on the CDN for a channel and return its attachment object."""
+        """Store a file of a channel on the CDN and return its attachment object."""
         return self._engine.keep(upload, channel_id)
 
     def refresh_link(self, link: str) -> str:
-        """A CDN link with a new time to live."""
+        """A CDN link with a new expiry."""
         return str(self._engine.file_store.refresh(link))
 
     def post(self, user_id: int, channel: Channel, content: str, files: Iterable[Upload], *, reply_to: Message | None = None) -> Message:
-        """What a person writes. Raises `RefusedError` where Discord would not take it."""
+        """Post a person's message. Raises `RefusedError` if Discord would refuse it."""
         attachments = [self.keep_file(file, channel.id) for file in files]
         reference = None if reply_to is None else {"message_id": str(reply_to.id), "channel_id": str(channel.id)}
         try:
@@ -149,7 +149,7 @@ class World:
         return message
 
     def react(self, user_id: int, message: Message, emoji: str, *, on: bool) -> None:
-        """Raises `RefusedError` for what is no emoji here."""
+        """Add or remove a reaction. Raises `RefusedError` for an unknown emoji."""
         try:
             self._engine.set_reaction(message.channel_id, message.id, wire_name(emoji), user_id, on)
         except BackendError as error:
@@ -171,9 +171,9 @@ class World:
         installs: Iterable[int] = (command_availability.IntegrationType.GUILD,),
         after: int | None = None,
     ) -> tuple[Interaction, JSON]:
-        """Make an interaction (`kind` is Discord's interaction type) and its event; `announce` sends the event.
+        """Create an interaction (`kind` is Discord's interaction type) and its event; `announce` sends the event.
 
-        `installs` are the kinds of installation that a command is for; what comes `after` another interaction has that one's.
+        `installs` are the installation types that a command supports; an interaction `after` another inherits its installation.
         """
         record, payload = base_payload(
             self._engine, type=kind, channel_id=channel.id, guild_id=channel.guild_id, user_id=person_id, data=data
@@ -191,7 +191,7 @@ class World:
         }
         if channel.guild_id is not None:
             payload["guild"] = {"id": str(channel.guild_id), "locale": payload["guild_locale"], "features": []}
-        if (outside := _MAY_OUTSIDE.get(self.channels.kind(channel))) is not None:
+        if (outside := _PERMISSIONS_BY_KIND.get(self.channels.kind(channel))) is not None:
             payload["app_permissions"] = str(outside.value)
         if message is not None:
             record.source_message_id = message.id

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible contract of the local image API, with Oxlo's models: calls that wait for their pictures."""
+"""The OpenAI-compatible image API with Oxlo's models: synchronous calls, no queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers send: JSON, or multipart as the official SDK does. Here it becomes plain values and the bytes of pictures."""
+"""Parses request bodies, JSON or multipart (as the official SDK sends them), to plain values and the bytes of images."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from aiohttp import web
 
 from sandbox.images.openai.errors import invalid
 
-NUMBERS: dict[str, Callable[[str], int | float]] = {"n": int, "seed": int, "strength": float}  # multipart knows texts only
+NUMBERS: dict[str, Callable[[str], int | float]] = {"n": int, "seed": int, "strength": float}  # multipart carries texts only
 
 
 class Encoding(StrEnum):
-    """How a body came."""
+    """How a body is encoded."""
 
-    JSON = "json"  # a picture is base64 text, with or without `data:image/...;base64,` before it
-    MULTIPART = "multipart"  # a picture is a file called `image`, several are called `image[]`
+    JSON = "json"  # an image is base64 text, with or without the prefix `data:image/...;base64,`
+    MULTIPART = "multipart"  # an image is a file called `image`, several are called `image[]`
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestBody:
-    """One request's body; `values` are all parameters but the pictures."""
+    """The body of one request. `values` are all parameters except the images."""
 
     encoding: Encoding
     values: dict[str, Any]
@@ -34,7 +34,7 @@ class RequestBody:
 
 
 async def read_body(request: web.Request) -> RequestBody:
-    """Raise `OpenAIApiError` for a body that cannot be read."""
+    """Raises `OpenAIApiError` for a body that cannot be parsed."""
     try:
         if request.content_type == "multipart/form-data":
             return await _from_multipart(request)
@@ -83,7 +83,7 @@ def _uploaded(value: object) -> bytes:
 
 
 def _number_or_text(name: str, text: str) -> int | float | str:
-    """A text that is no number is left for the check to refuse."""
+    """Text that is not a number is returned unchanged; validation refuses it later."""
     try:
         return NUMBERS.get(name, str)(text)
     except ValueError:

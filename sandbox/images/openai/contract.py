@@ -1,4 +1,4 @@
-"""The OpenAI-compatible contract on the wire: paths, the order of refusals, and the work between question and answer."""
+"""The OpenAI-compatible contract on the wire: paths, order of checks, and the handling of a call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OXLO_KEY = "sandbox-oxlo-key"
 
 
 class OpenAIStandIn:
-    """The handlers. A call holds its connection until its pictures are made; there is no queue, and a lost answer cannot be asked for."""
+    """The handlers. A call keeps its connection open until its images are made. There is no queue: a lost answer is lost."""
 
     def __init__(self, *, renderer: Renderer, switchboard: Switchboard, timing: ApiTiming) -> None:
         self._renderer = renderer
@@ -51,7 +51,7 @@ class OpenAIStandIn:
             self.results.route(),
         ]
 
-    # Pictures
+    # Images
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, self._calls.begin("generations"), is_edit=False)
@@ -60,7 +60,7 @@ class OpenAIStandIn:
         return await self._serve(request, self._calls.begin("edits"), is_edit=True)
 
     async def _serve(self, request: web.Request, call: OpenAICall, *, is_edit: bool) -> web.StreamResponse:
-        """Answer one call. Whoever leaves before the end gets no answer, and pays all the same."""
+        """Answer one call. A client that disconnects early gets no answer and is charged anyway."""
         try:
             parameters = await self._accept(request, call, is_edit=is_edit)
             if parameters is None:
@@ -74,12 +74,12 @@ class OpenAIStandIn:
             if not is_gone(request):
                 call.status, call.answered = error.status, True
             return error.answer()
-        except (ConnectionError, asyncio.CancelledError):  # the caller left, or was turned out
+        except (ConnectionError, asyncio.CancelledError):  # the client disconnected, or its connection was cut
             call.answered = False
             raise
 
     async def _accept(self, request: web.Request, call: OpenAICall, *, is_edit: bool) -> CallParameters | None:
-        """What is asked for; None where the connection is to be cut. Raise `OpenAIApiError`. Nothing is paid here."""
+        """The parameters of a call, or None to cut the connection. Raises `OpenAIApiError`. Nothing is charged yet."""
         call.key = self._key(request)
         call.body = body = await read_body(request)
         if self._switchboard.fires("enqueue-cut"):
@@ -93,7 +93,7 @@ class OpenAIStandIn:
         return parameters
 
     async def _make(self, parameters: CallParameters) -> list[PaintedImage]:
-        """Paint all pictures of a call in the time that one takes. Raise `OpenAIApiError`."""
+        """Draw all images of a call in the duration of one. Raises `OpenAIApiError`."""
         await asyncio.sleep(self._timing.queue_s)
         await self._stuck.wait()
         if self._switchboard.fires("generation-fails"):
@@ -118,7 +118,7 @@ class OpenAIStandIn:
         return web.json_response(responses.body([{"url": self._link(call, number, each)} for number, each in enumerate(images)]))
 
     def _link(self, call: OpenAICall, number: int, image: PaintedImage) -> str:
-        """Links need no key and expire. Only the newest pictures are kept."""
+        """Links need no key and expire. Only the newest images are kept."""
         image_id = f"{call.id}-{number}"
         self._cache.put(image_id, image)
         return self.results.link(f"{image_id}.png", stale=self._switchboard.fires("result-expired"))
@@ -143,14 +143,14 @@ class OpenAIStandIn:
         except OpenAIApiError as error:
             return error.answer()
 
-    # The sandbox's own
+    # For tests and the demo
 
     async def show_calls(self, request: web.Request) -> web.Response:
-        """Every call with its parameters, its status, what was paid, and whether the answer got through."""
+        """Every call with its parameters, its status, what was paid, and whether it was answered."""
         del request
         return web.json_response(self._calls.table())
 
-    # What calls share
+    # Shared by all calls
 
     def _key(self, request: web.Request) -> str:
         key = key_in(request.headers.get("Authorization", ""))

@@ -1,4 +1,4 @@
-"""OpenAI's error bodies, `{"error": {"message", "type", "param", "code"}}`, and the refusal that becomes one."""
+"""OpenAI's error bodies, `{"error": {"message", "type", "param", "code"}}`, and the exception that produces them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class OpenAIErrorType(StrEnum):
     """The `type` of an error."""
 
     INVALID_REQUEST = "invalid_request_error"  # the request or its key is at fault
-    PERMISSION = "permission_error"  # the key is good, but its tier does not reach so far
-    REQUESTS = "requests"  # too many of them
+    PERMISSION = "permission_error"  # the key is valid, but not for this tier
+    REQUESTS = "requests"  # too many requests
     QUOTA = "insufficient_quota"  # the account has no credit left
     SERVER = "server_error"  # the provider is at fault
 

@@ -1,6 +1,6 @@
-"""Oxlo's models. The facts are data, in models.json: the document names ids, tiers, native sizes and which of them edit.
+"""Oxlo's models. The facts are in models.json: ids, tiers, native sizes and which models edit, as documented.
 
-It is silent about other sizes. `side_px` is this sandbox's word for them: a least and a most of each side, in steps.
+The document does not specify other sizes. `side_px` is the sandbox's assumption: minimum, maximum and step of each side.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 from sandbox.images.openai.errors import invalid, tier_too_low, unknown_model
 from sandbox.scenes import Size
 
-CREATED = 1_735_689_600  # Unix seconds; the list must name some time
+CREATED = 1_735_689_600  # Unix seconds, arbitrary
 
 
 class Tier(StrEnum):
-    """What a key's plan includes, from the least on."""
+    """The tiers of a plan, lowest first."""
 
     FREE = "Free"
     PRO = "Pro"
     PREMIUM = "Premium"
 
 
-TIERS_OF_KEYS = {"free-key": (Tier.FREE,), "pro-key": (Tier.FREE, Tier.PRO)}  # any other key has all of them
+TIERS_OF_KEYS = {"free-key": (Tier.FREE,), "pro-key": (Tier.FREE, Tier.PRO)}  # any other key has all tiers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class OxloModel:
     step_px: int
 
     def size(self, text: object) -> Size:
-        """The size that `WxH` means; the native one for `auto` or nothing. Raise `OpenAIApiError` for any that it cannot make."""
+        """Parse `WxH`; `auto` or None is the native size. Raises `OpenAIApiError` for a size that the model cannot make."""
         if text is None or text == "auto":
             return self.native
         found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text, re.ASCII) if isinstance(text, str) else None
@@ -56,12 +56,12 @@ class OxloModel:
         return size
 
     def listed(self) -> dict[str, Any]:
-        """As OpenAI lists a model."""
+        """The model object in OpenAI's format."""
         return {"id": self.id, "object": "model", "created": CREATED, "owned_by": "oxlo"}
 
 
 class OxloCatalog:
-    """All of them, in the order in which they are listed."""
+    """All models, in their listed order."""
 
     def __init__(self) -> None:
         facts = json.loads(files(__package__).joinpath("models.json").read_text("utf-8"))
@@ -71,14 +71,14 @@ class OxloCatalog:
         return iter(self._models.values())
 
     def get(self, model_id: str) -> OxloModel:
-        """Raise `OpenAIApiError` for an unknown one."""
+        """Raises `OpenAIApiError` for an unknown model."""
         model = self._models.get(model_id)
         if model is None:
             raise unknown_model(model_id)
         return model
 
     def available_to(self, key: str, model_id: str) -> OxloModel:
-        """Raise `OpenAIApiError` also where the tier of the key does not include it."""
+        """Like `get`, but also raises `OpenAIApiError` if the tier of the key does not include the model."""
         model = self.get(model_id)
         if model.tier not in TIERS_OF_KEYS.get(key, tuple(Tier)):
             raise tier_too_low(model.id, model.tier)

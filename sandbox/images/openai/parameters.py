@@ -1,4 +1,4 @@
-"""What a call asks for, once every parameter is found good."""
+"""Validation of the parameters of a call."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from sandbox.scenes import Size
 IMAGES_PER_CALL = range(1, 5)
 REFERENCES_PER_CALL = range(1, 17)
 SEEDS = range(2**63)
-STRENGTH = 0.75  # where none is sent
-FORBIDDEN_WORD = "forbidden"  # stands for all that a provider's policy refuses
+STRENGTH = 0.75  # default
+FORBIDDEN_WORD = "forbidden"  # stands for everything that a provider's content policy refuses
 FORMATS = ("b64_json", "url")
 
 GENERATION = frozenset({"model", "prompt", "n", "size", "response_format", "seed", "user"})
-EDIT = GENERATION | {"strength"}  # and the pictures
+EDIT = GENERATION | {"strength"}  # and the images
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallParameters:
-    """The pictures of one call. A seed that was not sent is drawn by lot; picture k has the seed + k."""
+    """The valid parameters of one call. A missing seed is random; image number k has seed + k."""
 
     prompt: str
     count: int
     seed: int
     size_px: Size
     by_link: bool
-    strength: float | None = None  # of an edit
+    strength: float | None = None  # edits only
     references: tuple[bytes, ...] = ()
 
     @property
@@ -51,7 +51,7 @@ class CallParameters:
 
 
 def check_names(body: RequestBody, *, is_edit: bool) -> None:
-    """Raise `OpenAIApiError` for the first parameter that the call does not have, or must have and lacks."""
+    """Raises `OpenAIApiError` for the first parameter that is unknown or missing."""
     known = EDIT if is_edit else GENERATION
     unknown = [name for name in body.values if name not in known]
     if body.images and not is_edit:
@@ -66,7 +66,7 @@ def check_names(body: RequestBody, *, is_edit: bool) -> None:
 
 
 def parse_parameters(body: RequestBody, model: OxloModel, *, is_edit: bool) -> CallParameters:
-    """Raise `OpenAIApiError` for the first parameter that is not good for this model; names have been checked."""
+    """Raises `OpenAIApiError` for the first value that is invalid for this model. Call `check_names` first."""
     if is_edit and not model.edits:
         raise invalid("model", f"The model `{model.id}` does not edit pictures.", code="unsupported_model")
     if is_edit and len(body.images) not in REFERENCES_PER_CALL:
@@ -95,7 +95,7 @@ def _strength(values: dict[str, Any]) -> float:
 def _checked(
     name: str, value: Any, kind: type | tuple[type, ...], rule: str, is_valid: Callable[[Any], bool] = lambda value: value is not None
 ) -> Any:
-    """The value. Raise `OpenAIApiError` where it is of another kind or not good; True and False are no numbers."""
+    """The value. Raises `OpenAIApiError` if its type is wrong or it is invalid. Booleans do not count as numbers."""
     if not isinstance(value, kind) or isinstance(value, bool):
         raise invalid(name, f"Invalid type for {name}: {rule}.", code="invalid_type")
     if not is_valid(value):
