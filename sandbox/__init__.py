@@ -1,1 +1,1 @@
-"""What the bot runs against in tests and in the demo: a local image API and a local Discord, both on loopback."""
+"""Stand-ins for the demo and the tests: local image APIs and a local Discord, all on loopback."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox [--port N] [--fast]`: the local Discord and the local image API, until interrupted."""
+"""`python -m sandbox [--port N] [--fast]`: runs the local Discord and the local image APIs until interrupted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 
-_SWITCHED_ON = frozenset({"message_content", "members"})  # in this application's settings at Discord; a bot need not ask for them
+_PRIVILEGED_INTENTS = frozenset({"message_content", "members"})  # enabled for this application; a bot need not request them
 
 
 def _arguments() -> argparse.Namespace:
@@ -22,15 +22,15 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    """Serve until SIGINT or SIGTERM. One JSON line tells where everything is."""
+    """Serve until SIGINT or SIGTERM. Prints one JSON line with all addresses and keys."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     switchboard = Switchboard()
-    timing = images.FAST if arguments.fast else images.Timing()
+    timing = images.FAST if arguments.fast else images.ApiTiming()
     async with (
-        images.serve(switchboard=switchboard, timing=timing) as pictures,
-        discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_SWITCHED_ON) as chat,
+        images.serve(switchboard=switchboard, timing=timing) as image_apis,
+        discord.serve(switchboard=switchboard, port=arguments.port, privileged_intents=_PRIVILEGED_INTENTS) as chat,
     ):
         addresses = {
             "page": chat.url,
@@ -38,11 +38,11 @@ async def _run(arguments: argparse.Namespace) -> None:
             "discord_gateway_url": chat.gateway_url,
             "discord_cdn_host": chat.cdn_host,
             "discord_token": chat.token,
-            "images_url": pictures.url,
-            "images_key": pictures.key,
-            "openai_url": pictures.openai_url,
-            "openai_key": pictures.openai_key,
-            "moderation_url": pictures.moderation_url,
+            "images_url": image_apis.url,
+            "images_key": image_apis.key,
+            "openai_url": image_apis.openai_url,
+            "openai_key": image_apis.openai_key,
+            "moderation_url": image_apis.moderation_url,
         }
         print(json.dumps(addresses), flush=True)
         await stop.wait()

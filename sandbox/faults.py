@@ -1,4 +1,4 @@
-"""Named misbehaviours of the stand-ins: one list for the page's switches and the tests' markers."""
+"""Named faults of the stand-ins: one list for the switches on the page and for the markers in tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Side(StrEnum):
+class FaultSide(StrEnum):
     IMAGES = "images"  # the local image API, in both of its contracts
     DISCORD = "discord"  # the local Discord
     MODERATIONS = "moderations"  # the local moderations endpoint
@@ -16,66 +16,66 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One way in which the outside world can misbehave."""
+    """One way in which a stand-in can fail."""
 
     name: str
-    side: Side
+    side: FaultSide
     meaning: str
 
 
-def _faults(side: Side, meanings: dict[str, str]) -> tuple[Fault, ...]:
+def _faults(side: FaultSide, meanings: dict[str, str]) -> tuple[Fault, ...]:
     return tuple(Fault(name=name, side=side, meaning=meaning) for name, meaning in meanings.items())
 
 
 FAULTS: tuple[Fault, ...] = (
     *_faults(
-        Side.IMAGES,
+        FaultSide.IMAGES,
         {
-            "oxen-down": "Oxen's side closes every connection without a word; what its queue has taken goes on behind the door.",
-            "oxlo-down": "Oxlo's side closes every connection without a word; calls under way end with it and cost nothing.",
-            "enqueue-answer-lost": "The queue takes the generation (Oxlo: makes it, for money), then cuts the connection before answering.",
-            "enqueue-cut": "The connection is cut before anything is taken.",
+            "oxen-down": "Oxen closes every connection without an answer; jobs that its queue has accepted continue.",
+            "oxlo-down": "Oxlo closes every connection without an answer; calls in progress are cancelled and cost nothing.",
+            "enqueue-answer-lost": "The generation is queued (at Oxlo: made and charged), then the connection is cut before the answer.",
+            "enqueue-cut": "The connection is cut before anything is queued.",
             "enqueue-empty": "The queue answers 200 with an empty list beside an error object.",
             "events-early": "The completion event is sent before the enqueue answer.",
             "events-lost": "Completion events are not sent.",
             "events-doubled": "Every completion event is sent twice.",
-            "events-strangers": "Each event comes with one of another application's generations.",
-            "events-other-types": "Each event comes with events of other types.",
-            "events-garbled": "Each event comes after bad UTF-8, comments, empty events and borders cut in odd places.",
-            "events-huge": "Each event comes after one event of several MiB.",
+            "events-strangers": "Before each event comes an event about another application's generation.",
+            "events-other-types": "Before each event come events of other types.",
+            "events-garbled": "Each event is preceded by bad UTF-8, comments and empty events, and is sent in pieces of a few bytes.",
+            "events-huge": "Before each event comes an event of several MiB.",
             "events-cut": "The stream is cut after each event.",
             "events-silent": "The stream stays open but sends nothing, not even keep-alives.",
             "events-refused": "The event stream is cut and then answers 503.",
-            "generation-fails": "Generations end as failed.",
-            "generation-cancelled": "The provider cancels generations by itself and sends no event.",
-            "generation-stuck": "Generations stay in processing until this is next turned off.",
-            "result-expired": "The first links to a result (event, first reading) have expired; reading again gives a fresh one.",
-            "result-cut": "A result's download is cut half way.",
-            "result-huge": "A result is larger than any sensible cap.",
-            "result-not-image": "A result's link answers a web page.",
-            "result-bomb": "A result is a small file of a great many pixels.",
-            "result-elsewhere": "A result's link redirects to a private address.",
+            "generation-fails": "Generations fail.",
+            "generation-cancelled": "The provider cancels generations on its own and sends no event.",
+            "generation-stuck": "Generations stay in processing until this fault is turned off.",
+            "result-expired": "The links in the event and in the first reading have already expired; reading again gives a valid one.",
+            "result-cut": "The download of a result is cut halfway.",
+            "result-huge": "A result is larger than any sensible limit.",
+            "result-not-image": "The link to a result returns a web page.",
+            "result-bomb": "A result is a small file with an enormous number of pixels.",
+            "result-elsewhere": "The link to a result redirects to a private address.",
             "out-of-credit": "The provider's account has no credit left.",
             "key-refused": "The API key is refused.",
-            "images-rate-limited": "Calls that make, list or read pictures answer 429 with Retry-After.",
-            "images-error": "Calls that make, list or read pictures answer 500.",
+            "images-rate-limited": "Calls that make, list or read images answer 429 with Retry-After.",
+            "images-error": "Calls that make, list or read images answer 500.",
             "models-down": "The model list answers 500.",
         },
     ),
     *_faults(
-        Side.DISCORD,
+        FaultSide.DISCORD,
         {
             "discord-rate-limited": "Message calls answer 429 with a short retry time.",
             "discord-error": "Message calls answer 503.",
-            "discord-answer-lost": "A message call is carried out, then the connection is cut before the answer.",
-            "first-answer-lost": "A first answer to an interaction is taken, then the connection is cut before the answer.",
+            "discord-answer-lost": "A message call is executed, then the connection is cut before the answer.",
+            "first-answer-lost": "A first answer to an interaction is accepted, then the connection is cut before the confirmation.",
             "socket-dropped": "The gateway socket is cut once; the session can be resumed.",
             "session-lost": "The gateway socket is cut once and resuming is refused.",
-            "gateway-doubled": "Every event of the gateway but interactions is sent twice.",
-            "token-expired": "Interaction tokens are dead as soon as the first answer is given.",
+            "gateway-doubled": "Every gateway event except interactions is sent twice.",
+            "token-expired": "Interaction tokens expire as soon as the first answer is given.",
             "channel-closed": "The bot may not send messages in server channels.",
             "message-gone": "The message that the bot wants to edit has been deleted.",
-            "dms-closed": "Members take no direct messages from the bot.",
+            "dms-closed": "Members do not accept direct messages from the bot.",
             "upload-refused": "Uploads are refused as too large.",
             "cdn-gone": "Attachments cannot be fetched from the CDN.",
         },
@@ -83,18 +83,18 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 MODERATION_FAULTS: tuple[Fault, ...] = _faults(
-    Side.MODERATIONS,
+    FaultSide.MODERATIONS,
     {
-        "moderation-down": "The moderations endpoint closes every connection without a word.",
+        "moderation-down": "The moderations endpoint closes every connection without an answer.",
         "moderation-error": "The moderations endpoint answers 500.",
-        "moderation-slow": "The moderations endpoint answers nobody until this is next turned off.",
-        "moderation-garbage": "The moderations endpoint answers 200 with scores that are no numbers.",
+        "moderation-slow": "The moderations endpoint does not answer until this fault is turned off.",
+        "moderation-garbage": "The moderations endpoint answers 200 with scores that are not numbers.",
     },
 )
 
 
 class Switchboard:
-    """Which faults are on. `times` counts a fault down to off; `None` leaves it on until it is turned off."""
+    """Which faults are on. `times` is how often a fault fires before it turns off; `None` means until it is turned off."""
 
     def __init__(self, faults: tuple[Fault, ...] = FAULTS + MODERATION_FAULTS) -> None:
         self._faults = {fault.name: fault for fault in faults}
@@ -102,7 +102,7 @@ class Switchboard:
         self._listeners: list[Callable[[], None]] = []
 
     def turn_on(self, name: str, *, times: int | None = None) -> None:
-        """Raise `KeyError` for a name that is no fault."""
+        """Raises `KeyError` for an unknown name."""
         self._faults[name]
         self._on[name] = times
         self._changed()
@@ -112,12 +112,12 @@ class Switchboard:
         self._changed()
 
     def is_on(self, name: str) -> bool:
-        """Look without using one up."""
+        """Whether the fault is on, without counting down its times."""
         self._faults[name]
         return name in self._on
 
-    def strikes(self, name: str) -> bool:
-        """True where the fault is on; uses one of its times."""
+    def fires(self, name: str) -> bool:
+        """Whether the fault is on; counts down its times."""
         if not self.is_on(name):
             return False
         left = self._on[name]
@@ -130,7 +130,7 @@ class Switchboard:
         return True
 
     def state(self) -> list[dict[str, object]]:
-        """Every fault as JSON for the page: name, side, meaning, on, times."""
+        """Every fault as JSON for the page: `name`, `side`, `meaning`, `on`, `times`."""
         return [
             {"name": f.name, "side": f.side, "meaning": f.meaning, "on": f.name in self._on, "times": self._on.get(f.name)}
             for f in self._faults.values()
@@ -145,22 +145,22 @@ class Switchboard:
             listener()
 
 
-class Gate:
-    """Where work stands still that met a fault, until that fault is next turned off."""
+class FaultHold:
+    """Holds work that a fault affects until that fault is next turned off."""
 
     def __init__(self, switchboard: Switchboard, name: str) -> None:
         self._switchboard = switchboard
         self._name = name
-        self._was_shut = switchboard.is_on(name)
-        self._opened = asyncio.Event()
-        switchboard.listen(self._open_once_off)
+        self._was_on = switchboard.is_on(name)
+        self._released = asyncio.Event()
+        switchboard.listen(self._release_once_off)
 
-    async def passed(self) -> None:
-        if self._switchboard.strikes(self._name):
-            await self._opened.wait()
+    async def wait(self) -> None:
+        if self._switchboard.fires(self._name):
+            await self._released.wait()
 
-    def _open_once_off(self) -> None:
-        was_shut, self._was_shut = self._was_shut, self._switchboard.is_on(self._name)
-        if was_shut and not self._was_shut:
-            self._opened.set()
-            self._opened = asyncio.Event()
+    def _release_once_off(self) -> None:
+        was_on, self._was_on = self._was_on, self._switchboard.is_on(self._name)
+        if was_on and not self._was_on:
+            self._released.set()
+            self._released = asyncio.Event()

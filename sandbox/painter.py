@@ -1,4 +1,4 @@
-"""Draws the sandbox's pictures from prompt and seed: the same in, the same out, to the byte."""
+"""Draws the stand-ins' images from prompt and seed. Equal input gives equal bytes."""
 
 from __future__ import annotations
 
@@ -13,68 +13,68 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFo
 
 from sandbox.scenes import Palette, Size, palette_for, scene_for
 
-LONG_SIDE_PX = 768  # at 1 MP; moderate, so that a picture takes a tenth of a second
-FINER = 2  # scenes are drawn at twice the size and reduced: smooth edges
+LONG_SIDE_PX = 768  # at 1 MP; small enough that an image takes a tenth of a second
+OVERSAMPLING = 2  # scenes are drawn at twice the size and reduced, which smooths edges
 REFERENCE_LIMIT_PX = 50_000_000
 ASPECT_LIMIT = 3.0
 
 
 class UnreadableReference(ValueError):
-    """A reference that is no picture."""
+    """A reference that is not an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
-    """What to draw. Names of parameters are the painter's own; every model has others."""
+    """What to draw. The parameter names are the painter's own; every model has different ones."""
 
     prompt: str
     seed: int
-    aspect_ratio: str = "1:1"  # "w:h", or "match_input_image": that of the first reference
+    aspect_ratio: str = "1:1"  # "w:h", or "match_input_image" for the ratio of the first reference
     resolution: str = "1 MP"
-    steps: int = 28  # fewer than 28 leave the picture softer
-    guidance: float = 2.0  # more makes its colours stronger
+    steps: int = 28  # fewer than 28 make the image softer
+    guidance: float = 2.0  # more makes the colours stronger
     output_format: str = "png"  # png, jpg, jpeg or webp
-    quality: int | str = "standard"  # 0 to 100, or standard or high; PNG has none
+    quality: int | str = "standard"  # 0 to 100, "standard" or "high"; PNG ignores it
     references: tuple[bytes, ...] = ()
-    size_px: Size | None = None  # exactly this; without it the size follows aspect ratio and resolution
-    strength: float | None = None  # 0 keeps the references, 1 is fully new; without it they hang on the new scene
+    size_px: Size | None = None  # exact size; without it the size follows from aspect ratio and resolution
+    strength: float | None = None  # 0 keeps the references, 1 is fully new; without it they are pasted onto the new scene
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """An encoded picture."""
+class PaintedImage:
+    """An encoded image."""
 
     data: bytes
     media_type: str
 
 
-def paint(brief: Brief) -> Picture:
-    """Draw and encode one picture. Raise `UnreadableReference` for bytes that are no picture."""
+def paint(brief: Brief) -> PaintedImage:
+    """Draw and encode one image. Raises `UnreadableReference` for references that are not images."""
     detail_px = max(brief.size_px or (LONG_SIDE_PX,))
     references = [_opened(each, detail_px) for each in brief.references]
     size = _size(brief, references)
-    lot = random.Random(f"{brief.prompt}|{brief.seed}")
+    rng = random.Random(f"{brief.prompt}|{brief.seed}")
     words = set("".join(each if each.isalnum() else " " for each in brief.prompt.casefold()).split())
-    palette = palette_for(words, lot)
-    image = scene_for(words, lot)(_finer(size), palette, lot).reduce(FINER)
+    palette = palette_for(words, rng)
+    image = scene_for(words, rng)(_oversampled(size), palette, rng).reduce(OVERSAMPLING)
     if references and brief.strength is None:
-        image = _collage(image, references, palette, lot)
+        image = _collage(image, references, palette, rng)
     if words & {"watercolor", "watercolour", "painting"}:
-        image = _on_paper(image, lot)
+        image = _on_paper(image, rng)
     if references and brief.strength is not None:
-        image = _transformed(image, references, brief.strength, palette, lot)
+        image = _transformed(image, references, brief.strength, palette, rng)
     image = _finished(image, brief)
     _label(image, brief.prompt, brief.seed)
     return _encoded(image, brief)
 
 
 def placeholder(name: str) -> bytes:
-    """A PNG that stands for a picture which this machine cannot fetch."""
+    """A PNG in place of an image that cannot be fetched here."""
     return paint(Brief(prompt=name.rpartition("/")[2] or name, seed=0, resolution="0.5 MP")).data
 
 
 def extension_of(output_format: Any) -> str:
-    """The end of a file's name for an output format: png, jpg or webp."""
+    """The file extension of an output format: png, jpg or webp."""
     return {"jpeg": "jpg", "jpg": "jpg", "webp": "webp"}.get(str(output_format), "png")
 
 
@@ -82,7 +82,7 @@ def extension_of(output_format: Any) -> str:
 
 
 def _size(brief: Brief, references: list[Image.Image]) -> Size:
-    """Width and height in pixels, both even where they follow from a ratio."""
+    """Width and height in pixels. Both are even if they follow from a ratio."""
     if brief.size_px:
         return brief.size_px
     ratio = 1.0
@@ -97,15 +97,15 @@ def _size(brief: Brief, references: list[Image.Image]) -> Size:
     return round(wide / 2) * 2, round(high / 2) * 2
 
 
-def _finer(size: Size) -> Size:
-    return size[0] * FINER, size[1] * FINER
+def _oversampled(size: Size) -> Size:
+    return size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
 
 
-# What happens to a picture after its scene is drawn
+# Steps after the scene is drawn
 
 
 def _opened(data: bytes, detail_px: int) -> Image.Image:
-    """A reference, upright, in RGB, its long side reduced to what is needed."""
+    """A reference, upright, in RGB, reduced so that no side exceeds `detail_px`."""
     try:
         image = Image.open(io.BytesIO(data))
         if image.width * image.height > REFERENCE_LIMIT_PX:
@@ -117,8 +117,8 @@ def _opened(data: bytes, detail_px: int) -> Image.Image:
     return upright
 
 
-def _collage(ground: Image.Image, references: list[Image.Image], palette: Palette, lot: random.Random) -> Image.Image:
-    """Every reference, recoloured, framed and hung a little crooked on the scene."""
+def _collage(ground: Image.Image, references: list[Image.Image], palette: Palette, rng: random.Random) -> Image.Image:
+    """Paste every reference onto the scene: recoloured, framed and slightly rotated."""
     columns = math.ceil(math.sqrt(len(references) * ground.width / ground.height))
     columns = min(max(columns, 1), len(references))
     rows = math.ceil(len(references) / columns)
@@ -127,27 +127,27 @@ def _collage(ground: Image.Image, references: list[Image.Image], palette: Palett
     for number, reference in enumerate(references):
         row, column = divmod(number, columns)
         in_row = min(columns, len(references) - row * columns)
-        framed = _framed(_recoloured(reference, palette, lot), (cell_w * 0.8, cell_h * 0.8), lot.uniform(-5, 5))
+        framed = _framed(_recoloured(reference, palette, rng), (cell_w * 0.8, cell_h * 0.8), rng.uniform(-5, 5))
         x = (ground.width - in_row * cell_w) / 2 + (column + 0.5) * cell_w - framed.width / 2
         y = (row + 0.5) * cell_h + ground.height * 0.01 - framed.height / 2
         image.paste(framed, (int(x), int(y)), framed)
     return image
 
 
-def _transformed(new: Image.Image, references: list[Image.Image], strength: float, palette: Palette, lot: random.Random) -> Image.Image:
-    """The references fill the picture: up to half the strength they take other colours, from there on they give way to the new scene."""
+def _transformed(new: Image.Image, references: list[Image.Image], strength: float, palette: Palette, rng: random.Random) -> Image.Image:
+    """References that fill the image. Up to strength 0.5 their colours change, above it they fade into the new scene."""
     kept = Image.new("RGB", new.size)
     edges = [new.width * number // len(references) for number in range(len(references) + 1)]
     for reference, left, right in zip(references, edges, edges[1:], strict=False):
         kept.paste(ImageOps.fit(reference, (right - left, new.height)), (left, 0))
-    changed = Image.blend(kept, _recoloured(kept, palette, lot), min(strength * 2, 1.0))
+    changed = Image.blend(kept, _recoloured(kept, palette, rng), min(strength * 2, 1.0))
     return Image.blend(changed, new, max(strength * 2 - 1, 0.0))
 
 
-def _recoloured(reference: Image.Image, palette: Palette, lot: random.Random) -> Image.Image:
-    """Half the reference with its hues turned, half a print in the palette's colours."""
+def _recoloured(reference: Image.Image, palette: Palette, rng: random.Random) -> Image.Image:
+    """A blend of the reference with shifted hues and of a print in the palette's colours."""
     hue, saturation, value = reference.convert("HSV").split()
-    turned = Image.merge("HSV", (hue.point(_turn_by(lot.randrange(24, 232))), saturation, value)).convert("RGB")
+    turned = Image.merge("HSV", (hue.point(_turn_by(rng.randrange(24, 232))), saturation, value)).convert("RGB")
     tones = ImageOps.autocontrast(ImageOps.grayscale(reference))
     printed = ImageOps.colorize(tones, black=palette.near, mid=palette.far, white=palette.glow)
     return Image.blend(turned, printed, 0.55)
@@ -157,12 +157,12 @@ def _turn_by(steps: int) -> list[int]:
     return [(value + steps) % 256 for value in range(256)]
 
 
-def _framed(picture: Image.Image, room: tuple[float, float], degrees: float) -> Image.Image:
-    """With a white frame and a soft shadow, as RGBA."""
-    scale = min(room[0] / picture.width, room[1] / picture.height)
-    picture = picture.resize((max(int(picture.width * scale), 1), max(int(picture.height * scale), 1)))
-    border = max(min(picture.size) // 24, 4)
-    framed = ImageOps.expand(picture, border, (250, 249, 245)).convert("RGBA")
+def _framed(reference: Image.Image, space: tuple[float, float], degrees: float) -> Image.Image:
+    """The reference scaled to fit `space`, with a white frame and a soft shadow, as RGBA."""
+    scale = min(space[0] / reference.width, space[1] / reference.height)
+    reference = reference.resize((max(int(reference.width * scale), 1), max(int(reference.height * scale), 1)))
+    border = max(min(reference.size) // 24, 4)
+    framed = ImageOps.expand(reference, border, (250, 249, 245)).convert("RGBA")
     turned = framed.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
     margin = border * 2
     card = Image.new("RGBA", (turned.width + 2 * margin, turned.height + 2 * margin))
@@ -172,27 +172,27 @@ def _framed(picture: Image.Image, room: tuple[float, float], degrees: float) -> 
     return card
 
 
-def _on_paper(image: Image.Image, lot: random.Random) -> Image.Image:
+def _on_paper(image: Image.Image, rng: random.Random) -> Image.Image:
     """Watercolour: softened, on grained paper with a pale uneven border."""
     width, height = image.size
-    grain = _grain(image.size, cells=64, darkest=236, lot=lot)
-    blotches = _grain(image.size, cells=9, darkest=205, lot=lot)
+    grain = _grain(image.size, cells=64, darkest=236, rng=rng)
+    blotches = _grain(image.size, cells=9, darkest=205, rng=rng)
     wet = ImageChops.multiply(image.filter(ImageFilter.GaussianBlur(1.6)), blotches)
     mask = Image.new("L", image.size)
     edge = min(image.size) * 0.045
     outline = [(edge, edge), (width - edge, edge * 0.8), (width - edge * 0.7, height - edge), (edge * 0.8, height - edge * 0.9)]
     ImageDraw.Draw(mask).polygon(outline, fill=255)
-    rag = _grain(image.size, cells=24, darkest=135, lot=lot).getchannel(0)
+    rag = _grain(image.size, cells=24, darkest=135, rng=rng).getchannel(0)
     soft = ImageChops.multiply(mask.filter(ImageFilter.GaussianBlur(edge / 4)), rag)
     ragged = soft.point(lambda value: (value - 50) * 3)
     page = Image.composite(wet, Image.new("RGB", image.size, (250, 246, 238)), ragged)
     return ImageChops.multiply(page, grain)
 
 
-def _grain(size: Size, *, cells: int, darkest: int, lot: random.Random) -> Image.Image:
-    """Soft grey spots, `cells` of them along each side, from `darkest` to white."""
-    spots = Image.frombytes("L", (cells, cells), lot.randbytes(cells * cells)).resize(size, Image.Resampling.BILINEAR)
-    return Image.merge("RGB", (spots.point(_from_to(darkest, 255)),) * 3)
+def _grain(size: Size, *, cells: int, darkest: int, rng: random.Random) -> Image.Image:
+    """Smooth grey noise with `cells` samples per side, from `darkest` to white."""
+    noise = Image.frombytes("L", (cells, cells), rng.randbytes(cells * cells)).resize(size, Image.Resampling.BILINEAR)
+    return Image.merge("RGB", (noise.point(_from_to(darkest, 255)),) * 3)
 
 
 def _from_to(low: int, high: int) -> list[int]:
@@ -200,7 +200,7 @@ def _from_to(low: int, high: int) -> list[int]:
 
 
 def _finished(image: Image.Image, brief: Brief) -> Image.Image:
-    """Steps sharpen, guidance deepens the colours, `high` adds a little crispness."""
+    """Apply steps (sharpness), guidance (colour) and quality `high` (extra sharpness)."""
     if brief.steps < 28:
         image = image.filter(ImageFilter.GaussianBlur((28 - brief.steps) / 9))
     image = ImageEnhance.Color(image).enhance(0.9 + 0.05 * brief.guidance)
@@ -208,7 +208,7 @@ def _finished(image: Image.Image, brief: Brief) -> Image.Image:
 
 
 def _label(image: Image.Image, prompt: str, seed: int) -> None:
-    """A dark band at the bottom that says what this is; a long prompt is shortened."""
+    """Write prompt and seed on a dark band at the bottom. A long prompt is shortened."""
     font_px = max(image.width // 48, 12)
     font = ImageFont.load_default(font_px)
     words = f"sandbox picture · {{}} · seed {seed}"
@@ -222,21 +222,21 @@ def _label(image: Image.Image, prompt: str, seed: int) -> None:
 
 
 def _plain(text: str) -> str:
-    """One line in the letters that Pillow's own font has: the same on every machine."""
+    """One line of ASCII, which Pillow's built-in font draws identically on every machine."""
     letters = unicodedata.normalize("NFKD", " ".join(text.split()))
     return "".join(each if " " <= each <= "~" else "?" for each in letters if not unicodedata.combining(each))
 
 
-def _encoded(image: Image.Image, brief: Brief) -> Picture:
+def _encoded(image: Image.Image, brief: Brief) -> PaintedImage:
     quality = {"standard": 82, "high": 95}.get(str(brief.quality), brief.quality)
     out = io.BytesIO()
     match extension_of(brief.output_format):
         case "jpg":
             image.save(out, "JPEG", quality=quality)
-            return Picture(data=out.getvalue(), media_type="image/jpeg")
+            return PaintedImage(data=out.getvalue(), media_type="image/jpeg")
         case "webp":
             image.save(out, "WEBP", quality=quality, method=2)
-            return Picture(data=out.getvalue(), media_type="image/webp")
+            return PaintedImage(data=out.getvalue(), media_type="image/webp")
         case _:
             image.save(out, "PNG", compress_level=4)
-            return Picture(data=out.getvalue(), media_type="image/png")
+            return PaintedImage(data=out.getvalue(), media_type="image/png")

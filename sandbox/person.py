@@ -1,4 +1,4 @@
-"""A person at the local Discord, for tests and the demonstration: a small client of `discord/PROTOCOL.md`."""
+"""A person at the local Discord, for the tests and the demo: a small client of `discord/PROTOCOL.md`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import mimetypes
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.seen import JSON, File, Message, Modal
+from sandbox.messages import JSON, File, Message, Modal
 from sandbox.viewer import NotDoneError, Viewer
 
 __all__ = ["File", "Message", "Modal", "NotDoneError", "Person"]
@@ -14,11 +14,11 @@ __all__ = ["File", "Message", "Modal", "NotDoneError", "Person"]
 
 @dataclass(kw_only=True)
 class Person(Viewer):
-    """What this person can do, beside what they see.
+    """What this person can do, in addition to what they see.
 
-    A channel is given by its name (`"studio"`) or id; `"dm"` stands for the direct messages with the bot, `"private"` for those between
-    Ada and Ben, `"elsewhere"` for the channel of the server where the bot is no member. Everything that Discord's client would refuse,
-    and an interaction that the bot leaves unanswered, raises `NotDoneError`.
+    A channel is given by its name (`"studio"`) or id; `"dm"` means the direct messages with the bot, `"private"` those between Ada and
+    Ben, `"elsewhere"` the channel of a server without the bot. Whatever Discord's client would refuse, and an interaction that the bot
+    leaves unanswered, raises `NotDoneError`.
     """
 
     # ------------------------------------------------------- commands and panels
@@ -33,16 +33,16 @@ class Person(Viewer):
         return await self._interact("slash", channel_id=self.channel(channel), command=command, options=await self.send(values))
 
     async def autocomplete(self, command: str, focused: str, channel: str = "studio", /, **values: Any) -> list[JSON]:
-        """The suggestions for the option `focused`, whose text so far is among the values."""
+        """The suggestions for the option `focused`; its text so far is one of the values."""
         answer = await self.ask("autocomplete", channel_id=self.channel(channel), command=command, focused=focused, options=values)
         return list(answer["choices"])
 
     async def menu(self, command: str, message: Message) -> str:
-        """Choose a command in a message's menu."""
+        """Run a command from the menu of a message."""
         return await self._interact("menu", **_at(message), command=command)
 
     async def user_menu(self, command: str, person: Person | str, channel: str = "studio") -> str:
-        """Choose a command in the menu of somebody (given as a person or by name), as seen in this channel."""
+        """Run a command from the menu of a person (given as a person, name or id) in this channel."""
         user_id = self.person_id(person)
         return await self._interact("menu", channel_id=self.channel(channel), user_id=user_id, command=command)
 
@@ -52,11 +52,11 @@ class Person(Viewer):
         return await self._interact("click", **_at(message), custom_id=named["custom_id"] if named else button)
 
     async def select(self, message: Message, custom_id: str, *values: str) -> str:
-        """Choose in a select menu."""
+        """Choose values in a select menu."""
         return await self._interact("select", **_at(message), custom_id=custom_id, values=list(values))
 
     async def submit(self, modal: Modal, /, **fields: Any) -> str:
-        """Send a form off: for each custom_id a text, a list of values, or a list of files."""
+        """Submit a form. Each custom_id gets a text, a list of values, or a list of files."""
         return await self._interact("submit", interaction_id=modal.interaction_id, fields=await self.send(fields))
 
     async def dismiss(self, modal: Modal) -> None:
@@ -71,7 +71,7 @@ class Person(Viewer):
         return str((await self.ask("say", channel_id=self.channel(channel), content=content, uploads=uploads, **answered))["message_id"])
 
     async def react(self, message: Message, emoji: str, *, on: bool = True) -> None:
-        """Put a reaction on a message or take one's own back: a Unicode emoji, or one of the server's as `<:name:id>`."""
+        """Add a reaction, or remove one's own: a Unicode emoji, or one of the server's as `<:name:id>`."""
         await self.ask("react" if on else "unreact", **_at(message), emoji=emoji)
 
     async def unreact(self, message: Message, emoji: str) -> None:
@@ -80,28 +80,28 @@ class Person(Viewer):
     async def delete(self, message: Message) -> None:
         await self.ask("delete", **_at(message))
 
-    # ---------------------------------------------------------- people and places
+    # -------------------------------------------------------- people and channels
 
     def person_id(self, person: Person | str) -> str:
-        """The id of somebody, given as a person, by name or by id."""
+        """The id of a person, given as a person, name or id."""
         if isinstance(person, Person):
             return person.id
         return str(self.people[person]["id"]) if person in self.people else person
 
     async def join(self, name: str, *, moderator: bool = False, days: int | None = None) -> JSON:
-        """Let somebody join the server.
+        """Add a person to the server.
 
-        A new member has been here for `days` days (400 unless told), on an older account. Whoever left comes back with the same id,
-        as a member since just now unless `days` are told.
+        A new member joined `days` days ago (default 400), with an older account. A person who had left returns with the same id,
+        joined just now unless `days` is given.
         """
         return dict((await self.ask("join", name=name, moderator=moderator, days=days))["person"])
 
     async def leave(self) -> None:
-        """Leave the server. The direct messages with the bot stay."""
+        """Leave the server. The direct messages with the bot remain."""
         await self.ask("leave")
 
     async def role(self, name: str, role: str, on: bool = True) -> None:
-        """Give somebody a role, or take it away; for those with Manage Server."""
+        """Give a person a role, or remove it. Needs Manage Server."""
         await self.ask("role", name=name, role=role, on=on)
 
     async def speak(self, locale: str) -> None:
@@ -109,22 +109,22 @@ class Person(Viewer):
         await self.ask("locale", locale=locale)
 
     async def thread(self, name: str, channel: str = "studio") -> str:
-        """Start a public thread in a channel and return its id, which is a channel's id."""
+        """Start a public thread in a channel. Returns its id, which is a channel id."""
         return str((await self.ask("thread", channel_id=self.channel(channel), name=name))["channel_id"])
 
-    async def dms(self, open: bool) -> None:  # noqa: A002 - dms(open=False) reads as what it is
-        """Take direct messages from the bot, or not."""
+    async def dms(self, open: bool) -> None:  # noqa: A002 - dms(open=False) reads well
+        """Accept direct messages from the bot, or not."""
         await self.ask("dms", open=open)
 
     async def permit(self, channel: str, permission: str, on: bool) -> None:
-        """Allow or deny the bot something in one channel; for those with Manage Server.
+        """Allow or deny the bot a permission in one channel. Needs Manage Server.
 
-        `permission` is discord.py's name of it, such as `"add_reactions"`.
+        `permission` is discord.py's name, such as `"add_reactions"`.
         """
         await self.ask("permit", channel_id=self.channel(channel), permission=permission, on=on)
 
     async def permit_bot(self, permission: str, on: bool) -> None:
-        """Give or take a permission of the bot's own role in the whole server; for those with Manage Server."""
+        """Change a permission of the bot's own role, in the whole server. Needs Manage Server."""
         await self.ask("bot_role", permission=permission, on=on)
 
     async def fault(self, name: str, *, on: bool = True, times: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the painter knows how to draw: palettes chosen by words, and a handful of scenes. Pure functions of size, palette and lot."""
+"""The painter's palettes and scenes, chosen by words of the prompt. Pure functions of size, palette and random generator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _palette(colours: str, *, is_dark: bool = False) -> Palette:
     return Palette(sky=sky, horizon=horizon, glow=glow, far=far, near=near, is_dark=is_dark)
 
 
-# The words of a prompt choose the palette: sky, horizon, glow, far, near.
+# By the words of a prompt; the colours are sky, horizon, glow, far, near.
 PALETTES: dict[tuple[str, ...], Palette] = {
     ("night", "moon", "stars", "midnight", "dark"): _palette("0b1030 3a3f78 f4f1de 2c3566 070a1c", is_dark=True),
     ("red", "scarlet", "ruby", "fire"): _palette("6d1a36 f28f6b ffd9a0 c8434a 3b0d1f"),
@@ -51,102 +51,102 @@ PALETTES: dict[tuple[str, ...], Palette] = {
 }
 
 
-def palette_for(words: set[str], lot: random.Random) -> Palette:
-    """The first palette that a word names, else one by lot."""
-    drawn = lot.choice(tuple(PALETTES.values()))  # drawn in any case: what follows in the lot stays the same
+def palette_for(words: set[str], rng: random.Random) -> Palette:
+    """The first palette that matches a word, else a random one."""
+    drawn = rng.choice(tuple(PALETTES.values()))  # always drawn, so that later random numbers do not depend on the match
     return next((palette for names, palette in PALETTES.items() if words & set(names)), drawn)
 
 
 Scene = Callable[[Size, Palette, random.Random], Image.Image]
 
 
-def scene_for(words: set[str], lot: random.Random) -> Scene:
-    """The first scene that a word names, else one by lot."""
-    drawn = lot.choice((_hills, _hills, _sea, _city, _tiles))
+def scene_for(words: set[str], rng: random.Random) -> Scene:
+    """The first scene that matches a word, else a random one."""
+    drawn = rng.choice((_hills, _hills, _sea, _city, _tiles))
     return next((scene for names, scene in SCENES.items() if words & set(names)), drawn)
 
 
-def _hills(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
-    image = _sky(size, palette, lot)
+def _hills(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
+    image = _sky(size, palette, rng)
     width, height = size
     layers = 5
     for layer in range(layers):
         depth = layer / (layers - 1)
-        line = _ridge(width, height * (0.5 + 0.38 * depth), height * (0.13 - 0.07 * depth), lot)
+        line = _ridge(width, height * (0.5 + 0.38 * depth), height * (0.13 - 0.07 * depth), rng)
         colour = _mix(palette.far, palette.near, depth)
         _fill_below(image, line, _mix(colour, palette.horizon, 0.25 * (1 - depth)), _mix(colour, palette.horizon, 0.55 * (1 - depth)))
     if not palette.is_dark:
-        _birds(image, palette, lot)
+        _birds(image, palette, rng)
     return image
 
 
-def _sea(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
+def _sea(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
     width, height = size
     level = int(height * 0.58)
-    sky = _sky((width, level), palette, lot, low=0.72)
+    sky = _sky((width, level), palette, rng, low=0.72)
     image = Image.new("RGB", size)
     image.paste(sky, (0, 0))
     mirrored = ImageOps.flip(sky).resize((width, height - level))
     image.paste(Image.blend(mirrored, _gradient(mirrored.size, palette.far, palette.near), 0.62), (0, level))
     draw = ImageDraw.Draw(image, "RGBA")
     for _ in range(260):
-        near = lot.random() ** 1.6
-        x, y = lot.uniform(0, width), level + near * (height - level)
+        near = rng.random() ** 1.6
+        x, y = rng.uniform(0, width), level + near * (height - level)
         length = width * (0.01 + 0.07 * near)
-        draw.line((x, y, x + length, y), fill=(*palette.glow, int(26 + 60 * lot.random())), width=2 + int(5 * near))
-    _boat(image, lot.uniform(0.2, 0.8) * width, level + height * 0.02, height * 0.09, palette)
+        draw.line((x, y, x + length, y), fill=(*palette.glow, int(26 + 60 * rng.random())), width=2 + int(5 * near))
+    _boat(image, rng.uniform(0.2, 0.8) * width, level + height * 0.02, height * 0.09, palette)
     return image
 
 
-def _city(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
-    image = _sky(size, palette, lot)
+def _city(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
+    image = _sky(size, palette, rng)
     draw = ImageDraw.Draw(image)
     width, height = size
     for layer in range(3):
         depth = layer / 2
         colour = _mix(palette.far, palette.near, depth)
         lit = _mix(palette.glow, colour, 0.15 if palette.is_dark else 0.45)
-        x = -lot.uniform(0, 0.05) * width
+        x = -rng.uniform(0, 0.05) * width
         while x < width:
-            wide, tall = lot.uniform(0.06, 0.13) * width, lot.uniform(0.2, 0.52 - 0.14 * depth) * height
+            wide, tall = rng.uniform(0.06, 0.13) * width, rng.uniform(0.2, 0.52 - 0.14 * depth) * height
             draw.rectangle((x, height - tall, x + wide, height), fill=colour)
-            _windows(draw, (x, height - tall, x + wide, float(height)), lit, lot)
-            x += wide + lot.uniform(0, 0.012) * width
+            _windows(draw, (x, height - tall, x + wide, float(height)), lit, rng)
+            x += wide + rng.uniform(0, 0.012) * width
     return image
 
 
-def _windows(draw: ImageDraw.ImageDraw, house: tuple[float, float, float, float], lit: Colour, lot: random.Random) -> None:
-    left, top, right, bottom = house
+def _windows(draw: ImageDraw.ImageDraw, building: tuple[float, float, float, float], lit: Colour, rng: random.Random) -> None:
+    left, top, right, bottom = building
     step = max((right - left) / 6, 8)
     y = top + step
     while y < bottom:
         for column in range(1, 5):
-            if lot.random() < 0.3:
+            if rng.random() < 0.3:
                 x = left + column * (right - left) / 5.5
                 draw.rectangle((x, y, x + step * 0.45, y + step * 0.6), fill=lit)
         y += step * 1.4
 
 
-def _tiles(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
-    """Quarter circles, discs and bars on a grid."""
+def _tiles(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
+    """Quarter circles, discs, bars and triangles on a grid."""
     colours = (palette.sky, palette.horizon, palette.glow, palette.far, palette.near)
     image = Image.new("RGB", size, palette.horizon)
     draw = ImageDraw.Draw(image)
-    side = min(size) / lot.choice((4, 5, 6))
+    side = min(size) / rng.choice((4, 5, 6))
     for row in range(math.ceil(size[1] / side)):
         for column in range(math.ceil(size[0] / side)):
             x, y = column * side, row * side
-            back, front = lot.sample(colours, 2)
+            back, front = rng.sample(colours, 2)
             draw.rectangle((x, y, x + side, y + side), fill=back)
-            _tile(draw, (x, y), side, front, lot)
+            _tile(draw, (x, y), side, front, rng)
     return image
 
 
-def _tile(draw: ImageDraw.ImageDraw, corner: tuple[float, float], side: float, colour: Colour, lot: random.Random) -> None:
+def _tile(draw: ImageDraw.ImageDraw, corner: tuple[float, float], side: float, colour: Colour, rng: random.Random) -> None:
     x, y = corner
-    shape = lot.randrange(4)
+    shape = rng.randrange(4)
     if shape == 0:
-        turn = lot.randrange(4)
+        turn = rng.randrange(4)
         left, top = x - side * (turn in {0, 3}), y - side * (turn in {0, 1})
         draw.pieslice((left, top, left + 2 * side, top + 2 * side), turn * 90, turn * 90 + 90, fill=colour)
     elif shape == 1:
@@ -158,12 +158,12 @@ def _tile(draw: ImageDraw.ImageDraw, corner: tuple[float, float], side: float, c
         draw.polygon(((x, y), (x + side, y), (x, y + side)), fill=colour)
 
 
-def _solids(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
-    """One body on a plain ground: a cube or a sphere, with light from above."""
+def _solids(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
+    """A cube on a plain background, lit from above."""
     width, height = size
     image = _plain_ground(size, palette)
-    radius = min(size) * lot.uniform(0.24, 0.3)
-    centre = (width * lot.uniform(0.46, 0.54), height * lot.uniform(0.46, 0.52))
+    radius = min(size) * rng.uniform(0.24, 0.3)
+    centre = (width * rng.uniform(0.46, 0.54), height * rng.uniform(0.46, 0.52))
     _shine(image, (centre[0] + radius * 0.2, centre[1] + radius * 1.02), radius * 1.25, _mix(palette.near, palette.horizon, 0.4), flat=0.22)
     draw = ImageDraw.Draw(image)
     corners = [(centre[0] + radius * math.sin(math.pi * turn / 3), centre[1] - radius * math.cos(math.pi * turn / 3)) for turn in range(6)]
@@ -173,16 +173,16 @@ def _solids(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
     return image
 
 
-def _ball(size: Size, palette: Palette, lot: random.Random) -> Image.Image:
+def _ball(size: Size, palette: Palette, rng: random.Random) -> Image.Image:
     width, height = size
     image = _plain_ground(size, palette)
-    radius = min(size) * lot.uniform(0.24, 0.3)
-    x, y = width * lot.uniform(0.44, 0.56), height * lot.uniform(0.44, 0.52)
+    radius = min(size) * rng.uniform(0.24, 0.3)
+    x, y = width * rng.uniform(0.44, 0.56), height * rng.uniform(0.44, 0.52)
     _shine(image, (x + radius * 0.15, y + radius * 1.02), radius * 1.2, _mix(palette.near, palette.horizon, 0.4), flat=0.22)
     draw = ImageDraw.Draw(image)
-    rings = 60
-    for ring in range(rings):
-        part = ring / rings
+    circles = 60
+    for circle in range(circles):
+        part = circle / circles
         r, shift = radius * (1 - part), radius * 0.38 * part
         colour = _mix(_mix(palette.near, palette.far, min(1, part * 2.2)), palette.glow, max(0.0, part - 0.45) * 1.5)
         draw.ellipse((x - r - shift, y - r - shift, x + r - shift, y + r - shift), fill=colour)
@@ -199,20 +199,20 @@ SCENES: dict[tuple[str, ...], Scene] = {
 }
 
 
-# The parts that scenes are made of
+# Parts of scenes
 
 
-def _sky(size: Size, palette: Palette, lot: random.Random, *, low: float = 0.45) -> Image.Image:
-    """A gradient with a sun, or a moon and stars; `low` is how far down the light may stand."""
+def _sky(size: Size, palette: Palette, rng: random.Random, *, low: float = 0.45) -> Image.Image:
+    """A gradient with a sun, or with a moon and stars. `low` is the lowest position of sun or moon, as a share of the height."""
     image = _gradient(size, palette.sky, palette.horizon)
     width, height = size
-    place = (lot.uniform(0.18, 0.82) * width, lot.uniform(0.16, low) * height)
-    radius = min(size) * lot.uniform(0.07, 0.11)
+    place = (rng.uniform(0.18, 0.82) * width, rng.uniform(0.16, low) * height)
+    radius = min(size) * rng.uniform(0.07, 0.11)
     if palette.is_dark:
         draw = ImageDraw.Draw(image)
         for _ in range(170):
-            x, y, r = lot.uniform(0, width), height * lot.random() ** 1.5, lot.uniform(1, 3.2)
-            draw.ellipse((x - r, y - r, x + r, y + r), fill=_mix(palette.sky, palette.glow, lot.uniform(0.4, 1)))
+            x, y, r = rng.uniform(0, width), height * rng.random() ** 1.5, rng.uniform(1, 3.2)
+            draw.ellipse((x - r, y - r, x + r, y + r), fill=_mix(palette.sky, palette.glow, rng.uniform(0.4, 1)))
     _shine(image, place, radius * 4.5, palette.glow)
     draw = ImageDraw.Draw(image)
     x, y = place
@@ -230,7 +230,7 @@ def _gradient(size: Size, top: Colour, bottom: Colour) -> Image.Image:
 
 
 def _shine(image: Image.Image, place: Point, radius: float, colour: Colour, *, flat: float = 1.0) -> None:
-    """A soft round light, or a soft shadow where `flat` presses it down."""
+    """A soft round light. `flat` scales its height, which makes it a shadow on the ground."""
     wide, high = int(radius * 2), max(int(radius * 2 * flat), 1)
     mask = (
         ImageOps.invert(Image.radial_gradient("L")).point(lambda value: int((max(value - 75, 0) / 180) ** 1.7 * 200)).resize((wide, high))
@@ -238,15 +238,15 @@ def _shine(image: Image.Image, place: Point, radius: float, colour: Colour, *, f
     image.paste(colour, (int(place[0] - wide / 2), int(place[1] - high / 2)), mask)
 
 
-def _ridge(width: int, base: float, swing: float, lot: random.Random) -> list[Point]:
-    """A line of hills: a sum of a few waves, each faster and lower than the one before."""
-    waves = [(lot.uniform(0.7, 1.6) * 2.1**n, swing / 1.9**n, lot.uniform(0, math.tau)) for n in range(5)]
+def _ridge(width: int, base: float, swing: float, rng: random.Random) -> list[Point]:
+    """A line of hills: the sum of five sine waves, each with a higher frequency and a lower amplitude."""
+    waves = [(rng.uniform(0.7, 1.6) * 2.1**n, swing / 1.9**n, rng.uniform(0, math.tau)) for n in range(5)]
     points = range(0, width + 16, 16)
     return [(x, base + sum(tall * math.sin(fast * math.pi * x / width + start) for fast, tall, start in waves)) for x in points]
 
 
 def _fill_below(image: Image.Image, line: list[Point], top: Colour, bottom: Colour) -> None:
-    """Everything below a line, lighter towards the foot, as in mist."""
+    """Fill the area below a line with a gradient, lighter at the bottom, as in mist."""
     width, height = image.size
     highest = max(int(min(y for _, y in line)), 0)
     mask = Image.new("L", (width, height - highest))
@@ -254,13 +254,13 @@ def _fill_below(image: Image.Image, line: list[Point], top: Colour, bottom: Colo
     image.paste(_gradient(mask.size, top, bottom), (0, highest), mask)
 
 
-def _birds(image: Image.Image, palette: Palette, lot: random.Random) -> None:
+def _birds(image: Image.Image, palette: Palette, rng: random.Random) -> None:
     draw = ImageDraw.Draw(image)
     width, height = image.size
-    x, y = lot.uniform(0.2, 0.7) * width, lot.uniform(0.12, 0.34) * height
-    for _ in range(lot.randrange(3, 7)):
-        span = width * lot.uniform(0.008, 0.014)
-        at_x, at_y = x + lot.uniform(-0.1, 0.1) * width, y + lot.uniform(-0.05, 0.05) * height
+    x, y = rng.uniform(0.2, 0.7) * width, rng.uniform(0.12, 0.34) * height
+    for _ in range(rng.randrange(3, 7)):
+        span = width * rng.uniform(0.008, 0.014)
+        at_x, at_y = x + rng.uniform(-0.1, 0.1) * width, y + rng.uniform(-0.05, 0.05) * height
         draw.arc((at_x - 2 * span, at_y - span / 2, at_x, at_y + span), 200, 340, fill=palette.near, width=4)
         draw.arc((at_x, at_y - span / 2, at_x + 2 * span, at_y + span), 200, 340, fill=palette.near, width=4)
 
@@ -275,6 +275,6 @@ def _boat(image: Image.Image, x: float, y: float, tall: float, palette: Palette)
 
 
 def _mix(one: Colour, other: Colour, part: float) -> Colour:
-    """`part` of the other colour, 0 to 1."""
+    """A mix with `part` (0 to 1) of the other colour."""
     red, green, blue = (round(a + (b - a) * part) for a, b in zip(one, other, strict=True))
     return red, green, blue

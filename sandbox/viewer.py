@@ -1,4 +1,4 @@
-"""The wire of one person at the local Discord: what is pushed to them, and requests that are answered by number."""
+"""The websocket of one person at the local Discord: pushed frames, and requests matched to their answers by number."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 
-from sandbox.seen import JSON, File, Message, Modal
+from sandbox.messages import JSON, File, Message, Modal
 
 T = TypeVar("T")
 
 _SHOWN = 5  # how many messages of each channel a failed wait shows
-_KINDS = ("dm", "private", "elsewhere")  # channels that can be named by what they are, for each person has one of them
+_KINDS = ("dm", "private", "elsewhere")  # a person has one channel of each of these kinds, so the kind can serve as its name
 
 
 class NotDoneError(AssertionError):
-    """The local Discord refused what this person asked; the text is the sentence it gave."""
+    """The local Discord refused a request of this person; the text is its error sentence."""
 
 
 @dataclass(kw_only=True)
 class Viewer:
-    """What a person sees, kept up to date by pushed frames."""
+    """What a person sees, updated by pushed frames."""
 
     url: str
     name: str
     hello: JSON = field(default_factory=dict)
-    modals: list[Modal] = field(default_factory=list)  # those that are open
+    modals: list[Modal] = field(default_factory=list)  # the open ones
     unanswered: list[str] = field(default_factory=list)  # interaction ids
     _messages: dict[str, dict[str, Message]] = field(default_factory=dict)
     _answers: dict[int, asyncio.Future[JSON]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _http: aiohttp.ClientSession = field(init=False)
     _socket: aiohttp.ClientWebSocketResponse = field(init=False)
 
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str, name: str) -> AsyncIterator[Self]:
-        """Be this person (by name or id) at the server whose chat page is at `url`, until the block ends."""
+        """Connect as this person (name or id) to the server whose chat page is at `url`, until the block ends."""
         person = cls(url=url.rstrip("/"), name=name)
         async with (
             aiohttp.ClientSession() as person._http,
             person._http.ws_connect(f"{person.url}/people/socket", params={"as": name}, max_msg_size=0) as person._socket,
         ):
-            await person._take(await person._socket.receive_json())
+            await person._receive(await person._socket.receive_json())
             reader = asyncio.create_task(person._read(), name=f"frames for {name}")
             try:
                 yield person
@@ -58,7 +58,7 @@ class Viewer:
                 reader.cancel()
                 await asyncio.wait([reader])
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ reading
 
     @property
     def id(self) -> str:
@@ -74,12 +74,12 @@ class Viewer:
 
     @property
     def people(self) -> dict[str, JSON]:
-        """Everybody by name, the bot among them."""
+        """Everybody by name, including the bot."""
         return {person["name"]: person for person in self.hello["people"]}
 
     @property
     def roles(self) -> dict[str, str]:
-        """The ids of the server's roles by their names."""
+        """The ids of the server's roles by name."""
         return {role["name"]: role["id"] for role in self.hello["roles"]}
 
     def channel(self, name: str) -> str:
@@ -94,7 +94,7 @@ class Viewer:
         return sorted(self._messages.get(self.channel(channel), {}).values(), key=lambda message: int(message.id))
 
     async def fetch(self, url: str) -> bytes:
-        """Download an attachment. Raises `NotDoneError` where it cannot be had."""
+        """Download an attachment. Raises `NotDoneError` unless the answer is 200."""
         async with self._http.get(url) as response:
             if response.status != 200:
                 raise NotDoneError(f"{url} answered {response.status}.")
@@ -103,27 +103,27 @@ class Viewer:
     # ------------------------------------------------------------------ waiting
 
     async def until(self, predicate: Callable[[], T | None], timeout_s: float = 10) -> T:
-        """Wait for frames until `predicate()` is true, and return what it gave."""
+        """Wait for frames until `predicate()` is true, and return its value."""
         try:
-            async with asyncio.timeout(timeout_s), self._news:
+            async with asyncio.timeout(timeout_s), self._changed:
                 while not (found := predicate()):
-                    await self._news.wait()
+                    await self._changed.wait()
                 return found
         except TimeoutError:
             raise AssertionError(f"{self.name} waited {timeout_s} s in vain. {self._last_seen()}") from None
 
     async def message(self, predicate: Callable[[Message], object], channel: str = "studio", timeout_s: float = 10) -> Message:
-        """Wait until a channel shows a message for which `predicate` is true; the newest such."""
+        """Wait until a channel has a message for which `predicate` is true, and return the newest one."""
         return await self.until(lambda: next((m for m in reversed(self.messages(channel)) if predicate(m)), None), timeout_s)
 
     async def modal(self, timeout_s: float = 10) -> Modal:
-        """Wait for a form to be open; the newest."""
+        """Wait until a form is open, and return the newest one."""
         return (await self.until(lambda: self.modals, timeout_s))[-1]
 
-    # ------------------------------------------------------------------- asking
+    # ----------------------------------------------------------------- requests
 
     async def ask(self, do: str, **fields: Any) -> JSON:
-        """Any request of the protocol. Raises `NotDoneError` with the sentence of a refusal."""
+        """Send any request of the protocol. Raises `NotDoneError` with the error sentence if it is refused."""
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
@@ -136,7 +136,7 @@ class Viewer:
         return given
 
     async def send(self, value: Any) -> Any:
-        """A value of a request in which every `File` has been uploaded."""
+        """Upload every `File` in a value of a request, and return the value with the upload ids."""
         if isinstance(value, dict):
             return {key: await self.send(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -151,23 +151,23 @@ class Viewer:
             raise NotDoneError(answer["error"])
         return {"upload": answer["upload"]}
 
-    # ------------------------------------------------------------------ hearing
+    # ------------------------------------------------------------------- frames
 
     async def _read(self) -> None:
         async for frame in self._socket:
-            await self._take(json.loads(frame.data))
+            await self._receive(json.loads(frame.data))
         for answer in self._answers.values():
             answer.set_exception(ConnectionError("The local Discord has gone."))
 
-    async def _take(self, frame: JSON) -> None:
-        async with self._news:
+    async def _receive(self, frame: JSON) -> None:
+        async with self._changed:
             if "event" in frame:
-                self._notice(frame)
+                self._apply(frame)
             elif (answer := self._answers.get(frame["id"])) is not None and not answer.done():
                 answer.set_result(frame)
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def _notice(self, frame: JSON) -> None:
+    def _apply(self, frame: JSON) -> None:
         match frame["event"]:
             case "hello":
                 self.hello = frame

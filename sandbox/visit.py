@@ -1,4 +1,4 @@
-"""One visitor who does the main job: makes and edits a picture at each image API, looks at the bill. The smoke test of `make demo-once`."""
+"""The smoke test of `make demo-once`: a visitor generates and edits an image with each image API, then checks the charges."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from PIL import Image
 from sandbox.person import Message, Person
 
 _CHANNEL = "studio"
-_PATIENCE_S = 60.0  # for one picture, on a slow machine
+_IMAGE_TIMEOUT_S = 60.0  # for one image, on a slow machine
 _CREDIT_USD = Decimal("0.01")  # the bot's default for CREDIT_USD
 _OXLO_CREDITS = Decimal(2)  # the bot's default for OXLO_PRICE_CREDITS
-_BILL = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
+_CHARGES = re.compile(r"\*\*([\d.]+)\*\* of ([\d.]+) left · ([\d.]+) held · ([\d.]+) spent")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wish:
-    """A picture that is made and then edited: what the options of the two commands are, and what the files are called."""
+class _VisitStep:
+    """An image that is generated and then edited: the options of the two commands, and a prefix for the file names."""
 
     make: Mapping[str, object]
     edit: Mapping[str, object]
-    name: str = ""  # before the files' names
+    name: str = ""  # prefix of the file names
 
 
-_WISHES = (
-    _Wish(
+_STEPS = (
+    _VisitStep(
         make={"prompt": "a lighthouse on a cliff above the sea at dusk", "aspect_ratio": "16:9", "seed": 7},
         edit={"prompt": "the same place in deep winter, with snow"},
     ),
-    _Wish(
+    _VisitStep(
         name="oxlo-",
         make={"prompt": "a small harbour with fishing boats", "model": "Stable Diffusion 1.5"},
         edit={"prompt": "the same harbour in the fog", "model": "Stable Diffusion 1.5", "strength": "0.6"},
@@ -47,13 +47,13 @@ _WISHES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Picture:
-    """A picture as it arrived, decoded once to be sure."""
+class _ReceivedImage:
+    """An image as it was received, decoded to verify it."""
 
     content: bytes
     width_px: int
     height_px: int
-    format: str  # as Pillow calls it
+    format: str  # Pillow's name
     pixels: bytes  # a small version, to compare
 
     @property
@@ -65,8 +65,8 @@ class _Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Diary:
-    """Tells what happens, with the seconds since the visit began."""
+class _TimedLog:
+    """Reports progress with the seconds since the start."""
 
     say: Callable[[str], None]
     began: float
@@ -76,70 +76,70 @@ class _Diary:
 
 
 async def main_job(addresses: Mapping[str, str], *, out: Path, say: Callable[[str], None]) -> None:
-    """Generate, edit, check the bill, and write the pictures to `out`. `addresses` is what `python -m sandbox` prints.
+    """Generate, edit, check the charges, and write the images to `out`. `addresses` is what `python -m sandbox` prints.
 
-    Raises `AssertionError` with a sentence where anything is not as it should be.
+    Raises `AssertionError` with a sentence if anything is wrong.
     """
-    diary = _Diary(say=say, began=time.monotonic())
+    log = _TimedLog(say=say, began=time.monotonic())
     async with Person.connect(addresses["page"], "Ada") as ada:
-        for wish in _WISHES:
-            await _fulfil(wish, ada, diary, out)
-        await _check_bill(ada, diary, addresses)
-    diary.note("Everything is as it should be.")
+        for step in _STEPS:
+            await _run_step(step, ada, log, out)
+        await _check_charges(ada, log, addresses)
+    log.note("Everything is as it should be.")
 
 
-async def _fulfil(wish: _Wish, ada: Person, diary: _Diary, out: Path) -> None:
-    first = await _order(ada, diary, "generate", **wish.make)
-    await _keep(first, out, f"{wish.name}generate", diary)
-    second = await _order(ada, diary, "edit", **wish.edit, image=ada.upload(f"generated.{first.ending}", first.content))
-    await _keep(second, out, f"{wish.name}edit", diary)
+async def _run_step(step: _VisitStep, ada: Person, log: _TimedLog, out: Path) -> None:
+    first = await _run_command(ada, log, "generate", **step.make)
+    await _save(first, out, f"{step.name}generate", log)
+    second = await _run_command(ada, log, "edit", **step.edit, image=ada.upload(f"generated.{first.ending}", first.content))
+    await _save(second, out, f"{step.name}edit", log)
     _check(first.pixels != second.pixels, "The edited picture is the same as the one it was made from.")
 
 
-async def _order(ada: Person, diary: _Diary, command: str, /, **options: object) -> _Picture:
-    """Use a command and wait until its picture has appeared."""
+async def _run_command(ada: Person, log: _TimedLog, command: str, /, **options: object) -> _ReceivedImage:
+    """Run a command and wait for its image."""
     known = {message.id for message in ada.messages(_CHANNEL)}
 
     def is_new(message: Message) -> bool:
         return message.id not in known and not message.waiting
 
     words = " ".join(f"{name}: {getattr(value, 'filename', value)}" for name, value in options.items())
-    diary.note(f"Ada uses /{command} {words}")
+    log.note(f"Ada uses /{command} {words}")
     await ada.slash(command, _CHANNEL, **options)
     answer = await ada.message(is_new, _CHANNEL)
-    diary.note(f"the bot answers: {_one_line(answer)}")
-    done = await ada.message(lambda message: message.id == answer.id and not _is_open(message), _CHANNEL, _PATIENCE_S)
+    log.note(f"the bot answers: {_one_line(answer)}")
+    done = await ada.message(lambda message: message.id == answer.id and not _is_open(message), _CHANNEL, _IMAGE_TIMEOUT_S)
     _check(len(done.attachments) == 1, f"One picture was expected: {done}")
-    picture = await asyncio.to_thread(_decode, await ada.fetch(done.attachments[0]["url"]))
-    diary.note(f"the picture appears: {picture}, with the buttons {', '.join(done.buttons)}")
-    return picture
+    image = await asyncio.to_thread(_decode, await ada.fetch(done.attachments[0]["url"]))
+    log.note(f"the picture appears: {image}, with the buttons {', '.join(done.buttons)}")
+    return image
 
 
-async def _keep(picture: _Picture, out: Path, name: str, diary: _Diary) -> None:
-    path = out / f"{name}.{picture.ending}"
+async def _save(image: _ReceivedImage, out: Path, name: str, log: _TimedLog) -> None:
+    path = out / f"{name}.{image.ending}"
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
-    await asyncio.to_thread(path.write_bytes, picture.content)
-    diary.note(f"written to {path}")
+    await asyncio.to_thread(path.write_bytes, image.content)
+    log.note(f"written to {path}")
 
 
-async def _check_bill(ada: Person, diary: _Diary, addresses: Mapping[str, str]) -> None:
-    """What the bot says it charged is what the image APIs were paid for: two pictures each, each once."""
+async def _check_charges(ada: Person, log: _TimedLog, addresses: Mapping[str, str]) -> None:
+    """Check that the bot charged what the image APIs were paid: two images each, each once."""
     known = {message.id for message in ada.messages(_CHANNEL)}
     await ada.slash("quota", _CHANNEL)
     answer = await ada.message(lambda message: message.id not in known and bool(message.text), _CHANNEL)
-    found = _BILL.search(answer.text)
+    found = _CHARGES.search(answer.text)
     if found is None:
         raise AssertionError(f"/quota does not say what is left, held and spent: {answer}")
     left, size, held, spent = map(Decimal, found.groups())
-    diary.note(f"/quota says: {left} of {size} credits left, {held} held, {spent} spent")
-    due = await _bill_of_oxen(addresses) + await _bill_of_oxlo(addresses)
+    log.note(f"/quota says: {left} of {size} credits left, {held} held, {spent} spent")
+    due = await _oxen_cost(addresses) + await _oxlo_cost(addresses)
     _check(spent == due, f"{spent} credits were charged instead of {due}.")
     _check(held == 0, f"{held} credits are still held.")
-    _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # a little flows back meanwhile
+    _check(0 <= left - (size - spent) < Decimal("0.1"), f"{left} credits are left, which does not fit.")  # the balance refills slowly
 
 
-async def _bill_of_oxen(addresses: Mapping[str, str]) -> Decimal:
-    """What was due there, in credits."""
+async def _oxen_cost(addresses: Mapping[str, str]) -> Decimal:
+    """The cost of the images made at Oxen, in credits."""
     headers = {"Authorization": f"Bearer {addresses['images_key']}"}
     async with aiohttp.ClientSession(addresses["images_url"], headers=headers, raise_for_status=True) as session:
         async with session.get("/sandbox/generations") as response:
@@ -151,8 +151,8 @@ async def _bill_of_oxen(addresses: Mapping[str, str]) -> Decimal:
     return sum((costs[name] for name in made), Decimal(0)) / _CREDIT_USD
 
 
-async def _bill_of_oxlo(addresses: Mapping[str, str]) -> Decimal:
-    """What was due there, in credits: it counts pictures, and the operator prices them."""
+async def _oxlo_cost(addresses: Mapping[str, str]) -> Decimal:
+    """The cost of the images made at Oxlo, in credits. Oxlo counts images; the operator sets the price of one."""
     url = f"{addresses['images_url']}/sandbox/openai/calls"
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
         paid = int((await response.json())["paid"])
@@ -160,12 +160,12 @@ async def _bill_of_oxlo(addresses: Mapping[str, str]) -> Decimal:
     return paid * _OXLO_CREDITS
 
 
-def _decode(content: bytes) -> _Picture:
+def _decode(content: bytes) -> _ReceivedImage:
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             small = image.convert("RGB").resize((64, 64)).tobytes()
-            return _Picture(content=content, width_px=image.width, height_px=image.height, format=str(image.format), pixels=small)
+            return _ReceivedImage(content=content, width_px=image.width, height_px=image.height, format=str(image.format), pixels=small)
     except OSError as error:
         raise AssertionError(f"What arrived is no picture ({error}).") from error
 

@@ -181,7 +181,7 @@ class Oxen(Provider):
             body["target_namespace"] = self._namespace
         return body
 
-    def _report(self, row: oxen_wire.OxenGeneration) -> GenerationReport:
+    def _report(self, row: oxen_wire.WireGeneration) -> GenerationReport:
         model = row.model_name or row.model or ""
         return GenerationReport(
             provider_id=row.generation_id,

@@ -30,7 +30,7 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class OxenGeneration(_Wire):
+class WireGeneration(_Wire):
     """A row of the queue. What was submitted besides is echoed among the extra fields."""
 
     generation_id: GenerationId
@@ -82,15 +82,15 @@ class CompletedEvent(_Wire):
     generation_id: GenerationId
 
 
-def read_generations(body: object) -> list[OxenGeneration]:
+def read_generations(body: object) -> list[WireGeneration]:
     """The readable rows of `{"generations": [...]}`."""
     rows = body.get("generations") if isinstance(body, dict) else None
     return [row for raw in (rows if isinstance(rows, list) else ()) if (row := read_generation(raw)) is not None]
 
 
-def read_generation(raw: object) -> OxenGeneration | None:
+def read_generation(raw: object) -> WireGeneration | None:
     """One row; `None` where it is none."""
     try:
-        return OxenGeneration.model_validate(raw)
+        return WireGeneration.model_validate(raw)
     except ValidationError:
         return None

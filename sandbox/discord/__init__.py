@@ -1,4 +1,4 @@
-"""The local Discord: a real server on loopback, to which an ordinary discord.py process connects."""
+"""The local Discord: a real server on loopback to which an ordinary discord.py process connects."""
 
 from __future__ import annotations
 

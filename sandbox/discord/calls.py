@@ -1,4 +1,4 @@
-"""One call of the HTTP API, read off the wire, and how it is answered."""
+"""Parses calls to the HTTP API and builds their answers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, ApiError, Upload, invalid_form, too_large
+from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, DiscordApiError, Upload, invalid_form, too_large
 
 _VERSION = re.compile(r"^/api(/v\d+)?")
 _FILE_PART = re.compile(r"^files\[(\d+)\]$")
-# Creating or changing a message, through a channel or a webhook; first answers to interactions are not among them.
+# Creating or changing a message, through a channel or a webhook. First answers to interactions do not count.
 _MESSAGE_CALL = re.compile(
     r"POST /channels/\d+/messages|PATCH /channels/\d+/messages/\d+|POST /webhooks/\d+/[^/]+|PATCH /webhooks/\d+/[^/]+/messages/[^/]+"
 )
@@ -21,9 +21,9 @@ _FIRST_ANSWER = re.compile(r"POST /interactions/\d+/[^/]+/callback")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ApiCall:
     method: str
-    path: str  # below /api/v10, unquoted parts as they came
+    path: str  # below /api/v10, still percent-encoded
     params: dict[str, str]
     headers: dict[str, str]  # names in lower case
     body: Any = None
@@ -31,7 +31,7 @@ class Call:
 
     @property
     def line(self) -> str:
-        """Method and path, as the routes are written."""
+        """Method and path, in the form of the routes."""
         return f"{self.method} {self.path}"
 
     @property
@@ -51,14 +51,14 @@ class Call:
         return self.headers.get("x-audit-log-reason")
 
 
-async def read_call(request: web.Request) -> Call:
-    """Read a request to its end. Raises `ApiError` for a body that is no JSON, or a file over the limit."""
+async def read_call(request: web.Request) -> ApiCall:
+    """Read a whole request. Raises `DiscordApiError` for a body that is not JSON, or a file over the limit."""
     body, files = None, list[Upload]()
     if request.content_type == "multipart/form-data":
         body, files = await _read_form(request)
     elif request.can_read_body:
         body = _parse(await request.read())
-    return Call(
+    return ApiCall(
         method=request.method,
         path=_VERSION.sub("", request.rel_url.raw_path).rstrip("/"),
         params=dict(request.query),
@@ -69,7 +69,7 @@ async def read_call(request: web.Request) -> Call:
 
 
 async def _read_form(request: web.Request) -> tuple[Any, list[Upload]]:
-    """`payload_json` beside `files[n]`; descriptions are in the payload's `attachments` under the same n."""
+    """`payload_json` and `files[n]`; descriptions are in the payload's `attachments` under the same n."""
     body: Any = {}
     found: dict[int, Upload] = {}
     oversized = False
@@ -84,7 +84,7 @@ async def _read_form(request: web.Request) -> tuple[Any, list[Upload]]:
             content_type = part.headers.get("Content-Type", "application/octet-stream")
             found[int(numbered[1])] = Upload(filename=part.filename or "unknown", data=bytes(data), content_type=content_type)
             oversized = oversized or len(data) > UPLOAD_LIMIT_BYTES
-    if oversized:  # only now: a client that is still sending would see a broken connection instead of the answer
+    if oversized:  # raised only now, because a client that is still sending would see a broken connection instead of the answer
         raise too_large()
     return body, _described(found, body)
 
@@ -100,16 +100,16 @@ def _parse(data: bytes) -> Any:
     try:
         return json.loads(data) if data else None
     except ValueError:
-        raise ApiError(400, 50109, "The request body contains invalid JSON.") from None
+        raise DiscordApiError(400, 50109, "The request body contains invalid JSON.") from None
 
 
 def answer(payload: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """JSON whose content type is exactly `application/json`: clients compare it as a whole; nothing is 204."""
+    """A JSON response, or 204 without a payload. The content type has no charset because clients compare it exactly."""
     if payload is None and status == 200:
         return web.Response(status=204, headers=headers)
     body = json.dumps(payload).encode()
     return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})})
 
 
-def error_answer(error: ApiError) -> web.Response:
+def error_answer(error: DiscordApiError) -> web.Response:
     return answer(error.body, status=error.status, headers=error.headers)

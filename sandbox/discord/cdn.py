@@ -1,4 +1,4 @@
-"""The local CDN: files and the signed links under which they can be fetched for about a day."""
+"""The local CDN: files, and signed links to them that are valid for about a day."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.discord.wire import JSON, Upload, safe_filename
 from sandbox.faults import Switchboard
 
 _LINK_LIFE_S = 25 * 3600
-_LINK_STEP_S = 3600  # links read within the same hour are equal, so that a page does not fetch a picture twice
+_LINK_STEP_S = 3600  # links signed within the same hour are equal, so that a page does not fetch an image twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class _Blob:
 
 
 def measure_px(data: bytes) -> tuple[int, int] | None:
-    """Width and height of an image in px, `None` for other files. Reads the header only, decodes nothing."""
+    """Width and height of an image in px, `None` for other files. Reads only the header."""
     try:
         with Image.open(BytesIO(data)) as image:
             return image.size
@@ -37,8 +37,8 @@ def measure_px(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-class Shelf:
-    """Every file of the world, by path. They live as long as the server does."""
+class FileStore:
+    """All files by path, in memory until the server ends."""
 
     def __init__(self, *, base_url: str, now: Callable[[], datetime]) -> None:
         self._base_url = base_url
@@ -67,13 +67,13 @@ class Shelf:
         }
 
     def sign(self, path: str) -> str:
-        """A link in the manner of Discord's CDN: `ex` expiry, `is` issue time (hex seconds), `hm` a signature."""
+        """A link in the format of Discord's CDN: `ex` expiry, `is` issue time (hex seconds), `hm` signature."""
         issued = int(self._now().timestamp()) // _LINK_STEP_S * _LINK_STEP_S
         expires = issued + _LINK_LIFE_S
         return f"{self._base_url}{path}?ex={expires:x}&is={issued:x}&hm={self._signature(path, f'{expires:x}', f'{issued:x}')}&"
 
     def refresh(self, value: Any) -> Any:
-        """A copy of a payload in which every link of ours is signed anew, as Discord does whenever it sends one."""
+        """A copy of a payload in which every link to this CDN is newly signed, as Discord does in everything it sends."""
         if isinstance(value, dict):
             return {key: self.refresh(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -83,7 +83,7 @@ class Shelf:
         return value
 
     def fetch(self, path: str, query: dict[str, str]) -> _Blob | None:
-        """The file behind a link; `None` where there is none, or the link is forged or has expired."""
+        """The file behind a link; `None` if there is none, or if the link is forged or expired."""
         expires, issued = query.get("ex", ""), query.get("is", "")
         if not hmac.compare_digest(self._signature(path, expires, issued), query.get("hm", "")):
             return None
@@ -98,14 +98,14 @@ class Shelf:
 class Cdn:
     """`GET /attachments/{channel}/{attachment}/{filename}`."""
 
-    def __init__(self, *, shelf: Shelf, switchboard: Switchboard) -> None:
-        self._shelf = shelf
+    def __init__(self, *, file_store: FileStore, switchboard: Switchboard) -> None:
+        self._file_store = file_store
         self._switchboard = switchboard
-        self.asked: list[str] = []  # the path of every request, in order
+        self.requested_paths: list[str] = []  # the path of every request, in order
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        blob = None if self._switchboard.strikes("cdn-gone") else self._shelf.fetch(request.rel_url.raw_path, dict(request.query))
+        self.requested_paths.append(request.path)
+        blob = None if self._switchboard.fires("cdn-gone") else self._file_store.fetch(request.rel_url.raw_path, dict(request.query))
         if blob is None:
             return web.Response(status=404, text="This content is no longer available.")
         headers = {"Content-Type": blob.content_type, "Cache-Control": "private, max-age=3600", "Access-Control-Allow-Origin": "*"}

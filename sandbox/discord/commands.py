@@ -11,9 +11,9 @@ from copy import deepcopy
 from enum import IntEnum
 from typing import Any
 
-from sandbox.discord.wire import JSON, ApiError, RefusedError, invalid_form
+from sandbox.discord.wire import JSON, DiscordApiError, RefusedError, invalid_form
 
-SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2  # option types that are rooms of a command, not values
+SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2  # option types that contain options instead of a value
 
 _SLASH_NAME = re.compile(r"^[-_'\w]{1,32}$")
 _MOST_PER_SCOPE = {1: 100, 2: 5, 3: 5}
@@ -21,8 +21,8 @@ _MOST_PER_SCOPE = {1: 100, 2: 5, 3: 5}
 
 class CommandType(IntEnum):
     SLASH = 1  # typed into the message box
-    USER = 2  # a member's menu
-    MESSAGE = 3  # a message's menu
+    USER = 2  # in a member's menu
+    MESSAGE = 3  # in a message's menu
 
 
 def _check_option(option: JSON, path: str) -> None:
@@ -51,7 +51,7 @@ def _check_options(holder: JSON, path: str) -> None:
 
 
 def check_definition(command: JSON) -> None:
-    """Refuse what Discord refuses. Raises `ApiError` 400/50035."""
+    """Validate a definition as Discord does. Raises `DiscordApiError` 400/50035."""
     kind = int(command.get("type") or CommandType.SLASH)
     if kind == CommandType.SLASH:
         _check_option({**command, "choices": []}, command.get("name") or "command")
@@ -60,8 +60,8 @@ def check_definition(command: JSON) -> None:
         raise invalid_form("A menu command has a name of 1 to 32 characters, no description and no options")
 
 
-class Registry:
-    """Commands by scope: `None` for the whole application, otherwise a server's id."""
+class CommandRegistry:
+    """Commands by scope: `None` for global commands, otherwise a server's id."""
 
     def __init__(self, *, application_id: int, new_id: Callable[[], int]) -> None:
         self._application_id = application_id
@@ -74,7 +74,7 @@ class Registry:
         self._listeners.append(listener)
 
     def in_scope(self, scope: int | None, *, localised: bool = True) -> list[JSON]:
-        """The commands of a scope, if wanted without the names and descriptions in other languages."""
+        """The commands of a scope, with or without names and descriptions in other languages."""
         commands = list(self._scopes.get(scope, {}).values())
         return commands if localised else [_without_languages(command) for command in commands]
 
@@ -82,17 +82,17 @@ class Registry:
         for command in self.in_scope(scope):
             if command["id"] == command_id:
                 return command
-        raise ApiError(404, 10063, "Unknown application command")
+        raise DiscordApiError(404, 10063, "Unknown application command")
 
     def replace(self, scope: int | None, definitions: Iterable[JSON]) -> list[JSON]:
-        """Put exactly these commands in place of all others; a command that stays keeps its id."""
+        """Replace all commands of a scope. A command that was already there keeps its id."""
         made = [self._complete(scope, definition) for definition in definitions]
         keyed = {(command["name"], command["type"]): command for command in made}
         if len(keyed) != len(made):
             raise invalid_form("Application command names must be unique")
         for kind, most in _MOST_PER_SCOPE.items():
             if sum(command["type"] == kind for command in made) > most:
-                raise ApiError(400, 30032, f"Maximum number of application commands reached ({most})")
+                raise DiscordApiError(400, 30032, f"Maximum number of application commands reached ({most})")
         self._scopes[scope] = keyed
         self._changed()
         return made
@@ -149,28 +149,28 @@ def _without_languages(node: Any) -> Any:
 
 
 def find_leaf(commands: Iterable[JSON], path: str) -> tuple[JSON, list[JSON]]:
-    """The slash command behind a path such as `generate` or `admin limits set`, and the rooms on the way to its leaf.
+    """The slash command of a path such as `generate` or `admin limits set`, and the subcommand options along the path.
 
-    Raises `RefusedError` where there is no such command.
+    Raises `RefusedError` if there is no such command.
     """
     names = path.split()
     for command in commands:
         if command["type"] == CommandType.SLASH and names[:1] == [command["name"]]:
-            return command, _rooms(command, names[1:], path)
+            return command, _nodes_on_path(command, names[1:], path)
     raise RefusedError(f"There is no command /{path} here.")
 
 
-def _rooms(command: JSON, names: list[str], path: str) -> list[JSON]:
-    node, rooms = command, list[JSON]()
+def _nodes_on_path(command: JSON, names: list[str], path: str) -> list[JSON]:
+    node, nodes = command, list[JSON]()
     for name in names:
         inner = {option["name"]: option for option in _subcommands(node)}
         if name not in inner:
             raise RefusedError(f"There is no command /{path} here.")
         node = inner[name]
-        rooms.append(node)
+        nodes.append(node)
     if _subcommands(node):
         raise RefusedError(f"/{path} needs the name of one of its subcommands.")
-    return rooms
+    return nodes
 
 
 def _subcommands(node: JSON) -> list[JSON]:

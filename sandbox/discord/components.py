@@ -1,4 +1,4 @@
-"""Buttons, menus and modals: finding what a person touched, and filling what the bot asked them.
+"""Buttons, select menus and modals: builds the interaction data of a person's input, and validates it.
 
 Source: https://discord.com/developers/docs/components/reference
 """
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
-from sandbox.discord.resolving import Resolver
+from sandbox.discord.resolver import Resolver
 from sandbox.discord.wire import JSON, RefusedError
 
 
-class Kind(IntEnum):
+class ComponentType(IntEnum):
     ROW = 1
     BUTTON = 2
     STRING_SELECT = 3
@@ -32,14 +32,20 @@ class Kind(IntEnum):
 
 
 _CHOOSERS: dict[int, Callable[[Resolver, Any], str]] = {
-    Kind.USER_SELECT: Resolver.user,
-    Kind.ROLE_SELECT: Resolver.role,
-    Kind.MENTIONABLE_SELECT: Resolver.mentionable,
-    Kind.CHANNEL_SELECT: Resolver.channel,
-    Kind.FILE_UPLOAD: Resolver.attachment,
+    ComponentType.USER_SELECT: Resolver.user,
+    ComponentType.ROLE_SELECT: Resolver.role,
+    ComponentType.MENTIONABLE_SELECT: Resolver.mentionable,
+    ComponentType.CHANNEL_SELECT: Resolver.channel,
+    ComponentType.FILE_UPLOAD: Resolver.attachment,
 }
-_SELECTS = {Kind.STRING_SELECT, Kind.USER_SELECT, Kind.ROLE_SELECT, Kind.MENTIONABLE_SELECT, Kind.CHANNEL_SELECT}
-_LISTS = {*_SELECTS, Kind.FILE_UPLOAD, Kind.CHECKBOX_GROUP}
+_SELECTS = {
+    ComponentType.STRING_SELECT,
+    ComponentType.USER_SELECT,
+    ComponentType.ROLE_SELECT,
+    ComponentType.MENTIONABLE_SELECT,
+    ComponentType.CHANNEL_SELECT,
+}
+_LISTS = {*_SELECTS, ComponentType.FILE_UPLOAD, ComponentType.CHECKBOX_GROUP}
 
 
 def walk(components: list[JSON]) -> Iterator[JSON]:
@@ -52,18 +58,18 @@ def walk(components: list[JSON]) -> Iterator[JSON]:
 
 def press(components: list[JSON], custom_id: str) -> JSON:
     """The interaction data of a click. Raises `RefusedError` if there is no such button, or it cannot be pressed."""
-    button = _find(components, custom_id, {Kind.BUTTON})
-    return {"component_type": Kind.BUTTON, "custom_id": custom_id, "id": button.get("id", 0)}
+    button = _find(components, custom_id, {ComponentType.BUTTON})
+    return {"component_type": ComponentType.BUTTON, "custom_id": custom_id, "id": button.get("id", 0)}
 
 
 def choose(components: list[JSON], custom_id: str, values: list[Any], resolver: Resolver) -> JSON:
-    """The interaction data of a choice in a menu of a message."""
+    """The interaction data of a choice in a select menu of a message. Raises `RefusedError` if Discord's client would refuse it."""
     menu = _find(components, custom_id, _SELECTS)
     chosen = _chosen(menu, values, resolver, least=_least(menu))
     return {"component_type": menu["type"], "custom_id": custom_id, "id": menu.get("id", 0), "values": chosen, **resolver.block()}
 
 
-def _find(components: list[JSON], custom_id: str, kinds: set[Kind]) -> JSON:
+def _find(components: list[JSON], custom_id: str, kinds: set[ComponentType]) -> JSON:
     for component in walk(components):
         if component["type"] in kinds and component.get("custom_id") == custom_id:
             if component.get("disabled"):
@@ -77,7 +83,7 @@ def _least(control: JSON) -> int:
 
 
 def _chosen(control: JSON, values: Any, resolver: Resolver, *, least: int) -> list[str]:
-    most = control.get("max_values") or (len(control["options"]) if control["type"] == Kind.CHECKBOX_GROUP else 1)
+    most = control.get("max_values") or (len(control["options"]) if control["type"] == ComponentType.CHECKBOX_GROUP else 1)
     if not isinstance(values, list) or not least <= len(values) <= most:
         raise RefusedError(f"Choose {least} to {most}." if least != most else f"Choose exactly {most}.")
     if control["type"] in _CHOOSERS:
@@ -92,7 +98,7 @@ def _chosen(control: JSON, values: Any, resolver: Resolver, *, least: int) -> li
 
 
 def fill(modal: JSON, fields: Mapping[str, Any], resolver: Resolver) -> JSON:
-    """The interaction data of a submitted modal. Raises `RefusedError` about the first field that is not right."""
+    """The interaction data of a submitted modal. Raises `RefusedError` for the first invalid field."""
     known = {component["custom_id"] for component in walk(modal["components"]) if "custom_id" in component}
     for name in fields:
         if name not in known:
@@ -104,11 +110,11 @@ def fill(modal: JSON, fields: Mapping[str, Any], resolver: Resolver) -> JSON:
 def _filled(component: JSON, fields: Mapping[str, Any], resolver: Resolver) -> JSON:
     kind = component["type"]
     base = {"type": kind, "id": component.get("id", 0)}
-    if kind == Kind.ROW:
+    if kind == ComponentType.ROW:
         return {**base, "components": [_filled(child, fields, resolver) for child in component["components"]]}
-    if kind == Kind.LABEL:
+    if kind == ComponentType.LABEL:
         return {**base, "component": _filled(component["component"], fields, resolver)}
-    if kind == Kind.TEXT:
+    if kind == ComponentType.TEXT:
         return base
     value = fields.get(component["custom_id"])
     key = "values" if kind in _LISTS else "value"
@@ -118,11 +124,11 @@ def _filled(component: JSON, fields: Mapping[str, Any], resolver: Resolver) -> J
 def _answer(control: JSON, value: Any, resolver: Resolver) -> Any:
     kind = control["type"]
     required = control.get("required", True)
-    if kind == Kind.CHECKBOX:
+    if kind == ComponentType.CHECKBOX:
         return bool(control.get("default", False) if value is None else value)
-    if kind == Kind.TEXT_INPUT:
+    if kind == ComponentType.TEXT_INPUT:
         return _text(control, control.get("value") or "" if value is None else value, required=required)
-    if kind == Kind.RADIO_GROUP:
+    if kind == ComponentType.RADIO_GROUP:
         chosen = _chosen(control, [] if value is None else [value], resolver, least=int(required))
         return chosen[0] if chosen else None
     values = _preset(control) if value is None else value
@@ -142,6 +148,6 @@ def _text(control: JSON, value: Any, *, required: bool) -> str:
 
 
 def _preset(control: JSON) -> list[Any]:
-    """What is chosen before anybody touches a control."""
+    """The default selection of a control."""
     options = [option["value"] for option in control.get("options") or () if option.get("default")]
     return options or [default["id"] for default in control.get("default_values") or ()]

@@ -1,4 +1,4 @@
-"""Compression of gateway frames, one stream for the life of a connection.
+"""Compression of gateway frames, one stream per connection.
 
 Source: https://discord.com/developers/docs/events/gateway#encoding-and-compression
 """
@@ -14,9 +14,9 @@ Compressor = Callable[[bytes], bytes]
 
 
 def compressor(kind: str) -> Compressor | None:
-    """What a client asked for in `?compress=`; `None` for plain frames.
+    """A compressor for the value of `?compress=`; `None` for uncompressed frames.
 
-    Raises `ImportError` for `zstd-stream` on a Python that has no zstd, which asks for it only where it has it.
+    Raises `ImportError` for `zstd-stream` if no zstd is installed; discord.py requests it only if it is.
     """
     if kind == "zlib-stream":
         return _zlib()
@@ -31,7 +31,7 @@ def _zlib() -> Compressor:
 
 
 def _zstd() -> Compressor:
-    """From the standard library (Python 3.14), or the package that discord.py uses before that."""
+    """From the standard library (Python 3.14), or from the package that discord.py uses before that."""
     try:
         stdlib: Any = importlib.import_module("compression.zstd")
     except ImportError:

@@ -1,4 +1,4 @@
-"""The gateway: the websocket over which the bot hears of events.
+"""The gateway: the websocket over which the bot receives events.
 
 Source: https://discord.com/developers/docs/events/gateway
 """
@@ -23,34 +23,34 @@ from sandbox.discord.world import World
 from sandbox.faults import Switchboard
 
 _HEARTBEAT_MS = 41_250
-_ACK_DELAY_S = 0.02  # as long as any network takes; an answer that outruns the client's own note of having asked looks 41 s late
-_REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that comes back
+_ACK_DELAY_S = 0.02  # an answer that arrives before discord.py has recorded its heartbeat would be measured as 41 s late
+_REPLAY_EVENTS = 1_000  # how many events a session keeps for a client that resumes
 
 
-class Op(IntEnum):
+class Opcode(IntEnum):
     DISPATCH = 0  # an event
-    HEARTBEAT = 1  # still there?
-    IDENTIFY = 2  # a new session
+    HEARTBEAT = 1
+    IDENTIFY = 2  # start a session
     PRESENCE = 3  # the bot's status
     VOICE_STATE = 4  # joining a voice channel
-    RESUME = 6  # an old session, after a cut
-    RECONNECT = 7  # please connect anew
-    REQUEST_MEMBERS = 8  # members, in chunks
-    INVALID_SESSION = 9  # that session is gone
-    HELLO = 10  # the first word
-    HEARTBEAT_ACK = 11  # still here
+    RESUME = 6  # continue a session after a lost connection
+    RECONNECT = 7  # the client should reconnect
+    REQUEST_MEMBERS = 8  # answered in chunks
+    INVALID_SESSION = 9  # the session cannot be resumed
+    HELLO = 10  # the first frame of a connection
+    HEARTBEAT_ACK = 11
 
 
-class Close(IntEnum):
+class CloseCode(IntEnum):
     DECODE_ERROR = 4002  # not JSON
-    NOT_AUTHENTICATED = 4003  # something before IDENTIFY
+    NOT_AUTHENTICATED = 4003  # an operation before IDENTIFY
     AUTHENTICATION_FAILED = 4004  # a wrong token
-    DISALLOWED_INTENTS = 4014  # privileged intents that the application has not been given
+    DISALLOWED_INTENTS = 4014  # privileged intents that are not enabled for the application
 
 
 @dataclass(kw_only=True)
 class _Session:
-    """What outlives a cut connection."""
+    """A session, which survives a lost connection."""
 
     session_id: str
     intents: int
@@ -61,7 +61,7 @@ class _Session:
 
     def dispatch(self, event: str, payload: JSON) -> None:
         self.sequence += 1
-        frame = json.dumps({"op": Op.DISPATCH, "t": event, "s": self.sequence, "d": payload})
+        frame = json.dumps({"op": Opcode.DISPATCH, "t": event, "s": self.sequence, "d": payload})
         self.sent.append((self.sequence, frame))
         if self.connection is not None:
             self.connection.send(frame)
@@ -72,32 +72,32 @@ class _Session:
 
 
 class _Connection:
-    """One websocket: frames go out in order through a queue, so that events can be sent from anywhere."""
+    """One websocket. A queue keeps frames in order and lets synchronous code send events."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, squeeze: Compressor | None) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, compress: Compressor | None) -> None:
         self._request = request
         self.socket = socket
-        self._squeeze = squeeze
+        self._compress = compress
         self._frames: asyncio.Queue[str] = asyncio.Queue()
         self.session: _Session | None = None
 
     def send(self, frame: str) -> None:
         self._frames.put_nowait(frame)
 
-    def send_op(self, op: Op, data: Any = None) -> None:
+    def send_op(self, op: Opcode, data: Any = None) -> None:
         self.send(json.dumps({"op": op, "d": data, "s": None, "t": None}))
 
     async def write(self) -> None:
-        """Send what is queued, until cancelled or cut."""
+        """Send queued frames until cancelled or disconnected."""
         while True:
             frame = await self._frames.get()
-            if self._squeeze is None:
+            if self._compress is None:
                 await self.socket.send_str(frame)
             else:
-                await self.socket.send_bytes(self._squeeze(frame.encode()))
+                await self.socket.send_bytes(self._compress(frame.encode()))
 
     def cut(self) -> None:
-        """Drop the line without a word, as a failing network does."""
+        """Cut the connection without a close frame, as a failing network does."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
@@ -113,8 +113,8 @@ class Gateway:
         self._privileged = privileged
         self._sessions: dict[str, _Session] = {}
         self._online_listeners: list[Callable[[], None]] = []
-        world.api.listen(self._hear)
-        switchboard.listen(self._misbehave)
+        world.api.listen(self._on_event)
+        switchboard.listen(self._apply_faults)
 
     @property
     def online(self) -> bool:
@@ -122,14 +122,14 @@ class Gateway:
         return any(session.connection is not None for session in self._sessions.values())
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever the bot comes or goes."""
+        """Call `listener` whenever the bot connects or disconnects."""
         self._online_listeners.append(listener)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=0, timeout=1.0)
         await socket.prepare(request)
         connection = _Connection(request, socket, compressor(request.query.get("compress", "")))
-        connection.send_op(Op.HELLO, {"heartbeat_interval": _HEARTBEAT_MS})
+        connection.send_op(Opcode.HELLO, {"heartbeat_interval": _HEARTBEAT_MS})
         writer = asyncio.create_task(connection.write(), name="gateway writer")
         try:
             async for message in socket:
@@ -139,57 +139,57 @@ class Gateway:
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            self._leave(connection, clean=socket.close_code in (1000, 1001))
+            self._detach(connection, clean=socket.close_code in (1000, 1001))
         return socket
 
-    async def hang_up(self, _: web.Application) -> None:
-        """Close every socket; the server is about to end."""
+    async def close_all(self, _: web.Application) -> None:
+        """Close every socket when the server stops."""
         for session in list(self._sessions.values()):
             if session.connection is not None:
                 await session.connection.socket.close(code=WSCloseCode.GOING_AWAY)
 
-    # ----------------------------------------------------------- the bot speaks
+    # ------------------------------------------------------ frames from the bot
 
-    def _read(self, connection: _Connection, message: WSMessage) -> Close | None:
-        """Do what a frame asks; a close code if it cannot be done."""
+    def _read(self, connection: _Connection, message: WSMessage) -> CloseCode | None:
+        """Handle a frame. Returns a close code if it is invalid."""
         try:
             frame = json.loads(message.data)
-            return self._obey(connection, Op(frame["op"]), frame.get("d"))
+            return self._handle_op(connection, Opcode(frame["op"]), frame.get("d"))
         except (AttributeError, KeyError, TypeError, ValueError):
-            return Close.DECODE_ERROR
+            return CloseCode.DECODE_ERROR
 
-    def _obey(self, connection: _Connection, op: Op, data: Any) -> Close | None:
-        if op is Op.HEARTBEAT:
-            asyncio.get_running_loop().call_later(_ACK_DELAY_S, connection.send_op, Op.HEARTBEAT_ACK)
-        elif op is Op.IDENTIFY:
+    def _handle_op(self, connection: _Connection, op: Opcode, data: Any) -> CloseCode | None:
+        if op is Opcode.HEARTBEAT:
+            asyncio.get_running_loop().call_later(_ACK_DELAY_S, connection.send_op, Opcode.HEARTBEAT_ACK)
+        elif op is Opcode.IDENTIFY:
             return self._identify(connection, data)
-        elif op is Op.RESUME:
+        elif op is Opcode.RESUME:
             return self._resume(connection, data)
         elif connection.session is None:
-            return Close.NOT_AUTHENTICATED
-        elif op is Op.REQUEST_MEMBERS:
+            return CloseCode.NOT_AUTHENTICATED
+        elif op is Opcode.REQUEST_MEMBERS:
             connection.session.dispatch("GUILD_MEMBERS_CHUNK", self._world.api.members_chunk(data))
         return None
 
-    def _identify(self, connection: _Connection, data: JSON) -> Close | None:
+    def _identify(self, connection: _Connection, data: JSON) -> CloseCode | None:
         if data["token"].removeprefix("Bot ") != self._token:
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         asked = discord.Intents.none()
         asked.value = int(data["intents"])
         if any(getattr(asked, name) and name not in self._privileged for name in ("members", "presences", "message_content")):
-            return Close.DISALLOWED_INTENTS
+            return CloseCode.DISALLOWED_INTENTS
         shard_id, shard_count = data.get("shard") or (0, 1)
         session = _Session(session_id=secrets.token_hex(16), intents=asked.value, shard=(shard_id, shard_count), connection=connection)
-        # A process that starts anew never resumes, so what is left of its predecessor may go.
+        # A restarted process never resumes, so disconnected sessions of the same shard are dropped.
         self._sessions = {key: s for key, s in self._sessions.items() if s.connection is not None or s.shard != session.shard}
         self._sessions[session.session_id] = session
         connection.session = session
-        self._welcome(session)
+        self._send_ready(session)
         self._changed()
-        self._misbehave()
+        self._apply_faults()
         return None
 
-    def _welcome(self, session: _Session) -> None:
+    def _send_ready(self, session: _Session) -> None:
         guilds = [guild for guild in self._world.api.guild_creates() if self._concerns(session, {"guild_id": guild["id"]})]
         session.dispatch(
             "READY",
@@ -208,12 +208,12 @@ class Gateway:
         for guild in guilds:
             self._dispatch(session, "GUILD_CREATE", guild)
 
-    def _resume(self, connection: _Connection, data: JSON) -> Close | None:
+    def _resume(self, connection: _Connection, data: JSON) -> CloseCode | None:
         if data["token"].removeprefix("Bot ") != self._token:
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(data["session_id"])
         if session is None or not session.can_replay_from(int(data["seq"])):
-            connection.send_op(Op.INVALID_SESSION, data=False)
+            connection.send_op(Opcode.INVALID_SESSION, data=False)
             return None
         session.connection = connection
         connection.session = session
@@ -224,30 +224,30 @@ class Gateway:
         self._changed()
         return None
 
-    # --------------------------------------------------------- the world speaks
+    # --------------------------------------------------------- events for the bot
 
-    def _hear(self, event: str, payload: Mapping[str, Any]) -> None:
-        doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.strikes("gateway-doubled")
+    def _on_event(self, event: str, payload: Mapping[str, Any]) -> None:
+        doubled = event != "INTERACTION_CREATE" and self._sessions and self._switchboard.fires("gateway-doubled")
         for session in self._sessions.values():
             for _ in range(2 if doubled else 1):
                 if self._concerns(session, payload):
                     self._dispatch(session, event, payload)
 
     def _dispatch(self, session: _Session, event: str, payload: Mapping[str, Any]) -> None:
-        shaped = self._world.api.shaped(event, payload, session.intents)
-        if shaped is not None:
-            session.dispatch(event, shaped)
+        filtered = self._world.api.filtered(event, payload, session.intents)
+        if filtered is not None:
+            session.dispatch(event, filtered)
 
     def _concerns(self, session: _Session, payload: Mapping[str, Any]) -> bool:
-        """Events of a server go to its shard, all others to the first shard."""
+        """Events of a server are sent to its shard, all others to the first shard."""
         shard_id, shard_count = session.shard
         guild_id = payload.get("guild_id")
         return (int(guild_id) >> 22) % shard_count == shard_id if guild_id else shard_id == 0
 
-    # -------------------------------------------------------------- misbehaving
+    # ------------------------------------------------------------------- faults
 
-    def _misbehave(self) -> None:
-        """Cut the line if a fault asks for it: once, and where the bot is away as soon as it comes."""
+    def _apply_faults(self) -> None:
+        """Cut the connection once if a fault is on. If the bot is offline, this happens when it connects."""
         for fault in ("socket-dropped", "session-lost"):
             if self._switchboard.is_on(fault) and self.online:
                 self._cut_all(keep_sessions=fault == "socket-dropped")
@@ -256,11 +256,11 @@ class Gateway:
     def _cut_all(self, *, keep_sessions: bool) -> None:
         connections = [session.connection for session in self._sessions.values() if session.connection is not None]
         for connection in connections:
-            self._leave(connection, clean=not keep_sessions)
+            self._detach(connection, clean=not keep_sessions)
             connection.cut()
 
-    def _leave(self, connection: _Connection, *, clean: bool) -> None:
-        """Take a connection off its session; a clean good-bye ends the session."""
+    def _detach(self, connection: _Connection, *, clean: bool) -> None:
+        """Detach a connection from its session. A clean close ends the session."""
         session, connection.session = connection.session, None
         if session is None or session.connection is not connection:
             return

@@ -1,4 +1,4 @@
-"""What a person asks of the bot, from the event to the first answer.
+"""Interactions of people with the bot, from the event to the first answer.
 
 Source: https://discord.com/developers/docs/interactions/receiving-and-responding
 """
@@ -13,22 +13,22 @@ from typing import Any
 
 from sandbox.discord import components, options
 from sandbox.discord.commands import CommandType, find_leaf
-from sandbox.discord.resolving import Resolver
+from sandbox.discord.resolver import Resolver
 from sandbox.discord.wire import JSON, RefusedError, Upload
 from sandbox.discord.world import Channel, Interaction, Message, World
 
 NO_ANSWER = "The application did not respond"
 
-Push = Callable[[int, JSON], None]  # a frame for everybody who looks as this person
+Push = Callable[[int, JSON], None]  # sends a frame to every viewer of this person
 
 
-class Asked(IntEnum):
+class InteractionType(IntEnum):
     """Discord's interaction types."""
 
     COMMAND = 2  # a slash command, or a command in a menu
     COMPONENT = 3  # a button or a select menu
     AUTOCOMPLETE = 4  # suggestions while typing
-    MODAL_SUBMIT = 5  # a form sent off
+    MODAL_SUBMIT = 5  # a submitted form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class _OpenModal:
 
 
 class Interactions:
-    """All methods take ids of persons who are who they say they are, and raise `RefusedError` with a sentence for them."""
+    """Methods take the id of an authenticated person and raise `RefusedError` with a sentence for them."""
 
     def __init__(self, *, world: World, first_answer_s: float, push: Push, find_upload: Callable[[str], Upload]) -> None:
         self._world = world
@@ -54,17 +54,17 @@ class Interactions:
     # --------------------------------------------------------------- commands
 
     async def slash(self, person_id: int, channel: Channel, path: str, values: JSON) -> Interaction:
-        root, rooms, resolver = self._find_slash(person_id, channel, path)
-        built = options.build(rooms[-1] if rooms else root, values, resolver)
-        data = {**_named(root), "options": options.nest(rooms, built), **resolver.block()}
-        return await self._ask(Asked.COMMAND, person_id, channel, data, installs=root["integration_types"])
+        root, nodes, resolver = self._find_slash(person_id, channel, path)
+        built = options.build(nodes[-1] if nodes else root, values, resolver)
+        data = {**_named(root), "options": options.nest(nodes, built), **resolver.block()}
+        return await self._ask(InteractionType.COMMAND, person_id, channel, data, installs=root["integration_types"])
 
     async def autocomplete(self, person_id: int, channel: Channel, path: str, values: JSON, focused: str) -> list[JSON]:
-        """The suggestions of the bot: `[{"name", "value"}]`."""
-        root, rooms, resolver = self._find_slash(person_id, channel, path)
-        built = options.build_partial(rooms[-1] if rooms else root, values, focused, resolver)
-        data = {**_named(root), "options": options.nest(rooms, built), **resolver.block()}
-        record = await self._ask(Asked.AUTOCOMPLETE, person_id, channel, data, installs=root["integration_types"])
+        """The bot's suggestions: `[{"name", "value"}]`."""
+        root, nodes, resolver = self._find_slash(person_id, channel, path)
+        built = options.build_partial(nodes[-1] if nodes else root, values, focused, resolver)
+        data = {**_named(root), "options": options.nest(nodes, built), **resolver.block()}
+        record = await self._ask(InteractionType.AUTOCOMPLETE, person_id, channel, data, installs=root["integration_types"])
         return record.autocomplete_choices or []
 
     async def message_menu(self, person_id: int, channel: Channel, name: str, message: Message) -> Interaction:
@@ -79,24 +79,26 @@ class Interactions:
 
     async def _choose_command(self, person_id: int, channel: Channel, command: JSON, resolver: Resolver, *, target_id: str) -> Interaction:
         data = {**_named(command), "target_id": target_id, **resolver.block()}
-        return await self._ask(Asked.COMMAND, person_id, channel, data, installs=command["integration_types"])
+        return await self._ask(InteractionType.COMMAND, person_id, channel, data, installs=command["integration_types"])
 
     # -------------------------------------------------------------- components
 
     async def click(self, person_id: int, channel: Channel, message: Message, custom_id: str) -> Interaction:
         data = components.press(message.components, custom_id)
-        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
+        return await self._ask(InteractionType.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
 
     async def select(self, person_id: int, channel: Channel, message: Message, custom_id: str, values: list[Any]) -> Interaction:
         data = components.choose(message.components, custom_id, values, self._resolver(person_id, channel))
-        return await self._ask(Asked.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
+        return await self._ask(InteractionType.COMPONENT, person_id, channel, data, source=message, after=_made_by(message))
 
     async def submit(self, person_id: int, interaction_id: int, fields: JSON) -> Interaction:
-        """Send off a modal. It stays open if the bot does not answer, as Discord keeps it."""
+        """Submit a modal. It stays open if the bot does not answer, as at Discord."""
         opened = self._open_modal(person_id, interaction_id)
         resolver = self._resolver(person_id, opened.channel)
         data = components.fill(opened.modal, fields, resolver)
-        record = await self._ask(Asked.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source, after=opened.interaction_id)
+        record = await self._ask(
+            InteractionType.MODAL_SUBMIT, person_id, opened.channel, data, source=opened.source, after=opened.interaction_id
+        )
         if self._modals.pop(interaction_id, None) is not None:
             self._push(person_id, {"event": "closed", "interaction_id": str(interaction_id)})
         return record
@@ -109,8 +111,8 @@ class Interactions:
     # ----------------------------------------------------------------- answers
 
     def answered(self, record: Interaction) -> None:
-        """The bot gave its first answer."""
-        channel = self._world.places.get(record.channel_id)
+        """Record that the bot gave its first answer, and open a modal if that is the answer."""
+        channel = self._world.channels.get(record.channel_id)
         if record.modal is not None and channel is not None:
             source = record.source_message_id and self._world.find_message(channel.id, record.source_message_id)
             self._modals[record.id] = _OpenModal(
@@ -122,9 +124,9 @@ class Interactions:
             waiter.set_result(None)
 
     async def _ask(
-        self, kind: Asked, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None, **origin: Any
+        self, kind: InteractionType, person_id: int, channel: Channel, data: JSON, *, source: Message | None = None, **origin: Any
     ) -> Interaction:
-        """`origin` is what `World.open_interaction` asks about installations."""
+        """Send an interaction and wait for its first answer. `origin` is passed to `World.open_interaction`."""
         record, payload = self._world.open_interaction(kind, person_id=person_id, channel=channel, data=data, message=source, **origin)
         waiter = self._waiting[record.id] = asyncio.get_running_loop().create_future()
         self._world.announce("INTERACTION_CREATE", payload)
@@ -132,7 +134,7 @@ class Interactions:
             async with asyncio.timeout(self._first_answer_s):
                 await waiter
         except TimeoutError:
-            if kind is not Asked.AUTOCOMPLETE:
+            if kind is not InteractionType.AUTOCOMPLETE:
                 self._push(person_id, {"event": "unanswered", "interaction_id": str(record.id), "text": NO_ANSWER})
             raise RefusedError(NO_ANSWER) from None
         finally:
@@ -142,8 +144,8 @@ class Interactions:
     # ----------------------------------------------------------------- helpers
 
     def _find_slash(self, person_id: int, channel: Channel, path: str) -> tuple[JSON, list[JSON], Resolver]:
-        root, rooms = find_leaf(self._world.commands_for(person_id, channel), path.removeprefix("/"))
-        return root, rooms, self._resolver(person_id, channel)
+        root, nodes = find_leaf(self._world.commands_for(person_id, channel), path.removeprefix("/"))
+        return root, nodes, self._resolver(person_id, channel)
 
     def _find_menu(self, person_id: int, channel: Channel, name: str, kind: CommandType) -> JSON:
         for command in self._world.commands_for(person_id, channel):
@@ -162,7 +164,7 @@ class Interactions:
 
 
 def _made_by(message: Message) -> int | None:
-    """The interaction that a message answers."""
+    """The id of the interaction that a message answers, if any."""
     return int(message.interaction_metadata["id"]) if message.interaction_metadata else None
 
 

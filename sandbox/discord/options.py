@@ -1,4 +1,4 @@
-"""From what a person typed into a slash command to the options that Discord sends, refusing what its client refuses."""
+"""Converts the values that a person entered in a slash command to Discord's options, and validates them as its client does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from sandbox.discord.commands import SUBCOMMAND, SUBCOMMAND_GROUP
-from sandbox.discord.resolving import Resolver
+from sandbox.discord.resolver import Resolver
 from sandbox.discord.wire import JSON, RefusedError
 
 _WHOLE_NUMBER_LIMIT = 2**53
@@ -26,7 +26,7 @@ class OptionType(IntEnum):
 
 
 def build(leaf: JSON, values: Mapping[str, Any], resolver: Resolver) -> list[JSON]:
-    """The wire options of a complete command. Raises `RefusedError` with a sentence about the first thing that is wrong."""
+    """The wire options of a complete command. Raises `RefusedError` with a sentence about the first mistake."""
     declared = {option["name"]: option for option in leaf.get("options") or () if option["type"] not in (SUBCOMMAND, SUBCOMMAND_GROUP)}
     for name in values:
         if name not in declared:
@@ -38,7 +38,7 @@ def build(leaf: JSON, values: Mapping[str, Any], resolver: Resolver) -> list[JSO
 
 
 def build_partial(leaf: JSON, values: Mapping[str, Any], focused: str, resolver: Resolver) -> list[JSON]:
-    """The wire options while somebody is still typing into `focused`: what does not hold yet is left out."""
+    """The wire options while a person is typing into `focused`. Values that are not valid yet are left out."""
     declared = {option["name"]: option for option in leaf.get("options") or ()}
     if not declared.get(focused, {}).get("autocomplete"):
         raise RefusedError(f"The option {focused} offers no suggestions.")
@@ -50,15 +50,15 @@ def build_partial(leaf: JSON, values: Mapping[str, Any], focused: str, resolver:
         try:
             built.append(_wire_option(option, value, resolver))
         except RefusedError:
-            continue  # half-typed: Discord's client sends what it can
+            continue  # incomplete; Discord's client sends only the valid options
     typed = str(values.get(focused, ""))
     return [*built, {"name": focused, "type": declared[focused]["type"], "value": typed, "focused": True}]
 
 
-def nest(rooms: list[JSON], options: list[JSON]) -> list[JSON]:
-    """Wrap options into the subcommands on the way to them."""
-    for room in reversed(rooms):
-        options = [{"name": room["name"], "type": room["type"], "options": options}]
+def nest(nodes: list[JSON], options: list[JSON]) -> list[JSON]:
+    """Wrap options in the subcommands along their path."""
+    for node in reversed(nodes):
+        options = [{"name": node["name"], "type": node["type"], "options": options}]
     return options
 
 

@@ -1,4 +1,4 @@
-"""The door for people: the websocket and the uploads of PROTOCOL.md."""
+"""Serves people as described in PROTOCOL.md: the websocket and the uploads."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from aiohttp import BodyPartReader, WSCloseCode, WSMsgType, web
 
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.interactions import Interactions
-from sandbox.discord.requests import Requests
+from sandbox.discord.requests import PersonRequests
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, safe_filename
 from sandbox.discord.world import Message, World
 from sandbox.faults import Switchboard
 
 _log = logging.getLogger(__name__)
 
-_UPLOADS_KEPT = 100  # of all people; the oldest are forgotten
-_RECENT = 100  # messages of each channel in the first frame
-# Which lists change for people with what happens in the server, whoever did it: by the beginning of the gateway's event.
-_NEWS = {
+_UPLOADS_KEPT = 100  # in total; the oldest are dropped
+_RECENT = 100  # messages per channel in the first frame
+# The lists that are pushed again after a gateway event, by the prefix of its name.
+_LISTS_BY_EVENT = {
     "CHANNEL_": ("channels",),
     "THREAD_": ("channels",),
     "GUILD_ROLE_": ("roles", "people", "bot", "channels", "commands"),
@@ -31,12 +31,12 @@ _NEWS = {
 }
 
 
-class _Viewer:
-    """One open page (or test) of a person. Frames go out in order through a queue."""
+class _ViewerSocket:
+    """The socket of one viewer: an open page, or a test. A queue keeps its frames in order."""
 
     def __init__(self, person_id: int, socket: web.WebSocketResponse) -> None:
         self.person_id = person_id
-        self.knows: set[int] = set()  # ids of the messages it was shown
+        self.knows: set[int] = set()  # ids of the messages that it was sent
         self.socket = socket
         self._frames: asyncio.Queue[str] = asyncio.Queue()
 
@@ -49,25 +49,25 @@ class _Viewer:
 
 
 class People:
-    """Every viewer, and what they are told."""
+    """All viewers, and the frames pushed to them."""
 
     def __init__(self, *, world: World, gateway: Gateway, switchboard: Switchboard, first_answer_s: float) -> None:
         self._world = world
         self._gateway = gateway
         self._switchboard = switchboard
-        self._viewers: list[_Viewer] = []
+        self._viewers: list[_ViewerSocket] = []
         self._uploads: dict[str, Upload] = {}
         self.interactions = Interactions(world=world, first_answer_s=first_answer_s, push=self._push_to, find_upload=self._find_upload)
-        self._requests = Requests(
+        self._requests = PersonRequests(
             world=world,
             interactions=self.interactions,
             switchboard=switchboard,
             find_upload=self._find_upload,
             changed=lambda: self._push_all("people"),
-            moved=self._somebody_moved,
+            membership_changed=self._membership_changed,
         )
         world.watch(changed=self._message_changed, gone=self._message_gone)
-        world.api.listen(self._hear)
+        world.api.listen(self._on_event)
         world.commands.listen(lambda: self._push_all("commands"))
         switchboard.listen(lambda: self._push_all("faults"))
         gateway.listen(lambda: self._push_all("bot"))
@@ -88,7 +88,7 @@ class People:
         return web.json_response({"upload": key, "filename": upload.filename, "size": size, "content_type": upload.content_type})
 
     async def list_people(self, _: web.Request) -> web.Response:
-        """`GET /people`: who one can be, before opening a socket."""
+        """`GET /people`: the people as whom a socket can be opened."""
         return web.json_response({"people": self._world.members.list_json()})
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
@@ -99,30 +99,30 @@ class People:
             return web.json_response({"error": str(refusal)}, status=404)
         socket = web.WebSocketResponse(heartbeat=30, timeout=1.0)
         await socket.prepare(request)
-        viewer = _Viewer(person_id, socket)
+        viewer = _ViewerSocket(person_id, socket)
         viewer.push(self._hello(viewer))
         self._viewers.append(viewer)
         writer = asyncio.create_task(viewer.write(), name="viewer writer")
-        asking: set[asyncio.Task[None]] = set()
+        requests: set[asyncio.Task[None]] = set()
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     task = asyncio.create_task(self._serve(viewer, message.data), name="viewer request")
-                    asking.add(task)
-                    task.add_done_callback(asking.discard)
+                    requests.add(task)
+                    task.add_done_callback(requests.discard)
         finally:
             self._viewers.remove(viewer)
-            for task in (writer, *asking):
+            for task in (writer, *requests):
                 task.cancel()
-            await asyncio.gather(writer, *asking, return_exceptions=True)
+            await asyncio.gather(writer, *requests, return_exceptions=True)
         return socket
 
-    async def hang_up(self, _: web.Application) -> None:
+    async def close_all(self, _: web.Application) -> None:
         """Close every socket; the server is about to end."""
         for viewer in list(self._viewers):
             await viewer.socket.close(code=WSCloseCode.GOING_AWAY)
 
-    async def _serve(self, viewer: _Viewer, text: str) -> None:
+    async def _serve(self, viewer: _ViewerSocket, text: str) -> None:
         number: Any = None
         try:
             frame = _parse(text)
@@ -131,7 +131,7 @@ class People:
             viewer.push({"id": number, "ok": True, **answer})
         except RefusedError as refusal:
             viewer.push({"id": number, "ok": False, "error": str(refusal)})
-        except Exception:  # noqa: BLE001 - the door's error sorter: whoever asked must not wait for ever
+        except Exception:  # noqa: BLE001 - the error handler of requests: every request gets an answer
             _log.exception("a request of person %d failed: %.500s", viewer.person_id, text)
             viewer.push({"id": number, "ok": False, "error": "Something went wrong in the local Discord."})
 
@@ -142,8 +142,8 @@ class People:
 
     # ------------------------------------------------------------------ pushing
 
-    def _hello(self, viewer: _Viewer) -> JSON:
-        channels = self._world.places.listed_for(viewer.person_id)
+    def _hello(self, viewer: _ViewerSocket) -> JSON:
+        channels = self._world.channels.listed_for(viewer.person_id)
         recent = {channel.id: self._world.messages_for(viewer.person_id, channel)[-_RECENT:] for channel in channels}
         viewer.knows = {message.id for messages in recent.values() for message in messages}
         state: JSON = {}
@@ -161,8 +161,8 @@ class People:
             },
         }
 
-    def _state(self, name: str, viewer: _Viewer) -> JSON:
-        """One part of the hello frame, which is also what is pushed when it changes."""
+    def _state(self, name: str, viewer: _ViewerSocket) -> JSON:
+        """One part of the hello frame, also pushed when it changes."""
         parts: dict[str, Callable[[], Any]] = {
             "people": self._world.members.list_json,
             "roles": self._world.members.roles_json,
@@ -178,16 +178,16 @@ class People:
         return {"id": str(self._world.bot_id), "name": self._world.bot_name, "online": self._gateway.online, "may": may}
 
     def _channels(self, person_id: int) -> list[JSON]:
-        places = self._world.places
-        return [places.view(channel, person_id) for channel in places.listed_for(person_id)]
+        channels = self._world.channels
+        return [channels.view(channel, person_id) for channel in channels.listed_for(person_id)]
 
-    def _commands(self, viewer: _Viewer) -> list[JSON]:
-        """Every command that this person is offered somewhere; `kinds` says in which kinds of channels."""
+    def _commands(self, viewer: _ViewerSocket) -> list[JSON]:
+        """Every command that is available to this person in any channel; `kinds` are the kinds of those channels."""
         offered: dict[str, JSON] = {}
-        for channel in self._world.places.listed_for(viewer.person_id):
+        for channel in self._world.channels.listed_for(viewer.person_id):
             for command in self._world.commands_for(viewer.person_id, channel):
                 kinds = offered.setdefault(command["id"], {**command, "kinds": []})["kinds"]
-                if (kind := self._world.places.kind(channel)) not in kinds:
+                if (kind := self._world.channels.kind(channel)) not in kinds:
                     kinds.append(kind)
         return sorted(offered.values(), key=lambda command: (command["type"], command["name"]))
 
@@ -195,14 +195,14 @@ class People:
         for viewer in self._viewers:
             viewer.push({"event": name, **self._state(name, viewer)})
 
-    def _somebody_moved(self, person_id: int) -> None:
-        """Who joins or leaves sees other channels and messages from now on."""
+    def _membership_changed(self, person_id: int) -> None:
+        """A person who joined or left sees other channels and messages, so send their viewers a new hello."""
         for viewer in self._viewers:
             if viewer.person_id == person_id:
                 viewer.push(self._hello(viewer))
 
-    def _hear(self, event: str, _: Mapping[str, Any]) -> None:
-        for beginning, names in _NEWS.items():
+    def _on_event(self, event: str, _: Mapping[str, Any]) -> None:
+        for beginning, names in _LISTS_BY_EVENT.items():
             if event.startswith(beginning):
                 for name in names:
                     self._push_all(name)
@@ -214,7 +214,7 @@ class People:
 
     def _message_changed(self, message: Message) -> None:
         for viewer in self._viewers:
-            if self._world.places.sees(viewer.person_id, message):
+            if self._world.channels.sees(viewer.person_id, message):
                 viewer.knows.add(message.id)
                 viewer.push({"event": "message", "message": self._world.message_json(message, viewer_id=viewer.person_id)})
 

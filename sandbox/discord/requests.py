@@ -1,4 +1,4 @@
-"""What a person can ask for over the socket (PROTOCOL.md, "Asked by a person")."""
+"""The requests of a person over the socket (PROTOCOL.md, "Requests of a person")."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.discord.interactions import Interactions
-from sandbox.discord.wire import EPHEMERAL, JSON, RefusedError, Upload, numbered
+from sandbox.discord.wire import EPHEMERAL, JSON, RefusedError, Upload, parse_id
 from sandbox.discord.world import Channel, Interaction, Message, World
 from sandbox.faults import Switchboard
 
 _LONGEST_MESSAGE = 2000  # characters
 
 
-class Requests:
-    """`perform` answers with the fields beside `id` and `ok`, or raises `RefusedError` with a sentence.
+class PersonRequests:
+    """`perform` returns the fields of the answer except `id` and `ok`, or raises `RefusedError` with a sentence.
 
-    `changed` is called when a person has changed something about themselves, `moved` with the id of who has joined or left.
+    `changed` is called when a person changed their own settings, `membership_changed` with the id of a person who joined or left.
     """
 
     def __init__(
@@ -27,14 +27,14 @@ class Requests:
         switchboard: Switchboard,
         find_upload: Callable[[str], Upload],
         changed: Callable[[], None],
-        moved: Callable[[int], None],
+        membership_changed: Callable[[int], None],
     ) -> None:
         self._world = world
         self._interactions = interactions
         self._switchboard = switchboard
         self._find_upload = find_upload
         self._changed = changed
-        self._moved = moved
+        self._membership_changed = membership_changed
         self._handlers: dict[str, Callable[[int, JSON], Awaitable[JSON]]] = {
             "autocomplete": self._autocomplete,
             "slash": self._slash,
@@ -68,35 +68,35 @@ class Requests:
 
     async def _autocomplete(self, person_id: int, frame: JSON) -> JSON:
         channel = self._channel(person_id, frame)
-        values, focused = _take(frame, "options", dict), _take(frame, "focused", str)
-        return {"choices": await self._interactions.autocomplete(person_id, channel, _take(frame, "command", str), values, focused)}
+        values, focused = _field(frame, "options", dict), _field(frame, "focused", str)
+        return {"choices": await self._interactions.autocomplete(person_id, channel, _field(frame, "command", str), values, focused)}
 
     async def _slash(self, person_id: int, frame: JSON) -> JSON:
         channel = self._channel(person_id, frame)
-        values = _take(frame, "options", dict)
-        return _interaction(await self._interactions.slash(person_id, channel, _take(frame, "command", str), values))
+        values = _field(frame, "options", dict)
+        return _interaction(await self._interactions.slash(person_id, channel, _field(frame, "command", str), values))
 
     async def _menu(self, person_id: int, frame: JSON) -> JSON:
-        channel, name = self._channel(person_id, frame), _take(frame, "command", str)
+        channel, name = self._channel(person_id, frame), _field(frame, "command", str)
         if "user_id" in frame:
-            return _interaction(await self._interactions.user_menu(person_id, channel, name, numbered(frame["user_id"], "user_id")))
+            return _interaction(await self._interactions.user_menu(person_id, channel, name, parse_id(frame["user_id"], "user_id")))
         return _interaction(await self._interactions.message_menu(person_id, channel, name, self._message(person_id, frame)))
 
     async def _click(self, person_id: int, frame: JSON) -> JSON:
         channel, message = self._channel(person_id, frame), self._message(person_id, frame)
-        return _interaction(await self._interactions.click(person_id, channel, message, _take(frame, "custom_id", str)))
+        return _interaction(await self._interactions.click(person_id, channel, message, _field(frame, "custom_id", str)))
 
     async def _select(self, person_id: int, frame: JSON) -> JSON:
         channel, message = self._channel(person_id, frame), self._message(person_id, frame)
-        custom_id, values = _take(frame, "custom_id", str), _take(frame, "values", list)
+        custom_id, values = _field(frame, "custom_id", str), _field(frame, "values", list)
         return _interaction(await self._interactions.select(person_id, channel, message, custom_id, values))
 
     async def _submit(self, person_id: int, frame: JSON) -> JSON:
-        interaction_id, fields = numbered(frame.get("interaction_id"), "interaction_id"), _take(frame, "fields", dict)
+        interaction_id, fields = parse_id(frame.get("interaction_id"), "interaction_id"), _field(frame, "fields", dict)
         return _interaction(await self._interactions.submit(person_id, interaction_id, fields))
 
     async def _dismiss(self, person_id: int, frame: JSON) -> JSON:
-        self._interactions.dismiss(person_id, numbered(frame.get("interaction_id"), "interaction_id"))
+        self._interactions.dismiss(person_id, parse_id(frame.get("interaction_id"), "interaction_id"))
         return {}
 
     # ---------------------------------------------------------------- messages
@@ -114,7 +114,7 @@ class Requests:
             raise RefusedError("You may not send messages in this channel.")
         answered = None
         if frame.get("reply_to") is not None:
-            answered = self._world.message_for(person_id, channel.id, numbered(frame["reply_to"], "reply_to"))
+            answered = self._world.message_for(person_id, channel.id, parse_id(frame["reply_to"], "reply_to"))
         message = self._world.post(person_id, channel, content, [self._find_upload(str(key)) for key in keys], reply_to=answered)
         return {"message_id": str(message.id)}
 
@@ -137,59 +137,59 @@ class Requests:
         self._world.delete(message)
         return {}
 
-    # -------------------------------------------------------- people and places
+    # ------------------------------------------------------ people and channels
 
     async def _join(self, _: int, frame: JSON) -> JSON:
         days = frame.get("days")
         if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
             raise RefusedError("days is a number, or null.")
-        person_id = self._world.members.join(_take(frame, "name", str), moderator=bool(frame.get("moderator")), days=days)
-        self._moved(person_id)
+        person_id = self._world.members.join(_field(frame, "name", str), moderator=bool(frame.get("moderator")), days=days)
+        self._membership_changed(person_id)
         return {"person": self._world.members.person_json(person_id)}
 
     async def _leave(self, person_id: int, _: JSON) -> JSON:
         self._world.members.leave(person_id)
-        self._moved(person_id)
+        self._membership_changed(person_id)
         return {}
 
     async def _role(self, person_id: int, frame: JSON) -> JSON:
         self._check_manages(person_id)
-        self._world.members.give_role(_take(frame, "name", str), _take(frame, "role", str), on=bool(frame.get("on")))
+        self._world.members.give_role(_field(frame, "name", str), _field(frame, "role", str), on=bool(frame.get("on")))
         return {}
 
     async def _locale(self, person_id: int, frame: JSON) -> JSON:
-        self._world.members.speak(person_id, _take(frame, "locale", str))
+        self._world.members.set_locale(person_id, _field(frame, "locale", str))
         self._changed()
         return {}
 
     async def _dms(self, person_id: int, frame: JSON) -> JSON:
-        self._world.members.take_dms(person_id, on=bool(frame.get("open")))
+        self._world.members.set_dms(person_id, on=bool(frame.get("open")))
         self._changed()
         return {}
 
     async def _thread(self, person_id: int, frame: JSON) -> JSON:
-        thread = self._world.places.start_thread(person_id, self._channel(person_id, frame), _take(frame, "name", str))
+        thread = self._world.channels.start_thread(person_id, self._channel(person_id, frame), _field(frame, "name", str))
         return {"channel_id": str(thread.id)}
 
     async def _permit(self, person_id: int, frame: JSON) -> JSON:
         self._check_manages(person_id)
-        channel, permission = self._channel(person_id, frame), _take(frame, "permission", str)
-        self._world.places.permit_bot(channel, permission, on=bool(frame.get("on")))
+        channel, permission = self._channel(person_id, frame), _field(frame, "permission", str)
+        self._world.channels.permit_bot(channel, permission, on=bool(frame.get("on")))
         return {}
 
     async def _bot_role(self, person_id: int, frame: JSON) -> JSON:
         self._check_manages(person_id)
-        self._world.members.permit_bot(_take(frame, "permission", str), on=bool(frame.get("on")))
+        self._world.members.permit_bot(_field(frame, "permission", str), on=bool(frame.get("on")))
         return {}
 
     def _check_manages(self, person_id: int) -> None:
         if not self._world.members.may(person_id, "manage_guild"):
             raise RefusedError("That takes the permission Manage Server.")
 
-    # ----------------------------------------------------------------- the rest
+    # ------------------------------------------------------------------- faults
 
     async def _fault(self, _: int, frame: JSON) -> JSON:
-        name, times = _take(frame, "name", str), frame.get("times")
+        name, times = _field(frame, "name", str), frame.get("times")
         if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
             raise RefusedError("times is a number from 1, or null.")
         if name not in [fault["name"] for fault in self._switchboard.state()]:
@@ -203,14 +203,14 @@ class Requests:
     # ------------------------------------------------------------------ helpers
 
     def _channel(self, person_id: int, frame: JSON) -> Channel:
-        return self._world.places.for_person(person_id, numbered(frame.get("channel_id"), "channel_id"))
+        return self._world.channels.for_person(person_id, parse_id(frame.get("channel_id"), "channel_id"))
 
     def _message(self, person_id: int, frame: JSON) -> Message:
-        channel_id, message_id = numbered(frame.get("channel_id"), "channel_id"), numbered(frame.get("message_id"), "message_id")
+        channel_id, message_id = parse_id(frame.get("channel_id"), "channel_id"), parse_id(frame.get("message_id"), "message_id")
         return self._world.message_for(person_id, channel_id, message_id)
 
 
-def _take(frame: JSON, name: str, kind: type[Any]) -> Any:
+def _field(frame: JSON, name: str, kind: type[Any]) -> Any:
     value = frame.get(name, kind() if kind is not str else None)
     if not isinstance(value, kind):
         raise RefusedError(f"{name} is missing or not what it should be.")
@@ -218,7 +218,7 @@ def _take(frame: JSON, name: str, kind: type[Any]) -> Any:
 
 
 def _emoji(frame: JSON) -> str:
-    emoji: str = _take(frame, "emoji", str)
+    emoji: str = _field(frame, "emoji", str)
     if not 1 <= len(emoji) <= 64:
         raise RefusedError("That is no emoji.")
     return emoji

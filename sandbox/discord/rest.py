@@ -1,4 +1,4 @@
-"""The HTTP API, version 10: authorisation, tokens and commands here, the rest in the world.
+"""The HTTP API, version 10. Authorisation, tokens and commands are handled here, everything else in the world.
 
 Source: https://discord.com/developers/docs/reference
 """
@@ -14,33 +14,33 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.discord.calls import Call, answer, error_answer, read_call
-from sandbox.discord.interactions import Asked, Interactions
-from sandbox.discord.misbehaviour import Misbehaviour
+from sandbox.discord.calls import ApiCall, answer, error_answer, read_call
+from sandbox.discord.http_faults import HttpFaults
+from sandbox.discord.interactions import Interactions, InteractionType
 from sandbox.discord.posting import Posting
-from sandbox.discord.wire import JSON, ApiError, application_flags, invalid_form, unauthorised
+from sandbox.discord.wire import JSON, DiscordApiError, application_flags, invalid_form, unauthorised
 from sandbox.discord.world import Interaction, World
 from sandbox.faults import Switchboard
 
-_PLACE = re.compile(r"/(?:channels|guilds|applications/\d+/guilds)/(\d+)(?:/.*)?")  # a server or channel that a path is about
-_MOST_LINKS = 50  # to refresh at once
-_MOST_PEOPLE = 100  # in one answer about who reacted
-_OPEN_TO_ALL = re.compile(r"/(?:webhooks|interactions)/\d+/[^/]+(?:/.*)?|/gateway")  # these are authorised by the token in their path
+_GUILD_OR_CHANNEL = re.compile(r"/(?:channels|guilds|applications/\d+/guilds)/(\d+)(?:/.*)?")  # the server or channel in a path
+_MOST_LINKS = 50  # per request to refresh links
+_MOST_PEOPLE = 100  # per page of people who reacted
+_OPEN_TO_ALL = re.compile(r"/(?:webhooks|interactions)/\d+/[^/]+(?:/.*)?|/gateway")  # authorised by the token in their path
 _CALLBACK = re.compile(r"POST /interactions/(\d+)/([^/]+)/callback")
-# Which answers an interaction may get: message, deferral, deferred update, update, suggestions, modal.
+# The answer types that Discord accepts by interaction type: 4 message, 5 deferral, 6 deferred update, 7 update, 8 suggestions, 9 modal.
 _ANSWERS = {
-    Asked.COMMAND: {4, 5, 9},
-    Asked.COMPONENT: {4, 5, 6, 7, 9},
-    Asked.AUTOCOMPLETE: {8},
-    Asked.MODAL_SUBMIT: {4, 5, 6, 7},
+    InteractionType.COMMAND: {4, 5, 9},
+    InteractionType.COMPONENT: {4, 5, 6, 7, 9},
+    InteractionType.AUTOCOMPLETE: {8},
+    InteractionType.MODAL_SUBMIT: {4, 5, 6, 7},
 }
 
 _TRUE = ("1", "true")
 
-Handler = Callable[[Call, re.Match[str]], Any]
+Handler = Callable[[ApiCall, re.Match[str]], Any]
 
 
-class Rest:
+class RestApi:
     """`/api/v10/*`."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Rest:
     ) -> None:
         self._world = world
         self._interactions = interactions
-        self._misbehaviour = Misbehaviour(switchboard=switchboard, world=world)
+        self._faults = HttpFaults(switchboard=switchboard, world=world)
         self._switchboard = switchboard
         self._token = token
         self._gateway_url = gateway_url
@@ -84,33 +84,33 @@ class Rest:
             call = await read_call(request)
             self._authorise(call)
             self._check_reach(call)
-            self._misbehaviour.before(call)
+            self._faults.before(call)
             self._posting.check(call)
             payload = self._perform(call)
-        except ApiError as error:
+        except DiscordApiError as error:
             return error_answer(error)
-        if self._misbehaviour.loses_answer(call) and request.transport is not None:
+        if self._faults.loses_answer(call) and request.transport is not None:
             request.transport.abort()
         return answer(payload, headers=_limits(call))
 
-    def _authorise(self, call: Call) -> None:
+    def _authorise(self, call: ApiCall) -> None:
         if _OPEN_TO_ALL.fullmatch(call.path) is None and call.headers.get("authorization") != f"Bot {self._token}":
             raise unauthorised()
 
-    def _check_reach(self, call: Call) -> None:
-        """The bot's token opens nothing where the bot has no part, whatever people do with the application there."""
-        place = _PLACE.fullmatch(call.path)
-        if place and self._world.is_out_of_reach(int(place[1])):
-            raise ApiError(403, 50001, "Missing Access")
+    def _check_reach(self, call: ApiCall) -> None:
+        """The bot's token has no access to servers and channels without the bot, even if people use the application there."""
+        target = _GUILD_OR_CHANNEL.fullmatch(call.path)
+        if target and self._world.is_out_of_reach(int(target[1])):
+            raise DiscordApiError(403, 50001, "Missing Access")
 
-    def _perform(self, call: Call) -> Any:
+    def _perform(self, call: ApiCall) -> Any:
         for pattern, handler in self._routes:
             match = pattern.fullmatch(call.line)
             if match:
                 return handler(call, match)
-        return self._pass_on(call)
+        return self._forward(call)
 
-    def _pass_on(self, call: Call) -> Any:
+    def _forward(self, call: ApiCall) -> Any:
         return self._world.api.call(
             call.method,
             call.path,
@@ -123,13 +123,13 @@ class Rest:
 
     # ------------------------------------------------------------- application
 
-    def _gateway(self, call: Call, _: re.Match[str]) -> JSON:
+    def _gateway(self, call: ApiCall, _: re.Match[str]) -> JSON:
         if call.path == "/gateway":
             return {"url": self._gateway_url}
         limits = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": 1}
         return {"url": self._gateway_url, "shards": 1, "session_start_limit": limits}
 
-    def _application(self, _: Call, __: re.Match[str]) -> JSON:
+    def _application(self, _: ApiCall, __: re.Match[str]) -> JSON:
         return {
             **self._world.api.call("GET", "/oauth2/applications/@me"),
             "owner": self._world.members.user_json(self._world.owner_id),
@@ -145,10 +145,10 @@ class Rest:
             },
         }
 
-    def _guilds(self, call: Call, _: re.Match[str]) -> list[JSON]:
-        return [guild for guild in self._pass_on(call) if not self._world.is_out_of_reach(int(guild["id"]))]
+    def _guilds(self, call: ApiCall, _: re.Match[str]) -> list[JSON]:
+        return [guild for guild in self._forward(call) if not self._world.is_out_of_reach(int(guild["id"]))]
 
-    def _commands(self, call: Call, match: re.Match[str]) -> Any:
+    def _commands(self, call: ApiCall, match: re.Match[str]) -> Any:
         scope = int(match["guild"]) if match["guild"] else None
         if match["verb"] == "GET":
             return self._world.commands.in_scope(scope, localised=call.params.get("with_localizations", "").lower() in _TRUE)
@@ -158,7 +158,7 @@ class Rest:
             raise invalid_form("a list of commands is expected")
         return self._world.commands.replace(scope, call.body)
 
-    def _command(self, call: Call, match: re.Match[str]) -> Any:
+    def _command(self, call: ApiCall, match: re.Match[str]) -> Any:
         scope = int(match["guild"]) if match["guild"] else None
         if match["verb"] == "DELETE":
             return self._world.commands.remove(scope, match["command"])
@@ -168,18 +168,18 @@ class Rest:
 
     # ---------------------------------------------------------------- messages
 
-    def _post(self, call: Call, _: re.Match[str]) -> Any:
-        """A nonce that was used a few minutes ago gives the message it made, instead of a second one."""
-        return self._posting.known(call) or self._posting.note(call, self._pass_on(call))
+    def _post(self, call: ApiCall, _: re.Match[str]) -> Any:
+        """Post a message. With a nonce of the last few minutes, return its message instead of posting another."""
+        return self._posting.known(call) or self._posting.note(call, self._forward(call))
 
-    def _reacted(self, call: Call, _: re.Match[str]) -> list[JSON]:
-        """Who reacted with an emoji: in the order of their ids, a page at a time."""
+    def _reacted(self, call: ApiCall, _: re.Match[str]) -> list[JSON]:
+        """The people who reacted with an emoji, ordered by id, one page."""
         after, limit = int(call.params.get("after", 0)), min(int(call.params.get("limit", 25)), _MOST_PEOPLE)
-        people = sorted(self._pass_on(call), key=lambda user: int(user["id"]))
+        people = sorted(self._forward(call), key=lambda user: int(user["id"]))
         return [user for user in people if int(user["id"]) > after][:limit]
 
-    def _refresh_links(self, call: Call, _: re.Match[str]) -> JSON:
-        """Links to attachments signed anew, of deleted messages too. Those that are none of ours stay as they are."""
+    def _refresh_links(self, call: ApiCall, _: re.Match[str]) -> JSON:
+        """Sign links to attachments again, also of deleted messages. Links to other hosts are returned unchanged."""
         links = call.fields.get("attachment_urls")
         if not isinstance(links, list) or not 1 <= len(links) <= _MOST_LINKS:
             raise invalid_form(f"attachment_urls: Must be between 1 and {_MOST_LINKS} in length.")
@@ -187,34 +187,34 @@ class Rest:
 
     # ------------------------------------------------------------ interactions
 
-    def _callback(self, call: Call, match: re.Match[str]) -> Any:
+    def _callback(self, call: ApiCall, match: re.Match[str]) -> Any:
         record = self._world.interaction(int(match[1]))
         if record is None or record.token != match[2]:
-            raise ApiError(404, 10062, "Unknown interaction")
+            raise DiscordApiError(404, 10062, "Unknown interaction")
         self._check_answer(record, call.fields)
-        given = self._pass_on(call)
+        given = self._forward(call)
         self._interactions.answered(record)
         return given if call.params.get("with_response", "").lower() in _TRUE else None
 
     def _check_answer(self, record: Interaction, body: JSON) -> None:
         kind, data = body.get("type"), body.get("data") or {}
-        allowed = _ANSWERS[Asked(record.type)] - (set() if record.source_message_id else {6, 7})
+        allowed = _ANSWERS[InteractionType(record.type)] - (set() if record.source_message_id else {6, 7})
         if kind not in allowed:
             raise invalid_form(f"type: an answer of type {kind} does not fit this interaction")
         choices = data.get("choices") or []
         if len(choices) > 25 or not all(1 <= len(str(choice.get("name", ""))) <= 100 for choice in choices):
             raise invalid_form("data.choices: at most 25, with names of 1 to 100 characters")
 
-    def _webhook(self, call: Call, match: re.Match[str]) -> Any:
-        """Messages of an interaction. A token that has died answers 401, not the 404 of one that never was."""
+    def _webhook(self, call: ApiCall, match: re.Match[str]) -> Any:
+        """Messages of an interaction. An expired token answers 401, an unknown one 404."""
         record = self._world.interaction_by_token(match["token"])
-        if record is not None and (self._world.has_expired(record) or (record.responded and self._switchboard.strikes("token-expired"))):
-            raise ApiError(401, 50027, "Invalid Webhook Token")
-        return self._pass_on(call)
+        if record is not None and (self._world.has_expired(record) or (record.responded and self._switchboard.fires("token-expired"))):
+            raise DiscordApiError(401, 50027, "Invalid Webhook Token")
+        return self._forward(call)
 
 
-def _limits(call: Call) -> dict[str, str]:
-    """Rate limit headers of a bucket that is never used up."""
+def _limits(call: ApiCall) -> dict[str, str]:
+    """Rate limit headers of a bucket that is never exhausted."""
     bucket = re.sub(r"\d+|(?<=/webhooks/)[^/]+/[^/]+", "x", call.line)
     return {
         "X-RateLimit-Bucket": f"{zlib.crc32(bucket.encode()):08x}",

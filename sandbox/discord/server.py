@@ -1,4 +1,4 @@
-"""Composition of the local Discord: one port for the API, the gateway, the CDN, and the door for people."""
+"""Composes the local Discord on one port: HTTP API, gateway, CDN, and the chat page with its socket."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from sandbox.discord.cdn import Cdn, Shelf
+from sandbox.discord.cdn import Cdn, FileStore
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.people import People
-from sandbox.discord.rest import Rest
+from sandbox.discord.rest import RestApi
 from sandbox.discord.wire import FIRST_ANSWER_S
 from sandbox.discord.world import World
 from sandbox.faults import Switchboard
 
 _PAGE = Path(__file__).parent / "page"
-_LARGEST_REQUEST_BYTES = 256 * 1024 * 1024  # ten files, also when some of them are too large and shall be told so
+_LARGEST_REQUEST_BYTES = 256 * 1024 * 1024  # ten files, even if some exceed the upload limit and must be refused with a proper error
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscordServer:
-    """Where the local Discord is."""
+    """The addresses and ids of a running local Discord."""
 
-    url: str  # the chat page, and the base of the door for people
-    api_url: str  # what discord.py's `Route.BASE` gets
-    gateway_url: str  # what `DiscordWebSocket.DEFAULT_GATEWAY` gets
+    url: str  # the chat page, and the base of the addresses in PROTOCOL.md
+    api_url: str  # for discord.py's `Route.BASE`
+    gateway_url: str  # for `DiscordWebSocket.DEFAULT_GATEWAY`
     cdn_host: str  # host and port of attachment links
-    downloads: list[str]  # the path of every attachment that was asked for so far, by anybody
+    downloads: list[str]  # the paths of all attachments that were requested so far
     token: str  # the bot's token
     application_id: int
     guild_id: int
@@ -56,8 +56,8 @@ async def serve(
 ) -> AsyncIterator[DiscordServer]:
     """Run the local Discord until the block ends.
 
-    `port` 0 takes a free one. `now` gives aware times. `first_answer_s` is how long the bot has for its first answer to an interaction.
-    `privileged_intents` (`members`, `presences`, `message_content`) are those that the application has been given in the portal.
+    `port` 0 means a free port. `now` returns aware times. `first_answer_s` is the time limit for the first answer to an interaction.
+    `privileged_intents` (`members`, `presences`, `message_content`) are those enabled for the application in the developer portal.
     """
     with socket.create_server((host, port)) as listener:
         base = f"{host}:{listener.getsockname()[1]}"
@@ -75,13 +75,13 @@ def _assemble(
     base: str, switchboard: Switchboard, now: Callable[[], datetime], first_answer_s: float, privileged: frozenset[str]
 ) -> tuple[web.Application, DiscordServer]:
     url, gateway_url = f"http://{base}", f"ws://{base}/gateway"
-    shelf = Shelf(base_url=url, now=now)
-    world = World(shelf=shelf, now=now, first_answer_s=first_answer_s)
+    file_store = FileStore(base_url=url, now=now)
+    world = World(file_store=file_store, now=now, first_answer_s=first_answer_s)
     token = _token_for(world.bot_id)
     gateway = Gateway(world=world, switchboard=switchboard, token=token, url=gateway_url, privileged=privileged)
-    cdn = Cdn(shelf=shelf, switchboard=switchboard)
+    cdn = Cdn(file_store=file_store, switchboard=switchboard)
     people = People(world=world, gateway=gateway, switchboard=switchboard, first_answer_s=first_answer_s)
-    rest = Rest(
+    rest = RestApi(
         world=world,
         switchboard=switchboard,
         interactions=people.interactions,
@@ -91,7 +91,7 @@ def _assemble(
         now=now,
     )
     app = web.Application(client_max_size=_LARGEST_REQUEST_BYTES, middlewares=[_own_pages_only])
-    app.on_shutdown.extend([gateway.hang_up, people.hang_up])
+    app.on_shutdown.extend([gateway.close_all, people.close_all])
     app.router.add_get("/", _front_page)
     app.router.add_static("/page/", _PAGE)
     app.router.add_get("/people", people.list_people)
@@ -106,7 +106,7 @@ def _assemble(
         api_url=f"{url}/api/v10",
         gateway_url=gateway_url,
         cdn_host=base,
-        downloads=cdn.asked,
+        downloads=cdn.requested_paths,
         token=token,
         application_id=world.application_id,
         guild_id=int(world.guild_json["id"]),
@@ -116,7 +116,7 @@ def _assemble(
 
 @web.middleware
 async def _own_pages_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what another site's page asks for in a browser; programs send no origin."""
+    """Refuse requests that pages of other sites make in a browser. Programs send no `Origin`."""
     origin = request.headers.get("Origin")
     if origin is not None and URL(origin).authority != request.host:
         raise web.HTTPForbidden(text="Only the local Discord's own page may ask this.")
@@ -128,6 +128,6 @@ async def _front_page(_: web.Request) -> web.FileResponse:
 
 
 def _token_for(bot_id: int) -> str:
-    """A token in Discord's shape: the bot's id in base64, a time, a signature. It opens nothing but this server."""
+    """A token in Discord's format: the bot's id in base64, a time, a signature. It is valid only here."""
     account = base64.b64encode(str(bot_id).encode()).decode().rstrip("=")
     return f"{account}.LOCAL0.local-sandbox-token-of-easel-0000000"

@@ -1,4 +1,4 @@
-"""What every room of the local Discord shares: errors as Discord writes them, uploads and limits."""
+"""Shared by all parts of the local Discord: Discord's errors, uploads and limits."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-JSON = dict[str, Any]  # an object as it travels on the wire
+JSON = dict[str, Any]  # an object as it is on the wire
 
-UPLOAD_LIMIT_BYTES = 10 * 1024 * 1024  # one file, in a server without boosts
-TOKEN_LIFE_S = 15 * 60  # how long an interaction's token may be used
-FIRST_ANSWER_S = 3.0  # how long an application has for its first answer
-EPHEMERAL = 1 << 6  # message flag: only its person sees it
+UPLOAD_LIMIT_BYTES = 10 * 1024 * 1024  # per file, in a server without boosts
+TOKEN_LIFE_S = 15 * 60  # lifetime of an interaction's token
+FIRST_ANSWER_S = 3.0  # time limit for the first answer to an interaction
+EPHEMERAL = 1 << 6  # message flag: visible to one person only
 
 
-# Flags of the application object: the privileged intents that the portal has given to an application in few servers.
+# Flags of the application object for privileged intents of an application in fewer than 100 servers.
 _INTENT_FLAGS = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
 
 
-class ApiError(Exception):
-    """An answer that is an error: HTTP status, Discord's own code, a sentence.
+class DiscordApiError(Exception):
+    """An error of Discord's API: HTTP status, Discord's error code, a sentence.
 
     Source: https://discord.com/developers/docs/topics/opcodes-and-status-codes
     """
@@ -33,32 +33,32 @@ class ApiError(Exception):
 
 
 class RefusedError(Exception):
-    """Discord's own client would not let a person do this; the text is the sentence they read."""
+    """Discord's client would not let a person do this. The text is the sentence that they read."""
 
 
 def application_flags(privileged: frozenset[str]) -> int:
     return sum(_INTENT_FLAGS[name] for name in privileged)
 
 
-def not_found() -> ApiError:
-    return ApiError(404, 0, "404: Not Found")
+def not_found() -> DiscordApiError:
+    return DiscordApiError(404, 0, "404: Not Found")
 
 
-def unauthorised() -> ApiError:
-    return ApiError(401, 0, "401: Unauthorized")
+def unauthorised() -> DiscordApiError:
+    return DiscordApiError(401, 0, "401: Unauthorized")
 
 
-def invalid_form(detail: str) -> ApiError:
-    return ApiError(400, 50035, f"Invalid Form Body: {detail}")
+def invalid_form(detail: str) -> DiscordApiError:
+    return DiscordApiError(400, 50035, f"Invalid Form Body: {detail}")
 
 
-def too_large() -> ApiError:
-    return ApiError(413, 40005, "Request entity too large")
+def too_large() -> DiscordApiError:
+    return DiscordApiError(413, 40005, "Request entity too large")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """One file on its way in."""
+    """One uploaded file."""
 
     filename: str
     data: bytes = field(repr=False)
@@ -67,17 +67,17 @@ class Upload:
 
     @property
     def fp(self) -> BytesIO:
-        """A fresh reader: a refused call must not leave the file read to its end."""
+        """A new reader each time, because a refused call may have read the file to its end."""
         return BytesIO(self.data)
 
 
 def safe_filename(name: str) -> str:
-    """Discord's own habit: what does not belong in an address becomes an underscore."""
+    """As at Discord, characters that do not belong in a URL become underscores."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("\\", "/").rsplit("/", 1)[-1]) or "unknown"
 
 
-def numbered(value: object, what: str = "id") -> int:
-    """A snowflake from its wire form. Raises `RefusedError` for anything else."""
+def parse_id(value: object, what: str = "id") -> int:
+    """Parse a snowflake. Raises `RefusedError` for anything else."""
     if isinstance(value, str | int) and not isinstance(value, bool) and str(value).isdecimal():
         return int(value)
     raise RefusedError(f"The {what} is not a number.")

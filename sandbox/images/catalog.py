@@ -1,4 +1,4 @@
-"""The models that the local image API offers. The facts are data, in models.json."""
+"""The models of the local Oxen. Their facts are in models.json."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
-    """One model: `facts` is the object that is sent, word for word."""
+class OxenModel:
+    """One model. `facts` is the object as it is sent."""
 
     facts: Json
 
@@ -26,12 +26,12 @@ class Model:
 
     @property
     def media_type(self) -> str | None:
-        """`image`, `video`, or None for a model that makes neither."""
+        """`image`, `video`, or None if the model makes neither."""
         return next((kind for kind in ("image", "video") if kind in self.facts["capabilities"]["output"]), None)
 
     @property
     def cost_usd(self) -> Decimal:
-        """What one generation costs, in US dollars."""
+        """The cost of one generation, in US dollars."""
         pricing = self.facts["pricing"]
         return Decimal(str(pricing.get("cost_per_image", pricing.get("cost_per_second", 0))))
 
@@ -43,8 +43,8 @@ class Model:
         """The default of one parameter, or None."""
         return self.schema.get("properties", {}).get(name, {}).get("default")
 
-    def complaint(self, parameters: Json) -> str | None:
-        """What is wrong with the parameters, as a sentence, or None. Names that the schema lacks are wrong too."""
+    def validation_error(self, parameters: Json) -> str | None:
+        """What is wrong with the parameters, as a sentence, or None. Names that are not in the schema are wrong too."""
         error = next(self._validator.iter_errors(parameters), None)
         if error is None:
             return None
@@ -56,24 +56,24 @@ class Model:
         return jsonschema_rs.Draft202012Validator({**self.schema, "additionalProperties": False})
 
 
-class Catalog:
-    """All models, in the order in which they are listed."""
+class OxenCatalog:
+    """All models, in their listed order."""
 
     def __init__(self, facts: list[Json] | None = None) -> None:
         facts = facts if facts is not None else json.loads(files(__package__).joinpath("models.json").read_text("utf-8"))
-        self._models = {each["id"]: Model(facts=each) for each in facts}
+        self._models = {each["id"]: OxenModel(facts=each) for each in facts}
 
-    def find(self, model_id: str) -> Model | None:
+    def find(self, model_id: str) -> OxenModel | None:
         return self._models.get(model_id)
 
     def listed(self, *, developer: str | None = None, action: str | None = None) -> list[Json]:
-        """Facts of the models of one developer (in any case of letters) that allow a fine-tuning action."""
+        """Facts of the models, optionally of one developer (case-insensitive) and those that allow a fine-tuning action."""
         facts = [model.facts for model in self._models.values()]
         if developer:
             facts = [each for each in facts if each["developer"]["name"].casefold() == developer.casefold()]
         return [each for each in facts if not action or action in each["actions"]]
 
     def search(self, words: str) -> list[Json]:
-        """Facts of the models whose id or name holds `words`."""
+        """Facts of the models whose id or name contains `words`."""
         needle = words.casefold()
         return [each for each in self.listed() if needle in f"{each['id']} {each['display_name']}".casefold()]

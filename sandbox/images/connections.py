@@ -1,4 +1,4 @@
-"""Connections that end before their answer, and the doors that shut on everybody."""
+"""Connections that are cut before the answer: single ones, and all of an API that is down."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# The beginning of a path: the fault that shuts this door. Each contract has its own, links to results included.
+# The prefix of a path, and the fault that takes it down. Each contract has its own, including links to results.
 OXEN_DOWN, OXLO_DOWN = "oxen-down", "oxlo-down"
-DOORS = {"/api/": OXEN_DOWN, "/results/": OXEN_DOWN, "/v1/": OXLO_DOWN}
+FAULT_BY_PREFIX = {"/api/": OXEN_DOWN, "/results/": OXEN_DOWN, "/v1/": OXLO_DOWN}
 
 
 def cut(request: web.Request) -> web.StreamResponse:
@@ -26,42 +26,42 @@ def cut(request: web.Request) -> web.StreamResponse:
 
 
 def is_gone(request: web.Request) -> bool:
-    """True where nobody is left to be answered."""
+    """Whether the client has disconnected."""
     return request.transport is None or request.transport.is_closing()
 
 
-class Doors:
-    """Lets calls in. A door that is shut cuts those who come, and in the moment of shutting all who are inside."""
+class ConnectionFaults:
+    """Cuts the calls of an API that is down: new ones, and those in progress when its fault is turned on."""
 
     def __init__(self, switchboard: Switchboard) -> None:
         self._switchboard = switchboard
-        self._inside: dict[asyncio.Task[web.StreamResponse], str] = {}
-        self._shut: set[str] = set()
-        switchboard.listen(self._notice)
+        self._calls: dict[asyncio.Task[web.StreamResponse], str] = {}
+        self._active: set[str] = set()
+        switchboard.listen(self._cut_when_turned_on)
 
-    async def enter(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The handler's answer. A handler whose door is shut in the meantime is cancelled."""
-        door = next((fault for start, fault in DOORS.items() if request.path.startswith(start)), None)
-        if door is None:
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The handler's answer. The handler is cancelled if its API goes down in the meantime."""
+        fault = next((fault for start, fault in FAULT_BY_PREFIX.items() if request.path.startswith(start)), None)
+        if fault is None:
             return await handler(request)
-        if self._switchboard.strikes(door):
+        if self._switchboard.fires(fault):
             return cut(request)
         call = asyncio.ensure_future(handler(request))
-        self._inside[call] = door
+        self._calls[call] = fault
         try:
             await asyncio.wait({call})
         finally:
-            del self._inside[call]
-            call.cancel()  # where this one is cancelled itself
+            del self._calls[call]
+            call.cancel()  # if this task is cancelled itself
         return cut(request) if call.cancelled() else call.result()
 
-    def turn_out(self, door: str) -> None:
-        """Cut every call that is inside."""
-        for call in [call for call, through in self._inside.items() if through == door]:
+    def cut_all(self, fault: str) -> None:
+        """Cut every call in progress that this fault affects."""
+        for call in [call for call, affecting in self._calls.items() if affecting == fault]:
             call.cancel()
 
-    def _notice(self) -> None:
-        shut = {door for door in DOORS.values() if self._switchboard.is_on(door)}
-        newly, self._shut = shut - self._shut, shut
-        for door in newly:
-            self.turn_out(door)
+    def _cut_when_turned_on(self) -> None:
+        active = {fault for fault in FAULT_BY_PREFIX.values() if self._switchboard.is_on(fault)}
+        started, self._active = active - self._active, active
+        for fault in started:
+            self.cut_all(fault)

@@ -1,4 +1,4 @@
-"""One generation: what was asked for, how it stands, and its row on the wire."""
+"""One generation at Oxen: its request, its state, and its row on the wire."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from typing import TYPE_CHECKING, Any
 from sandbox.painter import extension_of
 
 if TYPE_CHECKING:
-    from sandbox.images.account import Account
-    from sandbox.images.catalog import Model
+    from sandbox.images.account import ApiAccount
+    from sandbox.images.catalog import OxenModel
 
 
-class Status(StrEnum):
+class OxenStatus(StrEnum):
     """The documented states."""
 
     QUEUED = "queued"  # accepted, not begun
-    PROCESSING = "processing"  # being painted
-    SUCCEEDED = "succeeded"  # the picture can be fetched
-    FAILED = "failed"  # there will be no picture; error_message says why
+    PROCESSING = "processing"  # in progress
+    SUCCEEDED = "succeeded"  # the image can be fetched
+    FAILED = "failed"  # there will be no image; error_message says why
     CANCELLED = "cancelled"  # stopped, by the client or by the provider
 
 
-ACTIVE = frozenset({Status.QUEUED, Status.PROCESSING})
+ACTIVE = frozenset({OxenStatus.QUEUED, OxenStatus.PROCESSING})
 
-# Fields of a request that are the API's own. Everything else belongs to the model.
+# Fields of a request that belong to the API. All others are parameters of the model.
 ENVELOPE = frozenset({"model", "prompt", "num_generations", "target_namespace", "target_repo", "target_directory", "response_format"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a client asks for."""
+class GenerationRequest:
+    """A client's request for a generation."""
 
-    account: Account
-    model: Model
-    body: dict[str, Any]  # the request as it came
+    account: ApiAccount
+    model: OxenModel
+    body: dict[str, Any]  # the JSON body, unchanged
 
     @property
     def prompt(self) -> Any:
-        """As submitted: it may be missing or no text, which only the model finds out."""
+        """As submitted. It may be missing or not a text; only the model checks that."""
         return self.body.get("prompt")
 
     @property
@@ -52,19 +52,19 @@ class Order:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What is passed to the model beside the prompt."""
+        """What the model gets in addition to the prompt."""
         return {name: value for name, value in self.body.items() if name not in ENVELOPE}
 
 
 @dataclass(kw_only=True, eq=False)
-class Generation:
-    """A row that changes while it runs. Times are Unix seconds."""
+class OxenGeneration:
+    """The state of a generation. Times are Unix seconds."""
 
-    order: Order
-    seed: int  # the submitted one, or drawn by lot
-    in_queue: bool  # False for a synchronous call: the queue's list and the event stream leave it out
+    request: GenerationRequest
+    seed: int  # submitted, or random
+    in_queue: bool  # False for a synchronous call, which is neither listed in the queue nor announced on the event stream
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    status: Status = Status.QUEUED
+    status: OxenStatus = OxenStatus.QUEUED
     error: str | None = None
     enqueued_at: int = field(default_factory=lambda: int(time.time()))
     started_at: int | None = None
@@ -74,33 +74,33 @@ class Generation:
 
     @property
     def media_type(self) -> str:
-        return self.order.model.media_type or "image"
+        return self.request.model.media_type or "image"
 
     @property
     def file_name(self) -> str:
-        """What its result is called in links."""
-        output_format = self.order.parameters.get("output_format") or self.order.model.default("output_format")
+        """The file name in links to its result."""
+        output_format = self.request.parameters.get("output_format") or self.request.model.default("output_format")
         return f"{self.id}.{extension_of(output_format)}"
 
     @cached_property
-    def weight_bytes(self) -> int:
-        """About what the row costs in memory: inline references are what makes it heavy."""
-        return 2_000 + sum(len(str(value)) for value in self.order.body.values())
+    def size_bytes(self) -> int:
+        """Approximate size in memory, mostly of inline references."""
+        return 2_000 + sum(len(str(value)) for value in self.request.body.values())
 
     def begin(self) -> None:
-        self.status, self.started_at = Status.PROCESSING, int(time.time())
+        self.status, self.started_at = OxenStatus.PROCESSING, int(time.time())
 
-    def end(self, status: Status, error: str | None = None) -> None:
+    def end(self, status: OxenStatus, error: str | None = None) -> None:
         self.status, self.error, self.completed_at = status, error, int(time.time())
         self.ended.set()
 
     def row(self, result_url: str | None) -> dict[str, Any]:
-        """The row as it is sent: the submitted parameters stand beside the API's own fields."""
+        """The row as it is sent: the submitted parameters and the API's own fields."""
         return {
-            **self.order.parameters,
+            **self.request.parameters,
             "generation_id": self.id,
-            "model_name": self.order.model.id,
-            "prompt": self.order.prompt,
+            "model_name": self.request.model.id,
+            "prompt": self.request.prompt,
             "media_type": self.media_type,
             "status": self.status,
             "result_url": result_url,
@@ -108,7 +108,7 @@ class Generation:
             "enqueued_at": self.enqueued_at,
             "started_at": self.started_at,
             "completed_at": self.completed_at,
-            "target_namespace": self.order.namespace,
-            "target_repo": self.order.body.get("target_repo"),
-            "target_directory": self.order.body.get("target_directory"),
+            "target_namespace": self.request.namespace,
+            "target_repo": self.request.body.get("target_repo"),
+            "target_directory": self.request.body.get("target_directory"),
         }

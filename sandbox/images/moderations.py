@@ -1,6 +1,6 @@
-"""A moderations endpoint in OpenAI's contract. It knows a handful of words, and of pictures only their colours: the same in, the same out.
+"""A moderations endpoint in OpenAI's contract. It scores texts by a few words and images by their colours, deterministically.
 
-It has an address of its own: it can be away while pictures are made, and the other way round.
+It has its own address, so that it can be down while the image APIs are up, and vice versa.
 Source: https://platform.openai.com/docs/api-reference/moderations
 """
 
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from PIL import Image
 
-from sandbox.faults import Gate
+from sandbox.faults import FaultHold
 from sandbox.images.account import key_in
 from sandbox.images.connections import cut
-from sandbox.images.openai.errors import Refused, invalid, server_error, unknown_model, wrong_key
+from sandbox.images.openai.errors import OpenAIApiError, invalid, server_error, unknown_model, wrong_key
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
@@ -31,7 +31,7 @@ PATH = "/moderation/v1"
 MODELS = ("omni-moderation-latest", "omni-moderation-2024-09-26")
 FLAGGED_FROM = 0.5
 LONG_SIDE_PX = 64  # colours are counted on a small copy
-PICTURE_LIMIT_PX = 50_000_000
+IMAGE_LIMIT_PX = 50_000_000
 
 CATEGORIES = (
     "harassment",
@@ -48,9 +48,9 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
-OF_PICTURES = frozenset({"self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "violence", "violence/graphic"})
+IMAGE_CATEGORIES = frozenset({"self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "violence", "violence/graphic"})
 
-# What a word scores. From 0.5 on a text is called flagged.
+# Scores by word. A text is flagged from 0.5.
 WORDS: dict[str, Mapping[str, float]] = {
     "fight": {"violence": 0.42},
     "battle": {"violence": 0.46},
@@ -64,44 +64,44 @@ WORDS: dict[str, Mapping[str, float]] = {
     "idiot": {"harassment": 0.64},
     "vermin": {"hate": 0.55, "harassment": 0.7},
 }
-# What scores a picture by the share of its pixels with a strong colour of this hue, in degrees from and to.
+# An image's score is the share of its pixels with a strong colour of this hue, in degrees (from, to).
 HUES: dict[str, tuple[float, float]] = {"violence": (345, 375), "sexual": (305, 345)}
 
 
-class Moderations:
-    """The handler. Any key is accepted but an empty one and the literal `wrong`."""
+class ModerationsStandIn:
+    """The handler. Any key is accepted except an empty one and the literal `wrong`."""
 
     def __init__(self, *, switchboard: Switchboard) -> None:
         self._switchboard = switchboard
-        self._slow = Gate(switchboard, "moderation-slow")
+        self._slow = FaultHold(switchboard, "moderation-slow")
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(f"{PATH}/moderations", self.moderate)]
 
     async def moderate(self, request: web.Request) -> web.StreamResponse:
-        if self._switchboard.strikes("moderation-down"):
+        if self._switchboard.fires("moderation-down"):
             return cut(request)
-        await self._slow.passed()
+        await self._slow.wait()
         try:
-            if self._switchboard.strikes("moderation-error"):
+            if self._switchboard.fires("moderation-error"):
                 raise server_error()
             model, results = await self._results(request)
-        except Refused as refused:
-            return refused.answer()
-        if self._switchboard.strikes("moderation-garbage"):
+        except OpenAIApiError as error:
+            return error.answer()
+        if self._switchboard.fires("moderation-garbage"):
             return web.json_response({"results": [{"category_scores": {"violence": "very"}}]})
         body = {"id": f"modr-{hashlib.sha256(await request.read()).hexdigest()[:24]}", "model": model, "results": results}
         return web.json_response(body)
 
     async def _results(self, request: web.Request) -> tuple[str, list[dict[str, Any]]]:
-        """Raise `Refused`."""
+        """The model and one result per input. Raises `OpenAIApiError`."""
         if key_in(request.headers.get("Authorization", "")) is None:
             raise wrong_key()
         body = _body(await request.read())
         model = body.get("model") or MODELS[0]
         if model not in MODELS:
             raise unknown_model(str(model))
-        return model, await _judged(body.get("input"))
+        return model, await _results_for(body.get("input"))
 
 
 def _body(content: bytes) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def _body(content: bytes) -> dict[str, Any]:
     return found
 
 
-async def _judged(given: Any) -> list[dict[str, Any]]:
-    """A text is one result, a list of texts one each, a list of parts (texts and a picture) one together."""
+async def _results_for(given: Any) -> list[dict[str, Any]]:
+    """One result for a text, one for each of a list of texts, one in all for a list of parts (texts and images)."""
     if isinstance(given, str):
         return [_result([score_text(given)], {"text"})]
     if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
@@ -131,7 +131,7 @@ async def _part(part: dict[str, Any]) -> tuple[str, Mapping[str, float]]:
         case {"type": "text", "text": str(text)}:
             return "text", score_text(text)
         case {"type": "image_url", "image_url": {"url": str(url)}}:
-            return "image", await asyncio.to_thread(score_picture, _decoded(url))
+            return "image", await asyncio.to_thread(score_image, _decoded(url))
         case _:
             raise invalid("input", "Invalid part in 'input': it must be a text or an image_url.", code="invalid_type")
 
@@ -147,16 +147,16 @@ def _decoded(url: str) -> bytes:
 
 
 def score_text(text: str) -> dict[str, float]:
-    """The highest score that any of its words has, by category."""
+    """The highest score of any of its words, by category."""
     words = "".join(each if each.isalnum() else " " for each in text.casefold()).split()
     return _highest(WORDS[word] for word in words if word in WORDS)
 
 
-def score_picture(data: bytes) -> dict[str, float]:
-    """By colour: red for violence, pink for sexual. A picture that is all of one strong colour scores 1. Raise `Refused`."""
+def score_image(data: bytes) -> dict[str, float]:
+    """Scores by colour: red is violence, pink is sexual; an image of one strong colour scores 1. Raises `OpenAIApiError`."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > PICTURE_LIMIT_PX:
+            if image.width * image.height > IMAGE_LIMIT_PX:
                 raise invalid("input", "Image is too large.", code="image_too_large")
             small = image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -168,7 +168,7 @@ def score_picture(data: bytes) -> dict[str, float]:
 
 
 def _strong_hue(pixel: tuple[int, ...]) -> float | None:
-    """In degrees; None for what is pale, grey or dark."""
+    """In degrees; None for pale, grey and dark pixels."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(each / 255 for each in pixel))
     return hue * 360 if saturation > 0.5 and value > 0.5 else None
 
@@ -179,7 +179,7 @@ def _within(hue: float, first: float, last: float) -> bool:
 
 def _result(scores: list[Mapping[str, float]], kinds: set[str]) -> dict[str, Any]:
     by_category = dict.fromkeys(CATEGORIES, 0.0001) | _highest(scores)
-    applied = {name: sorted(kinds if name in OF_PICTURES else kinds & {"text"}) for name in CATEGORIES}
+    applied = {name: sorted(kinds if name in IMAGE_CATEGORIES else kinds & {"text"}) for name in CATEGORIES}
     categories = {name: score >= FLAGGED_FROM for name, score in by_category.items()}
     return {
         "flagged": any(categories.values()),

@@ -1,4 +1,4 @@
-"""Oxen's contract on the wire: paths, request bodies, answers. What happens behind them is in queue, events and results."""
+"""Oxen's contract on the wire: paths, request bodies, answers. The work is done in queue, events and results."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sandbox.images.answers import Kind, Refusal, bare_unauthenticated, refuse
 from sandbox.images.connections import cut
-from sandbox.images.generations import ACTIVE, Generation, Order, Status
+from sandbox.images.generations import ACTIVE, GenerationRequest, OxenGeneration, OxenStatus
+from sandbox.images.oxen_errors import OxenApiError, OxenErrorType, bare_unauthenticated, error_response
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
-    from sandbox.images.account import Account, Accounts
-    from sandbox.images.catalog import Catalog, Model
+    from sandbox.images.account import ApiAccount, ApiAccounts
+    from sandbox.images.catalog import OxenCatalog, OxenModel
     from sandbox.images.events import EventStreams
-    from sandbox.images.queue import Queue
-    from sandbox.images.results import Results
-    from sandbox.images.timing import Timing
-    from sandbox.images.workshop import Workshop
+    from sandbox.images.queue import OxenQueue
+    from sandbox.images.renderer import Renderer
+    from sandbox.images.results import ResultLinks
+    from sandbox.images.timing import ApiTiming
 
 GENERATIONS_PER_REQUEST = range(1, 5)
 FILTERS = {  # name in the query: field of a generation
@@ -35,75 +35,75 @@ FILTERS = {  # name in the query: field of a generation
     "folder": "target_directory",
 }
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Handle = Callable[[web.Request, "Account"], Awaitable[web.StreamResponse]]
+Handle = Callable[[web.Request, "ApiAccount"], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Oxen:
-    """The handlers. Every one gets the request and the account whose key it carries."""
+class OxenStandIn:
+    """The handlers. Each gets the request and the account of its key."""
 
-    accounts: Accounts
-    catalog: Catalog
-    queue: Queue
-    workshop: Workshop
+    accounts: ApiAccounts
+    catalog: OxenCatalog
+    queue: OxenQueue
+    renderer: Renderer
     events: EventStreams
-    results: Results
+    results: ResultLinks
     switchboard: Switchboard
-    timing: Timing
+    timing: ApiTiming
 
     def routes(self) -> list[web.RouteDef]:
-        working, plain = self._working, self._for_account
+        limited, plain = self._rate_limited, self._for_account
         return [
-            web.post("/api/ai/images/generate", working(self.generate)),
-            web.post("/api/ai/images/edit", working(self.generate)),
-            web.post("/api/ai/queue", working(self.enqueue)),
-            web.get("/api/ai/queue", working(self.list_generations), allow_head=False),
-            web.get("/api/ai/queue/{generation_id}", working(self.read), allow_head=False),
-            web.delete("/api/ai/queue/{generation_id}", working(self.cancel)),
+            web.post("/api/ai/images/generate", limited(self.generate)),
+            web.post("/api/ai/images/edit", limited(self.generate)),
+            web.post("/api/ai/queue", limited(self.enqueue)),
+            web.get("/api/ai/queue", limited(self.list_generations), allow_head=False),
+            web.get("/api/ai/queue/{generation_id}", limited(self.read), allow_head=False),
+            web.delete("/api/ai/queue/{generation_id}", limited(self.cancel)),
             web.get("/api/ai/models", plain(self.list_models), allow_head=False),
             web.get("/api/ai/models/search", plain(self.search_models), allow_head=False),
             web.get("/api/ai/models/{model_id}", plain(self.read_model), allow_head=False),
             web.get("/api/events", plain(self.listen), allow_head=False),
         ]
 
-    # Pictures
+    # Images
 
-    async def generate(self, request: web.Request, account: Account) -> web.StreamResponse:
-        """Generate and edit are one: a body without `input_image` is accepted by both."""
+    async def generate(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
+        """Serves generate and edit, which accept the same bodies; `input_image` is optional in both."""
         body = await _json(request)
         if not str(body.get("prompt") or "").strip():
-            raise Refusal(400, Kind.INVALID_PARAMS, "Prompt cannot be empty")
-        (generation,) = self.queue.take(Order(account=account, model=self._model(body), body=body), count=1, in_queue=False)
+            raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "Prompt cannot be empty")
+        (generation,) = self.queue.submit(GenerationRequest(account=account, model=self._model(body), body=body), count=1, in_queue=False)
         try:
             await generation.ended.wait()
-        except asyncio.CancelledError:  # the door was shut on the caller
+        except asyncio.CancelledError:  # the caller's connection was cut
             self.queue.cancel(generation)
             raise
-        if generation.status is not Status.SUCCEEDED:
-            raise Refusal(422, Kind.INVALID_PARAMS, generation.error or "The generation was cancelled")
+        if generation.status is not OxenStatus.SUCCEEDED:
+            raise OxenApiError(422, OxenErrorType.INVALID_PARAMS, generation.error or "The generation was cancelled")
         image = {"url": self.results.link(generation.file_name)}
         if body.get("response_format") == "b64_json":
-            picture = await self.workshop.picture(generation)
-            image = {"b64_json": base64.b64encode(picture.data).decode()}
-        return _answer({"model": generation.order.model.id, "created": int(time.time()), "images": [image]})
+            painted = await self.renderer.image_of(generation)
+            image = {"b64_json": base64.b64encode(painted.data).decode()}
+        return _answer({"model": generation.request.model.id, "created": int(time.time()), "images": [image]})
 
-    async def enqueue(self, request: web.Request, account: Account) -> web.StreamResponse:
-        if self.switchboard.strikes("enqueue-cut"):
+    async def enqueue(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
+        if self.switchboard.fires("enqueue-cut"):
             return cut(request)
         body = await _json(request)
         count = body.get("num_generations", 1)
         if type(count) is not int or count not in GENERATIONS_PER_REQUEST:
-            raise Refusal(400, Kind.INVALID_PARAMS, "num_generations must be an integer between 1 and 4")
-        order = Order(account=account, model=self._model(body), body=body)
-        if self.switchboard.strikes("enqueue-empty"):
+            raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "num_generations must be an integer between 1 and 4")
+        generation_request = GenerationRequest(account=account, model=self._model(body), body=body)
+        if self.switchboard.fires("enqueue-empty"):
             return _answer({"generations": [], "error": {"message": "No worker took the generation"}})
-        taken = self.queue.take(order, count=count)
+        taken = self.queue.submit(generation_request, count=count)
         answer = _answer({"generations": [{"generation_id": each.id, "status": each.status} for each in taken]})
-        if self.switchboard.strikes("events-early"):
+        if self.switchboard.fires("events-early"):
             await asyncio.gather(*(each.ended.wait() for each in taken))
-        return cut(request) if self.switchboard.strikes("enqueue-answer-lost") else answer
+        return cut(request) if self.switchboard.fires("enqueue-answer-lost") else answer
 
-    async def list_generations(self, request: web.Request, account: Account) -> web.StreamResponse:
+    async def list_generations(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         """Only active ones unless `status` is given."""
         wanted = {row: request.query[name] for name, row in FILTERS.items() if name in request.query}
         statuses = {request.query["status"]} if "status" in request.query else ACTIVE
@@ -111,106 +111,106 @@ class Oxen:
         rows = [each for each in found if wanted.items() <= _comparable(each.row(None)).items()]
         return _answer({"count": len(rows), "generations": [self._row(each) for each in rows]})
 
-    async def read(self, request: web.Request, account: Account) -> web.StreamResponse:
+    async def read(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         return _answer(self._row(self._generation(request, account)))
 
-    async def cancel(self, request: web.Request, account: Account) -> web.StreamResponse:
-        """Both documented answers occur: the short one for a queued generation, the row for any other."""
+    async def cancel(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
+        """Answers with the short body for a queued generation and with the row for any other; both are documented."""
         generation = self._generation(request, account)
         was = generation.status
         self.queue.cancel(generation)
-        if was is Status.QUEUED:
+        if was is OxenStatus.QUEUED:
             return _answer({"status": "success", "generation_id": generation.id})
         return _answer(self._row(generation))
 
-    async def listen(self, request: web.Request, account: Account) -> web.StreamResponse:
-        if self.switchboard.strikes("events-refused"):
-            raise Refusal(503, Kind.UNKNOWN, "The event stream is not available")
+    async def listen(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
+        if self.switchboard.fires("events-refused"):
+            raise OxenApiError(503, OxenErrorType.UNKNOWN, "The event stream is not available")
         return await self.events.serve(request, account)
 
-    def announce(self, generation: Generation) -> None:
-        """Publish the completion event; synchronous calls have none."""
+    def announce(self, generation: OxenGeneration) -> None:
+        """Publish the completion event. Synchronous calls have none."""
         if not generation.in_queue:
             return
         event = {"generation_id": generation.id, "status": generation.status, "media_type": generation.media_type}
-        if generation.status is Status.SUCCEEDED:
+        if generation.status is OxenStatus.SUCCEEDED:
             url = self.results.link(generation.file_name, stale=generation.first_link_is_stale)
-            event |= {"model": generation.order.model.id, "url": url}
+            event |= {"model": generation.request.model.id, "url": url}
         else:
             event |= {"error": generation.error or ""}
-        self.events.publish(generation.order.account, event)
+        self.events.publish(generation.request.account, event)
 
     # Models
 
-    async def list_models(self, request: web.Request, account: Account) -> web.StreamResponse:
+    async def list_models(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         del account
         self._check_models_are_up()
         listed = self.catalog.listed(developer=request.query.get("developer_name"), action=request.query.get("action"))
         return _answer({"object": "list", "data": listed})
 
-    async def search_models(self, request: web.Request, account: Account) -> web.StreamResponse:
+    async def search_models(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         del account
         self._check_models_are_up()
         return _answer({"data": self.catalog.search(request.query.get("search", ""))})
 
-    async def read_model(self, request: web.Request, account: Account) -> web.StreamResponse:
+    async def read_model(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         del account
         self._check_models_are_up()
         model = self.catalog.find(request.match_info["model_id"])
         if model is None:
-            raise Refusal(404, Kind.NOT_FOUND, f"Model not found: {request.match_info['model_id']}")
+            raise OxenApiError(404, OxenErrorType.NOT_FOUND, f"Model not found: {request.match_info['model_id']}")
         return _answer(model.facts)
 
     def _check_models_are_up(self) -> None:
-        if self.switchboard.strikes("models-down"):
-            raise Refusal(500, Kind.UNKNOWN, "The models cannot be listed")
+        if self.switchboard.fires("models-down"):
+            raise OxenApiError(500, OxenErrorType.UNKNOWN, "The models cannot be listed")
 
-    # What all calls share
+    # Shared by all calls
 
-    def _working(self, handle: Handle) -> Handler:
-        """For calls that make or look at pictures: these are what the rate limit and the general error strike."""
+    def _rate_limited(self, handle: Handle) -> Handler:
+        """For calls that make, list or read images, which the rate limit and the general error affect."""
 
-        async def limited(request: web.Request, account: Account) -> web.StreamResponse:
-            if self.switchboard.strikes("images-rate-limited"):
-                raise Refusal(429, Kind.UNKNOWN, "Too many requests", retry_after_s=self.timing.retry_after_s)
-            if self.switchboard.strikes("images-error"):
-                raise Refusal(500, Kind.UNKNOWN, "Internal server error")
+        async def limited(request: web.Request, account: ApiAccount) -> web.StreamResponse:
+            if self.switchboard.fires("images-rate-limited"):
+                raise OxenApiError(429, OxenErrorType.UNKNOWN, "Too many requests", retry_after_s=self.timing.retry_after_s)
+            if self.switchboard.fires("images-error"):
+                raise OxenApiError(500, OxenErrorType.UNKNOWN, "Internal server error")
             return await handle(request, account)
 
         return self._for_account(limited)
 
     def _for_account(self, handle: Handle) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
-            if self.switchboard.strikes("key-refused"):
+            if self.switchboard.fires("key-refused"):
                 return bare_unauthenticated()
             account = self.accounts.of(request.headers.get("Authorization", ""))
             if account is None:
-                return refuse(Refusal(401, Kind.UNAUTHENTICATED, "A valid API key is required"))
+                return error_response(OxenApiError(401, OxenErrorType.UNAUTHENTICATED, "A valid API key is required"))
             try:
                 return await handle(request, account)
-            except Refusal as refusal:
-                return refuse(refusal)
+            except OxenApiError as error:
+                return error_response(error)
 
         return handler
 
-    def _model(self, body: dict[str, Any]) -> Model:
-        """The model that the body names. Raise `Refusal` where it is unknown or makes text only."""
+    def _model(self, body: dict[str, Any]) -> OxenModel:
+        """The model that the body names. Raises `OxenApiError` if it is unknown or makes text only."""
         model = self.catalog.find(str(body.get("model")))
         if model is None:
-            raise Refusal(400, Kind.INVALID_PARAMS, f"Model not found: {body.get('model')}")
+            raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, f"Model not found: {body.get('model')}")
         if model.media_type is None:
-            raise Refusal(400, Kind.INVALID_PARAMS, ":unsupported_media_type")
+            raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, ":unsupported_media_type")
         return model
 
-    def _generation(self, request: web.Request, account: Account) -> Generation:
+    def _generation(self, request: web.Request, account: ApiAccount) -> OxenGeneration:
         generation = self.queue.find(request.match_info["generation_id"], account)
         if generation is None:
-            raise Refusal(404, Kind.NOT_FOUND, "Generation not found")
+            raise OxenApiError(404, OxenErrorType.NOT_FOUND, "Generation not found")
         return generation
 
-    def _row(self, generation: Generation) -> dict[str, Any]:
-        """The row with a link of its own, made now: reading again gives a fresh one."""
-        if generation.status is not Status.SUCCEEDED:
+    def _row(self, generation: OxenGeneration) -> dict[str, Any]:
+        """The row with a newly signed link, different at every reading."""
+        if generation.status is not OxenStatus.SUCCEEDED:
             return generation.row(None)
         stale, generation.first_link_is_stale = generation.first_link_is_stale, False
         return generation.row(self.results.link(generation.file_name, stale=stale))
@@ -224,9 +224,9 @@ async def _json(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.read())
     except ValueError as error:
-        raise Refusal(400, Kind.INVALID_PARAMS, "The body is not JSON") from error
+        raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "The body is not JSON") from error
     if not isinstance(body, dict):
-        raise Refusal(400, Kind.INVALID_PARAMS, "The body is not a JSON object")
+        raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, "The body is not a JSON object")
     return body
 
 

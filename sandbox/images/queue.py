@@ -1,4 +1,4 @@
-"""The queue: takes orders, runs them, and keeps their rows."""
+"""Oxen's queue: accepts requests, runs generations and keeps their rows."""
 
 from __future__ import annotations
 
@@ -7,122 +7,124 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sandbox.faults import Gate
-from sandbox.images.answers import Kind, Refusal
-from sandbox.images.generations import ACTIVE, Generation, Order, Status
-from sandbox.images.workshop import CannotPaint, Workshop
+from sandbox.faults import FaultHold
+from sandbox.images.generations import ACTIVE, GenerationRequest, OxenGeneration, OxenStatus
+from sandbox.images.oxen_errors import OxenApiError, OxenErrorType
+from sandbox.images.renderer import GenerationFailed, Renderer
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
-    from sandbox.images.account import Account
-    from sandbox.images.timing import Timing
+    from sandbox.images.account import ApiAccount
+    from sandbox.images.timing import ApiTiming
 
 KEPT_ROWS_BYTES = 64 * 2**20
 
 
-class Queue:
-    """Every generation from the order to the end. `announce` is called once for each that succeeds or fails."""
+class OxenQueue:
+    """Runs every generation. `announce` is called once for each that succeeds or fails."""
 
-    def __init__(self, *, workshop: Workshop, switchboard: Switchboard, timing: Timing, announce: Callable[[Generation], None]) -> None:
-        self._workshop = workshop
+    def __init__(
+        self, *, renderer: Renderer, switchboard: Switchboard, timing: ApiTiming, announce: Callable[[OxenGeneration], None]
+    ) -> None:
+        self._renderer = renderer
         self._switchboard = switchboard
         self._timing = timing
         self._announce = announce
-        self._rows: dict[str, Generation] = {}
+        self._rows: dict[str, OxenGeneration] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._rows_bytes = 0
-        self._stuck = Gate(switchboard, "generation-stuck")
-        self.enqueued = 0  # ever taken by the queue
-        self.paid = 0  # ever charged for good, synchronous ones too
+        self._stuck = FaultHold(switchboard, "generation-stuck")
+        self.enqueued = 0  # in total
+        self.paid = 0  # charged and not refunded, in total, including synchronous calls
 
-    def take(self, order: Order, *, count: int, in_queue: bool = True) -> list[Generation]:
-        """Hold the cost and begin `count` generations. Raise `Refusal` where the credit does not cover them."""
-        cost_usd = order.model.cost_usd * count
-        if self._switchboard.strikes("out-of-credit") or not order.account.can_pay(cost_usd):
-            raise Refusal(402, Kind.INVALID_PARAMS, "Insufficient credits")
-        order.account.credit_usd -= cost_usd
-        taken = [Generation(order=order, seed=_seed(order), in_queue=in_queue) for _ in range(count)]
+    def submit(self, request: GenerationRequest, *, count: int, in_queue: bool = True) -> list[OxenGeneration]:
+        """Charge the cost and start `count` generations. Raises `OxenApiError` if the credit does not cover them."""
+        cost_usd = request.model.cost_usd * count
+        if self._switchboard.fires("out-of-credit") or not request.account.can_pay(cost_usd):
+            raise OxenApiError(402, OxenErrorType.INVALID_PARAMS, "Insufficient credits")
+        request.account.credit_usd -= cost_usd
+        taken = [OxenGeneration(request=request, seed=_seed(request), in_queue=in_queue) for _ in range(count)]
         self.enqueued += count if in_queue else 0
         for generation in taken:
-            self._keep(generation)
+            self._add_row(generation)
             self._begin(generation)
         return taken
 
-    def find(self, generation_id: str, account: Account | None = None) -> Generation | None:
-        """A generation; of that account only, where one is named."""
+    def find(self, generation_id: str, account: ApiAccount | None = None) -> OxenGeneration | None:
+        """A generation by id, optionally only of one account."""
         generation = self._rows.get(generation_id)
-        return generation if generation and (account is None or generation.order.account is account) else None
+        return generation if generation and (account is None or generation.request.account is account) else None
 
-    def rows(self, account: Account | None = None) -> list[Generation]:
+    def rows(self, account: ApiAccount | None = None) -> list[OxenGeneration]:
         """Oldest first."""
-        return [each for each in self._rows.values() if account is None or each.order.account is account]
+        return [each for each in self._rows.values() if account is None or each.request.account is account]
 
-    def cancel(self, generation: Generation) -> bool:
-        """Stop an active one and give its cost back; True if it was active."""
+    def cancel(self, generation: OxenGeneration) -> bool:
+        """Stop an active generation and refund its cost. False if it had already ended."""
         if generation.status not in ACTIVE:
             return False
         self._tasks[generation.id].cancel()
-        self._end(generation, Status.CANCELLED)
+        self._end(generation, OxenStatus.CANCELLED)
         return True
 
     async def close(self) -> None:
-        """Cancel what is under way; whoever waits for it is answered."""
+        """Cancel all active generations, so that waiting calls are answered."""
         tasks = list(self._tasks.values())
         for generation in list(self._rows.values()):
             self.cancel(generation)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, generation: Generation) -> None:
+    def _begin(self, generation: OxenGeneration) -> None:
         task = asyncio.create_task(self._run(generation), name=f"generation {generation.id}")
         self._tasks[generation.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(generation.id))
 
-    async def _run(self, generation: Generation) -> None:
+    async def _run(self, generation: OxenGeneration) -> None:
         try:
-            self._end(generation, await self._work(generation))
-        except CannotPaint as error:
-            self._end(generation, Status.FAILED, str(error))
+            self._end(generation, await self._generate(generation))
+        except GenerationFailed as error:
+            self._end(generation, OxenStatus.FAILED, str(error))
         finally:
-            if generation.status in ACTIVE:  # an accident of the sandbox itself: nobody shall wait for ever
-                self._end(generation, Status.FAILED, "Something went wrong")
+            if generation.status in ACTIVE:  # an error in the sandbox itself must not leave callers waiting forever
+                self._end(generation, OxenStatus.FAILED, "Something went wrong")
 
-    async def _work(self, generation: Generation) -> Status:
-        """How it ended. Raise `CannotPaint`."""
+    async def _generate(self, generation: OxenGeneration) -> OxenStatus:
+        """Run one generation and return its final status. Raises `GenerationFailed`."""
         await asyncio.sleep(self._timing.queue_s)
         generation.begin()
-        if self._switchboard.strikes("generation-cancelled"):
-            return Status.CANCELLED
-        await self._stuck.passed()
-        if self._switchboard.strikes("generation-fails"):
-            raise CannotPaint("The model ran out of memory")
+        if self._switchboard.fires("generation-cancelled"):
+            return OxenStatus.CANCELLED
+        await self._stuck.wait()
+        if self._switchboard.fires("generation-fails"):
+            raise GenerationFailed("The model ran out of memory")
         now = asyncio.get_running_loop().time
-        due = now() + self._timing.picture_s(str(generation.order.prompt), generation.seed)
-        await self._workshop.picture(generation)
+        due = now() + self._timing.image_s(str(generation.request.prompt), generation.seed)
+        await self._renderer.image_of(generation)
         await asyncio.sleep(due - now())
-        return Status.SUCCEEDED
+        return OxenStatus.SUCCEEDED
 
-    def _end(self, generation: Generation, status: Status, error: str | None = None) -> None:
-        if status is Status.SUCCEEDED:
+    def _end(self, generation: OxenGeneration, status: OxenStatus, error: str | None = None) -> None:
+        if status is OxenStatus.SUCCEEDED:
             self.paid += 1
-            generation.first_link_is_stale = self._switchboard.strikes("result-expired")
+            generation.first_link_is_stale = self._switchboard.fires("result-expired")
         else:
-            generation.order.account.credit_usd += generation.order.model.cost_usd
+            generation.request.account.credit_usd += generation.request.model.cost_usd
         generation.end(status, error)
-        if status is not Status.CANCELLED:
+        if status is not OxenStatus.CANCELLED:
             self._announce(generation)
 
-    def _keep(self, generation: Generation) -> None:
-        """Memory is bounded: the oldest ended rows are forgotten first."""
+    def _add_row(self, generation: OxenGeneration) -> None:
+        """Keep the row. Memory is bounded: the oldest ended rows are dropped first."""
         self._rows[generation.id] = generation
-        self._rows_bytes += generation.weight_bytes
+        self._rows_bytes += generation.size_bytes
         while self._rows_bytes > KEPT_ROWS_BYTES:
             oldest = next((each for each in self._rows.values() if each.status not in ACTIVE), None)
             if oldest is None:
                 return
             del self._rows[oldest.id]
-            self._rows_bytes -= oldest.weight_bytes
+            self._rows_bytes -= oldest.size_bytes
 
 
-def _seed(order: Order) -> int:
-    submitted = order.body.get("seed")
+def _seed(request: GenerationRequest) -> int:
+    submitted = request.body.get("seed")
     return int(submitted) if isinstance(submitted, int | float) else random.getrandbits(31)

@@ -1,4 +1,4 @@
-"""Reading what `input_image` names: data URIs, loopback addresses, and a drawn stand-in for the rest of the internet."""
+"""Reads `input_image`: data URIs and loopback addresses. Any other address gets a drawn placeholder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sandbox.painter import placeholder
 REFERENCE_LIMIT_BYTES = 32 * 2**20
 
 
-class Unreadable(ValueError):
-    """A reference that cannot be read; the sentence becomes the generation's error message."""
+class ReferenceUnavailable(ValueError):
+    """A reference that cannot be read. The text becomes the generation's error message."""
 
 
 async def read_references(session: aiohttp.ClientSession, input_image: str | list[str] | None) -> tuple[bytes, ...]:
-    """The bytes of every reference, in order. Raise `Unreadable` for the first that cannot be had."""
+    """The bytes of every reference, in order. Raises `ReferenceUnavailable` for the first that cannot be read."""
     names = [input_image] if isinstance(input_image, str) else input_image or []
     return tuple([await _read(session, name) for name in names])
 
@@ -31,9 +31,9 @@ async def _read(session: aiohttp.ClientSession, name: str) -> bytes:
     try:
         url = URL(name)
     except ValueError as error:
-        raise Unreadable(f"Failed to download input image: Invalid URL '{name}'") from error
+        raise ReferenceUnavailable(f"Failed to download input image: Invalid URL '{name}'") from error
     if url.scheme not in {"http", "https"} or not url.host:
-        raise Unreadable(f"Failed to download input image: Invalid URL '{name}'")
+        raise ReferenceUnavailable(f"Failed to download input image: Invalid URL '{name}'")
     if not _is_loopback(url.host):
         return await asyncio.to_thread(placeholder, name)
     return await _download(session, url)
@@ -42,11 +42,11 @@ async def _read(session: aiohttp.ClientSession, name: str) -> bytes:
 def _decoded(data_uri: str) -> bytes:
     head, comma, body = data_uri.partition(",")
     if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
-        raise Unreadable("Failed to decode input image: not a base64 image data URI")
+        raise ReferenceUnavailable("Failed to decode input image: not a base64 image data URI")
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error as error:
-        raise Unreadable(f"Failed to decode input image: {error}") from error
+        raise ReferenceUnavailable(f"Failed to decode input image: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:
@@ -57,17 +57,19 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _download(session: aiohttp.ClientSession, url: URL) -> bytes:
-    """Redirects are not followed: they could lead off this machine."""
+    """Redirects are not followed, because they could lead to another machine."""
     try:
         async with session.get(url, allow_redirects=False) as response:
             if response.status != 200:
                 side = "Server" if response.status >= 500 else "Client"
-                raise Unreadable(f"Failed to download input image: {response.status} {side} Error: {response.reason} for url: {url}")
+                raise ReferenceUnavailable(
+                    f"Failed to download input image: {response.status} {side} Error: {response.reason} for url: {url}"
+                )
             data = bytearray()
             async for chunk in response.content.iter_chunked(2**16):
                 data += chunk
                 if len(data) > REFERENCE_LIMIT_BYTES:
-                    raise Unreadable(f"Input image is larger than {REFERENCE_LIMIT_BYTES} bytes: {url}")
+                    raise ReferenceUnavailable(f"Input image is larger than {REFERENCE_LIMIT_BYTES} bytes: {url}")
             return bytes(data)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unreadable(f"Failed to download input image: {type(error).__name__} for url: {url}") from error
+        raise ReferenceUnavailable(f"Failed to download input image: {type(error).__name__} for url: {url}") from error

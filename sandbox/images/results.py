@@ -1,4 +1,4 @@
-"""Links to results: presigned, expiring, and every way in which a download can disappoint."""
+"""Presigned, expiring links to results, and the faults of downloads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from sandbox.images.workshop import CannotPaint
+from sandbox.images.renderer import GenerationFailed
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
-    from sandbox.images.timing import Timing
-    from sandbox.painter import Picture
+    from sandbox.images.timing import ApiTiming
+    from sandbox.painter import PaintedImage
 
 PIECE_BYTES = 2**16
 HUGE_BYTES = 512 * 2**20
@@ -27,51 +27,51 @@ BOMB_SIDE_PX = 20_000
 PRIVATE_URL = "http://10.255.255.1/picture.png"
 WEB_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to see this picture."
 
-Find = Callable[[str], Awaitable["Picture | None"]]
-Send = Callable[[web.Request, "Picture"], Awaitable[web.StreamResponse]]
+Find = Callable[[str], Awaitable["PaintedImage | None"]]
+Send = Callable[[web.Request, "PaintedImage"], Awaitable[web.StreamResponse]]
 
 
-class Results:
-    """Signs links and answers them. `find` gives the picture of an id, or None; it may raise `CannotPaint`."""
+class ResultLinks:
+    """Signs links and serves them. `find` returns the image of an id, or None; it may raise `GenerationFailed`."""
 
-    def __init__(self, *, path: str, find: Find, switchboard: Switchboard, timing: Timing) -> None:
+    def __init__(self, *, path: str, find: Find, switchboard: Switchboard, timing: ApiTiming) -> None:
         self._path = path
         self._find = find
         self._switchboard = switchboard
         self._timing = timing
         self._secret = secrets.token_bytes(32)
-        self.base_url = ""  # known once the server listens
+        self.base_url = ""  # set once the server listens
 
     def route(self) -> web.RouteDef:
         return web.get(f"{self._path}/{{name}}", self.download, allow_head=False)
 
     def link(self, file_name: str, *, stale: bool = False) -> str:
-        """A fresh link to `<id>.<extension>` that works for the link's lifetime, or one that has expired already."""
-        expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # so fine that no two links are the same
+        """A new link to `<id>.<extension>`, valid for the configured lifetime, or (`stale`) one that has already expired."""
+        expires = f"{time.time() + (-60 if stale else self._timing.link_lifetime_s):.6f}"  # microseconds, so that no two links are equal
         path = f"{self._path}/{file_name}"
         return f"{self.base_url}{path}?expires={expires}&signature={self._signature(path, expires)}"
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """Answer a link, which needs no key; 403 for one that has expired or was tampered with."""
+        """Serve a link, which needs no key. 403 if it has expired or its signature is wrong."""
         expires = request.query.get("expires", "0")
         signed = hmac.compare_digest(self._signature(request.path, expires).encode(), request.query.get("signature", "").encode())
         if not signed or float(expires) < time.time():
             return web.Response(status=403, text="Request has expired")
         try:
-            picture = await self._find(request.match_info["name"].rpartition(".")[0])
-        except CannotPaint as error:  # it is no longer kept, and its references are gone
+            image = await self._find(request.match_info["name"].rpartition(".")[0])
+        except GenerationFailed as error:  # the image is no longer cached, and its references are gone
             return web.Response(status=410, text=str(error))
-        if picture is None:
+        if image is None:
             return web.Response(status=404, text="Not found")
-        send = next((send for fault, send in _FAULTY.items() if self._switchboard.strikes(fault)), _send_whole)
-        return await send(request, picture)
+        send = next((send for fault, send in _SEND_BY_FAULT.items() if self._switchboard.fires(fault)), _send_whole)
+        return await send(request, image)
 
     def _signature(self, path: str, expires: str) -> str:
         return hmac.new(self._secret, f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()
 
 
 async def send_bytes(request: web.Request, media_type: str, data: bytes, *, of_bytes: int) -> web.StreamResponse:
-    """Stream `data` under a content length of `of_bytes`; a shorter body is cut off there."""
+    """Stream `data` with a content length of `of_bytes`. If the data is shorter, the connection is then cut."""
     response = web.StreamResponse(headers={"Content-Type": media_type, "Content-Length": str(of_bytes)})
     await response.prepare(request)
     for start in range(0, len(data), PIECE_BYTES):
@@ -81,51 +81,51 @@ async def send_bytes(request: web.Request, media_type: str, data: bytes, *, of_b
     return response
 
 
-async def _send_whole(request: web.Request, picture: Picture) -> web.StreamResponse:
-    return await send_bytes(request, picture.media_type, picture.data, of_bytes=len(picture.data))
+async def _send_whole(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    return await send_bytes(request, image.media_type, image.data, of_bytes=len(image.data))
 
 
-async def _send_half(request: web.Request, picture: Picture) -> web.StreamResponse:
-    return await send_bytes(request, picture.media_type, picture.data[: len(picture.data) // 2], of_bytes=len(picture.data))
+async def _send_half(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    return await send_bytes(request, image.media_type, image.data[: len(image.data) // 2], of_bytes=len(image.data))
 
 
-async def _send_huge(request: web.Request, picture: Picture) -> web.StreamResponse:
-    """Without a content length, so that only counting helps."""
-    response = web.StreamResponse(headers={"Content-Type": picture.media_type})
+async def _send_huge(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    """Without a content length, so that a client must count the bytes."""
+    response = web.StreamResponse(headers={"Content-Type": image.media_type})
     await response.prepare(request)
-    await response.write(picture.data)
+    await response.write(image.data)
     for _ in range(HUGE_BYTES // PIECE_BYTES):
         await response.write(bytes(PIECE_BYTES))
     return response
 
 
-async def _send_web_page(request: web.Request, picture: Picture) -> web.StreamResponse:
-    del request, picture
+async def _send_web_page(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    del request, image
     return web.Response(text=WEB_PAGE, content_type="text/html")
 
 
-async def _send_bomb(request: web.Request, picture: Picture) -> web.StreamResponse:
-    del picture
+async def _send_bomb(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    del image
     data = await asyncio.to_thread(bomb)
     return await send_bytes(request, "image/png", data, of_bytes=len(data))
 
 
-async def _send_elsewhere(request: web.Request, picture: Picture) -> web.StreamResponse:
-    del request, picture
+async def _send_redirect(request: web.Request, image: PaintedImage) -> web.StreamResponse:
+    del request, image
     raise web.HTTPFound(PRIVATE_URL)
 
 
-_FAULTY: dict[str, Send] = {
+_SEND_BY_FAULT: dict[str, Send] = {
     "result-cut": _send_half,
     "result-huge": _send_huge,
     "result-not-image": _send_web_page,
     "result-bomb": _send_bomb,
-    "result-elsewhere": _send_elsewhere,
+    "result-elsewhere": _send_redirect,
 }
 
 
 def bomb() -> bytes:
-    """A valid PNG of a few dozen kilobytes that unpacks to 400 million white pixels."""
+    """A valid PNG of a few dozen kilobytes that decodes to 400 million white pixels."""
     packer = zlib.compressobj(9)
     row = b"\0" + b"\xff" * (BOMB_SIDE_PX // 8)
     rows = b"".join(packer.compress(row * 100) for _ in range(BOMB_SIDE_PX // 100)) + packer.flush()

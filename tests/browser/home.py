@@ -115,7 +115,7 @@ def shown(page: Page, message: Message) -> Locator:
 
 def finished(page: Page, words: str) -> Locator:
     """The latest message with a picture and these words."""
-    return page.locator("article.message:has(.picture img)", has_text=words).last
+    return page.locator("article.message:has(.image img)", has_text=words).last
 
 
 def panel(page: Page, words: str) -> Locator:

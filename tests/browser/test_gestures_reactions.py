@@ -61,7 +61,7 @@ async def test_a_letter_brings_the_file_by_direct_message(home: Home, visit: Loo
     await go_to(page, "Easel")
     for words in ("a windmill", "FLUX.2 Klein 4B", "Seed: 5", "Job: "):
         await expect(last(page)).to_contain_text(words)
-    await expect(last(page).locator(".picture img")).to_be_visible()
+    await expect(last(page).locator(".image img")).to_be_visible()
 
 
 async def test_closed_direct_messages_are_said_by_a_mark_alone(home: Home, visit: LookIn) -> None:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 async def upload(dialog: Locator, name: str) -> None:
     await dialog.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": picture()})
-    await expect(dialog.locator(".tray img")).to_be_visible()
+    await expect(dialog.locator(".uploads img")).to_be_visible()
 
 
 # --- while it is made ------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ async def test_a_picture_goes_along_with_a_command(look_in: LookIn) -> None:
     await page.locator("#draft").fill("/paint a copy")
     await page.get_by_role("button", name="reference").click()
     await page.locator("form.command input[type=file]").set_input_files({"name": "sky.png", "mimeType": "image/png", "buffer": picture()})
-    await expect(page.locator(".tray img")).to_be_visible()
+    await expect(page.locator(".uploads img")).to_be_visible()
     await page.get_by_role("button", name="Run").click()
     await expect(last(page)).to_contain_text("a copy in ink x1 after sky.png")
 
@@ -91,8 +91,8 @@ async def test_a_message_is_sent_with_its_picture(look_in: LookIn) -> None:
     await page.locator("#composer input[type=file]").set_input_files({"name": "hill.png", "mimeType": "image/png", "buffer": picture()})
     await page.locator("#draft").fill("My hill")
     await page.keyboard.press("Enter")
-    await expect(saying(page, "My hill").locator(".picture img")).to_have_attribute("width", "320")
-    await expect(page.locator(".tray")).to_be_hidden()
+    await expect(saying(page, "My hill").locator(".image img")).to_have_attribute("width", "320")
+    await expect(page.locator(".uploads")).to_be_hidden()
 
 
 # --------------------------------------------------------- buttons, modals, menus
@@ -253,7 +253,7 @@ async def test_a_fault_is_switched_on_for_everybody_and_off_again(look_in: LookI
 async def test_a_fault_for_once_says_so(look_in: LookIn) -> None:
     page = await look_in("Ada")
     await page.get_by_role("button", name="Faults").click()
-    await page.get_by_role("button", name="Once: The queue takes the generation").click()
+    await page.get_by_role("button", name="Once: The generation is queued").click()
     await expect(page.locator(".fault-groups .left")).to_have_text("once more")
     await page.get_by_role("button", name="Turn all off").click()
     await expect(page.locator(".fault-groups .on")).to_have_count(0)

@@ -43,7 +43,7 @@ class Env:
     """The stand-ins, and how a bot in this environment is set up."""
 
     switchboard: Switchboard
-    images: images.Server
+    images: images.ImageServer
     discord: DiscordServer
     folder: Path
     overrides: dict[str, str] = field(default_factory=dict)

@@ -25,11 +25,11 @@ def switchboard(request: pytest.FixtureRequest) -> Switchboard:
 
 
 @pytest.fixture
-def timing() -> images.Timing:
+def timing() -> images.ApiTiming:
     return images.FAST
 
 
 @pytest.fixture
-async def server(switchboard: Switchboard, timing: images.Timing) -> AsyncIterator[images.Server]:
+async def server(switchboard: Switchboard, timing: images.ApiTiming) -> AsyncIterator[images.ImageServer]:
     async with images.serve(switchboard=switchboard, timing=timing) as running:
         yield running

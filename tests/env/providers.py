@@ -28,7 +28,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def make_oxen(server: images.Server, session: aiohttp.ClientSession) -> MakeOxen:
+def make_oxen(server: images.ImageServer, session: aiohttp.ClientSession) -> MakeOxen:
     def make(**more: object) -> Oxen:
         keywords: dict[str, object] = {"session": session, "base_url": server.url, "api_key": server.key, "attempts": 2} | more
         return Oxen(**keywords)  # type: ignore[arg-type]  # a test names what it wants otherwise

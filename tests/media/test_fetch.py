@@ -206,7 +206,7 @@ async def test_many_at_once_take_turns(env: str, tmp_path: Path) -> None:
     assert [task.result().stat().st_size for task in tasks] == list(range(20))
 
 
-async def result_of(oxen: Oxen, server: images.Server, folder: Path) -> Path:
+async def result_of(oxen: Oxen, server: images.ImageServer, folder: Path) -> Path:
     accepted = await oxen.submit(Submission(model=KLEIN_4B, prompt="an ox", seed=1))
     assert isinstance(accepted, Accepted)
     async with asyncio.timeout(5):
@@ -216,7 +216,7 @@ async def result_of(oxen: Oxen, server: images.Server, folder: Path) -> Path:
         return await fetcher.fetch_to_file(report.result_url or "", max_bytes=10_000_000, folder=folder)
 
 
-async def test_a_result_of_the_image_api_is_fetched(oxen: Oxen, server: images.Server, tmp_path: Path) -> None:
+async def test_a_result_of_the_image_api_is_fetched(oxen: Oxen, server: images.ImageServer, tmp_path: Path) -> None:
     assert (await result_of(oxen, server, tmp_path)).stat().st_size > 100
 
 
@@ -228,6 +228,6 @@ async def test_a_result_of_the_image_api_is_fetched(oxen: Oxen, server: images.S
         pytest.param("result-elsewhere", ImageError, marks=pytest.mark.faults("result-elsewhere")),
     ],
 )
-async def test_a_bad_result_is_an_error(oxen: Oxen, server: images.Server, tmp_path: Path, fault: str, error: type[Exception]) -> None:
+async def test_a_bad_result_is_an_error(oxen: Oxen, server: images.ImageServer, tmp_path: Path, fault: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         await result_of(oxen, server, tmp_path)

@@ -81,17 +81,17 @@ def ox(kind: Kind) -> Submission:
 
 
 @pytest.fixture
-def provider(kind: Kind, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+def provider(kind: Kind, session: aiohttp.ClientSession, server: images.ImageServer) -> Provider:
     return kind.open(session, server.url, server.key)
 
 
 @pytest.fixture(params=QUEUING)
-def queue(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+def queue(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.ImageServer) -> Provider:
     return KINDS[request.param].open(session, server.url, server.key)
 
 
 @pytest.fixture(params=STREAMING)
-def streaming(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.Server) -> Provider:
+def streaming(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.ImageServer) -> Provider:
     return KINDS[request.param].open(session, server.url, server.key)
 
 
@@ -213,7 +213,7 @@ async def test_every_trouble_has_its_class_and_a_calm_sentence(
 
 
 async def test_a_wrong_key_is_the_operators_matter_and_is_never_shown(
-    kind: Kind, session: aiohttp.ClientSession, server: images.Server
+    kind: Kind, session: aiohttp.ClientSession, server: images.ImageServer
 ) -> None:
     with pytest.raises(ProviderAccount) as caught:
         await kind.open(session, server.url, REFUSED_KEY).submit(kind.ox)
@@ -233,7 +233,7 @@ async def test_where_nobody_listens_nothing_was_taken(kind: Kind, session: aioht
     "fault",
     [pytest.param(name, marks=pytest.mark.faults(name)) for name in ("key-refused", "images-error", "images-rate-limited", "models-down")],
 )
-async def test_any_answer_to_a_ping_will_do_and_none_is_paid_for(provider: Provider, server: images.Server, fault: str) -> None:
+async def test_any_answer_to_a_ping_will_do_and_none_is_paid_for(provider: Provider, server: images.ImageServer, fault: str) -> None:
     await provider.ping()
     assert [request.method for request in server.requests] == ["GET"]
 

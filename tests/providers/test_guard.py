@@ -33,7 +33,7 @@ class Side:
 
     down: str  # the fault that shuts its door
     ox: Submission
-    open: Callable[[aiohttp.ClientSession, images.Server], Provider]
+    open: Callable[[aiohttp.ClientSession, images.ImageServer], Provider]
 
 
 SIDES = {
@@ -53,7 +53,7 @@ MakeGuard = Callable[..., ProviderGuard]
 
 
 @pytest.fixture
-def timing() -> images.Timing:
+def timing() -> images.ApiTiming:
     return replace(images.FAST, retry_after_s=RETRY_AFTER_S)
 
 
@@ -73,7 +73,7 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def make_guard(side: Side, session: aiohttp.ClientSession, server: images.Server, clock: HandClock) -> MakeGuard:
+def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: HandClock) -> MakeGuard:
     def make(**more: Any) -> ProviderGuard:
         given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "places": 4, "clock": clock}
         return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
@@ -86,7 +86,7 @@ def guard(make_guard: MakeGuard) -> ProviderGuard:
     return make_guard()
 
 
-def paid_calls(server: images.Server) -> int:
+def paid_calls(server: images.ImageServer) -> int:
     return sum(len(server.received("POST", path)) for path in PAID_CALLS)
 
 
@@ -154,7 +154,7 @@ async def test_what_is_wrong_with_the_account_does_not_make_it_away(guard: Provi
 
 @pytest.mark.parametrize("side", ["oxlo"], indirect=True)  # the other's answers come at once
 async def test_what_was_sent_before_it_came_back_says_nothing_of_now(
-    make_guard: MakeGuard, side: Side, server: images.Server, switchboard: Switchboard
+    make_guard: MakeGuard, side: Side, server: images.ImageServer, switchboard: Switchboard
 ) -> None:
     back = asyncio.Event()
     guard = make_guard(failures=1, on_back=back.set)
@@ -178,7 +178,7 @@ async def test_what_was_sent_before_it_came_back_says_nothing_of_now(
 
 
 async def test_it_comes_back_by_a_ping_and_without_a_paid_call(
-    make_guard: MakeGuard, side: Side, server: images.Server, switchboard: Switchboard, ox: Submission
+    make_guard: MakeGuard, side: Side, server: images.ImageServer, switchboard: Switchboard, ox: Submission
 ) -> None:
     back = asyncio.Event()
     guard = make_guard(on_back=back.set)
@@ -216,7 +216,7 @@ async def test_an_answer_to_what_was_under_way_brings_it_back_too(make_guard: Ma
     assert (guard.ready(), returns) == (True, ["back"])
 
 
-async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submission, server: images.Server) -> None:
+async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submission, server: images.ImageServer) -> None:
     async with at_work(guard):
         await guard.submit(ox)
         await asyncio.sleep(0.02)

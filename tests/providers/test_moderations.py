@@ -27,7 +27,7 @@ def red() -> bytes:
 
 
 @pytest.fixture
-def make(server: images.Server, session: aiohttp.ClientSession) -> Make:
+def make(server: images.ImageServer, session: aiohttp.ClientSession) -> Make:
     def made(**more: Any) -> Moderations:
         keywords: dict[str, Any] = {"session": session, "base_url": server.moderation_url, "api_key": server.key} | more
         return Moderations(**keywords)
@@ -56,13 +56,13 @@ async def answering(*answers: web.Response) -> AsyncIterator[tuple[str, list[str
         await runner.cleanup()
 
 
-async def test_a_text_gets_scores(make: Make, server: images.Server) -> None:
+async def test_a_text_gets_scores(make: Make, server: images.ImageServer) -> None:
     scores = await make(model="omni-moderation-latest").check_text("a battle with gore")
     assert (scores.category, scores.score) == ("violence/graphic", 0.97)
     assert server.requests[-1].json == {"model": "omni-moderation-latest", "input": "a battle with gore"}
 
 
-async def test_a_picture_goes_with_the_request(make: Make, server: images.Server) -> None:
+async def test_a_picture_goes_with_the_request(make: Make, server: images.ImageServer) -> None:
     scores = await make().check_image(red(), "image/png")
     assert (scores.category, scores.score) == ("violence", 1.0)
     assert server.requests[-1].json["input"][0]["image_url"]["url"].startswith("data:image/png;base64,")
@@ -73,7 +73,7 @@ async def test_a_refused_key_is_the_account_s_trouble(make: Make) -> None:
         await make(api_key="wrong").check_text("a fox")
 
 
-async def test_an_unknown_model_or_address_is_the_operator_s_trouble(make: Make, server: images.Server) -> None:
+async def test_an_unknown_model_or_address_is_the_operator_s_trouble(make: Make, server: images.ImageServer) -> None:
     for wrong in ({"model": "nobody's"}, {"base_url": f"{server.url}/nowhere"}):
         with pytest.raises(ProviderAccount, match="address"):
             await make(**wrong).check_text("a fox")

@@ -25,7 +25,7 @@ async def submitted(oxen: Oxen) -> str:
     return answer.provider_id
 
 
-async def test_a_body_carries_the_models_own_names(make_oxen: MakeOxen, server: images.Server) -> None:
+async def test_a_body_carries_the_models_own_names(make_oxen: MakeOxen, server: images.ImageServer) -> None:
     oxen = make_oxen(namespace="herd", slots=lambda _: Slots(seed="noise_seed", references="image", many=False))
     await oxen.submit(Submission(model=KLEIN_4B, prompt="p", seed=3, params={"steps": 4}, references=("https://x.test/a.png",)))
     (request,) = server.received("POST", "/api/ai/queue")
@@ -51,7 +51,7 @@ async def test_every_documented_parameter_passes_the_image_api(
     assert isinstance(made, CompletedImage)
 
 
-async def test_several_references_are_a_list_and_nothing_is_sent_that_was_not_chosen(oxen: Oxen, server: images.Server) -> None:
+async def test_several_references_are_a_list_and_nothing_is_sent_that_was_not_chosen(oxen: Oxen, server: images.ImageServer) -> None:
     await oxen.submit(Submission(model=DEV, prompt="p", references=(PIXEL, PIXEL)))
     (request,) = server.received("POST", "/api/ai/queue")
     assert sorted(request.json) == ["input_image", "model", "prompt"]
@@ -63,7 +63,7 @@ async def test_many_megabytes_of_references_arrive(oxen: Oxen) -> None:
     assert isinstance(await oxen.submit(Submission(model=DEV, prompt="p", references=(large, large))), Accepted)
 
 
-async def test_sync_mode_edits_where_there_are_references(make_oxen: MakeOxen, server: images.Server) -> None:
+async def test_sync_mode_edits_where_there_are_references(make_oxen: MakeOxen, server: images.ImageServer) -> None:
     oxen = make_oxen(mode="sync")
     assert isinstance(await oxen.submit(OX), CompletedImage)
     assert isinstance(await oxen.submit(Submission(model=DEV, prompt="p", references=(PIXEL,))), CompletedImage)
@@ -103,13 +103,13 @@ async def test_an_empty_list_beside_an_error_is_a_refusal(oxen: Oxen) -> None:
 
 
 @pytest.mark.faults("models-down")
-async def test_a_list_that_is_down_was_asked_for_again_before_it_counts_as_busy(oxen: Oxen, server: images.Server) -> None:
+async def test_a_list_that_is_down_was_asked_for_again_before_it_counts_as_busy(oxen: Oxen, server: images.ImageServer) -> None:
     with pytest.raises(ProviderBusy):
         await oxen.models()
     assert len(server.received("GET", "/api/ai/models")) == 2
 
 
-async def test_a_read_outlives_a_short_trouble_and_a_post_is_never_repeated(oxen: Oxen, server: images.Server) -> None:
+async def test_a_read_outlives_a_short_trouble_and_a_post_is_never_repeated(oxen: Oxen, server: images.ImageServer) -> None:
     provider_id = await submitted(oxen)
     server.switchboard.turn_on("images-error", times=1)
     assert await oxen.read(provider_id) is not None

@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderRefused
 from bot.core.retry_after import read_retry_after
 from bot.providers.oxen import Oxen
-from bot.providers.oxen_wire import OxenGeneration
+from bot.providers.oxen_wire import WireGeneration
 from bot.providers.provider import ReportState, Submission
 from tests.env.providers import KLEIN_4B
 
@@ -165,10 +165,10 @@ async def test_models_without_a_schema_in_the_list_are_read_one_by_one() -> None
     ],
 )
 def test_rows_are_read_tolerantly(row: dict[str, object], state: ReportState, enqueued_at: int | None) -> None:
-    generation = OxenGeneration.model_validate({"generation_id": "x", **row})
+    generation = WireGeneration.model_validate({"generation_id": "x", **row})
     assert (generation.state, generation.enqueued_at_ms) == (state, enqueued_at)
 
 
 @pytest.mark.parametrize(("seed", "expected"), [(7, 7), ("7", 7), (7.0, 7), (None, None), (True, None), ("x", None), (float("inf"), None)])
 def test_an_echoed_seed_is_read_in_any_type(seed: object, expected: int | None) -> None:
-    assert OxenGeneration.model_validate({"generation_id": "x", "seed": seed}).echoed_int("seed") == expected
+    assert WireGeneration.model_validate({"generation_id": "x", "seed": seed}).echoed_int("seed") == expected

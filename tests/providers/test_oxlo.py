@@ -29,7 +29,7 @@ async def refusal(client: OpenAi, submission: Submission) -> ProviderError:
 
 
 @pytest.fixture
-def oxlo(server: images.Server, session: aiohttp.ClientSession) -> OpenAi:
+def oxlo(server: images.ImageServer, session: aiohttp.ClientSession) -> OpenAi:
     return OpenAi(name="oxlo", session=session, base_url=f"{server.url}/v1", api_key="any", models=OXLO)
 
 
@@ -42,7 +42,7 @@ async def test_every_model_makes_its_native_size_unasked(oxlo: OpenAi, name: str
 
 
 @pytest.mark.parametrize("name", [model.api_id for model in CATALOG.models if model.takes_references])
-async def test_every_model_that_edits_does(oxlo: OpenAi, server: images.Server, name: str) -> None:
+async def test_every_model_that_edits_does(oxlo: OpenAi, server: images.ImageServer, name: str) -> None:
     params = build_params(CATALOG.get(name), {Idea.ASPECT_RATIO: "1:1"}, "strength=0.3")
     await oxlo.submit(Submission(model=name, prompt="an ox", params=params, references=(PIXEL_URI,)))
     (seen,) = server.received("POST", "/v1/images/edits")
@@ -52,7 +52,7 @@ async def test_every_model_that_edits_does(oxlo: OpenAi, server: images.Server, 
 
 @pytest.mark.parametrize(("key", "opens"), [("free-key", {SD_15}), ("pro-key", {SD_15, SDXL, SCHNELL})])
 async def test_a_model_above_the_tier_is_the_operators_matter(
-    server: images.Server, session: aiohttp.ClientSession, key: str, opens: set[str]
+    server: images.ImageServer, session: aiohttp.ClientSession, key: str, opens: set[str]
 ) -> None:
     client = OpenAi(name="oxlo", session=session, base_url=f"{server.url}/v1", api_key=key)
     for model in CATALOG.models:

@@ -21,6 +21,6 @@ def no_errors_are_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-async def client(server: images.Server) -> AsyncIterator[Client]:
+async def client(server: images.ImageServer) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession(server.url, headers={"Authorization": f"Bearer {server.key}"}) as session:
         yield Client(session)

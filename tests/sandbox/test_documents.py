@@ -28,7 +28,7 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+/results/[^\s\"']+")
 SOURCE = paint(Brief(prompt="a source picture", seed=4, output_format="jpg")).data  # what an example may read from its folder
 AT_ONCE = 4  # examples that run side by side
 # mawk hands on what it reads from a pipe in blocks of 4 KiB: comments must fill one soon.
-CHATTY = images.Timing(queue_s=0.01, picture_min_s=0.05, picture_max_s=0.05, keep_alive_s=0.005)
+CHATTY = images.ApiTiming(queue_s=0.01, image_min_s=0.05, image_max_s=0.05, keep_alive_s=0.005)
 
 SLEEP = "#!/bin/sh\nexec /bin/sleep 0.05\n"
 SITECUSTOMIZE = """
@@ -67,7 +67,7 @@ def shims(tmp_path: Path) -> Path:
     return folder
 
 
-def command(example: Path, server: images.Server) -> list[str]:
+def command(example: Path, server: images.ImageServer) -> list[str]:
     """The example as a program of this machine, with the sandbox's address in it."""
     text = example.read_text("utf-8")
     for path in ("/api/ai/", "/api/events"):  # not the addresses of reference pictures
@@ -76,14 +76,14 @@ def command(example: Path, server: images.Server) -> list[str]:
     return [sys.executable, "-c", text] if ".py" in example.name else ["bash", "-c", text]
 
 
-async def run(example: Path, server: images.Server, shims: Path) -> str:
+async def run(example: Path, server: images.ImageServer, shims: Path) -> str:
     """What the example printed. Its exit code must be 0."""
     code, printed, complaint = await attempt(example, server, shims)
     assert code == 0, f"{example.name}: {complaint}"
     return printed
 
 
-async def attempt(example: Path, server: images.Server, shims: Path) -> tuple[int | None, str, str]:
+async def attempt(example: Path, server: images.ImageServer, shims: Path) -> tuple[int | None, str, str]:
     """Exit code, output and error output of an example."""
     folder = shims / example.stem
     folder.mkdir()
@@ -100,7 +100,7 @@ async def attempt(example: Path, server: images.Server, shims: Path) -> tuple[in
     return process.returncode, printed.decode(), complaint.decode()
 
 
-async def run_all(paths: Sequence[Path], server: images.Server, shims: Path, *, at_once: int = AT_ONCE) -> dict[str, str]:
+async def run_all(paths: Sequence[Path], server: images.ImageServer, shims: Path, *, at_once: int = AT_ONCE) -> dict[str, str]:
     """What each example printed, by its name."""
     places = asyncio.Semaphore(at_once)
 
@@ -126,7 +126,9 @@ needs_programs = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
-async def test_the_synchronous_examples_print_a_link_to_a_picture(client: Client, server: images.Server, shims: Path, kind: str) -> None:
+async def test_the_synchronous_examples_print_a_link_to_a_picture(
+    client: Client, server: images.ImageServer, shims: Path, kind: str
+) -> None:
     names = [f"generation.{kind}", f"*-sync-*.{kind}"] + (["quickstart-url.py"] if kind == "py" else [])
     printed = await run_all([path for name in names for path in examples(name)], server, shims)
     await assert_pictures(client, printed)
@@ -134,7 +136,7 @@ async def test_the_synchronous_examples_print_a_link_to_a_picture(client: Client
 
 
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
-async def test_the_queue_examples_end_with_a_result(client: Client, server: images.Server, shims: Path, kind: str) -> None:
+async def test_the_queue_examples_end_with_a_result(client: Client, server: images.ImageServer, shims: Path, kind: str) -> None:
     printed = await run_all(examples(f"*-*-queue-*.{kind}"), server, shims)
     await assert_pictures(client, printed)
     assert (await client.ledger())["paid"] == len(printed)
@@ -144,7 +146,7 @@ async def test_the_queue_examples_end_with_a_result(client: Client, server: imag
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
 @pytest.mark.faults("generation-stuck")
 async def test_the_event_examples_hear_of_their_picture(
-    client: Client, server: images.Server, switchboard: Switchboard, shims: Path, kind: str
+    client: Client, server: images.ImageServer, switchboard: Switchboard, shims: Path, kind: str
 ) -> None:
     """They enqueue before they listen, so a quick event would be lost: the pictures wait until all are listening."""
     paths = examples(f"*-events-*.{kind}")
@@ -158,13 +160,13 @@ async def test_the_event_examples_hear_of_their_picture(
     await assert_pictures(client, await running)
 
 
-async def test_the_quick_start_writes_a_picture_from_base64(server: images.Server, shims: Path) -> None:
+async def test_the_quick_start_writes_a_picture_from_base64(server: images.ImageServer, shims: Path) -> None:
     printed = await run_all(examples("quickstart-base64.py"), server, shims)
     assert printed == {"quickstart-base64.py": "Saved to output.png\n"}
     assert (shims / "quickstart-base64.py" / "output.png").read_bytes().startswith(b"\x89PNG")
 
 
-async def test_the_quick_start_polls_the_queue_until_it_is_empty(client: Client, server: images.Server, shims: Path) -> None:
+async def test_the_quick_start_polls_the_queue_until_it_is_empty(client: Client, server: images.ImageServer, shims: Path) -> None:
     (printed,) = (await run_all(examples("quickstart-queue.py"), server, shims)).values()
     assert printed.startswith("Enqueued 1 generation(s)\n")
     assert printed.endswith("Done!\n")
@@ -172,7 +174,7 @@ async def test_the_quick_start_polls_the_queue_until_it_is_empty(client: Client,
 
 
 @needs_programs
-async def test_the_model_examples_print_the_model(server: images.Server, shims: Path) -> None:
+async def test_the_model_examples_print_the_model(server: images.ImageServer, shims: Path) -> None:
     printed = await run_all(examples("*-model.sh"), server, shims)
     assert '"id": "flux-2-dev"' in printed["flux-2-dev-model.sh"]
     assert '"json_request_schema": {' in printed["klein-9b-model.sh"]
@@ -186,7 +188,7 @@ async def test_the_model_examples_print_the_model(server: images.Server, shims: 
     ],
 )
 async def test_the_examples_of_oxlo_write_a_picture(
-    client: Client, server: images.Server, shims: Path, name: str, says: str, size: tuple[int, int]
+    client: Client, server: images.ImageServer, shims: Path, name: str, says: str, size: tuple[int, int]
 ) -> None:
     assert await run_all(examples(name), server, shims) == {name: says}
     with Image.open(shims / name / "output.png") as picture:
@@ -194,7 +196,7 @@ async def test_the_examples_of_oxlo_write_a_picture(
     assert (await client.calls())[0]["paid"] == 1
 
 
-async def test_the_edit_example_of_oxlo_is_refused_by_the_sdk_itself(server: images.Server, shims: Path) -> None:
+async def test_the_edit_example_of_oxlo_is_refused_by_the_sdk_itself(server: images.ImageServer, shims: Path) -> None:
     """The SDK takes files only: nothing is sent. So the documented call has to be plain JSON over HTTP."""
     (example,) = examples("oxlo-edit.py")
     code, _, complaint = await attempt(example, server, shims)

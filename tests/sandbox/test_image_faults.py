@@ -10,16 +10,16 @@ import aiohttp
 import pytest
 
 from sandbox import images
-from sandbox.faults import FAULTS, Side, Switchboard
+from sandbox.faults import FAULTS, FaultSide, Switchboard
 from tests.sandbox.wire import ENDED, KLEIN, Client
 
-QUIET = images.Timing(queue_s=0.01, picture_min_s=0.05, picture_max_s=0.05, keep_alive_s=0.02)
+QUIET = images.ApiTiming(queue_s=0.01, image_min_s=0.05, image_max_s=0.05, keep_alive_s=0.02)
 
 
 def test_every_fault_of_the_image_api_is_tested_here() -> None:
     marks = [mark for test in vars(sys.modules[__name__]).values() for mark in getattr(test, "pytestmark", [])]
     tested = {name for mark in marks if mark.name == "faults" for name in mark.args}
-    assert tested == {fault.name for fault in FAULTS if fault.side is Side.IMAGES}
+    assert tested == {fault.name for fault in FAULTS if fault.side is FaultSide.IMAGES}
 
 
 # Enqueueing
@@ -34,7 +34,7 @@ async def test_a_lost_enqueue_answer_leaves_a_generation_that_can_be_found(clien
 
 
 @pytest.mark.faults("enqueue-cut")
-async def test_a_cut_enqueue_takes_nothing(client: Client, server: images.Server) -> None:
+async def test_a_cut_enqueue_takes_nothing(client: Client, server: images.ImageServer) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.enqueue()
     assert (await client.ledger())["enqueued"] == 0
@@ -240,7 +240,7 @@ async def test_a_refused_key_is_answered_without_an_error_object(client: Client)
         assert (answer.status, answer.json) == (401, {"status": "error", "status_message": "unauthenticated"})
 
 
-@pytest.mark.parametrize("timing", [images.Timing(retry_after_s=3)])
+@pytest.mark.parametrize("timing", [images.ApiTiming(retry_after_s=3)])
 @pytest.mark.faults("images-rate-limited")
 async def test_a_rate_limit_says_when_to_come_back(client: Client) -> None:
     answer = await client.enqueue()

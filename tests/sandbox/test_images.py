@@ -16,7 +16,7 @@ from sandbox import images
 from sandbox.painter import Brief, paint
 from tests.sandbox.wire import DEV, KLEIN, Client, until
 
-SLOW = images.Timing(queue_s=0.0, picture_min_s=60, picture_max_s=60)
+SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
 # Pictures at once
@@ -118,7 +118,7 @@ async def test_cancel_ends_an_active_generation_and_gives_the_money_back(client:
     assert (await client.ledger())["paid"] == 0
 
 
-@pytest.mark.parametrize("timing", [images.Timing(queue_s=60)])
+@pytest.mark.parametrize("timing", [images.ApiTiming(queue_s=60)])
 async def test_cancelling_a_queued_generation_answers_shortly(client: Client) -> None:
     (taken,) = (await client.enqueue()).json["generations"]
     answer = await client.call("DELETE", f"/api/ai/queue/{taken['generation_id']}")
@@ -139,7 +139,7 @@ async def test_a_reading_gives_a_fresh_link_each_time(client: Client) -> None:
     assert (await client.get(row["result_url"])).data == (await client.get(again["result_url"])).data
 
 
-@pytest.mark.parametrize("timing", [images.Timing(queue_s=0, picture_min_s=0, picture_max_s=0, link_lifetime_s=-1)])
+@pytest.mark.parametrize("timing", [images.ApiTiming(queue_s=0, image_min_s=0, image_max_s=0, link_lifetime_s=-1)])
 async def test_an_expired_link_is_forbidden(client: Client) -> None:
     assert (await client.get((await client.made())["result_url"])).status == 403
 
@@ -280,7 +280,7 @@ async def test_events_are_neither_replayed_nor_shared_between_keys(client: Clien
     assert event["generation_id"] == ours["generation_id"] != theirs["generation_id"]
 
 
-@pytest.mark.parametrize("timing", [images.Timing(keep_alive_s=0.02)])
+@pytest.mark.parametrize("timing", [images.ApiTiming(keep_alive_s=0.02)])
 async def test_an_idle_stream_is_kept_alive_with_comments(client: Client) -> None:
     async with client.events() as stream:
         assert [await stream.block(), await stream.block()] == [b": keep-alive", b": keep-alive"]
@@ -307,7 +307,7 @@ async def test_everything_under_way_ends_at_once_when_the_server_stops() -> None
 # The server
 
 
-async def test_requests_are_recorded(client: Client, server: images.Server) -> None:
+async def test_requests_are_recorded(client: Client, server: images.ImageServer) -> None:
     await client.enqueue(seed=3)
     await client.get("/api/ai/queue", params={"status": "queued"})
     enqueue, listing = server.requests
@@ -317,11 +317,11 @@ async def test_requests_are_recorded(client: Client, server: images.Server) -> N
 
 
 def test_a_pictures_time_is_the_same_each_time_and_within_its_bounds() -> None:
-    timing = images.Timing()
-    times = {timing.picture_s("a fox", seed) for seed in range(20)}
+    timing = images.ApiTiming()
+    times = {timing.image_s("a fox", seed) for seed in range(20)}
     assert len(times) == 20
-    assert all(timing.picture_min_s <= each <= timing.picture_max_s for each in times)
-    assert timing.picture_s("a fox", 1) == timing.picture_s("a fox", 1)
+    assert all(timing.image_min_s <= each <= timing.image_max_s for each in times)
+    assert timing.image_s("a fox", 1) == timing.image_s("a fox", 1)
 
 
 async def test_the_picture_is_what_the_painter_draws(client: Client) -> None:

@@ -32,7 +32,7 @@ def part(picture: bytes) -> ModerationImageURLInputParam:
 
 
 @pytest.fixture
-async def sdk(server: images.Server) -> AsyncIterator[AsyncOpenAI]:
+async def sdk(server: images.ImageServer) -> AsyncIterator[AsyncOpenAI]:
     http = openai.DefaultAsyncHttpxClient(trust_env=False)  # the environment's proxies are not for loopback
     async with AsyncOpenAI(base_url=server.moderation_url, api_key=server.key, max_retries=0, http_client=http) as client:
         yield client
@@ -92,13 +92,13 @@ async def test_what_is_wrong_is_refused(sdk: AsyncOpenAI) -> None:
             await sdk.moderations.create(input=given)  # type: ignore[arg-type]  # on purpose
 
 
-async def test_it_answers_while_the_image_api_is_away(server: images.Server, switchboard: Switchboard, sdk: AsyncOpenAI) -> None:
+async def test_it_answers_while_the_image_api_is_away(server: images.ImageServer, switchboard: Switchboard, sdk: AsyncOpenAI) -> None:
     switchboard.turn_on("oxlo-down")
     switchboard.turn_on("oxen-down")
     assert (await sdk.moderations.create(input="a fox")).results[0].flagged is False
 
 
-async def ask(server: images.Server) -> tuple[int, object]:
+async def ask(server: images.ImageServer) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {server.key}"}
     url = f"{server.moderation_url}/moderations"
     async with aiohttp.ClientSession(headers=headers) as session, session.post(url, json={"input": "a fox"}) as response:
@@ -106,7 +106,7 @@ async def ask(server: images.Server) -> tuple[int, object]:
 
 
 @pytest.mark.faults("moderation-down")
-async def test_down_cuts_the_connection(server: images.Server) -> None:
+async def test_down_cuts_the_connection(server: images.ImageServer) -> None:
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await ask(server)
 
@@ -118,12 +118,12 @@ async def test_an_error_is_a_500(sdk: AsyncOpenAI) -> None:
 
 
 @pytest.mark.faults("moderation-garbage")
-async def test_garbage_is_no_number(server: images.Server) -> None:
+async def test_garbage_is_no_number(server: images.ImageServer) -> None:
     assert await ask(server) == (200, {"results": [{"category_scores": {"violence": "very"}}]})
 
 
 @pytest.mark.faults("moderation-slow")
-async def test_slow_answers_once_it_is_turned_off(server: images.Server, switchboard: Switchboard) -> None:
+async def test_slow_answers_once_it_is_turned_off(server: images.ImageServer, switchboard: Switchboard) -> None:
     asked = asyncio.create_task(ask(server), name="asked")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(asked), 0.05)

@@ -24,7 +24,7 @@ NATIVE = {SD: (512, 512), SDXL: (1024, 1024), SCHNELL: (1024, 1024), OXLO_PRO: (
 
 
 @pytest.fixture
-async def sdk(server: images.Server) -> AsyncIterator[AsyncOpenAI]:
+async def sdk(server: images.ImageServer) -> AsyncIterator[AsyncOpenAI]:
     """The official client; the environment's proxies are not for loopback."""
     http = openai.DefaultAsyncHttpxClient(trust_env=False)
     async with AsyncOpenAI(base_url=server.openai_url, api_key=server.openai_key, max_retries=0, http_client=http) as client:

@@ -14,7 +14,7 @@ from sandbox import images
 from sandbox.faults import Switchboard
 from tests.sandbox.wire import SD, SDXL, Answer, Client, until
 
-SLOW = images.Timing(queue_s=0.0, picture_min_s=60, picture_max_s=60)
+SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
 async def money(client: Client) -> list[tuple[int | None, int, bool]]:
@@ -52,7 +52,7 @@ async def test_the_ledger_tells_what_was_asked_and_paid(client: Client) -> None:
 # Before a picture is made
 
 
-@pytest.mark.parametrize("timing", [images.Timing(retry_after_s=3)])
+@pytest.mark.parametrize("timing", [images.ApiTiming(retry_after_s=3)])
 @pytest.mark.faults("images-rate-limited")
 async def test_a_rate_limit_says_when_to_come_back(client: Client) -> None:
     answer = await client.draw()
@@ -209,7 +209,7 @@ async def test_behind_a_shut_door_nothing_is_heard(client: Client, switchboard: 
 
 
 @pytest.mark.parametrize("timing", [SLOW])
-async def test_everything_under_way_ends_at_once_when_the_server_stops(timing: images.Timing) -> None:
+async def test_everything_under_way_ends_at_once_when_the_server_stops(timing: images.ApiTiming) -> None:
     loop = asyncio.get_running_loop()
     async with aiohttp.ClientSession(headers={"Authorization": "Bearer k"}) as session:
         async with images.serve(timing=timing) as server:

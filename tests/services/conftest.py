@@ -90,7 +90,7 @@ class Works:
     """One run of the services. What outlives it: the store, the image API, the noticeboard and the clock."""
 
     store: Store
-    images: images.Server
+    images: images.ImageServer
     session: aiohttp.ClientSession
     fetcher: Fetcher
     board: Noticeboard

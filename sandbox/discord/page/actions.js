@@ -1,24 +1,24 @@
-/** What can be done with one message: react, reply, the bot's message commands, copy its id or link, delete it. */
+/** The menu of a message: react, reply, the bot's message commands, copy its id or link, delete it. */
 import { h, rove } from "./dom.js";
 import { emojiElement, emojiName, typedEmoji } from "./emoji.js";
 import { inLanguage } from "./languages.js";
 import { Menu } from "./menu.js";
 import { FLAG, has } from "./messages.js";
 
-/** The bot's fixed gestures, then the edits that a server begins with; its own emoji come after them. */
+/** The bot's fixed gestures, then a server's default edits; the server's own emoji follow. */
 const QUICK = ["✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙", "❄️", "🕹️", "🎬", "🧸", "🗿"];
 const MESSAGE_COMMAND = 3; // application command type
 
 export class Actions {
-  #studio;
+  #session;
   #ask;
   #toast;
   #reply;
   #menu = new Menu("Message actions");
 
-  /** `reply(message)` makes the next message an answer to this one. */
-  constructor({ studio, ask, toast, reply }) {
-    this.#studio = studio;
+  /** `reply(message)` makes the next message a reply to this one. */
+  constructor({ session, ask, toast, reply }) {
+    this.#session = session;
     this.#ask = ask;
     this.#toast = toast;
     this.#reply = reply;
@@ -29,9 +29,9 @@ export class Actions {
   }
 
   #reactions(message) {
-    if (has(message, FLAG.ephemeral)) return null; // Discord takes no reactions there
+    if (has(message, FLAG.ephemeral)) return null; // Discord does not allow reactions to these
     const react = (name) => this.#do(message, this.#isMine(message, name) ? "unreact" : "react", { emoji: name });
-    const quick = [...QUICK.map((name) => ({ name })), ...this.#studio.emojis];
+    const quick = [...QUICK.map((name) => ({ name })), ...this.#session.emojis];
     const palette = h("div.palette", { role: "group", "aria-label": "React" }, quick.map((emoji, at) => this.#quick(message, emoji, at, react)));
     rove(palette, "button", { next: "ArrowRight", previous: "ArrowLeft" });
     palette.addEventListener("keydown", (event) => {
@@ -42,7 +42,7 @@ export class Actions {
     const input = h("input", { type: "text", "aria-label": "Another emoji", placeholder: "Another emoji…", maxlength: 60 });
     const submit = (event) => {
       event.preventDefault();
-      if (input.value.trim()) react(typedEmoji(this.#studio, input.value.trim()));
+      if (input.value.trim()) react(typedEmoji(this.#session, input.value.trim()));
     };
     return [palette, h("form.own-emoji-form", { onsubmit: submit }, input, h("button.secondary", { type: "submit" }, "React"))];
   }
@@ -53,7 +53,7 @@ export class Actions {
       tabindex: at ? -1 : 0, "aria-label": `React with ${emoji.id ? `:${emoji.name}:` : emoji.name}`,
       "aria-pressed": this.#isMine(message, name) ? "true" : "false",
     };
-    return h("button.emoji", { type: "button", ...state, onclick: () => react(name) }, emojiElement(this.#studio, emoji));
+    return h("button.emoji", { type: "button", ...state, onclick: () => react(name) }, emojiElement(this.#session, emoji));
   }
 
   #isMine(message, name) {
@@ -61,8 +61,8 @@ export class Actions {
   }
 
   #items(message) {
-    const { you, bot } = this.#studio;
-    const commands = this.#studio.offered(MESSAGE_COMMAND).map((command) => this.#menu.item(
+    const { you, bot } = this.#session;
+    const commands = this.#session.offered(MESSAGE_COMMAND).map((command) => this.#menu.item(
       inLanguage(command, "name", you.locale),
       () => this.#do(message, "menu", { command: command.name }),
       { mark: bot?.name },
@@ -71,7 +71,7 @@ export class Actions {
     return [
       commands,
       whole && this.#menu.item("Reply", () => this.#reply(message)),
-      whole && this.#menu.item("Copy message link", () => this.#copy(this.#studio.linkTo(message), "link")),
+      whole && this.#menu.item("Copy message link", () => this.#copy(this.#session.linkTo(message), "link")),
       this.#menu.item("Copy message ID", () => this.#copy(message.id, "id")),
       this.#mayDelete(message) && this.#menu.item(whole ? "Delete message" : "Dismiss", () => this.#do(message, "delete"), { danger: true }),
     ];
@@ -85,8 +85,8 @@ export class Actions {
   }
 
   #mayDelete(message) {
-    const { you } = this.#studio;
-    return message.author.id === you.id || has(message, FLAG.ephemeral) || (you.moderator && this.#studio.channel()?.kind === "text");
+    const { you } = this.#session;
+    return message.author.id === you.id || has(message, FLAG.ephemeral) || (you.moderator && this.#session.channel()?.kind === "text");
   }
 
   async #do(message, what, fields = {}) {

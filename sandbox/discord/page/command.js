@@ -1,4 +1,4 @@
-/** The form of one slash command: required options first, optional ones added when wanted. */
+/** The form of one slash command: required options first, optional ones are added on request. */
 import { fill, h, icon, rove } from "./dom.js";
 import { OPTION, framed, optionField } from "./fields.js";
 import { inLanguage, shownChoice, shownOption } from "./languages.js";
@@ -6,10 +6,10 @@ import { filesOf } from "./uploads.js";
 
 const SLASH = 1; // application command type
 
-/** Every command that can be typed in the shown channel, subcommands under their full name ("admin pause"). `label` is in the person's language. */
-export function runnable(studio) {
-  const { locale } = studio.you;
-  return studio.offered(SLASH).flatMap((command) => leaves(command.name, inLanguage(command, "name", locale), command, locale));
+/** Every slash command of the shown channel, subcommands by their full name ("admin pause"). `label` is in the person's language. */
+export function runnable(session) {
+  const { locale } = session.you;
+  return session.offered(SLASH).flatMap((command) => leaves(command.name, inLanguage(command, "name", locale), command, locale));
 }
 
 function leaves(name, label, command, locale) {
@@ -27,9 +27,9 @@ export class CommandForm {
   #problem;
   #run;
 
-  /** `onDone()` when the command was sent or given up. */
-  constructor(command, { studio, connection, onDone }) {
-    Object.assign(this, { command, studio, connection, onDone });
+  /** `onDone()` is called when the command was sent or cancelled. */
+  constructor(command, { session, connection, onDone }) {
+    Object.assign(this, { command, session, connection, onDone });
     this.#home = h("div.fields", {});
     this.#more = h("div.chips", { role: "toolbar", "aria-label": "Optional settings" });
     this.#problem = h("p.problem", { role: "alert" });
@@ -46,14 +46,14 @@ export class CommandForm {
     this.#drawChips();
   }
 
-  /** Focus the first field; `text` that was typed after the command's name goes into it. */
+  /** Focus the first field and put `text`, typed after the command's name, into it. */
   start(text = "") {
     const first = [...this.#fields.values()].find((field) => field.fill);
     if (text && first) first.fill(text);
     (this.#fields.values().next().value ?? { focus: () => this.#run.focus() }).focus();
   }
 
-  /** Put files into the first attachment options that are free, adding optional ones as needed; true where any was taken. */
+  /** Put files into free attachment options, adding optional ones as needed. Returns whether any file was accepted. */
   take(files) {
     let taken = false;
     for (const file of files) {
@@ -74,7 +74,7 @@ export class CommandForm {
 
   #add(option) {
     const suggest = (typed) => this.#suggest(option, typed);
-    const inner = optionField(option, { studio: this.studio, suggest });
+    const inner = optionField(option, { session: this.session, suggest });
     const onRemove = option.required ? null : () => this.#remove(option);
     const field = framed(option.label, inner, { description: option.description, required: option.required, onRemove });
     this.#fields.set(option.name, field);
@@ -107,12 +107,12 @@ export class CommandForm {
   async #suggest(option, typed) {
     const options = { ...(await this.#values({ lenient: true })), [option.name]: typed };
     const { choices } = await this.connection.ask("autocomplete",
-      { channel_id: this.studio.channelId, command: this.command.name, options, focused: option.name },
+      { channel_id: this.session.channelId, command: this.command.name, options, focused: option.name },
     );
-    return choices.map((choice) => shownChoice(choice, this.studio.you.locale));
+    return choices.map((choice) => shownChoice(choice, this.session.you.locale));
   }
 
-  /** The filled options by name. `lenient` leaves out files, which the bot's suggestions do not wait for. */
+  /** The filled options by name. `lenient` leaves out files, so that suggestions need not wait for uploads. */
   async #values({ lenient = false } = {}) {
     const values = {};
     for (const [name, field] of this.#fields) {
@@ -129,7 +129,7 @@ export class CommandForm {
     if (wrong.length) return wrong[0].focus();
     this.#busy(true);
     try {
-      await this.connection.ask("slash", { channel_id: this.studio.channelId, command: this.command.name, options: await this.#values() });
+      await this.connection.ask("slash", { channel_id: this.session.channelId, command: this.command.name, options: await this.#values() });
       return this.onDone();
     } catch (problem) {
       fill(this.#problem, problem.message);
@@ -156,7 +156,7 @@ export class CommandForm {
     return null;
   }
 
-  /** Backspace in an empty optional field takes the field away, as it takes away a letter. */
+  /** Backspace in an empty optional field removes the field. */
   #giveUpField(event, input) {
     const option = this.command.options.find(({ name }) => this.#fields.get(name)?.input === input);
     if (!option || option.required) return;

@@ -10,7 +10,7 @@ import { PART } from "./parts.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium" };
 
-/** How each kind of part becomes an element; what is not in here is said to be unknown rather than left out. */
+/** The element of each kind of component. Unknown kinds are shown as unknown instead of being left out. */
 const RENDER = {
   [PART.row]: (part, around) => h("div.row", {}, all(part.components, around)),
   [PART.button]: button,
@@ -29,7 +29,7 @@ const RENDER = {
   [PART.container]: container,
 };
 
-/** `around`: {studio, names, message, perform(what, fields) → promise}. */
+/** `around`: {session, names, message, perform(what, fields) → promise}. */
 export function components(parts, around) {
   return all(parts, around);
 }
@@ -41,7 +41,7 @@ function render(part, around) {
 }
 
 function button(part, around) {
-  const content = [part.emoji && emojiElement(around.studio, part.emoji), part.label];
+  const content = [part.emoji && emojiElement(around.session, part.emoji), part.label];
   const style = STYLES[part.style] ?? "secondary";
   const name = part.label ?? emojiText(part.emoji);
   if (style === "link") {
@@ -62,7 +62,7 @@ function button(part, around) {
 
 function select(part, around) {
   const field = picker({
-    label: part.placeholder ?? "Choose", placeholder: part.placeholder, items: itemsOf(part, around.studio),
+    label: part.placeholder ?? "Choose", placeholder: part.placeholder, items: itemsOf(part, around.session),
     min: part.min_values ?? 1, max: part.max_values ?? 1, disabled: Boolean(part.disabled),
     onDone: (values) => around.perform("select", { custom_id: part.custom_id, values }, field.button),
   });
@@ -70,7 +70,7 @@ function select(part, around) {
   return field.element;
 }
 
-/** A media item with its address; `attachment://name` means the message's own file of that name. */
+/** A media item with its address; `attachment://name` is the message's own file of that name. */
 function medium({ media, description, spoiler: marked, name, size }, { message }) {
   const own = message.attachments?.find((attachment) => `attachment://${attachment.filename}` === media.url);
   return {

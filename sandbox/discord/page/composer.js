@@ -1,15 +1,15 @@
-/** Where a person writes: plain messages with files, and `/` for the bot's commands. */
+/** The message box: plain messages with files, and `/` for the bot's commands. */
 import { fill, h, icon } from "./dom.js";
 import { CommandForm, runnable } from "./command.js";
 import { Listbox } from "./listbox.js";
-import { Tray, filesOf } from "./uploads.js";
+import { Uploads, filesOf } from "./uploads.js";
 
 export class Composer {
   #root;
-  #studio;
+  #session;
   #connection;
   #draft;
-  #tray;
+  #uploads;
   #commands;
   #problem;
   #reply = h("p.replying", {});
@@ -19,18 +19,18 @@ export class Composer {
   #drafts = new Map();
   #channel = null;
 
-  constructor({ root, studio, connection }) {
+  constructor({ root, session, connection }) {
     this.#root = root;
-    this.#studio = studio;
+    this.#session = session;
     this.#connection = connection;
     this.#build();
-    studio.on("hello show", () => this.#settle());
-    // What is offered follows the news: the bot's commands may have changed, or the language they are shown in.
-    studio.on("commands people", () => this.#draft?.isConnected && this.#draft === document.activeElement && this.#offer());
+    session.on("hello show", () => this.#settle());
+    // The bot's commands, or the language in which they are shown, may have changed.
+    session.on("commands people", () => this.#draft?.isConnected && this.#draft === document.activeElement && this.#offer());
     this.#acceptFiles();
   }
 
-  /** From anywhere: go to the box, and open the commands where nothing is being written. */
+  /** Focus the message box, and open the list of commands if the box is empty. */
   slash() {
     if (this.#form) return this.#form.start();
     this.#draft.value ||= "/";
@@ -38,7 +38,7 @@ export class Composer {
     return this.#typed();
   }
 
-  /** The next message answers this one. */
+  /** Make the next message a reply to this one. */
   reply(message) {
     if (this.#form) this.#leave();
     this.#answer(message);
@@ -47,7 +47,7 @@ export class Composer {
 
   #answer(message) {
     this.#answered = message;
-    const name = message && this.#studio.nameOf(message.author.id, message.author);
+    const name = message && this.#session.nameOf(message.author.id, message.author);
     const giveUp = () => {
       this.#answer(null);
       this.#draft.focus();
@@ -57,7 +57,7 @@ export class Composer {
   }
 
   #build() {
-    this.#tray = new Tray({ onChange: () => this.#draft && this.#draw() });
+    this.#uploads = new Uploads({ onChange: () => this.#draft && this.#draw() });
     this.#problem = h("p.problem", { role: "alert" });
     const listeners = { oninput: () => this.#typed(), onkeydown: (event) => this.#key(event), onfocus: () => this.#offer() };
     this.#draft = h("textarea", {
@@ -65,12 +65,12 @@ export class Composer {
       ...listeners,
     });
     const attach = h("button.icon-button",
-      { type: "button", "aria-label": "Attach files", onclick: () => this.#tray.pick() },
+      { type: "button", "aria-label": "Attach files", onclick: () => this.#uploads.pick() },
       icon("plus"),
     );
     const send = h("button.icon-button.send", { type: "submit", "aria-label": "Send" }, icon("send"));
     const line = h("div.draft-line", {}, attach, this.#draft, send);
-    this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#reply, this.#tray.element, line, this.#problem);
+    this.#plain = h("form.plain", { onsubmit: (event) => this.#say(event) }, this.#reply, this.#uploads.element, line, this.#problem);
     fill(this.#root, this.#plain);
     this.#commands = new Listbox({
       owner: this.#draft, home: this.#plain, anchor: line, label: "Commands", above: true, fullWidth: true,
@@ -79,10 +79,10 @@ export class Composer {
     this.#commands.element.classList.add("commands");
   }
 
-  /** Another channel or person: keep the draft where it was written. */
+  /** Another channel or person is shown: keep each draft with its channel. */
   #settle() {
-    const { you, channelId } = this.#studio;
-    const channel = this.#studio.channel();
+    const { you, channelId } = this.#session;
+    const channel = this.#session.channel();
     const isNamed = ["text", "elsewhere"].includes(channel?.kind);
     const key = `${you?.id}/${channelId}`;
     this.#draft.placeholder = channel ? `Message ${isNamed ? "#" : ""}${channel.name}, or /` : "";
@@ -90,7 +90,7 @@ export class Composer {
     this.#drafts.set(this.#channel, this.#draft.value);
     this.#channel = key;
     this.#draft.value = this.#drafts.get(key) ?? "";
-    this.#tray.clear();
+    this.#uploads.clear();
     this.#answer(null);
     if (this.#form) this.#leave();
     this.#draw();
@@ -98,7 +98,7 @@ export class Composer {
 
   #draw() {
     fill(this.#problem);
-    this.#plain.classList.toggle("ready", this.#draft.value.trim() !== "" || this.#tray.count > 0);
+    this.#plain.classList.toggle("ready", this.#draft.value.trim() !== "" || this.#uploads.count > 0);
   }
 
   #typed() {
@@ -106,11 +106,11 @@ export class Composer {
     this.#offer();
   }
 
-  /** Show the commands that fit what is typed; a full name with a space after it is chosen at once. */
+  /** Show the commands that match the text. A full name followed by a space is chosen immediately. */
   #offer() {
     const text = this.#draft.value;
     if (!text.startsWith("/") || text.includes("\n")) return this.#commands.hide();
-    const all = runnable(this.#studio);
+    const all = runnable(this.#session);
     const typed = text.slice(1).toLowerCase();
     const whole = (command) => [command.label, command.name].find((name) => typed.startsWith(`${name.toLowerCase()} `));
     const named = all.find(whole);
@@ -120,7 +120,7 @@ export class Composer {
       ({ name, label }) => name.includes(typed) || label.toLowerCase().includes(typed),
       ({ description }) => description.toLowerCase().includes(typed),
     ];
-    const rank = (command) => fits.findIndex((fit) => fit(command)); // the better the fit, the earlier it is tried
+    const rank = (command) => fits.findIndex((fit) => fit(command)); // best match first
     const fitting = all.filter((command) => rank(command) >= 0).sort((a, b) => rank(a) - rank(b) || a.label.localeCompare(b.label));
     const items = fitting.map((command) => ({ label: `/${command.label}`, detail: command.description, value: command }));
     return this.#commands.show(items, { empty: all.length ? "No command fits" : "The bot has no commands yet" });
@@ -131,7 +131,7 @@ export class Composer {
     this.#draft.value = "";
     this.#form = new CommandForm(
       command,
-      { studio: this.#studio, connection: this.#connection, onDone: () => this.#leave({ focus: true }) },
+      { session: this.#session, connection: this.#connection, onDone: () => this.#leave({ focus: true }) },
     );
     fill(this.#root, this.#form.element);
     this.#form.start(text);
@@ -146,7 +146,7 @@ export class Composer {
 
   #key(event) {
     if (this.#commands.key(event)) {
-      if (event.key === "Tab") event.preventDefault(); // the chosen command's first field has the focus already
+      if (event.key === "Tab") event.preventDefault(); // the chosen command's first field already has the focus
       return;
     }
     if (event.key === "Escape" && this.#answered) this.#answer(null);
@@ -158,11 +158,11 @@ export class Composer {
   async #say(event) {
     event.preventDefault();
     const content = this.#draft.value.trim();
-    if (content === "" && !this.#tray.count) return;
+    if (content === "" && !this.#uploads.count) return;
     try {
-      await this.#connection.ask("say", { channel_id: this.#studio.channelId, content, uploads: await this.#tray.ids(), reply_to: this.#answered?.id });
+      await this.#connection.ask("say", { channel_id: this.#session.channelId, content, uploads: await this.#uploads.ids(), reply_to: this.#answered?.id });
       this.#draft.value = "";
-      this.#tray.clear();
+      this.#uploads.clear();
       this.#answer(null);
     } catch (problem) {
       fill(this.#problem, problem.message);
@@ -171,7 +171,7 @@ export class Composer {
 
   /** Files pasted into the draft, or dropped anywhere on the page. */
   #acceptFiles() {
-    const take = (files) => (this.#form ? this.#form.take(files) : (this.#tray.add(files), true));
+    const take = (files) => (this.#form ? this.#form.take(files) : (this.#uploads.add(files), true));
     this.#draft.addEventListener("paste", (event) => {
       const files = filesOf(event.clipboardData);
       if (!files.length) return;

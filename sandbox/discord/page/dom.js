@@ -1,4 +1,4 @@
-/** Elements without innerHTML: every string becomes a text node, so nothing that a person writes can turn into markup. */
+/** Builds elements without innerHTML. Every string becomes a text node, so that no user text is interpreted as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "selected", "multiple", "tabIndex", "indeterminate"]);
@@ -41,12 +41,12 @@ export function icon(name) {
 }
 
 let lastId = 0;
-/** A fresh id for `aria-*` references. */
+/** A new unique id for `aria-*` references. */
 export const freshId = (stem) => `${stem}-${++lastId}`;
 
 export const find = (id) => document.getElementById(id);
 
-/** One tab stop for a list; the arrow keys, Home and End move inside it. The stop stays where the focus last was. */
+/** Roving tabindex: one tab stop for a list, at the last focused item. Arrow keys, Home and End move inside the list. */
 export function rove(container, selector, { next = "ArrowDown", previous = "ArrowUp" } = {}) {
   const items = () => [...container.querySelectorAll(selector)];
   const settle = (chosen) => items().forEach((item) => (item.tabIndex = item === chosen ? 0 : -1));
@@ -63,7 +63,7 @@ export function rove(container, selector, { next = "ArrowDown", previous = "Arro
   return settle;
 }
 
-/** Put a popover beside its anchor, inside the window: above where there is more room there or `above` is asked for. */
+/** Place a popover next to its anchor, inside the window: above it if there is more space or `above` is set. */
 export function place(popover, anchor, { above = false, fullWidth = false, tallestPx = 400 } = {}) {
   const box = anchor.getBoundingClientRect();
   const margin = 8;

@@ -1,4 +1,4 @@
-/** The drawer of named faults: what can go wrong with the image API and with Discord, each with a switch. */
+/** The panel of named faults of the image APIs and of Discord, each with a switch. */
 import { fill, find, h, icon } from "./dom.js";
 
 const SIDES = [
@@ -8,7 +8,7 @@ const SIDES = [
 ];
 
 export class Faults {
-  #studio;
+  #session;
   #ask;
   #toast;
   #drawer = find("faults");
@@ -16,8 +16,8 @@ export class Faults {
   #groups = h("div.fault-groups", {});
   #calm;
 
-  constructor({ studio, ask, toast }) {
-    this.#studio = studio;
+  constructor({ session, ask, toast }) {
+    this.#session = session;
     this.#ask = ask;
     this.#toast = toast;
     this.#calm = h("button.secondary", { type: "button", onclick: () => this.#allOff() }, "Turn all off");
@@ -34,7 +34,7 @@ export class Faults {
     );
     this.#opener.addEventListener("click", () => this.#show(this.#drawer.hidden));
     this.#drawer.addEventListener("keydown", (event) => event.key === "Escape" && this.#show(false));
-    studio.on("hello faults", () => this.#draw());
+    session.on("hello faults", () => this.#draw());
   }
 
   #show(open) {
@@ -45,7 +45,7 @@ export class Faults {
   }
 
   #draw() {
-    const on = this.#studio.faults.filter((fault) => fault.on);
+    const on = this.#session.faults.filter((fault) => fault.on);
     fill(
       this.#opener,
       icon("faults"),
@@ -54,7 +54,7 @@ export class Faults {
     );
     this.#calm.disabled = !on.length;
     const focused = document.activeElement?.dataset?.key;
-    fill(this.#groups, SIDES.map(([side, title]) => this.#group(title, this.#studio.faults.filter((fault) => fault.side === side))));
+    fill(this.#groups, SIDES.map(([side, title]) => this.#group(title, this.#session.faults.filter((fault) => fault.side === side))));
     if (focused) this.#groups.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -89,6 +89,6 @@ export class Faults {
   }
 
   #allOff() {
-    for (const { name } of this.#studio.faults.filter((fault) => fault.on)) this.#set(name, false);
+    for (const { name } of this.#session.faults.filter((fault) => fault.on)) this.#set(name, false);
   }
 }

@@ -1,11 +1,11 @@
 /**
- * One field for every kind of slash option. A field is {element, read, problem, focus, take?}: `read()` gives the value (a promise where a
- * file must arrive first) or undefined, `problem()` a sentence or null, `take(files)` accepts pasted or dropped files.
+ * A field for every type of slash option. A field is {element, read, problem, focus, take?}: `read()` returns the value or undefined (a
+ * promise if a file must be uploaded first), `problem()` a sentence or null, `take(files)` accepts pasted or dropped files.
  */
 import { channels, mentionables, people, roles } from "./choices.js";
 import { fill, freshId, h, icon } from "./dom.js";
 import { Listbox, picker } from "./listbox.js";
-import { Tray } from "./uploads.js";
+import { Uploads } from "./uploads.js";
 
 /** Application command option types: https://discord.com/developers/docs/interactions/application-commands */
 export const OPTION = {
@@ -18,11 +18,11 @@ const YES_NO = [{ value: "yes", label: "Yes" }, { value: "no", label: "No" }];
 const ITEMS = { [OPTION.channel]: channels, [OPTION.user]: people, [OPTION.role]: roles, [OPTION.mentionable]: mentionables };
 const NUMBERS = [OPTION.integer, OPTION.number];
 
-/** `option` is as `shownOption` shows it; `suggest(typed)` asks the bot for choices. */
-export function optionField(option, { studio, suggest }) {
+/** `option` is the result of `shownOption`; `suggest(typed)` asks the bot for choices. */
+export function optionField(option, { session, suggest }) {
   if (option.type === OPTION.attachment) return attachmentField(option);
   if (option.type === OPTION.boolean) return pickerField(option, YES_NO, (value) => value === "yes");
-  if (ITEMS[option.type]) return pickerField(option, ITEMS[option.type](studio, option));
+  if (ITEMS[option.type]) return pickerField(option, ITEMS[option.type](session, option));
   return textField(option, suggest);
 }
 
@@ -34,20 +34,20 @@ function pickerField(option, items, convert = (value) => value) {
 
 function attachmentField(option) {
   const onChange = () => {
-    button.classList.toggle("filled", tray.count > 0);
+    button.classList.toggle("filled", uploads.count > 0);
     button.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  const tray = new Tray({ max: 1, label: option.label, onChange });
+  const uploads = new Uploads({ max: 1, label: option.label, onChange });
   const button = h("button.drop",
-    { type: "button", "aria-label": `${option.label}: choose a file`, onclick: () => tray.pick() },
-    icon("picture"),
+    { type: "button", "aria-label": `${option.label}: choose a file`, onclick: () => uploads.pick() },
+    icon("image"),
     h("span", {}, "Choose, paste or drop a file"),
   );
-  const element = h("div.attachment-field", {}, button, tray.element);
-  const read = () => (tray.count ? tray.ids().then(([upload]) => ({ upload })) : undefined);
+  const element = h("div.attachment-field", {}, button, uploads.element);
+  const read = () => (uploads.count ? uploads.ids().then(([upload]) => ({ upload })) : undefined);
   return {
-    element, read, focus: () => button.focus(), problem: () => missing(option, tray.count || undefined),
-    take: (files) => !tray.full && (tray.add(files.slice(0, 1)), true),
+    element, read, focus: () => button.focus(), problem: () => missing(option, uploads.count || undefined),
+    take: (files) => !uploads.full && (uploads.add(files.slice(0, 1)), true),
   };
 }
 
@@ -67,7 +67,7 @@ function textField(option, suggest) {
   return { element, input, read, problem, focus: () => input.focus(), fill: (text) => (input.value = text) };
 }
 
-/** Tie a list of suggestions to an input; what is typed afterwards counts as typed, not as the choice before. */
+/** Attach a list of suggestions to an input. Typing after a choice discards the choice. */
 function suggestions(option, input, home, suggest) {
   let choice = null;
   let asked = 0;
@@ -82,7 +82,7 @@ function suggestions(option, input, home, suggest) {
     choice = item;
     input.value = item.label;
     list.hide();
-    asked += 1; // answers still under way are stale now
+    asked += 1; // outstanding answers are now stale
   }
   function refresh(pause) {
     clearTimeout(timer);
@@ -102,7 +102,7 @@ function suggestions(option, input, home, suggest) {
   input.addEventListener("focus", () => choice === null && refresh(0));
   input.addEventListener("blur", () => (asked += 1));
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Tab" && input.value === "") return list.hide(); // passing by chooses nothing
+    if (event.key === "Tab" && input.value === "") return list.hide(); // Tab through an empty field chooses nothing
     if (list.key(event)) return;
     if (event.key === "ArrowDown" && !list.open) refresh(0);
   });
@@ -137,7 +137,7 @@ function tooShort({ label, min_length: least = 0 }, text) {
   return text.length < least ? `${label} needs at least ${least} characters.` : null;
 }
 
-/** A labelled frame around a field, with a line for its problem. */
+/** A field with a label and a line for its problem. */
 export function framed(label, field, { description = null, required = false, onRemove = null } = {}) {
   const problem = h("small.problem", { role: "alert" });
   const remove = onRemove && h("button.icon-button.remove",
@@ -156,7 +156,7 @@ export function framed(label, field, { description = null, required = false, onR
     element.classList.toggle("wrong", Boolean(sentence));
     return sentence;
   };
-  // A field that was found wrong is right as soon as it is.
+  // Recheck an invalid field on every input, so that its problem disappears as soon as it is valid.
   element.addEventListener("input", () => element.classList.contains("wrong") && check());
   return { ...field, element, check };
 }

@@ -9,12 +9,12 @@ export const LANGUAGES = [
   ["zh-CN", "中文"], ["zh-TW", "繁體中文"],
 ];
 
-/** A name or description in the person's language, where the bot has given one. */
+/** A name or description in the person's language, if the bot provides it. */
 export function inLanguage(thing, key, locale) {
   return thing[`${key}_localizations`]?.[locale] ?? thing[key];
 }
 
-/** An option as it is shown: `label`, description and the names of its choices; its own `name` goes over the wire. */
+/** An option with localised `label`, description and names of choices. `name` stays as it is on the wire. */
 export function shownOption(option, locale) {
   return {
     ...option,

@@ -1,4 +1,4 @@
-/** A list of choices that floats beside its owner. The focus stays with the owner; `aria-activedescendant` points into the list. */
+/** A list of choices in a popover. The focus stays on the owner, whose `aria-activedescendant` points into the list. */
 import { fill, freshId, h, icon, place } from "./dom.js";
 
 /** item: {value, label, detail?, mark?, selected?} */
@@ -9,7 +9,7 @@ export class Listbox {
   #onPick;
   #place;
 
-  /** `owner` is the element with the focus (role combobox); the list is put into `home`, so that it works inside a dialog too. */
+  /** `owner` is the element with the focus (role combobox); the list is added to `home`, so that it also works inside a dialog. */
   constructor({ owner, home, label, onPick, anchor = owner, above = false, fullWidth = false, multiple = false }) {
     this.#owner = owner;
     this.#onPick = onPick;
@@ -19,7 +19,7 @@ export class Listbox {
     this.#place = () => place(this.element, anchor, { above, fullWidth });
     const state = { role: "combobox", "aria-haspopup": "listbox", "aria-expanded": "false", "aria-controls": this.element.id };
     for (const [name, value] of Object.entries(state)) owner.setAttribute(name, value);
-    // Pressing a choice must not take the focus from the owner, for losing it closes the list.
+    // Pressing a choice must not move the focus from the owner, because that closes the list.
     this.element.addEventListener("pointerdown", (event) => event.preventDefault());
     owner.addEventListener("blur", () => this.hide());
     home.append(this.element);
@@ -33,7 +33,7 @@ export class Listbox {
     return this.#items[this.#active];
   }
 
-  /** Show these items; the first, or the selected one, is active. With nothing to show, `empty` is said instead. */
+  /** Show these items; the selected one, or the first, is active. Without items, show the text `empty`. */
   show(items, { empty = null, active = null } = {}) {
     this.#items = items;
     if (!items.length && !empty) return this.hide();
@@ -52,7 +52,7 @@ export class Listbox {
     this.#active = -1;
   }
 
-  /** Handle a key of the owner; true where the list used it. */
+  /** Handle a key of the owner. Returns whether the list used it. */
   key(event) {
     if (!this.open) return false;
     const last = this.#items.length - 1;
@@ -109,8 +109,8 @@ export class Listbox {
 }
 
 /**
- * A button that opens a list of choices; several may be chosen where `max` is over one.
- * `onDone(values)` comes once per opening, when the list closes with another choice than before.
+ * A button that opens a list of choices; several may be chosen if `max` is greater than 1.
+ * `onDone(values)` is called once, when the list closes with a changed choice.
  */
 export function picker({ label, placeholder = "Choose…", items, min = 1, max = 1, disabled = false, onDone = () => {} }) {
   let values = items.filter((item) => item.selected).map((item) => item.value);
@@ -151,7 +151,7 @@ export function picker({ label, placeholder = "Choose…", items, min = 1, max =
   button.addEventListener("click", toggle);
   button.addEventListener("blur", finish);
   button.addEventListener("keydown", (event) => {
-    if (event.key === "Tab") return; // leaving closes the list and keeps what was chosen
+    if (event.key === "Tab") return; // losing the focus closes the list and keeps the choice
     if (list.key(event)) return void (event.key === "Escape" && finish());
     const space = event.key === " ";
     if (list.open && event.key.length === 1 && !space) return list.seek(event.key);

@@ -1,13 +1,13 @@
-/** The list of a channel's messages: kept in order, kept at its newest end while one looks there, one tab stop with arrow keys inside. */
+/** The list of a channel's messages, in order. It stays scrolled to the end unless the person scrolls up; one tab stop with arrow keys inside. */
 import { fill, find, h, icon, rove } from "./dom.js";
 import { has, FLAG, messageElement } from "./messages.js";
 import { day } from "./times.js";
 
 const NEAR_PX = 80;
-const TOGETHER_MS = 5 * 60_000; // messages of one author within this time stand under one heading
+const TOGETHER_MS = 5 * 60_000; // consecutive messages of one author within this time share a heading
 const LONG_PRESS_MS = 450;
 
-/** What an empty channel says, by its kind. */
+/** The text of an empty channel, by kind. */
 const WELCOME = {
   dm: (name) => `This is between you and ${name}.`,
   private: (name) => `This is between you and ${name}. The bot hears only the commands that you run here.`,
@@ -17,16 +17,16 @@ const WELCOME = {
 export class Log {
   #root;
   #around;
-  #studio;
+  #session;
   #newest;
   #settle;
   #atEnd = true;
 
-  /** `around` as messages.js wants it. */
+  /** `around` is described in messages.js. */
   constructor({ root, newest, around }) {
     this.#root = root;
     this.#newest = newest;
-    this.#studio = around.studio;
+    this.#session = around.session;
     this.#around = around;
     this.#settle = rove(root, "article.message");
     fill(newest, icon("down"), "New messages");
@@ -34,15 +34,15 @@ export class Log {
     root.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#atEnd && this.#toEnd()).observe(root);
     this.#openings();
-    this.#studio.on("hello show", () => this.#redraw());
-    this.#studio.on("message", ({ message }) => message.channel_id === this.#studio.channelId && this.#put(message));
-    this.#studio.on("deleted", ({ message_id: id }) => this.#remove(id));
+    this.#session.on("hello show", () => this.#redraw());
+    this.#session.on("message", ({ message }) => message.channel_id === this.#session.channelId && this.#put(message));
+    this.#session.on("deleted", ({ message_id: id }) => this.#remove(id));
   }
 
   #redraw() {
-    // A fresh list is no news: only what comes later is read out.
+    // Screen readers announce only later messages, not the whole list.
     this.#root.setAttribute("aria-live", "off");
-    const messages = this.#studio.messages();
+    const messages = this.#session.messages();
     fill(this.#root, messages.length ? messages.map((message) => messageElement(message, this.#around)) : this.#welcome());
     this.#regroup();
     this.#settle(this.#root.lastElementChild);
@@ -51,7 +51,7 @@ export class Log {
   }
 
   #welcome() {
-    const channel = this.#studio.channel();
+    const channel = this.#session.channel();
     const nothing = `Nothing has been said in #${channel?.name ?? "…"} yet.`;
     const place = WELCOME[channel?.kind]?.(channel.name) ?? nothing;
     return h("div.welcome", {},
@@ -61,7 +61,7 @@ export class Log {
     );
   }
 
-  /** Insert or replace; a replaced message keeps the focus on the same control. */
+  /** Insert or replace a message. If it had the focus, the same control gets it again. */
   #put(message) {
     const element = messageElement(message, this.#around);
     const old = find(element.id);
@@ -72,22 +72,22 @@ export class Log {
     else if (!old) this.#newest.hidden = false;
   }
 
-  /** Whoever writes or runs a command wants to see what comes of it. */
+  /** Whether this person wrote the message or ran its command; the list then scrolls to it. */
   #isOwn({ author, interaction_metadata: interaction }) {
-    return [author.id, interaction?.user?.id].includes(this.#studio.you.id);
+    return [author.id, interaction?.user?.id].includes(this.#session.you.id);
   }
 
   #replace(old, element) {
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const key = focused?.closest("[data-key]")?.dataset.key;
     element.tabIndex = old.tabIndex;
-    for (const image of element.querySelectorAll("img")) image.loading = "eager"; // no empty moment where a picture stood
+    for (const image of element.querySelectorAll("img")) image.loading = "eager"; // lazy loading would make the image flicker
     const revealed = [...old.querySelectorAll(".spoiler.revealed, .veiled.revealed")].length > 0;
     old.replaceWith(element);
     if (revealed) element.querySelectorAll(".spoiler, .veil").forEach((veil) => veil.click());
     if (!focused) return;
     if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
-    if (!element.contains(document.activeElement)) element.focus(); // the control is gone, or switched off now
+    if (!element.contains(document.activeElement)) element.focus(); // the control was removed or is now disabled
   }
 
   #insert(element) {
@@ -111,11 +111,11 @@ export class Log {
     else this.#settle(this.#root.lastElementChild);
   }
 
-  /** Say the day where it changes, and drop the heading of a message that goes on from the one above. */
+  /** Show the day where it changes, and hide the heading of a message that continues the one above. */
   #regroup() {
     let above = null;
     for (const element of this.#root.querySelectorAll("article.message")) {
-      const message = this.#studio.message(idOf(element).toString());
+      const message = this.#session.message(idOf(element).toString());
       if (!message) continue;
       const [today, before] = [day(new Date(message.timestamp)), above && day(new Date(above.timestamp))];
       if (today === before) delete element.dataset.day;
@@ -137,7 +137,7 @@ export class Log {
     this.#newest.hidden = true;
   }
 
-  /** Look at a message of the shown channel; false where it is not there. */
+  /** Scroll to a message of the shown channel. Returns whether it is there. */
   goTo(id) {
     const element = find(`message-${id}`);
     if (!element) return false;
@@ -149,9 +149,9 @@ export class Log {
     return true;
   }
 
-  /** Ways to a message's actions beside its button: Enter, the right mouse button, a long press. */
+  /** Open a message's actions also by Enter, the right mouse button and a long press. */
   #openings() {
-    const open = (element, anchor) => this.#around.openActions(this.#studio.message(idOf(element).toString()), anchor);
+    const open = (element, anchor) => this.#around.openActions(this.#session.message(idOf(element).toString()), anchor);
     const own = ({ target }) => (target.closest("a, button, input, textarea, [popover]") ? null : target.closest("article.message"));
     this.#root.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.target.matches("article.message")) return;
@@ -178,6 +178,6 @@ const idOf = (element) => BigInt(element.id?.split("-")[1] ?? 0);
 
 function goesOn(above, message) {
   const sameMood = has(above, FLAG.ephemeral) === has(message, FLAG.ephemeral);
-  const ends = above.components?.length > 0 || above.type !== message.type; // buttons end a thought
+  const ends = above.components?.length > 0 || above.type !== message.type; // a message with buttons starts a new group below it
   return above.author.id === message.author.id && sameMood && !ends && new Date(message.timestamp) - new Date(above.timestamp) < TOGETHER_MS;
 }

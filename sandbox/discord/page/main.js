@@ -11,38 +11,38 @@ import { PersonMenu } from "./person.js";
 import { Settings } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { Connection } from "./socket.js";
-import { Studio } from "./state.js";
+import { Session } from "./session.js";
 import { ThreadStarter } from "./thread.js";
 import { startClock } from "./times.js";
 import { banner, toast } from "./toast.js";
 
 const FIRST_PERSON = "Ada";
-const LOST_AFTER_MS = 400; // a quick return is no loss worth a banner
+const LOST_AFTER_MS = 400; // a shorter interruption shows no banner
 
-const studio = new Studio();
-const connection = new Connection({ onFrame: (frame) => studio.apply(frame), onState });
+const session = new Session();
+const connection = new Connection({ onFrame: (frame) => session.apply(frame), onState });
 const ask = (what, fields) => connection.ask(what, fields);
-const names = namesFor(studio, goTo);
-const people = new PersonMenu({ studio, ask, toast, become });
+const names = namesFor(session, goTo);
+const people = new PersonMenu({ session, ask, toast, become });
 const openPerson = (id, anchor) => people.open(id, anchor);
 
-const composer = new Composer({ root: find("composer"), studio, connection });
-const actions = new Actions({ studio, ask, toast, reply: (message) => composer.reply(message) });
+const composer = new Composer({ root: find("composer"), session, connection });
+const actions = new Actions({ session, ask, toast, reply: (message) => composer.reply(message) });
 const log = new Log({
   root: find("log"), newest: find("newest"),
-  around: { studio, names, ask, openActions: (message, anchor) => actions.open(message, anchor), openPerson, goTo },
+  around: { session, names, ask, openActions: (message, anchor) => actions.open(message, anchor), openPerson, goTo },
 });
-new Modals({ studio, connection, names });
-new Faults({ studio, ask, toast });
-new Sidebar({ studio, become, join: async (name, moderator) => (await ask("join", { name, moderator })).person, openPerson });
-new Settings({ studio, ask, toast });
-new ThreadStarter({ studio, ask });
-new Permissions({ studio, ask, toast });
+new Modals({ session, connection, names });
+new Faults({ session, ask, toast });
+new Sidebar({ session, become, join: async (name, moderator) => (await ask("join", { name, moderator })).person, openPerson });
+new Settings({ session, ask, toast });
+new ThreadStarter({ session, ask });
+new Permissions({ session, ask, toast });
 
-/** Look at a channel, and at one of its messages. */
+/** Show a channel, and optionally one of its messages. */
 function goTo(channelId, messageId = null) {
-  if (!studio.channel(channelId)) return toast("That is not here.", { wrong: true });
-  if (channelId !== studio.channelId) studio.show(channelId);
+  if (!session.channel(channelId)) return toast("That is not here.", { wrong: true });
+  if (channelId !== session.channelId) session.show(channelId);
   if (messageId && !log.goTo(messageId)) toast("That message is not here any more.", { wrong: true });
   return null;
 }
@@ -55,7 +55,7 @@ function onState(state) {
   document.body.dataset.connection = state;
 }
 
-/** A server that was started anew does not know the members who joined before: be somebody whom it knows. */
+/** A restarted server does not know the members who joined before, so become a person whom it knows. */
 async function lost() {
   banner("The connection is lost. Trying again…");
   const known = await someone(wanted());
@@ -64,14 +64,14 @@ async function lost() {
 
 const wanted = () => new URL(location.href).searchParams.get("as") ?? FIRST_PERSON;
 
-/** `name` (or id) if there is such a person, otherwise the first there is; null while the server cannot be asked. */
+/** `name` (or id) if there is such a person, otherwise the first person; null if the server does not answer. */
 async function someone(name) {
   const answer = await fetch("/people").catch(() => null);
   const people = answer?.ok ? (await answer.json()).people.filter(({ bot }) => !bot) : [];
   return people.some((person) => [person.id, person.name].includes(name)) ? name : (people[0]?.name ?? null);
 }
 
-/** Be another person; the address says who, so that another tab can be somebody else. */
+/** Become another person. The address names the person, so that another tab can be a different one. */
 function become(name) {
   const address = new URL(location.href);
   address.searchParams.set("as", name);
@@ -80,27 +80,27 @@ function become(name) {
 }
 
 function drawPlace() {
-  const channel = studio.channel();
+  const channel = session.channel();
   if (!channel) return;
-  const unread = [...studio.unread.values()].reduce((sum, count) => sum + count, 0);
+  const unread = [...session.unread.values()].reduce((sum, count) => sum + count, 0);
   const limit = channel.nsfw && h("small.limit", { title: "Age-restricted" }, "18+");
   fill(find("place"), icon(channelIcon(channel)), h("span", {}, channel.name), limit);
   const place = ["dm", "private"].includes(channel.kind) ? channel.name : `#${channel.name}`;
-  document.title = `${unread ? `(${unread}) ` : ""}${place} · ${studio.you.name} · Easel Studio`;
+  document.title = `${unread ? `(${unread}) ` : ""}${place} · ${session.you.name} · Easel Studio`;
 }
 
 function drawBot() {
-  const { bot } = studio;
+  const { bot } = session;
   if (!bot) return;
   find("bot").classList.toggle("online", bot.online);
   fill(find("bot"), h("span", {}, `${bot.name} is ${bot.online ? "online" : "offline"}`));
 }
 
-studio.on("hello channels show message", drawPlace);
-studio.on("hello bot", drawBot);
-// Who asked is told in its place by the refused request; the person's other pages are told here.
-studio.on("unanswered", ({ text }) => connection.isWaiting || toast(text, { wrong: true }));
-document.addEventListener("visibilitychange", () => document.hidden || studio.seen());
+session.on("hello channels show message", drawPlace);
+session.on("hello bot", drawBot);
+// The page that made the request shows its refusal; the person's other pages show it here.
+session.on("unanswered", ({ text }) => connection.isWaiting || toast(text, { wrong: true }));
+document.addEventListener("visibilitychange", () => document.hidden || session.seen());
 
 // "/" opens the commands from anywhere.
 addEventListener("keydown", (event) => {

@@ -5,9 +5,9 @@
 import { h } from "./dom.js";
 import { timeMark } from "./times.js";
 
-const MAX_DEPTH = 8; // nesting beyond this stays plain text, so that no message can exhaust the stack
+const MAX_DEPTH = 8; // deeper nesting stays plain text, so that no message can exhaust the stack
 
-/** Inline marks in the order in which they are tried. `again` renders what stands inside. `names` tells ids apart. */
+/** Inline marks in the order in which they are tried. `again` renders the content, `names` the mentions. */
 const INLINE = [
   [/^\\([\\`*_~|>#\-<[\]()@:])/, ([, sign]) => sign],
   [/^(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)/s, ([, , code]) => h("code", {}, code.trim() || code)],
@@ -28,7 +28,7 @@ const INLINE = [
   [/^<(https?:\/\/[^\s<>]+)>/, ([, address], _again, names) => names.jump(address) ?? link(address)],
   [/^https?:\/\/[^\s<>]*[^\s<>.,:;"')\]!?*_~|]/, ([address], _again, names) => names.jump(address) ?? link(address)],
 ];
-// Where a mark can begin; everything up to the next such place is plain text.
+// Where a mark can begin; everything before it is plain text.
 const PLAIN = /^(?:[A-Za-z0-9]*(?=https?:\/\/)|[^\\`|*_~<[h]+|[A-Za-z0-9]+|.)/s;
 const WORD = /[A-Za-z0-9]$/;
 
@@ -69,7 +69,7 @@ function inline(text, names, depth = 0) {
 function step(rest, before, names, depth) {
   const again = (inner) => inline(inner, names, depth + 1);
   for (const [pattern, render] of depth < MAX_DEPTH ? INLINE : []) {
-    if (rest[0] === "_" && WORD.test(before) && !rest.startsWith("__")) break; // snake_case is no emphasis
+    if (rest[0] === "_" && WORD.test(before) && !rest.startsWith("__")) break; // snake_case is not emphasis
     const match = pattern.exec(rest);
     if (match) return [match[0].length, render(match, again, names)];
   }
@@ -80,7 +80,7 @@ function step(rest, before, names, depth) {
 
 const LIST_ITEM = /^( *)(?:[-*]|(\d{1,9})\.) +(.*)$/;
 
-/** One block at the head of `lines`: [element, how many lines it took]. */
+/** The first block of `lines`: [element, number of lines]. */
 function block(lines, names) {
   const [line] = lines;
   const heading = /^(#{1,3}) +(.+)$/.exec(line);
@@ -127,7 +127,7 @@ function blocks(text, names) {
   return nodes;
 }
 
-/** A text's first line without its marks, for a reply's reference; what a spoiler hides stays hidden. */
+/** The first line of a text without marks, for the reference above a reply. Spoilers stay hidden. */
 export function firstLine(text) {
   const [line] = text.replace(/\|\|.*?\|\|/gs, "▮▮▮").trimStart().split("\n");
   return line.replace(/^(#{1,3}|-#|>{1,3}|[-*]) +/, "").replace(/\*\*|__|~~|`/g, "");
@@ -135,7 +135,7 @@ export function firstLine(text) {
 
 /**
  * Elements for a message's text. `names` (see names.js) gives the elements for people, roles, channels, emoji and links to messages.
- * Fenced code is cut out first: nothing inside it is a mark.
+ * Fenced code is cut out first, because nothing inside it is a mark.
  */
 export function markdown(text, names) {
   const nodes = [];

@@ -1,34 +1,34 @@
-/** Pictures and files in messages, and the large view. */
+/** Images and files in messages, and the large view. */
 import { fill, h, icon } from "./dom.js";
 import { isWebAddress, spoiler } from "./markdown.js";
 import { size } from "./uploads.js";
 
-const PICTURE = /\.(png|jpe?g|gif|webp|avif)$/i;
+const IMAGE_FILE = /\.(png|jpe?g|gif|webp|avif)$/i;
 const isSpoiler = ({ filename = "", spoiler: marked }) => marked || filename.startsWith("SPOILER_");
 
-export const isPicture = (attachment) => (attachment.content_type ?? "").startsWith("image/") || PICTURE.test(attachment.filename ?? "");
+export const isImage = (attachment) => (attachment.content_type ?? "").startsWith("image/") || IMAGE_FILE.test(attachment.filename ?? "");
 
 /** One shape for attachments and for the media items of components: {url, description, width, height, filename, spoiler}. */
-export function gallery(pictures, { small = false } = {}) {
-  const shown = pictures.filter(({ url }) => isWebAddress(url));
+export function gallery(images, { small = false } = {}) {
+  const shown = images.filter(({ url }) => isWebAddress(url));
   const open = (at) => () => lightbox(shown, at);
-  return h("div.gallery", { dataset: { count: Math.min(shown.length, 4) } }, shown.map((picture, at) => frame(picture, open(at), small)));
+  return h("div.gallery", { dataset: { count: Math.min(shown.length, 4) } }, shown.map((item, at) => frame(item, open(at), small)));
 }
 
-function frame(picture, onOpen, small) {
-  const { url, description, width, height } = picture;
+function frame(item, onOpen, small) {
+  const { url, description, width, height } = item;
   const image = h("img", { src: url, alt: description ?? "", width, height, loading: "lazy", decoding: "async" });
-  const button = h("button.picture",
-    { type: "button", "aria-label": `Open large: ${description || picture.filename || "picture"}`, onclick: onOpen },
+  const button = h("button.image",
+    { type: "button", "aria-label": `Open large: ${description || item.filename || "picture"}`, onclick: onOpen },
     image,
   );
   if (width && height) button.style.setProperty("--ratio", `${width} / ${height}`);
   if (width && !small) button.style.setProperty("--natural", `${width}px`);
-  image.addEventListener("error", () => fill(button, h("span.broken", {}, icon("picture"), "This picture could not be loaded")));
-  return isSpoiler(picture) ? veiled(button) : button;
+  image.addEventListener("error", () => fill(button, h("span.broken", {}, icon("image"), "This picture could not be loaded")));
+  return isSpoiler(item) ? veiled(button) : button;
 }
 
-/** Blurred until it is pressed once. */
+/** Blurred until it is pressed. */
 function veiled(button) {
   const veil = h("button.veil", { type: "button", "aria-label": "Spoiler: press to show the picture" }, h("span", {}, "Spoiler"));
   const frame = h("div.veiled", {}, button, veil);
@@ -43,7 +43,7 @@ function veiled(button) {
   return frame;
 }
 
-/** A file that is not shown itself: its name, size and a link. */
+/** A file that is not an image: its name, size and a link. */
 export function fileLink({ url, filename, size: bytes, description, spoiler: marked }) {
   const name = filename ?? url?.split("/").at(-1)?.split("?")[0] ?? "file";
   const text = h("span.file-name", {}, name, h("small", {}, [bytes && size(bytes), description].filter(Boolean).join(" · ")));
@@ -53,13 +53,13 @@ export function fileLink({ url, filename, size: bytes, description, spoiler: mar
 }
 
 export function attachments(list) {
-  const pictures = list.filter(isPicture);
-  const files = list.filter((attachment) => !isPicture(attachment));
-  return [pictures.length > 0 && gallery(pictures), files.map(fileLink)];
+  const images = list.filter(isImage);
+  const files = list.filter((attachment) => !isImage(attachment));
+  return [images.length > 0 && gallery(images), files.map(fileLink)];
 }
 
-/** The large view; arrow keys go through the message's pictures, Escape closes. */
-function lightbox(pictures, first) {
+/** The large view. Arrow keys go through the message's images, Escape closes it. */
+function lightbox(images, first) {
   let at = first;
   const image = h("img", {});
   const caption = h("p", { "aria-live": "polite" });
@@ -69,7 +69,7 @@ function lightbox(pictures, first) {
     { type: "button", "aria-label": by < 0 ? "Picture before" : "Next picture", onclick: () => show(at + by) },
     icon(by < 0 ? "left" : "right"),
   );
-  const several = pictures.length > 1;
+  const several = images.length > 1;
   const dialog = h("dialog.lightbox",
     { "aria-label": "Picture" },
     h("header", {}, caption, original, several && [turn(-1), turn(1)], close),
@@ -77,12 +77,12 @@ function lightbox(pictures, first) {
   );
 
   function show(wanted) {
-    at = (wanted + pictures.length) % pictures.length;
-    const { url, description, filename } = pictures[at];
+    at = (wanted + images.length) % images.length;
+    const { url, description, filename } = images[at];
     image.src = url;
     image.alt = description ?? "";
     original.href = url;
-    fill(caption, several && `${at + 1} of ${pictures.length} · `, description || filename || "");
+    fill(caption, several && `${at + 1} of ${images.length} · `, description || filename || "");
   }
   dialog.addEventListener("keydown", (event) => {
     if (several && event.key === "ArrowRight") show(at + 1);

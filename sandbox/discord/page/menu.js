@@ -1,4 +1,4 @@
-/** A menu that floats beside what opened it, on a narrow window as a sheet at the bottom. Escape and a press elsewhere close it. */
+/** A menu in a popover next to its anchor, or a sheet at the bottom of a narrow window. Escape or a press elsewhere closes it. */
 import { fill, h, place, rove } from "./dom.js";
 
 const TALLEST_PX = 560;
@@ -15,7 +15,7 @@ export class Menu {
     document.body.append(this.#element);
   }
 
-  /** Show these contents beside `anchor`; the first control gets the focus. */
+  /** Show these contents next to `anchor` and focus the first control. */
   open(anchor, ...contents) {
     this.#anchor = anchor;
     fill(this.#element, ...contents);
@@ -32,12 +32,12 @@ export class Menu {
     this.#anchor?.focus({ preventScroll: true });
   }
 
-  /** The first item, for what stands above the items. */
+  /** Focus the first item; for controls above the items. */
   focusItems() {
     this.#element.querySelector("[role^=menuitem]")?.focus();
   }
 
-  /** One line of the menu; choosing it closes the menu. `checked` makes it one that is on or off. */
+  /** One item of the menu; choosing it closes the menu. With `checked` it is a checkbox. */
   item(label, run, { mark = null, danger = false, checked = null } = {}) {
     const press = () => {
       this.close();

@@ -16,10 +16,10 @@ const THREAD_CREATED = 18; // message type
 
 export const has = (message, flag) => Boolean((message.flags ?? 0) & flag);
 
-/** `around`: {studio, names, ask, openActions(message, anchor), openPerson(id, anchor), goTo(channelId, messageId)}. */
+/** `around`: {session, names, ask, openActions(message, anchor), openPerson(id, anchor), goTo(channelId, messageId)}. */
 export function messageElement(message, around) {
   if (message.type === THREAD_CREATED) return threadNote(message, around);
-  const author = around.studio.nameOf(message.author.id, message.author);
+  const author = around.session.nameOf(message.author.id, message.author);
   const problem = h("p.problem", { role: "alert" });
   const inner = { ...around, message, perform: performer(message, around, problem) };
   const body = h("div.body", {},
@@ -30,16 +30,16 @@ export function messageElement(message, around) {
     problem,
   );
   const attributes = { id: `message-${message.id}`, tabindex: -1, "aria-label": `${author}, ${clock(new Date(message.timestamp))}` };
-  const avatar = h("div.avatar", {}, disc(around.studio, message.author.id, author));
+  const avatar = h("div.avatar", {}, disc(around.session, message.author.id, author));
   const article = h("article.message", attributes, origin(message, around), avatar, body, tools(message, inner));
   article.classList.toggle("ephemeral", has(message, FLAG.ephemeral));
-  article.classList.toggle("pings", message.author.id !== around.studio.you.id && around.studio.isPinged(message));
+  article.classList.toggle("pings", message.author.id !== around.session.you.id && around.session.isPinged(message));
   return article;
 }
 
-/** "Ada started a thread": a line of its own, with the way into it. */
-function threadNote(message, { studio, goTo }) {
-  const name = studio.nameOf(message.author.id, message.author);
+/** The line "Ada started a thread", with a link to the thread. */
+function threadNote(message, { session, goTo }) {
+  const name = session.nameOf(message.author.id, message.author);
   const open = () => goTo(message.message_reference?.channel_id);
   const thread = h("button.text-button", { type: "button", onclick: open }, message.content);
   const note = h("p", {}, icon("thread"), h("span", {}, h("strong", {}, name), " started a thread: ", thread));
@@ -47,10 +47,10 @@ function threadNote(message, { studio, goTo }) {
   return h("article.message.note", attributes, note);
 }
 
-/** Ask for this message; the pressed control waits, and a refusal is said below the message. */
+/** Sends requests about this message. The pressed control is busy meanwhile, and a refusal is shown below the message. */
 function performer(message, { ask }, problem) {
   return async (what, fields = {}, control = null) => {
-    if (control?.ariaBusy === "true") return; // pressed twice is asked once
+    if (control?.ariaBusy === "true") return; // a second press sends no second request
     fill(problem);
     control?.setAttribute("aria-busy", "true");
     try {
@@ -63,34 +63,34 @@ function performer(message, { ask }, problem) {
   };
 }
 
-/** The line above a message that answers something: another message, or somebody's command. */
-function origin(message, { studio, goTo }) {
+/** The line above a message that replies to another message or answers a command. */
+function origin(message, { session, goTo }) {
   const { message_reference: reference, referenced_message: answered, interaction_metadata: interaction } = message;
   if (reference && (reference.type ?? REPLY) === REPLY && answered !== undefined) {
     if (!answered) return h("p.origin", {}, icon("reply"), "The original message is gone");
-    const name = studio.nameOf(answered.author.id, answered.author);
+    const name = session.nameOf(answered.author.id, answered.author);
     const text = firstLine(answered.content ?? "") || (answered.attachments?.length ? "a picture" : "a message");
     return h("p.origin", {},
       icon("reply"),
-      disc(studio, answered.author.id, name),
+      disc(session, answered.author.id, name),
       h("button", { type: "button", onclick: () => goTo(answered.channel_id, answered.id) }, h("strong", {}, name), " ", text),
     );
   }
   const user = interaction?.user ?? message.interaction?.user;
   if (!user || (interaction?.type ?? COMMAND) !== COMMAND) return null;
-  const name = studio.nameOf(user.id, user);
+  const name = session.nameOf(user.id, user);
   const command = interaction?.name ?? message.interaction?.name;
   const inMenu = interaction?.target_message_id || interaction?.target_user;
   const named = h("strong.command-name", {}, inMenu ? command : `/${command}`);
   const used = command ? ["used ", named] : "used a command";
-  return h("p.origin", {}, icon("reply"), disc(studio, user.id, name), h("span", {}, h("strong", {}, name), " ", used));
+  return h("p.origin", {}, icon("reply"), disc(session, user.id, name), h("span", {}, h("strong", {}, name), " ", used));
 }
 
-function heading(message, author, { studio, openPerson }) {
+function heading(message, author, { session, openPerson }) {
   const written = new Date(message.timestamp);
   const badge = message.author.bot && h("span.badge", {}, "bot");
   const open = (event) => openPerson(message.author.id, event.currentTarget);
-  const known = studio.person(message.author.id);
+  const known = session.person(message.author.id);
   const name = known ? h("button.author", { type: "button", "aria-haspopup": "menu", dataset: { key: "author" }, onclick: open }, author) : null;
   const silent = has(message, FLAG.silent) && h("span.silent", { title: "Sent without a notification" }, icon("silent"));
   return h("header", {},
@@ -104,7 +104,7 @@ function heading(message, author, { studio, openPerson }) {
 function content(message, around) {
   if (has(message, FLAG.thinking)) return h("p.thinking", {},
     h("span.brush", { "aria-hidden": "true" }, h("i"), h("i"), h("i")),
-    `${around.studio.nameOf(message.author.id)} is thinking…`,
+    `${around.session.nameOf(message.author.id)} is thinking…`,
   );
   const parts = message.components?.length > 0 && h("div.components", {}, components(message.components, around));
   if (has(message, FLAG.componentsV2)) return parts;
@@ -115,16 +115,16 @@ function content(message, around) {
   return [text, attachments(own), (message.embeds ?? []).map((one) => embed(one, around.names)), parts, !text && edited];
 }
 
-function reactions(message, { studio, perform, openActions }) {
+function reactions(message, { session, perform, openActions }) {
   if (!message.reactions?.length) return null;
   const chip = ({ emoji, count, me, user_ids: ids = [] }) => {
     const name = emojiName(emoji);
     const toggle = () => perform(me ? "unreact" : "react", { emoji: name });
     const state = {
-      "aria-pressed": me ? "true" : "false", "aria-label": `${emoji.name}, ${count}`, title: ids.map((id) => studio.nameOf(id)).join(", "),
+      "aria-pressed": me ? "true" : "false", "aria-label": `${emoji.name}, ${count}`, title: ids.map((id) => session.nameOf(id)).join(", "),
       dataset: { key: `reaction-${name}` },
     };
-    return h("button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(studio, emoji), h("span", {}, count));
+    return h("button.reaction", { type: "button", ...state, onclick: toggle }, emojiElement(session, emoji), h("span", {}, count));
   };
   const more = (event) => openActions(message, event.currentTarget);
   const add = h("button.reaction.add", { type: "button", "aria-label": "Add a reaction", dataset: { key: "add" }, onclick: more }, icon("smile"));

@@ -1,15 +1,15 @@
-/** One field for every kind of control in a modal: {element, input?, read, problem, focus}, as in fields.js. */
+/** A field for every kind of control in a modal: {element, input?, read, problem, focus}, as in fields.js. */
 import { itemsOf } from "./choices.js";
 import { freshId, h, icon } from "./dom.js";
 import { picker } from "./listbox.js";
 import { PART } from "./parts.js";
-import { Tray, filesOf } from "./uploads.js";
+import { Uploads, filesOf } from "./uploads.js";
 
 const PARAGRAPH = 2; // text input style
 
-/** What is not among the kinds below is one of the select menus. */
-export function modalField(part, label, studio) {
-  return (FIELDS[part.type] ?? selectField)(part, label, studio);
+/** Every kind that is not listed below is a select menu. */
+export function modalField(part, label, session) {
+  return (FIELDS[part.type] ?? selectField)(part, label, session);
 }
 
 function textField(part, label) {
@@ -32,40 +32,40 @@ function textField(part, label) {
   return { element: input, input, read: () => input.value, problem, focus: () => input.focus() };
 }
 
-function selectField(part, label, studio) {
+function selectField(part, label, session) {
   const required = part.required ?? true;
   const least = required ? (part.min_values ?? 1) : 0;
   const field = picker({
-    label, placeholder: part.placeholder, items: itemsOf(part, studio), min: least, max: part.max_values ?? 1,
+    label, placeholder: part.placeholder, items: itemsOf(part, session), min: least, max: part.max_values ?? 1,
   });
   return { element: field.element, focus: field.focus, read: field.read, problem: () => tooFew(field.read().length, least, label) };
 }
 
 function uploadField(part, label) {
   const least = (part.required ?? true) ? (part.min_values ?? 1) : 0;
-  const tray = new Tray({ max: part.max_values ?? 1, label });
+  const uploads = new Uploads({ max: part.max_values ?? 1, label });
   const take = (event, transfer) => {
     const files = filesOf(transfer);
     if (!files.length) return;
     event.preventDefault();
-    tray.add(files);
+    uploads.add(files);
   };
   const button = h("button.drop",
-    { type: "button", "aria-label": `${label}: choose files`, onclick: () => tray.pick() },
-    icon("picture"),
+    { type: "button", "aria-label": `${label}: choose files`, onclick: () => uploads.pick() },
+    icon("image"),
     h("span", {}, "Choose, paste or drop files"),
   );
   const listeners = {
     onpaste: (event) => take(event, event.clipboardData), ondrop: (event) => take(event, event.dataTransfer),
     ondragover: (event) => event.preventDefault(),
   };
-  const element = h("div.attachment-field", listeners, button, tray.element);
-  const read = async () => (await tray.ids()).map((upload) => ({ upload }));
-  return { element, read, focus: () => button.focus(), problem: () => tooFew(tray.count, least, label) };
+  const element = h("div.attachment-field", listeners, button, uploads.element);
+  const read = async () => (await uploads.ids()).map((upload) => ({ upload }));
+  return { element, read, focus: () => button.focus(), problem: () => tooFew(uploads.count, least, label) };
 }
 
-/** Radio buttons, or boxes of which several may be ticked. */
-function groupField(part, label, studio) {
+/** Radio buttons, or checkboxes of which several may be checked. */
+function groupField(part, label, session) {
   const single = part.type === PART.radioGroup;
   const least = (part.required ?? true) ? (single ? 1 : (part.min_values ?? 1)) : 0;
   const most = part.max_values ?? part.options.length;
@@ -74,7 +74,7 @@ function groupField(part, label, studio) {
     const input = h("input", { type: single ? "radio" : "checkbox", name, checked: item.selected, value: item.value });
     return h("label.check", {}, input, h("span", {}, item.label, item.detail && h("small", {}, item.detail)));
   };
-  const element = h("div.choices", { role: single ? "radiogroup" : "group", "aria-label": label }, itemsOf(part, studio).map(one));
+  const element = h("div.choices", { role: single ? "radiogroup" : "group", "aria-label": label }, itemsOf(part, session).map(one));
   const chosen = () => [...element.querySelectorAll("input:checked")].map(({ value }) => value);
   const problem = () => tooFew(chosen().length, least, label) ?? (chosen().length > most ? `${label}: choose at most ${most}.` : null);
   return { element, problem, read: () => (single ? chosen()[0] : chosen()), focus: () => element.querySelector("input").focus() };

@@ -1,4 +1,4 @@
-/** The bot's modals: a real dialog (the browser keeps the focus inside), fields checked before they are sent. */
+/** The bot's modals: a `dialog` element (the browser keeps the focus inside) whose fields are checked before they are sent. */
 import { fill, freshId, h, icon } from "./dom.js";
 import { framed } from "./fields.js";
 import { markdown } from "./markdown.js";
@@ -6,22 +6,22 @@ import { modalField } from "./modal-fields.js";
 import { PART } from "./parts.js";
 
 export class Modals {
-  #studio;
+  #session;
   #connection;
   #names;
   #open = new Map();
   #whose = null;
 
-  constructor({ studio, connection, names }) {
-    this.#studio = studio;
+  constructor({ session, connection, names }) {
+    this.#session = session;
     this.#connection = connection;
     this.#names = names;
-    studio.on("modal", (frame) => this.#show(frame));
-    studio.on("closed", ({ interaction_id: id }) => this.#close(id));
-    studio.on("hello", ({ you }) => this.#settle(you.id));
+    session.on("modal", (frame) => this.#show(frame));
+    session.on("closed", ({ interaction_id: id }) => this.#close(id));
+    session.on("hello", ({ you }) => this.#settle(you.id));
   }
 
-  /** A reconnect leaves forms open; another person finds none. */
+  /** Forms stay open on a reconnect and close when the person changes. */
   #settle(whose) {
     if (whose !== this.#whose) [...this.#open.keys()].forEach((id) => this.#close(id));
     this.#whose = whose;
@@ -65,7 +65,7 @@ export class Modals {
 
   #dismiss(id) {
     this.#close(id);
-    this.#connection.ask("dismiss", { interaction_id: id }).catch(() => {}); // it is closed here in any case
+    this.#connection.ask("dismiss", { interaction_id: id }).catch(() => {}); // it is closed on this page even if the request fails
   }
 
   async #submit(event, { id, fields, problem, submit }) {
@@ -94,7 +94,7 @@ export class Modals {
   }
 
   #field(part, label, description = null) {
-    const field = framed(label ?? "Answer", modalField(part, label ?? "Answer", this.#studio), { description, required: part.type !== PART.checkbox && (part.required ?? true) });
+    const field = framed(label ?? "Answer", modalField(part, label ?? "Answer", this.#session), { description, required: part.type !== PART.checkbox && (part.required ?? true) });
     return { ...field, name: part.custom_id };
   }
 }

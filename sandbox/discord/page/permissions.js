@@ -1,8 +1,8 @@
-/** What the bot may do: here and in the whole server, for those who manage it. */
+/** The bot's permissions, in the shown channel and in the whole server, for people with Manage Server. */
 import { fill, find, h, icon } from "./dom.js";
 import { Menu } from "./menu.js";
 
-/** Permissions by discord.py's names, as Discord's settings call them; those of the whole server have no meaning for one channel. */
+/** discord.py's names of permissions and their titles in Discord's settings. Server-wide ones do not apply to one channel. */
 const HERE = {
   view_channel: "View Channel", send_messages: "Send Messages", send_messages_in_threads: "Send Messages in Threads",
   attach_files: "Attach Files", embed_links: "Embed Links", read_message_history: "Read Message History", add_reactions: "Add Reactions",
@@ -11,28 +11,28 @@ const HERE = {
 const EVERYWHERE = { manage_messages: "Manage Messages", manage_guild: "Manage Server" };
 
 export class Permissions {
-  #studio;
+  #session;
   #ask;
   #toast;
   #button = find("permissions-open");
   #menu = new Menu("What the bot may do");
 
-  constructor({ studio, ask, toast }) {
-    this.#studio = studio;
+  constructor({ session, ask, toast }) {
+    this.#session = session;
     this.#ask = ask;
     this.#toast = toast;
     fill(this.#button, icon("shield"));
     this.#button.addEventListener("click", () => this.#open());
-    studio.on("hello show channels people", () => this.#draw());
+    session.on("hello show channels people", () => this.#draw());
   }
 
   #draw() {
-    this.#button.hidden = !this.#studio.you.manages || this.#studio.channel()?.kind !== "text";
+    this.#button.hidden = !this.#session.you.manages || this.#session.channel()?.kind !== "text";
   }
 
   #open() {
-    const { bot } = this.#studio;
-    const { id, name, bot_may: may } = this.#studio.channel();
+    const { bot } = this.#session;
+    const { id, name, bot_may: may } = this.#session.channel();
     const here = (permission, on) => this.#set("permit", { channel_id: id, permission, on });
     const everywhere = (permission, on) => this.#set("bot_role", { permission, on });
     this.#menu.open(this.#button,

@@ -1,4 +1,4 @@
-/** What can be done with one person: the bot's user commands, their roles for those who manage the server. */
+/** The menu of a person: the bot's user commands, and their roles for people with Manage Server. */
 import { h } from "./dom.js";
 import { inLanguage } from "./languages.js";
 import { Menu } from "./menu.js";
@@ -7,45 +7,45 @@ import { disc } from "./names.js";
 const USER_COMMAND = 2; // application command type
 
 export class PersonMenu {
-  #studio;
+  #session;
   #ask;
   #toast;
   #become;
   #menu = new Menu("Person");
 
-  constructor({ studio, ask, toast, become }) {
-    this.#studio = studio;
+  constructor({ session, ask, toast, become }) {
+    this.#session = session;
     this.#ask = ask;
     this.#toast = toast;
     this.#become = become;
   }
 
   open(id, anchor) {
-    const person = this.#studio.person(id);
+    const person = this.#session.person(id);
     if (person) this.#menu.open(anchor, this.#head(person), this.#commands(person), this.#roles(person), this.#rest(person));
   }
 
   #head(person) {
-    const roles = this.#studio.roles.filter(({ id }) => person.roles.includes(id)).map(({ name }) => name);
+    const roles = this.#session.roles.filter(({ id }) => person.roles.includes(id)).map(({ name }) => name);
     const what = person.bot ? ["bot"] : person.member ? roles : ["not in the server"];
     return h("div.menu-head", {},
-      disc(this.#studio, person.id, person.name),
+      disc(this.#session, person.id, person.name),
       h("div", {}, h("strong", {}, person.name), h("small", {}, what.join(" · ") || "member")),
     );
   }
 
   #commands(person) {
-    const { you, bot } = this.#studio;
-    return this.#studio.offered(USER_COMMAND).map((command) => this.#menu.item(
+    const { you, bot } = this.#session;
+    return this.#session.offered(USER_COMMAND).map((command) => this.#menu.item(
       inLanguage(command, "name", you.locale),
-      () => this.#do("menu", { channel_id: this.#studio.channelId, user_id: person.id, command: command.name }),
+      () => this.#do("menu", { channel_id: this.#session.channelId, user_id: person.id, command: command.name }),
       { mark: bot?.name },
     ));
   }
 
   #roles(person) {
-    if (!this.#studio.you.manages || person.bot || !person.member) return null;
-    const given = this.#studio.roles.filter(({ name }) => name !== this.#studio.bot.name); // the bot's own role is nobody else's
+    if (!this.#session.you.manages || person.bot || !person.member) return null;
+    const given = this.#session.roles.filter(({ name }) => name !== this.#session.bot.name); // the bot's own role cannot be given to others
     return given.map(({ id, name }) => {
       const has = person.roles.includes(id);
       return this.#menu.item(name, () => this.#do("role", { name: person.name, role: name, on: !has }), { mark: "role", checked: has });
@@ -56,7 +56,7 @@ export class PersonMenu {
     const copied = () => this.#toast(`The id of ${person.name} is copied.`);
     const shown = () => this.#toast(`The id is ${person.id}`);
     return [
-      !person.bot && person.id !== this.#studio.you.id && this.#menu.item(`Be ${person.name}`, () => this.#become(person.name)),
+      !person.bot && person.id !== this.#session.you.id && this.#menu.item(`Be ${person.name}`, () => this.#become(person.name)),
       this.#menu.item("Copy user ID", () => navigator.clipboard.writeText(person.id).then(copied, shown)),
     ];
   }

@@ -1,10 +1,10 @@
-/** What a person sets for themselves: the language of their client, direct messages, whether they are in the server at all. */
+/** A person's own settings: the language of their client, direct messages, and membership of the server. */
 import { fill, find, h, icon } from "./dom.js";
 import { LANGUAGES } from "./languages.js";
 import { picker } from "./listbox.js";
 
 export class Settings {
-  #studio;
+  #session;
   #ask;
   #toast;
   #language = h("div.stacked", {});
@@ -12,8 +12,8 @@ export class Settings {
   #coming;
   #title = h("span", {});
 
-  constructor({ studio, ask, toast }) {
-    this.#studio = studio;
+  constructor({ session, ask, toast }) {
+    this.#session = session;
     this.#ask = ask;
     this.#toast = toast;
     this.#dms = h("input", { type: "checkbox", onchange: () => this.#set("dms", { open: this.#dms.checked }) });
@@ -25,11 +25,11 @@ export class Settings {
       this.#coming,
     );
     fill(find("settings"), h("details.join", {}, summary, form));
-    studio.on("hello people", () => this.#draw());
+    session.on("hello people", () => this.#draw());
   }
 
   #draw() {
-    const { you } = this.#studio;
+    const { you } = this.#session;
     this.#title.textContent = `${you.name}'s settings`;
     fill(this.#language, h("span", { "aria-hidden": "true" }, "Language"), this.#languages(you.locale));
     this.#dms.checked = you.dms;
@@ -42,7 +42,7 @@ export class Settings {
   }
 
   #comeOrGo() {
-    const { you } = this.#studio;
+    const { you } = this.#session;
     return you.member ? this.#set("leave") : this.#set("join", { name: you.name, moderator: false });
   }
 

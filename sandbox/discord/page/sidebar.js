@@ -1,4 +1,4 @@
-/** Where one is and who one is: channels with unread marks, and the people one can be. */
+/** The sidebar: channels with unread counts, and the people whom a visitor can be. */
 import { fill, find, h, icon, rove } from "./dom.js";
 import { channelIcon, disc } from "./names.js";
 
@@ -6,7 +6,7 @@ const NARROW = matchMedia("(max-width: 700px)");
 const GROUPS = [["Direct messages", ["dm", "private"]], ["Elsewhere, without the bot", ["elsewhere"]]];
 
 export class Sidebar {
-  #studio;
+  #session;
   #become;
   #join;
   #openPerson;
@@ -17,8 +17,8 @@ export class Sidebar {
   #veil = find("veil");
 
   /** `become(name)` changes the person; `join(name, moderator)` resolves to a new member; `openPerson(id, anchor)` shows a person's menu. */
-  constructor({ studio, become, join, openPerson }) {
-    this.#studio = studio;
+  constructor({ session, become, join, openPerson }) {
+    this.#session = session;
     this.#become = become;
     this.#join = join;
     this.#openPerson = openPerson;
@@ -26,13 +26,13 @@ export class Sidebar {
     rove(this.#people, "button");
     this.#drawer();
     fill(find("join"), this.#joinForm());
-    studio.on("hello channels show message", () => this.#drawChannels());
-    studio.on("hello people", () => this.#drawPeople());
+    session.on("hello channels show message", () => this.#drawChannels());
+    session.on("hello people", () => this.#drawPeople());
   }
 
   #drawChannels() {
     const focused = this.#places.contains(document.activeElement);
-    const { channels } = this.#studio;
+    const { channels } = this.#session;
     const inside = channels.filter(({ kind }) => kind === "text");
     const outside = GROUPS.map(([title, kinds]) => [title, channels.filter(({ kind }) => kinds.includes(kind))]);
     fill(
@@ -41,16 +41,16 @@ export class Sidebar {
       outside.map(([title, some]) => some.length > 0 && [h("li.group", {}, title), some.map((channel) => this.#channel(channel))]),
     );
     if (focused) this.#places.querySelector("[aria-current]")?.focus();
-    find("guild").textContent = this.#studio.guild?.name ?? "";
+    find("guild").textContent = this.#session.guild?.name ?? "";
   }
 
   #channel(channel) {
     const { id, name, nsfw, parent_id: parent } = channel;
-    const here = id === this.#studio.channelId;
-    const unread = this.#studio.unread.get(id) ?? 0;
+    const here = id === this.#session.channelId;
+    const unread = this.#session.unread.get(id) ?? 0;
     const mark = unread > 0 && h("b.count", { "aria-label": `${unread} unread` }, unread);
     const open = () => {
-      this.#studio.show(id);
+      this.#session.show(id);
       this.#toggle(false);
     };
     const attributes = { type: "button", tabindex: here ? 0 : -1, "aria-current": here && "page", onclick: open };
@@ -62,12 +62,12 @@ export class Sidebar {
 
   #drawPeople() {
     const focused = this.#people.contains(document.activeElement);
-    fill(this.#people, this.#studio.people.filter(({ bot }) => !bot).map((person) => this.#person(person)));
+    fill(this.#people, this.#session.people.filter(({ bot }) => !bot).map((person) => this.#person(person)));
     if (focused) this.#people.querySelector("[aria-current]")?.focus();
   }
 
   #person({ id, name, moderator, member }) {
-    const me = id === this.#studio.you?.id;
+    const me = id === this.#session.you?.id;
     const choose = () => {
       this.#become(name);
       this.#toggle(false);
@@ -89,7 +89,7 @@ export class Sidebar {
       icon("out"),
     );
     return h("li", {},
-      h("button", attributes, disc(this.#studio, id, name), h("span", {}, name), what && h("small", {}, what)),
+      h("button", attributes, disc(this.#session, id, name), h("span", {}, name), what && h("small", {}, what)),
       more,
       tab,
     );
@@ -124,7 +124,7 @@ export class Sidebar {
     return details;
   }
 
-  /** On a narrow window the sidebar is a drawer over the page. */
+  /** In a narrow window the sidebar is a drawer over the page. */
   #drawer() {
     fill(this.#opener, icon("menu"));
     fill(find("sidebar-close"), icon("close"));

@@ -1,4 +1,4 @@
-/** The one door to the server: a websocket that comes back by itself, and requests that are answered by number. */
+/** The connection to the server: a websocket that reconnects by itself, and requests matched to their answers by number. */
 
 const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 4000;
@@ -13,7 +13,7 @@ export class Connection {
   #onFrame;
   #onState;
 
-  /** `onFrame(frame)` for each pushed frame; `onState("open" | "lost")` as the connection comes and goes. */
+  /** `onFrame(frame)` is called for each pushed frame, `onState("open" | "lost")` when the connection opens or is lost. */
   constructor({ onFrame, onState }) {
     this.#onFrame = onFrame;
     this.#onState = onState;
@@ -21,19 +21,19 @@ export class Connection {
     document.addEventListener("visibilitychange", () => document.hidden || this.#again());
   }
 
-  /** Be this person (an id or a name); leaves the connection of the person before. */
+  /** Connect as this person (an id or a name), in place of the current connection. */
   become(who) {
     this.#who = who;
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#open();
   }
 
-  /** Whether an answer is still to come. */
+  /** Whether a request is unanswered. */
   get isWaiting() {
     return this.#waiting.size > 0;
   }
 
-  /** Ask the server; resolves to its answer, rejects with an Error whose message is a sentence for the person. */
+  /** Send a request. Resolves to the answer, rejects with an Error whose message is a sentence for the person. */
   ask(what, fields = {}) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return Promise.reject(new Error("Not connected. Trying again…"));
     const id = ++this.#lastId;
@@ -51,7 +51,7 @@ export class Connection {
     address.searchParams.set("as", this.#who);
     const socket = new WebSocket(address);
     this.#socket = socket;
-    // A socket that was left may still speak: only the current one is listened to.
+    // A replaced socket may still emit events; ignore all but the current one.
     const current = (listen) => (event) => socket === this.#socket && listen(event);
     socket.addEventListener("open", current(() => (this.#pauseMs = FIRST_PAUSE_MS)));
     socket.addEventListener("message", current((event) => this.#take(JSON.parse(event.data))));

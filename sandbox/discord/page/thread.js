@@ -3,21 +3,21 @@ import { fill, find, h, icon } from "./dom.js";
 import { Menu } from "./menu.js";
 
 export class ThreadStarter {
-  #studio;
+  #session;
   #ask;
   #button = find("thread-start");
   #menu = new Menu("New thread");
 
-  constructor({ studio, ask }) {
-    this.#studio = studio;
+  constructor({ session, ask }) {
+    this.#session = session;
     this.#ask = ask;
     fill(this.#button, icon("thread"));
     this.#button.addEventListener("click", () => this.#menu.open(this.#button, this.#form()));
-    studio.on("hello show channels", () => this.#draw());
+    session.on("hello show channels", () => this.#draw());
   }
 
   #draw() {
-    const channel = this.#studio.channel();
+    const channel = this.#session.channel();
     this.#button.hidden = channel?.kind !== "text" || Boolean(channel.parent_id);
   }
 
@@ -27,9 +27,9 @@ export class ThreadStarter {
     const submit = async (event) => {
       event.preventDefault();
       try {
-        const { channel_id: id } = await this.#ask("thread", { channel_id: this.#studio.channelId, name: name.value });
+        const { channel_id: id } = await this.#ask("thread", { channel_id: this.#session.channelId, name: name.value });
         this.#menu.close();
-        this.#studio.show(id);
+        this.#session.show(id);
       } catch (refusal) {
         fill(problem, refusal.message);
       }

@@ -1,4 +1,4 @@
-/** Times as people say them, and `<t:unix:style>` marks whose relative form keeps counting. */
+/** Formats times, and `<t:unix:style>` marks whose relative form is updated. */
 
 const STEPS = [
   ["year", 31_557_600],
@@ -30,7 +30,7 @@ export function fromNow(seconds) {
   return relative.format(Math.trunc(distance / size), unit);
 }
 
-/** The element for a timestamp mark; `R` follows the clock. Times outside what a date can hold stay as they were written. */
+/** The element of a timestamp mark; style `R` is updated. Times out of the range of `Date` stay as they were written. */
 export function timeMark(seconds, style, written) {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return document.createTextNode(written);
@@ -42,7 +42,7 @@ export function timeMark(seconds, style, written) {
   return element;
 }
 
-/** The short time beside an author. */
+/** The short time next to an author. */
 export const clock = (date) => STYLES.t.format(date);
 export const fullTime = (date) => STYLES.F.format(date);
 export const day = (date) => DAY.format(date);

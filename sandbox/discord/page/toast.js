@@ -1,4 +1,4 @@
-/** Short notes at the edge of the page: they leave by themselves, but not under somebody's pointer or focus. */
+/** Short notes at the edge of the page. They disappear by themselves, but not while they are hovered or focused. */
 import { fill, find, h, icon } from "./dom.js";
 
 const STAY_MS = 7000;
@@ -16,7 +16,7 @@ export function toast(text, { wrong = false } = {}) {
   return note;
 }
 
-/** The banner for a lost connection; `null` takes it away. */
+/** The banner for a lost connection; `null` removes it. */
 export function banner(text) {
   const element = find("lost");
   fill(element, text);

@@ -1,4 +1,4 @@
-/** Files on their way to the server: chosen, pasted or dropped, shown with a thumbnail, sent at once. */
+/** Files to attach: chosen, pasted or dropped, shown with a thumbnail, and uploaded immediately. */
 import { fill, h, icon } from "./dom.js";
 
 export function size(bytes) {
@@ -9,7 +9,7 @@ export function size(bytes) {
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-/** Send one file; resolves to the server's upload id, rejects with a sentence. */
+/** Upload one file. Resolves to the upload id, rejects with a sentence. */
 async function send(file) {
   const form = new FormData();
   form.append("file", file, file.name || "pasted.png");
@@ -18,20 +18,20 @@ async function send(file) {
   return (await answer.json()).upload;
 }
 
-/** The files that a paste or a drop carries. */
+/** The files of a paste or a drop. */
 export const filesOf = (transfer) => [...(transfer?.files ?? [])];
 
-export class Tray {
+export class Uploads {
   #entries = [];
   #max;
   #input;
   #onChange;
 
-  /** Holds up to `max` files; `onChange()` after each change. */
+  /** Holds up to `max` files; `onChange()` is called after each change. */
   constructor({ max = 10, label = "Attach files", onChange = () => {} }) {
     this.#max = max;
     this.#onChange = onChange;
-    this.element = h("ul.tray", { "aria-label": "Attached files", hidden: true });
+    this.element = h("ul.uploads", { "aria-label": "Attached files", hidden: true });
     const changed = () => {
       this.add([...this.#input.files]);
       this.#input.value = "";
@@ -53,14 +53,14 @@ export class Tray {
     this.#input.click();
   }
 
-  /** Take files; where only one fits, the newest replaces it. */
+  /** Add files. If only one is allowed, the new one replaces it. */
   add(files) {
     if (this.#max === 1 && files.length) this.clear();
     for (const file of files.slice(0, this.#max - this.count)) this.#entries.push(this.#entry(file));
     this.#draw();
   }
 
-  /** The upload ids once all files have arrived; rejects with the sentence of the first that did not. */
+  /** The upload ids, once all uploads are complete; rejects with the sentence of the first that failed. */
   ids() {
     return Promise.all(this.#entries.map((entry) => entry.sent));
   }

@@ -1,4 +1,4 @@
-"""The only rooms that know simcord, whose in-memory world does the work; everybody else talks to `World`."""
+"""The only package that uses simcord, an in-memory Discord. All other modules use `World`."""
 
 from __future__ import annotations
 

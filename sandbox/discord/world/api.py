@@ -1,4 +1,4 @@
-"""What the bot asks of the world over HTTP, and what it hears of it over the gateway."""
+"""The bot's access to the world: HTTP calls, and events for the gateway."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from simcord.backend.access import channel_accessible
 from simcord.backend.errors import BackendError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
-from sandbox.discord.wire import JSON, ApiError, Upload, invalid_form, not_found
+from sandbox.discord.wire import JSON, DiscordApiError, Upload, invalid_form, not_found
+from sandbox.discord.world.corrections import corrected
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.mending import mended
 
 _log = logging.getLogger(__name__)
 
 
-class Api:
-    """Raises `ApiError` where Discord's API would answer with an error."""
+class WorldApi:
+    """Raises `DiscordApiError` if Discord's API would answer with an error."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -40,7 +40,7 @@ class Api:
         reason: str | None = None,
         reads_content: bool = False,
     ) -> Any:
-        """One call of the HTTP API. Fields that Discord has and simcord has not are left out, as Discord ignores what it does not know."""
+        """One HTTP call. Fields that simcord does not support are dropped, as Discord ignores unknown fields."""
         try:
             answer = dispatch(
                 self._engine,
@@ -54,49 +54,51 @@ class Api:
             )
         except UnsupportedField as unknown:
             _log.warning("%s %s: field(s) %s are left out", method, path, ", ".join(unknown.fields))
-            lighter = _without(body, set(unknown.fields))
-            if lighter == body:
+            reduced = _without(body, set(unknown.fields))
+            if reduced == body:
                 raise invalid_form(", ".join(unknown.fields)) from unknown
-            return self.call(method, path, body=lighter, params=params, files=files, reason=reason, reads_content=reads_content)
+            return self.call(method, path, body=reduced, params=params, files=files, reason=reason, reads_content=reads_content)
         except RouteNotImplemented as unknown:
             _log.warning("%s %s is not known here", method, path)
             raise not_found() from unknown
         except BackendError as error:
-            raise ApiError(error.status, error.code, error.message, more={"errors": error.errors} if error.errors else None) from error
+            raise DiscordApiError(
+                error.status, error.code, error.message, more={"errors": error.errors} if error.errors else None
+            ) from error
         except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
             raise invalid_form(str(error)) from error
-        return mended(self._engine, answer, viewer_id=self._engine.bot_user.id)
+        return corrected(self._engine, answer, viewer_id=self._engine.bot_user.id)
 
     def listen(self, listener: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Hear every gateway event, before any intent is applied."""
+        """Call `listener` with every gateway event, before intents are applied."""
         self._listeners.append(listener)
 
-    def shaped(self, event: str, payload: Mapping[str, Any], intents_value: int) -> JSON | None:
-        """An event as a bot with these intents gets it: `None` if not at all, without message content if it may not read it."""
+    def filtered(self, event: str, payload: Mapping[str, Any], intents_value: int) -> JSON | None:
+        """An event as a bot with these intents receives it: `None` if not at all, without message content if that intent is missing."""
         if not self._reaches_bot(event, payload):
             return None
         intents = discord.Intents.none()
         intents.value = intents_value
-        gate = gating.required_intent(event, payload)
-        if gate is not None and not getattr(intents, gate):
+        intent = gating.required_intent(event, payload)
+        if intent is not None and not getattr(intents, intent):
             return None
-        mine: JSON = mended(self._engine, deepcopy(dict(payload)), viewer_id=self._engine.bot_user.id)
+        mine: JSON = corrected(self._engine, deepcopy(dict(payload)), viewer_id=self._engine.bot_user.id)
         if event == "MESSAGE_REACTION_ADD":
             message = self._engine.messages.get(int(mine["channel_id"]), {}).get(int(mine["message_id"]))
             mine["message_author_id"] = str(message.author_id) if message else None
         if event == "GUILD_CREATE":
             gating.prune_guild_create(mine, intents, self._engine.bot_user.id)
         if not intents.message_content:
-            self._censor(event, mine)
+            self._remove_content(event, mine)
         return mine
 
     def guild_creates(self) -> list[JSON]:
-        """The servers in which the bot is."""
+        """`GUILD_CREATE` payloads of the servers that the bot is a member of."""
         guilds = (guild for guild in self._engine.guilds.values() if guild.id not in self._engine.out_of_reach)
         return [dict(serializers.guild_create_payload(self._engine, guild)) for guild in guilds]
 
     def members_chunk(self, asked: JSON) -> JSON:
-        """The answer to a request for members, by ids or by the beginning of a name."""
+        """The answer to a request for members by ids or by name prefix."""
         guild = self._engine.get_guild(int(asked["guild_id"]))
         members = list(guild.members.values())
         wanted = asked.get("user_ids")
@@ -116,18 +118,18 @@ class Api:
         }
 
     def _reaches_bot(self, event: str, payload: Mapping[str, Any]) -> bool:
-        """Nothing is heard of where the bot has no part, but for interactions; nor of messages in channels that it cannot see."""
+        """Whether the bot receives an event. Only interactions come from channels without it, and no messages that it cannot see."""
         if event == "INTERACTION_CREATE":
             return True
-        places = {int(payload[key]) for key in ("guild_id", "channel_id") if payload.get(key)}
-        if places & self._engine.out_of_reach:
+        ids = {int(payload[key]) for key in ("guild_id", "channel_id") if payload.get(key)}
+        if ids & self._engine.out_of_reach:
             return False
         channel_id = int(payload.get("channel_id") or 0)
         if not event.startswith("MESSAGE_") or channel_id not in self._engine.channels:
             return True
         return channel_accessible(self._engine, channel_id, self._engine.bot_user.id)
 
-    def _censor(self, event: str, payload: JSON) -> None:
+    def _remove_content(self, event: str, payload: JSON) -> None:
         if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
             gating.censor_message(payload, self._engine.bot_user.id, backend=self._engine)
         for message in (payload.get("data") or {}).get("resolved", {}).get("messages", {}).values():

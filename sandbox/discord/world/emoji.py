@@ -1,4 +1,4 @@
-"""What may stand under a message: Unicode emoji, and the emoji that somebody has made."""
+"""Emoji for reactions: Unicode ones and custom ones."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 import unicodedata
 
 _CUSTOM = re.compile(r"<?a?:?(?P<name>\w{2,32}):(?P<id>\d{17,20})>?")
-_PICTURE_SIGN = "\ufe0f"  # asks for the coloured form of what may also be a letter or a sign
+_EMOJI_PRESENTATION = "\ufe0f"  # variation selector: the character before it is shown as an emoji, not as text
 _KEYCAP = "\u20e3"
-_JOINING = {"\u200d", _PICTURE_SIGN, _KEYCAP}
-_TAGS = range(0xE0020, 0xE0080)  # they spell the flags of regions
+_JOINING = {"\u200d", _EMOJI_PRESENTATION, _KEYCAP}
+_TAGS = range(0xE0020, 0xE0080)  # tag characters spell the flags of regions
 
 
 def wire_name(text: str) -> str:
-    """An emoji as the API's addresses have it: the sign itself, or `name:id` for `<:name:id>`."""
+    """An emoji as in the API's paths: the character itself, or `name:id` for `<:name:id>`."""
     custom = _CUSTOM.fullmatch(text)
     return f"{custom['name']}:{custom['id']}" if custom else text
 
@@ -25,17 +25,17 @@ def custom_id(emoji: str) -> int | None:
 
 
 def is_unicode_emoji(text: str) -> bool:
-    """Whether every sign of a short text is part of an emoji, judged by Unicode's categories."""
-    return 0 < len(text) <= 16 and _is_pictorial(text) and all(_belongs(sign) or at == 0 for at, sign in enumerate(text))
+    """Whether every character of a short text is part of an emoji, by Unicode category."""
+    return 0 < len(text) <= 16 and _is_pictorial(text) and all(_belongs(character) or at == 0 for at, character in enumerate(text))
 
 
 def _is_pictorial(text: str) -> bool:
-    return _is_symbol(text[0]) or _PICTURE_SIGN in text[1:2] or _KEYCAP in text[1:]
+    return _is_symbol(text[0]) or _EMOJI_PRESENTATION in text[1:2] or _KEYCAP in text[1:]
 
 
-def _belongs(sign: str) -> bool:
-    return _is_symbol(sign) or sign in _JOINING or ord(sign) in _TAGS
+def _belongs(character: str) -> bool:
+    return _is_symbol(character) or character in _JOINING or ord(character) in _TAGS
 
 
-def _is_symbol(sign: str) -> bool:
-    return unicodedata.category(sign) in ("So", "Sk") and not sign.isascii()
+def _is_symbol(character: str) -> bool:
+    return unicodedata.category(character) in ("So", "Sk") and not character.isascii()

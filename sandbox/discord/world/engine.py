@@ -1,7 +1,7 @@
-"""simcord's in-memory world, mended where it differs from the real Discord.
+"""simcord's in-memory world, corrected where it differs from the real Discord.
 
-Its clock stands still (ours runs), its links lead nowhere (ours are signed and served), nobody hears of ephemeral messages, anything is an
-emoji, and AutoMod knows neither patterns nor exceptions. simcord itself is pinned: this reaches into it.
+In simcord the clock stands still, links to files do not work, changes of ephemeral messages are not reported, any text is an emoji, and
+AutoMod has neither patterns nor exceptions. This module uses simcord's internals, so its version is pinned.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from simcord.backend.cdn import CdnStore
 from simcord.backend.errors import BackendError
 from simcord.backend.models import AutoModRule, Message, User
 
-from sandbox.discord.cdn import Shelf
+from sandbox.discord.cdn import FileStore
 from sandbox.discord.wire import JSON, Upload
 from sandbox.discord.world.emoji import custom_id, is_unicode_emoji
 
-# The first things of the world get their ids from this day, so that ids and the bot's token are the same after every start.
-_FOUNDED = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+# Everything in the initial world gets its id from this time, so that ids and the bot's token are the same after every start.
+_CREATED_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 _DISCORD_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 
 _WAITING = 1 << 7  # message flag: "is thinking…"
-_MOST_REACTIONS = 20  # different ones under one message
+_MOST_REACTIONS = 20  # different emoji per message
 _KEYWORD = 1  # AutoMod trigger
 
 
 class WorldClock(Clock):
-    """Stands at the founding day until it is started, then shows the real time (or a test's)."""
+    """A fixed time until it is started, then the real time (or a test's)."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         super().__init__()
@@ -39,51 +39,51 @@ class WorldClock(Clock):
         self._running = False
 
     def now(self) -> datetime:
-        return self._now() if self._running else _FOUNDED
+        return self._now() if self._running else _CREATED_AT
 
     def start(self) -> None:
         self._running = True
 
 
-class _Files(CdnStore):
-    """Puts simcord's uploads onto our shelf."""
+class _SimcordCdn(CdnStore):
+    """Stores simcord's attachments in the file store."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, file_store: FileStore) -> None:
         super().__init__()
-        self._shelf = shelf
+        self._file_store = file_store
 
     def store_attachment(self, attachment_id: int, channel_id: int, filename: str, data: bytes, description: str | None) -> JSON:
         upload = Upload(filename=filename, data=data, description=description)
-        return self._shelf.keep(upload, attachment_id=attachment_id, channel_id=channel_id)
+        return self._file_store.keep(upload, attachment_id=attachment_id, channel_id=channel_id)
 
 
 class Engine(Backend):
-    """The world's state. It tells `on_changed` and `on_gone` also of what never reaches the gateway: ephemeral messages."""
+    """The world's state. `on_changed` and `on_gone` are also called for ephemeral messages, which never reach the gateway."""
 
-    def __init__(self, *, clock: WorldClock, shelf: Shelf) -> None:
+    def __init__(self, *, clock: WorldClock, file_store: FileStore) -> None:
         super().__init__(clock=clock)
-        self.shelf = shelf
-        self.cdn = _Files(shelf)
+        self.file_store = file_store
+        self.cdn = _SimcordCdn(file_store)
         self.age_restricted: set[int] = set()  # channel ids
-        self.out_of_reach: set[int] = set()  # ids of servers and channels in which the bot has no part
-        self.owners: dict[int, JSON] = {}  # who installed the application, by interaction: `authorizing_integration_owners`
-        self.http_requests = deque(maxlen=0)  # type: ignore[assignment]  # simcord keeps every call for its tests; a long demo must not grow
+        self.out_of_reach: set[int] = set()  # ids of servers and channels without the bot
+        self.owners: dict[int, JSON] = {}  # `authorizing_integration_owners` by interaction id
+        self.http_requests = deque(maxlen=0)  # type: ignore[assignment]  # simcord keeps every call; without a limit a long demo would use up memory
         self.transcript = deque(maxlen=0)  # type: ignore[assignment]
         self.on_changed: Callable[[Message], None] = lambda _: None
         self.on_gone: Callable[[Message], None] = lambda _: None
 
     def commit_message(self, message: Message, *, broadcast: bool = True) -> Message:
-        """AutoMod may keep the message away; then it is not among the channel's messages."""
+        """A message that AutoMod blocks is not added to the channel's messages."""
         kept = super().commit_message(message, broadcast=broadcast)
         if kept.id in self.messages[kept.channel_id]:
             self.on_changed(kept)
         return kept
 
     def edit_message(self, channel_id: int, message_id: int, fields: JSON) -> Message:
-        promised = self.get_message(channel_id, message_id).flags & _WAITING
+        was_deferred = self.get_message(channel_id, message_id).flags & _WAITING
         message = super().edit_message(channel_id, message_id, fields)
-        if promised:
-            message.edited_timestamp = None  # giving a promised answer is no change of mind
+        if was_deferred:
+            message.edited_timestamp = None  # Discord does not mark a deferred answer as edited
         self.on_changed(message)
         return message
 
@@ -93,14 +93,14 @@ class Engine(Backend):
         self.on_gone(message)
 
     def bulk_delete_messages(self, channel_id: int, message_ids: Iterable[int]) -> list[int]:
-        going = [self.messages[channel_id][i] for i in message_ids if i in self.messages[channel_id]]
-        deleted = super().bulk_delete_messages(channel_id, [message.id for message in going])
-        for message in going:
+        to_delete = [self.messages[channel_id][i] for i in message_ids if i in self.messages[channel_id]]
+        deleted = super().bulk_delete_messages(channel_id, [message.id for message in to_delete])
+        for message in to_delete:
             self.on_gone(message)
         return deleted
 
     def make_user_of(self, created_at: datetime, name: str) -> User:
-        """A user whose account was made at that time: the id tells."""
+        """A user whose id contains this creation time."""
         milliseconds = max(0, int((created_at - _DISCORD_EPOCH) / timedelta(milliseconds=1)))
         user = User(id=self._allocate_at(milliseconds), name=name)
         self.users[user.id] = user
@@ -115,7 +115,7 @@ class Engine(Backend):
         self.on_changed(self.get_message(channel_id, message_id))
 
     def remove_reaction(self, channel_id: int, message_id: int, emoji: str, user_id: int) -> None:
-        """Taking away what is not there is no error."""
+        """Removing a reaction that does not exist is not an error."""
         self.set_reaction(channel_id, message_id, emoji, user_id, reacted=False)
 
     def _check_reaction(self, message: Message, emoji: str) -> None:
@@ -136,13 +136,13 @@ class Engine(Backend):
         self.on_changed(self.get_message(channel_id, message_id))
 
     def keep(self, upload: Upload, channel_id: int) -> JSON:
-        """Put a file on the shelf and return its attachment object."""
-        return self.shelf.keep(upload, attachment_id=self.snowflake(), channel_id=channel_id)
+        """Store a file and return its attachment object."""
+        return self.file_store.keep(upload, attachment_id=self.snowflake(), channel_id=channel_id)
 
     # --------------------------------------------------------------- moderation
 
     def _auto_mod_match(self, rule: AutoModRule, content: str) -> str | None:
-        """The keyword or pattern that a message trips over, after what the allow list takes out of it."""
+        """The keyword or pattern that a message matches after the allow list is removed from it."""
         if rule.trigger_type != _KEYWORD:
             return super()._auto_mod_match(rule, content)
         metadata = rule.trigger_metadata
@@ -153,7 +153,7 @@ class Engine(Backend):
 
 
 def _as_pattern(keyword: str) -> str:
-    """AutoMod's wildcards: `*` at an end lets a word go on there."""
+    """AutoMod's wildcards: `*` at an end also matches longer words."""
     left = r"\w*" if keyword.startswith("*") else r"\b"
     right = r"\w*" if keyword.endswith("*") else r"\b"
     return f"{left}{re.escape(keyword.strip('*'))}{right}"

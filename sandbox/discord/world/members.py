@@ -1,4 +1,4 @@
-"""People: who they are, when they came, and what they are allowed."""
+"""People: names, membership, roles and permissions."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from simcord.backend import serializers
 from simcord.backend.models import Guild, Role
 
 from sandbox.discord.wire import JSON, RefusedError
+from sandbox.discord.world.channels import SHOWN_PERMISSIONS, permission_flag
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.founding import Studio
-from sandbox.discord.world.places import SHOWN_PERMISSIONS, permission_flag
+from sandbox.discord.world.initial_state import BotGuild
 
 _COLOURS = ("#4f6d8f", "#a8701f", "#5b7a4a", "#8a5a83", "#b0553f", "#3f7f7a", "#6d63a8", "#7d6b4f")
 _BOT_COLOUR = "#e8734a"
 _LOCALES = frozenset(locale.value for locale in discord.Locale)
-_USUAL_STAY_DAYS = 400
-_LONGEST_STAY_DAYS = 3000
-_ACCOUNT_BEFORE = timedelta(days=30)  # how much older than a membership its account is
+_DEFAULT_MEMBERSHIP_DAYS = 400
+_MAX_MEMBERSHIP_DAYS = 3000
+_ACCOUNT_BEFORE = timedelta(days=30)  # the account of a new member is this much older than the membership
 
 
-class Members:
-    """Methods for people raise `RefusedError` with a sentence."""
+class WorldMembers:
+    """Methods on behalf of people raise `RefusedError` with a sentence."""
 
-    def __init__(self, engine: Engine, studio: Studio) -> None:
+    def __init__(self, engine: Engine, bot_guild: BotGuild) -> None:
         self._engine = engine
-        self._studio = studio
+        self._bot_guild = bot_guild
         self._people: list[int] = []
         self._locales: dict[int, str] = {}
-        self._closed: set[int] = set()  # who takes no direct messages from the bot
+        self._closed: set[int] = set()  # people who do not accept direct messages from the bot
 
-    # ----------------------------------------------------------- coming and going
+    # ---------------------------------------------------------------- membership
 
-    def found(self, name: str, *, moderator: bool) -> int:
-        """One of the first people, whose ids are always the same. Returns the id."""
+    def create_initial(self, name: str, *, moderator: bool) -> int:
+        """Create a person of the initial world, whose id is the same after every start. Returns the id."""
         user = self._engine.make_user(name)
-        self._settle(user.id, self._engine.clock.now(), moderator=moderator)
+        self._add_member(user.id, self._engine.clock.now(), moderator=moderator)
         return user.id
 
     def join(self, name: str, *, moderator: bool, days: int | None = None) -> int:
-        """Somebody new, or somebody who had left; with a DM channel to the bot. Returns the id."""
+        """Add a new person, or one who had left, with a DM channel with the bot. Returns the id."""
         name = name.strip()
         if not 1 <= len(name) <= 32:
             raise RefusedError("A name has 1 to 32 characters.")
-        if days is not None and not 0 <= days <= _LONGEST_STAY_DAYS:
-            raise RefusedError(f"days is a number from 0 to {_LONGEST_STAY_DAYS}.")
+        if days is not None and not 0 <= days <= _MAX_MEMBERSHIP_DAYS:
+            raise RefusedError(f"days is a number from 0 to {_MAX_MEMBERSHIP_DAYS}.")
         known = self._named(name)
         if known is not None and (known == self._engine.bot_user.id or self.is_member(known)):
             raise RefusedError(f"There is already somebody called {name}.")
-        since = self._engine.clock.now() - timedelta(days=days if days is not None else (0 if known else _USUAL_STAY_DAYS))
+        since = self._engine.clock.now() - timedelta(days=days if days is not None else (0 if known else _DEFAULT_MEMBERSHIP_DAYS))
         user_id = known or self._engine.make_user_of(since - _ACCOUNT_BEFORE, name).id
-        self._settle(user_id, since, moderator=moderator)
+        self._add_member(user_id, since, moderator=moderator)
         return user_id
 
     def leave(self, user_id: int) -> None:
@@ -59,8 +59,8 @@ class Members:
             raise RefusedError("You have left the server already.")
         self._engine.remove_member(self._guild.id, user_id)
 
-    def _settle(self, user_id: int, since: datetime, *, moderator: bool) -> None:
-        roles = [self._studio.moderators.id] if moderator else []
+    def _add_member(self, user_id: int, since: datetime, *, moderator: bool) -> None:
+        roles = [self._bot_guild.moderators.id] if moderator else []
         if user_id not in self._people:
             self._people.append(user_id)
         member = self._engine.add_member(self._guild.id, user_id, roles=roles)
@@ -69,7 +69,7 @@ class Members:
         self._engine.emit("GUILD_MEMBER_ADD", joined)
         self._engine.get_dm_channel(user_id)
 
-    # ------------------------------------------------------------------ changing
+    # ------------------------------------------------------------------- changes
 
     def give_role(self, name: str, role_name: str, *, on: bool) -> None:
         user_id, role = self.find(name), self._role(role_name)
@@ -80,25 +80,25 @@ class Members:
 
     def permit_bot(self, permission: str, *, on: bool) -> None:
         """Change what the bot's own role allows in the whole server."""
-        flag, role = permission_flag(permission), self._studio.bot_role
+        flag, role = permission_flag(permission), self._bot_guild.bot_role
         self._engine.edit_role(self._guild.id, role.id, {"permissions": role.permissions | flag if on else role.permissions & ~flag})
 
-    def speak(self, user_id: int, locale: str) -> None:
+    def set_locale(self, user_id: int, locale: str) -> None:
         if locale not in _LOCALES:
             raise RefusedError(f"Discord has no language {locale}.")
         self._locales[user_id] = locale
 
-    def take_dms(self, user_id: int, *, on: bool) -> None:
+    def set_dms(self, user_id: int, *, on: bool) -> None:
         (self._closed.discard if on else self._closed.add)(user_id)
 
-    # ------------------------------------------------------------------- looking
+    # ------------------------------------------------------------------- reading
 
     @property
     def everybody(self) -> list[int]:
         return list(self._people)
 
     def find(self, key: str) -> int:
-        """A person's id, from their id or name."""
+        """The id of a person, given by id or name."""
         for user_id in self._people:
             if key.lower() in (str(user_id), self._engine.users[user_id].name.lower()):
                 return user_id
@@ -110,22 +110,22 @@ class Members:
     def locale(self, user_id: int) -> str:
         return self._locales.get(user_id, discord.Locale.american_english.value)
 
-    def takes_dms(self, user_id: int) -> bool:
+    def accepts_dms(self, user_id: int) -> bool:
         return user_id not in self._closed
 
     def may(self, user_id: int, permission: str) -> bool:
-        """Whether somebody has a permission in the server as a whole."""
+        """Whether a person has a permission in the whole server."""
         return bool(self._engine.compute_permissions(self._guild.id, user_id) & permission_flag(permission))
 
     def bot_may(self) -> list[str]:
-        """What the bot's own role and those of everybody allow it in the whole server."""
+        """The permissions that the bot's role and @everyone give it in the whole server."""
         return [name for name in SHOWN_PERMISSIONS if self.may(self._engine.bot_user.id, name)]
 
     def list_json(self) -> list[JSON]:
         return [self.person_json(user_id) for user_id in (*self._people, self._engine.bot_user.id)]
 
     def person_json(self, user_id: int) -> JSON:
-        """A person as PROTOCOL.md shows them."""
+        """A person as in PROTOCOL.md."""
         user, member = self._engine.users[user_id], self._guild.members.get(user_id)
         return {
             "id": str(user.id),
@@ -137,11 +137,11 @@ class Members:
             "member": member is not None,
             "roles": [str(role_id) for role_id in member.role_ids] if member else [],
             "locale": self.locale(user_id),
-            "dms": self.takes_dms(user_id),
+            "dms": self.accepts_dms(user_id),
         }
 
     def roles_json(self) -> list[JSON]:
-        """The server's roles, but for @everyone."""
+        """The server's roles except @everyone."""
         roles = sorted(self._guild.roles.values(), key=lambda role: -role.position)
         return [_role_view(role) for role in roles if role.id != self._guild.id]
 
@@ -152,7 +152,7 @@ class Members:
         return user_id in self._engine.users
 
     def member_json(self, user_id: int, guild_id: int | None) -> JSON | None:
-        """Membership of a server without its user, `None` for somebody who is no member."""
+        """A member object without its user, `None` for a person who is not a member."""
         guild = self._engine.guilds.get(guild_id or 0)
         if guild is None or (member := guild.members.get(user_id)) is None:
             return None
@@ -167,7 +167,7 @@ class Members:
 
     @property
     def _guild(self) -> Guild:
-        return self._studio.guild
+        return self._bot_guild.guild
 
     def _named(self, name: str) -> int | None:
         everybody = (*self._people, self._engine.bot_user.id)

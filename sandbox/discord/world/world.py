@@ -1,4 +1,4 @@
-"""The world of the local Discord: its people and places, messages and interactions, as people see them."""
+"""The world of the local Discord: people, channels, messages and interactions."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from simcord.backend.errors import BackendError
 from simcord.backend.models import Channel, Interaction, Message
 from simcord.interactions import base_payload
 
-from sandbox.discord.cdn import Shelf
-from sandbox.discord.commands import Registry
+from sandbox.discord.cdn import FileStore
+from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload
-from sandbox.discord.world import founding, offers
-from sandbox.discord.world.api import Api
+from sandbox.discord.world import command_availability, initial_state
+from sandbox.discord.world.api import WorldApi
+from sandbox.discord.world.channels import ChannelKind, WorldChannels, permission_flag
+from sandbox.discord.world.corrections import corrected
 from sandbox.discord.world.emoji import wire_name
 from sandbox.discord.world.engine import Engine, WorldClock
-from sandbox.discord.world.members import Members
-from sandbox.discord.world.mending import mended
-from sandbox.discord.world.places import Kind, Places, permission_flag
+from sandbox.discord.world.members import WorldMembers
 
-_FIRST_PEOPLE = (("Ada", False), ("Ben", False), ("Mo", True))  # with whether they moderate
-# What an application may do outside the servers that have it: among people, and in its own direct messages.
+_FIRST_PEOPLE = (("Ada", False), ("Ben", False), ("Mo", True))  # name, and whether they are a moderator
+# An application's permissions outside the servers that have it: between people, and in its own direct messages.
 # Source: https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object
-_GUEST_MAY = discord.Permissions(embed_links=True, attach_files=True, mention_everyone=True)
-_MAY_OUTSIDE = {
-    Kind.DM: discord.Permissions(_GUEST_MAY.value, use_external_emojis=True),
-    Kind.PRIVATE: _GUEST_MAY,
-    Kind.ELSEWHERE: _GUEST_MAY,
+_OUTSIDE_PERMISSIONS = discord.Permissions(embed_links=True, attach_files=True, mention_everyone=True)
+_PERMISSIONS_BY_KIND = {
+    ChannelKind.DM: discord.Permissions(_OUTSIDE_PERMISSIONS.value, use_external_emojis=True),
+    ChannelKind.PRIVATE: _OUTSIDE_PERMISSIONS,
+    ChannelKind.ELSEWHERE: _OUTSIDE_PERMISSIONS,
 }
-_EMOJI_PICTURE = "/page/easel.svg"  # the server has one emoji, and this is it
+_EMOJI_IMAGE_PATH = "/page/easel.svg"  # of the server's only emoji
 
 
 class World:
-    """Ids are integers in here and strings on the wire. Raises `ApiError` where Discord's API would answer with an error."""
+    """Ids are integers here and strings on the wire. Raises `DiscordApiError` if Discord's API would answer with an error."""
 
-    def __init__(self, *, shelf: Shelf, now: Callable[[], datetime], first_answer_s: float) -> None:
+    def __init__(self, *, file_store: FileStore, now: Callable[[], datetime], first_answer_s: float) -> None:
         clock = WorldClock(now)
         self._first_answer_s = first_answer_s
-        self._engine = Engine(clock=clock, shelf=shelf)
+        self._engine = Engine(clock=clock, file_store=file_store)
         self._engine.bot_user.name = "Easel"
-        self.api = Api(self._engine)
-        self.commands = Registry(application_id=self.application_id, new_id=self._engine.snowflake)
-        studio = founding.found_studio(self._engine)
-        self._guild = studio.guild
-        self.members = Members(self._engine, studio)
-        first = [self.members.found(name, moderator=moderator) for name, moderator in _FIRST_PEOPLE]
-        founding.furnish(self._engine, studio, artist_id=first[0])
-        self.places = Places(self._engine, studio.guild, founding.found_surroundings(self._engine, people=first))
-        founding.add_roles(self._engine, studio)
+        self.api = WorldApi(self._engine)
+        self.commands = CommandRegistry(application_id=self.application_id, new_id=self._engine.snowflake)
+        bot_guild = initial_state.create_bot_guild(self._engine)
+        self._guild = bot_guild.guild
+        self.members = WorldMembers(self._engine, bot_guild)
+        first = [self.members.create_initial(name, moderator=moderator) for name, moderator in _FIRST_PEOPLE]
+        initial_state.extend_bot_guild(self._engine, bot_guild, artist_id=first[0])
+        self.channels = WorldChannels(self._engine, bot_guild.guild, initial_state.create_outside_channels(self._engine, people=first))
+        initial_state.add_helper_roles(self._engine, bot_guild)
         clock.start()
 
     # ---------------------------------------------------------------- identities
@@ -70,7 +70,7 @@ class World:
 
     @property
     def owner_id(self) -> int:
-        """Who owns the server and the application: nobody of the people."""
+        """The owner of the server and of the application, who is none of the people."""
         return self._guild.owner_id
 
     @property
@@ -78,14 +78,14 @@ class World:
         return {"id": str(self._guild.id), "name": self._guild.name}
 
     def emojis_json(self) -> list[JSON]:
-        return [{"id": str(emoji.id), "name": emoji.name, "url": _EMOJI_PICTURE} for emoji in self._guild.emojis.values()]
+        return [{"id": str(emoji.id), "name": emoji.name, "url": _EMOJI_IMAGE_PATH} for emoji in self._guild.emojis.values()]
 
-    def is_out_of_reach(self, place_id: int) -> bool:
-        """Whether the bot has no part in this server or channel."""
-        return place_id in self._engine.out_of_reach
+    def is_out_of_reach(self, guild_or_channel_id: int) -> bool:
+        """Whether this server or channel is one without the bot."""
+        return guild_or_channel_id in self._engine.out_of_reach
 
     def permissions(self, user_id: int, channel: Channel) -> int:
-        """What somebody may do in a channel, as Discord's bits; 0 outside servers."""
+        """A person's permissions in a channel as Discord's bits; 0 outside servers."""
         return 0 if channel.guild_id is None else self._engine.compute_permissions(channel.guild_id, user_id, channel.id)
 
     def may(self, user_id: int, channel: Channel, permission: str) -> bool:
@@ -93,33 +93,33 @@ class World:
         return bool(self.permissions(user_id, channel) & permission_flag(permission))
 
     def commands_for(self, user_id: int, channel: Channel) -> list[JSON]:
-        """The commands that Discord's client would offer this person in this channel."""
+        """The commands that Discord's client would show to this person in this channel."""
         scopes = (None,) if channel.guild_id is None else (channel.guild_id, None)
         known = [command for scope in scopes for command in self.commands.in_scope(scope)]
-        return [c for c in known if offers.is_offered(self._engine, self.places, c, user_id=user_id, channel=channel)]
+        return [c for c in known if command_availability.is_offered(self._engine, self.channels, c, user_id=user_id, channel=channel)]
 
     # ---------------------------------------------------------------- messages
 
     def watch(self, *, changed: Callable[[Message], None], gone: Callable[[Message], None]) -> None:
-        """Hear of every message made, changed or deleted, ephemeral ones included."""
+        """Set the callbacks for every message that is created, changed or deleted, including ephemeral ones."""
         self._engine.on_changed = changed
         self._engine.on_gone = gone
 
     def messages_for(self, user_id: int, channel: Channel) -> list[Message]:
         """Oldest first."""
-        return [m for m in self._engine.messages[channel.id].values() if self.places.sees(user_id, m)]
+        return [m for m in self._engine.messages[channel.id].values() if self.channels.sees(user_id, m)]
 
     def message_for(self, user_id: int, channel_id: int, message_id: int) -> Message:
-        """Raises `RefusedError` for a message that the person cannot see."""
+        """A message. Raises `RefusedError` if the person cannot see it."""
         message = self.find_message(channel_id, message_id)
-        if message is None or not self.places.sees(user_id, message):
+        if message is None or not self.channels.sees(user_id, message):
             raise RefusedError("That message is not there.")
         return message
 
     def message_json(self, message: Message, *, viewer_id: int | None = None) -> JSON:
-        """Discord's message object: as a person sees it, who also learns who reacted, or else as the bot does."""
+        """Discord's message object as the bot sees it, or as a person does, with `user_ids` in its reactions."""
         seen_by = self.bot_id if viewer_id is None else viewer_id
-        payload: JSON = mended(self._engine, serializers.message_payload(self._engine, message), viewer_id=seen_by)
+        payload: JSON = corrected(self._engine, serializers.message_payload(self._engine, message), viewer_id=seen_by)
         if viewer_id is not None:
             for shown, reaction in zip(payload["reactions"], [r for r in message.reactions if r.user_ids], strict=True):
                 shown["user_ids"] = [str(user_id) for user_id in reaction.user_ids]
@@ -129,15 +129,15 @@ class World:
         return self._engine.messages.get(channel_id, {}).get(message_id)
 
     def keep_file(self, upload: Upload, channel_id: int) -> JSON:
-        """Put a file on the CDN for a channel and return its attachment object."""
+        """Store a file of a channel on the CDN and return its attachment object."""
         return self._engine.keep(upload, channel_id)
 
     def refresh_link(self, link: str) -> str:
-        """A CDN link with a new time to live."""
-        return str(self._engine.shelf.refresh(link))
+        """A CDN link with a new expiry."""
+        return str(self._engine.file_store.refresh(link))
 
     def post(self, user_id: int, channel: Channel, content: str, files: Iterable[Upload], *, reply_to: Message | None = None) -> Message:
-        """What a person writes. Raises `RefusedError` where Discord would not take it."""
+        """Post a person's message. Raises `RefusedError` if Discord would refuse it."""
         attachments = [self.keep_file(file, channel.id) for file in files]
         reference = None if reply_to is None else {"message_id": str(reply_to.id), "channel_id": str(channel.id)}
         try:
@@ -149,7 +149,7 @@ class World:
         return message
 
     def react(self, user_id: int, message: Message, emoji: str, *, on: bool) -> None:
-        """Raises `RefusedError` for what is no emoji here."""
+        """Add or remove a reaction. Raises `RefusedError` for an unknown emoji."""
         try:
             self._engine.set_reaction(message.channel_id, message.id, wire_name(emoji), user_id, on)
         except BackendError as error:
@@ -168,30 +168,30 @@ class World:
         channel: Channel,
         data: JSON,
         message: Message | None = None,
-        installs: Iterable[int] = (offers.Install.GUILD,),
+        installs: Iterable[int] = (command_availability.IntegrationType.GUILD,),
         after: int | None = None,
     ) -> tuple[Interaction, JSON]:
-        """Make an interaction (`kind` is Discord's interaction type) and its event; `announce` sends the event.
+        """Create an interaction (`kind` is Discord's interaction type) and its event; `announce` sends the event.
 
-        `installs` are the kinds of installation that a command is for; what comes `after` another interaction has that one's.
+        `installs` are the installation types that a command supports; an interaction `after` another inherits its installation.
         """
         record, payload = base_payload(
             self._engine, type=kind, channel_id=channel.id, guild_id=channel.guild_id, user_id=person_id, data=data
         )
         self._hide_token(record)
-        owners = self._engine.owners.get(after or 0) or offers.owners(self.places, channel, person_id, set(installs))
+        owners = self._engine.owners.get(after or 0) or command_availability.owners(self.channels, channel, person_id, set(installs))
         self._engine.owners[record.id] = owners
         payload |= {
             "token": record.token,
-            "channel": self.places.json(channel, viewer_id=person_id),
+            "channel": self.channels.json(channel, viewer_id=person_id),
             "locale": self.members.locale(person_id),
-            "context": int(offers.CONTEXTS[self.places.kind(channel)]),
+            "context": int(command_availability.CONTEXTS[self.channels.kind(channel)]),
             "authorizing_integration_owners": owners,
             "attachment_size_limit": UPLOAD_LIMIT_BYTES,
         }
         if channel.guild_id is not None:
             payload["guild"] = {"id": str(channel.guild_id), "locale": payload["guild_locale"], "features": []}
-        if (outside := _MAY_OUTSIDE.get(self.places.kind(channel))) is not None:
+        if (outside := _PERMISSIONS_BY_KIND.get(self.channels.kind(channel))) is not None:
             payload["app_permissions"] = str(outside.value)
         if message is not None:
             record.source_message_id = message.id

@@ -1,7 +1,7 @@
-"""The OpenAI-compatible contract of the local image API, with Oxlo's models: calls that wait for their pictures."""
+"""The OpenAI-compatible image API with Oxlo's models: synchronous calls, no queue."""
 
 from __future__ import annotations
 
-from sandbox.images.openai.contract import OXLO_KEY, OpenAI
+from sandbox.images.openai.contract import OXLO_KEY, OpenAIStandIn
 
-__all__ = ["OXLO_KEY", "OpenAI"]
+__all__ = ["OXLO_KEY", "OpenAIStandIn"]

@@ -1,4 +1,4 @@
-"""What callers send: JSON, or multipart as the official SDK does. Here it becomes plain values and the bytes of pictures."""
+"""Parses request bodies, JSON or multipart (as the official SDK sends them), to plain values and the bytes of images."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from aiohttp import web
 
 from sandbox.images.openai.errors import invalid
 
-NUMBERS: dict[str, Callable[[str], int | float]] = {"n": int, "seed": int, "strength": float}  # multipart knows texts only
+NUMBERS: dict[str, Callable[[str], int | float]] = {"n": int, "seed": int, "strength": float}  # multipart carries texts only
 
 
 class Encoding(StrEnum):
-    """How a body came."""
+    """How a body is encoded."""
 
-    JSON = "json"  # a picture is base64 text, with or without `data:image/...;base64,` before it
-    MULTIPART = "multipart"  # a picture is a file called `image`, several are called `image[]`
+    JSON = "json"  # an image is base64 text, with or without the prefix `data:image/...;base64,`
+    MULTIPART = "multipart"  # an image is a file called `image`, several are called `image[]`
 
 
 @dataclass(frozen=True, kw_only=True)
-class Body:
-    """One request's body; `values` are all parameters but the pictures."""
+class RequestBody:
+    """The body of one request. `values` are all parameters except the images."""
 
     encoding: Encoding
     values: dict[str, Any]
     images: tuple[bytes, ...] = ()
 
 
-async def read_body(request: web.Request) -> Body:
-    """Raise `Refused` for a body that cannot be read."""
+async def read_body(request: web.Request) -> RequestBody:
+    """Raises `OpenAIApiError` for a body that cannot be parsed."""
     try:
         if request.content_type == "multipart/form-data":
             return await _from_multipart(request)
@@ -46,10 +46,10 @@ async def read_body(request: web.Request) -> Body:
     return _from_json(found)
 
 
-def _from_json(found: dict[str, Any]) -> Body:
+def _from_json(found: dict[str, Any]) -> RequestBody:
     values = {name: value for name, value in found.items() if name != "image" and value is not None}
     image = found.get("image")
-    return Body(encoding=Encoding.JSON, values=values, images=() if image is None else (_decoded(image),))
+    return RequestBody(encoding=Encoding.JSON, values=values, images=() if image is None else (_decoded(image),))
 
 
 def _decoded(image: object) -> bytes:
@@ -64,7 +64,7 @@ def _decoded(image: object) -> bytes:
         raise invalid("image", "Invalid image: it is not base64.", code="invalid_image") from error
 
 
-async def _from_multipart(request: web.Request) -> Body:
+async def _from_multipart(request: web.Request) -> RequestBody:
     values: dict[str, Any] = {}
     images: list[bytes] = []
     for name, value in (await request.post()).items():
@@ -72,7 +72,7 @@ async def _from_multipart(request: web.Request) -> Body:
             images.append(_uploaded(value))
         else:
             values[name] = _number_or_text(name, value) if isinstance(value, str) else value
-    return Body(encoding=Encoding.MULTIPART, values=values, images=tuple(images))
+    return RequestBody(encoding=Encoding.MULTIPART, values=values, images=tuple(images))
 
 
 def _uploaded(value: object) -> bytes:
@@ -83,7 +83,7 @@ def _uploaded(value: object) -> bytes:
 
 
 def _number_or_text(name: str, text: str) -> int | float | str:
-    """A text that is no number is left for the check to refuse."""
+    """Text that is not a number is returned unchanged; validation refuses it later."""
     try:
         return NUMBERS.get(name, str)(text)
     except ValueError:

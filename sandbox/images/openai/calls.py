@@ -1,4 +1,4 @@
-"""The ledger of the OpenAI-compatible side: every call that made or wanted pictures, and what was paid for."""
+"""The ledger of the OpenAI-compatible API: every image call, and what was paid."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox.images.openai.bodies import Body
+    from sandbox.images.openai.bodies import RequestBody
 
 KEPT_CALLS = 2_000
 KEPT_TEXT_CHARS = 4_000
 
 
 @dataclass(kw_only=True, eq=False)
-class Call:
-    """One call, from its arrival on. A provider without a queue has no row that a client could ask for: this is the sandbox's alone."""
+class OpenAICall:
+    """One call. A provider without a queue has no row that a client could read; this one is for tests and the demo."""
 
     number: int  # 1 is the first
     kind: str  # generations or edits
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    key: str | None = None  # None where it was refused
-    body: Body | None = None
-    used_seed: int | None = None  # of its first picture: the submitted one, or drawn by lot
-    status: int | None = None  # of the answer, also of one that ended too early; None until it is begun, and where there was none
-    paid: int = 0  # pictures that were charged for
-    answered: bool = False  # the whole answer was sent to a caller who was there
+    key: str | None = None  # None if it was refused
+    body: RequestBody | None = None
+    used_seed: int | None = None  # of the first image: submitted, or random
+    status: int | None = None  # of the answer, even if it was cut; None until the answer starts, and if there was none
+    paid: int = 0  # number of images charged
+    answered: bool = False  # the whole answer was sent to a connected caller
 
     def row(self) -> dict[str, Any]:
         values = self.body.values if self.body else {}
@@ -49,25 +49,25 @@ class Call:
         }
 
 
-class Calls:
-    """Every call in the order of arrival; the counts remember more than the newest calls."""
+class OpenAICalls:
+    """The newest calls in order of arrival, and the total of paid images."""
 
     def __init__(self) -> None:
-        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._calls: deque[OpenAICall] = deque(maxlen=KEPT_CALLS)
         self._numbers = itertools.count(1)
         self._paid = 0
 
-    def begin(self, kind: str) -> Call:
-        call = Call(number=next(self._numbers), kind=kind)
+    def begin(self, kind: str) -> OpenAICall:
+        call = OpenAICall(number=next(self._numbers), kind=kind)
         self._calls.append(call)
         return call
 
-    def pay(self, call: Call, pictures: int) -> None:
-        call.paid = pictures
-        self._paid += pictures
+    def pay(self, call: OpenAICall, images: int) -> None:
+        call.paid = images
+        self._paid += images
 
     def table(self) -> dict[str, Any]:
-        """`{"paid": pictures ever charged for, "calls": [row]}`; in a row stand the submitted parameters, and what became of them."""
+        """`{"paid": total of charged images, "calls": [row]}`; a row has the submitted parameters and the outcome."""
         return {"paid": self._paid, "calls": [call.row() for call in self._calls]}
 
 

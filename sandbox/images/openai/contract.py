@@ -1,4 +1,4 @@
-"""The OpenAI-compatible contract on the wire: paths, the order of refusals, and the work between question and answer."""
+"""The OpenAI-compatible contract on the wire: paths, order of checks, and the handling of a call."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sandbox.faults import Gate
+from sandbox.faults import FaultHold
 from sandbox.images.account import key_in
 from sandbox.images.connections import cut, is_gone
-from sandbox.images.openai import delivery, errors
+from sandbox.images.openai import errors, responses
 from sandbox.images.openai.bodies import read_body
-from sandbox.images.openai.calls import Call, Calls
-from sandbox.images.openai.errors import Refused
-from sandbox.images.openai.models import Models
-from sandbox.images.openai.wanted import Wanted, check_names, understand
-from sandbox.images.results import Results
-from sandbox.images.workshop import Shelf, Workshop
-from sandbox.painter import Picture, UnreadableReference
+from sandbox.images.openai.calls import OpenAICall, OpenAICalls
+from sandbox.images.openai.errors import OpenAIApiError
+from sandbox.images.openai.models import OxloCatalog
+from sandbox.images.openai.parameters import CallParameters, check_names, parse_parameters
+from sandbox.images.renderer import ImageCache, Renderer
+from sandbox.images.results import ResultLinks
+from sandbox.painter import PaintedImage, UnreadableReference
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
-    from sandbox.images.timing import Timing
+    from sandbox.images.timing import ApiTiming
 
 OXLO_KEY = "sandbox-oxlo-key"
 
 
-class OpenAI:
-    """The handlers. A call holds its connection until its pictures are made; there is no queue, and a lost answer cannot be asked for."""
+class OpenAIStandIn:
+    """The handlers. A call keeps its connection open until its images are made. There is no queue: a lost answer is lost."""
 
-    def __init__(self, *, workshop: Workshop, switchboard: Switchboard, timing: Timing) -> None:
-        self._workshop = workshop
+    def __init__(self, *, renderer: Renderer, switchboard: Switchboard, timing: ApiTiming) -> None:
+        self._renderer = renderer
         self._switchboard = switchboard
         self._timing = timing
-        self._models = Models()
-        self._calls = Calls()
-        self._stuck = Gate(switchboard, "generation-stuck")
-        self._shelf = Shelf()
-        self.results = Results(path="/v1/results", find=self._result, switchboard=switchboard, timing=timing)
+        self._models = OxloCatalog()
+        self._calls = OpenAICalls()
+        self._stuck = FaultHold(switchboard, "generation-stuck")
+        self._cache = ImageCache()
+        self.results = ResultLinks(path="/v1/results", find=self._result, switchboard=switchboard, timing=timing)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -51,7 +51,7 @@ class OpenAI:
             self.results.route(),
         ]
 
-    # Pictures
+    # Images
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, self._calls.begin("generations"), is_edit=False)
@@ -59,70 +59,72 @@ class OpenAI:
     async def edit(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, self._calls.begin("edits"), is_edit=True)
 
-    async def _serve(self, request: web.Request, call: Call, *, is_edit: bool) -> web.StreamResponse:
-        """Answer one call. Whoever leaves before the end gets no answer, and pays all the same."""
+    async def _serve(self, request: web.Request, call: OpenAICall, *, is_edit: bool) -> web.StreamResponse:
+        """Answer one call. A client that disconnects early gets no answer and is charged anyway."""
         try:
-            wanted = await self._accept(request, call, is_edit=is_edit)
-            if wanted is None:
+            parameters = await self._accept(request, call, is_edit=is_edit)
+            if parameters is None:
                 return cut(request)
-            pictures = await self._make(wanted)
-            self._calls.pay(call, len(pictures))
-            if self._switchboard.strikes("enqueue-answer-lost"):
+            images = await self._make(parameters)
+            self._calls.pay(call, len(images))
+            if self._switchboard.fires("enqueue-answer-lost"):
                 return cut(request)
-            return await self._deliver(request, call, wanted, pictures)
-        except Refused as refused:
+            return await self._deliver(request, call, parameters, images)
+        except OpenAIApiError as error:
             if not is_gone(request):
-                call.status, call.answered = refused.status, True
-            return refused.answer()
-        except (ConnectionError, asyncio.CancelledError):  # the caller left, or was turned out
+                call.status, call.answered = error.status, True
+            return error.answer()
+        except (ConnectionError, asyncio.CancelledError):  # the client disconnected, or its connection was cut
             call.answered = False
             raise
 
-    async def _accept(self, request: web.Request, call: Call, *, is_edit: bool) -> Wanted | None:
-        """What is asked for; None where the connection is to be cut. Raise `Refused`. Nothing is paid here."""
+    async def _accept(self, request: web.Request, call: OpenAICall, *, is_edit: bool) -> CallParameters | None:
+        """The parameters of a call, or None to cut the connection. Raises `OpenAIApiError`. Nothing is charged yet."""
         call.key = self._key(request)
         call.body = body = await read_body(request)
-        if self._switchboard.strikes("enqueue-cut"):
+        if self._switchboard.fires("enqueue-cut"):
             return None
         self._check_service()
         check_names(body, is_edit=is_edit)
-        wanted = understand(body, self._models.open_to(call.key, str(body.values["model"])), is_edit=is_edit)
-        call.used_seed = wanted.seed
-        if self._switchboard.strikes("out-of-credit"):
+        parameters = parse_parameters(body, self._models.available_to(call.key, str(body.values["model"])), is_edit=is_edit)
+        call.used_seed = parameters.seed
+        if self._switchboard.fires("out-of-credit"):
             raise errors.out_of_credit()
-        return wanted
+        return parameters
 
-    async def _make(self, wanted: Wanted) -> list[Picture]:
-        """Paint all pictures of a call in the time that one takes. Raise `Refused`."""
+    async def _make(self, parameters: CallParameters) -> list[PaintedImage]:
+        """Draw all images of a call in the duration of one. Raises `OpenAIApiError`."""
         await asyncio.sleep(self._timing.queue_s)
-        await self._stuck.passed()
-        if self._switchboard.strikes("generation-fails"):
+        await self._stuck.wait()
+        if self._switchboard.fires("generation-fails"):
             raise errors.server_error("The model ran out of memory.")
         now = asyncio.get_running_loop().time
-        due = now() + self._timing.picture_s(wanted.prompt, wanted.seed)
+        due = now() + self._timing.image_s(parameters.prompt, parameters.seed)
         try:
-            pictures = [await self._workshop.paint(brief) for brief in wanted.briefs]
+            images = [await self._renderer.paint(brief) for brief in parameters.briefs]
         except UnreadableReference as error:
             raise errors.invalid("image", f"Invalid image: {error}.", code="invalid_image") from error
         await asyncio.sleep(due - now())
-        return pictures
+        return images
 
-    async def _deliver(self, request: web.Request, call: Call, wanted: Wanted, pictures: list[Picture]) -> web.StreamResponse:
+    async def _deliver(
+        self, request: web.Request, call: OpenAICall, parameters: CallParameters, images: list[PaintedImage]
+    ) -> web.StreamResponse:
         if is_gone(request):
             return web.Response()
-        if not wanted.by_link:
-            return await delivery.send_inline(request, call, pictures, self._switchboard)
+        if not parameters.by_link:
+            return await responses.send_inline(request, call, images, self._switchboard)
         call.status, call.answered = 200, True
-        return web.json_response(delivery.body([{"url": self._link(call, number, each)} for number, each in enumerate(pictures)]))
+        return web.json_response(responses.body([{"url": self._link(call, number, each)} for number, each in enumerate(images)]))
 
-    def _link(self, call: Call, number: int, picture: Picture) -> str:
-        """Links need no key and expire. Only the newest pictures are kept."""
-        picture_id = f"{call.id}-{number}"
-        self._shelf.put(picture_id, picture)
-        return self.results.link(f"{picture_id}.png", stale=self._switchboard.strikes("result-expired"))
+    def _link(self, call: OpenAICall, number: int, image: PaintedImage) -> str:
+        """Links need no key and expire. Only the newest images are kept."""
+        image_id = f"{call.id}-{number}"
+        self._cache.put(image_id, image)
+        return self.results.link(f"{image_id}.png", stale=self._switchboard.fires("result-expired"))
 
-    async def _result(self, picture_id: str) -> Picture | None:
-        return self._shelf.find(picture_id)
+    async def _result(self, image_id: str) -> PaintedImage | None:
+        return self._cache.find(image_id)
 
     # Models
 
@@ -130,34 +132,34 @@ class OpenAI:
         return self._about_models(request, lambda: {"object": "list", "data": [model.listed() for model in self._models]})
 
     async def read_model(self, request: web.Request) -> web.StreamResponse:
-        return self._about_models(request, lambda: self._models.named(request.match_info["model_id"]).listed())
+        return self._about_models(request, lambda: self._models.get(request.match_info["model_id"]).listed())
 
     def _about_models(self, request: web.Request, answer: Callable[[], dict[str, Any]]) -> web.StreamResponse:
         try:
             self._key(request)
-            if self._switchboard.strikes("models-down"):
+            if self._switchboard.fires("models-down"):
                 raise errors.server_error()
             return web.json_response(answer())
-        except Refused as refused:
-            return refused.answer()
+        except OpenAIApiError as error:
+            return error.answer()
 
-    # The sandbox's own
+    # For tests and the demo
 
     async def show_calls(self, request: web.Request) -> web.Response:
-        """Every call with its parameters, its status, what was paid, and whether the answer got through."""
+        """Every call with its parameters, its status, what was paid, and whether it was answered."""
         del request
         return web.json_response(self._calls.table())
 
-    # What calls share
+    # Shared by all calls
 
     def _key(self, request: web.Request) -> str:
         key = key_in(request.headers.get("Authorization", ""))
-        if key is None or self._switchboard.strikes("key-refused"):
+        if key is None or self._switchboard.fires("key-refused"):
             raise errors.wrong_key()
         return key
 
     def _check_service(self) -> None:
-        if self._switchboard.strikes("images-rate-limited"):
+        if self._switchboard.fires("images-rate-limited"):
             raise errors.too_many(self._timing.retry_after_s)
-        if self._switchboard.strikes("images-error"):
+        if self._switchboard.fires("images-error"):
             raise errors.server_error()

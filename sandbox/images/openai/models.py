@@ -1,6 +1,6 @@
-"""Oxlo's models. The facts are data, in models.json: the document names ids, tiers, native sizes and which of them edit.
+"""Oxlo's models. The facts are in models.json: ids, tiers, native sizes and which models edit, as documented.
 
-It is silent about other sizes. `side_px` is this sandbox's word for them: a least and a most of each side, in steps.
+The document does not specify other sizes. `side_px` is the sandbox's assumption: minimum, maximum and step of each side.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any
 from sandbox.images.openai.errors import invalid, tier_too_low, unknown_model
 from sandbox.scenes import Size
 
-CREATED = 1_735_689_600  # Unix seconds; the list must name some time
+CREATED = 1_735_689_600  # Unix seconds, arbitrary
 
 
 class Tier(StrEnum):
-    """What a key's plan includes, from the least on."""
+    """The tiers of a plan, lowest first."""
 
     FREE = "Free"
     PRO = "Pro"
     PREMIUM = "Premium"
 
 
-TIERS_OF_KEYS = {"free-key": (Tier.FREE,), "pro-key": (Tier.FREE, Tier.PRO)}  # any other key has all of them
+TIERS_OF_KEYS = {"free-key": (Tier.FREE,), "pro-key": (Tier.FREE, Tier.PRO)}  # any other key has all tiers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class OxloModel:
     """One model; sizes in pixels."""
 
     id: str
@@ -42,7 +42,7 @@ class Model:
     step_px: int
 
     def size(self, text: object) -> Size:
-        """The size that `WxH` means; the native one for `auto` or nothing. Raise `Refused` for any that it cannot make."""
+        """Parse `WxH`; `auto` or None is the native size. Raises `OpenAIApiError` for a size that the model cannot make."""
         if text is None or text == "auto":
             return self.native
         found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text, re.ASCII) if isinstance(text, str) else None
@@ -56,12 +56,12 @@ class Model:
         return size
 
     def listed(self) -> dict[str, Any]:
-        """As OpenAI lists a model."""
+        """The model object in OpenAI's format."""
         return {"id": self.id, "object": "model", "created": CREATED, "owned_by": "oxlo"}
 
 
-class Models:
-    """All of them, in the order in which they are listed."""
+class OxloCatalog:
+    """All models, in their listed order."""
 
     def __init__(self) -> None:
         facts = json.loads(files(__package__).joinpath("models.json").read_text("utf-8"))
@@ -70,25 +70,25 @@ class Models:
     def __iter__(self) -> Any:
         return iter(self._models.values())
 
-    def named(self, model_id: str) -> Model:
-        """Raise `Refused` for an unknown one."""
+    def get(self, model_id: str) -> OxloModel:
+        """Raises `OpenAIApiError` for an unknown model."""
         model = self._models.get(model_id)
         if model is None:
             raise unknown_model(model_id)
         return model
 
-    def open_to(self, key: str, model_id: str) -> Model:
-        """Raise `Refused` also where the tier of the key does not include it."""
-        model = self.named(model_id)
+    def available_to(self, key: str, model_id: str) -> OxloModel:
+        """Like `get`, but also raises `OpenAIApiError` if the tier of the key does not include the model."""
+        model = self.get(model_id)
         if model.tier not in TIERS_OF_KEYS.get(key, tuple(Tier)):
             raise tier_too_low(model.id, model.tier)
         return model
 
 
-def _model(facts: dict[str, Any]) -> Model:
+def _model(facts: dict[str, Any]) -> OxloModel:
     side = facts["side_px"]
     width, height = facts["native"].split("x")
-    return Model(
+    return OxloModel(
         id=facts["id"],
         tier=Tier(facts["tier"]),
         native=(int(width), int(height)),

@@ -1,4 +1,4 @@
-"""Channels: who sees which, what they are called, and what the bot may do in them."""
+"""Channels: who can see them, their names, and the bot's permissions in them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from simcord.enums import ChannelType, OverwriteType
 
 from sandbox.discord.wire import JSON, RefusedError
 from sandbox.discord.world.engine import Engine
-from sandbox.discord.world.founding import Surroundings
+from sandbox.discord.world.initial_state import OutsideChannels
 
-# What people are shown of the bot's permissions: those on which its work depends.
+# The permissions of the bot that people are shown: those that it needs.
 SHOWN_PERMISSIONS = (
     "view_channel",
     "send_messages",
@@ -28,30 +28,30 @@ SHOWN_PERMISSIONS = (
 )
 
 
-class Kind(StrEnum):
-    TEXT = "text"  # a channel or thread of the studio
+class ChannelKind(StrEnum):
+    TEXT = "text"  # a channel or thread of the bot's server
     DM = "dm"  # between a person and the bot
-    ELSEWHERE = "elsewhere"  # in a server where the bot is no member
+    ELSEWHERE = "elsewhere"  # in a server without the bot
     PRIVATE = "private"  # between two people
 
 
-class Places:
-    """Methods for people raise `RefusedError` with a sentence."""
+class WorldChannels:
+    """Methods on behalf of people raise `RefusedError` with a sentence."""
 
-    def __init__(self, engine: Engine, studio: Guild, surroundings: Surroundings) -> None:
+    def __init__(self, engine: Engine, guild: Guild, outside: OutsideChannels) -> None:
         self._engine = engine
-        self._studio = studio
-        self._elsewhere = surroundings.elsewhere
-        self._private = surroundings.private
+        self._guild = guild
+        self._elsewhere = outside.elsewhere
+        self._private = outside.private
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ reading
 
     def get(self, channel_id: int) -> Channel | None:
         return self._engine.channels.get(channel_id)
 
     def listed_for(self, user_id: int) -> list[Channel]:
-        """What a person sees in their list: the studio's channels, each with its threads, then the places outside it."""
-        channels = [self._engine.channels[i] for i in self._studio.channel_ids]
+        """The channels that a person sees: those of the bot's server, each with its threads, then the others."""
+        channels = [self._engine.channels[i] for i in self._guild.channel_ids]
         listed = [one for channel in channels for one in (channel, *self._threads_of(channel))]
         listed += [self._engine.get_dm_channel(user_id), self._private, self._elsewhere]
         return [channel for channel in listed if self.accessible(user_id, channel)]
@@ -62,9 +62,9 @@ class Places:
                 return channel
         raise RefusedError("There is no such channel here.")
 
-    def kind(self, channel: Channel) -> Kind:
-        known = {self._private.id: Kind.PRIVATE, self._elsewhere.id: Kind.ELSEWHERE}
-        return known.get(channel.id, Kind.DM if channel.guild_id is None else Kind.TEXT)
+    def kind(self, channel: Channel) -> ChannelKind:
+        known = {self._private.id: ChannelKind.PRIVATE, self._elsewhere.id: ChannelKind.ELSEWHERE}
+        return known.get(channel.id, ChannelKind.DM if channel.guild_id is None else ChannelKind.TEXT)
 
     def accessible(self, user_id: int, channel: Channel) -> bool:
         if channel is self._private:
@@ -76,14 +76,14 @@ class Places:
         return self.accessible(user_id, channel) and message.visible_to(user_id)
 
     def age_restricted(self, channel: Channel) -> bool:
-        """A thread is as its channel is."""
+        """A thread inherits this from its channel."""
         return channel.permission_channel_id() in self._engine.age_restricted
 
     def view(self, channel: Channel, viewer_id: int) -> JSON:
-        """A channel as PROTOCOL.md shows it."""
+        """A channel as in PROTOCOL.md."""
         return {
             "id": str(channel.id),
-            "name": channel.name or self._other_end(channel, viewer_id),
+            "name": channel.name or self._partner_name(channel, viewer_id),
             "kind": self.kind(channel),
             "nsfw": self.age_restricted(channel),
             "parent_id": str(channel.parent_id) if channel.parent_id else None,
@@ -91,43 +91,43 @@ class Places:
         }
 
     def json(self, channel: Channel, *, viewer_id: int | None = None) -> JSON:
-        """Discord's channel object; with a viewer, as it is part of that person's interaction."""
+        """Discord's channel object; with `viewer_id`, as in that person's interactions."""
         payload: JSON = {**serializers.channel_payload(self._engine, channel), "nsfw": self.age_restricted(channel), "flags": 0}
         if viewer_id is not None and channel.guild_id is not None:
             payload["permissions"] = str(self._engine.compute_permissions(channel.guild_id, viewer_id, channel.id))
         return payload
 
-    # ----------------------------------------------------------------- changing
+    # ------------------------------------------------------------------ changes
 
     def start_thread(self, user_id: int, parent: Channel, name: str) -> Channel:
-        """A public thread, which the bot hears of."""
+        """Start a public thread. The bot receives the event."""
         name = name.strip()
         if not 1 <= len(name) <= 100:
             raise RefusedError("A thread's name has 1 to 100 characters.")
-        if self.kind(parent) is not Kind.TEXT or parent.is_thread:
+        if self.kind(parent) is not ChannelKind.TEXT or parent.is_thread:
             raise RefusedError("A thread can only be started in a channel of the server.")
         if not self._may(user_id, parent, "create_public_threads"):
             raise RefusedError("You may not start threads in this channel.")
         return self._engine.create_thread(parent.id, name, user_id, type=ChannelType.PUBLIC_THREAD)
 
     def permit_bot(self, channel: Channel, permission: str, *, on: bool) -> None:
-        """Set the bot's own overwrite in a channel (a thread has its channel's)."""
-        if self.kind(channel) is not Kind.TEXT:
+        """Set the bot's own permission overwrite in a channel (for a thread, in its channel)."""
+        if self.kind(channel) is not ChannelKind.TEXT:
             raise RefusedError("Permissions can only be set in channels of the server.")
         flag = permission_flag(permission)
-        home = self._engine.channels[channel.permission_channel_id()]
+        parent = self._engine.channels[channel.permission_channel_id()]
         bot_id = self._engine.bot_user.id
-        before = next((o for o in home.overwrites if o.target_id == bot_id), Overwrite(bot_id, OverwriteType.MEMBER))
+        before = next((o for o in parent.overwrites if o.target_id == bot_id), Overwrite(bot_id, OverwriteType.MEMBER))
         allow, deny = (before.allow | flag, before.deny & ~flag) if on else (before.allow & ~flag, before.deny | flag)
-        self._engine.set_overwrite(home.id, Overwrite(bot_id, OverwriteType.MEMBER, allow=allow, deny=deny))
+        self._engine.set_overwrite(parent.id, Overwrite(bot_id, OverwriteType.MEMBER, allow=allow, deny=deny))
 
     # ------------------------------------------------------------------ helpers
 
     def _threads_of(self, channel: Channel) -> list[Channel]:
-        threads = (self._engine.channels[i] for i in self._studio.thread_ids)
+        threads = (self._engine.channels[i] for i in self._guild.thread_ids)
         return [thread for thread in threads if thread.parent_id == channel.id]
 
-    def _other_end(self, channel: Channel, viewer_id: int) -> str:
+    def _partner_name(self, channel: Channel, viewer_id: int) -> str:
         others = [user_id for user_id in (*channel.recipient_ids, self._engine.bot_user.id) if user_id != viewer_id]
         return self._engine.users[others[0]].name
 
@@ -135,15 +135,15 @@ class Places:
         return [name for name in SHOWN_PERMISSIONS if self._may(self._engine.bot_user.id, channel, name)]
 
     def _may(self, user_id: int, channel: Channel, permission: str) -> bool:
-        """Nobody has a permission outside the studio."""
-        if channel.guild_id != self._studio.id:
+        """Whether a person has a permission in a channel of the bot's server. False in all other channels."""
+        if channel.guild_id != self._guild.id:
             return False
-        held = self._engine.compute_permissions(self._studio.id, user_id, channel.id)
+        held = self._engine.compute_permissions(self._guild.id, user_id, channel.id)
         return bool(held & permission_flag(permission))
 
 
 def permission_flag(name: str) -> int:
-    """The bit of a permission by discord.py's name. Raises `RefusedError` for a name that is none."""
+    """The bit of a permission by discord.py's name. Raises `RefusedError` for an unknown name."""
     flag = discord.Permissions.VALID_FLAGS.get(name)
     if flag is None:
         raise RefusedError(f"There is no permission called {name}.")

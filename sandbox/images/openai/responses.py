@@ -1,4 +1,4 @@
-"""How made pictures leave: inline as base64 or as links, and what goes wrong on the way of the inline ones."""
+"""Response bodies with images, as base64 or as links, and the faults of the base64 ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sandbox.images.results import HUGE_BYTES, PIECE_BYTES, WEB_PAGE, bomb, send
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
-    from sandbox.images.openai.calls import Call
-    from sandbox.painter import Picture
+    from sandbox.images.openai.calls import OpenAICall
+    from sandbox.painter import PaintedImage
 
 OPENING, ENDING = b'{"created": 0, "data": [{"b64_json": "', b'"}]}'
 
@@ -25,32 +25,32 @@ def body(images: list[dict[str, str]]) -> dict[str, Any]:
     return {"created": int(time.time()), "data": images}
 
 
-async def send_inline(request: web.Request, call: Call, pictures: list[Picture], switchboard: Switchboard) -> web.StreamResponse:
-    """Send the pictures in the body: all of it, half of it, or one that hardly ends. The ledger learns what the caller got."""
-    data = await asyncio.to_thread(_written, await _contents(pictures, switchboard))
+async def send_inline(request: web.Request, call: OpenAICall, images: list[PaintedImage], switchboard: Switchboard) -> web.StreamResponse:
+    """Send the images in the body, or what a fault makes of it (half of it, or far too much). Records in `call` what was sent."""
+    data = await asyncio.to_thread(_encoded, await _contents(images, switchboard))
     call.status = 200
-    if switchboard.strikes("result-huge"):
+    if switchboard.fires("result-huge"):
         return await _send_huge(request)
-    sent = data[: len(data) // 2] if switchboard.strikes("result-cut") else data
+    sent = data[: len(data) // 2] if switchboard.fires("result-cut") else data
     call.answered = sent is data
     return await send_bytes(request, "application/json", sent, of_bytes=len(data))
 
 
-async def _contents(pictures: list[Picture], switchboard: Switchboard) -> list[bytes]:
-    """The pictures' bytes, or what a fault puts in their place."""
-    if switchboard.strikes("result-not-image"):
-        return [WEB_PAGE.encode()] * len(pictures)
-    if switchboard.strikes("result-bomb"):
-        return [await asyncio.to_thread(bomb)] * len(pictures)
-    return [picture.data for picture in pictures]
+async def _contents(images: list[PaintedImage], switchboard: Switchboard) -> list[bytes]:
+    """The bytes of the images, or of what a fault sends instead."""
+    if switchboard.fires("result-not-image"):
+        return [WEB_PAGE.encode()] * len(images)
+    if switchboard.fires("result-bomb"):
+        return [await asyncio.to_thread(bomb)] * len(images)
+    return [image.data for image in images]
 
 
-def _written(contents: list[bytes]) -> bytes:
+def _encoded(contents: list[bytes]) -> bytes:
     return json.dumps(body([{"b64_json": base64.b64encode(each).decode()} for each in contents])).encode()
 
 
 async def _send_huge(request: web.Request) -> web.StreamResponse:
-    """Good JSON of half a gibibyte without a content length, so that only counting helps."""
+    """Valid JSON of half a GiB without a content length, so that a client must count the bytes."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(OPENING)

@@ -1,8 +1,8 @@
-/** What this person can see, kept equal to the server by its frames. Views listen; only `apply` and `show` change anything. */
+/** The state of the page: what this person can see, updated by the server's frames. Views listen; only the methods change it. */
 
 const LISTS = ["people", "roles", "channels", "commands", "faults", "bot"];
 
-export class Studio extends EventTarget {
+export class Session extends EventTarget {
   you = null;
   guild = null;
   bot = null;
@@ -16,7 +16,7 @@ export class Studio extends EventTarget {
   unread = new Map();
   #messages = new Map();
 
-  /** Take one pushed frame; views hear an event of the same name with the frame as its detail. */
+  /** Apply one pushed frame, and dispatch an event of the same name with the frame as its detail. */
   apply(frame) {
     if (frame.event === "hello") this.#hello(frame);
     else if (frame.event === "message") this.#keep(frame.message);
@@ -26,14 +26,14 @@ export class Studio extends EventTarget {
     this.#tell(frame.event, frame);
   }
 
-  /** Look at a channel: it is read from now on. */
+  /** Show a channel and mark it as read. */
   show(channelId) {
     this.channelId = channelId;
     this.unread.delete(channelId);
     this.#tell("show");
   }
 
-  /** Somebody looks at the page again. */
+  /** The page is visible again: mark the shown channel as read. */
   seen() {
     if (this.unread.delete(this.channelId)) this.#tell("channels");
   }
@@ -59,13 +59,13 @@ export class Studio extends EventTarget {
     return this.roles.find((role) => role.id === id);
   }
 
-  /** The commands of a type that Discord would offer in the shown channel. */
+  /** The commands of a type that are available in the shown channel. */
   offered(type) {
     const { kind, nsfw } = this.channel() ?? {};
     return this.commands.filter((command) => command.type === type && command.kinds.includes(kind) && (!command.nsfw || nsfw || kind !== "text"));
   }
 
-  /** Discord's address of a message. */
+  /** The link to a message, in Discord's format. */
   linkTo(message) {
     return `https://discord.com/channels/${message.guild_id ?? "@me"}/${message.channel_id}/${message.id}`;
   }
@@ -75,7 +75,7 @@ export class Studio extends EventTarget {
     return Boolean(everyone || mentions.some(({ id }) => id === this.you.id) || roles.some((id) => this.you.roles.includes(id)));
   }
 
-  /** The name to show for a user object or an id that is not in the list of people. */
+  /** The name to show for an id; `user` is used if it is not in the list of people. */
   nameOf(id, user = null) {
     if (id === this.bot?.id) return this.bot.name;
     return this.person(id)?.name ?? user?.global_name ?? user?.username ?? "someone";
@@ -92,7 +92,7 @@ export class Studio extends EventTarget {
     this.unread.delete(this.channelId);
   }
 
-  /** After a reconnect: what came while nobody listened is unread too. */
+  /** After a reconnect, count the messages that arrived in between as unread. */
   #countMissed(channelId, now, before) {
     const missed = [...now.keys()].filter((id) => !before?.has(id)).length;
     if (missed) this.unread.set(channelId, (this.unread.get(channelId) ?? 0) + missed);
@@ -116,13 +116,13 @@ export class Studio extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  /** Listen to several kinds of change at once. */
+  /** Listen to several events, separated by spaces. */
   on(names, listener) {
     for (const name of names.split(" ")) this.addEventListener(name, (event) => listener(event.detail));
   }
 }
 
-/** Snowflakes grow with time and are too large for numbers. */
+/** Snowflakes increase with time and are too large for numbers. */
 function byAge(left, right) {
   const [a, b] = [BigInt(left.id), BigInt(right.id)];
   return a < b ? -1 : a > b ? 1 : 0;

@@ -1,4 +1,4 @@
-"""What a person sees at the local Discord: messages, forms, and the files they send themselves."""
+"""Messages and forms as a person at the local Discord sees them, and the files that they upload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def walk(components: list[JSON]) -> Iterator[JSON]:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file to be uploaded when it is used."""
+    """A file, uploaded when a request uses it."""
 
     filename: str
     data: bytes = field(repr=False)
@@ -44,7 +44,7 @@ class Modal:
 
 @dataclass(frozen=True)
 class Message:
-    """A view of Discord's message object, which is in `raw`."""
+    """A view of Discord's message object, `raw`."""
 
     raw: JSON
 
@@ -75,12 +75,12 @@ class Message:
 
     @property
     def buttons(self) -> dict[str, JSON]:
-        """Buttons by what is written on them: the label, or the emoji of one that has no label."""
+        """Buttons by label, or by emoji where there is no label."""
         return {c.get("label") or (c.get("emoji") or {}).get("name") or "": c for c in self.components if c["type"] == _BUTTON}
 
     @property
     def text(self) -> str:
-        """All that can be read: content, embeds and text components, line by line."""
+        """Content, embeds and text components, line by line."""
         embeds = [str(embed[key]) for embed in self.raw["embeds"] for key in ("title", "description") if embed.get(key)]
         fields = [f"{f['name']}: {f['value']}" for embed in self.raw["embeds"] for f in embed.get("fields") or ()]
         return "\n".join(filter(None, [self.content, *embeds, *fields, *(c["content"] for c in self.components if c["type"] == _TEXT)]))
@@ -91,12 +91,12 @@ class Message:
 
     @property
     def reacted(self) -> dict[str, list[str]]:
-        """Who reacted, by emoji: ids of people, in the order in which they came."""
+        """Who reacted, by emoji: ids of people in the order of their reactions."""
         return {reaction["emoji"]["name"]: reaction["user_ids"] for reaction in self.raw["reactions"]}
 
     @property
     def pings(self) -> list[str]:
-        """The ids of those whom this message notifies."""
+        """The ids of the people whom this message notifies."""
         return [str(user["id"]) for user in self.raw["mentions"]]
 
     @property
@@ -110,7 +110,7 @@ class Message:
 
     @property
     def waiting(self) -> bool:
-        """ "is thinking…": the bot has promised an answer."""
+        """Shown as "is thinking…": the bot has deferred its answer."""
         return bool(self.raw["flags"] & _WAITING)
 
     def __str__(self) -> str:

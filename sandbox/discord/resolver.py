@@ -1,16 +1,16 @@
-"""Collects the `resolved` block of an interaction: the objects behind the ids that a person chose."""
+"""Collects the `resolved` block of an interaction: the objects of the ids that a person chose."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, numbered
+from sandbox.discord.wire import JSON, UPLOAD_LIMIT_BYTES, RefusedError, Upload, parse_id
 from sandbox.discord.world import Channel, Message, World
 
 
 class Resolver:
-    """Each method takes a wire value, notes the object behind it and returns its id. Raises `RefusedError` for what is not there."""
+    """Each method takes a wire value, adds its object to the block and returns its id. Raises `RefusedError` for unknown ids."""
 
     def __init__(self, *, world: World, viewer_id: int, channel: Channel, find_upload: Callable[[str], Upload]) -> None:
         self._world = world
@@ -24,8 +24,8 @@ class Resolver:
         return {"resolved": self._resolved} if self._resolved else {}
 
     def user(self, value: Any) -> str:
-        """Somebody; who is no member (any more) can be named by their id too."""
-        user_id = numbered(value)
+        """A user. People who are not members (any more) are also accepted."""
+        user_id = parse_id(value)
         if not self._world.members.knows(user_id):
             raise RefusedError("There is no such member here.")
         member = self._world.members.member_json(user_id, self._channel.guild_id)
@@ -34,19 +34,19 @@ class Resolver:
         return self._note("users", user_id, self._world.members.user_json(user_id))
 
     def role(self, value: Any) -> str:
-        role_id = numbered(value)
+        role_id = parse_id(value)
         role = self._world.members.role_json(role_id, self._channel.guild_id)
         if role is None:
             raise RefusedError("There is no such role here.")
         return self._note("roles", role_id, role)
 
     def mentionable(self, value: Any) -> str:
-        known = self._world.members.role_json(numbered(value), self._channel.guild_id)
+        known = self._world.members.role_json(parse_id(value), self._channel.guild_id)
         return self.user(value) if known is None else self.role(value)
 
     def channel(self, value: Any) -> str:
-        channel = self._world.places.for_person(self._viewer_id, numbered(value))
-        return self._note("channels", channel.id, self._world.places.json(channel, viewer_id=self._viewer_id))
+        channel = self._world.channels.for_person(self._viewer_id, parse_id(value))
+        return self._note("channels", channel.id, self._world.channels.json(channel, viewer_id=self._viewer_id))
 
     def attachment(self, value: Any) -> str:
         if not isinstance(value, dict) or not isinstance(value.get("upload"), str):

@@ -1,6 +1,6 @@
-"""How the world begins: the studio with its roles and channels, then what lies beside it.
+"""The initial world: the bot's server with its roles and channels, then the channels without the bot.
 
-The order decides the ids, so new things come last.
+The order determines the ids, so additions go last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simcord.enums import ChannelType, OverwriteType
 from sandbox.discord.wire import JSON
 from sandbox.discord.world.engine import Engine
 
-_BOT_MAY = discord.Permissions(
+_BOT_PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
     send_messages_in_threads=True,
@@ -25,9 +25,9 @@ _BOT_MAY = discord.Permissions(
     use_external_emojis=True,
     use_application_commands=True,
 )
-_MODERATORS_MAY = discord.Permissions(manage_messages=True, manage_guild=True)
+_MODERATOR_PERMISSIONS = discord.Permissions(manage_messages=True, manage_guild=True)
 
-# Two rules of the studio's AutoMod, as its owner might have made them.
+# Two typical AutoMod rules of the bot's server.
 # Source: https://discord.com/developers/docs/resources/auto-moderation
 _BLOCK = [{"type": 1, "metadata": {"custom_message": "That is not for this server."}}]
 _RULES: tuple[JSON, ...] = (
@@ -53,8 +53,8 @@ _RULES: tuple[JSON, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Studio:
-    """The server in which the bot is."""
+class BotGuild:
+    """The server that the bot is a member of."""
 
     guild: Guild
     bot_role: Role
@@ -62,44 +62,44 @@ class Studio:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """Where the bot is no member; people brought it there with their own accounts."""
+class OutsideChannels:
+    """Channels without the bot, where people use it through their own installation."""
 
-    elsewhere: Channel  # the one channel of another server
+    elsewhere: Channel  # the only channel of another server
     private: Channel  # between two people
 
 
-def found_studio(engine: Engine) -> Studio:
+def create_bot_guild(engine: Engine) -> BotGuild:
     owner = engine.make_user("studio-owner", global_name="Studio owner")
     guild = engine.create_guild("Easel Studio", owner_id=owner.id)
     bot_role = next(role for role in guild.roles.values() if role.managed)
-    bot_role.permissions = _BOT_MAY.value
-    moderators = engine.create_role(guild.id, "Moderators", permissions=_MODERATORS_MAY.value, color=0x5B7A4A)
+    bot_role.permissions = _BOT_PERMISSIONS.value
+    moderators = engine.create_role(guild.id, "Moderators", permissions=_MODERATOR_PERMISSIONS.value, color=0x5B7A4A)
     engine.create_channel(guild.id, "studio")
     engine.create_channel(guild.id, "gallery")
-    silence = Overwrite(engine.bot_user.id, OverwriteType.MEMBER, deny=discord.Permissions.send_messages.flag)
-    engine.create_channel(guild.id, "quiet", overwrites=[silence])
-    return Studio(guild=guild, bot_role=bot_role, moderators=moderators)
+    no_sending = Overwrite(engine.bot_user.id, OverwriteType.MEMBER, deny=discord.Permissions.send_messages.flag)
+    engine.create_channel(guild.id, "quiet", overwrites=[no_sending])
+    return BotGuild(guild=guild, bot_role=bot_role, moderators=moderators)
 
 
-def furnish(engine: Engine, studio: Studio, *, artist_id: int) -> None:
-    """What came to the studio later: a role for artists, an age-restricted channel, an emoji, AutoMod."""
-    artists = engine.create_role(studio.guild.id, "Artists", color=0xA8701F, mentionable=True)
-    engine.add_member_role(studio.guild.id, artist_id, artists.id)
-    engine.age_restricted.add(engine.create_channel(studio.guild.id, "after-dark").id)
-    engine.create_emoji(studio.guild.id, "easel", studio.guild.owner_id)
+def extend_bot_guild(engine: Engine, bot_guild: BotGuild, *, artist_id: int) -> None:
+    """Add a role for artists, an age-restricted channel, an emoji and AutoMod rules."""
+    artists = engine.create_role(bot_guild.guild.id, "Artists", color=0xA8701F, mentionable=True)
+    engine.add_member_role(bot_guild.guild.id, artist_id, artists.id)
+    engine.age_restricted.add(engine.create_channel(bot_guild.guild.id, "after-dark").id)
+    engine.create_emoji(bot_guild.guild.id, "easel", bot_guild.guild.owner_id)
     for rule in _RULES:
-        engine.create_auto_mod_rule(studio.guild.id, studio.guild.owner_id, rule)
+        engine.create_auto_mod_rule(bot_guild.guild.id, bot_guild.guild.owner_id, rule)
 
 
-def add_roles(engine: Engine, studio: Studio) -> None:
-    """Two roles for those who help the moderators: one may manage messages alone, the other nothing at all."""
-    engine.create_role(studio.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
-    engine.create_role(studio.guild.id, "Helpers", color=0x6D63A8)
+def add_helper_roles(engine: Engine, bot_guild: BotGuild) -> None:
+    """Add two roles for moderators' helpers: one with Manage Messages, one without permissions."""
+    engine.create_role(bot_guild.guild.id, "Stewards", permissions=discord.Permissions.manage_messages.flag, color=0x3F7F7A)
+    engine.create_role(bot_guild.guild.id, "Helpers", color=0x6D63A8)
 
 
-def found_surroundings(engine: Engine, *, people: list[int]) -> Surroundings:
-    """A server of these people without the bot, and a private channel between the first two."""
+def create_outside_channels(engine: Engine, *, people: list[int]) -> OutsideChannels:
+    """Create a server of these people without the bot, and a private channel between the first two."""
     guild = engine.create_guild("Elsewhere")
     bot_role = next(role for role in guild.roles.values() if role.managed)
     del guild.members[engine.bot_user.id], guild.roles[bot_role.id]
@@ -109,4 +109,4 @@ def found_surroundings(engine: Engine, *, people: list[int]) -> Surroundings:
     private = engine.create_channel(None, None, type=ChannelType.DM)
     private.recipient_ids = people[:2]
     engine.out_of_reach.update((guild.id, elsewhere.id, private.id))
-    return Surroundings(elsewhere=elsewhere, private=private)
+    return OutsideChannels(elsewhere=elsewhere, private=private)

@@ -1,11 +1,11 @@
-"""The faults of the HTTP API (see `sandbox/faults.py` for their meanings), applied before and after a call."""
+"""The faults of the HTTP API (`sandbox/faults.py` has their meanings), applied before and after a call."""
 
 from __future__ import annotations
 
 import re
 
-from sandbox.discord.calls import Call
-from sandbox.discord.wire import ApiError, too_large
+from sandbox.discord.calls import ApiCall
+from sandbox.discord.wire import DiscordApiError, too_large
 from sandbox.discord.world import Channel, World
 from sandbox.faults import Switchboard
 
@@ -15,8 +15,8 @@ _CHANNEL_MESSAGE = re.compile(r"POST /channels/(\d+)/messages")
 _EDIT = re.compile(r"PATCH /(?:channels/(?P<channel>\d+)|webhooks/\d+/(?P<token>[^/]+))/messages/(?P<message>\d+|@original)")
 
 
-def rate_limited() -> ApiError:
-    """A 429 as discord.py reads it: it believes only one that came `Via` something."""
+def rate_limited() -> DiscordApiError:
+    """A 429 for discord.py, which takes it for a rate limit only if it has the header `Via`."""
     headers = {
         "Via": "1.1 local",
         "Retry-After": str(_RETRY_AFTER_S),
@@ -26,41 +26,41 @@ def rate_limited() -> ApiError:
         "X-RateLimit-Scope": "shared",
     }
     more = {"retry_after": _RETRY_AFTER_S, "global": False}
-    return ApiError(429, 0, "You are being rate limited.", more=more, headers=headers)
+    return DiscordApiError(429, 0, "You are being rate limited.", more=more, headers=headers)
 
 
-class Misbehaviour:
+class HttpFaults:
     def __init__(self, *, switchboard: Switchboard, world: World) -> None:
         self._switchboard = switchboard
         self._world = world
 
-    def before(self, call: Call) -> None:
-        """Raise what the call is to be answered with, or spoil what it is about."""
-        strikes = self._switchboard.strikes
-        if call.is_message_call and strikes("discord-error"):
-            raise ApiError(503, 0, "503: Service Unavailable")
-        if call.is_message_call and strikes("discord-rate-limited"):
+    def before(self, call: ApiCall) -> None:
+        """Raise the error that answers the call, or delete the message that it would edit."""
+        fires = self._switchboard.fires
+        if call.is_message_call and fires("discord-error"):
+            raise DiscordApiError(503, 0, "503: Service Unavailable")
+        if call.is_message_call and fires("discord-rate-limited"):
             raise rate_limited()
-        if call.files and strikes("upload-refused"):
+        if call.files and fires("upload-refused"):
             raise too_large()
         posting = _CHANNEL_MESSAGE.fullmatch(call.line)
-        channel = posting and self._world.places.get(int(posting[1]))
+        channel = posting and self._world.channels.get(int(posting[1]))
         if channel:
             self._before_posting(channel)
         self._before_editing(call)
 
-    def loses_answer(self, call: Call) -> bool:
-        strikes = self._switchboard.strikes
-        return (call.is_message_call and strikes("discord-answer-lost")) or (call.is_first_answer and strikes("first-answer-lost"))
+    def loses_answer(self, call: ApiCall) -> bool:
+        fires = self._switchboard.fires
+        return (call.is_message_call and fires("discord-answer-lost")) or (call.is_first_answer and fires("first-answer-lost"))
 
     def _before_posting(self, channel: Channel) -> None:
         is_dm = channel.guild_id is None
-        if is_dm and self._switchboard.strikes("dms-closed"):
-            raise ApiError(403, 50007, "Cannot send messages to this user")
-        if not is_dm and self._switchboard.strikes("channel-closed"):
-            raise ApiError(403, 50013, "Missing Permissions")
+        if is_dm and self._switchboard.fires("dms-closed"):
+            raise DiscordApiError(403, 50007, "Cannot send messages to this user")
+        if not is_dm and self._switchboard.fires("channel-closed"):
+            raise DiscordApiError(403, 50013, "Missing Permissions")
 
-    def _before_editing(self, call: Call) -> None:
+    def _before_editing(self, call: ApiCall) -> None:
         edit = _EDIT.fullmatch(call.line)
         if edit is None or not self._switchboard.is_on("message-gone"):
             return
@@ -68,5 +68,5 @@ class Misbehaviour:
         channel_id = record.channel_id if record else int(edit["channel"] or 0)
         message_id = (record.message_id if record else None) if edit["message"] == "@original" else int(edit["message"])
         message = message_id and self._world.find_message(channel_id, message_id)
-        if message and self._switchboard.strikes("message-gone"):
+        if message and self._switchboard.fires("message-gone"):
             self._world.delete(message)

@@ -1,4 +1,4 @@
-"""What a call asks for, once every parameter is found good."""
+"""Validation of the parameters of a call."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.images.openai.bodies import Body
-from sandbox.images.openai.errors import against_policy, invalid
-from sandbox.images.openai.models import Model
+from sandbox.images.openai.bodies import RequestBody
+from sandbox.images.openai.errors import invalid, policy_violation
+from sandbox.images.openai.models import OxloModel
 from sandbox.painter import Brief
 from sandbox.scenes import Size
 
-PICTURES_PER_CALL = range(1, 5)
+IMAGES_PER_CALL = range(1, 5)
 REFERENCES_PER_CALL = range(1, 17)
 SEEDS = range(2**63)
-STRENGTH = 0.75  # where none is sent
-FORBIDDEN_WORD = "forbidden"  # stands for all that a provider's policy refuses
+STRENGTH = 0.75  # default
+FORBIDDEN_WORD = "forbidden"  # stands for everything that a provider's content policy refuses
 FORMATS = ("b64_json", "url")
 
 GENERATION = frozenset({"model", "prompt", "n", "size", "response_format", "seed", "user"})
-EDIT = GENERATION | {"strength"}  # and the pictures
+EDIT = GENERATION | {"strength"}  # and the images
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The pictures of one call. A seed that was not sent is drawn by lot; picture k has the seed + k."""
+class CallParameters:
+    """The valid parameters of one call. A missing seed is random; image number k has seed + k."""
 
     prompt: str
     count: int
     seed: int
     size_px: Size
     by_link: bool
-    strength: float | None = None  # of an edit
+    strength: float | None = None  # edits only
     references: tuple[bytes, ...] = ()
 
     @property
@@ -50,8 +50,8 @@ class Wanted:
         )
 
 
-def check_names(body: Body, *, is_edit: bool) -> None:
-    """Raise `Refused` for the first parameter that the call does not have, or must have and lacks."""
+def check_names(body: RequestBody, *, is_edit: bool) -> None:
+    """Raises `OpenAIApiError` for the first parameter that is unknown or missing."""
     known = EDIT if is_edit else GENERATION
     unknown = [name for name in body.values if name not in known]
     if body.images and not is_edit:
@@ -65,16 +65,16 @@ def check_names(body: Body, *, is_edit: bool) -> None:
         raise invalid(missing[0], f"Missing required parameter: '{missing[0]}'.", code="missing_required_parameter")
 
 
-def understand(body: Body, model: Model, *, is_edit: bool) -> Wanted:
-    """Raise `Refused` for the first parameter that is not good for this model; names have been checked."""
+def parse_parameters(body: RequestBody, model: OxloModel, *, is_edit: bool) -> CallParameters:
+    """Raises `OpenAIApiError` for the first value that is invalid for this model. Call `check_names` first."""
     if is_edit and not model.edits:
         raise invalid("model", f"The model `{model.id}` does not edit pictures.", code="unsupported_model")
     if is_edit and len(body.images) not in REFERENCES_PER_CALL:
         raise invalid("image", f"Invalid value for image: at most {REFERENCES_PER_CALL[-1]} pictures are taken.")
     get = body.values.get
-    wanted = Wanted(
+    parameters = CallParameters(
         prompt=_checked("prompt", get("prompt"), str, "it must be a text"),
-        count=_checked("n", get("n", 1), int, "it must be an integer from 1 to 4", lambda n: n in PICTURES_PER_CALL),
+        count=_checked("n", get("n", 1), int, "it must be an integer from 1 to 4", lambda n: n in IMAGES_PER_CALL),
         seed=_checked("seed", get("seed", random.getrandbits(31)), int, "it must be an integer from 0 on", lambda seed: seed in SEEDS),
         size_px=model.size(get("size")),
         by_link=_checked("response_format", get("response_format", FORMATS[0]), str, f"it is one of {FORMATS}", FORMATS.__contains__)
@@ -82,9 +82,9 @@ def understand(body: Body, model: Model, *, is_edit: bool) -> Wanted:
         strength=_strength(body.values) if is_edit else None,
         references=body.images,
     )
-    if FORBIDDEN_WORD in wanted.prompt.casefold():
-        raise against_policy()
-    return wanted
+    if FORBIDDEN_WORD in parameters.prompt.casefold():
+        raise policy_violation()
+    return parameters
 
 
 def _strength(values: dict[str, Any]) -> float:
@@ -93,11 +93,11 @@ def _strength(values: dict[str, Any]) -> float:
 
 
 def _checked(
-    name: str, value: Any, kind: type | tuple[type, ...], rule: str, is_good: Callable[[Any], bool] = lambda value: value is not None
+    name: str, value: Any, kind: type | tuple[type, ...], rule: str, is_valid: Callable[[Any], bool] = lambda value: value is not None
 ) -> Any:
-    """The value. Raise `Refused` where it is of another kind or not good; True and False are no numbers."""
+    """The value. Raises `OpenAIApiError` if its type is wrong or it is invalid. Booleans do not count as numbers."""
     if not isinstance(value, kind) or isinstance(value, bool):
         raise invalid(name, f"Invalid type for {name}: {rule}.", code="invalid_type")
-    if not is_good(value):
+    if not is_valid(value):
         raise invalid(name, f"Invalid value for {name}: {rule}.")
     return value

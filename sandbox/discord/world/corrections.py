@@ -1,4 +1,4 @@
-"""What simcord writes, made into what Discord sends: fresh links, pings, one's own reactions, age restrictions."""
+"""Corrects simcord's payloads to what Discord sends: links, mentions, one's own reactions, age restrictions."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 _USER_MENU, _MESSAGE_MENU = 2, 3  # command types
 
 
-def mended(engine: Engine, payload: Any, *, viewer_id: int) -> Any:
-    """A copy of a payload (an object, or a list of them) as `viewer_id` is to get it."""
-    fresh = engine.shelf.refresh(payload)
+def corrected(engine: Engine, payload: Any, *, viewer_id: int) -> Any:
+    """A corrected copy of a payload (an object or a list of objects) for `viewer_id`."""
+    fresh = engine.file_store.refresh(payload)
     for item in fresh if isinstance(fresh, list) else [fresh]:
         if isinstance(item, dict):
-            _mend(engine, item, viewer_id)
+            _correct(engine, item, viewer_id)
     return fresh
 
 
-def _mend(engine: Engine, item: JSON, viewer_id: int) -> None:
+def _correct(engine: Engine, item: JSON, viewer_id: int) -> None:
     if "author" in item and "channel_id" in item:
-        _mend_message(engine, item, viewer_id)
+        _correct_message(engine, item, viewer_id)
     if isinstance(item.get("resource"), dict):  # the answer to a callback
-        _mend(engine, item["resource"].get("message") or {}, viewer_id)
+        _correct(engine, item["resource"].get("message") or {}, viewer_id)
     for channel in [item, *(item["channels"] if isinstance(item.get("channels"), list) else [])]:
         if "permission_overwrites" in channel:
             channel["nsfw"] = int(channel["id"]) in engine.age_restricted
 
 
-def _mend_message(engine: Engine, message: JSON, viewer_id: int) -> None:
+def _correct_message(engine: Engine, message: JSON, viewer_id: int) -> None:
     if message.get("nonce", "") is None:
         del message["nonce"]
     if message.get("interaction_metadata"):
-        _mend_metadata(engine, message["interaction_metadata"])
-    _mend_reference(engine, message, viewer_id)
+        _correct_metadata(engine, message["interaction_metadata"])
+    _correct_reference(engine, message, viewer_id)
     kept = engine.messages.get(int(message["channel_id"]), {}).get(int(message["id"]))
     if kept is None:
         return
@@ -52,19 +52,19 @@ def _mend_message(engine: Engine, message: JSON, viewer_id: int) -> None:
         shown["me"] = viewer_id in reaction.user_ids
 
 
-def _mend_reference(engine: Engine, message: JSON, viewer_id: int) -> None:
+def _correct_reference(engine: Engine, message: JSON, viewer_id: int) -> None:
     reference = message.get("message_reference")
     if reference is None:
         return
     reference.pop("fail_if_not_exists", None)
     if isinstance(message.get("referenced_message"), dict):
-        _mend_message(engine, message["referenced_message"], viewer_id)
+        _correct_message(engine, message["referenced_message"], viewer_id)
     elif message["type"] == MessageType.REPLY:
-        message["referenced_message"] = None  # it is gone
+        message["referenced_message"] = None  # it was deleted
 
 
-def _mend_metadata(engine: Engine, metadata: JSON) -> None:
-    """Menu commands name their target by its kind, and every interaction who installed the application."""
+def _correct_metadata(engine: Engine, metadata: JSON) -> None:
+    """Name the target of a menu command by its kind, and add who installed the application."""
     metadata["authorizing_integration_owners"] = engine.owners.get(int(metadata["id"]), {})
     kind, target = metadata.pop("target_type", None), metadata.pop("target_id", None)
     if kind == _MESSAGE_MENU:
