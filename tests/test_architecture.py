@@ -87,6 +87,35 @@ def test_rights_are_decided_in_two_modules() -> None:
     assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
 
 
+def test_cogs_change_nothing_in_the_store() -> None:
+    """They run queries with the `Reader`, and change through services."""
+    writers = [
+        f"{module}, line {node.lineno}"
+        for module in modules("cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr == "write"
+    ]
+    assert writers == []
+
+
+def test_cogs_take_only_queries_from_the_store() -> None:
+    """Values are in the domain; of the store a cog imports modules, whose functions it passes to the `Reader`."""
+    stores = set(everything_of("bot"))
+    values = [
+        f"{module}: {node.module}.{alias.name}"
+        for module in modules("cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and node.module and within(node.module, "bot.store")
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in stores
+    ]
+    assert values == []
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    assert structure.duplicate_classes(PROJECT) == {}
+
+
 def test_an_interaction_has_one_listener() -> None:
     """The library starts a task for each, also for every keystroke of a suggestion."""
     assert len(structure.listeners(PROJECT)) == 1

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Intervals in seconds. Tests run the same code faster."""
+    """Intervals in seconds, and one count. Tests run the same code faster."""
 
     slow_s: float = 60  # a look at everything under way, however healthy the stream
     poll_min_s: float = 2  # without a stream: the first looks at a generation
@@ -28,6 +28,7 @@ class Timing:
     ping_max_s: float = 60  # and at least this often
     stranded_s: float = 3600  # how often a way to a stranded image is looked for
     progress_s: float = 3  # a waiting message is edited at most this often
+    away_after: int = 3  # failures in a row after which a provider counts as away
     early_s: float = 60  # how long an event that came before its enqueue answer is kept
 
     def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final
 
-from bot.domain.guild.settings import plain
+from bot.domain.guild.settings import GuildSettings, Preset, plain
 
 __all__ = ["CAME", "MEANINGS", "NONE_CAME", "WAITS", "Gesture", "is_one_sign", "is_taken", "plain"]
 
@@ -31,6 +31,23 @@ class Gesture(StrEnum):
     def makes(self) -> bool:
         """Whether something is made or sent for it; the others only judge what is there."""
         return self in (Gesture.DESCRIBE, Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """One member's reaction to one message."""
+
+    message_id: int
+    user_id: int
+    emoji: str  # `plain`
+
+
+class Claim(Enum):
+    """What is to become of a reaction."""
+
+    NEW = auto()  # act on it
+    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
+    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
 
 
 DESCRIBES: Final = "✏️"
@@ -58,6 +75,26 @@ _REGION = re.compile("[\U000e0020-\U000e007e]+\U000e007f")  # spells the flag of
 _JOINER = "\u200d"
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmojiMeaning:
+    """What an emoji asks for in one guild."""
+
+    gesture: Gesture
+    preset: Preset | None = None  # of the gesture PRESET
+
+
+def meaning_of(emoji: str, settings: GuildSettings) -> EmojiMeaning | None:
+    """What this emoji asks for under a guild's settings; None if it means nothing to Easel."""
+    fixed = MEANINGS.get(plain(emoji))
+    if fixed is not None:
+        return EmojiMeaning(gesture=fixed)
+    gift = settings.policy.gifts.by_reaction
+    if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
+        return EmojiMeaning(gesture=Gesture.GIFT)
+    preset = settings.preset(emoji)
+    return None if preset is None else EmojiMeaning(gesture=Gesture.PRESET, preset=preset)
+
+
 def is_taken(emoji: str) -> bool:
     """Whether an emoji has a fixed meaning here, so that no preset can have it."""
     return plain(emoji) in MEANINGS or plain(emoji) in MARKS
@@ -77,20 +114,3 @@ def _is_part(part: str) -> bool:
         return False
     rest = part[1:]
     return not rest or bool(_SKIN.fullmatch(rest) or _REGION.fullmatch(rest))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reaction:
-    """One member's reaction to one message."""
-
-    message_id: int
-    user_id: int
-    emoji: str  # `plain`
-
-
-class Claim(Enum):
-    """What is to become of a reaction."""
-
-    NEW = auto()  # act on it
-    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
-    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so

@@ -270,3 +270,20 @@ class JobMessage:
     job_id: str | None = None
     case_id: int | None = None
     spoiler: bool = False  # its images belong behind spoilers
+
+
+HISTORY_PAGE = 5  # jobs
+
+Thumbnails = Mapping[tuple[str, int], bytes]
+"""WebP files by job id and place in the job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryPage:
+    """A page of a member's jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    number: int  # from 0
+    pages: int  # at least 1
+    total: int  # jobs on all pages
+    words: str = ""  # that all their prompts contain

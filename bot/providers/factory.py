@@ -107,6 +107,7 @@ def guards_of(
             rate_per_minute=api.settings.rate_per_minute,
             places=api.settings.max_running,
             clock=clock,
+            failures=timing.away_after,
             pause_min_s=timing.ping_min_s,
             pause_max_s=timing.ping_max_s,
             on_back=on_back,

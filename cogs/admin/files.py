@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from bot.domain.guild.document import DOCUMENT_MAX, Policy, document, read, read
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
 from bot.services.guilds import fingerprint
+from bot.store import kv
 from cogs.admin import panel_texts
 from cogs.admin.changing import follow
 from cogs.kit import panels
@@ -88,7 +88,7 @@ async def leave(_request: Request, interaction: Interaction, **_file: Any) -> No
 
 async def _kept(request: Request, interaction: Interaction, kept_as: int) -> Policy:
     """Raise `NotAllowed` where it was imported by somebody else, or is no longer kept."""
-    kept: Mapping[str, Any] = await services_of(interaction).orders.kept(f"form:{kept_as}") or {}
+    kept = await services_of(interaction).reader.read(kv.get, f"form:{kept_as}") or {}
     check(request, Action.SEND, Target(guild_id=request.guild_id, owner_id=kept.get("user_id")))
     return read(kept["policy"])
 

@@ -15,6 +15,7 @@ from bot.domain.job import JobKind
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.domain.preferences import STYLE_NAME_MAX
 from bot.domain.request import Request
+from bot.store import tray
 from cogs.kit import autocomplete, interactions
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
@@ -120,7 +121,7 @@ class Create(commands.Cog):
     ) -> None:
         request = await request_of(interaction)
         wanted = _order(request, interaction, JobKind.EDIT)
-        tray_size = await services_of(interaction).members.tray_size(request.actor.user_id)
+        tray_size = await services_of(interaction).reader.read(tray.size, request.actor.user_id)
         ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
         if await interactions.order(interaction, ordering, private=wanted.request.reply_to.private) and tray_size:
             await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")

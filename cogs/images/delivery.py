@@ -16,6 +16,7 @@ from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
 from cogs.kit.outbound import Messageable, explained, replying
+from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -110,7 +111,7 @@ class DiscordPost:
         uploads = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in answer.images]
         try:
             yield {
-                "content": job_texts.finished(answer, self._client.services.orders.models.title),
+                "content": job_texts.finished(answer, services_of(self._client).orders.models.title),
                 "view": ended_view(answer.job, images=len(answer.images)),
                 "allowed_mentions": _NOBODY,
                 files: uploads,

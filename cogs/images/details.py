@@ -12,13 +12,14 @@ import discord
 from bot.core.i18n import pgettext
 from bot.domain import permissions
 from bot.domain.job import Job
-from bot.domain.lineage import Lineage
+from bot.domain.lineage import Lineage, visible
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
+from bot.store import history, lineage, messages
 from cogs.images import detail_texts
 from cogs.kit import panels, texts
-from cogs.kit.request import Interaction, client_of, services_of
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
 
 router = Router()
@@ -51,7 +52,7 @@ async def is_readable(interaction: Interaction, job: Job) -> bool:
     """Whether something that shows the job, or is to show it, stands where this member can read."""
     if _reads(interaction, job.place.guild_id, job.place.channel_id):
         return True
-    copies = await services_of(interaction).orders.copies(job)
+    copies = await services_of(interaction).reader.read(messages.of_job, job.id)
     return any(_reads(interaction, each.guild_id, each.channel_id) for each in copies)
 
 
@@ -67,15 +68,15 @@ async def _check_sees(request: Request, interaction: Interaction, job: Job) -> N
 
 
 async def _panel(request: Request, interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    client, title_of = client_of(interaction), services_of(interaction).orders.models.title
-    lineage = await client.services.family.of(job, partial(_sees, request, interaction))
+    reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
+    found = visible(job, await reader.read(lineage.relatives, job), partial(_sees, request, interaction))
     style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
-    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.thumbnails([job])).items()}
+    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await reader.read(history.thumbnails_of, [job])).items()}
     parts = [*_gallery(job, tuple(small)), panels.text(detail_texts.details(job, title_of, style=style))]
-    if family := detail_texts.family(lineage, title_of):
+    if family := detail_texts.family(found, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]
-    if lineage.all:
-        parts.append(panels.row(_relatives(lineage, start, title_of)))
+    if found.all:
+        parts.append(panels.row(_relatives(found, start, title_of)))
     if job.id != start:
         parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), _BACK(start=start), emoji="↩️")))
     return panels.panel(*parts), [discord.File(io.BytesIO(content), filename=name) for name, content in small.items()]
@@ -86,10 +87,10 @@ def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
     return [discord.ui.MediaGallery(*items)] if items else []
 
 
-def _relatives(lineage: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
+def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
     select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
-    for other in lineage.all[:_MAX_OPTIONS]:
-        arrow, word = detail_texts.relation(lineage, other)
+    for other in found.all[:_MAX_OPTIONS]:
+        arrow, word = detail_texts.relation(found, other)
         label = " ".join(other.prompt.split())[:_LABEL_MAX]
         select.add_option(label=label, value=other.id, description=f"{word} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select

@@ -24,6 +24,7 @@ from bot.domain.money.quota import in_credits
 from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
+from bot.store import kv
 from cogs.kit import interactions, message_images, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
@@ -162,7 +163,7 @@ def _example(model: ModelInfo) -> str:
 @router.form(_FORM)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
-    kept = await services_of(interaction).orders.kept(f"form:{form}")
+    kept = await services_of(interaction).reader.read(kv.get, f"form:{form}")
     about = _FORMS.validate_python(kept) if kept else None
     permissions.check(request, Action.SEND, Target(owner_id=about.user_id if about else None))
     if about is None:  # nobody's, so nobody may
@@ -193,9 +194,9 @@ async def _order_edit(request: Request, interaction: Interaction, form: Form, fi
 async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
     """The image itself, from whatever still has it. Raise `ImageError` where nothing does."""
     client = client_of(interaction)
-    job = await client.services.orders.job(job_id)
+    job = await services_of(client).orders.job(job_id)
     wanted = picked.source.n if picked.source else None
-    async with client.services.results.open(job, limit_bytes=interaction.filesize_limit) as images:
+    async with services_of(client).results.open(job, limit_bytes=interaction.filesize_limit) as images:
         for image in images:
             if image.n == wanted:
                 return image.filename, await asyncio.to_thread(image.path.read_bytes)

@@ -15,10 +15,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import _, pgettext
-from bot.domain.job import Job, JobState
+from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState, Thumbnails
 from bot.domain.request import Request
-from bot.services.history import PAGE, History, Page, Thumbnails
+from bot.services.history import History
 from bot.services.pipeline.routes import ResultMessage
+from bot.store import history as history_queries
 from cogs.images import edit_form, history_texts
 from cogs.kit import job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
@@ -73,7 +74,7 @@ async def turn(request: Request, interaction: Interaction, *, page: int, words: 
 async def pick(request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
     """One job, and what can be done with it."""
     job = await _history(interaction).own(request, next(iter(values), ""))
-    small = await _history(interaction).thumbnails([job])
+    small = await services_of(interaction).reader.read(history_queries.thumbnails_of, [job])
     shown = _shown([job], small)[job.id]
     parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).orders.models.title)), *_gallery(job, shown)]
     await panels.redraw(interaction, panel(*parts, *_deeds(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
@@ -127,9 +128,9 @@ def _history(interaction: Interaction) -> History:
 async def _list(
     request: Request, interaction: Interaction, place: _Place, *, note: str = ""
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    history, title_of = _history(interaction), services_of(interaction).orders.models.title
-    page = await history.page(request.actor.user_id, words=place.words, number=place.page)
-    small = await history.thumbnails(page.jobs)
+    reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
+    page = await reader.read(history_queries.page, request.actor.user_id, words=place.words, number=place.page)
+    small = await reader.read(history_queries.thumbnails_of, page.jobs)
     shown = _shown(page.jobs, small)
     parts: list[Part] = [text(history_texts.heading(page), note)]
     for number, job in _numbered(page):
@@ -161,11 +162,11 @@ def _filename(job: Job, n: int) -> str:
     return f"small-{job.id}-{n + 1}.webp"
 
 
-def _numbered(page: Page) -> list[tuple[int, Job]]:
-    return list(enumerate(page.jobs, page.number * PAGE + 1))
+def _numbered(page: HistoryPage) -> list[tuple[int, Job]]:
+    return list(enumerate(page.jobs, page.number * HISTORY_PAGE + 1))
 
 
-def _turning(page: Page, place: _Place) -> list[Part]:
+def _turning(page: HistoryPage, place: _Place) -> list[Part]:
     """Choosing one, and the neighbouring pages."""
     if not page.jobs:
         return []

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.core.i18n import N_, _, ngettext
-from bot.domain.job import GenerationState, Job, JobState, message_url
-from bot.services.history import Page
+from bot.domain.job import GenerationState, HistoryPage, Job, JobState, message_url
 from cogs.kit.texts import amount_of, quoted
 
 _STATES = {
@@ -18,7 +17,7 @@ _PROMPT_IN_LIST = 160  # characters
 _PROMPT_ALONE = 900
 
 
-def heading(page: Page) -> str:
+def heading(page: HistoryPage) -> str:
     """What the list shows."""
     if page.words:
         head = "## " + _("Your history: {words}").format(words=quoted(page.words))

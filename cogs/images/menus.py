@@ -14,6 +14,7 @@ from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment, TrayItem
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
+from bot.store import tray
 from cogs.images import detail_texts, details, edit_form
 from cogs.kit import message_images, panels
 from cogs.kit.panels import everywhere
@@ -56,7 +57,7 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
 
 async def _put_by(services: Services, user_id: int, images: tuple[Attachment, ...]) -> int:
     """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
-    there = len(await services.members.tray(user_id))
+    there = await services.reader.read(tray.size, user_id)
     for image in images[: max(1, TRAY_MAX - there)]:
         if image.source is not None:
             reference = await services.orders.take_reference(image)

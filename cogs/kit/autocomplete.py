@@ -9,6 +9,8 @@ from discord import app_commands
 
 from bot.core.errors import EaselError
 from bot.domain.catalog.ideas import Idea
+from bot.domain.job import JobState
+from bot.store import jobs
 from cogs.kit import texts
 from cogs.kit.request import Interaction, request_of, services_of
 
@@ -38,8 +40,8 @@ async def style(interaction: Interaction, typed: str) -> Suggestions:
 async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished images."""
     request = await request_of(interaction)
-    jobs = await services_of(interaction).orders.open_jobs(request.actor.user_id)
-    named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in jobs]
+    found = await services_of(interaction).reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN)
+    named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in found]
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
 

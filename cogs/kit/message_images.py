@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.core.errors import NotFound
 from bot.domain.job import Job, Source
 from bot.domain.order import Attachment
+from bot.store import jobs
 from cogs.kit import texts
 from cogs.kit.job_buttons import ended_job_of
+from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client import Easel
@@ -75,10 +76,7 @@ async def _job_of(client: Easel, message: discord.Message, shown: Sequence[disco
         return None
     named = (match["job"] for a in shown if (match := _OURS.fullmatch(a.filename)))
     job_id = ended_job_of(message) or next(named, None)
-    try:
-        return await client.services.orders.job(job_id) if job_id else None
-    except NotFound:
-        return None
+    return await services_of(client).reader.read(jobs.get, job_id) if job_id else None
 
 
 def _attachment(a: discord.Attachment, position: int, message: discord.Message, job: Job | None, owner_id: int) -> Attachment:

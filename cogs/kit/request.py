@@ -30,9 +30,10 @@ def client_of(interaction: Interaction) -> Easel:
     return client
 
 
-def services_of(interaction: Interaction) -> Services:
-    """The services behind this client."""
-    services: Services = client_of(interaction).services
+def services_of(source: Interaction | discord.Client) -> Services:
+    """The services behind a client, or behind the one that an interaction reached."""
+    client: Any = source.client if isinstance(source, discord.Interaction) else source
+    services: Services = client.services
     return services
 
 

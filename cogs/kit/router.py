@@ -38,7 +38,7 @@ class Field(Generic[T]):
 
     pattern: str
     read: Callable[[str], T]
-    write: Callable[[T], str] = str
+    render: Callable[[T], str] = str
 
 
 def matching(pattern: str) -> Field[str]:
@@ -68,13 +68,13 @@ def optional(field: Field[T]) -> Field[T | None]:
     return Field(
         pattern=f"{field.pattern}|-",
         read=lambda written: None if written == "-" else field.read(written),
-        write=lambda value: "-" if value is None else field.write(value),
+        render=lambda value: "-" if value is None else field.render(value),
     )
 
 
 DISCORD_ID: Final = integer()
 JOB_ID: Final = matching(r"[0-9a-z]{12}")
-ON_OFF: Final = Field[bool](pattern="on|off", read=lambda written: written == "on", write=lambda is_on: "on" if is_on else "off")
+ON_OFF: Final = Field[bool](pattern="on|off", read=lambda written: written == "on", render=lambda is_on: "on" if is_on else "off")
 
 
 class CustomId:
@@ -90,7 +90,7 @@ class CustomId:
 
     def __call__(self, **values: Any) -> str:
         """The id with these values. Raise `ValueError` for values that would not be read back as they are."""
-        custom_id = self.template.format(**{name: self._fields[name].write(value) for name, value in values.items()})
+        custom_id = self.template.format(**{name: self._fields[name].render(value) for name, value in values.items()})
         if self.read(custom_id) != values or len(custom_id) > LENGTH_MAX:
             raise ValueError(f"{self.template} cannot carry {values}")
         return custom_id

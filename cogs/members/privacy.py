@@ -28,7 +28,7 @@ class PrivacyCog(commands.Cog):
     @app_commands.command(description="What is kept of you, how long, and where it goes")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
-        await panels.show(interaction, privacy_texts.told(services_of(interaction).privacy.keeping))
+        await panels.show(interaction, privacy_texts.told(services_of(interaction).privacy.retention))
 
 
 @everywhere

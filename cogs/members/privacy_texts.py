@@ -77,9 +77,9 @@ SUBJECTS = (
 )
 
 
-def told(keeping: Retention) -> str:
+def told(retention: Retention) -> str:
     """/privacy."""
-    spans = {"references": days(keeping.references_days), "pictures": days(keeping.images_days)}
+    spans = {"references": days(retention.references_days), "pictures": days(retention.images_days)}
     kept = [f"{_(subject.what)}\n-# {_(subject.how_long).format(**spans)}" for subject in SUBJECTS]
     lines = [
         "## " + _("What is kept of you"),
@@ -87,9 +87,9 @@ def told(keeping: Retention) -> str:
         *kept,
         "### " + _("Where it goes"),
         _("Your words and references go to the image service that makes the picture: {services}. It is not told who you are.").format(
-            services=", ".join(keeping.services)
+            services=", ".join(retention.services)
         ),
-        *_checked(keeping),
+        *_checked(retention),
         _("Results are shown on Discord. The operator's log names requests and members by their ids, without words and pictures."),
         "### " + _("What you can do"),
         _("`/mydata export` sends you all of it. `/mydata erase` removes it at once. **Delete**, also in /history, removes one picture."),
@@ -97,10 +97,10 @@ def told(keeping: Retention) -> str:
     return "\n".join(lines)[:PANEL_MAX]
 
 
-def _checked(keeping: Retention) -> Iterator[str]:
-    if keeping.checker is not None:
+def _checked(retention: Retention) -> Iterator[str]:
+    if retention.checker is not None:
         told = _("Servers may have words and results checked by {service} before they are shown. It is not told who you are either.")
-        yield told.format(service=keeping.checker)
+        yield told.format(service=retention.checker)
 
 
 def before_erasing() -> str:

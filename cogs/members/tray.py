@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.core.i18n import pgettext
 from bot.domain.request import Request
 from bot.media import codec
+from bot.store import tray
 from cogs.kit import interactions, panels
 from cogs.kit.panels import button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -30,8 +31,8 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
     @app_commands.command(description="What is in your tray")
     async def show(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        tray = await services_of(interaction).members.tray(request.actor.user_id)
-        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in tray]
+        put = await services_of(interaction).reader.read(tray.of, request.actor.user_id)
+        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in put]
         names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
         view = panel(text(account_texts.tray(len(small))))
         if small:

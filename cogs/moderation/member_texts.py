@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from bot.core.i18n import _, ngettext
 from bot.domain.job import Job, message_url
 from bot.domain.moderation.cases import Report
-from bot.domain.moderation.conduct import MemberRecord, UsageSum
-from bot.services.moderation.conduct import LATELY_DAYS
+from bot.domain.moderation.conduct import LATELY_DAYS, MemberRecord, UsageSum
 from cogs.kit.texts import amount_of, quoted
 
 _REPORTS_SHOWN = 5

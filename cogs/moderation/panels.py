@@ -11,6 +11,8 @@ from bot.domain.moderation.cases import Case, Decision
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.services.moderation.cases import Decided
+from bot.store.moderation import audit_log, conduct, record
+from bot.store.moderation import cases as case_queries
 from cogs.admin import panel_texts
 from cogs.kit import panels, texts
 from cogs.kit.panels import Part, beside, button, panel, row, text
@@ -44,7 +46,7 @@ _AUDIT_MAX = 3600  # characters
 async def cases(request: Request, interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
     """The cases that wait, oldest first, each with its buttons."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    shown = await services_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
+    shown = await services_of(interaction).reader.read(case_queries.page, guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
     for file in shown.files:
         told = case_texts.case(file, services_of(interaction).orders.models.title)
@@ -104,7 +106,8 @@ def _turning(page: int, waiting: int) -> Part:
 async def blocked(request: Request, interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
     """The blocks that hold, newest first, each to be lifted."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    rows = await services_of(interaction).cases.blocked(guild_id)
+    services = services_of(interaction)
+    rows = await services.reader.read(conduct.blocked_now, guild_id, services.clock())
     lift = pgettext("button", "Unblock")
     parts: list[Part] = [beside(button(lift, _UNBLOCK(member=each.user_id)), audit_texts.block_line(each)) for each in rows[:_BLOCKS_SHOWN]]
     more = len(rows) - len(parts)
@@ -128,7 +131,7 @@ async def audit(
 ) -> discord.ui.LayoutView:
     """A page of it."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    lines = await services_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
+    lines = await services_of(interaction).reader.read(audit_log.latest, guild_id, target_id=target_id, before=before, limit=_LINES + 1)
     shown, about = lines[:_LINES], target_id or 0
     older = shown[-1].id if len(lines) > _LINES else None
     turning = row(
@@ -151,10 +154,11 @@ async def turn_audit(request: Request, interaction: Interaction, *, member: int,
 async def member(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
     """What is known of a member here."""
     guild_id, strikes = permissions.check_in_guild(request, Action.MODERATE), request.policy.strikes
-    conduct = services_of(interaction).conduct
-    standing = await conduct.standing(user_id, guild_id, rules=strikes)
-    record = await conduct.record(user_id, guild_id)
-    usage = member_texts.usage(user_id, record, services_of(interaction).orders.models.title)
+    services = services_of(interaction)
+    now = services.clock()
+    standing = await services.reader.read(record.conduct_of, user_id, guild_id, rules=strikes, now=now)
+    used = await services.reader.read(record.of_member, user_id, guild_id, now=now)
+    usage = member_texts.usage(user_id, used, services.orders.models.title)
     told = audit_texts.member(user_id, standing, strikes, usage)
     history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
     return panel(text(panel_texts.cut(told, texts.PANEL_MAX)), row(history))
@@ -163,10 +167,11 @@ async def member(request: Request, interaction: Interaction, user_id: int) -> di
 async def ask_to_purge(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
     """The one question before everything goes."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    record = await services_of(interaction).conduct.record(user_id, guild_id)
+    services = services_of(interaction)
+    used = await services.reader.read(record.of_member, user_id, guild_id, now=services.clock())
     yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
     no = button(pgettext("button", "Leave them"), _SPARE())
-    return panel(text(audit_texts.purge(user_id, record.ever.images)), row(yes, no))
+    return panel(text(audit_texts.purge(user_id, used.ever.images)), row(yes, no))
 
 
 @router.press(_PURGE)

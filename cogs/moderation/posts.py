@@ -21,8 +21,12 @@ from bot.domain.job import Job, JobMessage, JobState
 from bot.domain.moderation.cases import Case, CaseState, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.pipeline.results import ResultImage
+from bot.services.services import Services
+from bot.store import documents, gallery, jobs, messages
+from bot.store.moderation import cases
 from cogs.kit import spoilers
 from cogs.kit.posting import Draft, Poster, ids_in
+from cogs.kit.request import services_of
 from cogs.moderation import case_texts, views
 
 if TYPE_CHECKING:
@@ -53,23 +57,23 @@ class CasePosts:
         """As the job says now, in whatever order items come."""
         async with self._locks.of(item.data["message_id"]):
             if item.job_id is not None:
-                job = await self._client.services.casebook.job(item.job_id)
+                job = await self._services.reader.read(jobs.get, item.job_id)
             if job is None or job.state is JobState.DELETED:
                 raise RouteClosed("The picture is not there any more.")
             message = await self._channel(item.data["channel_id"]).fetch_message(item.data["message_id"])
             if self._client.user is None or message.author.id != self._client.user.id:
                 raise RouteClosed("It is another one's message.")
-            await spoilers.set_hidden(message, await self._client.services.casebook.is_hidden(job, message.id))
+            await spoilers.set_hidden(message, await self._services.reader.read(messages.is_hidden, job, message.id))
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
     async def _case(self, item: OutboxItem, _job: Job | None) -> None:
         case_id = int(item.data["case_id"])
         async with self._locks.of(("case", case_id)):
-            about, shown = await self._client.services.casebook.case(case_id), None
+            about, shown = await self._services.reader.read(cases.get, case_id), None
             if about is not None and about.post_message_id is None and about.state is not CaseState.DECIDED:
                 shown = await self._post_case(item, about)
-                about = await self._client.services.casebook.case(case_id)
+                about = await self._services.reader.read(cases.get, case_id)
             if about is None or about.post_message_id is None or about.post_channel_id is None:
                 return  # it waits in /imagemod cases
             sheet = await views.case_sheet(self._client, about)
@@ -78,11 +82,11 @@ class CasePosts:
 
     async def _post_case(self, item: OutboxItem, about: Case) -> Draft | None:
         """Into the moderators' channel, where they have one, with a copy of the image; what it says."""
-        channel_id = (await self._client.services.guilds.settings(about.guild_id)).policy.cases_channel_id
+        channel_id = (await self._services.guilds.settings(about.guild_id)).policy.cases_channel_id
         if channel_id is None:
             return None
         sheet = await views.case_sheet(self._client, about)
-        job = await self._client.services.casebook.job(about.job_id)
+        job = await self._job(about.job_id)
         async with self._images(job, about.guild_id) as images:
             message = await self._poster.once(
                 self._channel(channel_id),
@@ -92,7 +96,7 @@ class CasePosts:
                 is_it=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=item.data.get("reply_to"),
             )
-        if not await self._client.services.casebook.posted(about, channel_id=channel_id, message_id=message.id):
+        if not await self._services.posts.case_posted(about, channel_id=channel_id, message_id=message.id):
             await message.delete()
         return sheet
 
@@ -101,10 +105,10 @@ class CasePosts:
     async def _log(self, item: OutboxItem, _job: Job | None) -> None:
         job_id = str(item.data["job_id"])
         async with self._locks.of(("log", job_id)):
-            post, shown = await self._client.services.casebook.log_post_of(job_id), None
+            post, shown = await self._services.reader.read(messages.log_post, job_id), None
             if post is None:
                 post, shown = await self._post_log(item, job_id)
-            job = await self._client.services.casebook.job(job_id)
+            job = await self._job(job_id)
             if post is None or job is None:
                 return
             sheet = await views.log_sheet(self._client, job, views.server_of(job))
@@ -113,9 +117,9 @@ class CasePosts:
 
     async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Draft | None]:
         """Into the log channel, where the server has one; also what it shows."""
-        job = await self._client.services.casebook.job(job_id)
+        job = await self._job(job_id)
         guild_id = None if job is None else views.server_of(job)
-        channel_id = (await self._client.services.guilds.settings(guild_id)).policy.log_channel_id
+        channel_id = (await self._services.guilds.settings(guild_id)).policy.log_channel_id
         if job is None or channel_id is None:
             return None, None
         sheet = await views.log_sheet(self._client, job, guild_id)
@@ -126,7 +130,7 @@ class CasePosts:
             tried=bool(item.attempts),
             is_it=lambda m: views.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
-        post = await self._client.services.casebook.logged(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
+        post = await self._services.posts.log_posted(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
         if post is None:
             await message.delete()
         return post, sheet
@@ -134,17 +138,17 @@ class CasePosts:
     # --- the gallery -----------------------------------------------------------------------------------------------
 
     async def _gallery(self, item: OutboxItem, job: Job | None) -> None:
-        shown = await self._client.services.gallery.shown(int(item.data["message_id"]))
+        shown = await self._services.reader.read(gallery.get, int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
-        channel_id = (await self._client.services.guilds.settings(shown.guild_id)).policy.gallery.channel_id
+        channel_id = (await self._services.guilds.settings(shown.guild_id)).policy.gallery.channel_id
         if channel_id is None:
             return
         async with self._images(job, shown.guild_id) as images:
             if not images:
                 raise RouteClosed("The picture cannot be had any more.")
             with views.speaking(self._client, shown.guild_id):
-                sheet = Draft(content=case_texts.gallery(job, shown, self._client.services.orders.models.title), images=images)
+                sheet = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images)
             message = await self._poster.once(
                 self._channel(channel_id),
                 sheet,
@@ -152,8 +156,8 @@ class CasePosts:
                 tried=bool(item.attempts),
                 is_it=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
-        await self._client.services.gallery.posted(shown, channel_id=channel_id, message_id=message.id)
-        now = await self._client.services.casebook.job(job.id)
+        await self._services.posts.gallery_posted(shown, channel_id=channel_id, message_id=message.id)
+        now = await self._job(job.id)
         if now is None or now.state is JobState.DELETED:
             await message.delete()
         elif now.spoiler:
@@ -162,11 +166,11 @@ class CasePosts:
     # --- a word to a member ----------------------------------------------------------------------------------------
 
     async def _tell_author(self, item: OutboxItem, _job: Job | None) -> None:
-        about = await self._client.services.casebook.case(int(item.data["case_id"]))
+        about = await self._services.reader.read(cases.get, int(item.data["case_id"]))
         if about is None or about.state is not CaseState.DECIDED:
             return  # it is under appeal again: the next decision is told
-        job = await self._client.services.casebook.job(about.job_id)
-        chosen = await self._client.services.members.preferences(about.author_id)
+        job = await self._job(about.job_id)
+        chosen = await self._services.reader.read(documents.preferences, about.author_id)
         with i18n.speaking(chosen.locale or (job.place.locale if job else None)):
             content = case_texts.told_author(about, job, self._server(about.guild_id))
             await self._tell(item, about.author_id, Draft(content=content, buttons=views.appeal_buttons(about)))
@@ -175,7 +179,7 @@ class CasePosts:
         data, user_id = item.data, item.user_id
         if user_id is None:
             return
-        with i18n.speaking((await self._client.services.members.preferences(user_id)).locale):
+        with i18n.speaking((await self._services.reader.read(documents.preferences, user_id)).locale):
             content = case_texts.told_blocked(self._server(data["guild_id"]), data["until"], data["reason"])
             await self._tell(item, user_id, Draft(content=content))
 
@@ -200,10 +204,17 @@ class CasePosts:
             images: tuple[ResultImage, ...] = ()
             if job is not None:
                 try:
-                    images = await stack.enter_async_context(self._client.services.results.open(job, limit_bytes=limit))
+                    images = await stack.enter_async_context(self._services.results.open(job, limit_bytes=limit))
                 except ImageError as error:
                     log.info("no picture for a post", job=job.id, reason=error.sentence)
             yield images
+
+    async def _job(self, job_id: str | None) -> Job | None:
+        return None if job_id is None else await self._services.reader.read(jobs.get, job_id)
+
+    @property
+    def _services(self) -> Services:
+        return services_of(self._client)
 
     def _server(self, guild_id: int) -> str:
         guild = self._client.get_guild(guild_id)

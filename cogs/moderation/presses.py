@@ -28,7 +28,7 @@ async def decide(request: Request, interaction: Interaction, *, decision: Decisi
     """Decide a case; its message shows at once what became of it."""
     await interaction.response.defer()
     client = client_of(interaction)
-    await _redraw(interaction, await views.case_sheet(client, await client.services.cases.decide(request, case, decision)))
+    await _redraw(interaction, await views.case_sheet(client, await services_of(client).cases.decide(request, case, decision)))
 
 
 @router.press(JUDGE)
@@ -36,8 +36,8 @@ async def judge(request: Request, interaction: Interaction, *, decision: Decisio
     """Open and decide a case from the log."""
     await interaction.response.defer()
     client = client_of(interaction)
-    await client.services.cases.judge(request, job, decision)
-    await _redraw(interaction, await views.log_sheet(client, await client.services.orders.job(job), request.guild_id))
+    await services_of(client).cases.judge(request, job, decision)
+    await _redraw(interaction, await views.log_sheet(client, await services_of(client).orders.job(job), request.guild_id))
 
 
 @router.press(APPEAL)

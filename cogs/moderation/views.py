@@ -12,7 +12,9 @@ from bot.core import i18n
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.store.moderation import cases
 from cogs.kit.posting import Button, Draft
+from cogs.kit.request import services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 from cogs.moderation import case_texts
 
@@ -41,9 +43,9 @@ def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None
 
 async def case_sheet(client: Easel, about: Case) -> Draft:
     """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
-    file = await client.services.casebook.file_of(about)
+    file = await services_of(client).reader.read(cases.file_of, about)
     with speaking(client, about.guild_id):
-        content = case_texts.case(file, client.services.orders.models.title)
+        content = case_texts.case(file, services_of(client).orders.models.title)
         able = () if about.state is CaseState.DECIDED else decisions_on(about)
         buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
         return Draft(content=content, buttons=buttons)
@@ -51,9 +53,9 @@ async def case_sheet(client: Easel, about: Case) -> Draft:
 
 async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Draft:
     """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
-    latest = await client.services.casebook.latest_about(job.id, guild_id)
+    latest = await services_of(client).reader.read(cases.latest_about, job.id, guild_id)
     with speaking(client, guild_id):
-        content = case_texts.log_entry(job, client.services.orders.models.title, latest)
+        content = case_texts.log_entry(job, services_of(client).orders.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
         able = () if is_settled else tuple(Decision)
         return Draft(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))

@@ -20,6 +20,7 @@ from bot.domain.money.usage import GroupBy
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.media import chart
+from bot.store.moderation import record
 from cogs.kit import panels
 from cogs.kit.panels import Part, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -155,8 +156,9 @@ async def image_usage(interaction: Interaction, user: discord.User | discord.Mem
     """What a member made here and what was reported; also of one who has left."""
     request = await request_of(interaction)
     check(request, Action.MODERATE)
-    record = await services_of(interaction).conduct.record(user.id, request.required_guild_id)
-    await panels.show(interaction, member_texts.usage(user.id, record, services_of(interaction).orders.models.title))
+    services = services_of(interaction)
+    used = await services.reader.read(record.of_member, user.id, request.required_guild_id, now=services.clock())
+    await panels.show(interaction, member_texts.usage(user.id, used, services.orders.models.title))
 
 
 MENUS = (image_usage,)

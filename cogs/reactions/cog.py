@@ -13,13 +13,15 @@ from bot.core import i18n
 from bot.core.errors import EaselError, NotAllowed
 from bot.core.i18n import _
 from bot.core.log import fault_id
-from bot.domain.gestures import NONE_CAME, WAITS, Claim, Gesture, Reaction, plain
+from bot.domain.gestures import NONE_CAME, WAITS, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, plain
 from bot.domain.guild.settings import GuildSettings
+from bot.domain.job import SHOWING
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.services.reactions import EmojiMeaning
+from bot.services.services import Services
+from bot.store import messages
 from cogs.kit import message_images
-from cogs.kit.request import request_of_reaction
+from cogs.kit.request import request_of_reaction, services_of
 from cogs.reactions import gestures, notes
 from cogs.reactions.gestures import ReactionContext
 
@@ -48,8 +50,8 @@ class ReactionsCog(commands.Cog):
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         if event.user_id == self._own_id or (event.member is not None and event.member.bot):
             return
-        settings, chosen = await self._client.services.guilds.settings_and_preferences(event.guild_id, event.user_id)
-        meaning = self._client.services.reactions.meaning(str(event.emoji), settings)
+        settings, chosen = await self._services.guilds.settings_and_preferences(event.guild_id, event.user_id)
+        meaning = meaning_of(str(event.emoji), settings)
         if meaning is None or not self._is_ours_to_hear(event, meaning):
             return
         with i18n.speaking(chosen.locale):
@@ -60,13 +62,13 @@ class ReactionsCog(commands.Cog):
         """What was asked for and not begun yet is cancelled; a flag no longer counts; a note that waits for its member goes."""
         if event.user_id == self._own_id:
             return
-        settings = await self._client.services.guilds.settings(event.guild_id)
-        meaning = self._client.services.reactions.meaning(str(event.emoji), settings)
+        settings = await self._services.guilds.settings(event.guild_id)
+        meaning = meaning_of(str(event.emoji), settings)
         if meaning is None:
             return
-        await self._client.services.reactions.taken_back(_given(event))
+        await self._services.reactions.taken_back(_given(event))
         if meaning.gesture is Gesture.REPORT:
-            await self._client.services.cases.take_back(event.message_id, event.user_id)
+            await self._services.cases.take_back(event.message_id, event.user_id)
         if meaning.gesture is Gesture.DESCRIBE:
             await notes.remove_note(self._client, _given(event))
 
@@ -85,7 +87,7 @@ class ReactionsCog(commands.Cog):
         if not self._may_be_own(event) and not self._may_read_others(event.guild_id):
             await self._point(reaction, here)
             return
-        claim = await self._client.services.reactions.claim(reaction, meaning.gesture)
+        claim = await self._services.reactions.claim(reaction, meaning.gesture)
         if claim is Claim.TOO_MANY:
             await notes.mark(self._client, here, NONE_CAME)
         if claim is not Claim.NEW:
@@ -97,7 +99,7 @@ class ReactionsCog(commands.Cog):
             await notes.whisper(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=here)
 
     async def _point(self, reaction: Reaction, here: discord.PartialMessage) -> None:
-        if await self._client.services.reactions.may_be_pointed(reaction.user_id):
+        if await self._services.reactions.may_be_pointed(reaction.user_id):
             try:
                 await notes.point_to_the_menu(self._client, reaction, here)
             except notes.FAILED as error:
@@ -133,7 +135,7 @@ class ReactionsCog(commands.Cog):
         if message.author.id != self._own_id and meaning.gesture not in _FOR_ALL:
             return None
         found = await message_images.find(self._client, message)
-        job = found.job or await self._client.services.reactions.shown_in(message.id)
+        job = found.job or await self._services.reader.read(messages.job_of, message.id, roles=SHOWING)
         if job is None and not found.images:
             return None
         if job is not None and job.place.private:
@@ -151,6 +153,10 @@ class ReactionsCog(commands.Cog):
         left = await gestures.act(reacted)
         if left is not None and left != WAITS:
             await notes.mark(self._client, here, left, instead_of=marks)
+
+    @property
+    def _services(self) -> Services:
+        return services_of(self._client)
 
     # --- what Discord tells with the reaction ------------------------------------------------------------------------
 

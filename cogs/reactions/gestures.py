@@ -14,14 +14,14 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.actor import Actor
-from bot.domain.gestures import CAME, WAITS, Gesture, Reaction
+from bot.domain.gestures import CAME, WAITS, EmojiMeaning, Gesture, Reaction
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
-from bot.services.reactions import EmojiMeaning
 from cogs.kit import file_texts, message_images, spoilers, texts
+from cogs.kit.request import services_of
 from cogs.reactions import notes
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def act(reacted: ReactionContext) -> str | None:
 
 async def _describe(reacted: ReactionContext) -> None:
     reacted.first_image()
-    await reacted.client.services.members.check_consent(reacted.request, reacted.found.owner_id)
+    await services_of(reacted.client).members.check_consent(reacted.request, reacted.found.owner_id)
     try:
         await notes.ask_to_describe(reacted.client, reacted.reaction, reacted.here)
     except discord.Forbidden:
@@ -88,12 +88,12 @@ async def _preset(reacted: ReactionContext) -> str:
     if preset is None:
         raise NotFound(_("That preset is gone."))
     image = reacted.first_image()
-    await reacted.client.services.reactions.run_preset(reacted.request, reacted.reaction, preset, image, spoiler=reacted.found.spoiler)
+    await services_of(reacted.client).reactions.run_preset(reacted.request, reacted.reaction, preset, image, spoiler=reacted.found.spoiler)
     return WAITS
 
 
 async def _again(reacted: ReactionContext) -> str:
-    await reacted.client.services.reactions.again(reacted.request, reacted.reaction, reacted.known_job())
+    await services_of(reacted.client).reactions.again(reacted.request, reacted.reaction, reacted.known_job())
     return WAITS
 
 
@@ -101,8 +101,8 @@ async def _original(reacted: ReactionContext) -> str:
     """The full files, with what they were made from."""
     job, client = reacted.known_job(), reacted.client
     permissions.check(reacted.request, Action.ORIGINAL, permissions.image_of(job))
-    text = file_texts.original(job, client.services.orders.models.title, reacted.message.jump_url)
-    async with client.services.results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
+    text = file_texts.original(job, services_of(client).orders.models.title, reacted.message.jump_url)
+    async with services_of(client).results.open(job, limit_bytes=_DIRECT_LIMIT) as images:
         files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
         try:
             channel = await client.create_dm(discord.Object(reacted.user_id))
@@ -120,7 +120,7 @@ async def _original(reacted: ReactionContext) -> str:
 
 async def _away(reacted: ReactionContext) -> None:
     """Cancel it while it is open, take it away afterwards. What happens to the message says it all."""
-    job, services, message = reacted.job, reacted.client.services, reacted.message
+    job, services, message = reacted.job, services_of(reacted.client), reacted.message
     own = job if job is not None and job.place.message_id == message.id else None  # the job whose own message it is
     if own is not None and own.state is JobState.OPEN:
         await services.orders.cancel(reacted.request, own.id)
@@ -140,7 +140,7 @@ async def _remove(message: discord.Message) -> None:
 async def _hide(reacted: ReactionContext) -> str:
     """Behind a spoiler."""
     message, hide = reacted.message, partial(spoilers.set_hidden, reacted.message, True)
-    await reacted.client.services.cases.hide_message(reacted.request, reacted.known_job(), message.id, hide=hide)
+    await services_of(reacted.client).cases.hide_message(reacted.request, reacted.known_job(), message.id, hide=hide)
     return CAME
 
 
@@ -159,7 +159,7 @@ async def _report(reacted: ReactionContext) -> str:
         job_id=found.job.id if found.job else None,
         author_id=found.owner_id,
     )
-    flagged = await reacted.client.services.cases.flag(reacted.request, report)
+    flagged = await services_of(reacted.client).cases.flag(reacted.request, report)
     if flagged.is_new and flagged.why_not is not None:
         await notes.whisper(reacted.client, reaction.user_id, flagged.why_not, about=reacted.here)
     return CAME
@@ -168,10 +168,10 @@ async def _report(reacted: ReactionContext) -> str:
 async def _star(reacted: ReactionContext) -> str | None:
     """The reaction's own record is the star. Nobody lifts their own image into the gallery."""
     if not reacted.found.images or permissions.is_owner(reacted.request, Target(owner_id=reacted.found.owner_id)):
-        await reacted.client.services.reactions.taken_back(reacted.reaction)
+        await services_of(reacted.client).reactions.taken_back(reacted.reaction)
         return None
     if reacted.job is not None:
-        await reacted.client.services.gallery.starred(reacted.request, reacted.job, reacted.message.id)
+        await services_of(reacted.client).gallery.starred(reacted.request, reacted.job, reacted.message.id)
     return CAME
 
 
@@ -185,7 +185,7 @@ async def _gift(reacted: ReactionContext) -> str | None:
     except discord.NotFound:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
-    reaction = await reacted.client.services.money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
+    reaction = await services_of(reacted.client).money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
     return None if reaction is None else CAME
 
 

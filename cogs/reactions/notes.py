@@ -13,6 +13,7 @@ from bot.core.i18n import _, pgettext
 from bot.domain.gestures import DESCRIBES, MARKS, Reaction
 from bot.domain.job import message_url
 from cogs.kit.outbound import replying
+from cogs.kit.request import services_of
 from cogs.kit.router import DISCORD_ID, CustomId
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def point_to_the_menu(client: Easel, reaction: Reaction, message: discord.
 
 async def remove_note(client: Easel, reaction: Reaction) -> None:
     """Take the note away that answers a reaction, where there is one."""
-    note = await client.services.reactions.take_note(reaction)
+    note = await services_of(client).reactions.take_note(reaction)
     if note is None:
         return
     try:
@@ -87,4 +88,4 @@ async def _leave(client: Easel, reaction: Reaction, message: discord.PartialMess
     called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(reaction.user_id)])
     channel = client.get_partial_messageable(message.channel.id)
     note = await replying(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
-    await client.services.reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)
+    await services_of(client).reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)

@@ -14,7 +14,7 @@ from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
 from tests.env.app import Env, with_picture
-from tests.services.conftest import Hands
+from tests.services.conftest import FakeClock
 
 DESCRIBE = "Describe the edit"
 QUICK = ("✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙", "❄️", "🕹️", "🎬", "🧸", "🗿")  # the page's palette; other emoji are typed
@@ -23,7 +23,7 @@ QUICK = ("✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙
 class Home:
     """A bot with its stand-ins, and Ada, who has pictures made without a page."""
 
-    def __init__(self, env: Env, clock: Hands) -> None:
+    def __init__(self, env: Env, clock: FakeClock) -> None:
         self.env = env
         self.clock = clock
         self.url = env.discord.url
@@ -95,7 +95,7 @@ async def open_home(folder: Path) -> AsyncIterator[Home]:
         Person.connect(chat.url, "Ada") as ada,
     ):
         overrides = {"MESSAGE_CONTENT_INTENT": "true"}
-        home = Home(Env(switchboard=board, images=pictures, discord=chat, folder=folder, overrides=overrides), Hands())
+        home = Home(Env(switchboard=board, images=pictures, discord=chat, folder=folder, overrides=overrides), FakeClock())
         home.ada = ada
         await home.open()
         try:

@@ -19,6 +19,7 @@ from bot.core import i18n
 from bot.core.errors import StartError
 from bot.core.i18n import _, ngettext, pgettext
 from bot.ops import translations
+from bot.store import documents
 from cogs import load
 from cogs.kit.translator import LIMITS, Translator, fits
 from sandbox.person import Person
@@ -321,7 +322,7 @@ async def test_commands_are_registered_anew_when_a_translation_changed(env: Env,
 async def language_of(app: App, person: Person) -> str | None:
     """As it was written down once the bot's events have ended."""
     await app.client.finish_events()
-    return (await app.services.members.preferences(int(person.id))).locale
+    return (await app.store.read(documents.preferences, int(person.id))).locale
 
 
 async def test_the_language_is_kept_for_answers_that_none_asked_for(app: App, ada: Person) -> None:

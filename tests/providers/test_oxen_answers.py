@@ -99,7 +99,7 @@ async def test_the_wish_of_a_rate_limit_is_passed_on() -> None:
 def test_a_wish_may_be_a_date_and_is_bounded() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert 50 < (read_retry_after(soon) or 0) <= 60
-    assert [read_retry_after(wish) for wish in ("0", "999999", "soon", "", None)] == [0, 3600, None, None, None]
+    assert [read_retry_after(order_of) for order_of in ("0", "999999", "soon", "", None)] == [0, 3600, None, None, None]
 
 
 async def test_the_key_goes_nowhere_else() -> None:

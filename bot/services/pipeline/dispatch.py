@@ -58,22 +58,22 @@ class Dispatch:
         guards: Mapping[str, ProviderGuard],
         orders: Orders,
         screening: Screening,
-        rules: DispatchPolicy,
+        policy: DispatchPolicy,
         expect: Callable[[str, str], None],
         timing: Timing,
         clock: Clock,
     ) -> None:
         self._store = store
         self._guards = guards
-        self._studio = orders
+        self._orders = orders
         self._screening = screening
-        self._rules = rules
+        self._policy = policy
         self._expect = expect  # told every new id, with its provider's name: its event may have come already
         self._queue = store.subscribe(Topic.QUEUE)
         self._timing = timing
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
-        self._pool = WorkerPool("dispatch", size=2 * rules.caps.total, on_end=self._queue.wake)  # as many again may be looked for
+        self._pool = WorkerPool("dispatch", size=2 * policy.caps.total, on_end=self._queue.wake)  # as many again may be looked for
         # Apart: an endpoint that is slow must not hold up what is checked already.
         self._readers = WorkerPool("prompts", size=_READERS, on_end=self._queue.wake)
 
@@ -101,8 +101,8 @@ class Dispatch:
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
         places = {name: guard.places for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
-            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
-        for generation in choose(queue, self._rules.caps, places):
+            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
+        for generation in choose(queue, self._policy.caps, places):
             self._pool.put_to_work(_key(generation), self._begin(generation))
         for generation in lost:
             if generation.not_before <= now and _key(generation) not in busy:
@@ -126,7 +126,7 @@ class Dispatch:
 
     async def _send(self, generation: Generation) -> None:
         guard = self._guard(generation)
-        mode, takes_links = self._rules.references, guard.provider.takes_links
+        mode, takes_links = self._policy.references, guard.provider.takes_links
         try:
             answer = await guard.submit(
                 await submission.pack(generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
@@ -144,7 +144,7 @@ class Dispatch:
             if isinstance(answer, Accepted):
                 await self._accepted(generation, answer.provider_id)
             else:
-                await self._studio.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
+                await self._orders.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
 
     async def _accepted(self, generation: Generation, provider_id: str) -> None:
         if await self._store.write(jobs.accept, generation.job_id, generation.n, provider_id):
@@ -155,15 +155,15 @@ class Dispatch:
 
     async def _redirect(self, generation: Generation, now: int) -> None:
         """Its provider does not answer: another model, where the operator declared one; after too long, its price back."""
-        if now - generation.created_at > self._rules.give_up_ms:
+        if now - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
             return
-        if not self._studio.models.offered:
+        if not self._orders.models.offered:
             return  # no list was ever read, so nobody is known who could stand in
         answering = {name for name, guard in self._guards.items() if guard.away_since is None}
         references = await self._store.read(jobs.reference_count, generation.job_id)
-        catalog = self._studio.models.catalog
-        route = stand_in(generation, references=references, catalog=catalog, routes=self._rules.routes, answering=answering)
+        catalog = self._orders.models.catalog
+        route = stand_in(generation, references=references, catalog=catalog, routes=self._policy.routes, answering=answering)
         if route is not None and await self._store.write(jobs.reroute, generation.job_id, generation.n, other=route):
             log.info("rerouted", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
 
@@ -178,7 +178,7 @@ class Dispatch:
 
     async def _decide(self, generation: Generation) -> None:
         """It may have been made and paid, and nothing can tell: the operator's rule applies."""
-        if self._rules.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
+        if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("sent once more; it may be paid twice", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._store.write(jobs.try_once_more, generation.job_id, generation.n, now=self._clock())
         else:
@@ -220,7 +220,7 @@ class Dispatch:
     async def _wait(self, generation: Generation, error: ProviderBusy) -> None:
         """It certainly was not taken: put it back, unless it has waited too long."""
         now = self._clock()
-        if now - generation.created_at > self._rules.give_up_ms:
+        if now - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
             return
         await self._put_back(generation, now + self._pause_ms(generation, error))
@@ -236,7 +236,7 @@ class Dispatch:
 
     async def _fail(self, generation: Generation, failure: Failure, reason: str = "") -> None:
         self._failures.pop(_key(generation), None)
-        await self._studio.settle(generation, failed(failure, reason))
+        await self._orders.settle(generation, failed(failure, reason))
 
     async def _clear_out(self) -> None:
         """Generations of an image API that the operator took out of the settings: nobody can ask it any more."""

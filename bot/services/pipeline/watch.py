@@ -51,7 +51,7 @@ class Watch:
     def __init__(self, *, store: Store, provider: Provider, orders: Orders, give_up_ms: int, timing: Timing, clock: Clock) -> None:
         self._store = store
         self._provider = provider
-        self._studio = orders
+        self._orders = orders
         self._give_up_ms = give_up_ms
         self._running = store.subscribe(Topic.RUNNING)
         self._timing = timing
@@ -186,7 +186,7 @@ class Watch:
             self._followed[_key(generation)].unknown_since = None
         outcome = self._outcome(generation, report, age) if report else self._unknown_outcome(_key(generation))
         if outcome is not None:
-            await self._studio.settle(generation, outcome)
+            await self._orders.settle(generation, outcome)
 
     async def _take_back(self, generation: Generation, provider_id: str) -> None:
         """Try to; whether it worked is read afterwards."""

@@ -11,7 +11,7 @@ from bot.app import App
 from bot.services.orders import Orders
 from cogs.kit import interactions
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.conftest import Ask
 
 DEV = "flux-2-dev"
@@ -161,7 +161,7 @@ async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(
     await ada.slash("generate", **{"prompt": "a fox", **options})
     refusal = await ada.message(lambda m: m.ephemeral)
     assert sentence in refusal.content
-    assert (await app.orders.statement(int(ada.id))).lines == ()
+    assert (await statement_of(app, int(ada.id))).lines == ()
 
 
 @pytest.mark.parametrize("content", [b"not a picture at all", picture()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
@@ -169,7 +169,7 @@ async def test_an_attachment_that_is_no_picture_is_refused(app: App, ada: Person
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", content))
     refusal = await ada.message(lambda m: m.ephemeral)
     assert refusal.content.startswith("🚫 a.png:")
-    assert (await app.orders.statement(int(ada.id))).lines == ()
+    assert (await statement_of(app, int(ada.id))).lines == ()
 
 
 async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ async def test_cancel_gives_the_hold_back(env: Env, app: App, ada: Person) -> No
     await ada.message(lambda m: "Being made" in m.content)
     await ada.slash("cancel")
     await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
-    statement = await app.orders.statement(int(ada.id))
+    statement = await statement_of(app, int(ada.id))
     assert (statement.held, statement.spent) == (0, 0)
     assert [made["status"] for made in await env.generations()] == ["cancelled"]
 

@@ -12,7 +12,7 @@ from bot.core.clock import system
 from bot.store.moderation import conduct
 from cogs.kit.channels import look_up
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, statement_of, with_picture
 from tests.env.guild_rules import CHECKED, rule
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.managing import guild_of
@@ -93,13 +93,13 @@ ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil,
 async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
-    lines = (await app.orders.statement(int(ada.id))).lines
+    lines = (await statement_of(app, int(ada.id))).lines
     await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     assert BLOCKED in (await route(ada, first)).content
     await rule(app.services.guilds, guild_of(ada), pause={"on": True})
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: m.ephemeral and PAUSED in m.content)
-    assert (len(await env.generations()), (await app.orders.statement(int(ada.id))).lines) == (1, lines)
+    assert (len(await env.generations()), (await statement_of(app, int(ada.id))).lines) == (1, lines)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)

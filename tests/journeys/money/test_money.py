@@ -10,6 +10,7 @@ from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.job import ReplyTarget
 from bot.domain.money.quota import MICRO
+from bot.store import documents
 from bot.store.money import audit
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
@@ -188,4 +189,4 @@ async def test_a_choice_to_be_left_out_outlives_a_restart(env: Env) -> None:
         await ada.click(await ada.message(lambda m: "On leaderboards: on" in m.buttons), "On leaderboards: on")
         await ada.message(lambda m: "On leaderboards: off" in m.buttons)
     async with env.app() as app:
-        assert (await app.services.members.preferences(int(ada.id))).leaderboard is False
+        assert (await app.store.read(documents.preferences, int(ada.id))).leaderboard is False
