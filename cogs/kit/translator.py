@@ -130,8 +130,8 @@ def _siblings(tree: app_commands.CommandTree[Any], named: Any) -> tuple[str, ...
     """The names beside this one, itself among them."""
     neighbours: Iterable[Any]
     if isinstance(named, app_commands.Parameter):
-        neighbours = named.command.parameters
-    elif isinstance(named, app_commands.ContextMenu):
+        return tuple(parameter.display_name for parameter in named.command.parameters)
+    if isinstance(named, app_commands.ContextMenu):
         neighbours = tree.get_commands(type=named.type)
     else:
         neighbours = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)

@@ -95,14 +95,14 @@ async def test_references_can_be_sent_inline_and_cleaned(env: Env) -> None:
 async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
     app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def broken(_studio: Orders, _user_id: int) -> None:
-        raise RuntimeError("the shelf fell down")
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full of foxes")
 
-    monkeypatch.setattr(Orders, "open_jobs", broken)
-    await ada.slash("cancel")
+    monkeypatch.setattr(Orders, "order", broken)
+    await ada.slash("generate", prompt="a red fox")
     told = (await ada.message(lambda m: m.ephemeral)).content
     fault = told.split("`")[1]
-    assert "shelf" not in told
+    assert "foxes" not in told
     assert f"fault={fault}" in capsys.readouterr().out
 
 
