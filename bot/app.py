@@ -95,10 +95,10 @@ class App:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Work until `stop`. If one of the long-lived tasks dies, all end and its error comes out."""
-        await self.client.enter(self.settings.discord_token.get_secret_value())
+        await self.client.authenticate(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
-            connection = group.create_task(self.client.stay(), name="discord")
+            connection = group.create_task(self.client.keep_connected(), name="discord")
             await stop.wait()
             log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
@@ -137,7 +137,7 @@ async def assemble(
     `more_apis` are image APIs beside those that the settings know.
     """
     apis = (*image_apis_of(settings), *more_apis)
-    client.point_at(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+    client.set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with (
         open_store(settings.database) as store,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
@@ -253,7 +253,7 @@ async def run(settings: Settings) -> None:
 async def sync(settings: Settings) -> None:
     """Register the commands with Discord, whether they changed or not. Raise `StartError`."""
     async with assemble(settings) as app:
-        await app.client.enter(settings.discord_token.get_secret_value())
+        await app.client.authenticate(settings.discord_token.get_secret_value())
         if not app.client.has_registered:
             await app.client.sync_commands(always=True)
 

@@ -51,7 +51,7 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
 @pytest.mark.parametrize(
     ("overrides", "check", "told"),
     [
-        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: DISCORD_TOKEN is refused by Discord; copy it anew"),
+        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: Discord refused DISCORD_TOKEN; copy it again"),
         ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
         ({"DISCORD_GATEWAY_URL": "ws://127.0.0.1:1/"}, "gateway", "DISCORD_GATEWAY_URL does not answer as Discord does"),
         ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),

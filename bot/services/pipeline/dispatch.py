@@ -96,17 +96,17 @@ class Dispatch:
     async def turn(self) -> None:
         """One look at the queue: send what may be sent, find stand-ins, look for what was lost."""
         now = self._clock()
-        busy = self._pool.at_work()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
+        busy = self._pool.active_keys()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
         queue = _without(busy, await self._store.read(jobs.queue, now))
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
         places = {name: guard.places for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
-            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
+            self._readers.start(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
         for generation in choose(queue, self._rules.caps, places):
-            self._pool.put_to_work(_key(generation), self._begin(generation))
+            self._pool.start(_key(generation), self._begin(generation))
         for generation in lost:
             if generation.not_before <= now and _key(generation) not in busy:
-                self._pool.put_to_work(_key(generation), self._look(generation))
+                self._pool.start(_key(generation), self._look(generation))
         for generation in queue.waiting:
             if self._guard(generation).away_since is not None:
                 await self._redirect(generation, now)
