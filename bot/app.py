@@ -290,7 +290,7 @@ def _limits(settings: Settings) -> OperatorLimits:
 
 def _rules(settings: Settings) -> DispatchPolicy:
     return DispatchPolicy(
-        caps=Caps(per_user=settings.max_running_per_user, per_server=settings.max_running_per_server, total=settings.max_running),
+        caps=Caps(per_user=settings.max_running_per_user, per_guild=settings.max_running_per_server, total=settings.max_running),
         references=settings.reference_mode,
         uncertain=settings.uncertain_calls,
         routes=settings.fallback_models,

@@ -105,7 +105,7 @@ def guards_of(
             providers[api.settings.name],
             title=api.settings.title,
             rate_per_minute=api.settings.rate_per_minute,
-            places=api.settings.max_running,
+            max_running=api.settings.max_running,
             clock=clock,
             pause_min_s=timing.ping_min_s,
             pause_max_s=timing.ping_max_s,

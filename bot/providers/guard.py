@@ -34,20 +34,20 @@ class ProviderGuard:
         *,
         title: str,
         rate_per_minute: float,
-        places: int,
+        max_running: int,
         clock: Clock,
         failures: int = 3,
         pause_min_s: float = 5,
         pause_max_s: float = 60,
         on_back: Callable[[], None] = _nothing,
     ) -> None:
-        """`title` is for people. `rate_per_minute` may be used up at once and then comes back evenly. `places` are images at the same
+        """`title` is for people. `rate_per_minute` may be used up at once and then comes back evenly. `max_running` are images at the same
         time, which the caller counts. After `failures` in a row it is away, and pinged after pauses that grow from `pause_min_s` to
         `pause_max_s` until it answers; then `on_back` is called.
         """
         self.provider = provider
         self.title = title
-        self.places = places
+        self.max_running = max_running
         self.away_since: int | None = None  # Unix ms of the first failure in the row; None while it answers
         self._clock = clock
         self._limit = failures

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.domain.gestures import MEANINGS, STARS, Gesture, plain
+from bot.domain.gestures import MEANINGS, STARS, Gesture, normalized_emoji
 from bot.domain.guild.settings import GuildSettings, Preset
 from bot.domain.job import SHOWING, Job, JobKind
 from bot.domain.order import Attachment, Order
@@ -48,11 +48,11 @@ class Reactions:
 
     def meaning(self, emoji: str, settings: GuildSettings) -> EmojiMeaning | None:
         """What this emoji asks for under these settings; None for all the others, which people give to each other."""
-        fixed = MEANINGS.get(plain(emoji))
+        fixed = MEANINGS.get(normalized_emoji(emoji))
         if fixed is not None:
             return EmojiMeaning(gesture=fixed)
         gift = settings.policy.gifts.by_reaction
-        if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
+        if gift is not None and settings.policy.gifts.on and normalized_emoji(gift.emoji) == normalized_emoji(emoji):
             return EmojiMeaning(gesture=Gesture.GIFT)
         preset = settings.preset(emoji)
         return None if preset is None else EmojiMeaning(gesture=Gesture.PRESET, preset=preset)
@@ -107,7 +107,7 @@ class Reactions:
 
     async def stars(self, message_id: int) -> int:
         """How many members want this message in the gallery; its maker's own star is not kept."""
-        return await self.store.read(reactions.count, message_id, plain(STARS))
+        return await self.store.read(reactions.count, message_id, normalized_emoji(STARS))
 
     # --- what is known of messages ---------------------------------------------------------------------------------
 

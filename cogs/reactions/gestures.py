@@ -14,7 +14,7 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.actor import Actor
-from bot.domain.gestures import CAME, WAITS, Gesture
+from bot.domain.gestures import MARK_DONE, MARK_WAITING, Gesture
 from bot.domain.job import Job, JobState
 from bot.domain.order import Attachment
 from bot.domain.permissions import Action, Target
@@ -90,12 +90,12 @@ async def _preset(reacted: ReactionContext) -> str:
         raise NotFound(_("That preset is gone."))
     image = reacted.first_image()
     await reacted.client.services.reactions.run_preset(reacted.request, reacted.reaction, preset, image, spoiler=reacted.found.spoiler)
-    return WAITS
+    return MARK_WAITING
 
 
 async def _again(reacted: ReactionContext) -> str:
     await reacted.client.services.reactions.again(reacted.request, reacted.reaction, reacted.known_job())
-    return WAITS
+    return MARK_WAITING
 
 
 async def _original(reacted: ReactionContext) -> str:
@@ -113,7 +113,7 @@ async def _original(reacted: ReactionContext) -> str:
         finally:
             for file in files:
                 file.close()
-    return CAME
+    return MARK_DONE
 
 
 # --- what judges what is there ---------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ async def _hide(reacted: ReactionContext) -> str:
     """Behind a spoiler."""
     message, hide = reacted.message, partial(spoilers.set_hidden, reacted.message, True)
     await reacted.client.services.cases.hide_message(reacted.request, reacted.known_job(), message.id, hide=hide)
-    return CAME
+    return MARK_DONE
 
 
 async def _report(reacted: ReactionContext) -> str:
@@ -163,7 +163,7 @@ async def _report(reacted: ReactionContext) -> str:
     flagged = await reacted.client.services.cases.flag(reacted.request, report)
     if flagged.is_new and flagged.why_not is not None:
         await notes.whisper(reacted.client, reaction.user_id, flagged.why_not, about=reacted.here)
-    return CAME
+    return MARK_DONE
 
 
 async def _star(reacted: ReactionContext) -> str | None:
@@ -173,7 +173,7 @@ async def _star(reacted: ReactionContext) -> str | None:
         return None
     if reacted.job is not None:
         await reacted.client.services.gallery.starred(reacted.request, reacted.job, reacted.message.id)
-    return CAME
+    return MARK_DONE
 
 
 async def _gift(reacted: ReactionContext) -> str | None:
@@ -187,7 +187,7 @@ async def _gift(reacted: ReactionContext) -> str | None:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
     reaction = await reacted.client.services.money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
-    return None if reaction is None else CAME
+    return None if reaction is None else MARK_DONE
 
 
 _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
@@ -195,7 +195,7 @@ _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
     Gesture.PRESET: _preset,
     Gesture.AGAIN: _again,
     Gesture.ORIGINAL: _original,
-    Gesture.AWAY: _away,
+    Gesture.REMOVE: _away,
     Gesture.HIDE: _hide,
     Gesture.REPORT: _report,
     Gesture.STAR: _star,

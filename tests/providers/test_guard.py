@@ -75,7 +75,7 @@ def clock() -> HandClock:
 @pytest.fixture
 def make_guard(side: Side, session: aiohttp.ClientSession, server: images.Server, clock: HandClock) -> MakeGuard:
     def make(**more: Any) -> ProviderGuard:
-        given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "places": 4, "clock": clock}
+        given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "max_running": 4, "clock": clock}
         return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
 
     return make

@@ -21,7 +21,7 @@ OX = Submission(model="sd", prompt="an ox in the rain")
 
 def guard_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi] = OpenAi, **more: Any) -> ProviderGuard:
     return ProviderGuard(
-        provider(name="local", session=session, base_url=url), title="Local", rate_per_minute=60, places=1, clock=HandClock(), **more
+        provider(name="local", session=session, base_url=url), title="Local", rate_per_minute=60, max_running=1, clock=HandClock(), **more
     )
 
 

@@ -103,7 +103,7 @@ class Works:
     failures: int = 1_000  # in a row, before the image API counts as away; most tests are about single generations
     keep_images: bool = True
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
-    caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
+    caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_guild=8, total=8))
 
     def __post_init__(self) -> None:
         locks = KeyedLocks()
@@ -116,7 +116,7 @@ class Works:
             self.provider,
             title="Oxen.ai",
             rate_per_minute=10_000,
-            places=8,
+            max_running=8,
             clock=self.clock,
             failures=self.failures,
             pause_min_s=self.timing.ping_min_s,

@@ -99,7 +99,7 @@ class Dispatch:
         busy = self._pool.active_keys()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
         queue = _without(busy, await self._store.read(jobs.queue, now))
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
-        places = {name: guard.places for name, guard in self._guards.items() if guard.ready()}
+        places = {name: guard.max_running for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
             self._readers.start(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
         for generation in choose(queue, self._rules.caps, places):
@@ -253,7 +253,7 @@ def _without(busy: frozenset[Hashable], queue: Queue) -> Queue:
         queue,
         waiting=tuple(g for g in queue.waiting if _key(g) not in busy),
         running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in in_hand),
-        running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in in_hand),
+        running_by_guild=Counter(queue.running_by_guild) + Counter(g.guild_id for g in in_hand),
         running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in in_hand),
         slow_turns=frozenset(g.provider for g in in_hand if g.lane is Lane.FREE),
     )

@@ -39,7 +39,7 @@ async def all_running(works: Works, *job_ids: str) -> bool:
 
 async def test_no_more_are_sent_than_the_caps_allow(works: Works, switchboard: Switchboard) -> None:
     switchboard.turn_on("generation-stuck")
-    capped = works.again(caps=Caps(per_user=2, per_server=8, total=8))
+    capped = works.again(caps=Caps(per_user=2, per_guild=8, total=8))
     job = await capped.order(count=4)
     async with capped.at_work():
         await eventually(lambda: makes(capped, job.id, 2))

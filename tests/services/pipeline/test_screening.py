@@ -132,7 +132,7 @@ async def test_a_prompt_that_waits_for_its_check_can_be_cancelled_and_outlives_a
 
 @pytest.mark.faults("moderation-slow")
 async def test_an_endpoint_that_is_slow_holds_up_nobody_who_was_not_to_be_checked(works: Works) -> None:
-    works = works.again(caps=Caps(per_user=4, per_server=8, total=1))  # two at work at a time in all
+    works = works.again(caps=Caps(per_user=4, per_guild=8, total=1))  # two at work at a time in all
     await works.models.load()
     await rule(works.guilds, **CHECKED)
     slow = [await works.order(OK, place=ReplyTarget(user_id=user, channel_id=5, guild_id=1)) for user in range(20, 24)]
