@@ -156,7 +156,7 @@ async def assemble(
         providers = providers_of(apis, **built_with, slots=lambda api_id, provider: models.slots(api_id, provider))
         models = Models(store=store, providers=providers, read=reader_of(settings), clock=clock)
         await models.load()
-        guards = guards_of(apis, providers, timing, clock, on_back=partial(store.wake, Topic.QUEUE))
+        guards = guards_of(apis, providers, timing, clock, on_recovery=partial(store.wake, Topic.QUEUE))
         members = Members(store=store, clock=clock)
         limits = _limits(settings)
         guilds = Guilds(store=store, clock=clock)

@@ -1,4 +1,4 @@
-"""Oxen's answers, read tolerantly: both documented shapes, unknown fields ignored, a bad field no worse than a missing one."""
+"""Parsing of Oxen's responses. Lenient: both documented forms, unknown fields ignored, invalid fields treated as missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 LenientText = Annotated[str | None, WrapValidator(_or_none)]
 LenientMoment = Annotated[datetime | None, WrapValidator(_or_none)]  # Unix seconds, or ISO 8601
 
-# An unknown state is one that has not ended: a look later costs nothing, a wrong end does.
+# An unknown state counts as not ended: checking again costs nothing, ending it wrongly does.
 _STATES: Final = {state.value: state for state in ReportState}
 
 
@@ -31,7 +31,7 @@ class _Wire(BaseModel):
 
 
 class OxenGeneration(_Wire):
-    """A row of the queue. What was submitted besides is echoed among the extra fields."""
+    """A generation in the queue. Other submitted parameters are echoed as extra fields."""
 
     generation_id: GenerationId
     status: LenientText = None
@@ -55,7 +55,7 @@ class OxenGeneration(_Wire):
         return int(moment.timestamp() * 1000)
 
     def echoed_int(self, name: str) -> int | None:
-        """A submitted whole number, which may come back as text or with a fraction of zero."""
+        """A submitted integer, which may be echoed as a string or a float."""
         value = (self.model_extra or {}).get(name)
         try:
             return None if value is None or isinstance(value, bool) else int(value)
@@ -64,14 +64,14 @@ class OxenGeneration(_Wire):
 
 
 class MadeImage(_Wire):
-    """One image of a synchronous answer."""
+    """One image of a synchronous response."""
 
     url: LenientText = None
     b64_json: LenientText = None
 
 
 class MadeImages(_Wire):
-    """The answer of the synchronous calls."""
+    """The response of a synchronous call."""
 
     images: list[MadeImage] = Field(min_length=1)
 
@@ -83,13 +83,13 @@ class CompletedEvent(_Wire):
 
 
 def read_generations(body: object) -> list[OxenGeneration]:
-    """The readable rows of `{"generations": [...]}`."""
+    """The valid rows of `{"generations": [...]}`."""
     rows = body.get("generations") if isinstance(body, dict) else None
     return [row for raw in (rows if isinstance(rows, list) else ()) if (row := read_generation(raw)) is not None]
 
 
 def read_generation(raw: object) -> OxenGeneration | None:
-    """One row; `None` where it is none."""
+    """One row; None if it is invalid."""
     try:
         return OxenGeneration.model_validate(raw)
     except ValidationError:

@@ -78,7 +78,7 @@ def test_the_smallest_image_has_a_fingerprint() -> None:
     assert 0 <= fingerprint(saved(Image.new("L", (1, 1)), "PNG")) < 2**64
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", PAINTED["red hills"][:2000]])
+@pytest.mark.parametrize("content", [b"", b"no image", PAINTED["red hills"][:2000]])
 def test_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(ImageError):
         fingerprint(content)

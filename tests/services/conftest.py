@@ -121,7 +121,7 @@ class Works:
             failures=self.failures,
             pause_min_s=self.timing.ping_min_s,
             pause_max_s=self.timing.ping_max_s,
-            on_back=partial(self.store.wake, Topic.QUEUE),
+            on_recovery=partial(self.store.wake, Topic.QUEUE),
         )
         guards = {"oxen": self.guard}
         limits = OperatorLimits(bucket=BUCKET, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
