@@ -34,7 +34,7 @@ _HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>
 class ReferenceMode(StrEnum):
     AUTO = "auto"  # a link while it is fresh and the image API can reach it, else inline
     LINK = "link"  # always Discord's link
-    INLINE = "inline"  # always a data URI, cleaned of metadata
+    INLINE = "inline"  # always a data URI, without metadata
 
 
 class UncertainCalls(StrEnum):

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Intervals in seconds. Tests run the same code faster."""
+    """Intervals in seconds; shorter in tests."""
 
     slow_s: float = 60  # full check of everything in progress, also while the stream works
     poll_min_s: float = 2  # without a stream: first polls of a generation

@@ -39,7 +39,7 @@ from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import Judge, Level, PromptVerdict
 from bot.domain.request import Request
 
-_NAMED: Final = 10  # models or shapes that a refusal names
+_NAMED: Final = 10  # models, channels or aspect ratios that a refusal lists
 
 
 class PromptBlocked(NotAllowed):

@@ -201,7 +201,7 @@ async def test_no_credentials_and_no_cookies_are_sent(fetcher: Fetcher, env: str
     assert b"identity" in seen
 
 
-async def test_concurrency_is_limited(env: str, tmp_path: Path) -> None:
+async def test_downloads_beyond_the_limit_wait_for_others(env: str, tmp_path: Path) -> None:
     rules = AddressRules(trusted_hosts=(host_of(env),))
     async with Fetcher(rules=rules, concurrency=2) as fetcher, asyncio.TaskGroup() as group:
         tasks = [group.create_task(fetcher.fetch_to_file(f"{env}/size/{n}", max_bytes=100, folder=tmp_path)) for n in range(20)]

@@ -33,7 +33,7 @@ def cropped(image: Image.Image) -> Image.Image:
     return image.crop((image.width // 100, image.height // 100, image.width * 99 // 100, image.height * 99 // 100))
 
 
-def seen_through(image: Image.Image) -> Image.Image:
+def with_alpha(image: Image.Image) -> Image.Image:
     image.putalpha(255)
     return image
 
@@ -48,7 +48,7 @@ CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
     "cropped": lambda image: saved(cropped(image), "PNG"),
     "grey": lambda image: saved(image.convert("L"), "PNG"),
     "paler": lambda image: saved(ImageEnhance.Contrast(image).enhance(0.7), "PNG"),
-    "with an alpha channel": lambda image: saved(seen_through(image), "PNG"),
+    "with an alpha channel": lambda image: saved(with_alpha(image), "PNG"),
 }
 
 

@@ -253,7 +253,7 @@ async def test_retry_after_pauses_the_guard_and_is_not_a_failure(
     assert readiness == [(False, until), (False, until), (True, None)]
 
 
-async def test_the_longest_retry_after_counts(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: FakeClock) -> None:
+async def test_a_success_keeps_retry_after(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: FakeClock) -> None:
     switchboard.turn_on("images-rate-limited", times=1)
     await fail(guard, ox, times=1)
     until = guard.waits_until()

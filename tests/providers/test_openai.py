@@ -305,7 +305,7 @@ async def test_a_failed_name_resolution_raises_provider_busy(session: aiohttp.Cl
     assert isinstance(await refusal(client), ProviderBusy)
 
 
-async def test_find_and_read_return_nothing(make: Make, wire: Scripted) -> None:
+async def test_nothing_can_be_looked_up(make: Make, wire: Scripted) -> None:
     client = make()
     await client.cancel("x")
     assert (await client.find(OX, since=0), await client.read("x"), await client.models()) == ((), None, ())

@@ -25,8 +25,8 @@ from bot.domain.catalog.options import or_list, show
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
 
 MICROCREDITS: Final = 1_000_000  # one credit
-DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # where a schema names no range
-_MAX_SEED: Final = 2**53 - 1  # the largest whole number that survives every JSON reader
+DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # for schemas without a range
+_MAX_SEED: Final = 2**53 - 1  # the largest integer that every JSON parser reads exactly
 _MAX_MODELS: Final = 1000  # of one provider
 _MAX_NAME: Final = 100  # characters, Discord's limit for the value of a choice
 _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
