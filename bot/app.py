@@ -106,7 +106,7 @@ class App:
         await self.client.enter(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
-            connection = group.create_task(self.client.stay(), name="discord")
+            connection = group.create_task(self.client.keep_connected(), name="discord")
             await stop.wait()
             log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
@@ -151,7 +151,7 @@ async def run(settings: Settings) -> None:
 async def sync(settings: Settings) -> None:
     """Register the commands with Discord, even if they did not change. Raises `StartError`."""
     async with assemble(settings) as app:
-        await app.client.enter(settings.discord_token.get_secret_value())
+        await app.client.authenticate(settings.discord_token.get_secret_value())
         if not app.client.has_registered:
             await app.client.sync_commands(always=True)
 
@@ -408,7 +408,7 @@ def _operator_limits(settings: Settings) -> OperatorLimits:
 
 def _dispatch_policy(settings: Settings) -> DispatchPolicy:
     return DispatchPolicy(
-        caps=Caps(per_user=settings.max_running_per_user, per_server=settings.max_running_per_server, total=settings.max_running),
+        caps=Caps(per_user=settings.max_running_per_user, per_guild=settings.max_running_per_server, total=settings.max_running),
         references=settings.reference_mode,
         uncertain=settings.uncertain_calls,
         routes=settings.fallback_models,

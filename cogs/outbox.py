@@ -9,7 +9,7 @@ import discord
 
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
-from bot.domain.gestures import CAME, MARKS, NONE_CAME
+from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.kit import job_texts
@@ -47,7 +47,7 @@ class Messenger:
 
     async def _mark(self, item: OutboxItem, _job: Job | None) -> None:
         """One mark of ours, in place of those before; none for what was taken back."""
-        message, sign = self._message(item), {True: CAME, False: NONE_CAME, None: None}[item.data["made"]]
+        message, sign = self._message(item), {True: MARK_DONE, False: MARK_FAILED, None: None}[item.data["made"]]
         for other in set(MARKS) - {sign}:
             try:
                 await message.remove_reaction(other, discord.Object(self._own_id))

@@ -112,12 +112,12 @@ class Orders:
         """Where an open job stands now."""
         ahead, usual_ms, host_id = await self.store.read(_standing, job)
         model = self.models.catalog.get(job.model)
-        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
+        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, outage=self._outage(job), host_id=host_id)
 
-    def _away(self, job: Job) -> Away | None:
+    def _outage(self, job: Job) -> Outage | None:
         """The provider that what still waits is kept by."""
         kept = [self.guards[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.guards]
-        return next((Away(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
+        return next((Outage(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
 
     @property
     def provider_titles(self) -> Mapping[str, str]:

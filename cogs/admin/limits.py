@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
-from bot.domain.allowance import idle
+from bot.domain.allowance import ineffective_settings
 from bot.domain.guild.document import Policy
 from cogs.admin import settings_texts, suggestions
 from cogs.admin.changing import Patch, bucket, given, listed, models, settle, shapes, within
@@ -80,7 +80,7 @@ class LimitCommands(commands.Cog):
         patch = within("roles", {str(role.id): values} if values or remove else {})
 
         def says(policy: Policy) -> str:
-            lines = settings_texts.role(policy, role.id, _titles(interaction)), settings_texts.idle(idle(policy), role.id)
+            lines = settings_texts.role(policy, role.id, _titles(interaction)), settings_texts.idle(ineffective_settings(policy), role.id)
             return "\n".join(filter(None, lines))
 
         await settle(interaction, patch, says)

@@ -170,7 +170,7 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
         return
     receipt = await interactions.order(interaction, _order_edit(request, interaction, about, given), private=about.private)
     if receipt is not None and about.reacted_to is not None:
-        reaction = Reaction(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
+        reaction = Reaction(message_id=about.reacted_to, user_id=about.user_id, emoji=normalized_emoji(DESCRIBES))
         await notes.remove_note(client_of(interaction), reaction)
 
 

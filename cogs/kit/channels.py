@@ -47,4 +47,4 @@ async def look_up(client: Easel, *, guild_id: int | None, channel_id: int) -> Ch
 def _under(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
     """A thread whose channel the library does not know."""
     around = spot_in(parent, guild_id=guild_id, channel_id=thread.parent_id)
-    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=around.places, age_restricted=around.age_restricted)
+    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=around.ids, age_restricted=around.age_restricted)

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 
 from bot.core.i18n import pgettext
-from bot.domain.failures import worth_asking_again
+from bot.domain.failures import is_worth_retrying
 from bot.domain.job import GenerationState, Job
 from cogs.kit.posting import ids_in
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
@@ -62,7 +62,7 @@ def ended_view(job: Job, *, images: int) -> discord.ui.View:
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
     hidden = {
         "edit": not images,
-        "again": not images and bool(failures) and not worth_asking_again(failures),
+        "again": not images and bool(failures) and not is_worth_retrying(failures),
         "report": not images or job.place.private,  # nobody else sees it
     }
     return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)

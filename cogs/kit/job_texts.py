@@ -46,14 +46,14 @@ def _standing(receipt: Receipt, steps: int | None) -> Iterable[str]:
     begun = any(g.state is not GenerationState.WAITING for g in job.generations)
     if job.check_is_late:
         yield _("⏳ The check of prompts does not answer at the moment; your picture waits for it.")
-    elif receipt.away is not None:
-        since = f"<t:{receipt.away.since // 1000}:t>"
-        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=receipt.away.title, time=since)
+    elif receipt.outage is not None:
+        since = f"<t:{receipt.outage.since // 1000}:t>"
+        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=receipt.outage.title, time=since)
     else:
         yield _("🎨 Being made.") if begun else _("⏳ Waiting.")
     if job.ping_promised:
         yield _promise(job)
-    elif receipt.away is None and not job.check_is_late:
+    elif receipt.outage is None and not job.check_is_late:
         yield from _made_so_far(job, steps) if begun else _in_the_queue(receipt.ahead)
         if receipt.usual_ms:
             yield _("It usually takes about {time}.").format(time=seconds(receipt.usual_ms))

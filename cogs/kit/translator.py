@@ -64,7 +64,7 @@ class Translator(app_commands.Translator):
     async def translate(
         self, string: app_commands.locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
-        if i18n.served(locale.value) is None:
+        if i18n.supported(locale.value) is None:
             return None
         catalogue, place = i18n.catalogue(locale.value), _place(context)
         if place in _NAMES:
@@ -97,7 +97,7 @@ class Languages:
 
     async def note(self, interaction: Interaction) -> None:
         """To be called once a command or a press has been answered, so that no answer waits for it."""
-        user_id, locale = interaction.user.id, i18n.served(interaction.locale.value)
+        user_id, locale = interaction.user.id, i18n.supported(interaction.locale.value)
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)
             return

@@ -9,7 +9,7 @@ from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import in_a_row, show
+from bot.domain.catalog.options import comma_list, show
 from bot.domain.catalog.params import MAX_MORE, build_params, pairs
 from bot.domain.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, Preferences, Style
 from cogs.kit import autocomplete, interactions, panels
@@ -103,7 +103,9 @@ def _options(model: ModelInfo, text: str) -> dict[Idea, str]:
     for name, value in pairs(text):
         if name not in known:
             sentence = _("options: a style of {model} takes {names}; {name} was given.")
-            raise InvalidRequest(sentence.format(model=model.title, names=in_a_row([str(idea) for idea in own.values()]), name=show(name)))
+            raise InvalidRequest(
+                sentence.format(model=model.title, names=comma_list([str(idea) for idea in own.values()]), name=show(name))
+            )
         options[known[name]] = value
     build_params(model, options)
     return options

@@ -89,14 +89,14 @@ class ReactionsCog(commands.Cog):
             return
         claim = await self._services.reactions.claim(reaction, meaning.gesture)
         if claim is Claim.TOO_MANY:
-            await notes.mark(self._client, here, NONE_CAME)
+            await notes.mark(self._client, here, MARK_FAILED)
         if claim is not Claim.NEW:
             return
         request = await request_of_reaction(self._client, event, settings=settings, preferences=preferences)
         failed = await self._try(here, request, reaction, meaning)
         if failed is not None:
-            await notes.mark(self._client, here, NONE_CAME, instead_of=[WAITS])
-            await notes.whisper(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=here)
+            await notes.mark(self._client, here, MARK_FAILED, instead_of=[MARK_WAITING])
+            await notes.whisper(self._client, event.user_id, f"{MARK_FAILED} {failed.sentence}", about=here)
 
     async def _point(self, reaction: Reaction, here: discord.PartialMessage) -> None:
         if await self._services.reactions.may_be_pointed(reaction.user_id):
@@ -148,10 +148,10 @@ class ReactionsCog(commands.Cog):
         """With ⏳ meanwhile where it takes time, and one mark of ours in the end."""
         marks = notes.marks_on(reacted.message)
         if reacted.meaning.gesture in gestures.TAKES_TIME:
-            await notes.mark(self._client, here, WAITS, instead_of=marks)
-            marks = {WAITS}
+            await notes.mark(self._client, here, MARK_WAITING, instead_of=marks)
+            marks = {MARK_WAITING}
         left = await gestures.act(reacted)
-        if left is not None and left != WAITS:
+        if left is not None and left != MARK_WAITING:
             await notes.mark(self._client, here, left, instead_of=marks)
 
     @property
@@ -178,4 +178,4 @@ class ReactionsCog(commands.Cog):
 
 
 def _given(event: discord.RawReactionActionEvent) -> Reaction:
-    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=plain(str(event.emoji)))
+    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=normalized_emoji(str(event.emoji)))

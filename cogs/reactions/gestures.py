@@ -112,7 +112,7 @@ async def _original(reacted: ReactionContext) -> str:
         finally:
             for file in files:
                 file.close()
-    return CAME
+    return MARK_DONE
 
 
 # --- what judges what is there ---------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ async def _report(reacted: ReactionContext) -> str:
     flagged = await services_of(reacted.client).cases.flag(reacted.request, report)
     if flagged.is_new and flagged.why_not is not None:
         await notes.whisper(reacted.client, reaction.user_id, flagged.why_not, about=reacted.here)
-    return CAME
+    return MARK_DONE
 
 
 async def _star(reacted: ReactionContext) -> str | None:
@@ -194,7 +194,7 @@ _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
     Gesture.PRESET: _preset,
     Gesture.AGAIN: _again,
     Gesture.ORIGINAL: _original,
-    Gesture.AWAY: _away,
+    Gesture.REMOVE: _away,
     Gesture.HIDE: _hide,
     Gesture.REPORT: _report,
     Gesture.STAR: _star,

@@ -10,7 +10,7 @@ from bot.core.errors import EaselError, InvalidRequest
 from bot.core.i18n import _
 from bot.domain import presets
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.gestures import is_one_sign, plain
+from bot.domain.gestures import is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from bot.domain.permissions import Action, may
 from bot.domain.request import Request
@@ -110,7 +110,7 @@ async def _one_emoji(interaction: Interaction, text: str) -> str:
     """One emoji that everybody here can react with. Raise `InvalidRequest`."""
     sign = discord.PartialEmoji.from_str(text.strip())
     if sign.id is None:
-        if is_one_sign(text):
+        if is_single_emoji(text):
             return text.strip()
         raise InvalidRequest(_("emoji: one emoji is needed, {given} was given.").format(given=texts.quoted(text)))
     try:
@@ -131,4 +131,4 @@ def _model_of(request: Request, interaction: Interaction, preset: Preset) -> Mod
 
 def _shown(emoji: str) -> str:
     """An emoji in a list of suggestions, where Discord draws none that a server made."""
-    return f":{discord.PartialEmoji.from_str(emoji).name}:" if plain(emoji).startswith("<") else emoji
+    return f":{discord.PartialEmoji.from_str(emoji).name}:" if normalized_emoji(emoji).startswith("<") else emoji

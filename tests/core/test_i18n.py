@@ -1,4 +1,4 @@
-"""Languages: the catalogues are whole and sound, Discord takes what is made of them, and each member is answered in their own."""
+"""Translations: the catalogues are complete and valid, Discord accepts the translated commands, and members get their language."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.env.app import Env
 
 GERMAN = "steps: Erlaubt ist eine ganze Zahl von 1 bis 50, angegeben wurde 99."
 ENGLISH = "steps: a whole number from 1 to 50 is allowed, 99 was given."
-LOCALES = [locale.value for locale in discord.Locale if i18n.served(locale.value)]
+LOCALES = [locale.value for locale in discord.Locale if i18n.supported(locale.value)]
 COMMAND_CHARACTERS_MAX = 8000  # Discord counts the longest language of each text
 
 
 class Marked(NullTranslations):
-    """A language in which every text is known: the English one in «»."""
+    """A language with a translation for every text: the English one in «»."""
 
     def gettext(self, message: str) -> str:
         return f"«{message}»"
@@ -48,21 +48,21 @@ def _catalogues() -> None:
 
 @pytest.fixture
 def marked(monkeypatch: pytest.MonkeyPatch) -> NullTranslations:
-    """German, as a language in which every text is known."""
+    """Replaces the German catalogue by `Marked`."""
     language = Marked()
     monkeypatch.setitem(i18n._catalogues, "de", language)
     return language
 
 
 def written(folder: Path, *entries: str, language: str = "de") -> Path:
-    """A catalogue with these entries."""
+    """Write a catalogue with these entries."""
     path = folder / f"{language}.po"
     path.write_text("\n\n".join(['msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"', *entries, ""]), "utf-8")
     return path
 
 
 async def renewed(project: Path, sources: Mapping[str, str]) -> str:
-    """The German catalogue of a project with these sources."""
+    """The German catalogue that is generated for these sources."""
     for name, source in sources.items():
         (project / name).parent.mkdir(parents=True)
         (project / name).write_text(source, "utf-8")
@@ -95,7 +95,7 @@ def test_a_catalogue_can_be_read_and_asks_for_review(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_a_translation_keeps_marks_and_limits(language: str) -> None:
+def test_a_translation_keeps_markup_and_limits(language: str) -> None:
     assert list(translations.faults(translations.read_catalogue(i18n.FOLDER / f"{language}.po"))) == []
 
 
@@ -113,7 +113,7 @@ def test_a_translation_keeps_marks_and_limits(language: str) -> None:
         ("Edit with Easel", "x" * 33, "menu name"),
     ],
 )
-def test_a_translation_that_loses_something_is_found(original: str, translated: str, context: str | None) -> None:
+def test_a_translation_that_breaks_a_rule_is_found(original: str, translated: str, context: str | None) -> None:
     texts = Catalog(locale="de")
     texts.add(original, translated, context=context)
     assert len(list(translations.faults(texts))) == 1
@@ -125,7 +125,7 @@ def test_a_form_may_leave_the_number_out_where_the_original_does() -> None:
     assert list(translations.faults(texts)) == []
 
 
-def test_renewing_keeps_translations_comments_and_what_is_out_of_use(tmp_path: Path) -> None:
+def test_renewing_keeps_translations_comments_and_unused_texts(tmp_path: Path) -> None:
     written(tmp_path, '# a hint\nmsgid "kept"\nmsgstr "behalten"', 'msgid "gone"\nmsgstr "weg"', 'msgid "never"\nmsgstr ""')
     texts = Catalog()
     texts.add("kept")
@@ -159,10 +159,10 @@ def test_the_bot_runs_on_without_a_broken_catalogue(tmp_path: Path, monkeypatch:
     assert [i18n.catalogue(locale).gettext("a") for locale in ("de", "fr")] == ["a", "b"]
 
 
-# --- speaking --------------------------------------------------------------------------------------------------------
+# --- the current language --------------------------------------------------------------------------------------------
 
 
-def test_english_is_spoken_where_nobody_chose() -> None:
+def test_the_default_language_is_english() -> None:
     assert (_("a whole number"), ngettext("{n} a", "{n} b", 2), pgettext("x", "y"), _("")) == ("a whole number", "{n} b", "y", "")
 
 
@@ -179,10 +179,10 @@ def test_english_is_spoken_where_nobody_chose() -> None:
 def test_discord_s_locales_find_their_catalogue(locale: str, number: str | None) -> None:
     with i18n.speaking(locale):
         assert _("a whole number") == (number or "a whole number")
-    assert i18n.served(locale) == (locale if number else None)
+    assert i18n.supported(locale) == (locale if number else None)
 
 
-async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
+async def test_a_task_inherits_the_language() -> None:
     async def later() -> str:
         await asyncio.sleep(0)
         return await asyncio.to_thread(_, "a whole number")
@@ -196,7 +196,7 @@ async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
 
 
 async def payloads() -> list[dict[str, Any]]:
-    """The commands as Discord is told of them."""
+    """The commands as they are registered with Discord."""
     tree = await load.commands_alone()
     return [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
 
@@ -240,13 +240,13 @@ async def test_no_two_commands_have_one_name(locale: str) -> None:
 
 @pytest.mark.parametrize("locale", LOCALES)
 async def test_no_translated_name_is_lost(locale: str) -> None:
-    """What a translator wrote is what members see: nothing fell back to English."""
+    """No translated name falls back to English."""
     kept = {named(part, locale) for command in await payloads() for part in within(command)}
     texts = translations.read_catalogue(i18n.FOLDER / f"{locale.partition('-')[0]}.po")
     assert {text.string for text in texts if text.string and str(text.context).endswith(" name")} - kept == set()
 
 
-async def test_a_command_s_texts_are_not_too_much_for_discord() -> None:
+async def test_a_command_s_texts_fit_discord_s_limit() -> None:
     for command in await payloads():
         longest = 0
         for part in within(command):
@@ -255,7 +255,7 @@ async def test_a_command_s_texts_are_not_too_much_for_discord() -> None:
         assert longest <= COMMAND_CHARACTERS_MAX
 
 
-async def test_a_name_that_its_neighbour_has_stays_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_a_neighbour_already_has_stays_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {"one": "eins", "two": "eins", "three": "one", "four": "vier"}
     path = written(tmp_path, *(f'msgctxt "command name"\nmsgid "{name}"\nmsgstr "{text}"' for name, text in entries.items()))
     monkeypatch.setitem(i18n._catalogues, "de", i18n.read(path))
@@ -265,18 +265,18 @@ async def test_a_name_that_its_neighbour_has_stays_english(tmp_path: Path, monke
     tree: app_commands.CommandTree[Any] = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
     for name in entries:
         tree.add_command(app_commands.Command(name=name, description="It.", callback=nothing))
-    told = [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
-    assert [named(command, "de") for command in told] == ["one", "two", "three", "vier"]
+    translated = [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
+    assert [named(command, "de") for command in translated] == ["one", "two", "three", "vier"]
 
 
-def test_limits_name_every_place_of_a_command() -> None:
+def test_every_limit_is_inclusive() -> None:
     assert all(fits(context, "a" * limit) and not fits(context, "a" * (limit + 1)) for context, limit in LIMITS.items())
 
 
 # --- through the local Discord ---------------------------------------------------------------------------------------
 
 
-async def test_each_is_answered_in_their_own_language(ada: Person, ben: Person) -> None:
+async def test_each_member_is_answered_in_their_own_language(ada: Person, ben: Person) -> None:
     await ada.speak("de")
     for person, sentence in ((ada, GERMAN), (ben, ENGLISH), (ada, GERMAN)):
         seen = {message.id for message in person.messages()}
@@ -294,22 +294,22 @@ async def test_suggestions_are_in_the_member_s_language(ada: Person, marked: Nul
 async def test_presses_and_forms_are_answered_in_the_member_s_language(app: App, ada: Person, marked: NullTranslations) -> None:
     await ada.slash("generate", prompt="a fox")
     message = await ada.message(lambda message: bool(message.attachments))
-    heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    catalogue: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
     async def on_press(_interaction: object) -> None:
-        heard.set_result(i18n._speaking.get())
+        catalogue.set_result(i18n._speaking.get())
 
     app.client.add_listener(on_press)
     await ada.speak("de")
     await ada.click(message, next(name for name, button in message.buttons.items() if ":edit:" in button["custom_id"]))
-    assert await heard is marked
+    assert await catalogue is marked
     app.client.remove_listener(on_press)
     await ada.submit(await ada.modal(), prompt="   ")
     refusal = await ada.message(lambda message: message.ephemeral)
     assert "«" in refusal.content
 
 
-async def test_commands_are_registered_anew_when_a_translation_changed(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_are_registered_again_when_a_translation_changed(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     registered = []
     for language in (None, None, Marked()):
         if language:
@@ -320,12 +320,12 @@ async def test_commands_are_registered_anew_when_a_translation_changed(env: Env,
 
 
 async def language_of(app: App, person: Person) -> str | None:
-    """As it was written down once the bot's events have ended."""
+    """The stored language, read after the bot's event handlers have finished."""
     await app.client.finish_events()
     return (await app.store.read(documents.preferences, int(person.id))).locale
 
 
-async def test_the_language_is_kept_for_answers_that_none_asked_for(app: App, ada: Person) -> None:
+async def test_the_language_is_stored_for_later_messages(app: App, ada: Person) -> None:
     kept = []
     for locale in ("de", "ko", "pt-BR", "en-GB"):
         await ada.speak(locale)

@@ -51,7 +51,7 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
 @pytest.mark.parametrize(
     ("overrides", "check", "told"),
     [
-        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: DISCORD_TOKEN is refused by Discord; copy it anew"),
+        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: Discord refused DISCORD_TOKEN; copy it again"),
         ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
         ({"DISCORD_GATEWAY_URL": "ws://127.0.0.1:1/"}, "gateway", "DISCORD_GATEWAY_URL does not answer as Discord does"),
         ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),
@@ -67,7 +67,7 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
         ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
         ({"MODERATIONS_MODEL": "none"}, "moderations", "bad   moderations:"),
-        ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or away."),
+        ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or down."),
         ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
     ],
 )

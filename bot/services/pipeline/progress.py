@@ -112,12 +112,12 @@ def _has_message(job: Job) -> bool:
 
 def _is_as_told(receipt: Receipt) -> bool:
     job = receipt.job
-    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.away or job.check_is_late)
+    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.outage or job.check_is_late)
 
 
 def _gist(receipt: Receipt, steps: int | None) -> Hashable:
     """Everything that the message says and that may change. Once a call is promised the rest of it rests."""
     job = receipt.job
     begun = _has_begun(job)
-    standing = (job.cancel_requested_at is not None, receipt.away, begun, job.ping_promised, job.check_is_late)
+    standing = (job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
     return standing if job.ping_promised else (*standing, None if begun else receipt.ahead, len(job.open), steps)

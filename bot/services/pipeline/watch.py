@@ -74,7 +74,7 @@ class Watch:
     def expect(self, provider_id: str) -> None:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
-            self._pool.put_to_work(f"early {provider_id}", self._hear(provider_id))
+            self._pool.start(f"early {provider_id}", self._hear(provider_id))
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Watch:
     def _look_soon(self, key: Key) -> None:
         """Read it now; where a read of it is under way, once more after that."""
         self._followed[key].is_hinted = True
-        self._pool.put_to_work(key, self._look(key))
+        self._pool.start(key, self._look(key))
 
     async def _look(self, key: Key) -> None:
         while self._followed[key].is_hinted:

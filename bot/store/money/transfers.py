@@ -60,7 +60,7 @@ def gift(
     _check_amount(amount)
     if giver.name == receiver.name:
         raise NotAllowed(_("You cannot give credits to yourself."))
-    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or circle_of(giver.name) != circle_of(receiver.name):
+    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or transfer_group_of(giver.name) != transfer_group_of(receiver.name):
         raise NotAllowed(_("Credits can only be given to members whose credits count in the same place as yours."))
     balances = ledger.lock(conn, [giver, receiver], now)
     if was_done(conn, key):
