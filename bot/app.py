@@ -103,7 +103,7 @@ class App:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Work until `stop`. If one of the long-lived tasks fails, all are stopped and its error is raised."""
-        await self.client.enter(self.settings.discord_token.get_secret_value())
+        await self.client.authenticate(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
             connection = group.create_task(self.client.keep_connected(), name="discord")
@@ -171,7 +171,7 @@ async def assemble(
     ports.
     """
     apis = _apis(settings, more_apis)
-    client.point_at(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+    client.set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with _opened(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
         if discord is None:
             handlers = Messenger(easel, clock=clock).handlers
@@ -271,7 +271,7 @@ async def _image_apis(apis: Sequence[ImageApi], resources: _Resources) -> _Image
     )
     models = Models(store=store, providers=providers, read=reader_of(settings), clock=resources.clock)
     await models.load()
-    guards = guards_of(apis, providers, resources.timing, resources.clock, on_back=partial(store.wake, Topic.QUEUE))
+    guards = guards_of(apis, providers, resources.timing, resources.clock, on_recovery=partial(store.wake, Topic.QUEUE))
     return _ImageApis(providers=providers, guards=guards, models=models)
 
 

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Intervals in seconds, and one count. Tests run the same code faster."""
+    """Intervals in seconds, and one count; shorter in tests."""
 
     slow_s: float = 60  # full check of everything in progress, also while the stream works
     poll_min_s: float = 2  # without a stream: first polls of a generation
@@ -24,12 +24,12 @@ class Timing:
     lookup_grace_s: float = 15  # how long a request with a lost response may still be in transit
     retry_min_s: float = 1  # first pause after a failure
     retry_max_s: float = 60  # longest pause between failures
-    ping_min_s: float = 5  # a provider that does not answer is asked for a sign of life this soon
-    ping_max_s: float = 60  # and at least this often
-    stranded_s: float = 3600  # how often a way to a stranded image is looked for
-    progress_s: float = 3  # a waiting message is edited at most this often
-    away_after: int = 3  # failures in a row after which a provider counts as away
-    early_s: float = 60  # how long an event that came before its enqueue answer is kept
+    ping_min_s: float = 5  # first pause before an unavailable provider is pinged
+    ping_max_s: float = 60  # longest pause between pings
+    stranded_s: float = 3600  # how often the delivery of a stranded image is tried again
+    progress_s: float = 3  # shortest time between edits of a waiting message
+    unavailable_after: int = 3  # failures in a row after which a provider counts as unavailable
+    early_s: float = 60  # how long an event is kept that came before the response to its enqueue
 
     def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:
         """Exponential backoff in seconds, with jitter. `failures`: in a row, from 1; `longest_s` replaces `retry_max_s`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final
 
-from bot.domain.guild.settings import GuildSettings, Preset, plain
+from bot.domain.guild.settings import GuildSettings, Preset, normalized_emoji
 
 __all__ = ["MARK_DONE", "MARK_FAILED", "MARK_WAITING", "MEANINGS", "Gesture", "is_reserved", "is_single_emoji", "normalized_emoji"]
 
@@ -39,15 +39,15 @@ class Reaction:
 
     message_id: int
     user_id: int
-    emoji: str  # `plain`
+    emoji: str  # as `normalized_emoji` returns it
 
 
 class Claim(Enum):
-    """What is to become of a reaction."""
+    """Whether a reaction is acted on."""
 
     NEW = auto()  # act on it
-    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
-    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
+    KNOWN = auto()  # ignore it: it was acted on, or its member knows that they reacted too often
+    TOO_MANY = auto()  # over the limit of a member: tell them, once
 
 
 DESCRIBES: Final = "✏️"
@@ -85,19 +85,19 @@ class EmojiMeaning:
 
 def meaning_of(emoji: str, settings: GuildSettings) -> EmojiMeaning | None:
     """What this emoji asks for under a guild's settings; None if it means nothing to Easel."""
-    fixed = MEANINGS.get(plain(emoji))
+    fixed = MEANINGS.get(normalized_emoji(emoji))
     if fixed is not None:
         return EmojiMeaning(gesture=fixed)
     gift = settings.policy.gifts.by_reaction
-    if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
+    if gift is not None and settings.policy.gifts.on and normalized_emoji(gift.emoji) == normalized_emoji(emoji):
         return EmojiMeaning(gesture=Gesture.GIFT)
     preset = settings.preset(emoji)
     return None if preset is None else EmojiMeaning(gesture=Gesture.PRESET, preset=preset)
 
 
-def is_taken(emoji: str) -> bool:
-    """Whether an emoji has a fixed meaning here, so that no preset can have it."""
-    return plain(emoji) in MEANINGS or plain(emoji) in MARKS
+def is_reserved(emoji: str) -> bool:
+    """Whether an emoji has a fixed meaning, so that no preset can use it."""
+    return normalized_emoji(emoji) in MEANINGS or normalized_emoji(emoji) in MARKS
 
 
 def is_single_emoji(text: str) -> bool:

@@ -107,7 +107,7 @@ def guards_of(
             rate_per_minute=api.settings.rate_per_minute,
             max_running=api.settings.max_running,
             clock=clock,
-            failures=timing.away_after,
+            failures=timing.unavailable_after,
             pause_min_s=timing.ping_min_s,
             pause_max_s=timing.ping_max_s,
             on_recovery=on_recovery,

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.domain.gestures import STARS, plain
+from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.money.quota import DAY_MS, Bucket
 from bot.store import delivery, kv, reactions, tray
 from bot.store.engine.base import Store

@@ -17,7 +17,7 @@ from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
 from bot.domain.money.accounts import sponsorship_of
 from bot.domain.money.quota import Bucket
-from bot.domain.order import Attachment, Away, OperatorLimits, Order, Receipt
+from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.providers.guard import ProviderGuard

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from bot.domain.gestures import Claim, Reaction, plain
+from bot.domain.gestures import Claim, Reaction, normalized_emoji
 from bot.domain.job import GenerationState, Job, JobState
 from bot.domain.outbox import OutboxItem
 from bot.store import jobs as job_rows

@@ -18,7 +18,7 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
 from bot.domain.catalog.params import MAX_MORE
-from bot.domain.gestures import DESCRIBES, Reaction, plain
+from bot.domain.gestures import DESCRIBES, Reaction, normalized_emoji
 from bot.domain.job import Job, JobKind
 from bot.domain.money.quota import in_credits
 from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt

@@ -13,7 +13,7 @@ from bot.core import i18n
 from bot.core.errors import EaselError, NotAllowed
 from bot.core.i18n import _
 from bot.core.log import fault_id
-from bot.domain.gestures import NONE_CAME, WAITS, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, plain
+from bot.domain.gestures import MARK_FAILED, MARK_WAITING, Claim, EmojiMeaning, Gesture, Reaction, meaning_of, normalized_emoji
 from bot.domain.guild.settings import GuildSettings
 from bot.domain.job import SHOWING
 from bot.domain.preferences import Preferences

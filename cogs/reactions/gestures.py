@@ -14,7 +14,7 @@ from bot.core.errors import NotAllowed, NotFound
 from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.actor import Actor
-from bot.domain.gestures import CAME, WAITS, EmojiMeaning, Gesture, Reaction
+from bot.domain.gestures import MARK_DONE, MARK_WAITING, EmojiMeaning, Gesture, Reaction
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Report
 from bot.domain.order import Attachment
@@ -89,12 +89,12 @@ async def _preset(reacted: ReactionContext) -> str:
         raise NotFound(_("That preset is gone."))
     image = reacted.first_image()
     await services_of(reacted.client).reactions.run_preset(reacted.request, reacted.reaction, preset, image, spoiler=reacted.found.spoiler)
-    return WAITS
+    return MARK_WAITING
 
 
 async def _again(reacted: ReactionContext) -> str:
     await services_of(reacted.client).reactions.again(reacted.request, reacted.reaction, reacted.known_job())
-    return WAITS
+    return MARK_WAITING
 
 
 async def _original(reacted: ReactionContext) -> str:
@@ -141,7 +141,7 @@ async def _hide(reacted: ReactionContext) -> str:
     """Behind a spoiler."""
     message, hide = reacted.message, partial(spoilers.set_hidden, reacted.message, True)
     await services_of(reacted.client).cases.hide_message(reacted.request, reacted.known_job(), message.id, hide=hide)
-    return CAME
+    return MARK_DONE
 
 
 async def _report(reacted: ReactionContext) -> str:
@@ -172,7 +172,7 @@ async def _star(reacted: ReactionContext) -> str | None:
         return None
     if reacted.job is not None:
         await services_of(reacted.client).gallery.starred(reacted.request, reacted.job, reacted.message.id)
-    return CAME
+    return MARK_DONE
 
 
 async def _gift(reacted: ReactionContext) -> str | None:
@@ -186,7 +186,7 @@ async def _gift(reacted: ReactionContext) -> str | None:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=maker.id, role_ids=frozenset(role.id for role in maker.roles))
     reaction = await services_of(reacted.client).money.gift_by_reaction(reacted.request, receiver, message_id=reacted.message.id)
-    return None if reaction is None else CAME
+    return None if reaction is None else MARK_DONE
 
 
 _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {

@@ -73,7 +73,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: HandClock) -> MakeGuard:
+def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: FakeClock) -> MakeGuard:
     def make(**more: Any) -> ProviderGuard:
         given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "max_running": 4, "clock": clock}
         return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
@@ -217,7 +217,7 @@ async def test_a_successful_submission_closes_the_breaker_too(make_guard: MakeGu
 
 
 async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submission, server: images.ImageServer) -> None:
-    async with at_work(guard):
+    async with running(guard):
         await guard.submit(ox)
         await asyncio.sleep(0.02)
     assert [request.method for request in server.requests] == ["POST"]

@@ -12,7 +12,7 @@ from bot.core.errors import InvalidRequest, NotFound
 from bot.domain import presets
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
-from bot.domain.gestures import MARKS, Claim, Reaction, is_one_sign, is_taken, plain
+from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
 from bot.domain.moderation.cases import Report
 from bot.services.guilds import Guilds

@@ -101,9 +101,9 @@ class Dispatch:
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
         places = {name: guard.max_running for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
-            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
+            self._readers.start(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
         for generation in choose(queue, self._policy.caps, places):
-            self._pool.put_to_work(_key(generation), self._begin(generation))
+            self._pool.start(_key(generation), self._begin(generation))
         for generation in lost:
             if generation.not_before <= now and _key(generation) not in busy:
                 self._pool.start(_key(generation), self._look(generation))

@@ -61,7 +61,7 @@ class Screening:
             self._put_off.pop(job_id, None)
             return
         policy = await self._policy(job)
-        finding = await self.classifier.prompt(policy, request_facts.words(job.prompt, job.params))
+        finding = await self.classifier.prompt(policy, image_properties.drawable_text(job.prompt, job.params))
         with i18n.speaking(job.place.locale):
             await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from bot.domain.guild.sections import Flags
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Case, Cause, Report
-from bot.domain.moderation.flags import reached
+from bot.domain.moderation.flags import quorum_reached
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox
 from bot.store.engine.base import take_turn

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
 from bot.core.i18n import _
 from bot.domain.money import quota
-from bot.domain.money.accounts import AccountKind, AccountRef, circle_of, kind_of, owned_by_one
+from bot.domain.money.accounts import AccountKind, AccountRef, kind_of, owned_by_one, transfer_group_of
 from bot.domain.money.ledger import Entry
 from bot.store.money import ledger
 from bot.store.money.ledger import Balance

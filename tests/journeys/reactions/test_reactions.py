@@ -6,7 +6,7 @@ import pytest
 
 from bot.app import App
 from bot.core.clock import system
-from bot.domain.gestures import plain
+from bot.domain.gestures import normalized_emoji
 from bot.domain.preferences import Consent
 from bot.store import messages
 from bot.store.engine.base import Topic
