@@ -50,7 +50,7 @@ _DESCRIPTIONS = {
 }
 
 
-def explained(*names: str) -> Callable[[Command], Command]:
+def with_descriptions(*names: str) -> Callable[[Command], Command]:
     """Describe a command's options, and connect those that complete themselves."""
 
     def apply(command: Command) -> Command:
@@ -66,7 +66,7 @@ class Create(commands.Cog):
 
     @app_commands.command(description="Make a picture from words, and from reference pictures if you like")
     @everywhere
-    @explained(*(name for name in _DESCRIPTIONS if name != "image"))
+    @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image"))
     async def generate(
         self,
         interaction: Interaction,
@@ -95,7 +95,7 @@ class Create(commands.Cog):
 
     @app_commands.command(description="Change a picture in words")
     @everywhere
-    @explained(*(name for name in _DESCRIPTIONS if name != "image1"))
+    @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image1"))
     async def edit(
         self,
         interaction: Interaction,

@@ -15,13 +15,13 @@ from bot.domain.order import Receipt
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
-from cogs.kit.outbound import Messageable, explained, replying
+from cogs.kit.outbound import Messageable, delivery_errors, send_reply
 from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_NOBODY = discord.AllowedMentions.none()
+_NO_MENTIONS = discord.AllowedMentions.none()
 _LOOK_BACK = 100  # messages; a post whose answer was lost is among the latest
 _CLOCK_SKEW_MS = 60_000  # between this machine and Discord
 
@@ -35,14 +35,14 @@ class DiscordPost:
 
     async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
         """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
-        async with explained():
+        async with delivery_errors():
             with self._content(answer, files="attachments") as content:
                 message = await self._edit_webhook(answer.job, content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def edit_message(self, answer: ResultMessage) -> PostedMessage:
         """By the bot's own right, as long as the channel is open to it."""
-        async with explained():
+        async with delivery_errors():
             with self._content(answer, files="attachments") as content:
                 message = await self._partial_message(answer.job).edit(**content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
@@ -52,14 +52,14 @@ class DiscordPost:
         return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
 
     async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
-        async with explained():
+        async with delivery_errors():
             channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
         return await self._send(channel, answer)
 
     async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
         """Among the latest messages, the finished one whose buttons carry this job's id."""
         after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
-        async with explained():
+        async with delivery_errors():
             channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
             async for message in channel.history(limit=_LOOK_BACK, after=after, oldest_first=False):
                 if ended_job_of(message) == job.id:
@@ -70,7 +70,7 @@ class DiscordPost:
         """A private message is its member's alone: nobody can look it up."""
         if job.place.message_id is None:
             return None
-        async with explained():
+        async with delivery_errors():
             message = await self._partial_message(job).fetch()
         name = f"easel-{job.id}-{n + 1}."
         return next((each.url for each in message.attachments if each.filename.removeprefix("SPOILER_").startswith(name)), None)
@@ -81,9 +81,9 @@ class DiscordPost:
         change: dict[str, Any] = {
             "content": job_texts.waiting(receipt, steps=steps),
             "view": waiting_view(job.id),
-            "allowed_mentions": _NOBODY,
+            "allowed_mentions": _NO_MENTIONS,
         }
-        async with explained():
+        async with delivery_errors():
             if place.token_lives(self._clock()):
                 await self._edit_webhook(job, change)
             elif place.message_id is not None and not place.private:
@@ -95,8 +95,8 @@ class DiscordPost:
                 # For a few minutes the nonce makes Discord answer a repeated post with the first one.
                 return await channel.send(nonce=answer.job.id, **content, **reply)
 
-        async with explained():
-            message = await replying(channel, reply_to, send)
+        async with delivery_errors():
+            message = await send_reply(channel, reply_to, send)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
@@ -113,7 +113,7 @@ class DiscordPost:
             yield {
                 "content": job_texts.finished(answer, services_of(self._client).orders.models.title),
                 "view": ended_view(answer.job, images=len(answer.images)),
-                "allowed_mentions": _NOBODY,
+                "allowed_mentions": _NO_MENTIONS,
                 files: uploads,
             }
         finally:

@@ -9,7 +9,7 @@ from bot.domain.catalog.options import show
 from bot.domain.job import Job, message_url
 from bot.domain.lineage import Aspect, Change, Lineage, changes
 from cogs.kit.job_texts import price_of
-from cogs.kit.texts import PANEL_MAX, quoted, seconds
+from cogs.kit.texts import PANEL_MAX, duration, quoted
 
 _PROMPT_SHOWN = 900  # characters
 _RELATIVE_SHOWN = 120  # characters of a relative's prompt
@@ -48,8 +48,8 @@ def _times(job: Job) -> dict[str, str]:
     begun = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
     ended = max((g.ended_at for g in job.generations if g.ended_at), default=None)
     return {
-        _("Waited"): seconds(begun - job.created_at) if begun else "",
-        _("In the making"): seconds(ended - begun) if begun and ended else "",
+        _("Waited"): duration(begun - job.created_at) if begun else "",
+        _("In the making"): duration(ended - begun) if begun and ended else "",
         _("Delivered"): f"<t:{job.delivered_at // 1000}:f>" if job.delivered_at else "",
     }
 

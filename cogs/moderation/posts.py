@@ -44,7 +44,7 @@ class CasePosts:
         self._client = client
         self._poster = Poster(client, clock=clock)
         self._locks = KeyedLocks()  # one hand at a time on a message, also on one that is about to be posted
-        self.kinds: Mapping[ItemKind, Handler] = {
+        self.handlers: Mapping[ItemKind, Handler] = {
             ItemKind.COVER: self._cover,
             ItemKind.CASE: self._case,
             ItemKind.LOG: self._log,
@@ -92,8 +92,8 @@ class CasePosts:
                 self._channel(channel_id),
                 replace(sheet, images=images, spoiler=True),
                 nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
-                tried=bool(item.attempts),
-                is_it=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
+                was_tried=bool(item.attempts),
+                is_same=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=item.data.get("reply_to"),
             )
         if not await self._services.posts.case_posted(about, channel_id=channel_id, message_id=message.id):
@@ -127,8 +127,8 @@ class CasePosts:
             self._channel(channel_id),
             sheet,
             nonce=f"log-{job_id}",
-            tried=bool(item.attempts),
-            is_it=lambda m: views.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
+            was_tried=bool(item.attempts),
+            is_same=lambda m: views.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
         post = await self._services.posts.log_posted(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
         if post is None:
@@ -153,8 +153,8 @@ class CasePosts:
                 self._channel(channel_id),
                 sheet,
                 nonce=f"gallery-{job.id}",
-                tried=bool(item.attempts),
-                is_it=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
+                was_tried=bool(item.attempts),
+                is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
         await self._services.posts.gallery_posted(shown, channel_id=channel_id, message_id=message.id)
         now = await self._job(job.id)
@@ -185,15 +185,15 @@ class CasePosts:
 
     async def _tell(self, item: OutboxItem, user_id: int, sheet: Draft) -> None:
         channel = await self._client.create_dm(discord.Object(user_id))
-        tried, said = bool(item.attempts), sheet.content
-        await self._poster.once(channel, sheet, nonce=item.id, tried=tried, is_it=lambda m: m.content == said)
+        was_tried, said = bool(item.attempts), sheet.content
+        await self._poster.once(channel, sheet, nonce=item.id, was_tried=was_tried, is_same=lambda m: m.content == said)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _rewrite(self, channel_id: int, message_id: int, sheet: Draft) -> None:
         """The words and the buttons; attachments stay as they are."""
         message = self._channel(channel_id).get_partial_message(message_id)
-        await message.edit(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)
+        await message.edit(content=sheet.content, view=sheet.view, allowed_mentions=sheet.allowed_mentions)
 
     @asynccontextmanager
     async def _images(self, job: Job | None, guild_id: int) -> AsyncIterator[tuple[ResultImage, ...]]:

@@ -61,4 +61,4 @@ async def appeal(request: Request, interaction: Interaction, given: Mapping[str,
 
 async def _redraw(interaction: Interaction, sheet: Draft) -> None:
     """The message that was pressed, as it is from now on; the outbox makes sure of it."""
-    await interaction.edit_original_response(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)
+    await interaction.edit_original_response(content=sheet.content, view=sheet.view, allowed_mentions=sheet.allowed_mentions)

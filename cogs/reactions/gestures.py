@@ -27,7 +27,7 @@ from cogs.reactions import notes
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_NOBODY = discord.AllowedMentions.none()
+_NO_MENTIONS = discord.AllowedMentions.none()
 _DIRECT_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 
@@ -106,7 +106,7 @@ async def _original(reacted: ReactionContext) -> str:
         files = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in images]
         try:
             channel = await client.create_dm(discord.Object(reacted.user_id))
-            await channel.send(text, files=files, allowed_mentions=_NOBODY)
+            await channel.send(text, files=files, allowed_mentions=_NO_MENTIONS)
         except discord.Forbidden:
             raise NotAllowed(_("Your direct messages are closed to me.")) from None
         finally:

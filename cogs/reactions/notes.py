@@ -12,7 +12,7 @@ import structlog
 from bot.core.i18n import _, pgettext
 from bot.domain.gestures import DESCRIBES, MARKS, Reaction
 from bot.domain.job import message_url
-from cogs.kit.outbound import replying
+from cogs.kit.outbound import send_reply
 from cogs.kit.request import services_of
 from cogs.kit.router import DISCORD_ID, CustomId
 
@@ -87,5 +87,5 @@ async def remove_note(client: Easel, reaction: Reaction) -> None:
 async def _leave(client: Easel, reaction: Reaction, message: discord.PartialMessage, content: str, **more: Any) -> None:
     called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(reaction.user_id)])
     channel = client.get_partial_messageable(message.channel.id)
-    note = await replying(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
+    note = await send_reply(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
     await services_of(client).reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)

@@ -19,12 +19,12 @@ def children(part: dict[str, Any]) -> list[int]:
 
 async def test_no_command_has_more_parts_than_discord_takes() -> None:
     """It would refuse all commands for one."""
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     assert [command.name for command in tree.get_commands() if max(children(command.to_dict(tree))) > CHILDREN_MAX] == []
 
 
 async def test_the_managers_commands_are_hidden_from_members_by_default() -> None:
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     groups = {group.name: group for group in tree.get_commands() if isinstance(group, app_commands.Group)}
     server, messages = discord.Permissions(manage_guild=True), discord.Permissions(manage_messages=True)
     expected = {"imageadmin": server, "imagemod": messages, "presets": server}

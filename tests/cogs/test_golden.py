@@ -93,7 +93,7 @@ def test_what_a_declaration_would_not_read_it_does_not_build(values: dict[str, A
 
 async def commands_as_registered() -> list[dict[str, Any]]:
     """Every command and menu with its options, choices, ranges, contexts and permissions, in English."""
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     return sorted((command.to_dict(tree) for command in tree.get_commands()), key=lambda command: (command["type"], command["name"]))
 
 

@@ -197,7 +197,7 @@ async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
 
 async def payloads() -> list[dict[str, Any]]:
     """The commands as Discord is told of them."""
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     return [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
 
 
