@@ -45,11 +45,11 @@ def _options(job: Job) -> str:
 
 def _times(job: Job) -> dict[str, str]:
     """The time in the queue, the time to make it, and when it was delivered."""
-    begun = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
+    started = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
     ended = max((g.ended_at for g in job.generations if g.ended_at), default=None)
     return {
-        _("Waited"): duration(begun - job.created_at) if begun else "",
-        _("In the making"): duration(ended - begun) if begun and ended else "",
+        _("Waited"): duration(started - job.created_at) if started else "",
+        _("In the making"): duration(ended - started) if started and ended else "",
         _("Delivered"): f"<t:{job.delivered_at // 1000}:f>" if job.delivered_at else "",
     }
 

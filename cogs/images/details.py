@@ -90,9 +90,9 @@ def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
 def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
     select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
     for other in found.all[:_MAX_OPTIONS]:
-        arrow, word = detail_texts.relation(found, other)
+        arrow, relation = detail_texts.relation(found, other)
         label = " ".join(other.prompt.split())[:_LABEL_MAX]
-        select.add_option(label=label, value=other.id, description=f"{word} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
+        select.add_option(label=label, value=other.id, description=f"{relation} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select
 
 

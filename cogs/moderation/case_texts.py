@@ -33,8 +33,8 @@ def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: 
     yield _why(about, flags)
     yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in flags[:_FLAGS_SHOWN] if each.reason)
     facts = [title_of(job.model), amount_of(job.spent)] if job is not None else []
-    is_there = job is None or job.state is not JobState.DELETED
-    if about.message_id is not None and is_there:
+    exists = job is None or job.state is not JobState.DELETED
+    if about.message_id is not None and exists:
         url = message_url(about.guild_id, about.channel_id, about.message_id)
         facts.append(_("[its message]({link})").format(link=url))
     yield f"-# {' · '.join(facts)}" if facts else ""

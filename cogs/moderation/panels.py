@@ -112,8 +112,8 @@ async def blocked(request: Request, interaction: Interaction, *, note: str = "")
     parts: list[Part] = [beside(button(lift, _UNBLOCK(member=each.user_id)), audit_texts.block_line(each)) for each in rows[:_BLOCKS_SHOWN]]
     more = len(rows) - len(parts)
     rest = [text("-# " + _("{count} more; `/imagemod unblock` takes them by name.").format(count=more))] if more > 0 else []
-    nobody = "" if rows else _("Nobody is blocked.")
-    return panel(text(_("## ⛔ Blocked"), note, nobody), *parts, *rest)
+    empty = "" if rows else _("Nobody is blocked.")
+    return panel(text(_("## ⛔ Blocked"), note, empty), *parts, *rest)
 
 
 @router.press(_UNBLOCK)
