@@ -26,7 +26,7 @@ _NO_SUCH_EMOJI = 10014  # the message does not have that reaction
 class Messenger:
     """Handlers by kind of item: removals, marks, pings and direct messages here, moderation posts in `CasePosts`.
 
-    A handler may run again after a lost response, so each checks what an earlier try did.
+    An item may be tried again after a lost response, so posting checks for the message of an earlier try.
     """
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:

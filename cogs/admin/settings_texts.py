@@ -145,7 +145,7 @@ def granted(member_id: int | None, amount: int, note: str | None) -> str:
 
 
 def rules(policy: Policy) -> str:
-    """How many there are."""
+    """The number of rules by kind."""
     names = {ListName.BLOCK: _("⛔ block"), ListName.FLAG: _("🚩 flag"), ListName.ALLOW: _("✅ allow")}
     counts = " · ".join(f"{label} {_entries(policy.prompts, name)}" for name, label in names.items())
     hashes = len(policy.known_bad.hashes)

@@ -172,7 +172,7 @@ def _actor(user_id: int | None) -> str:
 
 
 def _person(user_id: int) -> str:
-    """A mention. A negative id is the pseudonym of a member who erased their data."""
+    """A mention; no name for a negative id, the pseudonym of a member who erased their data."""
     return f"<@{user_id}>" if user_id > 0 else _("somebody")
 
 
