@@ -50,7 +50,7 @@ class Messenger:
 
     async def _mark(self, item: OutboxItem, _job: Job | None) -> None:
         """Replace our marks with one; remove them all if the reaction was taken back."""
-        message, sign = self._message(item), {True: CAME, False: NONE_CAME, None: None}[item.data["made"]]
+        message, sign = self._message(item), {True: MARK_DONE, False: MARK_FAILED, None: None}[item.data["made"]]
         for other in set(MARKS) - {sign}:
             try:
                 await message.remove_reaction(other, discord.Object(self._own_id))

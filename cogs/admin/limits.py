@@ -82,7 +82,10 @@ class LimitCommands(commands.Cog):
         patch = within("roles", {str(role.id): values} if values or remove else {})
 
         def text_of(policy: Policy) -> str:
-            lines = settings_texts.role(policy, role.id, _titles(interaction)), settings_texts.idle(idle(policy), role.id)
+            lines = (
+                settings_texts.role(policy, role.id, _titles(interaction)),
+                settings_texts.idle(ineffective_settings(policy), role.id),
+            )
             return "\n".join(filter(None, lines))
 
         await change_and_answer(interaction, patch, text_of)

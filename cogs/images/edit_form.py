@@ -170,7 +170,7 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
         return
     receipt = await interactions.order(interaction, _order_edit(request, interaction, context, given), private=context.private)
     if receipt is not None and context.reacted_to is not None:
-        reaction = Reaction(message_id=context.reacted_to, user_id=context.user_id, emoji=plain(DESCRIBES))
+        reaction = Reaction(message_id=context.reacted_to, user_id=context.user_id, emoji=normalized_emoji(DESCRIBES))
         await notes.remove_note(client_of(interaction), reaction)
 
 

@@ -47,4 +47,4 @@ async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int)
 def _thread_in(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
     """A thread whose parent is not cached."""
     channel = channel_from(parent, guild_id=guild_id, channel_id=thread.parent_id)
-    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=channel.places, age_restricted=channel.age_restricted)
+    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=channel.ids, age_restricted=channel.age_restricted)

@@ -61,7 +61,7 @@ def ended_view(job: Job, *, images: int) -> discord.ui.View:
     failures = [g.failure for g in job.generations if g.state is GenerationState.FAILED]
     hidden = {
         "edit": not images,
-        "again": not images and bool(failures) and not worth_asking_again(failures),
+        "again": not images and bool(failures) and not is_worth_retrying(failures),
         "report": not images or job.place.private,  # others cannot see a private message
     }
     return _row(tuple(action for action in _ENDED if not hidden.get(action)), job.id)

@@ -53,7 +53,7 @@ def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
         yield _("🎨 Being made.") if has_started else _("⏳ Waiting.")
     if job.ping_promised:
         yield _ping_promise(job)
-    elif receipt.away is None and not job.check_is_late:
+    elif receipt.outage is None and not job.check_is_late:
         yield from _progress(job, steps) if has_started else _queue_position(receipt.ahead)
         if receipt.usual_ms:
             yield _("It usually takes about {time}.").format(time=duration(receipt.usual_ms))

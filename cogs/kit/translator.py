@@ -97,7 +97,7 @@ class Languages:
 
     async def note(self, interaction: Interaction) -> None:
         """Call this after the answer, so that the answer does not wait for it."""
-        user_id, locale = interaction.user.id, i18n.served(interaction.locale.value)
+        user_id, locale = interaction.user.id, i18n.supported(interaction.locale.value)
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)
             return
@@ -130,8 +130,8 @@ def _siblings(tree: app_commands.CommandTree[Any], named: Any) -> tuple[str, ...
     """The names beside this one, including itself."""
     siblings: Iterable[Any]
     if isinstance(named, app_commands.Parameter):
-        siblings = named.command.parameters
-    elif isinstance(named, app_commands.ContextMenu):
+        return tuple(parameter.display_name for parameter in named.command.parameters)
+    if isinstance(named, app_commands.ContextMenu):
         siblings = tree.get_commands(type=named.type)
     else:
         siblings = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)

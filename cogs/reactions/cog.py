@@ -89,14 +89,14 @@ class ReactionsCog(commands.Cog):
             return
         claim = await self._services.reactions.claim(reaction, meaning.gesture)
         if claim is Claim.TOO_MANY:
-            await notes.mark(self._client, target, NONE_CAME)
+            await notes.mark(self._client, target, MARK_FAILED)
         if claim is not Claim.NEW:
             return
         request = await request_of_reaction(self._client, event, settings=settings, preferences=preferences)
         failed = await self._run(target, request, reaction, meaning)
         if failed is not None:
-            await notes.mark(self._client, target, NONE_CAME, instead_of=[WAITS])
-            await notes.send_direct_message(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=target)
+            await notes.mark(self._client, target, MARK_FAILED, instead_of=[MARK_WAITING])
+            await notes.send_direct_message(self._client, event.user_id, f"{MARK_FAILED} {failed.sentence}", about=target)
 
     async def _explain_menu(self, reaction: Reaction, target: discord.PartialMessage) -> None:
         if await self._services.reactions.may_be_pointed(reaction.user_id):
@@ -148,10 +148,10 @@ class ReactionsCog(commands.Cog):
         """Show ⏳ while it takes time, then one final mark."""
         marks = notes.marks_on(context.message)
         if context.meaning.gesture in gestures.TAKES_TIME:
-            await notes.mark(self._client, target, WAITS, instead_of=marks)
-            marks = {WAITS}
+            await notes.mark(self._client, target, MARK_WAITING, instead_of=marks)
+            marks = {MARK_WAITING}
         final = await gestures.act(context)
-        if final is not None and final != WAITS:
+        if final is not None and final != MARK_WAITING:
             await notes.mark(self._client, target, final, instead_of=marks)
 
     @property
@@ -178,4 +178,4 @@ class ReactionsCog(commands.Cog):
 
 
 def _reaction(event: discord.RawReactionActionEvent) -> Reaction:
-    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=plain(str(event.emoji)))
+    return Reaction(message_id=event.message_id, user_id=event.user_id, emoji=normalized_emoji(str(event.emoji)))

@@ -89,12 +89,12 @@ async def _preset(context: ReactionContext) -> str:
         raise NotFound(_("That preset is gone."))
     image = context.first_image()
     await services_of(context.client).reactions.run_preset(context.request, context.reaction, preset, image, spoiler=context.found.spoiler)
-    return WAITS
+    return MARK_WAITING
 
 
 async def _again(context: ReactionContext) -> str:
     await services_of(context.client).reactions.again(context.request, context.reaction, context.known_job())
-    return WAITS
+    return MARK_WAITING
 
 
 async def _original(context: ReactionContext) -> str:
@@ -118,7 +118,7 @@ async def _original(context: ReactionContext) -> str:
 # --- gestures about existing images ----------------------------------------------------------------------------------
 
 
-async def _away(context: ReactionContext) -> None:
+async def _remove_image(context: ReactionContext) -> None:
     """Cancel the job while it is open, else delete the message. Leaves no mark: the message shows the result."""
     job, services, message = context.job, services_of(context.client), context.message
     own = job if job is not None and job.place.message_id == message.id else None  # the job, if this is its own message and not a copy
@@ -141,7 +141,7 @@ async def _hide(context: ReactionContext) -> str:
     """Put the message behind a spoiler."""
     message, hide = context.message, partial(spoilers.set_hidden, context.message, True)
     await services_of(context.client).cases.hide_message(context.request, context.known_job(), message.id, hide=hide)
-    return CAME
+    return MARK_DONE
 
 
 async def _report(context: ReactionContext) -> str:
@@ -162,7 +162,7 @@ async def _report(context: ReactionContext) -> str:
     flagged = await services_of(context.client).cases.flag(context.request, report)
     if flagged.is_new and flagged.why_not is not None:
         await notes.send_direct_message(context.client, reaction.user_id, flagged.why_not, about=context.partial_message)
-    return CAME
+    return MARK_DONE
 
 
 async def _star(context: ReactionContext) -> str | None:
@@ -172,7 +172,7 @@ async def _star(context: ReactionContext) -> str | None:
         return None
     if context.job is not None:
         await services_of(context.client).gallery.starred(context.request, context.job, context.message.id)
-    return CAME
+    return MARK_DONE
 
 
 async def _gift(context: ReactionContext) -> str | None:
@@ -186,7 +186,7 @@ async def _gift(context: ReactionContext) -> str | None:
         raise NotFound(_("Whoever made this picture is no longer a member here.")) from None
     receiver = Actor(user_id=author.id, role_ids=frozenset(role.id for role in author.roles))
     gift = await services_of(context.client).money.gift_by_reaction(context.request, receiver, message_id=context.message.id)
-    return None if gift is None else CAME
+    return None if gift is None else MARK_DONE
 
 
 _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
@@ -194,7 +194,7 @@ _ACTS: Mapping[Gesture, Callable[[ReactionContext], Awaitable[str | None]]] = {
     Gesture.PRESET: _preset,
     Gesture.AGAIN: _again,
     Gesture.ORIGINAL: _original,
-    Gesture.REMOVE: _away,
+    Gesture.REMOVE: _remove_image,
     Gesture.HIDE: _hide,
     Gesture.REPORT: _report,
     Gesture.STAR: _star,

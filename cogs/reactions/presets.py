@@ -131,4 +131,4 @@ def _model_of(request: Request, interaction: Interaction, preset: Preset) -> Mod
 
 def _shown(emoji: str) -> str:
     """An emoji in autocomplete, which does not render custom emoji."""
-    return f":{discord.PartialEmoji.from_str(emoji).name}:" if plain(emoji).startswith("<") else emoji
+    return f":{discord.PartialEmoji.from_str(emoji).name}:" if normalized_emoji(emoji).startswith("<") else emoji

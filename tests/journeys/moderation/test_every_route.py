@@ -228,4 +228,4 @@ async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) ->
     assert [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
     assert [(spot.age_restricted, spot.parent_ids) for spot in known] == [(True, (int(channel),)), (True, ())]
     nowhere = await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=1)
-    assert (nowhere.age_restricted, nowhere.places) == (False, (1,))
+    assert (nowhere.age_restricted, nowhere.ids) == (False, (1,))
