@@ -29,7 +29,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Queue
 from bot.store import messages, outbox, tray, usage
-from bot.store.engine.base import Topic, announce, take_turn
+from bot.store.engine.base import Topic, announce, lock_key
 from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
@@ -60,7 +60,7 @@ def add(
 
     With `empties_tray` what its member had put by is used up by it. Raise `OutOfCredit` or `TooManyWaiting`.
     """
-    take_turn(conn, job.place.user_id)  # one member's parallel requests are counted one after another, whoever pays for each
+    lock_key(conn, job.place.user_id)  # one member's parallel requests are counted one after another, whoever pays for each
     check_waiting(count_waiting(conn, job.place.user_id), len(job.generations), most=max_waiting)
     paid = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
     job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))

@@ -12,7 +12,7 @@ from bot.domain.moderation.cases import Case, Cause, Report
 from bot.domain.moderation.flags import reached
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox
-from bot.store.engine.base import take_turn
+from bot.store.engine.base import lock_key
 from bot.store.moderation import audit_log, cases, reports
 from bot.store.tables import audit as lines
 from bot.store.tables import reports as rows
@@ -30,7 +30,7 @@ class FlagResult:
 
 def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens_case: bool, now: int) -> FlagResult:
     """Keep a flag, and do what follows from it. `opens_case`: its member is a moderator, whose word alone is enough."""
-    take_turn(conn, report.message_id)  # of flags that come together, each sees those before it
+    lock_key(conn, report.message_id)  # of flags that come together, each sees those before it
     if not reports.add(conn, report):
         return FlagResult(is_new=False)
     opened = (

@@ -19,7 +19,7 @@ from bot.domain.money import quota
 from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
-from bot.store.engine.base import take_turn
+from bot.store.engine.base import lock_key
 from bot.store.money import ledger, transfers
 from bot.store.tables import accounts, sponsorships
 
@@ -39,7 +39,7 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
         raise ValueError(f"{host.name} is nobody's own")
     if sponsorship.cap <= 0 or sponsorship.until <= now:
         raise ValueError("a sponsorship needs a sum and a time to come")
-    take_turn(conn, sponsorship.channel_id)
+    lock_key(conn, sponsorship.channel_id)
     if by_id(conn, sponsorship.id) is not None:
         return False
     if (other := current(conn, sponsorship.channel_id, now)) is not None:

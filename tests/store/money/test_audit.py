@@ -12,7 +12,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO
 from bot.store import jobs
 from bot.store.engine.base import Store
-from bot.store.engine.opening import migrate, open_store, read_beside
+from bot.store.engine.opening import migrate, open_store, read_once
 from bot.store.money import audit, transfers
 from tests.env.job_steps import run
 from tests.env.jobs import SUCCEEDED, new_job
@@ -59,32 +59,32 @@ async def test_an_erased_job_that_had_ended_leaves_the_books_right(store: Store)
 
 async def test_the_books_are_read_beside_whoever_holds_the_store(store: Store, database_url: str) -> None:
     await something_of_everything(store)
-    assert await read_beside(database_url, audit.prove) == audit.Proof(accounts=3, lines=11, images=2, wrong=())
+    assert await read_once(database_url, audit.prove) == audit.Proof(accounts=3, lines=11, images=2, wrong=())
 
 
 async def test_the_books_of_a_stopped_bot_are_read_too(database_url: str) -> None:
     async with open_store(database_url) as store:
         await something_of_everything(store)
-    assert (await read_beside(database_url, audit.prove)).images == 2
+    assert (await read_once(database_url, audit.prove)).images == 2
 
 
 async def test_reading_beside_changes_nothing(store: Store, database_url: str) -> None:
     with pytest.raises(Exception, match=r"readonly|read-only"):
-        await read_beside(database_url, lambda conn: conn.execute(text("DELETE FROM ledger")))
+        await read_once(database_url, lambda conn: conn.execute(text("DELETE FROM ledger")))
 
 
 async def test_what_cannot_be_read_is_told_in_a_sentence(no_schema_url: str) -> None:
     with pytest.raises(StartError, match=r"There is no database at|older than this Easel"):
-        await read_beside(no_schema_url, audit.prove)
+        await read_once(no_schema_url, audit.prove)
 
 
 async def test_a_path_with_signs_of_its_own_is_found(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a b?c#d%20.sqlite3"
     await migrate(url)
-    assert (await read_beside(url, audit.prove)).accounts == 0
+    assert (await read_once(url, audit.prove)).accounts == 0
 
 
 async def test_a_file_that_is_no_database_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "easel.sqlite3").write_bytes(b"not a database at all " * 100)
     with pytest.raises(StartError, match="cannot be read"):
-        await read_beside(f"sqlite:///{tmp_path}/easel.sqlite3", audit.prove)
+        await read_once(f"sqlite:///{tmp_path}/easel.sqlite3", audit.prove)
