@@ -89,7 +89,7 @@ def ended(op: Callable[..., Any], *args: Any, answer_until: int = 0, shown: bool
         job = await run(store, await order(store, replace(new_job(), answer_until=answer_until)))
         await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
         if shown:
-            await store.write(delivery.delivered, job.id, channel_id=5, message_id=6, now=4000)
+            await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=6, now=4000)
         return bind(op, job.id, *args, **kwargs)
 
     return prepared
@@ -165,8 +165,8 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "accepted": (sent(jobs.accept, 0, "id"), {RUNNING}),
     "accepted too late": (waits(jobs.accept, 0, "id"), set()),
     "put back": (sent(jobs.put_back, 0, not_before=NOW, now=NOW), {QUEUE}),
-    "sent again after a lost answer": (sent(jobs.try_once_more, 0, now=NOW), {QUEUE}),
-    "lookup postponed": (sent(jobs.look_later, 0, lookups=1, not_before=NOW), {QUEUE}),
+    "sent again after a lost answer": (sent(jobs.put_back_uncertain, 0, now=NOW), {QUEUE}),
+    "lookup postponed": (sent(jobs.postpone_lookup, 0, lookups=1, not_before=NOW), {QUEUE}),
     "another model": (waits(jobs.reroute, 0, other=ROUTE), {QUEUE}),
     "one of two ends": (made(jobs.settle, 0, SUCCEEDED, NOW, images=2), {QUEUE}),
     "the last one ends": (made(jobs.settle, 0, SUCCEEDED, NOW), {QUEUE, OUTBOX}),
@@ -176,17 +176,17 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "cancelled while it is made": (made(jobs.request_cancel, NOW), {RUNNING}),
     "cancelled when it has ended": (ended(jobs.request_cancel, NOW), set()),
     "a reaction taken back": (a_reaction_taken_back, {QUEUE, OUTBOX}),
-    "answered while it waits": (waits(jobs.answered, 6, NOW), set()),
-    "answered when it has ended": (ended(jobs.answered, 6, NOW, answer_until=9000), {OUTBOX}),
+    "answered while it waits": (waits(jobs.mark_answered, 6, NOW), set()),
+    "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {OUTBOX}),
     "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {OUTBOX}),
     "spoiled": (ended(jobs.spoil, 0, "No picture.", NOW), set()),
     "refunded": (ended(jobs.refund, 0, NOW), set()),
-    "a prompt allowed": (waits(screening.passed), {QUEUE}),
-    "a prompt check postponed": (waits(screening.put_off, 9000), set()),
+    "a prompt allowed": (waits(screening.mark_passed), {QUEUE}),
+    "a prompt check postponed": (waits(screening.postpone_check, 9000), set()),
     "a prompt refused": (a_refused_prompt, {QUEUE, OUTBOX}),
-    "about to be posted": (ended(delivery.posting, NOW), set()),
-    "shown": (ended(delivery.delivered, channel_id=5, message_id=6, now=NOW), set()),
-    "shown, with a follow-up item": (ended(delivery.delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {OUTBOX}),
+    "about to be posted": (ended(delivery.set_posting_since, NOW), set()),
+    "shown": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW), set()),
+    "shown, with a follow-up item": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {OUTBOX}),
     "stranded": (ended(outbox.strand), set()),
     "tried": (ended(_claimed), set()),
     "postponed": (ended(outbox.postpone, due_at=9000), set()),
@@ -199,7 +199,7 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "a note": (given(bind(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
     "an appeal": (an_appeal, {OUTBOX}),
     "a star below the threshold": (
-        ended(gallery.starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
+        ended(gallery.show_if_starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
         set(),
     ),
     "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {OUTBOX}),

@@ -53,10 +53,10 @@ async def test_what_moderators_go_by_keeps_no_words_of_an_erased_member(store: S
 
 async def test_leaving_is_no_amnesty(store: Store) -> None:
     await a_full_house(store)
-    before = await store.read(conduct.standing, 1, ADA, rules=Strikes(), now=NOW)
+    before = await store.read(conduct.current_points, 1, ADA, rules=Strikes(), now=NOW)
     await store.write(erase.erase, ADA, NOW)
     assert await store.read(conduct.blocked, 1, ADA, NOW) is not None
-    assert await store.read(conduct.standing, 1, ADA, rules=Strikes(), now=NOW) == before
+    assert await store.read(conduct.current_points, 1, ADA, rules=Strikes(), now=NOW) == before
     assert not await store.write(reports.add, Report(at=NOW, guild_id=1, channel_id=5, message_id=601, user_id=ADA))
     assert [case.state for case in await store.read(cases.waiting, 1)] == [CaseState.APPEALED]
     assert (await store.read(audit_log.latest, 1))[0].action is AuditAction.ERASED
@@ -153,7 +153,7 @@ async def test_the_ledger_keeps_its_sums_under_nobody_s_name(store: Store) -> No
 
 async def test_the_messages_of_an_erased_member_are_taken_away(store: Store) -> None:
     job = await shown(store, ADA)
-    await store.write(history.reposted, job.id, replace(job.place, channel_id=6), 700, NOW)
+    await store.write(history.record_repost, job.id, replace(job.place, channel_id=6), 700, NOW)
     await store.write(erase.erase, ADA, NOW)
     due = await store.read(outbox.due, NOW)
     assert sorted((e.data["channel_id"], e.data["message_id"]) for e in due) == [(5, 600), (6, 700)]

@@ -36,7 +36,7 @@ async def shown(store: Store, member: int, **more: Any) -> Job:
     job = await run(store, await order(store, new_job(member=member, **more)))
     await store.write(jobs.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
     message_id = 600 if member == ADA else 700
-    await store.write(delivery.delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
+    await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
     return job
 
 
@@ -75,14 +75,14 @@ async def judged(store: Store, job: Job) -> None:
     of_ada: dict[str, Any] = {"author_id": ADA, "channel_id": 5, "message_id": 600, "job_id": job.id, "reason": "a rule"}
     case = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ada)
     assert case is not None
-    await store.write(cases.posted, case, channel_id=8, message_id=801, now=1)
+    await store.write(cases.record_post, case, channel_id=8, message_id=801, now=1)
     await store.write(cases.decide, case.id, Decision.DELETE, by_id=BEN, now=2)
     await store.write(cases.appeal, case.id, words="It was a fox.", now=3)
     of_ben: dict[str, Any] = {"author_id": BEN, "channel_id": 5, "message_id": 602, "job_id": None, "reason": "a rule"}
     other = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ben)
     assert other is not None
     await store.write(cases.decide, other.id, Decision.KEEP, by_id=ADA, now=2)
-    await store.write(gallery.show, 600, guild_id=1, job_id=job.id, author_id=ADA, stars=5, now=1)
+    await store.write(gallery.record, 600, guild_id=1, job_id=job.id, author_id=ADA, stars=5, now=1)
     for message_id, role in ((802, MessageRole.GALLERY), (803, MessageRole.LOG)):
         post = JobMessage(message_id=message_id, channel_id=8, guild_id=1, role=role, at=1, job_id=job.id)
         await store.write(messages.record, post)
