@@ -22,7 +22,7 @@ from bot.ops.findings import Finding, Severity, bad, ok, some, warn
 from bot.ops.portal import PERMISSIONS, GuildReport, Portal
 from bot.providers.moderations import moderations_of
 from bot.store import kv
-from bot.store.engine.opening import open_store, read_beside
+from bot.store.engine.opening import open_store, read_once
 from bot.store.money import audit
 
 _LIMIT_S = 30.0  # for one check
@@ -51,7 +51,7 @@ async def examine_ledger(settings: Settings, *, show: Show) -> bool:
 
     It works beside a running bot. Raises `StartError`.
     """
-    proof = await read_beside(settings.database, audit.prove)
+    proof = await read_once(settings.database, audit.prove)
     counted = f"{proof.accounts} accounts, {proof.lines} lines and {proof.images} images"
     fine = ok(f"{counted} were read, and every credit is accounted for.")
     for finding in [bad(sentence) for sentence in proof.wrong] or [fine]:

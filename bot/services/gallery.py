@@ -31,7 +31,7 @@ class Gallery:
         if guild_id is None or rules.channel_id is None:
             return False
         to = self._account_of_maker(job)
-        came = await self.store.write(gallery.starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
+        came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
         if came:
             log.info("into the gallery", job=job.id, guild=guild_id)
         return came

@@ -39,7 +39,7 @@ class History:
         place = replace(job.place, guild_id=guild_id, channel_id=channel_id)
         unshown = shown if job.state is JobState.STRANDED else ()
         small = {image.n: await asyncio.to_thread(codec.thumbnail, image.path) for image in unshown}
-        if not await self.store.write(history.reposted, job.id, place, message_id, self.clock(), small=small):
+        if not await self.store.write(history.record_repost, job.id, place, message_id, self.clock(), small=small):
             # It was taken away while it was being posted.
             data = {"channel_id": channel_id, "message_id": message_id}
             await self.store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), data=data))

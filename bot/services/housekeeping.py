@@ -31,7 +31,7 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
             "images": partial(delivery.forget_images, before=now - images_keep_ms),
             "forms": partial(kv.forget, prefix="form:", before=now - DAY_MS),
             "trays": partial(tray.forget, before=now - DAY_MS),
-            "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, but=normalized_emoji(STARS)),
+            "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS)),
             "unfinished": erase.forget_unfinished,
             "accounts": partial(erase.forget_refilled, bucket=bucket, now=now),
         }

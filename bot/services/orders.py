@@ -65,7 +65,7 @@ class Orders:
 
     async def answered(self, job_id: str, message_id: int | None) -> None:
         """The member was told in this message (`None`: it could not be told). Delivery may use the message from now on."""
-        await self.store.write(jobs.answered, job_id, message_id, self.clock())
+        await self.store.write(jobs.mark_answered, job_id, message_id, self.clock())
 
     # --- cancelling and settling ---------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ class Orders:
 
     async def message_hidden(self, job_id: str, message_id: int) -> None:
         """Its author put the job behind a spoiler in this message: by the outbox it is so wherever it is shown."""
-        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), but=message_id)
+        await self.store.write(messages.set_spoiler, job_id, True, self.clock(), except_id=message_id)
 
     # --- what a member may know ----------------------------------------------------------------------------------
 

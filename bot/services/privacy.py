@@ -52,7 +52,7 @@ class Privacy:
 
     async def export(self, user_id: int) -> Export:
         """Everything that is kept of the member, as JSON; compressed where it is large."""
-        tables = await self.store.read(privacy_export.tell, user_id)
+        tables = await self.store.read(privacy_export.rows_by_table, user_id)
         links = await self.store.read(privacy_export.links, user_id)
         made_at = datetime.fromtimestamp(self.clock() / 1000, tz=UTC)
         document = {"about": _ABOUT, "member": str(user_id), "made_at": made_at.isoformat(), "messages": links, "tables": tables}

@@ -56,7 +56,7 @@ class Reactions:
 
     async def stands(self, reaction: Reaction) -> bool:
         """Whether this reaction was acted on and not taken back."""
-        return await self.store.read(reactions.stands, reaction)
+        return await self.store.read(reactions.is_present, reaction)
 
     # --- what makes images ---------------------------------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""What must outlive a crash: tables, the engine that runs them, and one module of operations per subject."""
+"""The database: tables, the engines that run transactions on them, and one module of operations per subject."""

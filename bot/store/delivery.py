@@ -1,4 +1,4 @@
-"""What becomes of showing a job, and of what is kept for it. Each operation is one transaction."""
+"""Delivery of jobs, and deletion of stored images. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bot.store import messages, outbox
 from bot.store.tables import images, jobs, references, thumbnails
 
 
-def posting(conn: Connection, job_id: str, since: int | None) -> None:
-    """A new message is about to be sent (or, with `None`, certainly was not)."""
+def set_posting_since(conn: Connection, job_id: str, since: int | None) -> None:
+    """Remember when sending the result's message began (Unix ms); None if it certainly was not sent."""
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(posting_since=since))
 
 
-def delivered(
+def mark_delivered(
     conn: Connection,
     job_id: str,
     *,
@@ -30,12 +30,12 @@ def delivered(
     follows: Sequence[OutboxItem] = (),
     keep_images: bool = True,
 ) -> bool:
-    """The outcome was shown in that message (`None`: there was nothing to be said). False, and nothing done, where it was before.
+    """Mark a job as delivered in this message (None: there was nothing to show). False, without a change, if it was delivered before.
 
-    `direct`: the message is among the direct messages with its member.
+    `direct`: the message is a direct message to the user.
 
-    What follows from it happens once: `small` WebP versions are kept by their place in the job, what `follows` is owed now, the token has
-    no further use, and unless `keep_images` is set what an image API handed over inline is dropped.
+    It also stores `small` thumbnails (WebP, by generation number), adds the outbox items `follows`, forgets the interaction token and,
+    unless `keep_images` is set, deletes the inline images.
     """
     values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
     if channel_id is not None:
@@ -58,13 +58,13 @@ def delivered(
 
 
 def promise_ping(conn: Connection, job_id: str) -> bool:
-    """Its member is to be called when it is there. False where it has ended, or was promised before."""
+    """Promise to ping the user when the job is delivered. False if it has ended or a ping was promised before."""
     open_ = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN, jobs.c.ping_promised.is_(False))
     return conn.execute(update(jobs).where(open_).values(ping_promised=True)).rowcount == 1
 
 
-def taken_away(conn: Connection, job_id: str) -> bool:
-    """A person deleted the result; nothing of it is kept here either."""
+def mark_deleted(conn: Connection, job_id: str) -> bool:
+    """Mark a job as deleted, and delete its inline images and thumbnails. False if it is open, deleted or unknown."""
     where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELETED)))
     if not conn.execute(update(jobs).where(where).values(state=JobState.DELETED, token=None)).rowcount:
         return False
@@ -75,12 +75,12 @@ def taken_away(conn: Connection, job_id: str) -> bool:
 
 
 def forget_images(conn: Connection, before: int) -> int:
-    """Drop the inline images of jobs that were shown before `before` (Unix ms); how many went."""
+    """Delete the inline images of jobs that were delivered before `before` (Unix ms). Returns the number of rows."""
     old = select(jobs.c.id).where(jobs.c.delivered_at < before)
     return conn.execute(delete(images).where(images.c.job_id.in_(old))).rowcount
 
 
 def forget_references(conn: Connection, before: int) -> int:
-    """Drop the references of jobs that were answered before `before`; how many rows went."""
+    """Delete the references of jobs that were delivered before `before` (Unix ms). Returns the number of rows."""
     old = select(jobs.c.id).where(jobs.c.delivered_at < before)
     return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount

@@ -1,4 +1,4 @@
-"""What members and servers chose. What can no longer be read of a document as it was written falls back to its default, alone."""
+"""Settings of members and guilds. A part of a stored document that is no longer valid falls back to its default; the rest is kept."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ Path = tuple[int | str, ...]
 
 
 def preferences(conn: Connection, user_id: int) -> Preferences:
-    """What a member chose; the defaults where they never did."""
+    """A member's preferences; the defaults if they never changed any."""
     return _read(conn, members.c.user_id, members.c.preferences, user_id, Preferences)
 
 
 def preferences_of(conn: Connection, user_ids: Iterable[int]) -> dict[int, Preferences]:
-    """What each of these members chose, in this order."""
+    """The preferences of each of these members, in this order."""
     return {user_id: preferences(conn, user_id) for user_id in dict.fromkeys(user_ids)}
 
 
 def change_preferences(conn: Connection, user_id: int, change: Callable[[Preferences], Preferences], now: int) -> Preferences:
-    """Put `change` of what was there in its place; what comes of it. `change` may raise a `Refusal`: nothing is changed then."""
+    """Replace a member's preferences by `change(preferences)`. Returns the new ones. If `change` raises, nothing is changed."""
     return _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
 
 
 def guild_settings(conn: Connection, guild_id: int) -> GuildSettings:
-    """What a server's managers chose; the defaults where they never did."""
+    """A guild's settings; the defaults if its managers never changed any."""
     return _read(conn, guilds.c.guild_id, guilds.c.settings, guild_id, GuildSettings)
 
 
 def settings_and_preferences(conn: Connection, guild_id: int, user_id: int) -> tuple[GuildSettings, Preferences]:
-    """What a request needs of both."""
+    """A guild's settings and a member's preferences, in one read."""
     return guild_settings(conn, guild_id), preferences(conn, user_id)
 
 
 def change_guild_settings(
     conn: Connection, guild_id: int, change: Callable[[GuildSettings], GuildSettings], now: int, *, actor_id: int | None
 ) -> GuildSettings:
-    """As `change_preferences`, for a server; what it changed goes into the audit log, as the deed of `actor_id`."""
+    """Like `change_preferences`, for a guild. The changes are written to the audit log with `actor_id` as the actor."""
     old: list[GuildSettings] = []
 
     def noted(settings: GuildSettings) -> GuildSettings:
@@ -69,16 +69,16 @@ def change_guild_settings(
 
 def _read(conn: Connection, key: Column[Any], column: Column[Any], value: int, kind: type[Document], *, lock: bool = False) -> Document:
     query = select(column).where(key == value)
-    document, left_out = _fitting(conn.scalar(query.with_for_update() if lock else query) or {}, kind)
+    document, left_out = _valid_part(conn.scalar(query.with_for_update() if lock else query) or {}, kind)
     if left_out:
-        log.warning("a kept document does not fit", kind=kind.__name__, of=value, left_out=left_out)
+        log.warning("stored document partly invalid", kind=kind.__name__, id=value, left_out=left_out)
     return document
 
 
-def _fitting(kept: dict[str, Any], kind: type[Document]) -> tuple[Document, list[str]]:
-    """The document without what does not fit, each time the least that is wrong; and the places of that.
+def _valid_part(kept: dict[str, Any], kind: type[Document]) -> tuple[Document, list[str]]:
+    """The document without its invalid values, and their paths.
 
-    One word of a list that is no longer taken must not open the whole list.
+    It removes as little as possible: one invalid pattern of a block list must not remove the whole list.
     """
     kept, left_out = deepcopy(kept), list[str]()
     while True:
@@ -94,17 +94,17 @@ def _fitting(kept: dict[str, Any], kind: type[Document]) -> tuple[Document, list
 
 
 def _place(kept: Any, where: Path) -> Path:
-    """The part of a document that a mistake is in. The path has pydantic's own marks too, and names what is missing."""
+    """The part of pydantic's error location that exists in the document; it also contains pydantic's markers and missing keys."""
     found: list[int | str] = []
     for step in where:
         if (isinstance(kept, dict) and step in kept) or (isinstance(kept, list) and isinstance(step, int) and step < len(kept)):
-            kept = kept[step]  # type: ignore[index]  # a list has numbers, a dict has what is in it
+            kept = kept[step]  # type: ignore[index]  # a list is indexed by int, a dict by its keys
             found.append(step)
     return tuple(found)
 
 
 def _innermost(places: Iterable[Path]) -> list[Path]:
-    """The last one first, so that taking one out of a list does not move the next; without those that others are part of."""
+    """The paths that contain no other, the last one first: removing an item of a list then does not move the others."""
     wrong = set(places) - {()}
     return sorted(
         (place for place in wrong if not any(len(each) > len(place) and each[: len(place)] == place for each in wrong)), reverse=True
@@ -128,7 +128,7 @@ def _change(
     change: Callable[[Document], Document],
     now: int,
 ) -> Document:
-    # The row is there before it is read: then its lock makes two changes at once follow each other (PostgreSQL).
+    # Insert the row before reading it: only an existing row can be locked against a concurrent change (PostgreSQL).
     conn.execute(upsert(conn, table).values({key: value, column: {}, "updated_at": now}).on_conflict_do_nothing())
     changed = change(_read(conn, table.c[key], table.c[column], value, kind, lock=True))
     document = changed.model_dump(mode="json", exclude_defaults=True)

@@ -1,4 +1,4 @@
-"""A server's gallery: which images have been shown there. Each operation is one transaction."""
+"""A guild's gallery: stars, and the images that were shown there. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from bot.store.tables import gallery, job_messages, reactions
 STAR = "⭐"
 
 
-def stars(conn: Connection, message_id: int, *, without: int | None) -> int:
-    """How many members gave this image a star; `without` is its maker, whose own does not count."""
+def stars(conn: Connection, message_id: int, *, author_id: int | None) -> int:
+    """How many members starred this message; its author's own star does not count."""
     given = select(func.count()).where(
         reactions.c.message_id == message_id,
         reactions.c.emoji == STAR,
         reactions.c.taken_back_at.is_(None),
-        reactions.c.user_id != (without or 0),
+        reactions.c.user_id != (author_id or 0),
     )
     return conn.scalar(given) or 0
 
 
-def starred(
+def show_if_starred(
     conn: Connection, job_id: str, message_id: int, *, guild_id: int, rules: sections.GalleryRules, to: AccountRef, now: int
 ) -> bool:
-    """A star was given: where there are enough, the image comes into the gallery, and its maker is rewarded, both once.
+    """If a message has enough stars, show its image in the gallery and reward its author, once each.
 
-    False where there are too few, the gallery has it, or it is not to be shown: hidden, private, taken away, or moderators were asked
-    about it and have not said that it may stay.
+    False if there are too few, the gallery has it already, or it may not be shown: hidden, private, deleted, or part of a case that is
+    open or was decided against it.
     """
     job = jobs.get(conn, job_id)
     if job is None or rules.channel_id is None or not _may_be_shown(conn, job):
         return False
     author_id = job.place.user_id
-    given = stars(conn, message_id, without=author_id)
+    given = stars(conn, message_id, author_id=author_id)
     if given < rules.stars:
         return False
-    if not show(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, now=now):
+    if not record(conn, message_id, guild_id=guild_id, job_id=job.id, author_id=author_id, stars=given, now=now):
         return False
     outbox.add(conn, OutboxItem(kind=ItemKind.GALLERY, due_at=now, job_id=job.id, data={"message_id": message_id}))
     reward = int(rules.reward * MICRO)
@@ -60,8 +60,8 @@ def starred(
     return True
 
 
-def show(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, now: int) -> bool:
-    """Track an image, once. False where the gallery has it, from this or another message."""
+def record(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None, author_id: int, stars: int, now: int) -> bool:
+    """Record an image in the gallery. False if the gallery has it already, from this or another message."""
     has = or_(gallery.c.message_id == message_id, gallery.c.job_id == job_id) if job_id else gallery.c.message_id == message_id
     if conn.execute(select(gallery.c.message_id).where(has)).first() is not None:
         return False
@@ -70,7 +70,7 @@ def show(conn: Connection, message_id: int, *, guild_id: int, job_id: str | None
 
 
 def get(conn: Connection, message_id: int) -> GalleryEntry | None:
-    """What the gallery has of this message."""
+    """The gallery's entry for this message."""
     post = and_(job_messages.c.job_id == gallery.c.job_id, job_messages.c.role == MessageRole.GALLERY)
     query = select(gallery, job_messages.c.message_id.label("post_message_id")).outerjoin_from(gallery, job_messages, post)
     row = conn.execute(query.where(gallery.c.message_id == message_id)).mappings().one_or_none()

@@ -1,4 +1,4 @@
-"""A member's own jobs, to be looked through. Each operation is one transaction."""
+"""A member's history of jobs: reading, reposting, deleting. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.store.tables import jobs, thumbnails
 
 
 def page(conn: Connection, user_id: int, *, words: str = "", number: int = 0) -> HistoryPage:
-    """A page of a member's jobs whose prompts have all `words`, upper or lower case; the last page if `number` is beyond it."""
+    """A page of a member's jobs whose prompts contain all `words`, ignoring case; the last page if `number` is beyond it."""
     kept = _kept(user_id, words.split())
     total = conn.scalar(select(func.count()).select_from(jobs).where(kept)) or 0
     pages = max(1, -(-total // HISTORY_PAGE))
@@ -24,20 +24,20 @@ def page(conn: Connection, user_id: int, *, words: str = "", number: int = 0) ->
 
 
 def thumbnails_of(conn: Connection, shown: Iterable[Job]) -> Thumbnails:
-    """The small versions of what these jobs made, as far as they are kept."""
+    """The stored thumbnails of these jobs (WebP)."""
     job_ids = [job.id for job in shown]
     rows = conn.execute(select(thumbnails.c.job_id, thumbnails.c.n, thumbnails.c.content).where(thumbnails.c.job_id.in_(job_ids)))
     return {(row.job_id, row.n): row.content for row in rows}
 
 
-def reposted(
+def record_repost(
     conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int, *, small: Mapping[int, bytes] | None = None
 ) -> bool:
-    """The job was shown once more, in `place`: there it belongs from now on. False where it was taken away meanwhile.
+    """Record that a job was posted again in `place`, which becomes its own place. False if the job was deleted in the meantime.
 
-    `small` are the WebP versions of one that was never shown before, by their place in the job.
+    `small` are the thumbnails (WebP, by generation number) of a job that was not delivered before.
     """
-    delivery.delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # nothing, where it was shown before
+    delivery.mark_delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # no effect if it was delivered before
     before = conn.execute(select(jobs.c.state, jobs.c.private).where(jobs.c.id == job_id).with_for_update()).one_or_none()
     if before is None or before.state != JobState.DELIVERED:
         return False
@@ -49,33 +49,33 @@ def reposted(
     return messages.repost(conn, own, was_private=before.private)
 
 
-def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, but: int | None = None) -> bool:
-    """The job goes, and by the outbox the messages that show it, `but` one that is gone already. False where there is nothing to take away.
+def take_away(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, except_id: int | None = None) -> bool:
+    """Delete a job, and by the outbox its messages, except one that is deleted already. False if there is nothing to delete.
 
-    With `guild_id` one server decides: its messages go, and with them the job, unless that was asked for and is shown elsewhere.
+    With `guild_id` only this guild's messages are deleted; the job too, unless it was ordered elsewhere and is still shown elsewhere.
     """
     state = conn.scalar(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update())
     if state is None or state == JobState.OPEN:
         return False
-    removed = messages.remove(conn, job_id, now, guild_id=guild_id, but=but)
+    removed = messages.remove(conn, job_id, now, guild_id=guild_id, except_id=except_id)
     if guild_id is not None and not messages.is_decided_by(conn, job_id, guild_id):
         messages.promote_latest(conn, job_id)
         return removed > 0
-    if delivery.taken_away(conn, job_id):
+    if delivery.mark_deleted(conn, job_id):
         messages.log_changed(conn, job_id, now)
         return True
     return removed > 0
 
 
 def message_deleted(conn: Connection, job_id: str, message_id: int, now: int) -> None:
-    """The author deleted a message that shows the job: the job goes with its own one, and by the outbox all that shows it; a copy alone."""
+    """The author deleted a message. If it is the job's own message, delete the job with all its messages; if a copy, forget only that."""
     message = messages.get(conn, message_id)
     if message is not None and message.job_id == job_id and message.role in OWN_MESSAGE:
-        take_away(conn, job_id, now, but=message_id)
+        take_away(conn, job_id, now, except_id=message_id)
     else:
         messages.forget(conn, message_id)
 
 
 def _kept(user_id: int, words: Sequence[str]) -> ColumnElement[bool]:
-    said = [jobs.c.prompt.icontains(word, autoescape=True) for word in words]
-    return and_(jobs.c.user_id == user_id, jobs.c.state != JobState.DELETED, *said)
+    matches = [jobs.c.prompt.icontains(word, autoescape=True) for word in words]
+    return and_(jobs.c.user_id == user_id, jobs.c.state != JobState.DELETED, *matches)

@@ -1,4 +1,4 @@
-"""Operations on jobs and their generations. Each is one transaction, and moves money with the state or not at all."""
+"""Operations on jobs and their generations. Each is one transaction that changes state and money together."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Queue
 from bot.store import messages, outbox, tray, usage
-from bot.store.engine.base import Topic, announce, take_turn
+from bot.store.engine.base import Topic, announce, lock_key
 from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
 
-PAST_USE_MS = 30 * DAY_MS  # how far back the slow lane looks
+PAST_USE_MS = 30 * DAY_MS  # the slow lane orders members by their use in this period
 _ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fallback:
-    """The model that stands in for another, with what it takes of the request."""
+    """The model that replaces another, with the options of the request that it supports."""
 
     model: str
     api_model: str
@@ -50,17 +50,17 @@ class Fallback:
     params: Mapping[str, Any]
 
 
-# --- taking a job in -------------------------------------------------------------------------------------------------
+# --- adding a job ----------------------------------------------------------------------------------------------------
 
 
 def add(
     conn: Connection, job: Job, refs: Sequence[Reference], *, payment: Payment, max_waiting: int, now: int, empties_tray: bool = False
 ) -> Job:
-    """Write the job, its generations and references, and hold its price; the job as it is kept, with who pays.
+    """Store a job with its generations and references, and hold its price. Returns the job with the accounts that pay.
 
-    With `empties_tray` what its member had put by is used up by it. Raise `OutOfCredit` or `TooManyWaiting`.
+    `empties_tray` also empties the user's tray. Raises `OutOfCredit` or `TooManyWaiting`.
     """
-    take_turn(conn, job.place.user_id)  # one member's parallel requests are counted one after another, whoever pays for each
+    lock_key(conn, job.place.user_id)  # a user's parallel orders are counted one after another, whichever account pays
     check_waiting(count_waiting(conn, job.place.user_id), len(job.generations), most=max_waiting)
     paid = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
     job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))
@@ -74,8 +74,8 @@ def add(
     return job
 
 
-def answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
-    """Its member was told, in this message (`None`: that failed). From now on it may be shown; if it was, its message stays its own."""
+def mark_answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
+    """Record the first answer to the user (None: it failed), so that the job may be delivered. A message with the result is kept."""
     if message_id is not None:
         unshown = select(jobs.c.channel_id, jobs.c.guild_id).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).with_for_update()
         job = conn.execute(unshown).mappings().one_or_none()
@@ -86,30 +86,30 @@ def answered(conn: Connection, job_id: str, message_id: int | None, now: int) ->
 
 
 def forget_answers(conn: Connection, now: int) -> None:
-    """At a start: the first answers that were on their way in the run before will not come any more."""
+    """At a start: stop waiting for first answers that the previous run did not finish."""
     conn.execute(update(jobs).where(jobs.c.state == JobState.OPEN, jobs.c.answer_until > 0).values(answer_until=0))
     outbox.stop_waiting(conn, now)
 
 
 # --- a generation's steps --------------------------------------------------------------------------------------------
-# Whatever takes several rows takes them in this order: job, generations, account. Otherwise two could wait for each other (PostgreSQL).
+# Lock rows in this order: job, generations, account. Any other order can deadlock (PostgreSQL).
 
 
 def start(conn: Connection, job_id: str, n: int, now: int, *, model: str | None = None, queued: bool = True) -> bool:
-    """Mark a waiting generation as being sent, to a queue or in a call that answers with the image; from here on it may have arrived.
+    """Mark a waiting generation as being submitted, to the provider's queue (`queued`) or in a call that returns the image.
 
-    False where it no longer waits for this: it was sent meanwhile and put back with a pause, or given to another `model`.
+    From here on the provider may have it. False if it cannot be submitted: not waiting, postponed, or now for another model than `model`.
     """
     guards = [generations.c.not_before <= now, *([] if model is None else [generations.c.model == model])]
     if not _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, queued=queued, lookups=0, not_before=0):
         return False
     if conn.scalar(select(generations.c.lane).where(_is(job_id, n))) == Lane.FREE:
-        announce(conn, Topic.QUEUE)  # the slow lane sends one at a time: the next may be chosen
+        announce(conn, Topic.QUEUE)  # the slow lane submits one at a time: choose the next one
     return True
 
 
 def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
-    """The image API has it under `provider_id`. False where another generation claimed that id, or this one has ended."""
+    """The image API accepted a generation as `provider_id`. False if another generation has that id, or this one has ended."""
     try:
         with conn.begin_nested():
             accepted = _step(conn, job_id, n, GenerationState.RUNNING, provider_id=provider_id, not_before=0)
@@ -121,7 +121,7 @@ def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
 
 
 def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> bool:
-    """The image API certainly does not have it: it waits again, or ends where it was cancelled. False where it was not being sent."""
+    """The image API certainly does not have it: it waits again, or ends if it was cancelled. False if it was not being submitted."""
     _lock(conn, job_id)
     if not _step(conn, job_id, n, GenerationState.WAITING, submitted_at=None, not_before=not_before):
         return False
@@ -131,8 +131,8 @@ def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int
     return True
 
 
-def try_once_more(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
-    """Its answer was lost and nothing can be looked up: send it again, as the operator's rule says, and remember that."""
+def put_back_uncertain(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
+    """The answer to a submission was lost and no lookup is possible: submit it again, and count that. It may be paid for twice."""
     _lock(conn, job_id)
     counted = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
     conn.execute(update(generations).where(counted).values(uncertain=generations.c.uncertain + 1))
@@ -140,7 +140,7 @@ def try_once_more(conn: Connection, job_id: str, n: int, *, now: int) -> bool:
 
 
 def reroute(conn: Connection, job_id: str, n: int, *, other: Fallback) -> bool:
-    """Another model is to make it, at the price that is held. False where it waits no more."""
+    """Let another model make a generation, at the price that is held. False if it is not waiting."""
     waits = and_(_is(job_id, n), generations.c.state == GenerationState.WAITING)
     values = {**vars(other), "params": dict(other.params), "not_before": 0}
     if conn.execute(update(generations).where(waits).values(**values)).rowcount != 1:
@@ -149,16 +149,16 @@ def reroute(conn: Connection, job_id: str, n: int, *, other: Fallback) -> bool:
     return True
 
 
-def look_later(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
-    """It was looked for `lookups` times; look again at `not_before` (Unix ms)."""
+def postpone_lookup(conn: Connection, job_id: str, n: int, *, lookups: int, not_before: int) -> None:
+    """Record `lookups` failed lookups of a lost answer; the next one is at `not_before` (Unix ms)."""
     lost = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
     if conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before)).rowcount:
         announce(conn, Topic.QUEUE)
 
 
 def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
-    """Write how a generation ended and settle or release its hold. False, and nothing done, where it had ended before."""
-    _lock(conn, job_id)  # the last two of a job may end at the same moment: the second one sees the first
+    """Record how a generation ended, and settle or release its hold. False, without a change, if it had ended before."""
+    _lock(conn, job_id)  # the last two of a job may end simultaneously: the second transaction must see the first
     values = {"ended_at": now, "result_url": outcome.result_url, "failure": outcome.failure, "error": outcome.error}
     if not _step(conn, job_id, n, outcome.state, **values):
         return False
@@ -173,9 +173,9 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
 
 
 def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failure: Failure = Failure.UNUSABLE) -> bool:
-    """A settled image proved unusable, or may not be shown (`Failure.CONTENT`): give the price back, once.
+    """Refund a settled image that is unusable or may not be shown (`Failure.CONTENT`), once.
 
-    False where it went back before, or there is no such image.
+    False if it was refunded before or there is no such image.
     """
     made = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED)
     conn.execute(update(generations).where(made).values(failure=failure, error=error))
@@ -183,9 +183,9 @@ def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failur
 
 
 def refund(conn: Connection, job_id: str, n: int, now: int, *, by_id: int | None = None, note: str | None = None) -> bool:
-    """Give the price of a made image back to whoever paid, once. False where that was done before, or there is no such image.
+    """Refund the price of a finished image to the account that paid. False if it was refunded before or there is no such image.
 
-    A server's budget gets nothing back: the image API was paid all the same.
+    A guild's budget is not refunded, because the image API was paid.
     """
     paid = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED, generations.c.refunded_at.is_(None))
     row = conn.execute(select(generations.c.account, generations.c.price).where(paid).with_for_update()).one_or_none()
@@ -196,18 +196,18 @@ def refund(conn: Connection, job_id: str, n: int, now: int, *, by_id: int | None
 
 
 def refresh_url(conn: Connection, job_id: str, n: int, url: str) -> None:
-    """A fresh link to the same result."""
+    """Store a new link to the same result."""
     conn.execute(update(generations).where(_is(job_id, n)).values(result_url=url))
 
 
 def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
-    """Cancel what waits, at once; mark what the image API may have, to be taken back there."""
+    """Cancel a job's waiting generations, and mark the others to be cancelled at the image API. Returns the job, or None if unknown."""
     _lock(conn, job_id)
     job = get(conn, job_id)
     if job is None or job.state is not JobState.OPEN:
         return job
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(cancel_requested_at=now))
-    # Marked first and read afterwards: the mark locks each, so that none is sent between the reading and its end.
+    # Mark before reading: the update locks the rows, so none is submitted in between.
     conn.execute(update(generations).where(generations.c.job_id == job_id).values(cancel_requested=True))
     for waiting in read_generations(conn, and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)):
         settle(conn, job_id, waiting.n, Outcome(state=GenerationState.CANCELLED), now)
@@ -221,7 +221,7 @@ def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
 
 
 def get(conn: Connection, job_id: str) -> Job | None:
-    """One job with its generations."""
+    """A job with its generations."""
     return next(iter(read_jobs(conn, jobs.c.id == job_id)), None)
 
 
@@ -231,16 +231,16 @@ def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 2
 
 
 def in_state(conn: Connection, state: JobState) -> list[Job]:
-    """Every job in one state, oldest first."""
+    """All jobs in one state, oldest first."""
     return read_jobs(conn, jobs.c.state == state)
 
 
 def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
-    """The waiting generations that may be sent now, and who has how many under way."""
+    """The waiting generations that may be submitted at `now`, and the counts that the dispatcher needs."""
     due = and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now)
     unchecked = select(jobs.c.id).where(jobs.c.state == JobState.OPEN, jobs.c.needs_check)
     checked = and_(due, generations.c.job_id.not_in(unchecked))
-    # Each lane for itself: however many wait in the slow one, what is paid is seen.
+    # The limit applies to each lane, so that a long slow lane does not hide paid generations.
     paid, free = (read_generations(conn, and_(checked, generations.c.lane == lane), limit=limit) for lane in (Lane.PAID, Lane.FREE))
     to_check = conn.scalars(
         select(jobs.c.id)
@@ -263,7 +263,7 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
 
 
 def under_way(conn: Connection, state: GenerationState, *, provider: str | None = None) -> list[Generation]:
-    """The generations in one state, of one image API where it is named, oldest first."""
+    """The generations in one state, oldest first; of one image API if `provider` is given."""
     there = [] if provider is None else [generations.c.provider == provider]
     return read_generations(conn, and_(generations.c.state == state, *there))
 
@@ -274,7 +274,7 @@ def generation(conn: Connection, job_id: str, n: int) -> Generation | None:
 
 
 def by_provider_id(conn: Connection, provider: str, provider_id: str) -> Generation | None:
-    """The generation that this image API knows by this id."""
+    """The generation that this image API accepted as this id."""
     return next(iter(read_generations(conn, and_(generations.c.provider == provider, generations.c.provider_id == provider_id))), None)
 
 
@@ -285,30 +285,30 @@ def claimed(conn: Connection, provider: str, provider_ids: Collection[str]) -> s
 
 
 def references_of(conn: Connection, job_id: str) -> list[Reference]:
-    """A job's reference images, in order; empty once they are no longer kept."""
+    """A job's reference images, in order; empty once they were deleted."""
     columns = [column for column in references.c if column.name not in ("job_id", "n")]
     rows = conn.execute(select(*columns).where(references.c.job_id == job_id).order_by(references.c.n))
     return [Reference(**row) for row in rows.mappings()]
 
 
 def reference_count(conn: Connection, job_id: str) -> int:
-    """How many reference images a job has, without reading them."""
+    """How many reference images a job has, without loading them."""
     return conn.scalar(select(func.count()).where(references.c.job_id == job_id)) or 0
 
 
 def image_of(conn: Connection, job_id: str, n: int) -> bytes | None:
-    """A result that the image API handed over inline."""
+    """A result that the image API returned inline; None if there is none or it was deleted."""
     return conn.scalar(select(images.c.content).where(images.c.job_id == job_id, images.c.n == n))
 
 
 def count_waiting(conn: Connection, user_id: int) -> int:
-    """How many images of a member wait in the queue."""
+    """How many images of a user wait in the queue."""
     those = and_(generations.c.user_id == user_id, generations.c.state == GenerationState.WAITING)
     return conn.scalar(select(func.count()).where(those)) or 0
 
 
 def position(conn: Connection, job: Job) -> int:
-    """How many generations of others stand before this job's first waiting one; 0 where none waits."""
+    """How many generations of other jobs come before this job's first waiting one; 0 if none waits."""
     first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)
     if first is None:
         return 0
@@ -319,7 +319,7 @@ def position(conn: Connection, job: Job) -> int:
 
 
 def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
-    """The median time from sending to the end of this model's latest images."""
+    """The median time in ms from submission to the end of this model's latest `over` images."""
     took = generations.c.ended_at - generations.c.submitted_at
     done = and_(generations.c.model == model, generations.c.state == GenerationState.SUCCEEDED, generations.c.submitted_at.is_not(None))
     times = conn.scalars(select(took).where(done).order_by(generations.c.ended_at.desc()).limit(over)).all()
@@ -334,13 +334,13 @@ def _is(job_id: str, n: int) -> ColumnElement[bool]:
 
 
 def _step(conn: Connection, job_id: str, n: int, then: GenerationState, *guards: ColumnElement[bool], **values: Any) -> bool:
-    """One legal transition, guarded in the statement itself."""
+    """One allowed state transition, checked in the UPDATE itself. False if it is not possible."""
     guarded = and_(_is(job_id, n), generations.c.state.in_(sources(then)), *guards)
     return conn.execute(update(generations).where(guarded).values(state=then, **values)).rowcount == 1
 
 
 def _lock(conn: Connection, job_id: str) -> None:
-    """Until the transaction ends, nobody else changes this job's state (PostgreSQL; SQLite has one writer)."""
+    """Lock a job until the transaction ends (PostgreSQL; SQLite has one writer)."""
     conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
 
 
@@ -350,4 +350,4 @@ def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
         where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)
         answer_until = conn.scalar(update(jobs).where(where).values(state=JobState.DELIVERABLE).returning(jobs.c.answer_until))
         if answer_until is not None:
-            outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # nothing may be shown before the first answer has come
+            outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # the result must not be delivered before the first answer

@@ -1,4 +1,4 @@
-"""Small JSON values kept by name between starts."""
+"""Key-value entries: small JSON values that survive a restart."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bot.store.tables import kv
 
 
 def get(conn: Connection, name: str) -> Any | None:
-    """The value kept under `name`, or None."""
+    """The value of `name`, or None."""
     return conn.scalar(select(kv.c.value).where(kv.c.name == name))
 
 
 def put(conn: Connection, name: str, value: Any, now: int) -> None:
-    """Keeps `value` (anything JSON can say) under `name`, in place of what was there."""
+    """Set `name` to `value` (any JSON value)."""
     row = {"value": value, "updated_at": now}
     conn.execute(upsert(conn, kv).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row))
 
 
 def forget(conn: Connection, prefix: str, before: int) -> int:
-    """Drops what was kept under names that begin with `prefix` before `before` (Unix ms); how many."""
+    """Delete the entries whose names begin with `prefix` and that were set before `before` (Unix ms). Returns how many."""
     old = kv.c.name.startswith(prefix, autoescape=True) & (kv.c.updated_at < before)
     return conn.execute(delete(kv).where(old)).rowcount

@@ -1,4 +1,4 @@
-"""Where images come from and what was made of them. Each operation is one transaction."""
+"""Lineage: parents, siblings and children of jobs. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bot.store.tables import generations, jobs
 
 
 def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
-    """The parent of a job, and up to `limit` siblings and children each. Whoever asks sees to it who may know of them."""
-    has_parent = job.parent_id is not None  # all that have none are not each other's siblings
+    """The parent of a job, and up to `limit` siblings and children each. The caller must check who may see them."""
+    has_parent = job.parent_id is not None  # jobs without a parent are not siblings of each other
     up = and_(jobs.c.id == job.parent_id, _shown()) if has_parent else false()
     beside = and_(jobs.c.parent_id == job.parent_id, jobs.c.id != job.id, _shown()) if has_parent else false()
     down = and_(jobs.c.parent_id == job.id, _shown())
@@ -25,6 +25,6 @@ def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
 
 
 def _shown() -> ColumnElement[bool]:
-    """Has an image, and nobody took it away."""
+    """The job has an image and is not deleted."""
     made = and_(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
     return and_(jobs.c.state != JobState.DELETED, exists().where(made))

@@ -1,7 +1,7 @@
-"""The messages that show an image or tell moderators of it. Each operation is one transaction.
+"""The messages that show a job or inform moderators about it. Each operation is one transaction.
 
-A server's decision concerns the messages of that server. `guild_id` says which server answers for a message: of a direct message with a
-result it is the one where the result was asked for.
+A guild decides about its own messages only. A message's `guild_id` says which guild that is; a direct message with a result belongs to
+the guild where the job was ordered.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bot.store.tables import generations, job_messages, jobs
 
 
 def record(conn: Connection, message: JobMessage) -> bool:
-    """Keep it, in the transaction that says that it was posted; as its job is at that moment, with or without a spoiler.
+    """Record a message that was posted, with its job's current spoiler flag. A message that is known already is not changed.
 
-    False where its job is not known any more: the message is to be taken away. One that is known stays as it is.
+    False if its job was erased: the caller must delete the message.
     """
     row: dict[str, Any] = vars(message)
     if message.job_id is not None:
@@ -38,13 +38,13 @@ def record(conn: Connection, message: JobMessage) -> bool:
 
 
 def replace(conn: Connection, message: JobMessage) -> bool:
-    """From now on this is the job's own message, in place of one that showed nothing yet."""
+    """Make this the job's own message, in place of the first answer. False as in `record`."""
     conn.execute(delete(job_messages).where(job_messages.c.job_id == message.job_id, job_messages.c.role.in_(OWN_MESSAGE)))
     return record(conn, message)
 
 
 def repost(conn: Connection, message: JobMessage, *, was_private: bool) -> bool:
-    """From now on this is the job's own message, and the one before it a copy; a private one cannot be reached any more."""
+    """Make this the job's own message and the previous one a copy, or forget that if it was private. False as in `record`."""
     mine = and_(job_messages.c.job_id == message.job_id, job_messages.c.role.in_(OWN_MESSAGE))
     if was_private:
         conn.execute(delete(job_messages).where(mine, job_messages.c.role == MessageRole.RESULT))
@@ -53,72 +53,74 @@ def repost(conn: Connection, message: JobMessage, *, was_private: bool) -> bool:
 
 
 def forget(conn: Connection, message_id: int) -> bool:
-    """A person deleted this message. False where it was not known."""
+    """Forget a message that a user deleted. False if it was not known."""
     return conn.execute(delete(job_messages).where(job_messages.c.message_id == message_id)).rowcount == 1
 
 
-# --- what shows this image, which image is this ----------------------------------------------------------------------
+# --- messages of a job, job of a message -----------------------------------------------------------------------------
 
 
 def of_job(conn: Connection, job_id: str, *, guild_id: int | None = None, roles: Collection[MessageRole] = SHOWING) -> list[JobMessage]:
-    """The messages that show a job and are not to be taken away, oldest first; of one server, where `guild_id` is given."""
-    there = select(job_messages).where(_standing(job_id, guild_id, roles)).order_by(job_messages.c.at, job_messages.c.message_id)
+    """A job's messages that are not to be deleted, oldest first; of one guild if `guild_id` is given."""
+    there = select(job_messages).where(_not_removed(job_id, guild_id, roles)).order_by(job_messages.c.at, job_messages.c.message_id)
     return [_message(dict(row)) for row in conn.execute(there).mappings()]
 
 
 def get(conn: Connection, message_id: int) -> JobMessage | None:
-    """What is known of a message, also of one that is taken away."""
+    """The record of a message, also of one that was deleted."""
     row = conn.execute(select(job_messages).where(job_messages.c.message_id == message_id)).mappings().one_or_none()
     return None if row is None else _message(dict(row))
 
 
 def log_post(conn: Connection, job_id: str) -> JobMessage | None:
-    """Where the guild's log tells of a job."""
+    """The job's post in the guild's log, or None."""
     return next(iter(of_job(conn, job_id, roles=(MessageRole.LOG,))), None)
 
 
 def is_hidden(conn: Connection, job: Job, message_id: int) -> bool:
-    """Whether the job's images belong behind spoilers in this message; of a message that is not known, as the job says."""
+    """Whether the job's images need spoilers in this message; if the message is unknown, as the job says."""
     message = get(conn, message_id)
     return job.spoiler if message is None else message.spoiler
 
 
 def job_of(conn: Connection, message_id: int, *, roles: Collection[MessageRole] = tuple(MessageRole)) -> Job | None:
-    """The job that a message shows or tells of."""
+    """The job that a message shows or is about."""
     job_id = select(job_messages.c.job_id).where(job_messages.c.message_id == message_id, job_messages.c.role.in_(roles))
     return next(iter(read_jobs(conn, jobs.c.id == job_id.scalar_subquery())), None)
 
 
 def belongs_to(conn: Connection, job_id: str, guild_id: int) -> bool:
-    """Whether a server's moderators may decide about a job: it was asked for there, or a message of theirs shows it or did."""
+    """Whether a guild's moderators may decide about a job: it was ordered there, or a message there shows or showed it."""
     there = exists().where(job_messages.c.job_id == job_id, job_messages.c.guild_id == guild_id)
-    return bool(conn.scalar(select(or_(there, _asked_in(job_id, guild_id)))))
+    return bool(conn.scalar(select(or_(there, _ordered_in(job_id, guild_id)))))
 
 
 def is_decided_by(conn: Connection, job_id: str, guild_id: int) -> bool:
-    """Whether a server decides about the job itself: it was asked for there, or nothing elsewhere shows it."""
-    elsewhere = exists().where(_standing(job_id, None, SHOWING), job_messages.c.guild_id.is_distinct_from(guild_id))
-    return bool(conn.scalar(select(or_(_asked_in(job_id, guild_id), ~elsewhere))))
+    """Whether a guild decides about the job itself: it was ordered there, or no message elsewhere shows it."""
+    elsewhere = exists().where(_not_removed(job_id, None, SHOWING), job_messages.c.guild_id.is_distinct_from(guild_id))
+    return bool(conn.scalar(select(or_(_ordered_in(job_id, guild_id), ~elsewhere))))
 
 
 def shown_in(guild_id: int) -> ColumnElement[bool]:
-    """Of a row of `jobs`: whether a message of this server shows it."""
-    return exists().where(_standing(jobs.c.id, guild_id, SHOWING)).correlate(jobs)
+    """A condition on `jobs`: a message in this guild shows the job."""
+    return exists().where(_not_removed(jobs.c.id, guild_id, SHOWING)).correlate(jobs)
 
 
-# --- hiding, deleting, telling ---------------------------------------------------------------------------------------
+# --- spoilers, deletion, log -----------------------------------------------------------------------------------------
 
 
-def set_spoiler(conn: Connection, job_id: str, spoiler: bool, now: int, *, guild_id: int | None = None, but: int | None = None) -> bool:
-    """Put the job's images behind spoilers, or take these away, by the outbox; `but` one message, where that is done.
+def set_spoiler(
+    conn: Connection, job_id: str, spoiler: bool, now: int, *, guild_id: int | None = None, except_id: int | None = None
+) -> bool:
+    """Put the job's images behind spoilers, or remove the spoilers, by the outbox; except in one message that is edited already.
 
-    With `guild_id` one server decides. False where everything was so before.
+    With `guild_id` only this guild's messages change. False if nothing changed.
     """
-    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())  # a job before its messages, as everywhere
-    differs = and_(_standing(job_id, guild_id, SHOWING), job_messages.c.spoiler.is_not(spoiler))
+    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())  # lock order: the job before its messages
+    differs = and_(_not_removed(job_id, guild_id, SHOWING), job_messages.c.spoiler.is_not(spoiler))
     changed = conn.execute(update(job_messages).where(differs).values(spoiler=spoiler).returning(job_messages)).all()
     for row in sorted(changed, key=lambda row: row.message_id):
-        if row.message_id != but:
+        if row.message_id != except_id:
             ask_to_cover(conn, job_id, row.channel_id, row.message_id, now)
     flagged = guild_id is None or is_decided_by(conn, job_id, guild_id)
     flag = update(jobs).where(jobs.c.id == job_id, jobs.c.spoiler.is_not(spoiler)).values(spoiler=spoiler)
@@ -129,32 +131,32 @@ def set_spoiler(conn: Connection, job_id: str, spoiler: bool, now: int, *, guild
 
 
 def ask_to_cover(conn: Connection, job_id: str, channel_id: int, message_id: int, now: int) -> None:
-    """A message's images are to be as the record of it, or else its job, says."""
+    """Add the outbox item that edits a message's spoilers to match its record, or its job if it has no record."""
     data = {"channel_id": channel_id, "message_id": message_id}
     outbox.add(conn, OutboxItem(kind=ItemKind.COVER, due_at=now, job_id=job_id, data=data))
 
 
-def remove(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, but: int | None = None) -> int:
-    """Take away what shows a job, by the outbox, but one message that is gone already; how many were to go.
+def remove(conn: Connection, job_id: str, now: int, *, guild_id: int | None = None, except_id: int | None = None) -> int:
+    """Delete a job's messages by the outbox, except one that is deleted already. Returns how many there were.
 
-    What is known of them stays: it is what a link to one of them leads to.
+    Their records stay, so that a link to one of them still finds the job.
     """
-    standing = _standing(job_id, guild_id, SHOWING)
-    gone = conn.execute(update(job_messages).where(standing).values(removed_at=now).returning(job_messages)).all()
+    shown = _not_removed(job_id, guild_id, SHOWING)
+    gone = conn.execute(update(job_messages).where(shown).values(removed_at=now).returning(job_messages)).all()
     for row in sorted(gone, key=lambda row: (row.at, row.message_id)):
-        if row.message_id != but:
+        if row.message_id != except_id:
             ask_to_remove(conn, row.channel_id, row.message_id, now)
     return len(gone)
 
 
 def ask_to_remove(conn: Connection, channel_id: int, message_id: int, now: int) -> None:
-    """A message of ours is to be taken away."""
+    """Add the outbox item that deletes a message of Easel's."""
     data = {"channel_id": channel_id, "message_id": message_id}
     outbox.add(conn, OutboxItem(kind=ItemKind.REMOVE, due_at=now, data=data))
 
 
 def promote_latest(conn: Connection, job_id: str) -> None:
-    """Where the job's own message was taken away, the latest copy that is left takes its place."""
+    """If the job's own message was deleted, make its latest copy its own message."""
     left = of_job(conn, job_id, roles=(MessageRole.COPY,))
     if not left or of_job(conn, job_id, roles=OWN_MESSAGE):
         return
@@ -166,7 +168,7 @@ def promote_latest(conn: Connection, job_id: str) -> None:
 
 
 def log_changed(conn: Connection, job_id: str | None, now: int) -> None:
-    """What the log tells of a job is to be written anew, where it tells of it."""
+    """Add the outbox item that updates the job's log post, if it has one."""
     if job_id is not None and of_job(conn, job_id, roles=(MessageRole.LOG,)):
         outbox.add(conn, OutboxItem(kind=ItemKind.LOG, due_at=now, data={"job_id": job_id}))
 
@@ -174,12 +176,12 @@ def log_changed(conn: Connection, job_id: str | None, now: int) -> None:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _standing(job_id: str | ColumnElement[str], guild_id: int | None, roles: Collection[MessageRole]) -> ColumnElement[bool]:
+def _not_removed(job_id: str | ColumnElement[str], guild_id: int | None, roles: Collection[MessageRole]) -> ColumnElement[bool]:
     here = true() if guild_id is None else job_messages.c.guild_id == guild_id
     return and_(job_messages.c.job_id == job_id, job_messages.c.removed_at.is_(None), job_messages.c.role.in_(roles), here)
 
 
-def _asked_in(job_id: str, guild_id: int) -> ColumnElement[bool]:
+def _ordered_in(job_id: str, guild_id: int) -> ColumnElement[bool]:
     return exists().where(generations.c.job_id == job_id, generations.c.guild_id == guild_id)
 
 

@@ -1,4 +1,4 @@
-"""Rows and values: how jobs, generations and references are read from their tables, and written into them."""
+"""Conversion between rows and values: jobs, generations and references."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLACE = tuple(column.name for column in fields(ReplyTarget))
 
 
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
-    """Those that `where` chooses, oldest first."""
+    """The generations that match `where`, oldest first."""
     query = select(generations).where(where).order_by(generations.c.created_at, generations.c.job_id, generations.c.n).limit(limit)
     return [_generation(row) for row in conn.execute(query).mappings()]
 
@@ -26,7 +26,7 @@ def _generation(row: RowMapping) -> Generation:
 
 
 def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:
-    """Those that `where` chooses with their generations, oldest (or newest) first."""
+    """The jobs that match `where` with their generations, oldest first, or with `newest` newest first."""
     order = (jobs.c.created_at.desc(), jobs.c.id) if newest else (jobs.c.created_at, jobs.c.id)
     own = jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, job_messages.c.role.in_(OWN_MESSAGE)))
     query = select(jobs, job_messages.c.message_id).select_from(own).where(where).order_by(*order).limit(limit)
@@ -43,16 +43,16 @@ def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """A job without its generations and its message."""
+    """The row of a job, without its generations and its message."""
     row = {name: value for name, value in vars(job).items() if name not in ("place", "generations")}
     return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE if name != "message_id"}}
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:
-    """A generation, column by column."""
+    """The row of a generation."""
     return {**vars(generation), "params": dict(generation.params)}
 
 
 def reference_row(job_id: str, n: int, reference: Reference) -> dict[str, Any]:
-    """A reference and its place in the job."""
+    """The row of a job's `n`-th reference."""
     return {"job_id": job_id, "n": n, **vars(reference)}

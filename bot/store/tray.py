@@ -1,4 +1,4 @@
-"""References that members put by for their next edit. Each operation is one transaction."""
+"""Members' trays: references saved for their next edit. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ _SOURCE = {
 _IMAGE = ("content", "content_type", "width_px", "height_px", "owner_id")
 
 
-def add(conn: Connection, user_id: int, put: TrayItem, *, limit: int, now: int) -> int:
-    """Put one more into a member's tray; how many there are now. Raise `InvalidRequest` where there are `limit` already."""
-    there = size(conn, user_id)
-    if there >= limit:
+def add(conn: Connection, user_id: int, item: TrayItem, *, limit: int, now: int) -> int:
+    """Add an image to a member's tray. Returns how many it holds now. Raises `InvalidRequest` if it holds `limit` already."""
+    count = size(conn, user_id)
+    if count >= limit:
         raise InvalidRequest(_("Your tray holds {limit} pictures already. Use them with /edit, or empty it.").format(limit=limit))
-    image = {name: getattr(put.reference, name) for name in _IMAGE}
-    source = {column: getattr(put.source, name) for name, column in _SOURCE.items()}
+    image = {name: getattr(item.reference, name) for name in _IMAGE}
+    source = {column: getattr(item.source, name) for name, column in _SOURCE.items()}
     conn.execute(insert(tray).values(user_id=user_id, added_at=now, **{**image, **source}))
-    return there + 1
+    return count + 1
 
 
 def of(conn: Connection, user_id: int) -> list[TrayItem]:
-    """A member's tray, in the order it was filled."""
+    """A member's tray, oldest first."""
     rows = conn.execute(select(tray).where(tray.c.user_id == user_id).order_by(tray.c.id)).mappings()
-    return [_put_by(row) for row in rows]
+    return [_item(row) for row in rows]
 
 
 def size(conn: Connection, user_id: int) -> int:
-    """How many images are in a member's tray, without reading them."""
+    """How many images are in a member's tray, without loading them."""
     return conn.scalar(select(func.count()).where(tray.c.user_id == user_id)) or 0
 
 
 def clear(conn: Connection, user_id: int) -> int:
-    """Empty a member's tray; how many images were in it."""
+    """Empty a member's tray. Returns how many images were in it."""
     return conn.execute(delete(tray).where(tray.c.user_id == user_id)).rowcount
 
 
 def forget(conn: Connection, before: int) -> int:
-    """Drop what was put by before `before` (Unix ms); how many images."""
+    """Delete images that were saved before `before` (Unix ms). Returns how many."""
     return conn.execute(delete(tray).where(tray.c.added_at < before)).rowcount
 
 
-def _put_by(row: RowMapping) -> TrayItem:
+def _item(row: RowMapping) -> TrayItem:
     image: dict[str, Any] = {name: row[name] for name in _IMAGE}
     return TrayItem(reference=Reference(**image), source=Source(**{name: row[column] for name, column in _SOURCE.items()}))

@@ -1,4 +1,4 @@
-"""What was made and what it cost: read from the generations themselves. Times are Unix ms, days are UTC, amounts microcredits."""
+"""Usage statistics from the generations: images and their cost. Times are Unix ms, days are UTC, amounts microcredits."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _MADE = generations.c.state == GenerationState.SUCCEEDED
 _KEYS: dict[GroupBy, ColumnElement[object]] = {
     GroupBy.MEMBER: generations.c.user_id,
     GroupBy.MODEL: generations.c.model,
-    GroupBy.DAY: generations.c.ended_at // literal_column(str(DAY_MS), BigInteger),  # to PostgreSQL two parameters are never the same
+    GroupBy.DAY: generations.c.ended_at // literal_column(str(DAY_MS), BigInteger),  # to PostgreSQL two parameters differ
 }
 
 
 def use(
     conn: Connection, guild_id: int, *, since: int, until: int, by: Collection[GroupBy] = (), user_id: int | None = None
 ) -> list[UsageRow]:
-    """A server's use in [since, until), the dearest first; by day: the earliest first. Of one member, where `user_id` is given."""
+    """A guild's usage in [since, until), most expensive first, or by day earliest first; of one member if `user_id` is given."""
     keys = [_KEYS[each].label(each) for each in GroupBy if each in by]
     where = and_(generations.c.guild_id == guild_id, _in(since, until))
     if user_id is not None:
@@ -36,20 +36,20 @@ def use(
 
 
 def leaderboard(conn: Connection, guild_id: int, *, since: int, limit: int = 10) -> list[tuple[int, int]]:
-    """Members of a server with the most images since then, as (user id, images); without those who do not wish to be listed."""
+    """The members of a guild with the most images since then, as (user id, images); without those who opted out."""
     images = func.count()
     hidden = select(members.c.user_id).where(members.c.preferences["leaderboard"].as_boolean().is_(False))
-    shown = and_(generations.c.user_id > 0, generations.c.user_id.not_in(hidden))  # below zero: erased, and still being made
+    shown = and_(generations.c.user_id > 0, generations.c.user_id.not_in(hidden))  # negative: an erased member
     where = and_(generations.c.guild_id == guild_id, _MADE, generations.c.ended_at >= since, shown)
     query = select(generations.c.user_id, images).where(where).group_by(generations.c.user_id)
     return [(user, count) for user, count in conn.execute(query.order_by(images.desc(), generations.c.user_id).limit(limit))]
 
 
 def images_since(conn: Connection, user_ids: Collection[int], since: int) -> dict[int, int]:
-    """How many images each of these members got since then, everywhere; without those who got none."""
+    """How many images each of these members got since then in all guilds; members without any are left out."""
     where = and_(generations.c.user_id.in_(user_ids), _MADE, generations.c.ended_at >= since)
     rows = conn.execute(select(generations.c.user_id, func.count()).where(where).group_by(generations.c.user_id))
-    return {user: count for user, count in rows}  # noqa: C416  rows are no pairs for the type checker
+    return {user: count for user, count in rows}  # noqa: C416  for the type checker rows are not pairs
 
 
 def _in(since: int, until: int) -> ColumnElement[bool]:
@@ -57,12 +57,12 @@ def _in(since: int, until: int) -> ColumnElement[bool]:
 
 
 def _sums() -> list[Label[int]]:
-    back = and_(_MADE, generations.c.refunded_at.is_not(None))
+    refunded = and_(_MADE, generations.c.refunded_at.is_not(None))
     return [
         _sum(_MADE, 1).label("images"),
         _sum(generations.c.state == GenerationState.FAILED, 1).label("failed"),
         _sum(_MADE, generations.c.price).label("cost"),
-        _sum(back, generations.c.price).label("refunded"),
+        _sum(refunded, generations.c.price).label("refunded"),
     ]
 
 
@@ -71,7 +71,7 @@ def _sum(where: ColumnElement[bool], value: ColumnElement[int] | int) -> ColumnE
 
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:
-    """PostgreSQL's sums of integers are decimals, and days are counted from 1970."""
+    """Convert a row: PostgreSQL's sums of integers are Decimal, and days are numbers since 1970."""
     whole = {name: int(row[name]) for name in ("images", "failed", "cost", "refunded")}
     days = {"day": datetime.fromtimestamp(row["day"] * DAY_MS / 1000, tz=UTC).date()} if "day" in row else {}
     return {**row, **whole, **days}

@@ -11,7 +11,7 @@ from bot.domain.guild.sections import Offence, Strikes
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Decision
 from bot.domain.moderation.conduct import BlockRow, MemberConduct
-from bot.store.moderation.conduct import BY_LADDER
+from bot.store.moderation.conduct import BY_STRIKES
 from cogs.admin import panel_texts, settings_texts
 from cogs.moderation import audit_texts
 
@@ -33,8 +33,8 @@ def test_every_audit_action_has_a_sentence(action: AuditAction, details: dict[st
 
 
 def test_a_block_says_who_until_when_and_why() -> None:
-    assert "Easel, by a rule" in audit_texts.block_line(block(reason=BY_LADDER))
-    assert "too many strikes" in audit_texts.block_line(block(reason=BY_LADDER))
+    assert "Easel, by a rule" in audit_texts.block_line(block(reason=BY_STRIKES))
+    assert "too many strikes" in audit_texts.block_line(block(reason=BY_STRIKES))
     text = audit_texts.block_line(block(by_id=7, until=60_000, reason="*spam*"))
     assert ("<@7>" in text, "<t:60:f>" in text, "\\*spam\\*" in text) == (True, True, True)
 

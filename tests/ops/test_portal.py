@@ -47,7 +47,7 @@ async def test_the_invitation_asks_for_the_needed_permissions_and_no_more(env: E
 
 
 async def test_an_invitation_needs_a_valid_token(env: Env) -> None:
-    with pytest.raises(EaselError, match="DISCORD_TOKEN is refused"):
+    with pytest.raises(EaselError, match="Discord refused DISCORD_TOKEN"):
         await portal.invitation(env.settings(DISCORD_TOKEN="MTIz.wrong.token"))
 
 

@@ -52,15 +52,15 @@ class History:
             "start": lambda: write(jobs.start, id_, n, 2000),
             "accept": lambda: write(jobs.accept, id_, n, f"{id_}/{n // 2}"),  # two of them are given the same id
             "put_back": lambda: write(jobs.put_back, id_, n, not_before=0, now=3000),
-            "look_later": lambda: write(jobs.look_later, id_, n, lookups=1, not_before=0),
+            "look_later": lambda: write(jobs.postpone_lookup, id_, n, lookups=1, not_before=0),
             "succeed": lambda: write(jobs.settle, id_, n, SUCCEEDED, 4000),
             "fail": lambda: write(jobs.settle, id_, n, FAILED, 4000),
             "give_up": lambda: write(jobs.settle, id_, n, CANCELLED, 4000),
             "spoil": lambda: write(jobs.spoil, id_, n, "It is no picture.", 5000),
             "cancel": lambda: write(jobs.request_cancel, id_, 3500),
-            "deliver": lambda: write(delivery.delivered, id_, channel_id=5, message_id=6, now=6000),
+            "deliver": lambda: write(delivery.mark_delivered, id_, channel_id=5, message_id=6, now=6000),
             "strand": lambda: write(outbox.strand, id_),
-            "take_away": lambda: write(delivery.taken_away, id_),
+            "take_away": lambda: write(delivery.mark_deleted, id_),
         }
         act: Awaitable[Any] = acts[step]()
         return act

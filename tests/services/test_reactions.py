@@ -19,7 +19,7 @@ from bot.services.guilds import Guilds
 from bot.store import reactions
 from bot.store.engine.base import Store
 from bot.store.moderation import reports
-from bot.store.reactions import BURST_MS, PAUSE_MS, UNHEARD_MS
+from bot.store.reactions import BURST_MS, PAUSE_MS, REPEAT_MS
 from tests.env.jobs import request_by
 
 NOW = 1_700_000_000_000
@@ -77,8 +77,8 @@ async def test_taken_back_and_given_again_it_is_new_after_a_pause(store: Store) 
 
 async def test_where_nothing_was_heard_of_its_end_it_takes_longer(store: Store) -> None:
     await claim(store)
-    assert await claim(store, now=NOW + UNHEARD_MS - 1) is Claim.KNOWN
-    assert await claim(store, now=NOW + UNHEARD_MS) is Claim.NEW
+    assert await claim(store, now=NOW + REPEAT_MS - 1) is Claim.KNOWN
+    assert await claim(store, now=NOW + REPEAT_MS) is Claim.NEW
 
 
 async def test_a_burst_is_refused_once_and_then_in_silence(store: Store) -> None:
@@ -109,7 +109,7 @@ async def test_what_was_too_much_is_not_counted(store: Store) -> None:
 async def test_old_reactions_are_forgotten_but_for_stars(store: Store) -> None:
     for emoji in ("⭐", "🎨"):
         await claim(store, replace(FOX, emoji=emoji))
-    assert await store.write(reactions.forget, NOW + 1, but="⭐") == 1
+    assert await store.write(reactions.forget, NOW + 1, except_emoji="⭐") == 1
     assert await store.read(reactions.count, 1, "⭐") == 1
 
 

@@ -1,6 +1,6 @@
-"""A process that writes to the store at argv[1] with many tasks and prints each picture's job id once its hold is acknowledged.
+"""A process that writes to the store at argv[1] with many tasks, and prints each job id after its hold was written.
 
-With `hold` as argv[2] it only opens the store, says so, and waits to be killed.
+With `hold` as argv[2] it only opens the store, prints "open", and waits to be killed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TASKS = 20
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
 
 
-async def _write_for_ever(store: Store, member: int) -> None:
+async def _write_forever(store: Store, member: int) -> None:
     for now in count():
         job_id = new_job_id()
         await store.write(pay, own(member, _BUCKET), [(job_id, 0, 1)], now)
@@ -40,7 +40,7 @@ async def _main(url: str, *, only_hold: bool) -> None:
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as tasks:
             for member in range(TASKS):
-                tasks.create_task(_write_for_ever(store, member % 5))
+                tasks.create_task(_write_forever(store, member % 5))
 
 
 if __name__ == "__main__":

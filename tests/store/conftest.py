@@ -1,4 +1,4 @@
-"""What more than one test of the store asks for."""
+"""Fixtures of the store's tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.env.job_steps import check_ledger
 
 @pytest.fixture
 async def ledger_is_sound(store: Store) -> AsyncIterator[None]:
-    """Afterwards, whatever the test did."""
+    """Check the ledger after the test."""
     yield
     await check_ledger(store)
 

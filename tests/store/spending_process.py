@@ -1,4 +1,4 @@
-"""A process that moves money in every way with many tasks in the store at argv[1], and prints each job once it was acknowledged."""
+"""A process that moves money in every way with many tasks in the store at argv[1], and prints each job id after its write returned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ THREAD = 55
 _numbers = count()
 
 
-async def _spend_for_ever(store: Store, user: int) -> None:
+async def _spend_forever(store: Store, user: int) -> None:
     chance, me = Random(user), member(user, 20)
     while True:
         try:
@@ -52,7 +52,7 @@ async def _once(store: Store, user: int, chance: Random) -> None:
 async def _main(url: str) -> None:
     async with open_store(url) as store, asyncio.TaskGroup() as tasks:
         for user in range(TASKS):
-            tasks.create_task(_spend_for_ever(store, user))
+            tasks.create_task(_spend_forever(store, user))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Documents of servers: what cannot be read any more falls back alone, and every change leaves its line."""
+"""Guild settings: an invalid part falls back to its default, and every change is written to the audit log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def policy_of(store: Store) -> Policy:
     return (await store.read(documents.guild_settings, GUILD)).policy
 
 
-async def test_one_wrong_section_falls_back_alone(store: Store) -> None:
+async def test_only_an_invalid_section_falls_back(store: Store) -> None:
     await store.write(put, {"policy": {"pause": {"on": True}, "gallery": {"stars": "many"}, "flags": {"quorum": 5}}, "presets": []})
     settings = await store.read(documents.guild_settings, GUILD)
     assert settings.policy == changed(Policy(), {"pause": {"on": True}, "flags": {"quorum": 5}})
@@ -48,20 +48,20 @@ async def test_one_wrong_section_falls_back_alone(store: Store) -> None:
     ],
     ids=str,
 )
-async def test_of_a_section_no_more_is_left_out_than_is_wrong(store: Store, kept: dict[str, Any], expected: dict[str, Any]) -> None:
-    """A pattern that a newer RE2 refuses must not open the whole list."""
+async def test_only_the_invalid_values_of_a_section_are_left_out(store: Store, kept: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A pattern that a newer RE2 refuses must not remove the whole list."""
     await store.write(put, {"policy": kept})
     assert await policy_of(store) == changed(Policy(), expected)
 
 
 @pytest.mark.parametrize("kept", [{"policy": 3}, {"policy": []}, [], {"presets": 3}], ids=str)
-async def test_a_document_that_is_all_wrong_is_a_server_s_beginning(store: Store, kept: Any) -> None:
+async def test_a_fully_invalid_document_falls_back_to_the_initial_settings(store: Store, kept: Any) -> None:
     await store.write(put, kept)
     settings = await store.read(documents.guild_settings, GUILD)
     assert (settings.policy, settings.presets) == (Policy(), STARTING_PRESETS)
 
 
-async def test_a_change_is_written_down_with_who_and_what_and_no_change_is_not(store: Store) -> None:
+async def test_the_audit_log_has_a_line_for_a_change_and_none_without_a_change(store: Store) -> None:
     def paused(settings: GuildSettings) -> GuildSettings:
         return settings.model_copy(update={"policy": changed(settings.policy, {"pause": {"on": True}})})
 
@@ -72,7 +72,7 @@ async def test_a_change_is_written_down_with_who_and_what_and_no_change_is_not(s
     assert line.details == {"changes": [{"path": "pause.on", "was": False, "now": True}]}
 
 
-async def test_a_change_that_is_refused_leaves_no_line(store: Store) -> None:
+async def test_a_refused_change_has_no_line(store: Store) -> None:
     def refused(_settings: GuildSettings) -> GuildSettings:
         raise InvalidRequest("no")
 

@@ -1,4 +1,4 @@
-"""The gallery: enough stars of others, once, with one reward."""
+"""The gallery: an image with enough stars of other members is shown and rewarded once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.store import delivery, gallery, outbox, reactions
 from bot.store.engine.base import Store
 from bot.store.money import ledger
 from tests.env.jobs import TEN
-from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, picture
+from tests.store.moderation.flagged import ADA, HERE, MESSAGE, MO, NOW, decide, flag, flagged, new_image
 
 RULES = GalleryRules(channel_id=50, stars=2, reward=3)
 
@@ -27,7 +27,7 @@ async def star(store: Store, job: Job, user_id: int, *, rules: GalleryRules = RU
     given = Reaction(message_id=message_id, user_id=user_id, emoji=gallery.STAR)
     await store.write(reactions.claim, given, burst=99, now=NOW)
     to = AccountRef(name=user_account(ADA), fills=TEN)
-    return await store.write(gallery.starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
+    return await store.write(gallery.show_if_starred, job.id, message_id, guild_id=HERE, rules=rules, to=to, now=NOW)
 
 
 async def rewards(store: Store) -> list[int]:
@@ -35,53 +35,53 @@ async def rewards(store: Store) -> list[int]:
     return [line.available for line in statement.lines if line.entry is Entry.REWARD]
 
 
-async def test_enough_stars_of_others_bring_it_in_with_a_reward(store: Store) -> None:
-    job = await picture(store)
+async def test_enough_stars_of_others_show_and_reward_the_image(store: Store) -> None:
+    job = await new_image(store)
     assert [await star(store, job, user_id) for user_id in (ADA, 20, 21, 22)] == [False, False, True, False]
     assert await rewards(store) == [3 * MICRO]
     assert [item.kind for item in await store.read(outbox.due, NOW)] == [ItemKind.GALLERY]
 
 
-async def test_of_thirty_stars_at_once_one_brings_it_in(store: Store) -> None:
-    job = await picture(store)
-    came = await asyncio.gather(*(star(store, job, user_id) for user_id in range(20, 50)))
-    assert (sum(came), await rewards(store), await store.read(ledger.audit)) == (1, [3 * MICRO], [])
+async def test_thirty_simultaneous_stars_show_the_image_once(store: Store) -> None:
+    job = await new_image(store)
+    results = await asyncio.gather(*(star(store, job, user_id) for user_id in range(20, 50)))
+    assert (sum(results), await rewards(store), await store.read(ledger.audit)) == (1, [3 * MICRO], [])
 
 
-async def test_the_same_picture_in_another_message_does_not_come_in_twice(store: Store) -> None:
-    job = await picture(store)
+async def test_the_same_image_in_another_message_is_not_shown_again(store: Store) -> None:
+    job = await new_image(store)
     for user_id in (20, 21):
         await star(store, job, user_id)
     assert [await star(store, job, user_id, message_id=MESSAGE + 1) for user_id in (22, 23)] == [False, False]
     assert await rewards(store) == [3 * MICRO]
 
 
-async def test_a_star_taken_back_before_does_not_count(store: Store) -> None:
-    job = await picture(store)
+async def test_a_removed_star_does_not_count(store: Store) -> None:
+    job = await new_image(store)
     await star(store, job, 20)
     await store.write(reactions.take_back, Reaction(message_id=MESSAGE, user_id=20, emoji=gallery.STAR), NOW)
     assert not await star(store, job, 21)
 
 
 async def test_without_a_channel_there_is_no_gallery(store: Store) -> None:
-    job = await picture(store)
+    job = await new_image(store)
     assert [await star(store, job, user_id, rules=GalleryRules(stars=1)) for user_id in (20, 21)] == [False, False]
 
 
 @pytest.mark.parametrize("hidden", [{"spoiler": True}, {"private": True}])
-async def test_what_is_hidden_stays_out(store: Store, hidden: dict[str, bool]) -> None:
-    job = await picture(store, **hidden)
+async def test_hidden_images_are_not_shown(store: Store, hidden: dict[str, bool]) -> None:
+    job = await new_image(store, **hidden)
     assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
 
 
-async def test_what_was_taken_away_stays_out(store: Store) -> None:
-    job = await picture(store)
-    await store.write(delivery.taken_away, job.id)
+async def test_deleted_images_are_not_shown(store: Store) -> None:
+    job = await new_image(store)
+    await store.write(delivery.mark_deleted, job.id)
     assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
 
 
-async def test_what_moderators_are_asked_about_stays_out_until_they_keep_it(store: Store) -> None:
-    job = await picture(store)
+async def test_an_image_with_an_open_case_is_not_shown_until_moderators_keep_it(store: Store) -> None:
+    job = await new_image(store)
     case = (await flag(store, job, MO, opens_case=True)).opened
     assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, False]
     assert case is not None
@@ -89,7 +89,7 @@ async def test_what_moderators_are_asked_about_stays_out_until_they_keep_it(stor
     assert await star(store, job, 22)
 
 
-async def test_what_was_flagged_and_kept_may_come_in(store: Store) -> None:
-    job = await picture(store)
+async def test_a_flagged_image_that_moderators_kept_may_be_shown(store: Store) -> None:
+    job = await new_image(store)
     await decide(store, await flagged(store, job, 30, 31, 32), Decision.KEEP)
     assert [await star(store, job, user_id) for user_id in (20, 21)] == [False, True]

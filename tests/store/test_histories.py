@@ -1,4 +1,4 @@
-"""Random histories of everything that moves money, many at once and some torn in the middle: the books are right after each."""
+"""Random sequences of operations that move money, in parallel and partly interrupted: the ledger is correct after each step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bot.store import jobs
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships, transfers
 from tests.env.jobs import new_job
-from tests.store.money.accounts import TornError, has, torn, wrong
+from tests.store.money.accounts import TornError, findings, has, torn
 
 BUDGET = 12 * MICRO
 _servers = count(1000)
@@ -31,18 +31,18 @@ _servers = count(1000)
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One deed; what the numbers mean depends on it."""
+    """One operation of `Server`; the meaning of the numbers depends on it."""
 
-    deed: str
+    action: str
     who: int
-    whom: int
+    other: int
     amount: int  # microcredits
-    torn_after: int | None  # statements
+    torn_after: int | None  # interrupted after so many statements
 
 
 @dataclass(kw_only=True)
 class Server:
-    """One server with its members, for one history."""
+    """A guild with its members, for one history."""
 
     store: Store
     id: int = field(default_factory=lambda: next(_servers))
@@ -56,10 +56,10 @@ class Server:
     def pool(self) -> AccountRef:
         return AccountRef(name=pool_account(self.id), fills=Bucket(size=5 * MICRO, refill_per_day=0))
 
-    async def does(self, step: Step) -> None:
-        """One step as its deed says; that it is refused or torn is part of life."""
+    async def run(self, step: Step) -> None:
+        """Run one step. It may be refused or interrupted."""
         with suppress(Refusal, TornError):
-            await getattr(self, step.deed)(step)
+            await getattr(self, step.action)(step)
 
     async def write(self, step: Step, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if step.torn_after is None:
@@ -68,40 +68,40 @@ class Server:
 
     async def order(self, step: Step) -> None:
         payer = self.member(step.who) if step.who else self.pool
-        budget, sponsored_in = monthly_budget(self.id, BUDGET, 0), self.id + step.whom % 2
+        budget, sponsored_in = monthly_budget(self.id, BUDGET, 0), self.id + step.other % 2
         payment = Payment(payer=payer, budget=budget, slow_lane=self.pool, reserve=MICRO, sponsored_in=sponsored_in)
-        job = new_job(images=1 + step.whom % 3, price=step.amount // 2)
+        job = new_job(images=1 + step.other % 3, price=step.amount // 2)
         self.jobs.append(await self.write(step, jobs.add, job, (), payment=payment, max_waiting=100_000, now=step.amount))
 
     async def end(self, step: Step) -> None:
         if self.jobs:
-            job = self.jobs[step.whom % len(self.jobs)]
+            job = self.jobs[step.other % len(self.jobs)]
             states = (GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED)
             await self.store.write(jobs.start, job.id, 0, step.amount)
             await self.write(step, jobs.settle, job.id, 0, Outcome(state=states[step.who % 3]), step.amount)
 
     async def cancel(self, step: Step) -> None:
         if self.jobs:
-            await self.write(step, jobs.request_cancel, self.jobs[step.whom % len(self.jobs)].id, step.amount)
+            await self.write(step, jobs.request_cancel, self.jobs[step.other % len(self.jobs)].id, step.amount)
 
     async def refund(self, step: Step) -> None:
         if self.jobs:
-            await self.write(step, jobs.refund, self.jobs[step.whom % len(self.jobs)].id, 0, step.amount)
+            await self.write(step, jobs.refund, self.jobs[step.other % len(self.jobs)].id, 0, step.amount)
 
     async def grant(self, step: Step) -> None:
         to = self.member(step.who) if step.who else self.pool
         await self.write(step, transfers.grant, to=to, amount=step.amount, key=f"{self.id} {next(self.numbers)}", now=step.amount)
 
     async def gift(self, step: Step) -> None:
-        """Its key is one of few, so that many come twice."""
-        ends = {"giver": self.member(step.who), "receiver": self.member(step.whom)}
-        await self.write(step, transfers.gift, **ends, amount=step.amount, key=f"{self.id} {step.who} {step.whom}", now=step.amount)
+        """There are few keys, so that many are repeated."""
+        ends = {"giver": self.member(step.who), "receiver": self.member(step.other)}
+        await self.write(step, transfers.gift, **ends, amount=step.amount, key=f"{self.id} {step.who} {step.other}", now=step.amount)
 
     async def sponsor(self, step: Step) -> None:
         one = Sponsorship(
-            id=f"{self.id}-{step.whom}",
+            id=f"{self.id}-{step.other}",
             guild_id=self.id,
-            channel_id=self.id + step.whom % 2,
+            channel_id=self.id + step.other % 2,
             host_id=step.who,
             cap=step.amount + 1,
             until=4 * MICRO,
@@ -110,15 +110,15 @@ class Server:
         await self.write(step, sponsorships.begin, one, host=self.member(step.who), now=0)
 
     async def close(self, step: Step) -> None:
-        await self.write(step, sponsorships.close, f"{self.id}-{step.whom}", step.amount)
+        await self.write(step, sponsorships.close, f"{self.id}-{step.other}", step.amount)
 
 
-_deeds = ("order", "order", "order", "end", "end", "cancel", "refund", "grant", "gift", "sponsor", "close")
+_actions = ("order", "order", "order", "end", "end", "cancel", "refund", "grant", "gift", "sponsor", "close")
 _step = st.builds(
     Step,
-    deed=st.sampled_from(_deeds),
+    action=st.sampled_from(_actions),
     who=st.integers(0, 3),
-    whom=st.integers(0, 5),
+    other=st.integers(0, 5),
     amount=st.integers(0, 4 * MICRO),
     torn_after=st.none() | st.integers(0, 12),
 )
@@ -130,22 +130,22 @@ _ON_ONE_STORE: dict[str, Any] = {"deadline": None, "suppress_health_check": [Hea
 
 @settings(max_examples=30, **_ON_ONE_STORE)
 @given(_history)
-async def test_whatever_is_done_at_once_and_torn_the_books_are_right(store: Store, history: list[list[Step]]) -> None:
-    await live(store, history)
+async def test_parallel_and_interrupted_operations_keep_the_ledger_correct(store: Store, history: list[list[Step]]) -> None:
+    await run_history(store, history)
 
 
 @pytest.mark.slow
 @settings(max_examples=1000, **_ON_ONE_STORE)
 @given(_history)
-async def test_whatever_is_done_the_books_are_right_at_length(store: Store, history: list[list[Step]]) -> None:
-    await live(store, history)
+async def test_long_random_histories_keep_the_ledger_correct(store: Store, history: list[list[Step]]) -> None:
+    await run_history(store, history)
 
 
-async def live(store: Store, history: list[list[Step]]) -> None:
-    """One history in a server of its own."""
+async def run_history(store: Store, history: list[list[Step]]) -> None:
+    """Run one history in its own guild."""
     server = Server(store=store)
     for at_once in history:
-        await asyncio.gather(*(server.does(step) for step in at_once))
-        assert await wrong(store) == ()
+        await asyncio.gather(*(server.run(step) for step in at_once))
+        assert await findings(store) == ()
     _left, held, spent = await has(store, AccountRef(name=monthly_budget(server.id, BUDGET, 0).name, fills=Limit(size=BUDGET)))
     assert held + spent <= BUDGET / MICRO

@@ -1,4 +1,4 @@
-"""Jobs on both databases: every step moves state and money together, or not at all."""
+"""Jobs on both databases: each operation changes state and money together, or nothing."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ WAITING, SUBMITTING, RUNNING = GenerationState.WAITING, GenerationState.SUBMITTI
 HERE = {"channel_id": 5, "message_id": 6}
 
 
-# --- taking in -------------------------------------------------------------------------------------------------------
+# --- adding ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_job_is_kept_with_all_its_parts(store: Store) -> None:
+async def test_a_job_is_stored_with_its_generations_and_references(store: Store) -> None:
     job = new_job(images=3)
     refs = [PICTURE, replace(PICTURE, url=None)]
     kept = await store.write(jobs.add, job, refs, payment=own(7, TEN), max_waiting=8, now=1000)
@@ -34,7 +34,7 @@ async def test_a_job_is_kept_with_all_its_parts(store: Store) -> None:
     assert await money(store) == (7, 3, 0)
 
 
-async def test_without_enough_credit_nothing_is_kept(store: Store) -> None:
+async def test_without_enough_credit_nothing_is_stored(store: Store) -> None:
     dear = new_job(images=4, price=3 * MICRO)
     with pytest.raises(OutOfCredit, match="This costs 12 credits"):
         await order(store, dear)
@@ -43,27 +43,27 @@ async def test_without_enough_credit_nothing_is_kept(store: Store) -> None:
     assert not await entries(store)
 
 
-async def test_with_too_many_waiting_nothing_is_kept(store: Store) -> None:
+async def test_with_too_many_waiting_nothing_is_stored(store: Store) -> None:
     await order(store, new_job(images=2), max_waiting=3)
     with pytest.raises(TooManyWaiting, match="You have 2 of at most 3 pictures waiting, and this asks for 2 more"):
         await order(store, new_job(images=2), max_waiting=3)
     assert await money(store) == (8, 2, 0)
 
 
-async def test_what_is_being_made_does_not_count_as_waiting(store: Store) -> None:
+async def test_running_generations_do_not_count_as_waiting(store: Store) -> None:
     await run(store, await order(store, new_job(images=3), max_waiting=3))
     await order(store, new_job(images=3), max_waiting=3)
     assert await money(store) == (4, 6, 0)
 
 
-async def test_fifty_orders_at_once_on_a_bucket_of_ten_get_ten(store: Store) -> None:
+async def test_fifty_parallel_orders_on_a_bucket_of_ten_get_ten(store: Store) -> None:
     results = await asyncio.gather(*(order(store, new_job(), max_waiting=99) for _ in range(50)), return_exceptions=True)
     assert sum(isinstance(result, OutOfCredit) for result in results) == 40
     assert len(await store.read(jobs.in_state, JobState.OPEN)) == 10
     assert await money(store) == (0, 10, 0)
 
 
-async def test_fifty_orders_at_once_never_exceed_the_queue_of_one_member(store: Store) -> None:
+async def test_fifty_parallel_orders_never_exceed_a_user_s_queue_limit(store: Store) -> None:
     results = await asyncio.gather(*(order(store, new_job(price=0), max_waiting=7) for _ in range(50)), return_exceptions=True)
     assert sum(isinstance(result, TooManyWaiting) for result in results) == 43
     assert len(await store.read(jobs.in_state, JobState.OPEN)) == 7
@@ -72,15 +72,15 @@ async def test_fifty_orders_at_once_never_exceed_the_queue_of_one_member(store: 
 # --- a generation's steps --------------------------------------------------------------------------------------------
 
 
-async def test_what_was_put_back_is_not_started_before_its_pause_is_over(store: Store) -> None:
+async def test_a_generation_that_was_put_back_does_not_start_before_its_pause_is_over(store: Store) -> None:
     job = await order(store, new_job())
     await store.write(jobs.start, job.id, 0, 2000)
     await store.write(jobs.put_back, job.id, 0, not_before=9000, now=2000)
-    assert not await store.write(jobs.start, job.id, 0, 8999)  # by somebody who had read it earlier
+    assert not await store.write(jobs.start, job.id, 0, 8999)  # by a dispatcher that read it earlier
     assert await store.write(jobs.start, job.id, 0, 9000)
 
 
-async def test_what_was_given_to_another_model_is_not_started_for_the_first(store: Store) -> None:
+async def test_a_rerouted_generation_does_not_start_for_its_first_model(store: Store) -> None:
     job = await order(store, new_job())
     other = jobs.Fallback(model="other", api_model="o", provider="oxlo", seed=None, params={})
     assert await store.write(jobs.reroute, job.id, 0, other=other)
@@ -119,7 +119,7 @@ async def test_two_image_apis_may_use_the_same_id(store: Store) -> None:
     assert await store.read(jobs.claimed, "third", ["same"]) == set()
 
 
-async def test_what_has_ended_is_not_accepted_any_more(store: Store) -> None:
+async def test_an_ended_generation_is_not_accepted(store: Store) -> None:
     job = await order(store, new_job())
     await store.write(jobs.start, job.id, 0, 2000)
     await store.write(jobs.settle, job.id, 0, FAILED, 3000)
@@ -127,7 +127,7 @@ async def test_what_has_ended_is_not_accepted_any_more(store: Store) -> None:
     assert await store.read(jobs.claimed, "oxen", ["late"]) == set()
 
 
-async def test_what_was_not_taken_waits_again_until_its_time(store: Store) -> None:
+async def test_a_generation_that_was_put_back_waits_until_its_time(store: Store) -> None:
     job = await order(store, new_job())
     await store.write(jobs.start, job.id, 0, 2000)
     assert await store.write(jobs.put_back, job.id, 0, not_before=9000, now=3000) is True
@@ -136,10 +136,10 @@ async def test_what_was_not_taken_waits_again_until_its_time(store: Store) -> No
     assert await money(store) == (9, 1, 0)
 
 
-async def test_only_what_is_being_sent_is_put_back_or_looked_for(store: Store) -> None:
+async def test_only_a_submitting_generation_is_put_back_or_looked_up(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
     await store.write(jobs.request_cancel, job.id, 2500)
-    await store.write(jobs.look_later, job.id, 0, lookups=2, not_before=9000)
+    await store.write(jobs.postpone_lookup, job.id, 0, lookups=2, not_before=9000)
     assert await store.write(jobs.put_back, job.id, 0, not_before=0, now=3000) is False
     running = (await seen(store, job)).generations[0]
     assert (running.state, running.lookups, running.not_before) == (RUNNING, 0, 0)
@@ -147,7 +147,7 @@ async def test_only_what_is_being_sent_is_put_back_or_looked_for(store: Store) -
 
 
 @pytest.mark.parametrize(("outcome", "after"), [(SUCCEEDED, (9, 0, 1)), (FAILED, (10, 0, 0)), (CANCELLED, (10, 0, 0))], ids=str)
-async def test_an_end_is_written_and_booked_once(store: Store, outcome: Outcome, after: tuple[int, int, int]) -> None:
+async def test_an_end_is_recorded_and_booked_once(store: Store, outcome: Outcome, after: tuple[int, int, int]) -> None:
     job = await run(store, await order(store, new_job()))
     settled = await asyncio.gather(*(store.write(jobs.settle, job.id, 0, outcome, 3000) for _ in range(5)))
     assert sum(settled) == 1
@@ -156,26 +156,26 @@ async def test_an_end_is_written_and_booked_once(store: Store, outcome: Outcome,
     assert await money(store) == after
 
 
-async def test_ends_that_disagree_are_booked_by_the_first(store: Store) -> None:
+async def test_the_first_of_several_different_ends_counts(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
     ends = [SUCCEEDED, FAILED, CANCELLED] * 3
     assert sum(await asyncio.gather(*(store.write(jobs.settle, job.id, 0, end, 3000) for end in ends))) == 1
 
 
-async def test_two_last_pictures_that_end_together_make_the_job_deliverable(store: Store) -> None:
+async def test_two_last_images_that_end_together_make_the_job_deliverable(store: Store) -> None:
     ended = [await run(store, await order(store, new_job(images=2, price=0))) for _ in range(10)]
     await asyncio.gather(*(store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in ended for n in (0, 1)))
     assert sorted(job.id for job in await store.read(outbox.due, 3000)) == sorted(job.id for job in ended)
 
 
-async def test_a_job_with_one_open_picture_is_not_deliverable(store: Store) -> None:
+async def test_a_job_with_one_open_image_is_not_deliverable(store: Store) -> None:
     job = await run(store, await order(store, new_job(images=2)))
     await store.write(jobs.settle, job.id, 1, SUCCEEDED, 3000)
     assert await store.read(outbox.due, 9999) == []
     assert await money(store) == (8, 1, 1)
 
 
-async def test_an_unusable_picture_is_given_back_once_and_only_where_it_was_paid(store: Store) -> None:
+async def test_an_unusable_image_is_refunded_once_and_only_if_it_was_paid(store: Store) -> None:
     job = await run(store, await order(store, new_job(images=2)))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(jobs.settle, job.id, 1, FAILED, 3000)
@@ -188,7 +188,7 @@ async def test_an_unusable_picture_is_given_back_once_and_only_where_it_was_paid
 # --- cancelling ------------------------------------------------------------------------------------------------------
 
 
-async def test_what_waits_is_cancelled_at_once(store: Store) -> None:
+async def test_waiting_generations_are_cancelled_at_once(store: Store) -> None:
     job = await order(store, new_job(images=2))
     cancelled = await store.write(jobs.request_cancel, job.id, 2000)
     assert cancelled is not None
@@ -197,7 +197,7 @@ async def test_what_waits_is_cancelled_at_once(store: Store) -> None:
     assert await money(store) == (10, 0, 0)
 
 
-async def test_what_the_image_api_may_have_is_only_marked(store: Store) -> None:
+async def test_generations_that_the_image_api_may_have_are_only_marked(store: Store) -> None:
     job = await order(store, new_job(images=3))
     await store.write(jobs.start, job.id, 0, 2000)
     await store.write(jobs.start, job.id, 1, 2000)
@@ -207,7 +207,7 @@ async def test_what_the_image_api_may_have_is_only_marked(store: Store) -> None:
     assert [g.cancel_requested for g in (await seen(store, job)).open] == [True, True]
 
 
-async def test_what_was_cancelled_while_it_was_sent_ends_when_it_is_put_back(store: Store) -> None:
+async def test_a_generation_cancelled_while_submitting_ends_when_it_is_put_back(store: Store) -> None:
     job = await order(store, new_job())
     await store.write(jobs.start, job.id, 0, 2000)
     await store.write(jobs.request_cancel, job.id, 2500)
@@ -216,7 +216,7 @@ async def test_what_was_cancelled_while_it_was_sent_ends_when_it_is_put_back(sto
     assert await money(store) == (10, 0, 0)
 
 
-async def test_cancelling_what_has_ended_or_never_was_changes_nothing(store: Store) -> None:
+async def test_cancelling_an_ended_or_unknown_job_changes_nothing(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
     before = await seen(store, job)
@@ -224,7 +224,7 @@ async def test_cancelling_what_has_ended_or_never_was_changes_nothing(store: Sto
     assert await store.write(jobs.request_cancel, "never", 4000) is None
 
 
-async def test_a_cancel_that_races_with_sending_never_ends_what_is_sent(store: Store) -> None:
+async def test_a_cancel_during_a_start_never_ends_a_started_generation(store: Store) -> None:
     for _ in range(25):
         job = await order(store, new_job(price=0), max_waiting=99)
         cancel, start = store.write(jobs.request_cancel, job.id, 2000), store.write(jobs.start, job.id, 0, 2000)
@@ -232,7 +232,7 @@ async def test_a_cancel_that_races_with_sending_never_ends_what_is_sent(store: S
         assert await states(store, job) == [SUBMITTING if started else GenerationState.CANCELLED]
 
 
-async def test_a_cancel_that_races_with_putting_back_leaves_nothing_waiting(store: Store) -> None:
+async def test_a_cancel_while_it_is_put_back_leaves_nothing_waiting(store: Store) -> None:
     for _ in range(25):
         job = await order(store, new_job(price=0))
         await store.write(jobs.start, job.id, 0, 2000)
@@ -240,7 +240,7 @@ async def test_a_cancel_that_races_with_putting_back_leaves_nothing_waiting(stor
         assert await states(store, job) == [GenerationState.CANCELLED]
 
 
-async def test_a_cancel_that_races_with_the_end_waits_for_nobody(store: Store) -> None:
+async def test_simultaneous_cancels_and_ends_do_not_deadlock(store: Store) -> None:
     raced = [await run(store, await order(store, new_job(images=4, price=0))) for _ in range(10)]
     ends = [store.write(jobs.settle, job.id, n, SUCCEEDED, 3000) for job in raced for n in range(4)]
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""One table of messages: what shows an image, which image a message shows, and whose decisions reach which of them."""
+"""Recorded messages: which messages show a job, which job a message shows, and which of them a guild decides about."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bot.store.moderation.verdicts import Judgement, Ruling
 from bot.store.privacy import erase
 from tests.env.job_steps import order, run
 from tests.env.jobs import SUCCEEDED, new_job
-from tests.store.moderation.flagged import ADA, CHANNEL, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, picture
+from tests.store.moderation.flagged import ADA, CHANNEL, HERE, MESSAGE, MO, NOW, STRIKES, decide, flagged, known, new_image
 
-THERE = HERE + 1  # another server
+THERE = HERE + 1  # another guild
 GALLERY, LOG, COPY = 700, 701, 702
 
 
@@ -27,180 +27,179 @@ def post(job: Job, message_id: int, role: MessageRole, *, guild_id: int = HERE) 
     return JobMessage(message_id=message_id, channel_id=50, guild_id=guild_id, role=role, at=NOW, job_id=job.id)
 
 
-async def posted(store: Store, job: Job) -> None:
-    """In the gallery and in the log of its server."""
+async def post_in_gallery_and_log(store: Store, job: Job) -> None:
     for message_id, role in ((GALLERY, MessageRole.GALLERY), (LOG, MessageRole.LOG)):
         assert await store.write(messages.record, post(job, message_id, role))
 
 
-async def reposted(store: Store, job: Job, message_id: int = COPY, *, guild_id: int = THERE) -> None:
+async def repost(store: Store, job: Job, message_id: int = COPY, *, guild_id: int = THERE) -> None:
     place = replace(job.place, guild_id=guild_id, channel_id=60)
-    assert await store.write(history.reposted, job.id, place, message_id, NOW + 1)
+    assert await store.write(history.record_repost, job.id, place, message_id, NOW + 1)
 
 
 async def judge(store: Store, job: Job, decision: Decision, guild_id: int) -> Judgement | None:
-    verdict = Ruling(decision=decision, by_id=MO, strikes=STRIKES, now=NOW + 2)
-    return await store.write(verdicts.decide_on_job, job.id, guild_id, verdict)
+    ruling = Ruling(decision=decision, by_id=MO, strikes=STRIKES, now=NOW + 2)
+    return await store.write(verdicts.decide_on_job, job.id, guild_id, ruling)
 
 
-async def to_be(store: Store, kind: ItemKind) -> set[int]:
-    """The messages that outbox items of this kind are about."""
+async def message_ids(store: Store, kind: ItemKind) -> set[int]:
+    """The messages of the outbox items of this kind."""
     return {item.data["message_id"] for item in await store.read(outbox.due, NOW + 100) if item.kind is kind}
 
 
-# --- which image is this ---------------------------------------------------------------------------------------------
+# --- the job of a message --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("message_id", [MESSAGE, GALLERY, LOG, COPY])
 async def test_a_job_is_found_by_any_of_its_messages(store: Store, message_id: int) -> None:
-    job = await picture(store)
-    await posted(store, job)
-    await reposted(store, job, guild_id=HERE)
+    job = await new_image(store)
+    await post_in_gallery_and_log(store, job)
+    await repost(store, job, guild_id=HERE)
     found = await store.read(verdicts.find, HERE, message_id=message_id)
     assert found is not None
     assert (found.id, found.place.message_id) == (job.id, COPY)
 
 
-async def test_a_server_finds_a_copy_that_stands_there_although_the_job_moved_on(store: Store) -> None:
-    job = await picture(store)
-    await reposted(store, job)
-    await reposted(store, job, COPY + 1, guild_id=THERE + 1)
+async def test_a_guild_finds_its_copy_after_the_job_was_reposted_elsewhere(store: Store) -> None:
+    job = await new_image(store)
+    await repost(store, job)
+    await repost(store, job, COPY + 1, guild_id=THERE + 1)
     assert await store.read(verdicts.find, THERE, message_id=COPY) is not None
     assert await store.read(verdicts.find, THERE + 2, message_id=COPY) is None
 
 
-async def test_the_post_of_a_case_leads_to_its_job(store: Store) -> None:
-    job = await picture(store)
-    await store.write(cases.posted, await flagged(store, job), channel_id=50, message_id=60, now=NOW)
+async def test_a_case_s_post_leads_to_its_job(store: Store) -> None:
+    job = await new_image(store)
+    await store.write(cases.record_post, await flagged(store, job), channel_id=50, message_id=60, now=NOW)
     assert await store.read(messages.job_of, 60) == await known(store, job)
 
 
-async def test_the_first_answer_gives_way_to_the_message_that_shows_the_result(store: Store) -> None:
+async def test_the_message_with_the_result_replaces_the_first_answer(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
-    await store.write(jobs.answered, job.id, 5, NOW)
+    await store.write(jobs.mark_answered, job.id, 5, NOW)
     assert (await known(store, job)).place.message_id == 5
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
-    await store.write(delivery.delivered, job.id, channel_id=9, message_id=6, direct=True, now=NOW)
+    await store.write(delivery.mark_delivered, job.id, channel_id=9, message_id=6, direct=True, now=NOW)
     (only,) = await store.read(messages.of_job, job.id)
     assert (only.message_id, only.channel_id, only.guild_id, only.role) == (6, 9, HERE, MessageRole.DM)
     assert await store.read(messages.job_of, 5) is None
 
 
-async def test_nothing_is_recorded_of_a_job_that_was_erased(store: Store) -> None:
-    job = await picture(store)
+async def test_no_message_of_an_erased_job_is_recorded(store: Store) -> None:
+    job = await new_image(store)
     await store.write(erase.erase, ADA, NOW)
     assert not await store.write(messages.record, post(job, GALLERY, MessageRole.GALLERY))
     assert await store.read(messages.get, GALLERY) is None
 
 
-# --- what one server decides -----------------------------------------------------------------------------------------
+# --- decisions of a guild --------------------------------------------------------------------------------------------
 
 
-async def test_a_server_hides_its_own_messages_alone(store: Store) -> None:
-    job = await picture(store)
-    await posted(store, job)
-    await reposted(store, job)
+async def test_a_guild_hides_only_its_own_messages(store: Store) -> None:
+    job = await new_image(store)
+    await post_in_gallery_and_log(store, job)
+    await repost(store, job)
     await judge(store, job, Decision.SPOILER, HERE)
-    assert await to_be(store, ItemKind.COVER) == {MESSAGE, GALLERY}
-    assert await to_be(store, ItemKind.REMOVE) == set()
+    assert await message_ids(store, ItemKind.COVER) == {MESSAGE, GALLERY}
+    assert await message_ids(store, ItemKind.REMOVE) == set()
 
 
-async def test_each_of_two_servers_hides_its_own(store: Store) -> None:
-    job = await picture(store)
-    await reposted(store, job)
+async def test_each_of_two_guilds_hides_its_own_messages(store: Store) -> None:
+    job = await new_image(store)
+    await repost(store, job)
     for guild_id in (HERE, THERE):
         await judge(store, job, Decision.SPOILER, guild_id)
-    assert await to_be(store, ItemKind.COVER) == {MESSAGE, COPY}
+    assert await message_ids(store, ItemKind.COVER) == {MESSAGE, COPY}
 
 
-async def test_a_server_takes_its_own_messages_alone_away(store: Store) -> None:
-    job = await picture(store)
-    await posted(store, job)
-    await reposted(store, job)
+async def test_a_guild_deletes_only_its_own_messages(store: Store) -> None:
+    job = await new_image(store)
+    await post_in_gallery_and_log(store, job)
+    await repost(store, job)
     await judge(store, job, Decision.DELETE, HERE)
-    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, GALLERY}
+    assert await message_ids(store, ItemKind.REMOVE) == {MESSAGE, GALLERY}
     await judge(store, job, Decision.DELETE, THERE)
-    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, GALLERY, COPY}
+    assert await message_ids(store, ItemKind.REMOVE) == {MESSAGE, GALLERY, COPY}
 
 
-async def test_where_it_was_only_reposted_a_deletion_leaves_the_job(store: Store) -> None:
-    job = await picture(store)
-    await reposted(store, job)
+async def test_deleting_a_repost_in_another_guild_keeps_the_job(store: Store) -> None:
+    job = await new_image(store)
+    await repost(store, job)
     await judge(store, job, Decision.DELETE, THERE)
     left = await known(store, job)
     assert (left.state, left.place.guild_id, left.place.message_id) == (JobState.DELIVERED, HERE, MESSAGE)
-    assert await to_be(store, ItemKind.REMOVE) == {COPY}
+    assert await message_ids(store, ItemKind.REMOVE) == {COPY}
 
 
 @pytest.mark.parametrize("decision", [Decision.DELETE, Decision.SPOILER])
-async def test_what_was_reposted_after_a_decision_is_decided_anew(store: Store, decision: Decision) -> None:
-    job = await picture(store)
-    await reposted(store, job)
+async def test_a_repost_after_a_decision_can_be_decided_again(store: Store, decision: Decision) -> None:
+    job = await new_image(store)
+    await repost(store, job)
     judged = [await judge(store, job, decision, THERE) for _ in range(2)]
-    await reposted(store, job, COPY + 1)
+    await repost(store, job, COPY + 1)
     judged += [await judge(store, job, decision, THERE) for _ in range(2)]
     assert [each is not None and each.is_new for each in judged] == [True, False, True, False]
-    assert COPY + 1 in await to_be(store, ItemKind.REMOVE) | await to_be(store, ItemKind.COVER)
+    assert COPY + 1 in await message_ids(store, ItemKind.REMOVE) | await message_ids(store, ItemKind.COVER)
 
 
-async def test_a_server_decides_no_case_of_another(store: Store) -> None:
-    job = await picture(store)
+async def test_a_guild_does_not_decide_another_guild_s_case(store: Store) -> None:
+    job = await new_image(store)
     case = await flagged(store, job)
-    await reposted(store, job)
+    await repost(store, job)
     judged = await judge(store, job, Decision.DELETE, THERE)
     assert judged is not None
     assert (judged.case.id != case.id, judged.case.guild_id, judged.case.message_id) == (True, THERE, COPY)
     assert [waiting.id for waiting in await store.read(cases.waiting, HERE)] == [case.id]
 
 
-async def test_a_purge_takes_what_stands_there_also_of_a_job_that_went_elsewhere(store: Store) -> None:
-    job = await picture(store)
-    await reposted(store, job)
+async def test_a_purge_deletes_the_guild_s_copy_of_a_job_that_belongs_to_another(store: Store) -> None:
+    job = await new_image(store)
+    await repost(store, job)
     await judge(store, job, Decision.DELETE, HERE)
     purged = [await store.write(verdicts.purge, THERE, ADA, by_id=MO, now=NOW) for _ in range(2)]
     assert [each.taken_away for each in purged] == [1, 0]
-    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, COPY}
+    assert await message_ids(store, ItemKind.REMOVE) == {MESSAGE, COPY}
 
 
-# --- what the author decides -----------------------------------------------------------------------------------------
+# --- decisions of the author -----------------------------------------------------------------------------------------
 
 
-async def test_its_author_takes_it_away_everywhere(store: Store) -> None:
-    job = await picture(store)
-    await posted(store, job)
-    await reposted(store, job)
+async def test_the_author_deletes_all_messages_of_a_job(store: Store) -> None:
+    job = await new_image(store)
+    await post_in_gallery_and_log(store, job)
+    await repost(store, job)
     assert [await store.write(history.take_away, job.id, NOW) for _ in range(2)] == [True, False]
-    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, GALLERY, COPY}
+    assert await message_ids(store, ItemKind.REMOVE) == {MESSAGE, GALLERY, COPY}
 
 
-async def test_a_copy_that_was_deleted_leaves_the_rest_and_the_job_s_own_message_takes_it_along(store: Store) -> None:
-    job = await picture(store)
-    await posted(store, job)
+async def test_deleting_a_copy_keeps_the_job_and_deleting_its_own_message_deletes_it(store: Store) -> None:
+    job = await new_image(store)
+    await post_in_gallery_and_log(store, job)
     await store.write(history.message_deleted, job.id, GALLERY, NOW)
     assert (await known(store, job)).state is JobState.DELIVERED
-    await reposted(store, job)
+    await repost(store, job)
     await store.write(history.message_deleted, job.id, COPY, NOW)
-    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE}
+    assert await message_ids(store, ItemKind.REMOVE) == {MESSAGE}
     assert (await known(store, job)).state is JobState.DELETED
 
 
-async def test_erasing_takes_the_posts_of_a_case_before_and_after_its_appeal(store: Store) -> None:
-    case = await flagged(store, await picture(store))
-    await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
+async def test_erasing_deletes_a_case_s_posts_from_before_and_after_its_appeal(store: Store) -> None:
+    case = await flagged(store, await new_image(store))
+    await store.write(cases.record_post, case, channel_id=50, message_id=60, now=NOW)
     await decide(store, case, Decision.SPOILER)
     appealed = await store.write(verdicts.appeal, case.id, words="A fox.", now=NOW + 2)
     assert appealed is not None
-    await store.write(cases.posted, appealed, channel_id=50, message_id=61, now=NOW + 3)
+    await store.write(cases.record_post, appealed, channel_id=50, message_id=61, now=NOW + 3)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 61
     await store.write(erase.erase, ADA, NOW + 4)
-    assert await to_be(store, ItemKind.REMOVE) == {MESSAGE, 60, 61}
+    assert await message_ids(store, ItemKind.REMOVE) == {MESSAGE, 60, 61}
 
 
-async def test_a_case_about_an_image_that_was_not_made_here_has_a_post_too(store: Store) -> None:
+async def test_the_post_of_a_case_without_a_job_is_recorded_and_deleted(store: Store) -> None:
     about: dict[str, Any] = {"guild_id": HERE, "author_id": ADA, "channel_id": CHANNEL, "message_id": 9, "job_id": None, "reason": ""}
     case = await store.write(cases.open_case, cause=Cause.REPORT, now=NOW, **about)
     assert case is not None
-    assert await store.write(cases.posted, case, channel_id=50, message_id=60, now=NOW)
+    assert await store.write(cases.record_post, case, channel_id=50, message_id=60, now=NOW)
     assert (await store.read(cases.waiting, HERE))[0].post_message_id == 60
     await store.write(erase.erase, ADA, NOW)
-    assert await to_be(store, ItemKind.REMOVE) == {60}
+    assert await message_ids(store, ItemKind.REMOVE) == {60}

@@ -1,4 +1,4 @@
-"""The outbox and what is read beside it, on both databases."""
+"""The outbox, delivery, and queries on jobs, on both databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
 
 
 async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, price: int = MICRO, answer_until: int = 0) -> str:
-    """The id of a job that waits to be shown."""
+    """The id of a deliverable job."""
     job = await run(store, await order(store, new_job(price=price, answer_until=answer_until)))
     await store.write(jobs.settle, job.id, 0, outcome, now)
     return job.id
@@ -27,11 +27,11 @@ async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, 
 
 async def deliver(store: Store, job_id: str, message_id: int | None = 6, now: int = 4000, **more: Any) -> bool:
     channel_id = None if message_id is None else 5
-    return await store.write(delivery.delivered, job_id, channel_id=channel_id, message_id=message_id, now=now, **more)
+    return await store.write(delivery.mark_delivered, job_id, channel_id=channel_id, message_id=message_id, now=now, **more)
 
 
 async def small(store: Store, job_id: str) -> dict[tuple[str, int], bytes]:
-    """The small versions that are kept of a job."""
+    """The stored thumbnails of a job."""
     rows = await store.read(lambda conn: conn.execute(select(thumbnails).where(thumbnails.c.job_id == job_id)).all())
     return {(row.job_id, row.n): row.content for row in rows}
 
@@ -39,7 +39,7 @@ async def small(store: Store, job_id: str) -> dict[tuple[str, int], bytes]:
 async def test_a_job_is_delivered_once_and_keeps_its_message(store: Store) -> None:
     job_id = await ended(store)
     assert [await deliver(store, job_id, message_id) for message_id in (6, 7)] == [True, False]
-    await store.write(jobs.answered, job_id, 8, 4001)  # the first answer's news came late
+    await store.write(jobs.mark_answered, job_id, 8, 4001)  # the first answer is reported late
     job = await store.read(jobs.get, job_id)
     assert job is not None
     assert (job.state, job.place.message_id, job.delivered_at, job.place.token) == (JobState.DELIVERED, 6, 4000, None)
@@ -52,18 +52,18 @@ async def test_an_open_job_cannot_be_delivered(store: Store) -> None:
     assert (await seen(store, job)).state is JobState.OPEN
 
 
-async def test_a_job_is_owed_from_its_end_on(store: Store) -> None:
+async def test_a_delivery_is_due_when_the_job_ends(store: Store) -> None:
     job_id = await ended(store, now=3000)
     assert await store.read(outbox.due, 2999) == []
     (item,) = await store.read(outbox.due, 3000)
     assert (item.kind, item.id, item.job_id, item.attempts) == (ItemKind.DELIVER, job_id, job_id, 0)
 
 
-async def test_a_job_whose_first_answer_is_on_its_way_is_owed_once_it_came_or_cannot_come(store: Store) -> None:
-    told, never = [await ended(store, answer_until=120_000) for _ in range(2)]
-    await store.write(jobs.answered, told, 6, 4000)
-    assert [item.id for item in await store.read(outbox.due, 4000)] == [told]
-    assert {item.id for item in await store.read(outbox.due, 120_000)} == {told, never}
+async def test_a_delivery_waits_for_the_first_answer_or_its_deadline(store: Store) -> None:
+    answered, never = [await ended(store, answer_until=120_000) for _ in range(2)]
+    await store.write(jobs.mark_answered, answered, 6, 4000)
+    assert [item.id for item in await store.read(outbox.due, 4000)] == [answered]
+    assert {item.id for item in await store.read(outbox.due, 120_000)} == {answered, never}
 
 
 async def test_after_a_restart_nothing_waits_for_an_answer(store: Store) -> None:
@@ -74,16 +74,16 @@ async def test_after_a_restart_nothing_waits_for_an_answer(store: Store) -> None
     assert (await seen(store, still_open)).answer_until == 0
 
 
-async def test_an_answer_does_not_hasten_what_was_tried(store: Store) -> None:
+async def test_an_answer_does_not_change_when_a_retry_is_due(store: Store) -> None:
     job_id = await ended(store)
     (item,) = await store.read(outbox.due, 3000)
     await store.write(outbox.claim, item, now=3000, again_at=8000)
-    await store.write(jobs.answered, job_id, None, 4000)
+    await store.write(jobs.mark_answered, job_id, None, 4000)
     await store.write(jobs.forget_answers, 4000)
     assert [await store.read(outbox.next_due, now) for now in (7999, 8000)] == [8000, None]
 
 
-async def test_a_stranded_job_is_still_owed_and_can_be_delivered(store: Store) -> None:
+async def test_a_stranded_job_stays_in_the_outbox_and_can_be_delivered(store: Store) -> None:
     job_id = await ended(store)
     await store.write(outbox.strand, job_id)
     assert [job.id for job in await store.read(jobs.in_state, JobState.STRANDED)] == [job_id]
@@ -91,7 +91,7 @@ async def test_a_stranded_job_is_still_owed_and_can_be_delivered(store: Store) -
     assert await deliver(store, job_id) is True
 
 
-async def test_a_job_that_is_given_up_is_kept_and_can_still_be_delivered(store: Store) -> None:
+async def test_a_delivery_that_failed_permanently_strands_the_job_which_can_still_be_delivered(store: Store) -> None:
     job_id = await ended(store)
     (item,) = await store.read(outbox.due, 3000)
     await store.write(outbox.give_up, item)
@@ -100,7 +100,7 @@ async def test_a_job_that_is_given_up_is_kept_and_can_still_be_delivered(store: 
     assert await deliver(store, job_id) is True
 
 
-async def test_a_late_failure_does_not_bring_back_what_was_delivered(store: Store) -> None:
+async def test_a_late_failure_does_not_change_a_delivered_job(store: Store) -> None:
     job_id = await ended(store)
     (item,) = await store.read(outbox.due, 3000)
     await deliver(store, job_id)
@@ -111,37 +111,37 @@ async def test_a_late_failure_does_not_bring_back_what_was_delivered(store: Stor
     assert [job.id for job in await store.read(jobs.in_state, JobState.DELIVERED)] == [job_id]
 
 
-async def test_the_outbox_shows_the_oldest_first_and_a_few_at_a_time(store: Store) -> None:
+async def test_the_outbox_returns_the_oldest_first_up_to_a_limit(store: Store) -> None:
     ids = [await ended(store, now=3000, price=0) for _ in range(4)]
     shown = await store.read(outbox.due, 3000, limit=3)
     assert [job.id for job in shown] == sorted(ids)[:3]
 
 
-async def test_that_a_message_is_about_to_be_sent_is_remembered_until_it_is_known(store: Store) -> None:
+async def test_posting_since_is_kept_until_the_job_is_delivered(store: Store) -> None:
     job_id = await ended(store)
     for since in (3500, None, 3600):
-        await store.write(delivery.posting, job_id, since)
+        await store.write(delivery.set_posting_since, job_id, since)
         (job,) = await store.read(jobs.in_state, JobState.DELIVERABLE)
         assert job.posting_since == since
     await deliver(store, job_id)
     assert (await store.read(jobs.in_state, JobState.DELIVERED))[0].posting_since is None
 
 
-async def test_an_inline_picture_is_forgotten_some_time_after_it_was_shown(store: Store) -> None:
+async def test_an_inline_image_is_deleted_some_time_after_delivery(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
-    assert await store.write(delivery.forget_images, 9999) == 0  # not shown yet
+    assert await store.write(delivery.forget_images, 9999) == 0  # not delivered yet
     await deliver(store, job_id, now=4000)
     assert [await store.write(delivery.forget_images, before) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.image_of, job_id, 0) is None
 
 
-async def test_an_inline_picture_may_be_dropped_as_soon_as_it_is_shown(store: Store) -> None:
+async def test_an_inline_image_may_be_deleted_on_delivery(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
     await deliver(store, job_id, keep_images=False)
     assert await store.read(jobs.image_of, job_id, 0) is None
 
 
-async def test_what_follows_from_a_delivery_follows_once(store: Store) -> None:
+async def test_thumbnails_and_follow_up_items_are_stored_once(store: Store) -> None:
     job_id = await ended(store)
     for _ in range(2):
         await deliver(store, job_id, small={0: b"webp"}, follows=[OutboxItem(kind=ItemKind.TELL, due_at=4000)])
@@ -149,37 +149,37 @@ async def test_what_follows_from_a_delivery_follows_once(store: Store) -> None:
     assert len(await store.read(outbox.due, 4000)) == 1
 
 
-async def test_what_had_nothing_to_say_is_delivered_and_stays_where_it_was(store: Store) -> None:
+async def test_a_delivery_without_a_message_keeps_the_channel(store: Store) -> None:
     job_id = await ended(store)
     assert await deliver(store, job_id, None) is True
     (job,) = await store.read(jobs.in_state, JobState.DELIVERED)
     assert (job.place.channel_id, job.place.message_id) == (5, None)
 
 
-async def test_a_call_is_promised_once_and_only_while_the_job_is_open(store: Store) -> None:
+async def test_a_ping_is_promised_once_and_only_while_the_job_is_open(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
     assert [await store.write(delivery.promise_ping, job.id) for _ in range(2)] == [True, False]
     assert (await seen(store, job)).ping_promised is True
     assert await store.write(delivery.promise_ping, await ended(store)) is False
 
 
-async def test_a_picture_that_is_taken_away_is_taken_away_here_too(store: Store) -> None:
-    on_show, stranded, shown = [await ended(store, outcome=MADE_INLINE) for _ in range(3)]
+async def test_deleting_a_job_deletes_its_stored_images(store: Store) -> None:
+    deliverable, stranded, shown = [await ended(store, outcome=MADE_INLINE) for _ in range(3)]
     await store.write(outbox.strand, stranded)
     await deliver(store, shown, small={0: b"webp"})
-    for job_id in (on_show, stranded, shown):
-        assert [await store.write(delivery.taken_away, job_id) for _ in range(2)] == [True, False]
+    for job_id in (deliverable, stranded, shown):
+        assert [await store.write(delivery.mark_deleted, job_id) for _ in range(2)] == [True, False]
         assert await store.read(jobs.image_of, job_id, 0) is None
         assert await small(store, job_id) == {}
     assert await store.read(outbox.due, 9999) == []
-    assert await deliver(store, on_show) is False
+    assert await deliver(store, deliverable) is False
 
 
-async def test_an_open_job_cannot_be_taken_away(store: Store) -> None:
-    assert await store.write(delivery.taken_away, (await order(store, new_job())).id) is False
+async def test_an_open_job_cannot_be_deleted(store: Store) -> None:
+    assert await store.write(delivery.mark_deleted, (await order(store, new_job())).id) is False
 
 
-async def test_references_are_forgotten_after_their_time_and_not_before_the_answer(store: Store) -> None:
+async def test_references_are_deleted_some_time_after_delivery(store: Store) -> None:
     waiting, shown = new_job(), new_job()
     for job in (waiting, shown):
         await store.write(jobs.add, job, [PICTURE], payment=own(7, TEN), max_waiting=8, now=1000)
@@ -189,16 +189,16 @@ async def test_references_are_forgotten_after_their_time_and_not_before_the_answ
     assert await store.read(jobs.references_of, waiting.id) == [PICTURE]
 
 
-async def test_the_usual_time_is_the_median_of_the_latest_pictures(store: Store) -> None:
+async def test_the_usual_time_is_the_median_of_the_latest_images(store: Store) -> None:
     assert await store.read(jobs.usual_ms, "klein") is None
     for took in (100, 5000, 300):
-        await ended(store, now=2000 + took, price=0)  # sent at 2000
+        await ended(store, now=2000 + took, price=0)  # submitted at 2000
     assert await store.read(jobs.usual_ms, "klein") == 300
     assert await store.read(jobs.usual_ms, "klein", over=1) == 5000
     assert await store.read(jobs.usual_ms, "dev") is None
 
 
-async def test_the_position_counts_the_pictures_of_others_that_wait_before(store: Store) -> None:
+async def test_the_position_counts_earlier_waiting_images_of_other_jobs(store: Store) -> None:
     first, second = await order(store, new_job(images=2, now=1000)), await order(store, new_job(images=2, now=2000, member=8))
     assert [await store.read(jobs.position, job) for job in (first, second)] == [0, 2]
     await store.write(jobs.start, first.id, 0, 3000)
@@ -206,7 +206,7 @@ async def test_the_position_counts_the_pictures_of_others_that_wait_before(store
     assert await store.read(jobs.position, await seen(store, await run(store, second))) == 0
 
 
-async def test_the_queue_counts_who_has_how_many_under_way(store: Store) -> None:
+async def test_the_queue_counts_running_images_by_user_and_guild(store: Store) -> None:
     await run(store, await order(store, new_job(images=2, member=7)))
     job = await order(store, new_job(images=2, member=8, now=2000))
     await store.write(jobs.start, job.id, 0, 3000)
@@ -215,13 +215,13 @@ async def test_the_queue_counts_who_has_how_many_under_way(store: Store) -> None
     assert (queue.running_by_user, queue.running_by_guild) == ({7: 2, 8: 1}, {1: 3})
 
 
-async def test_a_members_jobs_are_listed_newest_first(store: Store) -> None:
+async def test_a_member_s_jobs_are_listed_newest_first(store: Store) -> None:
     mine = [await order(store, new_job(now=now)) for now in (1000, 2000)]
     await order(store, new_job(member=8))
     assert [job.id for job in await store.read(jobs.of_member, 7, state=JobState.OPEN)] == [mine[1].id, mine[0].id]
 
 
-async def test_a_fresh_link_replaces_the_old_one(store: Store) -> None:
+async def test_a_new_link_replaces_the_old_one(store: Store) -> None:
     job_id = await ended(store)
     await store.write(jobs.refresh_url, job_id, 0, "https://example.com/fresh.png")
     (job,) = await store.read(jobs.in_state, JobState.DELIVERABLE)

@@ -1,4 +1,4 @@
-"""What moderators see of their server, on both databases."""
+"""Usage statistics of a guild, on both databases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL: dict[str, Any] = {"since": 0, "until": 100 * DAY_MS}
 
 
 async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, model: str = "klein", day: int = 0) -> str:
-    """A job of two credits a picture that ended so."""
+    """A job at two credits per image whose generations ended with these outcomes."""
     place = ReplyTarget(user_id=user, channel_id=5, guild_id=guild)
     job = new_job(member=user, images=len(outcomes), price=2 * MICRO, place=place, model=model)
     await run(store, await order(store, Payment(payer=member(user, 100), budget=budget(1000, guild_id=guild)), job))
@@ -33,8 +33,8 @@ async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, 
     return job.id
 
 
-def _chosen(order_of: Preferences, _before: Preferences) -> Preferences:
-    return order_of
+def _replace(preferences: Preferences, _before: Preferences) -> Preferences:
+    return preferences
 
 
 @pytest.fixture(autouse=True)
@@ -46,49 +46,49 @@ async def a_busy_week(store: Store) -> None:
     await made(store, SUCCEEDED, guild=2)
 
 
-async def test_a_servers_whole_use_is_what_its_budget_has_spent(store: Store) -> None:
+async def test_a_guild_s_total_cost_is_what_its_budget_has_spent(store: Store) -> None:
     (whole,) = await store.read(usage.use, 1, **ALL)
     assert whole == UsageRow(images=4, failed=1, cost=8 * MICRO, refunded=2 * MICRO)
     assert (await has(store, budget(1000)))[2] == 8
     assert whole.usd(0.01) == "0.0800"
 
 
-async def test_members_are_told_apart_the_dearest_first(store: Store) -> None:
+async def test_members_are_listed_most_expensive_first(store: Store) -> None:
     found = await store.read(usage.use, 1, **ALL, by=[GroupBy.MEMBER])
     assert [(each.user_id, each.images, each.cost // MICRO) for each in found] == [(7, 3, 6), (8, 1, 2)]
 
 
-async def test_days_come_in_their_order_with_their_models(store: Store) -> None:
+async def test_days_are_listed_earliest_first_with_their_models(store: Store) -> None:
     found = await store.read(usage.use, 1, **ALL, by=[GroupBy.DAY, GroupBy.MODEL])
     assert [(each.day, each.model, each.images) for each in found] == [
         (date(1970, 1, 1), "klein", 2), (date(1970, 1, 2), "dev", 1), (date(1970, 1, 2), "klein", 1),
     ]  # fmt: skip
 
 
-async def test_a_range_takes_its_beginning_and_leaves_its_end(store: Store) -> None:
+async def test_a_range_includes_its_start_and_excludes_its_end(store: Store) -> None:
     ranges = [(5000, 5001), (0, 5000), (5001, DAY_MS + 5000)]
     assert [sum(each.images for each in await store.read(usage.use, 1, since=a, until=b)) for a, b in ranges] == [2, 0, 0]
 
 
-async def test_one_member_can_be_looked_at_alone(store: Store) -> None:
+async def test_usage_can_be_limited_to_one_member(store: Store) -> None:
     found = await store.read(usage.use, 1, **ALL, by=[GroupBy.MODEL], user_id=7)
     assert [(each.model, each.images) for each in found] == [("klein", 2), ("dev", 1)]
 
 
-async def test_who_does_not_want_to_is_not_on_the_leaderboard(store: Store) -> None:
+async def test_members_can_opt_out_of_the_leaderboard(store: Store) -> None:
     assert await store.read(usage.leaderboard, 1, since=0) == [(7, 3), (8, 1)]
     assert await store.read(usage.leaderboard, 1, since=DAY_MS, limit=1) == [(7, 1)]
-    for order_of, listed in ((Preferences(leaderboard=False), [(8, 1)]), (Preferences(), [(7, 3), (8, 1)])):
-        await store.write(documents.change_preferences, 7, partial(_chosen, order_of), 1)
+    for preferences, listed in ((Preferences(leaderboard=False), [(8, 1)]), (Preferences(), [(7, 3), (8, 1)])):
+        await store.write(documents.change_preferences, 7, partial(_replace, preferences), 1)
         assert await store.read(usage.leaderboard, 1, since=0) == listed
 
 
-async def test_recent_use_counts_everywhere(store: Store) -> None:
+async def test_recent_use_counts_all_guilds(store: Store) -> None:
     counts = [(await store.read(usage.images_since, [7], since)).get(7) for since in (0, DAY_MS, 30 * DAY_MS)]
     assert counts == [4, 1, None]
 
 
-def test_the_table_for_spreadsheets_is_harmless_and_exact() -> None:
+def test_the_csv_file_has_no_formulas_and_exact_amounts() -> None:
     row = UsageRow(user_id=123456789012345678, model="=cmd()", day=date(2026, 11, 20), images=2, failed=1, cost=2_800_000, refunded=0)
     assert as_csv([row, replace(row, user_id=None, model=None)], credit_usd=0.01).splitlines() == [
         "user_id,model,day,pictures,failed,credits,credits_refunded,usd",

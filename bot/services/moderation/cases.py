@@ -110,7 +110,7 @@ class Cases:
     async def run(self) -> None:
         """Count kept flags now and then, until cancelled: what was unlocked just before a crash, or by a file, has its effect, too."""
         while True:
-            for guild_id in await self.store.read(flagging.servers_with_flags):
+            for guild_id in await self.store.read(flagging.guilds_with_flags):
                 rules = (await self._policy(guild_id)).flags
                 if rules.on and not rules.locked:
                     await self.store.write(flagging.recount, guild_id, rules, self.clock())
@@ -270,7 +270,7 @@ class Cases:
 
     async def _delete_others(self, request: Request, guild_id: int, job: Job | None, message_id: int) -> None:
         if job is None:
-            await self.store.write(verdicts.deleted, message_id, guild_id, by_id=request.actor.user_id, now=self.clock())
+            await self.store.write(verdicts.log_deletion, message_id, guild_id, by_id=request.actor.user_id, now=self.clock())
             return
         with suppress(Decided):  # that it is to be deleted: its message is still there
             await self._judge(request, guild_id, job, Decision.DELETE)

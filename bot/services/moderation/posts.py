@@ -22,7 +22,7 @@ class Posts:
 
     async def case_posted(self, case: Case, *, channel_id: int, message_id: int) -> bool:
         """The moderators see the case in this message."""
-        return await self.store.write(cases.posted, case, channel_id=channel_id, message_id=message_id, now=self.clock())
+        return await self.store.write(cases.record_post, case, channel_id=channel_id, message_id=message_id, now=self.clock())
 
     async def log_posted(self, job_id: str, *, guild_id: int | None, channel_id: int, message_id: int) -> JobMessage | None:
         """The log tells of the job in this message."""

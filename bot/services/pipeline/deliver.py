@@ -81,7 +81,7 @@ class Deliver:
         direct = posted.direct if posted else None
         follows = after_delivery(job, came=bool(answer.images), direct=direct, tell=chosen.tell_when_done, now=now)
         recorded = await self.store.write(
-            screening.delivered,
+            screening.mark_delivered,
             job.id,
             question=_question(ready, posted),
             channel_id=posted.channel_id if posted else None,

@@ -174,13 +174,13 @@ class Dispatch:
         if not self._guard(generation).provider.queues:
             await self._decide(generation)
             return
-        await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=0, not_before=self._clock())
+        await self._store.write(jobs.postpone_lookup, generation.job_id, generation.n, lookups=0, not_before=self._clock())
 
     async def _decide(self, generation: Generation) -> None:
         """It may have been made and paid, and nothing can tell: the operator's rule applies."""
         if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("sent once more; it may be paid twice", job=generation.job_id, n=generation.n, provider=generation.provider)
-            await self._store.write(jobs.try_once_more, generation.job_id, generation.n, now=self._clock())
+            await self._store.write(jobs.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
         else:
             await self._fail(generation, Failure.UNCERTAIN)
 
@@ -211,7 +211,7 @@ class Dispatch:
 
     async def _look_again(self, generation: Generation, lookups: int, pause_ms: int) -> None:
         not_before = self._clock() + pause_ms
-        await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
+        await self._store.write(jobs.postpone_lookup, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
 
     async def _unclaimed(self, provider: str, reports: Sequence[GenerationReport]) -> list[GenerationReport]:
         taken = await self._store.read(jobs.claimed, provider, [report.provider_id for report in reports])

@@ -116,12 +116,12 @@ class Routes:
             found = await self.post.find(job, since=job.posting_since, direct=direct)
             if found is not None:
                 return replace(found, direct=direct)
-        await self.store.write(delivery.posting, job.id, job.posting_since or self.clock())
+        await self.store.write(delivery.set_posting_since, job.id, job.posting_since or self.clock())
         try:
             return replace(await send(), direct=direct)
         except (RouteClosed, TooLarge):
             if job.posting_since is None:
-                await self.store.write(delivery.posting, job.id, None)  # refused: certainly not sent
+                await self.store.write(delivery.set_posting_since, job.id, None)  # refused: certainly not sent
             raise
 
     async def _fitted(self, answer: ResultMessage, limit_bytes: int) -> ResultMessage:

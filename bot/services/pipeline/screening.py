@@ -83,7 +83,7 @@ class Screening:
             return
         flagged = finding.category if finding.level is Level.FLAG else None
         spoiler = flagged is not None and not _is_free(job, policy)
-        await self.store.write(screening.passed, job.id, flagged=flagged, spoiler=spoiler)
+        await self.store.write(screening.mark_passed, job.id, flagged=flagged, spoiler=spoiler)
 
     async def _hold(self, job: Job, give_up_ms: int) -> None:
         now = self.clock()
@@ -95,7 +95,7 @@ class Screening:
         self._put_off[job.id] = self._put_off.get(job.id, 0) + 1
         pause_s = self.timing.backoff_s(self._put_off[job.id])
         log.warning("a prompt waits for its check", job=job.id, pause_s=round(pause_s, 1))
-        await self.store.write(screening.put_off, job.id, now + int(pause_s * 1000))
+        await self.store.write(screening.postpone_check, job.id, now + int(pause_s * 1000))
 
     # --- results -----------------------------------------------------------------------------------------------------
 

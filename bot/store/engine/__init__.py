@@ -1,1 +1,1 @@
-"""The databases: opened, brought up to date, and written to in transactions."""
+"""SQLite and PostgreSQL: opening, schema migration, transactions."""

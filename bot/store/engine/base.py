@@ -1,4 +1,4 @@
-"""What a store is, whichever database is behind it: it runs plain functions of a Connection, each as one transaction."""
+"""The store, independent of the database: it runs plain functions of a Connection, each as one transaction."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-_ANNOUNCED = "announced"  # the topics of the write under way, in its connection's info
+_ANNOUNCED = "announced"  # key in a connection's `info`: the topics of the current write
 
 
 class Topic(StrEnum):
-    """What loops wait for."""
+    """What background loops wait for."""
 
-    QUEUE = "queue"  # a generation waits to be sent, or one that has ended leaves room for another
-    RUNNING = "running"  # a provider has taken a generation, or one that it has is to be cancelled
-    OUTBOX = "outbox"  # something is owed to Discord
+    QUEUE = "queue"  # a generation waits to be sent, or one ended and another may be sent
+    RUNNING = "running"  # a provider accepted a generation, or a running one is to be cancelled
+    OUTBOX = "outbox"  # an outbox item was added
 
 
 class Subscription:
-    """Wakes one loop when a commit concerns its topics. Several wake-ups before it waits count once."""
+    """Wakes one loop when a commit concerns its topics. Several wake-ups before the next `wait` count as one."""
 
     def __init__(self) -> None:
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
-        """For the store; a loop calls it itself for what no commit tells it."""
+        """Called by the store after a commit, and by a loop itself for events that are not in the database."""
         self._awake.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Return at the next wake-up, at once where there was one since the last wait. False where `timeout_s` passed without any."""
+        """Wait for a wake-up; return immediately if there was one since the last wait. False if `timeout_s` passed without one."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._awake.wait()
@@ -55,20 +55,20 @@ class Subscription:
 
 
 class Reader(ABC):
-    """Runs queries: synchronous functions `query(conn, ...)` that only read, and do not keep the connection."""
+    """Runs queries: synchronous functions `query(conn, ...)` that only read and must not keep the connection."""
 
     @abstractmethod
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The answer to `query`, from one unchanging view of everything committed before it. A query that tries to write fails."""
+        """Run `query` on one snapshot of everything committed before it. A query that tries to write fails."""
 
 
 class Store(Reader):
-    """Runs operations: synchronous functions `op(conn, ...)` that neither commit nor roll back, nor keep the connection.
+    """Runs operations: synchronous functions `op(conn, ...)` that must not commit, roll back or keep the connection.
 
-    An operation may be run again from the start after a conflict (PostgreSQL), so its only effect is on the database.
+    An operation may run again from the start after a conflict (PostgreSQL), so it must have no effect outside the database.
     """
 
-    migration: Migration  # what opening it did to the schema
+    migration: Migration  # what opening the store did to the schema
     commits: int = 0  # transactions committed since it was opened; on SQLite one may hold many writes
 
     def __init__(self, reads: AsyncEngine, migration: Migration) -> None:
@@ -79,30 +79,30 @@ class Store(Reader):
         self.migration = migration
 
     def subscribe(self, *topics: Topic) -> Subscription:
-        """Wake-ups for whatever concerns these topics, for as long as the subscription is held."""
+        """Subscribe to topics. The store keeps only a weak reference: the caller must hold the subscription."""
         subscription = Subscription()
         for topic in topics:
             self._subscribers[topic].add(subscription)
         return subscription
 
     def wake(self, *topics: Topic) -> None:
-        """Wake whoever waits for these topics. Only for what is not in the store, such as a provider that answers again."""
+        """Wake the subscribers of these topics. Only for events that are not in the database, such as a provider that recovered."""
         for topic in topics:
             for subscription in self._subscribers[topic]:
                 subscription.wake()
 
     async def write(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One transaction. On return it is durable; an exception raised by `op` undoes that operation only and comes out here.
+        """Run `op` in one transaction, durable on return. An exception from `op` rolls back that operation only and is raised here.
 
-        Once called it runs to its end: cancelling the caller stops the waiting, not the write.
+        Cancelling the caller stops the waiting, not the write.
         """
         self._check_open()
-        context = copy_context()  # a refusal in there is said in the language of whoever asked, on whatever thread it runs
+        context = copy_context()  # error sentences use the caller's language, also on the writer thread
         done = self._begin(lambda conn: context.run(op, conn, *args, **kwargs))
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
-            done.add_done_callback(_say_if_failed)
+            done.add_done_callback(_log_if_failed)
             raise
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -111,10 +111,10 @@ class Store(Reader):
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
         try:
-            # A read that is cut short would keep its view of the database open, and closing would wait for that in vain.
+            # Cancelling a read midway would leave its connection checked out, and `close` would wait for it indefinitely.
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
-            reading.add_done_callback(_say_if_failed)
+            reading.add_done_callback(_log_if_failed)
             raise
 
     async def _read(self, op: Callable[[Connection], T]) -> T:
@@ -122,49 +122,49 @@ class Store(Reader):
             return await conn.run_sync(op)
 
     async def _finish_reads(self) -> None:
-        """For `close`: every read that was begun gives its connection back, then all are closed."""
+        """For `close`: wait until the running reads have returned their connections, then close these."""
         await asyncio.gather(*self._reading, return_exceptions=True)
         await self._reads.dispose()
 
     @abstractmethod
     def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Starts the write, without waiting; the future ends after the commit."""
+        """Start the write without waiting. The future is done after the commit."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Finishes every write that was begun, then lets go of the database."""
+        """Finish every write that was begun, then close the database."""
 
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the store is closed")
 
 
-def _say_if_failed(done: asyncio.Future[T]) -> None:
+def _log_if_failed(done: asyncio.Future[T]) -> None:
     if not done.cancelled() and (error := done.exception()):
         log.error("an operation failed after its caller was cancelled", exc_info=error)
 
 
 def announce(conn: Connection, topic: Topic) -> None:
-    """Tell whoever waits for `topic` that this transaction concerns them, once it is committed and only then."""
+    """Wake the subscribers of `topic` after this transaction has committed; never if it rolls back."""
     conn.info.setdefault(_ANNOUNCED, set()).add(topic)
 
 
 def attempt(conn: Connection, op: Callable[[Connection], T]) -> tuple[T, frozenset[Topic]]:
-    """Run an operation: its result, and what it announced, which holds once it is committed."""
-    conn.info[_ANNOUNCED] = set()  # the connection is pooled, and an operation that failed may have announced something
+    """Run an operation. Returns its result and the topics to wake after the commit."""
+    conn.info[_ANNOUNCED] = set()  # the connection is pooled: a failed operation may have left topics in it
     value = op(conn)
     return value, frozenset(conn.info[_ANNOUNCED])
 
 
 def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`, in the dialect of `conn`."""
+    """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`, in the dialect of `conn`."""
     return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def take_turn(conn: Connection, key: int) -> None:
-    """Until this transaction ends, others that take the turn of the same `key` (an id of Discord's) wait.
+def lock_key(conn: Connection, key: int) -> None:
+    """Take an advisory lock on `key` (a Discord id) until this transaction ends; other transactions with the same key wait.
 
-    For what is counted before it is written: rows that are not there yet cannot be locked. SQLite has one writer anyway.
+    For operations that count rows before inserting: rows that do not exist yet cannot be locked. SQLite has only one writer.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(select(func.pg_advisory_xact_lock(literal(key, BigInteger))))

@@ -1,4 +1,4 @@
-"""The door to the store: which database an address means, and how it is opened."""
+"""Opens the store at a database URL."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
-    """The store at `url`: sqlite:///path (relative to here; sqlite:////path from the root) or postgresql://user:password@host/name.
+    """The store at `url`: sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name.
 
-    While it is open no other process can open it. With `migrate` the schema is brought up to date first, else it has to be.
-    Raises StartError: a sentence about what cannot be used and what to do.
+    No other process can open it at the same time. `migrate` upgrades the schema first. Raises `StartError` if the database cannot be
+    used, or if the schema is outdated and `migrate` is False.
     """
     if url.startswith("sqlite://"):
         opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate)
@@ -35,10 +35,10 @@ async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
         yield store
 
 
-async def read_beside(url: str, op: Callable[[Connection], T]) -> T:
-    """One read of the store at `url`, at the newest schema; also while another process has it open, which does not notice.
+async def read_once(url: str, op: Callable[[Connection], T]) -> T:
+    """Run one read on the database at `url`, without its lock: another process may have the store open.
 
-    Raises StartError.
+    Raises `StartError` if the database cannot be read or its schema is not the newest.
     """
     name = url.removeprefix("sqlite://")
     reading = postgres.reading(url) if name == url else sqlite.reading(name.removeprefix("/"))
@@ -47,6 +47,6 @@ async def read_beside(url: str, op: Callable[[Connection], T]) -> T:
 
 
 async def migrate(url: str) -> Migration:
-    """Brings the schema at `url` up to date and says what was done. Raises StartError."""
+    """Upgrade the schema at `url`. Raises `StartError`."""
     async with open_store(url) as store:
         return store.migration

@@ -1,4 +1,4 @@
-"""PostgreSQL: writes and reads over asyncpg; operations take row locks (`with_for_update`), conflicts are tried again."""
+"""PostgreSQL over asyncpg. Operations take row locks (`with_for_update`); a transaction that conflicts is retried."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from bot.store.engine import schema
 from bot.store.engine.base import Store, attempt
 from bot.store.engine.schema import Migration
 
-_CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: the whole operation is to be repeated
-_LOCK_KEY = int.from_bytes(b"easel")  # advisory locks are numbers, one set per database
+_CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: repeat the whole operation
+_LOCK_KEY = int.from_bytes(b"easel")  # advisory locks are integers, per database
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
 class OneProcess:
-    """The lock that keeps a second Easel off the database: held by a connection of its own, gone with it."""
+    """An advisory lock that keeps a second Easel off the database. It is held by its own connection and lost with it."""
 
     def __init__(self, url: URL) -> None:
         self._engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_connect_args("easel lock"))
         self._where = _where(url)
         self._conn: AsyncConnection | None = None
-        self._taking = asyncio.Lock()
+        self._acquiring = asyncio.Lock()
 
     async def ensure(self) -> None:
-        """Takes the lock, or takes it again where its connection was lost. Raises StartError if another Easel has it."""
-        async with self._taking:
+        """Take the lock, or retake it if its connection was lost. Raises `DatabaseInUse` if another Easel has it."""
+        async with self._acquiring:
             if self._conn is not None and not await _lost(self._conn):
                 return
             if self._conn is not None:
-                log.warning("the database's lock was lost with its connection; taking it again")
+                log.warning("database lock lost with its connection, locking again")
             await self.release()
             async with AsyncExitStack() as unless_taken:
                 conn = await unless_taken.enter_async_context(self._engine.connect())
@@ -57,7 +57,7 @@ class OneProcess:
 
 
 class PostgresStore(Store):
-    """The store on a PostgreSQL database."""
+    """A store on a PostgreSQL database."""
 
     def __init__(self, engine: AsyncEngine, lock: OneProcess, migration: Migration) -> None:
         super().__init__(engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), migration)
@@ -82,7 +82,7 @@ class PostgresStore(Store):
         return value
 
     async def close(self) -> None:
-        """Waits for the writes under way, then closes the connections."""
+        """Wait for the running writes, then close the connections."""
         self._closed = True
         if self._writing:
             await asyncio.wait(self._writing)
@@ -91,7 +91,7 @@ class PostgresStore(Store):
 
 @asynccontextmanager
 async def open_postgres(address: str, *, upgrade: bool) -> AsyncIterator[Store]:
-    """The store in the database at `address` (postgresql://...), for this process alone. Raises StartError."""
+    """The store in the database at `address` (postgresql://...), locked for this process. Raises `StartError`."""
     url = _url(address)
     lock, engine = _engines(url)
     try:
@@ -107,28 +107,28 @@ async def open_postgres(address: str, *, upgrade: bool) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def reading(address: str) -> AsyncIterator[AsyncConnection]:
-    """For reading the database at `address` beside whoever holds it: changes nothing. Raises StartError."""
+    """A read-only connection to the database at `address`, without its lock. Raises `StartError`."""
     url = _url(address)
     _lock, engine = _engines(url)
     reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
-        with _told_in_a_sentence(url):
+        with _as_start_error(url):
             conn = await stack.enter_async_context(reads.connect())
             await conn.run_sync(schema.check)
         yield conn
 
 
 async def _prepare(engine: AsyncEngine, lock: OneProcess, url: URL, *, upgrade: bool) -> Migration:
-    with _told_in_a_sentence(url):
+    with _as_start_error(url):
         await lock.ensure()
         async with engine.begin() as conn:
             return await conn.run_sync(schema.upgrade if upgrade else schema.check)
 
 
 @contextmanager
-def _told_in_a_sentence(url: URL) -> Iterator[None]:
-    import asyncpg  # type: ignore[import-untyped]  # it has no type information; here, because SQLite needs no asyncpg
+def _as_start_error(url: URL) -> Iterator[None]:
+    import asyncpg  # type: ignore[import-untyped]  # no type information; imported here because SQLite does not need it
 
     try:
         yield
@@ -154,11 +154,11 @@ def _engines(url: URL) -> tuple[OneProcess, AsyncEngine]:
 
 
 def _url(address: str) -> URL:
-    """SQLAlchemy's address for asyncpg, which calls `ssl` what libpq calls `sslmode`."""
+    """The SQLAlchemy URL for asyncpg, which names libpq's `sslmode` `ssl`."""
     try:
         url = make_url(address).set(drivername="postgresql+asyncpg")
     except (ArgumentError, ValueError):
-        raise StartError("DATABASE_URL is written postgresql://user:password@host/name.") from None  # the cause may show a password
+        raise StartError("DATABASE_URL is written postgresql://user:password@host/name.") from None  # the cause may contain a password
     ssl = url.query.get("sslmode")
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": ssl}) if ssl else url
 
@@ -168,9 +168,9 @@ def _where(url: URL) -> str:
 
 
 def _connect_args(name: str) -> dict[str, object]:
-    """Named in the server's list of sessions, and durable even where the server's default is not.
+    """Connection settings: a name for `pg_stat_activity`, and durable commits whatever the server's default is.
 
-    The server notices within a minute that our machine is gone, instead of two hours, and lets go of the lock.
+    With these keepalives the server drops a dead client, and with it the lock, within a minute instead of two hours.
     """
     keepalive = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
     return {"timeout": 10, "server_settings": {"application_name": name, "synchronous_commit": "on", **keepalive}}

@@ -1,4 +1,4 @@
-"""The schema's versions: each start brings the database to the newest one this code knows, in one transaction."""
+"""Schema migration: each start upgrades the database to the newest revision, in one transaction."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FOLDER = Path(__file__).parent.parent / "migrations"
 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
-    """What was done to the schema: revisions before and after; `before` is None for an empty database."""
+    """Schema revisions before and after; `before` is None for an empty database."""
 
     before: str | None
     after: str
 
 
 def upgrade(conn: Connection) -> Migration:
-    """Brings the schema to the head. Runs inside the caller's transaction; raises StartError on a schema newer than this code."""
+    """Upgrade the schema to the head, in the caller's transaction. Raises `StartError` if the schema is newer than this code."""
     before = _known(conn)
     config = _config()
     config.attributes["connection"] = conn
@@ -34,7 +34,7 @@ def upgrade(conn: Connection) -> Migration:
 
 
 def check(conn: Connection) -> Migration:
-    """Changes nothing; raises StartError unless the schema is at the head."""
+    """Raises `StartError` unless the schema is at the head. Changes nothing."""
     before = _known(conn)
     if before != head():
         raise StartError("The database's schema is older than this Easel; run `python -m bot migrate`.")
@@ -42,14 +42,14 @@ def check(conn: Connection) -> Migration:
 
 
 def head() -> str:
-    """The newest revision this code knows."""
+    """The newest revision in this code."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None, "the package lacks its migrations"  # noqa: S101 - a broken installation, not a user's mistake
     return revision
 
 
 def current(conn: Connection) -> str | None:
-    """The revision that the database is at; None if it has no schema yet."""
+    """The database's revision; None if it has no schema yet."""
     return MigrationContext.configure(conn).get_current_revision()
 
 

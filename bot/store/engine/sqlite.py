@@ -1,8 +1,8 @@
-"""SQLite: one thread writes and commits in groups, reads run beside it.
+"""SQLite: one thread writes and commits in groups; reads run concurrently.
 
-Waiting for the disk is what a durable commit costs, so the writer takes all writes that are queued into one transaction, each
-under its own savepoint, and answers their callers after the one commit. Only this thread ever writes: nothing waits for a lock,
-and no second writing connection can meet the WAL reset bug of SQLite before 3.51.3.
+A durable commit waits for the disk, so the writer puts all queued writes into one transaction, each under its own savepoint, and
+returns their results after the commit. As only this thread writes, nothing waits for a lock, and the WAL reset bug of SQLite before
+3.51.3, which needs a second writing connection, cannot occur.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from bot.store.engine import schema
 from bot.store.engine.base import Store, Topic, attempt
 from bot.store.engine.schema import Migration
 
-GROUP_MAX = 64  # writes in one commit: the last of them waits for all before it
+GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
 _WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
-_MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it first, and must not drop what refers to it
+_MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it, which must not cascade to other tables
 _READER = {"query_only": "ON", "busy_timeout": "5000"}
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class _Outcome:
 
 
 class SqliteStore(Store):
-    """The store on one SQLite file."""
+    """A store in one SQLite file."""
 
     def __init__(self, path: Path, migration: Migration) -> None:
         reads = create_async_engine(_url(path, "aiosqlite"), pool_size=4, max_overflow=4, hide_parameters=True)
@@ -68,15 +68,15 @@ class SqliteStore(Store):
         return done
 
     async def close(self) -> None:
-        """Commits what is queued, moves the log into the database file, and ends the thread."""
+        """Commit the queued writes, end the thread, and move the write-ahead log into the database file."""
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         await self._finish_reads()
         await asyncio.to_thread(_checkpoint, self._engine)
 
-    def _answer(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
-        """After the commit, on the event loop: the callers first, then whoever waits for what they changed."""
+    def _set_results(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
+        """After the commit, on the event loop: return results to the callers, then wake subscribers."""
         for write, outcome in zip(group, outcomes, strict=True):
             if outcome.error is not None:
                 write.done.set_exception(outcome.error)
@@ -89,16 +89,16 @@ class SqliteStore(Store):
     def _work(self) -> None:
         while group := self._next_group():
             outcomes = self._commit(group)
-            self._loop.call_soon_threadsafe(self._answer, group, outcomes)
+            self._loop.call_soon_threadsafe(self._set_results, group, outcomes)
 
     def _next_group(self) -> list[_Write]:
-        """Everything that is queued, up to GROUP_MAX; waits for the first. Empty when the store is closed and all is written."""
+        """All queued writes, up to GROUP_MAX; waits for the first. Empty once the store is closed and everything is written."""
         group: list[_Write] = []
         try:
             while len(group) < GROUP_MAX:
                 write = self._queue.get(block=not group)
                 if write is None:
-                    self._queue.put(None)  # seen again after this group
+                    self._queue.put(None)  # ends the thread after this group
                     break
                 group.append(write)
         except Empty:
@@ -110,19 +110,19 @@ class SqliteStore(Store):
             with self._engine.begin() as conn:
                 outcomes = [_attempt(conn, write.op) for write in group]
             self.commits += 1
-        except BaseException as error:  # noqa: BLE001 - nothing of the group is stored: each caller is told why
+        except BaseException as error:  # noqa: BLE001 - the whole group was rolled back: each caller gets the error
             return [_Outcome(error=error)] * len(group)
         return outcomes
 
 
 def _attempt(conn: Connection, op: Callable[[Connection], Any]) -> _Outcome:
-    """Runs one write of a group. Its savepoint is the driver's own: SQLAlchemy's takes longer than many a write."""
+    """Run one write of a group. Uses the driver's savepoint: SQLAlchemy's takes longer than most writes."""
     cursor = conn.connection.cursor()
     cursor.execute("SAVEPOINT one_write")
     try:
         value, topics = attempt(conn, op)
-    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread must live
-        cursor.execute("ROLLBACK TO one_write")  # fails where SQLite gave up the whole transaction (disk full): then the group fails
+    except BaseException as error:  # noqa: BLE001 - the error goes to the caller; the thread must not end
+        cursor.execute("ROLLBACK TO one_write")  # fails if SQLite has rolled back the whole transaction (disk full): then the group fails
         cursor.execute("RELEASE one_write")
         return _Outcome(error=error)
     cursor.execute("RELEASE one_write")
@@ -131,9 +131,9 @@ def _attempt(conn: Connection, op: Callable[[Connection], Any]) -> _Outcome:
 
 @asynccontextmanager
 async def open_sqlite(name: str, *, upgrade: bool) -> AsyncIterator[Store]:
-    """The store in the file `name`, for this process alone. Makes the file and its folder where missing; raises StartError."""
+    """The store in the file `name`, locked for this process. Creates the file and its folder if missing. Raises `StartError`."""
     path = _path(name)
-    with _alone(path):
+    with _locked(path):
         store = SqliteStore(path, await asyncio.to_thread(_migrate, path, upgrade=upgrade))
         try:
             yield store
@@ -143,7 +143,7 @@ async def open_sqlite(name: str, *, upgrade: bool) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def reading(name: str) -> AsyncIterator[AsyncConnection]:
-    """For reading the file `name` beside whoever holds it: changes nothing, not even on closing. Raises StartError."""
+    """A read-only connection to the file `name`, without its lock. Raises `StartError`."""
     path = _path(name).absolute()
     if not path.exists():
         raise StartError(f"There is no database at {path} yet.")
@@ -168,40 +168,40 @@ def _path(name: str) -> Path:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds the file's lock. The system lets go of it when the process dies, however it dies; the lock file itself stays."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the file's lock. The system releases it when the process dies; the lock file itself stays."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StartError(f"The database {path} cannot be opened ({error.strerror}); check its folder and who owns it.") from error
     try:
-        _take(lock, path)
+        _flock(lock, path)
         yield
     finally:
         os.close(lock)
 
 
-def _take(lock: int, path: Path) -> None:
+def _flock(lock: int, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise DatabaseInUse(f"Another Easel is using the database {path}; stop it first.") from error
     except OSError as error:
-        raise StartError(f"The disk of {path} does not take file locks ({error.strerror}); put DATA_DIR on a local disk.") from error
+        raise StartError(f"The disk of {path} does not support file locks ({error.strerror}); put DATA_DIR on a local disk.") from error
 
 
 def _migrate(path: Path, *, upgrade: bool) -> Migration:
-    """The first to touch the file, so also the one to say what is wrong with it."""
+    """Migrate or check the schema. This opens the file first, so it also reports what is wrong with it."""
     engine = _writing_engine(path, _MIGRATOR)
     try:
         with engine.connect() as conn:
             if conn.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-                raise StartError(f"The disk of {path} does not take SQLite's write-ahead log; put DATA_DIR on a local disk.")
+                raise StartError(f"The disk of {path} does not support SQLite's write-ahead log; put DATA_DIR on a local disk.")
         with engine.begin() as conn:
             done = schema.upgrade(conn) if upgrade else schema.check(conn)
             if done.before != done.after and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise StartError(f"The database {path} has rows that refer to nothing, so it stays at its old schema; restore a backup.")
+                raise StartError(f"The database {path} has broken foreign keys, so its schema was not upgraded; restore a backup.")
             return done
     except OperationalError as error:
         raise StartError(f"The database {path} cannot be used ({error.orig}); check its folder and who owns it.") from error
@@ -212,7 +212,7 @@ def _migrate(path: Path, *, upgrade: bool) -> Migration:
 
 
 def _checkpoint(engine: Engine) -> None:
-    raw = engine.raw_connection()  # a checkpoint stands outside transactions
+    raw = engine.raw_connection()  # a checkpoint must run outside a transaction
     raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     raw.close()
     engine.dispose()
@@ -229,7 +229,7 @@ def _url(path: Path, driver: str) -> URL:
 
 
 def _prepare(engine: Engine, pragmas: dict[str, str], *, begin: str) -> None:
-    """Sets every new connection up, and begins transactions here: the driver's own handling leaves out SELECT and SAVEPOINT."""
+    """Set the pragmas of new connections and begin transactions here: the driver does not begin one for SELECT or SAVEPOINT."""
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _record: object) -> None:

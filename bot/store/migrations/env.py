@@ -1,7 +1,7 @@
-"""Alembic's entry: runs the versions on the connection, and in the transaction, that bot/store/engine/schema.py hands over.
+"""Alembic's entry point: runs the migrations on the connection, and in the transaction, of bot/store/engine/schema.py.
 
-To change the schema: change tables.py, add the next file in versions/ by hand, run tests/store/engine/test_migrations.py;
-it names every difference that is left, on both databases.
+To change the schema: edit bot/store/tables/, write the next file in versions/ by hand, and run
+tests/store/engine/test_migrations.py, which lists the remaining differences on both databases.
 """
 
 from __future__ import annotations

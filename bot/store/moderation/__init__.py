@@ -1,1 +1,1 @@
-"""Cases, flags, verdicts, blocks, strikes, and the audit log."""
+"""Cases, flags, decisions, blocks, strikes, and the audit log."""

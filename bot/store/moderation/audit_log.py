@@ -1,4 +1,4 @@
-"""The audit log: every decision and every change of a setting, in the transaction that makes it. Lines are only ever added."""
+"""The audit log: every decision and every change of settings, written in the same transaction. Append-only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def note(conn: Connection, line: AuditLine) -> None:
 
 
 def latest(conn: Connection, guild_id: int, *, target_id: int | None = None, before: int | None = None, limit: int = 20) -> list[AuditLine]:
-    """A server's lines, newest first; of one member alone, or those before a line's id."""
+    """A guild's lines, newest first; only those about `target_id`, or with an id below `before`, if given."""
     wanted = [audit.c.guild_id == guild_id]
     wanted += [audit.c.target_id == target_id] if target_id is not None else []
     wanted += [audit.c.id < before] if before is not None else []

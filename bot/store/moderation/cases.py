@@ -1,4 +1,4 @@
-"""Cases, and the flags that lead to them. Each operation is one transaction, and leaves its line in the audit log."""
+"""Cases and the flags that led to them. Each operation is one transaction and writes a line to the audit log."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from bot.store.tables import cases, job_messages, jobs, reports
 
 
 def flags_on(conn: Connection, message_id: int) -> list[Flag]:
-    """The flags on an image that count and that no case was decided by, each with its member's record on that server."""
+    """The flags on a message that count and belong to no decided case, each with its member's record in that guild."""
     undecided = and_(reports.c.message_id == message_id, reports.c.counts, reports.c.outcome.is_(None))
     here = conn.execute(select(reports.c.guild_id, reports.c.user_id).where(undecided)).all()
     return [flag for row in here for flag in _records(conn, {row.user_id}, row.guild_id).values()]
 
 
-def told_of(conn: Connection, about: Case) -> list[FlagSummary]:
-    """What members told of a case's image, first things first, with what their flags weigh today."""
-    return _told(conn, [about], about.guild_id)[about.id]
+def flag_summaries(conn: Connection, about: Case) -> list[FlagSummary]:
+    """The flags and reports about a case's image, oldest first, with the flags' current weights."""
+    return _summaries_by_case(conn, [about], about.guild_id)[about.id]
 
 
-def _told(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[FlagSummary]]:
-    """The same of several cases of a server, by case."""
-    rows = conn.execute(select(reports).where(or_(false(), *map(_led_to, about))).order_by(reports.c.at, reports.c.id)).all()
+def _summaries_by_case(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[FlagSummary]]:
+    """The same for several cases of a guild, by case id."""
+    rows = conn.execute(select(reports).where(or_(false(), *map(_reports_of, about))).order_by(reports.c.at, reports.c.id)).all()
     records = _records(conn, {row.user_id for row in rows if row.counts}, guild_id)
 
-    def told(row: Row[Any]) -> FlagSummary:
+    def summary(row: Row[Any]) -> FlagSummary:
         return FlagSummary(user_id=row.user_id, reason=row.reason, weight=records[row.user_id].weight if row.counts else 0)
 
-    return {case.id: [told(row) for row in rows if _has_led_to(row, case)] for case in about}
+    return {case.id: [summary(row) for row in rows if _is_report_of(row, case)] for case in about}
 
 
 def _records(conn: Connection, user_ids: Collection[int], guild_id: int | None) -> dict[int, Flag]:
-    """A flag of each of these members, with what became of their earlier ones on that server."""
+    """A flag of each of these members, with the outcomes of their earlier ones in that guild."""
     theirs = and_(reports.c.user_id.in_(user_ids), reports.c.guild_id == guild_id)
     counted = select(reports.c.user_id, reports.c.outcome, func.count().label("flags")).where(theirs)
     outcomes = {(row.user_id, row.outcome): row.flags for row in conn.execute(counted.group_by(reports.c.user_id, reports.c.outcome))}
@@ -70,7 +70,7 @@ def open_case(
     now: int,
     by_id: int | None = None,
 ) -> Case | None:
-    """Ask the moderators. None where this message has an open case already."""
+    """Open a case. None if this message has an open case already."""
     row = {"guild_id": guild_id, "at": now, "cause": cause, "state": CaseState.OPEN, "author_id": author_id}
     row |= {"channel_id": channel_id, "message_id": message_id, "job_id": job_id, "reason": reason}
     try:
@@ -84,8 +84,8 @@ def open_case(
     return get(conn, new_id)
 
 
-def posted(conn: Connection, about: Case, *, channel_id: int, message_id: int, now: int) -> bool:
-    """Where the moderators see it. False where its author erased everything meanwhile: the message is to be taken away."""
+def record_post(conn: Connection, about: Case, *, channel_id: int, message_id: int, now: int) -> bool:
+    """Record the message that shows a case to the moderators. False if the job was erased: the caller must delete the message."""
     post = JobMessage(
         message_id=message_id,
         channel_id=channel_id,
@@ -99,7 +99,7 @@ def posted(conn: Connection, about: Case, *, channel_id: int, message_id: int, n
 
 
 def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, now: int) -> Case | None:
-    """A moderator's word, once; flags on the image are upheld or failed by it. None where it was decided before."""
+    """Decide a case, which makes the flags on its image upheld or failed. None if it was decided before."""
     waits = and_(cases.c.id == case_id, cases.c.state != CaseState.DECIDED)
     values = {"state": CaseState.DECIDED, "decision": decision, "decided_by": by_id, "decided_at": now}
     if conn.execute(update(cases).where(waits).values(**values)).rowcount != 1:
@@ -107,13 +107,13 @@ def decide(conn: Connection, case_id: int, decision: Decision, *, by_id: int, no
     outcome = "upheld" if decision in AGAINST else "failed"
     decided = get(conn, case_id)
     if decided is not None:
-        conn.execute(update(reports).where(_led_to(decided)).values(outcome=outcome, case_id=case_id))
+        conn.execute(update(reports).where(_reports_of(decided)).values(outcome=outcome, case_id=case_id))
     _note(conn, AuditAction.CASE_DECIDED, decided, now, by_id, decision=decision)
     return decided
 
 
 def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | None:
-    """The author asks for another look, once. None where that is not open to them."""
+    """Record the author's appeal, once. None if the case cannot be appealed."""
     there = get(conn, case_id)
     if there is None or not there.may_be_appealed:
         return None
@@ -124,47 +124,47 @@ def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | No
             if conn.execute(update(cases).where(once).values(**values)).rowcount != 1:
                 return None
     except IntegrityError:
-        return None  # the same message has a new open case, which will decide
+        return None  # the same message has a new open case
     _note(conn, AuditAction.APPEALED, there, now, there.author_id)
     return get(conn, case_id)
 
 
 def get(conn: Connection, case_id: int) -> Case | None:
-    """One case."""
+    """A case, or None."""
     return next(iter(_read(conn, cases.c.id == case_id, limit=1)), None)
 
 
 def waiting(conn: Connection, guild_id: int, *, limit: int = 25) -> list[Case]:
-    """A server's cases that wait for a decision, oldest first."""
+    """A guild's undecided cases, oldest first."""
     return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.state != CaseState.DECIDED), limit=limit)
 
 
 def page(conn: Connection, guild_id: int, number: int, *, size: int, counted: int) -> CasePage:
-    """A server's cases that wait, in one read; the last page where there are not so many, and of the first `counted` at most."""
+    """A page of a guild's undecided cases, among the first `counted`; the last page if `number` is beyond it."""
     there = waiting(conn, guild_id, limit=counted)
     number = max(0, min(number, (len(there) - 1) // size))
     return CasePage(files=_files(conn, there[number * size : (number + 1) * size], guild_id), number=number, waiting=len(there))
 
 
 def file_of(conn: Connection, about: Case) -> CaseFile:
-    """A case with what it is about."""
+    """A case with its job and flags."""
     (file,) = _files(conn, [about], about.guild_id)
     return file
 
 
 def _files(conn: Connection, about: Sequence[Case], guild_id: int) -> tuple[CaseFile, ...]:
     known = {job.id: job for job in read_jobs(conn, jobs.c.id.in_({case.job_id for case in about if case.job_id is not None}))}
-    told = _told(conn, about, guild_id)
-    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), told=tuple(told[case.id])) for case in about)
+    flags = _summaries_by_case(conn, about, guild_id)
+    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), told=tuple(flags[case.id])) for case in about)
 
 
 def waiting_on(conn: Connection, message_id: int) -> Case | None:
-    """The case about this message that waits for a decision; there is one at most."""
+    """The undecided case about this message; there is at most one."""
     return next(iter(_read(conn, and_(cases.c.message_id == message_id, cases.c.state != CaseState.DECIDED), limit=1)), None)
 
 
 def of_job(conn: Connection, job_id: str, *, guild_id: int | None = None, limit: int = 5) -> list[Case]:
-    """The cases about one job, newest first; of one server, where `guild_id` is given."""
+    """The cases about a job, newest first; of one guild if `guild_id` is given."""
     here = true() if guild_id is None else cases.c.guild_id == guild_id
     return _read(conn, and_(cases.c.job_id == job_id, here), limit=limit, newest=True)
 
@@ -175,23 +175,23 @@ def latest_about(conn: Connection, job_id: str, guild_id: int | None) -> Case | 
 
 
 def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 25) -> list[Case]:
-    """The cases about one member, oldest first."""
+    """The cases about a member, oldest first."""
     return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.author_id == author_id), limit=limit)
 
 
-def _led_to(about: Case) -> ColumnElement[bool]:
-    """What was told of a case's image and no other case was decided by."""
+def _reports_of(about: Case) -> ColumnElement[bool]:
+    """The reports of a case, and those about its message that belong to no decided case."""
     own = reports.c.case_id == about.id
     return own if about.message_id is None else or_(own, and_(reports.c.message_id == about.message_id, reports.c.outcome.is_(None)))
 
 
-def _has_led_to(row: Row[Any], about: Case) -> bool:
-    """The same of a row."""
+def _is_report_of(row: Row[Any], about: Case) -> bool:
+    """The same condition for a row."""
     return row.case_id == about.id or (about.message_id is not None and row.message_id == about.message_id and row.outcome is None)
 
 
 def _read(conn: Connection, where: ColumnElement[bool], *, limit: int, newest: bool = False) -> list[Case]:
-    """With the message that shows each to the moderators: the latest, and after an appeal only one that was posted since."""
+    """Cases, each with its latest post; after an appeal only a post since then counts."""
     of_case = and_(job_messages.c.case_id == cases.c.id, job_messages.c.role == MessageRole.CASE)
     since_appeal = job_messages.c.at > func.coalesce(cases.c.appealed_at, -1)
     latest = select(job_messages.c.message_id).where(of_case, since_appeal).order_by(job_messages.c.at.desc()).limit(1)

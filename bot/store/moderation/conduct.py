@@ -1,4 +1,4 @@
-"""Blocks and strikes of members, server by server. Each operation is one transaction and leaves its line in the audit log."""
+"""Blocks and strikes of members in a guild. Each operation is one transaction and writes a line to the audit log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.domain.moderation.strikes import Strike, lock_out_ms, points
 from bot.store.moderation import audit_log
 from bot.store.tables import blocks, strikes
 
-BY_LADDER = N_("too many strikes")  # the reason of a block that no moderator gave
+BY_STRIKES = N_("too many strikes")  # the reason of an automatic block
 
 
 def block(
@@ -30,7 +30,7 @@ def block(
     now: int,
     case_id: int | None = None,
 ) -> BlockRow:
-    """Block a member, in place of a block that holds now; a rule's block never shortens a moderator's."""
+    """Block a member, replacing a current block. An automatic block (`by_id` None) never shortens a longer one."""
     there = blocked(conn, guild_id, user_id, now)
     if there is not None and by_id is None and (there.until is None or (until is not None and there.until >= until)):
         return there
@@ -54,7 +54,7 @@ def block(
 
 
 def unblock(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> bool:
-    """Lift the block that holds now. False where none does."""
+    """Lift the current block. False if there is none."""
     if not _lift(conn, guild_id, user_id, by_id=by_id, now=now):
         return False
     audit_log.note(conn, AuditLine(action=AuditAction.UNBLOCKED, at=now, guild_id=guild_id, actor_id=by_id, target_id=user_id))
@@ -62,17 +62,17 @@ def unblock(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: i
 
 
 def blocked(conn: Connection, guild_id: int | None, user_id: int, now: int) -> BlockRow | None:
-    """The block that holds at `now`. Leaving the server and coming back does not end it.
+    """The block in force at `now`. Leaving the guild and rejoining does not end it.
 
-    Outside of servers (`guild_id` None) a block on any of them holds: direct messages are no way around it.
+    In direct messages (`guild_id` None) a block in any guild counts, so that they cannot be used to evade it.
     """
-    row = conn.execute(select(blocks).where(_holds(guild_id, user_id, now)).order_by(blocks.c.id.desc()).limit(1)).mappings().one_or_none()
+    row = conn.execute(select(blocks).where(_active(guild_id, user_id, now)).order_by(blocks.c.id.desc()).limit(1)).mappings().one_or_none()
     return None if row is None else BlockRow(**row)
 
 
 def blocked_now(conn: Connection, guild_id: int, now: int, *, limit: int = 50) -> list[BlockRow]:
-    """A server's blocks that hold at `now`, newest first."""
-    rows = conn.execute(select(blocks).where(_holds(guild_id, None, now)).order_by(blocks.c.id.desc()).limit(limit)).mappings()
+    """A guild's blocks in force at `now`, newest first."""
+    rows = conn.execute(select(blocks).where(_active(guild_id, None, now)).order_by(blocks.c.id.desc()).limit(limit)).mappings()
     return [BlockRow(**row) for row in rows]
 
 
@@ -88,11 +88,11 @@ def strike(
     job_id: str | None = None,
     case_id: int | None = None,
 ) -> BlockRow | None:
-    """Give a strike; where the points reach a step, the lock-out that follows."""
+    """Give a strike. Returns the block if the member's points reach a step of the rules, else None."""
     weight = rules.weight(offence)
     if weight <= 0:
         return None
-    before = standing(conn, guild_id, user_id, rules=rules, now=now)
+    before = current_points(conn, guild_id, user_id, rules=rules, now=now)
     row = {"guild_id": guild_id, "user_id": user_id, "at": now, "offence": offence, "weight": weight}
     conn.execute(insert(strikes).values(**row, job_id=job_id, case_id=case_id, by_id=by_id))
     details = {"offence": offence, "points": round(before + weight, 2)}
@@ -101,13 +101,13 @@ def strike(
     lock_out = lock_out_ms(before, before + weight, rules.steps)
     if not lock_out:
         return None
-    return block(conn, guild_id, user_id, until=now + lock_out, reason=BY_LADDER, by_id=None, now=now, case_id=case_id)
+    return block(conn, guild_id, user_id, until=now + lock_out, reason=BY_STRIKES, by_id=None, now=now, case_id=case_id)
 
 
 def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_id: str | None, by_id: int, now: int) -> bool:
-    """Take back the strikes that a case or its job earned: a line against each, as old as it is, so that both fade together.
+    """Take back the strikes for a case or its job, by an opposite line with the same time for each, so that both decay equally.
 
-    False where nothing is left to be taken back. What was taken back may be earned again.
+    False if there is nothing to take back. The same case may add strikes again later.
     """
     earned = strikes.c.case_id == case_id if job_id is None else or_(strikes.c.case_id == case_id, strikes.c.job_id == job_id)
     theirs = and_(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id, earned)
@@ -124,14 +124,14 @@ def pardon(conn: Connection, guild_id: int, user_id: int, *, case_id: int, job_i
     return True
 
 
-def struck_by(conn: Connection, case_id: int) -> bool:
-    """Whether a case has earned a strike that stands."""
+def has_strike(conn: Connection, case_id: int) -> bool:
+    """Whether a case added a strike that was not taken back."""
     return (conn.scalar(select(func.sum(strikes.c.weight)).where(strikes.c.case_id == case_id)) or 0) > 0
 
 
-def unblock_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_automatic: bool) -> bool:
-    """Lift the blocks that a case led to: a moderator's, and with `also_automatic` those that strikes led to. False where none holds."""
-    of_case = and_(blocks.c.case_id == case_id, _holds(None, None, now))
+def lift_blocks_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_automatic: bool) -> bool:
+    """Lift a case's blocks: a moderator's, and with `also_automatic` those by strikes. False if none is in force."""
+    of_case = and_(blocks.c.case_id == case_id, _active(None, None, now))
     of_case = of_case if also_automatic else and_(of_case, blocks.c.by_id.is_not(None))
     row = conn.execute(select(blocks.c.guild_id, blocks.c.user_id).where(of_case)).first()
     if row is None:
@@ -142,22 +142,22 @@ def unblock_of(conn: Connection, case_id: int, *, by_id: int, now: int, also_aut
     return True
 
 
-def standing(conn: Connection, guild_id: int, user_id: int, *, rules: Strikes, now: int) -> float:
-    """A member's points at `now`, faded as the rules say."""
+def current_points(conn: Connection, guild_id: int, user_id: int, *, rules: Strikes, now: int) -> float:
+    """A member's strike points at `now`, with decay."""
     return points(strikes_of(conn, guild_id, user_id), now, half_life_ms=rules.half_life_ms)
 
 
 def strikes_of(conn: Connection, guild_id: int, user_id: int) -> Sequence[Strike]:
-    """Every strike of a member, oldest first."""
+    """All strikes of a member, oldest first."""
     query = select(strikes.c.at, strikes.c.weight).where(strikes.c.guild_id == guild_id, strikes.c.user_id == user_id)
     return [Strike(at=row.at, weight=row.weight) for row in conn.execute(query.order_by(strikes.c.id))]
 
 
 def _lift(conn: Connection, guild_id: int, user_id: int, *, by_id: int | None, now: int) -> bool:
-    lifted = update(blocks).where(_holds(guild_id, user_id, now)).values(lifted_at=now, lifted_by=by_id)
+    lifted = update(blocks).where(_active(guild_id, user_id, now)).values(lifted_at=now, lifted_by=by_id)
     return conn.execute(lifted).rowcount > 0
 
 
-def _holds(guild_id: int | None, user_id: int | None, now: int) -> ColumnElement[bool]:
+def _active(guild_id: int | None, user_id: int | None, now: int) -> ColumnElement[bool]:
     of = [column == value for column, value in ((blocks.c.guild_id, guild_id), (blocks.c.user_id, user_id)) if value is not None]
     return and_(*of, blocks.c.lifted_at.is_(None), or_(blocks.c.until.is_(None), blocks.c.until > now))

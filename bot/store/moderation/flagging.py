@@ -1,4 +1,4 @@
-"""What members flag, and what follows once there are enough: a spoiler and a case, never a deletion. Each operation is one transaction."""
+"""Members' flags. Enough of them open a case and add a spoiler, but never delete. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.moderation.cases import Case, Cause, Report
 from bot.domain.moderation.flags import quorum_reached
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox
-from bot.store.engine.base import take_turn
+from bot.store.engine.base import lock_key
 from bot.store.moderation import audit_log, cases, reports
 from bot.store.tables import audit as lines
 from bot.store.tables import reports as rows
@@ -22,15 +22,15 @@ _SHOWN_AT_ONCE = 50  # cases
 
 @dataclass(frozen=True, kw_only=True)
 class FlagResult:
-    """What became of a flag."""
+    """The result of a flag."""
 
-    is_new: bool  # False: this member has flagged this message before
-    opened: Case | None = None  # by this very flag
+    is_new: bool  # False: this member flagged this message before
+    opened: Case | None = None  # the case that this flag opened
 
 
 def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens_case: bool, now: int) -> FlagResult:
-    """Keep a flag, and do what follows from it. `opens_case`: its member is a moderator, whose word alone is enough."""
-    take_turn(conn, report.message_id)  # of flags that come together, each sees those before it
+    """Store a flag and apply its effects. `opens_case`: it comes from a moderator and opens a case by itself."""
+    lock_key(conn, report.message_id)  # simultaneous flags are counted one after another
     if not reports.add(conn, report):
         return FlagResult(is_new=False)
     opened = (
@@ -43,7 +43,7 @@ def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens
 
 
 def recount(conn: Connection, guild_id: int, rules: Flags, now: int) -> int:
-    """Do what follows from flags that were kept without effect; how many cases that opens."""
+    """Apply the effects of flags that were stored while flags were locked. Returns how many cases were opened."""
     pending = select(rows).where(rows.c.guild_id == guild_id, rows.c.counts, rows.c.outcome.is_(None), rows.c.case_id.is_(None))
     first: dict[int, Report] = {}
     for row in conn.execute(pending.order_by(rows.c.id)).mappings():
@@ -54,20 +54,20 @@ def recount(conn: Connection, guild_id: int, rules: Flags, now: int) -> int:
     return len(opened)
 
 
-def servers_with_flags(conn: Connection) -> list[int]:
-    """Where flags wait for their effect."""
+def guilds_with_flags(conn: Connection) -> list[int]:
+    """Guilds with flags that had no effect yet."""
     pending = select(rows.c.guild_id).where(rows.c.counts, rows.c.outcome.is_(None), rows.c.case_id.is_(None), rows.c.guild_id.is_not(None))
     return list(conn.scalars(pending.distinct()))
 
 
 def show(conn: Connection, case: Case, now: int, *, reply_to: int | None = None) -> None:
-    """The moderators are to see the case as it is now."""
+    """Add the outbox item that posts or updates a case for the moderators."""
     data = {"case_id": case.id} | ({} if reply_to is None else {"reply_to": reply_to})
     outbox.add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, data=data))
 
 
 def show_waiting(conn: Connection, guild_id: int, now: int) -> None:
-    """Show the moderators every case that waits and that they do not see yet."""
+    """Post the undecided cases that have no post yet."""
     for case in cases.waiting(conn, guild_id, limit=_SHOWN_AT_ONCE):
         if case.post_message_id is None:
             show(conn, case, now)
@@ -77,7 +77,7 @@ def show_waiting(conn: Connection, guild_id: int, now: int) -> None:
 
 
 def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
-    """Put the images of a case behind spoilers, by the outbox. False where they are, or where they are none of ours."""
+    """Put a case's images behind spoilers, by the outbox. False if they already are, or were not made here."""
     if not _set_spoiler(conn, case, True, now):
         return False
     line = AuditLine(
@@ -88,7 +88,7 @@ def cover(conn: Connection, case: Case, *, by_id: int | None, now: int) -> bool:
 
 
 def uncover(conn: Connection, case: Case, *, now: int) -> bool:
-    """Take the spoiler away that this case brought. False where it brought none: others are not its own to take away."""
+    """Remove the spoiler that this case added. False if it added none."""
     covered = lines.c.action == AuditAction.SPOILERED, lines.c.case_id == case.id, lines.c.guild_id == case.guild_id
     if conn.execute(select(lines.c.id).where(*covered).limit(1)).first() is None:
         return False
@@ -104,7 +104,7 @@ def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:
 
 
 def _weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: int) -> Case | None:
-    """Open a case where there are enough flags, and cover the image until it is decided."""
+    """If there are enough flags, open a case and hide the image until it is decided."""
     if not quorum_reached(cases.flags_on(conn, report.message_id), rules):
         return None
     opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now)
@@ -115,7 +115,7 @@ def _weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: i
 
 def _ask(conn: Connection, report: Report, *, guild_id: int, cause: Cause, now: int) -> Case | None:
     if report.author_id is None:
-        return None  # its author took everything away
+        return None  # the author erased their data
     return cases.open_case(
         conn,
         guild_id=guild_id,

@@ -1,4 +1,4 @@
-"""What a member did in a server, for its moderators. Each operation is one transaction."""
+"""A member's record in a guild, for its moderators. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _CASES_MAX = 1000  # about one member
 
 
 def conduct_of(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes, now: int) -> MemberConduct:
-    """What a guild holds against a member, also one who has left."""
+    """A member's points, strikes, block and cases in a guild, also after they left."""
     given = conduct.strikes_of(conn, guild_id, user_id)
     return MemberConduct(
-        points=conduct.standing(conn, guild_id, user_id, rules=rules, now=now),
+        points=conduct.current_points(conn, guild_id, user_id, rules=rules, now=now),
         strikes=sum(1 if strike.weight > 0 else -1 for strike in given),
         block=conduct.blocked(conn, guild_id, user_id, now),
         cases=tuple(cases.of_author(conn, guild_id, user_id, limit=_CASES_MAX)),
     )
 
 
-def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest: int = 5, told: int = 50) -> MemberRecord:
-    """The sums of the last `LATELY_DAYS` days and ever, the `latest` jobs, and up to `told` reports."""
+def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest: int = 5, reports_max: int = 50) -> MemberRecord:
+    """Usage of the last `LATELY_DAYS` days and in total, the `latest` jobs, and up to `reports_max` reports."""
     made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
     theirs = and_(made, generations.c.user_id == user_id, generations.c.guild_id == guild_id)
     is_late = generations.c.created_at >= now - LATELY_DAYS * DAY_MS
@@ -46,5 +46,5 @@ def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest
         lately=UsageSum(images=sums.images_lately, spent=int(sums.spent_lately)),
         ever=UsageSum(images=sums.images, spent=int(sums.spent)),
         latest=tuple(read_jobs(conn, shown, newest=True, limit=latest)),
-        reports=tuple(reports.about(conn, user_id, guild_id, limit=told)),
+        reports=tuple(reports.about(conn, user_id, guild_id, limit=reports_max)),
     )

@@ -1,4 +1,4 @@
-"""What the checks of prompts and images find, and what follows from it. Each operation is one transaction."""
+"""Results of checking prompts and images, with their effects. Each operation is one transaction."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from bot.store.tables import jobs as jobs_table
 
 @dataclass(frozen=True, kw_only=True)
 class ScreeningVerdict:
-    """Why something is not let through."""
+    """Why a prompt or image was refused."""
 
-    sentence: str  # for its member
-    reason: str  # for moderators: a category, or that nothing could be checked
+    sentence: str  # for the user
+    reason: str  # for moderators: a category, or that the check failed
     score: float = 0.0
-    strikes: Strikes | None = None  # the server's; None: nobody is to blame
+    strikes: Strikes | None = None  # the guild's rules; None: no strike
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What moderators are asked about a job that was shown; the reason is what it was flagged for."""
+    """The case to open about a delivered job; its reason is why the job was flagged."""
 
     cause: Cause
     guild_id: int
@@ -44,25 +44,25 @@ class Question:
 # --- prompts ---------------------------------------------------------------------------------------------------------
 
 
-def passed(conn: Connection, job_id: str, *, flagged: str | None = None, spoiler: bool = False) -> None:
-    """The prompt was looked at, and its images may be made. What flagged it before goes on standing."""
+def mark_passed(conn: Connection, job_id: str, *, flagged: str | None = None, spoiler: bool = False) -> None:
+    """The prompt was checked and its images may be made. An earlier flag stays."""
     conn.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(needs_check=False))
     flag(conn, job_id, flagged, spoiler=spoiler)
     announce(conn, Topic.QUEUE)
 
 
-def put_off(conn: Connection, job_id: str, not_before: int) -> None:
-    """The prompt could not be looked at: nothing of the job is sent before `not_before` (Unix ms), when it is tried again."""
+def postpone_check(conn: Connection, job_id: str, not_before: int) -> None:
+    """The prompt could not be checked: try again at `not_before` (Unix ms), and submit nothing of the job before."""
     waits = and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)
     conn.execute(update(generations).where(waits).values(not_before=not_before))
 
 
 def refuse(conn: Connection, job: Job, verdict: ScreeningVerdict, *, failure: Failure, now: int) -> None:
-    """Nothing of the job is made, and nothing paid. Its member may be given a strike."""
+    """End the job's open generations as failed, without charge. The user may get a strike."""
     refused = [jobs.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
     conn.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(needs_check=False))
     if any(refused):
-        _tell(conn, job, verdict, Offence.PROMPT_BLOCKED, now, of="prompt")
+        _log_and_strike(conn, job, verdict, Offence.PROMPT_BLOCKED, now, of="prompt")
 
 
 def _failed(verdict: ScreeningVerdict, failure: Failure) -> Outcome:
@@ -73,7 +73,7 @@ def _failed(verdict: ScreeningVerdict, failure: Failure) -> Outcome:
 
 
 def flag(conn: Connection, job_id: str, reason: str | None, *, spoiler: bool) -> None:
-    """Its prompt or a result of it is doubtful. The first reason stays, and a spoiler is never taken away."""
+    """Flag a job for its prompt or a result. The first reason is kept, and a spoiler is never removed."""
     values: dict[str, Any] = {"flagged": func.coalesce(jobs_table.c.flagged, reason)} if reason is not None else {}
     values |= {"spoiler": True} if spoiler else {}
     if values:
@@ -81,20 +81,20 @@ def flag(conn: Connection, job_id: str, reason: str | None, *, spoiler: bool) ->
 
 
 def withhold(conn: Connection, job: Job, n: int, verdict: ScreeningVerdict, now: int) -> bool:
-    """A result is not shown and its price goes back. False, and nothing done, where that was so before."""
-    flag(conn, job.id, verdict.reason, spoiler=False)  # first: rows are taken in the order of `bot.store.jobs`
+    """Withhold a result and refund it. False if it was refunded before."""
+    flag(conn, job.id, verdict.reason, spoiler=False)  # first, for the lock order of `bot.store.jobs`
     given_back = jobs.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
     if given_back:
-        _tell(conn, job, verdict, Offence.RESULT_BLOCKED, now, of="result", n=n)
+        _log_and_strike(conn, job, verdict, Offence.RESULT_BLOCKED, now, of="result", n=n)
     return given_back
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def delivered(conn: Connection, /, job_id: str, *, question: Question | None, now: int, **shown: Any) -> bool:
-    """As `delivery.delivered`, which also takes `shown`; moderators are asked where there is a `question`, once."""
-    if not delivery.delivered(conn, job_id, now=now, **shown):
+def mark_delivered(conn: Connection, /, job_id: str, *, question: Question | None, now: int, **shown: Any) -> bool:
+    """As `delivery.mark_delivered`, which gets `shown`; and open a case if there is a `question`. Both happen once."""
+    if not delivery.mark_delivered(conn, job_id, now=now, **shown):
         return False
     if question is not None:
         row = conn.execute(select(jobs_table.c.user_id, jobs_table.c.flagged).where(jobs_table.c.id == job_id)).one()
@@ -104,8 +104,8 @@ def delivered(conn: Connection, /, job_id: str, *, question: Question | None, no
     return True
 
 
-def _tell(conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, **details: Any) -> None:
-    """The line in the audit log, and the strike."""
+def _log_and_strike(conn: Connection, job: Job, verdict: ScreeningVerdict, offence: Offence, now: int, **details: Any) -> None:
+    """Write the audit log, and give a strike if the verdict says so."""
     guild_id, user_id = job.generations[0].guild_id, job.place.user_id
     details |= {"reason": verdict.reason, "score": round(verdict.score, 3)}
     line = AuditLine(action=AuditAction.WITHHELD, at=now, guild_id=guild_id, target_id=user_id, job_id=job.id, details=details)

@@ -1,4 +1,4 @@
-"""Decisions on cases, each with everything that follows from it in one transaction; what is to be done on Discord goes into the outbox."""
+"""Decisions on cases, each with all its effects in one transaction. Changes on Discord are outbox items."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _JobImage(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class _Effects:
-    """What holds after a decision, whatever held before."""
+    """The state after a decision, whatever it was before."""
 
     image: _JobImage
     strike: bool = False
@@ -57,7 +57,7 @@ _EFFECTS: Mapping[Decision, _Effects] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
-    """What a moderator decides, and what a strike means where it is decided."""
+    """A moderator's decision, with the strike rules of the guild."""
 
     decision: Decision
     by_id: int
@@ -71,7 +71,7 @@ class Ruling:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """The case after a decision, or as somebody else had decided it."""
+    """The decided case. `is_new` is False if another moderator had decided it before."""
 
     case: Case
     is_new: bool
@@ -79,36 +79,36 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class PurgeResult:
-    """What became of a member's images: taken away, and still being made."""
+    """How many of a member's jobs were deleted, and which are still open."""
 
     taken_away: int
     open_jobs: tuple[str, ...]
 
 
-def decide(conn: Connection, case_id: int, verdict: Ruling) -> Judgement | None:
-    """Decide a case that waits; with `is_new` False somebody else has. None where there is no such case."""
+def decide(conn: Connection, case_id: int, ruling: Ruling) -> Judgement | None:
+    """Decide a case. `is_new` is False if it was decided before. None if there is no such case."""
     before = cases.get(conn, case_id)
     if before is not None:
-        conn.execute(select(jobs.c.id).where(jobs.c.id == before.job_id).with_for_update())  # a job before its cases, as everywhere
-    decided = cases.decide(conn, case_id, verdict.decision, by_id=verdict.by_id, now=verdict.now)
+        conn.execute(select(jobs.c.id).where(jobs.c.id == before.job_id).with_for_update())  # lock order: the job before its cases
+    decided = cases.decide(conn, case_id, ruling.decision, by_id=ruling.by_id, now=ruling.now)
     if decided is None:
         there = cases.get(conn, case_id)
         return None if there is None else Judgement(case=there, is_new=False)
-    _carry_out(conn, decided, verdict)
+    _carry_out(conn, decided, ruling)
     was_appealed = before is not None and before.state is CaseState.APPEALED
-    if verdict.decision is not Decision.KEEP or was_appealed:
-        told = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=verdict.now, user_id=decided.author_id, data={"case_id": case_id})
-        outbox.add(conn, told)
-    flagging.show(conn, decided, verdict.now)
-    messages.log_changed(conn, decided.job_id, verdict.now)
+    if ruling.decision is not Decision.KEEP or was_appealed:
+        notice = OutboxItem(kind=ItemKind.TELL_AUTHOR, due_at=ruling.now, user_id=decided.author_id, data={"case_id": case_id})
+        outbox.add(conn, notice)
+    flagging.show(conn, decided, ruling.now)
+    messages.log_changed(conn, decided.job_id, ruling.now)
     return Judgement(case=decided, is_new=True)
 
 
-def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Ruling, *, reason: str = "") -> Judgement | None:
-    """Decide about an image that nobody asked about, or that a case waits for. None where this server has no such job.
+def decide_on_job(conn: Connection, job_id: str, guild_id: int, ruling: Ruling, *, reason: str = "") -> Judgement | None:
+    """Decide about a job, by its undecided case or a new one. None if this guild has no such job.
 
-    The same decision once more is no new one: two moderators may press at the same moment. It is where a message that was posted since
-    shows the image otherwise.
+    Repeating the latest decision is not a new one, as two moderators may press at the same moment; unless a message posted since then
+    does not match it.
     """
     conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
     job = job_rows.get(conn, job_id)
@@ -116,8 +116,8 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Ruling,
         return None
     latest = next(iter(cases.of_job(conn, job_id, guild_id=guild_id, limit=1)), None)
     if latest is not None and latest.state is not CaseState.DECIDED:
-        return decide(conn, latest.id, verdict)
-    if latest is not None and latest.decision is verdict.decision and _holds(conn, job_id, guild_id, verdict):
+        return decide(conn, latest.id, ruling)
+    if latest is not None and latest.decision is ruling.decision and _is_in_effect(conn, job_id, guild_id, ruling):
         return Judgement(case=latest, is_new=False)
     channel_id, message_id = _shown_in(conn, job, guild_id)
     opened = cases.open_case(
@@ -129,32 +129,32 @@ def decide_on_job(conn: Connection, job_id: str, guild_id: int, verdict: Ruling,
         message_id=message_id,
         job_id=job_id,
         reason=reason,
-        now=verdict.now,
-        by_id=verdict.by_id,
+        now=ruling.now,
+        by_id=ruling.by_id,
     )
-    return None if opened is None else decide(conn, opened.id, verdict)
+    return None if opened is None else decide(conn, opened.id, ruling)
 
 
 def appeal(conn: Connection, case_id: int, *, words: str, now: int) -> Case | None:
-    """The author asks for another look: the moderators see it anew. None where that is not open to them."""
+    """Record the author's appeal and post the case again. None if it cannot be appealed."""
     before = cases.get(conn, case_id)
     appealed = cases.appeal(conn, case_id, words=words, now=now)
     if before is None or appealed is None:
         return None
-    # An old message that changes calls nobody: the case is posted once more, as a reply to what was said.
+    # Editing the old post would notify nobody, so post the case again, as a reply to the old post.
     flagging.show(conn, appealed, now, reply_to=before.post_message_id)
     return appealed
 
 
 def find(conn: Connection, guild_id: int, *, message_id: int | None = None, job_id: str | None = None) -> Job | None:
-    """The job that any of its messages leads to, or else its id. None where this server has no such job."""
+    """The job with this message, or else with this id. None if this guild has no such job."""
     job = None if message_id is None else messages.job_of(conn, message_id)
     job = job_rows.get(conn, job_id) if job is None and job_id is not None else job
     return job if job is not None and messages.belongs_to(conn, job.id, guild_id) else None
 
 
 def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int) -> int | None:
-    """Give back what a job cost, and leave its images; how many microcredits. None where this server has no such job."""
+    """Refund a job and keep its images. Returns the microcredits, or None if this guild has no such job."""
     job = job_rows.get(conn, job_id)
     if job is None or not messages.belongs_to(conn, job_id, guild_id):
         return None
@@ -162,11 +162,11 @@ def refund(conn: Connection, job_id: str, guild_id: int, *, by_id: int, now: int
 
 
 def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int) -> PurgeResult:
-    """Take away a member's images on a server, as many as one transaction should hold: call it until none was."""
+    """Delete a batch of a member's jobs in a guild. Call it until `taken_away` is 0."""
     here = exists().where(generations.c.job_id == jobs.c.id, generations.c.guild_id == guild_id)
-    stands = messages.shown_in(guild_id)
-    theirs = and_(jobs.c.user_id == user_id, or_(here, stands))
-    ended = and_(theirs, jobs.c.state != JobState.OPEN, or_(jobs.c.state != JobState.DELETED, stands))
+    is_shown = messages.shown_in(guild_id)
+    theirs = and_(jobs.c.user_id == user_id, or_(here, is_shown))
+    ended = and_(theirs, jobs.c.state != JobState.OPEN, or_(jobs.c.state != JobState.DELETED, is_shown))
     gone = sum(history.take_away(conn, job.id, now, guild_id=guild_id) for job in read_jobs(conn, ended, limit=_PURGED_AT_A_TIME))
     open_jobs = tuple(conn.scalars(select(jobs.c.id).where(theirs, jobs.c.state == JobState.OPEN)))
     if gone:
@@ -177,8 +177,8 @@ def purge(conn: Connection, guild_id: int, user_id: int, *, by_id: int, now: int
     return PurgeResult(taken_away=gone, open_jobs=open_jobs)
 
 
-def deleted(conn: Connection, message_id: int, guild_id: int, *, by_id: int, now: int) -> None:
-    """A moderator deletes a message whose job is not known any more: nothing else is left to decide about."""
+def log_deletion(conn: Connection, message_id: int, guild_id: int, *, by_id: int, now: int) -> None:
+    """Write to the audit log that a moderator deleted a message of an unknown job."""
     details = {"message_id": message_id}
     audit_log.note(conn, AuditLine(action=AuditAction.DELETED, at=now, guild_id=guild_id, actor_id=by_id, details=details))
 
@@ -186,24 +186,24 @@ def deleted(conn: Connection, message_id: int, guild_id: int, *, by_id: int, now
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _holds(conn: Connection, job_id: str, guild_id: int, verdict: Ruling) -> bool:
-    """Whether everything on this server that shows the job is as the decision has it."""
-    image = verdict.effects.image
+def _is_in_effect(conn: Connection, job_id: str, guild_id: int, ruling: Ruling) -> bool:
+    """Whether all messages in this guild that show the job match the decision."""
+    image = ruling.effects.image
     shown = messages.of_job(conn, job_id, guild_id=guild_id)
     return image is _JobImage.SHOWN or all(message.spoiler and image is _JobImage.COVERED for message in shown)
 
 
 def _shown_in(conn: Connection, job: Job, guild_id: int) -> tuple[int, int | None]:
-    """Channel and message of a job on a server: its own message, else the latest that shows it there."""
+    """Channel and message of a job in a guild: its own message, else the latest that shows it there."""
     place, there = job.place, messages.of_job(conn, job.id, guild_id=guild_id)
     if place.guild_id == guild_id or not there:
         return place.channel_id, place.message_id if place.guild_id == guild_id else None
     return there[-1].channel_id, there[-1].message_id
 
 
-def _carry_out(conn: Connection, case: Case, verdict: Ruling) -> None:
-    effects, now = verdict.effects, verdict.now
-    who = {"by_id": verdict.by_id, "now": now}
+def _carry_out(conn: Connection, case: Case, ruling: Ruling) -> None:
+    effects, now = ruling.effects, ruling.now
+    who = {"by_id": ruling.by_id, "now": now}
     job = None if case.job_id is None else job_rows.get(conn, case.job_id)
     if effects.refund and job is not None:
         _give_back(conn, job, guild_id=case.guild_id, **who)
@@ -214,25 +214,25 @@ def _carry_out(conn: Connection, case: Case, verdict: Ruling) -> None:
     else:
         flagging.uncover(conn, case, now=now)
     if not effects.block or not effects.strike:
-        conduct.unblock_of(conn, case.id, also_automatic=not effects.strike, **who)
+        conduct.lift_blocks_of(conn, case.id, also_automatic=not effects.strike, **who)
     if not effects.strike:
         conduct.pardon(conn, case.guild_id, case.author_id, case_id=case.id, job_id=case.job_id, **who)
         return
-    _punish(conn, case, verdict)
+    _punish(conn, case, ruling)
 
 
-def _punish(conn: Connection, case: Case, verdict: Ruling) -> None:
-    """The block first: a rule's block never shortens a moderator's, but may be longer."""
-    guild_id, author_id, by_id, now = case.guild_id, case.author_id, verdict.by_id, verdict.now
-    if verdict.effects.block:
+def _punish(conn: Connection, case: Case, ruling: Ruling) -> None:
+    """Block before the strike: an automatic block never shortens a moderator's, but may be longer."""
+    guild_id, author_id, by_id, now = case.guild_id, case.author_id, ruling.by_id, ruling.now
+    if ruling.effects.block:
         conduct.block(conn, guild_id, author_id, until=now + BLOCK_MS, reason=BLOCK_REASON, by_id=by_id, now=now, case_id=case.id)
-    if not conduct.struck_by(conn, case.id):
+    if not conduct.has_strike(conn, case.id):
         strike = partial(conduct.strike, conn, guild_id, author_id, Offence.PICTURE_DELETED, job_id=case.job_id, case_id=case.id)
-        strike(rules=verdict.strikes, by_id=by_id, now=now)
+        strike(rules=ruling.strikes, by_id=by_id, now=now)
 
 
 def _take_away(conn: Connection, case: Case, now: int) -> None:
-    """The job with every message of this server that shows it, and the case's own message where that is none of these."""
+    """Delete the job with its messages in this guild, and the case's message if it is not one of these."""
     if case.job_id is not None:
         history.take_away(conn, case.job_id, now, guild_id=case.guild_id)
     if case.message_id is not None and messages.get(conn, case.message_id) is None:

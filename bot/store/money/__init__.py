@@ -1,1 +1,1 @@
-"""The ledger, and every way in which money moves."""
+"""The ledger, payments, transfers and sponsorships."""

@@ -1,6 +1,6 @@
-"""Proves that the books are right: accounts and their lines, images and what was booked for them, transfers.
+"""Audit of the ledger: compares accounts with their lines, images with what was booked for them, and both ends of transfers.
 
-None of what is looked for can happen, unless rows were changed by hand or there is a mistake in this bot.
+A finding means that rows were changed by hand or that there is a bug.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AMOUNTS = ("available", "held", "spent")
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What was counted, and a sentence for everything that is wrong."""
+    """Row counts, and a sentence for each finding."""
 
     accounts: int
     lines: int
@@ -30,7 +30,7 @@ class Proof:
 
 
 def prove(conn: Connection) -> Proof:
-    """Looks at every account, line and image; changes nothing."""
+    """Check every account, line and image. Reads only."""
     counts = [conn.scalar(select(func.count()).select_from(table)) or 0 for table in (accounts, ledger, generations)]
     wrong = [sentence for check in _CHECKS for sentence in check(conn)]
     return Proof(accounts=counts[0], lines=counts[1], images=counts[2], wrong=tuple(wrong))
@@ -48,7 +48,7 @@ def _below_zero(conn: Connection) -> Iterator[str]:
 
 
 def _images_and_lines(conn: Connection) -> Iterator[str]:
-    """Every image has one hold in each of its accounts, and one end there once it has ended; of its price."""
+    """Each image has one hold of its price in each of its accounts, and one settle or release there once it has ended."""
     due, booked = _due(), _booked()
     here = and_(due.c.job_id == booked.c.job_id, due.c.n == booked.c.n, due.c.account == booked.c.account)
     counted = {name: func.coalesce(booked.c[name], 0) for name in (*_COUNTED, *_AMOUNTS)}
@@ -56,43 +56,43 @@ def _images_and_lines(conn: Connection) -> Iterator[str]:
     query = select(due.c.job_id, due.c.n, due.c.account, due.c.state, *(counted[name].label(name) for name in _COUNTED))
     for row in conn.execute(query.join_from(due, booked, here, isouter=True).where(differs).order_by(due.c.job_id, due.c.n)):
         has = ", ".join(f"{getattr(row, name)} {name}" for name in _COUNTED)
-        yield f"{row.account}: picture {row.job_id}/{row.n}, which is {row.state}, has {has} there, or they are not of its price."
+        yield f"{row.account}: image {row.job_id}/{row.n}, which is {row.state}, has {has} there, or the amounts differ from its price."
 
 
 def _lines_and_images(conn: Connection) -> Iterator[str]:
-    """No account is charged for an image that is not its own, or holds something for one that is not there."""
+    """No account has lines for an image that is charged to others, or a hold for one that does not exist."""
     due, booked = _due(), _booked()
     here = and_(due.c.job_id == booked.c.job_id, due.c.n == booked.c.n, due.c.account == booked.c.account)
     kept = select(generations.c.n).where(generations.c.job_id == booked.c.job_id, generations.c.n == booked.c.n).exists()
     stray = and_(due.c.account.is_(None), or_(kept, booked.c.held != 0))
     query = select(booked.c.job_id, booked.c.n, booked.c.account).join_from(booked, due, here, isouter=True).where(stray)
     for row in conn.execute(query.order_by(booked.c.job_id, booked.c.n)):
-        yield f"{row.account}: it has lines for picture {row.job_id}/{row.n}, which is not there or is charged to others."
+        yield f"{row.account}: it has lines for image {row.job_id}/{row.n}, which does not exist or is charged to other accounts."
 
 
 def _transfers(conn: Connection) -> Iterator[str]:
     total = func.sum(ledger.c.available)
     moved = select(ledger.c.entry, total.label("total")).where(ledger.c.entry.in_(TRANSFERS)).group_by(ledger.c.entry)
     for row in conn.execute(moved.having(total != 0).order_by(ledger.c.entry)):
-        yield f"all lines of kind {row.entry} add up to {int(row.total)}, not to nothing."
+        yield f"all lines of kind {row.entry} add up to {int(row.total)} instead of 0."
 
 
 _CHECKS = (_accounts_and_lines, _below_zero, _images_and_lines, _lines_and_images, _transfers)
 
 
-# --- what should be there, and what is -------------------------------------------------------------------------------
+# --- expected and booked ---------------------------------------------------------------------------------------------
 
 _COUNTED = (Entry.HOLD, Entry.SETTLE, Entry.RELEASE, Entry.REFUND)
 
 
 def _due() -> Subquery:
-    """For each image and account that it is charged to: how many lines of each kind there should be, and what they add up to."""
+    """The expected number of lines of each kind, and their sums, for each image and account that it is charged to."""
     g = generations.c
     made = g.state == GenerationState.SUCCEEDED
     given_back = and_(g.state.in_(ENDED), ~made)
 
     def charged(account: ColumnElement[str], back: ColumnElement[bool]) -> Any:
-        """A refund goes to whoever paid; a budget stays charged."""
+        """`back` says which images were refunded; a budget is never refunded."""
         counts: dict[str, Any] = {
             Entry.HOLD: literal(1),
             Entry.SETTLE: _one(made),
@@ -111,7 +111,7 @@ def _due() -> Subquery:
 
 
 def _booked() -> Subquery:
-    """The same as the ledger has it."""
+    """The same counts and sums from the ledger."""
     one = (ledger.c.job_id, ledger.c.n, ledger.c.account)
     counts = (func.sum(_one(ledger.c.entry == name)).label(name) for name in _COUNTED)
     sums = (func.sum(ledger.c[name]).label(name) for name in _AMOUNTS)

@@ -1,14 +1,14 @@
-"""The ledger: who may spend how much, and every line that led there. Amounts are microcredits, times Unix milliseconds.
+"""The ledger: accounts and their lines. Amounts are microcredits, times Unix milliseconds.
 
-An image's price is held when it is ordered, on each account that it is charged to, then settled when it was made or released when
-it was not. Each of these is booked at most once, by a line, in the transaction of whoever calls; so the account and its lines always
-agree, and so do money and work.
+An image's price is held when it is ordered, on each account that it is charged to, then settled if the image was made or released if
+it was not. Each of these is booked at most once, as a line, in the caller's transaction. So an account always equals the sum of its
+lines, and money always matches the state of the jobs.
 
-Whoever moves money locks every account it will touch, in the order of their names, before it looks at any: parallel transactions
-queue up, each sees what the one before left, and no two wait for each other.
+An operation that moves money first locks every account that it may change, in the order of their names. Parallel transactions then
+run one after the other, each sees the balances that the previous one left, and there are no deadlocks.
 
-What has flowed back since an account was last held from is counted, not stored; whoever next takes from it or puts into it books it
-as a `refill` line. A settled price flows back from its hold on.
+Refill is computed from the time of the last booking, not stored; the next booking adds it as a `refill` line. A settled price starts
+to refill at its hold.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from bot.domain.money.quota import Bucket, Limit
 from bot.store.engine.base import upsert
 from bot.store.tables import accounts, ledger
 
-TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: they add up to nothing
+TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: all lines of a kind add up to 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Discrepancy:
-    """An account that is not what its lines add up to. This cannot happen; a doctor looks for it all the same."""
+    """An account that differs from the sum of its lines."""
 
     account: str
     booked: tuple[int, ...]  # available, held, spent as the account says
@@ -43,20 +43,20 @@ class Discrepancy:
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """What an account has at this moment. Its row is locked until the transaction ends, so it is good for one booking."""
+    """An account's amounts now. Its row is locked until the transaction ends. Valid for one booking only."""
 
     account: AccountRef
     available: int
     held: int
     spent: int
     as_of: int
-    due: Entry | None  # the line by which `available` differs from what is booked
-    due_amount: int  # and by how much; below zero where a limit was made smaller
+    due: Entry | None  # the line that the next booking adds first, for refill or a changed limit; None: nothing to add
+    due_amount: int  # the amount of that line, included in `available`; negative if a limit was reduced
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Step:
-    """How one entry moves an amount: the line it needs, the lines that rule it out, and a sign for each of the account's amounts."""
+    """How an entry moves an amount: the line it requires, the lines that exclude it, and a sign for each of the account's amounts."""
 
     after: Entry
     unless: frozenset[Entry]
@@ -65,7 +65,7 @@ class _Step:
     spent: int = 0
 
 
-# Built once: building a statement takes longer than running it.
+# Built once, because building a statement takes longer than running it.
 _AMOUNTS = ("available", "held", "spent")
 _THEN = {name: accounts.c[name] + bindparam(f"add_{name}", type_=BigInteger) for name in _AMOUNTS}
 _LOCK = select(accounts).where(accounts.c.name == bindparam("name")).with_for_update()
@@ -93,35 +93,35 @@ _STEPS: Mapping[Entry, _Step] = MappingProxyType(
 
 
 def lock(conn: Connection, accounts: Iterable[AccountRef], now: int) -> dict[str, Balance]:
-    """The accounts as they are at `now`, by name, locked until the transaction ends; opened, and filled, where they are new.
+    """Lock the accounts until the transaction ends. Returns their balances at `now` by name; new accounts are opened and filled.
 
-    To be called once in a transaction, with every account that it may touch.
+    Call it once in a transaction, with every account that may change: a second call could deadlock.
     """
     wanted = sorted(accounts, key=lambda account: account.name)
     return {account.name: _balance(account, _locked(conn, account.name) or _opened(conn, account, now), now) for account in wanted}
 
 
 def hold(conn: Connection, balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> None:
-    """Sets amounts aside in each of the locked accounts, each for a (job_id, n, amount), all or none. Raises OutOfCredit."""
+    """Hold each (job_id, n, amount) in each of the locked accounts. Raises `OutOfCredit` if one of them has too little."""
     lines = [line(Entry.HOLD, available=-amount, held=amount, job_id=job_id, n=n) for job_id, n, amount in amounts]
     for balance in balances:
         book(conn, balance, lines, now)
 
 
 def settle(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
-    """The `amount` held in each of the accounts is spent. False, and nothing changed, where nothing is held for it (any more)."""
+    """Spend the `amount` held in each of the accounts. False, without a change, if there is no hold or it has ended."""
     return _move(conn, Entry.SETTLE, accounts, job_id=job_id, n=n, amount=amount, now=now)
 
 
 def release(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
-    """The `amount` held in each of the accounts can be spent again. False, and nothing changed, where nothing is held for it (any more)."""
+    """Return the `amount` held in each of the accounts. False, without a change, if there is no hold or it has ended."""
     return _move(conn, Entry.RELEASE, accounts, job_id=job_id, n=n, amount=amount, now=now)
 
 
 def refund(
     conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int, by_id: int | None = None, note: str | None = None
 ) -> bool:
-    """The settled `amount` can be spent again, even above the bucket's size. False where it was not settled, or refunded before."""
+    """Return a settled `amount`, even above the bucket's size. False if it was not settled or was refunded before."""
     return _move(conn, Entry.REFUND, [account], job_id=job_id, n=n, amount=amount, now=now, by_id=by_id, note=note)
 
 
@@ -138,13 +138,13 @@ def line(
     note: str | None = None,
     key: str | None = None,
 ) -> dict[str, Any]:
-    """One line, to be booked. The same `key` is booked once in an account."""
+    """A line for `book`. A `key` is unique in an account."""
     about = {"job_id": job_id, "n": n, "other": other, "by_id": by_id, "note": note, "key": key}
     return {"entry": entry, "available": available, "held": held, "spent": spent, **about}
 
 
 def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], now: int) -> None:
-    """Lines for a locked account, after what is due to it. Raises OutOfCredit where they would bring an amount below zero."""
+    """Book lines in a locked account, after its due line. Raises `OutOfCredit` if an amount would become negative."""
     due = [] if balance.due is None else [line(balance.due, available=balance.due_amount)]
     _book(conn, balance.account.name, [*due, *lines], now, as_of=balance.as_of)
 
@@ -153,7 +153,7 @@ def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], no
 
 
 def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: int, lines: int = 5) -> Statement:
-    """The account at `now`, with its last `lines` lines; full where it was never touched."""
+    """The account at `now`, with its last `lines` lines, newest first. An account that was never used is full."""
     row = conn.execute(select(accounts).where(accounts.c.name == account)).one_or_none()
     if row is None:
         return Statement(available=bucket.size, held=0, spent=0, full_at=now, lines=())
@@ -166,14 +166,14 @@ def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: in
 
 
 def audit(conn: Connection) -> list[Discrepancy]:
-    """Every account that differs from the sum of its lines; none, unless rows were changed by hand."""
+    """Every account that differs from the sum of its lines. A finding means rows changed by hand or a bug."""
     sums = select(ledger.c.account, *(func.sum(ledger.c[name]).label(name) for name in _AMOUNTS)).group_by(ledger.c.account).subquery()
     booked = [accounts.c[name] for name in _AMOUNTS]
     summed = [func.coalesce(sums.c[name], 0).label(f"sum_{name}") for name in _AMOUNTS]
     query = select(accounts.c.name, *booked, *summed).join_from(accounts, sums, accounts.c.name == sums.c.account, isouter=True)
     found = []
     for name, *amounts in conn.execute(query.order_by(accounts.c.name)):
-        whole = tuple(int(amount) for amount in amounts)  # PostgreSQL's sums of integers are decimals
+        whole = tuple(int(amount) for amount in amounts)  # PostgreSQL's sums of integers are Decimal
         if whole[:3] != whole[3:]:
             found.append(Discrepancy(account=name, booked=whole[:3], summed=whole[3:]))
     return found
@@ -187,7 +187,7 @@ def _locked(conn: Connection, account: str) -> Row[Any] | None:
 
 
 def _opened(conn: Connection, account: AccountRef, now: int) -> Row[Any]:
-    """The account's row, made here or, at the same moment, by another transaction. Raises LookupError where nothing says what fills it."""
+    """The row of a new account, inserted here or by a concurrent transaction. Raises `LookupError` if its refill is unknown."""
     if account.fills is None:
         raise LookupError(f"there is no account {account.name}")
     empty = {"name": account.name, "available": 0, "held": 0, "spent": 0, "as_of": now}
@@ -199,7 +199,7 @@ def _opened(conn: Connection, account: AccountRef, now: int) -> Row[Any]:
 def _balance(account: AccountRef, row: Row[Any], now: int) -> Balance:
     available = row.available if account.fills is None else _available(account.fills, row, now)
     due = None if available == row.available else Entry.SIZE if isinstance(account.fills, Limit) else Entry.REFILL
-    # Where nobody knows what flows back, the time since then is still to be counted.
+    # If the refill is unknown, keep `as_of`: a later booking still has to count the time since then.
     as_of = row.as_of if account.fills is None else max(row.as_of, now)
     due_amount = available - row.available
     return Balance(account=account, available=available, held=row.held, spent=row.spent, as_of=as_of, due=due, due_amount=due_amount)
@@ -212,9 +212,9 @@ def _available(fills: Bucket | Limit, row: Row[Any], now: int) -> int:
 
 
 def _move(conn: Connection, entry: Entry, names: Iterable[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
-    """One step of an image's money in all its accounts, or in none."""
+    """Book one step of an image's price in all its accounts or in none. Raises `ValueError` if it is due in only some of them."""
     step = _STEPS[entry]
-    rows = [_locked(conn, name) for name in sorted(names)]  # whoever comes second sees the first one's lines
+    rows = [_locked(conn, name) for name in sorted(names)]  # the second of two callers waits here and sees the first one's lines
     ready = [row for row in rows if row is not None and _is_due(conn, entry, row.name, job_id=job_id, n=n, amount=amount)]
     if not ready:
         return False
@@ -237,7 +237,7 @@ def _is_due(conn: Connection, entry: Entry, account: str, *, job_id: str, n: int
 
 
 def _book(conn: Connection, account: str, lines: Sequence[dict[str, Any]], now: int, *, as_of: int) -> None:
-    """Lines, and the account moved by them: the only statements that change either. Refuses to bring an amount below zero."""
+    """Append lines and update their account: the only statements that change either. Raises `OutOfCredit` below zero."""
     sums = {f"add_{name}": sum(each[name] for each in lines) for name in _AMOUNTS}
     if conn.execute(_ADD, {"account": account, **sums, "then": as_of}).rowcount != 1:
         raise OutOfCredit(_("There is not enough credit left."))

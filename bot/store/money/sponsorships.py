@@ -1,7 +1,7 @@
-"""A host pays for everyone in a channel or thread: until a time, at most a sum. The sum leaves the host's account at once.
+"""A host pays for everyone in a channel or thread, until a time and up to a cap. The cap leaves the host's account at once.
 
-So neither can the host spend it twice, nor the thread more than it. What is left goes back when the sponsorship is over; what is
-still on hold then follows when its images have ended, with the next sweep (`due`, then `close` for each).
+So the host cannot spend it twice, and the thread cannot spend more. The rest is returned when the sponsorship ends. Amounts still on
+hold then are returned by the next sweep after their images have ended (`due`, then `close` for each).
 
 Locks are taken in this order: the sponsorship's row, then accounts.
 """
@@ -19,7 +19,7 @@ from bot.domain.money import quota
 from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
-from bot.store.engine.base import take_turn
+from bot.store.engine.base import lock_key
 from bot.store.money import ledger, transfers
 from bot.store.tables import accounts, sponsorships
 
@@ -31,15 +31,15 @@ _READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.la
 
 
 def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: int) -> bool:
-    """Take the cap out of the host's account and let it pay. False where this id was begun before.
+    """Move the cap from the host's account into a new sponsorship. False if this id was begun before.
 
-    Raises NotAllowed where somebody pays in this channel already, OutOfCredit where the host has less than the cap.
+    Raises `NotAllowed` if the channel has a sponsor already, `OutOfCredit` if the host has less than the cap.
     """
     if not owned_by_one(host.name):
-        raise ValueError(f"{host.name} is nobody's own")
+        raise ValueError(f"{host.name} is not a member's account")
     if sponsorship.cap <= 0 or sponsorship.until <= now:
-        raise ValueError("a sponsorship needs a sum and a time to come")
-    take_turn(conn, sponsorship.channel_id)
+        raise ValueError("a sponsorship needs a positive cap and an end in the future")
+    lock_key(conn, sponsorship.channel_id)
     if by_id(conn, sponsorship.id) is not None:
         return False
     if (other := current(conn, sponsorship.channel_id, now)) is not None:
@@ -56,7 +56,7 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
 
 
 def close(conn: Connection, sponsorship_id: str, now: int) -> int:
-    """It pays no more; what is free of it goes back to the host, in microcredits. Again returns what became free since."""
+    """End a sponsorship and return what is not on hold to the host. Returns that amount; a repeated call returns what became free since."""
     row = conn.execute(select(sponsorships).where(sponsorships.c.id == sponsorship_id).with_for_update()).one_or_none()
     if row is None:
         return 0
@@ -72,12 +72,12 @@ def close(conn: Connection, sponsorship_id: str, now: int) -> int:
 
 
 def lock(conn: Connection, ids: Iterable[str]) -> None:
-    """These, before their accounts, until the transaction ends."""
+    """Lock these rows until the transaction ends. Call it before locking their accounts."""
     conn.execute(select(sponsorships.c.id).where(sponsorships.c.id.in_(list(ids))).order_by(sponsorships.c.id).with_for_update())
 
 
 def due(conn: Connection, now: int) -> list[str]:
-    """Those whose time is over, and those that are closed and have something to give back: each is to be closed (again)."""
+    """The ids of sponsorships to `close`: open ones past their end, and closed ones with an amount to return."""
     over = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until <= now)
     rest = and_(sponsorships.c.state == SponsorshipState.CLOSED, accounts.c.available > 0)
     query = select(sponsorships.c.id).join_from(sponsorships, accounts, _ACCOUNT).where(or_(over, rest))
@@ -85,18 +85,18 @@ def due(conn: Connection, now: int) -> list[str]:
 
 
 def current(conn: Connection, channel_id: int, now: int) -> Sponsorship | None:
-    """The one that pays in a channel now."""
+    """The sponsorship that pays in a channel at `now`."""
     pays = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until > now)
     return next(iter(_read(conn, and_(sponsorships.c.channel_id == channel_id, pays))), None)
 
 
 def by_id(conn: Connection, sponsorship_id: str) -> Sponsorship | None:
-    """One, open or closed."""
+    """A sponsorship, open or closed."""
     return next(iter(_read(conn, sponsorships.c.id == sponsorship_id)), None)
 
 
 def of_host(conn: Connection, host_id: int) -> list[Sponsorship]:
-    """A member's open ones, oldest first."""
+    """A member's open sponsorships, oldest first."""
     return _read(conn, and_(sponsorships.c.host_id == host_id, sponsorships.c.state == SponsorshipState.OPEN))
 
 

@@ -1,6 +1,6 @@
-"""Money that changes hands without an image: grants, rewards, gifts. Each is booked once, however often its event comes.
+"""Grants, rewards and gifts. Each is booked once, however often its event is delivered.
 
-`key` names the deed: an interaction, or a message with a member and an emoji. A key that was booked is never booked again.
+`key` identifies the action: an interaction, or a message with a member and an emoji. The same key is never booked again.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def grant(
     note: str | None = None,
     entry: Entry = Entry.GRANT,
 ) -> bool:
-    """Give `amount` from nothing, above the bucket's size too: a manager's grant, or with `entry` the gallery's reward.
+    """Create `amount` in an account, even above the bucket's size: a manager's grant, or with `entry` a gallery reward.
 
-    False where this key was booked before. Raises InvalidRequest unless the amount is positive.
+    False if this key was booked before. Raises `InvalidRequest` unless the amount is positive.
     """
     if kind_of(to.name) in (AccountKind.BUDGET, AccountKind.SPONSOR):
-        raise ValueError(f"nobody grants to {to.name}")
+        raise ValueError(f"{to.name} cannot receive a grant")
     _check_amount(amount)
     balance = ledger.lock(conn, [to], now)[to.name]
     if was_done(conn, key):
@@ -53,9 +53,9 @@ def gift(
     by_id: int | None = None,
     note: str | None = None,
 ) -> bool:
-    """A member gives to another, at most what they have. False where this key was booked before.
+    """Move `amount` from one member to another. False if this key was booked before.
 
-    Raises InvalidRequest (amount), NotAllowed (to oneself, or into another server's accounts) or OutOfCredit.
+    Raises `InvalidRequest` (amount), `NotAllowed` (to oneself, or into another guild's accounts) or `OutOfCredit`.
     """
     _check_amount(amount)
     if giver.name == receiver.name:
@@ -85,14 +85,14 @@ def move(
     by_id: int | None = None,
     note: str | None = None,
 ) -> None:
-    """One locked account's money into another's. Raises OutOfCredit where there is too little."""
+    """Move an amount between two locked accounts. Raises `OutOfCredit` if the source has too little."""
     giver, receiver = source.account.name, target.account.name
     ledger.book(conn, source, [ledger.line(entry, available=-amount, other=receiver, by_id=by_id, note=note, key=key)], now)
     ledger.book(conn, target, [ledger.line(entry, available=amount, other=giver, by_id=by_id, note=note, key=key)], now)
 
 
 def was_done(conn: Connection, key: str) -> bool:
-    """Whether the deed was booked. Sure only once the accounts that it touches are locked."""
+    """Whether this key was booked. Reliable only while the accounts of the action are locked."""
     return conn.scalar(select(lines.c.id).where(lines.c.key == key).limit(1)) is not None
 
 

@@ -1,1 +1,1 @@
-"""What is kept of a member: listed, exported, erased."""
+"""Personal data: inventory, export, erasure."""

@@ -1,7 +1,7 @@
-"""Erasing a member, as `bot.store.privacy.holdings` lists it table by table. Each operation is one transaction.
+"""Erasing a member's data, as listed in `bot.store.privacy.holdings`. Each operation is one transaction.
 
-What is left of a member's credits stays under their own name, alone and without its history, until the rest has flowed back: an erased
-account would begin anew with a full bucket. What is above a full one goes then.
+A member's account keeps its balance, without history, until its refill would have filled it: deleting it at once would give the member
+a full bucket. Any amount above a full bucket is lost then.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from bot.store.tables import accounts, blocks, cases, generations, job_messages,
 
 
 def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
-    """Remove what is a member's, or what in it leads to them; how many rows that was, by table.
+    """Delete or pseudonymise a member's data. Returns the number of affected rows by table.
 
-    What waits is cancelled first, and what they pay for others ends. What the image API has already cannot be cancelled: it is taken back
-    there, or paid, and shown to nobody; its rows lead nowhere and go with `forget_unfinished`. The messages with the member's images are
-    taken away by the outbox.
+    Waiting generations are cancelled and the member's sponsorships end. Generations that the image API already has may still be paid for,
+    but are not shown; their rows are pseudonymised and deleted later by `forget_unfinished`. Messages with the member's images are deleted
+    by the outbox.
     """
     me = Member(id=user_id)
     paying = [each.id for each in sponsorships.of_host(conn, me.id)]
@@ -41,29 +41,29 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     for job_id in conn.scalars(me.jobs.where(jobs.c.state == JobState.OPEN)).all():
         operations.request_cancel(conn, job_id, now)
     shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
-    _leave_accounts(conn, me, now)
+    _pseudonymise_accounts(conn, me, now)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}
     for channel_id, message_id in sorted((row.channel_id, row.message_id) for row in shown):
         messages.ask_to_remove(conn, channel_id, message_id, now)
-    _tell_moderators(conn, me, now)
+    _notify_moderators(conn, me, now)
     return {name: count for name, count in counts.items() if count} | ({"messages": len(shown)} if shown else {})
 
 
 def forget_unfinished(conn: Connection) -> int:
-    """Drop what was still being made when its member erased everything, and has ended since; how many jobs."""
-    at_work = exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED))
-    ended = select(jobs.c.id).where(jobs.c.user_id < 0, ~at_work)
+    """Delete the jobs of erased members that have ended since. Returns how many."""
+    running = exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED))
+    ended = select(jobs.c.id).where(jobs.c.user_id < 0, ~running)
     conn.execute(update(ledger).where(ledger.c.job_id.in_(ended)).values(job_id=None, n=None))
-    return conn.execute(jobs.delete().where(jobs.c.id.in_(ended))).rowcount  # and all that belongs to them
+    return conn.execute(jobs.delete().where(jobs.c.id.in_(ended))).rowcount  # cascades to generations, references and images
 
 
 def forget_refilled(conn: Connection, bucket: Bucket, now: int) -> int:
-    """Drop members' accounts that say no more than a new one would: erased ones, once what was missing has flowed back; how many.
+    """Delete members' accounts that equal a new one: those of erased members, once they are full. Returns how many.
 
-    `bucket` is the operator's; a server's accounts are filled as its rules say.
+    `bucket` is the operator's; the accounts of a guild refill by its own rules.
     """
-    lived_in = exists().where(ledger.c.account == accounts.c.name, ledger.c.entry != Entry.OPEN)
-    untouched = select(accounts).where(_of_members(), accounts.c.held == 0, accounts.c.spent == 0, ~lived_in)
+    has_lines = exists().where(ledger.c.account == accounts.c.name, ledger.c.entry != Entry.OPEN)
+    untouched = select(accounts).where(_of_members(), accounts.c.held == 0, accounts.c.spent == 0, ~has_lines)
     full = [row.name for row in conn.execute(untouched.with_for_update()).all() if _is_full(conn, row, bucket, now)]
     conn.execute(ledger.delete().where(ledger.c.account.in_(full)))
     return conn.execute(accounts.delete().where(accounts.c.name.in_(full))).rowcount
@@ -76,19 +76,19 @@ def _of_members() -> ColumnElement[bool]:
 def _is_full(conn: Connection, row: Row[Any], own: Bucket, now: int) -> bool:
     fills = own
     if kind_of(row.name) is AccountKind.MEMBER:
-        fills = _surely_full(documents.guild_settings(conn, int(row.name.split(":")[1])).policy)
+        fills = _slowest_bucket(documents.guild_settings(conn, int(row.name.split(":")[1])).policy)
     return available_at(fills, available=row.available, held=0, as_of=row.as_of, now=now) >= fills.size
 
 
-def _surely_full(policy: Policy) -> Bucket:
-    """Nobody says any more which roles the member had: the largest of the server's buckets, filled as the slowest is."""
+def _slowest_bucket(policy: Policy) -> Bucket:
+    """The member's roles are unknown here, so assume the guild's largest bucket and its slowest refill."""
     settings = (policy.everyone.bucket, *(rule.bucket for rule in policy.roles.values()))
     buckets = [setting.bucket() for setting in settings if setting is not None] or [EMPTY]
     return Bucket(size=max(each.size for each in buckets), refill_per_day=min(each.refill_per_day for each in buckets))
 
 
 def _lock(conn: Connection, me: Member, paying: list[str]) -> None:
-    """Everything that money is moved by, in the order that all keep: sponsorships, jobs, accounts by their names."""
+    """Lock all rows that money depends on, in the common order: sponsorships, jobs, accounts by name."""
     sponsorships.lock(conn, paying)
     conn.execute(me.jobs.with_for_update())
     of_open = select(generations.c.account, generations.c.budget).where(
@@ -105,8 +105,8 @@ def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int
     return conn.execute(statement).rowcount
 
 
-def _tell_moderators(conn: Connection, me: Member, now: int) -> None:
-    """Where something is held against the member: a line in the server's audit log, and the open cases anew, without what was erased."""
+def _notify_moderators(conn: Connection, me: Member, now: int) -> None:
+    """Write the audit log of guilds with cases, blocks or strikes of the member, and update the posts of their open cases."""
     about = (cases.c.author_id, blocks.c.user_id, strikes.c.user_id)
     guilds = {guild for column in about for guild in conn.scalars(select(column.table.c.guild_id).where(column == me.id).distinct())}
     for guild_id in sorted(guilds):
@@ -115,19 +115,19 @@ def _tell_moderators(conn: Connection, me: Member, now: int) -> None:
         outbox.add(conn, OutboxItem(kind=ItemKind.CASE, due_at=now, data={"case_id": case_id}))
 
 
-def _leave_accounts(conn: Connection, me: Member, now: int) -> None:
-    """The lines stay with an account that is nobody's; the member's own one keeps what is left in it, and begins anew."""
+def _pseudonymise_accounts(conn: Connection, me: Member, now: int) -> None:
+    """Move the member's ledger lines to accounts under their pseudonym; their own accounts keep only the balance."""
     for row in conn.execute(select(accounts).where(me.owns_account).with_for_update()).all():
-        nobodys = f"{row.name.rpartition(':')[0]}:{me.nobody}"
-        conn.execute(insert(accounts).values({**row._mapping, "name": nobodys}))  # noqa: SLF001  a row's public view
+        pseudonym = f"{row.name.rpartition(':')[0]}:{me.pseudonym}"
+        conn.execute(insert(accounts).values({**row._mapping, "name": pseudonym}))  # noqa: SLF001  a row's public view
         for table in metadata.sorted_tables:
             for column in (column for column in table.c if column.name in ACCOUNT_NAMES):
-                conn.execute(update(table).where(column == row.name).values({column.name: nobodys}))
-        _begin_anew(conn, row, now)
+                conn.execute(update(table).where(column == row.name).values({column.name: pseudonym}))
+        _reset(conn, row, now)
 
 
-def _begin_anew(conn: Connection, row: Row[Any], now: int) -> None:
-    """What is held stays with the images being made, so it flows back only with time."""
+def _reset(conn: Connection, row: Row[Any], now: int) -> None:
+    """Start an account with its available amount. Holds stay in the pseudonymous account, so they only come back by refill."""
     conn.execute(update(accounts).where(accounts.c.name == row.name).values(held=0, spent=0))
     line = {"account": row.name, "at": now, "entry": Entry.OPEN, "available": row.available, "held": 0, "spent": 0}
     conn.execute(insert(ledger).values(line))

@@ -1,8 +1,8 @@
-"""What is kept of a member, table by table: each table has its place in `HOLDINGS`, which telling and erasing follow.
+"""Inventory of personal data, table by table: `HOLDINGS` is what export and erasure follow.
 
-When a member erases what is theirs (`bot.store.privacy.erase`), two things stay behind. Sums of credits and who moved them, under a
-name and a number drawn by chance. And what moderators go by: blocks, strikes, flags, cases, decisions. Those keep the member's id, or
-leaving would be an amnesty; they lose the member's words, and what led to requests and images.
+When a member is erased (`bot.store.privacy.erase`), two kinds of rows stay: ledger lines, under a random pseudonym; and moderation
+records (blocks, strikes, flags, cases, decisions). These keep the member's id, because erasing would otherwise lift every penalty; they
+lose the member's texts and the references to jobs.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ from bot.store.tables import (
     tray,
 )
 
-# Columns that say who somebody is, in any table.
+# Columns with a user id, in any table.
 PEOPLE = frozenset({"user_id", "owner_id", "author_id", "by_id", "host_id", "actor_id", "target_id", "decided_by", "lifted_by"})
-ACCOUNT_NAMES = frozenset({"account", "other", "host_account"})  # columns that name an account, in any table but their own
+ACCOUNT_NAMES = frozenset({"account", "other", "host_account"})  # columns with an account name, in any other table than `accounts`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Somebody, and the number that takes their place: negative, so that it is nobody's."""
+    """A user id and its pseudonym, a random negative number that is never a real id."""
 
     id: int
-    nobody: int = field(default_factory=lambda: -1 - secrets.randbelow(2**62))
+    pseudonym: int = field(default_factory=lambda: -1 - secrets.randbelow(2**62))
 
     @property
     def jobs(self) -> Select[Any]:
@@ -60,24 +60,24 @@ class Member:
 
     @property
     def ended(self) -> Select[Any]:
-        """The jobs that nothing is at work on any more."""
+        """The jobs without running generations."""
         return self.jobs.where(jobs.c.state != JobState.OPEN)
 
     @property
     def messages(self) -> ColumnElement[bool]:
-        """Those that show what is theirs, or tell moderators of it."""
+        """Messages that show the member's jobs or are about them, including posts of cases."""
         about = select(cases.c.id).where(or_(cases.c.author_id == self.id, cases.c.job_id.in_(self.jobs)))
         return or_(job_messages.c.job_id.in_(self.jobs), job_messages.c.case_id.in_(about))
 
     @property
     def owns_account(self) -> ColumnElement[bool]:
-        """Theirs alone are `user:<id>` and, for each server that keeps accounts of its own, `member:<server>:<id>`."""
+        """The member's own accounts: `user:<id>` and, in guilds with their own accounts, `member:<guild>:<id>`."""
         return _accounts_of(self.id)
 
     @property
-    def left_account(self) -> ColumnElement[bool]:
-        """The same once they were left behind."""
-        return _accounts_of(self.nobody)
+    def pseudonym_account(self) -> ColumnElement[bool]:
+        """The same accounts under the pseudonym."""
+        return _accounts_of(self.pseudonym)
 
 
 def _accounts_of(user_id: int) -> ColumnElement[bool]:
@@ -85,7 +85,7 @@ def _accounts_of(user_id: int) -> ColumnElement[bool]:
 
 
 def owner_of(account: str) -> int | None:
-    """Whose an account is alone; None for those of servers and sponsorships."""
+    """The user id of a member's own account; None for accounts of guilds and sponsorships."""
     return int(account.rpartition(":")[2]) if owned_by_one(account) else None
 
 
@@ -95,7 +95,7 @@ Values = Callable[[Member], Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Erasing:
-    """Rows that lead to a member, and the values that take the place of what does; without any the rows go."""
+    """Rows to change when a member is erased, and their new values; without values the rows are deleted."""
 
     where: Condition
     becomes: Values | None = None
@@ -103,74 +103,74 @@ class Erasing:
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """What one table holds of members."""
+    """The personal data in one table."""
 
     table: Table
-    mine: Condition | None  # the rows that are told to a member; None: it says nothing about members
+    owned: Condition | None  # the rows that a member's export contains; None: no personal data
     erased: tuple[Erasing, ...] = ()
-    secret: frozenset[str] = frozenset()  # columns that are told to nobody
-    words: Mapping[str, str] = field(default_factory=dict)  # columns that are told only to whom another column names
+    secret: frozenset[str] = frozenset()  # columns that are never exported
+    words: Mapping[str, str] = field(default_factory=dict)  # text columns that are exported only to the user in another column
 
 
 def _of_jobs(table: Table, *erased: Erasing) -> Holding:
-    """A table whose rows belong to jobs, whatever state these are in."""
-    mine: Condition = lambda me: table.c.job_id.in_(me.jobs)  # noqa: E731  named twice
-    return Holding(table=table, mine=mine, erased=(*erased, Erasing(where=mine)))
+    """A table whose rows belong to jobs, and are deleted with the member."""
+    owned: Condition = lambda me: table.c.job_id.in_(me.jobs)  # noqa: E731  named twice
+    return Holding(table=table, owned=owned, erased=(*erased, Erasing(where=owned)))
 
 
-def _whole(table: Table, mine: Condition, *more: Erasing) -> Holding:
-    """A table whose rows go with the member."""
-    return Holding(table=table, mine=mine, erased=(Erasing(where=mine), *more))
+def _deleted(table: Table, owned: Condition, *more: Erasing) -> Holding:
+    """A table whose rows are deleted with the member."""
+    return Holding(table=table, owned=owned, erased=(Erasing(where=owned), *more))
 
 
-def _renamed(table: Table, column: str) -> Holding:
-    """A table whose rows stay without their member."""
-    mine: Condition = lambda me: table.c[column] == me.id  # noqa: E731  named twice
-    return Holding(table=table, mine=mine, erased=(Erasing(where=mine, becomes=lambda me: {column: me.nobody}),))
+def _pseudonymised(table: Table, column: str) -> Holding:
+    """A table whose rows stay under the pseudonym."""
+    owned: Condition = lambda me: table.c[column] == me.id  # noqa: E731  named twice
+    return Holding(table=table, owned=owned, erased=(Erasing(where=owned, becomes=lambda me: {column: me.pseudonym}),))
 
 
-def _merely_credits(column: Column[Any]) -> Erasing:
-    """What no moderator decided: members did it among themselves, or a rule gave it."""
+def _credit_actions(column: Column[Any]) -> Erasing:
+    """Audit lines about credits that are not a moderator's decision: the member's id is replaced by the pseudonym."""
     those = audit.c.action.in_((AuditAction.GIFTED, AuditAction.SPONSORED, AuditAction.REWARDED))
-    return Erasing(where=lambda me: and_(column == me.id, those), becomes=lambda me: {column.name: me.nobody})
+    return Erasing(where=lambda me: and_(column == me.id, those), becomes=lambda me: {column.name: me.pseudonym})
 
 
 def _unfinished(me: Member) -> dict[str, Any]:
-    """What stays of a job that the image API still makes: its words, to know a lost answer by. Nobody is shown what comes of it."""
+    """The values of a job that is still running at the image API. Its prompt stays, to find a lost answer; its result is not shown."""
     place = {"channel_id": 0, "guild_id": None, "token": None, "application_id": None, "locale": None, "reply_to": None}
     origin = {"parent_id": None, "parent_n": None, "origin_channel_id": None, "origin_message_id": None, "reaction": None}
-    return {**place, **origin, "flagged": None, "user_id": me.nobody, "state": JobState.DELETED}
+    return {**place, **origin, "flagged": None, "user_id": me.pseudonym, "state": JobState.DELETED}
 
 
-def _promised(me: Member) -> ColumnElement[bool]:
+def _outbox_items(me: Member) -> ColumnElement[bool]:
     return or_(outbox.c.user_id == me.id, outbox.c.job_id.in_(me.jobs))
 
 
-def _works_with_mine(me: Member) -> ColumnElement[bool]:
-    """All references of the ended jobs of others that have a copy of this member's image among them: a part would be another request."""
+def _uses_own_image(me: Member) -> ColumnElement[bool]:
+    """All references of other members' ended jobs that used an image of this member: some of them alone would be another request."""
     ended = select(jobs.c.id).where(jobs.c.state != JobState.OPEN)
     touched = select(references.c.job_id).where(references.c.owner_id == me.id)
     return references.c.job_id.in_(touched) & references.c.job_id.in_(ended)
 
 
-# Erased in this order: generations and jobs last, since the others are found by them.
+# Erased in this order: generations and jobs last, because the rows of other tables are found through them.
 HOLDINGS: tuple[Holding, ...] = (
-    Holding(table=guilds, mine=None),
-    _whole(members, lambda me: members.c.user_id == me.id),
-    _whole(reactions, lambda me: reactions.c.user_id == me.id),
-    _whole(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),
+    Holding(table=guilds, owned=None),
+    _deleted(members, lambda me: members.c.user_id == me.id),
+    _deleted(reactions, lambda me: reactions.c.user_id == me.id),
+    _deleted(tray, lambda me: tray.c.user_id == me.id, Erasing(where=lambda me: tray.c.owner_id == me.id)),
     Holding(
         table=outbox,
-        mine=_promised,
+        owned=_outbox_items,
         erased=(
-            Erasing(  # a message that was to be taken away still is
-                where=lambda me: and_(_promised(me), outbox.c.kind == ItemKind.REMOVE),
+            Erasing(  # a pending deletion of a message stays
+                where=lambda me: and_(_outbox_items(me), outbox.c.kind == ItemKind.REMOVE),
                 becomes=lambda _me: {"user_id": None, "job_id": None},
             ),
-            Erasing(where=_promised),
+            Erasing(where=_outbox_items),
         ),
     ),
-    _whole(
+    _deleted(
         kv,
         lambda me: or_(
             kv.c.name.like(f"%:{me.id}"),
@@ -178,26 +178,26 @@ HOLDINGS: tuple[Holding, ...] = (
             and_(kv.c.name.startswith("form:"), cast(kv.c.value["user_id"].as_string(), String) == str(me.id)),  # open forms
         ),
     ),
-    # What moderators go by. It stays with its server: neither its members nor those who decided can erase what was decided.
-    Holding(  # whose flag it is stays: nobody flags twice, or starts anew after flags that failed
+    # Moderation records stay with their guild: neither the members concerned nor the moderators can erase them.
+    Holding(  # the flag's user id stays: nobody may flag twice, or lose the record of failed flags by erasing
         table=reports,
-        mine=lambda me: or_(reports.c.user_id == me.id, reports.c.author_id == me.id),
+        owned=lambda me: or_(reports.c.user_id == me.id, reports.c.author_id == me.id),
         erased=(
             Erasing(where=lambda me: reports.c.user_id == me.id, becomes=lambda _me: {"reason": ""}),
             Erasing(where=lambda me: reports.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),
         ),
         words={"reason": "user_id"},
     ),
-    Holding(table=blocks, mine=lambda me: or_(blocks.c.user_id == me.id, blocks.c.by_id == me.id, blocks.c.lifted_by == me.id)),
+    Holding(table=blocks, owned=lambda me: or_(blocks.c.user_id == me.id, blocks.c.by_id == me.id, blocks.c.lifted_by == me.id)),
     Holding(
         table=strikes,
-        mine=lambda me: or_(strikes.c.user_id == me.id, strikes.c.by_id == me.id),
+        owned=lambda me: or_(strikes.c.user_id == me.id, strikes.c.by_id == me.id),
         erased=(Erasing(where=lambda me: strikes.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),),
     ),
-    _whole(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; the outbox takes the messages themselves away
-    Holding(  # an open case waits in /imagemod
+    _deleted(job_messages, lambda me: me.messages),  # before the cases, which lose their jobs; the outbox deletes the messages
+    Holding(  # an open case stays in /imagemod
         table=cases,
-        mine=lambda me: or_(cases.c.author_id == me.id, cases.c.decided_by == me.id),
+        owned=lambda me: or_(cases.c.author_id == me.id, cases.c.decided_by == me.id),
         erased=(
             Erasing(
                 where=lambda me: or_(cases.c.author_id == me.id, cases.c.job_id.in_(me.jobs)),
@@ -208,48 +208,48 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         table=audit,
-        mine=lambda me: or_(audit.c.actor_id == me.id, audit.c.target_id == me.id),
+        owned=lambda me: or_(audit.c.actor_id == me.id, audit.c.target_id == me.id),
         erased=(
             Erasing(where=lambda me: audit.c.job_id.in_(me.jobs), becomes=lambda _me: {"job_id": None}),
-            *(_merely_credits(column) for column in (audit.c.actor_id, audit.c.target_id)),
+            *(_credit_actions(column) for column in (audit.c.actor_id, audit.c.target_id)),
         ),
     ),
-    _whole(gallery, lambda me: gallery.c.author_id == me.id),
+    _deleted(gallery, lambda me: gallery.c.author_id == me.id),
     _of_jobs(
         references,
-        Erasing(where=_works_with_mine),
-        # A request under way keeps the copy that it works from until references are forgotten anyway.
+        Erasing(where=_uses_own_image),
+        # A running job keeps its copy until its references are deleted anyway.
         Erasing(where=lambda me: references.c.owner_id == me.id, becomes=lambda _me: {"owner_id": None}),
     ),
     _of_jobs(images),
     _of_jobs(thumbnails),
-    Holding(table=accounts, mine=lambda me: me.owns_account),  # left behind under another name: `_leave_accounts`
+    Holding(table=accounts, owned=lambda me: me.owns_account),  # pseudonymised by `erase`
     Holding(
         table=ledger,
-        mine=lambda me: or_(ledger.c.by_id == me.id, ledger.c.account.in_(select(accounts.c.name).where(me.owns_account))),
+        owned=lambda me: or_(ledger.c.by_id == me.id, ledger.c.account.in_(select(accounts.c.name).where(me.owns_account))),
         erased=(
             Erasing(where=lambda me: ledger.c.job_id.in_(me.ended), becomes=lambda _me: {"job_id": None, "n": None}),
-            # A deed's key names who did it; without it the same deed counts anew, at the expense of whoever does it.
-            Erasing(where=lambda me: ledger.c.by_id == me.id, becomes=lambda me: {"by_id": me.nobody, "note": None, "key": None}),
+            # A line's key contains the user's id. Without it the same action could be booked again, at the expense of its actor.
+            Erasing(where=lambda me: ledger.c.by_id == me.id, becomes=lambda me: {"by_id": me.pseudonym, "note": None, "key": None}),
             Erasing(
-                where=lambda me: ledger.c.account.in_(select(accounts.c.name).where(me.left_account)),
+                where=lambda me: ledger.c.account.in_(select(accounts.c.name).where(me.pseudonym_account)),
                 becomes=lambda _me: {"note": None},
             ),
         ),
         secret=frozenset({"key"}),
     ),
-    _renamed(sponsorships, "host_id"),  # closed before; what is on hold follows into the account that was left behind
+    _pseudonymised(sponsorships, "host_id"),  # closed before; holds are returned to the pseudonymous account
     Holding(
         table=generations,
-        mine=lambda me: generations.c.user_id == me.id,
+        owned=lambda me: generations.c.user_id == me.id,
         erased=(
             Erasing(where=lambda me: generations.c.job_id.in_(me.ended)),
-            Erasing(where=lambda me: generations.c.user_id == me.id, becomes=lambda me: {"user_id": me.nobody, "guild_id": None}),
+            Erasing(where=lambda me: generations.c.user_id == me.id, becomes=lambda me: {"user_id": me.pseudonym, "guild_id": None}),
         ),
     ),
     Holding(
         table=jobs,
-        mine=lambda me: jobs.c.user_id == me.id,
+        owned=lambda me: jobs.c.user_id == me.id,
         erased=(Erasing(where=lambda me: jobs.c.id.in_(me.ended)), Erasing(where=lambda me: jobs.c.user_id == me.id, becomes=_unfinished)),
         secret=frozenset({"token", "token_expires_at", "application_id"}),
     ),

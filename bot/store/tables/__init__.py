@@ -1,4 +1,4 @@
-"""The tables, by subject. Times are Unix milliseconds, money is microcredits, Discord's ids are 64-bit integers."""
+"""The tables, by subject. Times are Unix milliseconds, money is microcredits, Discord ids are 64-bit integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all tables share. Times are Unix milliseconds, money is microcredits, Discord's ids are 64-bit integers."""
+"""Metadata and column types of all tables. Times are Unix milliseconds, money is microcredits, Discord ids are 64-bit integers."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+# SQLite assigns row numbers only in a column that is exactly INTEGER PRIMARY KEY.
 RowId = BigInteger().with_variant(Integer, "sqlite")

@@ -1,4 +1,4 @@
-"""Conduct: what members, moderators and rules say about images and people."""
+"""Tables of moderation: reports, blocks, strikes, cases, the gallery, the audit log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer,
 
 from bot.store.tables.base import RowId, metadata
 
-# What members told the moderators about an image.
+# Members' reports about images.
 reports = Table(
     "reports",
     metadata,
@@ -16,10 +16,10 @@ reports = Table(
     Column("channel_id", BigInteger, nullable=False),
     Column("message_id", BigInteger, nullable=False),
     Column("job_id", String(12)),
-    Column("author_id", BigInteger),  # whose image it is
-    Column("user_id", BigInteger, nullable=False),  # who reports
+    Column("author_id", BigInteger),  # the image's author
+    Column("user_id", BigInteger, nullable=False),  # the reporter
     Column("reason", Text, nullable=False),
-    Column("counts", Boolean, nullable=False),  # towards the quorum: its member may flag
+    Column("counts", Boolean, nullable=False),  # towards the quorum: the reporter may flag
     Column("outcome", String(8)),  # upheld or failed, once a case was decided
     Column("case_id", BigInteger),
     UniqueConstraint("message_id", "user_id", name="uq_reports_once"),
@@ -28,7 +28,7 @@ reports = Table(
     Index("ix_reports_author", "author_id"),
 )
 
-# Who may not ask for images on a server. A block that ended or was lifted stays, as its own record.
+# Members who may not order images in a guild. A block that ended or was lifted stays as a record.
 blocks = Table(
     "blocks",
     metadata,
@@ -38,7 +38,7 @@ blocks = Table(
     Column("at", BigInteger, nullable=False),
     Column("until", BigInteger),  # None: until it is lifted
     Column("reason", Text, nullable=False),
-    Column("by_id", BigInteger),  # None: strikes
+    Column("by_id", BigInteger),  # None: by strikes
     Column("case_id", BigInteger),
     Column("lifted_at", BigInteger),
     Column("lifted_by", BigInteger),
@@ -56,11 +56,11 @@ strikes = Table(
     Column("weight", Float, nullable=False),
     Column("job_id", String(12)),
     Column("case_id", BigInteger),
-    Column("by_id", BigInteger),  # None: a rule
+    Column("by_id", BigInteger),  # None: by a rule
     Index("ix_strikes_member", "guild_id", "user_id", "at"),
 )
 
-# An image or a prompt that moderators are asked about.
+# Images and prompts that moderators decide about.
 cases = Table(
     "cases",
     metadata,
@@ -69,7 +69,7 @@ cases = Table(
     Column("at", BigInteger, nullable=False),
     Column("cause", String(16), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("author_id", BigInteger, nullable=False),  # whose image or prompt it is
+    Column("author_id", BigInteger, nullable=False),  # the author of the image or prompt
     Column("channel_id", BigInteger, nullable=False),
     Column("message_id", BigInteger),  # None: nothing was shown
     Column("job_id", String(12)),
@@ -77,11 +77,11 @@ cases = Table(
     Column("decision", String(16)),
     Column("decided_by", BigInteger),
     Column("decided_at", BigInteger),
-    Column("appeal", Text),  # the author's words, once
+    Column("appeal", Text),  # the author's text
     Column("appealed_at", BigInteger),
     Index("ix_cases_server", "guild_id", "state", "id"),
     Index("ix_cases_author", "author_id"),
-    # One open case for a message.
+    # One open case per message.
     Index(
         "uq_cases_open",
         "message_id",
@@ -91,11 +91,11 @@ cases = Table(
     ),
 )
 
-# Images that a server's gallery has shown, once each.
+# Images that were shown in a guild's gallery, once each.
 gallery = Table(
     "gallery",
     metadata,
-    Column("message_id", BigInteger, primary_key=True, autoincrement=False),  # the image's own
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),  # the message with the image, not the gallery's post
     Column("guild_id", BigInteger, nullable=False),
     Column("job_id", String(12)),
     Column("author_id", BigInteger, nullable=False),
@@ -110,7 +110,7 @@ audit = Table(
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("guild_id", BigInteger),
     Column("at", BigInteger, nullable=False),
-    Column("actor_id", BigInteger),  # None: Easel itself, by a rule
+    Column("actor_id", BigInteger),  # None: Easel, by a rule
     Column("action", String(32), nullable=False),
     Column("target_id", BigInteger),  # the member it is about
     Column("job_id", String(12)),

@@ -1,4 +1,4 @@
-"""What members and servers chose and did, and small things to be kept or done."""
+"""Tables of members and guilds, the outbox and key-value entries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, St
 
 from bot.store.tables.base import RowId, metadata
 
-# What members and servers chose: one document each (`bot.domain.preferences`, `bot.domain.guild.settings`).
+# Settings of members and guilds: one document each (`bot.domain.preferences`, `bot.domain.guild.settings`).
 members = Table(
     "members",
     metadata,
@@ -23,7 +23,7 @@ guilds = Table(
     Column("updated_at", BigInteger, nullable=False),
 )
 
-# References that a member put by for the next edit.
+# References that a member saved for the next edit.
 tray = Table(
     "tray",
     metadata,
@@ -42,7 +42,7 @@ tray = Table(
     Index("ix_tray_member", "user_id", "id"),
 )
 
-# Reactions that were acted on: the same one never twice.
+# Reactions that were handled, once each.
 reactions = Table(
     "reactions",
     metadata,
@@ -51,17 +51,17 @@ reactions = Table(
     Column("emoji", String(64), primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("taken_back_at", BigInteger),
-    Column("job_id", String(12)),  # what it asked for
+    Column("job_id", String(12)),  # the job that it ordered
     Index("ix_reactions_member", "user_id"),
 )
 
-# All that Easel owes Discord: a job to be shown, a message to be taken away, a member to be called (`bot.store.outbox`).
+# Everything Easel still has to send to Discord: results, deletions, direct messages (`bot.store.outbox`).
 outbox = Table(
     "outbox",
     metadata,
     Column("id", String(12), primary_key=True),
     Column("kind", String(16), nullable=False),
-    Column("user_id", BigInteger),  # whom it is for
+    Column("user_id", BigInteger),  # the recipient
     Column("job_id", String(12)),
     Column("due_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -69,7 +69,7 @@ outbox = Table(
     Index("ix_outbox_due", "due_at"),
 )
 
-# Small things worth keeping between starts: the model catalogue, the hash of the registered commands.
+# Small values that survive a restart: the model catalogue, the hash of the registered commands, open forms.
 kv = Table(
     "kv",
     metadata,

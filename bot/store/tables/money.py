@@ -1,4 +1,4 @@
-"""Money: accounts, every line that led to them, and who pays for others."""
+"""Tables of money: accounts, ledger lines, sponsorships."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from bot.store.tables.base import RowId, metadata
 accounts = Table(
     "accounts",
     metadata,
-    Column("name", String(64), primary_key=True),  # `bot.domain.money.accounts` has the kinds
-    Column("available", BigInteger, nullable=False),  # microcredits at `as_of`, without what has flowed back since
+    Column("name", String(64), primary_key=True),  # the kinds are in `bot.domain.money.accounts`
+    Column("available", BigInteger, nullable=False),  # microcredits at `as_of`, without the refill since then
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
     Column("as_of", BigInteger, nullable=False),
 )
 
-# Append-only. For each account the lines add up to it: sum(available) = available, sum(held) = held, sum(spent) = spent.
+# Append-only. An account equals the sum of its lines: sum(available) = available, sum(held) = held, sum(spent) = spent.
 ledger = Table(
     "ledger",
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("account", String(64), ForeignKey("accounts.name"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("entry", String(16), nullable=False),  # `bot.store.money.ledger.Entry`
+    Column("entry", String(16), nullable=False),  # `bot.domain.money.ledger.Entry`
     Column("available", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
     Column("job_id", String(12)),
     Column("n", Integer),
     Column("other", String(64)),  # the account at the other end of a transfer
-    Column("by_id", BigInteger),  # the person who did it
+    Column("by_id", BigInteger),  # the user who did it
     Column("note", Text),
-    Column("key", String(120)),  # what names a deed, so that it is done once: an interaction, a reaction
-    # A hold, a settle, a release and a refund at most once each; for each account that an image is charged to.
+    Column("key", String(120)),  # identifies the action (an interaction, a reaction), so that it is booked once
+    # At most one hold, settle, release and refund for each image and account that it is charged to.
     UniqueConstraint("job_id", "n", "account", "entry", name="uq_ledger_once"),
     UniqueConstraint("key", "account", name="uq_ledger_key"),
     Index("ix_ledger_account", "account", "id"),
-    # One end only: settled or released, never both.
+    # Either settled or released, never both.
     Index(
         "uq_ledger_end",
         "job_id",
@@ -49,7 +49,7 @@ ledger = Table(
     ),
 )
 
-# Hosts who pay for everyone in a channel or thread. The money is in the account "sponsor:<id>".
+# Hosts who pay for everyone in a channel or thread. Their money is in the account "sponsor:<id>".
 sponsorships = Table(
     "sponsorships",
     metadata,
@@ -57,8 +57,8 @@ sponsorships = Table(
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger, nullable=False),
     Column("host_id", BigInteger, nullable=False),
-    Column("host_account", String(64), nullable=False),  # where it came from, and where the rest goes
-    Column("cap", BigInteger, nullable=False),  # microcredits put in
+    Column("host_account", String(64), nullable=False),  # the source of the money, and where the rest is returned
+    Column("cap", BigInteger, nullable=False),  # microcredits
     Column("opened_at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
     Column("state", String(8), nullable=False),

@@ -1,4 +1,4 @@
-"""Work: jobs with their generations, and the images they are made from and make."""
+"""Tables of jobs, their generations and messages, and the stored images."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ jobs = Table(
     Column("params", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("spoiler", Boolean, nullable=False),
-    Column("parent_id", String(12)),  # no foreign key: a parent may be erased while its children stay
+    Column("parent_id", String(12)),  # no foreign key: the children of an erased job stay
     Column("parent_n", Integer),
     Column("origin_channel_id", BigInteger),
     Column("origin_message_id", BigInteger),
     Column("reaction", Text),
     Column("ping_promised", Boolean, nullable=False),
-    # conduct
-    Column("flagged", Text),  # why its prompt was flagged: a rule or a category; None: it was not
-    Column("needs_check", Boolean, nullable=False),  # its prompt is to be looked at by the moderations endpoint before it is sent
-    Column("age_restricted", Boolean, nullable=False),  # the channel it was asked for in
+    # moderation
+    Column("flagged", Text),  # why its prompt was flagged: a rule or a category; None: not flagged
+    Column("needs_check", Boolean, nullable=False),  # the moderations endpoint must check the prompt before it is submitted
+    Column("age_restricted", Boolean, nullable=False),  # whether its channel is
     Column("created_at", BigInteger, nullable=False),
     Column("cancel_requested_at", BigInteger),
-    # the place
+    # the reply target
     Column("user_id", BigInteger, nullable=False),
     Column("channel_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
@@ -57,31 +57,31 @@ jobs = Table(
     Column("private", Boolean, nullable=False),
     Column("locale", String(16)),
     Column("reply_to", BigInteger),
-    # its answers
+    # answers and delivery
     Column("delivered_at", BigInteger),
-    Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come; 0: it came, or never will
+    Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come (Unix ms); 0: it came, or never will
     Column("posting_since", BigInteger),
     Index("ix_jobs_state", "state", "created_at"),
     Index("ix_jobs_member", "user_id", "created_at"),
     Index("ix_jobs_parent", "parent_id"),
 )
 
-# The messages that show an image or tell moderators of it: those of its job, and those of a case, about whatever image.
+# The messages that show a job or inform moderators about it, and the posts of cases.
 job_messages = Table(
     "job_messages",
     metadata,
     Column("message_id", BigInteger, primary_key=True, autoincrement=False),
     Column("channel_id", BigInteger, nullable=False),
-    Column("guild_id", BigInteger),  # whose moderators decide about it
+    Column("guild_id", BigInteger),  # the guild whose moderators decide about it
     Column("job_id", String(12), ForeignKey("jobs.id", ondelete="CASCADE")),  # None: an image that was not made here
     Column("case_id", BigInteger),
     Column("role", String(8), nullable=False),
-    Column("spoiler", Boolean, nullable=False),  # its images belong behind spoilers
+    Column("spoiler", Boolean, nullable=False),  # its images must be behind spoilers
     Column("at", BigInteger, nullable=False),
-    Column("removed_at", BigInteger),  # it was decided that it is taken away
+    Column("removed_at", BigInteger),  # when its deletion was decided
     Index("ix_job_messages_job", "job_id"),
     Index("ix_job_messages_case", "case_id"),
-    # One message is the job's own; the gallery and the log show a job once.
+    # A job has one own message, and at most one post each in the gallery and in the log.
     Index("uq_job_messages_own", "job_id", unique=True, sqlite_where=text(_OWN), postgresql_where=text(_OWN)),
     Index("uq_job_messages_once", "job_id", "role", unique=True, sqlite_where=text(_ONCE), postgresql_where=text(_ONCE)),
 )
@@ -101,25 +101,25 @@ generations = Table(
     Column("guild_id", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("provider", String(32), nullable=False),  # the image API's name
-    Column("api_model", Text, nullable=False),  # what that one calls the model
-    Column("running_limit", Integer),  # of its member's roles; None: the operator's
-    Column("uncertain", Integer, nullable=False),  # how often an answer was lost that could not be looked up
+    Column("api_model", Text, nullable=False),  # the model's name there
+    Column("running_limit", Integer),  # from the user's roles; None: the operator's limit
+    Column("uncertain", Integer, nullable=False),  # how often an answer was lost and no lookup was possible
     Column("failure", String(16)),  # a `Failure`
     Column("provider_id", Text),
     Column("submitted_at", BigInteger),
-    Column("queued", Boolean, nullable=False),  # sent to the API's queue; else in a call that answers with the image
+    Column("queued", Boolean, nullable=False),  # submitted to the API's queue; else in a call that returns the image
     Column("lookups", Integer, nullable=False),
     Column("not_before", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("result_url", Text),
     Column("error", Text),
     Column("cancel_requested", Boolean, nullable=False),
-    # the money
+    # money
     Column("account", String(64), nullable=False),  # who pays
-    Column("budget", String(64)),  # the account of a server's budget that is charged beside it
+    Column("budget", String(64)),  # the account of the guild's budget that is charged too
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
-    UniqueConstraint("provider_id", "provider"),  # what one lost answer claims, no other can
+    UniqueConstraint("provider_id", "provider"),  # one accepted id belongs to one generation
     Index("ix_generations_state", "state", "created_at"),
     Index("ix_generations_model", "model", "ended_at"),
     Index("ix_generations_member", "user_id", "ended_at"),
@@ -140,7 +140,7 @@ references = Table(
     Column("owner_id", BigInteger),
 )
 
-# Images that an image API handed over inline: nothing else could bring them back.
+# Images that an image API returned inline: they cannot be downloaded again.
 images = Table(
     "images",
     metadata,
@@ -150,7 +150,7 @@ images = Table(
     ForeignKeyConstraint(["job_id", "n"], ["generations.job_id", "generations.n"], ondelete="CASCADE"),
 )
 
-# Small WebP versions for /history, which outlive messages and links.
+# Small WebP versions for /history, kept after messages and links are gone.
 thumbnails = Table(
     "thumbnails",
     metadata,

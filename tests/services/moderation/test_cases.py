@@ -38,7 +38,7 @@ async def cases(pipeline: Pipeline) -> Cases:
 async def fox(pipeline: Pipeline) -> Job:
     """A picture of Ada's, on show."""
     job = await pipeline.ended(SUCCEEDED)
-    await pipeline.store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=pipeline.clock())
+    await pipeline.store.write(delivery.mark_delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=pipeline.clock())
     return await pipeline.orders.job(job.id)
 
 

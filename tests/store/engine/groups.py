@@ -1,4 +1,4 @@
-"""Writes that SQLite commits as one group, and some that fail."""
+"""Writes that SQLite commits as one group, and writes that fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.store.tables import ledger
 
 
 async def together(store: Store, *ops: Callable[[Connection], Any]) -> list[Any]:
-    """Runs the operations as one group: the writer is kept busy until all are queued."""
+    """Run the operations as one group: the writer is kept busy until all are queued."""
     busy, queued = threading.Event(), threading.Event()
 
     def stay_busy(_: Connection) -> None:
@@ -35,6 +35,6 @@ def fail(_: Connection) -> None:
 
 
 def break_at_commit(conn: Connection) -> None:
-    """A line of an account that does not exist, which SQLite is asked to look at only at the end."""
+    """Insert a ledger line of an account that does not exist; the deferred check makes the commit fail."""
     conn.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     conn.execute(insert(ledger).values(account="nobody", at=0, entry="open", available=0, held=0, spent=0))

@@ -1,4 +1,4 @@
-"""What a commit changed wakes whoever waits for it: what each kind of write wakes, and nothing before or without its commit."""
+"""Topics: which subscribers each kind of write wakes, and that they wake only after its commit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.env.jobs import SUCCEEDED, TEN, new_job
 from tests.store.engine.groups import break_at_commit, fail, together
 
 Op = Callable[[Connection], Any]
-Deed = Callable[[Store], Awaitable[Op]]
+PreparedOp = Callable[[Store], Awaitable[Op]]
 
 NOW = 5000
 ROUTE = Fallback(model="dev", api_model="dev", provider="oxen", seed=1, params={})
@@ -39,7 +39,7 @@ QUEUE, RUNNING, OUTBOX = Topic.QUEUE, Topic.RUNNING, Topic.OUTBOX
 
 
 async def woken(store: Store, write: Callable[[], Awaitable[Any]]) -> set[Topic]:
-    """Who is awake after the write."""
+    """The topics whose subscribers are awake after the write."""
     waiting = {topic: store.subscribe(topic) for topic in Topic}
     await write()
     return {topic for topic, each in waiting.items() if await each.wait(timeout_s=0)}
@@ -48,54 +48,54 @@ async def woken(store: Store, write: Callable[[], Awaitable[Any]]) -> set[Topic]
 # --- what each kind of write wakes -----------------------------------------------------------------------------------
 
 
-def deed(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Op:
+def bind(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Op:
     return lambda conn: op(conn, *args, **kwargs)
 
 
-def waits(op: Callable[..., Any], *args: Any, images: int = 1, **kwargs: Any) -> Deed:
-    """The operation on a job that waits to be sent."""
+def waits(op: Callable[..., Any], *args: Any, images: int = 1, **kwargs: Any) -> PreparedOp:
+    """The operation on a job whose generations are waiting."""
 
     async def prepared(store: Store) -> Op:
-        return deed(op, (await order(store, new_job(images=images))).id, *args, **kwargs)
+        return bind(op, (await order(store, new_job(images=images))).id, *args, **kwargs)
 
     return prepared
 
 
-def sent(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Deed:
-    """The operation on a job that is being sent."""
+def sent(op: Callable[..., Any], *args: Any, **kwargs: Any) -> PreparedOp:
+    """The operation on a job that is being submitted."""
 
     async def prepared(store: Store) -> Op:
         job = await order(store, new_job())
         await store.write(jobs.start, job.id, 0, 2000)
-        return deed(op, job.id, *args, **kwargs)
+        return bind(op, job.id, *args, **kwargs)
 
     return prepared
 
 
-def made(op: Callable[..., Any], *args: Any, images: int = 1, answer_until: int = 0, **kwargs: Any) -> Deed:
-    """The operation on a job that a provider has."""
+def made(op: Callable[..., Any], *args: Any, images: int = 1, answer_until: int = 0, **kwargs: Any) -> PreparedOp:
+    """The operation on a job that is running at the provider."""
 
     async def prepared(store: Store) -> Op:
         job = await run(store, await order(store, replace(new_job(images=images), answer_until=answer_until)))
-        return deed(op, job.id, *args, **kwargs)
+        return bind(op, job.id, *args, **kwargs)
 
     return prepared
 
 
-def ended(op: Callable[..., Any], *args: Any, answer_until: int = 0, shown: bool = False, **kwargs: Any) -> Deed:
-    """The operation on a job that waits to be shown, or was `shown`."""
+def ended(op: Callable[..., Any], *args: Any, answer_until: int = 0, shown: bool = False, **kwargs: Any) -> PreparedOp:
+    """The operation on a job that is deliverable, or delivered if `shown`."""
 
     async def prepared(store: Store) -> Op:
         job = await run(store, await order(store, replace(new_job(), answer_until=answer_until)))
         await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
         if shown:
-            await store.write(delivery.delivered, job.id, channel_id=5, message_id=6, now=4000)
-        return deed(op, job.id, *args, **kwargs)
+            await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=6, now=4000)
+        return bind(op, job.id, *args, **kwargs)
 
     return prepared
 
 
-def given(op: Op) -> Deed:
+def given(op: Op) -> PreparedOp:
     """The operation by itself."""
 
     async def prepared(_: Store) -> Op:
@@ -106,7 +106,7 @@ def given(op: Op) -> Deed:
 
 async def an_order(store: Store) -> Op:
     job = new_job()
-    return deed(jobs.add, job, (), payment=own(7, TEN), max_waiting=8, now=1000)
+    return bind(jobs.add, job, (), payment=own(7, TEN), max_waiting=8, now=1000)
 
 
 async def a_refused_order(store: Store) -> Op:
@@ -122,7 +122,7 @@ async def a_refused_order(store: Store) -> Op:
 async def a_start_in_the_slow_lane(store: Store) -> Op:
     job = new_job(price=0)
     await store.write(lambda conn: _slow(conn, jobs.add(conn, job, (), payment=own(7, TEN), max_waiting=8, now=1000).id))
-    return deed(jobs.start, job.id, 0, 2000)
+    return bind(jobs.start, job.id, 0, 2000)
 
 
 def _slow(conn: Connection, job_id: str) -> None:
@@ -132,12 +132,12 @@ def _slow(conn: Connection, job_id: str) -> None:
 async def a_reaction_taken_back(store: Store) -> Op:
     place = replace(new_job().place, reply_to=99)
     await order(store, new_job(place=place, reaction="🎨"))
-    return deed(reactions.take_back, Reaction(message_id=99, user_id=7, emoji="🎨"), NOW)
+    return bind(reactions.take_back, Reaction(message_id=99, user_id=7, emoji="🎨"), NOW)
 
 
 async def a_refused_prompt(store: Store) -> Op:
     job = await order(store, new_job(needs_check=True))
-    return deed(screening.refuse, job, ScreeningVerdict(sentence="No.", reason="violence"), failure=Failure.CONTENT, now=NOW)
+    return bind(screening.refuse, job, ScreeningVerdict(sentence="No.", reason="violence"), failure=Failure.CONTENT, now=NOW)
 
 
 async def an_appeal(store: Store) -> Op:
@@ -146,7 +146,7 @@ async def an_appeal(store: Store) -> Op:
     )
     assert case is not None
     await store.write(cases.decide, case.id, Decision.DELETE, by_id=9, now=NOW)
-    return deed(verdicts.appeal, case.id, words="It is a fox.", now=NOW)
+    return bind(verdicts.appeal, case.id, words="It is a fox.", now=NOW)
 
 
 def _claimed(conn: Connection, job_id: str) -> bool:
@@ -157,7 +157,7 @@ def _given_up(conn: Connection, job_id: str) -> None:
     outbox.give_up(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, due_at=3000))
 
 
-KINDS: dict[str, tuple[Deed, set[Topic]]] = {
+KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "an order": (an_order, {QUEUE}),
     "a refused order": (a_refused_order, set()),
     "a start": (waits(jobs.start, 0, 2000), set()),
@@ -165,51 +165,51 @@ KINDS: dict[str, tuple[Deed, set[Topic]]] = {
     "accepted": (sent(jobs.accept, 0, "id"), {RUNNING}),
     "accepted too late": (waits(jobs.accept, 0, "id"), set()),
     "put back": (sent(jobs.put_back, 0, not_before=NOW, now=NOW), {QUEUE}),
-    "tried once more": (sent(jobs.try_once_more, 0, now=NOW), {QUEUE}),
-    "looked for later": (sent(jobs.look_later, 0, lookups=1, not_before=NOW), {QUEUE}),
+    "sent again after a lost answer": (sent(jobs.put_back_uncertain, 0, now=NOW), {QUEUE}),
+    "lookup postponed": (sent(jobs.postpone_lookup, 0, lookups=1, not_before=NOW), {QUEUE}),
     "another model": (waits(jobs.reroute, 0, other=ROUTE), {QUEUE}),
     "one of two ends": (made(jobs.settle, 0, SUCCEEDED, NOW, images=2), {QUEUE}),
     "the last one ends": (made(jobs.settle, 0, SUCCEEDED, NOW), {QUEUE, OUTBOX}),
-    "an end told twice": (ended(jobs.settle, 0, SUCCEEDED, NOW), set()),
+    "an end reported twice": (ended(jobs.settle, 0, SUCCEEDED, NOW), set()),
     "cancelled while it waits": (waits(jobs.request_cancel, NOW), {QUEUE, OUTBOX}),
     "cancelled while it is sent": (sent(jobs.request_cancel, NOW), set()),
     "cancelled while it is made": (made(jobs.request_cancel, NOW), {RUNNING}),
     "cancelled when it has ended": (ended(jobs.request_cancel, NOW), set()),
     "a reaction taken back": (a_reaction_taken_back, {QUEUE, OUTBOX}),
-    "answered while it waits": (waits(jobs.answered, 6, NOW), set()),
-    "answered when it has ended": (ended(jobs.answered, 6, NOW, answer_until=9000), {OUTBOX}),
+    "answered while it waits": (waits(jobs.mark_answered, 6, NOW), set()),
+    "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {OUTBOX}),
     "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {OUTBOX}),
     "spoiled": (ended(jobs.spoil, 0, "No picture.", NOW), set()),
     "refunded": (ended(jobs.refund, 0, NOW), set()),
-    "a prompt passed": (waits(screening.passed), {QUEUE}),
-    "a prompt put off": (waits(screening.put_off, 9000), set()),
+    "a prompt allowed": (waits(screening.mark_passed), {QUEUE}),
+    "a prompt check postponed": (waits(screening.postpone_check, 9000), set()),
     "a prompt refused": (a_refused_prompt, {QUEUE, OUTBOX}),
-    "about to be posted": (ended(delivery.posting, NOW), set()),
-    "shown": (ended(delivery.delivered, channel_id=5, message_id=6, now=NOW), set()),
-    "shown, and more to do": (ended(delivery.delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {OUTBOX}),
-    "no way to show it": (ended(outbox.strand), set()),
+    "about to be posted": (ended(delivery.set_posting_since, NOW), set()),
+    "shown": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW), set()),
+    "shown, with a follow-up item": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {OUTBOX}),
+    "stranded": (ended(outbox.strand), set()),
     "tried": (ended(_claimed), set()),
     "postponed": (ended(outbox.postpone, due_at=9000), set()),
     "done": (ended(outbox.done), set()),
     "given up": (ended(_given_up), set()),
-    "a call is promised": (waits(delivery.promise_ping), set()),
-    "taken away": (ended(history.take_away, NOW, shown=True), {OUTBOX}),
-    "taken away by hand": (ended(history.message_deleted, 6, NOW, shown=True), set()),
-    "a removal": (given(deed(outbox.add, REMOVAL)), {OUTBOX}),
-    "a note": (given(deed(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
+    "a ping promised": (waits(delivery.promise_ping), set()),
+    "a job deleted": (ended(history.take_away, NOW, shown=True), {OUTBOX}),
+    "a message deleted by its author": (ended(history.message_deleted, 6, NOW, shown=True), set()),
+    "a removal": (given(bind(outbox.add, REMOVAL)), {OUTBOX}),
+    "a note": (given(bind(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
     "an appeal": (an_appeal, {OUTBOX}),
-    "a star too few": (
-        ended(gallery.starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
+    "a star below the threshold": (
+        ended(gallery.show_if_starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
         set(),
     ),
     "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {OUTBOX}),
     "an erased member's running job": (made(lambda conn, _id: erase.erase(conn, 7, NOW)), {RUNNING}),
-    "a keepsake": (given(deed(kv.put, "name", 1, NOW)), set()),
+    "a key-value entry": (given(bind(kv.put, "name", 1, NOW)), set()),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_write_wakes_whom_it_concerns_and_nobody_else(store: Store, kind: str) -> None:
+async def test_a_write_wakes_the_subscribers_of_its_topics_only(store: Store, kind: str) -> None:
     prepare, topics = KINDS[kind]
     op = await prepare(store)
     assert await woken(store, lambda: store.write(op)) == topics
@@ -227,7 +227,7 @@ def announcing(*topics: Topic, then: Op = lambda _: None) -> Op:
     return op
 
 
-async def test_what_was_rolled_back_wakes_nobody_then_or_later(store: Store) -> None:
+async def test_a_rolled_back_write_wakes_nobody_then_or_later(store: Store) -> None:
     async def written() -> None:
         with pytest.raises(LookupError):
             await store.write(announcing(QUEUE, then=fail))
@@ -238,7 +238,7 @@ async def test_what_was_rolled_back_wakes_nobody_then_or_later(store: Store) -> 
 
 async def test_only_the_attempt_that_is_committed_counts(store: Store) -> None:
     if not isinstance(store, PostgresStore):
-        pytest.skip("SQLite has one writer, whom nothing conflicts with")
+        pytest.skip("SQLite has one writer, so nothing conflicts")
     attempts = iter((QUEUE, RUNNING))
 
     def conflicting(conn: Connection) -> None:
@@ -254,8 +254,8 @@ class _Conflict(Exception):
     sqlstate = "40001"
 
 
-async def test_a_group_wakes_for_each_of_its_writes_but_those_that_failed(sqlite_store: Store) -> None:
-    group = (announcing(QUEUE), announcing(RUNNING, then=fail), announcing(OUTBOX), keepsake)
+async def test_a_group_wakes_subscribers_of_its_successful_writes_only(sqlite_store: Store) -> None:
+    group = (announcing(QUEUE), announcing(RUNNING, then=fail), announcing(OUTBOX), put_entry)
     assert await woken(sqlite_store, lambda: together(sqlite_store, *group)) == {QUEUE, OUTBOX}
     assert sqlite_store.commits == 2
 
@@ -265,12 +265,12 @@ async def test_a_group_that_is_rolled_back_wakes_nobody(sqlite_store: Store) -> 
     assert await woken(sqlite_store, lambda: together(sqlite_store, *group)) == set()
 
 
-def keepsake(conn: Connection) -> None:
+def put_entry(conn: Connection) -> None:
     kv.put(conn, "name", 1, NOW)
 
 
 async def test_nobody_wakes_before_the_group_is_committed(sqlite_store: Store) -> None:
-    """The first write of a group is done, the last is still at work."""
+    """The first write of the group is done, the last one is still running."""
     waiting, last_began, may_end = sqlite_store.subscribe(QUEUE), threading.Event(), threading.Event()
 
     def last(_: Connection) -> None:
@@ -285,19 +285,19 @@ async def test_nobody_wakes_before_the_group_is_committed(sqlite_store: Store) -
     assert await waiting.wait(timeout_s=0) is True
 
 
-async def test_whoever_wakes_sees_what_was_written(store: Store) -> None:
+async def test_a_woken_subscriber_sees_the_write(store: Store) -> None:
     waiting = store.subscribe(QUEUE)
 
-    async def look() -> Any:
+    async def read_when_woken() -> Any:
         await waiting.wait(timeout_s=10)
         return await store.read(kv.get, "name")
 
-    looking = asyncio.create_task(look())
-    await store.write(announcing(QUEUE, then=keepsake))
-    assert await looking == 1
+    reading = asyncio.create_task(read_when_woken())
+    await store.write(announcing(QUEUE, then=put_entry))
+    assert await reading == 1
 
 
-async def test_all_who_wait_for_a_topic_wake_and_several_wake_ups_count_once(store: Store) -> None:
+async def test_all_subscribers_of_a_topic_wake_and_several_wake_ups_count_once(store: Store) -> None:
     first, second, both, other = (store.subscribe(*topics) for topics in ([QUEUE], [QUEUE], [RUNNING, QUEUE], [OUTBOX]))
     for _ in range(3):
         await store.write(announcing(QUEUE))

@@ -1,4 +1,4 @@
-"""The promises of a store, kept on both databases."""
+"""Transactions, reads, cancellation and closing, on both databases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def count(conn: Connection) -> int:
     return conn.scalar(select(func.count()).select_from(table)) or 0
 
 
-async def test_what_is_written_is_there_when_write_returns(store: Store) -> None:
+async def test_a_write_is_readable_when_it_returns(store: Store) -> None:
     await store.write(kv.put, "name", {"a": [1, None, "ü"]}, 7)
     assert await store.read(kv.get, "name") == {"a": [1, None, "ü"]}
 
@@ -41,40 +41,40 @@ async def test_write_returns_what_the_operation_returns(store: Store) -> None:
     assert await store.write(count) == 0
 
 
-async def test_an_exception_comes_out_and_undoes_its_own_operation_only(store: Store) -> None:
+async def test_an_exception_is_raised_and_rolls_back_its_own_operation_only(store: Store) -> None:
     writes = (store.write(put_then_fail if n % 3 == 0 else put_one, f"k{n}") for n in range(30))
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert sum(isinstance(result, LookupError) for result in results) == 10
     assert await store.read(count) == 20
 
 
-async def test_the_databases_own_errors_come_out_as_they_are(store: Store) -> None:
+async def test_database_errors_are_raised_unchanged(store: Store) -> None:
     await store.write(put_one, "twice")
     with pytest.raises(IntegrityError):
         await store.write(lambda conn: conn.execute(insert(table).values(name="twice", value=2, updated_at=0)))
     assert await store.read(kv.get, "twice") == 1
 
 
-async def test_errors_do_not_show_the_values(store: Store) -> None:
+async def test_database_errors_do_not_contain_values(store: Store) -> None:
     await store.write(put_one, "twice")
     with pytest.raises(IntegrityError) as caught:
         await store.write(lambda conn: conn.execute(insert(table).values(name="twice", value="a secret token", updated_at=0)))
     assert "a secret token" not in str(caught.value)
 
 
-async def test_a_read_refuses_to_write(store: Store) -> None:
+async def test_a_read_cannot_write(store: Store) -> None:
     with pytest.raises(DBAPIError, match=r"read-?only"):
         await store.read(put_one, "name")
     assert await store.read(count) == 0
 
 
-async def test_a_read_does_not_see_what_is_committed_meanwhile(store: Store) -> None:
-    def look_twice(conn: Connection) -> tuple[int, int]:
+async def test_a_read_does_not_see_later_commits(store: Store) -> None:
+    def count_twice(conn: Connection) -> tuple[int, int]:
         before = count(conn)
-        await_only(store.write(put_one, "meanwhile"))
+        await_only(store.write(put_one, "name"))
         return before, count(conn)
 
-    assert await store.read(look_twice) == (0, 0)
+    assert await store.read(count_twice) == (0, 0)
     assert await store.read(count) == 1
 
 
@@ -89,7 +89,7 @@ async def test_a_cancelled_caller_does_not_undo_the_write(database_url: str) -> 
         assert await store.read(kv.get, "outcome") == 1
 
 
-async def test_a_failure_that_nobody_waits_for_is_logged(database_url: str) -> None:
+async def test_a_failure_after_its_caller_was_cancelled_is_logged(database_url: str) -> None:
     with capture_logs() as logs:
         async with open_store(database_url) as store:
             caller = asyncio.create_task(store.write(put_then_fail, "unseen"))
@@ -108,7 +108,7 @@ async def test_a_cancelled_read_leaves_the_store_usable(store: Store) -> None:
     assert await asyncio.gather(*(store.read(count) for _ in range(20))) == [0] * 20
 
 
-async def test_closing_finishes_what_was_begun(database_url: str) -> None:
+async def test_closing_finishes_the_writes_that_were_begun(database_url: str) -> None:
     async with open_store(database_url) as store:
         writers = [asyncio.create_task(store.write(put_one, f"k{n}")) for n in range(200)]
         await asyncio.sleep(0)
@@ -117,7 +117,7 @@ async def test_closing_finishes_what_was_begun(database_url: str) -> None:
         assert await store.read(count) == 200
 
 
-async def test_a_closed_store_says_so(database_url: str) -> None:
+async def test_a_closed_store_raises(database_url: str) -> None:
     async with open_store(database_url) as store:
         pass
     with pytest.raises(RuntimeError, match="the store is closed"):
@@ -126,7 +126,7 @@ async def test_a_closed_store_says_so(database_url: str) -> None:
         await store.read(count)
 
 
-async def test_an_operation_speaks_the_language_of_its_caller(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_operation_uses_its_caller_s_language(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(i18n._catalogues, "de", _Loud())
     with i18n.speaking("de"):
         assert await store.write(lambda _conn: i18n._("word")) == "WORD"
@@ -139,7 +139,7 @@ class _Loud(NullTranslations):
         return message.upper()
 
 
-async def test_a_keepsake_replaces_the_one_before(store: Store) -> None:
+async def test_a_key_value_entry_is_replaced(store: Store) -> None:
     await store.write(kv.put, "hash", "one", 1)
     await store.write(kv.put, "hash", "two", 2)
     assert await store.read(kv.get, "hash") == "two"

@@ -1,4 +1,4 @@
-"""The schema on disk and the tables in code are one, on both databases."""
+"""The migrations produce exactly the tables in code, on both databases."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def differences(conn: Connection) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(conn, opts={"compare_type": True}), metadata))
 
 
-async def test_the_migrations_lead_to_the_tables(no_schema_url: str) -> None:
+async def test_the_migrations_produce_the_tables(no_schema_url: str) -> None:
     async with open_store(no_schema_url) as store:
         assert await store.read(differences) == []
 
 
-async def test_the_first_start_makes_the_schema_and_the_second_changes_nothing(no_schema_url: str) -> None:
+async def test_the_first_start_creates_the_schema_and_the_second_changes_nothing(no_schema_url: str) -> None:
     assert await migrate(no_schema_url) == Migration(before=None, after=head())
     assert await migrate(no_schema_url) == Migration(before=head(), after=head())
 
@@ -46,7 +46,7 @@ async def test_without_migrating_an_old_schema_is_refused(no_schema_url: str) ->
             pass
 
 
-async def test_without_migrating_the_newest_schema_is_taken(database_url: str) -> None:
+async def test_without_migrating_the_newest_schema_is_accepted(database_url: str) -> None:
     async with open_store(database_url, migrate=False) as store:
         assert store.migration == Migration(before=head(), after=head())
 
@@ -62,7 +62,7 @@ async def test_a_newer_schema_is_refused(database_url: str, upgrade: bool) -> No
     assert caught.value.sentence == sentence
 
 
-async def test_of_two_first_starts_at_once_one_is_refused(no_schema_url: str) -> None:
+async def test_one_of_two_simultaneous_first_starts_is_refused(no_schema_url: str) -> None:
     opened = asyncio.Event()
 
     async def start() -> str:
@@ -86,7 +86,7 @@ async def test_of_two_first_starts_at_once_one_is_refused(no_schema_url: str) ->
 
 @asynccontextmanager
 async def baseline(url: str) -> AsyncIterator[Store]:
-    """A database at the schema's baseline."""
+    """A database at the baseline revision."""
     upgrade = command.upgrade
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "upgrade", lambda config, _head: upgrade(config, "0005"))
@@ -107,7 +107,7 @@ _JOB: dict[str, Any] = {
 
 
 def fill(conn: Connection) -> None:
-    """A job in server 1 that was posted three times, by each of the five places; and a case about an image of somebody else's."""
+    """A job in guild 1 with messages in each of the five old places, and a case about an image that was not made here."""
     tables = MetaData()
     tables.reflect(conn)
 
@@ -128,7 +128,7 @@ def fill(conn: Connection) -> None:
     put("cases", **case, state="open", message_id=99, post_message_id=83)
 
 
-async def test_the_messages_of_the_baseline_are_found_in_one_table(no_schema_url: str) -> None:
+async def test_the_baseline_s_messages_are_moved_into_one_table(no_schema_url: str) -> None:
     async with baseline(no_schema_url) as old:
         await old.write(fill)
     async with open_store(no_schema_url) as store:
@@ -147,7 +147,7 @@ async def test_the_messages_of_the_baseline_are_found_in_one_table(no_schema_url
         }
 
 
-async def test_what_read_the_five_places_reads_the_same_after_the_upgrade(no_schema_url: str) -> None:
+async def test_jobs_gallery_cases_and_log_keep_their_messages_after_the_upgrade(no_schema_url: str) -> None:
     async with baseline(no_schema_url) as old:
         await old.write(fill)
     async with open_store(no_schema_url) as store:
@@ -159,7 +159,7 @@ async def test_what_read_the_five_places_reads_the_same_after_the_upgrade(no_sch
         assert waiting == {12: (8, 82), 99: (8, 83)}
         (logged,) = await store.read(messages.of_job, "job1", roles=(MessageRole.LOG,))
         assert logged.message_id == 81
-        assert await store.read(messages.of_job, "job2") == []  # it was taken away
+        assert await store.read(messages.of_job, "job2") == []  # deleted
 
 
 async def test_the_upgrade_keeps_one_open_case_and_one_id_for_each_image_api(no_schema_url: str) -> None:
@@ -177,32 +177,32 @@ async def test_the_upgrade_keeps_one_open_case_and_one_id_for_each_image_api(no_
 
 
 def use_the_same_id(conn: Connection, provider: str) -> int:
-    """Give the second job's generation the id of the first one's."""
+    """Give the second job's generation the provider id of the first one's."""
     parts = metadata.tables["generations"]
     same = update(parts).where(parts.c.job_id == "job2").values(provider=provider, provider_id="job1/0")
     return conn.execute(same).rowcount
 
 
-async def test_what_was_owed_before_the_outbox_is_owed_in_it(no_schema_url: str) -> None:
+async def test_unshown_jobs_and_old_tasks_are_moved_into_the_outbox(no_schema_url: str) -> None:
     week_ms, century_ms = 7 * 86_400_000, 100 * 365 * 86_400_000
     unshown = [old_job("ready", "deliverable", 50), old_job("stuck", "stranded", week_ms), old_job("lost", "deliverable", century_ms)]
     async with baseline(no_schema_url) as old:
-        for statement in (*unshown, old_job("shown", "delivered", 0), old_errand()):
-            await old.write(carry_out, statement)
+        for statement in (*unshown, old_job("shown", "delivered", 0), old_task()):
+            await old.write(execute, statement)
     async with open_store(no_schema_url) as store:
-        owed = {item.id: item for item in await store.read(outbox.due, century_ms)}
+        items = {item.id: item for item in await store.read(outbox.due, century_ms)}
         states = {state: [job.id for job in await store.read(jobs.in_state, state)] for state in JobState}
         assert await store.read(differences) == []
-    assert {id_: (item.kind, item.job_id, item.due_at, item.attempts) for id_, item in owed.items()} == {
+    assert {id_: (item.kind, item.job_id, item.due_at, item.attempts) for id_, item in items.items()} == {
         "ready": (ItemKind.DELIVER, "ready", 50, 2),
         "stuck": (ItemKind.DELIVER, "stuck", week_ms, 2),
         "note": (ItemKind.REMOVE, None, 9, 1),
     }
-    assert owed["note"].data == {"channel_id": 5, "message_id": 6}
+    assert items["note"].data == {"channel_id": 5, "message_id": 6}
     assert (states[JobState.STRANDED], states[JobState.DELIVERABLE]) == (["lost", "stuck"], ["ready"])
 
 
-def carry_out(conn: Connection, statement: Insert) -> None:
+def execute(conn: Connection, statement: Insert) -> None:
     conn.execute(statement)
 
 
@@ -214,7 +214,7 @@ def old_job(id_: str, state: str, not_before: int) -> Insert:
     return old_row("jobs", job | times | place | flags)
 
 
-def old_errand() -> Insert:
+def old_task() -> Insert:
     return old_row("errands", {"id": "note", "kind": "remove", "due_at": 9, "attempts": 1, "data": {"channel_id": 5, "message_id": 6}})
 
 

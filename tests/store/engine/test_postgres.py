@@ -1,4 +1,4 @@
-"""What only PostgreSQL does: conflicts between transactions, a lock that lives on a connection, servers that are not there."""
+"""PostgreSQL only: conflicts between transactions, a lock held by a connection, unreachable servers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cut(postgres: Postgres, name: str, url: str) -> None:
 
 
 async def cut_lock(store: Store, postgres: Postgres, url: str) -> None:
-    """Ends the connection that holds the lock, and waits until its owner has seen it."""
+    """End the connection that holds the lock, and wait until its owner has noticed."""
     assert isinstance(store, PostgresStore)
     assert store._lock._conn is not None
     driver = (await store._lock._conn.get_raw_connection()).driver_connection
@@ -49,7 +49,7 @@ async def cut_lock(store: Store, postgres: Postgres, url: str) -> None:
     await asyncio.wait_for(seen.wait(), 10)
 
 
-async def test_writes_that_block_each_other_are_both_done_in_the_end(pg_store: Store) -> None:
+async def test_writes_that_deadlock_are_retried_until_both_succeed(pg_store: Store) -> None:
     met = asyncio.Barrier(2)
     tries: list[str] = []
 
@@ -77,7 +77,7 @@ async def test_a_lost_lock_is_taken_again(pg_store: Store, postgres: Postgres, u
     assert "Another Easel is using the database" in await refusal(url)
 
 
-async def test_nothing_is_written_once_another_has_the_lock(url: str, postgres: Postgres) -> None:
+async def test_nothing_is_written_while_another_process_has_the_lock(url: str, postgres: Postgres) -> None:
     async with open_store(url) as loser:
         await cut_lock(loser, postgres, url)
         async with open_store(url):
@@ -90,13 +90,13 @@ async def test_a_database_that_does_not_exist_is_refused(postgres: Postgres) -> 
     assert 'database "elsewhere" does not exist' in await refusal(f"{address.rpartition('/')[0]}/elsewhere?{query}")
 
 
-async def test_a_server_that_is_not_there_is_refused_without_showing_the_password() -> None:
+async def test_an_unreachable_server_is_refused_without_showing_the_password() -> None:
     sentence = await refusal("postgresql://easel:hunter2@127.0.0.1:1/easel")
     assert sentence.startswith("The database easel on 127.0.0.1 cannot be used (")
     assert "hunter2" not in sentence
 
 
-async def test_an_address_that_cannot_be_read_is_refused() -> None:
+async def test_an_invalid_address_is_refused() -> None:
     assert await refusal("postgresql://easel:hunter2@host:port/easel") == "DATABASE_URL is written postgresql://user:password@host/name."
 
 
@@ -105,5 +105,5 @@ async def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "needs the extra `postgres`" in await refusal("postgresql://easel@127.0.0.1/easel")
 
 
-def test_sslmode_is_understood() -> None:
+def test_sslmode_is_passed_to_asyncpg_as_ssl() -> None:
     assert _url("postgresql://easel@db/easel?sslmode=require").query == {"ssl": "require"}

@@ -1,4 +1,4 @@
-"""Real processes on one database: the second is refused, and a killed one loses nothing that it had acknowledged."""
+"""Real processes on one database: a second one is refused, and a killed one loses no acknowledged write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[3]
 
 @asynccontextmanager
 async def process(url: str, *args: str, module: str = "busy_process") -> AsyncIterator[Process]:
-    """tests/store/busy_process.py or another, killed at the end without any chance to tidy up."""
+    """tests/store/busy_process.py or another module, killed at the end without a chance to clean up."""
     command = (sys.executable, "-m", f"tests.store.{module}", url, *args)
     running = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=_ROOT)
     try:
@@ -36,12 +36,12 @@ async def process(url: str, *args: str, module: str = "busy_process") -> AsyncIt
 
 
 async def acknowledged(running: Process, *, at_least: int) -> list[str]:
-    """What the process had printed when it was killed; at least so many lines."""
+    """The lines that the process had printed when it was killed, at least `at_least`."""
     assert running.stdout is not None
-    said = [await running.stdout.readline() for _ in range(at_least)]
+    printed = [await running.stdout.readline() for _ in range(at_least)]
     running.kill()
-    said += (await running.stdout.read()).splitlines(keepends=True)
-    return [line.decode().strip() for line in said if line.endswith(b"\n")]
+    printed += (await running.stdout.read()).splitlines(keepends=True)
+    return [line.decode().strip() for line in printed if line.endswith(b"\n")]
 
 
 def holds(conn: Connection) -> set[str | None]:
@@ -50,7 +50,7 @@ def holds(conn: Connection) -> set[str | None]:
 
 @asynccontextmanager
 async def reopened(url: str) -> AsyncIterator[Store]:
-    """The store after its owner was killed: a server needs a moment to see that the owner's connection is gone."""
+    """The store after its owner was killed. Retries, because PostgreSQL needs a moment to notice the lost connection."""
     async with AsyncExitStack() as stack:
         async for attempt in stamina.retry_context(on=StartError, attempts=None, timeout=10, wait_initial=0.02, wait_max=0.1):
             with attempt:
@@ -60,13 +60,13 @@ async def reopened(url: str) -> AsyncIterator[Store]:
 
 async def test_a_second_process_is_refused_with_one_sentence(store: Store, database_url: str) -> None:
     async with process(database_url) as second:
-        _, complaint = await second.communicate()
-    assert complaint.decode().startswith("Another Easel is using the database")
-    assert complaint.count(b"\n") == 1
+        _, stderr = await second.communicate()
+    assert stderr.decode().startswith("Another Easel is using the database")
+    assert stderr.count(b"\n") == 1
     assert second.returncode == 1
 
 
-async def test_a_killed_process_leaves_the_lock(database_url: str) -> None:
+async def test_a_killed_process_releases_the_lock(database_url: str) -> None:
     async with process(database_url, "hold") as owner:
         assert owner.stdout is not None
         assert await owner.stdout.readline() == b"open\n"
@@ -78,20 +78,20 @@ async def test_a_killed_process_leaves_the_lock(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("lines_before", [50, *(pytest.param(n * 37, marks=pytest.mark.slow) for n in range(1, 20))])
-async def test_what_was_acknowledged_survives_a_kill(database_url: str, lines_before: int) -> None:
+async def test_acknowledged_writes_survive_a_kill(database_url: str, lines_before: int) -> None:
     async with process(database_url) as writer:
-        said = await acknowledged(writer, at_least=lines_before)
+        printed = await acknowledged(writer, at_least=lines_before)
     async with reopened(database_url) as store:
-        assert set(said) <= await store.read(holds)
+        assert set(printed) <= await store.read(holds)
         assert await store.read(ledger.audit) == []
 
 
 @pytest.mark.parametrize("lines_before", [30, *(pytest.param(n * 23, marks=pytest.mark.slow) for n in range(1, 20))])
-async def test_the_books_of_a_killed_spender_are_right(database_url: str, lines_before: int) -> None:
+async def test_the_ledger_is_correct_after_a_spending_process_is_killed(database_url: str, lines_before: int) -> None:
     async with process(database_url, module="spending_process") as spender:
-        said = await acknowledged(spender, at_least=lines_before)
+        printed = await acknowledged(spender, at_least=lines_before)
     async with reopened(database_url) as store:
-        assert set(said) <= await store.read(holds)
+        assert set(printed) <= await store.read(holds)
         proof = await store.read(audit.prove)
     assert proof.wrong == ()
     assert proof.images >= lines_before

@@ -1,4 +1,4 @@
-"""What only SQLite does: one writer that commits in groups."""
+"""SQLite only: one writer that commits in groups."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def put(name: str) -> Callable[[Connection], None]:
 
 
 def lose_the_transaction(conn: Connection) -> None:
-    """What SQLite does by itself when the disk is full."""
+    """SQLite rolls back the whole transaction like this when the disk is full."""
     conn.exec_driver_sql("ROLLBACK")
 
 
-async def test_writes_that_wait_together_are_committed_together(sqlite_store: Store) -> None:
+async def test_queued_writes_are_committed_together(sqlite_store: Store) -> None:
     await together(sqlite_store, *(put(f"k{n}") for n in range(GROUP_MAX)))
-    assert sqlite_store.commits == 2  # the one that kept the writer busy, and all others
+    assert sqlite_store.commits == 2  # the one that kept the writer busy, and the group
 
 
 async def test_a_group_has_a_limit(sqlite_store: Store) -> None:
@@ -39,14 +39,14 @@ async def test_a_group_has_a_limit(sqlite_store: Store) -> None:
     assert sqlite_store.commits == 3
 
 
-async def test_one_failure_leaves_the_rest_of_its_group(sqlite_store: Store) -> None:
+async def test_one_failed_write_does_not_affect_the_rest_of_its_group(sqlite_store: Store) -> None:
     results = await together(sqlite_store, put("before"), fail, put("after"))
     assert [type(result) for result in results] == [type(None), LookupError, type(None)]
     assert await sqlite_store.read(kv.get, "before") == await sqlite_store.read(kv.get, "after") == 1
 
 
 @pytest.mark.parametrize(("broken", "error"), [(break_at_commit, IntegrityError), (lose_the_transaction, sqlite3.OperationalError)])
-async def test_a_commit_that_fails_is_told_to_the_whole_group(
+async def test_a_failed_commit_raises_in_every_caller_of_the_group(
     sqlite_store: Store, broken: Callable[[Connection], None], error: type[Exception]
 ) -> None:
     results = await together(sqlite_store, put("before"), broken, put("after"))
@@ -76,7 +76,7 @@ async def test_a_read_does_not_wait_for_a_write(sqlite_store: Store) -> None:
     assert await writing
 
 
-async def test_closing_leaves_one_whole_file(tmp_path: Path) -> None:
+async def test_closing_leaves_one_complete_database_file(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3") as store:
         await store.write(put("name"))
     assert names(tmp_path) == {"easel.sqlite3", "easel.sqlite3.lock"}

@@ -1,4 +1,4 @@
-"""Pictures, flags and verdicts for tests of conduct."""
+"""Images, flags and decisions for tests of moderation."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NOW = 1_700_000_000_000
 RULES, STRIKES = Flags(quorum=3), Strikes()
 
 
-async def picture(store: Store, *, message_id: int = MESSAGE, spoiler: bool = False, private: bool = False) -> Job:
-    """A finished picture of Ada's, on show."""
+async def new_image(store: Store, *, message_id: int = MESSAGE, spoiler: bool = False, private: bool = False) -> Job:
+    """A delivered job of Ada's."""
     job = replace(new_job(now=NOW, place=ReplyTarget(user_id=ADA, channel_id=CHANNEL, guild_id=HERE, private=private)), spoiler=spoiler)
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=NOW)
     await store.write(jobs.start, job.id, 0, NOW)
     await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
-    await store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=message_id, now=NOW)
+    await store.write(delivery.mark_delivered, job.id, channel_id=CHANNEL, message_id=message_id, now=NOW)
     return await known(store, job)
 
 
@@ -55,9 +55,9 @@ async def flag(
 
 
 async def flagged(store: Store, job: Job, *user_ids: int) -> Case:
-    """A case that these members' flags opened, the last of them."""
-    heard = [await flag(store, job, user_id) for user_id in user_ids or (20, 21, 22)]
-    opened = heard[-1].opened
+    """The case that the last of these members' flags opened."""
+    results = [await flag(store, job, user_id) for user_id in user_ids or (20, 21, 22)]
+    opened = results[-1].opened
     assert opened is not None
     return opened
 

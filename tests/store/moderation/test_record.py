@@ -1,4 +1,4 @@
-"""What moderators may know of a member: sums, the latest pictures, reports."""
+"""A member's record for moderators: sums, the latest images, reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MONTH_MS = LATELY_DAYS * DAY_MS
 
 
 async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, private: bool = False, guild_id: int = HERE) -> Job:
-    """A job of Ada's that ended so."""
+    """A job of Ada's with this outcome."""
     job = new_job(now=now, place=ReplyTarget(user_id=ADA, channel_id=5, guild_id=guild_id, private=private))
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=now)
     await store.write(jobs.start, job.id, 0, now)
@@ -30,30 +30,30 @@ async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, priv
     return job
 
 
-async def test_sums_are_of_this_server_and_of_what_was_made(store: Store) -> None:
+async def test_sums_count_finished_images_in_this_guild(store: Store) -> None:
     for more in ({}, {"now": 5000}, {"private": True, "now": 6000}, {"outcome": FAILED}, {"guild_id": ELSEWHERE}):
         await ended(store, **more)
     found = await store.read(record.of_member, ADA, HERE, now=MONTH_MS + 5000)
     assert (found.lately, found.ever) == (UsageSum(images=2, spent=2 * MICRO), UsageSum(images=3, spent=3 * MICRO))
 
 
-async def test_the_latest_are_those_that_others_can_see(store: Store) -> None:
+async def test_the_latest_images_are_those_that_others_can_see(store: Store) -> None:
     old, new = await ended(store), await ended(store, now=2000)
     gone = await ended(store, now=3000)
-    await store.write(delivery.taken_away, gone.id)
+    await store.write(delivery.mark_deleted, gone.id)
     await ended(store, now=4000, private=True)
     await ended(store, now=5000, outcome=FAILED)
     found = await store.read(record.of_member, ADA, HERE, now=MONTH_MS)
     assert [job.id for job in found.latest] == [new.id, old.id]
 
 
-async def test_reports_are_about_the_author_in_this_server(store: Store) -> None:
+async def test_reports_are_about_the_author_in_this_guild(store: Store) -> None:
     about = Report(at=1, channel_id=5, message_id=6, user_id=BEN, reason="too red", guild_id=HERE, author_id=ADA)
     for report in (about, about, replace(about, guild_id=ELSEWHERE, message_id=9), replace(about, author_id=BEN, message_id=10)):
         await store.write(reports.add, report)
     assert (await store.read(record.of_member, ADA, HERE, now=MONTH_MS)).reports == (about,)
 
 
-async def test_who_never_asked_has_an_empty_record(store: Store) -> None:
+async def test_a_member_without_jobs_has_an_empty_record(store: Store) -> None:
     found = await store.read(record.of_member, BEN, HERE, now=MONTH_MS)
     assert (found.lately, found.ever, found.latest, found.reports) == (UsageSum(images=0, spent=0), UsageSum(images=0, spent=0), (), ())

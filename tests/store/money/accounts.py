@@ -1,4 +1,4 @@
-"""Short words for tests of money: accounts in whole credits, orders paid from them, and what is left."""
+"""Helpers for tests of money: accounts in whole credits, orders paid from them, balances."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def budget(credits_: int, *, guild_id: int = GUILD, now: int = 0) -> AccountRef:
 
 
 def slow(credits_: int = 10, *, reserve: int = 0, guild_id: int = GUILD) -> dict[str, Any]:
-    """A slow lane, as a payment takes it."""
+    """A payment's arguments for a slow lane."""
     return {"slow_lane": pool(credits_, guild_id=guild_id), "reserve": reserve * MICRO}
 
 
 async def order(store: Store, payment: Payment, job: Job | None = None, *, max_waiting: int = 1000) -> Job:
-    """Take a job of one credit in, or the given one."""
+    """Store the given job, or one of one credit."""
     job = job or new_job()
     return await store.write(jobs.add, job, (), payment=payment, max_waiting=max_waiting, now=job.created_at)
 
@@ -53,17 +53,17 @@ async def has(store: Store, account: AccountRef, *, now: int = 0) -> tuple[float
     return it.available / MICRO, it.held / MICRO, it.spent / MICRO
 
 
-async def wrong(store: Store) -> tuple[str, ...]:
-    """What the books have to say against themselves."""
+async def findings(store: Store) -> tuple[str, ...]:
+    """The sentences of the ledger audit."""
     return (await store.read(audit.prove)).wrong
 
 
 class TornError(Exception):
-    """An operation that was torn in the middle, as by a full disk or a lost connection."""
+    """An operation was interrupted, as by a full disk or a lost connection."""
 
 
 def torn(conn: Connection, statements: int, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`op`, which gets no further than so many statements. Raises TornError, unless it needs no more."""
+    """Run `op`, interrupted after `statements` statements. Raises `TornError` if it needs more than that."""
     left = [statements]
 
     def count(*_: object) -> None:

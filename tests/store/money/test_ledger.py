@@ -1,4 +1,4 @@
-"""Money on both databases: all that is granted is there, all that is booked adds up."""
+"""The ledger on both databases: nothing is overspent, and accounts equal the sums of their lines."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ async def refusal(store: Store, *amounts: int, bucket: Bucket = TEN, now: int = 
     return caught.value.sentence
 
 
-async def test_an_account_never_touched_is_full(store: Store) -> None:
+async def test_an_account_that_was_never_used_is_full(store: Store) -> None:
     untouched = await store.read(ledger.statement, account=ME, bucket=TEN, now=5)
     assert untouched == Statement(available=10 * MICRO, held=0, spent=0, full_at=5, lines=())
 
 
-async def test_a_hold_is_settled_once_and_never_released_afterwards(store: Store) -> None:
+async def test_a_hold_is_settled_once_and_not_released_afterwards(store: Store) -> None:
     await hold(store, 3)
     assert await store.write(ledger.settle, **FIRST, now=1) is True
     assert await store.write(ledger.settle, **FIRST, now=2) is False
@@ -59,7 +59,7 @@ async def test_a_hold_is_settled_once_and_never_released_afterwards(store: Store
     assert await state(store) == (7, 0, 3)
 
 
-async def test_a_hold_is_released_once_and_never_settled_afterwards(store: Store) -> None:
+async def test_a_hold_is_released_once_and_not_settled_afterwards(store: Store) -> None:
     await hold(store, 3)
     assert await store.write(ledger.release, **FIRST, now=1) is True
     assert await store.write(ledger.release, **FIRST, now=2) is False
@@ -67,7 +67,7 @@ async def test_a_hold_is_released_once_and_never_settled_afterwards(store: Store
     assert await state(store) == (10, 0, 0)
 
 
-async def test_what_was_settled_is_refunded_once(store: Store) -> None:
+async def test_a_settled_amount_is_refunded_once(store: Store) -> None:
     await hold(store, 3)
     assert await store.write(ledger.refund, **FIRST_BACK, now=1) is False
     await store.write(ledger.settle, **FIRST, now=2)
@@ -75,7 +75,7 @@ async def test_what_was_settled_is_refunded_once(store: Store) -> None:
     assert await state(store) == (10, 0, 0)
 
 
-async def test_nothing_is_settled_that_was_not_held(store: Store) -> None:
+async def test_only_a_held_amount_is_settled(store: Store) -> None:
     assert await store.write(ledger.settle, **FIRST, now=1) is False
     await hold(store, 3)
     assert await store.write(ledger.settle, **{**FIRST, "accounts": ["user:8"]}, now=1) is False
@@ -84,21 +84,21 @@ async def test_nothing_is_settled_that_was_not_held(store: Store) -> None:
     assert await state(store) == (7, 3, 0)
 
 
-async def test_of_many_ends_at_once_one_is_booked(store: Store) -> None:
+async def test_one_of_many_simultaneous_ends_is_booked(store: Store) -> None:
     await hold(store, 3)
     ends = [store.write(end, **FIRST, now=1) for end in (ledger.settle, ledger.release) * 10]
     assert sum(await asyncio.gather(*ends)) == 1
     assert await store.read(ledger.audit) == []
 
 
-async def test_a_hold_is_for_all_its_pictures_or_for_none(store: Store) -> None:
+async def test_a_hold_covers_all_images_or_none(store: Store) -> None:
     await refusal(store, 4, 4, 4)
     assert await state(store) == (10, 0, 0)
     await hold(store, 4, 4)
     assert await state(store) == (2, 8, 0)
 
 
-async def test_fifty_racing_for_ten_are_granted_ten(store: Store) -> None:
+async def test_fifty_simultaneous_holds_on_ten_credits_get_ten(store: Store) -> None:
     races = (hold(store, 1, job_id=f"job{n}") for n in range(50))
     results = await asyncio.gather(*races, return_exceptions=True)
     assert sum(result is None for result in results) == 10
@@ -107,7 +107,7 @@ async def test_fifty_racing_for_ten_are_granted_ten(store: Store) -> None:
     assert await store.read(ledger.audit) == []
 
 
-async def test_what_flowed_back_is_counted_at_once_and_booked_with_the_next_hold(store: Store) -> None:
+async def test_refill_is_available_at_once_and_booked_with_the_next_hold(store: Store) -> None:
     await hold(store, 10, bucket=DAILY)
     await store.write(ledger.settle, **{**FIRST, "amount": 10 * MICRO}, now=0)
     assert await state(store, bucket=DAILY, now=DAY_MS // 2) == (5, 0, 10)
@@ -119,14 +119,14 @@ async def test_what_flowed_back_is_counted_at_once_and_booked_with_the_next_hold
     assert seen.full_at == DAY_MS // 2 + DAY_MS // 2  # 1 left, 4 on hold: 5 are missing
 
 
-async def test_a_clock_that_went_backwards_gives_nothing_twice(store: Store) -> None:
+async def test_a_clock_that_goes_backwards_refills_nothing_twice(store: Store) -> None:
     await hold(store, 10, bucket=DAILY, now=DAY_MS)
     await store.write(ledger.settle, **{**FIRST, "amount": 10 * MICRO}, now=DAY_MS)
     await hold(store, 0, bucket=DAILY, job_id="back", now=0)
     assert await state(store, bucket=DAILY, now=DAY_MS) == (0, 0, 10)
 
 
-async def test_a_refusal_says_what_it_costs_what_is_left_and_when_it_will_be_enough(store: Store) -> None:
+async def test_a_refusal_names_the_price_the_rest_and_when_it_will_be_enough(store: Store) -> None:
     await hold(store, 8, bucket=DAILY)
     assert await refusal(store, 3, bucket=DAILY) == (
         "This costs 3 credits and you have 2 left (8 more are on hold for pictures being made). There will be enough <t:8640:R>."
@@ -139,13 +139,13 @@ async def test_a_refusal_says_that_it_will_never_be_enough(store: Store) -> None
     )
 
 
-async def test_a_refusal_says_that_nothing_flows_back(store: Store) -> None:
+async def test_a_refusal_says_that_the_quota_does_not_refill(store: Store) -> None:
     await hold(store, 8)
     await store.write(ledger.settle, **{**FIRST, "amount": 8 * MICRO}, now=0)
     assert "This quota does not refill by itself" in await refusal(store, 3)
 
 
-async def test_free_pictures_are_booked_too(store: Store) -> None:
+async def test_free_images_are_booked_too(store: Store) -> None:
     await hold(store, 0)
     assert await store.write(ledger.settle, **{**FIRST, "amount": 0}, now=1) is True
     assert await store.write(ledger.settle, **{**FIRST, "amount": 0}, now=1) is False
@@ -167,8 +167,8 @@ async def test_the_audit_names_an_account_that_was_changed_by_hand(store: Store)
 _members = count(1000)
 _steps = st.lists(
     st.tuples(
-        st.integers(0, 4 * MICRO),  # the price of each of its pictures
-        st.integers(1, 4),  # how many pictures
+        st.integers(0, 4 * MICRO),  # the price of each image
+        st.integers(1, 4),  # how many images
         st.lists(st.sampled_from([ledger.settle, ledger.release, ledger.refund]), max_size=4),
         st.integers(0, DAY_MS),  # when
     ),
@@ -177,25 +177,25 @@ _steps = st.lists(
 )
 
 
-def _whose(end: Any, account: str) -> dict[str, Any]:
+def _account_of(end: Any, account: str) -> dict[str, Any]:
     return {"account": account} if end is ledger.refund else {"accounts": [account]}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_steps, st.integers(0, 10 * MICRO))
-async def test_whatever_happens_at_once_adds_up(store: Store, orders: list[tuple[int, int, list[Any], int]], refill: int) -> None:
+async def test_random_parallel_orders_add_up(store: Store, orders: list[tuple[int, int, list[Any], int]], refill: int) -> None:
     member = next(_members)
     account, bucket = user_account(member), Bucket(size=10 * MICRO, refill_per_day=refill)
 
-    async def order(k: int, price: int, pictures: int, ends: list[Any], at: int) -> None:
-        amounts = [(f"{member}-{k}", n, price) for n in range(pictures)]
+    async def order(k: int, price: int, images: int, ends: list[Any], at: int) -> None:
+        amounts = [(f"{member}-{k}", n, price) for n in range(images)]
         try:
             await store.write(pay, own(member, bucket), amounts, at)
         except OutOfCredit:
             return
         for end in ends:
             await asyncio.gather(
-                *(store.write(end, **_whose(end, account), job_id=job_id, n=n, amount=price, now=at) for job_id, n, price in amounts)
+                *(store.write(end, **_account_of(end, account), job_id=job_id, n=n, amount=price, now=at) for job_id, n, price in amounts)
             )
 
     await asyncio.gather(*(order(k, *step) for k, step in enumerate(orders)))
@@ -203,5 +203,5 @@ async def test_whatever_happens_at_once_adds_up(store: Store, orders: list[tuple
     seen = await store.read(ledger.statement, account=account, bucket=bucket, now=DAY_MS, lines=1000)
     assert min(seen.available, seen.held, seen.spent) >= 0
     assert all(sum((line.available, line.held, line.spent)) == 0 for line in seen.lines if line.entry not in (Entry.OPEN, Entry.REFILL))
-    flowed = sum(line.available for line in seen.lines if line.entry is Entry.REFILL)
-    assert flowed <= refill  # a day's worth at most, in a day
+    refilled = sum(line.available for line in seen.lines if line.entry is Entry.REFILL)
+    assert refilled <= refill  # one day's refill at most

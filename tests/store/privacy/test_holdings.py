@@ -1,4 +1,4 @@
-"""What is kept of a member has its place in a list, and is told by it, on both databases."""
+"""The inventory of personal data is complete, and the export follows it, on both databases."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from bot.store.engine.base import Store
 from bot.store.privacy import export, holdings
 from bot.store.tables import metadata
 from cogs.members.privacy_texts import SUBJECTS
-from tests.store.privacy.traces import ADA, BEN, a_full_house
+from tests.store.privacy.traces import ADA, BEN, fill_every_table
 
-# --- the list itself -------------------------------------------------------------------------------------------------
+# --- inventory -------------------------------------------------------------------------------------------------------
 
 
-def test_every_table_has_its_place_in_the_list() -> None:
+def test_every_table_is_in_the_inventory() -> None:
     assert sorted(each.table.name for each in holdings.HOLDINGS) == sorted(metadata.tables)
 
 
-def test_every_table_that_names_people_is_told() -> None:
-    silent = {each.table.name for each in holdings.HOLDINGS if each.mine is None}
-    assert {table.name for table in metadata.sorted_tables if holdings.PEOPLE & set(table.c.keys())} & silent == set()
+def test_every_table_with_user_ids_is_exported() -> None:
+    not_exported = {each.table.name for each in holdings.HOLDINGS if each.owned is None}
+    assert {table.name for table in metadata.sorted_tables if holdings.PEOPLE & set(table.c.keys())} & not_exported == set()
 
 
-def test_every_column_that_names_people_is_known_as_one() -> None:
+def test_every_column_with_a_user_id_is_listed() -> None:
     ids = {column.name for table in metadata.sorted_tables for column in table.c if column.name.endswith(("_id", "_by"))}
     things = {"id", "job_id", "parent_id", "provider_id", "guild_id", "channel_id", "message_id", "application_id", "case_id"}
     assert ids - things - {f"{of}_{name}" for name in things for of in ("origin", "post")} == holdings.PEOPLE
 
 
-def test_every_column_that_names_an_account_is_known_as_one() -> None:
+def test_every_column_with_an_account_is_listed() -> None:
     named = {column.name for table in metadata.sorted_tables for column in table.c if "account" in column.name}
     assert named | {"other"} == holdings.ACCOUNT_NAMES
 
 
-def test_everything_that_is_told_is_said_in_words() -> None:
+def test_every_exported_table_is_described_to_members() -> None:
     said = {table for subject in SUBJECTS for table in subject.tables}
-    assert said == {each.table.name for each in holdings.HOLDINGS if each.mine is not None}
+    assert said == {each.table.name for each in holdings.HOLDINGS if each.owned is not None}
 
 
-# --- telling ---------------------------------------------------------------------------------------------------------
+# --- export ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_member_is_told_every_table(store: Store) -> None:
-    await a_full_house(store)
-    told = await store.read(export.tell, ADA)
-    counts = {name: len(rows) for name, rows in told.items()}
+async def test_an_export_contains_every_table(store: Store) -> None:
+    await fill_every_table(store)
+    exported = await store.read(export.rows_by_table, ADA)
+    counts = {name: len(rows) for name, rows in exported.items()}
     assert counts == {
         "members": 1, "reactions": 1, "tray": 1, "outbox": 2, "kv": 2, "reports": 2, "job_references": 1, "images": 1,
         "thumbnails": 1, "accounts": 1, "ledger": 8, "generations": 1, "jobs": 1, "sponsorships": 1, "blocks": 1, "strikes": 1,
@@ -50,17 +50,17 @@ async def test_a_member_is_told_every_table(store: Store) -> None:
     }  # fmt: skip
 
 
-async def test_an_export_names_nobody_else_and_no_secret(store: Store) -> None:
-    await a_full_house(store)
-    told = await store.read(export.tell, ADA)
-    assert str(BEN) not in str(told)
-    assert [report["reason"] for report in told["reports"]] == [None, "ugly"]
-    assert [case["appeal"] for case in told["cases"]] == ["It was a fox.", None]
-    assert sorted({line["other"] for line in told["ledger"]}, key=str) == [None, "sponsor:one", f"user:{ADA}"]
-    assert "token" not in told["jobs"][0]
-    assert told["thumbnails"][0]["content_bytes"] == len(b"small")
+async def test_an_export_contains_no_other_member_and_no_secret(store: Store) -> None:
+    await fill_every_table(store)
+    exported = await store.read(export.rows_by_table, ADA)
+    assert str(BEN) not in str(exported)
+    assert [report["reason"] for report in exported["reports"]] == [None, "ugly"]
+    assert [case["appeal"] for case in exported["cases"]] == ["It was a fox.", None]
+    assert sorted({line["other"] for line in exported["ledger"]}, key=str) == [None, "sponsor:one", f"user:{ADA}"]
+    assert "token" not in exported["jobs"][0]
+    assert exported["thumbnails"][0]["content_bytes"] == len(b"small")
 
 
-async def test_an_export_links_the_messages(store: Store) -> None:
-    await a_full_house(store)
+async def test_an_export_has_links_to_the_messages(store: Store) -> None:
+    await fill_every_table(store)
     assert await store.read(export.links, ADA) == ["https://discord.com/channels/1/5/600", "https://discord.com/channels/1/8/802"]

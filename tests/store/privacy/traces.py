@@ -1,4 +1,4 @@
-"""A member who has left a trace in every table, for tests of what is told of them and what is erased."""
+"""A member with data in every table, for tests of export and erasure."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ BY_BEN = TrayItem(reference=replace(PICTURE, owner_id=ADA), source=Source(owner_
 
 
 async def shown(store: Store, member: int, **more: Any) -> Job:
-    """A finished job that stands in a message."""
+    """A delivered job."""
     job = await run(store, await order(store, new_job(member=member, **more)))
     await store.write(jobs.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
     message_id = 600 if member == ADA else 700
-    await store.write(delivery.delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
+    await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=message_id, small={0: b"small"}, now=4000)
     return job
 
 
@@ -44,8 +44,8 @@ async def put(store: Store, statement: Any) -> None:
     await store.write(lambda conn: conn.execute(statement))
 
 
-async def a_full_house(store: Store) -> Job:
-    """Ada has left a trace in every table; Ben has to do with her."""
+async def fill_every_table(store: Store) -> Job:
+    """Ada has data in every table; some of Ben's refers to her."""
     job = await shown(store, ADA)
     bens = await shown(store, BEN)
     row = {"content": b"a", "content_type": "image/png", "width_px": 1, "height_px": 1}
@@ -62,34 +62,34 @@ async def a_full_house(store: Store) -> Job:
     await store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=1, user_id=ADA, data={"channel_id": 5, "message_id": 8}))
     await store.write(kv.put, f"form:note:7:{ADA}:x", {"message_id": 9}, 1)
     await store.write(kv.put, "form:123", {"user_id": ADA, "images": []}, 1)
-    await judged(store, job)
-    await generous(store)
+    await moderate(store, job)
+    await move_money(store)
     return job
 
 
-async def judged(store: Store, job: Job) -> None:
-    """Moderators had to do with Ada's picture; she was one herself, when Ben's was looked at."""
+async def moderate(store: Store, job: Job) -> None:
+    """A case about Ada's image, and one about Ben's that Ada decides."""
     about: dict[str, Any] = {"guild_id": 1, "now": 1}
     await store.write(conduct.strike, 1, ADA, Offence.PICTURE_DELETED, rules=Strikes(), now=1, job_id=job.id)
     await store.write(conduct.block, 1, ADA, until=None, reason="spam", by_id=BEN, now=1)
     of_ada: dict[str, Any] = {"author_id": ADA, "channel_id": 5, "message_id": 600, "job_id": job.id, "reason": "a rule"}
     case = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ada)
     assert case is not None
-    await store.write(cases.posted, case, channel_id=8, message_id=801, now=1)
+    await store.write(cases.record_post, case, channel_id=8, message_id=801, now=1)
     await store.write(cases.decide, case.id, Decision.DELETE, by_id=BEN, now=2)
     await store.write(cases.appeal, case.id, words="It was a fox.", now=3)
     of_ben: dict[str, Any] = {"author_id": BEN, "channel_id": 5, "message_id": 602, "job_id": None, "reason": "a rule"}
     other = await store.write(cases.open_case, cause=Cause.FLAGS, **about, **of_ben)
     assert other is not None
     await store.write(cases.decide, other.id, Decision.KEEP, by_id=ADA, now=2)
-    await store.write(gallery.show, 600, guild_id=1, job_id=job.id, author_id=ADA, stars=5, now=1)
+    await store.write(gallery.record, 600, guild_id=1, job_id=job.id, author_id=ADA, stars=5, now=1)
     for message_id, role in ((802, MessageRole.GALLERY), (803, MessageRole.LOG)):
         post = JobMessage(message_id=message_id, channel_id=8, guild_id=1, role=role, at=1, job_id=job.id)
         await store.write(messages.record, post)
 
 
-async def generous(store: Store) -> None:
-    """Ada gives Ben a credit, and pays for a thread; Ben gives her one back."""
+async def move_money(store: Store) -> None:
+    """Ada gives Ben a credit and sponsors a thread; Ben gives her one credit."""
     ada, ben = (AccountRef(name=user_account(each), fills=TEN) for each in (ADA, BEN))
     await store.write(transfers.gift, giver=ada, receiver=ben, amount=MICRO, key=f"gift:1:{ADA}", now=1, by_id=ADA, note="thanks")
     await store.write(transfers.gift, giver=ben, receiver=ada, amount=MICRO, key=f"gift:2:{BEN}", now=1, by_id=BEN, note="to Ada")
@@ -99,7 +99,7 @@ async def generous(store: Store) -> None:
 
 
 async def tables_with(store: Store, text: str) -> set[str]:
-    """The tables in which this stands somewhere, in any column."""
+    """The tables that contain this text in any column."""
 
     def read(conn: Connection) -> set[str]:
         return {table.name for table in metadata.sorted_tables for row in conn.execute(select(table)) if text in str(row)}

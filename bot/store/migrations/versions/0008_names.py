@@ -1,4 +1,4 @@
-"""Tables are named by the field's terms; what is kept between two steps of a member has the prefix "form:"."""
+"""Rename three tables; open forms in the key-value table get the prefix "form:"."""
 
 from __future__ import annotations
 
