@@ -99,7 +99,7 @@ class ReactionsCog(commands.Cog):
             await notes.whisper(self._client, event.user_id, f"{NONE_CAME} {failed.sentence}", about=here)
 
     async def _point(self, reaction: Reaction, here: discord.PartialMessage) -> None:
-        if await self._services.reactions.may_be_pointed(reaction.user_id):
+        if await self._services.reactions.may_send_hint(reaction.user_id):
             try:
                 await notes.point_to_the_menu(self._client, reaction, here)
             except notes.FAILED as error:
