@@ -57,9 +57,9 @@ async def test_an_order_whose_caller_left_is_carried_out_all_the_same(pipeline: 
     await asyncio.wait([ordering])
     assert ordering.cancelled()
     (job,) = await eventually(lambda: pipeline.store.read(jobs.of_member, 7, state=JobState.OPEN))
-    async with pipeline.at_work():
+    async with pipeline.running():
         await pipeline.until(job, JobState.DELIVERED)
-    assert len(pipeline.board.of(job.id)) == 1
+    assert len(pipeline.discord.results_of(job.id)) == 1
 
 
 async def test_only_its_member_or_a_moderator_cancels_a_job(pipeline: Pipeline) -> None:
@@ -74,7 +74,7 @@ async def test_only_its_member_or_a_moderator_cancels_a_job(pipeline: Pipeline) 
 
 
 async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(pipeline: Pipeline) -> None:
-    first = await pipeline.ended(MADE, MADE, seed=1)
+    first = await pipeline.ended_job(MADE, MADE, seed=1)
     receipt = await once_more(pipeline, first.id, ReplyTarget(user_id=8, channel_id=6))
     again = receipt.job
     assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
@@ -98,13 +98,13 @@ async def test_an_edit_whose_references_are_gone_cannot_be_made_again(pipeline: 
 
 
 async def test_a_private_picture_is_made_again_by_its_member_alone(pipeline: Pipeline) -> None:
-    private = await pipeline.ended(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
+    private = await pipeline.ended_job(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
     with pytest.raises(NotAllowed):
         await once_more(pipeline, private.id, ReplyTarget(user_id=8, channel_id=6))
     assert (await once_more(pipeline, private.id)).job.parent_id == private.id
 
 
 async def test_the_models_of_the_last_run_serve_until_new_ones_come(pipeline: Pipeline) -> None:
-    next_run = await pipeline.again()
+    next_run = await pipeline.restart()
     assert next_run.models.title(MODEL) != MODEL
     assert await pipeline.store.read(kv.get, "models:oxen")

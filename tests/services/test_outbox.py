@@ -62,7 +62,7 @@ async def test_an_item_is_done_at_its_time_and_not_before(harness: Harness) -> N
     item_id = await harness.leave(in_ms=120_000)
     await harness.once()
     assert harness.messenger.sent == []
-    harness.clock.turn(120_000)
+    harness.clock.advance(120_000)
     await harness.once()
     assert [item.id for item, _ in harness.messenger.sent] == [item_id]
     assert await harness.left() == []
@@ -85,49 +85,49 @@ async def test_a_dropped_item_is_not_done(harness: Harness) -> None:
 
 
 async def test_what_can_be_done_no_more_is_done(harness: Harness) -> None:
-    harness.messenger.troubles.append(RouteClosed("The message is gone."))
+    harness.messenger.errors.append(RouteClosed("The message is gone."))
     await harness.leave()
     await harness.once()
     assert await harness.left() == []
 
 
 async def test_a_failed_item_is_tried_again_later_and_knows_it(harness: Harness) -> None:
-    harness.messenger.troubles.append(TryLater("Busy."))
+    harness.messenger.errors.append(TryLater("Busy."))
     await harness.leave()
     await harness.once()
     await harness.once()
     assert len(harness.messenger.sent) == 1
-    harness.clock.turn(10_000)
+    harness.clock.advance(10_000)
     await harness.once()
     assert [item.attempts for item, _ in harness.messenger.sent] == [0, 1]
     assert await harness.left() == []
 
 
 async def test_discords_own_wish_for_patience_is_heard(harness: Harness) -> None:
-    harness.messenger.troubles.append(TryLater("Too fast.", retry_after_s=500))
+    harness.messenger.errors.append(TryLater("Too fast.", retry_after_s=500))
     await harness.leave()
     await harness.once()
     (item,) = await harness.left()
     assert item.due_at - harness.clock() > 490_000
 
 
-@pytest.mark.parametrize("trouble", [TryLater("Busy."), LookupError("nobody thought of this")], ids=["busy", "odd"])
-async def test_a_call_is_given_up_after_its_fifth_try(harness: Harness, trouble: Exception) -> None:
-    harness.messenger.troubles.extend([trouble] * 9)
+@pytest.mark.parametrize("error", [TryLater("Busy."), LookupError("nobody thought of this")], ids=["busy", "odd"])
+async def test_a_call_is_given_up_after_its_fifth_try(harness: Harness, error: Exception) -> None:
+    harness.messenger.errors.extend([error] * 9)
     await harness.leave(kind=ItemKind.TELL)
     for _ in range(9):
         await harness.once()
-        harness.clock.turn(3_600_000)
+        harness.clock.advance(3_600_000)
     assert len(harness.messenger.sent) == 5
     assert await harness.left() == []
 
 
 async def test_what_was_decided_is_tried_for_a_day(harness: Harness) -> None:
-    harness.messenger.troubles.extend([TryLater("Busy.")] * 99)
+    harness.messenger.errors.extend([TryLater("Busy.")] * 99)
     await harness.leave(kind=ItemKind.REMOVE)
     for _ in range(40):
         await harness.once()
-        harness.clock.turn(3_600_000)
+        harness.clock.advance(3_600_000)
     assert len(harness.messenger.sent) == 30
     assert await harness.left() == []
 
@@ -136,15 +136,15 @@ async def test_a_busy_log_holds_up_no_member(harness: Harness) -> None:
     for _ in range(60):
         await harness.leave(kind=ItemKind.LOG)
     wanted = await harness.leave(in_ms=1)
-    harness.clock.turn(1)
+    harness.clock.advance(1)
     await harness.once()
     assert wanted in [item.id for item, _ in harness.messenger.sent]
 
 
 async def test_one_that_is_late_by_a_day_is_tried_once(harness: Harness) -> None:
-    harness.messenger.troubles.append(TryLater("Busy."))
+    harness.messenger.errors.append(TryLater("Busy."))
     await harness.leave()
-    harness.clock.turn(DAY_MS + 1)
+    harness.clock.advance(DAY_MS + 1)
     await harness.once()
     assert (len(harness.messenger.sent), await harness.left()) == (1, [])
 
@@ -155,7 +155,7 @@ async def test_one_that_a_kill_cut_short_is_tried_again_as_a_second_try(harness:
     await harness.store.write(outbox.claim, item, now=harness.clock(), again_at=harness.clock() + 4000)  # and then the process ended
     await harness.once()
     assert harness.messenger.sent == []
-    harness.clock.turn(4000)
+    harness.clock.advance(4000)
     await harness.once()
     assert [item.attempts for item, _ in harness.messenger.sent] == [1]
 

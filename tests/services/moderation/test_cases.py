@@ -37,7 +37,7 @@ async def cases(pipeline: Pipeline) -> Cases:
 @pytest.fixture
 async def fox(pipeline: Pipeline) -> Job:
     """A picture of Ada's, on show."""
-    job = await pipeline.ended(SUCCEEDED)
+    job = await pipeline.ended_job(SUCCEEDED)
     await pipeline.store.write(delivery.delivered, job.id, channel_id=CHANNEL, message_id=MESSAGE, now=pipeline.clock())
     return await pipeline.orders.job(job.id)
 

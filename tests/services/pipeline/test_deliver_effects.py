@@ -11,7 +11,7 @@ import pytest
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, history, outbox
-from tests.env.fake_discord import Trouble, Way
+from tests.env.fake_discord import Fault, Route
 from tests.env.images import MADE
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline, eventually
@@ -23,11 +23,11 @@ LIVING: dict[str, Any] = {"application_id": 3, "token": "token", "token_expires_
 
 async def reacted(pipeline: Pipeline, *outcomes: Outcome) -> Job:
     """A job that a reaction asked for, shown as far as it can be. Without outcomes it is taken back."""
-    job = await pipeline.order(place=REACTED, count=len(outcomes) or 1, reaction="🎨", waits_in_public=False)
+    job = await pipeline.order(place=REACTED, count=len(outcomes) or 1, reaction="🎨", has_message=False)
     await pipeline.end(job, *outcomes)
     if not outcomes:
         await pipeline.cancel(job)
-    async with pipeline.at_work("outbox"):
+    async with pipeline.running("outbox"):
         return await pipeline.until(job, JobState.DELIVERED)
 
 
@@ -53,7 +53,7 @@ async def called(pipeline: Pipeline, *outcomes: Outcome, promise: bool = True, t
     await pipeline.end(job, *outcomes)
     if not outcomes:
         await pipeline.cancel(job)
-    async with pipeline.at_work("outbox"):
+    async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
     return set(await promised(pipeline))
 
@@ -63,57 +63,55 @@ async def called(pipeline: Pipeline, *outcomes: Outcome, promise: bool = True, t
 
 async def test_a_reactions_pictures_are_posted_and_the_reaction_is_marked(pipeline: Pipeline) -> None:
     job = await reacted(pipeline, MADE, FAILED)
-    assert list(pipeline.board.asked) == [Way.CHANNEL]
+    assert list(pipeline.discord.calls) == [Route.CHANNEL]
     assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
-    assert job.place.message_id == pipeline.board.of(job.id)[0].id
+    assert job.place.message_id == pipeline.discord.results_of(job.id)[0].id
 
 
 async def test_without_a_picture_its_member_alone_is_told_why(pipeline: Pipeline) -> None:
     job = await reacted(pipeline, FAILED)
-    assert [notice.channel_id for notice in pipeline.board.of(job.id)] == [-7]
+    assert [message.channel_id for message in pipeline.discord.results_of(job.id)] == [-7]
     assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
 
 async def test_where_direct_messages_are_closed_too_the_mark_alone_says_it(pipeline: Pipeline) -> None:
-    pipeline.board.closed.add(Way.MEMBER)
+    pipeline.discord.closed.add(Route.MEMBER)
     job = await reacted(pipeline, FAILED)
-    assert list(pipeline.board.asked) == [Way.MEMBER]
+    assert list(pipeline.discord.calls) == [Route.MEMBER]
     assert (job.place.channel_id, job.place.message_id) == (5, None)
     assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
 
 async def test_what_its_member_took_back_needs_no_words(pipeline: Pipeline) -> None:
     await reacted(pipeline)
-    assert pipeline.board.asked == {}
+    assert pipeline.discord.calls == {}
     assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
 
 
 async def test_where_the_channel_is_closed_pictures_go_to_the_member(pipeline: Pipeline) -> None:
-    pipeline.board.closed.add(Way.CHANNEL)
+    pipeline.discord.closed.add(Route.CHANNEL)
     job = await reacted(pipeline, MADE)
-    assert [notice.channel_id for notice in pipeline.board.of(job.id)] == [-7]
+    assert [message.channel_id for message in pipeline.discord.results_of(job.id)] == [-7]
     assert (await promised(pipeline))[ItemKind.MARK]["channel_id"] == 5
 
 
-@pytest.mark.parametrize("trouble", Trouble)
+@pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("outcome", [MADE, FAILED], ids=["made", "failed"])
-async def test_whatever_goes_wrong_a_reaction_is_answered_once_and_marked_once(
-    pipeline: Pipeline, trouble: Trouble, outcome: Outcome
-) -> None:
-    pipeline.board.nonces_last = False
-    for way in (Way.CHANNEL, Way.MEMBER):
-        pipeline.board.trouble[way].append(trouble)
+async def test_whatever_goes_wrong_a_reaction_is_answered_once_and_marked_once(pipeline: Pipeline, fault: Fault, outcome: Outcome) -> None:
+    pipeline.discord.remembers_nonces = False
+    for route in (Route.CHANNEL, Route.MEMBER):
+        pipeline.discord.faults[route].append(fault)
     job = await reacted(pipeline, outcome)
-    assert len(pipeline.board.of(job.id)) == 1
+    assert len(pipeline.discord.results_of(job.id)) == 1
     assert len(await followed(pipeline)) == 1
 
 
 async def test_a_form_that_a_reaction_led_to_has_a_message_of_its_own_and_is_answered_there(pipeline: Pipeline) -> None:
     job = await pipeline.order(place=replace(PLACE, **LIVING), reaction="✏️")
     await pipeline.cancel(job)
-    async with pipeline.at_work("outbox"):
+    async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
-    assert list(pipeline.board.asked) == [Way.TOKEN]
+    assert list(pipeline.discord.calls) == [Route.TOKEN]
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -140,7 +138,7 @@ async def test_who_cancelled_it_is_not_called(pipeline: Pipeline) -> None:
 
 
 async def test_a_direct_message_with_the_result_is_the_call(pipeline: Pipeline) -> None:
-    pipeline.board.closed |= {Way.MESSAGE, Way.CHANNEL}
+    pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL}
     assert await called(pipeline, MADE, tell=True) == set()
 
 
@@ -150,16 +148,16 @@ async def test_to_a_private_picture_there_is_one_call_with_the_token_as_its_last
 
 
 async def test_what_is_taken_away_in_the_moment_it_is_shown_goes_from_the_channel_too(pipeline: Pipeline) -> None:
-    job = await pipeline.ended(MADE)
-    pipeline.board.held[job.id] = asyncio.Event()
-    async with pipeline.at_work("outbox"):
+    job = await pipeline.ended_job(MADE)
+    pipeline.discord.blocked[job.id] = asyncio.Event()
+    async with pipeline.running("outbox"):
         await eventually(lambda: is_being_shown(pipeline))
         await pipeline.store.write(history.take_away, job.id, pipeline.clock())
-        pipeline.board.held[job.id].set()
+        pipeline.discord.blocked[job.id].set()
         await eventually(lambda: promised(pipeline))
-    (notice,) = pipeline.board.of(job.id)
-    assert await promised(pipeline) == {ItemKind.REMOVE: {"channel_id": 5, "message_id": notice.id}}
+    (message,) = pipeline.discord.results_of(job.id)
+    assert await promised(pipeline) == {ItemKind.REMOVE: {"channel_id": 5, "message_id": message.id}}
 
 
 async def is_being_shown(pipeline: Pipeline) -> bool:
-    return pipeline.board.asked[Way.MESSAGE] > 0
+    return pipeline.discord.calls[Route.MESSAGE] > 0

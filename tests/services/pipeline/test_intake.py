@@ -118,7 +118,7 @@ async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(pipeline: Pip
     await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
     for _ in range(2):
         await refusal(pipeline, await order_of(pipeline, "a sword", PLACE))
-    again = await pipeline.again()
+    again = await pipeline.restart()
     await again.models.load()
     assert "too many strikes" in await refusal(again, await order_of(again, "a fox", PLACE))
 

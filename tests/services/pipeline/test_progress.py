@@ -10,7 +10,7 @@ import pytest
 from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
 from bot.services.pipeline.progress import steps_done
 from bot.store import jobs
-from tests.env.fake_discord import Notice, Trouble, Way
+from tests.env.fake_discord import FakeMessage, Fault, Route
 from tests.env.images import MADE
 from tests.env.jobs import new_job, order_of
 from tests.services.conftest import Pipeline, eventually
@@ -21,19 +21,19 @@ TWO_MINUTES_MS = 120_000
 async def edits(pipeline: Pipeline) -> int:
     """How often waiting messages were edited, after one more turn."""
     await pipeline.progress.turn()
-    return pipeline.board.asked[Way.PROGRESS]
+    return pipeline.discord.calls[Route.PROGRESS]
 
 
-def waiting(pipeline: Pipeline, job: Job) -> Notice:
+def waiting(pipeline: Pipeline, job: Job) -> FakeMessage:
     """The waiting message of a job."""
-    return next(notice for notice in pipeline.board.notices.values() if notice.job_id == job.id)
+    return next(message for message in pipeline.discord.messages.values() if message.job_id == job.id)
 
 
 async def usually(pipeline: Pipeline, took_ms: int) -> None:
     """A picture of the model was made in this time, and nothing else is known of it."""
     job = await pipeline.order()
     await start(pipeline, job)
-    pipeline.clock.turn(took_ms)
+    pipeline.clock.advance(took_ms)
     await pipeline.orders.settle(job.generations[0], MADE)
 
 
@@ -63,12 +63,12 @@ async def test_that_others_have_gone_ahead_is_news(pipeline: Pipeline) -> None:
     assert await edits(pipeline) == 0
     await start(pipeline, first)
     await edits(pipeline)
-    assert pipeline.board.notices[(await pipeline.orders.job(second.id)).place.message_id or 0].edits == 1
+    assert pipeline.discord.messages[(await pipeline.orders.job(second.id)).place.message_id or 0].edits == 1
 
 
 async def test_after_a_restart_a_message_is_made_true_again(pipeline: Pipeline) -> None:
     await start(pipeline, await pipeline.order())
-    next_run = await pipeline.again()
+    next_run = await pipeline.restart()
     await next_run.models.load()
     assert await edits(next_run) == 1
 
@@ -79,7 +79,7 @@ async def test_a_message_whose_first_answer_is_on_its_way_is_left_alone(pipeline
     job = (await pipeline.orders.order(await order_of(pipeline, "a red fox", place))).job
     await start(pipeline, job)
     assert await edits(pipeline) == 0
-    await pipeline.orders.answered(job.id, pipeline.board.first_answer(job))
+    await pipeline.orders.answered(job.id, pipeline.discord.post_waiting_message(job))
     assert await edits(pipeline) == 1
 
 
@@ -87,31 +87,31 @@ async def test_a_result_is_never_overwritten_by_a_waiting_text(pipeline: Pipelin
     job = await pipeline.order(count=2)
     for n in range(2):
         await start(pipeline, job, n)
-    pipeline.board.held[job.id] = asyncio.Event()
-    async with pipeline.at_work("outbox"):
+    pipeline.discord.blocked[job.id] = asyncio.Event()
+    async with pipeline.running("outbox"):
         telling = asyncio.create_task(pipeline.progress.turn())
         await eventually(lambda: is_telling(pipeline))
         for generation in job.generations:
             await pipeline.orders.settle(generation, MADE)
-        pipeline.board.held[job.id].set()
+        pipeline.discord.blocked[job.id].set()
         await pipeline.until(job, JobState.DELIVERED)
         await telling
-    assert (await edits(pipeline), len(pipeline.board.of(job.id))) == (1, 1)
+    assert (await edits(pipeline), len(pipeline.discord.results_of(job.id))) == (1, 1)
 
 
 async def is_telling(pipeline: Pipeline) -> bool:
-    return pipeline.board.asked[Way.PROGRESS] > 0
+    return pipeline.discord.calls[Route.PROGRESS] > 0
 
 
 async def test_one_message_in_trouble_does_not_hold_up_the_others(pipeline: Pipeline) -> None:
-    pipeline.board.trouble[Way.PROGRESS].extend([Trouble.ODD, Trouble.BUSY])
+    pipeline.discord.faults[Route.PROGRESS].extend([Fault.UNEXPECTED, Fault.BUSY])
     for _ in range(3):
         await start(pipeline, await pipeline.order())
     assert await edits(pipeline) == 3
 
 
 async def test_a_message_out_of_reach_is_not_asked_for_again_without_news(pipeline: Pipeline) -> None:
-    pipeline.board.closed.add(Way.PROGRESS)
+    pipeline.discord.closed.add(Route.PROGRESS)
     await start(pipeline, await pipeline.order())
     assert [await edits(pipeline), await edits(pipeline)] == [1, 1]
 
@@ -152,7 +152,7 @@ async def test_the_message_is_edited_for_each_step_of_the_bar_and_no_oftener(pip
     seen = []
     for _ in range(8):
         seen.append((await edits(pipeline), waiting(pipeline, job).steps))
-        pipeline.clock.turn(3000)
+        pipeline.clock.advance(3000)
     assert seen == [(1, 0), (1, 0), (2, 1), (2, 1), (3, 2), (3, 2), (4, 3), (4, 3)]
 
 
@@ -163,34 +163,34 @@ async def test_after_two_minutes_a_call_is_promised_and_the_bar_rests(pipeline: 
     await usually(pipeline, 600_000)
     job = await pipeline.order()
     await start(pipeline, job)
-    pipeline.clock.turn(TWO_MINUTES_MS - 10_000)
+    pipeline.clock.advance(TWO_MINUTES_MS - 10_000)
     assert (await edits(pipeline), waiting(pipeline, job).promised) == (1, False)
-    pipeline.clock.turn(10_000)
+    pipeline.clock.advance(10_000)
     assert (await edits(pipeline), waiting(pipeline, job).promised, waiting(pipeline, job).steps) == (2, True, None)
-    pipeline.clock.turn(100_000)
+    pipeline.clock.advance(100_000)
     assert await edits(pipeline) == 2
     assert (await pipeline.orders.job(job.id)).ping_promised is True
 
 
 async def test_what_waits_long_is_promised_a_call_too(pipeline: Pipeline) -> None:
     job = await pipeline.order()
-    pipeline.clock.turn(TWO_MINUTES_MS)
+    pipeline.clock.advance(TWO_MINUTES_MS)
     assert (await edits(pipeline), waiting(pipeline, job).promised) == (1, True)
 
 
 async def test_a_promise_is_kept_by_the_next_run_and_told_again(pipeline: Pipeline) -> None:
     job = await pipeline.order()
-    pipeline.clock.turn(TWO_MINUTES_MS)
-    pipeline.board.trouble[Way.PROGRESS].append(Trouble.BUSY)  # written, and then not told
+    pipeline.clock.advance(TWO_MINUTES_MS)
+    pipeline.discord.faults[Route.PROGRESS].append(Fault.BUSY)  # written, and then not told
     await edits(pipeline)
-    next_run = await pipeline.again()
+    next_run = await pipeline.restart()
     await next_run.models.load()
     assert (await edits(next_run), waiting(pipeline, job).promised) == (2, True)
 
 
 async def test_what_was_promised_is_not_written_again(pipeline: Pipeline) -> None:
     await pipeline.order()
-    pipeline.clock.turn(TWO_MINUTES_MS)
+    pipeline.clock.advance(TWO_MINUTES_MS)
     before = pipeline.store.commits
     for _ in range(5):
         await pipeline.progress.turn()
@@ -201,12 +201,12 @@ async def test_who_has_cancelled_is_promised_nothing(pipeline: Pipeline) -> None
     job = await pipeline.order()
     await start(pipeline, job)
     await pipeline.cancel(job)
-    pipeline.clock.turn(TWO_MINUTES_MS)
+    pipeline.clock.advance(TWO_MINUTES_MS)
     assert (await edits(pipeline), (await pipeline.orders.job(job.id)).ping_promised) == (1, False)
 
 
 async def test_what_a_reaction_asked_for_waits_without_a_word(pipeline: Pipeline) -> None:
-    job = await pipeline.order(place=ReplyTarget(user_id=7, channel_id=5, reply_to=99), reaction="🎨", waits_in_public=False)
+    job = await pipeline.order(place=ReplyTarget(user_id=7, channel_id=5, reply_to=99), reaction="🎨", has_message=False)
     await start(pipeline, job)
-    pipeline.clock.turn(TWO_MINUTES_MS)
+    pipeline.clock.advance(TWO_MINUTES_MS)
     assert (await edits(pipeline), (await pipeline.orders.job(job.id)).ping_promised) == (0, False)

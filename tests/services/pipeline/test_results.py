@@ -17,7 +17,7 @@ from bot.media import codec
 from bot.store import jobs
 from bot.store.tables import generations, thumbnails
 from sandbox.faults import Switchboard
-from tests.env.fake_discord import Way
+from tests.env.fake_discord import Route
 from tests.env.images import LARGE, MADE, png
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline
@@ -33,8 +33,8 @@ async def no_file_is_left(pipeline: Pipeline) -> AsyncIterator[None]:
 
 async def shown(pipeline: Pipeline, *outcomes: Any, **more: Any) -> Job:
     """A job that was delivered; without outcomes one of the image API's."""
-    job = await pipeline.ended(*outcomes, **more) if outcomes else await pipeline.order(**more)
-    async with pipeline.at_work():
+    job = await pipeline.ended_job(*outcomes, **more) if outcomes else await pipeline.order(**more)
+    async with pipeline.running():
         return await pipeline.until(job, JobState.DELIVERED)
 
 
@@ -57,7 +57,7 @@ async def gone_from_the_image_api(pipeline: Pipeline, job: Job) -> None:
 async def test_inline_pictures_come_from_the_store(pipeline: Pipeline) -> None:
     job = await shown(pipeline, MADE, FAILED, MADE)
     assert await names(pipeline, job) == [f"easel-{job.id}-1.png", f"easel-{job.id}-3.png"]
-    assert pipeline.board.asked[Way.ATTACHMENT] == 0
+    assert pipeline.discord.calls[Route.ATTACHMENT] == 0
 
 
 async def test_others_come_by_the_image_apis_link(pipeline: Pipeline) -> None:
@@ -69,19 +69,19 @@ async def test_an_expired_link_is_asked_for_anew(pipeline: Pipeline, switchboard
     job = await shown(pipeline)
     await pipeline.store.write(jobs.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
     assert len(await names(pipeline, job)) == 1
-    assert pipeline.board.asked[Way.ATTACHMENT] == 0
+    assert pipeline.discord.calls[Route.ATTACHMENT] == 0
 
 
 async def test_what_the_image_api_no_longer_keeps_comes_from_its_message(pipeline: Pipeline) -> None:
-    old, other = await shown(pipeline), await shown(await pipeline.again())
-    pipeline.board.attachments[old.id, 0] = other.generations[0].result_url or ""
+    old, other = await shown(pipeline), await shown(await pipeline.restart())
+    pipeline.discord.attachments[old.id, 0] = other.generations[0].result_url or ""
     await gone_from_the_image_api(pipeline, old)
     assert await names(pipeline, await pipeline.orders.job(old.id)) == [f"easel-{old.id}-1.png"]
 
 
-@pytest.mark.parametrize("closed", [set(), {Way.ATTACHMENT}], ids=["gone", "closed"])
-async def test_where_nobody_has_one_any_more_that_is_said_and_costs_nobody(pipeline: Pipeline, closed: set[Way]) -> None:
-    pipeline.board.closed = closed
+@pytest.mark.parametrize("closed", [set(), {Route.ATTACHMENT}], ids=["gone", "closed"])
+async def test_where_nobody_has_one_any_more_that_is_said_and_costs_nobody(pipeline: Pipeline, closed: set[Route]) -> None:
+    pipeline.discord.closed = closed
     job = await shown(pipeline)
     await gone_from_the_image_api(pipeline, job)
     job = await pipeline.orders.job(job.id)

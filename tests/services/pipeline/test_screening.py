@@ -14,7 +14,7 @@ from bot.domain.request import Channel
 from bot.media import likeness
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct
-from tests.env.fake_discord import Trouble, Way
+from tests.env.fake_discord import Fault, Route
 from tests.env.guild_rules import CHECKED, reddish, rule
 from tests.env.images import LARGE
 from tests.services.conftest import Pipeline, eventually
@@ -38,7 +38,7 @@ async def strikes(pipeline: Pipeline, member: int = 7) -> int:
 
 
 async def delivered(pipeline: Pipeline, job: Job) -> Job:
-    async with pipeline.at_work():
+    async with pipeline.running():
         return await pipeline.until(job, JobState.DELIVERED)
 
 
@@ -68,8 +68,8 @@ async def test_a_blocked_prompt_is_never_sent_and_earns_one_strike(pipeline: Pip
 async def test_a_flagged_prompt_is_made_behind_a_spoiler_and_moderators_are_asked(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, checks={"prompts": True})
     job = await delivered(pipeline, await pipeline.order(FLAGGED))
-    (notice,), (case,) = pipeline.board.of(job.id), await asked_of_moderators(pipeline)
-    assert notice.files[0][0].startswith("SPOILER_")
+    (message,), (case,) = pipeline.discord.results_of(job.id), await asked_of_moderators(pipeline)
+    assert message.files[0][0].startswith("SPOILER_")
     assert (case.cause, case.reason, case.job_id, case.message_id) == (Cause.PROMPT, "violence", job.id, job.place.message_id)
     assert (await strikes(pipeline), job.spoiler) == (0, True)
 
@@ -84,7 +84,7 @@ async def test_where_the_server_allows_it_a_flagged_prompt_needs_no_spoiler(pipe
 async def test_while_the_check_is_down_a_prompt_waits_and_says_so(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, **CHECKED)
     job = await pipeline.order(OK)
-    async with pipeline.at_work():
+    async with pipeline.running():
         waiting = await eventually(lambda: _late(pipeline, job))
         assert (waiting.generations[0].state, await pipeline.enqueued()) == (GenerationState.WAITING, 0)
         pipeline.images.switchboard.turn_off("moderation-down")
@@ -110,7 +110,7 @@ async def test_the_server_decides_what_happens_while_it_is_down(pipeline: Pipeli
 async def test_a_prompt_that_waits_too_long_for_its_check_is_given_up(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, **CHECKED)
     job = await pipeline.order(OK)
-    pipeline.clock.turn(1_800_001)
+    pipeline.clock.advance(1_800_001)
     job = await delivered(pipeline, job)
     assert ([g.failure for g in job.generations], await pipeline.spent()) == ([Failure.TIMEOUT], 0)
 
@@ -119,10 +119,10 @@ async def test_a_prompt_that_waits_too_long_for_its_check_is_given_up(pipeline: 
 async def test_a_prompt_that_waits_for_its_check_can_be_cancelled_and_outlives_a_restart(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, **CHECKED)
     job, other = await pipeline.order(OK), await pipeline.order(OK)
-    async with pipeline.at_work():
+    async with pipeline.running():
         await eventually(lambda: _late(pipeline, job))
     pipeline.images.switchboard.turn_off("moderation-down")
-    again = await pipeline.again()
+    again = await pipeline.restart()
     await again.models.load()
     await again.cancel(other)
     job = await delivered(again, job)
@@ -131,11 +131,11 @@ async def test_a_prompt_that_waits_for_its_check_can_be_cancelled_and_outlives_a
 
 @pytest.mark.faults("moderation-slow")
 async def test_an_endpoint_that_is_slow_holds_up_nobody_who_was_not_to_be_checked(pipeline: Pipeline) -> None:
-    pipeline = await pipeline.again(MAX_RUNNING="1")  # two at work at a time in all
+    pipeline = await pipeline.restart(MAX_RUNNING="1")  # two at work at a time in all
     await rule(pipeline.guilds, **CHECKED)
     slow = [await pipeline.order(OK, place=ReplyTarget(user_id=user, channel_id=5, guild_id=1)) for user in range(20, 24)]
     free = await pipeline.order(OK, place=ReplyTarget(user_id=7, channel_id=5, guild_id=2))
-    async with pipeline.at_work():
+    async with pipeline.running():
         await pipeline.until(free, JobState.DELIVERED)
         assert {(await pipeline.orders.job(job.id)).state for job in slow} == {JobState.OPEN}
 
@@ -145,18 +145,18 @@ async def test_an_endpoint_that_is_slow_holds_up_nobody_who_was_not_to_be_checke
 
 async def shown(pipeline: Pipeline, *percents: int, **more: Any) -> Job:
     """A job whose pictures are so red, after its delivery."""
-    job = await pipeline.ended(*map(reddish, percents), **more)
-    async with pipeline.at_work("outbox"):
+    job = await pipeline.ended_job(*map(reddish, percents), **more)
+    async with pipeline.running("outbox"):
         return await pipeline.until(job, JobState.DELIVERED)
 
 
 async def test_a_blocked_result_is_withheld_and_paid_back(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, checks={"results": True})
     job = await shown(pipeline, 0, 95)
-    (notice,), (case,) = pipeline.board.of(job.id), await asked_of_moderators(pipeline)
-    assert [name for name, _size in notice.files] == [f"easel-{job.id}-1.png"]
+    (message,), (case,) = pipeline.discord.results_of(job.id), await asked_of_moderators(pipeline)
+    assert [name for name, _size in message.files] == [f"easel-{job.id}-1.png"]
     told = "Picture 2 could not be used (this server's check of pictures does not allow it). Its price was given back."
-    assert notice.notes == (told,)
+    assert message.notes == (told,)
     assert (case.cause, case.reason, await strikes(pipeline), await pipeline.spent()) == (Cause.RESULT, "violence", 1, 1_000_000)
     assert await withheld(pipeline) == [{"of": "result", "n": 1, "reason": "violence", "score": 0.953}]
 
@@ -171,33 +171,33 @@ async def test_what_was_withheld_is_nowhere_to_be_had(pipeline: Pipeline) -> Non
 async def test_a_flagged_result_is_shown_behind_a_spoiler(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, checks={"results": True})
     job = await shown(pipeline, 0, 60)
-    (notice,), (case,) = pipeline.board.of(job.id), await asked_of_moderators(pipeline)
-    assert [name.startswith("SPOILER_") for name, _size in notice.files] == [True, True]
-    assert (case.cause, case.message_id, job.spoiler, job.flagged) == (Cause.RESULT, notice.id, True, "violence")
+    (message,), (case,) = pipeline.discord.results_of(job.id), await asked_of_moderators(pipeline)
+    assert [name.startswith("SPOILER_") for name, _size in message.files] == [True, True]
+    assert (case.cause, case.message_id, job.spoiler, job.flagged) == (Cause.RESULT, message.id, True, "violence")
     assert (await strikes(pipeline), await pipeline.spent()) == (0, 2_000_000)
 
 
 async def test_a_known_bad_picture_is_withheld_without_any_endpoint(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, known_bad={"hashes": [f"{likeness.fingerprint(LARGE.content or b''):016x}"]})
-    job = await pipeline.ended(LARGE)
-    async with pipeline.at_work("outbox"):
+    job = await pipeline.ended_job(LARGE)
+    async with pipeline.running("outbox"):
         job = await pipeline.until(job, JobState.DELIVERED)
-    assert (job.succeeded[0].failure, asked(pipeline), pipeline.board.of(job.id)[0].files) == (Failure.CONTENT, 0, [])
+    assert (job.succeeded[0].failure, asked(pipeline), pipeline.discord.results_of(job.id)[0].files) == (Failure.CONTENT, 0, [])
     assert (await asked_of_moderators(pipeline))[0].reason == "known"
 
 
 @pytest.mark.faults("moderation-down")
 async def test_while_the_check_is_down_a_result_waits_and_cannot_be_had_another_way(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, checks={"results": True})
-    job = await pipeline.ended(reddish(0))
-    async with pipeline.at_work("outbox"):
+    job = await pipeline.ended_job(reddish(0))
+    async with pipeline.running("outbox"):
         job = await eventually(lambda: _tried(pipeline, job))
         with pytest.raises(ValueError, match="has not arrived yet"):
             async with pipeline.results.open(job, limit_bytes=10**7):
                 pass
         pipeline.images.switchboard.turn_off("moderation-down")
         await pipeline.until(job, JobState.DELIVERED)
-    assert len(pipeline.board.of(job.id)[0].files) == 1
+    assert len(pipeline.discord.results_of(job.id)[0].files) == 1
 
 
 async def _tried(pipeline: Pipeline, job: Job) -> Job | None:
@@ -213,9 +213,9 @@ async def test_who_shows_nothing_unchecked_gives_the_price_back_and_blames_nobod
 
 async def test_two_attempts_withhold_once_and_ask_once(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, checks={"results": True})
-    job = await pipeline.ended(reddish(95), reddish(0))
-    pipeline.board.trouble[Way.MESSAGE].append(Trouble.BUSY)
-    async with pipeline.at_work("outbox"):
+    job = await pipeline.ended_job(reddish(95), reddish(0))
+    pipeline.discord.faults[Route.MESSAGE].append(Fault.BUSY)
+    async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
     assert (await strikes(pipeline), len(await asked_of_moderators(pipeline)), len(await withheld(pipeline))) == (1, 1, 1)
 

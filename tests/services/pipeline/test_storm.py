@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
 from sandbox.faults import Switchboard
-from tests.env.fake_discord import Trouble, Way
+from tests.env.fake_discord import Fault, Route
 from tests.env.job_steps import check_ledger
 from tests.services.conftest import Pipeline, eventually
 
@@ -42,22 +42,22 @@ async def all_told(pipeline: Pipeline, ordered: list[Job]) -> bool:
 async def test_every_job_is_made_once_paid_once_and_shown_once(pipeline: Pipeline, switchboard: Switchboard, seed: int) -> None:
     chance, run = Random(seed), pipeline
     ordered = await orders(run)
-    pipeline.board.nonces_last = False
-    pipeline.board.closed |= {Way.MESSAGE} if seed % 2 else set()
+    pipeline.discord.remembers_nonces = False
+    pipeline.discord.closed |= {Route.MESSAGE} if seed % 2 else set()
     for fault, times in STORM.items():
         switchboard.turn_on(fault, times=times)
-    for way in (Way.MESSAGE, Way.CHANNEL, Way.PROGRESS):
-        pipeline.board.trouble[way].extend(chance.choices(list(Trouble), k=6))
+    for route in (Route.MESSAGE, Route.CHANNEL, Route.PROGRESS):
+        pipeline.discord.faults[route].extend(chance.choices(list(Fault), k=6))
     for _ in range(4):
-        async with run.at_work(grace_s=0):
+        async with run.running(grace_s=0):
             await asyncio.sleep(chance.uniform(0, 0.4))  # no matter when: that is the point
-        run = await pipeline.again()
-    async with run.at_work():
+        run = await pipeline.restart()
+    async with run.running():
         await eventually(lambda: all_told(run, ordered), timeout_s=20)
     pictures = sum(len(job.generations) for job in ordered)
     ended = [g for job in ordered for g in (await run.orders.job(job.id)).generations]
     assert {g.state for g in ended} == {GenerationState.SUCCEEDED}
     assert len({g.provider_id for g in ended}) == await run.enqueued() == pictures
     assert sum([await run.spent(member) for member in (1, 2, 3, 4)]) == pictures * PRICE
-    assert [len(pipeline.board.of(job.id)) for job in ordered] == [1] * len(ordered)
+    assert [len(pipeline.discord.results_of(job.id)) for job in ordered] == [1] * len(ordered)
     await check_ledger(run.store)

@@ -26,7 +26,7 @@ BEATEN = Timing(slow_s=0.3, poll_min_s=60, poll_max_s=60)  # only the slow beat 
 @asynccontextmanager
 async def listening(pipeline: Pipeline) -> AsyncIterator[None]:
     """At work, with the event stream connected."""
-    async with pipeline.at_work("dispatch", "watch"):
+    async with pipeline.running("dispatch", "watch"):
         await eventually(lambda: listeners(pipeline))
         yield
 
@@ -59,7 +59,7 @@ def reads(pipeline: Pipeline, provider_id: str = "") -> int:
 
 
 async def test_an_event_brings_the_end_and_one_read_is_enough(pipeline: Pipeline) -> None:
-    unhurried = await pipeline.again(timing=UNHURRIED)
+    unhurried = await pipeline.restart(timing=UNHURRIED)
     async with listening(unhurried):
         job = await unhurried.order()
         await unhurried.until(job)
@@ -72,7 +72,7 @@ async def test_an_event_brings_the_end_and_one_read_is_enough(pipeline: Pipeline
 )
 async def test_events_may_come_as_they_like(pipeline: Pipeline, switchboard: Switchboard, fault: str) -> None:
     switchboard.turn_on(fault)
-    unhurried = await pipeline.again(timing=UNHURRIED)
+    unhurried = await pipeline.restart(timing=UNHURRIED)
     async with listening(unhurried):
         orders = [await unhurried.order(seed=1), await unhurried.order(seed=2)]
         ended = [await unhurried.until(job) for job in orders]
@@ -83,7 +83,7 @@ async def test_events_may_come_as_they_like(pipeline: Pipeline, switchboard: Swi
 @pytest.mark.parametrize("fault", ["events-lost", "events-silent"])
 async def test_lost_events_are_caught_by_the_slow_beat(pipeline: Pipeline, switchboard: Switchboard, fault: str) -> None:
     switchboard.turn_on(fault)
-    beaten = await pipeline.again(timing=BEATEN)
+    beaten = await pipeline.restart(timing=BEATEN)
     async with listening(beaten):
         job = await beaten.order()
         await beaten.until(job)
@@ -91,7 +91,7 @@ async def test_lost_events_are_caught_by_the_slow_beat(pipeline: Pipeline, switc
 
 
 async def test_what_ended_before_the_stream_was_connected_is_read_at_once(pipeline: Pipeline) -> None:
-    unhurried = await pipeline.again(timing=UNHURRIED)
+    unhurried = await pipeline.restart(timing=UNHURRIED)
     job, provider_id = await running(unhurried)
     await eventually(lambda: has_ended(pipeline, provider_id))
     async with listening(unhurried):
@@ -106,8 +106,8 @@ async def has_ended(pipeline: Pipeline, provider_id: str) -> bool:
 
 @pytest.mark.faults("events-refused")
 async def test_without_a_stream_it_polls_until_the_stream_is_back(pipeline: Pipeline, switchboard: Switchboard) -> None:
-    polling = await pipeline.again(timing=BRISK)
-    async with polling.at_work("dispatch", "watch"):
+    polling = await pipeline.restart(timing=BRISK)
+    async with polling.running("dispatch", "watch"):
         await polling.until(await polling.order())
         switchboard.turn_off("events-refused")
         await eventually(lambda: listeners(polling))
@@ -116,15 +116,15 @@ async def test_without_a_stream_it_polls_until_the_stream_is_back(pipeline: Pipe
 
 
 async def test_in_poll_mode_nobody_listens(pipeline: Pipeline) -> None:
-    polling = await pipeline.again(mode="poll")
-    async with polling.at_work("dispatch", "watch"):
+    polling = await pipeline.restart(mode="poll")
+    async with polling.running("dispatch", "watch"):
         await polling.until(await polling.order())
     assert pipeline.images.received("GET", "/api/events") == []
 
 
 @pytest.mark.faults("events-silent")
 async def test_a_stream_that_falls_silent_is_replaced(pipeline: Pipeline) -> None:
-    wary = await pipeline.again(silence_s=0.2)
+    wary = await pipeline.restart(silence_s=0.2)
     async with listening(wary):
         await eventually(lambda: asked_for_streams(wary, 2))
 
@@ -147,9 +147,9 @@ class SlowReader(Oxen):
 @pytest.mark.faults("generation-stuck")
 async def test_an_event_during_a_read_of_the_same_picture_leads_to_another_read(pipeline: Pipeline, switchboard: Switchboard) -> None:
     SlowReader.door = asyncio.Event()
-    slow = await pipeline.again(timing=UNHURRIED, client=SlowReader)
+    slow = await pipeline.restart(timing=UNHURRIED, client=SlowReader)
     job, provider_id = await running(slow)
-    async with slow.at_work("watch"):
+    async with slow.running("watch"):
         await eventually(lambda: was_read(slow, provider_id, 1))  # it is still being made
         switchboard.turn_off("generation-stuck")
         await eventually(lambda: has_hints(slow))
@@ -170,7 +170,7 @@ async def test_strangers_events_are_kept_for_a_short_while_and_never_too_many(pi
     for n in range(1100):
         pipeline.watch._keep_early(f"stranger-{n}")
     assert len(pipeline.watch._early) == 1000
-    pipeline.clock.turn(int(BRISK.early_s * 1000) + 1000)
+    pipeline.clock.advance(int(BRISK.early_s * 1000) + 1000)
     pipeline.watch._keep_early("the next")
     assert list(pipeline.watch._early) == ["the next"]
 
@@ -188,7 +188,7 @@ async def test_a_failure_is_told_in_the_image_apis_words_and_costs_nothing(pipel
 
 @pytest.mark.faults("generation-cancelled")
 async def test_a_picture_that_the_image_api_cancels_by_itself_has_failed(pipeline: Pipeline) -> None:
-    beaten = await pipeline.again(timing=BEATEN)  # there is no event of it
+    beaten = await pipeline.restart(timing=BEATEN)  # there is no event of it
     async with listening(beaten):
         ended = await beaten.until(await beaten.order())
     assert ended.generations[0].state is GenerationState.FAILED
@@ -198,7 +198,7 @@ async def test_a_picture_that_the_image_api_cancels_by_itself_has_failed(pipelin
 
 @pytest.mark.faults("generation-stuck")
 async def test_a_cancel_is_carried_out_at_once_and_costs_nothing(pipeline: Pipeline) -> None:
-    unhurried = await pipeline.again(timing=UNHURRIED)
+    unhurried = await pipeline.restart(timing=UNHURRIED)
     async with listening(unhurried):
         job = await unhurried.order()
         await eventually(lambda: is_running(unhurried, job))
@@ -214,8 +214,8 @@ async def is_running(pipeline: Pipeline, job: Job) -> bool:
 
 @pytest.mark.faults("generation-stuck")
 async def test_what_was_cancelled_while_it_was_sent_is_taken_back_once_its_id_is_known(pipeline: Pipeline) -> None:
-    unhurried = await pipeline.again(timing=UNHURRIED)
-    async with unhurried.at_work("watch"):
+    unhurried = await pipeline.restart(timing=UNHURRIED)
+    async with unhurried.running("watch"):
         await eventually(lambda: listeners(unhurried))
         job, provider_id = await taken(unhurried)
         await unhurried.cancel(job)
@@ -230,7 +230,7 @@ async def test_a_cancel_that_comes_too_late_still_brings_the_picture(pipeline: P
     job, provider_id = await running(pipeline)
     await eventually(lambda: has_ended(pipeline, provider_id))
     await pipeline.cancel(job)
-    async with pipeline.at_work("watch"):
+    async with pipeline.running("watch"):
         ended = await pipeline.until(job)
     assert ended.generations[0].state is GenerationState.SUCCEEDED
     assert await pipeline.spent() == PRICE
@@ -239,8 +239,8 @@ async def test_a_cancel_that_comes_too_late_still_brings_the_picture(pipeline: P
 @pytest.mark.faults("generation-stuck")
 async def test_a_picture_that_is_never_finished_is_cancelled_and_given_back(pipeline: Pipeline) -> None:
     job, _ = await running(pipeline)
-    pipeline.clock.turn(GIVE_UP_MS + 1000)
-    async with pipeline.at_work("watch"):
+    pipeline.clock.advance(GIVE_UP_MS + 1000)
+    async with pipeline.running("watch"):
         ended = await pipeline.until(job)
     assert ended.generations[0].error == "The image service did not finish this picture in time."
     assert len(pipeline.images.received("DELETE", "/api/ai/queue/")) == 1
@@ -255,10 +255,10 @@ class NeverCancels(Oxen):
 
 
 async def test_a_cancel_that_fails_does_not_keep_the_end_from_being_read(pipeline: Pipeline) -> None:
-    stubborn = await pipeline.again(client=NeverCancels)
+    stubborn = await pipeline.restart(client=NeverCancels)
     job, _ = await running(stubborn)
     await stubborn.cancel(job)
-    async with stubborn.at_work("watch"):
+    async with stubborn.running("watch"):
         ended = await stubborn.until(job)
     assert ended.generations[0].state is GenerationState.SUCCEEDED
 
@@ -266,21 +266,21 @@ async def test_a_cancel_that_fails_does_not_keep_the_end_from_being_read(pipelin
 async def test_a_picture_that_was_finished_during_a_long_absence_still_arrives(pipeline: Pipeline) -> None:
     job, provider_id = await running(pipeline)
     await eventually(lambda: has_ended(pipeline, provider_id))
-    pipeline.clock.turn(3 * GIVE_UP_MS)
-    async with pipeline.at_work("watch"):
+    pipeline.clock.advance(3 * GIVE_UP_MS)
+    async with pipeline.running("watch"):
         ended = await pipeline.until(job)
     assert ended.generations[0].state is GenerationState.SUCCEEDED
 
 
 async def test_a_picture_that_the_image_api_forgot_has_failed_after_a_while(pipeline: Pipeline) -> None:
-    beaten = await pipeline.again(timing=BEATEN)
+    beaten = await pipeline.restart(timing=BEATEN)
     job = await beaten.order()
     await beaten.store.write(jobs.start, job.id, 0, beaten.clock() - 600_000)
     await beaten.store.write(jobs.accept, job.id, 0, "unheard-of")
-    async with beaten.at_work("watch"):
+    async with beaten.running("watch"):
         await eventually(lambda: was_read(beaten, "unheard-of", 2))
         assert (await beaten.orders.job(job.id)).state is JobState.OPEN  # it may be a slip, however old it is
-        beaten.clock.turn(121_000)
+        beaten.clock.advance(121_000)
         ended = await beaten.until(job)
     assert ended.generations[0].error == "The image service no longer knows this picture."
     assert await beaten.spent() == 0
@@ -288,6 +288,6 @@ async def test_a_picture_that_the_image_api_forgot_has_failed_after_a_while(pipe
 
 @pytest.mark.faults("images-error", times=3)
 async def test_an_image_api_in_trouble_is_read_again(pipeline: Pipeline) -> None:
-    async with pipeline.at_work("dispatch", "watch"):
+    async with pipeline.running("dispatch", "watch"):
         await pipeline.until(await pipeline.order())
     assert await pipeline.spent() == PRICE
