@@ -210,9 +210,9 @@ class Pipeline:
                     task.cancel()
 
     async def order(self, prompt: str = "a red fox", *, place: ReplyTarget | None = None, has_message: bool = True, **more: Any) -> Job:
-        """Take an order of member 7, and tell them that it waits, unless the test wants no message."""
-        wanted = await order_of(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
-        receipt = await self.orders.order(wanted)
+        """Order as member 7, with a waiting message unless `has_message` is False."""
+        order = await order_of(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
+        receipt = await self.orders.order(order)
         await self.orders.answered(receipt.job.id, self.discord.post_waiting_message(receipt.job) if has_message else None)
         return receipt.job
 

@@ -1,4 +1,4 @@
-"""Showing what became of a job: once, by the best way that is open."""
+"""Delivery: every job is shown once, by the best open route."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.env.jobs import CANCELLED, FAILED, order_of
 from tests.services.conftest import Pipeline, eventually
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
-ANSWERED_FIRST = replace(PLACE, token="expired")  # by the interaction, which is over
-LIVING = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
-PATIENT = Timing(stranded_s=0.1)
+BY_INTERACTION = replace(PLACE, token="expired")  # must be answered first; the token has expired
+VALID_TOKEN = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
+RETRY_STRANDED = Timing(stranded_s=0.1)
 
 
 async def show(pipeline: Pipeline, *closed: Route, **place: Any) -> list[Route]:
-    """Deliver one job; the ways that were tried."""
+    """Deliver one job; returns the routes that were tried."""
     pipeline.discord.closed |= set(closed)
     job = await pipeline.ended_job(MADE, place=replace(PLACE, **place))
     async with pipeline.running("outbox"):
@@ -32,51 +32,51 @@ async def show(pipeline: Pipeline, *closed: Route, **place: Any) -> list[Route]:
     return list(pipeline.discord.calls)
 
 
-# --- the ways, best first --------------------------------------------------------------------------------------------
+# --- routes ----------------------------------------------------------------------------------------------------------
 
 
-async def test_while_the_token_lives_the_first_answer_is_edited_by_it(pipeline: Pipeline) -> None:
-    assert await show(pipeline, **LIVING) == [Route.TOKEN]
+async def test_the_waiting_message_is_edited_by_token_while_it_is_valid(pipeline: Pipeline) -> None:
+    assert await show(pipeline, **VALID_TOKEN) == [Route.TOKEN]
     (message,) = pipeline.discord.messages.values()
     assert (message.finished, [name for name, _ in message.files]) == (True, [f"easel-{message.job_id}-1.png"])
 
 
-async def test_afterwards_the_message_is_edited_by_the_bots_own_right(pipeline: Pipeline) -> None:
+async def test_after_the_token_expires_the_message_is_edited_by_the_bot(pipeline: Pipeline) -> None:
     assert await show(pipeline, token="token", token_expires_at=1) == [Route.MESSAGE]
 
 
-async def test_where_the_message_is_gone_a_new_one_is_sent(pipeline: Pipeline) -> None:
-    assert await show(pipeline, Route.TOKEN, Route.MESSAGE, **LIVING) == [Route.TOKEN, Route.MESSAGE, Route.CHANNEL]
+async def test_a_new_message_is_sent_if_the_old_one_is_gone(pipeline: Pipeline) -> None:
+    assert await show(pipeline, Route.TOKEN, Route.MESSAGE, **VALID_TOKEN) == [Route.TOKEN, Route.MESSAGE, Route.CHANNEL]
     assert [message.channel_id for message in pipeline.discord.messages.values() if message.finished] == [5]
 
 
-async def test_where_the_channel_is_closed_the_member_is_written_to(pipeline: Pipeline) -> None:
+async def test_a_direct_message_is_sent_if_the_channel_is_closed(pipeline: Pipeline) -> None:
     assert await show(pipeline, Route.MESSAGE, Route.CHANNEL) == [Route.MESSAGE, Route.CHANNEL, Route.MEMBER]
     assert [message.channel_id for message in pipeline.discord.messages.values() if message.finished] == [-7]
 
 
-async def test_a_private_picture_is_never_shown_in_public(pipeline: Pipeline) -> None:
+async def test_a_private_image_is_never_shown_in_public(pipeline: Pipeline) -> None:
     assert await show(pipeline, private=True) == [Route.MEMBER]
 
 
-async def test_where_every_way_is_closed_it_is_kept_and_shown_when_one_opens(pipeline: Pipeline) -> None:
-    patient = await pipeline.restart(timing=PATIENT)
+async def test_a_stranded_job_is_shown_when_a_route_opens(pipeline: Pipeline) -> None:
+    restarted = await pipeline.restart(timing=RETRY_STRANDED)
     pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL, Route.MEMBER}
-    job = await patient.ended_job(MADE)
-    async with patient.running("outbox"):
-        await patient.until(job, JobState.STRANDED)
+    job = await restarted.ended_job(MADE)
+    async with restarted.running("outbox"):
+        await restarted.until(job, JobState.STRANDED)
         pipeline.discord.closed.clear()
-        shown = await patient.until(job, JobState.DELIVERED)
+        shown = await restarted.until(job, JobState.DELIVERED)
     assert len(pipeline.discord.results_of(job.id)) == 1
     assert shown.delivered_at is not None
 
 
-# --- trouble on the way ----------------------------------------------------------------------------------------------
+# --- faults ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("closed", [set(), {Route.MESSAGE}, {Route.MESSAGE, Route.CHANNEL}], ids=["edit", "channel", "member"])
-async def test_whatever_goes_wrong_it_is_shown_once(pipeline: Pipeline, fault: Fault, closed: set[Route]) -> None:
+async def test_a_job_is_shown_once_despite_faults(pipeline: Pipeline, fault: Fault, closed: set[Route]) -> None:
     pipeline.discord.closed, pipeline.discord.remembers_nonces = closed, False
     for route in (Route.MESSAGE, Route.CHANNEL, Route.MEMBER):
         pipeline.discord.faults[route].append(fault)
@@ -86,7 +86,7 @@ async def test_whatever_goes_wrong_it_is_shown_once(pipeline: Pipeline, fault: F
     assert len(pipeline.discord.results_of(job.id)) == 1
 
 
-async def test_a_post_whose_answer_was_lost_is_found_and_not_sent_again(pipeline: Pipeline) -> None:
+async def test_a_message_with_a_lost_response_is_found_and_not_sent_again(pipeline: Pipeline) -> None:
     pipeline.discord.remembers_nonces = False
     pipeline.discord.faults[Route.CHANNEL].append(Fault.LOST)
     assert await show(pipeline, Route.MESSAGE) == [Route.MESSAGE, Route.CHANNEL, Route.HISTORY]
@@ -94,16 +94,16 @@ async def test_a_post_whose_answer_was_lost_is_found_and_not_sent_again(pipeline
     assert sum(message.finished for message in pipeline.discord.messages.values()) == 1
 
 
-async def test_a_post_that_did_not_arrive_is_looked_for_and_sent_again(pipeline: Pipeline) -> None:
+async def test_a_message_that_did_not_arrive_is_sent_again(pipeline: Pipeline) -> None:
     pipeline.discord.faults[Route.CHANNEL].append(Fault.BUSY)
     assert await show(pipeline, Route.MESSAGE) == [Route.MESSAGE, Route.CHANNEL, Route.HISTORY]
     assert pipeline.discord.calls[Route.CHANNEL] == 2
 
 
-async def test_a_run_killed_between_the_post_and_its_record_is_taken_up_by_the_next(pipeline: Pipeline) -> None:
+async def test_the_next_run_continues_after_a_kill_between_message_and_record(pipeline: Pipeline) -> None:
     pipeline.discord.closed, pipeline.discord.remembers_nonces = {Route.MESSAGE}, False
     job = await pipeline.ended_job(MADE)
-    pipeline.discord.faults[Route.CHANNEL].append(Fault.LOST)  # sent, and then nothing is known of it
+    pipeline.discord.faults[Route.CHANNEL].append(Fault.LOST)  # sent, but not recorded
     slow = await pipeline.restart(timing=replace(BRISK, retry_min_s=60, retry_max_s=60))
     async with slow.running("outbox", grace_s=0):
         await eventually(lambda: is_posted(pipeline, job.id))
@@ -117,7 +117,7 @@ async def is_posted(pipeline: Pipeline, job_id: str) -> bool:
     return bool(pipeline.discord.results_of(job_id)) and await pipeline.attempts(job_id) == 1
 
 
-async def test_a_run_killed_right_after_its_claim_is_taken_up_by_the_next(pipeline: Pipeline) -> None:
+async def test_the_next_run_continues_after_a_kill_after_the_claim(pipeline: Pipeline) -> None:
     job = await pipeline.ended_job(MADE)
     (item,) = await pipeline.store.read(outbox.due, pipeline.clock())
     assert await pipeline.store.write(outbox.claim, item, now=pipeline.clock(), again_at=pipeline.clock() + 50)
@@ -126,11 +126,11 @@ async def test_a_run_killed_right_after_its_claim_is_taken_up_by_the_next(pipeli
     assert (len(pipeline.discord.results_of(job.id)), await pipeline.store.read(outbox.get, job.id)) == (1, None)
 
 
-async def test_a_run_killed_during_an_edit_is_taken_up_by_the_next(pipeline: Pipeline) -> None:
+async def test_the_next_run_continues_after_a_kill_during_an_edit(pipeline: Pipeline) -> None:
     job = await pipeline.ended_job(MADE)
     pipeline.discord.blocked[job.id] = asyncio.Event()
     async with pipeline.running("outbox", grace_s=0):
-        await eventually(lambda: has_asked(pipeline, Route.MESSAGE))
+        await eventually(lambda: was_called(pipeline, Route.MESSAGE))
     pipeline.discord.blocked.clear()
     async with (await pipeline.restart()).running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
@@ -138,37 +138,37 @@ async def test_a_run_killed_during_an_edit_is_taken_up_by_the_next(pipeline: Pip
     assert list(pipeline.folder.iterdir()) == []
 
 
-async def has_asked(pipeline: Pipeline, route: Route) -> bool:
+async def was_called(pipeline: Pipeline, route: Route) -> bool:
     return pipeline.discord.calls[route] > 0
 
 
-async def test_one_that_fails_every_time_does_not_hold_up_the_others(pipeline: Pipeline) -> None:
+async def test_a_failing_delivery_does_not_block_the_others(pipeline: Pipeline) -> None:
     pipeline.discord.faults[Route.MESSAGE].extend([Fault.UNEXPECTED] * 3)
-    poisoned = await pipeline.ended_job(MADE)
+    failing = await pipeline.ended_job(MADE)
     async with pipeline.running("outbox"):
-        await eventually(lambda: was_tried(pipeline, poisoned.id))
+        await eventually(lambda: was_tried(pipeline, failing.id))
         for _ in range(3):
             await pipeline.until(await pipeline.ended_job(MADE), JobState.DELIVERED)
-        await pipeline.until(poisoned, JobState.DELIVERED)
-    assert len(pipeline.discord.results_of(poisoned.id)) == 1
+        await pipeline.until(failing, JobState.DELIVERED)
+    assert len(pipeline.discord.results_of(failing.id)) == 1
 
 
 async def was_tried(pipeline: Pipeline, job_id: str) -> bool:
     return await pipeline.attempts(job_id) > 0
 
 
-async def test_one_that_takes_long_does_not_hold_up_the_others(pipeline: Pipeline) -> None:
+async def test_a_slow_delivery_does_not_block_the_others(pipeline: Pipeline) -> None:
     slow = await pipeline.ended_job(MADE)
     pipeline.discord.blocked[slow.id] = asyncio.Event()
     async with pipeline.running("outbox"):
-        await eventually(lambda: has_asked(pipeline, Route.MESSAGE))
+        await eventually(lambda: was_called(pipeline, Route.MESSAGE))
         await pipeline.until(await pipeline.ended_job(MADE), JobState.DELIVERED)
         pipeline.discord.blocked[slow.id].set()
         await pipeline.until(slow, JobState.DELIVERED)
     assert len(pipeline.discord.results_of(slow.id)) == 1
 
 
-async def test_after_a_week_nobody_tries_any_more(pipeline: Pipeline) -> None:
+async def test_a_delivery_fails_permanently_after_a_week(pipeline: Pipeline) -> None:
     pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL, Route.MEMBER}
     job = await pipeline.ended_job(MADE)
     pipeline.clock.advance(8 * 86_400_000)
@@ -181,11 +181,11 @@ async def is_given_up(pipeline: Pipeline, job_id: str) -> bool:
     return await pipeline.store.read(outbox.get, job_id) is None
 
 
-# --- while the first answer is on its way ----------------------------------------------------------------------------
+# --- before the first response ---------------------------------------------------------------------------------------
 
 
-async def test_nothing_is_shown_before_the_first_answer_has_arrived(pipeline: Pipeline) -> None:
-    receipt = await pipeline.orders.order(await order_of(pipeline, "a red fox", ANSWERED_FIRST))
+async def test_nothing_is_shown_before_the_first_response(pipeline: Pipeline) -> None:
+    receipt = await pipeline.orders.order(await order_of(pipeline, "a red fox", BY_INTERACTION))
     await pipeline.cancel(receipt.job)
     async with pipeline.running("outbox"):
         other = await pipeline.ended_job(MADE)
@@ -196,8 +196,8 @@ async def test_nothing_is_shown_before_the_first_answer_has_arrived(pipeline: Pi
     assert pipeline.discord.calls == {Route.MESSAGE: 2}
 
 
-async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(pipeline: Pipeline) -> None:
-    receipt = await pipeline.orders.order(await order_of(pipeline, "a red fox", ANSWERED_FIRST))
+async def test_a_missing_first_response_delays_delivery_for_two_minutes(pipeline: Pipeline) -> None:
+    receipt = await pipeline.orders.order(await order_of(pipeline, "a red fox", BY_INTERACTION))
     await pipeline.cancel(receipt.job)
     pipeline.clock.advance(121_000)
     async with pipeline.running("outbox"):
@@ -205,11 +205,11 @@ async def test_a_first_answer_that_never_comes_holds_nothing_up_for_long(pipelin
     assert pipeline.discord.calls == {Route.CHANNEL: 1}
 
 
-# --- what is told ----------------------------------------------------------------------------------------------------
+# --- content ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("outcome", [FAILED, CANCELLED], ids=["failed", "cancelled"])
-async def test_a_job_without_a_picture_is_told_too(pipeline: Pipeline, outcome: Any) -> None:
+async def test_a_job_without_an_image_gets_a_message(pipeline: Pipeline, outcome: Any) -> None:
     job = await pipeline.ended_job(outcome)
     async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
@@ -217,7 +217,7 @@ async def test_a_job_without_a_picture_is_told_too(pipeline: Pipeline, outcome: 
     assert await pipeline.spent() == 0
 
 
-async def test_inline_pictures_are_kept_for_a_while_after_they_are_shown(pipeline: Pipeline) -> None:
+async def test_inline_images_are_kept_after_delivery(pipeline: Pipeline) -> None:
     job = await pipeline.ended_job(MADE, MADE, FAILED, spoiler=True)
     async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
@@ -226,9 +226,9 @@ async def test_inline_pictures_are_kept_for_a_while_after_they_are_shown(pipelin
     assert [await pipeline.store.read(jobs.image_of, job.id, n) is not None for n in range(3)] == [True, True, False]
 
 
-async def test_inline_pictures_are_dropped_at_once_where_the_operator_wants_it(pipeline: Pipeline) -> None:
-    careful = await pipeline.restart(PICTURES_KEEP_DAYS="0")
-    job = await careful.ended_job(MADE)
-    async with careful.running("outbox"):
-        await careful.until(job, JobState.DELIVERED)
+async def test_inline_images_are_deleted_at_delivery_if_the_operator_wants_it(pipeline: Pipeline) -> None:
+    restarted = await pipeline.restart(PICTURES_KEEP_DAYS="0")
+    job = await restarted.ended_job(MADE)
+    async with restarted.running("outbox"):
+        await restarted.until(job, JobState.DELIVERED)
     assert await pipeline.store.read(jobs.image_of, job.id, 0) is None
