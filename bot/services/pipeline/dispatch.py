@@ -1,4 +1,4 @@
-"""Sends waiting generations to their image APIs in fair order, and looks up those whose response was lost."""
+"""Sends waiting generations to their image APIs in fair order, and searches for those whose response was lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
 _IDLE_S = 5.0  # how often an idle bot checks for generations whose pause is over
 _READERS = 8  # prompts that are checked at the same time
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
-_RETRIES = 1  # of a call whose response was lost and cannot be looked up, if the operator's rule is to retry
+_RETRIES = 1  # of a call whose response was lost and cannot be found, if the operator's rule is to retry
 _PROVIDER_REMOVED = N_("The image service that was to make it is no longer used here.")
 
 
@@ -49,7 +49,7 @@ class DispatchPolicy:
 
 
 class Dispatch:
-    """The dispatch loop and its worker pool. Only one task sends a generation; if its outcome is unknown, it is looked up later."""
+    """The dispatch loop and its worker pool. Only one task sends a generation; if its outcome is unknown, a later lookup finds it."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Dispatch:
         await self._store.write(jobs.look_later, generation.job_id, generation.n, lookups=0, not_before=self._clock())
 
     async def _handle_uncertain(self, generation: Generation) -> None:
-        """It may have been made and paid for, and cannot be looked up: retry or fail, as the operator's settings say."""
+        """It may have been made and paid for, and cannot be found: retry or fail, as the operator's settings say."""
         if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("uncertain call retried, may be charged twice", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._store.write(jobs.try_once_more, generation.job_id, generation.n, now=self._clock())
@@ -185,7 +185,7 @@ class Dispatch:
             await self._fail(generation, Failure.UNCERTAIN)
 
     async def _find_lost(self, generation: Generation) -> None:
-        """Look up a generation in the API's queue. If it is not found twice, with the grace time in between, it never arrived."""
+        """Search for a generation in the API's queue. If it is not found twice, with the grace time in between, it never arrived."""
         provider = self._guard(generation).provider
         if not provider.has_queue:
             await self._handle_uncertain(generation)

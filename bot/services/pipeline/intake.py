@@ -228,7 +228,7 @@ def _check_count(count: int) -> None:
 
 
 def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
-    """The first generation's seed. It is always explicit: results are reproducible, and lost responses can be looked up by seed."""
+    """The first generation's seed. It is always explicit: results are reproducible, and lost generations can be found by seed."""
     if seed is not None:
         check_seed(model, seed, count=count)
         return seed

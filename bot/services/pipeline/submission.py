@@ -16,7 +16,7 @@ _LINK_MARGIN_MS = 10 * 60_000  # a link must outlive the image API's own queue
 
 
 def label(generation: Generation) -> Submission:
-    """The submission without references: enough to look it up."""
+    """The submission without references: enough for a lookup."""
     return Submission(model=generation.api_model, prompt=generation.prompt, seed=generation.seed, params=generation.params)
 
 

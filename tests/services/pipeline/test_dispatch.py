@@ -77,7 +77,7 @@ async def test_a_call_without_a_queue_is_not_repeated_after_a_switch_to_a_queue(
 
 
 @pytest.mark.faults("enqueue-answer-lost", times=1)
-async def test_a_lost_response_is_looked_up_and_nothing_is_sent_twice(pipeline: Pipeline) -> None:
+async def test_a_lost_response_is_found_and_nothing_is_sent_twice(pipeline: Pipeline) -> None:
     job = await pipeline.order()
     async with pipeline.running():
         await pipeline.until(job)
