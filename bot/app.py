@@ -103,10 +103,10 @@ class App:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. If a background task fails, stop all of them and raise its error."""
-        await self.client.enter(self.settings.discord_token.get_secret_value())
+        await self.client.authenticate(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
-            connection = group.create_task(self.client.stay(), name="discord")
+            connection = group.create_task(self.client.keep_connected(), name="discord")
             await stop.wait()
             log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
@@ -151,7 +151,7 @@ async def run(settings: Settings) -> None:
 async def sync(settings: Settings) -> None:
     """Register the commands with Discord, even if they have not changed. Raises `StartError`."""
     async with assemble(settings) as app:
-        await app.client.enter(settings.discord_token.get_secret_value())
+        await app.client.authenticate(settings.discord_token.get_secret_value())
         if not app.client.has_registered:
             await app.client.sync_commands(always=True)
 
@@ -170,7 +170,7 @@ async def assemble(
     `more_apis` are added to the image APIs of the settings, and replace those of the same name. `discord` replaces the client's own ports.
     """
     apis = _apis(settings, more_apis)
-    client.point_at(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+    client.set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
     async with _opened(settings, apis, timing=timing, clock=clock) as resources, _client_of(resources) as easel:
         if discord is None:
             handlers = Messenger(easel, clock=clock).handlers
@@ -270,7 +270,7 @@ async def _image_apis(apis: Sequence[ImageApi], resources: _Resources) -> _Image
     )
     models = Models(store=store, providers=providers, read=reader_of(settings), clock=resources.clock)
     await models.load()
-    guards = guards_of(apis, providers, resources.timing, resources.clock, on_back=partial(store.wake, Topic.QUEUE))
+    guards = guards_of(apis, providers, resources.timing, resources.clock, on_recovery=partial(store.wake, Topic.QUEUE))
     return _ImageApis(providers=providers, guards=guards, models=models)
 
 
@@ -407,7 +407,7 @@ def _operator_limits(settings: Settings) -> OperatorLimits:
 
 def _dispatch_policy(settings: Settings) -> DispatchPolicy:
     return DispatchPolicy(
-        caps=Caps(per_user=settings.max_running_per_user, per_server=settings.max_running_per_server, total=settings.max_running),
+        caps=Caps(per_user=settings.max_running_per_user, per_guild=settings.max_running_per_server, total=settings.max_running),
         references=settings.reference_mode,
         uncertain=settings.uncertain_calls,
         routes=settings.fallback_models,

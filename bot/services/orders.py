@@ -17,7 +17,7 @@ from bot.domain.admission import Admission
 from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
 from bot.domain.money.accounts import sponsorship_of
 from bot.domain.money.quota import Bucket
-from bot.domain.order import Attachment, Away, OperatorLimits, Order, Receipt
+from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.providers.guard import ProviderGuard
@@ -112,12 +112,12 @@ class Orders:
         """The receipt of an open job, with its current place in the queue."""
         ahead, usual_ms, host_id = await self.store.read(_queue_status, job)
         model = self.models.catalog.get(job.model)
-        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
+        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, outage=self._outage(job), host_id=host_id)
 
-    def _away(self, job: Job) -> Away | None:
+    def _outage(self, job: Job) -> Outage | None:
         """The first unavailable provider that the job waits for."""
         kept = [self.guards[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.guards]
-        return next((Away(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
+        return next((Outage(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
 
     @property
     def provider_titles(self) -> Mapping[str, str]:

@@ -117,7 +117,7 @@ class Outbox:
         """Start all due items; returns when (Unix ms) the next one is due."""
         items, next_due = await self._store.read(self._due_items, now)
         for item in items:
-            self._pools[POLICIES[item.kind].pool].put_to_work(item.id, self._claim_and_run(item))
+            self._pools[POLICIES[item.kind].pool].start(item.id, self._claim_and_run(item))
         return next_due
 
     def _due_items(self, conn: Connection, now: int) -> tuple[list[OutboxItem], int | None]:

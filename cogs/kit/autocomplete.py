@@ -1,4 +1,4 @@
-"""What options complete themselves with."""
+"""Autocomplete of options that several commands have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME_MAX = 100  # characters of a choice
 
 
 async def model(interaction: Interaction, typed: str) -> Suggestions:
-    """The models that are open to this member here, by what was typed of their names, with what they cost here."""
+    """The models that match `typed` and that this member may use here, with their prices here."""
     try:
         found = services_of(interaction).orders.models.catalog.search(typed, most=None)
     except EaselError:
@@ -46,7 +46,7 @@ async def open_job(interaction: Interaction, typed: str) -> Suggestions:
 
 
 def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Suggestions]]:
-    """What the model that would be taken allows for this idea, with its default."""
+    """What the model of this order allows for an option, with the model's default."""
 
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
         chosen, orders = (await request_of(interaction)).preferences, services_of(interaction).orders

@@ -1,4 +1,4 @@
-"""A member's own affairs: /quota, /cancel, /models."""
+"""/quota, /cancel and /models."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cogs.money import money_texts
 
 
 class AccountCog(commands.Cog):
-    """What is mine here."""
+    """The commands /quota, /cancel and /models."""
 
     @app_commands.command(description="Your credits: left, held, spent, when they flow back, and what models cost")
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
-        standing = await services.money.balances(request)
+        balances = await services.money.balances(request)
         models = services.pricing.offers(services.orders.models.offered, request)
-        await panels.show(interaction, money_texts.standing(standing, models, system()))
+        await panels.show(interaction, money_texts.quota(balances, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
     @app_commands.rename(image="picture")

@@ -1,4 +1,4 @@
-"""What moderators read of a member."""
+"""The text of the member menu Image usage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REASON_SHOWN = 200  # characters
 
 
 def usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> str:
-    """A member's use of a server."""
+    """A member's usage, latest images and open reports."""
     return "\n".join(_usage(user_id, record, title_of))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.app import App
-from bot.domain.gestures import STARS, plain
+from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.job import JobState
 from bot.store import jobs, reactions
 from sandbox.person import Message, Person
@@ -71,5 +71,5 @@ async def until_open(app: App, person: Person, count: int) -> None:
 
 async def until_stars(app: App, message: Message, count: int) -> None:
     async with asyncio.timeout(10):
-        while await app.store.read(reactions.count, int(message.id), plain(STARS)) != count:  # noqa: ASYNC110  a database does not call
+        while await app.store.read(reactions.count, int(message.id), normalized_emoji(STARS)) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)

@@ -110,7 +110,7 @@ class Pipeline:
             assemble(
                 given,
                 more_apis=[ImageApi(settings=oxen, build=build)],
-                timing=replace(timing, away_after=failures),
+                timing=replace(timing, unavailable_after=failures),
                 clock=self.clock,
                 discord=DiscordPorts(post=self.discord, handlers=self.messenger.handlers),
             )

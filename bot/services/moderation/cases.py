@@ -296,7 +296,7 @@ def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, 
 
 
 def _target(guild_id: int | None, author_id: int | None, decision: Decision) -> Target:
-    return Target(guild_id=guild_id, owner_id=author_id, acquits=decision in _ACQUITS)
+    return Target(guild_id=guild_id, owner_id=author_id, favors_owner=decision in _ACQUITS)
 
 
 def _no_case(case_id: int) -> NotFound:

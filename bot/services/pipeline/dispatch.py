@@ -96,17 +96,17 @@ class Dispatch:
     async def turn(self) -> None:
         """Check the queue once: start sending, fallbacks, prompt checks and lookups."""
         now = self._clock()
-        active = self._pool.at_work()  # before reading: rows of these keys may change meanwhile
+        active = self._pool.active_keys()  # before reading: rows of these keys may change meanwhile
         queue = _without(active, await self._store.read(jobs.queue, now))
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
-        places = {name: guard.places for name, guard in self._guards.items() if guard.ready()}
+        places = {name: guard.max_running for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
-            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
+            self._readers.start(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
         for generation in choose(queue, self._policy.caps, places):
-            self._pool.put_to_work(_key(generation), self._begin(generation))
+            self._pool.start(_key(generation), self._begin(generation))
         for generation in lost:
             if generation.not_before <= now and _key(generation) not in active:
-                self._pool.put_to_work(_key(generation), self._find_lost(generation))
+                self._pool.start(_key(generation), self._find_lost(generation))
         for generation in queue.waiting:
             if self._guard(generation).away_since is not None:
                 await self._redirect(generation, now)
@@ -253,7 +253,7 @@ def _without(active: frozenset[Hashable], queue: Queue) -> Queue:
         queue,
         waiting=tuple(g for g in queue.waiting if _key(g) not in active),
         running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in in_progress),
-        running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in in_progress),
+        running_by_guild=Counter(queue.running_by_guild) + Counter(g.guild_id for g in in_progress),
         running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in in_progress),
         slow_turns=frozenset(g.provider for g in in_progress if g.lane is Lane.FREE),
     )

@@ -112,12 +112,12 @@ def _has_message(job: Job) -> bool:
 
 def _matches_first_answer(receipt: Receipt) -> bool:
     job = receipt.job
-    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.away or job.check_is_late)
+    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.outage or job.check_is_late)
 
 
 def _fingerprint(receipt: Receipt, steps: int | None) -> Hashable:
     """Everything in the message that may change. After a ping is promised, queue position and progress are not updated."""
     job = receipt.job
     begun = _has_begun(job)
-    status = (job.cancel_requested_at is not None, receipt.away, begun, job.ping_promised, job.check_is_late)
+    status = (job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
     return status if job.ping_promised else (*status, None if begun else receipt.ahead, len(job.open), steps)

@@ -13,7 +13,7 @@ from bot.core.clock import Clock
 from bot.core.errors import TryLater
 from bot.core.i18n import _
 from bot.core.loops import Timing
-from bot.domain.catalog import request_facts
+from bot.domain.catalog import image_properties
 from bot.domain.guild.document import Policy
 from bot.domain.job import Failure, Job, JobState
 from bot.domain.moderation.scores import Classification
@@ -61,7 +61,7 @@ class Screening:
             self._put_off.pop(job_id, None)
             return
         policy = await self._policy(job)
-        finding = await self.classifier.prompt(policy, request_facts.words(job.prompt, job.params))
+        finding = await self.classifier.prompt(policy, image_properties.drawable_text(job.prompt, job.params))
         with i18n.speaking(job.place.locale):
             await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
 

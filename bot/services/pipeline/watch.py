@@ -74,7 +74,7 @@ class Watch:
     def expect(self, provider_id: str) -> None:
         """Call this when a generation has got its id: if its event came before, it is read now."""
         if self._early.pop(provider_id, None) is not None:
-            self._pool.put_to_work(f"early {provider_id}", self._handle_event(provider_id))
+            self._pool.start(f"early {provider_id}", self._handle_event(provider_id))
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Watch:
     def _schedule_read(self, key: Key) -> None:
         """Read a generation now, and once more if a read is in progress."""
         self._followed[key].is_hinted = True
-        self._pool.put_to_work(key, self._read_hinted(key))
+        self._pool.start(key, self._read_hinted(key))
 
     async def _read_hinted(self, key: Key) -> None:
         while self._followed[key].is_hinted:

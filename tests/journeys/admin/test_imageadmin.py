@@ -178,7 +178,7 @@ async def test_a_picture_s_fingerprint_is_kept_and_removed(app: App, mo: Person)
     picture = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
     await admin(mo, "rules hash", "are never shown here", image=picture, distance=4)
     known = (await rules_of(app, mo)).known_bad
-    assert (known.knows(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
+    assert (known.matches(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
     await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
     assert (await rules_of(app, mo)).known_bad.hashes == ()
 

@@ -173,13 +173,13 @@ async def test_an_attachment_that_is_no_picture_is_refused(app: App, ada: Person
 
 
 async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "PATIENCE_S", 0)
+    monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     message = await asked()
     assert [m.id for m in ada.messages()] == [message.id]
 
 
 async def test_a_refusal_after_deferring_takes_the_place_of_thinking(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "PATIENCE_S", 0)
+    monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
     await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
     assert len(ada.messages()) == 1

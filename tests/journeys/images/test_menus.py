@@ -25,7 +25,7 @@ async def posted(person: Person, picture: bytes, filename: str = "found.png", ch
 
 
 async def test_discord_takes_as_many_menus_of_each_kind() -> None:
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     kinds = Counter(command.type for command in tree.get_commands() if isinstance(command, ContextMenu))
     assert max(kinds.values()) <= 5
 

@@ -10,7 +10,7 @@ import pytest
 from bot.app import App
 from bot.core.clock import system
 from bot.store.moderation import conduct
-from cogs.kit.channels import look_up
+from cogs.kit.channels import fetch_channel
 from sandbox.person import Message, Person
 from tests.env.app import Env, statement_of, with_picture
 from tests.env.guild_rules import CHECKED, rule
@@ -220,12 +220,12 @@ async def test_a_waiting_message_says_who_pays(app: App, ada: Person, ben: Perso
 
 async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) -> None:
     thread, channel = await ada.thread("late", "after-dark"), ada.channel("after-dark")
-    known = [await look_up(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
+    known = [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
     guild = app.client.get_guild(guild_of(ada))
     assert guild is not None
     guild._threads.clear()
     guild._channels.clear()
-    assert [await look_up(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
+    assert [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
     assert [(spot.age_restricted, spot.parent_ids) for spot in known] == [(True, (int(channel),)), (True, ())]
-    nowhere = await look_up(app.client, guild_id=guild_of(ada), channel_id=1)
-    assert (nowhere.age_restricted, nowhere.places) == (False, (1,))
+    nowhere = await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=1)
+    assert (nowhere.age_restricted, nowhere.ids) == (False, (1,))

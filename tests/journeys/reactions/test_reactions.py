@@ -6,7 +6,7 @@ import pytest
 
 from bot.app import App
 from bot.core.clock import system
-from bot.domain.gestures import plain
+from bot.domain.gestures import normalized_emoji
 from bot.domain.preferences import Consent
 from bot.store import messages
 from bot.store.engine.base import Topic
@@ -110,7 +110,7 @@ async def test_a_preset_edits_on_the_quota_of_who_reacts_and_replies(app: App, a
 
 async def test_the_emoji_is_the_same_with_and_without_its_coloured_form(ada: Person, asked: Ask) -> None:
     first = await asked()
-    await ada.react(first, plain("❄️"))
+    await ada.react(first, normalized_emoji("❄️"))
     assert "winter" in (await answer_to(ada, first)).content
 
 
