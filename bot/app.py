@@ -1,4 +1,4 @@
-"""The composition root: the only place that builds things. What was opened is closed in reverse order."""
+"""The composition root: builds all objects, and closes resources in reverse order."""
 
 from __future__ import annotations
 
@@ -74,20 +74,20 @@ _MB = 1_000_000
 
 
 class ResultPost(Post, ShownResults, Protocol):
-    """Both ports that show results on Discord."""
+    """Posts results on Discord, and finds them there again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscordPorts:
-    """What the services use of Discord."""
+    """The services' ports to Discord."""
 
     post: ResultPost
-    handlers: Mapping[ItemKind, Handler]  # for every kind but deliveries
+    handlers: Mapping[ItemKind, Handler]  # for every kind except DELIVER
 
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """Everything that was built, ready to run."""
+    """The application, ready to run."""
 
     settings: Settings
     clock: Clock
@@ -102,7 +102,7 @@ class App:
     progress: Progress
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Work until `stop`. If one of the long-lived tasks fails, all are stopped and its error is raised."""
+        """Run until `stop` is set. If a background task fails, stop all of them and raise its error."""
         await self.client.authenticate(self.settings.discord_token.get_secret_value())
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop, name=name) for name, loop in self._loops().items()]
@@ -111,8 +111,8 @@ class App:
             log.info("stopping", grace_s=self.settings.stop_grace_s)
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)  # deliveries that have begun still need the connection
-            await self.client.finish_events()  # and so do answers to the last interactions
+            await asyncio.wait(tasks)  # started deliveries still need the connection
+            await self.client.finish_events()  # and so do responses to the last interactions
             await self.client.close()
             connection.cancel()
         await self.client.finish_events()
@@ -139,7 +139,7 @@ class App:
 
 
 async def run(settings: Settings) -> None:
-    """The bot, until it is told to stop (SIGINT or SIGTERM). Raises `StartError` if it cannot start."""
+    """Run the bot until SIGINT or SIGTERM. Raises `StartError` if it cannot start."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -149,7 +149,7 @@ async def run(settings: Settings) -> None:
 
 
 async def sync(settings: Settings) -> None:
-    """Register the commands with Discord, even if they did not change. Raises `StartError`."""
+    """Register the commands with Discord, even if they have not changed. Raises `StartError`."""
     async with assemble(settings) as app:
         await app.client.authenticate(settings.discord_token.get_secret_value())
         if not app.client.has_registered:
@@ -165,10 +165,9 @@ async def assemble(
     clock: Clock = system,
     discord: DiscordPorts | None = None,
 ) -> AsyncIterator[App]:
-    """Build everything, and close it at the end. Raises `StartError` if something cannot be opened.
+    """Build the application, and close it at the end. Raises `StartError` if a resource cannot be opened.
 
-    `more_apis` are image APIs besides those of the settings; one of the same name takes its place. `discord` stands in for the client's own
-    ports.
+    `more_apis` are added to the image APIs of the settings, and replace those of the same name. `discord` replaces the client's own ports.
     """
     apis = _apis(settings, more_apis)
     client.set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
@@ -181,12 +180,12 @@ async def assemble(
         yield _pipeline(resources, image_apis, services, easel, discord)
 
 
-# --- what is opened ------------------------------------------------------------------------------------------------------
+# --- resources -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Resources:
-    """What everything else is built from."""
+    """What the services and the pipeline are built from."""
 
     settings: Settings
     timing: Timing
@@ -208,7 +207,7 @@ async def _opened(settings: Settings, apis: Sequence[ImageApi], *, timing: Timin
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         Fetcher(rules=result_rules(apis, allowed_hosts=settings.result_hosts)) as result_fetcher,
     ):
-        # Only now: the process that holds the store is the only one that may use the spool.
+        # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         await store.write(jobs.forget_answers, clock())
         yield _Resources(
@@ -226,7 +225,7 @@ async def _opened(settings: Settings, apis: Sequence[ImageApi], *, timing: Timin
 
 
 def _clean_spool(folder: Path) -> Path:
-    """Remove the images that a killed run left; they are fetched again."""
+    """Remove images left by a killed run; they are fetched again."""
     try:
         if folder.exists():
             shutil.rmtree(folder)
@@ -261,7 +260,7 @@ def _apis(settings: Settings, more: Sequence[ImageApi]) -> tuple[ImageApi, ...]:
 async def _image_apis(apis: Sequence[ImageApi], resources: _Resources) -> _ImageApis:
     settings, store = resources.settings, resources.store
     max_bytes = int(settings.result_max_mb * _MB)
-    # Providers and models need each other: models are read from the providers, which ask where a model expects its seed.
+    # Providers and models depend on each other: models are read from the providers, which ask for the seed field of a model.
     providers = providers_of(
         apis,
         session=resources.session,
@@ -339,7 +338,7 @@ def _results(resources: _Resources, image_apis: _ImageApis, post: ResultPost) ->
 
 
 def _pipeline(resources: _Resources, image_apis: _ImageApis, services: Services, easel: Easel, discord: DiscordPorts) -> App:
-    """The loops that work on what the services have written."""
+    """Build the background loops."""
     settings, store, timing, clock = resources.settings, resources.store, resources.timing, resources.clock
     orders, guilds, results = services.orders, services.guilds, services.results
     policy = _dispatch_policy(settings)
@@ -379,7 +378,7 @@ def _pipeline(resources: _Resources, image_apis: _ImageApis, services: Services,
         guards=image_apis.guards,
         dispatch=dispatch,
         watches=watches,
-        outbox=Outbox(store=store, handlers={ItemKind.DELIVER: deliver.carry_out, **discord.handlers}, timing=timing, clock=clock),
+        outbox=Outbox(store=store, handlers={ItemKind.DELIVER: deliver.handle, **discord.handlers}, timing=timing, clock=clock),
         progress=Progress(store=store, orders=orders, timing=timing, post=discord.post, locks=results.locks, clock=clock),
     )
 

@@ -1,1 +1,1 @@
-"""What the bot decides and changes, one transaction each."""
+"""What the bot decides and changes. Each method is one transaction at most."""

@@ -1,4 +1,4 @@
-"""What a server's managers see and give: the whole state at a glance, and credits."""
+"""For a guild's managers: an overview of the guild, and grants of credits."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ COUNTED_MAX = 100  # open cases and blocks of an overview
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A server's rules, and what they have come to. Amounts are microcredits."""
+    """A guild's rules, and its current usage. Amounts are microcredits."""
 
     policy: Policy
-    budget: Statement | None  # of this month; None: there is none
+    budget: Statement | None  # of this month; None: no limit is set
     pool: Statement | None
-    images: int  # of this month
-    spent: int  # on these
+    images: int  # made this month
+    spent: int  # this month, without refunds
     renews_at: int  # Unix ms: when the next month begins
     open_cases: int  # at most `COUNTED_MAX`, as for blocks
     blocks: int
-    credit_usd: float  # what a credit is worth in US dollars, in which budgets are set
+    credit_usd: float  # US dollars per credit; budgets are set in dollars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class _Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Admin:
-    """Reads for the panel, and gives credits. Who may ask is checked where it is asked."""
+    """Reads the overview and grants credits. Callers check the permission."""
 
     store: Store
     pricing: Pricing
@@ -58,7 +58,7 @@ class Admin:
     clock: Clock
 
     async def overview(self, request: Request) -> Overview:
-        """A server at this moment."""
+        """The guild's current state."""
         now = self.clock()
         budget, pool = self.pricing.budget(request), self.pricing.pool(request)
         counts = await self.store.read(_counts, request.required_guild_id, now)
@@ -72,9 +72,9 @@ class Admin:
         )
 
     async def grant(self, request: Request, *, to: Actor | None, amount: int, note: str | None, key: str) -> bool:
-        """The actor gives a member `amount` microcredits, or (`to` None) the server's pool. False where `key` was booked before.
+        """Grant `amount` microcredits to a member, or to the guild's pool if `to` is None. False if `key` was booked before.
 
-        Raise `NotAllowed` where there is nothing to put them in, `InvalidRequest` for an amount that is none.
+        Raises `NotAllowed` if the guild has no pool or the member pays from it, `InvalidRequest` if the amount is invalid.
         """
         account = self.pricing.pool(request) if to is None else self.pricing.account(request, to)
         if account is None:

@@ -1,4 +1,4 @@
-"""Gathers what the rules for new orders look at, asks them, and writes the strike that a blocked prompt adds."""
+"""Collects the facts for the admission rules, applies them, and records the strike for a blocked prompt."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Admissions:
-    """Asks the rules of the server that a request comes from; outside of servers those of one that decided nothing."""
+    """Applies the rules of the request's guild. In direct messages the default rules apply."""
 
     store: Store
     pricing: Pricing
-    limits: OperatorLimits  # the operator's
+    limits: OperatorLimits
     title_of: Callable[[str], str]
     clock: Clock
-    # Compiled once for each change of a server's rules.
+    # By guild; compiled again when the rules change.
     _judges: dict[int | None, tuple[PromptRules, Judge]] = field(init=False, repr=False, default_factory=dict)
 
     def facts(self, request: Request, model: ModelInfo, prompt: str, params: Mapping[str, Any], *, count: int) -> Facts:
-        """What is asked for, and what it comes to here. What the store knows is still to be added: `with_kept`."""
+        """The facts of an order without those from the store, which `with_stored_facts` adds."""
         allowance = merge(request.policy, request.actor.role_ids)
         return Facts(
             request=request,
@@ -62,14 +62,14 @@ class Admissions:
         )
 
     async def admit(self, facts: Facts) -> Admission:
-        """Raise the `Refusal` of the first rule that says no; a blocked prompt leaves a strike."""
+        """Raises the `Refusal` of the first rule that the order breaks. A blocked prompt adds a strike."""
         admission.check(facts)
         verdict = await self._judge_prompt(facts)
         admission.check_consent(facts.request, facts.owners)
         return admission.admitted(facts, verdict)
 
     async def judge(self, guild_id: int | None, rules: PromptRules) -> Judge:
-        """The server's rules for prompts, ready to judge."""
+        """The guild's compiled prompt rules."""
         known = self._judges.get(guild_id)
         if known is None or known[0] is not rules:
             known = (rules, await asyncio.to_thread(compile_rules, rules))
@@ -88,8 +88,8 @@ class Admissions:
             raise
 
 
-def with_kept(conn: Connection, facts: Facts, *, owner_ids: Iterable[int | None]) -> Facts:
-    """The facts with what the store knows of the member, of who may pay, and of those whose images are used."""
+def with_stored_facts(conn: Connection, facts: Facts, *, owner_ids: Iterable[int | None]) -> Facts:
+    """The facts with the member's block and queue, the available funds, and the preferences of the images' owners."""
     guild_id, user_id = facts.request.guild_id, facts.request.actor.user_id
     payment = with_sponsor(conn, facts.payment, facts.now)
     return replace(

@@ -1,4 +1,4 @@
-"""The models of all providers, kept in the store and refreshed in the background."""
+"""The models of all providers, cached in the store and refreshed in the background."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
-_KEEPSAKE = "models:"  # and the provider's name
+_KV_PREFIX = "models:"  # followed by the provider's name
 
 Raw = Sequence[Mapping[str, Any]]
 
 
 class Models:
-    """Holds the current `Catalog` of all providers. One that is away keeps its last known list, since names follow from all of them."""
+    """The current `Catalog` of all providers. An unavailable provider keeps its last list, because model names depend on all lists."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Models:
         refresh_s: float = 3600,
         retry_s: float = 30,
     ) -> None:
-        """`providers` by name, in an order that stays: where two offer a model of the same name, the later one's is marked."""
+        """`providers` by name, in a stable order: of two models with the same name, the later provider's is marked."""
         self._store = store
         self._providers = providers
         self._read = read
@@ -47,41 +47,41 @@ class Models:
 
     @property
     def catalog(self) -> Catalog:
-        """The models as last seen. Raise `ProviderBusy` where none were ever seen."""
+        """The models of the last refresh. Raises `ProviderBusy` if no list was ever read."""
         if not self._catalog.models:
             raise ProviderBusy("The list of models has not been read yet; the image service does not answer. Please try again in a minute.")
         return self._catalog
 
     @property
     def offered(self) -> Sequence[ModelInfo]:
-        """The models as last seen; none before the first answer."""
+        """The models of the last refresh; empty if no list was ever read."""
         return self._catalog.models
 
     def title(self, model_id: str) -> str:
-        """A model's name for people, or its id where it is no longer on offer."""
+        """A model's title, or its id if it is no longer offered."""
         return next((model.title for model in self._catalog.models if model.id == model_id), model_id)
 
     def slots(self, api_id: str, provider: str) -> Slots:
-        """Where a provider's model wants its seed and references."""
+        """Which parameters of a provider's model take the seed and the references."""
         return self._catalog.slots(api_id, provider)
 
     async def load(self) -> None:
-        """Take what the last run kept, so that commands work before the image APIs answer."""
+        """Load the lists of the last run, so that commands work before the image APIs respond."""
         for name in self._providers:
-            kept = await self._store.read(kv.get, f"{_KEEPSAKE}{name}")
+            kept = await self._store.read(kv.get, f"{_KV_PREFIX}{name}")
             self._lists[name] = kept if isinstance(kept, list) else ()
         self._catalog = self._read(self._lists)
 
     async def refresh(self, name: str) -> None:
-        """Ask one provider once. Raise `ProviderError` where it does not answer; its old list stays."""
+        """Read one provider's list. Raises `ProviderError` if that fails; the old list stays."""
         raw = list(await self._providers[name].models())
         if raw:
             self._lists[name] = raw
             self._catalog = self._read(self._lists)
-            await self._store.write(kv.put, f"{_KEEPSAKE}{name}", raw, self._clock())
+            await self._store.write(kv.put, f"{_KV_PREFIX}{name}", raw, self._clock())
 
     async def run(self) -> None:
-        """Refresh each provider's list now and then, for ever."""
+        """Refresh each provider's list periodically, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name in self._providers:
                 group.create_task(self._keep_fresh(name), name=f"models of {name}")

@@ -1,4 +1,4 @@
-"""A server's gallery: images that many liked, shown once, with a little credit for whoever made them."""
+"""A guild's gallery: images with enough stars are posted once, and their author gets credits."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ class Gallery:
     clock: Clock
 
     async def starred(self, request: Request, job: Job, message_id: int) -> bool:
-        """Somebody gave a star to an image; whether that brings it into the gallery. Stars that are taken back later change nothing."""
+        """Count the stars of an image. True if it now enters the gallery; it stays there even if stars are removed later."""
         rules, guild_id = request.policy.gallery, request.guild_id
         if guild_id is None or rules.channel_id is None:
             return False
         to = self._account_of_maker(job)
         came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
         if came:
-            log.info("into the gallery", job=job.id, guild=guild_id)
+            log.info("gallery entry added", job=job.id, guild=guild_id)
         return came
 
     def _account_of_maker(self, job: Job) -> AccountRef:
-        """The account that the image was paid from, where it is its maker's alone; their roles are not known now, so what fills it
-        is not either. Else the one that they have everywhere.
+        """The account that paid for the image, if it is the author's own; else the author's global account.
+
+        The author's roles are unknown here, and so is the refill of a guild's account (`fills=None`).
         """
         paid_from = next((g.account for g in job.succeeded), "")
         own = user_account(job.place.user_id)

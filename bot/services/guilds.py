@@ -1,4 +1,4 @@
-"""What a server's managers choose for everybody in it."""
+"""A guild's settings, which its managers change."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ from bot.domain.request import Request
 from bot.store import documents
 from bot.store.engine.base import Store
 
-_NO_GUILD = GuildSettings()  # what holds in direct messages
+_NO_GUILD = GuildSettings()  # in direct messages
 
 
 class Outdated(Refusal):
-    """Somebody else was faster."""
+    """The settings were changed by somebody else in the meantime."""
 
 
 def fingerprint(policy: Policy) -> str:
-    """Tells rules from others."""
+    """A hash of the rules (SHA-256, hexadecimal), to detect changes."""
     return hashlib.sha256(write_file(policy)).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guilds:
-    """Reads and changes the choices of servers.
+    """Reads and changes guild settings.
 
-    They are asked for with every reaction in a server, so what was last read or written is remembered; this is the only process that
-    has the store open, and the store decides: what it did not take is not remembered.
+    They are read with every reaction, so they are cached. This is safe because no other process opens the store, and a value is cached
+    only after it was written.
     """
 
     store: Store
     clock: Clock
-    _known: dict[int, GuildSettings] = field(init=False, repr=False, default_factory=dict)  # by guild; as many as the bot is in
-    _changing: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)  # what is remembered keeps the writes' order
+    _known: dict[int, GuildSettings] = field(init=False, repr=False, default_factory=dict)  # cache by guild
+    _changing: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)  # keeps the cache in the order of the writes
 
     async def settings(self, guild_id: int | None) -> GuildSettings:
-        """What the server's managers chose; the defaults where they never did, and in direct messages (`None`)."""
+        """The guild's settings; the defaults if they were never changed, and in direct messages (`None`)."""
         if guild_id is None:
             return _NO_GUILD
         if guild_id not in self._known:
             kept = await self.store.read(documents.guild_settings, guild_id)
-            # What was written while this was read is newer.
+            # A value that was written during the read is newer.
             self._known.setdefault(guild_id, kept)
         return self._known[guild_id]
 
     async def settings_and_preferences(self, guild_id: int | None, user_id: int) -> tuple[GuildSettings, Preferences]:
-        """What the server's managers and what a member chose, in one read; where the settings are remembered, of the member's alone."""
+        """The guild's settings and a member's preferences, in one read."""
         if guild_id is None or guild_id in self._known:
             return await self.settings(guild_id), await self.store.read(documents.preferences, user_id)
         kept, chosen = await self.store.read(documents.settings_and_preferences, guild_id, user_id)
         return self._known.setdefault(guild_id, kept), chosen
 
     async def change(self, guild_id: int, change: Callable[[GuildSettings], GuildSettings], *, actor_id: int | None) -> GuildSettings:
-        """Put `change` of the server's settings in their place, and tell the audit log what `actor_id` changed.
+        """Replace the guild's settings by `change` of them, and write an audit log entry for `actor_id`.
 
-        A `Refusal` that it raises leaves them as they are. It may be called more than once, so it has no other effect.
+        If `change` raises a `Refusal`, nothing is changed. `change` may be called more than once, so it must have no side effects.
         """
         async with self._changing:
             changed = await self.store.write(documents.change_guild_settings, guild_id, change, self.clock(), actor_id=actor_id)
@@ -71,7 +71,7 @@ class Guilds:
         return changed
 
     async def change_policy(self, guild_id: int, change: Callable[[Policy], Policy], *, actor_id: int | None) -> GuildSettings:
-        """As `change`, of the rules alone."""
+        """Like `change`, for the rules only."""
 
         def changed(settings: GuildSettings) -> GuildSettings:
             return settings.model_copy(update={"policy": change(settings.policy)})
@@ -79,7 +79,7 @@ class Guilds:
         return await self.change(guild_id, changed, actor_id=actor_id)
 
     async def replace_policy(self, guild_id: int, policy: Policy, *, instead_of: str, actor_id: int | None) -> GuildSettings:
-        """Put other rules in place of those whose `fingerprint` is `instead_of`. Raise `Outdated` where they are not those any more."""
+        """Replace the rules. Raises `Outdated` if the `fingerprint` of the current ones is not `instead_of`."""
 
         def replaced(now: Policy) -> Policy:
             if fingerprint(now) != instead_of:
@@ -91,13 +91,13 @@ class Guilds:
     # --- presets ---------------------------------------------------------------------------------------------------
 
     async def add_preset(self, request: Request, preset: Preset) -> GuildSettings:
-        """Add a preset, in place of the one that this emoji ran before. Raise `InvalidRequest` where it cannot be had."""
+        """Add a preset, or replace the one with the same emoji. Raises `InvalidRequest` if the emoji is taken or there are too many."""
         if is_reserved(preset.emoji):
             raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
         return await self._change(request, lambda settings: _with(settings, preset))
 
     async def remove_preset(self, request: Request, wanted: str) -> Preset:
-        """Take a preset away by its emoji or its name; which one it was. Raise `NotFound`."""
+        """Remove and return a preset, by emoji or name. Raises `NotFound`."""
         removed: list[Preset] = []
 
         def without(settings: GuildSettings) -> GuildSettings:
@@ -110,7 +110,7 @@ class Guilds:
         return removed[0]
 
     async def reset_presets(self, request: Request) -> GuildSettings:
-        """Back to the set that a server begins with."""
+        """Restore the initial presets."""
         return await self._change(request, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
 
     async def _change(self, request: Request, change: Callable[[GuildSettings], GuildSettings]) -> GuildSettings:

@@ -1,4 +1,4 @@
-"""Throws away what nobody needs any more: old references and images, what was kept between two steps, what an erased member left."""
+"""The retention sweep: deletes old references, images, forms, trays and reactions, and remains of erased members."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bot.store.privacy import erase
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 3600
-_REACTIONS_KEEP_MS = 30 * DAY_MS  # long after anybody would give the same one again
+_REACTIONS_KEEP_MS = 30 * DAY_MS  # nobody repeats a reaction after this time
 
 
 async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, bucket: Bucket, clock: Clock) -> None:
-    """Once at the start, then every hour, until cancelled."""
+    """Sweep at the start and then every hour, until cancelled."""
     while True:
         now = clock()
         sweeps: dict[str, Callable[[Connection], int]] = {
@@ -35,7 +35,7 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
             "unfinished": erase.forget_unfinished,
             "accounts": partial(erase.forget_refilled, bucket=bucket, now=now),
         }
-        gone = {name: await store.write(sweep) for name, sweep in sweeps.items()}
-        if any(gone.values()):
-            log.info("tidied", **gone)
+        deleted = {name: await store.write(sweep) for name, sweep in sweeps.items()}
+        if any(deleted.values()):
+            log.info("retention sweep", **deleted)
         await asyncio.sleep(_EVERY_S)

@@ -1,4 +1,4 @@
-"""Does what Easel owes Discord when it is due, and tries again what failed: one loop for every kind of item."""
+"""The outbox: everything that must be done on Discord, done when it is due and retried if it fails."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ from bot.store.engine.base import Store, Topic
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[OutboxItem, Job | None], Awaitable[bool | None]]
-"""Does one item, for its job where it has one that is still known. True where what it wrote has removed the item.
+"""Handles one item; the job is None if the item has none or it is unknown by now. Returns True if the handler removed the item itself.
 
-May be repeated: look first where `attempts` says that it was tried. Raise `RouteClosed` where nothing can be done any more, another
-`DeliveryError` or a `ProviderError` where it may be possible later.
+It may be repeated: if `attempts` is not 0, check first what an earlier attempt did. Raises `RouteClosed` if the item can never be done,
+another `DeliveryError` or a `ProviderError` to be retried.
 """
 
 
 class Pool(StrEnum):
-    """Kinds that wait for each other."""
+    """Each pool is a `WorkerPool` for some kinds of items."""
 
     RESULTS = "results"
     MEMBERS = "members"
-    MODERATORS = "moderators"  # and galleries: a busy log holds up no member
+    MODERATORS = "moderators"  # also galleries; separate, so that a busy log does not delay members
 
 
-_AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERATORS: 2}  # a result is tens of MB while it is inspected
+_AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERATORS: 2}  # a result takes tens of MB of memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """When an item that failed is tried again, and when it is given up."""
+    """When a failed item is retried, and when it fails permanently."""
 
     pool: Pool
-    doublings: int  # of the pause with every failure
+    doublings: int  # of the pause with each failure
     longest_s: Callable[[Timing], float] = attrgetter("stranded_s")  # the longest pause
-    tries: int | None = None  # given up after so many
-    late_ms: int | None = None  # what fails so long after it was due is given up
-    lasts_ms: int | None = None  # what fails so long after its job was ordered is given up
+    tries: int | None = None  # maximum number of attempts
+    late_ms: int | None = None  # maximum time since it was due
+    lasts_ms: int | None = None  # maximum time since its job was ordered
 
     def pause_s(self, failures: int, timing: Timing) -> float:
         """After the n-th failure (from 1)."""
         return timing.backoff_s(self.doublings * failures, longest_s=self.longest_s(timing))
 
     def is_over(self, item: OutboxItem, job: Job | None, now: int) -> bool:
-        """Whether an item that has failed now (Unix ms) is given up; `item` is as it was before this try."""
+        """Whether an item whose attempt has failed at `now` (Unix ms) fails permanently. `item`: as before this attempt."""
         return (
             (self.tries is not None and item.attempts + 1 >= self.tries)
             or (self.late_ms is not None and now - item.due_at > self.late_ms)
@@ -68,23 +68,23 @@ class RetryPolicy:
         )
 
 
-# A paid image is tried within minutes, and for a week where no way is open. What was decided is done, whatever Discord's day is like: 30
-# tries take a day and a bit. After three quarters of an hour nobody is surprised any more that their image is finished.
-_SHOW = RetryPolicy(pool=Pool.RESULTS, doublings=1, longest_s=attrgetter("retry_max_s"), lasts_ms=7 * DAY_MS)
-_DECIDED = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=30, late_ms=DAY_MS)
-_CALL = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=5, late_ms=DAY_MS)
+# A paid image is retried every minute, for a week. Decisions must survive a long outage of Discord: 30 attempts take about a day.
+# Notifications are useless after three quarters of an hour.
+_RESULT = RetryPolicy(pool=Pool.RESULTS, doublings=1, longest_s=attrgetter("retry_max_s"), lasts_ms=7 * DAY_MS)
+_DECISION = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=30, late_ms=DAY_MS)
+_NOTIFICATION = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=5, late_ms=DAY_MS)
 _POST = RetryPolicy(pool=Pool.MODERATORS, doublings=3, tries=30, late_ms=DAY_MS)
 
 POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
     {
-        ItemKind.DELIVER: _SHOW,
-        ItemKind.REMOVE: _DECIDED,
-        ItemKind.COVER: _DECIDED,
-        ItemKind.TELL_AUTHOR: _DECIDED,
-        ItemKind.TELL_BLOCK: _DECIDED,
-        ItemKind.PING: _CALL,
-        ItemKind.TELL: _CALL,
-        ItemKind.MARK: _CALL,
+        ItemKind.DELIVER: _RESULT,
+        ItemKind.REMOVE: _DECISION,
+        ItemKind.COVER: _DECISION,
+        ItemKind.TELL_AUTHOR: _DECISION,
+        ItemKind.TELL_BLOCK: _DECISION,
+        ItemKind.PING: _NOTIFICATION,
+        ItemKind.TELL: _NOTIFICATION,
+        ItemKind.MARK: _NOTIFICATION,
         ItemKind.CASE: _POST,
         ItemKind.LOG: _POST,
         ItemKind.GALLERY: _POST,
@@ -93,7 +93,7 @@ POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
 
 
 class Outbox:
-    """The loop and its pools. Takes the kinds that it has handlers for."""
+    """The loop and its worker pools. Items without a handler stay in the store."""
 
     def __init__(self, *, store: Store, handlers: Mapping[ItemKind, Handler], timing: Timing, clock: Clock) -> None:
         self._store = store
@@ -104,7 +104,7 @@ class Outbox:
         self._pools = {pool: WorkerPool(f"outbox {pool}", size=size, on_end=self._wakeups.wake) for pool, size in _AT_A_TIME.items()}
 
     async def run(self, *, grace_s: float) -> None:
-        """Until cancelled; what is being done then is given `grace_s` to finish."""
+        """Run until cancelled; running handlers then have `grace_s` seconds to finish."""
         try:
             while True:
                 next_due = await self.turn(self._clock())
@@ -114,20 +114,20 @@ class Outbox:
             await asyncio.gather(*(pool.finish(grace_s) for pool in self._pools.values()))
 
     async def turn(self, now: int) -> int | None:
-        """Begin what is due; when (Unix ms) the next item is that is not due yet."""
-        items, next_due = await self._store.read(self._look, now)
+        """Start all due items; returns when (Unix ms) the next one is due."""
+        items, next_due = await self._store.read(self._due_items, now)
         for item in items:
-            self._pools[POLICIES[item.kind].pool].start(item.id, self._take(item))
+            self._pools[POLICIES[item.kind].pool].start(item.id, self._claim_and_run(item))
         return next_due
 
-    def _look(self, conn: Connection, now: int) -> tuple[list[OutboxItem], int | None]:
-        """Some of each pool, however many wait in the others."""
+    def _due_items(self, conn: Connection, now: int) -> tuple[list[OutboxItem], int | None]:
+        """Due items, limited for each pool so that none starves, and when the next item is due (Unix ms)."""
         pooled = ([kind for kind in self._handlers if POLICIES[kind].pool is pool] for pool in Pool)
         items = [item for kinds in pooled for item in outbox.due(conn, now, kinds=kinds)]
         return items, outbox.next_due(conn, now, kinds=list(self._handlers))
 
-    async def _take(self, item: OutboxItem) -> None:
-        """Claimed only now: while it waited for a place somebody may have done or dropped it."""
+    async def _claim_and_run(self, item: OutboxItem) -> None:
+        """Claim the item only when a worker is free: until then it may be removed."""
         now, pause_s = self._clock(), POLICIES[item.kind].pause_s(item.attempts + 1, self._timing)
         if await self._store.write(outbox.claim, item, now=now, again_at=now + int(pause_s * 1000)):
             job = await self._store.read(jobs.get, item.job_id) if item.job_id else None
@@ -138,14 +138,14 @@ class Outbox:
             with i18n.speaking(job.place.locale if job else None):
                 is_removed = await self._handlers[item.kind](item, job)
         except RouteClosed as error:
-            log.info("outbox item cannot be done any more", item=item.id, kind=item.kind, reason=error.sentence)
+            log.info("outbox item failed permanently", item=item.id, kind=item.kind, reason=error.sentence)
             await self._end(item, "closed")
         except (DeliveryError, ProviderError) as error:
             await self._failed(item, job, error.sentence, getattr(error, "retry_after_s", None) or pause_s)
         except Exception as error:
-            # Whatever it was, its turn comes again, later and later.
-            odd_s = self._timing.backoff_s(POLICIES[item.kind].doublings * (item.attempts + 1), longest_s=self._timing.stranded_s)
-            await self._failed(item, job, type(error).__name__, odd_s)
+            # A bug: retry with growing pauses.
+            backoff_s = self._timing.backoff_s(POLICIES[item.kind].doublings * (item.attempts + 1), longest_s=self._timing.stranded_s)
+            await self._failed(item, job, type(error).__name__, backoff_s)
             raise
         else:
             await self._end(item, "done", is_removed=bool(is_removed))
@@ -153,7 +153,7 @@ class Outbox:
     async def _failed(self, item: OutboxItem, job: Job | None, reason: str, pause_s: float) -> None:
         now = self._clock()
         if POLICIES[item.kind].is_over(item, job, now):
-            log.warning("outbox item given up", item=item.id, kind=item.kind, reason=reason)
+            log.warning("outbox item failed permanently", item=item.id, kind=item.kind, reason=reason)
             await self._store.write(outbox.give_up, item)
             OUTBOX.labels(item.kind, "given up").inc()
             return

@@ -1,4 +1,4 @@
-"""What is kept of a member, for how long, and where it goes: told, handed out, erased."""
+"""Export and erasure of a member's data, and the retention times."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from bot.store.privacy import export as privacy_export
 log = structlog.get_logger(__name__)
 
 _ABOUT = "Everything that Easel keeps of you, table by table. Times are Unix milliseconds, amounts are millionths of a credit."
-_PLAIN_MAX = 8_000_000  # bytes; Discord takes files of 10 MiB from everybody
+_PLAIN_MAX = 8_000_000  # bytes; Discord's upload limit is 10 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long things are kept that do not stay until they are erased, and who else gets them: the operator's choices."""
+    """The operator's settings: how long references and images are kept, and which services receive data."""
 
     references_days: float
     images_days: float
-    services: tuple[str, ...]  # the image APIs, as people call them
-    checker: str | None = None  # the host of the moderations endpoint, where there is one
+    services: tuple[str, ...]  # the image APIs' titles
+    checker: str | None = None  # the host of the moderations endpoint, if there is one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """A file for a member."""
+    """A file with a member's data."""
 
     filename: str
     content: bytes = field(repr=False)
@@ -44,14 +44,14 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Privacy:
-    """Tells and erases. What it does for each table stands in `bot.store.privacy.holdings`."""
+    """Exports and erases. `bot.store.privacy.holdings` defines what happens to each table."""
 
     store: Store
     retention: Retention
     clock: Clock
 
     async def export(self, user_id: int) -> Export:
-        """Everything that is kept of the member, as JSON; compressed where it is large."""
+        """All data about the member, as JSON; compressed (gzip) if it is large."""
         tables = await self.store.read(privacy_export.rows_by_table, user_id)
         links = await self.store.read(privacy_export.links, user_id)
         made_at = datetime.fromtimestamp(self.clock() / 1000, tz=UTC)
@@ -60,9 +60,9 @@ class Privacy:
         return Export(filename=filename, content=content, counts={name: len(rows) for name, rows in tables.items()})
 
     async def erase(self, user_id: int) -> Mapping[str, int]:
-        """Remove what is the member's, at once; how many rows, by table, and messages that are being taken away."""
+        """Erase the member's data; returns the number of rows by table, and of messages that will be deleted."""
         counts = await self.store.write(privacy_erase.erase, user_id, self.clock())
-        log.info("a member was forgotten", rows=sum(counts.values()))
+        log.info("member data erased", rows=sum(counts.values()))
         return counts
 
 

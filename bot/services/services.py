@@ -1,4 +1,4 @@
-"""The services behind commands, buttons and reactions, as one value."""
+"""All services that commands, buttons and reactions use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.store.engine.base import Reader
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Built once, by the composition root. Cogs read with `reader` and change through the others."""
+    """Built once, by the composition root. Cogs run store queries with `reader` and change data with the services."""
 
     reader: Reader
     clock: Clock

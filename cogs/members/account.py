@@ -26,7 +26,7 @@ class AccountCog(commands.Cog):
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
-        balances = await services.money.standing(request)
+        balances = await services.money.balances(request)
         models = services.pricing.offers(services.orders.models.offered, request)
         await panels.show(interaction, money_texts.quota(balances, models, system()))
 

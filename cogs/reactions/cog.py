@@ -99,7 +99,7 @@ class ReactionsCog(commands.Cog):
             await notes.send_direct_message(self._client, event.user_id, f"{MARK_FAILED} {failed.sentence}", about=target)
 
     async def _explain_menu(self, reaction: Reaction, target: discord.PartialMessage) -> None:
-        if await self._services.reactions.may_be_pointed(reaction.user_id):
+        if await self._services.reactions.may_send_hint(reaction.user_id):
             try:
                 await notes.explain_menu(self._client, reaction, target)
             except notes.FAILED as error:

@@ -88,4 +88,4 @@ async def _post_note(client: Easel, reaction: Reaction, message: discord.Partial
     pings = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(reaction.user_id)])
     channel = client.get_partial_messageable(message.channel.id)
     note = await send_reply(channel, message.id, lambda reply: channel.send(content, allowed_mentions=pings, **more, **reply))
-    await services_of(client).reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)
+    await services_of(client).reactions.note_posted(reaction, channel_id=note.channel.id, message_id=note.id)

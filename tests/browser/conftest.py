@@ -104,7 +104,7 @@ async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn
 @pytest_asyncio.fixture(loop_scope="package")
 async def visit(home: Home, browser: Browser) -> AsyncIterator[LookIn]:
     """The same page with the running bot, some seconds later: what was done before is no part of a burst."""
-    home.clock.turn(BURST_MS + 1_000)
+    home.clock.advance(BURST_MS + 1_000)
     async with looking(browser, home.url) as look:
         yield look
 

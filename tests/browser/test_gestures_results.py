@@ -51,7 +51,7 @@ async def test_after_two_minutes_a_call_is_promised_and_kept_across_a_restart(ho
     with home.slow_pictures():
         await command(page, "generate", prompt="a glacier")
         await expect(last(page)).to_contain_text("Being made")
-        home.clock.turn(125_000)
+        home.clock.advance(125_000)
         await expect(saying(page, "a glacier")).to_contain_text("you will be called here when it is there")
         await home.restart(page)
     await expect(page.locator("article.message.pings").last).to_contain_text("@Ada, it is there, as promised")

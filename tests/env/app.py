@@ -1,4 +1,4 @@
-"""The environment of one test: a local image API, a local Discord, and the bot between them. All are real servers on loopback."""
+"""The environment of one test: a local image API, a local Discord and the bot, with real servers on loopback."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BRISK = Timing(
 
 @dataclass(kw_only=True)
 class Env:
-    """The stand-ins, and how a bot in this environment is set up."""
+    """The local servers, and the settings of a bot that uses them."""
 
     switchboard: Switchboard
     images: images.ImageServer
@@ -51,7 +51,7 @@ class Env:
     overrides: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **overrides: str) -> dict[str, str]:
-        """The settings of a bot here, as environment variables."""
+        """The bot's settings as environment variables."""
         return {
             "DISCORD_TOKEN": self.discord.token,
             "DISCORD_API_URL": self.discord.api_url,
@@ -82,7 +82,7 @@ class Env:
         more_apis: Sequence[ImageApi] = (),
         **overrides: str,
     ) -> AsyncIterator[App]:
-        """A running bot, stopped politely at the end. An error of one of its tasks fails the test."""
+        """A running bot, which is stopped gracefully at the end. An error of one of its tasks fails the test."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
         async with assemble(self.settings(**overrides), more_apis=more_apis, timing=timing, clock=clock) as app:
@@ -97,7 +97,7 @@ class Env:
                 await serving
 
     async def generations(self) -> list[dict[str, Any]]:
-        """Every generation that the image API ever took."""
+        """All generations that the image API has accepted."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.images.url}/sandbox/generations") as response:
             listed: list[dict[str, Any]] = (await response.json())["generations"]
             return listed
@@ -105,13 +105,16 @@ class Env:
 
 @pytest.fixture
 async def env(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Env]:
-    """Stand-ins with the faults that `@pytest.mark.faults(...)` names turned on."""
-    board = Switchboard()
+    """Local servers with the faults of `@pytest.mark.faults(...)`."""
+    switchboard = Switchboard()
     for mark in request.node.iter_markers("faults"):
         for name in mark.args:
-            board.turn_on(name, **mark.kwargs)
-    async with images.serve(switchboard=board, timing=images.FAST) as pictures, discord.serve(switchboard=board) as chat:
-        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path)
+            switchboard.turn_on(name, **mark.kwargs)
+    async with (
+        images.serve(switchboard=switchboard, timing=images.FAST) as image_server,
+        discord.serve(switchboard=switchboard) as discord_server,
+    ):
+        yield Env(switchboard=switchboard, images=image_server, discord=discord_server, folder=tmp_path)
 
 
 @pytest.fixture
@@ -141,7 +144,7 @@ async def mo(env: Env, app: App) -> AsyncIterator[Person]:
 
 @asynccontextmanager
 async def person_in(env: Env, name: str) -> AsyncIterator[Person]:
-    """Somebody who sees that the bot is there."""
+    """A connected user who sees the bot online and its commands."""
     async with AsyncExitStack() as stack:
         person = await stack.enter_async_context(Person.connect(env.discord.url, name))
         await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
@@ -149,10 +152,10 @@ async def person_in(env: Env, name: str) -> AsyncIterator[Person]:
 
 
 async def statement_of(app: App, user_id: int) -> Statement:
-    """A member's own account, which pays wherever no guild's rules say otherwise."""
+    """A member's global account, which pays unless a guild's rules say otherwise."""
     return await app.services.pricing.statement_of(AccountRef(name=user_account(user_id), fills=app.services.orders.bucket))
 
 
 def with_picture(message: Message) -> bool:
-    """A finished message."""
+    """True for a message with an image."""
     return bool(message.attachments)

@@ -1,10 +1,10 @@
 """Stores for tests, on both databases. tests/conftest.py names this module in `pytest_plugins`.
 
 store               an open, empty store; the test runs twice, on SQLite and on PostgreSQL
-database_url        the same before it is opened
-no_schema_url       a database without any table, for tests of migrations
-conflicts           the operations that were repeated because of others: deadlocks above all
-postgres            the PostgreSQL server itself, started at the first use, one for each test process
+database_url        an empty database with the schema, not yet opened
+no_schema_url       a database without tables, for tests of migrations
+conflicts           the operations that were retried, for example after deadlocks
+postgres            the PostgreSQL server, one for each test process, started on first use
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from bot.store.engine.opening import migrate, open_store
 
 T = TypeVar("T")
 
-# Nothing here outlives the test run, so nothing waits for the disk.
+# The data does not outlive the test run, so durability is off.
 _SETTINGS = "fsync = off\nfull_page_writes = off\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\ndeadlock_timeout = 20ms\n"
 
 
 class Postgres:
-    """A real PostgreSQL, reachable through a Unix socket only."""
+    """A real PostgreSQL server that listens on a Unix socket only."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -45,7 +45,7 @@ class Postgres:
         run(migrate(self.template))
 
     def create(self, *, template: str | None = None) -> str:
-        """The address of a new database, a copy of `template`; by default with the schema and no rows."""
+        """Create a copy of `template` (default: the schema without rows); returns its URL."""
         name = f"easel_{next(self._numbers)}"
         source = template or self.template.partition("?")[0].rpartition("/")[2]
         self.sql(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
@@ -55,19 +55,19 @@ class Postgres:
         self.sql(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
 
     def sql(self, statement: str) -> str:
-        """Runs a statement as the server's owner, outside of any test's event loop."""
+        """Run a statement as the server's owner, outside of any event loop."""
         psql = [self._server.bin_path / "psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement, self._server.get_uri()]
         return subprocess.run(psql, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - the wheel's own program
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs to the end on a loop of its own: for fixtures that outlive the tests' loops."""
+    """Run a coroutine on a separate event loop, for fixtures that outlive the tests' loops."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
 
 
 async def refusal(url: str) -> str:
-    """Why this database is not opened."""
+    """The sentence of the error when opening this database."""
     with pytest.raises(StartError) as caught:
         async with open_store(url):
             pass
@@ -76,7 +76,7 @@ async def refusal(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    folder = Path(tempfile.mkdtemp(prefix="easel-pg-", dir="/tmp"))  # a socket's path has to be short
+    folder = Path(tempfile.mkdtemp(prefix="easel-pg-", dir="/tmp"))  # a socket's path must be short
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
@@ -88,19 +88,19 @@ def postgres() -> Iterator[Postgres]:
 
 def _start(folder: Path, stack: ExitStack) -> Any:
     get_server = _imported(folder)
-    folder.chmod(0o755)  # started as root, it runs the server as a user `pgserver`, who has to get in
+    folder.chmod(0o755)  # started as root, it runs the server as the user `pgserver`, who needs access
     server = get_server(folder / "data", cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (folder / "data" / "postgresql.conf").open("a") as settings:
         settings.write(_SETTINGS)
-    stack.callback(atexit.unregister, server._cleanup)  # it would make the folder again, for its lock
+    stack.callback(atexit.unregister, server._cleanup)  # it would create the folder again, for its lock file
     stack.callback(server.cleanup)
     server.start()
     return server
 
 
 def _imported(folder: Path) -> Any:
-    """The package's `get_server`. It decides on import where its lock file is: in the folder, so that nothing is left behind."""
+    """The package's `get_server`. It chooses the path of its lock file on import; in the folder, it is removed afterwards."""
     (folder / "python_PostgresServer").mkdir()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -153,7 +153,7 @@ async def store(database_url: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def conflicts() -> Iterator[list[RetryDetails]]:
-    """Operations that were repeated because of others: deadlocks above all. A test says that there are none."""
+    """Operations that were retried, for example after deadlocks; tests assert that there are none."""
     seen: list[RetryDetails] = []
 
     def note(details: RetryDetails) -> None:

@@ -1,4 +1,4 @@
-"""A fake of the ports to Discord, for tests of the services. The real adapters are tested in tests/journeys."""
+"""A fake of the services' ports to Discord. The real adapters are tested in tests/journeys."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from bot.domain.order import Receipt
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 
 
-class Way(StrEnum):
+class Route(StrEnum):
     TOKEN = "token"
-    MESSAGE = "message"  # the bot's own right to edit
+    MESSAGE = "message"  # an edit with the bot's own permissions
     CHANNEL = "channel"  # a new message
     MEMBER = "member"  # a direct message
-    HISTORY = "history"  # looking for a message
-    ATTACHMENT = "attachment"  # looking for a picture in a message
+    HISTORY = "history"  # searching for a message
+    ATTACHMENT = "attachment"  # searching for an image in a message
     PROGRESS = "progress"  # editing a waiting message
 
 
-class Trouble(StrEnum):
+class Fault(StrEnum):
     BUSY = "busy"  # refused for now, nothing done
-    LOST = "lost"  # done, and the answer lost
-    ODD = "odd"  # something nobody thought of
+    LOST = "lost"  # done, but the response is lost
+    UNEXPECTED = "unexpected"  # an unknown exception
 
 
 @dataclass(kw_only=True)
-class Notice:
-    """One message."""
-
+class FakeMessage:
     id: int
     channel_id: int
     job_id: str = ""
@@ -41,115 +39,114 @@ class Notice:
     files: list[tuple[str, int]] = field(default_factory=list)  # name and size in bytes
     notes: tuple[str, ...] = ()
     edits: int = 0
-    steps: int | None = None  # of the bar
-    promised: bool = False  # that its member will be called
+    steps: int | None = None  # of the progress bar
+    promised: bool = False  # it promises a ping
 
 
 class FakeDiscord:
-    """Channels and direct messages (the channel of a member is minus their id). Edits may be repeated, new messages carry a nonce."""
+    """Channels and direct messages (whose channel id is minus the member's id). Edits are idempotent, new messages have a nonce."""
 
     def __init__(self) -> None:
-        self.notices: dict[int, Notice] = {}
-        self.asked: Counter[Way] = Counter()
-        self.closed: set[Way] = set()
-        self.trouble: defaultdict[Way, deque[Trouble]] = defaultdict(deque)
+        self.messages: dict[int, FakeMessage] = {}
+        self.calls: Counter[Route] = Counter()
+        self.closed: set[Route] = set()
+        self.faults: defaultdict[Route, deque[Fault]] = defaultdict(deque)
         self.upload_limit_bytes = 10**9
-        self.nonces_last = True  # Discord forgets them after a few minutes
-        self.attachments: dict[tuple[str, int], str] = {}  # links to pictures that were shown, by job and picture
-        self.held: dict[str, asyncio.Event] = {}  # by job id: calls for the job wait for the event
+        self.remembers_nonces = True  # Discord forgets them after a few minutes
+        self.attachments: dict[tuple[str, int], str] = {}  # links to delivered images, by job id and number
+        self.blocked: dict[str, asyncio.Event] = {}  # by job id: calls for the job wait for the event
         self._originals: dict[str, int] = {}
         self._nonces: dict[tuple[int, str], int] = {}
         self._ids = count(1)
 
-    def first_answer(self, job: Job) -> int:
-        """The waiting message of a new job."""
-        notice = self._new(job.place.channel_id, job.id)
+    def post_waiting_message(self, job: Job) -> int:
+        message = self._new(job.place.channel_id, job.id)
         if job.place.token is not None:
-            self._originals[job.place.token] = notice.id
-        return notice.id
+            self._originals[job.place.token] = message.id
+        return message.id
 
-    def of(self, job_id: str) -> list[Notice]:
-        """The finished messages of a job."""
-        return [notice for notice in self.notices.values() if notice.job_id == job_id and notice.finished]
+    def results_of(self, job_id: str) -> list[FakeMessage]:
+        """The job's messages that show its outcome."""
+        return [message for message in self.messages.values() if message.job_id == job_id and message.finished]
 
     # --- the port --------------------------------------------------------------------------------------------------
 
-    async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
-        original = self._originals.get(answer.job.place.token or "")
-        return await self._carry_out(Way.TOKEN, answer, answer.job.place.message_id or original)
+    async def edit_by_token(self, message: ResultMessage) -> PostedMessage:
+        original = self._originals.get(message.job.place.token or "")
+        return await self._show(Route.TOKEN, message, message.job.place.message_id or original)
 
-    async def edit_message(self, answer: ResultMessage) -> PostedMessage:
-        return await self._carry_out(Way.MESSAGE, answer, answer.job.place.message_id)
+    async def edit_message(self, message: ResultMessage) -> PostedMessage:
+        return await self._show(Route.MESSAGE, message, message.job.place.message_id)
 
-    async def send_to_channel(self, answer: ResultMessage) -> PostedMessage:
-        return await self._send(Way.CHANNEL, answer, answer.job.place.channel_id)
+    async def send_to_channel(self, message: ResultMessage) -> PostedMessage:
+        return await self._send(Route.CHANNEL, message, message.job.place.channel_id)
 
-    async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
-        return await self._send(Way.MEMBER, answer, -answer.job.place.user_id)
+    async def send_to_member(self, message: ResultMessage) -> PostedMessage:
+        return await self._send(Route.MEMBER, message, -message.job.place.user_id)
 
     async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
         del since
-        await self._enter(Way.HISTORY, job.id)
+        await self._call(Route.HISTORY, job.id)
         channel_id = -job.place.user_id if direct else job.place.channel_id
-        found = [notice for notice in self.of(job.id) if notice.channel_id == channel_id]
+        found = [message for message in self.results_of(job.id) if message.channel_id == channel_id]
         return PostedMessage(channel_id=channel_id, message_id=found[0].id) if found else None
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
-        """Where the pictures of this job can be fetched, for tests that have put one there."""
-        await self._enter(Way.ATTACHMENT, job.id)
+        """The link that a test has put into `attachments`."""
+        await self._call(Route.ATTACHMENT, job.id)
         return self.attachments.get((job.id, n))
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
-        trouble = await self._enter(Way.PROGRESS, receipt.job.id)
+        fault = await self._call(Route.PROGRESS, receipt.job.id)
         message_id = receipt.job.place.message_id
-        if message_id is None or self.notices[message_id].finished:
-            raise AssertionError("a waiting text was shown where a result stands")
-        notice = self.notices[message_id]
-        notice.edits, notice.steps, notice.promised = notice.edits + 1, steps, receipt.job.ping_promised
-        _lose_the_answer(trouble)
+        if message_id is None or self.messages[message_id].finished:
+            raise AssertionError("a result was overwritten by a waiting message")
+        message = self.messages[message_id]
+        message.edits, message.steps, message.promised = message.edits + 1, steps, receipt.job.ping_promised
+        _raise_if_lost(fault)
 
-    # --- within ----------------------------------------------------------------------------------------------------
+    # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _send(self, way: Way, answer: ResultMessage, channel_id: int) -> PostedMessage:
-        known = self._nonces.get((channel_id, answer.job.id)) if self.nonces_last else None
-        posted = await self._carry_out(way, answer, known, channel_id=channel_id)
-        self._nonces[channel_id, answer.job.id] = posted.message_id
+    async def _send(self, route: Route, result: ResultMessage, channel_id: int) -> PostedMessage:
+        known = self._nonces.get((channel_id, result.job.id)) if self.remembers_nonces else None
+        posted = await self._show(route, result, known, channel_id=channel_id)
+        self._nonces[channel_id, result.job.id] = posted.message_id
         return posted
 
-    async def _carry_out(self, way: Way, answer: ResultMessage, message_id: int | None, *, channel_id: int | None = None) -> PostedMessage:
-        trouble = await self._enter(way, answer.job.id)
-        files = [(picture.filename, len(await asyncio.to_thread(picture.path.read_bytes))) for picture in answer.images]
+    async def _show(self, route: Route, result: ResultMessage, message_id: int | None, *, channel_id: int | None = None) -> PostedMessage:
+        fault = await self._call(route, result.job.id)
+        files = [(image.filename, len(await asyncio.to_thread(image.path.read_bytes))) for image in result.images]
         if any(size > self.upload_limit_bytes for _, size in files):
             raise TooLarge("Request entity too large.")
         if message_id is None and channel_id is not None:
-            message_id = self._new(channel_id, answer.job.id).id
-            self._nonces[channel_id, answer.job.id] = message_id
-        notice = self.notices.get(message_id or 0)
-        if notice is None:
+            message_id = self._new(channel_id, result.job.id).id
+            self._nonces[channel_id, result.job.id] = message_id
+        message = self.messages.get(message_id or 0)
+        if message is None:
             raise RouteClosed("Unknown message.")
-        notice.finished, notice.files, notice.notes, notice.edits = True, files, answer.notes, notice.edits + 1
-        _lose_the_answer(trouble)
-        return PostedMessage(channel_id=notice.channel_id, message_id=notice.id)
+        message.finished, message.files, message.notes, message.edits = True, files, result.notes, message.edits + 1
+        _raise_if_lost(fault)
+        return PostedMessage(channel_id=message.channel_id, message_id=message.id)
 
-    async def _enter(self, way: Way, job_id: str) -> Trouble | None:
-        self.asked[way] += 1
-        if job_id in self.held:
-            await self.held[job_id].wait()
-        if way in self.closed:
-            raise RouteClosed(f"The {way} is closed.")
-        trouble = self.trouble[way].popleft() if self.trouble[way] else None
-        if trouble is Trouble.BUSY:
+    async def _call(self, route: Route, job_id: str) -> Fault | None:
+        self.calls[route] += 1
+        if job_id in self.blocked:
+            await self.blocked[job_id].wait()
+        if route in self.closed:
+            raise RouteClosed(f"The {route} is closed.")
+        fault = self.faults[route].popleft() if self.faults[route] else None
+        if fault is Fault.BUSY:
             raise TryLater("Busy.")
-        if trouble is Trouble.ODD:
-            raise LookupError("nobody thought of this")
-        return trouble
+        if fault is Fault.UNEXPECTED:
+            raise LookupError("unexpected")
+        return fault
 
-    def _new(self, channel_id: int, job_id: str) -> Notice:
-        notice = Notice(id=next(self._ids), channel_id=channel_id, job_id=job_id)
-        self.notices[notice.id] = notice
-        return notice
+    def _new(self, channel_id: int, job_id: str) -> FakeMessage:
+        message = FakeMessage(id=next(self._ids), channel_id=channel_id, job_id=job_id)
+        self.messages[message.id] = message
+        return message
 
 
-def _lose_the_answer(trouble: Trouble | None) -> None:
-    if trouble is Trouble.LOST:
-        raise TryLater("No answer.")
+def _raise_if_lost(fault: Fault | None) -> None:
+    if fault is Fault.LOST:
+        raise TryLater("No response.")

@@ -1,4 +1,4 @@
-"""Carries out nothing: where items of the outbox end in tests of the services behind it."""
+"""A fake handler of outbox items."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ Sent = list[tuple[OutboxItem, Job | None]]
 
 @dataclass(kw_only=True)
 class FakeMessenger:
-    """Writes down what it was to do, with which job."""
+    """Records the items that it handles, with their jobs."""
 
     sent: Sent = field(default_factory=list)
-    troubles: deque[Exception] = field(default_factory=deque)
-    came: asyncio.Condition = field(default_factory=asyncio.Condition)
+    errors: deque[Exception] = field(default_factory=deque)  # raised by the next calls
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def handlers(self) -> Mapping[ItemKind, Handler]:
-        """For all kinds but deliveries."""
-        return dict.fromkeys(set(ItemKind) - {ItemKind.DELIVER}, self.carry_out)
+        """For all kinds except DELIVER."""
+        return dict.fromkeys(set(ItemKind) - {ItemKind.DELIVER}, self.handle)
 
-    async def carry_out(self, item: OutboxItem, job: Job | None) -> None:
-        async with self.came:
+    async def handle(self, item: OutboxItem, job: Job | None) -> None:
+        async with self.changed:
             self.sent.append((item, job))
-            self.came.notify_all()
-        if self.troubles:
-            raise self.troubles.popleft()
+            self.changed.notify_all()
+        if self.errors:
+            raise self.errors.popleft()
 
     async def until(self, reached: Callable[[Sent], bool]) -> None:
-        async with asyncio.timeout(5), self.came:
-            await self.came.wait_for(lambda: reached(self.sent))
+        async with asyncio.timeout(5), self.changed:
+            await self.changed.wait_for(lambda: reached(self.sent))

@@ -1,4 +1,4 @@
-"""A server's rules for tests, and pictures that the local moderations endpoint has an opinion on."""
+"""Guild rules for tests, and images that the local moderations endpoint flags."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bot.domain.guild import document
 from bot.domain.job import GenerationState, Outcome
 from bot.services.guilds import Guilds
 
-CHECKED: dict[str, Any] = {"checks": {"prompts": True, "results": True}}  # flagged from 0.5 on, blocked from 0.9 on
+CHECKED: dict[str, Any] = {"checks": {"prompts": True, "results": True}}  # default thresholds: flagged from 0.5, blocked from 0.9
 
 
 async def rule(guilds: Guilds, guild_id: int = 1, **changes: Any) -> None:
-    """Change what a server decided."""
+    """Change a guild's rules."""
     await guilds.change_policy(guild_id, lambda now: document.changed(now, changes), actor_id=None)
 
 
 def reddish(percent: int) -> Outcome:
-    """A picture of which so much is red: what the endpoint takes for violence."""
+    """An image with this percentage of red, which the endpoint takes as the score for violence."""
     image = Image.new("RGB", (100, 40), "grey")
     image.paste("red", (0, 0, percent, 40))
     buffer = io.BytesIO()

@@ -1,8 +1,8 @@
-"""The local image API for tests. tests/conftest.py names this module in `pytest_plugins`.
+"""The local image API for tests. tests/conftest.py lists this module in `pytest_plugins`.
 
-switchboard         its faults; those that a test names are on: @pytest.mark.faults("result-cut", times=1)
-timing              how long its images take
-server              it runs on a free port
+switchboard         its faults; a test turns some on with @pytest.mark.faults("result-cut", times=1)
+timing              how long its generations take
+server              the running server, on a free port
 """
 
 from __future__ import annotations

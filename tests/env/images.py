@@ -1,4 +1,4 @@
-"""Pictures for tests: a small one, and one that takes much room."""
+"""Images for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.domain.job import GenerationState, Outcome
 
 
 def png(width: int, height: int, *, noise: bool = False) -> bytes:
-    """Plain, or noise that cannot be packed."""
+    """A plain image, or noise that cannot be compressed."""
     image = Image.new("RGB", (width, height), "coral")
     if noise:
         image = Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3))
@@ -20,5 +20,5 @@ def png(width: int, height: int, *, noise: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-MADE = Outcome(state=GenerationState.SUCCEEDED, content=png(32, 24))  # answered inline
+MADE = Outcome(state=GenerationState.SUCCEEDED, content=png(32, 24))  # returned inline
 LARGE = Outcome(state=GenerationState.SUCCEEDED, content=png(800, 500, noise=True))  # 1.2 MB

@@ -1,4 +1,4 @@
-"""Short words for what tests do to jobs in a store, and for what must always be true there."""
+"""Helpers that move jobs in a store through their states, and check its invariants."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tests.env.jobs import TEN
 
 
 def own(user_id: int, bucket: Bucket) -> Payment:
-    """A member pays from their own account, and nobody else does."""
+    """Payment from the member's own account only."""
     return Payment(payer=AccountRef(name=user_account(user_id), fills=bucket))
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:
-    """Take the job in, on its member's own account."""
+    """Add the job, paid from its member's own account."""
     payment = own(job.place.user_id, bucket)
     return await store.write(jobs.add, job, (), payment=payment, max_waiting=max_waiting, now=job.created_at)
 
 
 async def run(store: Store, job: Job, *, now: int = 2000) -> Job:
-    """Let the image API have all of it, as `<job>/<n>`."""
+    """Mark all generations as accepted by the image API, with the ids `<job>/<n>`."""
     for generation in job.generations:
         await store.write(jobs.start, job.id, generation.n, now)
         await store.write(jobs.accept, job.id, generation.n, f"{job.id}/{generation.n}")
@@ -37,7 +37,7 @@ async def run(store: Store, job: Job, *, now: int = 2000) -> Job:
 
 
 async def seen(store: Store, job: Job) -> Job:
-    """The job as it is kept now."""
+    """The job from the store."""
     kept = await store.read(jobs.get, job.id)
     assert kept is not None
     return kept
@@ -48,7 +48,7 @@ async def states(store: Store, job: Job) -> list[GenerationState]:
 
 
 async def money(store: Store, member: int = 7, *, bucket: Bucket = TEN) -> tuple[float, float, float]:
-    """Available, held, spent, in credits."""
+    """(available, held, spent) in credits."""
     it = await store.read(ledger.statement, account=user_account(member), bucket=bucket, now=0)
     return it.available / MICRO, it.held / MICRO, it.spent / MICRO
 
@@ -60,7 +60,7 @@ async def entries(store: Store) -> Counter[tuple[str, int, str]]:
 
 
 async def check_ledger(store: Store) -> None:
-    """The ledger is sound, with a hold and an end for every picture; a job is open as long as a part of it is."""
+    """Assert that the ledger audit finds nothing wrong, and that jobs are open exactly as long as one of their generations."""
     assert (await store.read(audit.prove)).wrong == ()
     for state in JobState:
         for job in await store.read(jobs.in_state, state):

@@ -1,4 +1,4 @@
-"""Jobs and generations for tests, with everything filled in that a test does not speak of."""
+"""Builders of jobs, generations and requests, with defaults for everything that a test does not set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _numbers = count()
 
 
 def new_job(*, member: int = 7, images: int = 1, price: int = MICRO, now: int = 1000, place: ReplyTarget | None = None, **more: Any) -> Job:
-    """An open job whose generations wait; `price` of each is in microcredits."""
+    """An open job with waiting generations; `price` of each in microcredits."""
     values = {"id": f"job{next(_numbers):09d}", "kind": JobKind.GENERATE, "model": "klein", "prompt": "a red fox", "params": {"steps": 4}}
     job = Job(
         **{**values, **more}, place=place or ReplyTarget(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now
@@ -37,7 +37,7 @@ def new_job(*, member: int = 7, images: int = 1, price: int = MICRO, now: int = 
 
 
 def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, policy: Policy | None = None) -> Request:
-    """By a member who chose nothing, under these rules."""
+    """A request by a member without preferences, under these rules."""
     return Request(
         actor=actor,
         channel=Channel(guild_id=guild_id, channel_id=channel_id),
@@ -48,14 +48,14 @@ def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, p
 
 
 class HasGuilds(Protocol):
-    """The services, or the client that carries them."""
+    """The services, or a fixture with the same attribute."""
 
     @property
     def guilds(self) -> Guilds: ...
 
 
 async def request(at: HasGuilds, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
-    """From where its answer belongs, by a member of whom nothing else is known; under the rules of this moment."""
+    """A request whose response belongs to `place`, under the guild's current rules."""
     settings, preferences = await at.guilds.settings_and_preferences(place.guild_id, place.user_id)
     return Request(
         actor=actor or Actor(user_id=place.user_id),
@@ -69,12 +69,12 @@ async def request(at: HasGuilds, place: ReplyTarget, *, actor: Actor | None = No
 async def order_of(
     at: HasGuilds, prompt: str, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None, **more: Any
 ) -> Order:
-    """An order by such a request."""
+    """An order with such a request."""
     return Order(request=await request(at, place, actor=actor, channel=channel), prompt=prompt, **more)
 
 
 def generation(**more: Any) -> Generation:
-    """One that waits, of member 7 in server 1."""
+    """A waiting generation of member 7 in guild 1."""
     values: dict[str, Any] = {
         "job_id": "job", "n": 0, "model": "klein", "prompt": "a red fox", "seed": 100, "params": {}, "price": MICRO,
         "state": GenerationState.WAITING, "user_id": 7, "guild_id": 1, "created_at": 1000,

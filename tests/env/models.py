@@ -1,4 +1,4 @@
-"""Models for tests, as an image API would describe them."""
+"""Models for tests, built from an image API's descriptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.domain.catalog.models import Catalog, ModelInfo
 
 
 def catalog_of(*models: dict[str, Any]) -> Catalog:
-    """A catalogue of models that make images; each needs an `id` at least."""
+    """A catalogue of image models; each needs at least an `id`."""
     raw = [{"capabilities": {"input": ["text"], "output": ["image"]}, **model} for model in models]
     return Catalog.read(raw, credit_usd=0.01, model_prices={})
 

@@ -1,4 +1,4 @@
-"""The clients that are tried on the local image API."""
+"""Clients of the local image API."""
 
 from __future__ import annotations
 

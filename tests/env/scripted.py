@@ -1,4 +1,4 @@
-"""A server on loopback that answers as a test says, for what no well-behaved stand-in does."""
+"""A server on loopback whose responses a test sets, for behaviour that the local image API does not have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One request, as it came over the wire."""
+    """One received request."""
 
     method: str
     path: str
@@ -27,14 +27,14 @@ class Seen:
 
 @dataclass(kw_only=True)
 class Scripted:
-    """Every request is answered by `answer`; with 200 and nothing in it until a test says otherwise."""
+    """Calls `answer` for every request; the default is 200 with an empty object."""
 
     url: str
     seen: list[Seen] = field(default_factory=list)
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
 
     def says(self, body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Answer so from now on: JSON, or a text as it is."""
+        """Set the response to later requests: a text, or a value as JSON."""
 
         async def answer(_request: web.Request) -> web.Response:
             if isinstance(body, str):

@@ -1,4 +1,4 @@
-"""The whole bot on a real database and against the local image API; only Discord is a fake."""
+"""The whole bot on a real database and with the local image API; only Discord is a fake."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ MODEL = "black-forest-labs-flux-2-klein-4b"
 BUCKET = Bucket(size=100 * MICRO, refill_per_day=0)
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], timeout_s: float = 5) -> T:
-    """Repeat a check until its answer is true, and return that."""
+async def eventually(check: Callable[[], Awaitable[T | None]], timeout_s: float = 5) -> T:
+    """Repeat `check` until its result is true, and return the result."""
     async with asyncio.timeout(timeout_s):
-        while not (found := await look()):  # noqa: ASYNC110  a database does not call
+        while not (found := await check()):  # noqa: ASYNC110  a database sends no event
             await asyncio.sleep(0.005)
         return found
 
 
 class FakeClock:
-    """The system's clock, which a test can turn ahead."""
+    """The system's clock, which a test can advance."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0
@@ -70,34 +70,34 @@ class FakeClock:
     def __call__(self) -> int:
         return system() + self._ahead_ms
 
-    def turn(self, ms: int) -> None:
+    def advance(self, ms: int) -> None:
         self._ahead_ms += ms
 
 
 @dataclass(kw_only=True)
 class Pipeline:
-    """The bot in one run after another. The database, the image API, the fakes and the clock outlive a run."""
+    """The bot, which a test can restart. The database, the image API, the fakes and the clock survive a restart."""
 
     images: images.ImageServer
     session: aiohttp.ClientSession
     data_dir: Path
-    board: FakeDiscord = field(default_factory=FakeDiscord)
+    discord: FakeDiscord = field(default_factory=FakeDiscord)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     clock: FakeClock = field(default_factory=FakeClock)
     app: App = field(init=False)
     _run: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    async def again(
+    async def restart(
         self,
         *,
         timing: Timing = BRISK,
         client: type[Oxen] = Oxen,
         mode: str = "events",
         silence_s: float = 10.0,
-        failures: int = 1_000,  # in a row, before the image API counts as away; most tests are about single generations
+        failures: int = 1_000,  # in a row until the image API counts as unavailable; most tests do not want that
         **settings: str,
     ) -> Pipeline:
-        """End this run, and begin the next with these differences."""
+        """End this run, and start the next with these settings."""
         await self._run.aclose()
 
         def build(_settings: OxenSettings, context: BuildContext) -> Provider:
@@ -112,7 +112,7 @@ class Pipeline:
                 more_apis=[ImageApi(settings=oxen, build=build)],
                 timing=replace(timing, unavailable_after=failures),
                 clock=self.clock,
-                discord=DiscordPorts(post=self.board, handlers=self.messenger.handlers),
+                discord=DiscordPorts(post=self.discord, handlers=self.messenger.handlers),
             )
         )
         return self
@@ -192,14 +192,14 @@ class Pipeline:
 
     @property
     def folder(self) -> Path:
-        """Where results are spooled."""
+        """The spool of results."""
         return self.data_dir / "spool"
 
-    # --- what tests do ---------------------------------------------------------------------------------------------
+    # --- actions ---------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def at_work(self, *names: str, grace_s: float = 1.0) -> AsyncIterator[None]:
-        """With these loops at work: dispatch, watch, outbox. Without names all three. An error of one fails the test."""
+    async def running(self, *names: str, grace_s: float = 1.0) -> AsyncIterator[None]:
+        """Run these loops: "dispatch", "watch", "outbox" (default: all three). An error of one fails the test."""
         loops: dict[str, Dispatch | Watch | Outbox] = {"dispatch": self.app.dispatch, "watch": self.watch, "outbox": self.app.outbox}
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loops[name].run(grace_s=grace_s)) for name in names or loops]
@@ -209,32 +209,31 @@ class Pipeline:
                 for task in tasks:
                     task.cancel()
 
-    async def order(self, prompt: str = "a red fox", *, place: ReplyTarget | None = None, waits_in_public: bool = True, **more: Any) -> Job:
-        """Take an order of member 7, and tell them that it waits, unless the test wants no message."""
-        wanted = await order_of(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
-        receipt = await self.orders.order(wanted)
-        await self.orders.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
+    async def order(self, prompt: str = "a red fox", *, place: ReplyTarget | None = None, has_message: bool = True, **more: Any) -> Job:
+        """Order as member 7, with a waiting message unless `has_message` is False."""
+        order = await order_of(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
+        receipt = await self.orders.order(order)
+        await self.orders.answered(receipt.job.id, self.discord.post_waiting_message(receipt.job) if has_message else None)
         return receipt.job
 
     async def cancel(self, job: Job, *, by: Actor | None = None) -> Job:
-        """By its member, or by somebody else on its server."""
-        asks = await request(self, job.place, actor=by)
-        return await self.orders.cancel(asks, job.id)
+        """Cancel as the job's member, or as another actor in its guild."""
+        return await self.orders.cancel(await request(self, job.place, actor=by), job.id)
 
-    async def ended(self, *outcomes: Outcome, **more: Any) -> Job:
-        """A job that ended so, without any image API."""
+    async def ended_job(self, *outcomes: Outcome, **more: Any) -> Job:
+        """A job with these outcomes, without using the image API."""
         job = await self.order(count=len(outcomes), **more)
         await self.end(job, *outcomes)
         return job
 
     async def end(self, job: Job, *outcomes: Outcome) -> None:
-        """Let an order that waits end so."""
+        """Settle a waiting job's generations with these outcomes."""
         for n, outcome in enumerate(outcomes):
             await self.store.write(jobs.start, job.id, n, self.clock())
             await self.orders.settle(job.generations[n], outcome)
 
     async def until(self, job: Job, *states: JobState) -> Job:
-        """Wait until the job is in one of these states: deliverable or further, if none is named."""
+        """Wait until the job is in one of these states (default: deliverable or later)."""
         wanted = states or (JobState.DELIVERABLE, JobState.DELIVERED, JobState.STRANDED)
 
         async def reached() -> Job | None:
@@ -244,18 +243,18 @@ class Pipeline:
         return await eventually(reached)
 
     async def attempts(self, job_id: str) -> int:
-        """How often it was tried to show a job that is not shown yet."""
+        """How often delivery of an undelivered job was attempted."""
         item = await self.store.read(outbox.get, job_id)
         return 0 if item is None else item.attempts
 
     async def spent(self, member: int = 7) -> int:
-        """Microcredits, with nothing left on hold."""
+        """Microcredits spent; asserts that nothing is on hold."""
         statement = await statement_of(self.app, member)
         assert statement.held == 0
         return statement.spent
 
     async def enqueued(self) -> int:
-        """How many generations the image API was ever made to take."""
+        """How many generations the image API has accepted."""
         async with self.session.get(f"{self.images.url}/sandbox/generations") as response:
             return int((await response.json())["enqueued"])
 
@@ -266,7 +265,7 @@ async def pipeline(switchboard: Switchboard, sqlite_template: Path, tmp_path: Pa
     async with images.serve(switchboard=switchboard, timing=images.FAST) as server, aiohttp.ClientSession() as session:
         opened = Pipeline(images=server, session=session, data_dir=tmp_path)
         try:
-            await opened.again()
+            await opened.restart()
             await opened.models.refresh("oxen")
             yield opened
             await check_ledger(opened.store)

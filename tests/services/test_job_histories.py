@@ -1,4 +1,4 @@
-"""Whatever members, the image API and Discord do at once, on either database: money and work agree."""
+"""Random concurrent histories of members, the image API and Discord, on both databases: ledger and jobs agree."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
 
 _members = count(1000)
 _steps = ("start", "accept", "put_back", "look_later", "succeed", "fail", "give_up", "spoil", "cancel", "deliver", "strand", "take_away")
-_wishes = st.tuples(st.just("order"), st.integers(0, 2), st.integers(1, 4))  # which member, how many pictures
-_acts = st.tuples(st.sampled_from(_steps), st.integers(0, 5), st.integers(0, 3))  # which job, which of its pictures
-_moments = st.lists(st.one_of(_wishes, _acts), min_size=1, max_size=4)  # what happens at once
-_histories = st.lists(_moments, min_size=4, max_size=16)
+_orders = st.tuples(st.just("order"), st.integers(0, 2), st.integers(1, 4))  # which member, how many images
+_actions = st.tuples(st.sampled_from(_steps), st.integers(0, 5), st.integers(0, 3))  # which job, which of its images
+_steps_at_once = st.lists(st.one_of(_orders, _actions), min_size=1, max_size=4)  # concurrent actions
+_histories = st.lists(_steps_at_once, min_size=4, max_size=16)
 
 
 @dataclass
 class History:
-    """A few members and what they ordered."""
+    """Three members and their orders."""
 
     store: Store
     members: list[int] = field(default_factory=lambda: [next(_members) for _ in range(3)])
     ordered: list[Job] = field(default_factory=list)
 
-    async def order(self, member: int, pictures: int) -> None:
+    async def order(self, member: int, images: int) -> None:
         try:
-            self.ordered.append(await order(self.store, new_job(member=member, images=pictures, price=MICRO), max_waiting=6))
+            self.ordered.append(await order(self.store, new_job(member=member, images=images, price=MICRO), max_waiting=6))
         except (OutOfCredit, TooManyWaiting):
             return
 
-    def act(self, step: str, which: int, n: int) -> Awaitable[Any]:
+    def action(self, step: str, which: int, n: int) -> Awaitable[Any]:
         if step == "order":
             return self.order(self.members[which], n)
         if not self.ordered:
             return asyncio.sleep(0)
         job = self.ordered[which % len(self.ordered)]
         n, write, id_ = n % len(job.generations), self.store.write, job.id
-        acts: dict[str, Any] = {
+        actions: dict[str, Any] = {
             "start": lambda: write(jobs.start, id_, n, 2000),
             "accept": lambda: write(jobs.accept, id_, n, f"{id_}/{n // 2}"),  # two of them are given the same id
             "put_back": lambda: write(jobs.put_back, id_, n, not_before=0, now=3000),
@@ -62,8 +62,8 @@ class History:
             "strand": lambda: write(outbox.strand, id_),
             "take_away": lambda: write(delivery.mark_deleted, id_),
         }
-        act: Awaitable[Any] = acts[step]()
-        return act
+        action: Awaitable[Any] = actions[step]()
+        return action
 
     async def ended(self) -> dict[tuple[str, int], GenerationState]:
         parts = [g for job in self.ordered for g in (await seen(self.store, job)).generations]
@@ -72,23 +72,23 @@ class History:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_histories)
-async def test_in_any_history_money_and_work_agree(store: Store, moments: list[list[tuple[str, int, int]]]) -> None:
+async def test_ledger_and_jobs_agree_in_any_history(store: Store, moments: list[list[tuple[str, int, int]]]) -> None:
     history = History(store)
     for moment in moments:
         before = await history.ended()
-        await asyncio.gather(*(history.act(*act) for act in moment))
-        assert before.items() <= (await history.ended()).items()  # an end is an end
+        await asyncio.gather(*(history.action(*action) for action in moment))
+        assert before.items() <= (await history.ended()).items()  # an ended generation never changes
     await check_ledger(store)
     for member in history.members:
-        assert sum(await money(store, member)) == 10  # nothing flows in here, so nothing may be lost or won
+        assert sum(await money(store, member)) == 10  # there is no refill, so the sum must not change
 
 
-async def test_a_day_of_three_members_ends_with_nothing_on_hold(store: Store) -> None:
+async def test_concurrent_orders_end_with_nothing_on_hold(store: Store) -> None:
     history = History(store)
     for n in range(12):
         await history.order(history.members[n % 3], 1 + n % 4)
-    acts = [("cancel", 0, 0), *((step, k, n) for step in ("start", "accept", "succeed", "fail") for k in range(12) for n in range(4))]
-    await asyncio.gather(*(history.act(*act) for act in acts))
-    await asyncio.gather(*(history.act("fail", k, n) for k in range(12) for n in range(4)))
+    actions = [("cancel", 0, 0), *((step, k, n) for step in ("start", "accept", "succeed", "fail") for k in range(12) for n in range(4))]
+    await asyncio.gather(*(history.action(*action) for action in actions))
+    await asyncio.gather(*(history.action("fail", k, n) for k in range(12) for n in range(4)))
     await check_ledger(store)
     assert [(await money(store, member))[1] for member in history.members] == [0, 0, 0]

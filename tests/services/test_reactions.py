@@ -1,4 +1,4 @@
-"""Reactions without Discord: what is an emoji, what is claimed, and which presets can be had."""
+"""Reactions without Discord: emoji, claims and presets."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ FOX = Reaction(message_id=1, user_id=7, emoji="🎨")
 @pytest.mark.parametrize(
     "text", ["🎨", "❄️", "❄", "👩🏽‍🎨", "🇬🇧", "0️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "↔️", "ℹ️", "🏳️‍🌈", "👍🏿", *(preset.emoji for preset in STARTING_PRESETS)]
 )
-def test_this_is_one_emoji(text: str) -> None:
+def test_one_emoji_is_recognised(text: str) -> None:
     assert is_single_emoji(text)
 
 
 @pytest.mark.parametrize("text", ["", "a", "7", "🎨🎨", "🎨a", ":easel:", "🇬", "👍🏿🏿", "\u200d", "🏿🎨", "ok"])
-def test_this_is_none(text: str) -> None:
+def test_other_texts_are_not_one_emoji(text: str) -> None:
     assert not is_single_emoji(text)
 
 
 @pytest.mark.parametrize("emoji", ["✏️", "🔁", "✉", "❌", "🙈", "🚩", "⭐", *MARKS])
-def test_what_has_a_meaning_of_its_own_is_taken(emoji: str) -> None:
+def test_emoji_with_a_fixed_meaning_are_taken(emoji: str) -> None:
     assert is_reserved(emoji)
 
 
-def test_an_emoji_that_a_server_made_is_the_same_under_another_name() -> None:
+def test_a_custom_emoji_is_identified_by_its_id() -> None:
     assert normalized_emoji("<:easel:123>") == normalized_emoji("<a:brush:123>") != normalized_emoji("<:easel:124>")
 
 
-def test_the_starting_presets_are_different_and_free() -> None:
+def test_the_starting_presets_use_different_free_emoji() -> None:
     assert len({normalized_emoji(preset.emoji) for preset in STARTING_PRESETS}) == len(STARTING_PRESETS)
     assert not any(is_reserved(preset.emoji) for preset in STARTING_PRESETS)
 
@@ -63,42 +63,42 @@ async def claim(store: Store, given: Reaction = FOX, *, now: int = NOW, burst: i
     return await store.write(reactions.claim, given, burst=burst, now=now)
 
 
-async def test_of_twenty_doubles_one_is_acted_on(store: Store) -> None:
+async def test_of_twenty_concurrent_claims_one_is_new(store: Store) -> None:
     claims = await asyncio.gather(*(claim(store, burst=99) for _ in range(20)))
     assert claims.count(Claim.NEW) == 1
 
 
-async def test_taken_back_and_given_again_it_is_new_after_a_pause(store: Store) -> None:
+async def test_a_removed_reaction_can_be_claimed_again_after_a_pause(store: Store) -> None:
     await claim(store)
     await store.write(reactions.take_back, FOX, NOW + 1)
     assert await claim(store, now=NOW + PAUSE_MS - 1) is Claim.KNOWN
     assert await claim(store, now=NOW + PAUSE_MS) is Claim.NEW
 
 
-async def test_where_nothing_was_heard_of_its_end_it_takes_longer(store: Store) -> None:
+async def test_without_a_seen_removal_the_pause_is_longer(store: Store) -> None:
     await claim(store)
     assert await claim(store, now=NOW + REPEAT_MS - 1) is Claim.KNOWN
     assert await claim(store, now=NOW + REPEAT_MS) is Claim.NEW
 
 
-async def test_a_burst_is_refused_once_and_then_in_silence(store: Store) -> None:
+async def test_only_the_first_claim_over_the_limit_is_reported(store: Store) -> None:
     claims = [await claim(store, replace(FOX, emoji=emoji), now=NOW + n) for n, emoji in enumerate("abcdef")]
     assert claims == [Claim.NEW] * 3 + [Claim.TOO_MANY] + [Claim.KNOWN] * 2
 
 
-async def test_after_a_burst_a_member_begins_anew(store: Store) -> None:
+async def test_the_limit_resets_after_a_burst(store: Store) -> None:
     for emoji in "abcd":
         await claim(store, replace(FOX, emoji=emoji))
     assert await claim(store, replace(FOX, emoji="d"), now=NOW + BURST_MS) is Claim.NEW
 
 
-async def test_others_are_not_held_up_by_a_member_s_burst(store: Store) -> None:
+async def test_a_burst_does_not_affect_other_members(store: Store) -> None:
     for emoji in "abcd":
         await claim(store, replace(FOX, emoji=emoji))
     assert await claim(store, replace(FOX, user_id=8)) is Claim.NEW
 
 
-async def test_what_was_too_much_is_not_counted(store: Store) -> None:
+async def test_claims_over_the_limit_are_not_counted(store: Store) -> None:
     for user_id in (7, 8, 9):
         await claim(store, replace(FOX, user_id=user_id, emoji="⭐"))
     await claim(store, replace(FOX, user_id=9, message_id=2, emoji="⭐"), burst=1)
@@ -106,26 +106,26 @@ async def test_what_was_too_much_is_not_counted(store: Store) -> None:
     assert [await store.read(reactions.count, message_id, "⭐") for message_id in (1, 2)] == [2, 0]
 
 
-async def test_old_reactions_are_forgotten_but_for_stars(store: Store) -> None:
+async def test_old_reactions_are_deleted_except_stars(store: Store) -> None:
     for emoji in ("⭐", "🎨"):
         await claim(store, replace(FOX, emoji=emoji))
     assert await store.write(reactions.forget, NOW + 1, except_emoji="⭐") == 1
     assert await store.read(reactions.count, 1, "⭐") == 1
 
 
-async def test_a_request_that_was_taken_back_meanwhile_is_told_so(store: Store) -> None:
+async def test_a_job_cannot_be_linked_to_a_removed_reaction(store: Store) -> None:
     await claim(store)
     assert await store.write(reactions.note_job, FOX, "0123456789ab")
     await store.write(reactions.take_back, FOX, NOW)
     assert not await store.write(reactions.note_job, FOX, "0123456789ab")
 
 
-async def test_once_a_day_is_once_a_day(store: Store) -> None:
+async def test_first_in_is_true_once_per_interval(store: Store) -> None:
     times = [NOW, NOW + 1, NOW + 1000]
     assert [await store.write(reactions.first_in, "pointed:7", 1000, now) for now in times] == [True, False, True]
 
 
-async def test_a_report_is_kept_once_for_a_member_and_a_message(store: Store) -> None:
+async def test_a_member_reports_a_message_once(store: Store) -> None:
     report = Report(at=NOW, guild_id=1, channel_id=5, message_id=6, user_id=7, author_id=8, reason="x" * 600)
     assert [await store.write(reports.add, each) for each in (report, report, replace(report, user_id=9, at=NOW + 1))] == [
         True,
@@ -157,7 +157,7 @@ def checked(**changes: Any) -> Preset:
     return presets.checked(catalog(), "words", **{"emoji": "🦊", "name": " Fox  face ", "prompt": "a fox", **changes})
 
 
-def test_a_preset_is_kept_as_it_will_run() -> None:
+def test_a_preset_is_normalised() -> None:
     preset = checked(model="Edits", options='steps=4 style="a b"')
     assert (preset.name, preset.model, dict(preset.options), preset.more) == (
         "Fox face",
@@ -167,7 +167,7 @@ def test_a_preset_is_kept_as_it_will_run() -> None:
     )
 
 
-def test_a_preset_without_a_model_takes_one_that_changes_pictures() -> None:
+def test_a_preset_without_a_model_uses_one_that_edits_images() -> None:
     assert presets.model_of(checked(), catalog(), "words").id == "edits"
 
 
@@ -184,7 +184,7 @@ def test_a_preset_without_a_model_takes_one_that_changes_pictures() -> None:
         ({"prompt": "  "}, "nothing was given"),
     ],
 )
-def test_a_preset_that_could_not_run_is_refused(changes: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_preset_is_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=sentence):
         checked(**changes)
 
@@ -198,14 +198,14 @@ def preset(emoji: str, name: str = "Fox") -> Preset:
     return Preset(emoji=emoji, name=name, prompt="a fox")
 
 
-async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, guilds: Guilds) -> None:
+async def test_an_added_preset_survives_a_restart(store: Store, guilds: Guilds) -> None:
     await guilds.add_preset(MANAGER, preset("🦊"))
     for each in (guilds, Guilds(store=store, clock=lambda: NOW)):
         assert (await each.settings(1)).preset("🦊") == preset("🦊")
     assert (await guilds.settings(2)).presets == (await guilds.settings(None)).presets == STARTING_PRESETS
 
 
-async def test_the_same_emoji_runs_what_was_put_there_last(guilds: Guilds) -> None:
+async def test_a_new_preset_replaces_the_one_with_the_same_emoji(guilds: Guilds) -> None:
     await guilds.add_preset(MANAGER, preset("❄️", "Ice"))
     changed = await guilds.add_preset(MANAGER, preset("❄", "Snow"))
     assert [p.name for p in changed.presets if normalized_emoji(p.emoji) == normalized_emoji("❄️")] == ["Snow"]
@@ -219,12 +219,12 @@ async def test_a_preset_is_removed_by_emoji_or_name(guilds: Guilds, wanted: str)
         await guilds.remove_preset(MANAGER, wanted)
 
 
-async def test_a_fixed_emoji_runs_no_preset(guilds: Guilds) -> None:
+async def test_a_preset_cannot_use_a_fixed_emoji(guilds: Guilds) -> None:
     with pytest.raises(InvalidRequest, match="meaning of its own"):
         await guilds.add_preset(MANAGER, preset("🔁"))
 
 
-async def test_a_server_has_so_many_presets_and_a_reset_is_a_new_beginning(guilds: Guilds) -> None:
+async def test_presets_are_limited_and_can_be_reset(guilds: Guilds) -> None:
     for n in range(PRESETS_MAX - len(STARTING_PRESETS)):
         await guilds.add_preset(MANAGER, preset(chr(0x1F600 + n)))
     with pytest.raises(InvalidRequest, match="at most 20"):

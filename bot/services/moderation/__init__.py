@@ -1,1 +1,1 @@
-"""Cases, and what moderators may know of members."""
+"""Moderation: cases, and the bot's posts for moderators."""

@@ -1,4 +1,4 @@
-"""Where the bot's posts for moderators and galleries stand. Each method is one transaction."""
+"""Records the bot's posts in the moderators', log and gallery channels. Each method is one transaction."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from bot.store.moderation import cases
 
 @dataclass(frozen=True, kw_only=True)
 class Posts:
-    """Records posts. If a method returns None or False, the member has erased their data meanwhile: delete the post again."""
+    """If a method returns None or False, the member has erased their data in the meantime: the caller must delete the post."""
 
     store: Store
     clock: Clock
 
     async def case_posted(self, case: Case, *, channel_id: int, message_id: int) -> bool:
-        """The moderators see the case in this message."""
+        """Record the post of a case."""
         return await self.store.write(cases.record_post, case, channel_id=channel_id, message_id=message_id, now=self.clock())
 
     async def log_posted(self, job_id: str, *, guild_id: int | None, channel_id: int, message_id: int) -> JobMessage | None:
-        """The log tells of the job in this message."""
+        """Record the log post of a job."""
         return await self._record(MessageRole.LOG, job_id, guild_id, channel_id, message_id)
 
     async def gallery_posted(self, entry: GalleryEntry, *, channel_id: int, message_id: int) -> JobMessage | None:
-        """The gallery shows the image in this message."""
+        """Record the gallery post of an image."""
         return await self._record(MessageRole.GALLERY, entry.job_id, entry.guild_id, channel_id, message_id)
 
     async def _record(

@@ -1,6 +1,6 @@
-"""Credits between people: what somebody has and may use, gifts, hosts who pay for others, and what a server spent.
+"""Credits: balances, gifts, sponsorships, and a guild's usage.
 
-What may be done with money is decided in the store, where it is moved; here only who is asked, and in whose name.
+The store checks the balances, in the transaction that moves the money.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
 from bot.store.money import sponsorships, transfers
 
-HOURS_MAX = 168  # a week: how long somebody may pay for others
+HOURS_MAX = 168  # longest sponsorship: a week
 _HOUR_MS = 3_600_000
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class AccountStatement:
-    """An account, and what is in it now."""
+    """An account with its current statement."""
 
     account: AccountRef
     statement: Statement
@@ -47,60 +47,60 @@ class AccountStatement:
 
 @dataclass(frozen=True, kw_only=True)
 class Balances:
-    """What a member can pay from in one place. `pool` and `budget` are the server's, where it has them."""
+    """The accounts that a member can pay from in a channel. `pool` and `budget` are the guild's, None if it has none."""
 
-    own: AccountStatement  # or the pool, where the server gives this member nothing of their own
+    own: AccountStatement  # or the pool, if this member pays from it
     pool: AccountStatement | None
     budget: AccountStatement | None
-    renews_at: int | None  # Unix ms: when the next month's budget begins
+    renews_at: int | None  # Unix ms: start of the next month, if there is a budget
     sponsor: Sponsorship | None  # who pays for everyone in this channel
     hosting: tuple[Sponsorship, ...]  # what this member pays for, anywhere
 
 
 @dataclass(frozen=True, kw_only=True)
 class UsageReport:
-    """What a server used in [since, until), Unix ms; amounts are microcredits."""
+    """A guild's usage in [since, until), Unix ms; amounts are microcredits."""
 
     since: int
     until: int
     by: GroupBy
     whole: UsageRow
-    rows: tuple[UsageRow, ...]  # told apart by `by`: the dearest first, days the latest first
-    daily: tuple[UsageRow, ...]  # told apart by day as well, the earliest first
+    rows: tuple[UsageRow, ...]  # grouped by `by`: most expensive first, days latest first
+    daily: tuple[UsageRow, ...]  # grouped by `by` and day, earliest first
     budget: AccountStatement | None
     credit_usd: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Money:
-    """Gifts, sponsorships and what is told of money. Every method is one transaction at most."""
+    """Every method is one transaction at most."""
 
     store: Store
     pricing: Pricing
-    credit_usd: float  # what a credit is worth in US dollars
+    credit_usd: float  # US dollars per credit
     clock: Clock
 
-    async def standing(self, request: Request) -> Balances:
-        """What the actor can pay from here, with the last lines of their own account."""
+    async def balances(self, request: Request) -> Balances:
+        """What the actor can pay from here, with the last entries of their own account."""
         account, pool, budget = self.pricing.account(request), self.pricing.pool(request), self.pricing.budget(request)
         return Balances(
-            own=await self._held(account, lines=5),
-            pool=None if pool is None or pool.name == account.name else await self._held(pool),
-            budget=None if budget is None else await self._held(budget),
+            own=await self._statement(account, lines=5),
+            pool=None if pool is None or pool.name == account.name else await self._statement(pool),
+            budget=None if budget is None else await self._statement(budget),
             renews_at=None if budget is None else next_month(self.clock()),
             sponsor=await self.store.read(sponsorships.current, request.channel.channel_id, self.clock()),
             hosting=tuple(await self.store.read(sponsorships.of_host, request.actor.user_id)),
         )
 
-    async def _held(self, account: AccountRef, *, lines: int = 0) -> AccountStatement:
+    async def _statement(self, account: AccountRef, *, lines: int = 0) -> AccountStatement:
         return AccountStatement(account=account, statement=await self.pricing.statement_of(account, lines=lines))
 
     # --- gifts -----------------------------------------------------------------------------------------------------
 
     async def gift(self, request: Request, receiver: Actor, *, amount: int, key: str) -> bool:
-        """The actor gives `amount` microcredits of what they have here. False where `key`, which names the deed, was booked before.
+        """Give `amount` microcredits from the actor's account here. False if `key`, the idempotency key, was booked before.
 
-        Raise a `Refusal` where gifts are off, for an amount that the giver does not have, and where one of them pays from a pool.
+        Raises a `Refusal` if gifts are off, the giver has too few credits, or one of them pays from a pool.
         """
         if not request.policy.gifts.on:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
@@ -109,13 +109,13 @@ class Money:
         line = _line(AuditAction.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
         given = await self.store.write(_gift, **accounts, line=line, amount=amount, key=key, now=now, by_id=by_id)
         if given:
-            log.info("gift", giver=by_id, receiver=receiver.user_id, amount=amount)
+            log.info("credits given", giver=by_id, receiver=receiver.user_id, amount=amount)
         return given
 
     async def gift_by_reaction(self, request: Request, receiver: Actor, *, message_id: int) -> int | None:
-        """A reaction to an image gives its maker what the server set for it; how much (microcredits).
+        """Give an image's author the guild's amount for a reaction; returns it in microcredits.
 
-        None where the server has no such reaction, or this one was booked before. Raise a `Refusal` as `gift` does.
+        None if the guild has no gift reaction, or this one was booked before. Raises a `Refusal` like `gift`.
         """
         by_reaction = request.policy.gifts.by_reaction
         if by_reaction is None:
@@ -124,26 +124,26 @@ class Money:
         key = f"gift:{message_id}:{request.actor.user_id}:{by_reaction.emoji}"
         return amount if await self.gift(request, receiver, amount=amount, key=key) else None
 
-    # --- hosts -----------------------------------------------------------------------------------------------------
+    # --- sponsorships ----------------------------------------------------------------------------------------------
 
     async def sponsor_here(self, channel_id: int) -> Sponsorship:
-        """Who pays for everyone in a channel or thread now. Raises `NotFound` if nobody does."""
+        """The current sponsorship of a channel or thread. Raises `NotFound` if there is none."""
         found = await self.store.read(sponsorships.current, channel_id, self.clock())
         if found is None:
             raise NotFound(_("Nobody pays for others here."))
         return found
 
     async def sponsorship(self, sponsorship_id: str) -> Sponsorship:
-        """One, also when it is over. Raise `NotFound`."""
+        """A sponsorship, also if it has ended. Raises `NotFound`."""
         found = await self.store.read(sponsorships.by_id, sponsorship_id)
         if found is None:
             raise NotFound(_("Nobody pays for others here."))
         return found
 
     async def start_sponsoring(self, request: Request, *, hours: float, amount: int) -> Sponsorship:
-        """The actor pays for everyone in a channel, for some hours, at most `amount` microcredits, which leave their account now.
+        """The actor pays for everyone in a channel, up to `amount` microcredits, which are taken from their account now.
 
-        Raise a `Refusal` where that is off, somebody pays there already, or the host has less or nothing of their own here.
+        Raises a `Refusal` if sponsoring is off, the channel has a sponsor, or the host has too few credits or pays from a pool.
         """
         if not request.policy.sponsoring.on:
             raise NotAllowed(_("Members do not pay for others on this server."))
@@ -155,21 +155,21 @@ class Money:
         )
         line = _line(AuditAction.SPONSORED, guild_id, host_id, now, amount=amount, channel=channel_id, until=until)
         begun = await self.store.write(_begin, wanted, host=account, line=line, now=now)
-        log.info("sponsorship", sponsorship=begun.id, host=host_id, amount=amount)
+        log.info("sponsorship started", sponsorship=begun.id, host=host_id, amount=amount)
         return begun
 
     async def stop_sponsoring(self, request: Request, sponsorship: Sponsorship) -> tuple[Sponsorship, int]:
-        """End it; what it came to, and how much went back to the host now. Raise `NotAllowed` for anybody but the host and moderators."""
+        """End a sponsorship, and return it with the microcredits that go back now. Idempotent. Raises `NotAllowed`."""
         target = Target(guild_id=sponsorship.guild_id, owner_id=sponsorship.host_id)
         check(request, permissions.Action.STOP_SPONSORSHIP, target)
         returned = await self.store.write(sponsorships.close, sponsorship.id, self.clock())
         log.info("sponsorship stopped", sponsorship=sponsorship.id, by=request.actor.user_id, returned=returned)
         return await self.sponsorship(sponsorship.id), returned
 
-    # --- what a server used ----------------------------------------------------------------------------------------
+    # --- usage -------------------------------------------------------------------------------------------------------
 
     async def report(self, request: Request, *, days: int, by: GroupBy, user_id: int | None = None) -> UsageReport:
-        """What a server used in the last `days` days in UTC, today among them; of one member where `user_id` is given."""
+        """A guild's usage in the last `days` days (UTC, including today), or one member's if `user_id` is given."""
         since, until = self._span(days)
         whole, rows, daily = await self.store.read(_used, request.required_guild_id, since=since, until=until, by=by, user_id=user_id)
         budget = self.pricing.budget(request)
@@ -180,31 +180,31 @@ class Money:
             whole=whole,
             rows=tuple(reversed(rows) if by is GroupBy.DAY else rows),
             daily=tuple(daily),
-            budget=None if budget is None else await self._held(budget),
+            budget=None if budget is None else await self._statement(budget),
             credit_usd=self.credit_usd,
         )
 
     async def table(self, guild_id: int, *, days: int, user_id: int | None = None) -> str:
-        """The same for a spreadsheet (CSV), told apart by member, model and day."""
+        """The same as CSV, grouped by member, model and day."""
         since, until = self._span(days)
         found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(GroupBy), user_id=user_id)
         return as_csv(found, credit_usd=self.credit_usd)
 
     async def leaderboard(self, request: Request, *, days: int) -> list[tuple[int, int]]:
-        """Members with the most images of the last days, as (user id, images). Raise `NotAllowed` where the server has none."""
+        """The members with the most images, as (user id, images). Raises `NotAllowed` if the guild has no leaderboard."""
         if request.guild_id is None or not request.policy.leaderboard:
             raise NotAllowed(_("This server has no leaderboard."))
         return await self.store.read(usage.leaderboard, request.guild_id, since=self._span(days)[0])
 
     def _span(self, days: int) -> tuple[int, int]:
-        """Whole days in UTC, and today as far as it has come; from, and up to without it."""
+        """[since, until) in Unix ms: whole days (UTC) and today until now."""
         now = self.clock()
         return (now // DAY_MS - days + 1) * DAY_MS, now + 1
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _own(self, request: Request) -> AccountRef:
-        """What the actor may hand on. Raise `NotAllowed` where that is nothing, or where they may not."""
+        """The actor's own account here. Raises `NotAllowed` if they pay from a pool, or may not give credits."""
         now = self.clock()
         check_giver(request, await self.store.read(conduct.blocked, request.guild_id, request.actor.user_id, now), now=now)
         account = self.pricing.account(request)
@@ -216,7 +216,7 @@ class Money:
 def _line(
     action: AuditAction, guild_id: int | None, actor_id: int, now: int, *, target_id: int | None = None, **details: int
 ) -> AuditLine | None:
-    """What moderators read of it; outside of servers nobody does."""
+    """The audit log entry; None in direct messages, which have no audit log."""
     if guild_id is None:
         return None
     return AuditLine(action=action, at=now, guild_id=guild_id, actor_id=actor_id, target_id=target_id, details=details)
@@ -241,7 +241,7 @@ def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: Aud
 def _used(
     conn: Connection, guild_id: int, *, since: int, until: int, by: GroupBy, user_id: int | None
 ) -> tuple[UsageRow, list[UsageRow], list[UsageRow]]:
-    """In one view: the whole, told apart, and told apart by day as well."""
+    """In one transaction: the total, the rows grouped by `by`, and those grouped by `by` and day."""
     whole, rows, daily = (
         usage.use(conn, guild_id, since=since, until=until, by=each, user_id=user_id) for each in ((), (by,), (by, GroupBy.DAY))
     )

@@ -1,4 +1,4 @@
-"""What an image costs on a server, and who is asked to pay for it. What is held is decided in the store."""
+"""What an image costs in a guild, and which accounts may pay for it. The store places the holds."""
 
 from __future__ import annotations
 
@@ -20,68 +20,68 @@ from bot.domain.request import Request
 from bot.store.engine.base import Store
 from bot.store.money import ledger
 
-_NO_LIMIT = 10**9 * quota.MICRO  # a thousand million credits a month: nobody gets there
+_NO_LIMIT = 10**9 * quota.MICRO  # a month; unreachable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pricing:
-    """Applies a server's rules on money; outside of servers the operator's alone hold. Changes nothing."""
+    """Applies a guild's rules on money; in direct messages only the operator's apply. Changes nothing."""
 
     store: Store
-    limits: OperatorLimits  # the operator's
-    credit_usd: float  # what a credit is worth in US dollars
+    limits: OperatorLimits
+    credit_usd: float  # US dollars per credit
     clock: Clock
 
     # --- prices ------------------------------------------------------------------------------------------------------
 
     def price(self, model: ModelInfo, policy: Policy) -> int | None:
-        """What an image by this model costs under these rules, in microcredits; None: it has no price, so it cannot be had."""
+        """The price of an image in microcredits. None: the model has no price, so it cannot be used."""
         own = policy.price_microcredits(model.id)
         return model.price_microcredits if own is None else own
 
     def priced(self, model: ModelInfo, policy: Policy) -> ModelInfo:
-        """The model at its price under these rules."""
+        """The model with its price under these rules."""
         price = self.price(model, policy)
         return model if price == model.price_microcredits else replace(model, price_microcredits=price)
 
     def offers(self, models: Iterable[ModelInfo], request: Request) -> tuple[ModelInfo, ...]:
-        """Those of the models that are open to the actor here, at their prices here."""
+        """The models that the actor may use here, with their prices here."""
         opened = merge(request.policy, request.actor.role_ids).models
         return tuple(self.priced(model, request.policy) for model in models if opened is None or model.id in opened)
 
-    # --- who pays ----------------------------------------------------------------------------------------------------
+    # --- accounts ----------------------------------------------------------------------------------------------------
 
     def payment(self, request: Request, allowance: Allowance) -> Payment:
-        """Who may pay for an order of this member in this place."""
+        """The accounts that may pay for an order by this actor in this channel."""
         guild_id, policy = request.guild_id, request.policy
         return Payment(
             payer=self._account(request.actor.user_id, guild_id, allowance),
             sponsored_in=request.channel.channel_id,
-            budget=self._counted(guild_id, policy),
+            budget=self._spending_account(guild_id, policy),
             **_slow_lane(guild_id, policy),
         )
 
     def account(self, request: Request, member: Actor | None = None) -> AccountRef:
-        """What the actor, or another member, pays from here: their own, or the server's pool."""
+        """What the actor, or another member, pays from here: their own account or the guild's pool."""
         payer = member or request.actor
         return self._account(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
 
     def pool(self, request: Request) -> AccountRef | None:
-        """What members of this server share, where they do."""
+        """The guild's shared pool, if it has one."""
         return _pool(request.guild_id, request.policy)
 
     def budget(self, request: Request) -> AccountRef | None:
-        """What this server may spend this month, where its managers set a limit."""
+        """The guild's budget for this month, if its managers set one."""
         return self._budget(request.guild_id, request.policy)
 
-    # --- what there is -----------------------------------------------------------------------------------------------
+    # --- statements --------------------------------------------------------------------------------------------------
 
     async def statement(self, request: Request) -> Statement:
-        """What the actor can pay from here, now, with its last lines."""
+        """The statement of the actor's account here."""
         return await self.statement_of(self.account(request))
 
     async def statement_of(self, account: AccountRef, *, lines: int = 5) -> Statement:
-        """The statement of any account. Raise `ValueError` where its refill is unknown."""
+        """The statement of any account. Raises `ValueError` if its refill is unknown (`account.fills` is None)."""
         if account.fills is None:
             raise ValueError(f"the refill of {account.name} is unknown")
         return await self.store.read(ledger.statement, account=account.name, bucket=account.fills, now=self.clock(), lines=lines)
@@ -89,14 +89,14 @@ class Pricing:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def _account(self, user_id: int, guild_id: int | None, allowance: Allowance) -> AccountRef:
-        """A server that gives its members credits keeps books of its own; elsewhere the operator's bucket follows a member about."""
+        """A guild that gives its members credits has accounts of its own; elsewhere the member's global account pays."""
         if guild_id is None or allowance.bucket is None:
             return AccountRef(name=user_account(user_id), fills=self.limits.bucket)
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
         return AccountRef(name=account, fills=allowance.bucket)
 
-    def _counted(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
-        """What a server spends is counted from the month's first image on, so that a limit set later holds for the whole month."""
+    def _spending_account(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
+        """The guild's budget. Without a limit spending is counted all the same, so that a limit set later covers the whole month."""
         if guild_id is None:
             return None
         return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())
@@ -114,7 +114,7 @@ def _pool(guild_id: int | None, policy: Policy) -> AccountRef | None:
 
 
 def _slow_lane(guild_id: int | None, policy: Policy) -> dict[str, Any]:
-    """As a payment has it."""
+    """Keyword arguments of a `Payment`."""
     pool = _pool(guild_id, policy)
     if pool is None or policy.pool is None or not policy.slow_lane.on:
         return {}

@@ -1,4 +1,4 @@
-"""Gives hosts back what is left of their sponsorships."""
+"""Background loop that closes expired sponsorships and returns the rest to their hosts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EVERY_S = 60
 
 
 async def run(*, store: Store, clock: Clock) -> None:
-    """Once at the start, then every minute, until cancelled: those whose time is over, and what became free of closed ones."""
+    """Check at the start and then every minute, until cancelled. Also returns holds that were released after a sponsorship ended."""
     while True:
         for sponsorship in await store.read(sponsorships.due, clock()):
             returned = await store.write(sponsorships.close, sponsorship, clock())
-            log.info("sponsorship over", sponsorship=sponsorship, returned=returned)
+            log.info("sponsorship ended", sponsorship=sponsorship, returned=returned)
         await asyncio.sleep(_EVERY_S)

@@ -1,1 +1,1 @@
-"""The way of one image: taken in, dispatched, watched, settled, delivered."""
+"""The pipeline of a job: intake, dispatch, watch, settle, deliver."""

@@ -1,4 +1,4 @@
-"""The operator's moderations endpoint, and images known to be bad, asked as a server's rules say."""
+"""Classifies prompts and images by a guild's rules: with the operator's moderations endpoint and the list of known bad images."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bot.providers.moderations import Moderations
 
 log = structlog.get_logger(__name__)
 
-KNOWN_BAD = "known"  # the category of an image that looks like one on the server's list
+KNOWN_BAD = "known"  # the category of an image that resembles one on the guild's list
 _NOTHING = Classification(level=Level.NONE)
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classifier:
-    """Looks at prompts before they are sent and at images before they are shown. Off unless the operator and the server want it."""
+    """Checks prompts before they are sent and images before they are shown. Off unless both the operator and the guild enable it."""
 
     endpoint: Moderations | None  # None: the operator has none
 
     def wants_prompts(self, policy: Policy) -> bool:
-        """Whether prompts are to be looked at before they are sent."""
+        """Whether prompts must be checked before they are sent."""
         return self.endpoint is not None and policy.checks.prompts
 
     async def prompt(self, policy: Policy, text: str) -> Classification:
-        """What the endpoint finds in a prompt."""
+        """Classify a prompt."""
         if self.endpoint is None or not policy.checks.prompts:
             return _NOTHING
         try:
@@ -42,7 +42,7 @@ class Classifier:
             return _unanswered(policy, error)
 
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
-        """What a finished image looks like: first to the server's own list, then to the endpoint."""
+        """Classify a finished image: first by the guild's list of known bad images, then by the endpoint."""
         if policy.known_bad.hashes and policy.known_bad.matches(await asyncio.to_thread(likeness.fingerprint, path)):
             return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         if self.endpoint is None or not policy.checks.results:
@@ -55,8 +55,8 @@ class Classifier:
 
 
 def _unanswered(policy: Policy, error: ProviderError) -> Classification:
-    """The endpoint is away, or would not take it: a refusal of what is asked is no reason to ask again."""
-    log.warning("the moderations endpoint did not answer", reason=error.sentence)
+    """What the guild's rules say if the endpoint does not respond. A rejected request is not retried, since it would be rejected again."""
+    log.warning("moderations endpoint failed", reason=error.sentence)
     finding = classify_when_down(policy.checks)
     if finding.hold and isinstance(error, ProviderRefused):
         return Classification(level=Level.BLOCK)

@@ -1,4 +1,4 @@
-"""Stand-ins: which other model makes an image while the provider of the one that was asked for does not answer."""
+"""Fallback models: which model makes an image while the provider of the requested one is unavailable."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot.domain.job import Generation
 from bot.store.jobs import Fallback
 
 
-def stand_in(
+def fallback_for(
     generation: Generation, *, references: int, catalog: Catalog, routes: Mapping[str, str], answering: Container[str]
 ) -> Fallback | None:
-    """The first model on the operator's routes that can make the same image, and whose provider answers; None where there is none.
+    """The first fallback model that can make the same image and whose provider is in `answering`, or None.
 
-    The member pays the price that is held, whichever model makes it: the operator chose the route.
+    The price stays the one that is held: the operator chose the fallback.
     """
-    for model in _along(routes, catalog, generation.model):
+    for model in _fallback_chain(routes, catalog, generation.model):
         if model.provider not in answering:
             continue
         try:
@@ -33,8 +33,8 @@ def stand_in(
     return None
 
 
-def _along(routes: Mapping[str, str], catalog: Catalog, model_id: str) -> Iterator[ModelInfo]:
-    """The models on the way, each once: routes may lead in a circle, and to models that are not on offer now."""
+def _fallback_chain(routes: Mapping[str, str], catalog: Catalog, model_id: str) -> Iterator[ModelInfo]:
+    """The fallbacks of a model in order, each once: `routes` may have cycles and name models that are not offered."""
     named: dict[str, str] = {}
     for asked, other in routes.items():
         try:

@@ -1,7 +1,7 @@
-"""From an order to a job: every check that can refuse it, then its references fetched and cleaned; nothing of it written yet.
+"""Intake: turns an order into a job. Applies every check that can refuse it, and fetches its references; writes nothing.
 
-First what can be made at all, since the rules speak of that: model, words, options. Then one read of all that the rules look at, and
-the rules (`bot.domain.admission` has their order). Nothing is downloaded or decoded before they all let it pass.
+First model, prompt and options are checked, then all facts for the rules are read at once, and the rules are applied
+(`bot.domain.admission`, which has their order). Nothing is downloaded or decoded before that.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.media import codec
 from bot.media.fetch import Fetcher
-from bot.services.admission import Admissions, with_kept
+from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.classifier import Classifier
 from bot.store import jobs, tray
 from bot.store.engine.base import Store
 
-Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that may be written as it is
+Prepared = tuple[Job, tuple[Reference, ...], Admission]  # a job that is ready to be written
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """Makes jobs of orders. Every method raises a `Refusal` for what cannot be taken."""
+    """Every method raises a `Refusal` if the order cannot be taken."""
 
     store: Store
     models: Models
@@ -53,26 +53,26 @@ class Intake:
     clock: Clock
 
     async def prepare(self, order: Order) -> Prepared:
-        """A new job from a member's order."""
+        """Prepare a job for an order."""
         order = self._with_preferences(order)
         model = self.models.catalog.get(order.model or self.limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
         _check_count(order.count)
-        seed = _seed(model, _taken_out(params, model.seed_field), order.count)
+        seed = _seed(model, _pop_seed(params, model.seed_field), order.count)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
-        facts, add_to_tray = await self.store.read(_kept_for, facts, order)
+        facts, tray_items = await self.store.read(_facts_of_order, facts, order)
         admission = await self.admissions.admit(facts)
-        sources = [a.source for a in order.attachments] + [put.source for put in add_to_tray]
+        sources = [a.source for a in order.attachments] + [item.source for item in tray_items]
         if order.kind is JobKind.EDIT and not sources:
             raise InvalidRequest(_("Attach a picture to change, or put one by first: Apps, Use as reference in a message's menu."))
         check_references(model, len(sources), params)
-        taken = await self._take_references(order.attachments)
-        job = _from(sources, self._new_job(order, admission, model, prompt, params, seed))
-        return job, (*taken, *(put.reference for put in add_to_tray)), admission
+        fetched = await self._take_references(order.attachments)
+        job = _with_origin(sources, self._new_job(order, admission, model, prompt, params, seed))
+        return job, (*fetched, *(item.reference for item in tray_items)), admission
 
     async def prepare_again(self, old: Job, request: Request, *, is_readable: bool, reaction: str | None = None) -> Prepared:
-        """The same request as `old`, for whoever asks now, with fresh seeds."""
+        """Prepare a job that repeats `old` for the request's actor, with new seeds."""
         permissions.check(request, Action.AGAIN, permissions.image_of(old, is_readable=is_readable))
         model, count = self.models.catalog.get(old.model), len(old.generations)
         order = Order(
@@ -85,7 +85,7 @@ class Intake:
             reaction=reaction,
         )
         facts = self.admissions.facts(request, model, old.prompt, old.params, count=count)
-        facts, references = await self.store.read(_kept_of, facts, old)
+        facts, references = await self.store.read(_facts_of_repeat, facts, old)
         admission = await self.admissions.admit(facts)
         if old.kind is JobKind.EDIT and not references:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
@@ -94,13 +94,13 @@ class Intake:
         return job, references, admission
 
     async def take_reference(self, attachment: Attachment) -> Reference:
-        """Fetch, check and clean an image. Raise `BadReference`."""
+        """Fetch, check and re-encode an image. Raises `BadReference`."""
         return (await self._take_references([attachment]))[0]
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
     def _with_preferences(self, order: Order) -> Order:
-        """The order with what the member saved as a style, and chose as defaults where the order says nothing."""
+        """The order with the member's saved style and defaults for everything that it leaves open."""
         chosen = order.request.preferences
         if order.style:
             style = chosen.style(order.style)
@@ -117,7 +117,7 @@ class Intake:
         return order
 
     def _usual_model(self, order: Order, own: str | None) -> str | None:
-        """Where an order names none: the member's own default, else the operator's, else the first that is open to them here."""
+        """The default model: the member's, else the operator's, else the first that is open to them here."""
         offers = self.pricing.offers(self.models.offered, order.request)
         opened = {name for model in offers for name in (model.id, model.title)}
         usual = next((name for name in (own, self.limits.default_model) if name in opened), None)
@@ -125,10 +125,10 @@ class Intake:
         return usual or next(fitting, None)
 
     async def _take_references(self, attachments: Sequence[Attachment]) -> list[Reference]:
-        """Nothing is fetched where one is said to be too large."""
+        """Fetch all references. Fetches nothing if the declared size of one is too large."""
         for attachment in attachments:
             self._check_size(attachment.filename, attachment.size_bytes)
-        return await asyncio.gather(*(self._fetched(attachment) for attachment in attachments))
+        return await asyncio.gather(*(self._fetch(attachment) for attachment in attachments))
 
     def _check_size(self, name: str, size_bytes: int) -> None:
         limit = self.limits.reference_max_bytes
@@ -137,7 +137,7 @@ class Intake:
             size = f"{size_bytes / 1e6:.1f}"
             raise BadReference(allowed.format(name=name, limit=f"{limit / 1e6:g}", size=size))
 
-    async def _fetched(self, attachment: Attachment) -> Reference:
+    async def _fetch(self, attachment: Attachment) -> Reference:
         name, content = attachment.filename, None
         if attachment.read is not None:
             name, content = await attachment.read()
@@ -198,24 +198,24 @@ class Intake:
         return replace(job, generations=tuple(each))
 
 
-# --- the one read ----------------------------------------------------------------------------------------------------
+# --- reads -----------------------------------------------------------------------------------------------------------
 
 
-def _kept_for(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem]]:
-    """What the store knows of an order, with the tray that it takes along."""
-    add_to_tray = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
-    sources = [*(attachment.source for attachment in order.attachments), *(put.source for put in add_to_tray)]
-    return with_kept(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), add_to_tray
+def _facts_of_order(conn: Connection, facts: Facts, order: Order) -> tuple[Facts, list[TrayItem]]:
+    """The complete facts of an order, and the tray that it uses."""
+    tray_items = tray.of(conn, facts.request.actor.user_id) if order.from_tray else []
+    sources = [*(attachment.source for attachment in order.attachments), *(item.source for item in tray_items)]
+    return with_stored_facts(conn, facts, owner_ids=[source.owner_id for source in sources if source is not None]), tray_items
 
 
-def _kept_of(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...]]:
-    """What the store knows of a request that is made again, with its references.
+def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, tuple[Reference, ...]]:
+    """The complete facts of a repeated job, and its references.
 
-    What its author uploaded is theirs: whoever asks again edits the author's image.
+    Uploads belong to the first author, so the consent rule applies if another member repeats the job.
     """
     kept = jobs.references_of(conn, old.id)
     references = tuple(replace(each, owner_id=each.owner_id or old.place.user_id) for each in kept)
-    return with_kept(conn, facts, owner_ids=[each.owner_id for each in references]), references
+    return with_stored_facts(conn, facts, owner_ids=[each.owner_id for each in references]), references
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def _check_count(count: int) -> None:
 
 
 def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
-    """An explicit seed for every generation: reproducible for the member, and the key to a lost answer."""
+    """The first generation's seed. It is always explicit: results are reproducible, and lost generations can be found by seed."""
     if seed is not None:
         check_seed(model, seed, count=count)
         return seed
@@ -238,14 +238,14 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
     return random.randint(low, max(low, high - (count - 1)))
 
 
-def _taken_out(params: dict[str, Any], seed_field: str | None) -> int | None:
-    """The seed that was given, as an option or among `more`: it travels apart from the other parameters."""
+def _pop_seed(params: dict[str, Any], seed_field: str | None) -> int | None:
+    """Remove the seed from the parameters; it is passed on separately."""
     given = params.pop(seed_field, None) if seed_field else None
     return None if given is None else int(given)
 
 
-def _from(sources: Sequence[Source | None], job: Job) -> Job:
-    """The job with its line of descent: an edit comes from its first image."""
+def _with_origin(sources: Sequence[Source | None], job: Job) -> Job:
+    """The job with its lineage: an edit descends from its first source image."""
     first = sources[0] if sources else None
     if first is None:
         return job
@@ -254,7 +254,7 @@ def _from(sources: Sequence[Source | None], job: Job) -> Job:
 
 
 def _expiry(url: str) -> int | None:
-    """Discord's links carry their end as `ex`, in hexadecimal Unix seconds."""
+    """When a Discord CDN link expires (Unix ms): its parameter `ex` has hexadecimal Unix seconds."""
     given = parse_qs(urlsplit(url).query).get("ex", [""])[0]
     try:
         return int(given, 16) * 1000

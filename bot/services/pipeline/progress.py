@@ -1,4 +1,4 @@
-"""Keeps the waiting messages of open jobs true."""
+"""Keeps the waiting messages of open jobs up to date."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
-_LONG_MS = 120_000  # who has waited so long is promised to be called, and need not look any more
+_LONG_MS = 120_000  # after this time the message promises a ping
 
 
 class Progress:
-    """A beat that edits a waiting message when what it says has changed, and never after the job has ended."""
+    """A loop that edits a waiting message when its content has changed, and never after the job has ended."""
 
     def __init__(self, *, store: Store, orders: Orders, post: Post, locks: KeyedLocks, timing: Timing, clock: Clock) -> None:
         self._store = store
@@ -34,16 +34,16 @@ class Progress:
         self._locks = locks
         self._timing = timing
         self._clock = clock
-        self._shown: dict[str, Hashable] = {}  # the gist of each open job's message
+        self._shown: dict[str, Hashable] = {}  # by job id: fingerprint of the message's content
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await self.turn()
             await asyncio.sleep(self._timing.progress_s)
 
     async def turn(self) -> None:
-        """One look at all open jobs."""
+        """Check all open jobs once."""
         open_jobs = await self._store.read(jobs.in_state, JobState.OPEN)
         self._shown = {job.id: self._shown[job.id] for job in open_jobs if job.id in self._shown}
         for job in open_jobs:
@@ -55,37 +55,37 @@ class Progress:
             with i18n.speaking(job.place.locale):
                 await self._show(job.id)
         except EaselError as error:
-            log.info("progress not shown", job=job.id, reason=error.sentence)
-        except Exception:  # the named loop of every waiting message: one must not keep the others from being true
-            log.exception("progress not shown", job=job.id)
+            log.info("progress update failed", job=job.id, reason=error.sentence)
+        except Exception:  # one message must not block the others
+            log.exception("progress update failed", job=job.id)
 
     async def _show(self, job_id: str) -> None:
         async with self._locks.of(job_id):
-            job = await self._promised(await self._orders.job(job_id))
+            job = await self._with_ping_promise(await self._orders.job(job_id))
             if job.state is not JobState.OPEN:
                 return
             receipt = await self._orders.waiting_for(job)
             steps = None if job.ping_promised else steps_done(job, receipt.usual_ms, self._clock())
-            gist = _gist(receipt, steps)
-            # The first answer told of a job that waits; so long as it does, there is nothing new at first sight.
-            before = self._shown.get(job.id, gist if _is_as_told(receipt) else None)
-            self._shown[job.id] = gist  # first: a message that is out of reach is not asked for again before there is more news
-            if before != gist:
+            fingerprint = _fingerprint(receipt, steps)
+            # The first response was for a waiting job; while the job waits, the message needs no edit.
+            shown = self._shown.get(job.id, fingerprint if _matches_first_answer(receipt) else None)
+            self._shown[job.id] = fingerprint  # before the edit: an edit that fails is not repeated until the content changes again
+            if shown != fingerprint:
                 await self._post.show_progress(receipt, steps=steps)
 
-    async def _promised(self, job: Job) -> Job:
-        """The job with a promise to call its member, once it takes long: written before it is told."""
+    async def _with_ping_promise(self, job: Job) -> Job:
+        """The job, with a promised ping once it takes long. The promise is recorded before it is shown."""
         late = self._clock() - job.created_at >= _LONG_MS
         if job.ping_promised or not late or job.cancel_requested_at is not None:
             return job
-        promised = await self._store.write(delivery.promise_ping, job.id)
-        return replace(job, ping_promised=promised)
+        is_promised = await self._store.write(delivery.promise_ping, job.id)
+        return replace(job, ping_promised=is_promised)
 
 
 def steps_done(job: Job, usual_ms: int | None, now: int) -> int | None:
-    """How much of the bar is full, in tenths: by the time under way against the usual time of one image (ms).
+    """The filled steps of the progress bar (of `BAR_STEPS`): elapsed time relative to the usual time of one image (ms).
 
-    Never all of it, since the job has not ended. `None`: there is no bar, because nothing has begun or no usual time is known.
+    Never all of them, since the job has not ended. `None`: no bar, because nothing has begun or no usual time is known.
     """
     if usual_ms is None or not _has_begun(job):
         return None
@@ -106,18 +106,18 @@ def _has_begun(job: Job) -> bool:
 
 
 def _has_message(job: Job) -> bool:
-    """What was asked for by a reaction is answered once it is there, and has nothing to show before."""
+    """False for a job of a reaction: it has no message before it is delivered."""
     return job.place.message_id is not None or job.place.token is not None
 
 
-def _is_as_told(receipt: Receipt) -> bool:
+def _matches_first_answer(receipt: Receipt) -> bool:
     job = receipt.job
     return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.outage or job.check_is_late)
 
 
-def _gist(receipt: Receipt, steps: int | None) -> Hashable:
-    """Everything that the message says and that may change. Once a call is promised the rest of it rests."""
+def _fingerprint(receipt: Receipt, steps: int | None) -> Hashable:
+    """Everything in the message that may change. After a ping is promised, queue position and progress are not updated."""
     job = receipt.job
     begun = _has_begun(job)
-    standing = (job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
-    return standing if job.ping_promised else (*standing, None if begun else receipt.ahead, len(job.open), steps)
+    status = (job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
+    return status if job.ping_promised else (*status, None if begun else receipt.ahead, len(job.open), steps)

@@ -1,4 +1,4 @@
-"""The full images of a finished job, from whatever still has them, as files that are ready to be uploaded."""
+"""The full-size images of a finished job, from any source that still has them, as files to upload."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
-_AT_A_TIME = 4  # jobs: an image is tens of MB while it is inspected
-_ASK_FOR_MS = 86_400_000  # how long an image is asked for that cannot be fetched; then it counts as unusable
+_AT_A_TIME = 4  # jobs; an image takes tens of MB of memory while it is inspected
+_FETCH_MS = 86_400_000  # an image that cannot be fetched for this time counts as unusable
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
-_FRESH_LINKS = 2  # how often a result's link is asked for anew in one attempt
+_FRESH_LINKS = 2  # how often an expired link is renewed in one attempt
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultImage:
     """A finished image on disk, ready to be uploaded."""
 
-    n: int  # its place in the job
+    n: int  # its number in the job, from 0
     path: Path
     filename: str
-    alt: str  # what it shows, for those who cannot see it
+    alt: str  # alternative text
     width_px: int
     height_px: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedResults:
-    """What a job made: its images in order, and why others cannot be used, by their place in the job."""
+    """A job's images in order, and the errors of unusable ones by number."""
 
     images: tuple[ResultImage, ...]
     unusable: Mapping[int, ImageError] = field(default_factory=dict)
 
 
 class ShownResults(Protocol):
-    """Where results were shown before."""
+    """The port to results that were shown before."""
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
-        """A fresh link to the image in the job's own message; `None` where it is not there. Raise `DeliveryError`."""
+        """A fresh link to the image in the job's own message, or `None` if it is not there. Raises `DeliveryError`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Fetches and inspects images. Their files live as long as the context that gave them."""
+    """Fetches and inspects images. The files exist until the context exits."""
 
     store: Store
     providers: Mapping[str, Provider]
@@ -73,36 +73,36 @@ class Results:
     max_bytes: int
     max_pixels: int
     clock: Clock
-    _turn: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
+    _slots: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
     async def fetched(self, job: Job) -> AsyncIterator[FetchedResults]:
-        """For the first delivery. Raise `ProviderError` where an image may be had later."""
+        """The images for the first delivery. Raises `ProviderError` if fetching an image must be retried later."""
         async with self._folder(job) as folder:
             found, unusable = [], {}
             for generation in _usable(job):
                 try:
-                    found.append(await self._image(job, generation, await self._made(job, generation, folder)))
+                    found.append(await self._image(job, generation, await self._original(job, generation, folder)))
                 except ImageError as error:
                     unusable[generation.n] = error
             yield FetchedResults(images=tuple(found), unusable=unusable)
 
     @asynccontextmanager
     async def open(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[ResultImage, ...]]:
-        """The images of a job that was shown, if they are still to be had, each made to fit. Raise `ImageError` where none is.
+        """The available images of a delivered job, each in at most `limit_bytes`. Raises `ImageError` if there are none.
 
-        Before it is shown nobody has looked at them: there is no way around delivery.
+        Also raises `ImageError` before the delivery, because the images were not screened yet.
         """
         if not await self._was_shown(job):
             raise ImageError(_("This picture has not arrived yet."))
-        async with self._turn, self._folder(job) as folder:
-            found = [image for generation in _usable(job) if (image := await self._wherever(job, generation, folder))]
+        async with self._slots, self._folder(job) as folder:
+            found = [image for generation in _usable(job) if (image := await self._from_any_source(job, generation, folder))]
             if not found:
                 raise ImageError(_("The full picture cannot be had any more, neither from the image service nor from its message."))
             yield tuple([(await self.fitted(image, limit_bytes))[0] for image in found])
 
     async def fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
-        """The image in at most `limit_bytes`, and what was done to it, if anything."""
+        """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
         if (await asyncio.to_thread(image.path.stat)).st_size <= limit_bytes:
             return image, None
         fit = await asyncio.to_thread(codec.fit, image.path, limit_bytes)
@@ -113,25 +113,25 @@ class Results:
 
     # --- the sources, best first -----------------------------------------------------------------------------------
 
-    async def _wherever(self, job: Job, generation: Generation, folder: Path) -> ResultImage | None:
+    async def _from_any_source(self, job: Job, generation: Generation, folder: Path) -> ResultImage | None:
         for source in (self._content, self._attachment):
             try:
                 return await self._image(job, generation, await source(job, generation, folder))
             except (ImageError, ProviderError, DeliveryError) as error:
-                log.info("not to be had here", job=job.id, n=generation.n, source=source.__name__, reason=error.sentence)
+                log.info("image not found at source", job=job.id, n=generation.n, source=source.__name__, reason=error.sentence)
         return None
 
-    async def _made(self, job: Job, generation: Generation, folder: Path) -> Path:
-        """As the image API made it; for a day it is waited for."""
+    async def _original(self, job: Job, generation: Generation, folder: Path) -> Path:
+        """The original from the image API. After a day of failures it counts as unusable (`ImageError`)."""
         try:
             return await self._content(job, generation, folder)
         except ProviderError as error:
-            if self.clock() - (generation.ended_at or job.created_at) < _ASK_FOR_MS:
+            if self.clock() - (generation.ended_at or job.created_at) < _FETCH_MS:
                 raise
             raise ImageError(_("the image service did not hand it out for a day.")) from error
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
-        """From the store where the image API answered inline, else by its link, fresh if it has expired."""
+        """From the store if the image API returned it inline, else by its link, which is renewed if it has expired."""
         kept = await self.store.read(jobs.image_of, generation.job_id, generation.n)
         if kept is not None:
             path = folder / f"inline-{generation.n}"
@@ -154,14 +154,14 @@ class Results:
         return report.result_url
 
     async def _attachment(self, job: Job, generation: Generation, folder: Path) -> Path:
-        """From the message that showed it."""
+        """From the attachment of the job's message."""
         url = await self.shown.attachment_url(job, generation.n)
         if url is None:
             raise ImageError(_("its message is gone."))
         return await self.attachments.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _was_shown(self, job: Job) -> bool:
-        """Between a message and its record there is a moment, for which delivery holds the job's lock."""
+        """Whether the job was delivered. Waits for a running delivery, which holds the job's lock until it is recorded."""
         if job.state in _SHOWN:
             return True
         async with self.locks.of(job.id):

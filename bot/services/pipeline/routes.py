@@ -1,4 +1,4 @@
-"""The ways to show a job, best first: each open one is tried until it stands, once."""
+"""The routes to show a job on Discord, best first: tries each open one until the message is posted, once."""
 
 from __future__ import annotations
 
@@ -26,92 +26,92 @@ _SMALLEST_LIMIT = 256 * 1024  # bytes; below this an image is not worth shrinkin
 
 @dataclass(frozen=True, kw_only=True)
 class ResultMessage:
-    """What a job's message is to show."""
+    """The content of a finished job's message."""
 
     job: Job
     images: tuple[ResultImage, ...]
-    notes: tuple[str, ...]  # what the member should know: re-encoded, unusable, failed
+    notes: tuple[str, ...]  # for the member: which images were re-encoded or unusable
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostedMessage:
-    """Where an answer stands."""
+    """Where a job's message was posted."""
 
     channel_id: int
     message_id: int
-    direct: bool = False  # among the direct messages with its member
+    direct: bool = False  # in the direct messages with its member
 
 
 class Post(Protocol):
-    """The ways to Discord. Each raises `RouteClosed`, `TooLarge` or `TryLater`; edits may be repeated safely."""
+    """The port to Discord. Each method raises `RouteClosed`, `TooLarge` or `TryLater`. Edits are idempotent."""
 
-    async def edit_by_token(self, answer: ResultMessage) -> PostedMessage: ...
+    async def edit_by_token(self, message: ResultMessage) -> PostedMessage: ...
 
-    async def edit_message(self, answer: ResultMessage) -> PostedMessage: ...
+    async def edit_message(self, message: ResultMessage) -> PostedMessage: ...
 
-    async def send_to_channel(self, answer: ResultMessage) -> PostedMessage: ...
+    async def send_to_channel(self, message: ResultMessage) -> PostedMessage: ...
 
-    async def send_to_member(self, answer: ResultMessage) -> PostedMessage: ...
+    async def send_to_member(self, message: ResultMessage) -> PostedMessage: ...
 
     async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
-        """A message of ours that shows this job, sent at or after `since` (Unix ms): to its channel, or to its member directly."""
+        """The bot's message that shows this job, sent at or after `since` (Unix ms) to its channel, or to its member if `direct`."""
         ...
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
-        """Edit the waiting message of an open job; `steps` of the `BAR_STEPS` are done, `None`: it shows no bar."""
+        """Edit the waiting message of an open job. `steps`: filled steps of `BAR_STEPS`; `None`: no bar."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Routes:
-    """Knows the ways, and what must be written down before one is taken."""
+    """Chooses the route, and records a new message before it is sent."""
 
     store: Store
     results: Results
     post: Post
     clock: Clock
 
-    async def show(self, answer: ResultMessage) -> PostedMessage | None:
-        """The first way that is open, with smaller images where Discord refuses their size. `None`: there is nothing to say."""
-        if _needs_no_words(answer):
+    async def show(self, message: ResultMessage) -> PostedMessage | None:
+        """Show the message by the first open route, with smaller images if Discord refuses their size. `None`: nothing was shown."""
+        if _needs_no_message(message):
             return None
-        limit = answer.job.place.upload_limit_bytes
+        limit = message.job.place.upload_limit_bytes
         while True:
-            fitted = await self._fitted(answer, limit)
+            fitted = await self._fitted(message, limit)
             try:
                 return await self._first_open(fitted)
             except TooLarge as error:
                 limit //= 2
-                if limit < _SMALLEST_LIMIT or not answer.images:
+                if limit < _SMALLEST_LIMIT or not message.images:
                     raise TryLater("Discord refuses uploads of any size at the moment.") from error
             except RouteClosed:
-                if not _only_directly(answer):
+                if not _only_directly(message):
                     raise
-                return None  # the mark on the message that was reacted to says it
+                return None  # the mark on the message with the reaction is enough
 
-    async def _first_open(self, answer: ResultMessage) -> PostedMessage:
-        closed = RouteClosed("There is no way to show this job.")
-        for way in self._ways(answer):
+    async def _first_open(self, message: ResultMessage) -> PostedMessage:
+        last_error = RouteClosed("There is no way to show this job.")
+        for route in self._open_routes(message):
             try:
-                return await way
+                return await route
             except RouteClosed as error:
-                log.info("route closed", job=answer.job.id, reason=error.sentence)
-                closed = error
-        raise closed
+                log.info("route closed", job=message.job.id, reason=error.sentence)
+                last_error = error
+        raise last_error
 
-    def _ways(self, answer: ResultMessage) -> Iterator[Awaitable[PostedMessage]]:
-        """Edits first: they may be repeated. A new message only where the job's own is out of reach."""
-        job, place = answer.job, answer.job.place
+    def _open_routes(self, message: ResultMessage) -> Iterator[Awaitable[PostedMessage]]:
+        """Edits first, because they are idempotent. A new message only if the job's own cannot be edited."""
+        job, place = message.job, message.job.place
         if place.token_lives(self.clock()):
-            yield self.post.edit_by_token(answer)
+            yield self.post.edit_by_token(message)
         if place.message_id is not None and not place.private:
-            yield self.post.edit_message(answer)
-        if not place.private and not _only_directly(answer):
-            yield self._send_once(job, lambda: self.post.send_to_channel(answer), direct=False)
-        yield self._send_once(job, lambda: self.post.send_to_member(answer), direct=True)
+            yield self.post.edit_message(message)
+        if not place.private and not _only_directly(message):
+            yield self._send_once(job, lambda: self.post.send_to_channel(message), direct=False)
+        yield self._send_once(job, lambda: self.post.send_to_member(message), direct=True)
 
     async def _send_once(self, job: Job, send: Callable[[], Awaitable[PostedMessage]], *, direct: bool) -> PostedMessage:
-        """Write down that a message is about to be sent; where that was written before, look for it first."""
+        """Record that a message is about to be sent. If that was recorded before, search for the message first."""
         if job.posting_since is not None:
             found = await self.post.find(job, since=job.posting_since, direct=direct)
             if found is not None:
@@ -121,27 +121,27 @@ class Routes:
             return replace(await send(), direct=direct)
         except (RouteClosed, TooLarge):
             if job.posting_since is None:
-                await self.store.write(delivery.set_posting_since, job.id, None)  # refused: certainly not sent
+                await self.store.write(delivery.set_posting_since, job.id, None)  # refused, so not sent
             raise
 
-    async def _fitted(self, answer: ResultMessage, limit_bytes: int) -> ResultMessage:
-        """The same answer with every image under the upload limit, and a note for each that was changed."""
-        fitted, notes = [], list(answer.notes)
-        for image in answer.images:
+    async def _fitted(self, message: ResultMessage, limit_bytes: int) -> ResultMessage:
+        """The message with every image under the upload limit, and a note for each re-encoded one."""
+        fitted, notes = [], list(message.notes)
+        for image in message.images:
             fit, changed = await self.results.fitted(image, limit_bytes)
             fitted.append(fit)
             if changed is not None:
                 notes.append(_("Picture {number} was {changed}.").format(number=image.n + 1, changed=changed))
-        return replace(answer, images=tuple(fitted), notes=tuple(notes))
+        return replace(message, images=tuple(fitted), notes=tuple(notes))
 
 
-def _only_directly(answer: ResultMessage) -> bool:
-    """Whoever asked by a reaction, with no message that waits, and gets no image is told why, and nobody else."""
-    job = answer.job
+def _only_directly(message: ResultMessage) -> bool:
+    """A failed job of a reaction without a waiting message: only its member gets a message."""
+    job = message.job
     has_message = job.place.message_id is not None or job.place.token is not None
-    return job.reaction is not None and not has_message and not answer.images
+    return job.reaction is not None and not has_message and not message.images
 
 
-def _needs_no_words(answer: ResultMessage) -> bool:
-    """It was taken back as it had been asked for: by a reaction, whose mark says it all."""
-    return _only_directly(answer) and all(g.state is GenerationState.CANCELLED for g in answer.job.generations)
+def _needs_no_message(message: ResultMessage) -> bool:
+    """A job of a reaction that was cancelled: the mark on the message is enough."""
+    return _only_directly(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations)

@@ -1,4 +1,4 @@
-"""Looks at prompts before they are sent and at results before they are shown, and draws the conclusions."""
+"""Screens prompts before they are sent and results before they are shown, and applies the guild's rules to the findings."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ from bot.store.moderation.screening import ScreeningVerdict
 
 log = structlog.get_logger(__name__)
 
-UNCHECKED = "not checked"  # the reason where the endpoint gave no answer, and the server shows nothing without one
+UNCHECKED = "not checked"  # the reason if the endpoint did not respond and the guild shows nothing unchecked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Screened:
-    """Results that may be shown, and why others may not, by their place in the job."""
+    """Results that may be shown, and why others are withheld, by number."""
 
     images: tuple[ResultImage, ...]
     withheld: Mapping[int, str] = field(default_factory=dict)
-    flagged: str | None = None  # why moderators should look at what is shown
-    spoiler: bool = False  # at least one of them is shown behind a spoiler because of that
+    flagged: str | None = None  # the category that moderators should review
+    spoiler: bool = False  # all images are behind a spoiler because of the flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class Screening:
-    """Asks the checks as the rules of the job's server say at that moment."""
+    """Applies the current rules of the job's guild."""
 
     store: Store
     guilds: Guilds
     classifier: Classifier
     timing: Timing
     clock: Clock
-    _put_off: dict[str, int] = field(init=False, repr=False, default_factory=dict)  # how often each job was put off in a row
+    _put_off: dict[str, int] = field(init=False, repr=False, default_factory=dict)  # by job id: how often its check failed in a row
 
     # --- prompts -----------------------------------------------------------------------------------------------------
 
     async def prompt(self, job_id: str, *, give_up_ms: int) -> None:
-        """Look at one job's prompt, unless somebody did. While there is no answer the job waits, at most `give_up_ms` after its order."""
+        """Check a job's prompt, unless it was checked. While the endpoint is down the job waits, at most `give_up_ms` after its order."""
         job = await self.store.read(jobs.get, job_id)
         if job is None or not job.needs_check or job.state is not JobState.OPEN:
             self._put_off.pop(job_id, None)
@@ -71,7 +71,7 @@ class Screening:
             return
         self._put_off.pop(job.id, None)
         if finding.level is Level.BLOCK:
-            log.info("prompt refused by its check", job=job.id, category=finding.category)
+            log.info("prompt withheld", job=job.id, category=finding.category)
             failure = Failure.CONTENT if finding.category else Failure.FAULT
             verdict = _verdict(
                 policy,
@@ -82,7 +82,7 @@ class Screening:
             await self.store.write(screening.refuse, job, verdict, failure=failure, now=self.clock())
             return
         flagged = finding.category if finding.level is Level.FLAG else None
-        spoiler = flagged is not None and not _is_free(job, policy)
+        spoiler = flagged is not None and not _may_show_flagged(job, policy)
         await self.store.write(screening.mark_passed, job.id, flagged=flagged, spoiler=spoiler)
 
     async def _hold(self, job: Job, give_up_ms: int) -> None:
@@ -94,13 +94,13 @@ class Screening:
             return
         self._put_off[job.id] = self._put_off.get(job.id, 0) + 1
         pause_s = self.timing.backoff_s(self._put_off[job.id])
-        log.warning("a prompt waits for its check", job=job.id, pause_s=round(pause_s, 1))
+        log.warning("prompt check postponed", job=job.id, pause_s=round(pause_s, 1))
         await self.store.write(screening.postpone_check, job.id, now + int(pause_s * 1000))
 
     # --- results -----------------------------------------------------------------------------------------------------
 
     async def results(self, job: Job, images: tuple[ResultImage, ...]) -> Screened:
-        """Look at each once. Raise `TryLater` where the check does not answer and the server waits for it."""
+        """Check each image. Raises `TryLater` if the endpoint does not respond and the guild's rules are to wait."""
         policy = await self._policy(job)
         shown, withheld, flagged = [], {}, None
         for image in images:
@@ -112,14 +112,14 @@ class Screening:
                 continue
             flagged = finding.category if finding.level is Level.FLAG and flagged is None else flagged
             shown.append(image)
-        spoiler = flagged is not None and not _is_free(job, policy)
+        spoiler = flagged is not None and not _may_show_flagged(job, policy)
         if flagged is not None:
             await self.store.write(screening.flag, job.id, flagged, spoiler=spoiler)
-        behind = tuple(map(_behind_a_spoiler, shown)) if spoiler else tuple(shown)
-        return Screened(images=behind, withheld=withheld, flagged=flagged, spoiler=spoiler)
+        visible = tuple(map(_with_spoiler, shown)) if spoiler else tuple(shown)
+        return Screened(images=visible, withheld=withheld, flagged=flagged, spoiler=spoiler)
 
     async def _withhold(self, job: Job, policy: Policy, n: int, finding: Classification) -> str:
-        """Why it is not shown, for its member."""
+        """Record the verdict; returns the reason for the member."""
         log.info("result withheld", job=job.id, n=n, category=finding.category)
         verdict = _verdict(
             policy,
@@ -135,17 +135,17 @@ class Screening:
 
 
 def _verdict(policy: Policy, finding: Classification, *, blocked: str, unanswered: str) -> ScreeningVerdict:
-    """Where nothing could be checked nobody is to blame."""
+    """No strike if nothing could be checked."""
     if not finding.category:
         return ScreeningVerdict(sentence=unanswered, reason=UNCHECKED)
     return ScreeningVerdict(sentence=blocked, reason=finding.category, score=finding.score, strikes=policy.strikes)
 
 
-def _is_free(job: Job, policy: Policy) -> bool:
-    """Whether what is flagged may be shown as it is."""
+def _may_show_flagged(job: Job, policy: Policy) -> bool:
+    """Whether a flagged image needs no spoiler."""
     return job.age_restricted and policy.age_restricted.unspoilered
 
 
-def _behind_a_spoiler(image: ResultImage) -> ResultImage:
+def _with_spoiler(image: ResultImage) -> ResultImage:
     mark = "SPOILER_"
     return image if image.filename.startswith(mark) else replace(image, filename=f"{mark}{image.filename}")

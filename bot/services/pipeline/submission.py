@@ -1,4 +1,4 @@
-"""What is sent to an image API for a generation: its words, its numbers, and its references in the form that the API takes."""
+"""Builds the request that is sent to an image API for a generation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LINK_MARGIN_MS = 10 * 60_000  # a link must outlive the image API's own queue
 
 
 def label(generation: Generation) -> Submission:
-    """Without the references: enough to recognise it by."""
+    """The submission without references: enough for a lookup."""
     return Submission(model=generation.api_model, prompt=generation.prompt, seed=generation.seed, params=generation.params)
 
 
 async def pack(generation: Generation, *, store: Store, mode: ReferenceMode, takes_links: bool, clock: Clock) -> Submission:
-    """The whole submission. References are links while they are fresh and wanted, else the images themselves."""
+    """The complete submission. References are links if `mode` allows and they are fresh, else data URIs."""
     refs = await store.read(jobs.references_of, generation.job_id)
     mode = mode if takes_links else ReferenceMode.INLINE
     passed_on = [link if (link := _link(ref, mode, clock())) else await asyncio.to_thread(_data_uri, ref) for ref in refs]

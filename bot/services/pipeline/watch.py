@@ -1,4 +1,4 @@
-"""Learns how generations end. Listen, then look: an event is a hint, a read is the truth."""
+"""Watches running generations until they end. An event is only a hint; the state is always read from the API."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 Key = tuple[str, int]  # a job's id, and which of its generations
 
 _READERS = 8
-_EARLY_MAX = 1000  # events kept for enqueue answers still to come
-_HEALTHY_MS = 30_000  # a stream that lived this long was no failure in a row
-_FORGOTTEN_MS = 120_000  # unknown to the image API for this long: it will not come back
+_EARLY_MAX = 1000  # events kept until the response to their enqueue arrives
+_HEALTHY_MS = 30_000  # a stream that lasted this long resets the count of failures
+_FORGOTTEN_MS = 120_000  # a generation that the image API does not know for this long has failed
 _CANCELLED_THERE = N_("The image service cancelled this picture.")
 _FORGOTTEN = N_("The image service no longer knows this picture.")
 _NO_LINK = N_("The image service finished but named no picture.")
@@ -34,18 +34,18 @@ _NO_LINK = N_("The image service finished but named no picture.")
 
 @dataclass(kw_only=True)
 class _Following:
-    """What is remembered of one generation while it runs."""
+    """State of one running generation."""
 
-    looked_at: int | None = None  # Unix ms
+    polled_at: int | None = None  # Unix ms
     unknown_since: int | None = None  # Unix ms; None while the image API knows it
-    is_hinted: bool = False  # to be read; a read under way may be too old
+    is_hinted: bool = False  # must be read, even if a read is in progress, which may be too old
 
 
 class Watch:
-    """Follows what runs at one image API: reads it after every connect, on every hint, and on a slow interval.
+    """Reads the running generations of one image API: after every connect, on every event, and on a slow interval.
 
-    What to follow is what the store says is running there. How new work is sent today does not matter: settings change, and what was
-    queued before has to end all the same.
+    The store says what is running there. The current mode of sending does not matter, because generations from before a change of the
+    settings must end too.
     """
 
     def __init__(self, *, store: Store, provider: Provider, orders: Orders, give_up_ms: int, timing: Timing, clock: Clock) -> None:
@@ -58,23 +58,23 @@ class Watch:
         self._clock = clock
         self._pool = WorkerPool(f"watch {provider.name}", size=_READERS)
         self._followed: defaultdict[Key, _Following] = defaultdict(_Following)
-        self._early: OrderedDict[str, int] = OrderedDict()  # events of ids not known yet, and when they came
+        self._early: OrderedDict[str, int] = OrderedDict()  # unknown ids of events, and when they came (Unix ms)
         self._connected_at: int | None = None  # Unix ms; None without a stream
 
     async def run(self, *, grace_s: float) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 if self._provider.streams:
                     group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
-                group.create_task(self._look_around(), name=f"watch {self._provider.name} look")
+                group.create_task(self._poll(), name=f"watch {self._provider.name} poll")
         finally:
             await self._pool.finish(grace_s)
 
     def expect(self, provider_id: str) -> None:
-        """A generation now has this id. Where its event came first, look at once."""
+        """Call this when a generation has got its id: if its event came before, it is read now."""
         if self._early.pop(provider_id, None) is not None:
-            self._pool.start(f"early {provider_id}", self._hear(provider_id))
+            self._pool.start(f"early {provider_id}", self._handle_event(provider_id))
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -84,36 +84,36 @@ class Watch:
             began = self._clock()
             try:
                 async with self._provider.listen() as events:
-                    self._now_connected()
+                    self._set_connected()
                     async for event in events:
-                        await self._hear(event.provider_id)
+                        await self._handle_event(event.provider_id)
             except ProviderError as error:
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
                 reason = error.sentence
-                log.warning("event stream lost; polling until it is back", provider=self._provider.name, reason=reason, failures=failures)
+                log.warning("event stream lost, polling", provider=self._provider.name, reason=reason, failures=failures)
             finally:
                 self._connected_at = None
-            self._running.wake()  # no commit: from now on it is polled
+            self._running.wake()  # start polling; there is no commit that would wake the loop
             await asyncio.sleep(self._timing.backoff_s(max(failures, 1)))
 
-    def _now_connected(self) -> None:
+    def _set_connected(self) -> None:
         log.info("event stream connected", provider=self._provider.name)
         self._connected_at = self._clock()
         for following in self._followed.values():
-            following.looked_at = None  # what fired while nobody listened is lost: look at everything once
+            following.polled_at = None  # events without a connection are lost: read everything once
         self._running.wake()
 
-    async def _hear(self, provider_id: str) -> None:
-        self._keep_early(provider_id)  # before asking the store: its enqueue answer may be written at this very moment
+    async def _handle_event(self, provider_id: str) -> None:
+        self._keep_early(provider_id)  # before the read: the response to its enqueue may be written concurrently
         generation = await self._store.read(jobs.by_provider_id, self._provider.name, provider_id)
         if generation is None:
             return
         self._early.pop(provider_id, None)
         if generation.state is GenerationState.RUNNING:
-            self._look_soon(_key(generation))
+            self._schedule_read(_key(generation))
 
     def _keep_early(self, provider_id: str) -> None:
-        """It may be ours and its enqueue answer late, or a stranger's: keep it for a short while."""
+        """Keep the id for a short while: its generation may get it later, or it is not the bot's."""
         now = self._clock()
         self._early[provider_id] = now
         oldest = next(iter(self._early))
@@ -121,36 +121,36 @@ class Watch:
             del self._early[oldest]
             oldest = next(iter(self._early))
 
-    # --- look ----------------------------------------------------------------------------------------------------
+    # --- poll ----------------------------------------------------------------------------------------------------
 
-    async def _look_around(self) -> None:
+    async def _poll(self) -> None:
         while True:
             running = await self._store.read(jobs.under_way, GenerationState.RUNNING, provider=self._provider.name)
             now = self._clock()
             for generation in running:
                 if self._due(generation) <= now:
-                    self._followed[_key(generation)].looked_at = now
-                    self._look_soon(_key(generation))
-            self._forget_all_but({_key(generation) for generation in running})
+                    self._followed[_key(generation)].polled_at = now
+                    self._schedule_read(_key(generation))
+            self._forget_ended({_key(generation) for generation in running})
             next_due = min((self._due(generation) for generation in running), default=now + self._timing.slow_s * 1000)
             await self._running.wait(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
 
     def _due(self, generation: Generation) -> float:
-        """When to look next. With a stream rarely; without one the sooner, the younger it is; a cancelled one now."""
-        looked, started = self._followed[_key(generation)].looked_at, self._started(generation)
-        if looked is None and generation.cancel_requested:
+        """The next poll (Unix ms): rarely with a stream; without one, sooner for newer generations; at once if it is cancelled."""
+        polled_at, started = self._followed[_key(generation)].polled_at, self._started(generation)
+        if polled_at is None and generation.cancel_requested:
             return 0
         if self._connected_at is not None and not generation.cancel_requested:
-            if looked is None and started <= self._connected_at:
-                return 0  # its event may have fired while nobody listened
-            return (started if looked is None else looked) + self._timing.slow_s * 1000
-        if looked is None:
+            if polled_at is None and started <= self._connected_at:
+                return 0  # its event may have been sent before the connection
+            return (started if polled_at is None else polled_at) + self._timing.slow_s * 1000
+        if polled_at is None:
             return started + self._timing.poll_min_s * 1000
-        pause_s = (looked - started) / 4000
-        return looked + 1000 * min(max(pause_s, self._timing.poll_min_s), self._timing.poll_max_s)
+        pause_s = (polled_at - started) / 4000
+        return polled_at + 1000 * min(max(pause_s, self._timing.poll_min_s), self._timing.poll_max_s)
 
-    def _forget_all_but(self, running: set[Key]) -> None:
-        """A hint may be newer than what was read as running."""
+    def _forget_ended(self, running: set[Key]) -> None:
+        """Drop the state of ended generations, but not of hinted ones: the hint may be newer than `running`."""
         for key in [key for key, each in self._followed.items() if key not in running and not each.is_hinted]:
             del self._followed[key]
 
@@ -158,12 +158,12 @@ class Watch:
     def _started(generation: Generation) -> int:
         return generation.submitted_at or generation.created_at
 
-    def _look_soon(self, key: Key) -> None:
-        """Read it now; where a read of it is under way, once more after that."""
+    def _schedule_read(self, key: Key) -> None:
+        """Read a generation now, and once more if a read is in progress."""
         self._followed[key].is_hinted = True
-        self._pool.start(key, self._look(key))
+        self._pool.start(key, self._read_hinted(key))
 
-    async def _look(self, key: Key) -> None:
+    async def _read_hinted(self, key: Key) -> None:
         while self._followed[key].is_hinted:
             self._followed[key].is_hinted = False
             generation = await self._store.read(jobs.generation, *key)
@@ -174,13 +174,13 @@ class Watch:
         provider_id = generation.provider_id or ""
         age = self._clock() - self._started(generation)
         if generation.cancel_requested or age > self._give_up_ms:
-            await self._take_back(generation, provider_id)
+            await self._cancel(generation, provider_id)
         try:
             report = await self._provider.read(provider_id)
         except ProviderRefused:
-            report = None  # it will not tell us anything about it, however often it is asked
+            report = None  # a retry would be refused as well
         except ProviderError as error:
-            log.warning("could not read a generation", job=generation.job_id, n=generation.n, reason=error.sentence)
+            log.warning("generation read failed", job=generation.job_id, n=generation.n, reason=error.sentence)
             return
         if report is not None:
             self._followed[_key(generation)].unknown_since = None
@@ -188,21 +188,21 @@ class Watch:
         if outcome is not None:
             await self._orders.settle(generation, outcome)
 
-    async def _take_back(self, generation: Generation, provider_id: str) -> None:
-        """Try to; whether it worked is read afterwards."""
+    async def _cancel(self, generation: Generation, provider_id: str) -> None:
+        """Try to cancel it at the image API; the read afterwards says whether that worked."""
         try:
             await self._provider.cancel(provider_id)
         except ProviderError as error:
-            log.warning("could not cancel a generation", job=generation.job_id, n=generation.n, reason=error.sentence)
+            log.warning("generation cancel failed", job=generation.job_id, n=generation.n, reason=error.sentence)
 
     def _unknown_outcome(self, key: Key) -> Outcome | None:
-        """The image API may say so by mistake once, but not for long."""
+        """Failed, if the image API has not known the generation for a while; a single such response may be a mistake."""
         now, following = self._clock(), self._followed[key]
         following.unknown_since = now if following.unknown_since is None else following.unknown_since
         return failed(Failure.FAULT, _FORGOTTEN) if now - following.unknown_since > _FORGOTTEN_MS else None
 
     def _outcome(self, generation: Generation, report: GenerationReport, age: int) -> Outcome | None:
-        """What the truth means for us; `None` while there is nothing to settle."""
+        """The outcome of a report; `None` while there is nothing to settle."""
         match report.state:
             case ReportState.SUCCEEDED if report.result_url is not None:
                 return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
@@ -214,7 +214,7 @@ class Watch:
                 return Outcome(state=GenerationState.CANCELLED)
             case ReportState.CANCELLED:
                 return failed(Failure.TIMEOUT) if age > self._give_up_ms else failed(Failure.FAULT, _CANCELLED_THERE)
-            case _:  # taken back long ago and still not ended: nobody waits for ever
+            case _:  # cancelled long ago and still not ended
                 return failed(Failure.TIMEOUT) if age > 2 * self._give_up_ms else None
 
 

@@ -32,7 +32,7 @@ async def promised(env: Env, clock: FakeClock, person: Person, **options: object
     env.switchboard.turn_on("generation-stuck")
     await person.slash("generate", prompt="a red fox", **options)
     await person.message(lambda m: "Being made" in m.content)
-    clock.turn(LONG_MS)
+    clock.advance(LONG_MS)
     return await person.message(lambda m: "longer than two minutes" in m.content)
 
 
@@ -50,7 +50,7 @@ async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, 
     await ada.message(with_picture)
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a blue fox")
-    clock.turn(60_000)
+    clock.advance(60_000)
     waiting = await ada.message(lambda m: "█" * 9 + "░`" in m.content)
     assert "It usually takes about" in waiting.content
     assert "█" * 10 not in waiting.content

@@ -105,7 +105,7 @@ async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_o
         await ada.react(first, "🎨")  # too soon
         await ada.unreact(first, "🎨")
         await ada.react(first, "⭐")  # heard after those: what comes now comes later than they
-        clock.turn(11_000)
+        clock.advance(11_000)
         await ada.react(first, "🎨")
         await until_generations(env, 3)
         await marked(ada, first, "✅")

@@ -54,7 +54,7 @@ async def test_the_note_goes_after_two_minutes(env: Env) -> None:
     async with env.app(clock=clock) as app, person_in(env, "Ada") as ada:
         await ada.react(await new_picture(ada), "✏️")
         await note_for(ada)
-        clock.turn(121_000)
+        clock.advance(121_000)
         app.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 

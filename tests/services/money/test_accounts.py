@@ -1,4 +1,4 @@
-"""Gifts and hosts on real databases: whoever presses whatever at once, nobody gives or gets a credit too much."""
+"""Gifts and sponsorships on real databases: concurrent actions never create or lose a credit."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ ANN, BOB = Actor(user_id=7, joined_at=0), Actor(user_id=8, joined_at=0)
 
 @pytest.fixture
 async def money(store: Store) -> AsyncIterator[Money]:
-    """The service; afterwards the books are right."""
+    """The service; the ledger audit must find nothing wrong afterwards."""
     limits = OperatorLimits(bucket=TEN, max_waiting=8, default_model="klein", reference_max_bytes=1, reference_max_pixels=1)
     pricing = Pricing(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
     yield Money(store=store, pricing=pricing, credit_usd=0.01, clock=lambda: NOW)
     assert (await store.read(audit.prove)).wrong == ()
 
 
-async def left(store: Store, user_id: int) -> float:
+async def credits_left(store: Store, user_id: int) -> float:
     it = await store.read(ledger.statement, account=user_account(user_id), bucket=TEN, now=NOW)
     return it.available / MICRO
 
@@ -53,7 +53,7 @@ async def sponsor(money: Money, host: Actor = ANN, *, channel: int = CHANNEL, cr
     return begun.id
 
 
-async def test_a_gift_and_a_sponsorship_leave_one_line_each_for_moderators(store: Store, money: Money) -> None:
+async def test_a_gift_and_a_sponsorship_have_one_audit_log_entry_each(store: Store, money: Money) -> None:
     for _ in range(3):
         await give(money)
     await sponsor(money)
@@ -63,21 +63,21 @@ async def test_a_gift_and_a_sponsorship_leave_one_line_each_for_moderators(store
     ]  # fmt: skip
 
 
-async def test_a_refused_gift_leaves_no_line(store: Store, money: Money) -> None:
+async def test_a_refused_gift_has_no_audit_log_entry(store: Store, money: Money) -> None:
     with pytest.raises(OutOfCredit):
         await give(money, credits_=11)
     assert await store.read(audit_log.latest, GUILD) == []
 
 
-async def test_a_blocked_member_hands_nothing_on(store: Store, money: Money) -> None:
+async def test_a_blocked_member_cannot_give_credits(store: Store, money: Money) -> None:
     await store.write(conduct.block, GUILD, 7, until=None, reason="spam", by_id=9, now=NOW)
-    for deed in (give(money), sponsor(money)):
+    for action in (give(money), sponsor(money)):
         with pytest.raises(NotAllowed, match="You cannot ask for pictures here at the moment"):
-            await deed
+            await action
 
 
 @pytest.mark.parametrize(("joined_at", "may"), [(NOW - DAY_MS, False), (None, False), (NOW - 3 * DAY_MS, True)])
-async def test_a_new_account_is_no_account_to_be_emptied(money: Money, joined_at: int | None, may: bool) -> None:
+async def test_new_members_cannot_give_credits_yet(money: Money, joined_at: int | None, may: bool) -> None:
     rules = document.changed(document.Policy(), {"newcomers": {"wait_hours": 48}})
     gift = money.gift(request_by(replace(ANN, joined_at=joined_at), policy=rules), BOB, amount=MICRO, key="deed")
     if may:
@@ -87,35 +87,39 @@ async def test_a_new_account_is_no_account_to_be_emptied(money: Money, joined_at
         await gift
 
 
-async def test_a_hundred_gifts_and_hosts_at_once_move_what_there_is(store: Store, money: Money, conflicts: list[RetryDetails]) -> None:
-    rng = random.Random(5)
-    people = [Actor(user_id=100 + n, joined_at=0) for n in range(20)]
-    deeds: list[Coroutine[Any, Any, object]] = [
-        give(money, *rng.sample(people, 2), credits_=rng.choice([1, 4, 9]), key=f"deed {n % 60}") for n in range(80)
+async def test_concurrent_gifts_and_sponsorships_keep_the_sum_of_credits(store: Store, money: Money, conflicts: list[RetryDetails]) -> None:
+    dice = random.Random(5)
+    members = [Actor(user_id=100 + n, joined_at=0) for n in range(20)]
+    actions: list[Coroutine[Any, Any, object]] = [
+        give(money, *dice.sample(members, 2), credits_=dice.choice([1, 4, 9]), key=f"deed {n % 60}") for n in range(80)
     ]
-    deeds += [sponsor(money, rng.choice(people), channel=rng.randrange(6), credits_=rng.choice([3, 8])) for _ in range(20)]
-    rng.shuffle(deeds)
+    actions += [sponsor(money, dice.choice(members), channel=dice.randrange(6), credits_=dice.choice([3, 8])) for _ in range(20)]
+    dice.shuffle(actions)
     async with asyncio.timeout(30):
-        results = await asyncio.gather(*deeds, return_exceptions=True)
+        results = await asyncio.gather(*actions, return_exceptions=True)
     assert not [each for each in results if isinstance(each, Exception) and not isinstance(each, Refusal)]
     hosted = [each for channel in range(6) if (each := await store.read(sponsorships.current, channel, NOW))]
-    assert sum([await left(store, each.user_id) for each in people]) + sum(each.left for each in hosted) / MICRO == 200
+    assert sum([await credits_left(store, each.user_id) for each in members]) + sum(each.left for each in hosted) / MICRO == 200
     assert conflicts == []
 
 
-async def test_erasing_a_host_while_everything_moves_loses_nothing(store: Store, money: Money) -> None:
+async def test_erasing_a_host_during_gifts_loses_no_credits(store: Store, money: Money) -> None:
     await sponsor(money)
-    deeds: list[Coroutine[Any, Any, object]] = [give(money, BOB, ANN, key=f"deed {n}") for n in range(8)]
+    actions: list[Coroutine[Any, Any, object]] = [give(money, BOB, ANN, key=f"deed {n}") for n in range(8)]
     async with asyncio.timeout(30):
-        await asyncio.gather(*deeds, store.write(erase.erase, ANN.user_id, NOW))
-    assert [await store.read(sponsorships.current, CHANNEL, NOW), await left(store, 7), await left(store, 8)] == [None, 18, 2]
+        await asyncio.gather(*actions, store.write(erase.erase, ANN.user_id, NOW))
+    assert [await store.read(sponsorships.current, CHANNEL, NOW), await credits_left(store, 7), await credits_left(store, 8)] == [
+        None,
+        18,
+        2,
+    ]
 
 
-async def test_a_sponsorship_is_ended_once_by_whoever_may(store: Store, money: Money) -> None:
+async def test_ending_a_sponsorship_is_idempotent_and_needs_permission(store: Store, money: Money) -> None:
     begun = await money.sponsorship(await sponsor(money))
     with pytest.raises(NotAllowed):
         await money.stop_sponsoring(request_by(BOB), begun)
     moderator = replace(BOB, may_manage_messages=True)
     returned = await asyncio.gather(*(money.stop_sponsoring(request_by(each), begun) for each in (ANN, moderator, ANN)))
     assert sorted(amount for _it, amount in returned) == [0, 0, 4 * MICRO]
-    assert await left(store, 7) == 10
+    assert await credits_left(store, 7) == 10

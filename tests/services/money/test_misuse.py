@@ -1,4 +1,4 @@
-"""Many members press everything at once: no bucket, pool, budget or sponsor is overspent by one credit, and the books are right."""
+"""Many members act at once: no bucket, pool, budget or sponsorship is overspent, and the ledger is correct."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ THREAD = 50
 ENDS = (SUCCEEDED, SUCCEEDED, FAILED, CANCELLED)
 
 
-def some_rules(dice: random.Random) -> dict[str, Any]:
-    """What a server's managers might have thought of. Nothing flows back: whatever is spent was there at the beginning."""
+def random_rules(dice: random.Random) -> dict[str, Any]:
+    """Random rules of a guild, without refill: whatever is spent was there at the beginning."""
     roles = {str(role): {"purse": {"size": dice.randint(0, 6)}, "waiting": dice.choice([None, 3, 50])} for role in ROLES[:2]}
     return {
-        "roles": {role: {name: value for name, value in words.items() if value is not None} for role, words in roles.items()},
+        "roles": {role: {name: value for name, value in limits.items() if value is not None} for role, limits in roles.items()},
         "pool": dice.choice([None, {"size": dice.randint(0, 12)}]),
         "usd_per_month": dice.choice([None, dice.randint(1, 20) / 100]),
         "prices": dice.choice([{}, {MODEL: dice.choice([0.5, 1.25, 3])}]),
@@ -47,7 +47,7 @@ def some_rules(dice: random.Random) -> dict[str, Any]:
 
 
 class Member:
-    """Somebody who presses everything, in any order."""
+    """A member with random roles who does random actions."""
 
     def __init__(self, pipeline: Pipeline, user_id: int, seed: int) -> None:
         self.pipeline, self.user_id, self.dice = pipeline, user_id, random.Random(seed)
@@ -60,10 +60,10 @@ class Member:
         place = ReplyTarget(user_id=self.user_id, channel_id=channel_id, guild_id=guild_id)
         return await request(self.pipeline, place, actor=Actor(user_id=self.user_id, role_ids=self.roles))
 
-    async def press(self) -> None:
-        deeds = (self._order, self._order, self._again, self._cancel, self._end)
+    async def act(self) -> None:
+        actions = (self._order, self._order, self._again, self._cancel, self._end)
         with suppress(Refusal):
-            await self.dice.choice(deeds)()
+            await self.dice.choice(actions)()
 
     async def _order(self) -> None:
         wanted = Order(prompt="a red fox", count=self.dice.randint(1, 4), request=await self._request())
@@ -78,20 +78,20 @@ class Member:
             await self.pipeline.cancel(self.dice.choice(self.jobs), by=Actor(user_id=self.user_id))
 
     async def _end(self) -> None:
-        """As the image API may answer, now and then twice."""
+        """Settle a job twice at the same time, as the image API may report it twice."""
         if self.jobs:
             job = self.dice.choice(self.jobs)
             outcomes: list[Outcome] = [self.dice.choice(ENDS) for _ in job.generations]
             await asyncio.gather(self.pipeline.end(job, *outcomes), self.pipeline.end(job, *outcomes))
 
 
-async def misuse(pipeline: Pipeline, *, members: int, presses: int, seed: int) -> None:
-    """All at once: every press of every member is begun before any is answered."""
+async def act_at_once(pipeline: Pipeline, *, members: int, actions_each: int, seed: int) -> None:
+    """All members do all their actions concurrently."""
     dice = random.Random(seed)
     caps: dict[str, int] = {}
     for guild_id in SERVERS:
-        await rule(pipeline.guilds, guild_id, **some_rules(dice))
-        one = Sponsorship(
+        await rule(pipeline.guilds, guild_id, **random_rules(dice))
+        sponsorship = Sponsorship(
             id=f"s{guild_id}",
             guild_id=guild_id,
             channel_id=THREAD + guild_id,
@@ -100,11 +100,11 @@ async def misuse(pipeline: Pipeline, *, members: int, presses: int, seed: int) -
             until=pipeline.clock() + 10**8,
             opened_at=pipeline.clock(),
         )
-        await pipeline.store.write(sponsorships.begin, one, host=member(9, 5, guild_id=guild_id), now=pipeline.clock())
-        caps[one.account.name] = one.cap
-    crowd = [Member(pipeline, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
-    await asyncio.gather(*(each.press() for each in crowd for _ in range(presses)))
-    for each in crowd:
+        await pipeline.store.write(sponsorships.begin, sponsorship, host=member(9, 5, guild_id=guild_id), now=pipeline.clock())
+        caps[sponsorship.account.name] = sponsorship.cap
+    everyone = [Member(pipeline, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
+    await asyncio.gather(*(each.act() for each in everyone for _ in range(actions_each)))
+    for each in everyone:
         for guild_id in SERVERS:
             actor, place = (
                 Actor(user_id=each.user_id, role_ids=each.roles),
@@ -112,34 +112,34 @@ async def misuse(pipeline: Pipeline, *, members: int, presses: int, seed: int) -
             )
             account = pipeline.pricing.account(await request(pipeline, place, actor=actor))
             caps[account.name] = 0 if account.fills is None else account.fills.size
-    await nothing_is_overspent(pipeline, caps)
+    await check_nothing_overspent(pipeline, caps)
 
 
-async def nothing_is_overspent(pipeline: Pipeline, caps: dict[str, int]) -> None:
-    """What was taken out of each account is at most what was ever in it."""
+async def check_nothing_overspent(pipeline: Pipeline, caps: dict[str, int]) -> None:
+    """Assert that no account has spent or held more than its size."""
     rows = await pipeline.store.read(lambda conn: conn.execute(accounts.select()).all())
     assert rows
     for row in rows:
         assert min(row.available, row.held, row.spent) >= 0, row
         assert row.held + row.spent <= await _size(pipeline, row.name, caps), row
-    await _what_is_held_is_what_is_open(pipeline, rows)
+    await _check_holds(pipeline, rows)
 
 
 async def _size(pipeline: Pipeline, account: str, caps: dict[str, int]) -> int:
-    """What the rules allow an account in all."""
+    """The most that the rules allow an account."""
     if kind_of(account) in (AccountKind.POOL, AccountKind.BUDGET):
         policy = (await pipeline.guilds.settings(int(account.split(":")[1]))).policy
         pool = policy.pool.bucket().size if policy.pool else 0
         return pool if kind_of(account) is AccountKind.POOL else _limit_of(policy)
-    return BUCKET.size if kind_of(account) is AccountKind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
+    return BUCKET.size if kind_of(account) is AccountKind.USER else caps.get(account, 5 * MICRO)  # a host has five
 
 
 def _limit_of(policy: Policy) -> int:
-    """What a server may spend in a month; where it has no limit, it is counted all the same."""
+    """A guild's monthly limit; a guild without one has an unreachable limit."""
     return 10**9 * MICRO if policy.usd_per_month is None else int(policy.usd_per_month * 100 * MICRO)
 
 
-async def _what_is_held_is_what_is_open(pipeline: Pipeline, rows: Any) -> None:
+async def _check_holds(pipeline: Pipeline, rows: Any) -> None:
     held: Counter[str] = Counter()
     for job in await pipeline.store.read(jobs.in_state, JobState.OPEN):
         for g in job.open:
@@ -148,16 +148,16 @@ async def _what_is_held_is_what_is_open(pipeline: Pipeline, rows: Any) -> None:
 
 
 async def test_twenty_members_at_once_cannot_overspend(pipeline: Pipeline) -> None:
-    await misuse(pipeline, members=20, presses=6, seed=1)
+    await act_at_once(pipeline, members=20, actions_each=6, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_hundred_members_at_once_cannot_overspend(pipeline: Pipeline, seed: int) -> None:
-    await misuse(pipeline, members=100, presses=12, seed=seed)
+    await act_at_once(pipeline, members=100, actions_each=12, seed=seed)
 
 
-async def test_one_credit_for_a_hundred_presses_makes_one_picture(pipeline: Pipeline) -> None:
+async def test_one_credit_and_a_hundred_orders_make_one_image(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, usd_per_month="0.01")
     places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
     orders = [pipeline.orders.order(await order_of(pipeline, "a red fox", place)) for place in places]

@@ -1,4 +1,4 @@
-"""What a delivery leaves to be done: marks on what was reacted to, calls to those who were promised one."""
+"""The outbox items that follow a delivery: marks on the message with the reaction, pings, notifications."""
 
 from __future__ import annotations
 
@@ -11,155 +11,153 @@ import pytest
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, history, outbox
-from tests.env.fake_discord import Trouble, Way
+from tests.env.fake_discord import Fault, Route
 from tests.env.images import MADE
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline, eventually
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
-REACTED = replace(PLACE, reply_to=99)
-LIVING: dict[str, Any] = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
+BY_REACTION = replace(PLACE, reply_to=99)
+VALID_TOKEN: dict[str, Any] = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
 
 
-async def reacted(pipeline: Pipeline, *outcomes: Outcome) -> Job:
-    """A job that a reaction asked for, shown as far as it can be. Without outcomes it is taken back."""
-    job = await pipeline.order(place=REACTED, count=len(outcomes) or 1, reaction="🎨", waits_in_public=False)
+async def delivered_reaction(pipeline: Pipeline, *outcomes: Outcome) -> Job:
+    """A delivered job of a reaction. Without outcomes it is cancelled."""
+    job = await pipeline.order(place=BY_REACTION, count=len(outcomes) or 1, reaction="🎨", has_message=False)
     await pipeline.end(job, *outcomes)
     if not outcomes:
         await pipeline.cancel(job)
-    async with pipeline.at_work("outbox"):
+    async with pipeline.running("outbox"):
         return await pipeline.until(job, JobState.DELIVERED)
 
 
-async def followed(pipeline: Pipeline) -> list[OutboxItem]:
-    """The items of the outbox that a delivery led to, done or still to be done."""
+async def following_items(pipeline: Pipeline) -> list[OutboxItem]:
+    """The outbox items that a delivery added, done or waiting."""
     done = [item for item, _job in pipeline.messenger.sent]
     waiting = await pipeline.store.read(outbox.due, pipeline.clock())
     return list({item.id: item for item in (*waiting, *done)}.values())
 
 
-async def promised(pipeline: Pipeline) -> dict[ItemKind, dict[str, Any]]:
-    """The same by kind, with its data."""
-    return {item.kind: dict(item.data) for item in await followed(pipeline)}
+async def item_data(pipeline: Pipeline) -> dict[ItemKind, dict[str, Any]]:
+    """The same items' data, by kind."""
+    return {item.kind: dict(item.data) for item in await following_items(pipeline)}
 
 
-async def called(pipeline: Pipeline, *outcomes: Outcome, promise: bool = True, tell: bool = False, **place: Any) -> set[ItemKind]:
-    """What is promised to a member whose job is shown. Without outcomes it is cancelled."""
+async def notifications(pipeline: Pipeline, *outcomes: Outcome, promise: bool = True, tell: bool = False, **place: Any) -> set[ItemKind]:
+    """The kinds of items after the delivery of a job. Without outcomes it is cancelled."""
     if tell:
-        await pipeline.members.change(7, lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
+        await pipeline.members.change(7, lambda preferences: preferences.model_copy(update={"tell_when_done": True}))
     job = await pipeline.order(place=replace(PLACE, **place))
     if promise:
         await pipeline.store.write(delivery.promise_ping, job.id)
     await pipeline.end(job, *outcomes)
     if not outcomes:
         await pipeline.cancel(job)
-    async with pipeline.at_work("outbox"):
+    async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
-    return set(await promised(pipeline))
+    return set(await item_data(pipeline))
 
 
-# --- requests made by a reaction -------------------------------------------------------------------------------------
+# --- jobs of a reaction ----------------------------------------------------------------------------------------------
 
 
-async def test_a_reactions_pictures_are_posted_and_the_reaction_is_marked(pipeline: Pipeline) -> None:
-    job = await reacted(pipeline, MADE, FAILED)
-    assert list(pipeline.board.asked) == [Way.CHANNEL]
-    assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
-    assert job.place.message_id == pipeline.board.of(job.id)[0].id
+async def test_images_of_a_reaction_are_posted_and_the_message_is_marked(pipeline: Pipeline) -> None:
+    job = await delivered_reaction(pipeline, MADE, FAILED)
+    assert list(pipeline.discord.calls) == [Route.CHANNEL]
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
+    assert job.place.message_id == pipeline.discord.results_of(job.id)[0].id
 
 
-async def test_without_a_picture_its_member_alone_is_told_why(pipeline: Pipeline) -> None:
-    job = await reacted(pipeline, FAILED)
-    assert [notice.channel_id for notice in pipeline.board.of(job.id)] == [-7]
-    assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
+async def test_a_failed_reaction_is_explained_to_its_member_only(pipeline: Pipeline) -> None:
+    job = await delivered_reaction(pipeline, FAILED)
+    assert [message.channel_id for message in pipeline.discord.results_of(job.id)] == [-7]
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
 
-async def test_where_direct_messages_are_closed_too_the_mark_alone_says_it(pipeline: Pipeline) -> None:
-    pipeline.board.closed.add(Way.MEMBER)
-    job = await reacted(pipeline, FAILED)
-    assert list(pipeline.board.asked) == [Way.MEMBER]
+async def test_a_failed_reaction_only_gets_a_mark_if_direct_messages_are_closed(pipeline: Pipeline) -> None:
+    pipeline.discord.closed.add(Route.MEMBER)
+    job = await delivered_reaction(pipeline, FAILED)
+    assert list(pipeline.discord.calls) == [Route.MEMBER]
     assert (job.place.channel_id, job.place.message_id) == (5, None)
-    assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
 
-async def test_what_its_member_took_back_needs_no_words(pipeline: Pipeline) -> None:
-    await reacted(pipeline)
-    assert pipeline.board.asked == {}
-    assert await promised(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
+async def test_a_cancelled_reaction_gets_no_message(pipeline: Pipeline) -> None:
+    await delivered_reaction(pipeline)
+    assert pipeline.discord.calls == {}
+    assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": None}}
 
 
-async def test_where_the_channel_is_closed_pictures_go_to_the_member(pipeline: Pipeline) -> None:
-    pipeline.board.closed.add(Way.CHANNEL)
-    job = await reacted(pipeline, MADE)
-    assert [notice.channel_id for notice in pipeline.board.of(job.id)] == [-7]
-    assert (await promised(pipeline))[ItemKind.MARK]["channel_id"] == 5
+async def test_images_are_sent_to_the_member_if_the_channel_is_closed(pipeline: Pipeline) -> None:
+    pipeline.discord.closed.add(Route.CHANNEL)
+    job = await delivered_reaction(pipeline, MADE)
+    assert [message.channel_id for message in pipeline.discord.results_of(job.id)] == [-7]
+    assert (await item_data(pipeline))[ItemKind.MARK]["channel_id"] == 5
 
 
-@pytest.mark.parametrize("trouble", Trouble)
+@pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("outcome", [MADE, FAILED], ids=["made", "failed"])
-async def test_whatever_goes_wrong_a_reaction_is_answered_once_and_marked_once(
-    pipeline: Pipeline, trouble: Trouble, outcome: Outcome
-) -> None:
-    pipeline.board.nonces_last = False
-    for way in (Way.CHANNEL, Way.MEMBER):
-        pipeline.board.trouble[way].append(trouble)
-    job = await reacted(pipeline, outcome)
-    assert len(pipeline.board.of(job.id)) == 1
-    assert len(await followed(pipeline)) == 1
+async def test_a_reaction_gets_one_message_and_one_mark_despite_faults(pipeline: Pipeline, fault: Fault, outcome: Outcome) -> None:
+    pipeline.discord.remembers_nonces = False
+    for route in (Route.CHANNEL, Route.MEMBER):
+        pipeline.discord.faults[route].append(fault)
+    job = await delivered_reaction(pipeline, outcome)
+    assert len(pipeline.discord.results_of(job.id)) == 1
+    assert len(await following_items(pipeline)) == 1
 
 
-async def test_a_form_that_a_reaction_led_to_has_a_message_of_its_own_and_is_answered_there(pipeline: Pipeline) -> None:
-    job = await pipeline.order(place=replace(PLACE, **LIVING), reaction="✏️")
+async def test_a_form_opened_by_a_reaction_is_answered_in_its_own_message(pipeline: Pipeline) -> None:
+    job = await pipeline.order(place=replace(PLACE, **VALID_TOKEN), reaction="✏️")
     await pipeline.cancel(job)
-    async with pipeline.at_work("outbox"):
+    async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
-    assert list(pipeline.board.asked) == [Way.TOKEN]
+    assert list(pipeline.discord.calls) == [Route.TOKEN]
 
 
-# --- calls -----------------------------------------------------------------------------------------------------------
+# --- notifications ---------------------------------------------------------------------------------------------------
 
 
-async def test_who_was_promised_a_call_is_called(pipeline: Pipeline) -> None:
-    assert await called(pipeline, MADE) == {ItemKind.PING}
+async def test_a_promised_ping_is_sent(pipeline: Pipeline) -> None:
+    assert await notifications(pipeline, MADE) == {ItemKind.PING}
 
 
-async def test_who_was_promised_nothing_is_left_alone(pipeline: Pipeline) -> None:
-    assert await called(pipeline, MADE, promise=False) == set()
+async def test_without_a_promise_no_ping_is_sent(pipeline: Pipeline) -> None:
+    assert await notifications(pipeline, MADE, promise=False) == set()
 
 
-async def test_who_wants_to_be_told_is_told(pipeline: Pipeline) -> None:
-    assert await called(pipeline, MADE, promise=False, tell=True) == {ItemKind.TELL}
+async def test_a_member_who_wants_notifications_gets_one(pipeline: Pipeline) -> None:
+    assert await notifications(pipeline, MADE, promise=False, tell=True) == {ItemKind.TELL}
 
 
-async def test_a_failure_is_told_too(pipeline: Pipeline) -> None:
-    assert await called(pipeline, FAILED, tell=True) == {ItemKind.PING, ItemKind.TELL}
+async def test_a_failure_sends_notifications_too(pipeline: Pipeline) -> None:
+    assert await notifications(pipeline, FAILED, tell=True) == {ItemKind.PING, ItemKind.TELL}
 
 
-async def test_who_cancelled_it_is_not_called(pipeline: Pipeline) -> None:
-    assert await called(pipeline, tell=True) == set()
+async def test_a_cancelled_job_sends_no_notification(pipeline: Pipeline) -> None:
+    assert await notifications(pipeline, tell=True) == set()
 
 
-async def test_a_direct_message_with_the_result_is_the_call(pipeline: Pipeline) -> None:
-    pipeline.board.closed |= {Way.MESSAGE, Way.CHANNEL}
-    assert await called(pipeline, MADE, tell=True) == set()
+async def test_a_direct_message_with_the_result_needs_no_notification(pipeline: Pipeline) -> None:
+    pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL}
+    assert await notifications(pipeline, MADE, tell=True) == set()
 
 
-async def test_to_a_private_picture_there_is_one_call_with_the_token_as_its_last_way(pipeline: Pipeline) -> None:
-    assert await called(pipeline, MADE, tell=True, private=True, **LIVING) == {ItemKind.PING}
-    assert (await promised(pipeline))[ItemKind.PING] == {"token": "token", "application_id": 3}
+async def test_a_private_image_sends_one_ping_with_its_token(pipeline: Pipeline) -> None:
+    assert await notifications(pipeline, MADE, tell=True, private=True, **VALID_TOKEN) == {ItemKind.PING}
+    assert (await item_data(pipeline))[ItemKind.PING] == {"token": "token", "application_id": 3}
 
 
-async def test_what_is_taken_away_in_the_moment_it_is_shown_goes_from_the_channel_too(pipeline: Pipeline) -> None:
-    job = await pipeline.ended(MADE)
-    pipeline.board.held[job.id] = asyncio.Event()
-    async with pipeline.at_work("outbox"):
+async def test_a_job_deleted_during_delivery_is_removed_from_the_channel(pipeline: Pipeline) -> None:
+    job = await pipeline.ended_job(MADE)
+    pipeline.discord.blocked[job.id] = asyncio.Event()
+    async with pipeline.running("outbox"):
         await eventually(lambda: is_being_shown(pipeline))
         await pipeline.store.write(history.take_away, job.id, pipeline.clock())
-        pipeline.board.held[job.id].set()
-        await eventually(lambda: promised(pipeline))
-    (notice,) = pipeline.board.of(job.id)
-    assert await promised(pipeline) == {ItemKind.REMOVE: {"channel_id": 5, "message_id": notice.id}}
+        pipeline.discord.blocked[job.id].set()
+        await eventually(lambda: item_data(pipeline))
+    (message,) = pipeline.discord.results_of(job.id)
+    assert await item_data(pipeline) == {ItemKind.REMOVE: {"channel_id": 5, "message_id": message.id}}
 
 
 async def is_being_shown(pipeline: Pipeline) -> bool:
-    return pipeline.board.asked[Way.MESSAGE] > 0
+    return pipeline.discord.calls[Route.MESSAGE] > 0

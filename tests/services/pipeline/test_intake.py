@@ -1,4 +1,4 @@
-"""From an order to a job under a server's rules: what is heard first, what the job keeps, and that no refusal costs anything."""
+"""Intake under a guild's rules: the order of the checks, the content of the job, and that no refusal costs anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.services.conftest import BUCKET, MODEL, Pipeline
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
-BEN_S = Attachment(url="http://127.0.0.1:1/a.png", filename="a.png", size_bytes=9, source=Source(owner_id=8, channel_id=5, message_id=3))
+BENS = Attachment(url="http://127.0.0.1:1/a.png", filename="a.png", size_bytes=9, source=Source(owner_id=8, channel_id=5, message_id=3))
 ALL_WRONG: dict[str, Any] = {
     "pause": {"on": True},
     "channels": {"denied": [5]},
@@ -33,7 +33,7 @@ ALL_WRONG: dict[str, Any] = {
     "prompts": {"block": {"words": ["sword"]}},
     "roles": {"77": {"purse": {"size": 0}}},
 }
-# What is heard, and what is then put right, in the order of the issue.
+# The refusals in order, and the change of the rules that removes each.
 STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("paused", {"pause": {"on": False}}),
     ("cannot ask for pictures", {}),  # the block is lifted
@@ -41,7 +41,7 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("do not open any model", {"everyone": {"models": "all"}}),
     ("where others see them", {"everyone": {"private": True}}),
     ("safety checker", {"age_restricted": {"unchecked": True}}),
-    ("age-restricted channels only", {}),  # it is asked for in one
+    ("age-restricted channels only", {}),  # the channel is changed
     ("New members wait", {"newcomers": {"wait_hours": 0}}),
     ("1 picture at a time", {"everyone": {"max_count": 4}}),
     ("shape 16:9", {"everyone": {"aspect_ratios": "all"}}),
@@ -49,44 +49,44 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("at most 1 pictures waiting", {"everyone": {"waiting": 9}}),
     ("0 left", {"roles": {"77": None}}),
     ("do not allow this prompt", {"prompts": {"block": {"words": []}}}),
-    ("does not let you edit", {}),  # it is allowed
-    ("a.png: Pictures may not be fetched", {}),  # it is left out
+    ("does not let you edit", {}),  # the owner's consent is changed
+    ("a.png: Pictures may not be fetched", {}),  # the attachment is removed
 )
 
 
-async def anew(pipeline: Pipeline, order: Order) -> Order:
-    """The same order, under the rules of this moment."""
-    asked = order.request
-    return replace(order, request=await request(pipeline, asked.reply_to, actor=asked.actor, channel=asked.channel))
+async def with_current_rules(pipeline: Pipeline, order: Order) -> Order:
+    """The same order under the current rules."""
+    old = order.request
+    return replace(order, request=await request(pipeline, old.reply_to, actor=old.actor, channel=old.channel))
 
 
 async def refusal(pipeline: Pipeline, order: Order) -> str:
     with pytest.raises(Refusal) as caught:
-        await pipeline.orders.order(await anew(pipeline, order))
+        await pipeline.orders.order(await with_current_rules(pipeline, order))
     return caught.value.sentence
 
 
-async def test_the_checks_are_heard_in_their_order_and_cost_nothing(pipeline: Pipeline) -> None:
+async def test_the_checks_are_applied_in_order_and_cost_nothing(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, **ALL_WRONG)
     await pipeline.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=pipeline.clock())
     await pipeline.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     actor = Actor(user_id=7, joined_at=pipeline.clock(), role_ids=frozenset({77}))
     options = {Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"}
-    asked: dict[str, Any] = {"options": options, "more": "disable_safety_checker=true", "attachments": [BEN_S]}
-    order = await order_of(pipeline, "a sword", PLACE, actor=actor, kind=JobKind.EDIT, model=DEV, count=2, **asked)
-    heard: list[str] = []
-    for sentence, amends in STEPS:
-        heard.append(await refusal(pipeline, order))
-        assert sentence in heard[-1], (sentence, heard[-1])
-        await rule(pipeline.guilds, **amends)
-        order = await _mended(pipeline, order, sentence)
-    assert (await pipeline.orders.order(await anew(pipeline, order))).job.spent == 0
-    assert len(heard) == len(STEPS)
+    wrong: dict[str, Any] = {"options": options, "more": "disable_safety_checker=true", "attachments": [BENS]}
+    order = await order_of(pipeline, "a sword", PLACE, actor=actor, kind=JobKind.EDIT, model=DEV, count=2, **wrong)
+    sentences: list[str] = []
+    for sentence, changes in STEPS:
+        sentences.append(await refusal(pipeline, order))
+        assert sentence in sentences[-1], (sentence, sentences[-1])
+        await rule(pipeline.guilds, **changes)
+        order = await _corrected(pipeline, order, sentence)
+    assert (await pipeline.orders.order(await with_current_rules(pipeline, order))).job.spent == 0
+    assert len(sentences) == len(STEPS)
 
 
-async def _mended(pipeline: Pipeline, order: Order, heard: str) -> Order:
-    """What no rule puts right."""
-    match heard.split()[0]:
+async def _corrected(pipeline: Pipeline, order: Order, sentence: str) -> Order:
+    """Remove a refusal that does not depend on the rules."""
+    match sentence.split()[0]:
         case "cannot":
             await pipeline.store.write(conduct.unblock, 1, 7, by_id=9, now=pipeline.clock())
         case "age-restricted":
@@ -101,12 +101,12 @@ async def _mended(pipeline: Pipeline, order: Order, heard: str) -> Order:
 
 @pytest.mark.parametrize("more", ["disable_safety_checker=true", "disable_safety_checker=yes"])
 @pytest.mark.parametrize("guild_id", [1, None])
-async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(pipeline: Pipeline, more: str, guild_id: int | None) -> None:
+async def test_the_safety_checker_stays_on_by_default(pipeline: Pipeline, more: str, guild_id: int | None) -> None:
     order = await order_of(pipeline, "a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
     assert "safety checker stays on" in await refusal(pipeline, order)
 
 
-async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(pipeline: Pipeline) -> None:
+async def test_only_a_blocked_prompt_adds_a_strike(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
         await refusal(pipeline, await order_of(pipeline, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
@@ -114,16 +114,16 @@ async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(pipelin
     assert [line.action for line in await pipeline.store.read(audit_log.latest, 1) if line.target_id == 7] == [AuditAction.STRUCK]
 
 
-async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(pipeline: Pipeline) -> None:
+async def test_a_block_by_strikes_survives_a_restart(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
     for _ in range(2):
         await refusal(pipeline, await order_of(pipeline, "a sword", PLACE))
-    again = await pipeline.again()
+    again = await pipeline.restart()
     await again.models.load()
     assert "too many strikes" in await refusal(again, await order_of(again, "a fox", PLACE))
 
 
-# --- what the job keeps ----------------------------------------------------------------------------------------------
+# --- the job ---------------------------------------------------------------------------------------------------------
 
 FLAGGED: dict[str, Any] = {"prompts": {"flag": {"words": ["blood*"]}}}
 
@@ -138,19 +138,19 @@ async def test_a_flagged_prompt_is_made_behind_a_spoiler(pipeline: Pipeline) -> 
     assert [(each.flagged, each.spoiler) for each in (job, plain)] == [("blood*", True), (None, False)]
 
 
-async def test_without_a_spoiler_only_where_age_is_restricted_and_the_server_allows_it(pipeline: Pipeline) -> None:
+async def test_a_flagged_prompt_needs_no_spoiler_only_in_age_restricted_channels(pipeline: Pipeline) -> None:
     await rule(pipeline.guilds, **FLAGGED, age_restricted={"unspoilered": True})
     jobs_ = [await ordered(pipeline, "a bloodhound", age_restricted=adult) for adult in (True, False)]
     assert [(job.spoiler, job.age_restricted, job.flagged) for job in jobs_] == [(False, True, "blood*"), (True, False, "blood*")]
 
 
-async def test_a_prompt_is_checked_only_where_the_server_wants_it(pipeline: Pipeline) -> None:
+async def test_a_prompt_is_checked_only_if_the_guild_enables_it(pipeline: Pipeline) -> None:
     before = await ordered(pipeline, "a fox")
     await rule(pipeline.guilds, **CHECKED)
     assert [before.needs_check, (await ordered(pipeline, "a fox")).needs_check] == [False, True]
 
 
-async def test_again_passes_the_gate_for_whoever_asks(pipeline: Pipeline) -> None:
+async def test_again_is_checked_by_the_rules_of_the_current_guild(pipeline: Pipeline) -> None:
     old = new_job(model=DEV, member=8)
     await pipeline.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
     await rule(pipeline.guilds, prompts={"block": {"words": ["fox"]}})
@@ -160,14 +160,14 @@ async def test_again_passes_the_gate_for_whoever_asks(pipeline: Pipeline) -> Non
     assert (await pipeline.orders.again(old, elsewhere)).job.place.user_id == 7
 
 
-# --- the model of an order that names none ---------------------------------------------------------------------------
+# --- the default model -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("models", "own", "made_by"),
     [("all", None, MODEL), ("all", DEV, DEV), ([DEV], None, DEV), ([DEV], MODEL, DEV), ([MODEL], DEV, MODEL), ("all", "gone", MODEL)],
 )
-async def test_the_usual_model_is_one_that_is_open_here(pipeline: Pipeline, models: object, own: str | None, made_by: str) -> None:
+async def test_the_default_model_is_one_that_is_allowed_here(pipeline: Pipeline, models: object, own: str | None, made_by: str) -> None:
     await rule(pipeline.guilds, everyone={"models": models})
     await pipeline.members.change(7, lambda chosen: chosen.model_copy(update={"default_model": own}))
     assert (await ordered(pipeline, "a fox")).model == made_by
