@@ -11,6 +11,7 @@ import re
 import sys
 import tokenize
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 HERE = Path(__file__).parent.parent
@@ -24,6 +25,8 @@ _RETIRED = re.compile(
     r"|ladder|rungs?|gates?|wish|wishes|spots?|look|looks|looked|looking|kin",
     re.IGNORECASE,
 )
+
+_IDIOMS = re.compile(r"look(s|ed|ing)?[ _](it[ _])?up|look-alikes?|looks[ _]like|by[ _]hand")
 
 
 def sources(folder: Path, *packages: str) -> Iterator[tuple[str, str]]:
@@ -113,15 +116,19 @@ def retired_words(folder: Path) -> list[str]:
         f"{path}:{line} {word}"
         for path, text in sources(folder, "bot", "cogs", "sandbox", "tests", "benchmarks")
         for line, written in _written(text)
-        for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", written)
+        for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", _IDIOMS.sub("", written))
         if _RETIRED.fullmatch(word)
     ]
 
 
 def _written(text: str) -> Iterator[tuple[int, str]]:
     """Names and comments, docstrings, and the events of log calls, each with its line."""
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in (tokenize.NAME, tokenize.COMMENT):
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    for token, following in pairwise(tokens):
+        is_keyword = (
+            following.string == "=" and following.start == token.end
+        )  # names a parameter or a placeholder, which is defined elsewhere
+        if token.type == tokenize.COMMENT or (token.type == tokenize.NAME and not is_keyword):
             yield token.start[0], token.string
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (docstring := ast.get_docstring(node)):

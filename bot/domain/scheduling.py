@@ -44,7 +44,7 @@ def choose(queue: Queue, caps: Caps, provider_caps: Mapping[str, int]) -> list[G
     selection = _Selection(queue, caps, provider_caps)
     for lane in Lane:  # the paid lane first
         left = [g for g in queue.waiting if g.lane is lane]
-        while fit := [g for g in left if selection.has_room_for(g)]:
+        while fit := [g for g in left if selection.has_capacity_for(g)]:
             best = min(fit, key=selection.rank)
             left.remove(best)
             selection.add(best)
@@ -61,7 +61,7 @@ class _Selection:
         self._providers = Counter(queue.running_by_provider)
         self._slow = set(queue.slow_turns)  # providers to which a slow-lane image is about to be sent
 
-    def has_room_for(self, g: Generation) -> bool:
+    def has_capacity_for(self, g: Generation) -> bool:
         return (
             self._users.total() < self._caps.total
             and self._users[g.user_id] < (self._caps.per_user if g.running_limit is None else g.running_limit)

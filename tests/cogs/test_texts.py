@@ -76,7 +76,7 @@ def test_privacy_fits_a_panel_and_names_the_classifier() -> None:
     retention = Retention(references_days=7, images_days=7, services=("Oxen.ai",))
     alone, checked = privacy_texts.privacy(retention), privacy_texts.privacy(replace(retention, checker="api.example.com"))
     assert ("checked by api.example.com" in checked, "checked by" in alone) == (True, False)
-    assert len(checked) < texts.PANEL_MAX / 1.5  # other languages take more room
+    assert len(checked) < texts.PANEL_MAX / 1.5  # other languages need more characters
 
 
 def report(days: int, daily: list[UsageRow], by: GroupBy = GroupBy.MODEL) -> UsageReport:

@@ -15,7 +15,7 @@ _TEXT_MAX: Final = 200  # characters
 class Difference:
     """One changed setting. For a list: the added and removed entries, or, if only the order changed, `was` and `now`."""
 
-    path: str  # such as "everyone.purse.size"
+    path: str  # such as "everyone.max_count"
     was: Any = None  # JSON; None: it was not set
     now: Any = None
     added: tuple[Any, ...] = ()

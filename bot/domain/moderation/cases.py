@@ -38,7 +38,7 @@ class Cause(StrEnum):
 
 class CaseState(StrEnum):
     OPEN = "open"  # waits for a decision
-    APPEALED = "appealed"  # was decided, and its author asked for another look, once
+    APPEALED = "appealed"  # was decided, and its author appealed, once
     DECIDED = "decided"  # by a moderator
 
 

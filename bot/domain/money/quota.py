@@ -42,8 +42,8 @@ def available_at(bucket: Bucket, *, available: int, held: int, as_of: int, now: 
     backwards adds nothing.
     """
     flowed = bucket.refill_per_day * max(0, now - as_of) // DAY_MS
-    room = max(0, bucket.size - held - available)
-    return available + min(flowed, room)
+    space = max(0, bucket.size - held - available)
+    return available + min(flowed, space)
 
 
 def full_at(bucket: Bucket, *, available: int, held: int, as_of: int, now: int) -> int | None:

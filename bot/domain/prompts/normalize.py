@@ -1,7 +1,7 @@
 """Normalization of prompts before rules are applied, against disguised spellings.
 
 There are three forms of equal length, so an index into one is valid for the others. Sources: Unicode Standard Annex 15 (normal forms)
-and Technical Standard 39 (confusables; the table here has only letters that look like Latin ones).
+and Technical Standard 39 (confusables; the table here has only letters that resemble Latin ones).
 """
 
 from __future__ import annotations
