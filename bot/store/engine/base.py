@@ -14,7 +14,6 @@ from weakref import WeakSet
 import structlog
 from sqlalchemy import BigInteger, Connection, Table, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.store.engine.schema import Migration
 
@@ -63,8 +62,7 @@ class Store(ABC):
     migration: Migration  # what opening it did to the schema
     commits: int = 0  # transactions committed since it was opened; on SQLite one may hold many writes
 
-    def __init__(self, reads: AsyncEngine, migration: Migration) -> None:
-        self._reads = reads
+    def __init__(self, migration: Migration) -> None:
         self._reading: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._subscribers: defaultdict[Topic, WeakSet[Subscription]] = defaultdict(WeakSet)
@@ -100,7 +98,8 @@ class Store(ABC):
     async def read(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One unchanging view of everything committed before it; beside the writes, and refused if it tries to write itself."""
         self._check_open()
-        reading = asyncio.create_task(self._read(lambda conn: op(conn, *args, **kwargs)), name="store read")
+        context = copy_context()
+        reading = asyncio.create_task(self._read(lambda conn: context.run(op, conn, *args, **kwargs)), name="store read")
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
         try:
@@ -110,14 +109,13 @@ class Store(ABC):
             reading.add_done_callback(_say_if_failed)
             raise
 
+    @abstractmethod
     async def _read(self, op: Callable[[Connection], T]) -> T:
-        async with self._reads.connect() as conn:
-            return await conn.run_sync(op)
+        """Run the read in a transaction of its own."""
 
     async def _finish_reads(self) -> None:
-        """For `close`: every read that was begun gives its connection back, then all are closed."""
+        """For `close`: every read that was begun gives its connection back."""
         await asyncio.gather(*self._reading, return_exceptions=True)
-        await self._reads.dispose()
 
     @abstractmethod
     def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from bot.store.engine import schema
 from bot.store.engine.base import Store, Topic, attempt
 from bot.store.engine.schema import Migration
 
+READERS = 4  # threads, each with a connection
 GROUP_MAX = 64  # writes in one commit: the last of them waits for all before it
 _WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
 _MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it first, and must not drop what refers to it
@@ -53,9 +55,10 @@ class SqliteStore(Store):
     """The store on one SQLite file."""
 
     def __init__(self, path: Path, migration: Migration) -> None:
-        reads = create_async_engine(_url(path, "aiosqlite"), pool_size=4, max_overflow=4, hide_parameters=True)
-        _prepare(reads.sync_engine, _READER, begin="BEGIN")
-        super().__init__(reads, migration)
+        super().__init__(migration)
+        self._reads = create_engine(_url(path, "pysqlite"), pool_size=READERS, max_overflow=0, hide_parameters=True)
+        _prepare(self._reads, _READER, begin="BEGIN")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._engine = _writing_engine(path, _WRITER)
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Write | None] = SimpleQueue()
@@ -67,12 +70,21 @@ class SqliteStore(Store):
         self._queue.put(_Write(op, done))
         return done
 
+    async def _read(self, op: Callable[[Connection], T]) -> T:
+        return await self._loop.run_in_executor(self._readers, self._read_now, op)
+
+    def _read_now(self, op: Callable[[Connection], T]) -> T:
+        with self._reads.connect() as conn:
+            return op(conn)
+
     async def close(self) -> None:
         """Commits what is queued, moves the log into the database file, and ends the thread."""
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         await self._finish_reads()
+        self._readers.shutdown()
+        self._reads.dispose()
         await asyncio.to_thread(_checkpoint, self._engine)
 
     def _answer(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
