@@ -90,7 +90,7 @@ async def open_home(folder: Path) -> AsyncIterator[Home]:
     """As in the demo, other people's pictures may be read."""
     board = Switchboard()
     async with (
-        images.serve(switchboard=board, timing=images.FAST) as pictures,
+        images.serve(switchboard=board, timing=images.FAST, draft=True) as pictures,
         discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
         Person.connect(chat.url, "Ada") as ada,
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,20 +23,7 @@ from sandbox import discord, images
 from sandbox.discord.server import DiscordServer
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-
-BRISK = Timing(
-    slow_s=1.0,
-    poll_min_s=0.05,
-    poll_max_s=0.1,
-    lookup_grace_s=0.2,
-    retry_min_s=0.05,
-    retry_max_s=0.3,
-    ping_min_s=0.05,
-    ping_max_s=0.2,
-    stranded_s=0.3,
-    progress_s=0.05,
-    early_s=5.0,
-)
+from tests.env.timing import BRISK
 
 
 @dataclass(kw_only=True)
@@ -102,13 +90,14 @@ class Env:
 
 
 @pytest.fixture
-async def env(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Env]:
+async def env(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Env]:
     """Stand-ins with the faults that `@pytest.mark.faults(...)` names turned on."""
+    shutil.copy(sqlite_template, tmp_path)
     board = Switchboard()
     for mark in request.node.iter_markers("faults"):
         for name in mark.args:
             board.turn_on(name, **mark.kwargs)
-    async with images.serve(switchboard=board, timing=images.FAST) as pictures, discord.serve(switchboard=board) as chat:
+    async with images.serve(switchboard=board, timing=images.FAST, draft=True) as pictures, discord.serve(switchboard=board) as chat:
         yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path)
 
 

@@ -239,7 +239,7 @@ def _read_catalog(raw: Any) -> Catalog:
 async def works(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Works]:
     file = shutil.copy(sqlite_template, tmp_path / "easel.sqlite3")
     async with (
-        images.serve(switchboard=switchboard, timing=images.FAST) as server,
+        images.serve(switchboard=switchboard, timing=images.FAST, draft=True) as server,
         open_store(f"sqlite:///{file}") as store,
         aiohttp.ClientSession() as session,
         Fetcher(rules=AddressRules(trusted_hosts=(urlsplit(server.url).netloc,))) as fetcher,
