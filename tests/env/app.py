@@ -23,7 +23,7 @@ from sandbox import discord, images
 from sandbox.discord.server import DiscordServer
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.timing import BRISK
+from tests.env.timing import BRISK as BRISK
 
 
 @dataclass(kw_only=True)
