@@ -34,6 +34,7 @@ class Env:
     images: images.ImageServer
     discord: DiscordServer
     folder: Path
+    empty_database: Path | None = None  # spares the first start its migrations
     overrides: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **overrides: str) -> dict[str, str]:
@@ -71,6 +72,8 @@ class Env:
         """A running bot, stopped politely at the end. An error of one of its tasks fails the test."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
+        if self.empty_database and not (self.folder / self.empty_database.name).exists():
+            shutil.copy(self.empty_database, self.folder)
         async with assemble(self.settings(**overrides), more_apis=more_apis, timing=timing, clock=clock) as app:
             serving = asyncio.create_task(app.serve(stop), name="app")
             try:
@@ -92,13 +95,12 @@ class Env:
 @pytest.fixture
 async def env(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Env]:
     """Stand-ins with the faults that `@pytest.mark.faults(...)` names turned on."""
-    shutil.copy(sqlite_template, tmp_path)
     board = Switchboard()
     for mark in request.node.iter_markers("faults"):
         for name in mark.args:
             board.turn_on(name, **mark.kwargs)
     async with images.serve(switchboard=board, timing=images.FAST, draft=True) as pictures, discord.serve(switchboard=board) as chat:
-        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path)
+        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path, empty_database=sqlite_template)
 
 
 @pytest.fixture

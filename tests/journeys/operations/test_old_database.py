@@ -30,7 +30,6 @@ MADE_AT = 1_795_707_430_000  # Unix milliseconds: just after
 
 
 def restore(file: Path) -> None:
-    file.unlink()
     with closing(sqlite3.connect(file)) as database:
         database.executescript((Path(__file__).parent.parent / "golden" / "database.sql").read_text("utf-8"))
 
