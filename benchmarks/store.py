@@ -1,12 +1,12 @@
-"""What group commit is worth: holds per second and their waiting times, side by side in one run, every commit on the disk.
+"""Measures the store's group commit: holds per second and their latency, with every commit synced to disk.
 
     python -m benchmarks.store [folder]
 
-raw         sqlite3 alone, one transaction after another, written with the fewest statements that do the same
-engine      SQLAlchemy over aiosqlite, one transaction for each hold: what this store would be without its writer
+raw         sqlite3 only, one transaction at a time, with the fewest statements that do the same
+engine      SQLAlchemy with aiosqlite, one transaction per hold: the store without its group commit
 store       this store on SQLite
-They take turns, so that a disk's good and bad moments meet all of them. The folder (default: the current one) should be on the
-disk that is to be measured; a temporary file is made in it.
+They run alternately, so that changes in the disk's speed affect all of them. A temporary file is created in the folder (default: the
+current one), which should be on the disk to be measured.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Result:
 
 
 def raw(path: Path, result: Result) -> None:
-    """The yardstick: no event loop, no library, nobody else waiting."""
+    """The baseline: no event loop, no library, no concurrency."""
     conn = sqlite3.connect(path, isolation_level=None)
     conn.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
     conn.execute("INSERT INTO accounts VALUES ('raw', ?, 0, 0, 0) ON CONFLICT DO NOTHING", (_BUCKET.size,))
@@ -75,7 +75,7 @@ def raw(path: Path, result: Result) -> None:
 
 
 async def under_load(result: Result, hold: Callable[[str], Awaitable[None]]) -> None:
-    """TASKS tasks, each holding again as soon as its last hold is durable."""
+    """Run TASKS tasks, each of which holds again as soon as its last hold is durable."""
     start = time.perf_counter()
 
     async def member() -> None:
@@ -123,8 +123,8 @@ async def main(folder: str) -> None:
     plain, engine, store = results = [
         Result(name=name) for name in ("raw, one at a time", f"engine, {TASKS} tasks", f"store, {TASKS} tasks")
     ]
-    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=folder) as place:
-        path = Path(place) / "easel.sqlite3"
+    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=folder) as temporary:
+        path = Path(temporary) / "easel.sqlite3"
         await migrate(f"sqlite:///{path}")
         for _ in range(ROUNDS):
             await asyncio.to_thread(raw, path, plain)

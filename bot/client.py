@@ -1,4 +1,4 @@
-"""The Discord client: where Discord is, what it is asked for, and how its events reach what it was loaded with."""
+"""The Discord client: Discord's addresses, intents, command registration, and the dispatch of interactions."""
 
 from __future__ import annotations
 
@@ -27,52 +27,46 @@ from bot.store.engine.base import Store
 log = structlog.get_logger(__name__)
 
 _CLOSING_S = 5.0
-_BEGUN = ("discord.py: ", "CommandTree-invoker")  # the names of the library's tasks for what was heard
-_ROUTED = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
-_KEEPSAKE = "commands"
+_EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
+_COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
+_FINGERPRINT = "commands"  # key in the key-value table
 
 
-def point_at(*, api_url: str, gateway_url: str) -> None:
-    """Tell discord.py where Discord is. Its addresses are the library's own globals: one Discord for each process."""
+def set_addresses(*, api_url: str, gateway_url: str) -> None:
+    """Set Discord's addresses. They are global variables of discord.py, so they hold for the whole process."""
     Route.BASE = api_url
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
 
 
-# Easel has no voice; without this the library warns about the packages that it would need for one.
+# Easel does not use voice; without this discord.py warns about missing voice packages.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
 def intents(*, message_content: bool = False) -> discord.Intents:
-    """Interactions bring everything that commands, menus and buttons need, and reactions are not privileged either.
-
-    `message_content` is: what other people post is shown to those alone whom Discord's portal, and the operator, allow it.
-    """
+    """The gateway intents. Only `message_content` is privileged: it must also be turned on at the application's Bot page."""
     return discord.Intents(guilds=True, guild_reactions=True, dm_reactions=True, message_content=message_content)
 
 
-class EventState(ConnectionState[Any]):
-    """What Discord tells. Whatever follows from an interaction is said in the language of whoever began it.
-
-    One task is started for each command, suggestion, press, choice and form. All begin here, and a task inherits the language.
-    """
+class LocalizedState(ConnectionState[Any]):
+    """Handles each interaction in the member's language: the tasks that discord.py starts here inherit it."""
 
     def parse_interaction_create(self, data: Any) -> None:
-        """Commands and suggestions go the library's way; presses, choices and forms go to the router alone, as the event `press`."""
+        """Dispatch components and forms as the event `press`, for the router; leave commands and autocomplete to discord.py."""
         with i18n.speaking(data.get("locale")):
-            if data["type"] in _ROUTED:
+            if data["type"] in _COMPONENTS_AND_FORMS:
                 self.dispatch("press", discord.Interaction(data=data, state=self))
             else:
                 super().parse_interaction_create(data)
 
     def store_view(self, view: Any, message_id: int | None = None) -> None:
-        """Nothing is stored: the router needs no view to handle a press, in this run or the next."""
+        """Store nothing: the router handles every press, so views need not be kept."""
 
 
 class Easel(commands.Bot):
-    """The client. It knows no cog and no service: `load` gives it what members touch, and it carries the services for that."""
+    """The client. It imports no cog and no service: `load` adds the cogs, which read `services`."""
 
-    services: Any  # `bot.services.services.Services`, handed in before it starts
+    services: Any  # `bot.services.services.Services`, set before the client starts
 
     def __init__(
         self,
@@ -96,54 +90,54 @@ class Easel(commands.Bot):
         self._store = store
         self._clock = clock
         self._load = load
-        self.has_registered = False  # its commands, in this run
+        self.has_registered = False  # whether the commands were registered in this run
 
     async def setup_hook(self) -> None:
-        """Everything is ready before the first event: `on_ready` would come seconds after the first command."""
+        """Load everything before the first event. `on_ready` would be too late: commands may arrive seconds earlier."""
         await asyncio.to_thread(i18n.load)
         await self._load(self)
         await self.sync_commands(always=False)
 
-    async def enter(self, token: str) -> None:
-        """Introduce the bot to Discord and register changed commands. Raise `StartError`."""
+    async def authenticate(self, token: str) -> None:
+        """Log in, load the cogs and register changed commands. Raises `StartError`."""
         try:
             await self.login(token)
         except discord.LoginFailure:
-            raise StartError("DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.") from None
+            raise StartError("Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application.") from None
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise StartError(f"Discord at DISCORD_API_URL does not answer as it should ({type(error).__name__}).") from error
+            raise StartError(f"Discord at DISCORD_API_URL did not respond as expected ({type(error).__name__}).") from error
 
-    async def stay(self) -> None:
-        """Hold the gateway's connection until `close`. Raise `StartError` where Discord refuses it."""
+    async def keep_connected(self) -> None:
+        """Stay connected to the gateway, reconnecting until `close`. Raises `StartError` if Discord refuses the intents."""
         try:
             await self.connect(reconnect=True)
         except discord.PrivilegedIntentsRequired:
             raise StartError(
-                "Discord refuses the message content intent; switch it on at the Bot page of your application, or set"
+                "Discord refused the message content intent; turn it on at the Bot page of your application, or set"
                 " MESSAGE_CONTENT_INTENT to false."
             ) from None
 
     async def sync_commands(self, *, always: bool) -> bool:
-        """Register the commands with Discord, if they changed since the last time; whether that was done."""
+        """Register the commands with Discord if they changed, or `always`. Return whether they were registered."""
         translator = self.tree.translator
         assert translator is not None, "load sets one"  # noqa: S101
         assert self.application_id is not None, "login asks for it"  # noqa: S101
         described = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
-        if not always and await self._store.read(kv.get, _KEEPSAKE) == fingerprint:
+        if not always and await self._store.read(kv.get, _FINGERPRINT) == fingerprint:
             return False
         await self.http.bulk_upsert_global_commands(self.application_id, payload=described)
-        await self._store.write(kv.put, _KEEPSAKE, fingerprint, self._clock())
+        await self._store.write(kv.put, _FINGERPRINT, fingerprint, self._clock())
         self.has_registered = True
         log.info("commands registered", count=len(described))
         return True
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:
-        return EventState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
+        return LocalizedState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
 
     async def finish_events(self) -> None:
-        """Let what was begun end: the library starts a task for each event, command and press, also for the last ones, and forgets it."""
-        events = [task for task in asyncio.all_tasks() if task.get_name().startswith(_BEGUN)]
+        """Wait for running event handlers: discord.py starts a task for each event and keeps no reference to it."""
+        events = [task for task in asyncio.all_tasks() if task.get_name().startswith(_EVENT_TASKS)]
         if events:
             await asyncio.wait(events, timeout=_CLOSING_S)
 

@@ -1,1 +1,1 @@
-"""What members and moderators touch. A cog parses, makes one call, and answers once."""
+"""Discord commands, buttons, menus, forms and reactions. A cog parses, calls one service method and answers once."""

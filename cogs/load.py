@@ -1,4 +1,4 @@
-"""What members touch: every cog, menu and handler, given to a client."""
+"""Adds every cog, menu and handler to a client."""
 
 from __future__ import annotations
 
@@ -50,47 +50,47 @@ ROUTER = Router(
 
 
 class Tree(app_commands.CommandTree[Any]):
-    """The commands; every error of theirs goes to the one handler."""
+    """The command tree; all its errors go to one handler."""
 
     def __init__(self, client: discord.Client, **options: Any) -> None:
         super().__init__(client, **options)
         self.languages = Languages()
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
-        await interactions.sort_error(interaction, error)
+        await interactions.handle_error(interaction, error)
 
     async def _call(self, interaction: discord.Interaction[Any]) -> None:
-        """The library's task for a command also notes the member's language, after the answer; a suggestion has nothing to note."""
+        """Store the member's language after a command was answered; not after an autocomplete."""
         await super()._call(interaction)
         if interaction.type is discord.InteractionType.application_command:
             await self.languages.note(interaction)
 
 
 class Presses(commands.Cog):
-    """The one listener for buttons, menus and forms."""
+    """The listener for buttons, menus and forms."""
 
     def __init__(self, languages: Languages) -> None:
         self._languages = languages
 
     @commands.Cog.listener()
     async def on_press(self, interaction: discord.Interaction[Any]) -> None:
-        async with interactions.answering(interaction):
+        async with interactions.handling_errors(interaction):
             await ROUTER.route(await request_of(interaction), interaction)
         await self._languages.note(interaction)
 
 
 async def load(client: Easel) -> None:
-    """Give the running client everything."""
+    """Add everything to the running client."""
     tree = client.tree
-    assert isinstance(tree, Tree)  # noqa: S101  the composition root hands in both
+    assert isinstance(tree, Tree)  # noqa: S101  the composition root sets this tree
     await _add_commands(client)
     await client.add_cog(ReactionsCog(client))
     await client.add_cog(Presses(tree.languages))
     await tree.set_translator(Translator(tree))
 
 
-async def commands_alone() -> app_commands.CommandTree[Any]:
-    """The commands on a client that stays at home, for those who only read them."""
+async def command_tree() -> app_commands.CommandTree[Any]:
+    """The commands on a client that never connects, for tools that only read them."""
     bot = commands.Bot(command_prefix=commands.when_mentioned, help_command=None, tree_cls=Tree, intents=intents())
     await _add_commands(bot)
     return bot.tree

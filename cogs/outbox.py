@@ -1,4 +1,4 @@
-"""How each kind of outbox item is done on Discord, beside deliveries."""
+"""Carries out outbox items on Discord: all kinds except deliveries."""
 
 from __future__ import annotations
 
@@ -9,45 +9,48 @@ import discord
 
 from bot.core.clock import Clock
 from bot.core.errors import RouteClosed
-from bot.domain.gestures import CAME, MARKS, NONE_CAME
+from bot.domain.gestures import MARK_DONE, MARK_FAILED, MARKS
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from cogs.kit import job_texts
-from cogs.kit.outbound import NO_ANSWER, Messageable, explained
+from cogs.kit.outbound import NO_ANSWER, Messageable, delivery_errors
 from cogs.kit.posting import Draft, Poster
 from cogs.moderation.posts import CasePosts
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_NO_SUCH_EMOJI = 10014  # that reaction is not there
+_NO_SUCH_EMOJI = 10014  # the message does not have that reaction
 
 
 class Messenger:
-    """The handlers, with the running client."""
+    """Handlers by kind of item: removals, marks, pings and direct messages here, moderation posts in `CasePosts`.
+
+    An item may be tried again after a lost response, so posting checks for the message of an earlier try.
+    """
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
-        self._kinds: Mapping[ItemKind, Callable[[OutboxItem, Job | None], Awaitable[None]]] = {
+        self._by_kind: Mapping[ItemKind, Callable[[OutboxItem, Job | None], Awaitable[None]]] = {
             ItemKind.REMOVE: self._remove,
             ItemKind.MARK: self._mark,
             ItemKind.PING: self._ping,
             ItemKind.TELL: self._tell,
-            **CasePosts(client, clock=clock).kinds,
+            **CasePosts(client, clock=clock).handlers,
         }
-        self.handlers = dict.fromkeys(self._kinds, self._carry_out)
+        self.handlers = dict.fromkeys(self._by_kind, self._handle)
 
-    async def _carry_out(self, item: OutboxItem, job: Job | None) -> None:
-        async with explained():
-            await self._kinds[item.kind](item, job)
+    async def _handle(self, item: OutboxItem, job: Job | None) -> None:
+        async with delivery_errors():
+            await self._by_kind[item.kind](item, job)
 
     async def _remove(self, item: OutboxItem, _job: Job | None) -> None:
         await self._message(item).delete()
 
     async def _mark(self, item: OutboxItem, _job: Job | None) -> None:
-        """One mark of ours, in place of those before; none for what was taken back."""
-        message, sign = self._message(item), {True: CAME, False: NONE_CAME, None: None}[item.data["made"]]
+        """Replace our marks with one; remove them all if the reaction was taken back."""
+        message, sign = self._message(item), {True: MARK_DONE, False: MARK_FAILED, None: None}[item.data["made"]]
         for other in set(MARKS) - {sign}:
             try:
                 await message.remove_reaction(other, discord.Object(self._own_id))
@@ -58,44 +61,45 @@ class Messenger:
             await message.add_reaction(sign)
 
     async def _ping(self, item: OutboxItem, job: Job | None) -> None:
-        """In the job's channel, as a reply to the result; directly where it is private or the channel is closed."""
-        job = _known(job)
+        """Reply to the result in its channel; send a direct message if the job is private or the channel is closed."""
+        job = _existing(job)
         if not job.place.private:
             try:
-                await self._say_once(item, self._channel(job.place.channel_id), job_texts.calling(job), reply_to=job.place.message_id)
+                await self._post_once(item, self._channel(job.place.channel_id), job_texts.ping(job), reply_to=job.place.message_id)
             except (discord.Forbidden, discord.NotFound):
                 pass
             else:
                 return
         try:
-            await self._say_once(item, await self._direct(job), job_texts.telling(job))
+            await self._post_once(item, await self._direct_channel(job), job_texts.direct_message(job))
         except (discord.Forbidden, discord.NotFound):
-            await self._whisper(item, job)
+            await self._ping_by_webhook(item, job)
 
     async def _tell(self, item: OutboxItem, job: Job | None) -> None:
-        """By direct message, except where the result stands among them already."""
-        job = _known(job)
-        channel = await self._direct(job)
+        """Send a direct message, unless the result itself is in the member's direct messages."""
+        job = _existing(job)
+        channel = await self._direct_channel(job)
         if channel.id != job.place.channel_id:
-            await self._say_once(item, channel, job_texts.telling(job))
+            await self._post_once(item, channel, job_texts.direct_message(job))
 
-    async def _say_once(self, item: OutboxItem, channel: Messageable, content: str, *, reply_to: int | None = None) -> None:
-        """Post it, unless an earlier try did."""
-        sheet = Draft(content=content, calls=(item.user_id,) if item.user_id else ())
-        tried = bool(item.attempts)
-        await self._poster.once(channel, sheet, nonce=item.id, tried=tried, is_it=lambda m: m.content == content, reply_to=reply_to)
+    async def _post_once(self, item: OutboxItem, channel: Messageable, content: str, *, reply_to: int | None = None) -> None:
+        draft = Draft(content=content, ping_ids=(item.user_id,) if item.user_id else ())
+        was_tried = bool(item.attempts)
+        await self._poster.once(
+            channel, draft, nonce=item.id, was_tried=was_tried, is_same=lambda m: m.content == content, reply_to=reply_to
+        )
 
-    async def _whisper(self, item: OutboxItem, job: Job) -> None:
-        """The last way to call somebody to a private image: by the interaction's webhook, which takes no nonce, so once at most."""
+    async def _ping_by_webhook(self, item: OutboxItem, job: Job) -> None:
+        """The last way to ping a member about a private image. Only tried once: the interaction's webhook takes no nonce."""
         token, application_id = item.data.get("token"), item.data.get("application_id")
         if token is None or application_id is None or item.attempts:
-            raise RouteClosed("There is no way to call this member.")
+            raise RouteClosed("No route to ping this member is left.")
         webhook = discord.Webhook.partial(id=application_id, token=token, client=self._client)
-        webhook.type = discord.WebhookType.application  # only such a one has messages that nobody else sees
+        webhook.type = discord.WebhookType.application  # only application webhooks send ephemeral messages
         try:
-            await webhook.send(job_texts.calling(job), ephemeral=True, wait=True)
+            await webhook.send(job_texts.ping(job), ephemeral=True, wait=True)
         except (discord.HTTPException, *NO_ANSWER) as error:
-            raise RouteClosed("There is no way to call this member any more.") from error
+            raise RouteClosed("The last route to ping this member failed.") from error
 
     def _message(self, item: OutboxItem) -> discord.PartialMessage:
         return self._channel(item.data["channel_id"]).get_partial_message(item.data["message_id"])
@@ -103,7 +107,7 @@ class Messenger:
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
 
-    async def _direct(self, job: Job) -> discord.DMChannel:
+    async def _direct_channel(self, job: Job) -> discord.DMChannel:
         return await self._client.create_dm(discord.Object(job.place.user_id))
 
     @property
@@ -111,7 +115,7 @@ class Messenger:
         return self._client.user.id if self._client.user else 0
 
 
-def _known(job: Job | None) -> Job:
+def _existing(job: Job | None) -> Job:
     if job is None or job.state is JobState.DELETED:
-        raise RouteClosed("The job is not there any more.")
+        raise RouteClosed("The job no longer exists.")
     return job

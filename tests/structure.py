@@ -6,8 +6,10 @@ Read from the source text alone, so that two states of the project can be compar
 from __future__ import annotations
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +18,12 @@ HERE = Path(__file__).parent.parent
 _OWNERS = re.compile(r"\b(user_id|user\.id|author_id|owner_id|host_id)\b")
 _DISCORDS = re.compile(r"\bguild\.owner_id\b")  # whoever owns a server has every permission in it: how Discord reckons, no decision of ours
 _RIGHTS = re.compile(r"\.(may_manage_messages|may_manage_server|manage_messages|manage_guild)$|\bis_(moderator|manager)$")
+
+_RETIRED = re.compile(
+    r"house|street|doors?|rooms?|bells?|rings?|crew|hands?|desk|till|purses?|errands?|clerks?|keepsakes?|parcels?"
+    r"|ladder|rungs?|gates?|wish|wishes|spots?|look|looks|looked|looking|kin",
+    re.IGNORECASE,
+)
 
 
 def sources(folder: Path, *packages: str) -> Iterator[tuple[str, str]]:
@@ -96,6 +104,32 @@ def duplicate_classes(folder: Path) -> Mapping[str, list[str]]:
     return {name: paths for name, paths in named.items() if len(paths) > 1}
 
 
+def retired_words(folder: Path) -> list[str]:
+    """Words that are no longer used in names, comments, docstrings and log events: metaphors for what has a term of its own.
+
+    Texts for people and data are not read, nor are migrations, which name what a table was called before.
+    """
+    return [
+        f"{path}:{line} {word}"
+        for path, text in sources(folder, "bot", "cogs", "sandbox", "tests", "benchmarks")
+        for line, written in _written(text)
+        for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", written)
+        if _RETIRED.fullmatch(word)
+    ]
+
+
+def _written(text: str) -> Iterator[tuple[int, str]]:
+    """Names and comments, docstrings, and the events of log calls, each with its line."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.NAME, tokenize.COMMENT):
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (docstring := ast.get_docstring(node)):
+            yield getattr(node, "lineno", 1), docstring
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.") and node.args:
+            yield node.lineno, ast.unparse(node.args[0])
+
+
 def report(folder: Path) -> Mapping[str, int]:
     deciding = rights(folder)
     return {
@@ -108,6 +142,7 @@ def report(folder: Path) -> Mapping[str, int]:
         "modules that decide rights": len(deciding),
         "texts that build or read custom ids": len(id_patterns(folder)),
         "class names used more than once": len(duplicate_classes(folder)),
+        "retired words": len(retired_words(folder)),
     }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bot import __version__
 from bot.__main__ import VERBS
 from bot.core import config
 from bot.core.config import Settings
@@ -85,6 +87,35 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_rights_are_decided_in_two_modules() -> None:
     """Over what exists, and over new orders; everybody else asks them."""
     assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
+
+
+def test_cogs_change_nothing_in_the_store() -> None:
+    """They run queries with the `Reader`, and change through services."""
+    writers = [
+        f"{module}, line {node.lineno}"
+        for module in modules("cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr == "write"
+    ]
+    assert writers == []
+
+
+def test_cogs_take_only_queries_from_the_store() -> None:
+    """Values are in the domain; of the store a cog imports modules, whose functions it passes to the `Reader`."""
+    stores = set(everything_of("bot"))
+    values = [
+        f"{module}: {node.module}.{alias.name}"
+        for module in modules("cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and node.module and within(node.module, "bot.store")
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in stores
+    ]
+    assert values == []
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    assert structure.duplicate_classes(PROJECT) == {}
 
 
 def test_an_interaction_has_one_listener() -> None:
@@ -164,9 +195,9 @@ def test_env_example_as_it_stands_gives_the_defaults(tmp_path: Path) -> None:
     assert config.load(required, env_file=path).model_dump() == config.load(required, env_file=None).model_dump()
 
 
-def readme_commands(pattern: str) -> set[str]:
-    """What follows `pattern` in the README's code, inline or in blocks."""
-    text = (PROJECT / "README.md").read_text("utf-8")
+def commands_in(page: str, pattern: str) -> set[str]:
+    """What follows `pattern` in a page's code, inline or in blocks."""
+    text = (PROJECT / page).read_text("utf-8")
     code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
     return {word for part in code for word in re.findall(rf"(?:^|[\s`/]){pattern} ([a-z][a-z-]*)", part)}
 
@@ -175,16 +206,14 @@ def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
-def test_the_readme_s_make_targets_exist() -> None:
-    assert readme_commands("make") - make_targets() == set()
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_a_page_names_only_make_targets_and_verbs_that_exist(page: str) -> None:
+    assert commands_in(page, "make") - make_targets() == set()
+    assert commands_in(page, "python -m bot") - {verb.name for verb in VERBS} == set()
 
 
-def test_the_readme_s_verbs_exist() -> None:
-    assert readme_commands("python -m bot") - {verb.name for verb in VERBS} == set()
-
-
-def test_the_readme_tells_of_every_verb() -> None:
-    assert {verb.name for verb in VERBS} - readme_commands("python -m bot") == set()
+def test_the_readme_names_every_verb() -> None:
+    assert {verb.name for verb in VERBS} - commands_in("README.md", "python -m bot") == set()
 
 
 def readme_json() -> list[str]:
@@ -205,10 +234,13 @@ def test_the_readme_s_endpoints_can_be_set() -> None:
     assert all(model.price_microcredits is not None for model in catalog.models)
 
 
-def test_the_readme_s_map_is_true() -> None:
-    text = (PROJECT / "README.md").read_text("utf-8").partition("## The map")[2]
-    listed = re.findall(r"^  (\S+)", text.partition("```\n")[2].partition("```")[0], re.MULTILINE)
-    assert [name for name in listed if not (PROJECT / "bot" / name).exists()] == []
+def test_contributing_names_only_files_that_exist() -> None:
+    named = re.findall(r"`((?:bot|cogs|sandbox|tests)/[^`\s]*)`", (PROJECT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+def test_both_places_name_the_same_version() -> None:
+    assert tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"] == __version__
 
 
 def test_the_readme_names_only_settings_that_exist() -> None:

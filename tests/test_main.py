@@ -106,7 +106,7 @@ async def test_without_settings_each_verb_says_so_in_one_line(verb: str, folder:
 async def test_an_unknown_name_in_env_is_refused_in_one_line(folder: Path) -> None:
     await asyncio.to_thread((folder / ".env").write_text, "DISCORD_TOKN=secret-value\n")
     ran = await run("run", folder=folder, environ=MADE_UP)
-    assert (ran.code, ran.err) == (2, "DISCORD_TOKN in .env is no setting; did you mean DISCORD_TOKEN?\n")
+    assert (ran.code, ran.err) == (2, "DISCORD_TOKN in .env is not a setting; did you mean DISCORD_TOKEN?\n")
 
 
 async def test_an_env_file_that_is_named_must_be_there(folder: Path) -> None:
@@ -161,7 +161,7 @@ async def test_a_second_process_is_refused_in_one_line(env: Env, folder: Path) -
 
 async def test_a_wrong_token_is_one_line(env: Env, folder: Path) -> None:
     ran = await run("run", folder=folder, environ=env.environment(DISCORD_TOKEN="MTIz.wrong.token", LOG_LEVEL="ERROR"))
-    assert (ran.code, ran.err) == (2, "DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.\n")
+    assert (ran.code, ran.err) == (2, "Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,1 +1,1 @@
-"""What everything else uses, and what knows nothing of the rest: settings, errors, time, language, logs, loops."""
+"""Shared foundations that import nothing from the other packages: settings, errors, clock, translations, logs, loops."""

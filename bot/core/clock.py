@@ -9,5 +9,5 @@ Clock = Callable[[], int]
 
 
 def system() -> int:
-    """Unix milliseconds by the machine's clock."""
+    """Unix milliseconds from the system clock."""
     return time.time_ns() // 1_000_000

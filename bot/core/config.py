@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment and `.env`, checked, frozen. The only reader of the environment."""
+"""Settings, read once from the environment and `.env`, validated and frozen. The only module that reads the environment."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _HOST = re.compile(r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:(?P<port>
 class ReferenceMode(StrEnum):
     AUTO = "auto"  # a link while it is fresh and the image API can reach it, else inline
     LINK = "link"  # always Discord's link
-    INLINE = "inline"  # always a data URI, cleaned of metadata
+    INLINE = "inline"  # always a data URI, without metadata
 
 
 class UncertainCalls(StrEnum):
-    RELEASE = "release"  # give the credits back and tell the member; the provider may still charge the operator
-    RETRY = "retry"  # send it once more; the operator may pay twice
+    RELEASE = "release"  # release the hold and tell the member; the provider may still charge the operator
+    RETRY = "retry"  # send it again; the operator may pay twice
 
 
 def _split(value: object) -> object:
@@ -53,39 +53,39 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
         match = _HOST.match(host)
         if match is None or not 1 <= int(match["port"] or 443) <= 65535:
-            raise ValueError(f"hosts are written name or name:port, comma separated; {host!r} is neither")
+            raise ValueError(f"expected hosts as name or name:port, separated by commas; {host!r} is neither")
     return hosts
 
 
 def _socket_url(value: str) -> str:
     if not re.match(r"^wss?://[^/\s]+", value):
-        raise ValueError("an address starting with wss:// (or ws:// on your own machine) is needed")
+        raise ValueError("expected an address starting with wss:// (or ws:// on your own machine)")
     return value
 
 
 def _database_url(value: SecretStr) -> SecretStr:
     if value and not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
-        raise ValueError("sqlite:///path/to/file or postgresql://user@host/name is needed")
+        raise ValueError("expected sqlite:///path/to/file or postgresql://user@host/name")
     return value
 
 
-def _pairs(meant: str, value: object) -> object:
-    """`a=b, c=d` as a mapping. The last = divides, since a model's name may hold one. `meant` says what stands behind it."""
+def _pairs(expected: str, value: object) -> object:
+    """`a=b, c=d` as a mapping, split at the last `=` because a model's name may contain one. `expected` describes the value."""
     if not isinstance(value, str):
         return value
     pairs = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
-        name, _, meaning = (word.strip() for word in part.rpartition("="))
-        if not name or not meaning:
-            raise ValueError(f"model={meant} is needed, more of them comma separated; {part!r} is none")
-        pairs[name] = meaning
+        name, _, right = (word.strip() for word in part.rpartition("="))
+        if not name or not right:
+            raise ValueError(f"expected model={expected}, separated by commas; {part!r} is not such a pair")
+        pairs[name] = right
     return pairs
 
 
 def _routes(value: Mapping[str, str]) -> Mapping[str, str]:
     for model, other in value.items():
         if model == other:
-            raise ValueError(f"{model} cannot stand in for itself")
+            raise ValueError(f"{model} cannot be its own fallback")
     return value
 
 
@@ -96,7 +96,7 @@ Routes = Annotated[Mapping[str, str], BeforeValidator(partial(_pairs, "other mod
 
 
 def _providers(given: Mapping[str, Any]) -> tuple[OxenSettings | Endpoint, ...]:
-    """The image APIs that the values of the settings turn on."""
+    """The image APIs that these values enable."""
     oxen = {name: given[f"oxen_{name}"] for name in ("base_url", "namespace", "mode", "rate_per_minute", "max_running")}
     oxlo = {name: given[f"oxlo_{name}"] for name in ("base_url", "price_credits", "rate_per_minute", "max_running")}
     return (
@@ -107,12 +107,12 @@ def _providers(given: Mapping[str, Any]) -> tuple[OxenSettings | Endpoint, ...]:
 
 
 def _first_model(given: Mapping[str, Any]) -> str:
-    """The model of a request that names none: what the first image API has for that."""
+    """The default model: the first image API's `first_model`."""
     return _providers(given)[0].first_model
 
 
 class Settings(BaseModel):
-    """The settings. Their names in the environment are the field names in capitals."""
+    """All settings. A field's environment variable is its name in capitals; its description is printed in `.env.example`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
@@ -124,150 +124,167 @@ class Settings(BaseModel):
     )
     message_content_intent: bool = Field(
         False,
-        description="true or false: whether reactions also edit pictures that other people posted. It needs the message content intent,"
-        " which is switched on at the Bot page of your application.",
+        description="true or false: whether reactions also edit images that other people posted. This needs the message content intent,"
+        " which you turn on at the Bot page of your application.",
     )
 
     oxen_api_key: SecretStr = Field(
-        SecretStr(""), description="The API key of your Oxen.ai account; empty: Oxen.ai is not used. At least one image API is needed."
+        SecretStr(""), description="The API key of your Oxen.ai account; empty: Oxen.ai is not used. At least one image API is required."
     )
     oxen_base_url: BaseUrl = Field("https://hub.oxen.ai", description="Oxen.ai's address.")
     oxen_namespace: str = Field(
-        "", max_length=200, description="Namespace that results are stored in and billed to; empty: the key's own user."
+        "", max_length=200, description="Oxen.ai namespace that results are stored in and billed to; empty: the user of the key."
     )
-    oxen_mode: OxenMode = Field(OxenMode.EVENTS, description="How Oxen.ai's results are learnt of: events, poll or sync.")
+    oxen_mode: OxenMode = Field(
+        OxenMode.EVENTS,
+        description="How Easel gets results from Oxen.ai: events (queue and event stream), poll (queue and polling) or sync (one blocking"
+        " call per image).",
+    )
     oxen_rate_per_minute: float = Field(
         60,
         gt=0,
         le=100_000,
-        description="Pictures that Oxen.ai is asked for in a minute; after a quiet time as many at once.",
+        description="Images requested from Oxen.ai per minute; this is also the largest burst.",
     )
-    oxen_max_running: int = Field(8, ge=1, le=1000, description="Pictures that Oxen.ai makes at the same time.")
+    oxen_max_running: int = Field(8, ge=1, le=1000, description="Images that Oxen.ai makes at the same time.")
 
     oxlo_api_key: SecretStr = Field(SecretStr(""), description="The API key of your Oxlo.ai account; empty: Oxlo.ai is not used.")
     oxlo_base_url: BaseUrl = Field("https://api.oxlo.ai/v1", description="Oxlo.ai's address.")
     oxlo_price_credits: Credits = Field(
         2,
-        description="What a picture of Oxlo.ai costs members, in credits: it publishes no prices, and what costs nothing has no limit."
-        " MODEL_PRICES goes before this.",
+        description="What members pay for an image from Oxlo.ai, in credits. Oxlo.ai publishes no prices, and a free image would not be"
+        " limited by any quota. MODEL_PRICES overrides this.",
     )
     oxlo_rate_per_minute: float = Field(
         60,
         gt=0,
         le=100_000,
-        description="Pictures that Oxlo.ai is asked for in a minute; after a quiet time as many at once.",
+        description="Images requested from Oxlo.ai per minute; this is also the largest burst.",
     )
-    oxlo_max_running: int = Field(4, ge=1, le=1000, description="Pictures that Oxlo.ai makes at the same time.")
+    oxlo_max_running: int = Field(4, ge=1, le=1000, description="Images that Oxlo.ai makes at the same time.")
 
     openai_endpoints: Endpoints = Field(
         (),
-        description="Further OpenAI-compatible image APIs, as a JSON list on one line, such as "
+        description="More OpenAI-compatible image APIs, as a JSON list on one line, such as "
         '[{"name": "local", "base_url": "http://localhost:8080/v1", "models": [{"id": "sd-xl", "sizes": ["1024x1024"], "edits": true}]}].'
         " An endpoint may also have key or key_file, edit_encoding (multipart, multipart_list, json_base64, json_data_uri), price_credits,"
         " rate_per_minute, max_running and timeout_s; a model may also have title, summary, max_references, strength, price_credits and"
-        " options (further parameters by name, each a JSON Schema).",
+        " options (more parameters by name, each a JSON Schema).",
     )
     uncertain_calls: UncertainCalls = Field(
         UncertainCalls.RELEASE,
-        description="What happens to a picture whose answer was lost, where the image API has no list to look it up in: release (the member"
-        " is told and gets the credits back; the provider may still charge you) or retry (it is sent once more; you may pay twice).",
+        description="What happens when an image API's response is lost and the image cannot be looked up: release (the member is told and"
+        " gets the credits back; the provider may still charge you) or retry (the request is sent again; you may pay twice).",
     )
     fallback_models: Routes = Field(
         {},
-        description="Which model stands in for one whose provider does not answer, as model=other, comma separated; members are told.",
+        description="The model that is used while another model's provider is down, as model=other, separated by commas; members are told.",
     )
     result_hosts: Hosts = Field(
-        (), description="Hosts that results may be fetched from; empty: any public https address an image API names, and its own host."
+        (), description="Hosts that results may be fetched from; empty: the image APIs' own hosts and any public https address they return."
     )
 
     moderations_url: OptionalUrl = Field(
         "",
-        description="An OpenAI-compatible moderations endpoint, what comes before /moderations, such as https://api.openai.com/v1. The"
-        " managers of a server decide whether it looks at prompts and at pictures there; empty: it cannot be had.",
+        description="The base URL of an OpenAI-compatible moderations endpoint, without /moderations, such as https://api.openai.com/v1."
+        " Each server's managers decide whether prompts and images are checked there; empty: checks are not available.",
     )
-    moderations_key: SecretStr = Field(SecretStr(""), description="The API key of the moderations endpoint, where it needs one.")
-    moderations_model: str = Field("", max_length=100, description="The model that it is asked for; empty: the endpoint's own choice.")
-    moderations_timeout_s: float = Field(15, gt=0, le=120, description="Seconds after which it counts as not answering.")
+    moderations_key: SecretStr = Field(SecretStr(""), description="The API key of the moderations endpoint, if it needs one.")
+    moderations_model: str = Field(
+        "", max_length=100, description="The model that the moderations endpoint uses; empty: the endpoint's default."
+    )
+    moderations_timeout_s: float = Field(
+        15, gt=0, le=120, description="Seconds to wait for the moderations endpoint before it counts as down."
+    )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
         SecretStr(""), description="sqlite:///path or postgresql://user:password@host/name; empty: easel.sqlite3 in DATA_DIR."
     )
-    data_dir: Path = Field(Path("data"), description="Folder for the database file and spooled pictures.")
+    data_dir: Path = Field(Path("data"), description="Folder for the database file and temporary image files.")
 
     default_model: str = Field(
         default_factory=_first_model,
         min_length=1,
-        description=f"The model of a request that names none; empty: {OxenSettings.first_model} with a key of Oxen.ai, else"
-        f" {OxloSettings.first_model} with one of Oxlo.ai, else the first of OPENAI_ENDPOINTS.",
+        description=f"The model of requests that name none; empty: {OxenSettings.first_model} if OXEN_API_KEY is set, else"
+        f" {OxloSettings.first_model} if OXLO_API_KEY is set, else the first model in OPENAI_ENDPOINTS.",
     )
     model_prices: Prices = Field(
         {},
-        description="Prices in credits that overrule every other, as model=credits, comma separated.",
+        description="Prices per image in credits, as model=credits, separated by commas. They override every other price.",
     )
-    credit_usd: float = Field(0.01, gt=0, le=1000, description="What one credit is worth in US dollars; prices in credits follow from it.")
+    credit_usd: float = Field(
+        0.01, gt=0, le=1000, description="What one credit is worth in US dollars; provider prices are converted to credits with it."
+    )
     quota_credits: float = Field(20, gt=0, le=1_000_000, description="The size of each member's bucket, in credits.")
     quota_refill_per_day: float = Field(
-        20, ge=0, le=1_000_000, description="Credits that flow back into each bucket in a day, continuously."
+        20, ge=0, le=1_000_000, description="Credits that each member's bucket regains per day, continuously."
     )
 
-    max_running_per_user: int = Field(2, ge=1, le=100, description="Pictures of one member that are made at the same time.")
-    max_running_per_server: int = Field(6, ge=1, le=1000, description="Pictures of one server that are made at the same time.")
-    max_running: int = Field(8, ge=1, le=1000, description="Pictures that are made at the same time in all.")
-    max_waiting_per_user: int = Field(8, ge=1, le=1000, description="Pictures of one member that may wait in the queue.")
+    max_running_per_user: int = Field(2, ge=1, le=100, description="Images made at the same time for one member.")
+    max_running_per_server: int = Field(6, ge=1, le=1000, description="Images made at the same time for one server.")
+    max_running: int = Field(8, ge=1, le=1000, description="Images made at the same time in total.")
+    max_waiting_per_user: int = Field(8, ge=1, le=1000, description="Images of one member that may wait in the queue.")
     max_generation_minutes: float = Field(
-        30, gt=0, le=1440, description="After this time a generation the image API never ends is cancelled."
+        30, gt=0, le=1440, description="Minutes after which a generation that has not finished is cancelled."
     )
 
-    reference_mode: ReferenceMode = Field(ReferenceMode.AUTO, description="How reference pictures are passed on: auto, link or inline.")
-    reference_max_mb: float = Field(10, gt=0, le=100, description="The largest reference picture, in MB.")
-    reference_max_megapixels: float = Field(40, gt=0, le=500, description="The largest reference picture, in megapixels.")
-    references_keep_days: float = Field(7, gt=0, le=3650, description="How long reference pictures are kept, so that Again works.")
+    reference_mode: ReferenceMode = Field(
+        ReferenceMode.AUTO,
+        description="How reference images are sent to the image API: link (Discord's link), inline (the image itself, without metadata) or"
+        " auto (the link where that works, else inline).",
+    )
+    reference_max_mb: float = Field(10, gt=0, le=100, description="The largest reference image, in MB.")
+    reference_max_megapixels: float = Field(40, gt=0, le=500, description="The largest reference image, in megapixels.")
+    references_keep_days: float = Field(7, gt=0, le=3650, description="Days that reference images are kept, so that Again works.")
     pictures_keep_days: float = Field(
         7,
         ge=0,
         le=3650,
-        description="How long pictures that an image API handed over inline are kept after they were shown, so that /history can show them"
-        " again; 0: not at all.",
+        description="Days that images which an image API returned inline are kept after delivery, so that /history can show them again;"
+        " 0: they are not kept.",
     )
-    result_max_mb: float = Field(40, gt=0, le=500, description="The largest result that is fetched, in MB.")
+    result_max_mb: float = Field(40, gt=0, le=500, description="The largest result image that is fetched, in MB.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
-    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the page with metrics for Prometheus; 0: there is none.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the Prometheus metrics page; 0: no page.")
     metrics_host: str = Field(
-        "127.0.0.1", min_length=1, max_length=255, description="Address that this page is served on; the default is this machine alone."
+        "127.0.0.1",
+        min_length=1,
+        max_length=255,
+        description="Address that the metrics page listens on; the default is only reachable from this machine.",
     )
-    stop_grace_s: float = Field(10, ge=0, le=600, description="Seconds that running work is given when the bot is stopped.")
+    stop_grace_s: float = Field(10, ge=0, le=600, description="Seconds that running work has to finish when the bot is stopped.")
 
     @property
     def database(self) -> str:
-        """The database's address, with the default filled in."""
+        """The database URL, with the default filled in."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'easel.sqlite3'}"
 
     @property
     def providers(self) -> tuple[OxenSettings | Endpoint, ...]:
-        """Every image API that is used, in an order that stays: names of models follow from it."""
+        """Every enabled image API, in a stable order: the names of models depend on it."""
         return _providers(dict(self))
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret value, for those who must keep them out of logs."""
+        """Every secret value, so that it can be kept out of logs."""
         own = [value for _, value in self if isinstance(value, SecretStr)]
         return tuple(dict.fromkeys(secret.get_secret_value() for secret in (*own, *(each.key for each in self.providers)) if secret))
 
     @field_validator("openai_endpoints", mode="after")
     @classmethod
-    def _one_is_needed(cls, value: tuple[Endpoint, ...], info: ValidationInfo) -> tuple[Endpoint, ...]:
+    def _require_an_image_api(cls, value: tuple[Endpoint, ...], info: ValidationInfo) -> tuple[Endpoint, ...]:
         if not value and not any(info.data.get(name, True) for name in ("oxen_api_key", "oxlo_api_key")):
             raise PydanticCustomError("no_image_api", "OXEN_API_KEY, OXLO_API_KEY or OPENAI_ENDPOINTS is missing")
         return value
 
 
 def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
-    """Read `.env`, then the environment over it, then check. Raise `StartError` naming every setting that is missing or wrong.
+    """Read `.env`, override it by the environment, validate. Raises `StartError` naming every missing or wrong setting.
 
-    A secret may also be given as NAME_FILE: the path of a file that holds it (as container secrets are). A name in `.env` that is
-    no setting is refused with the nearest right one; the environment is full of names that are not ours and is not searched.
+    A secret may also be given as NAME_FILE, the path of a file that contains it (container secrets). An unknown name in `.env` is
+    refused with the nearest known one; unknown names in the environment are ignored.
     """
     environ = os.environ if environ is None else environ
     from_file = _read_env_file(env_file) if env_file is not None else {}
@@ -279,10 +296,10 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
         if given.get(name):
             given[name.removesuffix("_FILE")] = _read_secret(name, given[name])
         given.pop(name, None)
-    # An empty line in `.env` means "the default", as the example file has it.
+    # An empty value means the default, as in the example file.
     values = {name.lower(): value.strip() for name, value in given.items() if value.strip()}
     try:
-        return Settings(**values)  # strings, which the model reads and checks
+        return Settings(**values)  # strings; the model parses them
     except ValidationError as error:
         problems = [each for each in error.errors(include_input=False, include_url=False) if each["type"] != "default_factory_not_called"]
         raise StartError(" ".join(map(_wrong, problems))) from None
@@ -306,19 +323,19 @@ def _read_secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"{name} names {path}, which cannot be read ({type(error).__name__}).") from error
+        raise StartError(f"{name} points to {path}, which cannot be read ({type(error).__name__}).") from error
 
 
 def _unknown(name: str, path: Path | None) -> str:
     near = difflib.get_close_matches(name.upper(), sorted(NAMES), n=1, cutoff=0.5)
-    return f"{name} in {path} is no setting" + (f"; did you mean {near[0]}?" if near else "; .env.example lists them all.")
+    return f"{name} in {path} is not a setting" + (f"; did you mean {near[0]}?" if near else "; .env.example lists them all.")
 
 
 def _wrong(problem: Any) -> str:
-    """One sentence for one wrong setting, without its value: it may be a secret."""
+    """One sentence about one wrong setting. The value is left out: it may be a secret."""
     if problem["type"] == "no_image_api":
-        return f"{problem['msg']}: the key of at least one image API is needed (or a name with _FILE behind it, and a file that holds it)."
-    name, *inner = (part + 1 if isinstance(part, int) else part for part in problem["loc"] or ("settings",))  # people count from one
+        return f"{problem['msg']}: the key of at least one image API is needed (a key may also be in a file, named by NAME_FILE)."
+    name, *inner = (part + 1 if isinstance(part, int) else part for part in problem["loc"] or ("settings",))  # list items from 1
     name = str(name).upper()
     if problem["type"] == "missing" and not inner:
         also = f" (or {name}_FILE)" if name in SECRETS else ""

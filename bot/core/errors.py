@@ -1,34 +1,34 @@
-"""What can go wrong, and the sentence that a person may see.
+"""The exceptions. Each carries a sentence that may be shown to a person.
 
-EaselError                  everything below; `sentence` is safe to show
-├── StartError              the bot cannot open: a setting, the database, the token
-│   └── InUse               another process has this database open
-├── Refusal                 a member's request is not taken; nothing is held or charged
+EaselError                  base class; `sentence` is safe to show
+├── StartError              the bot cannot start: a setting, the database, the token
+│   └── DatabaseInUse       another process has this database open
+├── Refusal                 a member's request is refused; nothing is held or charged
 │   ├── InvalidRequest      a value is not allowed (names the field, what is allowed, what was given)
 │   ├── BadReference        an attached image cannot be used
-│   ├── OutOfCredit         the bucket holds less than the price
-│   ├── TooManyWaiting      this member has enough in the queue
-│   ├── NotAllowed          not this member's to touch
+│   ├── OutOfCredit         the balance is below the price
+│   ├── TooManyWaiting      the member has too many images in the queue
+│   ├── NotAllowed          the member lacks the permission
 │   └── NotFound            no such job, model or image
-├── ImageError            bytes that are no usable image, or an address that may not be fetched
-├── ProviderError           the image API did not do what was asked
-│   ├── ProviderRefused     it read the request and said no: asking again changes nothing
-│   │   └── ContentRefused  its own content rules do not allow the image: other words may
-│   ├── ProviderBusy        it did not take the request (rate limit, overload, no connection): ask again later
+├── ImageError              the bytes are not a usable image, or the address may not be fetched
+├── ProviderError           the image API did not do what was requested
+│   ├── ProviderRefused     it rejected the request: a retry would change nothing
+│   │   └── ContentRefused  its content rules do not allow the image: another prompt may work
+│   ├── ProviderBusy        it did not accept the request (rate limit, overload, no connection): retry later
 │   ├── ProviderAccount     it refuses the operator's account (key, credit): members wait, the operator acts
 │   │   └── ModelLocked     the account's tier does not include this model: its other models still work
-│   └── AnswerLost          the request may or may not have been taken: look before asking again
-└── DeliveryError           Discord did not take a message
-    ├── RouteClosed         this way of showing it is gone for good: take the next one
-    ├── TooLarge            the upload is refused for its size: make it smaller
-    └── TryLater            Discord is busy or away: the same way again, later
+│   └── AnswerLost          the request may or may not have been accepted: look it up before sending it again
+└── DeliveryError           Discord did not accept a message
+    ├── RouteClosed         this route is closed permanently: try the next one
+    ├── TooLarge            the upload is too large: make it smaller
+    └── TryLater            Discord is busy or down: retry the same route later
 """
 
 from __future__ import annotations
 
 
 class EaselError(Exception):
-    """Base of all; `sentence` is what a person may read, without secrets, in the language that was spoken when it was raised."""
+    """Base class. `sentence` may be shown to people: it contains no secrets and is in the language current when it was raised."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -44,7 +44,7 @@ class DatabaseInUse(StartError):
 
 
 class Refusal(EaselError):
-    """The request is not taken; nothing is lost or charged."""
+    """The request is refused; nothing is held or charged."""
 
 
 class InvalidRequest(Refusal, ValueError):
@@ -56,39 +56,39 @@ class BadReference(Refusal, ValueError):
 
 
 class OutOfCredit(Refusal):
-    """The bucket holds less than the price."""
+    """The balance is below the price."""
 
 
 class TooManyWaiting(Refusal):
-    """This member has enough waiting."""
+    """The member has too many images in the queue."""
 
 
 class NotAllowed(Refusal, PermissionError):
-    """Not this member's to touch."""
+    """The member lacks the permission."""
 
 
 class NotFound(Refusal, LookupError):
-    """No such thing, or it is gone."""
+    """It does not exist, or not any more."""
 
 
 class ImageError(EaselError, ValueError):
-    """Bytes that are no usable image, or an address that may not be fetched."""
+    """The bytes are not a usable image, or the address may not be fetched."""
 
 
 class ProviderError(EaselError):
-    """The image API did not do what was asked."""
+    """The image API did not do what was requested."""
 
 
 class ProviderRefused(ProviderError, ValueError):
-    """The image API read the request and refused it."""
+    """The image API rejected the request."""
 
 
 class ContentRefused(ProviderRefused):
-    """The image API's own content rules do not allow this image."""
+    """The image API's content rules do not allow this image."""
 
 
 class ProviderBusy(ProviderError, ConnectionError):
-    """The image API did not take the request; `retry_after_s` is its own wish, where it named one."""
+    """The image API did not accept the request; `retry_after_s` is its Retry-After, if it sent one."""
 
     def __init__(self, sentence: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(sentence)
@@ -104,15 +104,15 @@ class ModelLocked(ProviderAccount):
 
 
 class AnswerLost(ProviderError, ConnectionError):
-    """The request was sent and no answer came back."""
+    """The request was sent and no response came back."""
 
 
 class DeliveryError(EaselError):
-    """Discord did not take a message."""
+    """Discord did not accept a message."""
 
 
 class RouteClosed(DeliveryError):
-    """This way of showing a message is closed for good."""
+    """This route for a message is closed permanently."""
 
 
 class TooLarge(DeliveryError):
@@ -120,7 +120,7 @@ class TooLarge(DeliveryError):
 
 
 class TryLater(DeliveryError, ConnectionError):
-    """Discord is busy or away; `retry_after_s` where it said so."""
+    """Discord is busy or down; `retry_after_s` is its Retry-After, if it sent one."""
 
     def __init__(self, sentence: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(sentence)

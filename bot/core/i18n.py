@@ -1,7 +1,7 @@
-"""The language of whoever is being answered: gettext's functions over catalogues that are read once.
+"""Translations: gettext's functions over catalogues that are read once.
 
-The language is a context variable: set where an interaction or a job is taken up, followed by everything that is called from there.
-What nobody asked for in a language of their own, such as what a background task writes down, is English.
+The current language is a context variable, set where the handling of an interaction or a job begins; functions called and tasks
+started from there inherit it. Where it was never set, as in most background work, texts are English.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from babel.messages.pofile import PoFileError, read_po
 from bot.core.errors import StartError
 
 FOLDER = Path(__file__).parent.parent / "locales"
-LANGUAGES = ("de", "fr", "es", "pt", "ja")  # beside English, which the sources are written in
+LANGUAGES = ("de", "fr", "es", "pt", "ja")  # besides English, the language of the source texts
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +31,9 @@ _speaking: ContextVar[NullTranslations] = ContextVar("speaking", default=_ENGLIS
 
 
 def load() -> None:
-    """Read every catalogue there is; takes some tenths of a second, so not on the event loop. Again has no effect.
+    """Read every catalogue. Blocks for some tenths of a second: call it in a thread. Idempotent.
 
-    A catalogue that cannot be read is left out with a warning: its language is answered in English.
+    A catalogue that cannot be read is skipped with a warning; its texts stay English.
     """
     for language in LANGUAGES:
         if language in _catalogues:
@@ -41,11 +41,11 @@ def load() -> None:
         try:
             _catalogues[language] = read(FOLDER / f"{language}.po")
         except StartError as error:
-            log.warning("a language is left out", language=language, reason=error.sentence)
+            log.warning("catalogue skipped", language=language, reason=error.sentence)
 
 
 def read(path: Path) -> NullTranslations:
-    """One catalogue, whose file is named after its language. Raise `StartError` where it cannot be read."""
+    """Read a catalogue from `<language>.po`. Raises `StartError` if it cannot be read."""
     compiled = io.BytesIO()
     try:
         with path.open("rb") as file:
@@ -58,19 +58,19 @@ def read(path: Path) -> NullTranslations:
 
 
 def catalogue(locale: str | None) -> NullTranslations:
-    """The catalogue for one of Discord's locales (such as "de" or "pt-BR"); English where there is none."""
+    """The catalogue of a Discord locale (such as "de" or "pt-BR"), or the English one."""
     return _catalogues.get(_language(locale), _ENGLISH)
 
 
 @lru_cache(maxsize=128)
-def served(locale: str | None) -> str | None:
-    """The locale itself where it has a catalogue of its own; `None` where it is answered in English."""
+def supported(locale: str | None) -> str | None:
+    """The locale if there is a catalogue for it; None if its texts are English."""
     return locale if _language(locale) in LANGUAGES else None
 
 
 @contextmanager
 def speaking(locale: str | None) -> Iterator[None]:
-    """Answers are in this language (one of Discord's locales) until the block ends, and in all tasks that it starts."""
+    """Set the current language to a Discord locale within the block, and in the tasks started from it."""
     token = _speaking.set(catalogue(locale))
     try:
         yield
@@ -79,22 +79,22 @@ def speaking(locale: str | None) -> Iterator[None]:
 
 
 def _(message: str) -> str:
-    """`message` in the language of whoever is being answered."""
+    """`message` in the current language."""
     return _speaking.get().gettext(message) if message else ""
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
-    """The form for `n` things, in the language of whoever is being answered."""
+    """The plural form for `n`, in the current language."""
     return _speaking.get().ngettext(singular, plural, n)
 
 
 def pgettext(context: str, message: str) -> str:
-    """`message` where the same English word needs different ones elsewhere; `context` tells them apart."""
+    """`message` in the current language; `context` distinguishes equal English texts with different translations."""
     return _speaking.get().pgettext(context, message)
 
 
 def N_(message: str) -> str:  # noqa: N802  gettext's own name for it
-    """Marks a text that is translated later, where it is shown."""
+    """Mark a text for extraction; it is translated where it is shown."""
     return message
 
 

@@ -1,4 +1,4 @@
-"""Logs for people or machines, with every secret taken out, whoever wrote it there."""
+"""Logging for people or machines. Secrets are redacted from every record, including those of libraries."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SHORTEST_SECRET = 6  # characters; anything shorter would blank ordinary words
+_SHORTEST_SECRET = 6  # characters; a shorter one would redact ordinary words
 _TOKENS = re.compile(
-    r"(?P<before>/(?:webhooks|interactions)/\d+/)[\w.-]+"  # interaction tokens stand in Discord's addresses
+    r"(?P<before>/(?:webhooks|interactions)/\d+/)[\w.-]+"  # Discord's URLs contain interaction tokens
     r"|(?P<bearer>Bearer )[\w.~+/-]{6,}=*"
-    r"|(?P<bot>Bot )[\w.~+/-]{20,}=*"  # what is shorter is a word
+    r"|(?P<bot>Bot )[\w.~+/-]{20,}=*"  # anything shorter is an ordinary word
     r"|(?P<query>[?&](?:sig|signature|token|hm|X-Amz-Signature|X-Amz-Credential)=)[^&\s'\"]+"
     r"|(?P<user>://[^:/\s]+:)[^@/\s]+(?=@)",
     re.IGNORECASE,
@@ -23,11 +23,11 @@ _TOKENS = re.compile(
 
 
 class Redactor:
-    """Takes the given secrets, and whatever looks like a token or a signature, out of a text."""
+    """Replaces the known secrets, and everything that looks like a token or a signature, by "[secret]"."""
 
     def __init__(self, known: Iterable[str]) -> None:
-        worth = sorted({secret for secret in known if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, worth))) if worth else None
+        redacted = sorted({secret for secret in known if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, redacted))) if redacted else None
 
     def __call__(self, text: str) -> str:
         if self._known is not None:
@@ -36,7 +36,7 @@ class Redactor:
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """The last stop of every record, ours and the libraries': nothing passes unread, tracebacks included."""
+    """Formats every record, the libraries' too, and redacts the result, including tracebacks."""
 
     def __init__(self, redact: Redactor, processors: list[Processor], chain: list[Processor]) -> None:
         super().__init__(processors=processors, foreign_pre_chain=chain)
@@ -47,7 +47,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
 
 def set_up(*, level: str, form: str, known_secrets: Iterable[str]) -> None:
-    """Send all logs to standard error, `console` or `json`. Call once, at the door."""
+    """Send all logs to standard error; `form` is "console" or "json". Call once, at startup."""
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -60,7 +60,7 @@ def set_up(*, level: str, form: str, known_secrets: Iterable[str]) -> None:
     }
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(Redactor(known_secrets), [_drop_inner, *ends[form]], chain))
-    # Below warnings the libraries speak of every request, frame and statement, with what was in them.
+    # Below WARNING the libraries log the contents of every request, gateway message and SQL statement.
     logging.basicConfig(handlers=[handler], level=max(logging.getLevelName(level), logging.WARNING), force=True)
     for ours in ("bot", "cogs"):
         logging.getLogger(ours).setLevel(level)
@@ -73,7 +73,7 @@ def set_up(*, level: str, form: str, known_secrets: Iterable[str]) -> None:
 
 
 def fault_id() -> str:
-    """A short id that a member sees and an operator finds in the log."""
+    """A short id that is shown to a member and logged, so that the operator can find the error."""
     return secrets.token_hex(3)
 
 

@@ -1,4 +1,4 @@
-"""Intervals, and asyncio helpers for the background loops: bounded keyed tasks, locks by key."""
+"""Intervals, and asyncio helpers for the background loops: a bounded pool of tasks by key, locks by key."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Intervals in seconds. Tests run the same code faster."""
+    """Intervals in seconds, and one count; shorter in tests."""
 
-    slow_s: float = 60  # a look at everything under way, however healthy the stream
-    poll_min_s: float = 2  # without a stream: the first looks at a generation
-    poll_max_s: float = 5  # and the later ones
-    lookup_grace_s: float = 15  # a request whose answer was lost may still be on its way this long
+    slow_s: float = 60  # full check of everything in progress, also while the stream works
+    poll_min_s: float = 2  # without a stream: first polls of a generation
+    poll_max_s: float = 5  # without a stream: later polls
+    lookup_grace_s: float = 15  # how long a request with a lost response may still be in transit
     retry_min_s: float = 1  # first pause after a failure
     retry_max_s: float = 60  # longest pause between failures
-    ping_min_s: float = 5  # a provider that does not answer is asked for a sign of life this soon
-    ping_max_s: float = 60  # and at least this often
-    stranded_s: float = 3600  # how often a way to a stranded image is looked for
-    progress_s: float = 3  # a waiting message is edited at most this often
-    early_s: float = 60  # how long an event that came before its enqueue answer is kept
+    ping_min_s: float = 5  # first pause before an unavailable provider is pinged
+    ping_max_s: float = 60  # longest pause between pings
+    stranded_s: float = 3600  # how often the delivery of a stranded image is tried again
+    progress_s: float = 3  # shortest time between edits of a waiting message
+    unavailable_after: int = 3  # failures in a row after which a provider counts as unavailable
+    early_s: float = 60  # how long an event is kept that came before the response to its enqueue
 
     def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:
-        """The pause after the n-th failure in a row (from 1), doubled each time up to `retry_max_s` (or `longest_s`), with jitter."""
+        """Exponential backoff in seconds, with jitter. `failures`: in a row, from 1; `longest_s` replaces `retry_max_s`."""
         longest = self.retry_max_s if longest_s is None else longest_s
         return min(longest, self.retry_min_s * float(2 ** min(failures - 1, 20))) * random.uniform(0.75, 1.0)
 
 
 class KeyedLocks:
-    """One lock for each key, forgotten when nobody holds it."""
+    """One lock for each key; unused locks are garbage collected."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -47,28 +48,28 @@ class KeyedLocks:
 
 
 def _nothing() -> None:
-    """For a pool whose loop remembers what it could not start."""
+    """Default for `on_end`."""
 
 
 class WorkerPool:
-    """Named tasks, at most `size` at work at once and one for each key. A failed one is logged; its work is found again in the store.
+    """Runs named tasks, at most `size` at a time and one for each key. A failure is logged; the loop finds the work again in the store.
 
-    `on_end` is called after each: the commit that leaves more to do for its key wakes the loop while that key is still at work.
+    `on_end` is called after each task. A wake-up that came while the key was still active is ignored, so the loop must check again.
     """
 
     def __init__(self, name: str, *, size: int, on_end: Callable[[], None] = _nothing) -> None:
         self._name = name
         self._on_end = on_end
-        self._places = asyncio.Semaphore(size)
+        self._semaphore = asyncio.Semaphore(size)
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         self._closing = False
 
-    def at_work(self) -> frozenset[Hashable]:
-        """The keys at work now. Taken before the store is read, it tells which of the rows read may be stale."""
+    def active_keys(self) -> frozenset[Hashable]:
+        """The keys of running and waiting tasks. Read it before the store: rows of these keys may be stale."""
         return frozenset(self._tasks)
 
-    def put_to_work(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`; drop it where this key is at work already, or the pool is closing."""
+    def start(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work`, or drop it if a task for this key is active or the pool is closing."""
         if key in self._tasks or self._closing:
             work.close()
             return
@@ -77,7 +78,7 @@ class WorkerPool:
         task.add_done_callback(lambda _: self._ended(key, task, work))
 
     async def finish(self, grace_s: float) -> None:
-        """Let those at work end; cancel what is left after `grace_s` seconds. Nothing is begun any more."""
+        """Accept no more work, wait `grace_s` seconds for the active tasks, then cancel the rest."""
         self._closing = True
         tasks = list(self._tasks.values())
         if not tasks:
@@ -89,15 +90,15 @@ class WorkerPool:
 
     async def _do(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
         try:
-            async with self._places:
+            async with self._semaphore:
                 await work
-        except Exception:  # the named loop of every piece of work: one failure must not end the others
+        except Exception:  # one failed task must not end the others
             log.exception("work failed", pool=self._name, key=key)
         finally:
-            del self._tasks[key]  # with its last step, not in a callback: new work for this key must not be dropped in between
+            del self._tasks[key]  # here and not in the done callback, which runs later: new work for this key would be dropped meanwhile
             self._on_end()
 
     def _ended(self, key: Hashable, task: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
-        work.close()  # cancelled before it began: nothing to await
+        work.close()  # if the task was cancelled before it began
         if self._tasks.get(key) is task:
             del self._tasks[key]

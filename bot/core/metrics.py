@@ -1,4 +1,4 @@
-"""The bot's metrics, and the page that Prometheus reads them from."""
+"""Prometheus metrics, and the HTTP page that serves them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from bot.core.errors import StartError
 
 
 class Submitted(StrEnum):
-    """What came of asking an image API for an image: the values of the label `outcome`."""
+    """Result of a submission to an image API: the values of the label `outcome`."""
 
-    ACCEPTED = "accepted"  # it queued it
-    MADE = "made"  # it made it while we waited
-    REFUSED = "refused"  # it read the request and said no
-    BUSY = "busy"  # it did not take it: rate limit, overload, no connection
-    LOST = "lost"  # it may have taken it
-    ACCOUNT = "account"  # it refuses the operator's account, or this model to it
+    ACCEPTED = "accepted"  # queued
+    MADE = "made"  # the response contained the image
+    REFUSED = "refused"  # the request was rejected
+    BUSY = "busy"  # not accepted: rate limit, overload, no connection
+    LOST = "lost"  # no response: it may have been accepted
+    ACCOUNT = "account"  # the operator's account, or this model for it, is refused
 
 
-PROVIDER_UP: Final = Gauge("easel_provider_up", "1 while an image API answers, 0 while it does not.", ["provider"])
-SUBMISSIONS: Final = Counter("easel_submissions", "Pictures that an image API was asked for.", ["provider", "outcome"])  # ..._total
-OUTBOX: Final = Counter("easel_outbox", "What was owed to Discord, by what came of each try.", ["kind", "outcome"])  # ..._total
+PROVIDER_UP: Final = Gauge("easel_provider_up", "1 while an image API is available, 0 while it is not.", ["provider"])
+SUBMISSIONS: Final = Counter("easel_submissions", "Images requested from an image API.", ["provider", "outcome"])  # ..._total
+OUTBOX: Final = Counter("easel_outbox", "Attempts to send outbox items to Discord.", ["kind", "outcome"])  # ..._total
 
 
 @contextmanager
 def serve(port: int, host: str) -> Iterator[None]:
-    """The page at http://host:port/metrics, in a thread of its own; none for port 0. Raise `StartError` where it cannot be.
+    """Serve http://host:port/metrics in a thread; no page for port 0. Raises `StartError` if the port cannot be used.
 
-    Leaving takes up to half a second and does not await: enter it around the event loop, not within.
+    Leaving the context blocks for up to half a second: use it outside the event loop.
     """
     if port == 0:
         yield

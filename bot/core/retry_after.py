@@ -11,7 +11,7 @@ _MAX_RETRY_AFTER_S: Final = 3600.0
 
 
 def read_retry_after(header: str | None) -> float | None:
-    """Seconds to wait, from a number or a date; at most an hour. None where there is none, or none that can be read."""
+    """Seconds to wait, from a number or a date; at most an hour. None if the header is missing or malformed."""
     if header is None:
         return None
     try:

@@ -1,1 +1,1 @@
-"""Values and rules, pure: nothing here reads or writes anything."""
+"""Pure values and rules, without I/O."""

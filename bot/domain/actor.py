@@ -1,4 +1,4 @@
-"""Who asks: what Discord told of a member with the interaction or the event, believed for this one request."""
+"""The member who acts, as Discord described them in the interaction or event. Valid for one request."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """A person, and what they are in the server that they ask from; in direct messages nothing but a person."""
+    """A user with their roles and permissions in the guild; in direct messages the defaults hold."""
 
     user_id: int
     role_ids: frozenset[int] = frozenset()
-    joined_at: int | None = None  # Unix ms; None outside servers
+    joined_at: int | None = None  # Unix ms; None for guests and in direct messages
     may_manage_messages: bool = False
     may_manage_server: bool = False

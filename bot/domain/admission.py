@@ -1,26 +1,26 @@
-"""Whether a new order may be taken, and on which terms. Pure: whoever calls it has gathered the facts, and fetched nothing yet.
+"""Admission of a new order: whether it may be accepted, and on which terms. Pure: the caller collects the facts.
 
-A member hears the first rule that says no, in this order; a refusal costs nothing:
+The rules are checked in this order and the member is told of the first that refuses; a refusal costs nothing:
 
 ======================  ===============================================  ===================================
-what is looked at       refused                                          as
+rule                    refuses                                          raises
 ======================  ===============================================  ===================================
 pause                   everyone, managers too                           NotAllowed
-block                   who is blocked on this server                    NotAllowed
+block                   members who are blocked in this guild            NotAllowed
 channel                 channels that are closed to orders               NotAllowed
 roles                   models, and private answers                      NotAllowed
-safety checker          turned off where it has to stay on               NotAllowed
-newcomers               guests, and members who joined just now          NotAllowed
-count and size          more, other shapes or larger than is allowed     InvalidRequest
-price                   a model without one                              InvalidRequest
-waiting                 more than may wait in the queue                  TooManyWaiting
-money                   more than anybody who may pay has                OutOfCredit
-words                   a prompt on the block list (this takes a while)  PromptBlocked, which adds a strike
-consent                 other members' images                            NotAllowed
+safety checker          turning it off where it must stay on             NotAllowed
+newcomers               guests, and members who joined recently          NotAllowed
+count and size          too many, another shape, or too large            InvalidRequest
+price                   a model without a price                          InvalidRequest
+waiting                 more images in the queue than allowed            TooManyWaiting
+money                   a price that no account can pay                  OutOfCredit
+prompt                  a prompt on the block list (slow)                PromptBlocked, which adds a strike
+consent                 images of members who do not allow it            NotAllowed
 ======================  ===============================================  ===================================
 
-What is decided of waiting and money holds for the moment of asking. The transaction that writes the order decides both again, by the
-same functions, since other orders may have come between.
+Waiting and money are checked again, by the same functions, in the transaction that writes the order: other orders may have been
+written in between.
 """
 
 from __future__ import annotations
@@ -39,47 +39,47 @@ from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import Judge, Level, PromptVerdict
 from bot.domain.request import Request
 
-_NAMED: Final = 10  # models or shapes that a refusal names
+_NAMED: Final = 10  # models, channels or aspect ratios that a refusal lists
 
 
 class PromptBlocked(NotAllowed):
     """The prompt matched the block list. The only refusal that can add a strike."""
 
 
-# --- what goes in, and what comes out --------------------------------------------------------------------------------
+# --- input and result ------------------------------------------------------------------------------------------------
 
 
 class Block(Protocol):
-    """No images for this member: by a moderator, or for too many strikes."""
+    """A member may not order images: by a moderator's decision, or for too many strikes."""
 
     @property
-    def until(self) -> int | None: ...  # Unix ms; None: until it is lifted
+    def until(self) -> int | None: ...  # Unix ms; None: until a moderator lifts it
     @property
     def reason(self) -> str: ...
     @property
-    def case_id(self) -> int | None: ...  # of the case that it came from: the message about that offers an appeal
+    def case_id(self) -> int | None: ...  # the case that led to it: its message offers an appeal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything that the rules look at: what is asked for, what it comes to, and what is known of whoever asks."""
+    """Everything that the rules need to know."""
 
     request: Request
     now: int  # Unix ms
-    # What is asked for.
+    # The order.
     model: str  # id
-    words: str  # the prompt, and whatever else was written that may be drawn
+    drawable_text: str  # the prompt, and other text parameters that may be drawn
     count: int = 1
-    aspect_ratio: str | None = None  # such as "16:9"; None: the model's own choice
-    megapixels: float | None = None  # of one image; None: the model's own choice
-    unsafe: bool = False  # the model's own safety checker is to be off
-    # What it comes to under the rules of the server.
+    aspect_ratio: str | None = None  # such as "16:9"; None: the model's default
+    megapixels: float | None = None  # of one image; None: the model's default
+    unsafe: bool = False  # turns off the model's safety checker
+    # What the guild's rules make of it.
     allowance: Allowance
-    price: int | None  # microcredits of one image; None: the model has no price
+    price: int | None  # microcredits per image; None: the model has no price
     payment: Payment
-    max_waiting: int  # images of this member in the queue, with these
-    title_of: Callable[[str], str] = field(default=str, repr=False)  # a model's name for people, by its id
-    # What the store knows.
+    max_waiting: int  # images of this member in the queue, including these
+    title_of: Callable[[str], str] = field(default=str, repr=False)  # a model's title, by its id
+    # From the store.
     blocked: Block | None = None
     waiting: int = 0  # images of this member in the queue
     funds: Mapping[str, Funds] = field(default_factory=dict)  # of every account of `payment`, by name
@@ -92,13 +92,13 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """An order may be taken, on these terms."""
+    """The terms on which an order is accepted."""
 
-    price: int  # microcredits of one image
+    price: int  # microcredits per image
     payment: Payment
-    max_waiting: int  # images of this member in the queue, with these
+    max_waiting: int  # images of this member in the queue, including these
     running: int | None  # images of this member made at a time; None: the operator's limit
-    flagged: str | None = None  # the rule for which moderators should look at it
+    flagged: str | None = None  # the prompt rule for which moderators should review it
     must_spoiler: bool = False
 
 
@@ -106,17 +106,17 @@ class Admission:
 
 
 def check(facts: Facts) -> None:
-    """Raise the `Refusal` of the first of `CHECKS` that says no. None of them takes time."""
+    """Raise the `Refusal` of the first of `CHECKS` that refuses. Fast."""
     for each in CHECKS:
         each(facts)
 
 
 def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
-    """Raise `PromptBlocked`. The only rule that takes time: call it in a thread, after `check`. `judge` is the compiled `policy.prompts`.
+    """Raise `PromptBlocked` if the prompt is on the block list. Slow: call it in a thread, after `check`.
 
-    Moderators are told which rule it was: they are the ones who mend it.
+    `judge` is the compiled `policy.prompts`. Only moderators are told which rule matched: they can change it.
     """
-    verdict = judge.judge(facts.words)
+    verdict = judge.judge(facts.drawable_text)
     if verdict.level is not Level.BLOCK:
         return verdict
     if facts.is_moderator and verdict.rule is not None:
@@ -125,14 +125,14 @@ def judge_prompt(facts: Facts, judge: Judge) -> PromptVerdict:
 
 
 def check_consent(request: Request, owners: Mapping[int, Preferences]) -> None:
-    """Raise `NotAllowed` where one of these members does not let whoever asks edit their images."""
+    """Raise `NotAllowed` if one of these members does not let the actor use their images."""
     for owner_id, chosen in owners.items():
         image = Target(owner_id=owner_id, consent=chosen.consent, consent_role_id=chosen.consent_role_id)
         permissions.check(request, Action.USE, image)
 
 
 def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
-    """Raise `NotAllowed` for who may not order images yet, or any more: credits do not leave by a new account or a blocked one."""
+    """Raise `NotAllowed` for blocked and new members: they cannot give credits either, so that credits cannot be moved out that way."""
     if blocked is not None and _is_in_force(blocked, now):
         raise NotAllowed(_("You cannot ask for pictures here at the moment, and so not give credits either."))
     if _is_new(request, now):
@@ -140,7 +140,7 @@ def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
 
 
 def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
-    """The terms of an order that every rule let pass."""
+    """The terms of an order that every rule accepted."""
     is_flagged = verdict.level is Level.FLAG
     unspoilered = facts.request.channel.age_restricted and facts.request.policy.age_restricted.unspoilered
     return Admission(
@@ -154,7 +154,7 @@ def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
 
 
 def check_waiting(waiting: int, count: int, *, most: int) -> None:
-    """Raise `TooManyWaiting` where `count` images on top of those that wait are more than `most`."""
+    """Raise `TooManyWaiting` if `count` more images would exceed `most`."""
     if waiting + count > most:
         sentence = _(
             "You have {waiting} of at most {most} pictures waiting, and this asks for {more} more. Wait for one to finish or /cancel one."
@@ -166,7 +166,7 @@ def check_waiting(waiting: int, count: int, *, most: int) -> None:
 
 
 def _pause(facts: Facts) -> None:
-    """For everybody, managers too: it is the brake for a leaked budget."""
+    """Holds for managers too: it stops all spending in an emergency."""
     pause = facts.request.policy.pause
     if not pause.on:
         return
@@ -192,7 +192,7 @@ def _blocked(facts: Facts) -> None:
 
 def _channel(facts: Facts) -> None:
     channels = facts.request.policy.channels
-    if channels.open_in(facts.request.channel.places):
+    if channels.open_in(facts.request.channel.ids):
         return
     if channels.allowed:
         named = ", ".join(f"<#{channel}>" for channel in channels.allowed[:_NAMED])
@@ -201,7 +201,7 @@ def _channel(facts: Facts) -> None:
 
 
 def _role(facts: Facts) -> None:
-    """What the member's roles open: models, and asking in private."""
+    """What the member's roles allow: models, and private answers."""
     model, allowance = facts.model, facts.allowance
     if allowance.models is not None and model not in allowance.models:
         if not allowance.models:
@@ -240,7 +240,7 @@ def _is_in_force(block: Block, now: int) -> bool:
 
 
 def _is_new(request: Request, now: int) -> bool:
-    """Has to wait as a new member. A guest has not joined; moderators do not wait."""
+    """Whether the actor must wait as a new member. Guests always must, moderators never."""
     wait_ms, joined_at = request.policy.newcomers.wait_ms, request.actor.joined_at
     is_waiting = joined_at is None or now < joined_at + wait_ms
     return bool(wait_ms) and is_waiting and not permissions.is_moderator(request.actor, request.policy)
@@ -286,7 +286,7 @@ def _money(facts: Facts) -> None:
 
 Check = Callable[[Facts], object]
 
-# The order in which a member hears of things: what holds for everybody first, what they can change themselves last.
+# What holds for everybody comes first, what the member can change comes last.
 CHECKS: Final[tuple[Check, ...]] = (
     _pause,
     _blocked,

@@ -1,4 +1,4 @@
-"""What a member's roles allow on one server."""
+"""What a member's roles allow in one guild."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import BucketSetting, RoleRule
 from bot.domain.money.quota import Bucket
 
-All = frozenset[str] | None  # `None`: all of them
+Allowed = frozenset[str] | None  # None: all
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """A member's limits on one server. `None` is no limit of the server's own: the operator's holds."""
+    """A member's limits in one guild. None: no limit of the guild, so the operator's applies."""
 
-    models: All = None  # by id
-    aspect_ratios: All = None  # such as "16:9"
+    models: Allowed = None  # by id
+    aspect_ratios: Allowed = None  # such as "16:9"
     max_megapixels: float | None = None  # of one image
     max_count: int  # images in one request
-    private: bool  # may ask so that only they see it
-    from_pool: bool = False  # pays from the server's pool, and `bucket` is that
+    private: bool  # may ask for answers that only they see
+    from_pool: bool = False  # pays from the guild's pool, which `bucket` describes
     bucket: Bucket | None = None  # in microcredits
     running: int | None = None  # images made at a time
     waiting: int | None = None  # images in the queue
 
 
 def merge(policy: Policy, role_ids: Collection[int]) -> Allowance:
-    """The most permissive of what everyone has and what each role adds: one more role never takes anything away.
+    """The most permissive combination of the rules for everyone and for each role: a further role never reduces it.
 
-    Only two things are the server's word instead of the operator's as soon as one rule has a word on them: the bucket and the limits
-    of running and waiting images. A role's bucket comes in place of the pool.
+    The bucket and the limits of running and waiting images replace the operator's as soon as one rule sets them. Members with a role
+    that has a rule do not use the pool.
     """
     rules = [rule for role_id, rule in policy.roles.items() if role_id in role_ids]
     everyone = policy.everyone
@@ -49,8 +49,8 @@ def merge(policy: Policy, role_ids: Collection[int]) -> Allowance:
     )
 
 
-def idle(policy: Policy) -> tuple[tuple[int, str], ...]:
-    """Words of role rules that change nothing, since everyone has as much already: pairs of role id and the setting's name."""
+def ineffective_settings(policy: Policy) -> tuple[tuple[int, str], ...]:
+    """Settings of role rules that have no effect because everyone has as much already: pairs of role id and setting name."""
     plain = merge(policy, ())
     return tuple(
         (role_id, name)
@@ -64,18 +64,18 @@ def _only(policy: Policy, role_id: int, rule: RoleRule) -> Policy:
     return policy.model_copy(update={"roles": {role_id: rule}})
 
 
-def _union(everyone: Collection[str], roles: Iterable[Collection[str] | None]) -> All:
+def _union(everyone: Collection[str], roles: Iterable[Collection[str] | None]) -> Allowed:
     stated = [everyone, *(each for each in roles if each is not None)]
     return None if "all" in stated else frozenset().union(*stated)
 
 
 def _highest(everyone: float | None, roles: Iterable[float | None]) -> float | None:
-    """`None` for everyone is no limit, which nothing exceeds; `None` in a role is no word."""
+    """None for everyone means no limit; None in a role means that it is not set."""
     return None if everyone is None else max(everyone, *(each for each in roles if each is not None), 0.0)
 
 
 def _most(everyone: int | None, roles: Iterable[int | None]) -> int | None:
-    """The largest stated number, or `None` where there is none."""
+    """The largest of the set numbers; None if none is set."""
     return max((each for each in (everyone, *roles) if each is not None), default=None)
 
 

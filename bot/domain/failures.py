@@ -1,7 +1,7 @@
-"""How each failure is handled: for each way in which a request ends without an image, one wording, one refund rule and one retry offer.
+"""How each failure of a generation is handled: the sentence for the member, and whether a retry is offered.
 
-The refund rule is the same for all: the member pays nothing. A hold is released; what was settled already is refunded.
-Refusals by our own rules come before a job exists and cost nothing; an image that cannot be posted is kept and tried again.
+A failed generation costs the member nothing: a hold is released, a settled price is refunded. Refusals by our own rules happen before
+a job exists; an image that cannot be posted is kept and its delivery is retried.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from bot.domain.job import Failure, GenerationState, Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Handling:
-    """How one failure is told, and whether asking again in the same words is worth offering."""
+    """The sentence for a failure, and whether the same request may succeed later."""
 
-    wording: str  # {reason}: what the image API said, as a sentence
-    again: bool
+    wording: str  # {reason}: the image API's explanation, a sentence
+    retry: bool
 
 
 HANDLING: Mapping[Failure, Handling] = {
-    Failure.CONTENT: Handling(wording=N_("The image service's own content rules do not allow this picture; other words may."), again=False),
-    Failure.PARAMETER: Handling(wording="{reason}", again=False),
+    Failure.CONTENT: Handling(wording=N_("The image service's own content rules do not allow this picture; other words may."), retry=False),
+    Failure.PARAMETER: Handling(wording="{reason}", retry=False),
     Failure.ACCOUNT: Handling(
-        wording=N_("The image service does not serve this bot's account at the moment; its operator has been told."), again=True
+        wording=N_("The image service does not serve this bot's account at the moment; its operator has been told."), retry=True
     ),
-    Failure.FAULT: Handling(wording="{reason}", again=True),
-    Failure.TIMEOUT: Handling(wording=N_("The image service did not finish this picture in time."), again=True),
+    Failure.FAULT: Handling(wording="{reason}", retry=True),
+    Failure.TIMEOUT: Handling(wording=N_("The image service did not finish this picture in time."), retry=True),
     Failure.UNCERTAIN: Handling(
-        wording=N_("The image service's answer was lost on the way, so the picture could not be kept."), again=True
+        wording=N_("The image service's answer was lost on the way, so the picture could not be kept."), retry=True
     ),
-    Failure.UNUSABLE: Handling(wording=N_("What the image service made could not be used ({reason})."), again=True),
+    Failure.UNUSABLE: Handling(wording=N_("What the image service made could not be used ({reason})."), retry=True),
 }
 
 _UNKNOWN = N_("The image service could not make this picture and gave no reason.")
@@ -46,7 +46,7 @@ def failed(failure: Failure, reason: str = "") -> Outcome:
 
 
 def failure_of(error: ProviderError) -> Failure:
-    """Which failure an image API's refusal is."""
+    """The failure that corresponds to a provider error."""
     if isinstance(error, ContentRefused):
         return Failure.CONTENT
     if isinstance(error, ProviderRefused):
@@ -54,6 +54,6 @@ def failure_of(error: ProviderError) -> Failure:
     return Failure.ACCOUNT if isinstance(error, ProviderAccount) else Failure.FAULT
 
 
-def worth_asking_again(failures: list[Failure | None]) -> bool:
-    """Whether the same words may succeed another time. What failed for a reason not written down is given the chance."""
-    return any(failure is None or HANDLING[failure].again for failure in failures)
+def is_worth_retrying(failures: list[Failure | None]) -> bool:
+    """Whether the same request may succeed later. An unknown failure (None) counts as retryable."""
+    return any(failure is None or HANDLING[failure].retry for failure in failures)

@@ -1,4 +1,4 @@
-"""What reactions mean, and what is an emoji. Pure."""
+"""The meaning of reactions, and the validation of emoji."""
 
 from __future__ import annotations
 
@@ -9,74 +9,28 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final
 
-from bot.domain.guild.settings import plain
+from bot.domain.guild.settings import GuildSettings, Preset, normalized_emoji
 
-__all__ = ["CAME", "MEANINGS", "NONE_CAME", "WAITS", "Gesture", "is_one_sign", "is_taken", "plain"]
+__all__ = ["MARK_DONE", "MARK_FAILED", "MARK_WAITING", "MEANINGS", "Gesture", "is_reserved", "is_single_emoji", "normalized_emoji"]
 
 
 class Gesture(StrEnum):
     """What a member asks for by reacting to an image."""
 
     DESCRIBE = "describe"  # an edit in the member's own words
-    PRESET = "preset"  # an edit that the server's managers put on this emoji
-    AGAIN = "again"  # the same request once more
-    ORIGINAL = "original"  # the files themselves, by direct message
-    AWAY = "away"  # cancel it, or take it away
-    HIDE = "hide"  # behind a spoiler
-    REPORT = "report"  # tell the moderators
-    STAR = "star"  # it belongs into the gallery
-    GIFT = "gift"  # credits for its maker, where the server's managers chose an emoji for it
+    PRESET = "preset"  # an edit that the guild's managers assigned to this emoji
+    AGAIN = "again"  # the same request again
+    ORIGINAL = "original"  # the full files, by direct message
+    REMOVE = "away"  # cancel or delete it
+    HIDE = "hide"  # put it behind a spoiler
+    REPORT = "report"  # report it to the moderators
+    STAR = "star"  # vote it into the gallery
+    GIFT = "gift"  # give credits to its maker; managers choose the emoji
 
     @property
     def makes(self) -> bool:
-        """Whether something is made or sent for it; the others only judge what is there."""
+        """Whether it makes an image or sends files."""
         return self in (Gesture.DESCRIBE, Gesture.PRESET, Gesture.AGAIN, Gesture.ORIGINAL)
-
-
-DESCRIBES: Final = "✏️"
-STARS: Final = "⭐"
-WAITS, CAME, NONE_CAME = "⏳", "✅", "🚫"  # how the bot itself answers on the message
-MARKS: Final = (WAITS, CAME, NONE_CAME)
-
-MEANINGS: Final[Mapping[str, Gesture]] = {
-    plain(DESCRIBES): Gesture.DESCRIBE,
-    plain("🔁"): Gesture.AGAIN,
-    plain("✉️"): Gesture.ORIGINAL,
-    plain("❌"): Gesture.AWAY,
-    plain("🙈"): Gesture.HIDE,
-    plain("🚩"): Gesture.REPORT,
-    plain(STARS): Gesture.STAR,
-}
-
-_BASES = "\u203c\u2049\u2122\u2139\u2194-\u21aa\u2934\u2935\u3030\u303d\u00a9\u00ae"  # signs of other categories that have a coloured form
-_OTHER_BASE = re.compile(f"[{_BASES}]")
-_KEYCAP = re.compile(r"[0-9#*]\u20e3")
-_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")  # two of them are the flag of a country
-_FLAG = re.compile(f"{_LETTER.pattern}{{2}}")
-_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
-_REGION = re.compile("[\U000e0020-\U000e007e]+\U000e007f")  # spells the flag of a region, behind 🏴
-_JOINER = "\u200d"
-
-
-def is_taken(emoji: str) -> bool:
-    """Whether an emoji has a fixed meaning here, so that no preset can have it."""
-    return plain(emoji) in MEANINGS or plain(emoji) in MARKS
-
-
-def is_one_sign(text: str) -> bool:
-    """Whether a text is one Unicode emoji, however many signs it is joined from. Which of them exist is known to Discord alone."""
-    sign = plain(text)
-    if _KEYCAP.fullmatch(sign) or _FLAG.fullmatch(sign):
-        return True
-    return bool(sign) and all(_is_part(part) for part in sign.split(_JOINER))
-
-
-def _is_part(part: str) -> bool:
-    """One of the images that an emoji is joined from, with the colour of its skin or the letters of its region."""
-    if not part or _LETTER.match(part) or not (unicodedata.category(part[0]) == "So" or _OTHER_BASE.match(part)):
-        return False
-    rest = part[1:]
-    return not rest or bool(_SKIN.fullmatch(rest) or _REGION.fullmatch(rest))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +39,78 @@ class Reaction:
 
     message_id: int
     user_id: int
-    emoji: str  # `plain`
+    emoji: str  # as `normalized_emoji` returns it
 
 
 class Claim(Enum):
-    """What is to become of a reaction."""
+    """Whether a reaction is acted on."""
 
     NEW = auto()  # act on it
-    KNOWN = auto()  # it is, or was, acted on; or its member was told already that these are too many
-    TOO_MANY = auto()  # over what a member may ask for in a moment, and to be told so
+    KNOWN = auto()  # ignore it: it was acted on, or its member knows that they reacted too often
+    TOO_MANY = auto()  # over the limit of a member: tell them, once
+
+
+DESCRIBES: Final = "✏️"
+STARS: Final = "⭐"
+MARK_WAITING, MARK_DONE, MARK_FAILED = "⏳", "✅", "🚫"  # the bot's own reactions to a gesture
+MARKS: Final = (MARK_WAITING, MARK_DONE, MARK_FAILED)
+
+MEANINGS: Final[Mapping[str, Gesture]] = {
+    normalized_emoji(DESCRIBES): Gesture.DESCRIBE,
+    normalized_emoji("🔁"): Gesture.AGAIN,
+    normalized_emoji("✉️"): Gesture.ORIGINAL,
+    normalized_emoji("❌"): Gesture.REMOVE,
+    normalized_emoji("🙈"): Gesture.HIDE,
+    normalized_emoji("🚩"): Gesture.REPORT,
+    normalized_emoji(STARS): Gesture.STAR,
+}
+
+_BASES = "\u203c\u2049\u2122\u2139\u2194-\u21aa\u2934\u2935\u3030\u303d\u00a9\u00ae"  # emoji outside the category So
+_OTHER_BASE = re.compile(f"[{_BASES}]")
+_KEYCAP = re.compile(r"[0-9#*]\u20e3")
+_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")  # regional indicators: two of them are a country's flag
+_FLAG = re.compile(f"{_LETTER.pattern}{{2}}")
+_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
+_REGION = re.compile("[\U000e0020-\U000e007e]+\U000e007f")  # tags after 🏴 that name a region
+_JOINER = "\u200d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmojiMeaning:
+    """What an emoji asks for in one guild."""
+
+    gesture: Gesture
+    preset: Preset | None = None  # of the gesture PRESET
+
+
+def meaning_of(emoji: str, settings: GuildSettings) -> EmojiMeaning | None:
+    """What this emoji asks for under a guild's settings; None if it means nothing to Easel."""
+    fixed = MEANINGS.get(normalized_emoji(emoji))
+    if fixed is not None:
+        return EmojiMeaning(gesture=fixed)
+    gift = settings.policy.gifts.by_reaction
+    if gift is not None and settings.policy.gifts.on and normalized_emoji(gift.emoji) == normalized_emoji(emoji):
+        return EmojiMeaning(gesture=Gesture.GIFT)
+    preset = settings.preset(emoji)
+    return None if preset is None else EmojiMeaning(gesture=Gesture.PRESET, preset=preset)
+
+
+def is_reserved(emoji: str) -> bool:
+    """Whether an emoji has a fixed meaning, so that no preset can use it."""
+    return normalized_emoji(emoji) in MEANINGS or normalized_emoji(emoji) in MARKS
+
+
+def is_single_emoji(text: str) -> bool:
+    """Whether a text is one Unicode emoji, including joined ones. Only the form is checked: Discord decides which exist."""
+    sign = normalized_emoji(text)
+    if _KEYCAP.fullmatch(sign) or _FLAG.fullmatch(sign):
+        return True
+    return bool(sign) and all(_is_part(part) for part in sign.split(_JOINER))
+
+
+def _is_part(part: str) -> bool:
+    """Whether this is one part of a joined emoji, with an optional skin tone or region."""
+    if not part or _LETTER.match(part) or not (unicodedata.category(part[0]) == "So" or _OTHER_BASE.match(part)):
+        return False
+    rest = part[1:]
+    return not rest or bool(_SKIN.fullmatch(rest) or _REGION.fullmatch(rest))

@@ -1,7 +1,7 @@
-"""A job and its generations: values and legal transitions, nothing else.
+"""A job and its generations: values and legal state transitions.
 
-A job is one member's request and the message that answers it. It has one generation for each image asked for;
-a generation is what the image API is paid for. Times are Unix milliseconds, money is microcredits.
+A job is one accepted order and the message that shows its result. It has one generation per image; the image API is paid per
+generation. Times are Unix milliseconds, amounts are microcredits.
 """
 
 from __future__ import annotations
@@ -12,61 +12,61 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens live 15 minutes; leave room for an upload
+TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens are valid for 15 minutes; minus time for an upload
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing to misread
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, without easily confused letters
 
 
 class JobKind(StrEnum):
-    GENERATE = "generate"  # from words alone, or with references that the model takes as inspiration
-    EDIT = "edit"  # of at least one given image
+    GENERATE = "generate"  # from a prompt, with or without reference images
+    EDIT = "edit"  # changes at least one given image
 
 
 class JobState(StrEnum):
     OPEN = "open"  # at least one generation has not ended
-    DELIVERABLE = "deliverable"  # all have ended; the outcome waits to be shown
-    DELIVERED = "delivered"  # the outcome was shown
-    STRANDED = "stranded"  # no way to show it was open; kept, and tried again now and then
-    DELETED = "deleted"  # taken away by a person
+    DELIVERABLE = "deliverable"  # all have ended; the result must be delivered
+    DELIVERED = "delivered"  # the result was posted
+    STRANDED = "stranded"  # no route to post it was open; kept, and retried periodically
+    DELETED = "deleted"  # by a person
 
 
 class GenerationState(StrEnum):
-    WAITING = "waiting"  # accepted here, not yet sent to the image API
+    WAITING = "waiting"  # in our queue, not yet sent to the image API
     SUBMITTING = "submitting"  # being sent: it may or may not have arrived
-    RUNNING = "running"  # the image API has it and gave it an id
-    SUCCEEDED = "succeeded"  # an image was made, and paid
+    RUNNING = "running"  # the image API accepted it and returned an id
+    SUCCEEDED = "succeeded"  # an image was made; the price was settled
     FAILED = "failed"  # no image; the hold was released
-    CANCELLED = "cancelled"  # taken back before an image was made; the hold was released
+    CANCELLED = "cancelled"  # cancelled before an image was made; the hold was released
 
 
 class Failure(StrEnum):
-    CONTENT = "content"  # refused by the image API's own content rules
-    PARAMETER = "parameter"  # refused as it was asked
-    ACCOUNT = "account"  # the image API does not serve the operator's account
-    FAULT = "fault"  # the image API tried and could not
+    CONTENT = "content"  # refused by the image API's content rules
+    PARAMETER = "parameter"  # the image API rejected the request
+    ACCOUNT = "account"  # the image API refuses the operator's account
+    FAULT = "fault"  # the image API failed
     TIMEOUT = "timeout"  # it took too long
-    UNCERTAIN = "uncertain"  # an answer was lost, and there is nothing to look it up by
-    UNUSABLE = "unusable"  # what was made is no image
+    UNCERTAIN = "uncertain"  # the response was lost and cannot be looked up
+    UNUSABLE = "unusable"  # the result is not a usable image
 
 
 class Lane(StrEnum):
-    PAID = "paid"  # a bucket, a pool or a sponsor pays the price
-    FREE = "free"  # out of credit: what the pool has to spare pays, when no paying image waits
+    PAID = "paid"  # paid by a bucket, a pool or a sponsor
+    FREE = "free"  # the slow lane: paid by the pool for members without credit, while no paid image can be sent
 
 
 class MessageRole(StrEnum):
-    """What a message is to the image that it shows or tells of."""
+    """How a message relates to a job's image."""
 
-    RESULT = "result"  # the job's own message
-    DM = "dm"  # the same among the direct messages with its member
-    COPY = "copy"  # shows the result once more, or did before the present one
-    GALLERY = "gallery"  # in the server's gallery
-    CASE = "case"  # shows a case to the moderators
-    LOG = "log"  # tells of the job in the log channel
+    RESULT = "result"  # the job's result message in a channel
+    DM = "dm"  # the job's result message as a direct message
+    COPY = "copy"  # another message with the result, or an earlier result message
+    GALLERY = "gallery"  # the post in the guild's gallery
+    CASE = "case"  # the moderators' post about a case
+    LOG = "log"  # the post in the log channel
 
 
-OWN_MESSAGE = (MessageRole.RESULT, MessageRole.DM)  # a job has one of these at most
-SHOWING = (*OWN_MESSAGE, MessageRole.COPY, MessageRole.GALLERY)  # what members see: hidden and taken away with the image
+OWN_MESSAGE = (MessageRole.RESULT, MessageRole.DM)  # a job has at most one of these
+SHOWING = (*OWN_MESSAGE, MessageRole.COPY, MessageRole.GALLERY)  # messages that members see: hidden and deleted with the image
 
 ENDED = frozenset({GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED})
 
@@ -81,7 +81,7 @@ _NEXT_GENERATION: Mapping[GenerationState, frozenset[GenerationState]] = {
 
 _NEXT_JOB: Mapping[JobState, frozenset[JobState]] = {
     JobState.OPEN: frozenset({JobState.DELIVERABLE}),
-    # What is on show can be taken away in the moment before that is written down.
+    # The message can be deleted after it was posted and before its delivery was recorded.
     JobState.DELIVERABLE: frozenset({JobState.DELIVERED, JobState.STRANDED, JobState.DELETED}),
     JobState.DELIVERED: frozenset({JobState.DELETED}),
     JobState.STRANDED: frozenset({JobState.DELIVERED, JobState.DELETED}),
@@ -90,7 +90,7 @@ _NEXT_JOB: Mapping[JobState, frozenset[JobState]] = {
 
 
 def sources(then: GenerationState) -> tuple[GenerationState, ...]:
-    """The states from which a generation may become `then`: the guard of every stored step."""
+    """The states from which a generation may become `then`. Every stored transition is guarded by it."""
     return tuple(state for state, nexts in _NEXT_GENERATION.items() if then in nexts)
 
 
@@ -100,7 +100,7 @@ def job_sources(then: JobState) -> tuple[JobState, ...]:
 
 
 def new_job_id() -> str:
-    """Twelve characters, 60 random bits: short enough for a button's id, and for a nonce (25 characters)."""
+    """Twelve characters, 60 random bits: short enough for custom ids and for Discord's nonce (25 characters)."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
 
 
@@ -109,51 +109,51 @@ class Outcome:
     """How a generation ended."""
 
     state: GenerationState
-    result_url: str | None = None  # presigned and expiring; read the generation again for a fresh one
-    content: bytes | None = field(default=None, repr=False)  # the image itself, where the image API answered inline
+    result_url: str | None = None  # presigned, expires; reading the generation again gives a new one
+    content: bytes | None = field(default=None, repr=False)  # the image, if the image API returned it inline
     failure: Failure | None = None
     error: str | None = None  # one sentence, safe to show
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """An image that a member handed in, checked and cleaned."""
+    """A reference image of an order, validated and without metadata."""
 
     content: bytes = field(repr=False)
     content_type: str
     width_px: int
     height_px: int
-    url: str | None = None  # Discord's link to the same image, if it can be passed on
+    url: str | None = None  # Discord's link to the same image, if it may be sent to the image API
     url_expires_at: int | None = None  # Unix ms
-    owner_id: int | None = None  # the member whose image this is, where it is not the actor's own upload
+    owner_id: int | None = None  # the member whose image it is; None: uploaded by the actor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Whose image an edit starts from, and where it stands."""
+    """The origin of an image that an edit starts from."""
 
-    owner_id: int  # who asked for it; of an image that Easel did not make: who posted it
+    owner_id: int  # who ordered it, or, if Easel did not make it, who posted it
     channel_id: int
-    message_id: int | None  # None: it was never shown in a message
-    job_id: str | None = None  # of an image that Easel made
-    n: int | None = None  # which of that job's images
+    message_id: int | None  # None: it was never posted
+    job_id: str | None = None  # None: Easel did not make it
+    n: int | None = None  # index among that job's images
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplyTarget:
-    """Where an answer belongs and how it may be written there."""
+    """Where a result is posted, and how."""
 
     user_id: int
     channel_id: int
     guild_id: int | None = None
-    message_id: int | None = None  # the job's own message, once it exists
+    message_id: int | None = None  # the job's message, once it exists
     application_id: int | None = None
-    token: str | None = field(default=None, repr=False)  # of the interaction; edits without any permission while it lives
+    token: str | None = field(default=None, repr=False)  # the interaction's; while valid, it edits the message without permissions
     token_expires_at: int = 0  # Unix ms
     upload_limit_bytes: int = 10 * 1024 * 1024
-    private: bool = False  # ephemeral, and after the token's life a direct message; never a public one
-    locale: str | None = None  # the member's language, as Discord names it
-    reply_to: int | None = None  # the message that the answer replies to: of a request that had no interaction
+    private: bool = False  # ephemeral, and a direct message once the token has expired; never public
+    locale: str | None = None  # the member's Discord locale
+    reply_to: int | None = None  # the message to reply to, for requests without an interaction (reactions)
 
     def token_lives(self, now: int) -> bool:
         return self.token is not None and now < self.token_expires_at
@@ -161,42 +161,42 @@ class ReplyTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """One image asked of the image API."""
+    """One image requested from the image API."""
 
     job_id: str
-    n: int  # 0 to 3, its place in the job
+    n: int  # 0 to 3, its index in the job
     model: str
     prompt: str
     seed: int | None
-    params: Mapping[str, Any]  # everything else the model's schema takes, without prompt, seed and references
+    params: Mapping[str, Any]  # other parameters by the names of the model's schema; without prompt, seed and references
     price: int  # microcredits held for it
     state: GenerationState
     user_id: int
     guild_id: int | None
     created_at: int
     provider: str  # the image API's name
-    api_model: str  # what that one calls the model
+    api_model: str  # the image API's id for the model
     provider_id: str | None = None
     submitted_at: int | None = None  # when sending began
-    queued: bool = True  # it was sent to the image API's queue; else in a call that answers with the image
-    lookups: int = 0  # how often it was looked for after a lost answer
-    not_before: int = 0  # Unix ms; do not send or look before this
+    queued: bool = True  # sent to the image API's queue; False: sent in a call whose response contains the image
+    lookups: int = 0  # how often it was looked up after a lost response
+    not_before: int = 0  # Unix ms; do not send it or look it up earlier
     ended_at: int | None = None
     result_url: str | None = None
-    running_limit: int | None = None  # images of its member made at a time, as their roles allow; None: the operator's limit
-    uncertain: int = 0  # how often an answer was lost that could not be looked up
+    running_limit: int | None = None  # images of this member made at a time, by their roles; None: the operator's limit
+    uncertain: int = 0  # how often a response was lost that could not be looked up
     failure: Failure | None = None
-    error: str | None = None  # why there is no image; beside a success: why it proved unusable
+    error: str | None = None  # why there is no image; of a succeeded one: why it is unusable
     cancel_requested: bool = False
-    account: str = ""  # who pays; chosen when the job is taken in
-    budget: str | None = None  # the account of a server's budget that is charged beside it
+    account: str = ""  # the paying account, chosen when the job is accepted
+    budget: str | None = None  # the guild's budget account, charged in addition
     lane: Lane = Lane.PAID
-    refunded_at: int | None = None  # Unix ms; the price of a made image went back
+    refunded_at: int | None = None  # Unix ms; when the settled price was refunded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One member's request, with the message that answers it."""
+    """One accepted order, with the message that shows its result."""
 
     id: str
     kind: JobKind
@@ -208,18 +208,18 @@ class Job:
     created_at: int
     spoiler: bool = False
     parent_id: str | None = None  # the job whose image or request this one starts from
-    parent_n: int | None = None  # which of its images
-    origin_channel_id: int | None = None  # where the image stands that this one was made from
+    parent_n: int | None = None  # index among that job's images
+    origin_channel_id: int | None = None  # where the image was posted that this one was made from
     origin_message_id: int | None = None
-    reaction: str | None = None  # the emoji that asked for it, on the origin
-    flagged: str | None = None  # why moderators should look at it: a rule of its prompt, or a category of a check
-    needs_check: bool = False  # its prompt is to be looked at by the moderations endpoint before it is sent
-    age_restricted: bool = False  # the channel it was asked for in
-    ping_promised: bool = False  # it takes long: its member was promised to be called when it is there
+    reaction: str | None = None  # the emoji on the origin that requested it
+    flagged: str | None = None  # why moderators should review it: a prompt rule, or a category of the moderations endpoint
+    needs_check: bool = False  # the moderations endpoint must check its prompt before it is sent
+    age_restricted: bool = False  # whether it was ordered in an age-restricted channel
+    ping_promised: bool = False  # it takes long: the member was promised a mention when it is done
     cancel_requested_at: int | None = None
     delivered_at: int | None = None
-    answer_until: int = 0  # Unix ms until which the first answer to its member may still come; 0: it came, or never will
-    posting_since: int | None = None  # a new message may have been sent at this time: look before sending another
+    answer_until: int = 0  # Unix ms until which the first answer to the member may still be sent; 0: it was, or never will be
+    posting_since: int | None = None  # Unix ms; a message may have been sent then: search for it before sending another
     generations: tuple[Generation, ...] = ()
 
     @property
@@ -232,24 +232,24 @@ class Job:
 
     @property
     def check_is_late(self) -> bool:
-        """Whether its prompt could not be looked at so far, which holds it up."""
+        """Whether it is delayed because its prompt could not be checked yet."""
         return self.needs_check and any(g.not_before for g in self.open)
 
     @property
     def origin_url(self) -> str | None:
-        """A link to the message of the image that this one was made from."""
+        """A link to the message with the image that this one was made from."""
         if self.origin_message_id is None:
             return None
         return message_url(self.place.guild_id, self.origin_channel_id, self.origin_message_id)
 
     @property
     def spent(self) -> int:
-        """Microcredits that the job has cost so far, without what was given back."""
+        """Microcredits that the job has cost so far, without refunds."""
         return sum(g.price for g in self.succeeded if g.refunded_at is None)
 
 
 def job_state(generations: Iterable[GenerationState]) -> JobState:
-    """Open while any generation is; deliverable once the last has ended."""
+    """Open while any generation is open, deliverable once all have ended."""
     return JobState.DELIVERABLE if all(state in ENDED for state in generations) else JobState.OPEN
 
 
@@ -270,3 +270,20 @@ class JobMessage:
     job_id: str | None = None
     case_id: int | None = None
     spoiler: bool = False  # its images belong behind spoilers
+
+
+HISTORY_PAGE = 5  # jobs
+
+Thumbnails = Mapping[tuple[str, int], bytes]
+"""WebP files by job id and place in the job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryPage:
+    """A page of a member's jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    number: int  # from 0
+    pages: int  # at least 1
+    total: int  # jobs on all pages
+    words: str = ""  # that all their prompts contain

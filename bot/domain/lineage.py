@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +53,14 @@ class Lineage:
     def all(self) -> tuple[Job, ...]:
         """Every relative, in the order of reading."""
         return (*([self.parent] if self.parent else ()), *self.children, *self.siblings)
+
+
+def visible(job: Job, found: Relatives, sees: Callable[[Job], bool]) -> Lineage:
+    """The relatives of `job` of whom `sees` is true; the others are only counted."""
+    parent = found.parent if found.parent and sees(found.parent) else None
+    siblings, children = tuple(filter(sees, found.siblings)), tuple(filter(sees, found.children))
+    known = len(siblings) + len(children) + (parent is not None)
+    return Lineage(job=job, parent=parent, siblings=siblings, children=children, left_out=found.count - known)
 
 
 def changes(parent: Job, child: Job) -> tuple[Change, ...]:

@@ -1,4 +1,4 @@
-"""What a member asks for, and what they are told when it was taken in: values, nothing else."""
+"""An order before it is accepted, and the receipt afterwards."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ from bot.domain.money.quota import Bucket
 from bot.domain.request import Request
 
 PROMPT_MAX = 2000  # characters
-COUNT_MAX = 4  # images: what the image API makes at a time, and what one message shows well
+COUNT_MAX = 4  # images per order; Discord shows up to four in one message well
 
 
-ReadFile = tuple[str, bytes]  # its name and its content
+ReadFile = tuple[str, bytes]  # file name and content
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """An image as Discord announces it; nothing of it is believed before it is read."""
+    """An attached image as Discord describes it. Not trusted: type and size are checked when it is read."""
 
     url: str
     filename: str
     size_bytes: int
     source: Source | None = None  # None: the actor's own upload
-    read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # gets the image, where no link leads to it
+    read: Callable[[], Awaitable[ReadFile]] | None = field(default=None, repr=False)  # reads the image if there is no link to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a member asks for, in the member's words."""
+    """What a member ordered, as they typed it."""
 
-    request: Request  # who asks, where, and under which rules
+    request: Request
     prompt: str
     kind: JobKind = JobKind.GENERATE
     model: str | None = None  # id or title; None: the default model
     options: Mapping[Idea, str | int | float | None] = field(default_factory=dict)
-    more: str = ""  # name=value pairs for the rest of the model's schema
+    more: str = ""  # name=value pairs for other parameters of the model
     count: int = 1
     seed: int | None = None
-    style: str | None = None  # the name of one that the member saved
+    style: str | None = None  # name of a saved style
     attachments: Sequence[Attachment] = ()
-    from_tray: bool = False  # together with what the member has put by
+    from_tray: bool = False  # also use the images in the member's tray
     spoiler: bool = False
-    parent_id: str | None = None  # of a request that is made once more; an edit's parent is where its first image comes from
-    reaction: str | None = None  # the emoji that asked for it
+    parent_id: str | None = None  # the job that is repeated; for an edit, the job of its first image
+    reaction: str | None = None  # the emoji that requested it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """A job was taken in; from here on it cannot be lost."""
+    """A job was accepted and stored."""
 
     job: Job
     model: ModelInfo
-    ahead: int  # images of others that wait before it
-    usual_ms: int | None  # this model's usual time, where known
-    away: Away | None = None  # its provider does not answer; the job waits
-    host_id: int | None = None  # who pays for it in its member's stead
+    ahead: int  # images of others before it in the queue
+    usual_ms: int | None  # the model's usual time, if known
+    outage: Outage | None = None  # its provider is down, so the job waits
+    host_id: int | None = None  # the sponsor who pays for it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Away:
-    """A provider that does not answer."""
+class Outage:
+    """A provider that is down."""
 
     title: str
     since: int  # Unix ms
@@ -71,7 +71,7 @@ class Away:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorLimits:
-    """What a member may ask for and hand in."""
+    """The operator's limits for orders and uploads."""
 
     bucket: Bucket
     max_waiting: int

@@ -1,7 +1,7 @@
-"""Authority over something that exists: who may do what to an image, a case, a server's settings or an account, and the sentence for no.
+"""Permissions: who may do what to an image, a case, a guild's settings or an account. One table of rules, `RULES`.
 
-One table. `check` raises its sentence, `may` is the same as a bool, for what is drawn or left out. Whether a new order may be taken is
-decided in `bot.domain.admission`; nothing else decides.
+`check` raises the refusal, `may` returns a bool, to show or hide buttons. New orders are decided in `bot.domain.admission`.
+No other module decides about permissions.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ from bot.domain.request import Request
 
 
 class Action(Enum):
-    """What somebody wants to do to a target."""
+    """What an actor wants to do with a target."""
 
-    SEE = auto()  # an image's details, also as a relative of another
-    ORIGINAL = auto()  # have the full files of an image
-    AGAIN = auto()  # make an image's request once more
-    USE = auto()  # edit an image, or take it as a reference
+    SEE = auto()  # see the details of an image, also in another image's lineage
+    ORIGINAL = auto()  # get the full files of an image
+    AGAIN = auto()  # repeat an image's request
+    USE = auto()  # edit an image, or use it as a reference
     CANCEL = auto()
     DELETE = auto()
-    HIDE = auto()  # behind a spoiler
-    FLAG = auto()  # tell the moderators of an image
-    MODERATE = auto()  # see and do what is the moderators' of a server
-    DECIDE = auto()  # a case, or about an image
-    BLOCK = auto()  # a member
-    APPEAL = auto()  # against a decision
-    MANAGE = auto()  # a server's settings
+    HIDE = auto()  # put an image behind a spoiler
+    FLAG = auto()  # report an image to the moderators
+    MODERATE = auto()  # use the moderators' commands of a guild
+    DECIDE = auto()  # decide a case, or about an image
+    BLOCK = auto()  # block a member
+    APPEAL = auto()  # appeal against a decision
+    MANAGE = auto()  # change a guild's settings
     STOP_SPONSORSHIP = auto()
-    BROWSE = auto()  # an entry of one's own history
-    SEND = auto()  # a form that was opened
-    ANSWER = auto()  # the button of a note that calls somebody by name
+    BROWSE = auto()  # open an entry of one's own history
+    SEND = auto()  # submit a form
+    ANSWER = auto()  # press the button of a note that mentions a member
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What an action is about, as far as rights depend on it. The defaults take nothing away and give nothing."""
+    """The facts about an action's object that permissions depend on."""
 
-    guild_id: int | None = None  # the guild that it belongs to, whose moderators have rights over it
-    owner_id: int | None = None  # who asked for the image, or posted it, opened the form, pays; None: nobody who is known
-    private: bool = False  # made for its owner's eyes
-    is_readable: bool = True  # it stands where the actor can read
+    guild_id: int | None = None  # the guild that it belongs to, whose moderators have permissions over it
+    owner_id: int | None = None  # who ordered or posted the image, opened the form, or pays; None: unknown
+    private: bool = False  # only its owner may see it
+    is_readable: bool = True  # the actor can read the channel that it is in
     consent: Consent = Consent.EVERYONE  # who may use the owner's images
     consent_role_id: int | None = None
-    acquits: bool = False  # the decision is in favour of its owner
-    is_open: bool = True  # it can still be done: one appeal, against some decisions
+    favors_owner: bool = False  # the decision is in the owner's favour
+    is_open: bool = True  # the action is still possible, such as a first appeal
 
 
 def image_of(job: Job, *, guild_id: int | None = None, is_readable: bool = True) -> Target:
-    """A job's image; `guild_id` names a server that decides about it beside the one where it stands."""
+    """A job's image as a target. `guild_id`: the guild that decides about it, if not the one in which it was ordered."""
     place = job.place
     guild_id = place.guild_id if guild_id is None else guild_id
     return Target(guild_id=guild_id, owner_id=place.user_id, private=place.private, is_readable=is_readable)
@@ -70,7 +70,7 @@ def is_owner(request: Request, target: Target) -> bool:
 
 
 def is_moderator(actor: Actor, policy: Policy) -> bool:
-    """By what somebody may do on Discord, or by one of the server's roles for it."""
+    """By Discord permission, or by one of the guild's moderator roles."""
     is_named = not set(policy.moderator_role_ids).isdisjoint(actor.role_ids)
     return actor.may_manage_messages or actor.may_manage_server or is_named
 
@@ -80,21 +80,21 @@ def is_manager(actor: Actor) -> bool:
 
 
 def check(request: Request, action: Action, target: Target | None = None) -> None:
-    """Raise `NotAllowed` with the sentence of the first condition that does not hold. Without a target it is the request's guild."""
+    """Raise `NotAllowed` with the sentence of the first rule that refuses. Without a target, the request's guild is the target."""
     refused = _refusal(request, action, target)
     if refused is not None:
         raise NotAllowed(refused)
 
 
 def may(request: Request, action: Action, target: Target | None = None) -> bool:
-    """The same as a bool."""
+    """Whether `check` would pass."""
     return _refusal(request, action, target) is None
 
 
 def check_in_guild(request: Request, action: Action, target: Target | None = None) -> int:
-    """As `check`, of what only a server's moderators or managers may do. Return the server's id."""
+    """As `check`, for actions of a guild's moderators or managers. Return the guild's id."""
     check(request, action, target)
-    if request.guild_id is None:  # their conditions hold in servers alone
+    if request.guild_id is None:  # their conditions only hold in guilds
         raise NotAllowed(_(_MODERATORS.sentence))
     return request.guild_id
 
@@ -114,12 +114,12 @@ def _owner(request: Request, target: Target) -> bool:
     return target.owner_id is not None and target.owner_id == request.actor.user_id
 
 
-def _stranger(request: Request, target: Target) -> bool:
+def _not_owner(request: Request, target: Target) -> bool:
     return not _owner(request, target)
 
 
 def _moderator(request: Request, target: Target) -> bool:
-    """Of the server that the target belongs to: nobody brings rights along from another one."""
+    """A moderator of the target's own guild: moderators have no permissions over other guilds' targets."""
     return _in_guild(request, target) and is_moderator(request.actor, request.policy)
 
 
@@ -145,8 +145,8 @@ def _consented(request: Request, target: Target) -> bool:
     return target.consent is Consent.EVERYONE
 
 
-def _convicts(_request: Request, target: Target) -> bool:
-    return not target.acquits
+def _against_owner(_request: Request, target: Target) -> bool:
+    return not target.favors_owner
 
 
 def _open(_request: Request, target: Target) -> bool:
@@ -162,9 +162,9 @@ def _any(*conditions: Condition) -> Condition:
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition, and what is said where it does not hold.
+    """A condition, and the refusal if it does not hold.
 
-    `{member}` stands for the target's owner, `{emoji}` for the reaction that asks for an edit.
+    In the sentence, `{member}` is replaced by the target's owner and `{emoji}` by the reaction that requests an edit.
     """
 
     allows: Condition
@@ -189,15 +189,15 @@ RULES: Final[Mapping[Action, tuple[Rule, ...]]] = MappingProxyType(
         Action.HIDE: (Rule(_any(_owner, _moderator), N_("Only the person who asked for this picture, or a moderator, can hide it.")),),
         Action.FLAG: (
             Rule(_in_guild, N_("Reports go to the moderators of a server that Easel is a member of; here there are none.")),
-            Rule(_stranger, N_("This is your own picture; Delete takes it away.")),
+            Rule(_not_owner, N_("This is your own picture; Delete takes it away.")),
         ),
         Action.MODERATE: (_MODERATORS,),
         Action.DECIDE: (
             _MODERATORS,
-            # Nobody acquits themselves, except where they manage the server: there may be no other moderator.
-            Rule(_any(_stranger, _convicts, _manager), N_("This is about your own picture; another moderator decides.")),
+            # Moderators cannot decide in their own favour. Managers can: there may be no other moderator.
+            Rule(_any(_not_owner, _against_owner, _manager), N_("This is about your own picture; another moderator decides.")),
         ),
-        Action.BLOCK: (_MODERATORS, Rule(_stranger, N_("You cannot block yourself."))),
+        Action.BLOCK: (_MODERATORS, Rule(_not_owner, N_("You cannot block yourself."))),
         Action.APPEAL: (Rule(_owner, _NO_APPEAL), Rule(_open, _NO_APPEAL)),
         Action.MANAGE: (Rule(_manager, N_("This is for those who may manage this server.")),),
         Action.STOP_SPONSORSHIP: (Rule(_any(_owner, _moderator), N_("Only the one who pays, or a moderator, can end it.")),),

@@ -1,4 +1,4 @@
-"""What a member chose for themselves: one document each, checked when it is read and before it is written."""
+"""A member's preferences: one document per member, validated when it is read and before it is written."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-STYLES_MAX = 25  # as many as Discord offers in a list
+STYLES_MAX = 25  # the most choices that Discord shows
 STYLE_NAME_MAX = 32  # characters
 STYLE_TEXT_MAX = 500  # characters of a prefix or a suffix
 
 
 class Consent(StrEnum):
-    """Who may edit the images of a member; the member always may."""
+    """Who else may edit a member's images."""
 
     EVERYONE = "everyone"
-    ROLE = "role"  # who has the chosen role, in the server that it belongs to
+    ROLE = "role"  # members with the chosen role, in that role's guild
     NOBODY = "nobody"
 
 
@@ -25,13 +25,13 @@ class _MemberDocument(BaseModel):
 
 
 class Style(_MemberDocument):
-    """Words and options that a member saved under a name, to be put around a prompt."""
+    """A saved prefix, suffix and options for prompts."""
 
     name: str = Field(min_length=1, max_length=STYLE_NAME_MAX)
     prefix: str = Field(default="", max_length=STYLE_TEXT_MAX)
     suffix: str = Field(default="", max_length=STYLE_TEXT_MAX)
     model: str | None = None
-    options: Mapping[str, str] = Field(default_factory=dict)  # by the names that /generate has
+    options: Mapping[str, str] = Field(default_factory=dict)  # by the option names of /generate
 
     def around(self, prompt: str) -> str:
         """The prompt between prefix and suffix."""
@@ -39,17 +39,17 @@ class Style(_MemberDocument):
 
 
 class Preferences(_MemberDocument):
-    """A member's choices; the defaults are what somebody gets who never chose."""
+    """A member's preferences, with the defaults of a member who set none."""
 
     default_model: str | None = None  # None: the operator's
-    aspect_ratio: str | None = None  # None: the model's own
+    aspect_ratio: str | None = None  # None: the model's default
     private: bool = False
     spoiler: bool = False
     tell_when_done: bool = False  # by direct message
-    leaderboard: bool = True  # may be listed where a server has one
+    leaderboard: bool = True  # may be listed on guilds' leaderboards
     consent: Consent = Consent.EVERYONE
     consent_role_id: int | None = None
-    locale: str | None = None  # the language of the last interaction, for answers that none has asked for
+    locale: str | None = None  # Discord locale of the last interaction, for messages without one
     styles: tuple[Style, ...] = ()
 
     def style(self, name: str) -> Style | None:

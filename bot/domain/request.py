@@ -1,4 +1,4 @@
-"""Who asks for something, where, and under which rules: the same value for a command, a press, a form, a menu and a reaction."""
+"""The request that every command, button, form, menu and reaction is turned into."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from bot.domain.preferences import Preferences
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """A channel as the rules of its guild see it."""
+    """A channel, as far as a guild's rules depend on it."""
 
     guild_id: int | None  # None: a direct message
     channel_id: int
-    parent_ids: tuple[int, ...] = ()  # what the channel is in, from the innermost outwards: a thread's channel, a category
+    parent_ids: tuple[int, ...] = ()  # innermost first: a thread's channel, then the category
     age_restricted: bool = False
 
     @property
-    def places(self) -> tuple[int, ...]:
+    def ids(self) -> tuple[int, ...]:
+        """The channel and its parents, innermost first."""
         return (self.channel_id, *self.parent_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One event's facts. Settings and preferences are read once, when it is built, and hold for all that follows from it.
+    """Who acts, where, and under which rules. Settings and preferences are read once, when it is built.
 
-    Only what the event changes itself takes their place: `replace(request, settings=...)` with what was written.
+    A handler that changes settings continues with `replace(request, settings=...)`.
     """
 
     actor: Actor
     channel: Channel
-    reply_to: ReplyTarget  # of an interaction: private as the actor's preferences say
+    reply_to: ReplyTarget  # for an interaction, `private` is taken from the actor's preferences
     settings: GuildSettings  # the guild's; the defaults in direct messages
-    preferences: Preferences  # the actor's own
+    preferences: Preferences  # the actor's
 
     def answered(self, *, private: bool) -> Request:
-        """The same with its answer shown to the actor alone, or to everybody: whatever says otherwise than `preferences`."""
+        """A copy that is answered privately or publicly, overriding the preferences."""
         return replace(self, reply_to=replace(self.reply_to, private=private))
 
     @property
@@ -48,7 +49,7 @@ class Request:
 
     @property
     def required_guild_id(self) -> int:
-        """The guild, once a right that there is in guilds alone was checked. Raises ValueError in direct messages."""
+        """The guild's id, for code after a permission check that only passes in guilds. Raises ValueError in direct messages."""
         if self.guild_id is None:
             raise ValueError("not in a guild")
         return self.guild_id

@@ -1,1 +1,1 @@
-"""Bytes of images, and the addresses that they are fetched from."""
+"""Images: fetching, validation, re-encoding, comparison, charts."""

@@ -1,7 +1,7 @@
-"""Which addresses may be fetched from: the rules, and a name resolution that keeps them.
+"""Protection against server-side request forgery: which addresses may be fetched, also after name resolution.
 
-An address is *named* where a setting lists its host. Unnamed ones must be public and https, also after name resolution. Named ones
-may be private, and only there is plain http allowed.
+A host is *named* if a setting lists it. Other hosts must have public addresses and use https. Named hosts may have private addresses,
+and only for private ones is plain http allowed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS: Final = {"https": 443, "http": 80}
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# "A domain ends in a number" (https://url.spec.whatwg.org/#ends-in-a-number-checker): browsers and C libraries read 2130706433,
-# 0177.1 and 0x7f.1 as IPv4 addresses, so a host that ends so and is no plain address is refused.
+# The "ends in a number" check (https://url.spec.whatwg.org/#ends-in-a-number-checker): browsers and C libraries parse 2130706433,
+# 0177.1 and 0x7f.1 as IPv4 addresses, so a host that ends in a number and is not a plain address is refused.
 _ENDS_IN_NUMBER: Final = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
 
@@ -34,17 +34,17 @@ class NotPublicError(OSError):
 
 @dataclass(frozen=True, kw_only=True)
 class AddressRules:
-    """Hosts are written `name` (the scheme's usual port) or `name:port`, in lower case, as the settings check them.
+    """Hosts are `name` (default port of the scheme) or `name:port`, in lower case; validated by the settings.
 
-    `allowed_hosts` restricts to those; empty allows every public https address. `trusted_hosts` are allowed besides, such as the
-    image API's own.
+    `allowed_hosts`: only these hosts; empty: every public https address. `trusted_hosts` are allowed in addition, such as the image
+    API's own host.
     """
 
     allowed_hosts: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
 
     def check(self, url: str) -> URL:
-        """The address, parsed and allowed. `ImageError` where it may not be fetched."""
+        """Parse a URL. Raises `ImageError` if it may not be fetched."""
         try:
             address = URL(url)
             host, port = (address.raw_host or "").lower(), address.port
@@ -57,7 +57,7 @@ class AddressRules:
         return address
 
     def allows(self, *, scheme: str, host: str, port: int) -> bool:
-        """Whether a host may be asked, before its name is resolved."""
+        """Whether a host may be contacted, judged before its name is resolved."""
         literal = _literal(host)
         if literal is None and _ENDS_IN_NUMBER.search(host):
             return False
@@ -73,7 +73,7 @@ class AddressRules:
 
 
 class CheckingResolver(AbstractResolver):
-    """Name resolution whose answers keep the rules, so that the address connected to is the address checked."""
+    """A resolver that drops forbidden addresses, so that the address that was checked is the one that is connected to."""
 
     def __init__(self, *, rules: AddressRules, scheme: str, inner: AbstractResolver | None = None) -> None:
         self._rules = rules
@@ -81,7 +81,7 @@ class CheckingResolver(AbstractResolver):
         self._inner = inner or DefaultResolver()
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Raises `NotPublicError` where no answer is allowed; answers that are not allowed are left out."""
+        """The allowed addresses. Raises `NotPublicError` if there are none."""
         answers = await self._inner.resolve(host, port, family)
         named = self._rules.names(host=host.lower(), port=port)
         kept = [answer for answer in answers if self._may_connect(answer["host"], named=named)]
@@ -102,25 +102,25 @@ class CheckingResolver(AbstractResolver):
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet; one that only carries an IPv4 address is judged by that."""
+    """Whether an address is on the public internet. An IPv6 address with an embedded IPv4 address is judged by the latter."""
     if isinstance(address, ipaddress.IPv6Address):
-        carried = address.ipv4_mapped or (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None)
-        if carried is not None:
-            return is_public(carried)
-        if address.sixtofour or address.teredo:  # tunnels of another age
+        embedded = address.ipv4_mapped or (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None)
+        if embedded is not None:
+            return is_public(embedded)
+        if address.sixtofour or address.teredo:  # obsolete tunnels
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def host_of(url: str) -> str:
-    """A setting's address as an entry for the rules: "https://hub.oxen.ai" is "hub.oxen.ai:443"."""
+    """The host entry for a URL: "https://hub.oxen.ai" gives "hub.oxen.ai:443"."""
     address = URL(url)
     host = (address.raw_host or "").lower()
     return f"{f'[{host}]' if ':' in host else host}:{address.port}"
 
 
 def shown(address: URL) -> str:
-    """A host for a sentence: no path, no query, no secrets."""
+    """The host for messages, without path and query, which may contain secrets."""
     return (address.raw_host or "an unnamed host")[:100]
 
 

@@ -1,8 +1,8 @@
-"""Spending as an image: stacked bars on a card of its own, which stands out from Discord's light background and its dark one.
+"""Charts of spending: stacked bars on a card that is readable in Discord's light and dark themes.
 
-Plain functions that take some tenths of a second: call them in a thread.
-Colours: Paul Tol's light scheme (https://sronpersonalpages.nl/~pault/, technical note SRON/EPS/TN/09-002), which people with the usual
-kinds of colour blindness can tell apart; gaps between the parts and the order of the legend say the same without colours.
+Takes some tenths of a second: call it in a thread.
+Colours: Paul Tol's light scheme (https://sronpersonalpages.nl/~pault/, technical note SRON/EPS/TN/09-002), which is distinguishable
+with the common kinds of colour blindness. Gaps between the parts and the order of the legend help without colours.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bot.domain.money.quota import MICRO, in_credits
 
-SERIES_MAX: Final = 8  # the rest is drawn as one
-COLUMNS_MAX: Final = 62  # two months of days
+SERIES_MAX: Final = 8  # the rest is drawn as one series
+COLUMNS_MAX: Final = 62  # days of two months
 
-# In the order in which neighbours differ most, for all kinds of sight.
+# Ordered so that neighbours differ as much as possible for all kinds of colour vision.
 COLOURS: Final = ("#77AADD", "#EE8866", "#99DDFF", "#BBCC33", "#FFAABB", "#AAAA00", "#44BB99", "#EEDD88")
 OTHERS_COLOUR: Final = "#7A7E88"
 CARD: Final = "#1E2027"
 _EDGE, _LINE, _TEXT, _QUIET = "#5C606B", "#3A3D47", "#F4F5F7", "#C3C6CE"
 
-_WIDTH, _HEIGHT = 1280, 720  # px; Discord shows it at about half of that
+_WIDTH, _HEIGHT = 1280, 720  # px; Discord shows it at about half this size
 _LEFT, _RIGHT, _TOP, _BOTTOM = 120, 130, 138, 84  # px around the bars, without the legend
 _LEGEND_LINE, _LEGEND_COLUMNS = 40, 3
 _GAP: Final = 3  # px between the parts of a bar
 _TITLE_PX, _LABEL_PX = 38, 25
 
-_SIGNS: Final = "·⁄‘’“”"  # that the font has beside ASCII
+_SIGNS: Final = "·⁄‘’“”"  # characters of the font besides ASCII
 _SPELT_OUT: Final = str.maketrans(
     {"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "Æ": "Ae", "Ø": "O", "Œ": "Oe", "Ł": "L", "–": "-", "—": "-"}
 )
@@ -57,12 +57,12 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What is drawn. All words come from the caller; letters that the image's font does not have are left out, see `drawable`."""
+    """The content of a chart. Characters that the font lacks are left out, see `drawable`."""
 
     title: str
-    columns: tuple[str, ...]  # names below the bars, such as days; at most `COLUMNS_MAX`
+    columns: tuple[str, ...]  # labels below the bars, such as days; at most `COLUMNS_MAX`
     series: tuple[Series, ...]
-    usd_per_credit: Decimal | None = None  # None: no axis in money
+    usd_per_credit: Decimal | None = None  # None: no axis in US dollars
     credits_name: str = "credits"
     others_name: str = "others"
     empty: str = "nothing was spent"
@@ -90,9 +90,9 @@ class _Scale:
 
 
 def draw(chart: Chart) -> bytes:
-    """A PNG of 1280 × 720 px. Raise `ValueError` for more than `COLUMNS_MAX` columns, and for series of another length."""
+    """A PNG of 1280 × 720 px. Raises ValueError for more than `COLUMNS_MAX` columns, or a series of another length."""
     if len(chart.columns) > COLUMNS_MAX or any(len(series.values) != len(chart.columns) for series in chart.series):
-        raise ValueError("a chart has at most 62 columns, and each series a value for every one of them")
+        raise ValueError("a chart has at most 62 columns, and each series one value per column")
     parts = _parts(chart)
     image = Image.new("RGBA", (_WIDTH, _HEIGHT))
     canvas = ImageDraw.Draw(image)
@@ -114,19 +114,19 @@ def draw(chart: Chart) -> bytes:
 
 
 def drawable(text: str) -> str:
-    """One line in the letters that Pillow's own font has: accents are left out, and other scripts; these may leave nothing."""
+    """The text in characters of Pillow's built-in font, on one line: without accents and other scripts. May be empty."""
     letters = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_SPELT_OUT))
     return " ".join("".join(letter for letter in letters if " " <= letter <= "~" or letter in _SIGNS).split())
 
 
-# --- what is drawn ---------------------------------------------------------------------------------------------------
+# --- drawing ---------------------------------------------------------------------------------------------------------
 
 
 def _parts(chart: Chart) -> tuple[_Part, ...]:
-    """The largest series first, those beyond `SERIES_MAX` as one. A name that cannot be drawn is its place in the order: "#3"."""
+    """The series, largest first, those beyond `SERIES_MAX` as one. A name that cannot be drawn is replaced by its rank: "#3"."""
     ranked = sorted((series for series in chart.series if series.total > 0), key=lambda series: -series.total)
     shown, rest = ranked[:SERIES_MAX], ranked[SERIES_MAX:]
-    named = [replace(series, name=drawable(series.name) or f"#{place}") for place, series in enumerate(shown, 1)]
+    named = [replace(series, name=drawable(series.name) or f"#{rank}") for rank, series in enumerate(shown, 1)]
     parts = [_Part(name=series.name, colour=colour, values=series.values) for series, colour in zip(named, COLOURS, strict=False)]
     if rest:
         values = tuple(map(sum, zip(*(series.values for series in rest), strict=True)))
@@ -135,7 +135,7 @@ def _parts(chart: Chart) -> tuple[_Part, ...]:
 
 
 def _scale(highest: int) -> _Scale:
-    """Four to ten steps of 1, 2 or 5 times a power of ten, at least a hundredth of a credit."""
+    """Steps of 1, 2 or 5 times a power of ten, at least 0.01 credits; at most ten steps."""
     smallest = MICRO // 100
     power = max(10 ** (len(str(max(highest, 1) // 5)) - 1), smallest)
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 5 >= highest)
@@ -143,7 +143,7 @@ def _scale(highest: int) -> _Scale:
 
 
 def _draw_axis(canvas: ImageDraw.ImageDraw, plot: Box, scale: _Scale, chart: Chart) -> None:
-    """Lines across, credits to the left of them, money to the right."""
+    """Horizontal lines, labelled in credits on the left and US dollars on the right."""
     left, top, right, bottom = plot
     font = _font(_LABEL_PX)
     canvas.text((left - 76, top - 46), drawable(chart.credits_name), font=font, fill=_QUIET)
@@ -158,7 +158,7 @@ def _draw_axis(canvas: ImageDraw.ImageDraw, plot: Box, scale: _Scale, chart: Cha
 
 
 def _money(amount: int, usd_per_credit: Decimal, step: int) -> str:
-    """Dollars, with as many decimals as it takes to tell one step from the next."""
+    """US dollars, with as many decimals as the steps need."""
     usd = usd_per_credit * amount / MICRO
     decimals = next((places for places in (0, 2, 3, 4) if usd_per_credit * step / MICRO * 10**places % 1 == 0), 4)
     return f"{usd:,.{decimals}f}"
@@ -166,61 +166,60 @@ def _money(amount: int, usd_per_credit: Decimal, step: int) -> str:
 
 def _draw_bars(canvas: ImageDraw.ImageDraw, plot: Box, scale: _Scale, parts: Sequence[_Part]) -> None:
     left, top, right, bottom = plot
-    places = _places(left, right, len(parts[0].values))
-    for column, (x0, x1) in enumerate(places):
+    for column, (x0, x1) in enumerate(_bar_edges(left, right, len(parts[0].values))):
         y = bottom - 1
         for part in parts:
             height = (bottom - top) * part.values[column] / scale.top
-            if height >= 1:  # what is less than a pixel is not seen
+            if height >= 1:  # less than a pixel is not visible
                 canvas.rectangle((x0, y - max(height - _GAP, 1) + 1, x1, y), fill=part.colour)
             y -= height
 
 
-def _places(left: float, right: float, count: int) -> Iterator[tuple[float, float]]:
-    """Where each bar begins and ends: with air between them, and never wider than looks well."""
-    room = (right - left) / count
-    width = min(room * 0.72, 96)
+def _bar_edges(left: float, right: float, count: int) -> Iterator[tuple[float, float]]:
+    """The left and right edge of each bar."""
+    pitch = (right - left) / count
+    width = min(pitch * 0.72, 96)
     for number in range(count):
-        middle = left + room * (number + 0.5)
+        middle = left + pitch * (number + 0.5)
         yield round(middle - width / 2), round(middle + width / 2)
 
 
 def _draw_columns(canvas: ImageDraw.ImageDraw, plot: Box, columns: Sequence[str]) -> None:
-    """As many names as there is room for, at even distances."""
+    """As many labels as fit, at equal distances."""
     left, _top, right, bottom = plot
     font, names = _font(_LABEL_PX), [drawable(column) for column in columns]
-    room = (right - left) / len(names)
-    every = max(1, math.ceil((max(map(font.getlength, names)) + 18) / room))
+    pitch = (right - left) / len(names)
+    every = max(1, math.ceil((max(map(font.getlength, names)) + 18) / pitch))
     for number, name in enumerate(names):
-        if (len(names) - 1 - number) % every == 0:  # the last one, today, is always named
-            canvas.text((left + room * (number + 0.5), bottom + 14), name, font=font, fill=_QUIET, anchor="ma")
+        if (len(names) - 1 - number) % every == 0:  # the last column, today, always has a label
+            canvas.text((left + pitch * (number + 0.5), bottom + 14), name, font=font, fill=_QUIET, anchor="ma")
 
 
 def _draw_legend(canvas: ImageDraw.ImageDraw, parts: Sequence[_Part]) -> None:
-    """In the bars' order from below, each with its sum."""
+    """The series in the order of the bars from below, each with its total."""
     lines = math.ceil(len(parts) / _LEGEND_COLUMNS)
-    room = (_WIDTH - 2 * 44) / _LEGEND_COLUMNS
+    entry_px = (_WIDTH - 2 * 44) / _LEGEND_COLUMNS
     font = _font(_LABEL_PX)
     for number, part in enumerate(parts):
         line, column = divmod(number, _LEGEND_COLUMNS)
-        x, y = 44 + column * room, _HEIGHT - 26 - (lines - line) * _LEGEND_LINE + _LEGEND_LINE / 2
+        x, y = 44 + column * entry_px, _HEIGHT - 26 - (lines - line) * _LEGEND_LINE + _LEGEND_LINE / 2
         canvas.rounded_rectangle((x, y - 11, x + 22, y + 11), 5, fill=part.colour)
         total = in_credits(sum(part.values))
-        name = _shortened(part.name, font, room - 34 - 34 - font.getlength(total))
+        name = _shortened(part.name, font, entry_px - 34 - 34 - font.getlength(total))
         canvas.text((x + 34, y), name, font=font, fill=_TEXT, anchor="lm")
         canvas.text((x + 34 + font.getlength(name) + 12, y), total, font=font, fill=_QUIET, anchor="lm")
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont, room_px: float) -> str:
-    if font.getlength(text) <= room_px:
+def _shortened(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
+    if font.getlength(text) <= width_px:
         return text
-    kept = next((text[:end] for end in range(len(text) - 1, 0, -1) if font.getlength(text[:end] + "…") <= room_px), "")
+    kept = next((text[:end] for end in range(len(text) - 1, 0, -1) if font.getlength(text[:end] + "…") <= width_px), "")
     return f"{kept.rstrip()}…"
 
 
 @lru_cache(maxsize=8)
 def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own: the same on every machine."""
+    """Pillow's built-in font, which is the same on every machine."""
     font = ImageFont.load_default(size_px)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise TypeError("this Pillow was built without FreeType")

@@ -1,6 +1,6 @@
-"""Images from outside: inspected before use, cleaned before they are passed on, made to fit where they are shown.
+"""Untrusted images: validation, removal of metadata, fitting into an upload limit, thumbnails.
 
-Plain functions that take time and memory: call them in a thread. Errors are `ImageError`s.
+All functions need time and memory: call them in a thread. They raise `ImageError` for images that cannot be used.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ALL_FORMATS: Final = frozenset(Format)
 DEFAULT_MAX_PIXELS: Final = 100_000_000
 THUMBNAIL_EDGE: Final = 384  # px
 _THUMBNAIL_QUALITY: Final = 65
-_QUALITIES: Final = (92, 85, 75)  # tried at full size, in this order
-_SMALLEST_EDGE: Final = 64  # px; an image that does not fit at this size never will
-_MB: Final = 1024 * 1024  # as Discord counts upload limits
+_QUALITIES: Final = (92, 85, 75)  # tried in this order at full size
+_SMALLEST_EDGE: Final = 64  # px; below this, fitting is given up
+_MB: Final = 1024 * 1024  # Discord's unit of upload limits
 _RE_ENCODED: Final = N_("re-encoded as {type} to fit this server's {limit} MB upload limit")
 _MADE_SMALLER: Final = N_("re-encoded as {type} at {width}×{height} to fit this server's {limit} MB upload limit")
 
-# What decoders raise on damaged bytes; Pillow promises no common base.
+# Exceptions of decoders for damaged files; Pillow has no common base class for them.
 _DAMAGED: Final = (
     OSError,
     EOFError,
@@ -47,13 +47,13 @@ _DAMAGED: Final = (
 
 Source = bytes | Path
 
-# Every image's header is checked against the caller's own limit before Pillow sees it; its global one would only disagree.
+# Turn off Pillow's global limit: each header is checked against the caller's limit before Pillow is used.
 Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInfo:
-    """What an image is; sizes in px as stored."""
+    """Type and size in px, before the orientation is applied."""
 
     format: Format
     width: int
@@ -70,7 +70,7 @@ class ImageInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanedImage:
-    """An image without metadata, upright."""
+    """An upright image without metadata."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -80,7 +80,7 @@ class CleanedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedImage:
-    """An image under a limit; `changed` tells the member what was done to it, or is `None`."""
+    """An image below an upload limit. `changed` tells the member how it was changed; None: unchanged."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -91,18 +91,21 @@ class FittedImage:
 
 
 def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = ALL_FORMATS, verify: bool = False) -> ImageInfo:
-    """Type by bytes, size by header, limits before any decoding; `verify` decodes (the first frame) to find cut and damaged files."""
+    """Type and size from the header. With `verify`, the first frame is decoded to detect truncated and damaged files.
+
+    Raises `ImageError` for other formats, more than `max_pixels`, and damaged files.
+    """
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=formats)
         if verify:
             with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
-                image.draft("L", (max(1, header.width // 8), max(1, header.height // 8)))  # JPEG: all is read, a 64th is kept
+                image.draft("L", (max(1, header.width // 8), max(1, header.height // 8)))  # JPEG: decode at an eighth of the size
                 image.load()
     return ImageInfo(format=header.format, width=header.width, height=header.height)
 
 
 def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
-    """The first frame, upright, in sRGB, without metadata: PNG and GIF as PNG, JPEG and WebP as themselves at high quality."""
+    """The first frame, upright, in sRGB, without metadata. PNG and GIF become PNG; JPEG and WebP are re-encoded at high quality."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
@@ -113,7 +116,10 @@ def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:
 
 
 def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FittedImage:
-    """The image itself where it is small enough; else re-encoded, then made smaller, until it fits."""
+    """The unchanged image if it is small enough; else re-encoded, then scaled down until it fits.
+
+    Raises `ImageError` if it cannot be made small enough.
+    """
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         if file.seek(0, io.SEEK_END) <= limit_bytes:
@@ -124,11 +130,11 @@ def fit(source: Source, limit_bytes: int, *, max_pixels: int = DEFAULT_MAX_PIXEL
 
 
 def thumbnail(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, edge_px: int = THUMBNAIL_EDGE) -> bytes:
-    """A small WebP of it, at most `edge_px` on its longest side: some 15 KB."""
+    """A WebP of about 15 KB, at most `edge_px` wide and high."""
     with _opened(source) as file:
         header = _checked_header(file, max_pixels=max_pixels, formats=ALL_FORMATS)
         with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
-            image.draft("RGB", (2 * edge_px, 2 * edge_px))  # JPEG: no more is decoded than a good small image needs
+            image.draft("RGB", (2 * edge_px, 2 * edge_px))  # JPEG: decode at reduced size
             small = _bare(image)
             small = small.convert("RGBA" if small.has_transparency_data else "RGB")  # palettes cannot be blended
             small.thumbnail((edge_px, edge_px))
@@ -150,10 +156,10 @@ def _shrunk(image: Image.Image, limit_bytes: int) -> FittedImage:
         image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         content = _encode(image, format_, quality=85)
     changed = _RE_ENCODED if image.size == original else _MADE_SMALLER
-    told = _(changed).format(
+    description = _(changed).format(
         type="WebP" if format_ is Format.WEBP else "JPEG", width=image.width, height=image.height, limit=f"{limit_bytes / _MB:.3g}"
     )
-    return _fitted(content, format_, image.size, changed=told)
+    return _fitted(content, format_, image.size, changed=description)
 
 
 def _fitted(content: bytes, format_: Format, size: tuple[int, int], *, changed: str | None) -> FittedImage:
@@ -194,7 +200,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 @contextmanager
 def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image.Image]:
-    """Opened by the one decoder that its bytes ask for; not decoded yet."""
+    """Open the image with the decoder for its header, without decoding."""
     file.seek(0)
     with Image.open(file, formats=[header.format.value]) as image:
         _check_size(*image.size, max_pixels)  # a GIF's first frame may be larger than its header says
@@ -202,18 +208,18 @@ def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image
 
 
 def _bare(image: Image.Image) -> Image.Image:
-    """The first frame, upright, in sRGB, with nothing but its pixels."""
+    """The first frame, upright, in sRGB, without metadata."""
     upright = ImageOps.exif_transpose(image)
     profile = upright.info.get("icc_profile")
     transparency = upright.info.get("transparency")
     upright.info = {} if transparency is None else {"transparency": transparency}
-    if upright.mode in {"I", "I;16", "I;16B", "I;16L", "F"}:  # 16 bits of grey
+    if upright.mode in {"I", "I;16", "I;16B", "I;16L", "F"}:  # 16-bit grey
         upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     return _in_srgb(upright, profile) if isinstance(profile, bytes) else upright
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Colours as they were meant, since the profile that says so is left out. A profile that does not fit is no profile."""
+    """Convert to sRGB, because the colour profile is removed. An invalid profile is ignored."""
     if image.mode not in {"RGB", "RGBA", "CMYK"}:
         return image
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
@@ -240,7 +246,7 @@ def _encode(image: Image.Image, format_: Format, *, quality: int) -> bytes:
 
 
 def _in_mode(image: Image.Image, modes: Collection[str], *, alpha: bool = True) -> Image.Image:
-    """The image in a mode that a format can hold."""
+    """The image in one of `modes`."""
     if image.mode in modes:
         return image
     return image.convert("RGBA" if alpha and image.has_transparency_data else "RGB")

@@ -1,4 +1,4 @@
-"""Fetching images from addresses that others chose: allowed hosts only, no credentials, bounded in size, time and number."""
+"""Downloads images from untrusted URLs: only allowed hosts, no credentials, limited size, time and concurrency."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _GONE: Final = frozenset({401, 403, 404, 410})
 _BUSY: Final = frozenset({408, 425, 429})
 _WRITE_BYTES: Final = 1024 * 1024
-_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}  # what arrives is what is counted
+_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}  # no compression, so that the size can be limited
 
 Sink = Callable[[bytes], Awaitable[object]]
 
 
 class LinkExpired(ImageError):
-    """The link is dead; a fresh one may not be."""
+    """The link has expired; a new link may work."""
 
 
 class Fetcher:
-    """Downloads within `rules`, at most `concurrency` at a time. An async context; it has sessions of its own.
+    """Downloads within `rules`, at most `concurrency` at a time. An async context manager with its own sessions.
 
-    Errors: `ImageError` (not allowed, too large), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (the network, a busy host).
+    Raises `ImageError` (not allowed, too large), `LinkExpired` (401, 403, 404, 410), `ProviderBusy` (network error, busy host).
     """
 
     def __init__(
         self, *, rules: AddressRules, concurrency: int = 4, timeout_s: float = 120.0, resolver: Callable[[], AbstractResolver] | None = None
     ) -> None:
-        """`resolver` makes the name resolution that is checked; the system's by default."""
+        """`resolver` makes the resolver whose results are checked; by default the system's."""
         self._rules = rules
         self._turn = asyncio.Semaphore(concurrency)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10, sock_read=30)
@@ -51,7 +51,7 @@ class Fetcher:
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for scheme in ("https", "http"):  # one each, because what may be connected to depends on it
+        for scheme in ("https", "http"):  # one session each: the allowed addresses depend on the scheme
             self._sessions[scheme] = await self._stack.enter_async_context(self._session(scheme))
         return self
 
@@ -59,7 +59,7 @@ class Fetcher:
         await self._stack.aclose()
 
     async def fetch_to_file(self, url: str, *, max_bytes: int, folder: Path) -> Path:
-        """Download into a new file in `folder`; the caller removes it. Nothing is left behind on an error."""
+        """Download to a new file in `folder`, which the caller removes. On an error, no file is left."""
         async with self._turn:
             path = await asyncio.to_thread(_new_file, folder)
             try:
@@ -70,7 +70,7 @@ class Fetcher:
             return path
 
     async def fetch_bytes(self, url: str, *, max_bytes: int) -> bytes:
-        """Download into memory, for small images."""
+        """Download to memory, for small images."""
         content = bytearray()
 
         async def keep(part: bytes) -> None:
@@ -95,7 +95,7 @@ class Fetcher:
             raise _unreachable(url) from error
 
     async def _open(self, url: str) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """The answer at the end of the redirects, each of which is checked before it is followed."""
+        """Follow redirects, checking each, and yield the final response."""
         address = self._rules.check(url)
         for _hop in range(1 + _MAX_REDIRECTS):
             session = self._sessions[address.scheme]
@@ -139,7 +139,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
 
 
 async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -> None:
-    """Pass the body on in large pieces. The size is checked as announced, and as counted."""
+    """Pass the body to `sink` in large pieces. Checks the announced and the actual size."""
     too_large = ImageError(_("A picture is larger than the {limit} MB that are fetched.").format(limit=f"{max_bytes / 1e6:.3g}"))
     if (response.content_length or 0) > max_bytes:
         raise too_large
@@ -167,6 +167,6 @@ def _new_file(folder: Path) -> Path:
 
 
 def _append(path: Path, part: bytes) -> None:
-    with path.open("r+b") as file:  # never makes it anew: after a cancellation it may have been removed meanwhile
+    with path.open("r+b") as file:  # does not create the file: it may have been removed after a cancellation
         file.seek(0, os.SEEK_END)
         file.write(part)

@@ -1,6 +1,6 @@
-"""An image's type and size, read from its first bytes without decoding anything.
+"""Type and size of an image, read from its header without decoding.
 
-Decoders reserve memory by what a header claims before anyone can object, so the claim is read here first.
+Decoders allocate memory for the size in the header, so it is checked before they are used.
 Sources: PNG (W3C, section 11.2.1), GIF89a (section 18), JPEG (ITU-T T.81, annex B), WebP (RFC 9649, section 2).
 """
 
@@ -16,7 +16,7 @@ from bot.core.i18n import N_, _
 
 
 class Format(StrEnum):
-    """The types that are taken; the values are Pillow's names."""
+    """The accepted types; the values are Pillow's names."""
 
     PNG = "PNG"
     JPEG = "JPEG"
@@ -29,28 +29,28 @@ class Format(StrEnum):
 
     @property
     def extension(self) -> str:
-        """As in a file's name, without the dot."""
+        """The file extension, without the dot."""
         return "jpg" if self is Format.JPEG else self.value.lower()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What an image claims to be."""
+    """Type and size as the header states them."""
 
     format: Format
-    width: int  # px, as stored: before any orientation is applied
+    width: int  # px, before the orientation is applied
     height: int
 
 
 _CUT: Final = N_("A picture is cut short.")
 _MAX_SEGMENTS: Final = 1000
-# T.81, table B.1: start of frame is C0 to CF, except DHT (C4), JPG (C8) and DAC (CC). TEM and RST0 to EOI stand alone.
+# T.81, table B.1: start of frame is C0 to CF, except DHT (C4), JPG (C8) and DAC (CC). TEM and RST0 to EOI have no length.
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
+_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read from the start of `file`. `ImageError` for other types and for bytes that end too early."""
+    """Read the header from the start of `file`. Raises `ImageError` for other types and truncated files."""
     file.seek(0)
     start = file.read(30)
     try:
@@ -93,7 +93,7 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
     file.seek(2)
     for _segment in range(_MAX_SEGMENTS):
         code = _next_marker(file)
-        if code in _ALONE:
+        if code in _WITHOUT_LENGTH:
             continue
         (length,) = struct.unpack(">H", file.read(2))
         if code in _START_OF_FRAME:
@@ -104,7 +104,7 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
 
 
 def _next_marker(file: BinaryIO) -> int:
-    """The code after FF; "any marker may optionally be preceded by any number of fill bytes" FF (T.81, B.1.1.2)."""
+    """The code after FF. "Any marker may optionally be preceded by any number of fill bytes" FF (T.81, B.1.1.2)."""
     (byte,) = struct.unpack("B", file.read(1))
     if byte != 0xFF:
         raise ImageError(_("A JPEG file is damaged."))

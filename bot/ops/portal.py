@@ -13,7 +13,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.client import point_at
+from bot.client import set_addresses
 from bot.core.config import Settings
 from bot.core.errors import EaselError
 
@@ -69,7 +69,7 @@ class Portal:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Self]:
         """Log in, without a connection to the gateway."""
-        point_at(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
+        set_addresses(api_url=settings.discord_api_url, gateway_url=settings.discord_gateway_url)
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(_refuse)
         trace.on_request_redirect.append(_refuse)
@@ -116,7 +116,7 @@ async def _refuse(_: Any, __: Any, params: aiohttp.TraceRequestEndParams | aioht
     """Raise at once for every status that is no success. discord.py itself would sleep and repeat the request after a 429 or a 5xx."""
     status = params.response.status
     if status == 401:
-        raise EaselError("DISCORD_TOKEN is refused by Discord; copy it anew from the Bot page of your application.")
+        raise EaselError("Discord refused DISCORD_TOKEN; copy it again from the Bot page of your application.")
     if status == 429:
         raise EaselError("Discord limits the bot's requests (status 429); try again in a minute.")
     if status >= 300:

@@ -69,7 +69,7 @@ async def gather(project: Path = PROJECT) -> Catalog:
     for folder in _SOURCES:
         for _file, _line, text, _comments, context in extract_from_dir(project / folder, keywords=_KEYWORDS):
             texts.add(text, context=context)
-    for each in await translatables(await load.commands_alone()):
+    for each in await translatables(await load.command_tree()):
         rule = ", without spaces and capitals" if each.context in TYPED else ""
         texts.add(each.text, auto_comments=[f"At most {LIMITS[each.context]} characters{rule}."], context=each.context)
     return texts

@@ -1,1 +1,1 @@
-"""The image APIs: how they are asked, and what may be believed of their answers."""
+"""Clients of the image APIs and of the moderations endpoint."""

@@ -1,4 +1,4 @@
-"""The image APIs, built for the composition root from one list: providers, their guards, and what may be fetched of them."""
+"""Builds the providers and their guards from the settings."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from bot.providers.response_images import Fetch
 
 @dataclass(frozen=True, kw_only=True)
 class BuildContext:
-    """What the client of an image API is built with, beside its own settings."""
+    """What every client is built with, besides its settings."""
 
     session: aiohttp.ClientSession
-    fetch: Fetch  # gets an image that is answered as a link
+    fetch: Fetch  # downloads an image that the image API returned as a link
     max_result_bytes: int
-    slots: Callable[[str], Slots]  # where a model, by the API's id, wants its seed and references
+    slots: Callable[[str], Slots]  # by the image API's id of a model
 
 
-Build = Callable[[Any, BuildContext], Provider]  # from the settings of its kind
+Build = Callable[[Any, BuildContext], Provider]  # the first argument is the settings class of its kind
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageApi:
-    """One image API: its settings, and what builds the client that speaks to it."""
+    """An image API's settings, and the function that builds its client."""
 
     settings: ProviderSettings
     build: Build
@@ -76,7 +76,7 @@ BUILDERS: Final[Mapping[str, Build]] = {OxenSettings.kind: _oxen, Endpoint.kind:
 
 
 def image_apis_of(settings: Settings) -> tuple[ImageApi, ...]:
-    """Those that the settings turn on, in an order that stays."""
+    """The enabled image APIs, in a stable order."""
     return tuple(ImageApi(settings=each, build=BUILDERS[each.kind]) for each in settings.providers)
 
 
@@ -88,7 +88,7 @@ def providers_of(
     max_result_bytes: int,
     slots: Callable[[str, str], Slots],
 ) -> dict[str, Provider]:
-    """The clients by name. `slots` takes a model's id at its API, and that API's name."""
+    """The clients by name. `slots` takes the image API's id of a model, and the image API's name."""
 
     def build(api: ImageApi) -> Provider:
         own_slots = partial(_slots_at, slots, api.settings.name)
@@ -98,18 +98,19 @@ def providers_of(
 
 
 def guards_of(
-    apis: Iterable[ImageApi], providers: Mapping[str, Provider], timing: Timing, clock: Clock, on_back: Callable[[], None]
+    apis: Iterable[ImageApi], providers: Mapping[str, Provider], timing: Timing, clock: Clock, on_recovery: Callable[[], None]
 ) -> dict[str, ProviderGuard]:
     return {
         api.settings.name: ProviderGuard(
             providers[api.settings.name],
             title=api.settings.title,
             rate_per_minute=api.settings.rate_per_minute,
-            places=api.settings.max_running,
+            max_running=api.settings.max_running,
             clock=clock,
+            failures=timing.unavailable_after,
             pause_min_s=timing.ping_min_s,
             pause_max_s=timing.ping_max_s,
-            on_back=on_back,
+            on_recovery=on_recovery,
         )
         for api in apis
     }
@@ -120,7 +121,7 @@ def reader_of(settings: Settings) -> Callable[[Mapping[str, Sequence[Mapping[str
 
 
 def result_rules(apis: Iterable[ImageApi], *, allowed_hosts: Iterable[str]) -> AddressRules:
-    """Every image API's own host is trusted to serve its results."""
+    """The address rules for results: every image API's own host is trusted."""
     return AddressRules(allowed_hosts=tuple(allowed_hosts), trusted_hosts=tuple(host_of(api.settings.base_url) for api in apis))
 
 

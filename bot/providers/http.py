@@ -1,4 +1,4 @@
-"""Asking an image API over HTTP: what may be asked twice, what its answers mean, and what a person may read of them."""
+"""HTTP calls to an image API: retries, interpretation of responses, and error sentences that are safe to show."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bot.core.retry_after import read_retry_after
 
 T = TypeVar("T")
 
-ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer that holds no image
-_OFF_LOOP: Final = 256 * 1024  # bytes from which JSON is read and written in a thread
+ANSWER_LIMIT: Final = 16 * 1024 * 1024  # bytes of a response without an image
+_OFF_LOOP: Final = 256 * 1024  # bytes of JSON above which it is parsed and written in a thread
 _ERROR_LIMIT: Final = 64 * 1024  # bytes of an error body
-_KNOCK_S: Final = 10.0
-_NOBODY_BEHIND: Final = 502  # from here on a status is written by the gateway that found nobody behind it (RFC 9110, section 15.6)
-_LONGEST_WAIT_S: Final = 5.0  # a retry that must wait longer is left to the caller
+_PROBE_TIMEOUT_S: Final = 10.0
+_BAD_GATEWAY: Final = 502  # this status and higher ones are sent by a gateway that cannot reach the API (RFC 9110, section 15.6)
+_LONGEST_WAIT_S: Final = 5.0  # a retry with a longer wait is left to the caller
 
 _BUSY: Final = N_("The image service is busy or away; it will be asked again.")
 _ACCOUNT: Final = N_("The image service refuses this bot's account; its operator has to look after it.")
@@ -42,7 +42,7 @@ _FAILED: Final = N_("The image service could not make this picture.")
 _FAILED_FOR: Final = N_("The image service could not make this picture: {words}.")
 _LINK: Final = re.compile(r"""\b(?:https?|data|wss?):[^\s"'<>]+""", re.IGNORECASE)
 
-# What an error text tells when it contains a phrase, first match first: the class, and what a person reads.
+# Phrases in error texts, with the exception and the sentence that they lead to. The first match counts.
 _KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
     ("insufficient credits", ProviderAccount, NO_CREDIT),
     ("unauthenticated", ProviderAccount, _ACCOUNT),
@@ -53,15 +53,15 @@ _KNOWN: Final[tuple[tuple[str, type[ProviderError], str], ...]] = (
 
 @dataclass(frozen=True, kw_only=True)
 class ApiResponse:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     retry_after_s: float | None
-    body: Any  # parsed JSON; None where there is none
+    body: Any  # parsed JSON; None if it is not JSON
 
 
 class Api:
-    """One image API at one address. The key goes there and nowhere else: redirects are not followed."""
+    """An HTTP client for one base URL. Redirects are not followed, so that the key is sent to no other host."""
 
     def __init__(self, *, session: aiohttp.ClientSession, base_url: str, api_key: str, attempts: int = 3) -> None:
         self._session = session
@@ -71,26 +71,26 @@ class Api:
         self._attempts = attempts
 
     async def ask(self, path: str, *, method: str = "GET", query: Mapping[str, str] | None = None) -> Any | None:
-        """A call that may be repeated, and is; the answer's JSON, or `None` for 404. Raises `ProviderError`s, never `AnswerLost`."""
+        """An idempotent call, with retries. Return the JSON, or None for 404. Raises `ProviderError`, but never `AnswerLost`."""
         return await self.repeat(lambda: self._ask_once(path, method, query))
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The outcome of a call that may be repeated, and is while it raises `ProviderBusy` without naming a long wait."""
+        """Retry `call`, which must be idempotent, while it raises `ProviderBusy` without a long Retry-After."""
         async for attempt in stamina.retry_context(
-            on=_worth_repeating, attempts=self._attempts, timeout=30.0, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
+            on=_is_retryable, attempts=self._attempts, timeout=30.0, wait_initial=0.2, wait_max=2.0, wait_jitter=0.2
         ):
             with attempt:
                 return await call()
         raise AssertionError("the retries ended without an outcome")
 
-    async def knock(self, path: str, *, query: Mapping[str, str] | None = None) -> None:
-        """One GET, once, to hear whether anybody is there; what is answered does not matter. `ProviderBusy` where nobody is."""
+    async def probe(self, path: str, *, query: Mapping[str, str] | None = None) -> None:
+        """Send one GET to check that the API is up; any response of the API will do. Raises `ProviderBusy` if it is down."""
         try:
-            async with asyncio.timeout(_KNOCK_S), self._call("GET", path, timeout_s=_KNOCK_S, params=query) as response:
+            async with asyncio.timeout(_PROBE_TIMEOUT_S), self._call("GET", path, timeout_s=_PROBE_TIMEOUT_S, params=query) as response:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderBusy(_(_BUSY)) from error
-        if status >= _NOBODY_BEHIND:
+        if status >= _BAD_GATEWAY:
             raise ProviderBusy(_(_BUSY))
 
     async def send(
@@ -102,10 +102,9 @@ class Api:
         limit: int = ANSWER_LIMIT,
         fresh: bool = False,
     ) -> Any:
-        """A POST of JSON or a form, sent once. `AnswerLost` where it may have been taken, `ProviderBusy` only where it was not.
+        """POST JSON or a form, once. Raises `AnswerLost` if it may have been accepted, `ProviderBusy` only if it was not.
 
-        `fresh` takes a connection of its own: a kept one may have been closed by the other side just now, and a request that dies on it
-        looks like one whose answer was lost.
+        `fresh` uses a new connection. A pooled one may just have been closed by the server, which looks like a lost response.
         """
         headers = {"Connection": "close"} if fresh else {}
         data: Any = body
@@ -129,7 +128,7 @@ class Api:
 
     @asynccontextmanager
     async def stream(self, path: str, *, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """An event stream's bytes, connected on entry. Its end, a cut, or `silence_s` without a byte is `ProviderBusy`."""
+        """Connect to an event stream and yield its bytes. Raises `ProviderBusy` when it ends, is cut, or is silent for `silence_s`."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
         headers = self._headers | {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         try:
@@ -143,7 +142,7 @@ class Api:
             yield await stack.enter_async_context(contextlib.aclosing(_chunks(response)))
 
     def explain(self, answer: ApiResponse) -> ProviderError:
-        """The error that an answer is, by its text and its status."""
+        """The exception for a response, by its text and status."""
         text = error_text(answer.body)
         for phrase, kind, sentence in _KNOWN:
             if phrase in text.casefold():
@@ -154,15 +153,15 @@ class Api:
             return ProviderAccount(_("The image service's address has moved; the operator of this bot has to look after it."))
         if answer.status in {408, 425, 429} or answer.status >= 500:
             return ProviderBusy(_(_BUSY), retry_after_s=answer.retry_after_s)
-        return ProviderRefused(self.told(text, _(_REFUSED_FOR), _(_REFUSED)))
+        return ProviderRefused(self.with_reason(text, _(_REFUSED_FOR), _(_REFUSED)))
 
     def explain_failure(self, text: str) -> str:
-        """A sentence for why a generation failed, from the image API's own words."""
+        """A sentence for why a generation failed, from the image API's error text."""
         known = next((sentence for phrase, _kind, sentence in _KNOWN if phrase in text.casefold()), None)
-        return _(known) if known else self.told(text, _(_FAILED_FOR), _(_FAILED))
+        return _(known) if known else self.with_reason(text, _(_FAILED_FOR), _(_FAILED))
 
-    def told(self, text: str, sentence: str, without: str) -> str:
-        """`sentence` with the image API's own {words}: one line, no links, no key. `without` them where it said nothing."""
+    def with_reason(self, text: str, sentence: str, without: str) -> str:
+        """`sentence` with `text` as its {words}, on one line, without links and the key; `without` if `text` is empty."""
         words = _LINK.sub("(link)", text.replace(self._secret, "(key)") if self._secret else text)
         words = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
         return sentence.format(words=words[:200].rstrip(" .")) if words else without
@@ -200,7 +199,7 @@ class Api:
 
 
 def error_text(body: object) -> str:
-    """The message in an error body of any documented shape; empty where there is none."""
+    """The message in an error body of any documented form; empty if there is none."""
     if not isinstance(body, Mapping):
         return ""
     error = body.get("error")
@@ -211,8 +210,8 @@ def error_text(body: object) -> str:
     return ": ".join(dict.fromkeys(found)) or (fallback if isinstance(fallback, str) else "")
 
 
-def _worth_repeating(error: Exception) -> bool | float:
-    """For stamina: whether to ask again, and after how many seconds where the image API said so."""
+def _is_retryable(error: Exception) -> bool | float:
+    """For stamina: whether to retry, or the seconds to wait if the image API sent Retry-After."""
     if not isinstance(error, ProviderBusy):
         return False
     if error.retry_after_s is None:
@@ -221,7 +220,7 @@ def _worth_repeating(error: Exception) -> bool | float:
 
 
 def _from_a_gateway(answer: ApiResponse) -> bool:
-    """A 5xx that the image API did not write itself: what stands behind the gateway may have taken the request."""
+    """Whether a 5xx was sent by a gateway: the image API behind it may have accepted the request."""
     return answer.status >= 500 and answer.status != 503 and (answer.status in {502, 504} or not error_text(answer.body))
 
 
@@ -241,7 +240,7 @@ async def _dump(body: Mapping[str, Any]) -> bytes:
 
 
 def _weight(values: Iterable[object]) -> int:
-    """Characters, without copying what may be many megabytes of images."""
+    """The number of characters, without copying images of many megabytes."""
     total = 0
     for value in values:
         if isinstance(value, str):
@@ -252,12 +251,12 @@ def _weight(values: Iterable[object]) -> int:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> ApiResponse:
-    """The whole answer. An unreadable body is none; one over `limit` bytes is a cut one."""
+    """Read the response. A malformed body becomes None; one over `limit` bytes counts as truncated."""
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > limit:
-            raise aiohttp.ClientPayloadError("the answer is too large")
+            raise aiohttp.ClientPayloadError("the response is too large")
     body = await asyncio.to_thread(_load, content) if len(content) > _OFF_LOOP else _load(content)
     return ApiResponse(status=response.status, retry_after_s=read_retry_after(response.headers.get("Retry-After")), body=body)
 

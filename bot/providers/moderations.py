@@ -1,4 +1,4 @@
-"""Any moderations endpoint that speaks OpenAI's contract: `POST moderations`, asked about one text or one image at a time.
+"""Client of an OpenAI-compatible moderations endpoint: `POST moderations`, with one text or one image per call.
 
 Source: https://platform.openai.com/docs/api-reference/moderations
 """
@@ -21,17 +21,18 @@ from bot.providers.openai import CREDIT_MARKS, error_marks
 
 _ANSWER_LIMIT: Final = 256 * 1024  # bytes
 
-_AWAY: Final = "The moderations endpoint is busy or away."
-_UNREADABLE: Final = "The moderations endpoint's answer was lost or cannot be read."
-_ACCOUNT: Final = "The moderations endpoint refuses this bot's account; its operator has to look after it."
+_DOWN: Final = "The moderations endpoint is busy or down."
+_UNREADABLE: Final = "The moderations endpoint's response was lost or cannot be read."
+_ACCOUNT: Final = "The moderations endpoint refuses this bot's account; the operator must check MODERATIONS_KEY and the account."
 _ADDRESS: Final = (
-    "There is no moderations endpoint at the address in this bot's settings, or it does not know the model; its operator has to look."
+    "There is no moderations endpoint at this address, or it does not have the model; the operator must check MODERATIONS_URL and"
+    " MODERATIONS_MODEL."
 )
-_REFUSED: Final = "The moderations endpoint does not take this text or picture."
+_REFUSED: Final = "The moderations endpoint does not accept this text or image."
 
 
 class Moderations:
-    """One account at one endpoint. Holds nothing. A request is repeated when its answer is lost."""
+    """A stateless client. Lost requests are retried."""
 
     def __init__(
         self,
@@ -43,17 +44,19 @@ class Moderations:
         timeout_s: float = 15.0,
         attempts: int = 2,
     ) -> None:
-        """`base_url` is what comes before `/moderations`. An empty `model` is the endpoint's own. `timeout_s` is for all attempts."""
+        """`base_url`: without `/moderations`. `model`: empty for the endpoint's default. `timeout_s`: for all attempts together."""
         self._api = _ModerationsApi(session=session, base_url=base_url, api_key=api_key, attempts=attempts)
         self._model = {"model": model} if model else {}
         self._timeout_s = timeout_s
 
     async def check_text(self, text: str) -> Scores:
-        """Raise `ProviderBusy` (away, slow, unreadable), `ProviderAccount` (key, credit, address) or `ProviderRefused`."""
+        """The scores of a text. Raises `ProviderBusy` (down, slow, unreadable), `ProviderAccount` (key, credit, address) or
+        `ProviderRefused`.
+        """
         return await self._ask(text)
 
     async def check_image(self, content: bytes, content_type: str) -> Scores:
-        """An image's bytes and their type, such as "image/png". Raises as `check_text` does."""
+        """The scores of an image; `content_type` such as "image/png". Raises as `check_text` does."""
         encoded = await asyncio.to_thread(base64.b64encode, content)
         return await self._ask([{"type": "image_url", "image_url": {"url": f"data:{content_type};base64,{encoded.decode()}"}}])
 
@@ -62,7 +65,7 @@ class Moderations:
             async with asyncio.timeout(self._timeout_s):
                 return await self._api.repeat(lambda: self._ask_once({**self._model, "input": given}))
         except TimeoutError as error:
-            raise ProviderBusy(_AWAY) from error
+            raise ProviderBusy(_DOWN) from error
 
     async def _ask_once(self, body: Mapping[str, Any]) -> Scores:
         try:
@@ -70,11 +73,11 @@ class Moderations:
         except AnswerLost as error:
             raise ProviderBusy(_UNREADABLE) from error
         except ProviderBusy as error:
-            raise ProviderBusy(_AWAY, retry_after_s=error.retry_after_s) from error
+            raise ProviderBusy(_DOWN, retry_after_s=error.retry_after_s) from error
 
 
 class _ModerationsApi(Api):
-    """The same calls, with this endpoint's sentences."""
+    """`Api` with this endpoint's error sentences."""
 
     def explain(self, answer: ApiResponse) -> ProviderError:
         if answer.status in {401, 402, 403} or error_marks(answer.body) & CREDIT_MARKS:
@@ -86,7 +89,7 @@ class _ModerationsApi(Api):
 
 
 def moderations_of(settings: Settings, session: aiohttp.ClientSession) -> Moderations | None:
-    """The operator's; None where the settings name none."""
+    """The client for the operator's endpoint; None if the settings have none."""
     if not settings.moderations_url:
         return None
     return Moderations(
@@ -99,9 +102,9 @@ def moderations_of(settings: Settings, session: aiohttp.ClientSession) -> Modera
 
 
 def _read_scores(answer: Mapping[str, Any]) -> Scores:
-    """An answer's scores: of several results the highest of each category. Raise `AnswerLost` where there are none.
+    """The scores in a response; of several results, the highest of each category. Raises `AnswerLost` if there are none.
 
-    Some servers send only yes or no for each category; these are scores of 1 and 0.
+    Some servers only send booleans, which become scores of 1 and 0.
     """
     found: dict[str, float] = {}
     try:
@@ -121,7 +124,7 @@ def _scores_of(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _checked(value: object) -> float:
-    """A score as a number from 0 to 1. Raise `ValueError`."""
+    """A score as a number from 0 to 1. Raises ValueError if it is none."""
     if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise ValueError(value)
     return min(float(value), 1.0)

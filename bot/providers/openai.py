@@ -1,7 +1,7 @@
-"""Every image API that speaks OpenAI's contract: Oxlo.ai, OpenAI itself, LocalAI, stable-diffusion.cpp's server.
+"""Client of OpenAI-compatible image APIs: Oxlo.ai, OpenAI, LocalAI, stable-diffusion.cpp's server.
 
-`POST images/generations` and `POST images/edits`, each answered with the image. There is no queue and no stream: what was asked for and
-not answered cannot be looked up.
+`POST images/generations` and `POST images/edits` respond with the image. There is no queue and no event stream, so a request whose
+response was lost cannot be looked up.
 Source: https://platform.openai.com/docs/api-reference/images, and this project's contract for Oxlo.ai.
 """
 
@@ -35,14 +35,14 @@ _LOCKED: Final = N_("This bot's account at the image service does not include th
 _LOCKED_FOR: Final = N_("This bot's account at the image service does not include this model: {words}.")
 _NO_ENDPOINT: Final = N_("The image service makes no pictures at the address in this bot's settings; its operator has to look after it.")
 
-# What the `code` or `type` of an error says, whatever its status.
+# Values of `code` and `type` in error bodies, for any status.
 _CONTENT_MARKS: Final = frozenset({"content_policy_violation", "moderation_blocked", "content_filter", "responsibleaipolicyviolation"})
 CREDIT_MARKS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _CONTENT_PHRASES: Final = ("safety system", "content policy", "content_policy")
 
 
 class OpenAi(Provider):
-    """One account at one endpoint. Holds nothing that a restart would miss."""
+    """A client for one account. Stateless."""
 
     has_queue = False
     queues = False
@@ -63,10 +63,10 @@ class OpenAi(Provider):
         max_result_bytes: int = 40 * 1024 * 1024,
         timeout_s: float = 180.0,
     ) -> None:
-        """`base_url` is what comes before `/images/generations`. `models` are raw, with their schemas: `known.models_of`.
+        """`base_url`: without `/images/generations`. `models`: raw, with schemas, from `openai_models.models_of`.
 
-        `slots` tells where a model (by the API's id) wants its seed. `fetch` gets an image that is answered as a link. After `timeout_s`
-        without a byte of an answer it counts as lost.
+        `slots`: the slots of a model, by the API's id. `fetch`: downloads an image that is returned as a link. After `timeout_s` without
+        a byte, the response counts as lost.
         """
         self.name = name
         self._api = _OpenAiApi(session=session, base_url=base_url, api_key=api_key)
@@ -91,18 +91,18 @@ class OpenAi(Provider):
         return None
 
     async def cancel(self, provider_id: str) -> None:
-        """No effect: there is nothing that runs on."""
+        """No effect: there is no queue."""
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
         raise ProviderBusy(_("This image service has no event stream."))
-        yield  # type: ignore[unreachable]  # what makes it a generator
+        yield  # type: ignore[unreachable]  # makes this a generator
 
     async def ping(self) -> None:
-        await self._api.knock("/models")  # servers without a list of models say so, which is an answer
+        await self._api.probe("/models")  # servers without this path respond with 404, which is enough
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
-        """Those that it was given: nothing is asked, since this contract's own list has neither abilities nor prices."""
+        """The models from the settings. The API is not called: its list has neither abilities nor prices."""
         return self._models
 
     def _values(self, submission: Submission) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class OpenAi(Provider):
 
 
 class _OpenAiApi(Api):
-    """The same calls; errors as `{"error": {"message", "type", "param", "code"}}`."""
+    """`Api` for errors of the form `{"error": {"message", "type", "param", "code"}}`."""
 
     def explain(self, answer: ApiResponse) -> ProviderError:
         marks = error_marks(answer.body)
@@ -142,21 +142,21 @@ class _OpenAiApi(Api):
         if answer.status < 500 and (marks & _CONTENT_MARKS or any(phrase in text.casefold() for phrase in _CONTENT_PHRASES)):
             return ContentRefused(_(_CONTENT))
         if answer.status == 403 and text:
-            return ModelLocked(self.told(text, _(_LOCKED_FOR), _(_LOCKED)))
-        if answer.status in {404, 405} and not text:  # an unknown model has words; an unknown address has none
+            return ModelLocked(self.with_reason(text, _(_LOCKED_FOR), _(_LOCKED)))
+        if answer.status in {404, 405} and not text:  # the error for an unknown model has a text, that for an unknown path has none
             return ProviderAccount(_(_NO_ENDPOINT))
         return super().explain(answer)
 
 
 def error_marks(body: object) -> frozenset[str]:
-    """The `code` and `type` of an error body, in small letters."""
+    """The `code` and `type` of an error body, in lower case."""
     error = body.get("error") if isinstance(body, Mapping) else None
     return frozenset(str(error.get(name)).casefold() for name in ("code", "type")) if isinstance(error, Mapping) else frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _OpenAiImage:
-    """A reference, in each of the ways that it may be asked for."""
+    """A reference image in every form that an encoding needs."""
 
     format: Format
     content: bytes = field(repr=False)
@@ -168,7 +168,7 @@ class _OpenAiImage:
 
 
 def _read_reference(uri: str) -> _OpenAiImage:
-    """From a data URI. Its type is what its bytes say, whatever the URI claims."""
+    """Read a data URI. The type is taken from the image's header, not from the URI."""
     head = _DATA_URI.match(uri)
     if head is None:
         raise ProviderRefused(_(_UNUSABLE))
@@ -176,14 +176,14 @@ def _read_reference(uri: str) -> _OpenAiImage:
     try:
         content = base64.b64decode(text, validate=True)
         kind = read_header(io.BytesIO(content)).format
-    except ValueError as error:  # no base64; ImageError, which is one: no image
+    except ValueError as error:  # invalid base64, or ImageError, which is a ValueError
         raise ProviderRefused(_(_UNUSABLE)) from error
     return _OpenAiImage(format=kind, content=content, base64=text)
 
 
 def _form(values: Mapping[str, Any], images: Sequence[_OpenAiImage], *, file_field: str) -> aiohttp.FormData:
-    """With each image as a file in `file_field`."""
-    form = aiohttp.FormData(quote_fields=False)  # else image[] would be sent as image%5B%5D
+    """A form with each image as a file in `file_field`."""
+    form = aiohttp.FormData(quote_fields=False)  # otherwise image[] is sent as image%5B%5D
     for name, value in values.items():
         if value is not None:
             form.add_field(name, value if isinstance(value, str) else json.dumps(value))

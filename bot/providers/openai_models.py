@@ -1,4 +1,4 @@
-"""Models of image APIs that publish no schemas, described as those that do: from `known_models.json`, and from the operator's settings."""
+"""Model descriptions with schemas for image APIs that publish none, from `known_models.json` and the operator's settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bot.core.endpoints import Endpoint, EndpointModel
 
-Raw = Mapping[str, Any]  # one model, as `Catalog.merge` reads it
+Raw = Mapping[str, Any]  # a model, as `Catalog.merge` expects it
 
 _STRENGTH: Final = {
     "type": "number",
@@ -21,7 +21,7 @@ _STRENGTH: Final = {
 
 
 def models_of(endpoint: Endpoint) -> list[Raw]:
-    """An endpoint's models with their prices: those of its settings, or, where these name none, those known by its name."""
+    """An endpoint's models with prices: from its settings, or, if these list none, from `known_models.json` under its name."""
     if not endpoint.models:
         return [_priced(model, endpoint.price_credits) for model in _known().get(endpoint.name, ())]
     return [_priced(_described(model), endpoint.price_credits, model.price_credits) for model in endpoint.models]
@@ -39,7 +39,7 @@ def _priced(model: Raw, usual: float | None, own: float | None = None) -> Raw:
 
 
 def _described(model: EndpointModel) -> Raw:
-    """A size is always sent where sizes are listed: what an endpoint takes by itself need not be one that this model makes."""
+    """A model from the settings. Listed sizes are required: the endpoint's default may be a size that this model cannot make."""
     properties: dict[str, Any] = {"prompt": {"type": "string"}}
     if model.edits:
         many = {"type": "array", "items": {"type": "string"}, "maxItems": model.max_references}

@@ -1,4 +1,4 @@
-"""Oxen.ai's image API, as this project's contract for it says (the queue, the event stream, the synchronous calls, the models)."""
+"""Client of Oxen.ai's image API: queue, event stream, synchronous calls, models. See this project's contract for it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _DETAILS_AT_ONCE: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Linked:
-    """An image of a synchronous call that lies at a link, which expires."""
+    """An image that a synchronous call returned as a link, which expires."""
 
     url: str
 
 
 class Oxen(Provider):
-    """One account at one address. Holds nothing that a restart would miss."""
+    """A client for one account. Stateless."""
 
     name = "oxen"
     has_queue = True
@@ -57,9 +57,9 @@ class Oxen(Provider):
         sync_timeout_s: float = 180.0,
         attempts: int = 3,
     ) -> None:
-        """`mode` is one of `MODES`. `slots` tells where a model (by id) wants its seed and references: `Catalog.slots`.
+        """`mode`: one of `MODES`. `slots`: the slots of a model, by id; usually `Catalog.slots`.
 
-        `fetch` gets an image that a synchronous call answers as a link. `attempts` counts for calls that may be repeated.
+        `fetch`: downloads an image that a synchronous call returned as a link. `attempts`: for idempotent calls.
         """
         if mode not in MODES:
             raise ValueError(f"mode is one of {', '.join(MODES)}")
@@ -86,8 +86,8 @@ class Oxen(Provider):
         )
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
-        # Active ones first: one that ends between two looks is then seen among the ended. Rows without a time are kept, and the
-        # image API's times are whole seconds.
+        # Active ones first: one that ends between two calls is then found among the ended ones. Rows without a time are kept.
+        # The image API's times are whole seconds.
         earliest = since // 1000 * 1000
         found: dict[str, GenerationReport] = {}
         for status in (None, *_ENDED):
@@ -106,7 +106,7 @@ class Oxen(Provider):
         return self._report(row)
 
     async def cancel(self, provider_id: str) -> None:
-        with suppress(ProviderRefused):  # it has ended, and stays as it is
+        with suppress(ProviderRefused):  # it has already ended
             await self._api.ask(f"/api/ai/queue/{_quoted(provider_id)}", method="DELETE")
 
     @asynccontextmanager
@@ -115,7 +115,7 @@ class Oxen(Provider):
             yield events
 
     async def ping(self) -> None:
-        await self._api.knock("/api/ai/models/search", query={"search": "ping"})  # a name that no model has: a short answer
+        await self._api.probe("/api/ai/models/search", query={"search": "ping"})  # matches no model, so the response is short
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
         listed = _models(await self._api.ask("/api/ai/models"))
@@ -127,7 +127,7 @@ class Oxen(Provider):
 
         return await asyncio.gather(*(with_schema(model) for model in listed))
 
-    # The further endpoints
+    # Other endpoints
 
     async def enqueue(self, submission: Submission, *, count: int = 1) -> list[Accepted]:
         """Queue 1 to 4 generations of the same submission."""
@@ -141,13 +141,13 @@ class Oxen(Provider):
         return [Accepted(provider_id=row.generation_id) for row in rows]
 
     async def list_generations(self, **filters: str | None) -> list[GenerationReport]:
-        """Rows of the queue, active ones unless `status` is given. Filters: namespace, model, status, media_type, repo, folder."""
+        """Generations in the queue; active ones unless `status` is given. Filters: namespace, model, status, media_type, repo, folder."""
         query = {"namespace": self._namespace or None, **filters}
         body = await self._api.ask("/api/ai/queue", query={name: value for name, value in query.items() if value})
         return [self._report(row) for row in oxen_wire.read_generations(body)]
 
     async def make(self, submission: Submission, *, response_format: str = "b64_json") -> CompletedImage | Linked:
-        """One image, waited for: an edit where there are references. `response_format` is `b64_json` or `url`."""
+        """Make one image synchronously; with references, an edit. `response_format`: `b64_json` or `url`."""
         path = "/api/ai/images/edit" if submission.references else "/api/ai/images/generate"
         body = self._body(submission) | {"response_format": response_format}
         limit = self._max_result_bytes * 4 // 3 + 64 * 1024  # base64 is a third longer
@@ -163,12 +163,12 @@ class Oxen(Provider):
         raise ProviderRefused(_("The image service answered without a picture."))
 
     async def read_model(self, model_id: str) -> Mapping[str, Any] | None:
-        """One model with its schema, raw; `None` where there is none."""
+        """A raw model with its schema; None if it does not exist."""
         body = await self._api.ask(f"/api/ai/models/{_quoted(model_id)}")
         inner = body.get("data", body) if isinstance(body, dict) else None
         return inner if isinstance(inner, dict) else None
 
-    # Within
+    # Internal
 
     def _body(self, submission: Submission) -> dict[str, Any]:
         slots = self._slots(submission.model)
@@ -203,7 +203,7 @@ class Oxen(Provider):
                     yield Event(provider_id=completed.generation_id)
 
     async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A listed model with its schema. Without one it is better than none at all, so a refusal is no error here."""
+        """A listed model with its schema. If the schema cannot be read, the model is used without it."""
         if find_schema(model) or not makes_images(model) or not isinstance(model.get("id"), str):
             return model
         try:
@@ -226,7 +226,7 @@ def _completed(data: str) -> oxen_wire.CompletedEvent | None:
 
 def _models(body: object) -> list[Mapping[str, Any]]:
     rows = body.get("data") if isinstance(body, dict) else body
-    if not isinstance(rows, list):  # no list is not an empty list: a good catalogue must not be emptied by a bad answer
+    if not isinstance(rows, list):  # an error and not an empty list: a malformed response must not empty the catalogue
         raise ProviderBusy(_(UNREADABLE))
     return [row for row in rows if isinstance(row, dict)]
 

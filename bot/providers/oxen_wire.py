@@ -1,4 +1,4 @@
-"""Oxen's answers, read tolerantly: both documented shapes, unknown fields ignored, a bad field no worse than a missing one."""
+"""Parsing of Oxen's responses. Lenient: both documented forms, unknown fields ignored, invalid fields treated as missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 LenientText = Annotated[str | None, WrapValidator(_or_none)]
 LenientMoment = Annotated[datetime | None, WrapValidator(_or_none)]  # Unix seconds, or ISO 8601
 
-# An unknown state is one that has not ended: a look later costs nothing, a wrong end does.
+# An unknown state counts as not ended: checking again costs nothing, ending it wrongly does.
 _STATES: Final = {state.value: state for state in ReportState}
 
 
@@ -55,7 +55,7 @@ class WireGeneration(_Wire):
         return int(moment.timestamp() * 1000)
 
     def echoed_int(self, name: str) -> int | None:
-        """A submitted whole number, which may come back as text or with a fraction of zero."""
+        """A submitted integer, which may be echoed as a string or a float."""
         value = (self.model_extra or {}).get(name)
         try:
             return None if value is None or isinstance(value, bool) else int(value)
@@ -64,14 +64,14 @@ class WireGeneration(_Wire):
 
 
 class MadeImage(_Wire):
-    """One image of a synchronous answer."""
+    """One image of a synchronous response."""
 
     url: LenientText = None
     b64_json: LenientText = None
 
 
 class MadeImages(_Wire):
-    """The answer of the synchronous calls."""
+    """The response of a synchronous call."""
 
     images: list[MadeImage] = Field(min_length=1)
 

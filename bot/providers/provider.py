@@ -1,4 +1,4 @@
-"""What the bot asks of an image API: the protocol, and the values that cross it."""
+"""The protocol that every client of an image API implements, and its values."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import Any, Protocol
 
 
 class ReportState(StrEnum):
-    QUEUED = "queued"  # taken, not begun
-    PROCESSING = "processing"  # begun
-    SUCCEEDED = "succeeded"  # there is an image
-    FAILED = "failed"  # there is none, and `error` says why
-    CANCELLED = "cancelled"  # taken back
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # `error` says why
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One image to make."""
+    """A request for one image."""
 
-    model: str  # as the image API calls it: `ModelInfo.api_id`
+    model: str  # the image API's id: `ModelInfo.api_id`
     prompt: str
     seed: int | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)  # as the model's schema names them
+    params: Mapping[str, Any] = field(default_factory=dict)  # by the names of the model's schema
     references: Sequence[str] = ()  # https links (only where the provider `takes_links`) or data URIs, in order
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """The image API queued it; the outcome comes later."""
+    """The image API queued the request."""
 
     provider_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompletedImage:
-    """The image API made it while we waited."""
+    """The image API responded with the image."""
 
     content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationReport:
-    """What the image API says of one generation: the truth."""
+    """The image API's authoritative state of one generation."""
 
     provider_id: str
     state: ReportState
@@ -58,22 +58,22 @@ class GenerationReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A hint from the stream that a generation may have ended."""
+    """A hint from the event stream that a generation may have ended."""
 
     provider_id: str
 
 
 class Provider(Protocol):
-    """An image API. Errors: see `bot.core.errors.ProviderError`; each method raises only those."""
+    """An image API. All methods raise only `bot.core.errors.ProviderError`s."""
 
-    name: str  # unique among the providers, and stable: it stands in settings and in models' names
-    has_queue: bool  # whether the API has one: what was ever sent there can be looked up, read and cancelled, however `submit` works now
-    queues: bool  # whether `submit` sends to that queue and answers `Accepted`; else it waits for the image and answers `CompletedImage`
-    streams: bool  # whether `listen` is worth trying
-    takes_links: bool  # False: references must come as data URIs, because it wants the images themselves
+    name: str  # unique and stable: used in settings and in models' names
+    has_queue: bool  # whether the API has a queue, in which earlier submissions can be found, read and cancelled
+    queues: bool  # whether `submit` uses that queue and returns `Accepted`; False: it waits for the image and returns `CompletedImage`
+    streams: bool  # whether `listen` is supported
+    takes_links: bool  # whether references may be links; False: they must be data URIs
 
     async def submit(self, submission: Submission) -> Accepted | CompletedImage:
-        """Ask for one image. `AnswerLost` where it may have been taken."""
+        """Request one image. Raises `AnswerLost` if the request may have been accepted."""
         ...
 
     async def find(self, submission: Submission, *, since: int) -> Sequence[GenerationReport]:
@@ -81,24 +81,24 @@ class Provider(Protocol):
         ...
 
     async def read(self, provider_id: str) -> GenerationReport | None:
-        """The truth about one generation; `None` where the image API does not know it."""
+        """The state of one generation; None if the image API does not know it."""
         ...
 
     async def cancel(self, provider_id: str) -> None:
-        """Take one back; no effect on one that has ended or is unknown."""
+        """Cancel a generation; no effect if it has ended or is unknown."""
         ...
 
     def listen(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """The event stream, connected on entry.
 
-        `ProviderBusy` where it cannot be had, is cut or falls silent; `ProviderAccount` where the key is refused.
+        Raises `ProviderBusy` if it is not available, is cut or stays silent, `ProviderAccount` if the key is refused.
         """
         ...
 
     async def ping(self) -> None:
-        """A call that costs nothing; any answer of the API counts. Raise `ProviderError` where there is none."""
+        """A free call to check that the API is up; any response will do. Raises `ProviderError` if there is none."""
         ...
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
-        """Every model as the image API describes it (raw; `catalog.py` reads them)."""
+        """Every model as the image API describes it; parsed by `Catalog.merge`."""
         ...

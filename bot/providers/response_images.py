@@ -1,7 +1,7 @@
-"""The image in the answer of a call that waits for it: decoded, or fetched from the link that stands there instead.
+"""The image in the response of a synchronous call: base64, or a link from which it is downloaded.
 
-By now it is paid for. Whatever may be cured by asking for the link again is cured here; what is left is never "busy", because that would
-send, and pay, the whole request once more.
+The image is already paid for. A failed download is retried here and never raises `ProviderBusy`, because then the whole request would
+be sent, and paid, again.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from bot.core.errors import AnswerLost, ImageError, ProviderBusy, ProviderRefuse
 from bot.core.i18n import _
 from bot.media.fetch import LinkExpired
 
-Fetch = Callable[[str], Awaitable[bytes]]  # bounded, and only from allowed addresses: `Fetcher.fetch_bytes`
+Fetch = Callable[[str], Awaitable[bytes]]  # `Fetcher.fetch_bytes`, which limits sizes and addresses
 
 _ATTEMPTS: Final = 3
 
 
 async def decode(text: str, *, max_bytes: int) -> bytes:
-    """An image from base64, bare or as a data URI. `ProviderRefused` where it is none, empty or too large."""
+    """Decode bare base64 or a data URI. Raises `ProviderRefused` if it is invalid, empty or too large."""
     return await asyncio.to_thread(_decoded, text, max_bytes)
 
 
 async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> bytes:
-    """An image from a link. `ProviderRefused` where it may not be fetched, `AnswerLost` where it cannot be had."""
+    """Download an image. Raises `ProviderRefused` if the link is not allowed, `AnswerLost` if the download fails."""
     if url.startswith("data:"):
         return await decode(url, max_bytes=max_bytes)
     if fetch is None:
@@ -48,7 +48,7 @@ async def follow(url: str, fetch: Fetch | None, *, max_bytes: int) -> bytes:
 def _decoded(text: str, max_bytes: int) -> bytes:
     try:
         content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
-    except (binascii.Error, ValueError):  # ValueError: letters that no base64 has
+    except (binascii.Error, ValueError):  # ValueError: non-ASCII characters
         raise ProviderRefused(_("The image service answered with a picture that cannot be read.")) from None
     return _checked(content, max_bytes)
 

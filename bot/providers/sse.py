@@ -1,6 +1,6 @@
-"""Server-Sent Events, decoded from bytes without I/O.
+"""Decoder of server-sent events, without I/O.
 
-Follows https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6; quoted where it is odd.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6; quoted where it is surprising.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ class ServerEvent:
 
 
 class Decoder:
-    """Bytes in, events out, whatever the borders of the chunks.
+    """Decodes chunks of bytes, split anywhere, to events.
 
-    An event of more than `max_event_bytes` (its lines, without line ends and comments) is dropped and counted in `dropped`, and the
-    stream goes on; no more than about twice that is ever held. `retry_ms` is the reconnection time that the stream asked for. What
-    is unfinished at the end is no event: "Once the end of the file is reached, any pending data must be discarded."
+    An event of more than `max_event_bytes` (its lines, without line ends and comments) is dropped and counted in `dropped`; at most about
+    twice that much is buffered. `retry_ms` is the reconnection time that the stream requested. An unfinished event at the end is
+    ignored: "Once the end of the file is reached, any pending data must be discarded."
     """
 
     def __init__(self, *, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
         self.dropped = 0
         self.retry_ms: int | None = None
         self._max_event_bytes = max_event_bytes
-        self._line = bytearray()  # the line that has not ended yet
+        self._line = bytearray()  # the unfinished line
         self._at_start = True
         self._after_cr = False
         self._last_event_id = ""
         self._begin_event()
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """Take the next bytes, and return the events that they complete."""
+        """Decode the next bytes and return the events that they complete."""
         if not chunk:
             return []
-        position = 1 if self._after_cr and chunk.startswith(b"\n") else 0  # the second half of a CRLF that two chunks share
+        position = 1 if self._after_cr and chunk.startswith(b"\n") else 0  # a CRLF was split between two chunks
         self._after_cr = chunk.endswith(b"\r")
         events = []
         for end in _LINE_END.finditer(chunk, position):
@@ -57,9 +57,9 @@ class Decoder:
         return [event for event in events if event is not None]
 
     def _grow(self, part: bytes) -> None:
-        """Keep what tells that a line is too long, and no more."""
-        room = self._max_event_bytes + 1 + len(_BOM) - len(self._line)
-        self._line += part[:room]
+        """Append to the line, up to one byte more than the limit: enough to detect that it is too long."""
+        remaining = self._max_event_bytes + 1 + len(_BOM) - len(self._line)
+        self._line += part[:remaining]
 
     def _end_line(self) -> ServerEvent | None:
         line = bytes(self._line)

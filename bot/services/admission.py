@@ -14,7 +14,7 @@ from bot.core.clock import Clock
 from bot.domain import admission
 from bot.domain.admission import Admission, Facts, PromptBlocked
 from bot.domain.allowance import merge
-from bot.domain.catalog import request_facts
+from bot.domain.catalog import image_properties
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.sections import Offence
 from bot.domain.order import OperatorLimits
@@ -49,11 +49,11 @@ class Admissions:
             request=request,
             now=self.clock(),
             model=model.id,
-            words=request_facts.words(prompt, params, model),
+            drawable_text=image_properties.drawable_text(prompt, params, model),
             count=count,
-            aspect_ratio=request_facts.aspect_ratio(model, params),
-            megapixels=request_facts.megapixels(model, params),
-            unsafe=request_facts.unchecked(model, params),
+            aspect_ratio=image_properties.aspect_ratio(model, params),
+            megapixels=image_properties.megapixels(model, params),
+            unsafe=image_properties.safety_checker_off(model, params),
             allowance=allowance,
             price=self.pricing.price(model, request.policy),
             payment=self.pricing.payment(request, allowance),

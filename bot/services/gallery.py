@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import structlog
 
 from bot.core.clock import Clock
-from bot.domain.gallery import GalleryEntry
-from bot.domain.job import Job, JobMessage, MessageRole
+from bot.domain.job import Job
 from bot.domain.money.accounts import AccountRef, owned_by_one, user_account
 from bot.domain.money.quota import Bucket
 from bot.domain.request import Request
-from bot.store import gallery, messages
+from bot.store import gallery
 from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
@@ -36,16 +35,6 @@ class Gallery:
         if came:
             log.info("into the gallery", job=job.id, guild=guild_id)
         return came
-
-    async def shown(self, message_id: int) -> GalleryEntry | None:
-        """What the gallery has of this message."""
-        return await self.store.read(gallery.get, message_id)
-
-    async def posted(self, shown: GalleryEntry, *, channel_id: int, message_id: int) -> None:
-        """It stands in the gallery there."""
-        role, now = MessageRole.GALLERY, self.clock()
-        post = JobMessage(message_id=message_id, channel_id=channel_id, guild_id=shown.guild_id, role=role, at=now, job_id=shown.job_id)
-        await self.store.write(messages.record, post)
 
     def _account_of_maker(self, job: Job) -> AccountRef:
         """The account that the image was paid from, where it is its maker's alone; their roles are not known now, so what fills it

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bot.core.clock import Clock
 from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
-from bot.domain.gestures import is_taken, plain
+from bot.domain.gestures import is_reserved, normalized_emoji
 from bot.domain.guild.document import Policy, write_file
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.preferences import Preferences
@@ -92,7 +92,7 @@ class Guilds:
 
     async def add_preset(self, request: Request, preset: Preset) -> GuildSettings:
         """Add a preset, in place of the one that this emoji ran before. Raise `InvalidRequest` where it cannot be had."""
-        if is_taken(preset.emoji):
+        if is_reserved(preset.emoji):
             raise InvalidRequest(_("emoji: {emoji} has a meaning of its own here; choose another.").format(emoji=preset.emoji))
         return await self._change(request, lambda settings: _with(settings, preset))
 
@@ -118,11 +118,11 @@ class Guilds:
 
 
 def _with(settings: GuildSettings, preset: Preset) -> GuildSettings:
-    others = tuple(each for each in settings.presets if plain(each.emoji) != plain(preset.emoji))
+    others = tuple(each for each in settings.presets if normalized_emoji(each.emoji) != normalized_emoji(preset.emoji))
     if len(others) >= PRESETS_MAX:
         raise InvalidRequest(_("A server has at most {most} presets. Remove one first.").format(most=PRESETS_MAX))
     return settings.model_copy(update={"presets": (*others, preset)})
 
 
 def _is_meant(preset: Preset, wanted: str) -> bool:
-    return plain(preset.emoji) == plain(wanted) or preset.name.casefold() == wanted.strip().casefold()
+    return normalized_emoji(preset.emoji) == normalized_emoji(wanted) or preset.name.casefold() == wanted.strip().casefold()

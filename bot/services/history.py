@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.core.clock import Clock
@@ -18,37 +18,13 @@ from bot.services.pipeline.results import ResultImage
 from bot.store import history, jobs, outbox
 from bot.store.engine.base import Store
 
-PAGE = 5  # jobs
-
-Thumbnails = Mapping[tuple[str, int], bytes]  # WebP, by job and image
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Some of a member's jobs, newest first."""
-
-    jobs: tuple[Job, ...]
-    number: int  # from 0
-    pages: int  # at least 1
-    total: int  # jobs on all of them
-    words: str = ""  # what their prompts have in common
-
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Reads and changes what is shown of a member's jobs. Every method is one transaction at most, `page` two."""
+    """Changes what is shown of a member's jobs. Every method is one transaction at most."""
 
     store: Store
     clock: Clock
-
-    async def page(self, user_id: int, *, words: str = "", number: int = 0) -> Page:
-        """A page of the member's jobs whose prompts have all `words`; the last one where there are not so many."""
-        wanted = words.split()
-        total = await self.store.read(history.count, user_id, wanted)
-        pages = max(1, -(-total // PAGE))
-        number = min(max(number, 0), pages - 1)
-        found = await self.store.read(history.page, user_id, wanted, offset=number * PAGE, limit=PAGE)
-        return Page(jobs=tuple(found), number=number, pages=pages, total=total, words=words)
 
     async def own(self, request: Request, job_id: str) -> Job:
         """One of the actor's jobs. Raise a `Refusal` where it is not theirs, or no longer kept."""
@@ -57,10 +33,6 @@ class History:
             raise NotFound(_("That one is not in your history any more."))
         check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
         return job
-
-    async def thumbnails(self, shown: Iterable[Job]) -> Thumbnails:
-        """The small versions of what these jobs made, as far as they are kept."""
-        return await self.store.read(history.thumbnails_of, [job.id for job in shown])
 
     async def reposted(self, job: Job, shown: Sequence[ResultImage], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
         """The job was shown once more, for everybody there to see: this message is its own from now on."""

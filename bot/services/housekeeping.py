@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
-from bot.domain.gestures import STARS, plain
+from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.money.quota import DAY_MS, Bucket
 from bot.store import delivery, kv, reactions, tray
 from bot.store.engine.base import Store
@@ -31,7 +31,7 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
             "images": partial(delivery.forget_images, before=now - images_keep_ms),
             "forms": partial(kv.forget, prefix="form:", before=now - DAY_MS),
             "trays": partial(tray.forget, before=now - DAY_MS),
-            "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, but=plain(STARS)),
+            "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, but=normalized_emoji(STARS)),
             "unfinished": erase.forget_unfinished,
             "accounts": partial(erase.forget_refilled, bucket=bucket, now=now),
         }

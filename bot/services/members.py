@@ -25,10 +25,6 @@ class Members:
     store: Store
     clock: Clock
 
-    async def preferences(self, user_id: int) -> Preferences:
-        """What the member chose; the defaults where they never did."""
-        return await self.store.read(documents.preferences, user_id)
-
     async def change(self, user_id: int, change: Callable[[Preferences], Preferences]) -> Preferences:
         """Put `change` of the member's preferences in their place. A `Refusal` that it raises leaves them as they are."""
         return await self.store.write(documents.change_preferences, user_id, change, self.clock())
@@ -43,14 +39,6 @@ class Members:
     async def add_to_tray(self, user_id: int, put: TrayItem) -> int:
         """Keep a reference for the member's next edit; how many there are now. Raise `InvalidRequest` where the tray is full."""
         return await self.store.write(tray.add, user_id, put, limit=TRAY_MAX, now=self.clock())
-
-    async def tray(self, user_id: int) -> list[TrayItem]:
-        """The member's tray, in order."""
-        return await self.store.read(tray.of, user_id)
-
-    async def tray_size(self, user_id: int) -> int:
-        """How many images are in the member's tray."""
-        return await self.store.read(tray.size, user_id)
 
     async def clear_tray(self, user_id: int) -> int:
         """Empty the member's tray; how many images were in it."""

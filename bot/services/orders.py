@@ -14,11 +14,10 @@ from bot.core.errors import NotFound, Refusal
 from bot.core.i18n import _
 from bot.domain import permissions
 from bot.domain.admission import Admission
-from bot.domain.job import Generation, GenerationState, Job, JobMessage, JobState, Outcome, Reference
-from bot.domain.money.accounts import AccountRef, sponsorship_of, user_account
-from bot.domain.money.ledger import Statement
+from bot.domain.job import Generation, GenerationState, Job, JobState, Outcome, Reference
+from bot.domain.money.accounts import sponsorship_of
 from bot.domain.money.quota import Bucket
-from bot.domain.order import Attachment, Away, OperatorLimits, Order, Receipt
+from bot.domain.order import Attachment, OperatorLimits, Order, Outage, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.providers.guard import ProviderGuard
@@ -109,28 +108,16 @@ class Orders:
         is_theirs = await self.store.read(messages.belongs_to, job.id, guild_id)
         return permissions.image_of(job, guild_id=guild_id if is_theirs else None)
 
-    async def copies(self, job: Job) -> list[JobMessage]:
-        """The messages that show the job to members."""
-        return await self.store.read(messages.of_job, job.id)
-
-    async def open_jobs(self, user_id: int) -> list[Job]:
-        """A member's unfinished jobs, newest first."""
-        return await self.store.read(jobs.of_member, user_id, state=JobState.OPEN)
-
-    async def statement(self, user_id: int) -> Statement:
-        """A member's own account, which pays wherever no server's rules say otherwise; see `Pricing.statement` for what pays there."""
-        return await self.pricing.statement_of(AccountRef(name=user_account(user_id), fills=self.limits.bucket))
-
     async def waiting_for(self, job: Job) -> Receipt:
         """Where an open job stands now."""
         ahead, usual_ms, host_id = await self.store.read(_standing, job)
         model = self.models.catalog.get(job.model)
-        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, away=self._away(job), host_id=host_id)
+        return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, outage=self._outage(job), host_id=host_id)
 
-    def _away(self, job: Job) -> Away | None:
+    def _outage(self, job: Job) -> Outage | None:
         """The provider that what still waits is kept by."""
         kept = [self.guards[g.provider] for g in job.generations if g.state is GenerationState.WAITING and g.provider in self.guards]
-        return next((Away(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
+        return next((Outage(title=guard.title, since=guard.away_since) for guard in kept if guard.away_since is not None), None)
 
     @property
     def provider_titles(self) -> Mapping[str, str]:
@@ -150,10 +137,6 @@ class Orders:
     async def keep(self, name: str, value: Any) -> None:
         """Remember something small (JSON) across a restart, for a day."""
         await self.store.write(kv.put, name, value, self.clock())
-
-    async def kept(self, name: str) -> Any | None:
-        """What was remembered, or None."""
-        return await self.store.read(kv.get, name)
 
     async def _take_in(self, job: Job, references: Sequence[Reference], admission: Admission, *, empties_tray: bool = False) -> Receipt:
         if job.place.token is not None:  # an interaction is answered first; a reaction waits for nothing

@@ -117,7 +117,7 @@ class Outbox:
         """Begin what is due; when (Unix ms) the next item is that is not due yet."""
         items, next_due = await self._store.read(self._look, now)
         for item in items:
-            self._pools[POLICIES[item.kind].pool].put_to_work(item.id, self._take(item))
+            self._pools[POLICIES[item.kind].pool].start(item.id, self._take(item))
         return next_due
 
     def _look(self, conn: Connection, now: int) -> tuple[list[OutboxItem], int | None]:

@@ -47,7 +47,7 @@ class Privacy:
     """Tells and erases. What it does for each table stands in `bot.store.privacy.holdings`."""
 
     store: Store
-    keeping: Retention
+    retention: Retention
     clock: Clock
 
     async def export(self, user_id: int) -> Export:

@@ -8,15 +8,15 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
-from bot.domain.gestures import MEANINGS, STARS, Claim, Gesture, Reaction, plain
-from bot.domain.guild.settings import GuildSettings, Preset
-from bot.domain.job import SHOWING, Job, JobKind
+from bot.domain.gestures import Claim, Gesture, Reaction
+from bot.domain.guild.settings import Preset
+from bot.domain.job import Job, JobKind
 from bot.domain.order import Attachment, Order
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.presets import model_of
 from bot.domain.request import Request
 from bot.services.orders import Orders
-from bot.store import messages, reactions
+from bot.store import reactions
 from bot.store.engine.base import Store
 from bot.store.reactions import PAUSE_MS
 
@@ -31,31 +31,12 @@ _NOTE_MS = 120_000  # how long a note stays
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmojiMeaning:
-    """What an emoji asks for, in the server where it was given."""
-
-    gesture: Gesture
-    preset: Preset | None = None  # of the gesture PRESET
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reactions:
-    """Takes reactions in. Every method is one transaction at most, beside the studio's own."""
+    """Takes reactions in. Every method is one transaction at most, besides those of `Orders`."""
 
     store: Store
     orders: Orders
     clock: Clock
-
-    def meaning(self, emoji: str, settings: GuildSettings) -> EmojiMeaning | None:
-        """What this emoji asks for under these settings; None for all the others, which people give to each other."""
-        fixed = MEANINGS.get(plain(emoji))
-        if fixed is not None:
-            return EmojiMeaning(gesture=fixed)
-        gift = settings.policy.gifts.by_reaction
-        if gift is not None and settings.policy.gifts.on and plain(gift.emoji) == plain(emoji):
-            return EmojiMeaning(gesture=Gesture.GIFT)
-        preset = settings.preset(emoji)
-        return None if preset is None else EmojiMeaning(gesture=Gesture.PRESET, preset=preset)
 
     async def claim(self, reaction: Reaction, gesture: Gesture) -> Claim:
         """Call this before anything is done for a reaction; only `Claim.NEW` is to be acted on.
@@ -105,15 +86,7 @@ class Reactions:
 
     # --- what judges images --------------------------------------------------------------------------------------
 
-    async def stars(self, message_id: int) -> int:
-        """How many members want this message in the gallery; its maker's own star is not kept."""
-        return await self.store.read(reactions.count, message_id, plain(STARS))
-
     # --- what is known of messages ---------------------------------------------------------------------------------
-
-    async def shown_in(self, message_id: int) -> Job | None:
-        """The job whose image this message shows, or will show, to members."""
-        return await self.store.read(messages.job_of, message_id, roles=SHOWING)
 
     # --- notes: short answers that go by themselves ------------------------------------------------------------------
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from bot.domain.job import OWN_MESSAGE, Job, JobMessage, JobState, MessageRole, ReplyTarget
+from bot.domain.job import HISTORY_PAGE, OWN_MESSAGE, HistoryPage, Job, JobMessage, JobState, MessageRole, ReplyTarget, Thumbnails
 from bot.store import delivery, messages
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
 
 
-def count(conn: Connection, user_id: int, words: Sequence[str]) -> int:
-    """How many of a member's jobs have all these words in their prompt, upper or lower case."""
-    return conn.scalar(select(func.count()).select_from(jobs).where(_kept(user_id, words))) or 0
+def page(conn: Connection, user_id: int, *, words: str = "", number: int = 0) -> HistoryPage:
+    """A page of a member's jobs whose prompts have all `words`, upper or lower case; the last page if `number` is beyond it."""
+    kept = _kept(user_id, words.split())
+    total = conn.scalar(select(func.count()).select_from(jobs).where(kept)) or 0
+    pages = max(1, -(-total // HISTORY_PAGE))
+    number = min(max(number, 0), pages - 1)
+    ids = select(jobs.c.id).where(kept).order_by(jobs.c.created_at.desc(), jobs.c.id).offset(number * HISTORY_PAGE).limit(HISTORY_PAGE)
+    found = read_jobs(conn, jobs.c.id.in_(conn.scalars(ids).all()), newest=True)
+    return HistoryPage(jobs=tuple(found), number=number, pages=pages, total=total, words=words)
 
 
-def page(conn: Connection, user_id: int, words: Sequence[str], *, offset: int, limit: int) -> list[Job]:
-    """Those jobs, newest first."""
-    order = (jobs.c.created_at.desc(), jobs.c.id)
-    ids = conn.scalars(select(jobs.c.id).where(_kept(user_id, words)).order_by(*order).offset(offset).limit(limit)).all()
-    return read_jobs(conn, jobs.c.id.in_(ids), newest=True)
-
-
-def thumbnails_of(conn: Connection, job_ids: Collection[str]) -> dict[tuple[str, int], bytes]:
-    """The small versions (WebP) of what these jobs made, by job and image."""
+def thumbnails_of(conn: Connection, shown: Iterable[Job]) -> Thumbnails:
+    """The small versions of what these jobs made, as far as they are kept."""
+    job_ids = [job.id for job in shown]
     rows = conn.execute(select(thumbnails.c.job_id, thumbnails.c.n, thumbnails.c.content).where(thumbnails.c.job_id.in_(job_ids)))
     return {(row.job_id, row.n): row.content for row in rows}
 

@@ -256,7 +256,7 @@ def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
         waiting=(*paid, *free),
         past_use=usage.images_since(conn, {g.user_id for g in free}, now - PAST_USE_MS) if free else {},
         running_by_user=dict(by_user.all()),
-        running_by_server=dict(by_server.all()),
+        running_by_guild=dict(by_server.all()),
         running_by_provider=dict(by_provider.all()),
         unchecked=tuple(to_check),
     )

@@ -72,6 +72,17 @@ def get(conn: Connection, message_id: int) -> JobMessage | None:
     return None if row is None else _message(dict(row))
 
 
+def log_post(conn: Connection, job_id: str) -> JobMessage | None:
+    """Where the guild's log tells of a job."""
+    return next(iter(of_job(conn, job_id, roles=(MessageRole.LOG,))), None)
+
+
+def is_hidden(conn: Connection, job: Job, message_id: int) -> bool:
+    """Whether the job's images belong behind spoilers in this message; of a message that is not known, as the job says."""
+    message = get(conn, message_id)
+    return job.spoiler if message is None else message.spoiler
+
+
 def job_of(conn: Connection, message_id: int, *, roles: Collection[MessageRole] = tuple(MessageRole)) -> Job | None:
     """The job that a message shows or tells of."""
     job_id = select(job_messages.c.job_id).where(job_messages.c.message_id == message_id, job_messages.c.role.in_(roles))

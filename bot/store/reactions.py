@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from bot.domain.gestures import Claim, Reaction, plain
+from bot.domain.gestures import Claim, Reaction, normalized_emoji
 from bot.domain.job import GenerationState, Job, JobState
 from bot.domain.outbox import OutboxItem
 from bot.store import jobs as job_rows
@@ -58,7 +58,7 @@ def take_back(conn: Connection, reaction: Reaction, now: int) -> Job | None:
     # Found by what it answers: a job counts also where a crash came before `note_job`.
     asked = and_(jobs.c.user_id == reaction.user_id, jobs.c.reply_to == reaction.message_id, jobs.c.state == JobState.OPEN)
     for job in read_jobs(conn, asked):
-        if plain(job.reaction or "") == reaction.emoji and _is_unsent(conn, job.id):
+        if normalized_emoji(job.reaction or "") == reaction.emoji and _is_unsent(conn, job.id):
             return job_rows.request_cancel(conn, job.id, now)
     return None
 

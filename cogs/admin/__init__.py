@@ -1,1 +1,1 @@
-"""/imageadmin: what a server's managers decide. Each command changes one subject and says what holds now."""
+"""/imageadmin: a guild's settings. Each command changes one subject and answers with its current settings."""

@@ -1,4 +1,4 @@
-"""How every command of /imageadmin works: values come in, one change is made, one answer says what holds now."""
+"""Shared by all /imageadmin commands: read options, change the settings once, answer with the current settings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.domain.request import Request
 from cogs.kit import interactions, texts
 from cogs.kit.request import Interaction, request_of, services_of
 
-Patch = Mapping[str, Any]  # a JSON merge patch of the rules
-Says = Callable[[Policy], str]
+Patch = Mapping[str, Any]  # a JSON merge patch of the settings
+TextOf = Callable[[Policy], str]
 
 ALL: Literal["all"] = "all"
 
 
 async def change(request: Request, interaction: Interaction, patch: Patch | Callable[[Policy], Patch]) -> Request:
-    """Change the rules; the request under what holds now. What follows from the rules as they are is made of them in a function."""
+    """Change the settings; returns the request with the new ones. A function makes the patch from the settings inside the transaction."""
 
     def patched(policy: Policy) -> Policy:
         return changed(policy, patch(policy) if callable(patch) else patch)
@@ -28,22 +28,22 @@ async def change(request: Request, interaction: Interaction, patch: Patch | Call
     guilds = services_of(interaction).guilds
     settings = await guilds.change_policy(request.required_guild_id, patched, actor_id=request.actor.user_id)
     now = replace(request, settings=settings)
-    await follow(now, interaction, before=request.policy)
+    await after_change(now, interaction, before=request.policy)
     return now
 
 
-async def follow(now: Request, interaction: Interaction, *, before: Policy) -> None:
-    """What a change sets off at once: flags that were kept may count now, and cases that wait may have a channel."""
+async def after_change(now: Request, interaction: Interaction, *, before: Policy) -> None:
+    """Apply what depends on the settings: stored flags may count now, and open cases may have a channel."""
     after = now.policy
     if before.flags != after.flags or before.cases_channel_id != after.cases_channel_id:
         await services_of(interaction).cases.catch_up(now)
 
 
-async def settle(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, says: Says) -> None:
-    """Change the rules and say what holds now; with nothing to change, only that."""
+async def change_and_answer(interaction: Interaction, patch: Patch | Callable[[Policy], Patch] | None, text_of: TextOf) -> None:
+    """Change the settings, if there is a patch, and answer with the current ones."""
     request = await request_of(interaction)
     now = await change(request, interaction, patch) if patch else request
-    await interactions.say(interaction, says(now.policy)[: texts.CONTENT_MAX])
+    await interactions.say(interaction, text_of(now.policy)[: texts.CONTENT_MAX])
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -52,23 +52,23 @@ def given(**values: Any) -> dict[str, Any]:
 
 
 def within(section: str, values: Patch) -> Patch:
-    """Values of one section; nothing at all where none was given."""
+    """A patch of one section; empty without values."""
     return {section: values} if values else {}
 
 
 def listed(ids: Sequence[int], *, add: Any = None, remove: Any = None) -> list[str]:
-    """Ids with one more, or without one; of whatever has an `id`."""
+    """The ids with `add` and without `remove`, both objects with an `id`."""
     kept = [each for each in ids if remove is None or each != remove.id]
     return [str(each) for each in dict.fromkeys([*kept, *([add.id] if add is not None else [])])]
 
 
 def shapes(text: str) -> str | list[str]:
-    """ "all", or shapes with commas between them."""
+    """ "all", or a comma-separated list of shapes."""
     return ALL if text.strip().casefold() == ALL else _parts(text)
 
 
 def models(interaction: Interaction, text: str) -> str | list[str]:
-    """ "all", or models by id or title with commas between them. Raise `InvalidRequest` for one that is not on offer."""
+    """ "all", or a comma-separated list of model ids or titles. Raises `InvalidRequest` if a model is not offered."""
     if text.strip().casefold() == ALL:
         return ALL
     catalog = services_of(interaction).orders.models.catalog
@@ -79,7 +79,7 @@ def models(interaction: Interaction, text: str) -> str | list[str]:
 
 
 def bucket(size: float | None, refill: float | None) -> Patch:
-    """The part of a bucket that was given."""
+    """A patch of a bucket."""
     return given(size=size, refill_per_day=refill)
 
 

@@ -1,4 +1,4 @@
-"""The group itself: who may, and the commands for a hurry."""
+"""The /imageadmin group, its permission check, and the commands panel, pause and resume."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from discord.ext import commands
 
 from bot.domain.permissions import Action, may
 from cogs.admin import files, panel, settings_texts
-from cogs.admin.changing import settle
+from cogs.admin.changing import change_and_answer
 from cogs.admin.conduct import ConductCommands
 from cogs.admin.files import Files
 from cogs.admin.limits import LimitCommands
@@ -32,7 +32,7 @@ class ImageAdmin(
     group_name="imageadmin",
     group_description="What pictures may cost and show in this server, and who may ask for them",
 ):
-    """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
+    """For managers. Checked here too, because a guild's integration settings may open the commands to others."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         return may(await request_of(interaction), Action.MANAGE)
@@ -44,8 +44,8 @@ class ImageAdmin(
     @app_commands.command(description="Nobody orders pictures until you resume; what is being made is delivered")
     @app_commands.describe(reason="What members are told")
     async def pause(self, interaction: Interaction, reason: app_commands.Range[str, 1, 300] = "") -> None:
-        await settle(interaction, {"pause": {"on": True, "reason": reason}}, settings_texts.paused)
+        await change_and_answer(interaction, {"pause": {"on": True, "reason": reason}}, settings_texts.paused)
 
     @app_commands.command(description="Pictures can be ordered again")
     async def resume(self, interaction: Interaction) -> None:
-        await settle(interaction, {"pause": None}, settings_texts.paused)
+        await change_and_answer(interaction, {"pause": None}, settings_texts.paused)

@@ -1,4 +1,4 @@
-"""Checks, flags, strikes, the gallery, and where moderators are told."""
+"""Settings of checks, flags, strikes and the gallery, and the moderators' channels and roles."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.core.i18n import _
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Offence, OnDown
 from cogs.admin import settings_texts
-from cogs.admin.changing import Patch, given, listed, settle, within
+from cogs.admin.changing import Patch, change_and_answer, given, listed, within
 from cogs.kit import texts
 from cogs.kit.request import Interaction
 
 _STEP = re.compile(r"(?P<points>\d+(?:\.\d+)?)\s*:\s*(?P<hours>\d+)")
-_POSTED = (discord.ChannelType.text, discord.ChannelType.news)
+_POSTABLE_TYPES = (discord.ChannelType.text, discord.ChannelType.news)
 
 Score = app_commands.Range[float, 0, 1]
 
@@ -50,7 +50,7 @@ class ConductCommands(commands.Cog):
         if category is not None and not scores:
             raise InvalidRequest(_("category: say from which scores on it is flagged or blocked."))
         thresholds = {"categories": {category: scores}} if category is not None else within("thresholds", scores)
-        await settle(
+        await change_and_answer(
             interaction, within("checks", {**given(prompts=prompts, results=results, on_down=on_down), **thresholds}), settings_texts.checks
         )
 
@@ -78,7 +78,7 @@ class ConductCommands(commands.Cog):
         def patch(policy: Policy) -> Patch:
             return {"flags": {**values, "role_ids": listed(policy.flags.role_ids, add=add_role, remove=remove_role)}}
 
-        await settle(interaction, patch if values or add_role or remove_role else None, settings_texts.flags)
+        await change_and_answer(interaction, patch if values or add_role or remove_role else None, settings_texts.flags)
 
     @app_commands.command(description="What offences weigh, how they fade, what follows")
     @app_commands.rename(steps="ladder")
@@ -100,7 +100,7 @@ class ConductCommands(commands.Cog):
             raise InvalidRequest(_("An offence and its weight go together."))
         values: dict[str, Any] = given(half_life_days=half_life_days, ladder=None if steps is None else _steps(steps))
         values |= {"weights": {offence: weight}} if offence is not None else {}
-        await settle(interaction, within("strikes", values), settings_texts.strikes)
+        await change_and_answer(interaction, within("strikes", values), settings_texts.strikes)
 
     @app_commands.command(description="Pictures with enough stars are shown in a channel")
     @app_commands.describe(channel="Where", stars="How many stars of others", reward="Credits for the maker", off="No gallery any more")
@@ -112,18 +112,18 @@ class ConductCommands(commands.Cog):
         reward: app_commands.Range[float, 0, 1_000_000] | None = None,
         off: bool = False,
     ) -> None:
-        values = given(channel_id=None if channel is None else _posted(interaction, channel), stars=stars, reward=reward)
-        await settle(interaction, {"gallery": None} if off else within("gallery", values), settings_texts.gallery)
+        values = given(channel_id=None if channel is None else _postable_id(interaction, channel), stars=stars, reward=reward)
+        await change_and_answer(interaction, {"gallery": None} if off else within("gallery", values), settings_texts.gallery)
 
     @app_commands.command(description="A channel where every picture is logged")
     @app_commands.describe(channel="Where", off="No log any more")
     async def log(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
-        await settle(interaction, _channel(interaction, "log_channel_id", channel, off=off), settings_texts.log)
+        await change_and_answer(interaction, _channel(interaction, "log_channel_id", channel, off=off), settings_texts.log)
 
     @app_commands.command(description="The moderators' channel, where cases are shown")
     @app_commands.describe(channel="Where", off="None any more; they wait in /imagemod cases")
     async def cases(self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None, off: bool = False) -> None:
-        await settle(interaction, _channel(interaction, "cases_channel_id", channel, off=off), settings_texts.cases)
+        await change_and_answer(interaction, _channel(interaction, "cases_channel_id", channel, off=off), settings_texts.cases)
 
     @app_commands.command(description="Roles that moderate, beside those who may manage messages")
     @app_commands.describe(add="A role that moderates", remove="One that does not any more")
@@ -131,7 +131,7 @@ class ConductCommands(commands.Cog):
         def patch(policy: Policy) -> Patch:
             return {"moderator_role_ids": listed(policy.moderator_role_ids, add=add, remove=remove)}
 
-        await settle(interaction, patch if add or remove else None, settings_texts.moderators)
+        await change_and_answer(interaction, patch if add or remove else None, settings_texts.moderators)
 
 
 def _steps(text: str) -> list[dict[str, float]]:
@@ -144,17 +144,17 @@ def _steps(text: str) -> list[dict[str, float]]:
 def _channel(interaction: Interaction, name: str, channel: app_commands.AppCommandChannel | None, *, off: bool) -> Patch:
     if off:
         return {name: None}
-    return {} if channel is None else {name: _posted(interaction, channel)}
+    return {} if channel is None else {name: _postable_id(interaction, channel)}
 
 
-def _posted(interaction: Interaction, channel: app_commands.AppCommandChannel) -> str:
-    """The id of a channel that Easel can write in. Raise `InvalidRequest` where it cannot: nobody would notice."""
-    there = interaction.guild.get_channel(channel.id) if interaction.guild else None
-    if channel.type not in _POSTED or there is None or interaction.guild is None:
+def _postable_id(interaction: Interaction, channel: app_commands.AppCommandChannel) -> str:
+    """The id of a channel that Easel can post in. Raises `InvalidRequest` otherwise: a failed post would go unnoticed."""
+    found = interaction.guild.get_channel(channel.id) if interaction.guild else None
+    if channel.type not in _POSTABLE_TYPES or found is None or interaction.guild is None:
         raise InvalidRequest(
             _("channel: a text channel that Easel can see is needed; {channel} is none.").format(channel=f"<#{channel.id}>")
         )
-    may = there.permissions_for(interaction.guild.me)
-    if not (may.view_channel and may.send_messages and may.attach_files):
+    permissions = found.permissions_for(interaction.guild.me)
+    if not (permissions.view_channel and permissions.send_messages and permissions.attach_files):
         raise InvalidRequest(_("channel: Easel may not write and attach files in {channel}.").format(channel=f"<#{channel.id}>"))
     return str(channel.id)

@@ -1,9 +1,8 @@
-"""A server's rules as a file: out, and in again. What a file would change is shown first, and a button does it."""
+"""Export and import of a guild's settings. An import first shows what would change; a button applies it."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,9 @@ from bot.domain.guild.document import DOCUMENT_MAX, Policy, document, read, read
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
 from bot.services.guilds import fingerprint
+from bot.store import kv
 from cogs.admin import panel_texts
-from cogs.admin.changing import follow
+from cogs.admin.changing import after_change
 from cogs.kit import panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -27,7 +27,7 @@ from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
 
 router = Router()
 
-_SEEN = matching(r"[0-9a-f]{16}")  # how the fingerprint of the rules begins
+_SEEN = matching(r"[0-9a-f]{16}")  # the first digits of the settings' fingerprint
 _APPLY = CustomId("admin:apply:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
 _LEAVE = CustomId("admin:leave:{kept}:{seen}", kept=DISCORD_ID, seen=_SEEN)
 
@@ -55,7 +55,7 @@ class Files(commands.Cog):
 
 
 async def send(request: Request, interaction: Interaction) -> None:
-    """The file, to this member alone."""
+    """Send the settings as a private file."""
     content = io.BytesIO(write_file(request.policy))
     attached = discord.File(content, filename=f"easel-settings-{request.guild_id}.json")
     answer = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
@@ -66,9 +66,9 @@ async def send(request: Request, interaction: Interaction) -> None:
 
 @router.press(_APPLY)
 async def apply(request: Request, interaction: Interaction, *, kept: int, seen: str) -> None:
-    """Put the file's rules in place of those whose fingerprint begins with `seen`: the ones that its changes were shown against."""
+    """Apply the file, if the settings still have the fingerprint that the preview was made from; else show a new preview."""
     check(request, Action.MANAGE)
-    wanted, now = await _kept(request, interaction, kept), request.policy
+    wanted, now = await _stored_policy(request, interaction, kept), request.policy
     if not fingerprint(now).startswith(seen):
         note = _("⚠️ The settings have changed in the meantime. This is what the file would change now:")
         await panels.redraw(interaction, _preview(request, interaction, kept, wanted, note=note))
@@ -76,38 +76,38 @@ async def apply(request: Request, interaction: Interaction, *, kept: int, seen: 
     found = differences(document(now), document(wanted))
     guilds, guild_id = services_of(interaction).guilds, request.required_guild_id
     after = await guilds.replace_policy(guild_id, wanted, instead_of=fingerprint(now), actor_id=request.actor.user_id)
-    await follow(replace(request, settings=after), interaction, before=now)
+    await after_change(replace(request, settings=after), interaction, before=now)
     await panels.redraw(interaction, panel(text(panel_texts.applied(found))))
 
 
 @router.press(_LEAVE)
 async def leave(_request: Request, interaction: Interaction, **_file: Any) -> None:
-    """Not this file."""
+    """Close the preview without a change."""
     await panels.redraw(interaction, panel(text(_("## Settings file"), _("Nothing was changed."))))
 
 
-async def _kept(request: Request, interaction: Interaction, kept_as: int) -> Policy:
-    """Raise `NotAllowed` where it was imported by somebody else, or is no longer kept."""
-    kept: Mapping[str, Any] = await services_of(interaction).orders.kept(f"form:{kept_as}") or {}
+async def _stored_policy(request: Request, interaction: Interaction, form_id: int) -> Policy:
+    """The imported file. Raises `NotAllowed` if another member imported it, or if it has expired."""
+    kept = await services_of(interaction).reader.read(kv.get, f"form:{form_id}") or {}
     check(request, Action.SEND, Target(guild_id=request.guild_id, owner_id=kept.get("user_id")))
     return read(kept["policy"])
 
 
-def _preview(request: Request, interaction: Interaction, kept_as: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
+def _preview(request: Request, interaction: Interaction, form_id: int, wanted: Policy, *, note: str = "") -> discord.ui.LayoutView:
     now = request.policy
     found = differences(document(now), document(wanted))
-    shown = text(note, panel_texts.file(found, _strangers(interaction, wanted)))
+    shown = text(note, panel_texts.file(found, _unknown_ids(interaction, wanted)))
     if not found:
         return panel(shown)
     seen = fingerprint(now)[:16]
-    yes = button(pgettext("button", "Apply"), _APPLY(kept=kept_as, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
-    no = button(pgettext("button", "Leave it"), _LEAVE(kept=kept_as, seen=seen))
-    return panel(shown, row(yes, no))
+    apply_button = button(pgettext("button", "Apply"), _APPLY(kept=form_id, seen=seen), emoji="✅", style=discord.ButtonStyle.primary)
+    leave_button = button(pgettext("button", "Leave it"), _LEAVE(kept=form_id, seen=seen))
+    return panel(shown, row(apply_button, leave_button))
 
 
-def _strangers(interaction: Interaction, policy: Policy) -> list[str]:
+def _unknown_ids(interaction: Interaction, policy: Policy) -> list[str]:
     guild = interaction.guild
     if guild is None:
         return []
     channels = [each.id for each in (*guild.channels, *guild.threads)]
-    return panel_texts.strangers(policy, roles=[role.id for role in guild.roles], channels=channels)
+    return panel_texts.unknown_ids(policy, roles=[role.id for role in guild.roles], channels=channels)

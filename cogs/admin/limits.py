@@ -1,4 +1,4 @@
-"""Who may order which images, and where."""
+"""Limits of orders: models, shapes, sizes, credits and channels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from discord.ext import commands
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
-from bot.domain.allowance import idle
+from bot.domain.allowance import ineffective_settings
 from bot.domain.guild.document import Policy
 from cogs.admin import settings_texts, suggestions
-from cogs.admin.changing import Patch, bucket, given, listed, models, settle, shapes, within
+from cogs.admin.changing import Patch, bucket, change_and_answer, given, listed, models, shapes, within
 from cogs.kit.request import Interaction, services_of
 
 _CREDITS_MAX = 1_000_000
@@ -23,7 +23,7 @@ Jobs = app_commands.Range[int, 1, 100]
 Words = app_commands.Range[str, 1, 500]
 AnyChannel = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
-_RULE = {
+_RULE_OPTIONS = {
     "models": "all, or models with commas between them",
     "shapes": "all, or shapes such as 1:1, 16:9",
     "megapixels": "The most megapixels of a picture",
@@ -40,7 +40,7 @@ class LimitCommands(commands.Cog):
     """/imageadmin everyone, role, channels, members and age-restricted."""
 
     @app_commands.command(description="What every member may do")
-    @app_commands.describe(**_RULE)
+    @app_commands.describe(**_RULE_OPTIONS)
     @app_commands.autocomplete(models=suggestions.models)
     async def everyone(
         self,
@@ -56,10 +56,12 @@ class LimitCommands(commands.Cog):
         waiting: Jobs | None = None,
     ) -> None:
         values = _rule(interaction)
-        await settle(interaction, within("everyone", values), lambda policy: settings_texts.everyone(policy, _titles(interaction)))
+        await change_and_answer(
+            interaction, within("everyone", values), lambda policy: settings_texts.everyone(policy, _titles(interaction))
+        )
 
     @app_commands.command(description="What a role adds to that")
-    @app_commands.describe(role="Which role", **_RULE, remove="Take the role's rules away")
+    @app_commands.describe(role="Which role", **_RULE_OPTIONS, remove="Take the role's rules away")
     @app_commands.autocomplete(models=suggestions.models)
     async def role(
         self,
@@ -79,11 +81,14 @@ class LimitCommands(commands.Cog):
         values = None if remove else _rule(interaction)
         patch = within("roles", {str(role.id): values} if values or remove else {})
 
-        def says(policy: Policy) -> str:
-            lines = settings_texts.role(policy, role.id, _titles(interaction)), settings_texts.idle(idle(policy), role.id)
+        def text_of(policy: Policy) -> str:
+            lines = (
+                settings_texts.role(policy, role.id, _titles(interaction)),
+                settings_texts.idle(ineffective_settings(policy), role.id),
+            )
             return "\n".join(filter(None, lines))
 
-        await settle(interaction, patch, says)
+        await change_and_answer(interaction, patch, text_of)
 
     @app_commands.command(description="Which models everyone may use")
     @app_commands.describe(open="all, or models with commas between them", close="A model that is open to no one by default")
@@ -99,12 +104,12 @@ class LimitCommands(commands.Cog):
         closed = None if close is None else services_of(interaction).orders.models.catalog.get(close).id
 
         def patch(policy: Policy) -> Patch:
-            there = opened if opened is not None else policy.everyone.models
-            kept = there if closed is None else [each for each in (offered if there == "all" else there) if each != closed]
-            return {"everyone": {"models": kept}}
+            before = opened if opened is not None else policy.everyone.models
+            after = before if closed is None else [each for each in (offered if before == "all" else before) if each != closed]
+            return {"everyone": {"models": after}}
 
         wanted = patch if opened is not None or closed is not None else None
-        await settle(interaction, wanted, lambda policy: settings_texts.models(policy, _titles(interaction)))
+        await change_and_answer(interaction, wanted, lambda policy: settings_texts.models(policy, _titles(interaction)))
 
     @app_commands.command(description="Where pictures may be ordered; a category holds for its channels")
     @app_commands.describe(allow="Open it", deny="Close it", forget="No word on it any more", anywhere="No word on any channel")
@@ -120,13 +125,13 @@ class LimitCommands(commands.Cog):
             raise InvalidRequest(_("One channel cannot be both allowed and denied."))
 
         def patch(policy: Policy) -> Patch:
-            there = Policy().channels if anywhere else policy.channels
-            allowed = [each for each in listed(there.allowed, add=allow, remove=forget) if deny is None or each != str(deny.id)]
-            denied = [each for each in listed(there.denied, add=deny, remove=forget) if allow is None or each != str(allow.id)]
+            before = Policy().channels if anywhere else policy.channels
+            allowed = [each for each in listed(before.allowed, add=allow, remove=forget) if deny is None or each != str(deny.id)]
+            denied = [each for each in listed(before.denied, add=deny, remove=forget) if allow is None or each != str(allow.id)]
             return {"channels": {"allowed": allowed, "denied": denied}}
 
         wanted = patch if anywhere or any((allow, deny, forget)) else None
-        await settle(interaction, wanted, settings_texts.channels)
+        await change_and_answer(interaction, wanted, settings_texts.channels)
 
     @app_commands.command(description="New members, gifts, sponsors and the leaderboard")
     @app_commands.describe(
@@ -148,35 +153,35 @@ class LimitCommands(commands.Cog):
         leaderboard: bool | None = None,
     ) -> None:
         by_reaction: Any = given(emoji=gift_emoji, credits=gift_credits)
-        given_away = given(on=gifts) | ({"by_reaction": None if gift_credits == 0 else by_reaction} if by_reaction else {})
+        gift_values = given(on=gifts) | ({"by_reaction": None if gift_credits == 0 else by_reaction} if by_reaction else {})
         patch = {
             **within("newcomers", given(wait_hours=wait_hours)),
-            **within("gifts", given_away),
+            **within("gifts", gift_values),
             **within("sponsoring", given(on=sponsoring)),
             **given(leaderboard=leaderboard),
         }
-        await settle(interaction, patch, settings_texts.members)
+        await change_and_answer(interaction, patch, settings_texts.members)
 
     @app_commands.command(name="age-restricted", description="What age-restricted channels may, and no others")
     @app_commands.describe(unspoilered="Results of flagged prompts without a spoiler", unchecked="A model's own safety checker off")
     async def age_restricted(self, interaction: Interaction, unspoilered: bool | None = None, unchecked: bool | None = None) -> None:
         patch = within("age_restricted", given(unspoilered=unspoilered, unchecked=unchecked))
-        await settle(interaction, patch, settings_texts.age_restricted)
+        await change_and_answer(interaction, patch, settings_texts.age_restricted)
 
 
 def _rule(interaction: Interaction) -> Patch:
-    """The options that rules for everyone and for a role share, as they stand in the document."""
-    asked = interaction.namespace
+    """The options that /imageadmin everyone and role share, with the document's keys."""
+    options = interaction.namespace
     values = given(
-        models=None if asked.models is None else models(interaction, asked.models),
-        aspect_ratios=None if asked.shapes is None else shapes(asked.shapes),
-        max_megapixels=asked.megapixels,
-        max_count=asked.count,
-        private=asked.private,
-        running=asked.running,
-        waiting=asked.waiting,
+        models=None if options.models is None else models(interaction, options.models),
+        aspect_ratios=None if options.shapes is None else shapes(options.shapes),
+        max_megapixels=options.megapixels,
+        max_count=options.count,
+        private=options.private,
+        running=options.running,
+        waiting=options.waiting,
     )
-    return {**values, **within("purse", bucket(asked.credits, asked.refill))}
+    return {**values, **within("purse", bucket(options.credits, options.refill))}
 
 
 def _titles(interaction: Interaction) -> settings_texts.Titles:

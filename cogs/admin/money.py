@@ -1,4 +1,4 @@
-"""What images may cost a server, who pays, and credits that a manager gives."""
+"""Settings of budget, pool and prices, and credits that a manager grants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.domain.money import quota
 from cogs.admin import settings_texts
-from cogs.admin.changing import bucket, given, settle, within
+from cogs.admin.changing import bucket, change_and_answer, given, within
 from cogs.kit import autocomplete, interactions
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 
@@ -24,7 +24,7 @@ class MoneyCommands(commands.Cog):
         self, interaction: Interaction, dollars: app_commands.Range[float, 0, 1_000_000] | None = None, off: bool = False
     ) -> None:
         patch = {"usd_per_month": None} if off else given(usd_per_month=dollars)
-        await settle(interaction, patch, settings_texts.budget)
+        await change_and_answer(interaction, patch, settings_texts.budget)
 
     @app_commands.command(description="Credits that members without a role of yours share")
     @app_commands.describe(
@@ -45,7 +45,7 @@ class MoneyCommands(commands.Cog):
     ) -> None:
         shared = {"pool": None} if off else within("pool", bucket(size, refill))
         lane = within("slow_lane", given(on=slow_lane, share_percent=share))
-        await settle(interaction, {**shared, **lane}, settings_texts.pool)
+        await change_and_answer(interaction, {**shared, **lane}, settings_texts.pool)
 
     @app_commands.command(description="What a picture costs here instead of its listed price")
     @app_commands.describe(model="Which model", credits="Credits a picture; as listed if you leave this out")
@@ -57,7 +57,9 @@ class MoneyCommands(commands.Cog):
         credits: app_commands.Range[float, 0, _CREDITS_MAX] | None = None,  # noqa: A002  the option's name
     ) -> None:
         info = services_of(interaction).orders.models.catalog.get(model)
-        await settle(interaction, {"prices": {info.id: credits}}, lambda policy: settings_texts.price(policy, info.id, info.title))
+        await change_and_answer(
+            interaction, {"prices": {info.id: credits}}, lambda policy: settings_texts.price(policy, info.id, info.title)
+        )
 
     @app_commands.command(description="Give a member credits, or the pool")
     @app_commands.describe(credits="How many", member="Who; the shared pool if you leave this out", note="Why; the audit log keeps it")

@@ -1,6 +1,6 @@
-"""The panel of /imageadmin: the whole state at a glance, and buttons for what is needed in a hurry.
+"""The panel of /imageadmin: all settings in one message, with buttons for urgent changes.
 
-A press says what is to be, not what is to change, so that two managers who press at once want the same.
+A button sets a state and does not toggle it, so two managers who press it at once get the same result.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _SWITCHES: Mapping[str, Patch] = {
     "lock": {"flags": {"locked": True}},
     "unlock": {"flags": {"locked": False}},
 }
-_PRESS = CustomId("admin:{deed}", deed=one_of(*_SWITCHES, "export", "refresh"))
+_PRESS = CustomId("admin:{action}", action=one_of(*_SWITCHES, "export", "refresh"))
 
 
-class _Room(IntEnum):
-    """How many characters of a panel's 4,000 a subject may take, whatever a server has in it."""
+class _MaxLength(IntEnum):
+    """The most characters of each subject, so that all fit in a panel's 4,000."""
 
-    STATE = 450  # with the server's name
+    STATE = 450  # with the guild's name
     MONEY = 300
     CHANNELS = 200
     EVERYONE = 250
@@ -55,17 +55,16 @@ class _Room(IntEnum):
 
 
 async def show(request: Request, interaction: Interaction) -> None:
-    """A new panel."""
     await panels.show(interaction, await _panel(request, interaction))
 
 
 @router.press(_PRESS)
-async def press(request: Request, interaction: Interaction, *, deed: str) -> None:
-    """A button of the panel: do it, and draw the panel anew. Raise `NotAllowed` for whoever is no manager any more."""
+async def press(request: Request, interaction: Interaction, *, action: str) -> None:
+    """Handle a button and refresh the panel. Raises `NotAllowed` if the member is no longer a manager."""
     check(request, Action.MANAGE)
-    now = await change(request, interaction, _SWITCHES[deed]) if deed in _SWITCHES else request
+    now = await change(request, interaction, _SWITCHES[action]) if action in _SWITCHES else request
     await panels.redraw(interaction, await _panel(now, interaction))
-    if deed == "export":
+    if action == "export":
         await files.send(now, interaction)
 
 
@@ -76,14 +75,14 @@ async def _panel(request: Request, interaction: Interaction) -> discord.ui.Layou
     head = _("## Easel on {server}").format(server=texts.quoted(name))
     cases = "\n".join(f"-# {line}" for line in (settings_texts.moderators(policy), settings_texts.cases(policy)))
     parts = [
-        beside(_pause(policy), cut(f"{head}\n{settings_texts.paused(policy)}", _Room.STATE)),
+        beside(_pause(policy), cut(f"{head}\n{settings_texts.paused(policy)}", _MaxLength.STATE)),
         Separator(),
-        text(_("### 💰 Money"), cut(panel_texts.money(overview), _Room.MONEY)),
+        text(_("### 💰 Money"), cut(panel_texts.money(overview), _MaxLength.MONEY)),
         text(*_images(interaction, policy)),
         Separator(),
-        beside(_cases(), _("### 🛡️ Moderation"), cut(panel_texts.waiting(overview), _Room.CASES)),
-        text(cut(cases, _Room.MODERATORS)),
-        beside(_lock(policy), cut(settings_texts.flags(policy), _Room.FLAGS)),
+        beside(_cases(), _("### 🛡️ Moderation"), cut(panel_texts.waiting(overview), _MaxLength.CASES)),
+        text(cut(cases, _MaxLength.MODERATORS)),
+        beside(_lock(policy), cut(settings_texts.flags(policy), _MaxLength.FLAGS)),
         text(*_rules(policy)),
         Separator(),
         text(*_more(policy)),
@@ -97,15 +96,15 @@ def _images(interaction: Interaction, policy: Policy) -> list[str]:
     prices = [settings_texts.price(policy, model, titles(model)) for model in policy.prices]
     return [
         _("### 🖼️ Pictures"),
-        cut(settings_texts.channels(policy), _Room.CHANNELS),
-        cut(settings_texts.everyone(policy, titles), _Room.EVERYONE),
-        cut(settings_texts.roles(policy, titles), _Room.ROLES),
-        cut("\n".join(prices), _Room.PRICES),
+        cut(settings_texts.channels(policy), _MaxLength.CHANNELS),
+        cut(settings_texts.everyone(policy, titles), _MaxLength.EVERYONE),
+        cut(settings_texts.roles(policy, titles), _MaxLength.ROLES),
+        cut("\n".join(prices), _MaxLength.PRICES),
     ]
 
 
 def _rules(policy: Policy) -> list[str]:
-    checks, strikes = cut(settings_texts.checks(policy), _Room.CHECKS), cut(settings_texts.strikes(policy), _Room.STRIKES)
+    checks, strikes = cut(settings_texts.checks(policy), _MaxLength.CHECKS), cut(settings_texts.strikes(policy), _MaxLength.STRIKES)
     return [_("### 📏 Rules"), settings_texts.rules(policy), checks, strikes]
 
 
@@ -113,7 +112,7 @@ def _more(policy: Policy) -> list[str]:
     subjects = (settings_texts.gallery, settings_texts.log, settings_texts.members, settings_texts.age_restricted)
     small = [f"-# {subject(policy)}".replace("\n", " ") for subject in subjects]
     return [
-        cut("\n".join(small), _Room.REST),
+        cut("\n".join(small), _MaxLength.REST),
         "-# " + _("Reactions that run edits are in `/presets`; everything else here is changed by `/imageadmin`."),
     ]
 
@@ -137,5 +136,5 @@ def _cases() -> Part:
     return button(pgettext("button", "Open cases"), OPEN_CASES(), emoji="🛡️")
 
 
-def _control(deed: str, label: str, emoji: str, *, style: discord.ButtonStyle = discord.ButtonStyle.secondary) -> Part:
-    return button(label, _PRESS(deed=deed), emoji=emoji, style=style)
+def _control(action: str, label: str, emoji: str, *, style: discord.ButtonStyle = discord.ButtonStyle.secondary) -> Part:
+    return button(label, _PRESS(action=action), emoji=emoji, style=style)

@@ -1,4 +1,4 @@
-"""What a server's managers read beside the rules themselves: the state at a glance, what a change changes, what was imported."""
+"""Texts for managers beside the settings: the state in the panel, changes of settings, imports."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from cogs.kit.texts import PANEL_MAX, amount_of, meter, quoted
 
 _CENT = Decimal("0.01")
 _BAR = 12  # characters of a meter
-_LINES = 25  # changes that are read out
+_LINES = 25  # changes listed
 _ENTRIES = 6  # of one list
 _VALUE = 80  # characters
 _UNKNOWN_MAX = 300  # characters
 _ID_DIGITS = 15  # Discord's ids have more
 
 
-# --- the state at a glance -------------------------------------------------------------------------------------------
+# --- the state -------------------------------------------------------------------------------------------------------
 
 
 def money(overview: Overview) -> str:
-    """What was spent this month, of what."""
+    """This month's images and spending, the budget and the pool."""
     spent = _("**This month** {pictures} · {amount} (${dollars})").format(
         pictures=_images(overview.images), amount=amount_of(overview.spent), dollars=_dollars(overview.spent, overview)
     )
@@ -64,7 +64,7 @@ def _bar(budget: Statement) -> str:
 
 
 def _dollars(micro: int, overview: Overview) -> str:
-    """Dollars and whole cents, rounded down: nobody is promised more than is there."""
+    """Dollars and whole cents, rounded down so that the text never promises too much."""
     return f"{quota.in_usd(micro, overview.credit_usd).quantize(_CENT, ROUND_FLOOR):,.2f}"
 
 
@@ -73,7 +73,7 @@ def _images(count: int) -> str:
 
 
 def waiting(overview: Overview) -> str:
-    """What waits for moderators."""
+    """Open cases and current blocks."""
     cases = ngettext("{count} case waits for a decision.", "{count} cases wait for a decision.", overview.open_cases)
     blocks = ngettext("{count} member is blocked.", "{count} members are blocked.", overview.blocks)
     return f"{cases.format(count=_counted(overview.open_cases))} {blocks.format(count=_counted(overview.blocks))}"
@@ -84,39 +84,39 @@ def _counted(count: int) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """As many whole lines as fit; of a first one that does not, whole words, since a mention has no blank in it."""
+    """The whole lines that fit in `limit` characters. A first line that is too long is cut between words, which keeps mentions whole."""
     lines: list[str] = []
-    room = limit - 2
+    left = limit - 2
     for line in text.split("\n"):
-        if len(line) > room:
-            words = "" if lines else line[: room + 1].rpartition(" ")[0]
+        if len(line) > left:
+            words = "" if lines else line[: left + 1].rpartition(" ")[0]
             return "\n".join([*lines, f"{words} …".strip()])
-        room -= len(line) + 1
+        left -= len(line) + 1
         lines.append(line)
     return text
 
 
-# --- what a change changes -------------------------------------------------------------------------------------------
+# --- changes ---------------------------------------------------------------------------------------------------------
 
 
 def changes(found: Sequence[Difference]) -> str:
-    """A line for each setting."""
+    """One line for each changed setting."""
     return "\n".join(change_lines([each.as_json() for each in found]))
 
 
 def change_lines(found: Sequence[Mapping[str, Any]], *, limit: int = _LINES) -> Iterator[str]:
-    """As the audit log keeps them."""
+    """Like `changes`, from the JSON in the audit log."""
     for each in found[:limit]:
         name = _path(str(each.get("path", "")))
         if "added" in each or "removed" in each:
-            yield f"- {name}: {_came_and_went(each)}"
+            yield f"- {name}: {_added_and_removed(each)}"
         else:
             yield f"- {name}: {_value(each, each.get('was'))} → {_value(each, each.get('now'))}"
     if (more := len(found) - limit) > 0:
         yield ngettext("- and {count} more setting", "- and {count} more settings", more).format(count=more)
 
 
-def _came_and_went(each: Mapping[str, Any]) -> str:
+def _added_and_removed(each: Mapping[str, Any]) -> str:
     signs = {"+": each.get("added") or [], "−": each.get("removed") or []}
     shown = [f"{sign} {_value(each, entry)}" for sign, entries in signs.items() for entry in entries[:_ENTRIES]]
     more = sum(max(0, len(entries) - _ENTRIES) for entries in signs.values()) + int(each.get("more", 0))
@@ -125,7 +125,7 @@ def _came_and_went(each: Mapping[str, Any]) -> str:
 
 
 def _path(path: str) -> str:
-    """A setting's name as it stands in a file; a role in it as Discord shows it."""
+    """A setting's path as in the file, with a role as a mention."""
     steps = path.split(".")
     if steps[0] == "roles" and len(steps) > 1 and steps[1].isdecimal():
         rest = f" `{'.'.join(steps[2:])}`" if steps[2:] else ""
@@ -149,24 +149,24 @@ def _value(change: Mapping[str, Any], value: Any) -> str:
     return quoted(text, limit=_VALUE) or _("none")
 
 
-def file(found: Sequence[Difference], strangers: Sequence[str]) -> str:
-    """What a settings file would change, before it does."""
+def file(found: Sequence[Difference], unknown: Sequence[str]) -> str:
+    """The preview of a settings file. `unknown` names its roles and channels that this guild does not have."""
     if not found:
         return "\n".join([_("## Settings file"), _("This file says what holds already; there is nothing to change.")])
     count = ngettext("It would change {count} setting:", "It would change {count} settings:", len(found)).format(count=len(found))
-    unknown = cut(", ".join(strangers[:_LINES]), _UNKNOWN_MAX)
-    warning = [_("⚠️ Not of this server: {ids}").format(ids=unknown)] if strangers else []
+    ids = cut(", ".join(unknown[:_LINES]), _UNKNOWN_MAX)
+    warning = [_("⚠️ Not of this server: {ids}").format(ids=ids)] if unknown else []
     return cut("\n".join([_("## Settings file"), *warning, count, changes(found)]), PANEL_MAX - 200)
 
 
 def applied(found: Sequence[Difference]) -> str:
-    """After it did."""
+    """The answer after a settings file was applied."""
     done = ngettext("✅ {count} setting was changed.", "✅ {count} settings were changed.", len(found)).format(count=len(found))
     return cut("\n".join([_("## Settings file"), done, changes(found)]), PANEL_MAX)
 
 
-def strangers(policy: Policy, *, roles: Iterable[int], channels: Iterable[int]) -> list[str]:
-    """Roles and channels that the rules name and this server does not have."""
+def unknown_ids(policy: Policy, *, roles: Iterable[int], channels: Iterable[int]) -> list[str]:
+    """Roles and channels in the settings that this guild does not have, in words."""
     named_roles = {*policy.roles, *policy.flags.role_ids, *policy.moderator_role_ids}
     posts = (policy.gallery.channel_id, policy.log_channel_id, policy.cases_channel_id)
     named_channels = {*policy.channels.allowed, *policy.channels.denied, *(each for each in posts if each is not None)}
@@ -178,7 +178,7 @@ def strangers(policy: Policy, *, roles: Iterable[int], channels: Iterable[int]) 
 
 
 def rule_list(policy: Policy) -> str:
-    """All of them, as far as a panel goes."""
+    """All rules, as many as fit in a panel."""
     heads = {ListName.BLOCK: _("### ⛔ Blocked"), ListName.FLAG: _("### 🚩 Flagged"), ListName.ALLOW: _("### ✅ Allowed")}
     parts = [f"{head}\n{_entries(policy.prompts.list(name))}" for name, head in heads.items()]
     hashes = " · ".join(f"`{each}`" for each in policy.known_bad.hashes) or _("none")
@@ -209,7 +209,7 @@ def unlisted(entry: str) -> str:
 
 
 def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
-    """What the rules say of a prompt, and every entry that has a say."""
+    """The rules' verdict about a prompt, and every entry that matches it."""
     verdicts = {
         Level.NONE: _("🟢 Nothing is found in it: it would be made."),
         Level.ALLOW: _("🟢 What is found in it is allowed: it would be made."),
@@ -222,7 +222,7 @@ def tested(prompt: str, level: Level, hits: Sequence[CompiledRule]) -> str:
 
 
 def imported(found: ImportResult, added: int) -> str:
-    """What was taken over from AutoMod, and what was not."""
+    """What was imported from AutoMod, and what was left out."""
     taken = ngettext("✅ {count} entry is new in the rules.", "✅ {count} entries are new in the rules.", added).format(count=added)
     parts = []
     for name in ListName:

@@ -1,4 +1,4 @@
-"""/imageadmin rules: words and patterns for prompts, and images that are never shown."""
+"""/imageadmin rules: words and patterns for prompts, and known bad images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENTRY_MAX = 260  # characters
 
 
 class RuleCommands(commands.Cog):
-    """The subgroup. Everything is kept as the rules' document has it."""
+    """The subgroup /imageadmin rules."""
 
     rules = app_commands.Group(name="rules", description="Words and patterns that prompts are judged by")
 
@@ -49,8 +49,8 @@ class RuleCommands(commands.Cog):
         kind, entry = ("words", word) if word is not None else ("patterns", pattern or "")
 
         def patch(policy: Policy) -> Patch:
-            there = getattr(policy.prompts.list(to), kind)
-            return {"prompts": {to: {kind: list(dict.fromkeys([*there, entry]))}}}
+            before = getattr(policy.prompts.list(to), kind)
+            return {"prompts": {to: {kind: list(dict.fromkeys([*before, entry]))}}}
 
         await change(await request_of(interaction), interaction, patch)
         await interactions.say(interaction, panel_texts.listed(entry, to))
@@ -75,10 +75,10 @@ class RuleCommands(commands.Cog):
         request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
         try:
-            there = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
+            automod_rules = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
         except discord.Forbidden:
             raise NotAllowed(_("Easel may not read AutoMod here: Discord shows it to bots with the permission Manage Server.")) from None
-        found = await asyncio.to_thread(from_automod, there)
+        found = await asyncio.to_thread(from_automod, automod_rules)
         now = await change(request, interaction, lambda policy: {"prompts": policy.prompts.plus(found.rules).model_dump(mode="json")})
         added = max(0, _size(now.policy) - _size(request.policy))
         await panels.show(interaction, panels.panel(panels.text(panel_texts.imported(found, added))))
@@ -91,18 +91,18 @@ class RuleCommands(commands.Cog):
         request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
         reference = await services_of(interaction).orders.take_reference(interactions.attachment_of(image))
-        mark = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
+        fingerprint = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
 
         def patch(policy: Policy) -> Patch:
-            hashes = [*dict.fromkeys([*policy.known_bad.hashes, mark])]
+            hashes = [*dict.fromkeys([*policy.known_bad.hashes, fingerprint])]
             return {"known_bad": {"hashes": hashes, "distance": policy.known_bad.distance if distance is None else distance}}
 
         now = await change(request, interaction, patch)
-        await interactions.say(interaction, panel_texts.known_bad(mark, len(now.policy.known_bad.hashes)))
+        await interactions.say(interaction, panel_texts.known_bad(fingerprint, len(now.policy.known_bad.hashes)))
 
 
 def _without(policy: Policy, entry: str) -> Patch:
-    """The rules without an entry, whichever list it is on. Raise `NotFound`."""
+    """A patch that removes an entry from every list. Raises `NotFound` if no list has it."""
     rules = policy.prompts.model_dump(mode="json")
     shorter = {
         name: {kind: [each for each in entries if each != entry] for kind, entries in kinds.items()} for name, kinds in rules.items()

@@ -1,4 +1,4 @@
-"""A server's rules, in words: for each subject what holds now. A command's answer and the panel say the same."""
+"""A guild's settings in words, by subject. Commands and the panel use the same texts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ OFFENCES: Mapping[Offence, str] = {
     Offence.FALSE_FLAG: N_("false flag"),
 }
 
-_NAMED = 12  # roles, channels or models that a line names
+_NAMED = 12  # roles, channels or models in a line
 
 
-# --- images: whether, where, by whom -------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------------------------------
 
 
 def paused(policy: Policy) -> str:
@@ -73,9 +73,9 @@ def roles(policy: Policy, title_of: Titles) -> str:
     )
 
 
-def idle(words: Sequence[tuple[int, str]], role_id: int) -> str:
-    """Words of a role's rule that change nothing."""
-    names = ", ".join(f"`{name}`" for each, name in words if each == role_id)
+def idle(settings: Sequence[tuple[int, str]], role_id: int) -> str:
+    """The settings of a role that have no effect."""
+    names = ", ".join(f"`{name}`" for each, name in settings if each == role_id)
     if not names:
         return ""
     return "-# " + _("Everyone has as much already, so this changes nothing: {names}. Roles only ever add.").format(names=names)
@@ -145,7 +145,7 @@ def granted(member_id: int | None, amount: int, note: str | None) -> str:
 
 
 def rules(policy: Policy) -> str:
-    """How many there are."""
+    """The number of rules by kind."""
     names = {ListName.BLOCK: _("⛔ block"), ListName.FLAG: _("🚩 flag"), ListName.ALLOW: _("✅ allow")}
     counts = " · ".join(f"{label} {_entries(policy.prompts, name)}" for name, label in names.items())
     hashes = len(policy.known_bad.hashes)
@@ -240,7 +240,7 @@ def moderators(policy: Policy) -> str:
 
 
 def _facts(rule: Everyone | RoleRule) -> Iterator[str]:
-    """What both kinds of rules may say."""
+    """The limits that rules for everyone and for roles share."""
     if rule.max_count is not None:
         yield ngettext("{count} picture at a time", "{count} pictures at a time", rule.max_count).format(count=rule.max_count)
     if rule.aspect_ratios is not None and rule.aspect_ratios != "all":

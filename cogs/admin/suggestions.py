@@ -1,4 +1,4 @@
-"""What the options of /imageadmin complete themselves with."""
+"""Autocomplete of the options of /imageadmin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHOICE_MAX = 100  # characters
 
 
 async def models(interaction: Interaction, typed: str) -> Suggestions:
-    """Models for a list with commas: what is written already stays, the last word is completed."""
+    """Models for a comma-separated list: completes the last entry and keeps the others."""
     before, _comma, last = typed.rpartition(",")
     written = f"{before.strip()}, " if before.strip() else ""
     found = await autocomplete.model(interaction, last.strip())
@@ -27,15 +27,15 @@ async def models(interaction: Interaction, typed: str) -> Suggestions:
 
 async def open_model(interaction: Interaction, typed: str) -> Suggestions:
     """The models that everyone may use."""
-    there = (await request_of(interaction)).policy.everyone.models
+    allowed = (await request_of(interaction)).policy.everyone.models
     titles = {model.id: model.title for model in services_of(interaction).orders.models.offered}
-    ids = list(titles) if there == ALL else list(there)
+    ids = list(titles) if allowed == ALL else list(allowed)
     named = [(titles.get(each, each)[:_CHOICE_MAX], each) for each in ids]
     return [app_commands.Choice(name=name, value=each) for name, each in named if typed.casefold() in name.casefold()][:_MAX]
 
 
 async def entry(interaction: Interaction, typed: str) -> Suggestions:
-    """Words, patterns and fingerprints that the rules hold."""
+    """The words, patterns and fingerprints in the rules."""
     request = await request_of(interaction)
     if not may(request, Action.MANAGE):
         return []

@@ -15,6 +15,7 @@ from bot.domain.job import JobKind
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.domain.preferences import STYLE_NAME_MAX
 from bot.domain.request import Request
+from bot.store import tray
 from cogs.kit import autocomplete, interactions
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
@@ -49,23 +50,23 @@ _DESCRIPTIONS = {
 }
 
 
-def explained(*names: str) -> Callable[[Command], Command]:
-    """Describe a command's options, and connect those that complete themselves."""
+def with_descriptions(*names: str) -> Callable[[Command], Command]:
+    """Decorator that sets a command's option descriptions and autocompletes."""
 
     def apply(command: Command) -> Command:
-        completing = {str(idea): autocomplete.idea(idea) for idea in _CHOSEN}
+        completions = {str(idea): autocomplete.idea(idea) for idea in _CHOSEN}
         described = app_commands.describe(**{name: text for name, text in _DESCRIPTIONS.items() if name in names})(command)
-        return app_commands.autocomplete(model=autocomplete.model, style=autocomplete.style, **completing)(described)
+        return app_commands.autocomplete(model=autocomplete.model, style=autocomplete.style, **completions)(described)
 
     return apply
 
 
 class Create(commands.Cog):
-    """The two commands. Their options are declared by the signatures and read in one place, `_order`."""
+    """The commands /generate and /edit. `_order` reads the options of both."""
 
     @app_commands.command(description="Make a picture from words, and from reference pictures if you like")
     @everywhere
-    @explained(*(name for name in _DESCRIPTIONS if name != "image"))
+    @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image"))
     async def generate(
         self,
         interaction: Interaction,
@@ -94,7 +95,7 @@ class Create(commands.Cog):
 
     @app_commands.command(description="Change a picture in words")
     @everywhere
-    @explained(*(name for name in _DESCRIPTIONS if name != "image1"))
+    @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image1"))
     async def edit(
         self,
         interaction: Interaction,
@@ -120,14 +121,14 @@ class Create(commands.Cog):
     ) -> None:
         request = await request_of(interaction)
         wanted = _order(request, interaction, JobKind.EDIT)
-        tray_size = await services_of(interaction).members.tray_size(request.actor.user_id)
+        tray_size = await services_of(interaction).reader.read(tray.size, request.actor.user_id)
         ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
         if await interactions.order(interaction, ordering, private=wanted.request.reply_to.private) and tray_size:
             await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
 
 
 def _order(request: Request, interaction: Interaction, kind: JobKind) -> Order:
-    """What was asked for. The member's own settings decide what the options leave open."""
+    """The order in the options. The member's settings apply to options that were left out."""
     given: Mapping[str, Any] = vars(interaction.namespace)
     private, spoiler = given.get("private"), given.get("spoiler")
     return Order(
@@ -147,7 +148,7 @@ def _order(request: Request, interaction: Interaction, kind: JobKind) -> Order:
 
 
 async def _with_tray(ordering: Awaitable[Receipt], tray_size: int) -> Receipt:
-    """Where an order is refused, its member should not have forgotten what came with it."""
+    """Wait for the receipt; an `InvalidRequest` also mentions the images of the tray, which may be why it was refused."""
     try:
         return await ordering
     except InvalidRequest as error:

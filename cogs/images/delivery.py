@@ -1,4 +1,4 @@
-"""The delivery adapter: the ways to show an answer on Discord."""
+"""The delivery adapter: posts and edits result messages on Discord."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from bot.domain.order import Receipt
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
-from cogs.kit.outbound import Messageable, explained, replying
+from cogs.kit.outbound import Messageable, delivery_errors, send_reply
+from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_NOBODY = discord.AllowedMentions.none()
-_LOOK_BACK = 100  # messages; a post whose answer was lost is among the latest
+_NO_MENTIONS = discord.AllowedMentions.none()
+_SEARCHED_MAX = 100  # messages; a post whose response was lost is among the latest
 _CLOCK_SKEW_MS = 60_000  # between this machine and Discord
 
 
@@ -33,56 +34,56 @@ class DiscordPost:
         self._clock = clock
 
     async def edit_by_token(self, answer: ResultMessage) -> PostedMessage:
-        """By the interaction's own webhook: needs no permission and stands outside the global rate limit."""
-        async with explained():
+        """By the interaction's webhook: needs no permission and is not subject to the global rate limit."""
+        async with delivery_errors():
             with self._content(answer, files="attachments") as content:
                 message = await self._edit_webhook(answer.job, content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def edit_message(self, answer: ResultMessage) -> PostedMessage:
-        """By the bot's own right, as long as the channel is open to it."""
-        async with explained():
+        """With the bot's token, which needs access to the channel."""
+        async with delivery_errors():
             with self._content(answer, files="attachments") as content:
                 message = await self._partial_message(answer.job).edit(**content)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def send_to_channel(self, answer: ResultMessage) -> PostedMessage:
-        """As a reply to the message that asked for it, where it was asked for by none of its own."""
+        """As a reply to the message with the reaction that asked for it, if any."""
         return await self._send(self._channel(answer.job), answer, reply_to=answer.job.place.reply_to)
 
     async def send_to_member(self, answer: ResultMessage) -> PostedMessage:
-        async with explained():
+        async with delivery_errors():
             channel = await self._client.create_dm(discord.Object(answer.job.place.user_id))
         return await self._send(channel, answer)
 
     async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
-        """Among the latest messages, the finished one whose buttons carry this job's id."""
+        """The finished message among the latest ones since `since` (Unix ms), found by the job id in its buttons."""
         after = datetime.fromtimestamp((since - _CLOCK_SKEW_MS) / 1000, tz=UTC)
-        async with explained():
+        async with delivery_errors():
             channel = await self._client.create_dm(discord.Object(job.place.user_id)) if direct else self._channel(job)
-            async for message in channel.history(limit=_LOOK_BACK, after=after, oldest_first=False):
+            async for message in channel.history(limit=_SEARCHED_MAX, after=after, oldest_first=False):
                 if ended_job_of(message) == job.id:
                     return PostedMessage(channel_id=message.channel.id, message_id=message.id)
         return None
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
-        """A private message is its member's alone: nobody can look it up."""
+        """The URL of image `n` in the job's message, fresh from Discord. A private message cannot be fetched."""
         if job.place.message_id is None:
             return None
-        async with explained():
+        async with delivery_errors():
             message = await self._partial_message(job).fetch()
         name = f"easel-{job.id}-{n + 1}."
         return next((each.url for each in message.attachments if each.filename.removeprefix("SPOILER_").startswith(name)), None)
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
-        """Only ever an edit: a waiting message that is out of reach is left as it is."""
+        """Edit the waiting message; do nothing if it cannot be reached."""
         job, place = receipt.job, receipt.job.place
         change: dict[str, Any] = {
             "content": job_texts.waiting(receipt, steps=steps),
             "view": waiting_view(job.id),
-            "allowed_mentions": _NOBODY,
+            "allowed_mentions": _NO_MENTIONS,
         }
-        async with explained():
+        async with delivery_errors():
             if place.token_lives(self._clock()):
                 await self._edit_webhook(job, change)
             elif place.message_id is not None and not place.private:
@@ -91,28 +92,28 @@ class DiscordPost:
     async def _send(self, channel: Messageable, answer: ResultMessage, *, reply_to: int | None = None) -> PostedMessage:
         async def send(reply: Mapping[str, Any]) -> discord.Message:
             with self._content(answer, files="files") as content:
-                # For a few minutes the nonce makes Discord answer a repeated post with the first one.
+                # For a few minutes the nonce makes Discord return the first message instead of posting again.
                 return await channel.send(nonce=answer.job.id, **content, **reply)
 
-        async with explained():
-            message = await replying(channel, reply_to, send)
+        async with delivery_errors():
+            message = await send_reply(channel, reply_to, send)
         return PostedMessage(channel_id=message.channel.id, message_id=message.id)
 
     async def _edit_webhook(self, job: Job, change: dict[str, Any]) -> discord.WebhookMessage:
         webhook = discord.Webhook.partial(id=job.place.application_id or 0, token=job.place.token or "", client=self._client)
-        # "@original" is the interaction's first answer, whose id may not have reached us.
+        # "@original" is the interaction's first answer; its id is unknown if the response was lost.
         message_id: Any = job.place.message_id or "@original"
         return await webhook.edit_message(message_id, **change)
 
     @contextmanager
     def _content(self, answer: ResultMessage, *, files: str) -> Iterator[dict[str, Any]]:
-        """The finished message as discord.py takes it; `files` is "files" for a new message, "attachments" for an edit."""
+        """The arguments of a finished message; `files` names the uploads: "files" in a new message, "attachments" in an edit."""
         uploads = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in answer.images]
         try:
             yield {
-                "content": job_texts.finished(answer, self._client.services.orders.models.title),
+                "content": job_texts.finished(answer, services_of(self._client).orders.models.title),
                 "view": ended_view(answer.job, images=len(answer.images)),
-                "allowed_mentions": _NOBODY,
+                "allowed_mentions": _NO_MENTIONS,
                 files: uploads,
             }
         finally:

@@ -1,4 +1,4 @@
-"""Everything about a finished job, and its family."""
+"""The details of a job and its relatives."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from bot.domain.catalog.options import show
 from bot.domain.job import Job, message_url
 from bot.domain.lineage import Aspect, Change, Lineage, changes
 from cogs.kit.job_texts import price_of
-from cogs.kit.texts import PANEL_MAX, quoted, seconds
+from cogs.kit.texts import PANEL_MAX, duration, quoted
 
 _PROMPT_SHOWN = 900  # characters
 _RELATIVE_SHOWN = 120  # characters of a relative's prompt
-_LISTED = 4  # of siblings and of children; the select names more
-_DETAILS_MAX = 2200  # characters of a panel, so that the family has room too
-_ROOM_LEFT = 150  # characters for the line about those who are left out
+_LISTED = 4  # siblings or children; the select menu has more
+_DETAILS_MAX = 2200  # characters; the rest of the panel is for the relatives
+_LEFT_OUT_MAX = 150  # characters of the line about relatives that are not shown
 
 TitleOf = Callable[[str], str]  # names a model by its id
 
 
 def details(job: Job, title_of: TitleOf, *, style: str | None = None) -> str:
-    """All that is known of a job. `style` is the name of the actor's own style whose words are in the prompt."""
+    """The details of a job. `style` is the name of the actor's style whose words are in the prompt."""
     rows = {
         _("Prompt"): quoted(job.prompt, limit=_PROMPT_SHOWN),
         _("Model"): ", ".join(f"{title_of(model)} (`{model}`)" for model in dict.fromkeys(g.model for g in job.generations)),
@@ -44,18 +44,18 @@ def _options(job: Job) -> str:
 
 
 def _times(job: Job) -> dict[str, str]:
-    """How long it waited for its turn, how long it was in the making, and when it was shown."""
-    begun = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
+    """The time in the queue, the time to make it, and when it was delivered."""
+    started = min((g.submitted_at for g in job.generations if g.submitted_at), default=None)
     ended = max((g.ended_at for g in job.generations if g.ended_at), default=None)
     return {
-        _("Waited"): seconds(begun - job.created_at) if begun else "",
-        _("In the making"): seconds(ended - begun) if begun and ended else "",
+        _("Waited"): duration(started - job.created_at) if started else "",
+        _("In the making"): duration(ended - started) if started and ended else "",
         _("Delivered"): f"<t:{job.delivered_at // 1000}:f>" if job.delivered_at else "",
     }
 
 
-def stranger(owner_id: int, filenames: Sequence[str], link: str) -> str:
-    """Of a message whose images were not made here, or are not known any more."""
+def not_ours(owner_id: int, filenames: Sequence[str], link: str) -> str:
+    """For a message whose images Easel did not make, or whose job was erased."""
     lines = [
         ngettext(
             "This picture was not made by Easel, or is no longer known here. {member} posted it: {link}",
@@ -67,15 +67,15 @@ def stranger(owner_id: int, filenames: Sequence[str], link: str) -> str:
     return "\n".join(lines)
 
 
-# --- the family ------------------------------------------------------------------------------------------------------
+# --- relatives -------------------------------------------------------------------------------------------------------
 
 
 def family(lineage: Lineage, title_of: TitleOf) -> str:
-    """The relatives of a job with what changed, as many as a panel holds beside the details; empty where there are none."""
+    """The relatives of a job and what changed between them, as many as fit beside the details; empty if there are none."""
     parts = list(_relatives(lineage, title_of))
     lines = [_("### Family")] if parts or lineage.left_out else []
     for part in parts:
-        if sum(map(len, (*lines, part))) > PANEL_MAX - _DETAILS_MAX - _ROOM_LEFT:
+        if sum(map(len, (*lines, part))) > PANEL_MAX - _DETAILS_MAX - _LEFT_OUT_MAX:
             break
         lines.append(part)
     if lineage.left_out:
@@ -107,13 +107,13 @@ def _relative(job: Job, changed: Iterable[Change], title_of: TitleOf) -> str:
     prompt = f"||{prompt}||" if job.spoiler else prompt
     place = job.place
     url = None if place.private or place.message_id is None else message_url(place.guild_id, place.channel_id, place.message_id)
-    told = _("“{prompt}” by {member}").format(prompt=prompt, member=f"<@{place.user_id}>")
+    head = _("“{prompt}” by {member}").format(prompt=prompt, member=f"<@{place.user_id}>")
     differences = " · ".join(_change(each, title_of) for each in changed)
-    return "\n".join([told + (f" · {url}" if url else ""), *([f"-# {differences}"] if differences else [])])
+    return "\n".join([head + (f" · {url}" if url else ""), *([f"-# {differences}"] if differences else [])])
 
 
 def _change(change: Change, title_of: TitleOf) -> str:
-    """One difference in a few words; the words of both prompts stand beside it already."""
+    """One difference in a few words, without the prompts, which are shown anyway."""
     if change.aspect is Aspect.PROMPT:
         return _("other words")
     what, name = {
@@ -130,7 +130,7 @@ def _code(value: str) -> str:
 
 
 def relation(lineage: Lineage, other: Job) -> tuple[str, str]:
-    """An arrow, and in a word what `other` is to the job of this family."""
+    """An arrow and a label: how `other` is related to the job."""
     if lineage.parent is not None and other.id == lineage.parent.id:
         return "⬆️", pgettext("select option", "Made from")
     if other in lineage.children:

@@ -1,4 +1,4 @@
-"""Details of an image and its family, in a private panel that leads from relative to relative."""
+"""The details of an image and its relatives, in a private panel with a menu to go from one to another."""
 
 from __future__ import annotations
 
@@ -12,70 +12,71 @@ import discord
 from bot.core.i18n import pgettext
 from bot.domain import permissions
 from bot.domain.job import Job
-from bot.domain.lineage import Lineage
+from bot.domain.lineage import Lineage, visible
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
+from bot.store import history, lineage, messages
 from cogs.images import detail_texts
 from cogs.kit import panels, texts
-from cogs.kit.request import Interaction, client_of, services_of
+from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
 
 router = Router()
 
-_GO = CustomId("kin:{start}", start=JOB_ID)  # the menu: its value is the relative to go to
+_GO = CustomId("kin:{start}", start=JOB_ID)  # the menu; its values are job ids
 _BACK = CustomId("kin-back:{start}", start=JOB_ID)
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
 _LABEL_MAX = 100  # characters of an option
 
 
 async def show(request: Request, interaction: Interaction, job: Job) -> None:
-    """Answer with the details of a job and its family, for this member alone. Raise `NotAllowed` where they may not see it."""
-    await _check_sees(request, interaction, job)
+    """Send a private panel about a job. Raises `NotAllowed` if this member may not see it."""
+    await _check_may_see(request, interaction, job)
     await panels.show(interaction, *await _panel(request, interaction, job, start=job.id))
 
 
 @router.select(_GO)
 async def go(request: Request, interaction: Interaction, values: Sequence[str], *, start: str) -> None:
-    """To a relative."""
+    """Go to a relative."""
     await _step(request, interaction, next(iter(values), start), start=start)
 
 
 @router.press(_BACK)
 async def back(request: Request, interaction: Interaction, *, start: str) -> None:
-    """To the image that the panel began with."""
+    """Go back to the first image of the panel."""
     await _step(request, interaction, start, start=start)
 
 
 async def is_readable(interaction: Interaction, job: Job) -> bool:
-    """Whether something that shows the job, or is to show it, stands where this member can read."""
-    if _reads(interaction, job.place.guild_id, job.place.channel_id):
+    """Whether this member can read the channel of the job or of one of its copies."""
+    if _can_read(interaction, job.place.guild_id, job.place.channel_id):
         return True
-    copies = await services_of(interaction).orders.copies(job)
-    return any(_reads(interaction, each.guild_id, each.channel_id) for each in copies)
+    copies = await services_of(interaction).reader.read(messages.of_job, job.id)
+    return any(_can_read(interaction, each.guild_id, each.channel_id) for each in copies)
 
 
 async def _step(request: Request, interaction: Interaction, job_id: str, *, start: str) -> None:
-    """Show another image in the same panel. Who could see it a moment ago may not any more."""
+    """Show another image in the same panel. Permissions are checked again, because they may have changed."""
     job = await services_of(interaction).orders.job(job_id)
-    await _check_sees(request, interaction, job)
+    await _check_may_see(request, interaction, job)
     await panels.redraw(interaction, *await _panel(request, interaction, job, start=start))
 
 
-async def _check_sees(request: Request, interaction: Interaction, job: Job) -> None:
+async def _check_may_see(request: Request, interaction: Interaction, job: Job) -> None:
     permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=await is_readable(interaction, job)))
 
 
 async def _panel(request: Request, interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    client, title_of = client_of(interaction), services_of(interaction).orders.models.title
-    lineage = await client.services.family.of(job, partial(_sees, request, interaction))
+    reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
+    found = visible(job, await reader.read(lineage.relatives, job), partial(_may_see, request, interaction))
     style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
-    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await client.services.history.thumbnails([job])).items()}
+    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await reader.read(history.thumbnails_of, [job])).items()}
     parts = [*_gallery(job, tuple(small)), panels.text(detail_texts.details(job, title_of, style=style))]
-    if family := detail_texts.family(lineage, title_of):
+    if family := detail_texts.family(found, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]
-    if lineage.all:
-        parts.append(panels.row(_relatives(lineage, start, title_of)))
+    if found.all:
+        parts.append(panels.row(_relatives(found, start, title_of)))
     if job.id != start:
         parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), _BACK(start=start), emoji="↩️")))
     return panels.panel(*parts), [discord.File(io.BytesIO(content), filename=name) for name, content in small.items()]
@@ -86,23 +87,23 @@ def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
     return [discord.ui.MediaGallery(*items)] if items else []
 
 
-def _relatives(lineage: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
+def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:
     select = discord.ui.Select[Any](custom_id=_GO(start=start), placeholder=pgettext("select placeholder", "Go to a relative"))
-    for other in lineage.all[:_MAX_OPTIONS]:
-        arrow, word = detail_texts.relation(lineage, other)
+    for other in found.all[:_MAX_OPTIONS]:
+        arrow, relation = detail_texts.relation(found, other)
         label = " ".join(other.prompt.split())[:_LABEL_MAX]
-        select.add_option(label=label, value=other.id, description=f"{word} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
+        select.add_option(label=label, value=other.id, description=f"{relation} · {title_of(other.model)}"[:_LABEL_MAX], emoji=arrow)
     return select
 
 
-def _sees(request: Request, interaction: Interaction, other: Job) -> bool:
-    """Whether this member may know of a relative: their own, or one that stands where they can read."""
-    readable = _reads(interaction, other.place.guild_id, other.place.channel_id)
+def _may_see(request: Request, interaction: Interaction, other: Job) -> bool:
+    """Whether this member may see a relative: their own, or one in a channel that they can read."""
+    readable = _can_read(interaction, other.place.guild_id, other.place.channel_id)
     return permissions.may(request, Action.SEE, permissions.image_of(other, is_readable=readable))
 
 
-def _reads(interaction: Interaction, guild_id: int | None, channel_id: int) -> bool:
-    """Whether this member reads a channel: the one they are in, or one of the same server that they are let into."""
+def _can_read(interaction: Interaction, guild_id: int | None, channel_id: int) -> bool:
+    """Whether this member can read a channel: the current one, or one of the same guild that they can view."""
     if channel_id == interaction.channel_id:
         return True
     if guild_id is None or guild_id != interaction.guild_id:
@@ -115,7 +116,7 @@ def _reads(interaction: Interaction, guild_id: int | None, channel_id: int) -> b
 
 
 def _style_in(chosen: Preferences, prompt: str) -> str | None:
-    """The member's own style whose words stand around this prompt."""
+    """The name of the member's style that was applied to this prompt, if any."""
     for style in chosen.styles:
         prefix, suffix = style.prefix.strip(" ,"), style.suffix.strip(" ,")
         if (prefix or suffix) and prompt.startswith(prefix) and prompt.endswith(suffix):

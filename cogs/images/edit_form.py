@@ -1,4 +1,4 @@
-"""The modal that asks for an edit. What it is about is kept in the store, so a restart between opening and sending loses nothing."""
+"""The modal that asks for an edit. Its context is stored, so it can still be submitted after a restart."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import show
 from bot.domain.catalog.params import MAX_MORE
-from bot.domain.gestures import DESCRIBES, Reaction, plain
+from bot.domain.gestures import DESCRIBES, Reaction, normalized_emoji
 from bot.domain.job import Job, JobKind
 from bot.domain.money.quota import in_credits
 from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
+from bot.store import kv
 from cogs.kit import interactions, message_images, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
@@ -34,19 +35,19 @@ router = Router()
 _FORM = CustomId("form:{form}", form=DISCORD_ID)
 _MAX_OPTIONS = 25  # of a select; Discord shows no more
 _HINT_MAX = 100  # characters of a placeholder or a description
-_REFERENCES_MAX = 3  # beside the image itself: as many as /edit takes
+_REFERENCES_MAX = 3  # beside the image itself, as in /edit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What an open modal is about. It is kept for a day, under the interaction that opened it."""
+    """The context of an open modal. Kept for a day, under the id of the interaction that opened it."""
 
     user_id: int
     images: tuple[Attachment, ...]
-    job_id: str | None = None  # the images are this job's, and no link leads to them
+    job_id: str | None = None  # set if the images are this job's; they then have no URL
     private: bool = False
     spoiler: bool = False
-    reacted_to: int | None = None  # the message whose reaction asked for it: a note answers that until the edit is taken in
+    reacted_to: int | None = None  # the message with the reaction that opened it; its note is deleted once the edit is ordered
 
 
 _FORMS = TypeAdapter(Form)
@@ -56,7 +57,7 @@ _FORMS = TypeAdapter(Form)
 
 
 async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *, by_reaction: bool = False) -> None:
-    """Open the modal for the images of any message. Raise a `Refusal` where there are none, or their owner does not allow it."""
+    """Open the modal for the images of a message. Raises a `Refusal` if there are none or their owner does not allow it."""
     found = await message_images.find(client_of(interaction), message)
     if not found.images:
         raise NotFound(_("This message has no attached picture to edit (PNG, JPEG, WebP or GIF)."))
@@ -64,7 +65,7 @@ async def ask_for_edit_of(interaction: Interaction, message: discord.Message, *,
 
 
 async def ask_for_edit(interaction: Interaction, job: Job) -> None:
-    """Open the modal for the images of a job that was made here, wherever its message may be. Raise a `Refusal`."""
+    """Open the modal for the images of a job, without its message. Raises a `Refusal` if there are none or editing is not allowed."""
     found = message_images.of_job(job)
     if not found.images:
         raise NotFound(_("This request has no picture to edit."))
@@ -74,16 +75,16 @@ async def ask_for_edit(interaction: Interaction, job: Job) -> None:
 async def _open(
     interaction: Interaction, found: message_images.FoundImages, *, job_id: str | None = None, reacted_to: int | None = None
 ) -> None:
-    """Refuse at once what would be refused after the words were written; ordering checks it all again."""
+    """Check before the member writes a prompt; ordering checks everything again."""
     orders, pricing, request = services_of(interaction).orders, services_of(interaction).pricing, await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     offered = pricing.offers(orders.models.offered, request)
-    able = [model for model in offered if model.takes_references and model.price_microcredits is not None]
-    if not able:
+    editing = [model for model in offered if model.takes_references and model.price_microcredits is not None]
+    if not editing:
         raise InvalidRequest(_("No model that is on offer here takes pictures to edit."))
     chosen = request.preferences
     wanted = (chosen.default_model, found.job.model if found.job else None, orders.default_model)
-    preset = next((model for name in wanted for model in able if model.id == name), able[0])
+    preset = next((model for name in wanted for model in editing if model.id == name), editing[0])
     form = Form(
         user_id=request.actor.user_id,
         images=found.images,
@@ -94,11 +95,11 @@ async def _open(
     )
     await orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
     left = (await pricing.statement(request)).available
-    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), able, preset, left=left))
+    await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), editing, preset, left=left))
 
 
-def _modal(custom_id: str, images: int, able: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
-    """At most five rows, as Discord has it. `left` is in microcredits."""
+def _modal(custom_id: str, images: int, models: Sequence[ModelInfo], preset: ModelInfo, *, left: int) -> discord.ui.Modal:
+    """At most five rows, Discord's limit. `left` is in microcredits."""
     prompt = discord.ui.TextInput[Any](
         custom_id="prompt",
         style=discord.TextStyle.paragraph,
@@ -111,7 +112,7 @@ def _modal(custom_id: str, images: int, able: Sequence[ModelInfo], preset: Model
     if images > 1:
         modal.add_item(discord.ui.Label(text=pgettext("modal label", "Which picture"), component=_picker(images)))
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "What should change"), component=prompt))
-    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(able, preset, left)))
+    modal.add_item(discord.ui.Label(text=pgettext("modal label", "Model"), component=_models(models, preset, left)))
     how, how_many = _("As name=value, with blanks between them."), _("Up to three further pictures.")
     modal.add_item(discord.ui.Label(text=pgettext("modal label", "Options"), description=how[:_HINT_MAX], component=options))
     modal.add_item(
@@ -126,9 +127,9 @@ def _picker(images: int) -> discord.ui.Select[Any]:
     return discord.ui.Select(custom_id="picture", options=options[:_MAX_OPTIONS])
 
 
-def _models(able: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discord.ui.Select[Any]:
-    """The preset first, so that it is there however many there are."""
-    ordered = [preset, *(model for model in able if model != preset)][:_MAX_OPTIONS]
+def _models(models: Sequence[ModelInfo], preset: ModelInfo, left: int) -> discord.ui.Select[Any]:
+    """The preset comes first, so that the limit never cuts it off."""
+    ordered = [preset, *(model for model in models if model != preset)][:_MAX_OPTIONS]
     options = [
         discord.SelectOption(
             label=model.title[:100], value=model.id, description=_price_and_left(model, left)[:100], default=model == preset
@@ -146,7 +147,7 @@ def _price_and_left(model: ModelInfo, left: int) -> str:
 
 
 def _example(model: ModelInfo) -> str:
-    """Options of this model with a value that it takes, as many as fit."""
+    """Example options of this model, as many as fit."""
     text = ""
     for option, idea in ((option, idea) for idea in Idea if (option := model.option(idea)) is not None):
         values = (option.default, *option.values, option.least, 1)
@@ -156,20 +157,20 @@ def _example(model: ModelInfo) -> str:
     return text
 
 
-# --- sending ---------------------------------------------------------------------------------------------------------
+# --- submitting ------------------------------------------------------------------------------------------------------
 
 
 @router.form(_FORM)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
-    """Order the edit. Once it is taken in, the note that answered a reaction has done its work."""
-    kept = await services_of(interaction).orders.kept(f"form:{form}")
-    about = _FORMS.validate_python(kept) if kept else None
-    permissions.check(request, Action.SEND, Target(owner_id=about.user_id if about else None))
-    if about is None:  # nobody's, so nobody may
+    """Order the edit, then delete the note that answered the reaction, if any."""
+    kept = await services_of(interaction).reader.read(kv.get, f"form:{form}")
+    context = _FORMS.validate_python(kept) if kept else None
+    permissions.check(request, Action.SEND, Target(owner_id=context.user_id if context else None))
+    if context is None:  # cannot happen: the check has raised
         return
-    receipt = await interactions.order(interaction, _order_edit(request, interaction, about, given), private=about.private)
-    if receipt is not None and about.reacted_to is not None:
-        reaction = Reaction(message_id=about.reacted_to, user_id=about.user_id, emoji=plain(DESCRIBES))
+    receipt = await interactions.order(interaction, _order_edit(request, interaction, context, given), private=context.private)
+    if receipt is not None and context.reacted_to is not None:
+        reaction = Reaction(message_id=context.reacted_to, user_id=context.user_id, emoji=normalized_emoji(DESCRIBES))
         await notes.remove_note(client_of(interaction), reaction)
 
 
@@ -191,11 +192,11 @@ async def _order_edit(request: Request, interaction: Interaction, form: Form, fi
 
 
 async def _read(interaction: Interaction, job_id: str, picked: Attachment) -> ReadFile:
-    """The image itself, from whatever still has it. Raise `ImageError` where nothing does."""
+    """File name and content of the image, from any source that still has it. Raises `ImageError` if none has."""
     client = client_of(interaction)
-    job = await client.services.orders.job(job_id)
+    job = await services_of(client).orders.job(job_id)
     wanted = picked.source.n if picked.source else None
-    async with client.services.results.open(job, limit_bytes=interaction.filesize_limit) as images:
+    async with services_of(client).results.open(job, limit_bytes=interaction.filesize_limit) as images:
         for image in images:
             if image.n == wanted:
                 return image.filename, await asyncio.to_thread(image.path.read_bytes)

@@ -1,4 +1,4 @@
-"""The button of the note that answers ✏️: only whom it calls may press it, and it opens the form for an edit."""
+"""The button of the note that answers ✏️: opens the edit form for the member who reacted."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ router = Router()
 
 @router.press(DESCRIBE)
 async def describe(request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
-    """Open the form, for the one who reacted."""
+    """Open the form. Only the member who reacted may."""
     permissions.check(request, Action.ANSWER, Target(owner_id=user))
-    place = client_of(interaction).get_partial_messageable(channel, guild_id=request.guild_id)
+    partial_channel = client_of(interaction).get_partial_messageable(channel, guild_id=request.guild_id)
     try:
-        found = await place.fetch_message(message)
+        found = await partial_channel.fetch_message(message)
     except discord.NotFound:
         raise NotFound(_("That message is gone.")) from None
     await edit_form.ask_for_edit_of(interaction, found, by_reaction=True)

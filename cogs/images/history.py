@@ -1,6 +1,6 @@
-"""/history: what a member asked for, with small images; to be posted once more, looked into, edited, deleted.
+"""/history: a member's own requests with thumbnails, to post again, inspect, edit or delete.
 
-The panel keeps nothing: page and words stand in the ids of its buttons.
+The panel has no stored state: page and search words are in the custom ids of its buttons.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import _, pgettext
-from bot.domain.job import Job, JobState
+from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState, Thumbnails
 from bot.domain.request import Request
-from bot.services.history import PAGE, History, Page, Thumbnails
+from bot.services.history import History
 from bot.services.pipeline.routes import ResultMessage
+from bot.store import history as history_queries
 from cogs.images import edit_form, history_texts
 from cogs.kit import job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
@@ -28,28 +29,28 @@ from cogs.kit.router import JOB_ID, CustomId, Field, Router, integer, matching, 
 
 router = Router()
 
-_WORDS_MAX = 60  # characters: an id has 100
+_WORDS_MAX = 60  # characters; a custom id has 100
 _WHERE: Mapping[str, Field[Any]] = {"page": integer(most=99_999), "words": matching(rf"(?s:.{{0,{_WORDS_MAX}}})")}
 _TURN = CustomId("history:{way}:-:{page}:{words}", way=one_of("newer", "older", "back"), **_WHERE)
 _PICK = CustomId("history:pick:-:{page}:{words}", **_WHERE)
 _REPOST = CustomId("history:repost:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _EDIT = CustomId("history:edit:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _DELETE = CustomId("history:delete:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
-_FILES_MAX = 10  # that a message carries
+_FILES_MAX = 10  # files in a message
 _LABEL_MAX = 100  # characters of a choice
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where in the list somebody is."""
+    """The page of the list, and the search words."""
 
     page: int = 0
     words: str = ""
 
 
 class HistoryCog(commands.Cog, name="History"):
-    """The command."""
+    """The command /history."""
 
     @app_commands.command(description="What you asked for: look at it, post it once more, edit or delete it")
     @app_commands.describe(words="Only what has these words")
@@ -60,28 +61,28 @@ class HistoryCog(commands.Cog, name="History"):
         await panels.show(interaction, view, files)
 
 
-# --- what is pressed -------------------------------------------------------------------------------------------------
+# --- controls --------------------------------------------------------------------------------------------------------
 
 
 @router.press(_TURN)
 async def turn(request: Request, interaction: Interaction, *, page: int, words: str, **_way: str) -> None:
-    """To a page of the list."""
+    """Show a page of the list."""
     await _redraw(request, interaction, _Place(page=page, words=words))
 
 
 @router.select(_PICK)
 async def pick(request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
-    """One job, and what can be done with it."""
+    """Show one job with its buttons."""
     job = await _history(interaction).own(request, next(iter(values), ""))
-    small = await _history(interaction).thumbnails([job])
+    small = await services_of(interaction).reader.read(history_queries.thumbnails_of, [job])
     shown = _shown([job], small)[job.id]
     parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).orders.models.title)), *_gallery(job, shown)]
-    await panels.redraw(interaction, panel(*parts, *_deeds(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
+    await panels.redraw(interaction, panel(*parts, *_actions(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
 
 
 @router.press(_REPOST)
 async def repost(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
-    """The full images, as an ordinary finished message for everybody here. What goes wrong stays private."""
+    """Post the full images as a public finished message. Errors stay private."""
     own = await _history(interaction).own(request, job)
     await interaction.response.defer()
     async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as images:
@@ -98,13 +99,13 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
 
 @router.press(_EDIT)
 async def edit(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
-    """Open the form."""
+    """Open the edit form."""
     await edit_form.ask_for_edit(interaction, await _history(interaction).own(request, job))
 
 
 @router.press(_DELETE)
 async def delete(request: Request, interaction: Interaction, *, job: str, page: int, words: str) -> None:
-    """Take it away, and go back to the list."""
+    """Delete the job and its message, and go back to the list."""
     history = _history(interaction)
     own = await history.own(request, job)
     await history.take_away(own)
@@ -121,26 +122,26 @@ def _history(interaction: Interaction) -> History:
     return services_of(interaction).history
 
 
-# --- what is shown ---------------------------------------------------------------------------------------------------
+# --- panels ----------------------------------------------------------------------------------------------------------
 
 
 async def _list(
     request: Request, interaction: Interaction, place: _Place, *, note: str = ""
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
-    history, title_of = _history(interaction), services_of(interaction).orders.models.title
-    page = await history.page(request.actor.user_id, words=place.words, number=place.page)
-    small = await history.thumbnails(page.jobs)
+    reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
+    page = await reader.read(history_queries.page, request.actor.user_id, words=place.words, number=place.page)
+    small = await reader.read(history_queries.thumbnails_of, page.jobs)
     shown = _shown(page.jobs, small)
     parts: list[Part] = [text(history_texts.heading(page), note)]
     for number, job in _numbered(page):
         left_out = len([1 for job_id, _n in small if job_id == job.id]) - len(shown[job.id])
         line = history_texts.in_list(number, job, title_of, left_out=left_out)
         parts += [discord.ui.Separator(), text(line), *_gallery(job, shown[job.id])]
-    return panel(*parts, *_turning(page, _Place(page=page.number, words=place.words))), _files(page.jobs, shown, small)
+    return panel(*parts, *_navigation(page, _Place(page=page.number, words=place.words))), _files(page.jobs, shown, small)
 
 
 def _shown(jobs: Sequence[Job], small: Thumbnails) -> dict[str, list[int]]:
-    """Which images of each job are shown: the first of each, then the second, as far as a message carries them."""
+    """Which images of each job are shown: the first of each, then the second, up to the limit of files in a message."""
     in_turn = sorted((n, place, job.id) for place, job in enumerate(jobs) for job_id, n in small if job_id == job.id)[:_FILES_MAX]
     return {job.id: [n for n, _place, job_id in in_turn if job_id == job.id] for job in jobs}
 
@@ -161,12 +162,12 @@ def _filename(job: Job, n: int) -> str:
     return f"small-{job.id}-{n + 1}.webp"
 
 
-def _numbered(page: Page) -> list[tuple[int, Job]]:
-    return list(enumerate(page.jobs, page.number * PAGE + 1))
+def _numbered(page: HistoryPage) -> list[tuple[int, Job]]:
+    return list(enumerate(page.jobs, page.number * HISTORY_PAGE + 1))
 
 
-def _turning(page: Page, place: _Place) -> list[Part]:
-    """Choosing one, and the neighbouring pages."""
+def _navigation(page: HistoryPage, place: _Place) -> list[Part]:
+    """The menu to choose a job, and the buttons to other pages."""
     if not page.jobs:
         return []
     labels = {job.id: f"{number}. {' '.join(job.prompt.split())}" for number, job in _numbered(page)}
@@ -187,18 +188,18 @@ def _turning(page: Page, place: _Place) -> list[Part]:
     return parts
 
 
-def _deeds(job: Job, place: _Place) -> list[Part]:
-    """What can be done with one job, by its state."""
+def _actions(job: Job, place: _Place) -> list[Part]:
+    """The buttons for one job, by its state."""
     has_image = any(generation.error is None for generation in job.succeeded)
     where = {"page": place.page, "words": place.words}
-    deeds: list[Part] = []
+    buttons: list[Part] = []
     if job.state in _SHOWN and has_image:
         repost = pgettext("button", "Post here")
-        deeds.append(button(repost, _REPOST(job=job.id, **where), emoji="📌", style=discord.ButtonStyle.primary))
-        deeds.append(button(pgettext("button", "Edit"), _EDIT(job=job.id, **where), emoji="✏️"))
-    deeds.append(job_button("details", job.id))
+        buttons.append(button(repost, _REPOST(job=job.id, **where), emoji="📌", style=discord.ButtonStyle.primary))
+        buttons.append(button(pgettext("button", "Edit"), _EDIT(job=job.id, **where), emoji="✏️"))
+    buttons.append(job_button("details", job.id))
     if job.state is JobState.OPEN:
-        deeds.append(job_button("cancel", job.id))
+        buttons.append(job_button("cancel", job.id))
     if job.state in _SHOWN:
-        deeds.append(button(pgettext("button", "Delete"), _DELETE(job=job.id, **where), emoji="🗑️", style=discord.ButtonStyle.danger))
-    return [row(*deeds), row(button(pgettext("button", "Back"), _TURN(way="back", **where), emoji="↩️"))]
+        buttons.append(button(pgettext("button", "Delete"), _DELETE(job=job.id, **where), emoji="🗑️", style=discord.ButtonStyle.danger))
+    return [row(*buttons), row(button(pgettext("button", "Back"), _TURN(way="back", **where), emoji="↩️"))]

@@ -1,12 +1,11 @@
-"""A member's own requests, in a list and one by one."""
+"""Texts of /history: the list and single requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from bot.core.i18n import N_, _, ngettext
-from bot.domain.job import GenerationState, Job, JobState, message_url
-from bot.services.history import Page
+from bot.domain.job import GenerationState, HistoryPage, Job, JobState, message_url
 from cogs.kit.texts import amount_of, quoted
 
 _STATES = {
@@ -18,8 +17,8 @@ _PROMPT_IN_LIST = 160  # characters
 _PROMPT_ALONE = 900
 
 
-def heading(page: Page) -> str:
-    """What the list shows."""
+def heading(page: HistoryPage) -> str:
+    """The heading of the list, with the search words and the number of requests."""
     if page.words:
         head = "## " + _("Your history: {words}").format(words=quoted(page.words))
         none = _("None of your requests has these words.")
@@ -31,7 +30,7 @@ def heading(page: Page) -> str:
 
 
 def in_list(number: int, job: Job, title_of: Callable[[str], str], *, left_out: int) -> str:
-    """One request among others; `left_out` of its images have no place in the list."""
+    """One request in the list; `left_out` of its images are not shown."""
     more = ngettext("{count} more picture", "{count} more pictures", left_out).format(count=left_out) if left_out else ""
     return "\n".join(_lines(job, title_of, head=f"**{number}.** {_prompt(job, _PROMPT_IN_LIST)}", more=more))
 
@@ -42,7 +41,7 @@ def alone(job: Job, title_of: Callable[[str], str]) -> str:
 
 
 def deleted(job: Job, *, is_member: bool) -> str:
-    """After deleting one; whether its message goes too depends on where it stands."""
+    """The answer after a request was deleted; whether its message was deleted too depends on its channel."""
     if job.place.private:
         sentence = _("Deleted. What only you see, you dismiss yourself.")
     elif not is_member:
@@ -72,7 +71,7 @@ def _state(job: Job) -> str:
 
 
 def _cost(job: Job) -> str:
-    """What it has cost; of a request under way what is held."""
+    """The price paid, or the price held while it is open."""
     if not job.open:
         return amount_of(job.spent)
     return _("{price} held").format(price=amount_of(sum(generation.price for generation in job.open)))

@@ -1,7 +1,7 @@
-"""Message menus: what can be done with a message that somebody picked. Discord shows at most five for each kind.
+"""Message menus. Discord shows at most five of them.
 
-They work on anybody's image: Discord hands over the message that was picked, without the message-content intent, also in direct
-messages and in servers where the bot is no member.
+They work on images of any user: Discord sends the chosen message with the interaction, even without the message-content intent, in direct
+messages, and in guilds that the bot has not joined.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bot.core.i18n import _, ngettext
 from bot.domain.order import Attachment, TrayItem
 from bot.services.members import TRAY_MAX
 from bot.services.services import Services
+from bot.store import tray
 from cogs.images import detail_texts, details, edit_form
 from cogs.kit import message_images, panels
 from cogs.kit.panels import everywhere
@@ -35,7 +36,7 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
         await details.show(await request_of(interaction), interaction, found.job)
     elif found.images:
         names = [image.filename for image in found.images]
-        await panels.show(interaction, detail_texts.stranger(found.owner_id, names, message.jump_url))
+        await panels.show(interaction, detail_texts.not_ours(found.owner_id, names, message.jump_url))
     else:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
 
@@ -43,35 +44,35 @@ async def image_details(interaction: Interaction, message: discord.Message) -> N
 @app_commands.context_menu(name="Use as reference")
 @everywhere
 async def use_as_reference(interaction: Interaction, message: discord.Message) -> None:
-    """Put the images by: fetched and cleaned at once, since their links die."""
+    """Add the images to the tray. They are fetched at once, because their URLs expire."""
     found = await message_images.find(client_of(interaction), message)
     if not found.images:
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
     await interaction.response.defer(thinking=True, ephemeral=True)
-    there = await _put_by(services_of(interaction), request.actor.user_id, found.images)
-    await interaction.edit_original_response(content=_put_by_sentence(there))
+    count = await _add_to_tray(services_of(interaction), request.actor.user_id, found.images)
+    await interaction.edit_original_response(content=_added_to_tray(count))
 
 
-async def _put_by(services: Services, user_id: int, images: tuple[Attachment, ...]) -> int:
-    """As many as there is room for; how many there are now. Raise `InvalidRequest` where there is no room at all."""
-    there = len(await services.members.tray(user_id))
-    for image in images[: max(1, TRAY_MAX - there)]:
+async def _add_to_tray(services: Services, user_id: int, images: tuple[Attachment, ...]) -> int:
+    """Add as many as fit; returns the new size of the tray. Raises `InvalidRequest` if it is full."""
+    count = await services.reader.read(tray.size, user_id)
+    for image in images[: max(1, TRAY_MAX - count)]:
         if image.source is not None:
             reference = await services.orders.take_reference(image)
-            there = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=image.source))
-    return there
+            count = await services.members.add_to_tray(user_id, TrayItem(reference=reference, source=image.source))
+    return count
 
 
-def _put_by_sentence(there: int) -> str:
+def _added_to_tray(count: int) -> str:
     sentence = ngettext(
         "📎 Put by. Your tray holds {count} picture now; your next /edit takes it.",
         "📎 Put by. Your tray holds {count} pictures now; your next /edit takes them.",
-        there,
+        count,
     )
-    full = _("It is full with that.") if there == TRAY_MAX else ""
-    return f"{sentence.format(count=there)} {full}".strip()
+    full = _("It is full with that.") if count == TRAY_MAX else ""
+    return f"{sentence.format(count=count)} {full}".strip()
 
 
 @app_commands.context_menu(name="Report image")

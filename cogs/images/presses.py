@@ -1,4 +1,4 @@
-"""What a press on a job's button does."""
+"""Handlers of the buttons under a job's message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cogs.moderation import report
 
 router = Router()
 
-_UNKNOWN_MESSAGE = 10008  # it is gone already
+_UNKNOWN_MESSAGE = 10008  # it is already deleted
 
 
 async def _edit(_request: Request, interaction: Interaction, _job_id: str) -> None:
@@ -41,18 +41,18 @@ async def _details(request: Request, interaction: Interaction, job_id: str) -> N
 
 
 async def _delete(request: Request, interaction: Interaction, job_id: str) -> None:
-    """Take the message away, and by the outbox what else goes with it."""
-    message, job = _message_of(interaction), await _known(interaction, job_id)
+    """Delete the message at once; the outbox deletes the job's other messages."""
+    message, job = _message_of(interaction), await _find_job(interaction, job_id)
     await interaction.response.defer()
-    remove, private = partial(_take_away, interaction, message), message.flags.ephemeral
+    remove, private = partial(_remove_message, interaction, message), message.flags.ephemeral
     await services_of(interaction).cases.delete_message(request, job, message.id, private=private, remove=remove)
 
 
-async def _take_away(interaction: Interaction, message: discord.Message) -> None:
-    """By the interaction, which needs no permission and works where the bot is no member; else by the bot's own right."""
-    for way in (interaction.delete_original_response, message.delete):
+async def _remove_message(interaction: Interaction, message: discord.Message) -> None:
+    """By the interaction, which needs no permission and works in guilds that the bot has not joined; else with the bot's token."""
+    for delete in (interaction.delete_original_response, message.delete):
         try:
-            await way()
+            await delete()
         except discord.HTTPException as error:
             if error.code == _UNKNOWN_MESSAGE:
                 return
@@ -73,21 +73,21 @@ async def _cancel(request: Request, interaction: Interaction, job_id: str) -> No
 
 
 def _message_of(interaction: Interaction) -> discord.Message:
-    """The message that the pressed button belongs to."""
+    """The message with the button."""
     if interaction.message is None:
         raise NotFound(_("This message is no longer there."))
     return interaction.message
 
 
-async def _known(interaction: Interaction, job_id: str) -> Job | None:
-    """The job, unless it was erased: its message can be taken away all the same."""
+async def _find_job(interaction: Interaction, job_id: str) -> Job | None:
+    """The job, or None if it was erased; its message can still be deleted."""
     try:
         return await services_of(interaction).orders.job(job_id)
     except NotFound:
         return None
 
 
-_PRESSED: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] = {
+_HANDLERS: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] = {
     "edit": _edit,
     "again": _again,
     "details": _details,
@@ -99,5 +99,5 @@ _PRESSED: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] =
 
 @router.press(PRESS)
 async def press(request: Request, interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
-    """A button of this run's messages, or of any earlier one's."""
-    await _PRESSED[action](request, interaction, job)
+    """Handle a button under a job's message."""
+    await _HANDLERS[action](request, interaction, job)

@@ -1,1 +1,1 @@
-"""What every cog uses, and none of them owns."""
+"""Helpers that all cogs share."""

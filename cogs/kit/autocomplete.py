@@ -1,4 +1,4 @@
-"""What options complete themselves with."""
+"""Autocomplete of options that several commands have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from discord import app_commands
 
 from bot.core.errors import EaselError
 from bot.domain.catalog.ideas import Idea
+from bot.domain.job import JobState
+from bot.store import jobs
 from cogs.kit import texts
 from cogs.kit.request import Interaction, request_of, services_of
 
@@ -19,7 +21,7 @@ _NAME_MAX = 100  # characters of a choice
 
 
 async def model(interaction: Interaction, typed: str) -> Suggestions:
-    """The models that are open to this member here, by what was typed of their names, with what they cost here."""
+    """The models that match `typed` and that this member may use here, with their prices here."""
     try:
         found = services_of(interaction).orders.models.catalog.search(typed, most=None)
     except EaselError:
@@ -38,13 +40,13 @@ async def style(interaction: Interaction, typed: str) -> Suggestions:
 async def open_job(interaction: Interaction, typed: str) -> Suggestions:
     """The member's own unfinished images."""
     request = await request_of(interaction)
-    jobs = await services_of(interaction).orders.open_jobs(request.actor.user_id)
-    named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in jobs]
+    found = await services_of(interaction).reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN)
+    named = [(" ".join(job.prompt.split())[:_NAME_MAX], job.id) for job in found]
     return [app_commands.Choice(name=name, value=job_id) for name, job_id in named if typed.casefold() in name.casefold()][:_MAX]
 
 
 def idea(wanted: Idea) -> Callable[[Interaction, str], Coroutine[Any, Any, Suggestions]]:
-    """What the model that would be taken allows for this idea, with its default."""
+    """What the model of this order allows for an option, with the model's default."""
 
     async def suggestions(interaction: Interaction, typed: str) -> Suggestions:
         chosen, orders = (await request_of(interaction)).preferences, services_of(interaction).orders

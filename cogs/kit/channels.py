@@ -1,4 +1,4 @@
-"""Where something is asked for: a channel with what it is in, from whatever Discord tells of it."""
+"""The channel of a request, with its parents, as the rules need it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def spot_in(channel: Any, *, guild_id: int | None, channel_id: int) -> Channel:
-    """A place in a channel of discord.py's (None: nothing is known of it). A thread is as its channel is."""
+def channel_from(channel: Any, *, guild_id: int | None, channel_id: int) -> Channel:
+    """From a channel of discord.py, or from None if the channel is unknown. A thread is age-restricted if its parent is."""
     parent = getattr(channel, "parent", None) if isinstance(channel, discord.Thread) else channel
-    inside = channel.parent_id if isinstance(channel, discord.Thread) else None
-    category = getattr(parent, "category_id", None)
-    parents = tuple(place for place in (inside, category) if place is not None)
-    is_nsfw = getattr(parent, "is_nsfw", None)  # direct messages and groups have no such mark
+    thread_parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    category_id = getattr(parent, "category_id", None)
+    parents = tuple(parent_id for parent_id in (thread_parent_id, category_id) if parent_id is not None)
+    is_nsfw = getattr(parent, "is_nsfw", None)  # missing on direct messages and groups
     age_restricted = guild_id is not None and is_nsfw is not None and bool(is_nsfw())
     return Channel(guild_id=guild_id, channel_id=channel_id, parent_ids=parents, age_restricted=age_restricted)
 
 
-async def look_up(client: Easel, *, guild_id: int | None, channel_id: int) -> Channel:
-    """A place by its ids: as the gateway told of it, else as Discord tells when it is asked.
+async def fetch_channel(client: Easel, *, guild_id: int | None, channel_id: int) -> Channel:
+    """By id, from the gateway's cache or from Discord.
 
-    What Discord does not tell of is taken as it stands: no thread, not age-restricted.
+    A channel that Discord does not return counts as one without parents that is not age-restricted.
     """
     if guild_id is None:
         return Channel(guild_id=None, channel_id=channel_id)
@@ -38,13 +38,13 @@ async def look_up(client: Easel, *, guild_id: int | None, channel_id: int) -> Ch
     try:
         channel = channel or await client.fetch_channel(channel_id)
         if isinstance(channel, discord.Thread) and channel.parent is None:
-            return _under(channel, await client.fetch_channel(channel.parent_id), guild_id)
+            return _thread_in(channel, await client.fetch_channel(channel.parent_id), guild_id)
     except (discord.HTTPException, discord.InvalidData) as error:
-        log.info("a channel could not be looked up", channel=channel_id, error=type(error).__name__)
-    return spot_in(channel, guild_id=guild_id, channel_id=channel_id)
+        log.info("channel fetch failed", channel=channel_id, error=type(error).__name__)
+    return channel_from(channel, guild_id=guild_id, channel_id=channel_id)
 
 
-def _under(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
-    """A thread whose channel the library does not know."""
-    around = spot_in(parent, guild_id=guild_id, channel_id=thread.parent_id)
-    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=around.places, age_restricted=around.age_restricted)
+def _thread_in(thread: discord.Thread, parent: Any, guild_id: int) -> Channel:
+    """A thread whose parent is not cached."""
+    channel = channel_from(parent, guild_id=guild_id, channel_id=thread.parent_id)
+    return Channel(guild_id=guild_id, channel_id=thread.id, parent_ids=channel.ids, age_restricted=channel.age_restricted)

@@ -1,4 +1,4 @@
-"""What goes with an image's own file, and how a message is hidden."""
+"""The text sent with original files, and the spoiler around a message's prompt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BOLD, _SPOILER = "**", "||"
 
 
 def original(job: Job, title_of: Callable[[str], str], link: str) -> str:
-    """What the files of a job were made from. `title_of` names a model by its id, `link` leads to their message."""
+    """Prompt, models and seeds of a job. `title_of` returns a model's title by its id; `link` is the URL of the job's message."""
     models = ", ".join(title_of(model) for model in dict.fromkeys(g.model for g in job.succeeded))
     seeds = ", ".join(str(g.seed) for g in job.succeeded if g.seed is not None)
     rows = (
@@ -26,7 +26,7 @@ def original(job: Job, title_of: Callable[[str], str], link: str) -> str:
 
 
 def hidden(content: str) -> str:
-    """A finished message whose first line, the prompt, is behind a spoiler."""
+    """The content of a finished message with its first line, the prompt, behind a spoiler."""
     head, *rest = content.split("\n")
     if head.startswith(f"{_BOLD}{_SPOILER}") or not head.startswith(_BOLD):
         return content
@@ -35,7 +35,7 @@ def hidden(content: str) -> str:
 
 
 def unhidden(content: str) -> str:
-    """The same without the spoiler."""
+    """The content without that spoiler."""
     head, *rest = content.split("\n")
     marks = f"{_BOLD}{_SPOILER}"
     if not head.startswith(marks):

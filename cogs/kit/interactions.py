@@ -1,11 +1,11 @@
-"""How a member is answered: at once, in one place, and with one sentence when something is refused."""
+"""Answers to interactions: receipts of orders, short private messages, and one error handler for everything that fails."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
@@ -20,29 +20,24 @@ from cogs.kit import job_texts
 from cogs.kit.job_buttons import waiting_view
 from cogs.kit.request import Interaction, services_of
 
-if TYPE_CHECKING:
-    pass
-
-
-PATIENCE_S = 1.5  # an order that takes longer is deferred first; Discord waits three seconds
-_NOBODY = discord.AllowedMentions.none()
-_ALREADY_ANSWERED = 40060  # Discord has our first answer although we never heard so
-_UNHEARD = (discord.HTTPException, aiohttp.ClientError, OSError)  # refused, or no answer came
-_GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; dead token: nobody is left to tell
+DEFER_AFTER_S = 1.5  # defer if an order takes longer; Discord waits three seconds
+_NO_MENTIONS = discord.AllowedMentions.none()
+_ALREADY_ANSWERED = 40060  # Discord received our first answer, but its response to us was lost
+_SEND_ERRORS = (discord.HTTPException, aiohttp.ClientError, OSError)  # Discord refused, or did not respond
+_GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; expired token: no answer is possible
 
 log = structlog.get_logger(__name__)
 
 
 def attachment_of(attachment: discord.Attachment) -> Attachment:
-    """What Discord says of an attached file."""
     return Attachment(url=attachment.url, filename=attachment.filename, size_bytes=attachment.size)
 
 
 async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
-    """Take an order in and tell its member: at once if it is quick, else after "is thinking". None where it was refused."""
+    """Place an order and show its waiting message; defer first if ordering is slow. None if it was refused."""
     orders = services_of(interaction).orders
     task = asyncio.ensure_future(ordering)
-    done, _pending = await asyncio.wait({task}, timeout=PATIENCE_S)
+    done, _pending = await asyncio.wait({task}, timeout=DEFER_AFTER_S)
     if not done:
         await _defer(interaction, private=private)
     try:
@@ -52,7 +47,7 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
         return None
     message_id = None
     try:
-        message_id = await _tell(interaction, receipt, private=private)
+        message_id = await _show_waiting(interaction, receipt, private=private)
     finally:
         await orders.answered(receipt.job.id, message_id)
     return receipt
@@ -61,78 +56,79 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
 async def _defer(interaction: Interaction, *, private: bool) -> None:
     try:
         await interaction.response.defer(thinking=True, ephemeral=private)
-    except _UNHEARD as error:
-        log.info("could not defer", error=type(error).__name__)
+    except _SEND_ERRORS as error:
+        log.info("defer failed", error=type(error).__name__)
 
 
-async def _tell(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
-    """Show the waiting message. The job is safe already: where telling fails, delivery finds another way."""
+async def _show_waiting(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
+    """Its message id, or None if sending failed. The job is stored already, so delivery can still post the result another way."""
     content, view = job_texts.waiting(receipt), waiting_view(receipt.job.id)
     try:
         if not interaction.response.is_done():
             try:
-                answer = await interaction.response.send_message(content, view=view, ephemeral=private, allowed_mentions=_NOBODY)
+                answer = await interaction.response.send_message(content, view=view, ephemeral=private, allowed_mentions=_NO_MENTIONS)
             except discord.HTTPException as error:
                 if error.code != _ALREADY_ANSWERED:
                     raise
             else:
                 return answer.message_id
-        return (await interaction.edit_original_response(content=content, view=view, allowed_mentions=_NOBODY)).id
-    except _UNHEARD as error:
-        log.warning("the first answer did not arrive", job=receipt.job.id, error=type(error).__name__)
+        return (await interaction.edit_original_response(content=content, view=view, allowed_mentions=_NO_MENTIONS)).id
+    except _SEND_ERRORS as error:
+        log.warning("waiting message failed", job=receipt.job.id, error=type(error).__name__)
         return None
 
 
 async def say(interaction: Interaction, content: str, *, view: discord.ui.View | None = None) -> None:
-    """A short answer that only this member sees."""
+    """Send a message that only this member sees."""
     extra: dict[str, Any] = {"view": view} if view is not None else {}
     if interaction.response.is_done():
-        await interaction.followup.send(content, ephemeral=True, allowed_mentions=_NOBODY, **extra)
+        await interaction.followup.send(content, ephemeral=True, allowed_mentions=_NO_MENTIONS, **extra)
     else:
-        await interaction.response.send_message(content, ephemeral=True, allowed_mentions=_NOBODY, **extra)
+        await interaction.response.send_message(content, ephemeral=True, allowed_mentions=_NO_MENTIONS, **extra)
 
 
 async def refuse(interaction: Interaction, sentence: str) -> None:
-    """One sentence, only to this member; where "is thinking" stands already, in its place.
+    """Answer with an error that only this member sees, or in place of "is thinking" if the interaction is deferred.
 
-    Deleting a public "is thinking" first would hide the sentence from others, but what follows a deleted one may be lost (10008).
+    A public "is thinking" is not deleted first, although that would keep the error private: a follow-up to a deleted answer may be lost
+    (error 10008).
     """
     if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.edit_original_response(content=f"🚫 {sentence}", allowed_mentions=_NOBODY)
+        await interaction.edit_original_response(content=f"🚫 {sentence}", allowed_mentions=_NO_MENTIONS)
     else:
         await say(interaction, f"🚫 {sentence}")
 
 
 @asynccontextmanager
-async def answering(interaction: Interaction) -> AsyncIterator[None]:
-    """Around the handler of a press, a menu or a form: none ends without an answer, for every error goes to the one sorter."""
+async def handling_errors(interaction: Interaction) -> AsyncIterator[None]:
+    """Wrap the handler of a button, menu or form, so that every error is answered by `handle_error`."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001  the error sorter's own door
-        await sort_error(interaction, error)
+    except Exception as error:  # noqa: BLE001  the error handler
+        await handle_error(interaction, error)
 
 
-async def sort_error(interaction: Interaction, error: BaseException) -> None:
-    """The one place where errors of commands, buttons and modals end: a sentence for the member, the rest for the log."""
+async def handle_error(interaction: Interaction, error: BaseException) -> None:
+    """Answer an error of a command, button or form with its sentence; log an unexpected one with a fault id."""
     while isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, discord.HTTPException) and error.code in (*_GONE, _ALREADY_ANSWERED):
-        log.info("an interaction was over before its answer", code=error.code)
+        log.info("interaction expired before its answer", code=error.code)
         return
     sentence = _sentence(error)
     if sentence is None:
         fault = fault_id()
-        log.error("command failed", fault=fault, exc_info=error)
-        told = _("Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`.")
-        sentence = told.format(fault=fault)
+        log.error("unhandled error", fault=fault, exc_info=error)
+        text = _("Something went wrong here. Nothing was charged for what was not made. If it stays, tell the operator: fault `{fault}`.")
+        sentence = text.format(fault=fault)
     try:
         await refuse(interaction, sentence)
-    except _UNHEARD as failure:
-        log.warning("a refusal did not arrive", error=type(failure).__name__)
+    except _SEND_ERRORS as failure:
+        log.warning("error message failed", error=type(failure).__name__)
 
 
 def _sentence(error: BaseException) -> str | None:
-    """What the member did wrong, where it was the member."""
+    """The sentence of an expected error; None for an unexpected one."""
     if isinstance(error, EaselError):
         return error.sentence
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):

@@ -1,4 +1,4 @@
-"""The message of a job, from waiting to finished, and what calls its member to it."""
+"""The message of a job, from waiting to finished, and the notifications about it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from bot.domain.job import Generation, GenerationState, Job, JobKind, Lane, mess
 from bot.domain.money.accounts import is_pooled
 from bot.domain.order import Receipt
 from bot.services.pipeline.routes import BAR_STEPS, ResultMessage
-from cogs.kit.texts import CONTENT_MAX, amount_of, quoted, seconds
+from cogs.kit.texts import CONTENT_MAX, amount_of, duration, quoted
 
-# --- while it waits --------------------------------------------------------------------------------------------------
+# --- waiting ---------------------------------------------------------------------------------------------------------
 
 
 def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
-    """The message of an open job; `steps` of its bar are full, `None`: there is no bar."""
+    """The message of an open job, with a progress bar of `steps` full blocks (no bar if None)."""
     job, images = receipt.job, len(receipt.job.generations)
     foot = ngettext("-# {model} · {count} picture · {price} held", "-# {model} · {count} pictures · {price} held", images)
     lines = [
         f"**{quoted(job.prompt)}**",
-        " ".join(_standing(receipt, steps)),
+        " ".join(_status(receipt, steps)),
         foot.format(model=receipt.model.title, count=images, price=price_of(job)),
         *(f"-# {line}" for line in _payer(receipt)),
     ]
@@ -28,7 +28,7 @@ def waiting(receipt: Receipt, *, steps: int | None = None) -> str:
 
 
 def _payer(receipt: Receipt) -> Iterable[str]:
-    """Who pays, where it is not the member's own credit."""
+    """Who pays, if not the member from their own credit."""
     first = receipt.job.generations[0]
     if receipt.host_id is not None:
         yield _("{member} pays for this one.").format(member=f"<@{receipt.host_id}>")
@@ -38,41 +38,41 @@ def _payer(receipt: Receipt) -> Iterable[str]:
         yield _("This server's shared pool pays for this one.")
 
 
-def _standing(receipt: Receipt, steps: int | None) -> Iterable[str]:
+def _status(receipt: Receipt, steps: int | None) -> Iterable[str]:
     job = receipt.job
     if job.cancel_requested_at is not None:
         yield _("✋ Being cancelled…")
         return
-    begun = any(g.state is not GenerationState.WAITING for g in job.generations)
+    has_started = any(g.state is not GenerationState.WAITING for g in job.generations)
     if job.check_is_late:
         yield _("⏳ The check of prompts does not answer at the moment; your picture waits for it.")
-    elif receipt.away is not None:
-        since = f"<t:{receipt.away.since // 1000}:t>"
-        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=receipt.away.title, time=since)
+    elif receipt.outage is not None:
+        since = f"<t:{receipt.outage.since // 1000}:t>"
+        yield _("⏳ {provider} is not answering since {time}; your picture waits.").format(provider=receipt.outage.title, time=since)
     else:
-        yield _("🎨 Being made.") if begun else _("⏳ Waiting.")
+        yield _("🎨 Being made.") if has_started else _("⏳ Waiting.")
     if job.ping_promised:
-        yield _promise(job)
-    elif receipt.away is None and not job.check_is_late:
-        yield from _made_so_far(job, steps) if begun else _in_the_queue(receipt.ahead)
+        yield _ping_promise(job)
+    elif receipt.outage is None and not job.check_is_late:
+        yield from _progress(job, steps) if has_started else _queue_position(receipt.ahead)
         if receipt.usual_ms:
-            yield _("It usually takes about {time}.").format(time=seconds(receipt.usual_ms))
+            yield _("It usually takes about {time}.").format(time=duration(receipt.usual_ms))
 
 
-def _promise(job: Job) -> str:
+def _ping_promise(job: Job) -> str:
     if job.place.private:
         return _("This takes longer than two minutes: you will get a direct message when it is there.")
     return _("This takes longer than two minutes: you will be called here when it is there.")
 
 
-def _in_the_queue(ahead: int) -> Iterable[str]:
+def _queue_position(ahead: int) -> Iterable[str]:
     if not ahead:
         yield _("You are next.")
         return
     yield ngettext("{count} picture ahead of yours.", "{count} pictures ahead of yours.", ahead).format(count=ahead)
 
 
-def _made_so_far(job: Job, steps: int | None) -> Iterable[str]:
+def _progress(job: Job, steps: int | None) -> Iterable[str]:
     if steps is not None:
         yield "`" + "█" * steps + "░" * (BAR_STEPS - steps) + "`"
     images = len(job.generations)
@@ -80,11 +80,11 @@ def _made_so_far(job: Job, steps: int | None) -> Iterable[str]:
         yield _("{done} of {count} done.").format(done=images - len(job.open), count=images)
 
 
-# --- when it has ended -----------------------------------------------------------------------------------------------
+# --- finished --------------------------------------------------------------------------------------------------------
 
 
 def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
-    """The message of a job that has ended. `title_of` names a model by its id."""
+    """The message of a finished job. `title_of` returns a model's title by its id."""
     job = answer.job
     head = f"**{quoted(job.prompt)}**" if not job.spoiler else f"**||{quoted(job.prompt)}||**"
     lines = [head]
@@ -92,8 +92,8 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
         lines.append(f"-# {' · '.join(_facts(job, title_of))}")
     if failed := [g for g in job.generations if g.state is GenerationState.FAILED]:
         lines.append(_failure(job, failed))
-    if taken_back := [g for g in job.generations if g.state is GenerationState.CANCELLED]:
-        lines.append(_cancelled(len(taken_back), len(job.generations)))
+    if cancelled := [g for g in job.generations if g.state is GenerationState.CANCELLED]:
+        lines.append(_cancelled(len(cancelled), len(job.generations)))
     if any(g.uncertain for g in job.succeeded):
         lines.append(_("-# An earlier answer to this request was lost on the way, so it was made once more; you pay once."))
     lines += [f"-# {note}" for note in answer.notes]
@@ -102,9 +102,9 @@ def finished(answer: ResultMessage, title_of: Callable[[str], str]) -> str:
 
 def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
     yield _author(job)
-    makers = dict.fromkeys(g.model for g in job.succeeded)
-    made = ", ".join(map(title_of, makers))
-    yield _("{made} instead of {asked}").format(made=made, asked=title_of(job.model)) if set(makers) - {job.model} else made
+    models = dict.fromkeys(g.model for g in job.succeeded)
+    made = ", ".join(map(title_of, models))
+    yield _("{made} instead of {asked}").format(made=made, asked=title_of(job.model)) if set(models) - {job.model} else made
     seeds = [str(g.seed) for g in job.succeeded if g.seed is not None]
     if seeds:
         yield ngettext("seed {seeds}", "seeds {seeds}", len(seeds)).format(seeds=", ".join(seeds))
@@ -112,7 +112,7 @@ def _facts(job: Job, title_of: Callable[[str], str]) -> Iterable[str]:
 
 
 def _author(job: Job) -> str:
-    """Who asked for it; of an edit also the image that it comes from."""
+    """Who asked for it; for an edit also a link to the original image."""
     member = f"<@{job.place.user_id}>"
     if job.kind is not JobKind.EDIT:
         return member if job.origin_url is None else _("{member}, after [this picture]({link})").format(member=member, link=job.origin_url)
@@ -125,8 +125,8 @@ def _failure(job: Job, failed: Sequence[Generation]) -> str:
     reasons = " ".join(dict.fromkeys(quoted(_(g.error) if g.error else "", limit=300) for g in failed))
     if len(failed) == len(job.generations):
         return _("⚠️ No picture: {reasons} Nothing was charged for it.").format(reasons=reasons)
-    told = _("⚠️ No picture ({count} of {all}): {reasons} Nothing was charged for it.")
-    return told.format(count=len(failed), all=len(job.generations), reasons=reasons)
+    partly = _("⚠️ No picture ({count} of {all}): {reasons} Nothing was charged for it.")
+    return partly.format(count=len(failed), all=len(job.generations), reasons=reasons)
 
 
 def _cancelled(count: int, of: int) -> str:
@@ -136,32 +136,32 @@ def _cancelled(count: int, of: int) -> str:
 
 
 def cancelled(job: Job) -> str:
-    """After a cancel."""
+    """The answer to a cancel request."""
     if job.open:
         return _("✋ Being cancelled. What is made already arrives all the same.")
     return _("✋ Cancelled; nothing was charged for it.")
 
 
 def price_of(job: Job, micro: int | None = None) -> str:
-    """What a job is held or charged for, or another amount, in words."""
+    """The job's price in words, or `micro` microcredits if given."""
     return amount_of(sum(g.price for g in job.generations) if micro is None else micro)
 
 
-# --- what calls its member -------------------------------------------------------------------------------------------
+# --- notifications ---------------------------------------------------------------------------------------------------
 
 
-def calling(job: Job) -> str:
-    """Calls a member to a finished job, where it stands."""
+def ping(job: Job) -> str:
+    """Mentions the member in the channel of a finished job."""
     member, link = f"<@{job.place.user_id}>", _link(job)
     if job.succeeded:
         return _("{member}, it is there, as promised: {link}").format(member=member, link=link)
     return _("{member}, this has ended without a picture: {link}").format(member=member, link=link)
 
 
-def telling(job: Job) -> str:
-    """Tells a member of a finished job, by direct message."""
-    said = _("✅ Your picture is there: {link}") if job.succeeded else _("🚫 Your request has ended without a picture: {link}")
-    return f"{said.format(link=_link(job))}\n-# {quoted(job.prompt)}"
+def direct_message(job: Job) -> str:
+    """Direct message about a finished job."""
+    sentence = _("✅ Your picture is there: {link}") if job.succeeded else _("🚫 Your request has ended without a picture: {link}")
+    return f"{sentence.format(link=_link(job))}\n-# {quoted(job.prompt)}"
 
 
 def _link(job: Job) -> str:

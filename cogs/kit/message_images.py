@@ -1,4 +1,4 @@
-"""The images in a message: whose they are, where they come from, and the job that made them."""
+"""The images of a message, with their owner and the job that made them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.core.errors import NotFound
 from bot.domain.job import Job, Source
 from bot.domain.order import Attachment
+from bot.store import jobs
 from cogs.kit import texts
 from cogs.kit.job_buttons import ended_job_of
+from cogs.kit.request import services_of
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-# What delivery calls its files. It is believed of the bot's own messages only: anybody may call theirs so.
-_OURS = re.compile(r"(?:SPOILER_)?easel-(?P<job>[0-9a-z]{12})-(?P<number>[1-9])\.\w+")
+# The names of files that the bot posts. Trust them in the bot's own messages only: anyone can choose such a name.
+_OUR_FILENAME = re.compile(r"(?:SPOILER_)?easel-(?P<job>[0-9a-z]{12})-(?P<number>[1-9])\.\w+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundImages:
-    """What there is to do something with in a message."""
+    """The images of a message."""
 
-    owner_id: int  # whose consent counts: who asked for the images, else who posted them
-    images: tuple[Attachment, ...]  # those that claim to be images; whether they are is seen when they are read
-    job: Job | None = None  # of a message that shows what Easel made
-    private: bool = False  # only its member sees it
+    owner_id: int  # whose consent counts: who requested the images, else who posted the message
+    images: tuple[Attachment, ...]  # by content type or file name; the content is checked when it is read
+    job: Job | None = None  # the job that made them, if Easel did
+    private: bool = False  # only one member sees the message
     spoiler: bool = False
 
 
 async def find(client: Easel, message: discord.Message) -> FoundImages:
-    """The images of any message that the bot was shown, each with its source."""
+    """The images of a message, each with its source."""
     shown = [a for a in message.attachments if _is_image(a)]
     job = await _job_of(client, message, shown)
     owner_id = message.author.id if job is None else job.place.user_id
@@ -48,7 +49,7 @@ async def find(client: Easel, message: discord.Message) -> FoundImages:
 
 
 def of_job(job: Job) -> FoundImages:
-    """The images of a job that was made here, wherever its message may be. No link leads to them: see `Results.open`."""
+    """The images of a job, without its message. They have no URL: read them with `Results.open`."""
     place = job.place
     images = [
         Attachment(
@@ -64,21 +65,18 @@ def of_job(job: Job) -> FoundImages:
 
 
 def _number_in(filename: str) -> int | None:
-    """Which image of its job a file of ours is, from 0; None for a file that is not called as ours are."""
-    named = _OURS.fullmatch(filename)
+    """The index from 0 in a file name of ours, else None."""
+    named = _OUR_FILENAME.fullmatch(filename)
     return int(named["number"]) - 1 if named else None
 
 
 async def _job_of(client: Easel, message: discord.Message, shown: Sequence[discord.Attachment]) -> Job | None:
-    """By the buttons, or by the names of the files where there are none; None for others' messages, and for what was erased."""
+    """Found by the buttons, else by the file names. None for messages of others and for erased jobs."""
     if client.user is None or message.author.id != client.user.id:
         return None
-    named = (match["job"] for a in shown if (match := _OURS.fullmatch(a.filename)))
+    named = (match["job"] for a in shown if (match := _OUR_FILENAME.fullmatch(a.filename)))
     job_id = ended_job_of(message) or next(named, None)
-    try:
-        return await client.services.orders.job(job_id) if job_id else None
-    except NotFound:
-        return None
+    return await services_of(client).reader.read(jobs.get, job_id) if job_id else None
 
 
 def _attachment(a: discord.Attachment, position: int, message: discord.Message, job: Job | None, owner_id: int) -> Attachment:

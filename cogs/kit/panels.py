@@ -1,4 +1,4 @@
-"""Panels: private answers in Components V2 that change in place."""
+"""Panels: Components V2 messages, private by default, that buttons update in place."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cogs.kit.request import Interaction
 from cogs.kit.texts import PANEL_MAX
 
 ACCENT = discord.Colour(0xC8553D)
-_NOBODY = discord.AllowedMentions.none()
+_NO_MENTIONS = discord.AllowedMentions.none()
 
 Part = discord.ui.Item[Any]
 Command = TypeVar("Command")
 
 
 def everywhere(command: Command) -> Command:
-    """For a command that works in servers, direct messages and group chats, also where only the member brought the bot."""
+    """Decorator for a command that works in guilds, direct messages and group chats, also if only the user installed the bot."""
     installed = app_commands.allowed_installs(guilds=True, users=True)(command)
     return app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)(installed)
 
 
 def panel(*parts: Part, colour: discord.Colour = ACCENT) -> discord.ui.LayoutView:
-    """A view of these parts in one frame."""
+    """A view with these parts in one container."""
     view = discord.ui.LayoutView(timeout=None)
     view.add_item(discord.ui.Container(*parts, accent_colour=colour))
     return view
@@ -37,7 +37,7 @@ def text(*lines: str) -> Part:
 
 
 def beside(control: Part, *lines: str) -> Part:
-    """Lines of text with a button at their side."""
+    """Lines of text beside a button."""
     return discord.ui.Section("\n".join(filter(None, lines)), accessory=control)
 
 
@@ -54,24 +54,24 @@ def button(
     style: discord.ButtonStyle = discord.ButtonStyle.secondary,
     disabled: bool = False,
 ) -> Part:
-    """A button whose press is taken by its id."""
+    """A button that a router handles by its custom id."""
     return discord.ui.Button(label=label, custom_id=custom_id, emoji=emoji, style=style, disabled=disabled)
 
 
 async def show(
     interaction: Interaction, shown: discord.ui.LayoutView | str, files: Sequence[discord.File] = (), *, private: bool = True
 ) -> None:
-    """A new panel, by default one that only this member sees; a text becomes one."""
+    """Send a new panel; a text becomes a panel of its own."""
     view = panel(text(shown[:PANEL_MAX])) if isinstance(shown, str) else shown
     if interaction.response.is_done():
-        await interaction.followup.send(view=view, files=list(files), ephemeral=private, allowed_mentions=_NOBODY)
+        await interaction.followup.send(view=view, files=list(files), ephemeral=private, allowed_mentions=_NO_MENTIONS)
     else:
-        await interaction.response.send_message(view=view, files=list(files), ephemeral=private, allowed_mentions=_NOBODY)
+        await interaction.response.send_message(view=view, files=list(files), ephemeral=private, allowed_mentions=_NO_MENTIONS)
 
 
 async def redraw(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:
-    """The panel that was pressed, changed in place, with these files alone."""
+    """Update the panel whose control was used; `files` replace all its attachments."""
     if interaction.response.is_done():
-        await interaction.edit_original_response(view=view, attachments=list(files), allowed_mentions=_NOBODY)
+        await interaction.edit_original_response(view=view, attachments=list(files), allowed_mentions=_NO_MENTIONS)
     else:
-        await interaction.response.edit_message(view=view, attachments=list(files), allowed_mentions=_NOBODY)
+        await interaction.response.edit_message(view=view, attachments=list(files), allowed_mentions=_NO_MENTIONS)

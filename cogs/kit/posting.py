@@ -1,4 +1,4 @@
-"""Messages in the background that are posted once: Discord knows their nonce for a few minutes, afterwards the channel shows them."""
+"""Post background messages exactly once: by nonce, which Discord remembers for a few minutes, then by searching the channel."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import discord
 from bot.core.clock import Clock
 from bot.services.pipeline.results import ResultImage
 from cogs.kit import texts
-from cogs.kit.outbound import Messageable, replying
+from cogs.kit.outbound import Messageable, send_reply
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
-_LOOK_BACK = 50  # messages; one whose answer was lost is among the latest
-_TRIED_WITHIN_MS = 2 * 3_600_000  # all tries of an outbox item together
+_SEARCHED_MAX = 50  # messages; one whose response was lost is among the latest
+_RETRY_SPAN_MS = 2 * 3_600_000  # all tries of an outbox item fit in this
 
 
 @dataclass(frozen=True, kw_only=True)
 class Button:
-    """A button of a message in the background."""
+    """A button of a background message."""
 
     label: str
     custom_id: str
@@ -34,22 +34,22 @@ class Button:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What a message is to show."""
+    """A background message to post or edit."""
 
     content: str
     buttons: tuple[Button, ...] = ()
     images: tuple[ResultImage, ...] = ()
-    spoiler: bool = False  # the images, whatever their own names say
-    calls: tuple[int, ...] = ()  # whom it mentions audibly
+    spoiler: bool = False  # on all images
+    ping_ids: tuple[int, ...] = ()  # users that it pings
 
     @property
-    def mentions(self) -> discord.AllowedMentions:
-        called = [discord.Object(user_id) for user_id in self.calls]
-        return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=called or False)
+    def allowed_mentions(self) -> discord.AllowedMentions:
+        users = [discord.Object(user_id) for user_id in self.ping_ids]
+        return discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=users or False)
 
     @contextmanager
     def files(self) -> Iterator[list[discord.File]]:
-        """The images as uploads, open as long as the context."""
+        """The images as uploads, closed on exit."""
         opened = [discord.File(p.path, filename=p.filename, description=texts.alt(p.alt)) for p in self.images]
         try:
             for each in opened:
@@ -61,7 +61,6 @@ class Draft:
 
     @property
     def view(self) -> discord.ui.View | None:
-        """The buttons."""
         if not self.buttons:
             return None
         view = discord.ui.View(timeout=None)
@@ -71,7 +70,7 @@ class Draft:
 
 
 class Poster:
-    """Posts sheets. Discord's refusals come out as discord.py's."""
+    """Posts drafts. Raises discord.py's own errors."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
@@ -80,35 +79,34 @@ class Poster:
     async def once(
         self,
         channel: Messageable,
-        sheet: Draft,
+        draft: Draft,
         *,
         nonce: str,
-        tried: bool,
-        is_it: Callable[[discord.Message], bool],
+        was_tried: bool,
+        is_same: Callable[[discord.Message], bool],
         reply_to: int | None = None,
     ) -> discord.Message:
-        """Post it, unless an earlier try did, as `tried` says there was: then `is_it` tells which of our latest messages it is."""
-        there = await self._stands(channel, is_it) if tried else None
-        if there is not None:
-            return there
+        """Post `draft`. If `was_tried`, first search our latest messages for one that `is_same` accepts, and return that instead."""
+        posted = await self._find(channel, is_same) if was_tried else None
+        if posted is not None:
+            return posted
 
         async def send(reply: Mapping[str, Any]) -> discord.Message:
-            with sheet.files() as files:
-                more: dict[str, Any] = {**reply, **({"view": sheet.view} if sheet.buttons else {})}
-                return await channel.send(sheet.content, nonce=nonce, files=files, allowed_mentions=sheet.mentions, **more)
+            with draft.files() as files:
+                more: dict[str, Any] = {**reply, **({"view": draft.view} if draft.buttons else {})}
+                return await channel.send(draft.content, nonce=nonce, files=files, allowed_mentions=draft.allowed_mentions, **more)
 
-        return await replying(channel, reply_to, send)
+        return await send_reply(channel, reply_to, send)
 
-    async def _stands(self, channel: Messageable, is_it: Callable[[discord.Message], bool]) -> discord.Message | None:
-        """The one of our latest messages that is it already."""
-        since = datetime.fromtimestamp((self._clock() - _TRIED_WITHIN_MS) / 1000, tz=UTC)
+    async def _find(self, channel: Messageable, is_same: Callable[[discord.Message], bool]) -> discord.Message | None:
+        since = datetime.fromtimestamp((self._clock() - _RETRY_SPAN_MS) / 1000, tz=UTC)
         own_id = self._client.user.id if self._client.user else 0
         try:
-            async for message in channel.history(limit=_LOOK_BACK, after=since, oldest_first=False):
-                if message.author.id == own_id and is_it(message):
+            async for message in channel.history(limit=_SEARCHED_MAX, after=since, oldest_first=False):
+                if message.author.id == own_id and is_same(message):
                     return message
         except discord.Forbidden:
-            pass  # the history cannot be read here: the nonce is all there is
+            pass  # the history cannot be read here: rely on the nonce
         return None
 
 

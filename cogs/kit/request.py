@@ -1,4 +1,4 @@
-"""The request behind an interaction or a reaction: who asks, where, and under which rules, each read once."""
+"""The request of an interaction or a reaction: actor, channel, settings and preferences, each read once."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from bot.domain.job import TOKEN_LIFE_MS, ReplyTarget
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from bot.services.services import Services
-from cogs.kit.channels import look_up, spot_in
+from cogs.kit.channels import channel_from, fetch_channel
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
 Interaction = discord.Interaction[Any]
 
-_BUILT = "request"  # its key in the interaction's extras
+_EXTRAS_KEY = "request"
 
 
 def client_of(interaction: Interaction) -> Easel:
-    """The client that heard of it."""
     client: Easel = interaction.client
     return client
 
 
-def services_of(interaction: Interaction) -> Services:
-    """The services behind this client."""
-    services: Services = client_of(interaction).services
+def services_of(source: Interaction | discord.Client) -> Services:
+    """The services of a client, or of an interaction's client."""
+    client: Any = source.client if isinstance(source, discord.Interaction) else source
+    services: Services = client.services
     return services
 
 
 def actor_of(interaction: Interaction) -> Actor:
-    """Who asks, with what Discord says of them here."""
-    may = interaction.permissions
-    return replace(as_actor(interaction.user), may_manage_messages=may.manage_messages, may_manage_server=may.manage_guild)
+    """The member of an interaction, with their permissions in its channel."""
+    permissions = interaction.permissions
+    return replace(as_actor(interaction.user), may_manage_messages=permissions.manage_messages, may_manage_server=permissions.manage_guild)
 
 
 def as_actor(user: discord.User | discord.Member) -> Actor:
-    """Somebody with their roles; nothing is known of what they may do."""
+    """A user with their roles, without permissions."""
     member = user if isinstance(user, discord.Member) else None
     return Actor(
         user_id=user.id,
@@ -53,10 +53,10 @@ def as_actor(user: discord.User | discord.Member) -> Actor:
 
 
 async def request_of(interaction: Interaction) -> Request:
-    """Built when it is first asked for, and the same one ever after. Its answer is private where the member's preferences say so."""
-    built: Request | None = interaction.extras.get(_BUILT)
+    """The interaction's request, built once. Its answer is private if the member's preferences say so."""
+    built: Request | None = interaction.extras.get(_EXTRAS_KEY)
     if built is None:
-        built = interaction.extras[_BUILT] = await _build(interaction)
+        built = interaction.extras[_EXTRAS_KEY] = await _build(interaction)
     return built
 
 
@@ -65,8 +65,8 @@ async def _build(interaction: Interaction) -> Request:
     settings, preferences = await services_of(interaction).guilds.settings_and_preferences(guild_id, interaction.user.id)
     return Request(
         actor=actor_of(interaction),
-        # Discord sends the channel along, also where the bot is no member.
-        channel=spot_in(interaction.channel, guild_id=guild_id, channel_id=channel_id),
+        # Discord sends the channel with the interaction, even if the bot is not in the guild.
+        channel=channel_from(interaction.channel, guild_id=guild_id, channel_id=channel_id),
         reply_to=ReplyTarget(
             user_id=interaction.user.id,
             channel_id=channel_id,
@@ -86,11 +86,11 @@ async def _build(interaction: Interaction) -> Request:
 async def request_of_reaction(
     client: Easel, event: discord.RawReactionActionEvent, *, settings: GuildSettings, preferences: Preferences
 ) -> Request:
-    """May ask Discord for a channel that is not cached. The answer replies, for everybody, to the message that was reacted to."""
+    """Fetches the channel if it is not cached. The answer is a public reply to the message with the reaction."""
     guild = client.get_guild(event.guild_id) if event.guild_id else None
     return Request(
         actor=_actor(event),
-        channel=await look_up(client, guild_id=event.guild_id, channel_id=event.channel_id),
+        channel=await fetch_channel(client, guild_id=event.guild_id, channel_id=event.channel_id),
         reply_to=ReplyTarget(
             user_id=event.user_id,
             channel_id=event.channel_id,
@@ -105,13 +105,13 @@ async def request_of_reaction(
 
 
 def _actor(event: discord.RawReactionActionEvent) -> Actor:
-    """Who reacts, with what Discord says of them in this server."""
+    """The member who reacts, with their permissions in the channel."""
     member = event.member
     if member is None:
         return Actor(user_id=event.user_id)
     channel = member.guild.get_channel_or_thread(event.channel_id)
     try:
         permissions = channel.permissions_for(member) if channel else member.guild_permissions
-    except discord.ClientException:  # a thread whose channel is not known
+    except discord.ClientException:  # a thread whose parent is not cached
         permissions = member.guild_permissions
     return replace(as_actor(member), may_manage_messages=permissions.manage_messages, may_manage_server=permissions.manage_guild)

@@ -1,7 +1,7 @@
-"""Custom ids and the router of presses, menus and forms.
+"""Custom ids, and the router of buttons, menus and forms.
 
-A custom id is declared once, beside the handler or beside the button that several modules draw; the declaration builds an id and reads it
-back. Ids carry all that a handler needs, so buttons outlive restarts.
+A custom id is declared once, beside its handler or beside a button that several modules show. The declaration builds ids and reads them.
+An id carries everything that its handler needs, so buttons keep working after a restart.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _FIELD: Final = re.compile(r"{(\w+)}")
 
 @dataclass(frozen=True, kw_only=True)
 class Field(Generic[T]):
-    """One value in a custom id. `read` raises `ValueError` for a text that fits the pattern and is no such value."""
+    """One value in a custom id. `read` raises `ValueError` if a text matches the pattern but is not valid."""
 
     pattern: str
     read: Callable[[str], T]
-    write: Callable[[T], str] = str
+    render: Callable[[T], str] = str
 
 
 def matching(pattern: str) -> Field[str]:
@@ -47,7 +47,7 @@ def matching(pattern: str) -> Field[str]:
 
 
 def integer(most: int = _INT64_MAX) -> Field[int]:
-    """A number from 0, written without leading zeros, so that two ids never mean the same."""
+    """A number from 0 to `most`, without leading zeros, so that a value has only one id."""
 
     def read(written: str) -> int:
         if (value := int(written)) > most:
@@ -58,7 +58,7 @@ def integer(most: int = _INT64_MAX) -> Field[int]:
 
 
 def one_of(*values: T) -> Field[T]:
-    """One of these values, each written as `str` has it."""
+    """One of these values, written with `str`."""
     by_text = {str(value): value for value in values}
     return Field(pattern="|".join(map(re.escape, by_text)), read=by_text.__getitem__)
 
@@ -68,17 +68,17 @@ def optional(field: Field[T]) -> Field[T | None]:
     return Field(
         pattern=f"{field.pattern}|-",
         read=lambda written: None if written == "-" else field.read(written),
-        write=lambda value: "-" if value is None else field.write(value),
+        render=lambda value: "-" if value is None else field.render(value),
     )
 
 
 DISCORD_ID: Final = integer()
 JOB_ID: Final = matching(r"[0-9a-z]{12}")
-ON_OFF: Final = Field[bool](pattern="on|off", read=lambda written: written == "on", write=lambda is_on: "on" if is_on else "off")
+ON_OFF: Final = Field[bool](pattern="on|off", read=lambda written: written == "on", render=lambda is_on: "on" if is_on else "off")
 
 
 class CustomId:
-    """A template such as `"case:{decision}:{case}"` with its fields. Ids that are posted may never change: see the golden file."""
+    """A template such as `"case:{decision}:{case}"` and its fields. Ids of posted buttons must never change: see tests/cogs/golden."""
 
     def __init__(self, template: str, /, **fields: Field[Any]) -> None:
         self.template = f"{VERSION}:{template}"
@@ -89,14 +89,14 @@ class CustomId:
         self.pattern = re.compile(re.escape(fixed) + named)
 
     def __call__(self, **values: Any) -> str:
-        """The id with these values. Raise `ValueError` for values that would not be read back as they are."""
-        custom_id = self.template.format(**{name: self._fields[name].write(value) for name, value in values.items()})
+        """The id with these values. Raises `ValueError` if it could not be read back or is too long."""
+        custom_id = self.template.format(**{name: self._fields[name].render(value) for name, value in values.items()})
         if self.read(custom_id) != values or len(custom_id) > LENGTH_MAX:
             raise ValueError(f"{self.template} cannot carry {values}")
         return custom_id
 
     def read(self, custom_id: str) -> dict[str, Any] | None:
-        """The values in an id; None where it is not one of these."""
+        """The values in an id; None if it is not of this declaration."""
         found = self.pattern.fullmatch(custom_id)
         if found is None:
             return None
@@ -110,7 +110,7 @@ class CustomId:
 
 
 class Control(Enum):
-    """What a member used."""
+    """The kind of component that a member used."""
 
     BUTTON = auto()
     MENU = auto()
@@ -119,7 +119,7 @@ class Control(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """Whoever handles the ids of one declaration."""
+    """The handler of one custom id."""
 
     control: Control
     custom_id: CustomId
@@ -127,24 +127,24 @@ class Route:
 
 
 class Router:
-    """The handlers of some custom ids: those of a module, or of several routers together."""
+    """The handlers of a module's custom ids, or of several routers together."""
 
     def __init__(self, *parts: Router) -> None:
         self.routes: list[Route] = [route for part in parts for route in part.routes]
 
     def press(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
-        """For a button. The handler is called with the request and the interaction, and by name with the fields of the id."""
-        return self._handled_by(Control.BUTTON, custom_id)
+        """Decorator for a button's handler: it takes the request, the interaction and, by name, the fields of the id."""
+        return self._declaring(Control.BUTTON, custom_id)
 
     def select(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
-        """For a select menu. The handler's third argument is the list of chosen values."""
-        return self._handled_by(Control.MENU, custom_id)
+        """Decorator for a select menu's handler: its third argument is the list of chosen values."""
+        return self._declaring(Control.MENU, custom_id)
 
     def form(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
-        """For a modal. The handler's third argument is what was filled in, by the controls' own ids: text, values or attachments."""
-        return self._handled_by(Control.FORM, custom_id)
+        """Decorator for a modal's handler: its third argument maps each input's id to its text, values or attachments."""
+        return self._declaring(Control.FORM, custom_id)
 
-    def _handled_by(self, control: Control, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
+    def _declaring(self, control: Control, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
         def declare(handler: AnyHandler) -> AnyHandler:
             self.routes.append(Route(control=control, custom_id=custom_id, handler=handler))
             return handler
@@ -152,7 +152,7 @@ class Router:
         return declare
 
     async def route(self, request: Request, interaction: discord.Interaction[Any]) -> None:
-        """Call the handler of what was used. Raise `NotFound` for an id that nobody declares: an outdated or a forged one."""
+        """Call the matching handler. Raises `NotFound` if no declaration matches: the id is outdated or forged."""
         data: Mapping[str, Any] = interaction.data or {}
         control, given = _used(interaction, data)
         for route in self.routes:
@@ -162,7 +162,7 @@ class Router:
 
 
 def _used(interaction: discord.Interaction[Any], data: Mapping[str, Any]) -> tuple[Control, tuple[Any, ...]]:
-    """What was used, and what came with it."""
+    """The kind of component, and the handler's extra arguments."""
     if interaction.type is discord.InteractionType.modal_submit:
         return Control.FORM, (dict(_filled_in(data)),)
     if data.get("component_type") == discord.ComponentType.button.value:

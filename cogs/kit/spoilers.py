@@ -1,4 +1,4 @@
-"""Putting the images of a message behind spoilers, and taking these away."""
+"""Add or remove the spoilers of a message."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from bot.core.errors import TryLater
 from bot.core.i18n import _
 from cogs.kit import file_texts
 
-_NOBODY = discord.AllowedMentions.none()
-_AT_A_TIME = asyncio.Semaphore(2)  # messages whose files are held in memory, some tens of MB each
+_NO_MENTIONS = discord.AllowedMentions.none()
+_CONCURRENCY = asyncio.Semaphore(2)  # messages whose files are in memory, tens of MB each
 
 
 async def set_hidden(message: discord.Message, hidden: bool) -> None:
-    """Make a message of ours so, where it is not. Attachments cannot be renamed: they are uploaded anew; the buttons stay.
+    """Set or remove the spoilers of a message of ours. Attachments cannot be renamed, so they are uploaded again.
 
-    Raise `TryLater` where an image cannot be fetched: its message is there, so it is, too.
+    Raises `TryLater` if an image cannot be fetched: its message exists, so the image should too.
     """
-    shown = message.attachments
-    if all(attachment.is_spoiler() is hidden for attachment in shown):
+    if all(attachment.is_spoiler() is hidden for attachment in message.attachments):
         return
-    async with _AT_A_TIME:
-        files = [await _fetched(attachment, spoiler=hidden) for attachment in shown]
+    async with _CONCURRENCY:
+        files = [await _fetched(attachment, spoiler=hidden) for attachment in message.attachments]
         content = file_texts.hidden(message.content) if hidden else file_texts.unhidden(message.content)
-        await message.edit(content=content, attachments=files, allowed_mentions=_NOBODY)
+        await message.edit(content=content, attachments=files, allowed_mentions=_NO_MENTIONS)
 
 
 async def _fetched(attachment: discord.Attachment, *, spoiler: bool) -> discord.File:

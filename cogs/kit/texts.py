@@ -1,4 +1,4 @@
-"""What all texts are made of."""
+"""Parts that many texts share: quoted prompts, prices, durations, meters."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PROMPT_SHOWN = 280
 
 
 def quoted(prompt: str, *, limit: int = _PROMPT_SHOWN) -> str:
-    """A prompt in one line, as text and nothing else."""
+    """A prompt in one line, with Markdown and mentions escaped."""
     line = " ".join(prompt.split())
     line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
     return escape_mentions(escape_markdown(line))
 
 
 def alt(prompt: str) -> str:
-    """An image's description for those who cannot see it."""
+    """An image's alternative text."""
     return _("Picture made from the words: {words}").format(words=" ".join(prompt.split()))[:ALT_MAX]
 
 
@@ -32,28 +32,28 @@ def price(model: ModelInfo) -> str:
     if model.price_microcredits is None:
         return _("no price per picture")
     amount = in_credits(model.price_microcredits, up=True)
-    return ngettext("{amount} credit a picture", "{amount} credits a picture", _how_many(amount)).format(amount=amount)
+    return ngettext("{amount} credit a picture", "{amount} credits a picture", _plural_count(amount)).format(amount=amount)
 
 
 def amount_of(micro: int) -> str:
     """An amount of microcredits, in words."""
     amount = in_credits(micro, up=True)
-    return ngettext("{amount} credit", "{amount} credits", _how_many(amount)).format(amount=amount)
+    return ngettext("{amount} credit", "{amount} credits", _plural_count(amount)).format(amount=amount)
 
 
-def seconds(ms: int | None) -> str:
-    """A duration in milliseconds, roughly."""
+def duration(ms: int | None) -> str:
+    """A duration in milliseconds, in seconds or minutes."""
     seconds = max(1, round((ms or 0) / 1000))
     return _("{count} s").format(count=seconds) if seconds < 100 else _("{count} min").format(count=round(seconds / 60))
 
 
 def meter(available: int, held: int, size: int, *, width: int = 20) -> str:
-    """A bar: full blocks are left, shaded ones are held."""
+    """A bar: full blocks are available, shaded ones held."""
     left = max(0, min(width, available * width // max(size, 1)))
-    kept = max(0, min(width - left, -(-held * width // max(size, 1))))
-    return "`" + "█" * left + "▒" * kept + "░" * (width - left - kept) + "`"
+    shaded = max(0, min(width - left, -(-held * width // max(size, 1))))
+    return "`" + "█" * left + "▒" * shaded + "░" * (width - left - shaded) + "`"
 
 
-def _how_many(amount: str) -> int:
-    """For the right form of a word beside an amount, which may be a part of one."""
+def _plural_count(amount: str) -> int:
+    """The count that picks the plural form for an amount, which may be a fraction."""
     return 1 if amount == "1" else 2

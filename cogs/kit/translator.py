@@ -1,4 +1,4 @@
-"""The languages of commands and of members: what Discord shows in its menus, and which language each member's Discord speaks."""
+"""Translations of the commands, and the language of each member's Discord client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from discord.app_commands import TranslationContextLocation as Location
 from bot.core import i18n
 from cogs.kit.request import Interaction, request_of, services_of
 
-# What Discord takes, in characters, by the context that tells a text's place (gettext's msgctxt).
+# Discord's limits in characters, by the kind of text (gettext's msgctxt).
 # Source: https://discord.com/developers/docs/interactions/application-commands and .../components/reference
 LIMITS: Final[Mapping[str, int]] = {
     "command name": 32,
@@ -32,8 +32,8 @@ LIMITS: Final[Mapping[str, int]] = {
     "modal title": 45,
     "modal label": 45,
 }
-TYPED: Final = ("command name", "option name")  # what members type: for these there are rules
-_NAMES: Final = (*TYPED, "menu name")  # what must not be the same as its neighbour's
+TYPED: Final = ("command name", "option name")  # members type these, so Discord restricts their characters
+_NAMES: Final = (*TYPED, "menu name")  # must be unique among their siblings
 _CONTEXTS: Final[Mapping[Location, str]] = {
     Location.command_name: "command name",
     Location.command_description: "command description",
@@ -47,7 +47,7 @@ _REMEMBERED_MAX: Final = 10_000  # members
 
 
 def fits(context: str, text: str) -> bool:
-    """Whether Discord takes a text in its place. Names of commands and options: letters, digits, - and _, in lower case."""
+    """Whether Discord accepts a text. Names of commands and options: lower-case letters, digits, - and _."""
     if context not in LIMITS:
         return True
     if not 1 <= len(text) <= LIMITS[context] or text != text.strip():
@@ -56,7 +56,7 @@ def fits(context: str, text: str) -> bool:
 
 
 class Translator(app_commands.Translator):
-    """Serves the commands' names and descriptions from the catalogues. What Discord would refuse stays English."""
+    """Translates the commands' names and descriptions. A text that Discord would refuse stays English."""
 
     def __init__(self, tree: app_commands.CommandTree[Any]) -> None:
         self._tree = tree
@@ -64,40 +64,40 @@ class Translator(app_commands.Translator):
     async def translate(
         self, string: app_commands.locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
-        if i18n.served(locale.value) is None:
+        if i18n.supported(locale.value) is None:
             return None
-        catalogue, place = i18n.catalogue(locale.value), _place(context)
-        if place in _NAMES:
-            return _names(catalogue, place, _siblings(self._tree, context.data)).get(string.message)
-        text = catalogue.pgettext(place, string.message)
-        return text if text != string.message and fits(place, text) else None
+        catalogue, kind = i18n.catalogue(locale.value), _kind(context)
+        if kind in _NAMES:
+            return _names(catalogue, kind, _siblings(self._tree, context.data)).get(string.message)
+        text = catalogue.pgettext(kind, string.message)
+        return text if text != string.message and fits(kind, text) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Translatable:
-    """A text of the commands, and its place as one of `LIMITS`."""
+    """A text of the commands, and its kind, a key of `LIMITS`."""
 
     context: str
     text: str
 
 
 async def translatables(tree: app_commands.CommandTree[Any]) -> list[Translatable]:
-    """Every text of the commands that can be translated, each once, in their order."""
+    """Every translatable text of the commands, each once, in the order of the commands."""
     listener = _Listener()
     for command in sorted(tree.get_commands(), key=lambda command: (isinstance(command, app_commands.ContextMenu), command.name)):
         await command.get_translated_payload(tree, listener)
-    return list(listener.heard)
+    return list(listener.found)
 
 
 class Languages:
-    """Keeps the language of each member's Discord, for answers that none has asked for."""
+    """Stores the language of each member's Discord client, for messages that do not answer an interaction."""
 
     def __init__(self) -> None:
-        self._remembered: OrderedDict[int, str | None] = OrderedDict()  # spares the store; it decides
+        self._remembered: OrderedDict[int, str | None] = OrderedDict()  # a cache: saves reads of the store
 
     async def note(self, interaction: Interaction) -> None:
-        """To be called once a command or a press has been answered, so that no answer waits for it."""
-        user_id, locale = interaction.user.id, i18n.served(interaction.locale.value)
+        """Call this after the answer, so that the answer does not wait for it."""
+        user_id, locale = interaction.user.id, i18n.supported(interaction.locale.value)
         if self._remembered.get(user_id, "") == locale:
             self._remembered.move_to_end(user_id)
             return
@@ -109,39 +109,39 @@ class Languages:
 
 
 class _Listener(app_commands.Translator):
-    """Hears what a translator is asked for."""
+    """Collects the texts that a translator is asked for."""
 
     def __init__(self) -> None:
-        self.heard: dict[Translatable, None] = {}
+        self.found: dict[Translatable, None] = {}
 
     async def translate(
         self, string: app_commands.locale_str, _locale: discord.Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
-        if string.message.strip("…"):  # discord.py's own word for "no description"
-            self.heard[Translatable(context=_place(context), text=string.message)] = None
+        if string.message.strip("…"):  # discord.py's placeholder for "no description"
+            self.found[Translatable(context=_kind(context), text=string.message)] = None
         return None
 
 
-def _place(context: app_commands.TranslationContextTypes) -> str:
+def _kind(context: app_commands.TranslationContextTypes) -> str:
     return "menu name" if isinstance(context.data, app_commands.ContextMenu) else _CONTEXTS[context.location]
 
 
 def _siblings(tree: app_commands.CommandTree[Any], named: Any) -> tuple[str, ...]:
-    """The names beside this one, itself among them."""
-    neighbours: Iterable[Any]
+    """The names beside this one, including itself."""
+    siblings: Iterable[Any]
     if isinstance(named, app_commands.Parameter):
-        neighbours = named.command.parameters
-    elif isinstance(named, app_commands.ContextMenu):
-        neighbours = tree.get_commands(type=named.type)
+        return tuple(parameter.display_name for parameter in named.command.parameters)
+    if isinstance(named, app_commands.ContextMenu):
+        siblings = tree.get_commands(type=named.type)
     else:
-        neighbours = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)
-    return tuple(neighbour.name for neighbour in neighbours)
+        siblings = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)
+    return tuple(sibling.name for sibling in siblings)
 
 
 @lru_cache(maxsize=1024)
-def _names(catalogue: NullTranslations, place: str, names: tuple[str, ...]) -> Mapping[str, str]:
-    """The translations of neighbouring names that Discord takes and that no neighbour has, in this language or in English."""
-    offered = {name: catalogue.pgettext(place, name) for name in names}
-    fitting = {name: text for name, text in offered.items() if text != name and fits(place, text)}
+def _names(catalogue: NullTranslations, kind: str, names: tuple[str, ...]) -> Mapping[str, str]:
+    """The translations of sibling names that are valid and unique, in this language and in English."""
+    offered = {name: catalogue.pgettext(kind, name) for name in names}
+    fitting = {name: text for name, text in offered.items() if text != name and fits(kind, text)}
     taken = [*names, *fitting.values()]
     return {name: text for name, text in fitting.items() if taken.count(text) == 1}

@@ -1,1 +1,1 @@
-"""A member's own affairs: help, models, settings, styles, tray, privacy."""
+"""Commands about a member's own account: help, models, settings, styles, tray, privacy."""

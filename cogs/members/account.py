@@ -1,4 +1,4 @@
-"""A member's own affairs: /quota, /cancel, /models."""
+"""/quota, /cancel and /models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from discord.ext import commands
 from bot.core.clock import system
 from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _
-from bot.domain.job import Job
+from bot.domain.job import Job, JobState
+from bot.store import jobs
 from cogs.kit import autocomplete, interactions, job_texts, panels
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
@@ -19,15 +20,15 @@ from cogs.money import money_texts
 
 
 class AccountCog(commands.Cog):
-    """What is mine here."""
+    """The commands /quota, /cancel and /models."""
 
     @app_commands.command(description="Your credits: left, held, spent, when they flow back, and what models cost")
     @everywhere
     async def quota(self, interaction: Interaction) -> None:
         request, services = await request_of(interaction), services_of(interaction)
-        standing = await services.money.standing(request)
+        balances = await services.money.standing(request)
         models = services.pricing.offers(services.orders.models.offered, request)
-        await panels.show(interaction, money_texts.standing(standing, models, system()))
+        await panels.show(interaction, money_texts.quota(balances, models, system()))
 
     @app_commands.command(description="Take back a picture that is not finished yet")
     @app_commands.rename(image="picture")
@@ -35,9 +36,9 @@ class AccountCog(commands.Cog):
     @app_commands.autocomplete(image=autocomplete.open_job)
     @everywhere
     async def cancel(self, interaction: Interaction, image: app_commands.Range[str, 1, 100] | None = None) -> None:
-        request, orders = await request_of(interaction), services_of(interaction).orders
-        job = _picked(await orders.open_jobs(request.actor.user_id), image)
-        await interactions.say(interaction, job_texts.cancelled(await orders.cancel(request, job.id)))
+        request, services = await request_of(interaction), services_of(interaction)
+        job = _picked(await services.reader.read(jobs.of_member, request.actor.user_id, state=JobState.OPEN), image)
+        await interactions.say(interaction, job_texts.cancelled(await services.orders.cancel(request, job.id)))
 
     @app_commands.command(description="The models there are, what they cost and what they take")
     @everywhere

@@ -1,4 +1,4 @@
-"""Models with their prices, and the tray."""
+"""Texts of /models and /tray."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cogs.kit.texts import PANEL_MAX, price, quoted
 
 
 def model_list(models: Sequence[ModelInfo], default_model: str, providers: Mapping[str, str]) -> str:
-    """As many models as a panel holds, and how to find the others. `providers` are the image APIs' titles by name."""
+    """As many models as fit in a panel, and how to find the others. `providers` maps an image API's name to its title."""
     lines = ["## " + _("Models")]
     for shown, model in enumerate(models):
         line = model_line(model, default=model.id == default_model, provider=providers.get(model.provider, model.provider))
@@ -37,7 +37,7 @@ def model_line(model: ModelInfo, *, default: bool, provider: str) -> str:
 
 
 def tray(count: int) -> str:
-    """What a tray is for, and how much is in it."""
+    """What the tray is for, and how many images it has."""
     head = "## " + _("Your tray")
     if not count:
         empty = _("It is empty. **Apps**, **Use as reference** in the menu of a message puts its picture here.")
@@ -49,7 +49,7 @@ def tray(count: int) -> str:
 
 
 def emptied(count: int) -> str:
-    """After emptying a tray."""
+    """The answer after the tray was emptied."""
     if not count:
         return _("Your tray was empty.")
     return ngettext("Your tray is empty; {count} picture was in it.", "Your tray is empty; {count} pictures were in it.", count).format(
@@ -58,7 +58,7 @@ def emptied(count: int) -> str:
 
 
 def from_tray(count: int) -> str:
-    """After an edit that used a tray up."""
+    """The answer after an edit took the tray's images."""
     sentence = ngettext(
         "{count} picture came from your tray, which is empty now.", "{count} pictures came from your tray, which is empty now.", count
     )
@@ -66,7 +66,7 @@ def from_tray(count: int) -> str:
 
 
 def with_tray(count: int) -> str:
-    """Where an edit was refused that images of the tray came with."""
+    """Added to a refusal of an edit that included the tray's images."""
     sentence = ngettext(
         "{count} picture of your tray came with it; `/tray clear` empties it.",
         "{count} pictures of your tray came with it; `/tray clear` empties it.",

@@ -15,7 +15,7 @@ from cogs.members import help_texts
 
 
 class About(commands.Cog):
-    """What Easel says of itself."""
+    """The commands /help and /ping."""
 
     @app_commands.command(description="How Easel is used")
     @everywhere

@@ -1,4 +1,4 @@
-"""How Easel is used, subject by subject."""
+"""The text of /help."""
 
 from __future__ import annotations
 
@@ -28,5 +28,4 @@ _HELP = (
 
 
 def help_text() -> str:
-    """/help."""
     return "\n".join(_(line) for line in _HELP)

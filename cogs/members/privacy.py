@@ -1,4 +1,4 @@
-"""/privacy and /mydata: what is kept of a member, handed out and erased."""
+"""/privacy and /mydata: what is stored about a member, its export and its erasure."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ _ERASE, _KEEP = CustomId("mydata:erase"), CustomId("mydata:keep")
 
 
 class PrivacyCog(commands.Cog):
-    """What Easel says of what it keeps."""
+    """The command /privacy."""
 
     @app_commands.command(description="What is kept of you, how long, and where it goes")
     @everywhere
     async def privacy(self, interaction: Interaction) -> None:
-        await panels.show(interaction, privacy_texts.told(services_of(interaction).privacy.keeping))
+        await panels.show(interaction, privacy_texts.privacy(services_of(interaction).privacy.retention))
 
 
 @everywhere
 class MyData(commands.GroupCog, group_name="mydata", group_description="What is kept of you: have it, or have it erased"):
-    """Two commands; erasing asks once."""
+    """The commands /mydata export and erase. Erasing asks for confirmation."""
 
     @app_commands.command(description="Have everything that is kept of you, as a file by direct message")
     async def export(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
         await interaction.response.defer(thinking=True, ephemeral=True)
-        made = await services_of(interaction).privacy.export(request.actor.user_id)
+        exported = await services_of(interaction).privacy.export(request.actor.user_id)
         try:
-            await interaction.user.send(privacy_texts.export(made.counts), file=_file(made))
+            await interaction.user.send(privacy_texts.export(exported.counts), file=_file(exported))
         except discord.Forbidden:
             sentence = _("Your direct messages are closed to me, so here it is, for your eyes only.")
-            await interaction.edit_original_response(content=f"📦 {sentence}", attachments=[_file(made)])
+            await interaction.edit_original_response(content=f"📦 {sentence}", attachments=[_file(exported)])
         else:
             await interaction.edit_original_response(content="📦 " + _("It is in your direct messages."))
 
     @app_commands.command(description="Erase what is yours; you are asked once more")
     async def erase(self, interaction: Interaction) -> None:
-        yes = button(pgettext("button", "Erase everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
-        no = button(pgettext("button", "Keep everything"), _KEEP())
-        await panels.show(interaction, panel(text(privacy_texts.before_erasing()), row(yes, no)))
+        erase_button = button(pgettext("button", "Erase everything"), _ERASE(), emoji="🧹", style=discord.ButtonStyle.danger)
+        keep_button = button(pgettext("button", "Keep everything"), _KEEP())
+        await panels.show(interaction, panel(text(privacy_texts.before_erasing()), row(erase_button, keep_button)))
 
 
 @router.press(_ERASE)
 async def erase(request: Request, interaction: Interaction) -> None:
-    """After the question."""
+    """Erase, after the confirmation."""
     await interaction.response.defer()
     counts = await services_of(interaction).privacy.erase(request.actor.user_id)
     await panels.redraw(interaction, panel(text(privacy_texts.erased(counts))))
@@ -65,9 +65,9 @@ async def erase(request: Request, interaction: Interaction) -> None:
 
 @router.press(_KEEP)
 async def keep(_request: Request, interaction: Interaction) -> None:
-    """Nothing is erased."""
+    """Close the question without erasing."""
     await panels.redraw(interaction, panel(text(_("Everything stays as it is."))))
 
 
-def _file(made: Export) -> discord.File:
-    return discord.File(io.BytesIO(made.content), filename=made.filename)
+def _file(exported: Export) -> discord.File:
+    return discord.File(io.BytesIO(exported.content), filename=exported.filename)

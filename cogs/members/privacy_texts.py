@@ -1,4 +1,4 @@
-"""What is kept of a member: said in words, one line for each of `SUBJECTS`, which together name every table that holds something."""
+"""What is stored about a member, in words. `SUBJECTS` together name every table with personal data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cogs.kit.texts import PANEL_MAX
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """Tables that a member thinks of as one thing."""
+    """Tables that are one subject to a member."""
 
     tables: frozenset[str]
     what: str
-    how_long: str  # may name {references}, {images}: how long these are kept
+    how_long: str  # may contain {references} and {pictures}: how long these are kept
 
 
 _UNTIL_ERASED = N_("Until you erase it.")
@@ -77,9 +77,9 @@ SUBJECTS = (
 )
 
 
-def told(keeping: Retention) -> str:
-    """/privacy."""
-    spans = {"references": days(keeping.references_days), "pictures": days(keeping.images_days)}
+def privacy(retention: Retention) -> str:
+    """The text of /privacy."""
+    spans = {"references": days(retention.references_days), "pictures": days(retention.images_days)}
     kept = [f"{_(subject.what)}\n-# {_(subject.how_long).format(**spans)}" for subject in SUBJECTS]
     lines = [
         "## " + _("What is kept of you"),
@@ -87,9 +87,9 @@ def told(keeping: Retention) -> str:
         *kept,
         "### " + _("Where it goes"),
         _("Your words and references go to the image service that makes the picture: {services}. It is not told who you are.").format(
-            services=", ".join(keeping.services)
+            services=", ".join(retention.services)
         ),
-        *_checked(keeping),
+        *_checked(retention),
         _("Results are shown on Discord. The operator's log names requests and members by their ids, without words and pictures."),
         "### " + _("What you can do"),
         _("`/mydata export` sends you all of it. `/mydata erase` removes it at once. **Delete**, also in /history, removes one picture."),
@@ -97,14 +97,14 @@ def told(keeping: Retention) -> str:
     return "\n".join(lines)[:PANEL_MAX]
 
 
-def _checked(keeping: Retention) -> Iterator[str]:
-    if keeping.checker is not None:
-        told = _("Servers may have words and results checked by {service} before they are shown. It is not told who you are either.")
-        yield told.format(service=keeping.checker)
+def _checked(retention: Retention) -> Iterator[str]:
+    if retention.checker is not None:
+        text = _("Servers may have words and results checked by {service} before they are shown. It is not told who you are either.")
+        yield text.format(service=retention.checker)
 
 
 def before_erasing() -> str:
-    """The question before everything goes."""
+    """The question before everything is erased."""
     lines = [
         "## " + _("Erase what is yours?"),
         _("Your requests, pictures, references, settings, styles, tray and reactions are removed at once, and cannot be brought back."),
@@ -119,7 +119,7 @@ def before_erasing() -> str:
 
 
 def erased(counts: Mapping[str, int]) -> str:
-    """After everything went."""
+    """The answer after everything was erased."""
     messages = counts.get("messages", 0)
     sentence = _("Done. What is left of your credits leads to you until the rest has flowed back, and what moderators go by; nothing else.")
     if not messages:
@@ -129,7 +129,7 @@ def erased(counts: Mapping[str, int]) -> str:
 
 
 def export(counts: Mapping[str, int]) -> str:
-    """Beside the file."""
+    """The message with the exported file."""
     lines = ["## " + _("Everything that is kept of you"), *(f"- {name}: {count}" for name, count in counts.items() if count)]
     return "\n".join(lines)
 

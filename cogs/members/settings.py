@@ -1,4 +1,4 @@
-"""/settings: what a member chooses for themselves, in one panel. Each choice is kept at once, and the panel is drawn anew."""
+"""/settings: a member's preferences in one panel. Each choice is stored at once and updates the panel."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ router = Router()
 
 _OPTIONS_MAX = 25  # of a select menu
 _LABEL_MAX = 100  # characters
-_NONE = "-"  # the value of "no choice of mine"
-_MORE = "+"  # and a number: the models from there on
+_NONE = "-"  # the value of the bot's or the model's default
+_MORE = "+"  # and a number: show the models from there on
 _SWITCHES = ("private", "spoiler", "tell_when_done", "leaderboard")
 _CHOOSE = CustomId("settings:{what}", what=one_of("model", "shape", "consent", "role"))
 _SWITCH = CustomId("settings:{switch}:{is_on}", switch=one_of(*_SWITCHES), is_on=ON_OFF)
 
 
 class SettingsCog(commands.Cog):
-    """The command."""
+    """The command /settings."""
 
     @app_commands.command(description="Your defaults: model, shape, privacy, messages, and who may edit your pictures")
     @everywhere
@@ -43,7 +43,7 @@ class SettingsCog(commands.Cog):
 
 @router.select(_CHOOSE)
 async def choose(request: Request, interaction: Interaction, values: Sequence[str], *, what: str) -> None:
-    """Keep a choice. A role is chosen in the server that it belongs to."""
+    """Store a choice from a menu. A role can be chosen only in its own guild."""
     value = next(iter(values), _NONE)
     if what == "model" and value.startswith(_MORE):
         await panels.redraw(interaction, _panel(request, interaction, models_from=int(value.removeprefix(_MORE))))
@@ -62,25 +62,25 @@ async def choose(request: Request, interaction: Interaction, values: Sequence[st
 
 @router.press(_SWITCH)
 async def turn(request: Request, interaction: Interaction, *, switch: str, is_on: bool) -> None:
-    """The id says what the press wants, not "the other": pressed twice it wants the same twice."""
+    """Set a switch. The id has the new state, so pressing twice does not toggle it back."""
     await _keep(request, interaction, {switch: is_on})
 
 
 async def _keep(request: Request, interaction: Interaction, changes: Mapping[str, Any]) -> None:
-    """Keep a choice and draw the panel anew."""
+    """Store a choice and update the panel."""
     chosen = await services_of(interaction).members.change(
         request.actor.user_id, lambda before: Preferences.model_validate({**dict(before), **changes})
     )
     await panels.redraw(interaction, _panel(replace(request, preferences=chosen), interaction))
 
 
-# --- what is shown ---------------------------------------------------------------------------------------------------
+# --- the panel -------------------------------------------------------------------------------------------------------
 
 
 def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) -> discord.ui.LayoutView:
     chosen, orders = request.preferences, services_of(interaction).orders
     model = _model(orders.models.offered, chosen.default_model or orders.default_model)
-    in_server = request.guild_id is not None
+    in_guild = request.guild_id is not None
     role = interaction.guild.get_role(chosen.consent_role_id) if interaction.guild and chosen.consent_role_id else None
     parts: list[Part] = [
         text("## " + _("Your settings"), "-# " + _("They hold wherever you ask. An option in a command goes before them.")),
@@ -91,9 +91,9 @@ def _panel(request: Request, interaction: Interaction, *, models_from: int = 0) 
         row(*_switches(chosen)),
         discord.ui.Separator(),
         text("**" + _("Who may edit my pictures") + "**", "-# " + _consent_note(chosen, role)),
-        row(_consent(chosen, in_server=in_server)),
+        row(_consent(chosen, in_guild=in_guild)),
     ]
-    if in_server and chosen.consent is Consent.ROLE:
+    if in_guild and chosen.consent is Consent.ROLE:
         parts.append(row(_role(role)))
     return panel(*parts)
 
@@ -103,11 +103,11 @@ def _model(offered: Sequence[ModelInfo], model_id: str) -> ModelInfo | None:
 
 
 def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: str, *, start: int) -> discord.ui.Select[Any]:
-    """The models with their prices; where there are more than a menu holds, the last choice leads on."""
-    ordered = sorted(offered, key=lambda model: model.id != chosen.default_model)  # one's own is always on the first page
-    room = _OPTIONS_MAX - 2
-    of_the_bot = pgettext("select option", "This bot's default: {model}").format(model=default_title)
-    options = [discord.SelectOption(label=of_the_bot[:_LABEL_MAX], value=_NONE, default=chosen.default_model is None and start == 0)]
+    """The models with their prices; if a menu cannot hold them all, its last choice shows more."""
+    ordered = sorted(offered, key=lambda model: model.id != chosen.default_model)  # the member's default is always on the first page
+    page_size = _OPTIONS_MAX - 2
+    bot_default = pgettext("select option", "This bot's default: {model}").format(model=default_title)
+    options = [discord.SelectOption(label=bot_default[:_LABEL_MAX], value=_NONE, default=chosen.default_model is None and start == 0)]
     options += [
         discord.SelectOption(
             label=model.title[:_LABEL_MAX],
@@ -115,10 +115,10 @@ def _models(offered: Sequence[ModelInfo], chosen: Preferences, default_title: st
             description=texts.price(model)[:_LABEL_MAX],
             default=model.id == chosen.default_model,
         )
-        for model in ordered[start : start + room]
+        for model in ordered[start : start + page_size]
     ]
-    if len(ordered) > room:
-        following = start + room if start + room < len(ordered) else 0
+    if len(ordered) > page_size:
+        following = start + page_size if start + page_size < len(ordered) else 0
         label = pgettext("select option", "More models…") if following else pgettext("select option", "Back to the first models…")
         options.append(discord.SelectOption(label=label, value=f"{_MORE}{following}"))
     return discord.ui.Select(custom_id=_CHOOSE(what="model"), options=options)
@@ -137,7 +137,7 @@ def _shapes(chosen: Preferences, model: ModelInfo | None) -> discord.ui.Select[A
 
 
 def _shape_note(chosen: Preferences, model: ModelInfo | None) -> str:
-    """A shape that the default model does not make is kept for those that do."""
+    """A note if the default model cannot make the chosen shape; the choice still applies to models that can."""
     if model is None or chosen.aspect_ratio is None:
         return ""
     if chosen.aspect_ratio in {offer.value for offer in model.choices(Idea.ASPECT_RATIO, chosen.aspect_ratio)}:
@@ -161,13 +161,13 @@ def _switch(name: str, *, is_on: bool, labels: tuple[str, str, str]) -> Part:
     return button(on if is_on else off, _SWITCH(switch=name, is_on=not is_on), emoji=emoji, style=style)
 
 
-def _consent(chosen: Preferences, *, in_server: bool) -> discord.ui.Select[Any]:
+def _consent(chosen: Preferences, *, in_guild: bool) -> discord.ui.Select[Any]:
     labels = {
         Consent.EVERYONE: pgettext("select option", "Everyone"),
         Consent.ROLE: pgettext("select option", "Those who have a role"),
         Consent.NOBODY: pgettext("select option", "Nobody but me"),
     }
-    shown = [consent for consent in Consent if in_server or consent is not Consent.ROLE or chosen.consent is Consent.ROLE]
+    shown = [consent for consent in Consent if in_guild or consent is not Consent.ROLE or chosen.consent is Consent.ROLE]
     options = [discord.SelectOption(label=labels[each], value=each, default=each is chosen.consent) for each in shown]
     return discord.ui.Select(custom_id=_CHOOSE(what="consent"), options=options)
 

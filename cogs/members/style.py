@@ -1,4 +1,4 @@
-"""/style: words and options that a member saves under a name, to be put around a prompt."""
+"""/style: prompt words and options that a member saves under a name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.core.errors import InvalidRequest, NotFound
 from bot.core.i18n import _
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import in_a_row, show
+from bot.domain.catalog.options import comma_list, show
 from bot.domain.catalog.params import MAX_MORE, build_params, pairs
 from bot.domain.preferences import STYLE_NAME_MAX, STYLE_TEXT_MAX, STYLES_MAX, Preferences, Style
 from cogs.kit import autocomplete, interactions, panels
@@ -23,7 +23,7 @@ Words = app_commands.Range[str, 1, STYLE_TEXT_MAX]
 
 @everywhere
 class Styles(commands.GroupCog, group_name="style", group_description="Your saved styles: words and options to be put around a prompt"):
-    """Four commands; the styles themselves belong to the member's preferences."""
+    """The commands of /style. Styles are part of a member's preferences."""
 
     @app_commands.command(description="Save a style, or put a new one in the place of an old one")
     @app_commands.describe(
@@ -44,13 +44,13 @@ class Styles(commands.GroupCog, group_name="style", group_description="Your save
         options: app_commands.Range[str, 1, MAX_MORE] = "",
     ) -> None:
         request = await request_of(interaction)
-        meant = _model(interaction, model, request.preferences)
+        info = _model(interaction, model, request.preferences)
         style = Style(
             name=_name(name),
             prefix=prefix.strip(),
             suffix=suffix.strip(),
-            model=meant.id if model else None,
-            options={str(idea): value for idea, value in _options(meant, options).items()},
+            model=info.id if model else None,
+            options={str(idea): value for idea, value in _options(info, options).items()},
         )
         if not (style.prefix or style.suffix or style.model or style.options):
             raise InvalidRequest(_("A style needs something in it: words, a model or options."))
@@ -88,7 +88,7 @@ def _name(given: str) -> str:
 
 
 def _model(interaction: Interaction, given: str | None, chosen: Preferences) -> ModelInfo:
-    """The model that the options are checked against: the style's own, else the one that would be taken without."""
+    """The model that the options are checked against: the style's own, else the member's or the bot's default."""
     orders = services_of(interaction).orders
     if given is None and chosen.default_model not in {model.id for model in orders.models.offered}:
         return orders.models.catalog.get(orders.default_model)
@@ -96,14 +96,16 @@ def _model(interaction: Interaction, given: str | None, chosen: Preferences) -> 
 
 
 def _options(model: ModelInfo, text: str) -> dict[Idea, str]:
-    """Options by the names that /generate has. Raise `InvalidRequest` for what it has not, or what the model does not take."""
+    """Options by their names in /generate. Raises `InvalidRequest` for an unknown option or a value that the model does not take."""
     own = {option.name: idea for idea in Idea if idea is not Idea.SEED and (option := model.option(idea))}
     known = {**own, **{str(idea): idea for idea in own.values()}}
     options: dict[Idea, str] = {}
     for name, value in pairs(text):
         if name not in known:
             sentence = _("options: a style of {model} takes {names}; {name} was given.")
-            raise InvalidRequest(sentence.format(model=model.title, names=in_a_row([str(idea) for idea in own.values()]), name=show(name)))
+            raise InvalidRequest(
+                sentence.format(model=model.title, names=comma_list([str(idea) for idea in own.values()]), name=show(name))
+            )
         options[known[name]] = value
     build_params(model, options)
     return options
@@ -117,8 +119,8 @@ def _with(chosen: Preferences, style: Style) -> Preferences:
 
 
 def _without(chosen: Preferences, name: str) -> Preferences:
-    gone = _named(chosen, name)
-    return chosen.model_copy(update={"styles": tuple(each for each in chosen.styles if each != gone)})
+    deleted = _named(chosen, name)
+    return chosen.model_copy(update={"styles": tuple(each for each in chosen.styles if each != deleted)})
 
 
 def _named(chosen: Preferences, name: str) -> Style:

@@ -1,4 +1,4 @@
-"""Saved styles."""
+"""Texts of /style."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def listed(styles: Sequence[Style], title_of: Callable[[str], str]) -> str:
 
 
 def shown(style: Style, title_of: Callable[[str], str]) -> str:
-    """One style with all that is in it."""
+    """One style in full."""
     return f"## {quoted(style.name)}\n{around(style, limit=500)}\n-# {facts(style, title_of)}"
 
 
 def around(style: Style, *, limit: int) -> str:
-    """The words, with a sign where the prompt stands."""
+    """The words, with … in place of the prompt."""
     parts = (quoted(style.prefix, limit=limit), "…", quoted(style.suffix, limit=limit))
     return " ".join(filter(None, parts))
 

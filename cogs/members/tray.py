@@ -1,4 +1,4 @@
-"""/tray: the references that a member put by for the next edit."""
+"""/tray: the references that a member saved for the next edit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.core.i18n import pgettext
 from bot.domain.request import Request
 from bot.media import codec
+from bot.store import tray
 from cogs.kit import interactions, panels
 from cogs.kit.panels import button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -25,13 +26,13 @@ _EMPTY = CustomId("tray:clear")
 
 @everywhere
 class Tray(commands.GroupCog, group_name="tray", group_description="The pictures that you put by for your next edit"):
-    """Two commands."""
+    """The commands /tray show and clear."""
 
     @app_commands.command(description="What is in your tray")
     async def show(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        tray = await services_of(interaction).members.tray(request.actor.user_id)
-        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in tray]
+        items = await services_of(interaction).reader.read(tray.of, request.actor.user_id)
+        small = [await asyncio.to_thread(codec.thumbnail, each.reference.content) for each in items]
         names = [f"tray-{n}.webp" for n in range(1, len(small) + 1)]
         view = panel(text(account_texts.tray(len(small))))
         if small:
@@ -49,6 +50,6 @@ class Tray(commands.GroupCog, group_name="tray", group_description="The pictures
 
 @router.press(_EMPTY)
 async def empty(request: Request, interaction: Interaction) -> None:
-    """As /tray clear does."""
+    """Empty the tray, like /tray clear."""
     await services_of(interaction).members.clear_tray(request.actor.user_id)
     await panels.redraw(interaction, panel(text(account_texts.tray(0))))

@@ -1,1 +1,1 @@
-"""/imagemod and the buttons of cases: what moderators see and decide. Rights are checked on every command and every press."""
+"""/imagemod and the buttons of cases. Permissions are checked on every command and every button."""

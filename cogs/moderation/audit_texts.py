@@ -1,4 +1,4 @@
-"""What moderators read: the audit log, blocks, and what is held against a member."""
+"""Texts of /imagemod: cases, blocks, members and the audit log."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cogs.admin.settings_texts import OFFENCES
 from cogs.kit.texts import amount_of, quoted
 from cogs.moderation.case_texts import decided
 
-_WORDS = 160  # characters of what somebody wrote
-_CHANGES = 3  # of one line of the audit log
-_CASES = 5  # of one member
+_WORDS = 160  # characters of a member's text
+_CHANGES = 3  # in a line of the audit log
+_CASES = 5  # of a member
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
 def case_list(waiting: int, shown: Sequence[str], note: str = "") -> str:
-    """The heading of the cases that wait."""
+    """The heading of the open cases."""
     if not waiting:
         return "\n".join(filter(None, [_("## 🛡️ Cases"), note, _("No case waits for a decision.")]))
     count = ngettext("{count} case waits for a decision.", "{count} cases wait for a decision.", waiting).format(count=waiting)
@@ -33,7 +33,7 @@ def case_list(waiting: int, shown: Sequence[str], note: str = "") -> str:
 
 
 def judged(case: Case) -> str:
-    """After a moderator's word on an image."""
+    """The answer after a moderator decided about an image by command."""
     return _("⚖️ Case {number}: **{decision}**. The author is told, and may appeal once.").format(
         number=case.id, decision=decided(case.decision)
     )
@@ -49,7 +49,7 @@ def refunded(amount: int) -> str:
 
 
 def blocked(row: BlockRow) -> str:
-    """After a block."""
+    """The answer after a member was blocked."""
     member = f"<@{row.user_id}>"
     if row.until is None:
         return _("⛔ {member} cannot ask for pictures here until you lift it. They are told by direct message.").format(member=member)
@@ -72,19 +72,19 @@ def block_line(row: BlockRow) -> str:
 # --- a member --------------------------------------------------------------------------------------------------------
 
 
-def member(user_id: int, standing: MemberConduct, rules: Strikes, usage: str) -> str:
-    """Everything that is known of a member here; `usage` is what they made."""
-    return "\n".join([_("## {member}").format(member=f"<@{user_id}>"), *_standing(standing, rules), usage])
+def member(user_id: int, conduct: MemberConduct, rules: Strikes, usage: str) -> str:
+    """Strikes, block and latest cases of a member, followed by the text `usage`."""
+    return "\n".join([_("## {member}").format(member=f"<@{user_id}>"), *_conduct(conduct, rules), usage])
 
 
-def _standing(standing: MemberConduct, rules: Strikes) -> Iterator[str]:
-    count = ngettext("{count} strike", "{count} strikes", standing.strikes).format(count=standing.strikes)
-    yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=f"{standing.points:.2g}")
-    step = next((each for each in rules.steps if each.points > standing.points), None)
+def _conduct(conduct: MemberConduct, rules: Strikes) -> Iterator[str]:
+    count = ngettext("{count} strike", "{count} strikes", conduct.strikes).format(count=conduct.strikes)
+    yield _("⚖️ {strikes} · {points} points today").format(strikes=count, points=f"{conduct.points:.2g}")
+    step = next((each for each in rules.steps if each.points > conduct.points), None)
     if step is not None:
         yield "-# " + _("From {points} points on a member is locked out for {hours} h.").format(points=f"{step.points:g}", hours=step.hours)
-    yield f"⛔ {block_line(standing.block)}" if standing.block else _("✅ Not blocked.")
-    yield from (_case_line(case) for case in reversed(standing.cases[-_CASES:]))
+    yield f"⛔ {block_line(conduct.block)}" if conduct.block else _("✅ Not blocked.")
+    yield from (_case_line(case) for case in reversed(conduct.cases[-_CASES:]))
 
 
 def _case_line(case: Case) -> str:
@@ -94,7 +94,7 @@ def _case_line(case: Case) -> str:
 
 
 def purge(user_id: int, images: int) -> str:
-    """Before every image of a member is taken away."""
+    """The question before all images of a member are deleted."""
     count = ngettext("{count} picture", "{count} pictures", images).format(count=images)
     question = _("Take away everything that {member} made here ({pictures})? Their messages go, too. This cannot be undone.")
     return "\n".join([_("## 🧹 Purge"), question.format(member=f"<@{user_id}>", pictures=count)])
@@ -109,7 +109,7 @@ def purged(user_id: int, requests: int) -> str:
 
 
 def audit(lines: Sequence[AuditLine], *, target_id: int | None, limit: int) -> str:
-    """A page of it, newest first."""
+    """A page of the audit log, newest line first, in at most `limit` characters."""
     about = _("## 📜 Audit log") if target_id is None else _("## 📜 Audit log of {member}").format(member=f"<@{target_id}>")
     shown = [_audit_line(line) for line in lines] or [_("There is nothing in it yet.")]
     return cut("\n".join([about, *shown]), limit)
@@ -119,12 +119,11 @@ def _audit_line(line: AuditLine) -> str:
     notes = " · ".join(_notes(line))
     changes = change_lines(line.details.get("changes") or [], limit=_CHANGES) if line.action is AuditAction.SETTINGS else ()
     below = [*([notes] if notes else []), *(each.removeprefix("- ") for each in changes)]
-    return "\n".join([f"<t:{line.at // 1000}:R> {_deed(line)}", *(f"-# {each}" for each in below)])
+    return "\n".join([f"<t:{line.at // 1000}:R> {_action(line)}", *(f"-# {each}" for each in below)])
 
 
-def _deed(line: AuditLine) -> str:
-    told = _DEEDS[line.action]()
-    return told.format(
+def _action(line: AuditLine) -> str:
+    return _ACTION_TEXTS[line.action]().format(
         actor=_actor(line.actor_id),
         member=_("somebody") if line.target_id is None else _person(line.target_id),
         number=line.case_id or "-",
@@ -134,7 +133,7 @@ def _deed(line: AuditLine) -> str:
     )
 
 
-_DEEDS: Mapping[AuditAction, Callable[[], str]] = {
+_ACTION_TEXTS: Mapping[AuditAction, Callable[[], str]] = {
     AuditAction.BLOCKED: lambda: _("⛔ {actor} blocked {member}"),
     AuditAction.UNBLOCKED: lambda: _("✅ {actor} unblocked {member}"),
     AuditAction.STRUCK: lambda: _("⚖️ {actor} gave {member} a strike: {offence}"),
@@ -157,13 +156,13 @@ _DEEDS: Mapping[AuditAction, Callable[[], str]] = {
 
 
 def _notes(line: AuditLine) -> Iterator[str]:
-    """What else the line says."""
+    """The end of a block, the reason and the job."""
     details = line.details
     if details.get("until"):
         yield _("until {when}").format(when=_at(int(details["until"])))
-    for said in (str(details.get(name) or "") for name in ("reason", "note", "category")):
-        if said:
-            yield quoted(_(said), limit=_WORDS)
+    for text in (str(details.get(name) or "") for name in ("reason", "note", "category")):
+        if text:
+            yield quoted(_(text), limit=_WORDS)
     if line.job_id is not None:
         yield f"`{line.job_id}`"
 
@@ -173,7 +172,7 @@ def _actor(user_id: int | None) -> str:
 
 
 def _person(user_id: int) -> str:
-    """Below zero is nobody: a member who erased what was theirs."""
+    """A mention; no name for a negative id, the pseudonym of a member who erased their data."""
     return f"<@{user_id}>" if user_id > 0 else _("somebody")
 
 

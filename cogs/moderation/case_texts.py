@@ -1,4 +1,4 @@
-"""What moderators read of cases and jobs, and what the author of an image is told."""
+"""Texts of cases, of the log and gallery channels, and of the direct messages about decisions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bot.domain.moderation.cases import Case, CaseFile, CaseState, Cause, Decisi
 from bot.services.moderation.cases import DECIDED
 from cogs.kit.texts import CONTENT_MAX, amount_of, quoted
 
-_WORDS = 300  # characters of what somebody said
-_TOLD_SHOWN = 5  # members
+_WORDS = 300  # characters of a member's text
+_FLAGS_SHOWN = 5
 
-TitleOf = Callable[[str], str]  # names a model by its id
+TitleOf = Callable[[str], str]  # a model's title by its id
 
 
-# --- for moderators --------------------------------------------------------------------------------------------------
+# --- cases -----------------------------------------------------------------------------------------------------------
 
 
 def case(file: CaseFile, title_of: TitleOf) -> str:
@@ -25,40 +25,40 @@ def case(file: CaseFile, title_of: TitleOf) -> str:
     return "\n".join(filter(None, _case(file.case, file.job, file.told, title_of)))[:CONTENT_MAX]
 
 
-def _case(about: Case, job: Job | None, told: Sequence[FlagSummary], title_of: TitleOf) -> Iterator[str]:
+def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: TitleOf) -> Iterator[str]:
     member = f"<@{about.author_id}>"
     yield _("🚩 **Case {number}** about a picture of {member}").format(number=about.id, member=member)
     if job is not None:
         yield f"**||{quoted(job.prompt)}||**"
-    yield _why(about, told)
-    yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in told[:_TOLD_SHOWN] if each.reason)
+    yield _why(about, flags)
+    yield from (f"> <@{each.user_id}>: {quoted(each.reason, limit=_WORDS)}" for each in flags[:_FLAGS_SHOWN] if each.reason)
     facts = [title_of(job.model), amount_of(job.spent)] if job is not None else []
-    is_there = job is None or job.state is not JobState.DELETED
-    if about.message_id is not None and is_there:
+    exists = job is None or job.state is not JobState.DELETED
+    if about.message_id is not None and exists:
         url = message_url(about.guild_id, about.channel_id, about.message_id)
         facts.append(_("[its message]({link})").format(link=url))
     yield f"-# {' · '.join(facts)}" if facts else ""
     if about.appeal is not None:
         yield _("⚖️ **Appeal** of {member}: {words}").format(member=member, words=quoted(about.appeal, limit=_WORDS))
-    yield standing(about)
+    yield status(about)
 
 
-def _why(about: Case, told: Sequence[FlagSummary]) -> str:
+def _why(about: Case, flags: Sequence[FlagSummary]) -> str:
     if about.cause is Cause.FLAGS:
-        return _flags(told)
+        return _flags(flags)
     reason = quoted(about.reason, limit=_WORDS)
     if about.cause is Cause.PROMPT:
         return _("Its prompt was flagged: {reason}").format(reason=reason)
     if about.cause is Cause.RESULT:
         return _("The finished picture was flagged: {reason}").format(reason=reason)
-    if reason and not any(each.reason == about.reason for each in told):
+    if reason and not any(each.reason == about.reason for each in flags):
         return _("A moderator asked for it: {reason}").format(reason=reason)
     return _("A moderator asked for it.")
 
 
-def _flags(told: Sequence[FlagSummary]) -> str:
-    counted = [each for each in told if each.weight]
-    who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_TOLD_SHOWN])
+def _flags(flags: Sequence[FlagSummary]) -> str:
+    counted = [each for each in flags if each.weight]
+    who = ", ".join(f"<@{each.user_id}> ({each.weight:.2g})" for each in counted[:_FLAGS_SHOWN])
     sentence = ngettext(
         "Flagged by {count} member, with a weight of {weight}: {who}",
         "Flagged by {count} members, together with a weight of {weight}: {who}",
@@ -67,19 +67,19 @@ def _flags(told: Sequence[FlagSummary]) -> str:
     return sentence.format(count=len(counted), weight=f"{sum(each.weight for each in counted):.3g}", who=who)
 
 
-def standing(about: Case) -> str:
-    """Where a case stands, in one line."""
+def status(about: Case) -> str:
+    """The status of a case in one line."""
     if about.state is CaseState.OPEN:
         return _("-# Waits for a decision; the picture stays until then.")
     decision, at = decided(about.decision), f"<t:{(about.decided_at or 0) // 1000}:R>"
     if about.state is CaseState.APPEALED:
-        told = _("-# Before: {decision}, by {member} {at}. What is decided now is final.")
-        return told.format(decision=decision, member=f"<@{about.decided_by}>", at=at)
+        line = _("-# Before: {decision}, by {member} {at}. What is decided now is final.")
+        return line.format(decision=decision, member=f"<@{about.decided_by}>", at=at)
     return _("✅ **{decision}**, decided by {member} {at}.").format(decision=decision, member=f"<@{about.decided_by}>", at=at)
 
 
 def decided(decision: Decision | None) -> str:
-    """A decision as its button says it."""
+    """A decision as on its button; empty for None."""
     return "" if decision is None else _(DECIDED[decision])
 
 
@@ -103,7 +103,7 @@ def _log_entry(job: Job, title_of: TitleOf, latest: Case | None) -> Iterator[str
     if job.flagged:
         yield _("-# Its prompt was flagged: {reason}").format(reason=quoted(job.flagged, limit=_WORDS))
     if latest is not None and latest.decision is not None:
-        yield standing(latest)
+        yield status(latest)
 
 
 def _outcome(job: Job) -> str:
@@ -122,21 +122,21 @@ def _outcome(job: Job) -> str:
 
 
 def gallery(job: Job, shown: GalleryEntry, title_of: TitleOf) -> str:
-    """An image in the gallery, with credit and the way to where it was made."""
+    """An image in the gallery, with its author, model, stars and a link to the original."""
     link = message_url(shown.guild_id, job.place.channel_id, job.place.message_id or shown.message_id)
     credit = _("by {member} · {model} · [where it was made]({link})")
     foot = credit.format(member=f"<@{shown.author_id}>", model=title_of(job.model), link=link)
     return f"**{quoted(job.prompt)}**\n-# ⭐ {shown.stars} · {foot}"[:CONTENT_MAX]
 
 
-# --- for the author --------------------------------------------------------------------------------------------------
+# --- direct messages -------------------------------------------------------------------------------------------------
 
 
-def told_author(about: Case, job: Job | None, server: str) -> str:
-    """What was decided about somebody's image; of an appeal, what came of it."""
+def author_notice(about: Case, job: Job | None, guild_name: str) -> str:
+    """Tells an author what was decided about their image, or about their appeal."""
     lines = [
         _("⚖️ Your appeal was heard, and this is final.") if about.appealed_at is not None else "",
-        _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(server)),
+        _SENTENCES[about.decision or Decision.KEEP]().format(server=quoted(guild_name)),
         f"**||{quoted(job.prompt)}||**" if job is not None else "",
         _("-# If you think that this is wrong, you may say so once; the moderators will look again.") if about.may_be_appealed else "",
     ]
@@ -158,9 +158,9 @@ _SENTENCES: dict[Decision, Callable[[], str]] = {
 }
 
 
-def told_blocked(server: str, until: int | None, reason: str) -> str:
-    """A member is blocked on a server; `until` in Unix ms."""
+def block_notice(guild_name: str, until: int | None, reason: str) -> str:
+    """Tells a member that they are blocked in a guild; `until` in Unix ms."""
     end = _("until it is lifted") if until is None else _("until <t:{at}:f>").format(at=until // 1000)
-    told = _("⛔ You cannot make pictures on {server} {end}.").format(server=quoted(server), end=end)
+    sentence = _("⛔ You cannot make pictures on {server} {end}.").format(server=quoted(guild_name), end=end)
     why = quoted(_(reason), limit=_WORDS) if reason else ""
-    return f"{told}\n> {why}" if why else told
+    return f"{sentence}\n> {why}" if why else sentence

@@ -1,4 +1,4 @@
-"""The group: parse, one call, one answer."""
+"""The command group /imagemod."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IMAGE = "The link to its message, or the job's id"
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_messages=True)
 class ImageMod(commands.GroupCog, group_name="imagemod", group_description="Cases, blocks, and what was done"):
-    """For those who may manage messages, and for the server's own roles for it. Discord may show it to others, so each is checked."""
+    """For moderators. Each command checks permissions, because Discord may show the group to others."""
 
     @app_commands.command(description="The cases that wait for a decision")
     async def cases(self, interaction: Interaction) -> None:

@@ -1,4 +1,4 @@
-"""What moderators read of a member."""
+"""The text of the member menu Image usage."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from bot.core.i18n import _, ngettext
 from bot.domain.job import Job, message_url
 from bot.domain.moderation.cases import Report
-from bot.domain.moderation.conduct import MemberRecord, UsageSum
-from bot.services.moderation.conduct import LATELY_DAYS
+from bot.domain.moderation.conduct import LATELY_DAYS, MemberRecord, UsageSum
 from cogs.kit.texts import amount_of, quoted
 
 _REPORTS_SHOWN = 5
@@ -17,7 +16,7 @@ _REASON_SHOWN = 200  # characters
 
 
 def usage(user_id: int, record: MemberRecord, title_of: Callable[[str], str]) -> str:
-    """A member's use of a server."""
+    """A member's usage, latest images and open reports."""
     return "\n".join(_usage(user_id, record, title_of))
 
 

@@ -1,4 +1,4 @@
-"""The panels of /imagemod, and what is pressed in them, of this run and of any earlier one."""
+"""The panels of /imagemod and the handlers of their buttons."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from bot.domain.moderation.cases import Case, Decision
 from bot.domain.permissions import Action
 from bot.domain.request import Request
 from bot.services.moderation.cases import Decided
+from bot.store.moderation import audit_log, conduct, record
+from bot.store.moderation import cases as case_queries
 from cogs.admin import panel_texts
 from cogs.kit import panels, texts
 from cogs.kit.panels import Part, beside, button, panel, row, text
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
 from cogs.moderation import audit_texts, case_texts, member_texts
-from cogs.moderation.views import DECISION, LOOKS, OPEN_CASES, decisions_on
+from cogs.moderation.views import DECISION, DECISION_BUTTONS, OPEN_CASES, decisions_on
 
 router = Router()
 
 _PAGE = integer(most=999)
 _CASES = CustomId("mod:cases:{page}", page=_PAGE)
-_TURN = CustomId("mod:cases:{page}:{way}", page=_PAGE, way=one_of("-", "+"))  # Discord takes no id twice in a message
+_TURN = CustomId("mod:cases:{page}:{way}", page=_PAGE, way=one_of("-", "+"))  # `way` makes the ids unique in a message
 _DECIDE = CustomId("mod:decide:{case}:{decision}:{page}", case=integer(), decision=DECISION, page=_PAGE)
-_AUDIT = CustomId("mod:audit:{member}:{before}", member=DISCORD_ID, before=integer())  # 0: everyone, from the newest line on
+_AUDIT = CustomId("mod:audit:{member}:{before}", member=DISCORD_ID, before=integer())  # 0: all members; the newest lines
 _UNBLOCK = CustomId("mod:unblock:{member}", member=DISCORD_ID)
 _PURGE = CustomId("mod:purge:{member}", member=DISCORD_ID)
-_SPARE = CustomId("mod:spare")
+_KEEP = CustomId("mod:spare")
 
-CASES_SHOWN = 4  # a panel has room for 40 parts
+CASES_SHOWN = 4  # a panel holds 40 components
 _CASE_MAX = 700  # characters
 _WAITING_MAX = 100
 _BLOCKS_SHOWN = 10
@@ -42,53 +44,53 @@ _AUDIT_MAX = 3600  # characters
 
 
 async def cases(request: Request, interaction: Interaction, page: int = 0, *, note: str = "") -> discord.ui.LayoutView:
-    """The cases that wait, oldest first, each with its buttons."""
+    """A page of the open cases, oldest first, each with its buttons."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    shown = await services_of(interaction).cases.page(guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
+    shown = await services_of(interaction).reader.read(case_queries.page, guild_id, page, size=CASES_SHOWN, counted=_WAITING_MAX)
     parts: list[Part] = []
     for file in shown.files:
-        told = case_texts.case(file, services_of(interaction).orders.models.title)
-        parts += [Separator(), text(panel_texts.cut(told, _CASE_MAX)), _decisions(file.case, shown.number)]
+        content = case_texts.case(file, services_of(interaction).orders.models.title)
+        parts += [Separator(), text(panel_texts.cut(content, _CASE_MAX)), _decisions(file.case, shown.number)]
     head = audit_texts.case_list(shown.waiting, [str(file.case.id) for file in shown.files], note)
-    return panel(text(head), *parts, _turning(shown.number, shown.waiting))
+    return panel(text(head), *parts, _navigation(shown.number, shown.waiting))
 
 
 @router.press(OPEN_CASES)
 async def open_cases(request: Request, interaction: Interaction) -> None:
-    """From another panel."""
+    """Open the cases from another panel."""
     await panels.show(interaction, await cases(request, interaction))
 
 
 @router.press(_CASES)
 @router.press(_TURN)
 async def turn_cases(request: Request, interaction: Interaction, *, page: int, **_way: str) -> None:
-    """To a page of the list."""
+    """Show a page of the cases."""
     await panels.redraw(interaction, await cases(request, interaction, page))
 
 
 @router.press(_DECIDE)
 async def decide(request: Request, interaction: Interaction, *, case: int, decision: Decision, page: int) -> None:
-    """Decide one, and draw the rest anew; whoever comes second is told who was first."""
+    """Decide a case and update the list. If it is decided already, say by whom."""
     try:
         decided = await services_of(interaction).cases.decide(request, case, decision)
-        note = _("Case {number}: {standing}").format(number=case, standing=case_texts.standing(decided))
-    except Decided as faster:
-        note = f"⚠️ {faster.sentence}"
+        note = _("Case {number}: {standing}").format(number=case, standing=case_texts.status(decided))
+    except Decided as earlier:
+        note = f"⚠️ {earlier.sentence}"
     await panels.redraw(interaction, await cases(request, interaction, page, note=note))
 
 
 def _decisions(case: Case, page: int) -> Part:
-    able = decisions_on(case)
+    possible = decisions_on(case)
     return row(
         *(
             button(case_texts.decided(each), _DECIDE(case=case.id, decision=each, page=page), emoji=emoji, style=style)
-            for each, (emoji, style) in LOOKS.items()
-            if each in able
+            for each, (emoji, style) in DECISION_BUTTONS.items()
+            if each in possible
         )
     )
 
 
-def _turning(page: int, waiting: int) -> Part:
+def _navigation(page: int, waiting: int) -> Part:
     refresh = button(pgettext("button", "Refresh"), _CASES(page=page), emoji="🔄")
     if waiting <= CASES_SHOWN:
         return row(refresh)
@@ -102,20 +104,21 @@ def _turning(page: int, waiting: int) -> Part:
 
 
 async def blocked(request: Request, interaction: Interaction, *, note: str = "") -> discord.ui.LayoutView:
-    """The blocks that hold, newest first, each to be lifted."""
+    """The current blocks, newest first, each with a button to lift it."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    rows = await services_of(interaction).cases.blocked(guild_id)
+    services = services_of(interaction)
+    rows = await services.reader.read(conduct.blocked_now, guild_id, services.clock())
     lift = pgettext("button", "Unblock")
     parts: list[Part] = [beside(button(lift, _UNBLOCK(member=each.user_id)), audit_texts.block_line(each)) for each in rows[:_BLOCKS_SHOWN]]
     more = len(rows) - len(parts)
     rest = [text("-# " + _("{count} more; `/imagemod unblock` takes them by name.").format(count=more))] if more > 0 else []
-    nobody = "" if rows else _("Nobody is blocked.")
-    return panel(text(_("## ⛔ Blocked"), note, nobody), *parts, *rest)
+    empty = "" if rows else _("Nobody is blocked.")
+    return panel(text(_("## ⛔ Blocked"), note, empty), *parts, *rest)
 
 
 @router.press(_UNBLOCK)
 async def unblock(request: Request, interaction: Interaction, *, member: int) -> None:
-    """From the list."""
+    """Lift a block and update the list."""
     await services_of(interaction).cases.unblock(request, member)
     await panels.redraw(interaction, await blocked(request, interaction, note=audit_texts.unblocked(member)))
 
@@ -126,22 +129,22 @@ async def unblock(request: Request, interaction: Interaction, *, member: int) ->
 async def audit(
     request: Request, interaction: Interaction, target_id: int | None = None, before: int | None = None
 ) -> discord.ui.LayoutView:
-    """A page of it."""
+    """A page of the audit log."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    lines = await services_of(interaction).conduct.audit(guild_id, target_id=target_id, before=before, limit=_LINES + 1)
+    lines = await services_of(interaction).reader.read(audit_log.latest, guild_id, target_id=target_id, before=before, limit=_LINES + 1)
     shown, about = lines[:_LINES], target_id or 0
     older = shown[-1].id if len(lines) > _LINES else None
-    turning = row(
+    navigation = row(
         button(pgettext("button", "Newest"), _AUDIT(member=about, before=0), emoji="⏮️", disabled=before is None),
         button(pgettext("button", "Older"), _AUDIT(member=about, before=older or 1), emoji="▶️", disabled=older is None),
     )
     has_more = before is not None or older is not None
-    return panel(text(audit_texts.audit(shown, target_id=target_id, limit=_AUDIT_MAX)), *([turning] if has_more else []))
+    return panel(text(audit_texts.audit(shown, target_id=target_id, limit=_AUDIT_MAX)), *([navigation] if has_more else []))
 
 
 @router.press(_AUDIT)
 async def turn_audit(request: Request, interaction: Interaction, *, member: int, before: int) -> None:
-    """To older lines, or back to the newest."""
+    """Show older lines, or the newest."""
     await panels.redraw(interaction, await audit(request, interaction, member or None, before or None))
 
 
@@ -149,35 +152,37 @@ async def turn_audit(request: Request, interaction: Interaction, *, member: int,
 
 
 async def member(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
-    """What is known of a member here."""
+    """A member's conduct and usage in this guild."""
     guild_id, strikes = permissions.check_in_guild(request, Action.MODERATE), request.policy.strikes
-    conduct = services_of(interaction).conduct
-    standing = await conduct.standing(user_id, guild_id, rules=strikes)
-    record = await conduct.record(user_id, guild_id)
-    usage = member_texts.usage(user_id, record, services_of(interaction).orders.models.title)
-    told = audit_texts.member(user_id, standing, strikes, usage)
+    services = services_of(interaction)
+    now = services.clock()
+    found = await services.reader.read(record.conduct_of, user_id, guild_id, rules=strikes, now=now)
+    used = await services.reader.read(record.of_member, user_id, guild_id, now=now)
+    usage = member_texts.usage(user_id, used, services.orders.models.title)
+    content = audit_texts.member(user_id, found, strikes, usage)
     history = button(pgettext("button", "Audit log"), _AUDIT(member=user_id, before=0), emoji="📜")
-    return panel(text(panel_texts.cut(told, texts.PANEL_MAX)), row(history))
+    return panel(text(panel_texts.cut(content, texts.PANEL_MAX)), row(history))
 
 
 async def ask_to_purge(request: Request, interaction: Interaction, user_id: int) -> discord.ui.LayoutView:
-    """The one question before everything goes."""
+    """Ask before all images of a member are deleted."""
     guild_id = permissions.check_in_guild(request, Action.MODERATE)
-    record = await services_of(interaction).conduct.record(user_id, guild_id)
-    yes = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
-    no = button(pgettext("button", "Leave them"), _SPARE())
-    return panel(text(audit_texts.purge(user_id, record.ever.images)), row(yes, no))
+    services = services_of(interaction)
+    used = await services.reader.read(record.of_member, user_id, guild_id, now=services.clock())
+    purge_button = button(pgettext("button", "Take them away"), _PURGE(member=user_id), emoji="🧹", style=discord.ButtonStyle.danger)
+    keep_button = button(pgettext("button", "Leave them"), _KEEP())
+    return panel(text(audit_texts.purge(user_id, used.ever.images)), row(purge_button, keep_button))
 
 
 @router.press(_PURGE)
 async def purge(request: Request, interaction: Interaction, *, member: int) -> None:
-    """It may be hundreds, so Discord is told first that the answer takes a moment."""
+    """Delete all images of a member. Deferred, since there may be hundreds."""
     await interaction.response.defer()
-    gone = await services_of(interaction).cases.purge(request, member)
-    await panels.redraw(interaction, panel(text(audit_texts.purged(member, gone))))
+    deleted = await services_of(interaction).cases.purge(request, member)
+    await panels.redraw(interaction, panel(text(audit_texts.purged(member, deleted))))
 
 
-@router.press(_SPARE)
-async def spare(_request: Request, interaction: Interaction) -> None:
-    """Nothing is taken away."""
+@router.press(_KEEP)
+async def keep(_request: Request, interaction: Interaction) -> None:
+    """Close the question without deleting."""
     await panels.redraw(interaction, panel(text(_("## 🧹 Purge"), _("Nothing was taken away."))))

@@ -1,6 +1,6 @@
-"""What moderation owes Discord: cases and the log for moderators, the gallery for everybody, a word to the author.
+"""Outbox items of moderation: cases, the log, the gallery, spoilers, and direct messages about decisions.
 
-Each message is written as things are when it is sent, and read again afterwards: what changed meanwhile is shown, too.
+Each message is built from the current state and checked again after posting, so that it also shows changes made in between.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from bot.domain.job import Job, JobMessage, JobState
 from bot.domain.moderation.cases import Case, CaseState, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.pipeline.results import ResultImage
+from bot.services.services import Services
+from bot.store import documents, gallery, jobs, messages
+from bot.store.moderation import cases
 from cogs.kit import spoilers
 from cogs.kit.posting import Draft, Poster, ids_in
+from cogs.kit.request import services_of
 from cogs.moderation import case_texts, views
 
 if TYPE_CHECKING:
@@ -34,13 +38,13 @@ Handler = Callable[[OutboxItem, Job | None], Awaitable[None]]
 
 
 class CasePosts:
-    """The handlers of these items. Discord's refusals come out as discord.py's, to be explained by the caller."""
+    """Handlers of these items. They raise discord.py's own errors; the caller translates them."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
         self._poster = Poster(client, clock=clock)
-        self._locks = KeyedLocks()  # one hand at a time on a message, also on one that is about to be posted
-        self.kinds: Mapping[ItemKind, Handler] = {
+        self._locks = KeyedLocks()  # one task at a time on a message, also before it is posted
+        self.handlers: Mapping[ItemKind, Handler] = {
             ItemKind.COVER: self._cover,
             ItemKind.CASE: self._case,
             ItemKind.LOG: self._log,
@@ -50,162 +54,169 @@ class CasePosts:
         }
 
     async def _cover(self, item: OutboxItem, job: Job | None) -> None:
-        """As the job says now, in whatever order items come."""
+        """Set the spoiler from the job's current state, so the order of items does not matter."""
         async with self._locks.of(item.data["message_id"]):
             if item.job_id is not None:
-                job = await self._client.services.casebook.job(item.job_id)
+                job = await self._services.reader.read(jobs.get, item.job_id)
             if job is None or job.state is JobState.DELETED:
-                raise RouteClosed("The picture is not there any more.")
+                raise RouteClosed("The image no longer exists.")
             message = await self._channel(item.data["channel_id"]).fetch_message(item.data["message_id"])
             if self._client.user is None or message.author.id != self._client.user.id:
-                raise RouteClosed("It is another one's message.")
-            await spoilers.set_hidden(message, await self._client.services.casebook.is_hidden(job, message.id))
+                raise RouteClosed("The message is not the bot's.")
+            await spoilers.set_hidden(message, await self._services.reader.read(messages.is_hidden, job, message.id))
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
     async def _case(self, item: OutboxItem, _job: Job | None) -> None:
         case_id = int(item.data["case_id"])
         async with self._locks.of(("case", case_id)):
-            about, shown = await self._client.services.casebook.case(case_id), None
+            about, shown = await self._services.reader.read(cases.get, case_id), None
             if about is not None and about.post_message_id is None and about.state is not CaseState.DECIDED:
                 shown = await self._post_case(item, about)
-                about = await self._client.services.casebook.case(case_id)
+                about = await self._services.reader.read(cases.get, case_id)
             if about is None or about.post_message_id is None or about.post_channel_id is None:
                 return  # it waits in /imagemod cases
-            sheet = await views.case_sheet(self._client, about)
-            if sheet != shown:
-                await self._rewrite(about.post_channel_id, about.post_message_id, sheet)
+            draft = await views.case_draft(self._client, about)
+            if draft != shown:
+                await self._edit(about.post_channel_id, about.post_message_id, draft)
 
     async def _post_case(self, item: OutboxItem, about: Case) -> Draft | None:
-        """Into the moderators' channel, where they have one, with a copy of the image; what it says."""
-        channel_id = (await self._client.services.guilds.settings(about.guild_id)).policy.cases_channel_id
+        """Post the case with a copy of the image, if a channel is set. Returns the draft without images, or None."""
+        channel_id = (await self._services.guilds.settings(about.guild_id)).policy.cases_channel_id
         if channel_id is None:
             return None
-        sheet = await views.case_sheet(self._client, about)
-        job = await self._client.services.casebook.job(about.job_id)
+        draft = await views.case_draft(self._client, about)
+        job = await self._job(about.job_id)
         async with self._images(job, about.guild_id) as images:
             message = await self._poster.once(
                 self._channel(channel_id),
-                replace(sheet, images=images, spoiler=True),
+                replace(draft, images=images, spoiler=True),
                 nonce=f"case-{about.id}-{'appeal' if about.appealed_at else 'first'}",
-                tried=bool(item.attempts),
-                is_it=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
+                was_tried=bool(item.attempts),
+                is_same=lambda m: views.CASE(decision=Decision.KEEP, case=about.id) in ids_in(m),
                 reply_to=item.data.get("reply_to"),
             )
-        if not await self._client.services.casebook.posted(about, channel_id=channel_id, message_id=message.id):
+        if not await self._services.posts.case_posted(about, channel_id=channel_id, message_id=message.id):
             await message.delete()
-        return sheet
+        return draft
 
     # --- the log ---------------------------------------------------------------------------------------------------
 
     async def _log(self, item: OutboxItem, _job: Job | None) -> None:
         job_id = str(item.data["job_id"])
         async with self._locks.of(("log", job_id)):
-            post, shown = await self._client.services.casebook.log_post_of(job_id), None
+            post, shown = await self._services.reader.read(messages.log_post, job_id), None
             if post is None:
                 post, shown = await self._post_log(item, job_id)
-            job = await self._client.services.casebook.job(job_id)
+            job = await self._job(job_id)
             if post is None or job is None:
                 return
-            sheet = await views.log_sheet(self._client, job, views.server_of(job))
-            if sheet != shown:
-                await self._rewrite(post.channel_id, post.message_id, sheet)
+            draft = await views.log_draft(self._client, job, views.guild_of(job))
+            if draft != shown:
+                await self._edit(post.channel_id, post.message_id, draft)
 
     async def _post_log(self, item: OutboxItem, job_id: str) -> tuple[JobMessage | None, Draft | None]:
-        """Into the log channel, where the server has one; also what it shows."""
-        job = await self._client.services.casebook.job(job_id)
-        guild_id = None if job is None else views.server_of(job)
-        channel_id = (await self._client.services.guilds.settings(guild_id)).policy.log_channel_id
+        """Post to the log channel, if one is set. Returns the post and its draft, or None for both."""
+        job = await self._job(job_id)
+        guild_id = None if job is None else views.guild_of(job)
+        channel_id = (await self._services.guilds.settings(guild_id)).policy.log_channel_id
         if job is None or channel_id is None:
             return None, None
-        sheet = await views.log_sheet(self._client, job, guild_id)
+        draft = await views.log_draft(self._client, job, guild_id)
         message = await self._poster.once(
             self._channel(channel_id),
-            sheet,
+            draft,
             nonce=f"log-{job_id}",
-            tried=bool(item.attempts),
-            is_it=lambda m: views.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
+            was_tried=bool(item.attempts),
+            is_same=lambda m: views.JUDGE(decision=Decision.KEEP, job=job_id) in ids_in(m),
         )
-        post = await self._client.services.casebook.logged(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
+        post = await self._services.posts.log_posted(job_id, guild_id=guild_id, channel_id=channel_id, message_id=message.id)
         if post is None:
             await message.delete()
-        return post, sheet
+        return post, draft
 
     # --- the gallery -----------------------------------------------------------------------------------------------
 
     async def _gallery(self, item: OutboxItem, job: Job | None) -> None:
-        shown = await self._client.services.gallery.shown(int(item.data["message_id"]))
+        shown = await self._services.reader.read(gallery.get, int(item.data["message_id"]))
         if shown is None or shown.post_message_id is not None or job is None or job.spoiler or job.state is JobState.DELETED:
             return
-        channel_id = (await self._client.services.guilds.settings(shown.guild_id)).policy.gallery.channel_id
+        channel_id = (await self._services.guilds.settings(shown.guild_id)).policy.gallery.channel_id
         if channel_id is None:
             return
         async with self._images(job, shown.guild_id) as images:
             if not images:
-                raise RouteClosed("The picture cannot be had any more.")
-            with views.speaking(self._client, shown.guild_id):
-                sheet = Draft(content=case_texts.gallery(job, shown, self._client.services.orders.models.title), images=images)
+                raise RouteClosed("The image cannot be loaded any more.")
+            with views.guild_language(self._client, shown.guild_id):
+                draft = Draft(content=case_texts.gallery(job, shown, self._services.orders.models.title), images=images)
             message = await self._poster.once(
                 self._channel(channel_id),
-                sheet,
+                draft,
                 nonce=f"gallery-{job.id}",
-                tried=bool(item.attempts),
-                is_it=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
+                was_tried=bool(item.attempts),
+                is_same=lambda m: any(f"easel-{job.id}-" in attachment.filename for attachment in m.attachments),
             )
-        await self._client.services.gallery.posted(shown, channel_id=channel_id, message_id=message.id)
-        now = await self._client.services.casebook.job(job.id)
+        await self._services.posts.gallery_posted(shown, channel_id=channel_id, message_id=message.id)
+        now = await self._job(job.id)
         if now is None or now.state is JobState.DELETED:
             await message.delete()
         elif now.spoiler:
             await spoilers.set_hidden(message, True)
 
-    # --- a word to a member ----------------------------------------------------------------------------------------
+    # --- direct messages ---------------------------------------------------------------------------------------------
 
     async def _tell_author(self, item: OutboxItem, _job: Job | None) -> None:
-        about = await self._client.services.casebook.case(int(item.data["case_id"]))
+        about = await self._services.reader.read(cases.get, int(item.data["case_id"]))
         if about is None or about.state is not CaseState.DECIDED:
-            return  # it is under appeal again: the next decision is told
-        job = await self._client.services.casebook.job(about.job_id)
-        chosen = await self._client.services.members.preferences(about.author_id)
+            return  # it was appealed: the next decision gets its own message
+        job = await self._job(about.job_id)
+        chosen = await self._services.reader.read(documents.preferences, about.author_id)
         with i18n.speaking(chosen.locale or (job.place.locale if job else None)):
-            content = case_texts.told_author(about, job, self._server(about.guild_id))
+            content = case_texts.author_notice(about, job, self._guild_name(about.guild_id))
             await self._tell(item, about.author_id, Draft(content=content, buttons=views.appeal_buttons(about)))
 
     async def _tell_block(self, item: OutboxItem, _job: Job | None) -> None:
         data, user_id = item.data, item.user_id
         if user_id is None:
             return
-        with i18n.speaking((await self._client.services.members.preferences(user_id)).locale):
-            content = case_texts.told_blocked(self._server(data["guild_id"]), data["until"], data["reason"])
+        with i18n.speaking((await self._services.reader.read(documents.preferences, user_id)).locale):
+            content = case_texts.block_notice(self._guild_name(data["guild_id"]), data["until"], data["reason"])
             await self._tell(item, user_id, Draft(content=content))
 
-    async def _tell(self, item: OutboxItem, user_id: int, sheet: Draft) -> None:
+    async def _tell(self, item: OutboxItem, user_id: int, draft: Draft) -> None:
         channel = await self._client.create_dm(discord.Object(user_id))
-        tried, said = bool(item.attempts), sheet.content
-        await self._poster.once(channel, sheet, nonce=item.id, tried=tried, is_it=lambda m: m.content == said)
+        was_tried, content = bool(item.attempts), draft.content
+        await self._poster.once(channel, draft, nonce=item.id, was_tried=was_tried, is_same=lambda m: m.content == content)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _rewrite(self, channel_id: int, message_id: int, sheet: Draft) -> None:
-        """The words and the buttons; attachments stay as they are."""
+    async def _edit(self, channel_id: int, message_id: int, draft: Draft) -> None:
+        """Update text and buttons; attachments stay."""
         message = self._channel(channel_id).get_partial_message(message_id)
-        await message.edit(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)
+        await message.edit(content=draft.content, view=draft.view, allowed_mentions=draft.allowed_mentions)
 
     @asynccontextmanager
     async def _images(self, job: Job | None, guild_id: int) -> AsyncIterator[tuple[ResultImage, ...]]:
-        """The images of a job as they can still be had; none where they cannot."""
+        """The images of a job; empty if they cannot be loaded."""
         guild = self._client.get_guild(guild_id)
         limit = guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
         async with AsyncExitStack() as stack:
             images: tuple[ResultImage, ...] = ()
             if job is not None:
                 try:
-                    images = await stack.enter_async_context(self._client.services.results.open(job, limit_bytes=limit))
+                    images = await stack.enter_async_context(self._services.results.open(job, limit_bytes=limit))
                 except ImageError as error:
-                    log.info("no picture for a post", job=job.id, reason=error.sentence)
+                    log.info("images not available for a post", job=job.id, reason=error.sentence)
             yield images
 
-    def _server(self, guild_id: int) -> str:
+    async def _job(self, job_id: str | None) -> Job | None:
+        return None if job_id is None else await self._services.reader.read(jobs.get, job_id)
+
+    @property
+    def _services(self) -> Services:
+        return services_of(self._client)
+
+    def _guild_name(self, guild_id: int) -> str:
         guild = self._client.get_guild(guild_id)
         return guild.name if guild else str(guild_id)
 

@@ -1,4 +1,4 @@
-"""What moderators decide with the buttons of cases and of the log, and what authors say to it."""
+"""Handlers of the buttons of cases and of the log, and of appeals."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _FORM = CustomId("appeal-form:{case}", case=integer())
 
 @router.press(CASE)
 async def decide(request: Request, interaction: Interaction, *, decision: Decision, case: int) -> None:
-    """Decide a case; its message shows at once what became of it."""
+    """Decide a case and update its message at once."""
     await interaction.response.defer()
     client = client_of(interaction)
-    await _redraw(interaction, await views.case_sheet(client, await client.services.cases.decide(request, case, decision)))
+    await _redraw(interaction, await views.case_draft(client, await services_of(client).cases.decide(request, case, decision)))
 
 
 @router.press(JUDGE)
 async def judge(request: Request, interaction: Interaction, *, decision: Decision, job: str) -> None:
-    """Open and decide a case from the log."""
+    """Open a case from the log and decide it."""
     await interaction.response.defer()
     client = client_of(interaction)
-    await client.services.cases.judge(request, job, decision)
-    await _redraw(interaction, await views.log_sheet(client, await client.services.orders.job(job), request.guild_id))
+    await services_of(client).cases.judge(request, job, decision)
+    await _redraw(interaction, await views.log_draft(client, await services_of(client).orders.job(job), request.guild_id))
 
 
 @router.press(APPEAL)
 async def ask_for_appeal(request: Request, interaction: Interaction, *, case: int) -> None:
-    """Open the form, unless it is too late for it."""
+    """Open the appeal form, if an appeal is still possible."""
     await services_of(interaction).cases.check_may_appeal(request, case)
     words = discord.ui.TextInput[Any](custom_id="words", style=discord.TextStyle.paragraph, max_length=APPEAL_MAX)
     modal = discord.ui.Modal(title=pgettext("modal title", "Appeal"), custom_id=_FORM(case=case))
@@ -52,13 +52,13 @@ async def ask_for_appeal(request: Request, interaction: Interaction, *, case: in
 
 @router.form(_FORM)
 async def appeal(request: Request, interaction: Interaction, given: Mapping[str, Any], *, case: int) -> None:
-    """Keep what the author says, and ask the moderators again."""
+    """Store the appeal and reopen the case."""
     await services_of(interaction).cases.appeal(request, case, words=str(given.get("words") or ""))
     await interactions.say(
         interaction, _("⚖️ Thank you. The moderators will look again; you will be told what they decide, and that is final.")
     )
 
 
-async def _redraw(interaction: Interaction, sheet: Draft) -> None:
-    """The message that was pressed, as it is from now on; the outbox makes sure of it."""
-    await interaction.edit_original_response(content=sheet.content, view=sheet.view, allowed_mentions=sheet.mentions)
+async def _redraw(interaction: Interaction, draft: Draft) -> None:
+    """Update the message at once; an outbox item updates it too, if this fails."""
+    await interaction.edit_original_response(content=draft.content, view=draft.view, allowed_mentions=draft.allowed_mentions)

@@ -1,4 +1,4 @@
-"""Telling the moderators of an image: a small modal for the reason."""
+"""The modal to report an image to the moderators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORM = CustomId("report-form:{message}:{author}:{job}", message=DISCORD_ID, auth
 
 
 async def ask(request: Request, interaction: Interaction, message: discord.Message) -> None:
-    """Open the modal for a message with images. Raise a `Refusal` where there is nobody to tell, or nothing to tell of."""
+    """Open the modal for a message. Raises a `Refusal` if it has no images or flags are not allowed here."""
     found = await message_images.find(client_of(interaction), message)
     permissions.check(request, Action.FLAG, Target(guild_id=_guild_of(interaction), owner_id=found.owner_id))
     if not found.images:
@@ -41,9 +41,9 @@ async def ask(request: Request, interaction: Interaction, message: discord.Messa
 
 @router.form(FORM)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, message: int, author: int, job: str | None) -> None:
-    """The modal is filled in, also one of an earlier run."""
+    """Store the report."""
     report = Report(
-        at=0,  # the service's clock says when
+        at=0,  # set by the service
         guild_id=_guild_of(interaction),
         channel_id=request.channel.channel_id,
         message_id=message,
@@ -57,7 +57,7 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
 
 
 def _guild_of(interaction: Interaction) -> int | None:
-    """The server whose moderators hear of it; None where Easel is no member, and nobody would."""
+    """The guild whose moderators get the report; None if the bot has not joined it."""
     return interaction.guild_id if interaction.is_guild_integration() else None
 
 

@@ -1,4 +1,4 @@
-"""What moderators press: the buttons of cases and of the log, and the messages that carry them."""
+"""The messages of cases and of the log, with their buttons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from bot.core import i18n
 from bot.core.i18n import pgettext
 from bot.domain.job import Job, JobState
 from bot.domain.moderation.cases import Case, CaseState, Decision
+from bot.store.moderation import cases
 from cogs.kit.posting import Button, Draft
+from cogs.kit.request import services_of
 from cogs.kit.router import JOB_ID, CustomId, integer, one_of
 from cogs.moderation import case_texts
 
@@ -24,7 +26,7 @@ CASE: Final = CustomId("case:{decision}:{case}", decision=DECISION, case=integer
 JUDGE: Final = CustomId("judge:{decision}:{job}", decision=DECISION, job=JOB_ID)
 APPEAL: Final = CustomId("appeal:{case}", case=integer())
 OPEN_CASES: Final = CustomId("mod:open")
-LOOKS: Final = {
+DECISION_BUTTONS: Final = {
     Decision.KEEP: ("✅", discord.ButtonStyle.success),
     Decision.SPOILER: ("🙈", discord.ButtonStyle.secondary),
     Decision.DELETE: ("🗑️", discord.ButtonStyle.danger),
@@ -33,44 +35,44 @@ LOOKS: Final = {
 }
 
 
-def speaking(client: Easel, guild_id: int | None) -> AbstractContextManager[None]:
-    """The language of a server's own posts."""
+def guild_language(client: Easel, guild_id: int | None) -> AbstractContextManager[None]:
+    """Texts in the guild's language, for posts to all its members."""
     guild = client.get_guild(guild_id) if guild_id is not None else None
     return i18n.speaking(str(guild.preferred_locale) if guild else None)
 
 
-async def case_sheet(client: Easel, about: Case) -> Draft:
-    """The moderators' message about a case, in their server's language; its buttons stay until it is decided."""
-    file = await client.services.casebook.file_of(about)
-    with speaking(client, about.guild_id):
-        content = case_texts.case(file, client.services.orders.models.title)
-        able = () if about.state is CaseState.DECIDED else decisions_on(about)
-        buttons = _buttons(able, lambda decision: CASE(decision=decision, case=about.id))
+async def case_draft(client: Easel, about: Case) -> Draft:
+    """The message of a case in the guild's language, with buttons until it is decided."""
+    file = await services_of(client).reader.read(cases.file_of, about)
+    with guild_language(client, about.guild_id):
+        content = case_texts.case(file, services_of(client).orders.models.title)
+        possible = () if about.state is CaseState.DECIDED else decisions_on(about)
+        buttons = _buttons(possible, lambda decision: CASE(decision=decision, case=about.id))
         return Draft(content=content, buttons=buttons)
 
 
-async def log_sheet(client: Easel, job: Job, guild_id: int | None) -> Draft:
-    """A job in the log channel; its buttons stay until a moderator has decided to take it away."""
-    latest = await client.services.casebook.latest_about(job.id, guild_id)
-    with speaking(client, guild_id):
-        content = case_texts.log_entry(job, client.services.orders.models.title, latest)
+async def log_draft(client: Easel, job: Job, guild_id: int | None) -> Draft:
+    """The message of a job in the log channel, with buttons until it was deleted by a decision."""
+    latest = await services_of(client).reader.read(cases.latest_about, job.id, guild_id)
+    with guild_language(client, guild_id):
+        content = case_texts.log_entry(job, services_of(client).orders.models.title, latest)
         is_settled = latest is not None and latest.state is CaseState.DECIDED and job.state is JobState.DELETED
-        able = () if is_settled else tuple(Decision)
-        return Draft(content=content, buttons=_buttons(able, lambda decision: JUDGE(decision=decision, job=job.id)))
+        possible = () if is_settled else tuple(Decision)
+        return Draft(content=content, buttons=_buttons(possible, lambda decision: JUDGE(decision=decision, job=job.id)))
 
 
-def server_of(job: Job) -> int | None:
-    """Where a job was asked for: it may have come by direct message."""
+def guild_of(job: Job) -> int | None:
+    """The guild of a request; its result may have been sent as a direct message."""
     return next((g.guild_id for g in job.generations), job.place.guild_id)
 
 
 def decisions_on(about: Case) -> tuple[Decision, ...]:
-    """What can be decided about a case: images that were not made here cannot be hidden, nor their price given back."""
+    """The possible decisions. Images that Easel did not make cannot be put behind a spoiler or refunded."""
     return tuple(Decision) if about.job_id is not None else (Decision.KEEP, Decision.DELETE, Decision.BLOCK)
 
 
 def appeal_buttons(about: Case) -> tuple[Button, ...]:
-    """Under what the author is told, as long as an appeal is open to them."""
+    """The Appeal button for the author, if an appeal is still possible."""
     if not about.may_be_appealed:
         return ()
     label = pgettext("button", "Appeal")
@@ -80,6 +82,6 @@ def appeal_buttons(about: Case) -> tuple[Button, ...]:
 def _buttons(decisions: tuple[Decision, ...], custom_id: Callable[[Decision], str]) -> tuple[Button, ...]:
     return tuple(
         Button(label=case_texts.decided(decision), emoji=emoji, style=style, custom_id=custom_id(decision))
-        for decision, (emoji, style) in LOOKS.items()
+        for decision, (emoji, style) in DECISION_BUTTONS.items()
         if decision in decisions
     )

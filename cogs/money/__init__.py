@@ -1,1 +1,1 @@
-"""Credits: gifts, sponsorships, and what a server used."""
+"""Credits: gifts, sponsorships, and the usage of a guild."""

@@ -1,4 +1,4 @@
-"""/gift and /leaderboard: what members do among themselves."""
+"""/gift and /leaderboard."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LEADERBOARD_DAYS = 30
 
 
 class MoneyCog(commands.Cog):
-    """Credits from one member to another, and who made the most images."""
+    """The commands /gift and /leaderboard."""
 
     @app_commands.command(description="Give a member some of your credits")
     @app_commands.describe(member="Who gets them", credits="How many")
     @app_commands.allowed_installs(guilds=True, users=True)
-    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=True)  # where the other one can read it
+    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=True)  # where the receiver can read it
     async def gift(
         self,
         interaction: Interaction,
@@ -33,8 +33,8 @@ class MoneyCog(commands.Cog):
             raise NotAllowed(_("Bots have no use for credits."))
         request, amount = await request_of(interaction), quota.microcredits(credits)
         await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
-        called = discord.AllowedMentions(everyone=False, roles=False, users=[member])
-        await interaction.response.send_message(money_texts.gift(request.actor.user_id, member.id, amount), allowed_mentions=called)
+        pings = discord.AllowedMentions(everyone=False, roles=False, users=[member])
+        await interaction.response.send_message(money_texts.gift(request.actor.user_id, member.id, amount), allowed_mentions=pings)
 
     @app_commands.command(description="Who made the most pictures here")
     @app_commands.describe(share="Show it to everyone here")

@@ -1,4 +1,4 @@
-"""Credits: what somebody has, gifts, and hosts who pay for others."""
+"""Texts of /quota, /gift, /sponsor and /leaderboard."""
 
 from __future__ import annotations
 
@@ -31,41 +31,41 @@ _LEDGER_WORDS = {
 }
 
 
-# --- what somebody has -----------------------------------------------------------------------------------------------
+# --- balances --------------------------------------------------------------------------------------------------------
 
 
-def standing(it: Balances, models: Sequence[ModelInfo], now: int) -> str:
-    """What a member can pay from here, what an image costs, and the last entries."""
-    return "\n".join(_standing(it, models, now))[:PANEL_MAX]
+def quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> str:
+    """The text of /quota: balances, prices and the latest ledger entries. `now` in Unix ms."""
+    return "\n".join(_quota(balances, models, now))[:PANEL_MAX]
 
 
-def _standing(it: Balances, models: Sequence[ModelInfo], now: int) -> Iterator[str]:
-    if it.sponsor is not None:
-        yield paid_by(it.sponsor)
-    shared = kind_of(it.own.account.name) is AccountKind.POOL
+def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterator[str]:
+    if balances.sponsor is not None:
+        yield paid_by(balances.sponsor)
+    shared = kind_of(balances.own.account.name) is AccountKind.POOL
     yield "## " + (_("This server's shared pool") if shared else _("Your credits"))
-    yield from _account(it.own, now)
+    yield from _account(balances.own, now)
     if shared:
         yield "-# " + _("You pay from it, as everyone does here whose roles give them nothing of their own.")
-    yield from (_hosting(each) for each in it.hosting)
-    if it.pool is not None:
+    yield from (_hosting(each) for each in balances.hosting)
+    if balances.pool is not None:
         yield "### " + _("This server's shared pool")
-        yield from _account(it.pool, now)
-    if it.budget is not None:
+        yield from _account(balances.pool, now)
+    if balances.budget is not None:
         yield "### " + _("This server's budget for the month")
-        yield _budget(it.budget, renews_at=it.renews_at)
+        yield _budget(balances.budget, renews_at=balances.renews_at)
     yield "### " + _("Prices")
     yield from (f"{model.title}: {price(model)}" for model in models[:_PRICES_SHOWN])
     if (more := len(models) - _PRICES_SHOWN) > 0:
         yield "-# " + _("{count} more in /models").format(count=more)
     yield "### " + _("Last entries")
-    entries = [ledger_line(line) for line in it.own.statement.lines if _is_worth_a_line(line)]
+    entries = [ledger_line(line) for line in balances.own.statement.lines if _is_worth_a_line(line)]
     yield from entries or [_("Nothing yet.")]
 
 
-def _account(held: AccountStatement, now: int) -> Iterator[str]:
-    """A bucket: how full it is, and when it will be full."""
-    bucket, statement = held.account.fills, held.statement
+def _account(balance: AccountStatement, now: int) -> Iterator[str]:
+    """A bucket: what is left of it, and when it will be full."""
+    bucket, statement = balance.account.fills, balance.statement
     if not isinstance(bucket, Bucket):
         return
     yield meter(statement.available, statement.held, bucket.size)
@@ -78,11 +78,11 @@ def _account(held: AccountStatement, now: int) -> Iterator[str]:
     yield _refill(statement, bucket, now)
 
 
-def _budget(held: AccountStatement, *, renews_at: int | None) -> str:
-    it, size = held.statement, 0 if held.account.fills is None else held.account.fills.size
+def _budget(balance: AccountStatement, *, renews_at: int | None) -> str:
+    statement, size = balance.statement, 0 if balance.account.fills is None else balance.account.fills.size
     left = _("**{left}** of {size} credits left · the next one begins <t:{at}:R>")
-    told = left.format(left=in_credits(it.available), size=in_credits(size), at=(renews_at or 0) // 1000)
-    return f"{meter(it.available, it.held, size)}\n{told}"
+    line = left.format(left=in_credits(statement.available), size=in_credits(size), at=(renews_at or 0) // 1000)
+    return f"{meter(statement.available, statement.held, size)}\n{line}"
 
 
 def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
@@ -91,7 +91,7 @@ def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
     amount = in_credits(bucket.refill_per_day)
     if statement.available + statement.held >= bucket.size:
         return _("It is full. {amount} credits flow back in a day.").format(amount=amount)
-    # One more whole credit is what a member waits for.
+    # The time of the next whole credit.
     missing = MICRO - statement.available % MICRO
     moments = {"next": f"<t:{(now + missing * DAY_MS // bucket.refill_per_day) // 1000}:R>", "amount": amount}
     if not statement.full_at:
@@ -100,7 +100,7 @@ def _refill(statement: Statement, bucket: Bucket, now: int) -> str:
 
 
 def _is_worth_a_line(line: LedgerLine) -> bool:
-    """What flowed back between two requests of a minute is true, and too little to read."""
+    """A refill so small that it would show as 0 is left out."""
     return line.entry is not Entry.REFILL or in_credits(line.available) != "0"
 
 
@@ -115,45 +115,48 @@ def ledger_line(line: LedgerLine) -> str:
 
 
 def gift(giver_id: int, receiver_id: int, amount: int) -> str:
-    """For both, and for whoever is there."""
+    """The public message about a gift."""
     sentence = _("{giver} gives {receiver} {amount}.")
     return "🎁 " + sentence.format(giver=f"<@{giver_id}>", receiver=f"<@{receiver_id}>", amount=amount_of(amount))
 
 
-# --- hosts -----------------------------------------------------------------------------------------------------------
+# --- sponsorships ----------------------------------------------------------------------------------------------------
 
 
-def sponsorship(it: Sponsorship, now: int) -> str:
-    """The public word: who pays until when, and how much is left; or what it came to."""
-    host, used = f"<@{it.host_id}>", amount_of(it.spent + it.held)
-    if it.state is SponsorshipState.CLOSED or it.until <= now:
-        return "💛 " + _("{host} paid for everyone here: {used} of {cap}. It is over.").format(host=host, used=used, cap=amount_of(it.cap))
+def announcement(sponsorship: Sponsorship, now: int) -> str:
+    """The public message: who pays, until when, and the credits left; or the total once it is over. `now` in Unix ms."""
+    host, used = f"<@{sponsorship.host_id}>", amount_of(sponsorship.spent + sponsorship.held)
+    if sponsorship.state is SponsorshipState.CLOSED or sponsorship.until <= now:
+        return "💛 " + _("{host} paid for everyone here: {used} of {cap}. It is over.").format(
+            host=host, used=used, cap=amount_of(sponsorship.cap)
+        )
     lines = [
         "### 💛 " + _("{host} pays for everyone here").format(host=host),
-        meter(it.left, it.held, it.cap),
+        meter(sponsorship.left, sponsorship.held, sponsorship.cap),
         _("**{left}** of {cap} credits left, until <t:{at}:f> (<t:{at}:R>).").format(
-            left=in_credits(it.left), cap=in_credits(it.cap), at=it.until // 1000
+            left=in_credits(sponsorship.left), cap=in_credits(sponsorship.cap), at=sponsorship.until // 1000
         ),
         "-# " + _("When it is used up, everyone pays for themselves again. What is left in the end goes back."),
     ]
     return "\n".join(lines)
 
 
-def paid_by(it: Sponsorship) -> str:
-    """For somebody who asks here."""
+def paid_by(sponsorship: Sponsorship) -> str:
+    """The line of /quota about a sponsor of this channel."""
     sentence = _("{host} pays for everyone here until <t:{at}:f>; {left} left.")
-    return "💛 " + sentence.format(host=f"<@{it.host_id}>", at=it.until // 1000, left=amount_of(it.left))
+    return "💛 " + sentence.format(host=f"<@{sponsorship.host_id}>", at=sponsorship.until // 1000, left=amount_of(sponsorship.left))
 
 
-def _hosting(it: Sponsorship) -> str:
+def _hosting(sponsorship: Sponsorship) -> str:
     sentence = _("You pay for everyone in {channel} until <t:{at}:f>; {left} left.")
-    return "💛 " + sentence.format(channel=f"<#{it.channel_id}>", at=it.until // 1000, left=amount_of(it.left))
+    channel, left = f"<#{sponsorship.channel_id}>", amount_of(sponsorship.left)
+    return "💛 " + sentence.format(channel=channel, at=sponsorship.until // 1000, left=left)
 
 
-def stopped(it: Sponsorship, returned: int) -> str:
-    """After ending it."""
-    back = _("Ended. {amount} went back to {host}.").format(amount=amount_of(returned), host=f"<@{it.host_id}>")
-    if not it.held:
+def stopped(sponsorship: Sponsorship, returned: int) -> str:
+    """The answer after a sponsorship was ended."""
+    back = _("Ended. {amount} went back to {host}.").format(amount=amount_of(returned), host=f"<@{sponsorship.host_id}>")
+    if not sponsorship.held:
         return f"💛 {back}"
     return f"💛 {back} " + _("What is on hold for pictures being made is paid, or follows.")
 
@@ -162,7 +165,7 @@ def stopped(it: Sponsorship, returned: int) -> str:
 
 
 def leaderboard(found: Sequence[tuple[int, int]], *, days: int) -> str:
-    """Who made the most images."""
+    """The leaderboard, from pairs of user id and number of images."""
     medals = ("🥇", "🥈", "🥉")
     lines = [
         f"{medals[place] if place < len(medals) else f'**{place + 1}.**'} <@{user_id}> · "

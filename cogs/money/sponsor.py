@@ -1,4 +1,4 @@
-"""/sponsor: a host pays for everyone in a thread or channel. The public line about it says how much is left when it is asked."""
+"""/sponsor: a host pays for everyone in a thread or channel. A button updates the public message."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from cogs.money import money_texts
 router = Router()
 
 _SPONSORSHIP = matching(r"[0-9a-z]{1,12}")
-_LOOK = CustomId("sponsor:look:{sponsorship}", sponsorship=_SPONSORSHIP)
+_REFRESH = CustomId("sponsor:look:{sponsorship}", sponsorship=_SPONSORSHIP)
 _STOP = CustomId("sponsor:stop:{sponsorship}", sponsorship=_SPONSORSHIP)
 
 
 @app_commands.guild_only()
 @app_commands.allowed_installs(guilds=True, users=False)
 class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay for everyone in a thread or channel"):
-    """Three commands."""
+    """The commands /sponsor start, stop and show."""
 
     @app_commands.command(description="Pay for everyone in this thread or channel, for a time and up to an amount")
     @app_commands.describe(hours="How long; a day if you leave this out", credits="How many credits at most; they leave your account now")
@@ -39,8 +39,8 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         credits: app_commands.Range[float, 0.01, 1_000_000.0] = 10.0,  # noqa: A002  the option's name
     ) -> None:
         request = await request_of(interaction)
-        begun = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
-        await interaction.response.send_message(view=_public(begun), allowed_mentions=discord.AllowedMentions.none())
+        sponsorship = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
+        await interaction.response.send_message(view=_public(sponsorship), allowed_mentions=discord.AllowedMentions.none())
 
     @app_commands.command(description="Stop paying for everyone here; what is left comes back")
     async def stop(self, interaction: Interaction) -> None:
@@ -56,7 +56,7 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
         await panels.show(interaction, _public(found))
 
 
-@router.press(_LOOK)
+@router.press(_REFRESH)
 async def refresh(_request: Request, interaction: Interaction, *, sponsorship: str) -> None:
     """Anyone may refresh the public message."""
     await panels.redraw(interaction, _public(await _money(interaction).sponsorship(sponsorship)))
@@ -64,9 +64,9 @@ async def refresh(_request: Request, interaction: Interaction, *, sponsorship: s
 
 @router.press(_STOP)
 async def stop(request: Request, interaction: Interaction, *, sponsorship: str) -> None:
-    """Ending is idempotent."""
+    """End the sponsorship. Ending is idempotent."""
     found = await _money(interaction).sponsorship(sponsorship)
-    if not _is_on(found):
+    if not _is_open(found):
         await panels.redraw(interaction, _public(found))
         return
     ended, returned = await _money(interaction).stop_sponsoring(request, found)
@@ -74,17 +74,17 @@ async def stop(request: Request, interaction: Interaction, *, sponsorship: str) 
     await interactions.say(interaction, money_texts.stopped(ended, returned))
 
 
-def _public(it: Sponsorship) -> discord.ui.LayoutView:
-    words = text(money_texts.sponsorship(it, system()))
-    if not _is_on(it):
+def _public(sponsorship: Sponsorship) -> discord.ui.LayoutView:
+    words = text(money_texts.announcement(sponsorship, system()))
+    if not _is_open(sponsorship):
         return panel(words)
-    left = button(pgettext("button", "How much is left?"), _LOOK(sponsorship=it.id), emoji="🪙")
-    end = button(pgettext("button", "End it"), _STOP(sponsorship=it.id), emoji="✋")
-    return panel(words, row(left, end))
+    refresh_button = button(pgettext("button", "How much is left?"), _REFRESH(sponsorship=sponsorship.id), emoji="🪙")
+    stop_button = button(pgettext("button", "End it"), _STOP(sponsorship=sponsorship.id), emoji="✋")
+    return panel(words, row(refresh_button, stop_button))
 
 
-def _is_on(it: Sponsorship) -> bool:
-    return it.state is SponsorshipState.OPEN and it.until > system()
+def _is_open(sponsorship: Sponsorship) -> bool:
+    return sponsorship.state is SponsorshipState.OPEN and sponsorship.until > system()
 
 
 def _money(interaction: Interaction) -> Money:

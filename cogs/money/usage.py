@@ -1,6 +1,6 @@
-"""For moderators: /usage, what this server used as text, chart and file; and the menu of a member.
+"""For moderators: /usage with a chart and a CSV file, and the member menu Image usage.
 
-The panel keeps nothing: what it shows stands in the ids of its buttons.
+The panel has no stored state: what it shows is in the custom ids of its buttons.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bot.domain.money.usage import GroupBy
 from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.media import chart
+from bot.store.moderation import record
 from cogs.kit import panels
 from cogs.kit.panels import Part, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
@@ -31,8 +32,8 @@ router = Router()
 
 _RANGES = (7, 30, 90)  # days
 _PRESS = CustomId(
-    "usage:{deed}:{days}:{by}:{member}",
-    deed=one_of("span", "kind", "csv"),
+    "usage:{action}:{days}:{by}:{member}",
+    action=one_of("span", "kind", "csv"),
     days=one_of(*_RANGES),
     by=one_of(*GroupBy),
     member=optional(DISCORD_ID),
@@ -42,18 +43,18 @@ _IMAGE = "usage.png"
 
 @dataclass(frozen=True, kw_only=True)
 class _View:
-    """What is looked at."""
+    """What the panel shows."""
 
     days: int = 30
     by: GroupBy = GroupBy.MEMBER
     member_id: int | None = None  # None: everyone
 
-    def id(self, deed: str) -> str:
-        return _PRESS(deed=deed, days=self.days, by=self.by, member=self.member_id)
+    def id(self, action: str) -> str:
+        return _PRESS(action=action, days=self.days, by=self.by, member=self.member_id)
 
 
 class Usage(commands.Cog):
-    """The command."""
+    """The command /usage."""
 
     @app_commands.command(description="What this server used: pictures, credits and money")
     @app_commands.describe(days="How many days back", by="Told apart by what", member="One member alone")
@@ -75,10 +76,10 @@ class Usage(commands.Cog):
 
 
 @router.press(_PRESS)
-async def press(request: Request, interaction: Interaction, *, deed: str, days: int, by: GroupBy, member: int | None) -> None:
-    """In the panel, of this run or of any earlier one."""
+async def press(request: Request, interaction: Interaction, *, action: str, days: int, by: GroupBy, member: int | None) -> None:
+    """Handle a button of the panel."""
     check(request, Action.MODERATE)
-    await (_export if deed == "csv" else _turn)(request, interaction, _View(days=days, by=by, member_id=member))
+    await (_export if action == "csv" else _turn)(request, interaction, _View(days=days, by=by, member_id=member))
 
 
 async def _turn(request: Request, interaction: Interaction, view: _View) -> None:
@@ -105,13 +106,13 @@ async def _show(request: Request, interaction: Interaction, view: _View) -> None
 async def _export(request: Request, interaction: Interaction, view: _View) -> None:
     await interaction.response.defer(thinking=True, ephemeral=True)
     table = await services_of(interaction).money.table(request.required_guild_id, days=view.days, user_id=view.member_id)
-    content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets know UTF-8 by the mark
+    content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by the byte order mark
     file = discord.File(content, filename=f"usage-{view.days}-days.csv")
     await interaction.edit_original_response(attachments=[file])
 
 
 async def _names(interaction: Interaction, user_ids: Iterable[int | None]) -> dict[int, str]:
-    """What these members are called here, as far as Discord tells."""
+    """Names of these members; empty if Discord does not return them."""
     wanted = [user_id for user_id in user_ids if user_id is not None]
     found = await asyncio.gather(*(_name(interaction.guild, user_id) for user_id in wanted))
     return dict(zip(wanted, found, strict=True))
@@ -122,29 +123,31 @@ async def _name(guild: discord.Guild | None, user_id: int) -> str:
         return ""
     try:
         member = guild.get_member(user_id) or await guild.fetch_member(user_id)
-    except discord.HTTPException:  # gone, or Discord does not tell now
+    except discord.HTTPException:  # left the guild, or Discord did not respond
         return ""
     return member.display_name
 
 
 def _choices(view: _View) -> list[Part]:
-    """Ranges, kinds and the file. What is shown already cannot be pressed."""
+    """Buttons for range, grouping and file. Those of the current view are disabled."""
     ranges = {
         7: pgettext("button", "7 days"),
         30: pgettext("button", "30 days"),
         90: pgettext("button", "90 days"),
     }
-    kinds = {
+    labels = {
         GroupBy.MEMBER: (pgettext("button", "By member"), "👤"),
         GroupBy.MODEL: (pgettext("button", "By model"), "🎨"),
         GroupBy.DAY: (pgettext("button", "By day"), "📅"),
     }
     spans = [button(ranges[days], replace(view, days=days).id("span"), disabled=days == view.days) for days in _RANGES]
-    told = [button(label, replace(view, by=by).id("kind"), emoji=emoji, disabled=by is view.by) for by, (label, emoji) in kinds.items()]
-    return [row(*spans), row(*told, button(pgettext("button", "CSV file"), view.id("csv"), emoji="📄"))]
+    groupings = [
+        button(label, replace(view, by=by).id("kind"), emoji=emoji, disabled=by is view.by) for by, (label, emoji) in labels.items()
+    ]
+    return [row(*spans), row(*groupings, button(pgettext("button", "CSV file"), view.id("csv"), emoji="📄"))]
 
 
-# --- the menu of a member --------------------------------------------------------------------------------------------
+# --- the member menu -------------------------------------------------------------------------------------------------
 
 
 @app_commands.context_menu(name="Image usage")
@@ -152,11 +155,12 @@ def _choices(view: _View) -> list[Part]:
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_messages=True)
 async def image_usage(interaction: Interaction, user: discord.User | discord.Member) -> None:
-    """What a member made here and what was reported; also of one who has left."""
+    """A member's usage of the guild and the reports about them; also if they have left."""
     request = await request_of(interaction)
     check(request, Action.MODERATE)
-    record = await services_of(interaction).conduct.record(user.id, request.required_guild_id)
-    await panels.show(interaction, member_texts.usage(user.id, record, services_of(interaction).orders.models.title))
+    services = services_of(interaction)
+    used = await services.reader.read(record.of_member, user.id, request.required_guild_id, now=services.clock())
+    await panels.show(interaction, member_texts.usage(user.id, used, services.orders.models.title))
 
 
 MENUS = (image_usage,)

@@ -1,4 +1,4 @@
-"""What a server used, for its moderators: as text, and as what a chart shows."""
+"""Texts and chart data of /usage."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bot.services.money.accounts import AccountStatement, UsageReport
 from cogs.kit.texts import amount_of, meter
 
 _ROWS_SHOWN = 15
-_COLUMNS_MAX = 31  # days that are drawn one by one; beyond it weeks are
+_COLUMNS_MAX = 31  # days; a longer range is drawn in weeks
 _WEEK = 7
 
 Titles = Callable[[str], str]
-Names = Mapping[int, str]  # of members, as far as they are known
+Names = Mapping[int, str]  # by user id; unknown names are empty or missing
 
 
 def heading(report: UsageReport, *, member_id: int | None = None) -> str:
-    """What is shown, and what it comes to."""
+    """The range, its totals, and the budget."""
     title = "## " + (_("Use of this server") if member_id is None else _("Use by {member}").format(member=f"<@{member_id}>"))
     days = ngettext("Last {days} day", "Last {days} days", _days(report)).format(days=_days(report))
     lines = [title, f"**{days}** · {_sums(report.whole, report)}"]
@@ -34,19 +34,19 @@ def heading(report: UsageReport, *, member_id: int | None = None) -> str:
 
 
 def _budget(budget: AccountStatement, report: UsageReport) -> str:
-    it, size = budget.statement, 0 if budget.account.fills is None else budget.account.fills.size
-    left = _("**${left}** of ${size} left").format(left=_usd(it.available, report), size=_usd(size, report))
-    return f"{meter(it.available, it.held, size)}\n{left}"
+    statement, size = budget.statement, 0 if budget.account.fills is None else budget.account.fills.size
+    left = _("**${left}** of ${size} left").format(left=_usd(statement.available, report), size=_usd(size, report))
+    return f"{meter(statement.available, statement.held, size)}\n{left}"
 
 
 def _usd(micro: int, report: UsageReport) -> str:
-    """Cents, and parts of them in sums below a dollar, which many images are."""
+    """Dollars and cents; four digits below a dollar, since one image costs cents."""
     dollars = in_usd(micro, report.credit_usd)
     return f"{dollars:,.2f}" if dollars >= 1 or not dollars else f"{dollars:.4f}"
 
 
 def rows(report: UsageReport, title_of: Titles) -> str:
-    """The table, as far as it is worth reading."""
+    """The first rows of the table."""
     return "\n".join(_rows(report, title_of))
 
 
@@ -79,11 +79,11 @@ def _day(at: int) -> date:
     return datetime.fromtimestamp(at / 1000, tz=UTC).date()
 
 
-# --- the image -----------------------------------------------------------------------------------------------------
+# --- the chart -------------------------------------------------------------------------------------------------------
 
 
 def chart(report: UsageReport, title_of: Titles, names: Names) -> Chart:
-    """Bars of days, or of weeks where there are many days; in each the members or the models one above the other."""
+    """Stacked bars by member or model, one per day, or one per week for a long range."""
     width = 1 if _days(report) <= _COLUMNS_MAX else _WEEK
     starts = _columns(report, width)
     series: dict[object, list[int]] = {}
@@ -122,12 +122,12 @@ def _title(report: UsageReport, width: int) -> str:
 
 def _series_name(key: object, title_of: Titles, names: Names) -> str:
     if isinstance(key, int):
-        return names.get(key, "")  # where a name is not known the chart writes its place, as the table does
+        return names.get(key, "")  # without a name the chart shows the row's number, as the table does
     return title_of(key) if isinstance(key, str) else _("all")
 
 
 def alt(report: UsageReport) -> str:
-    """The image in words, for those who cannot see it."""
+    """The chart's alternative text."""
     days = _days(report)
     sentence = ngettext(
         "Stacked bars of what was spent in the last {days} day: {amount} credits.",

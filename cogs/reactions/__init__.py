@@ -1,1 +1,1 @@
-"""Reactions: a shortcut layer over what buttons and menus do."""
+"""Reactions as shortcuts for buttons and menus, and presets."""

@@ -1,4 +1,4 @@
-"""How a reaction is answered: by one mark on the message, one sentence by direct message, or a short note that goes by itself."""
+"""Answers to a reaction: a mark on the message, a direct message, or a short note that is deleted after a while."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import structlog
 from bot.core.i18n import _, pgettext
 from bot.domain.gestures import DESCRIBES, MARKS, Reaction
 from bot.domain.job import message_url
-from cogs.kit.outbound import replying
+from cogs.kit.outbound import send_reply
+from cogs.kit.request import services_of
 from cogs.kit.router import DISCORD_ID, CustomId
 
 if TYPE_CHECKING:
     from bot.client import Easel
 
 DESCRIBE = CustomId("describe:{channel}:{message}:{user}", channel=DISCORD_ID, message=DISCORD_ID, user=DISCORD_ID)
-FAILED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)  # refused, or no answer came
+FAILED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)  # Discord refused, or did not respond
 
 log = structlog.get_logger(__name__)
 
@@ -30,61 +31,61 @@ def marks_on(message: discord.Message) -> set[str]:
 
 
 async def mark(client: Easel, message: discord.PartialMessage, sign: str | None, *, instead_of: Iterable[str] = ()) -> None:
-    """One mark of ours, in place of those before. Where Discord does not allow it, everything goes on without."""
+    """Replace the marks `instead_of` with one; None only removes them. A failure is logged and otherwise ignored."""
     try:
         for other in set(instead_of) - {sign}:
             await message.remove_reaction(other, discord.Object(client.user.id if client.user else 0))
         if sign is not None:
             await message.add_reaction(sign)
     except FAILED as error:
-        log.info("could not mark", message=message.id, error=type(error).__name__)
+        log.info("mark failed", message=message.id, error=type(error).__name__)
 
 
-async def whisper(client: Easel, user_id: int, sentence: str, *, about: discord.PartialMessage) -> None:
-    """One sentence by direct message, with a link to what it is about. Closed direct messages: the mark has to say it all."""
+async def send_direct_message(client: Easel, user_id: int, sentence: str, *, about: discord.PartialMessage) -> None:
+    """Send a sentence with a link to the message. If direct messages are closed, the mark is the only answer."""
     link = message_url(about.guild.id if about.guild else None, about.channel.id, about.id)
     try:
         channel = await client.create_dm(discord.Object(user_id))
         await channel.send(f"{sentence}\n-# {link}", allowed_mentions=discord.AllowedMentions.none())
     except FAILED as error:
-        log.info("could not whisper", error=type(error).__name__)
+        log.info("direct message failed", error=type(error).__name__)
 
 
 # --- notes -----------------------------------------------------------------------------------------------------------
 
 
 async def ask_to_describe(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
-    """A reply to the member with the button that opens the form; the one before goes. Raise `discord.Forbidden`."""
+    """Reply with a button that opens the edit form; replaces their previous note. Raises `discord.Forbidden` if the bot may not write."""
     await remove_note(client, reaction)
     view = discord.ui.View(timeout=None)
     custom_id = DESCRIBE(channel=message.channel.id, message=message.id, user=reaction.user_id)
     label = pgettext("button", "Describe the edit")
     view.add_item(discord.ui.Button(label=label, emoji=DESCRIBES, style=discord.ButtonStyle.primary, custom_id=custom_id))
     sentence = _("{member}, what should change in this picture? The button opens a form; this note goes in two minutes.")
-    await _leave(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"), view=view)
+    await _post_note(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"), view=view)
 
 
-async def point_to_the_menu(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
-    """Where other people's messages cannot be read: how their images are edited all the same. Raise `discord.Forbidden`."""
+async def explain_menu(client: Easel, reaction: Reaction, message: discord.PartialMessage) -> None:
+    """Reply how to edit images that the bot cannot read. Raises `discord.Forbidden` if the bot may not write."""
     sentence = _(
         "{member}, to edit a picture that somebody else posted: open the message's menu (right-click, or hold it), Apps, Edit with Easel."
     )
-    await _leave(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"))
+    await _post_note(client, reaction, message, sentence.format(member=f"<@{reaction.user_id}>"))
 
 
 async def remove_note(client: Easel, reaction: Reaction) -> None:
-    """Take the note away that answers a reaction, where there is one."""
-    note = await client.services.reactions.take_note(reaction)
+    """Delete the note that answers a reaction, if any."""
+    note = await services_of(client).reactions.take_note(reaction)
     if note is None:
         return
     try:
         await client.get_partial_messageable(note["channel_id"]).get_partial_message(note["message_id"]).delete()
     except FAILED as error:
-        log.info("could not take a note away", error=type(error).__name__)
+        log.info("note deletion failed", error=type(error).__name__)
 
 
-async def _leave(client: Easel, reaction: Reaction, message: discord.PartialMessage, content: str, **more: Any) -> None:
-    called = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(reaction.user_id)])
+async def _post_note(client: Easel, reaction: Reaction, message: discord.PartialMessage, content: str, **more: Any) -> None:
+    pings = discord.AllowedMentions(everyone=False, roles=False, replied_user=False, users=[discord.Object(reaction.user_id)])
     channel = client.get_partial_messageable(message.channel.id)
-    note = await replying(channel, message.id, lambda reply: channel.send(content, allowed_mentions=called, **more, **reply))
-    await client.services.reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)
+    note = await send_reply(channel, message.id, lambda reply: channel.send(content, allowed_mentions=pings, **more, **reply))
+    await services_of(client).reactions.note_left(reaction, channel_id=note.channel.id, message_id=note.id)

@@ -1,4 +1,4 @@
-"""A server's presets."""
+"""The text of /presets list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROMPT_SHOWN = 160  # characters
 
 
 def presets(settings: GuildSettings, model_of: Callable[[Preset], ModelInfo | None]) -> str:
-    """The list with prices. `model_of` is None where a preset's model is not on offer now."""
+    """The presets with prices. `model_of` returns None if a preset's model is not offered now."""
     count = len(settings.presets)
     offers = [(preset, model_of(preset)) for preset in settings.presets]
     head = "\n".join([_("## Presets"), _("React to a picture with one of these emoji, and Easel runs that edit on your credits.")])
@@ -23,7 +23,7 @@ def presets(settings: GuildSettings, model_of: Callable[[Preset], ModelInfo | No
 
 
 def _with_words(preset: Preset, model: ModelInfo | None) -> str:
-    """What it does as well, where there is room for all of them."""
+    """A preset with its prompt, used if all of them fit."""
     options = f" · `{preset.more.replace('`', '')}`" if preset.options else ""
     return f"{_offer(preset, model)}\n-# {quoted(preset.prompt, limit=_PROMPT_SHOWN)}{options}"
 

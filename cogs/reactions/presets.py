@@ -1,4 +1,4 @@
-"""/presets: the edits that a server's managers put on emoji."""
+"""/presets: edits that managers assign to emoji."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.core.errors import EaselError, InvalidRequest
 from bot.core.i18n import _
 from bot.domain import presets
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.gestures import is_one_sign, plain
+from bot.domain.gestures import is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 from bot.domain.permissions import Action, may
 from bot.domain.request import Request
@@ -22,19 +22,19 @@ _MAX_CHOICES = 25  # Discord shows no more
 
 
 async def suggest_model(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-    """The models that change images, with their price."""
+    """The models that can edit images, with their prices."""
     try:
         found = services_of(interaction).orders.models.catalog.search(typed)
     except EaselError:
         return []
     request, pricing = await request_of(interaction), services_of(interaction).pricing
     models = [pricing.priced(model, request.policy) for model in found]
-    able = [model for model in models if model.takes_references and model.price_microcredits is not None]
-    return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in able]
+    editing = [model for model in models if model.takes_references and model.price_microcredits is not None]
+    return [app_commands.Choice(name=f"{model.title} · {texts.price(model)}"[:100], value=model.id) for model in editing]
 
 
 async def suggest_preset(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-    """The server's presets."""
+    """The guild's presets."""
     presets_here = (await request_of(interaction)).settings.presets
     named = [(f"{_shown(preset.emoji)} {preset.name}", preset.emoji) for preset in presets_here]
     return [app_commands.Choice(name=name, value=emoji) for name, emoji in named if typed.casefold() in name.casefold()][:_MAX_CHOICES]
@@ -44,7 +44,7 @@ async def suggest_preset(interaction: Interaction, typed: str) -> list[app_comma
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.default_permissions(manage_guild=True)
 class Presets(commands.GroupCog, group_name="presets", group_description="The edits that reactions run in this server"):
-    """For those who may manage the server. Discord's own settings may open the commands to others, so it is checked here, too."""
+    """For managers. Checked here too, because a guild's integration settings may open the commands to others."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         return may(await request_of(interaction), Action.MANAGE)
@@ -107,10 +107,10 @@ class Presets(commands.GroupCog, group_name="presets", group_description="The ed
 
 
 async def _one_emoji(interaction: Interaction, text: str) -> str:
-    """One emoji that everybody here can react with. Raise `InvalidRequest`."""
+    """One emoji that all members here can react with. Raises `InvalidRequest` otherwise."""
     sign = discord.PartialEmoji.from_str(text.strip())
     if sign.id is None:
-        if is_one_sign(text):
+        if is_single_emoji(text):
             return text.strip()
         raise InvalidRequest(_("emoji: one emoji is needed, {given} was given.").format(given=texts.quoted(text)))
     try:
@@ -120,7 +120,7 @@ async def _one_emoji(interaction: Interaction, text: str) -> str:
 
 
 def _model_of(request: Request, interaction: Interaction, preset: Preset) -> ModelInfo | None:
-    """At its price here."""
+    """The preset's model at its price here; None if it is not offered."""
     orders = services_of(interaction).orders
     try:
         model = presets.model_of(preset, orders.models.catalog, orders.default_model)
@@ -130,5 +130,5 @@ def _model_of(request: Request, interaction: Interaction, preset: Preset) -> Mod
 
 
 def _shown(emoji: str) -> str:
-    """An emoji in a list of suggestions, where Discord draws none that a server made."""
-    return f":{discord.PartialEmoji.from_str(emoji).name}:" if plain(emoji).startswith("<") else emoji
+    """An emoji in autocomplete, which does not render custom emoji."""
+    return f":{discord.PartialEmoji.from_str(emoji).name}:" if normalized_emoji(emoji).startswith("<") else emoji

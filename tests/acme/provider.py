@@ -53,7 +53,7 @@ class Acme(Provider):
             yield _events(chunks)
 
     async def ping(self) -> None:
-        await self._api.knock("/models")
+        await self._api.probe("/models")
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
         return await self._api.ask("/models") or []

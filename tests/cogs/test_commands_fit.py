@@ -1,4 +1,4 @@
-"""What Discord takes of the commands, and whom it shows them to."""
+"""Discord's limits for commands, and their default permissions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def children(part: dict[str, Any]) -> list[int]:
     return [len(options), len(part.get("choices") or ()), *(count for option in options for count in children(option))]
 
 
-async def test_no_command_has_more_parts_than_discord_takes() -> None:
-    """It would refuse all commands for one."""
-    tree = await load.commands_alone()
+async def test_no_command_exceeds_discords_limits() -> None:
+    """Discord would refuse all commands because of one."""
+    tree = await load.command_tree()
     assert [command.name for command in tree.get_commands() if max(children(command.to_dict(tree))) > CHILDREN_MAX] == []
 
 
 async def test_the_managers_commands_are_hidden_from_members_by_default() -> None:
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     groups = {group.name: group for group in tree.get_commands() if isinstance(group, app_commands.Group)}
-    server, messages = discord.Permissions(manage_guild=True), discord.Permissions(manage_messages=True)
-    expected = {"imageadmin": server, "imagemod": messages, "presets": server}
+    manage_guild, manage_messages = discord.Permissions(manage_guild=True), discord.Permissions(manage_messages=True)
+    expected = {"imageadmin": manage_guild, "imagemod": manage_messages, "presets": manage_guild}
     assert {name: groups[name].default_permissions for name in expected} == expected
     assert all(groups[name].guild_only for name in expected)

@@ -1,4 +1,4 @@
-"""What members and Discord already hold: the ids of all buttons, menus and forms ever posted, and the commands."""
+"""Compatibility: the custom ids of all buttons, menus and forms ever posted, and the registered commands."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_every_id_is_read_by_one_declaration_and_built_again(family: str) -> Non
 
 
 def test_every_declaration_has_an_example() -> None:
-    """Whoever declares a new family adds it to the golden file; whatever is posted stays there."""
+    """Add an example of each new declaration to the golden file. Never remove one: its buttons are still in channels."""
     assert [route.custom_id.template for route in ROUTES if not any(map(route.custom_id.pattern.fullmatch, EXAMPLES))] == []
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.custom_id.template)
 def test_a_handler_takes_the_fields_of_its_ids(route: Route) -> None:
-    """Beside them: who used it, and of a menu or a form what was chosen or filled in."""
+    """Handlers also take the request and the interaction, and of a menu or a form the values."""
     given: tuple[object, ...] = () if route.control is Control.BUTTON else ([],)
     (fields, *_more) = [values for each in EXAMPLES if (values := route.custom_id.read(each)) is not None]
     inspect.signature(route.handler).bind(None, None, *given, **fields)
@@ -56,8 +56,8 @@ def test_no_two_declarations_read_the_same_id(custom_id: str) -> None:
     assert len([route for route in ROUTES if route.custom_id.read(custom_id) is not None]) <= 1
 
 
-def test_ids_are_declared_and_not_put_together_by_hand() -> None:
-    """A declaration says `"case:{case}"`; the version before it is the router's own."""
+def test_ids_are_built_only_by_declarations() -> None:
+    """The router adds the version, so no other string contains it."""
     texts = [
         f"{path.name}, line {node.lineno}"
         for path in COGS.rglob("*.py")
@@ -67,25 +67,25 @@ def test_ids_are_declared_and_not_put_together_by_hand() -> None:
     assert texts == []
 
 
-def test_an_id_has_at_most_the_characters_that_discord_takes() -> None:
+def test_no_id_is_longer_than_discord_allows() -> None:
     assert [each for each in EXAMPLES if len(each) > LENGTH_MAX] == []
 
 
-SAMPLE = CustomId("sample:{word}:{many}:{who}", word=one_of("yes", "no"), many=integer(most=99), who=optional(integer()))
+SAMPLE = CustomId("sample:{answer}:{many}:{who}", answer=one_of("yes", "no"), many=integer(most=99), who=optional(integer()))
 
 
 @pytest.mark.parametrize(
     "forged",
     ["", "v1:sample", "v2:sample:yes:1:-", "v1:sample:maybe:1:-", "v1:sample:yes:100:-", "v1:sample:yes:01:-", "v1:sample:yes:1:-\n"],
 )
-def test_what_a_declaration_would_not_build_it_does_not_read(forged: str) -> None:
+def test_a_declaration_does_not_read_a_forged_id(forged: str) -> None:
     assert SAMPLE.read(forged) is None
 
 
-@pytest.mark.parametrize("values", [{"word": "maybe"}, {"many": 100}, {"many": -1}, {"who": 2**63}])
-def test_what_a_declaration_would_not_read_it_does_not_build(values: dict[str, Any]) -> None:
+@pytest.mark.parametrize("values", [{"answer": "maybe"}, {"many": 100}, {"many": -1}, {"who": 2**63}])
+def test_a_declaration_does_not_build_an_id_that_it_cannot_read(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cannot carry"):
-        SAMPLE(**{"word": "yes", "many": 1, "who": None, **values})
+        SAMPLE(**{"answer": "yes", "many": 1, "who": None, **values})
 
 
 # --- the commands ------------------------------------------------------------------------------------------------------
@@ -93,10 +93,10 @@ def test_what_a_declaration_would_not_read_it_does_not_build(values: dict[str, A
 
 async def commands_as_registered() -> list[dict[str, Any]]:
     """Every command and menu with its options, choices, ranges, contexts and permissions, in English."""
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     return sorted((command.to_dict(tree) for command in tree.get_commands()), key=lambda command: (command["type"], command["name"]))
 
 
-async def test_the_commands_are_those_that_members_know() -> None:
-    """After a change that is meant, print `commands_as_registered()` into the file as JSON."""
+async def test_the_commands_match_the_golden_file() -> None:
+    """After an intended change, write `commands_as_registered()` to the file as JSON."""
     assert await commands_as_registered() == json.loads((GOLDEN / "commands.json").read_text("utf-8"))

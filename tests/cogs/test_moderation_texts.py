@@ -1,4 +1,4 @@
-"""What managers and moderators read: a sentence for everything, and never more than a panel holds."""
+"""Texts for managers and moderators: every case has a sentence, and all fit in a panel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def block(**values: object) -> BlockRow:
 
 @pytest.mark.parametrize("action", AuditAction)
 @pytest.mark.parametrize("details", [{}, DETAILS], ids=["bare", "full"])
-def test_every_deed_has_its_sentence(action: AuditAction, details: dict[str, object]) -> None:
+def test_every_audit_action_has_a_sentence(action: AuditAction, details: dict[str, object]) -> None:
     line = AuditLine(action=action, at=1_000, guild_id=1, actor_id=None, target_id=2, case_id=3, details=details)
     text = audit_texts.audit([line], target_id=None, limit=4000)
     assert "<t:1:R>" in text
@@ -39,19 +39,19 @@ def test_a_block_says_who_until_when_and_why() -> None:
     assert ("<@7>" in text, "<t:60:f>" in text, "\\*spam\\*" in text) == (True, True, True)
 
 
-def test_a_member_s_standing_names_the_next_rung() -> None:
-    standing = MemberConduct(points=5.5, strikes=3, block=None, cases=())
-    text = audit_texts.member(2, standing, Strikes(), "")
+def test_a_members_conduct_names_the_next_step() -> None:
+    conduct = MemberConduct(points=5.5, strikes=3, block=None, cases=())
+    text = audit_texts.member(2, conduct, Strikes(), "")
     assert ("5.5 points" in text, "From 8 points on" in text, "Not blocked" in text) == (True, True, True)
 
 
 @pytest.mark.parametrize("offence", Offence)
-def test_every_offence_has_its_name(offence: Offence) -> None:
+def test_every_offence_has_a_name(offence: Offence) -> None:
     assert settings_texts.OFFENCES[offence] in settings_texts.strikes(Policy())
 
 
 @given(st.text(alphabet="ab \n", max_size=300), st.integers(3, 200))
-def test_what_is_cut_fits_and_keeps_whole_words(text: str, limit: int) -> None:
+def test_a_cut_text_fits_and_keeps_whole_words(text: str, limit: int) -> None:
     short = panel_texts.cut(text, limit)
     assert len(short) <= max(limit, 0)
     assert set(short.replace("…", "").split()) <= set(text.split())

@@ -1,4 +1,4 @@
-"""How Easel speaks: texts that must hold whatever goes into them."""
+"""Texts stay within Discord's limits for any input."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_short_list_of_models_names_them_all() -> None:
     assert "**Model 001** (default) · Oxen.ai · 2 credits a picture" in text
 
 
-def test_a_long_list_of_models_fits_a_panel_and_says_how_many_more_there_are() -> None:
+def test_a_long_list_of_models_fits_a_panel_and_counts_the_rest() -> None:
     text = account_texts.model_list(catalog(200).models, "model-001", {})
     shown = text.count("credits a picture")
     assert len(text) <= texts.PANEL_MAX
@@ -50,17 +50,17 @@ def test_a_long_list_of_models_fits_a_panel_and_says_how_many_more_there_are() -
 
 
 @given(st.text(max_size=2500))
-def test_a_prompt_is_one_line_that_pings_nobody(prompt: str) -> None:
+def test_a_prompt_is_one_line_without_pings(prompt: str) -> None:
     line = texts.quoted(prompt)
     assert "\n" not in line
     assert "@everyone" not in line
 
 
 @given(st.text(min_size=1, max_size=2500), st.integers(1, 4), st.sampled_from(list(GenerationState)))
-def test_a_finished_message_fits_whatever_was_asked(prompt: str, pictures: int, state: GenerationState) -> None:
-    job = new_job(images=pictures, prompt=prompt)
-    ended = tuple(generation(job_id=job.id, n=n, state=state, prompt=prompt, error="It failed. " * 40) for n in range(pictures))
-    text = job_texts.finished(ResultMessage(job=replace(job, generations=ended), images=(), notes=("A note. " * 50,) * pictures), str)
+def test_a_finished_message_fits_any_prompt(prompt: str, images: int, state: GenerationState) -> None:
+    job = new_job(images=images, prompt=prompt)
+    ended = tuple(generation(job_id=job.id, n=n, state=state, prompt=prompt, error="It failed. " * 40) for n in range(images))
+    text = job_texts.finished(ResultMessage(job=replace(job, generations=ended), images=(), notes=("A note. " * 50,) * images), str)
     assert 0 < len(text) <= texts.CONTENT_MAX
     assert len(texts.alt(prompt)) <= texts.ALT_MAX
 
@@ -72,15 +72,15 @@ def test_the_meter_shows_left_and_held(available: int, held: int, bar: str) -> N
     assert texts.meter(available, held, 10) == f"`{bar}`"
 
 
-def test_privacy_fits_a_panel_and_says_where_words_are_checked() -> None:
-    keeping = Retention(references_days=7, images_days=7, services=("Oxen.ai",))
-    alone, checked = privacy_texts.told(keeping), privacy_texts.told(replace(keeping, checker="api.example.com"))
+def test_privacy_fits_a_panel_and_names_the_classifier() -> None:
+    retention = Retention(references_days=7, images_days=7, services=("Oxen.ai",))
+    alone, checked = privacy_texts.privacy(retention), privacy_texts.privacy(replace(retention, checker="api.example.com"))
     assert ("checked by api.example.com" in checked, "checked by" in alone) == (True, False)
     assert len(checked) < texts.PANEL_MAX / 1.5  # other languages take more room
 
 
 def report(days: int, daily: list[UsageRow], by: GroupBy = GroupBy.MODEL) -> UsageReport:
-    """The last days, up to the end of 20 November 2026 in UTC."""
+    """A report of the last days, until the end of 20 November 2026 in UTC."""
     until = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
     whole = UsageRow(images=1, failed=0, cost=sum(each.cost for each in daily), refunded=0)
     return UsageReport(
@@ -99,7 +99,7 @@ def test_a_chart_has_days_or_weeks_and_ends_today(days: int, columns: int, first
     assert chart.series[0].values == (MICRO, *[0] * (columns - 2), MICRO)
 
 
-def test_a_member_whose_name_is_not_known_is_a_number_as_in_the_table() -> None:
+def test_a_member_without_a_known_name_has_none_in_the_chart() -> None:
     daily = [UsageRow(user_id=n, day=date(2026, 11, 20), images=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
     chart = usage_texts.chart(report(7, daily, GroupBy.MEMBER), str, {1: "Ada"})
     assert [series.name for series in chart.series] == ["", "Ada"]

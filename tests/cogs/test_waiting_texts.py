@@ -1,4 +1,4 @@
-"""What a waiting message says beside its place in the queue: who pays, and what holds it up."""
+"""A waiting message: who pays, and what delays it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def paid(**values: Any) -> Job:
     return replace(job, generations=tuple(replace(g, **values) for g in job.generations))
 
 
-def said(job: Job, **more: Any) -> str:
+def waiting_text(job: Job, **more: Any) -> str:
     return job_texts.waiting(Receipt(job=job, model=KLEIN, ahead=0, usual_ms=None, **more))
 
 
 @pytest.mark.parametrize(
-    ("values", "host_id", "told"),
+    ("values", "host_id", "lines"),
     [
         ({"account": "user:7"}, None, []),
         ({"account": "member:1:7"}, None, []),
@@ -38,13 +38,13 @@ def said(job: Job, **more: Any) -> str:
         ({"account": "sponsor:abc"}, 9, ["<@9> pays for this one."]),
     ],
 )
-def test_it_says_who_pays_where_that_is_not_the_members_own_credit(values: dict[str, Any], host_id: int | None, told: list[str]) -> None:
-    text = said(paid(**values), host_id=host_id)
-    assert [line.removeprefix("-# ") for line in text.splitlines()[3:]] == told
+def test_it_names_the_payer_if_not_the_members_own_credit(values: dict[str, Any], host_id: int | None, lines: list[str]) -> None:
+    text = waiting_text(paid(**values), host_id=host_id)
+    assert [line.removeprefix("-# ") for line in text.splitlines()[3:]] == lines
 
 
-def test_it_says_that_it_waits_for_a_check_only_where_that_takes_long() -> None:
+def test_it_mentions_the_check_only_if_that_is_late() -> None:
     checked = replace(paid(account="user:7"), needs_check=True)
     late = replace(checked, generations=tuple(replace(g, not_before=5) for g in checked.generations))
-    assert [LATE in said(job) for job in (checked, late)] == [False, True]
-    assert "You are next." not in said(late)
+    assert [LATE in waiting_text(job) for job in (checked, late)] == [False, True]
+    assert "You are next." not in waiting_text(late)

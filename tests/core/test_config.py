@@ -1,4 +1,4 @@
-"""Settings: what is taken, what is refused, and that a refusal names the setting and never a secret."""
+"""Settings: valid and invalid values; an error names the setting and never contains a secret."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def load(**environ: str) -> Settings:
     return config.load({**ENOUGH, **environ}, env_file=None)
 
 
-def told_about(environ: dict[str, str]) -> str | None:
-    """The refusal, where there is one."""
+def error_of(environ: dict[str, str]) -> str | None:
+    """The sentence of the `StartError`, or None."""
     try:
         config.load(environ, env_file=None)
     except StartError as error:
@@ -77,23 +77,23 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("UNCERTAIN_CALLS", "hope", "'release' or 'retry'"),
         ("FALLBACK_MODELS", "a", "model=other model"),
         ("FALLBACK_MODELS", "a=", "model=other model"),
-        ("FALLBACK_MODELS", "a=b, c=c", "c cannot stand in for itself"),
-        ("OPENAI_ENDPOINTS", "{", "JSON list of objects is needed (line 1, column 2)"),
+        ("FALLBACK_MODELS", "a=b, c=c", "c cannot be its own fallback"),
+        ("OPENAI_ENDPOINTS", "{", "expected a JSON list of objects (line 1, column 2)"),
         ("OPENAI_ENDPOINTS", "[" * 100_000, "JSON list"),
         ("OPENAI_ENDPOINTS", '{"name": "a"}', "JSON list"),
         ("OPENAI_ENDPOINTS", "[1]", "JSON list"),
         ("OPENAI_ENDPOINTS", '[{"name": "a", "models": [{"id": "m"}]}]', "1, base_url: Field required"),
         ("OPENAI_ENDPOINTS", '[{"name": "A b", "base_url": "http://x", "models": [{"id": "m"}]}]', "1, name: "),
-        ("OPENAI_ENDPOINTS", '[{"name": "oxen", "base_url": "http://x", "models": [{"id": "m"}]}]', "oxen is taken"),
-        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x"}]', "a needs its models listed"),
+        ("OPENAI_ENDPOINTS", '[{"name": "oxen", "base_url": "http://x", "models": [{"id": "m"}]}]', "the name oxen is already taken"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x"}]', "a must list its models"),
         ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "models": [{"id": "m"}, {"id": "m"}]}]', "each id once"),
         (
             "OPENAI_ENDPOINTS",
             '[{"name": "a", "base_url": "http://x", "models": [{"id": "m", "sizes": ["1:1"]}]}]',
-            "1, models, 1, sizes: sizes",
+            "1, models, 1, sizes: expected sizes",
         ),
         ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/nowhere/key"}]', "key_file cannot be read"),
-        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/x", "key": "y"}]', "instead of key"),
+        ("OPENAI_ENDPOINTS", '[{"name": "a", "base_url": "http://x", "key_file": "/x", "key": "y"}]', "cannot be combined with key"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_that_names_the_setting(name: str, value: str, needed: str) -> None:
@@ -105,20 +105,20 @@ def test_a_wrong_value_is_one_sentence_that_names_the_setting(name: str, value: 
 
 
 def test_a_refusal_never_repeats_a_secret() -> None:
-    told = refusal({**ENOUGH, "DATABASE_URL": "mysql://easel:hunter2@db/easel", "MAX_RUNNING": "0"})
-    assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in told]
+    sentence = refusal({**ENOUGH, "DATABASE_URL": "mysql://easel:hunter2@db/easel", "MAX_RUNNING": "0"})
+    assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in sentence]
 
 
 def test_settings_do_not_show_their_secrets() -> None:
     settings = load(DATABASE_URL="postgresql://easel:hunter2@db/easel")
-    told = f"{settings!r} {settings} {settings.model_dump()}"
-    assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in told]
+    shown = f"{settings!r} {settings} {settings.model_dump()}"
+    assert not [secret for secret in ("hunter2", "the-token-itself", "the-key-itself") if secret in shown]
 
 
 @given(name=st.sampled_from(sorted(NAMES - {f"{secret}_FILE" for secret in SECRETS})), value=st.text(max_size=40))
-def test_any_text_is_taken_or_refused_by_name(name: str, value: str) -> None:
-    told = told_about({**ENOUGH, name: value})
-    assert told is None or told.startswith(name)
+def test_any_value_is_accepted_or_refused_by_name(name: str, value: str) -> None:
+    sentence = error_of({**ENOUGH, name: value})
+    assert sentence is None or sentence.startswith(name)
 
 
 @pytest.mark.parametrize("name", [name for name in SECRETS if name != "OPENAI_ENDPOINTS"])
@@ -129,12 +129,12 @@ def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
     assert getattr(settings, name.lower()).get_secret_value() == "sqlite:///from/a/file"
 
 
-def test_a_secret_file_that_is_not_there_is_named() -> None:
+def test_a_missing_secret_file_is_named() -> None:
     sentence = refusal({**ENOUGH, "DISCORD_TOKEN_FILE": "/nowhere/token"})
-    assert sentence == "DISCORD_TOKEN_FILE names /nowhere/token, which cannot be read (FileNotFoundError)."
+    assert sentence == "DISCORD_TOKEN_FILE points to /nowhere/token, which cannot be read (FileNotFoundError)."
 
 
-def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("MAX_RUNNING=3\nOXEN_MODE=poll\n")
     settings = config.load({**ENOUGH, "MAX_RUNNING": "4"}, env_file=path)
@@ -148,16 +148,16 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
 def test_an_unknown_name_in_the_file_is_refused_with_the_nearest(written: str, meant: str, tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text(f"{written}=secret-value\n")
-    assert refusal(ENOUGH, path) == f"{written} in {path} is no setting; did you mean {meant}?"
+    assert refusal(ENOUGH, path) == f"{written} in {path} is not a setting; did you mean {meant}?"
 
 
-def test_a_name_like_nothing_points_to_the_list(tmp_path: Path) -> None:
+def test_an_unknown_name_without_a_near_one_points_to_the_example(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("XYZZY=1\n")
-    assert refusal(ENOUGH, path) == f"XYZZY in {path} is no setting; .env.example lists them all."
+    assert refusal(ENOUGH, path) == f"XYZZY in {path} is not a setting; .env.example lists them all."
 
 
-def test_unknown_names_in_the_environment_are_not_ours() -> None:
+def test_unknown_names_in_the_environment_are_ignored() -> None:
     assert load(DISCORD_TOKN="x", PATH="/bin").max_running == load().max_running
 
 
@@ -165,7 +165,7 @@ def test_an_empty_value_means_the_default() -> None:
     assert load(MAX_RUNNING="", OXEN_MODE="  ").model_dump() == load().model_dump()
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_bytes(b"OXEN_MODE=\xff\xfe")
     assert str(path) in refusal(ENOUGH, path)
@@ -193,7 +193,7 @@ def alone(**environ: str) -> Settings:
     return config.load({**TOKEN, **environ}, env_file=None)
 
 
-def test_oxlo_is_turned_on_by_its_key_alone() -> None:
+def test_oxlo_needs_only_its_key() -> None:
     settings = alone(OXLO_API_KEY="the-oxlo-key", OXLO_PRICE_CREDITS="3")
     (oxlo,) = settings.providers
     assert isinstance(oxlo, Endpoint)
@@ -201,14 +201,14 @@ def test_oxlo_is_turned_on_by_its_key_alone() -> None:
     assert (oxlo.key.get_secret_value(), oxlo.price_credits, settings.default_model) == ("the-oxlo-key", 3, "stable-diffusion-1.5")
 
 
-def test_any_one_image_api_is_enough_and_gives_the_usual_model() -> None:
+def test_any_one_image_api_is_enough_and_gives_the_default_model() -> None:
     assert [each.name for each in load().providers] == ["oxen"]
     assert load(OXLO_API_KEY="x").default_model == load().default_model == "black-forest-labs-flux-2-klein-4b"
     assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL])).default_model == "sd"
     assert alone(OPENAI_ENDPOINTS=json.dumps([LOCAL]), DEFAULT_MODEL="another").default_model == "another"
 
 
-def test_the_image_apis_are_one_list_in_an_order_that_stays() -> None:
+def test_the_image_apis_are_one_list_in_a_stable_order() -> None:
     settings = load(OXLO_API_KEY="x", OPENAI_ENDPOINTS=json.dumps([LOCAL, {**LOCAL, "name": "second"}]))
     listed = [(each.kind, each.name, each.title) for each in settings.providers]
     assert listed == [
@@ -236,18 +236,18 @@ def test_endpoints_and_their_keys_may_come_from_files(tmp_path: Path) -> None:
 def test_an_endpoints_key_is_a_secret() -> None:
     settings = load(OPENAI_ENDPOINTS=json.dumps([LOCAL]))
     assert set(settings.secrets) == {"the-token-itself", "the-key-itself", "the-local-key"}
-    told = f"{settings!r} {settings} {settings.model_dump()} {settings.providers}"
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.providers}"
     wrong = refusal(
         {**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([{**LOCAL, "edit_encoding": "the-local-key", "max_running": "the-local-key"}])}
     )
     cut = refusal({**ENOUGH, "OPENAI_ENDPOINTS": json.dumps([LOCAL])[:-5]})
-    assert not [secret for secret in settings.secrets if secret in told + wrong + cut]
+    assert not [secret for secret in settings.secrets if secret in shown + wrong + cut]
 
 
-def test_lost_answers_are_let_go_unless_the_operator_pays_twice() -> None:
+def test_lost_responses_are_released_by_default() -> None:
     assert load().uncertain_calls is UncertainCalls.RELEASE
     assert load(UNCERTAIN_CALLS="retry").uncertain_calls is UncertainCalls.RETRY
 
 
-def test_routes_may_lead_both_ways() -> None:
+def test_two_models_may_be_each_other_s_fallback() -> None:
     assert load(FALLBACK_MODELS="a=b, b = a,c=d=e").fallback_models == {"a": "b", "b": "a", "c=d": "e"}

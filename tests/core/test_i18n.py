@@ -1,4 +1,4 @@
-"""Languages: the catalogues are whole and sound, Discord takes what is made of them, and each member is answered in their own."""
+"""Languages: the catalogues are valid, Discord accepts the translated commands, and each member is answered in their language."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from bot.core import i18n
 from bot.core.errors import StartError
 from bot.core.i18n import _, ngettext, pgettext
 from bot.ops import translations
+from bot.store import documents
 from cogs import load
 from cogs.kit.translator import LIMITS, Translator, fits
 from sandbox.person import Person
@@ -26,12 +27,12 @@ from tests.env.app import Env
 
 GERMAN = "steps: Erlaubt ist eine ganze Zahl von 1 bis 50, angegeben wurde 99."
 ENGLISH = "steps: a whole number from 1 to 50 is allowed, 99 was given."
-LOCALES = [locale.value for locale in discord.Locale if i18n.served(locale.value)]
+LOCALES = [locale.value for locale in discord.Locale if i18n.supported(locale.value)]
 COMMAND_CHARACTERS_MAX = 8000  # Discord counts the longest language of each text
 
 
 class Marked(NullTranslations):
-    """A language in which every text is known: the English one in «»."""
+    """A language that has every text: the English one in «»."""
 
     def gettext(self, message: str) -> str:
         return f"«{message}»"
@@ -47,21 +48,21 @@ def _catalogues() -> None:
 
 @pytest.fixture
 def marked(monkeypatch: pytest.MonkeyPatch) -> NullTranslations:
-    """German, as a language in which every text is known."""
+    """`Marked` in place of German."""
     language = Marked()
     monkeypatch.setitem(i18n._catalogues, "de", language)
     return language
 
 
 def written(folder: Path, *entries: str, language: str = "de") -> Path:
-    """A catalogue with these entries."""
+    """Writes a catalogue with these entries."""
     path = folder / f"{language}.po"
     path.write_text("\n\n".join(['msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"', *entries, ""]), "utf-8")
     return path
 
 
 async def renewed(project: Path, sources: Mapping[str, str]) -> str:
-    """The German catalogue of a project with these sources."""
+    """Returns the German catalogue of a project with these sources."""
     for name, source in sources.items():
         (project / name).parent.mkdir(parents=True)
         (project / name).write_text(source, "utf-8")
@@ -79,7 +80,7 @@ async def test_the_catalogues_are_current(tmp_path: Path) -> None:
     assert outdated == [], "renew them: python -m bot messages"
 
 
-async def test_a_text_that_moves_to_another_file_changes_no_catalogue(tmp_path: Path) -> None:
+async def test_moving_a_text_to_another_file_changes_no_catalogue(tmp_path: Path) -> None:
     before = await renewed(tmp_path / "before", {"bot/a.py": '_("moves")\n_("both")', "cogs/z.py": '_("both")\n_("stays")'})
     after = await renewed(tmp_path / "after", {"bot/a.py": '_("both")', "cogs/z.py": '_("both")\n_("stays")\n_("moves")'})
     assert 'msgid "moves"' in before
@@ -87,14 +88,14 @@ async def test_a_text_that_moves_to_another_file_changes_no_catalogue(tmp_path: 
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_a_catalogue_can_be_read_and_asks_for_review(language: str) -> None:
+def test_a_catalogue_is_readable_and_asks_for_review(language: str) -> None:
     path = i18n.FOLDER / f"{language}.po"
     assert i18n.read(path).gettext("a whole number") != "a whole number"
     assert "needs review by native speakers" in path.read_text("utf-8").partition("msgid")[0]
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_a_translation_keeps_marks_and_limits(language: str) -> None:
+def test_a_translation_keeps_placeholders_and_limits(language: str) -> None:
     assert list(translations.faults(translations.read_catalogue(i18n.FOLDER / f"{language}.po"))) == []
 
 
@@ -112,19 +113,19 @@ def test_a_translation_keeps_marks_and_limits(language: str) -> None:
         ("Edit with Easel", "x" * 33, "menu name"),
     ],
 )
-def test_a_translation_that_loses_something_is_found(original: str, translated: str, context: str | None) -> None:
+def test_a_faulty_translation_is_found(original: str, translated: str, context: str | None) -> None:
     texts = Catalog(locale="de")
     texts.add(original, translated, context=context)
     assert len(list(translations.faults(texts))) == 1
 
 
-def test_a_form_may_leave_the_number_out_where_the_original_does() -> None:
+def test_a_plural_form_may_omit_the_number_if_the_original_does() -> None:
     texts = Catalog(locale="de")
     texts.add(("one picture", "{count} pictures"), ("ein Bild", "{count} Bilder"))
     assert list(translations.faults(texts)) == []
 
 
-def test_renewing_keeps_translations_comments_and_what_is_out_of_use(tmp_path: Path) -> None:
+def test_renewing_keeps_translations_comments_and_unused_entries(tmp_path: Path) -> None:
     written(tmp_path, '# a hint\nmsgid "kept"\nmsgstr "behalten"', 'msgid "gone"\nmsgstr "weg"', 'msgid "never"\nmsgstr ""')
     texts = Catalog()
     texts.add("kept")
@@ -136,7 +137,7 @@ def test_renewing_keeps_translations_comments_and_what_is_out_of_use(tmp_path: P
     assert '#~ msgid "gone"\n#~ msgstr "weg"' in text
 
 
-def test_a_text_that_comes_back_has_its_translation_again(tmp_path: Path) -> None:
+def test_a_reused_text_has_its_old_translation(tmp_path: Path) -> None:
     written(tmp_path, '#~ msgid "gone"\n#~ msgstr "weg"')
     texts = Catalog()
     texts.add("gone")
@@ -149,7 +150,7 @@ def test_a_broken_catalogue_is_named(tmp_path: Path) -> None:
         i18n.read(path)
 
 
-def test_the_bot_runs_on_without_a_broken_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bot_runs_without_a_broken_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, 'msgid "never closed')
     written(tmp_path, 'msgid "a"\nmsgstr "b"', language="fr")
     monkeypatch.setattr(i18n, "FOLDER", tmp_path)
@@ -158,10 +159,10 @@ def test_the_bot_runs_on_without_a_broken_catalogue(tmp_path: Path, monkeypatch:
     assert [i18n.catalogue(locale).gettext("a") for locale in ("de", "fr")] == ["a", "b"]
 
 
-# --- speaking --------------------------------------------------------------------------------------------------------
+# --- the current language --------------------------------------------------------------------------------------------
 
 
-def test_english_is_spoken_where_nobody_chose() -> None:
+def test_english_is_the_default() -> None:
     assert (_("a whole number"), ngettext("{n} a", "{n} b", 2), pgettext("x", "y"), _("")) == ("a whole number", "{n} b", "y", "")
 
 
@@ -175,13 +176,13 @@ def test_english_is_spoken_where_nobody_chose() -> None:
         ("ko", None),
     ],
 )
-def test_discord_s_locales_find_their_catalogue(locale: str, number: str | None) -> None:
+def test_a_discord_locale_has_its_catalogue(locale: str, number: str | None) -> None:
     with i18n.speaking(locale):
         assert _("a whole number") == (number or "a whole number")
-    assert i18n.served(locale) == (locale if number else None)
+    assert i18n.supported(locale) == (locale if number else None)
 
 
-async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
+async def test_a_task_keeps_the_language_it_was_started_in() -> None:
     async def later() -> str:
         await asyncio.sleep(0)
         return await asyncio.to_thread(_, "a whole number")
@@ -195,8 +196,8 @@ async def test_a_task_goes_on_in_the_language_it_was_begun_in() -> None:
 
 
 async def payloads() -> list[dict[str, Any]]:
-    """The commands as Discord is told of them."""
-    tree = await load.commands_alone()
+    """The commands as they are registered."""
+    tree = await load.command_tree()
     return [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
 
 
@@ -212,15 +213,15 @@ def named(described: dict[str, Any], locale: str) -> str:
 
 
 @pytest.mark.usefixtures("marked")
-async def test_what_discord_would_refuse_stays_english() -> None:
+async def test_an_invalid_translation_stays_english() -> None:
     every = [part for command in await payloads() for part in within(command)]
     typed = [part for part in every if "description" in part]
-    assert [part["name"] for part in typed if "de" in (part.get("name_localizations") or {})] == []  # «ping» is no name
+    assert [part["name"] for part in typed if "de" in (part.get("name_localizations") or {})] == []  # «ping» is not a valid name
     assert all(part["description_localizations"]["de"].startswith("«") for part in typed if len(part["description"]) < 90)
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-async def test_discord_takes_every_name_and_description(locale: str) -> None:
+async def test_every_name_is_valid_and_unique_among_options(locale: str) -> None:
     for command in await payloads():
         context = "menu name" if command["type"] != discord.AppCommandType.chat_input.value else "command name"
         assert fits(context, named(command, locale))
@@ -232,20 +233,20 @@ async def test_discord_takes_every_name_and_description(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-async def test_no_two_commands_have_one_name(locale: str) -> None:
+async def test_no_two_commands_have_the_same_name(locale: str) -> None:
     names = [(command["type"], named(command, locale)) for command in await payloads()]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 async def test_no_translated_name_is_lost(locale: str) -> None:
-    """What a translator wrote is what members see: nothing fell back to English."""
+    """Every translated name is used: none fell back to English."""
     kept = {named(part, locale) for command in await payloads() for part in within(command)}
     texts = translations.read_catalogue(i18n.FOLDER / f"{locale.partition('-')[0]}.po")
     assert {text.string for text in texts if text.string and str(text.context).endswith(" name")} - kept == set()
 
 
-async def test_a_command_s_texts_are_not_too_much_for_discord() -> None:
+async def test_a_commands_texts_are_within_discords_limit() -> None:
     for command in await payloads():
         longest = 0
         for part in within(command):
@@ -254,7 +255,7 @@ async def test_a_command_s_texts_are_not_too_much_for_discord() -> None:
         assert longest <= COMMAND_CHARACTERS_MAX
 
 
-async def test_a_name_that_its_neighbour_has_stays_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_a_sibling_has_stays_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {"one": "eins", "two": "eins", "three": "one", "four": "vier"}
     path = written(tmp_path, *(f'msgctxt "command name"\nmsgid "{name}"\nmsgstr "{text}"' for name, text in entries.items()))
     monkeypatch.setitem(i18n._catalogues, "de", i18n.read(path))
@@ -264,18 +265,18 @@ async def test_a_name_that_its_neighbour_has_stays_english(tmp_path: Path, monke
     tree: app_commands.CommandTree[Any] = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
     for name in entries:
         tree.add_command(app_commands.Command(name=name, description="It.", callback=nothing))
-    told = [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
-    assert [named(command, "de") for command in told] == ["one", "two", "three", "vier"]
+    translated = [await command.get_translated_payload(tree, Translator(tree)) for command in tree.get_commands()]
+    assert [named(command, "de") for command in translated] == ["one", "two", "three", "vier"]
 
 
-def test_limits_name_every_place_of_a_command() -> None:
+def test_a_text_fits_up_to_its_limit() -> None:
     assert all(fits(context, "a" * limit) and not fits(context, "a" * (limit + 1)) for context, limit in LIMITS.items())
 
 
-# --- through the local Discord ---------------------------------------------------------------------------------------
+# --- with a running bot ----------------------------------------------------------------------------------------------
 
 
-async def test_each_is_answered_in_their_own_language(ada: Person, ben: Person) -> None:
+async def test_members_are_answered_in_their_language(ada: Person, ben: Person) -> None:
     await ada.speak("de")
     for person, sentence in ((ada, GERMAN), (ben, ENGLISH), (ada, GERMAN)):
         seen = {message.id for message in person.messages()}
@@ -284,31 +285,31 @@ async def test_each_is_answered_in_their_own_language(ada: Person, ben: Person) 
         assert sentence in refusal.content
 
 
-async def test_suggestions_are_in_the_member_s_language(ada: Person, marked: NullTranslations) -> None:
+async def test_autocomplete_is_in_the_members_language(ada: Person, marked: NullTranslations) -> None:
     await ada.speak("de")
     suggested = await ada.autocomplete("generate", "steps", prompt="a fox", steps="")
     assert "«default»" in suggested[0]["name"]
 
 
-async def test_presses_and_forms_are_answered_in_the_member_s_language(app: App, ada: Person, marked: NullTranslations) -> None:
+async def test_buttons_and_forms_are_answered_in_the_members_language(app: App, ada: Person, marked: NullTranslations) -> None:
     await ada.slash("generate", prompt="a fox")
     message = await ada.message(lambda message: bool(message.attachments))
-    heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    language: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
     async def on_press(_interaction: object) -> None:
-        heard.set_result(i18n._speaking.get())
+        language.set_result(i18n._speaking.get())
 
     app.client.add_listener(on_press)
     await ada.speak("de")
     await ada.click(message, next(name for name, button in message.buttons.items() if ":edit:" in button["custom_id"]))
-    assert await heard is marked
+    assert await language is marked
     app.client.remove_listener(on_press)
     await ada.submit(await ada.modal(), prompt="   ")
     refusal = await ada.message(lambda message: message.ephemeral)
     assert "«" in refusal.content
 
 
-async def test_commands_are_registered_anew_when_a_translation_changed(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_are_registered_again_after_a_translation_changed(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     registered = []
     for language in (None, None, Marked()):
         if language:
@@ -319,12 +320,12 @@ async def test_commands_are_registered_anew_when_a_translation_changed(env: Env,
 
 
 async def language_of(app: App, person: Person) -> str | None:
-    """As it was written down once the bot's events have ended."""
+    """The stored language, after the bot has handled all events."""
     await app.client.finish_events()
-    return (await app.services.members.preferences(int(person.id))).locale
+    return (await app.store.read(documents.preferences, int(person.id))).locale
 
 
-async def test_the_language_is_kept_for_answers_that_none_asked_for(app: App, ada: Person) -> None:
+async def test_the_language_is_stored_for_messages_in_the_background(app: App, ada: Person) -> None:
     kept = []
     for locale in ("de", "ko", "pt-BR", "en-GB"):
         await ada.speak(locale)

@@ -1,4 +1,4 @@
-"""Logs: secrets are taken out wherever they stand, and ordinary words stay."""
+"""Logs: secrets are redacted everywhere, ordinary words are not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMS = pytest.mark.parametrize("form", ["console", "json"])
 
 
 @pytest.fixture(autouse=True)
-def loggers_are_put_back() -> Iterator[None]:
+def _restore_loggers() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -35,43 +35,43 @@ def set_up(form: str) -> None:
 
 def fail_with_a_secret() -> None:
     try:
-        int(TOKEN)  # its message repeats what was given
+        int(TOKEN)  # the error message repeats the argument
     except ValueError as error:
         raise RuntimeError(f"asked https://example.org/?token={TOKEN}") from error
 
 
 @FORMS
-def test_a_secret_is_taken_out_of_our_own_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_is_redacted_in_our_own_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up(form)
     structlog.get_logger("bot.ours").warning(f"with {TOKEN}", address=WHOLE_ADDRESS, nested={"deep": [TOKEN]})
-    told = capsys.readouterr().err
-    assert (TOKEN in told, "hunter2" in told, told.count("[secret]")) == (False, False, 3)
+    logged = capsys.readouterr().err
+    assert (TOKEN in logged, "hunter2" in logged, logged.count("[secret]")) == (False, False, 3)
 
 
 @FORMS
-def test_a_secret_is_taken_out_of_a_library_s_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_is_redacted_in_a_library_s_records(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up(form)
     logging.getLogger("discord.http").warning("sent %s to %s", TOKEN, "/webhooks/123/interaction-token-of-somebody")
-    told = capsys.readouterr().err
-    assert TOKEN not in told
-    assert "interaction-token-of-somebody" not in told
+    logged = capsys.readouterr().err
+    assert TOKEN not in logged
+    assert "interaction-token-of-somebody" not in logged
 
 
 @FORMS
-def test_a_secret_is_taken_out_of_tracebacks(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_is_redacted_in_tracebacks(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up(form)
     try:
         fail_with_a_secret()
     except RuntimeError:
         structlog.get_logger("bot.ours").exception("failed")
         logging.getLogger("theirs").exception("failed")
-    told = capsys.readouterr().err
-    assert TOKEN not in told
-    assert told.count("fail_with_a_secret") >= 2
-    assert "RuntimeError" in told
+    logged = capsys.readouterr().err
+    assert TOKEN not in logged
+    assert logged.count("fail_with_a_secret") >= 2
+    assert "RuntimeError" in logged
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     set_up("json")
     structlog.get_logger("bot.ours").info("two\nlines", job="abc", count=2)
     (line,) = capsys.readouterr().err.splitlines()
@@ -80,7 +80,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert read["timestamp"].endswith("Z")
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     set_up("console")
     structlog.get_logger("bot.ours").debug("a detail")
     logging.getLogger("aiosqlite").debug("every statement, and what was in it")
@@ -99,24 +99,24 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
         ("postgresql://easel:pass-word@db/easel", "postgresql://easel:[secret]@db/easel"),
     ],
 )
-def test_what_looks_like_a_secret_is_taken_out(text: str, expected: str) -> None:
+def test_what_looks_like_a_secret_is_redacted(text: str, expected: str) -> None:
     assert Redactor([])(text) == expected
 
 
 @pytest.mark.parametrize("text", ["from bot import app", "the bot answered at once", "https://example.org/?page=2", "easel@example.org"])
-def test_ordinary_words_stay(text: str) -> None:
+def test_ordinary_words_are_not_redacted(text: str) -> None:
     assert Redactor([])(text) == text
 
 
-def test_a_short_secret_does_not_blank_ordinary_words() -> None:
+def test_a_short_secret_does_not_redact_ordinary_words() -> None:
     assert Redactor(["a", "bot", ""])("a bot at work") == "a bot at work"
 
 
-def test_the_longer_of_two_secrets_goes_first() -> None:
+def test_the_longer_of_two_secrets_is_redacted_first() -> None:
     assert Redactor(["abcdef", "abcdef-ghi"])("abcdef-ghi") == "[secret]"
 
 
-def test_a_fault_id_is_short_and_new() -> None:
+def test_a_fault_id_is_short_and_unique() -> None:
     first, second = log.fault_id(), log.fault_id()
     assert len(first) == 6
     assert first != second

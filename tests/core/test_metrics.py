@@ -1,4 +1,4 @@
-"""The page with metrics: there where it is wanted, gone where it was left, none by default."""
+"""The metrics page: served within the context, gone afterwards, off by default."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_the_page_is_served_on_loopback_and_gone_afterwards() -> None:
         asyncio.run(page(port))
 
 
-def test_there_is_none_by_default() -> None:
+def test_there_is_no_page_by_default() -> None:
     settings = config.load({"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}, env_file=None)
     assert (settings.metrics_port, settings.metrics_host) == (0, HOST)
     with metrics.serve(settings.metrics_port, "an address that is no address"):
         pass
 
 
-def test_a_port_that_is_taken_is_one_sentence() -> None:
+def test_a_port_in_use_is_a_start_error() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=f"METRICS_PORT cannot be used: .* at {HOST}:{port}"), metrics.serve(port, HOST):
@@ -50,6 +50,6 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "many"])
-def test_a_port_that_is_none_is_refused(port: str) -> None:
+def test_an_invalid_port_is_refused(port: str) -> None:
     with pytest.raises(StartError, match="METRICS_PORT is wrong"):
         config.load({"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b", "METRICS_PORT": port}, env_file=None)

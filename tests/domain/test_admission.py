@@ -1,4 +1,4 @@
-"""The order of checks: the first that says no is heard, with one sentence; otherwise the picture may be ordered."""
+"""Admission: the first rule that refuses is reported with one sentence; otherwise the order is accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERYTHING_WRONG: dict[str, Any] = {
     "prompts": {"block": {"words": ["sword"]}},
 }
 WRONG: dict[str, Any] = {
-    "words": "a sword",
+    "drawable_text": "a sword",
     "count": 3,
     "unsafe": True,
     "aspect_ratio": "16:9",
@@ -45,15 +45,15 @@ WRONG: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Had:
-    """What an account has."""
+class Balance:
+    """An account's funds."""
 
     available: int
     held: int = 0
 
 
 def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: int = 10 * MICRO, **more: Any) -> Facts:
-    """A member with some credit asks for a fox."""
+    """A member with some credit orders an image of a fox."""
     policy = read(rules or {})
     actor = more.pop("actor", Actor(user_id=1, joined_at=NOW - HOUR_MS))
     request = Request(
@@ -66,40 +66,40 @@ def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: i
     payment = own(1, Bucket(size=10 * MICRO, refill_per_day=0))
     plain: dict[str, Any] = {
         "model": "m",
-        "words": "a fox",
+        "drawable_text": "a fox",
         "allowance": merge(policy, actor.role_ids),
         "price": MICRO,
         "max_waiting": 4,
-        "funds": {payment.payer.name: Had(available=left)},
+        "funds": {payment.payer.name: Balance(available=left)},
     }
     return Facts(request=request, now=NOW, payment=payment, **(plain | more))
 
 
-def admit(asked: Facts) -> Admission:
-    check(asked)
-    return admitted(asked, judge_prompt(asked, compile_rules(asked.request.policy.prompts)))
+def admit(order: Facts) -> Admission:
+    check(order)
+    return admitted(order, judge_prompt(order, compile_rules(order.request.policy.prompts)))
 
 
-def refusal(asked: Facts) -> str:
+def refusal(order: Facts) -> str:
     with pytest.raises(Refusal) as caught:
-        admit(asked)
+        admit(order)
     return caught.value.sentence
 
 
-def test_where_nothing_is_decided_everything_may_be_asked() -> None:
+def test_a_guild_without_rules_accepts_everything() -> None:
     assert admit(facts()) == Admission(price=MICRO, payment=facts().payment, max_waiting=4, running=None)
 
 
-def test_the_checks_speak_in_their_order() -> None:
-    """Everything is wrong at once; what is heard is put right, and the next one is heard."""
-    amends: list[dict[str, Any]] = [
+def test_the_checks_refuse_in_their_order() -> None:
+    """Everything is wrong at once. Each refusal is corrected in turn, and the next check refuses."""
+    corrections: list[dict[str, Any]] = [
         {"pause": {"on": False}},
         {},  # the block ends
         {"channels": {}},
         {"everyone": EVERYTHING_WRONG["everyone"] | {"models": "all"}},
         {"everyone": EVERYTHING_WRONG["everyone"] | {"models": "all", "private": True}},
         {"age_restricted": {"unchecked": True}},
-        {},  # in another channel
+        {},  # the channel becomes age-restricted
         {"newcomers": {}},
         {"everyone": {"max_count": 4, "aspect_ratios": ["1:1"], "max_megapixels": 1}},
         {"everyone": {"max_megapixels": 1}},
@@ -109,14 +109,14 @@ def test_the_checks_speak_in_their_order() -> None:
         {"left": 9 * MICRO},
         {"prompts": {}},
     ]
-    rules, wrong, heard = dict(EVERYTHING_WRONG), dict(WRONG), []
-    for number, amend in enumerate(amends):
+    rules, wrong, refusals = dict(EVERYTHING_WRONG), dict(WRONG), []
+    for number, correction in enumerate(corrections):
         blocked = block(until=NOW + 1, reason="spam") if number < 2 else None
         channel = Channel(guild_id=5, channel_id=10, age_restricted=number > 6)
-        heard.append(refusal(facts(rules, blocked=blocked, channel=channel, **wrong)))
-        rules |= {name: words for name, words in amend.items() if name not in WRONG}
-        wrong |= {name: value for name, value in amend.items() if name in WRONG}
-    assert heard == [
+        refusals.append(refusal(facts(rules, blocked=blocked, channel=channel, **wrong)))
+        rules |= {name: value for name, value in correction.items() if name not in WRONG}
+        wrong |= {name: value for name, value in correction.items() if name in WRONG}
+    assert refusals == [
         "Pictures are paused on this server: Back on Monday.",
         "You cannot ask for pictures here until <t:1728000000:f> (spam).",
         "Pictures are not made in this channel; please try another one.",
@@ -141,25 +141,25 @@ def block(*, until: int | None, reason: str = "", case_id: int | None = None) ->
     return BlockRow(until=until, reason=reason, case_id=case_id, **who)
 
 
-def test_limits_are_invalid_values_and_the_rest_is_not_allowed() -> None:
+def test_limits_raise_invalid_request_and_other_rules_not_allowed() -> None:
     with pytest.raises(InvalidRequest):
         check(facts({"everyone": {"max_count": 1}}, count=2))
     with pytest.raises(NotAllowed):
         check(facts({"pause": {"on": True}}))
 
 
-def test_managers_are_paused_too_and_told_how_to_go_on() -> None:
+def test_a_pause_holds_for_managers_and_tells_them_how_to_resume() -> None:
     manager = Actor(user_id=1, may_manage_server=True)
     assert refusal(facts({"pause": {"on": True}}, actor=manager)) == "Pictures are paused on this server; /imageadmin resume goes on."
 
 
 @pytest.mark.parametrize(("until", "blocked"), [(None, True), (NOW + 1, True), (NOW, False), (NOW - 1, False)])
-def test_a_block_ends_by_itself(until: int | None, blocked: bool) -> None:
-    asked = facts(blocked=block(until=until))
+def test_a_block_expires(until: int | None, blocked: bool) -> None:
+    order = facts(blocked=block(until=until))
     if blocked:
-        assert "no reason was given" in refusal(asked)
+        assert "no reason was given" in refusal(order)
     else:
-        assert admit(asked)
+        assert admit(order)
 
 
 def test_a_block_tells_how_to_appeal() -> None:
@@ -171,7 +171,7 @@ def test_a_block_tells_how_to_appeal() -> None:
     ("channels", "is_open"),
     [
         ({"allowed": [10]}, True),
-        ({"allowed": [11]}, True),  # the channel around the thread
+        ({"allowed": [11]}, True),  # the thread's channel
         ({"allowed": [99]}, False),
         ({"denied": [12]}, False),  # the category
         ({"denied": [12], "allowed": [11]}, True),  # the nearer one decides
@@ -179,19 +179,19 @@ def test_a_block_tells_how_to_appeal() -> None:
         ({"denied": [99]}, True),
     ],
 )
-def test_the_nearest_place_that_is_named_decides(channels: dict[str, list[int]], is_open: bool) -> None:
-    asked = facts({"channels": channels})
+def test_the_innermost_listed_channel_decides(channels: dict[str, list[int]], is_open: bool) -> None:
+    order = facts({"channels": channels})
     if is_open:
-        assert admit(asked)
+        assert admit(order)
     else:
-        assert refusal(asked).startswith("Pictures are not made in this channel")
+        assert refusal(order).startswith("Pictures are not made in this channel")
 
 
-def test_open_channels_are_named() -> None:
+def test_the_refusal_lists_open_channels() -> None:
     assert refusal(facts({"channels": {"allowed": [99, 98]}})).endswith("try <#99>, <#98>.")
 
 
-def test_a_role_opens_what_is_closed_to_others() -> None:
+def test_a_role_allows_what_others_may_not_use() -> None:
     rules = {"everyone": {"models": []}, "roles": {EDITOR: {"models": ["m"]}}}
     assert refusal(facts(rules)) == "Your roles do not open any model to you here."
     assert "the model M to you" in refusal(facts({"everyone": {"models": ["x"]}}, title_of=str.upper))
@@ -209,33 +209,33 @@ def test_a_role_opens_what_is_closed_to_others() -> None:
     ],
 )
 def test_new_members_wait_and_moderators_do_not(actor: Actor, waits: bool) -> None:
-    asked = facts({"newcomers": {"wait_hours": 2}, "moderator_role_ids": [9]}, actor=actor)
+    order = facts({"newcomers": {"wait_hours": 2}, "moderator_role_ids": [9]}, actor=actor)
     if waits:
-        assert "members" in refusal(asked)
+        assert "members" in refusal(order)
     else:
-        assert admit(asked)
+        assert admit(order)
 
 
 @pytest.mark.parametrize(
     ("unspoilered", "age_restricted", "must_spoiler"), [(False, False, True), (False, True, True), (True, False, True), (True, True, False)]
 )
-def test_a_flagged_prompt_is_spoilered_unless_both_rule_and_channel_allow(
+def test_a_flagged_prompt_is_spoilered_unless_guild_and_channel_allow_it(
     unspoilered: bool, age_restricted: bool, must_spoiler: bool
 ) -> None:
     rules = {"prompts": {"flag": {"words": ["sword"]}}, "age_restricted": {"unspoilered": unspoilered}}
     channel = Channel(guild_id=5, channel_id=10, age_restricted=age_restricted)
-    passed = admit(facts(rules, channel=channel, words="a sword"))
-    assert (passed.flagged, passed.must_spoiler) == ("sword", must_spoiler)
+    admission = admit(facts(rules, channel=channel, drawable_text="a sword"))
+    assert (admission.flagged, admission.must_spoiler) == ("sword", must_spoiler)
 
 
-def test_a_prompt_that_is_not_flagged_needs_no_spoiler() -> None:
+def test_an_unflagged_prompt_needs_no_spoiler() -> None:
     assert not admit(facts({"prompts": {"flag": {"words": ["sword"]}}})).must_spoiler
 
 
-def test_only_moderators_hear_which_rule_it_was() -> None:
+def test_only_moderators_are_told_which_rule_matched() -> None:
     rules = {"prompts": {"block": {"patterns": ["sw[o0]rd"]}}}
-    asked = facts(rules, words="a sword")
-    assert "sw[o0]rd" not in refusal(asked)
-    assert "sw[o0]rd" in refusal(facts(rules, words="a sword", actor=Actor(user_id=1, may_manage_messages=True)))
+    order = facts(rules, drawable_text="a sword")
+    assert "sw[o0]rd" not in refusal(order)
+    assert "sw[o0]rd" in refusal(facts(rules, drawable_text="a sword", actor=Actor(user_id=1, may_manage_messages=True)))
     with pytest.raises(PromptBlocked):
-        admit(asked)
+        admit(order)

@@ -1,4 +1,4 @@
-"""What a member may do: the most permissive of everyone's rules and their roles'."""
+"""Allowances: the most permissive combination of the rules for everyone and for the member's roles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.allowance import Allowance, idle, merge
+from bot.domain.allowance import Allowance, ineffective_settings, merge
 from bot.domain.guild.document import Policy, read
 from bot.domain.money.quota import Bucket
 
@@ -30,7 +30,7 @@ ROLES = st.dictionaries(st.integers(1, 4), RULES)
 
 
 def as_much(more: Allowance, less: Allowance) -> bool:
-    """Whether `more` opens everything that `less` does, in what only the server decides."""
+    """Whether `more` allows everything that `less` does, in the settings that only the guild decides."""
     return (
         (more.models is None or (less.models is not None and less.models <= more.models))
         and (more.aspect_ratios is None or (less.aspect_ratios is not None and less.aspect_ratios <= more.aspect_ratios))
@@ -45,35 +45,35 @@ def made(everyone: dict[str, Any] | None = None, roles: dict[int, dict[str, Any]
 
 
 @given(EVERYONE, ROLES, st.sets(st.integers(1, 4)), st.integers(1, 4))
-def test_one_more_role_never_takes_anything_away(everyone: Any, roles: Any, held: set[int], another: int) -> None:
+def test_another_role_never_reduces_the_allowance(everyone: Any, roles: Any, held: set[int], another: int) -> None:
     policy = made(everyone, roles)
     assert as_much(merge(policy, held | {another}), merge(policy, held))
 
 
 @given(EVERYONE, ROLES, st.sets(st.integers(1, 4)))
-def test_stated_numbers_are_the_largest_of_all_that_apply(everyone: Any, roles: Any, held: set[int]) -> None:
+def test_the_largest_number_that_is_set_applies(everyone: Any, roles: Any, held: set[int]) -> None:
     allowance = merge(made(everyone, roles), held)
     stated = [everyone, *(roles[each] for each in held & set(roles))]
     for name in ("running", "waiting"):
         assert getattr(allowance, name) == max((rule[name] for rule in stated if rule.get(name)), default=None)
 
 
-def test_a_server_without_rules_leaves_everything_to_the_operator() -> None:
+def test_without_rules_the_operator_s_limits_apply() -> None:
     assert merge(Policy(), {1, 2}) == Allowance(max_count=4, private=True)
 
 
-def test_roles_add_to_what_everyone_has() -> None:
+def test_roles_add_to_the_rules_for_everyone() -> None:
     policy = made({"models": ["a"], "private": False}, {1: {"models": ["b"]}, 2: {"private": True, "max_count": 1}})
     allowance = merge(policy, {1, 2, 3})
     assert (allowance.models, allowance.private, allowance.max_count) == (frozenset("ab"), True, 4)
 
 
-def test_those_without_a_rule_role_share_the_pool() -> None:
+def test_members_without_a_role_with_a_rule_share_the_pool() -> None:
     policy = made({"purse": {"size": 5}}, {1: {}, 2: {"purse": {"size": 1, "refill_per_day": 9}}}, pool={"size": 100})
     assert (merge(policy, ()).from_pool, merge(policy, ()).bucket) == (True, Bucket(size=100_000_000, refill_per_day=0))
     assert (merge(policy, {2}).from_pool, merge(policy, {2}).bucket) == (False, Bucket(size=5_000_000, refill_per_day=9_000_000))
 
 
-def test_a_role_s_word_that_changes_nothing_is_found() -> None:
+def test_a_role_s_setting_without_effect_is_found() -> None:
     policy = made({"max_count": 2}, {1: {"models": ["a"], "max_count": 3}, 2: {"private": True, "max_count": 1}})
-    assert idle(policy) == ((1, "models"), (2, "max_count"), (2, "private"))
+    assert ineffective_settings(policy) == ((1, "models"), (2, "max_count"), (2, "private"))

@@ -1,4 +1,4 @@
-"""The legal steps of jobs and generations."""
+"""The legal state transitions of jobs and generations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.domain.job import ENDED, GenerationState, JobState, ReplyTarget, job_so
 from tests.env.jobs import generation, new_job
 
 W, S, R = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING
-STEPS = {  # told again here, in full: a slip in the table must not pass
+STEPS = {  # repeated here in full, to detect an error in the table
     (W, S), (W, GenerationState.FAILED), (W, GenerationState.CANCELLED),
     (S, W), (S, R), (S, GenerationState.SUCCEEDED), (S, GenerationState.FAILED), (S, GenerationState.CANCELLED),
     (R, GenerationState.SUCCEEDED), (R, GenerationState.FAILED), (R, GenerationState.CANCELLED),
@@ -25,20 +25,20 @@ JOB_STEPS = {
 }
 
 
-def test_a_generation_takes_these_steps_and_no_others() -> None:
+def test_a_generation_has_exactly_these_transitions() -> None:
     assert {(now, then) for then in GenerationState for now in sources(then)} == STEPS
 
 
-def test_a_job_takes_these_steps_and_no_others() -> None:
+def test_a_job_has_exactly_these_transitions() -> None:
     assert {(now, then) for then in JobState for now in job_sources(then)} == JOB_STEPS
 
 
-def test_what_has_ended_stays_as_it_is() -> None:
+def test_an_ended_generation_never_changes() -> None:
     assert not any(ENDED & set(sources(then)) for then in GenerationState)
 
 
 @given(st.lists(st.sampled_from(GenerationState), max_size=30))
-def test_whatever_is_attempted_a_generation_ends_at_most_once(attempts: list[GenerationState]) -> None:
+def test_a_generation_ends_at_most_once(attempts: list[GenerationState]) -> None:
     state, ends = GenerationState.WAITING, 0
     for then in attempts:
         if state in sources(then):
@@ -47,25 +47,25 @@ def test_whatever_is_attempted_a_generation_ends_at_most_once(attempts: list[Gen
 
 
 @given(st.lists(st.sampled_from(GenerationState), min_size=1, max_size=4))
-def test_a_job_is_open_as_long_as_one_of_its_generations_is(states: list[GenerationState]) -> None:
+def test_a_job_is_open_while_one_of_its_generations_is(states: list[GenerationState]) -> None:
     assert (job_state(states) is JobState.OPEN) is any(state not in ENDED for state in states)
 
 
-def test_a_jobs_id_fits_into_buttons_and_nonces_and_is_never_the_same() -> None:
+def test_a_job_id_is_short_and_unique() -> None:
     ids = [new_job_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert {len(each) for each in ids} == {12}
     assert set("".join(ids)) <= set("0123456789abcdefghjkmnpqrstvwxyz")
 
 
-def test_a_job_costs_what_was_made_and_not_given_back() -> None:
+def test_a_job_costs_its_images_without_refunds() -> None:
     made = generation(n=0, state=GenerationState.SUCCEEDED, price=3)
-    spoiled = generation(n=1, state=GenerationState.SUCCEEDED, price=5, refunded_at=9)
+    refunded = generation(n=1, state=GenerationState.SUCCEEDED, price=5, refunded_at=9)
     job = new_job(id="job")
-    assert type(job)(**{**vars(job), "generations": (made, spoiled, generation(n=2, price=7))}).spent == 3
+    assert type(job)(**{**vars(job), "generations": (made, refunded, generation(n=2, price=7))}).spent == 3
 
 
-def test_a_token_lives_until_its_end_and_a_missing_one_never_did() -> None:
+def test_a_token_is_valid_until_it_expires() -> None:
     place = ReplyTarget(user_id=1, channel_id=2, token="secret", token_expires_at=100)
     assert [place.token_lives(now) for now in (99, 100)] == [True, False]
     assert not ReplyTarget(user_id=1, channel_id=2).token_lives(0)

@@ -1,4 +1,4 @@
-"""The table of rights, row by row, for everybody who may try: an action is allowed to those who are named, and to nobody else."""
+"""The table of permissions, row by row: who may do an action, and nobody else."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ TABLE = [
     (Action.FLAG, Target(guild_id=ELSEWHERE, owner_id=7), set()),
     (Action.MODERATE, None, MODERATORS),
     (Action.DECIDE, IMAGE, MODERATORS),
-    (Action.DECIDE, Target(guild_id=HERE, owner_id=10, acquits=True), {"moderator", "manager"}),
-    (Action.DECIDE, Target(guild_id=HERE, owner_id=12, acquits=True), MODERATORS),
+    (Action.DECIDE, Target(guild_id=HERE, owner_id=10, favors_owner=True), {"moderator", "manager"}),
+    (Action.DECIDE, Target(guild_id=HERE, owner_id=12, favors_owner=True), MODERATORS),
     (Action.DECIDE, Target(guild_id=ELSEWHERE, owner_id=7), set()),
     (Action.BLOCK, Target(guild_id=HERE, owner_id=11), {"named", "manager"}),
     (Action.APPEAL, IMAGE, {"author"}),
@@ -70,11 +70,11 @@ def request(who: str, *, guild_id: int | None = HERE) -> Request:
 
 
 @pytest.mark.parametrize(("action", "target", "allowed"), TABLE)
-def test_those_who_are_named_may_and_nobody_else(action: Action, target: Target | None, allowed: set[str]) -> None:
+def test_only_the_listed_people_may(action: Action, target: Target | None, allowed: set[str]) -> None:
     assert {who for who in PEOPLE if may(request(who), action, target)} == allowed
 
 
-def test_every_action_is_in_the_table_of_rules_and_in_this_one() -> None:
+def test_both_tables_have_every_action() -> None:
     assert set(RULES) == set(Action) == {action for action, _, _ in TABLE}
 
 
@@ -83,12 +83,12 @@ def test_in_direct_messages_nobody_moderates_or_manages(action: Action) -> None:
     assert [who for who in PEOPLE if may(request(who, guild_id=None), action, Target(owner_id=7))] == []
 
 
-def test_a_refusal_names_whose_image_it_is() -> None:
+def test_a_refusal_names_the_owner() -> None:
     with pytest.raises(NotAllowed) as refused:
         check(request("member"), Action.USE, Target(owner_id=7, consent=Consent.NOBODY))
     assert refused.value.sentence == "<@7> does not let you edit their pictures."
 
 
-def test_a_note_says_how_to_get_one_of_your_own() -> None:
+def test_the_refusal_of_a_note_says_what_to_do_instead() -> None:
     with pytest.raises(NotAllowed, match="React with ✏️ to the picture yourself"):
         check(request("member"), Action.ANSWER, IMAGE)

@@ -18,6 +18,8 @@ from bot.core import config
 from bot.core.clock import Clock, system
 from bot.core.config import Settings
 from bot.core.loops import Timing
+from bot.domain.money.accounts import AccountRef, user_account
+from bot.domain.money.ledger import Statement
 from bot.providers.factory import ImageApi
 from sandbox import discord, images
 from sandbox.discord.server import DiscordServer
@@ -135,6 +137,11 @@ async def person_in(env: Env, name: str) -> AsyncIterator[Person]:
         person = await stack.enter_async_context(Person.connect(env.discord.url, name))
         await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
         yield person
+
+
+async def statement_of(app: App, user_id: int) -> Statement:
+    """A member's own account, which pays wherever no guild's rules say otherwise."""
+    return await app.services.pricing.statement_of(AccountRef(name=user_account(user_id), fills=app.services.orders.bucket))
 
 
 def with_picture(message: Message) -> bool:

@@ -47,14 +47,14 @@ def request_by(actor: Actor, *, guild_id: int | None = 1, channel_id: int = 5, p
     )
 
 
-class HasServers(Protocol):
+class HasGuilds(Protocol):
     """The services, or the client that carries them."""
 
     @property
     def guilds(self) -> Guilds: ...
 
 
-async def request(at: HasServers, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
+async def request(at: HasGuilds, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
     """From where its answer belongs, by a member of whom nothing else is known; under the rules of this moment."""
     settings, preferences = await at.guilds.settings_and_preferences(place.guild_id, place.user_id)
     return Request(
@@ -66,8 +66,8 @@ async def request(at: HasServers, place: ReplyTarget, *, actor: Actor | None = N
     )
 
 
-async def wish(
-    at: HasServers, prompt: str, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None, **more: Any
+async def order_of(
+    at: HasGuilds, prompt: str, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None, **more: Any
 ) -> Order:
     """An order by such a request."""
     return Order(request=await request(at, place, actor=actor, channel=channel), prompt=prompt, **more)

@@ -28,7 +28,7 @@ async def written_down(app: App, message: Message) -> Job:
     """The job of a finished message, once its delivery is written down, which is just after it is shown."""
 
     async def look() -> Job | None:
-        job = await app.orders.job(job_id_of(message))
+        job = await app.services.orders.job(job_id_of(message))
         return job if job.delivered_at is not None else None
 
     return await eventually(look)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from bot.app import App
+from bot.domain.gestures import STARS, normalized_emoji
+from bot.domain.job import JobState
+from bot.store import jobs, reactions
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, statement_of, with_picture
 
 PRICE = 1_400_000
 NOTE = "Describe the edit"
@@ -41,7 +44,7 @@ async def told(person: Person, words: str) -> Message:
 
 
 async def spent(app: App, person: Person) -> int:
-    statement = await app.orders.statement(int(person.id))
+    statement = await statement_of(app, int(person.id))
     assert statement.held == 0
     return statement.spent
 
@@ -62,11 +65,11 @@ async def until_generations(env: Env, count: int) -> None:
 async def until_open(app: App, person: Person, count: int) -> None:
     """A member has this many unfinished requests."""
     async with asyncio.timeout(10):
-        while len(await app.orders.open_jobs(int(person.id))) != count:  # noqa: ASYNC110  a database does not call
+        while len(await app.store.read(jobs.of_member, int(person.id), state=JobState.OPEN)) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)
 
 
 async def until_stars(app: App, message: Message, count: int) -> None:
     async with asyncio.timeout(10):
-        while await app.services.reactions.stars(int(message.id)) != count:  # noqa: ASYNC110  a database does not call
+        while await app.store.read(reactions.count, int(message.id), normalized_emoji(STARS)) != count:  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.01)

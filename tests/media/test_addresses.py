@@ -1,4 +1,4 @@
-"""Which addresses may be fetched from, however they are written."""
+"""Which addresses may be fetched, in every notation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSIDE = (
     "https://127.0.0.1/a.png",
     "https://10.1.2.3/",
     "https://192.168.0.1/",
-    "https://169.254.169.254/latest/meta-data",  # cloud credentials live there
+    "https://169.254.169.254/latest/meta-data",  # cloud metadata with credentials
     "https://100.64.0.1/",  # carrier-grade NAT
     "https://0.0.0.0/",
     "https://224.0.0.1/",
@@ -59,7 +59,7 @@ NOT_PLAIN = (
 
 @pytest.mark.parametrize("url", [*INSIDE, *ODD_NUMBERS, *NOT_PLAIN])
 @pytest.mark.parametrize("rules", [ANY_PUBLIC, CDN], ids=["any public", "listed"])
-def test_inner_odd_and_unplain_addresses_are_refused(rules: AddressRules, url: str) -> None:
+def test_private_and_malformed_addresses_are_refused(rules: AddressRules, url: str) -> None:
     with pytest.raises(ImageError):
         rules.check(url)
 
@@ -86,7 +86,7 @@ def test_an_empty_list_allows_any_public_https(url: str) -> None:
         ("https://evil.test\\@cdn.discordapp.com/", False),
     ],
 )
-def test_a_list_allows_its_hosts_and_ports_alone(url: str, expected: bool) -> None:
+def test_a_list_allows_only_its_hosts_and_ports(url: str, expected: bool) -> None:
     try:
         allowed = CDN.check(url) is not None
     except ImageError:
@@ -97,7 +97,7 @@ def test_a_list_allows_its_hosts_and_ports_alone(url: str, expected: bool) -> No
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9000/a", "http://[::1]:9000/a", "https://127.0.0.1:9000/a", "http://10.0.0.5/a", "https://minio.internal/a"]
 )
-def test_a_setting_may_name_private_hosts_and_there_http(url: str) -> None:
+def test_named_private_hosts_may_use_http(url: str) -> None:
     assert HOME.check(url)
 
 
@@ -111,24 +111,24 @@ def test_naming_one_private_address_allows_no_other(url: str) -> None:
     ("url", "expected"),
     [("https://hub.oxen.ai", "hub.oxen.ai:443"), ("http://127.0.0.1:90/x", "127.0.0.1:90"), ("http://[::1]", "[::1]:80")],
 )
-def test_an_address_of_the_settings_becomes_an_entry(url: str, expected: str) -> None:
+def test_the_host_entry_of_a_url(url: str, expected: str) -> None:
     assert host_of(url) == expected
     assert AddressRules(trusted_hosts=(expected,)).check(url)
 
 
-def test_plain_http_to_a_public_address_is_refused_even_where_named() -> None:
+def test_plain_http_to_a_public_address_is_refused_even_if_named() -> None:
     with pytest.raises(ImageError):
         AddressRules(allowed_hosts=("93.184.215.14:80",)).check("http://93.184.215.14/")
 
 
-def test_a_refusal_shows_the_host_and_no_more() -> None:
+def test_a_refusal_shows_only_the_host() -> None:
     with pytest.raises(ImageError) as caught:
         CDN.check("https://evil.test/path?signature=s3cret")
     assert caught.value.sentence == "Pictures may not be fetched from evil.test."
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
-def test_an_address_that_carries_a_public_one_is_public(address: str) -> None:
+def test_an_address_with_an_embedded_public_one_is_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 

@@ -1,4 +1,4 @@
-"""The chart of spending: what is drawn is what was spent, and everybody can see it."""
+"""The chart of spending: correct areas, and colours that everybody can distinguish."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.domain.money.quota import MICRO
 from bot.media import chart
 from bot.media.chart import CARD, COLOURS, OTHERS_COLOUR, SERIES_MAX, Chart, Series, drawable
 
-# Machado, Oliveira and Fernandes (2009): full protanopia, deuteranopia and tritanopia, in linear RGB. First: usual sight.
+# Machado, Oliveira and Fernandes (2009): full protanopia, deuteranopia and tritanopia, in linear RGB. First: full colour vision.
 SIGHTS = (
     ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
     ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
@@ -37,7 +37,7 @@ def luminance(colour: str) -> float:
 
 
 def lab(colour: str, sight: Sight) -> tuple[float, float, float]:
-    """CIE 1976 L*a*b* of what such an eye sees."""
+    """CIE 1976 L*a*b* of a colour with this kind of vision."""
     red, green, blue = (min(max(sum(a * b for a, b in zip(row, linear(colour), strict=True)), 0), 1) for row in sight)
     xyz = (
         (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047,
@@ -61,32 +61,32 @@ def pixels(image: Image.Image, colour: str, *, below: int = 650) -> int:
     return found.get(ImageColor.getrgb(colour), 0)
 
 
-def test_it_is_a_png_that_discord_shows_whole() -> None:
+def test_it_is_a_png_of_the_expected_size() -> None:
     image = drawn({"A": (MICRO, 2 * MICRO)}, usd_per_credit=Decimal("0.01"))
     assert (image.format, image.size) == ("PNG", (1280, 720))
 
 
-def test_the_card_is_opaque_to_its_round_corners() -> None:
+def test_the_card_is_opaque_inside_its_round_corners() -> None:
     alpha = drawn({"A": (MICRO,)}).getchannel("A")
     assert (alpha.getpixel((0, 0)), alpha.getpixel((640, 2)), alpha.getpixel((640, 360))) == (0, 255, 255)
 
 
-def test_areas_are_as_the_amounts() -> None:
+def test_areas_are_proportional_to_the_amounts() -> None:
     image = drawn({"large": (30 * MICRO, 30 * MICRO), "small": (10 * MICRO, 10 * MICRO)})
     assert pixels(image, COLOURS[0]) / pixels(image, COLOURS[1]) == pytest.approx(3, rel=0.05)
 
 
-def test_the_largest_eight_have_colours_and_the_rest_is_one() -> None:
+def test_the_largest_eight_have_colours_and_the_rest_is_one_series() -> None:
     image = drawn({f"model {number}": (number * MICRO,) for number in range(1, SERIES_MAX + 4)})
     assert all(pixels(image, colour) > 100 for colour in (*COLOURS, OTHERS_COLOUR))
 
 
-def test_who_spent_nothing_is_not_drawn() -> None:
+def test_a_series_without_spending_is_not_drawn() -> None:
     image = drawn({"A": (MICRO, MICRO), "nobody": (0, 0)})
     assert pixels(image, COLOURS[1], below=720) == 0
 
 
-def test_nothing_spent_is_a_picture_too() -> None:
+def test_without_spending_there_is_still_an_image() -> None:
     assert pixels(drawn({}), COLOURS[0], below=720) == 0
     assert drawn({"A": (0,)}).tobytes() == drawn({}).tobytes()
 
@@ -105,8 +105,8 @@ def test_every_amount_can_be_drawn(values: list[int]) -> None:
 
 
 @given(st.integers(1, 10**18))
-@example(2 * 10**17 + 1)  # beyond what a float tells apart
-def test_the_axis_holds_the_highest_bar_in_ten_steps_at_most(highest: int) -> None:
+@example(2 * 10**17 + 1)  # beyond a float's precision
+def test_the_axis_contains_the_highest_bar_in_at_most_ten_steps(highest: int) -> None:
     scale = chart._scale(highest)
     assert highest <= scale.top
     assert scale.count <= 10
@@ -117,7 +117,7 @@ def test_the_axis_holds_the_highest_bar_in_ten_steps_at_most(highest: int) -> No
     ("text", "shown"),
     [("Größe  M", "Grosse M"), ("Łódź – Zoë", "Lodz - Zoe"), ("日本語", ""), ("🎨 Ann 🎨", "Ann"), ("a\nb\x00", "a b"), ("½", "1⁄2")],
 )
-def test_names_are_written_in_the_letters_that_there_are(text: str, shown: str) -> None:
+def test_names_are_written_in_available_characters(text: str, shown: str) -> None:
     assert drawable(text) == shown
 
 
@@ -133,6 +133,6 @@ def test_every_colour_stands_out_from_the_card() -> None:
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=["usual", "protanopia", "deuteranopia", "tritanopia"])
-def test_neighbours_differ_for_every_eye(sight: Sight) -> None:
+def test_neighbours_differ_for_every_kind_of_vision(sight: Sight) -> None:
     neighbours = itertools.pairwise((*COLOURS, OTHERS_COLOUR))
     assert min(math.dist(lab(one, sight), lab(other, sight)) for one, other in neighbours) > 25

@@ -1,4 +1,4 @@
-"""Pictures from outside: what is told from their bytes, what is refused, and what is made of them."""
+"""Untrusted images: validation, removal of metadata, fitting, thumbnails."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_bomb(width: int, height: int) -> bytes:
-    """A one-bit picture of nothing, which deflate shrinks a thousandfold."""
+    """A one-bit image of a single colour, which deflate shrinks a thousandfold."""
     pixels = zlib.compress(bytes((width // 8 + 1) * height), 9)
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
@@ -72,7 +72,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("format_", "more", "content_type", "extension"), KINDS)
-def test_type_and_size_are_told_from_the_bytes(
+def test_type_and_size_are_read_from_the_header(
     tmp_path: Path, format_: str, more: dict[str, Any], content_type: str, extension: str
 ) -> None:
     path = tmp_path / "misnamed.exe"
@@ -83,7 +83,7 @@ def test_type_and_size_are_told_from_the_bytes(
 
 
 @pytest.mark.parametrize(("format_", "more", "content_type", "extension"), KINDS)
-def test_a_cut_file_is_found_by_decoding_it(format_: str, more: dict[str, Any], content_type: str, extension: str) -> None:
+def test_a_truncated_file_is_detected_by_decoding_it(format_: str, more: dict[str, Any], content_type: str, extension: str) -> None:
     content = encoded(noise((80, 60)), format_, **more)
     with pytest.raises(ImageError):
         inspect(content[: len(content) * 2 // 3], max_pixels=LIMIT, verify=True)
@@ -93,28 +93,28 @@ STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF0000WEBPVP8X",
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"BM" + bytes(100), b"%PDF-1.4", *STARTS])
-def test_other_bytes_are_no_picture(content: bytes) -> None:
+def test_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(ImageError):
         inspect(content, max_pixels=LIMIT)
 
 
 @given(start=st.sampled_from(STARTS), data=st.binary(max_size=60))
 @settings(deadline=None)
-def test_hostile_bytes_are_a_picture_error_and_nothing_else(start: bytes, data: bytes) -> None:
+def test_hostile_bytes_raise_only_image_errors(start: bytes, data: bytes) -> None:
     with contextlib.suppress(ImageError):
         inspect(start + data, max_pixels=10_000, verify=True)
 
 
 @given(at=st.integers(0, 2000), flip=st.integers(1, 255), format_=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF"]))
 @settings(deadline=None)
-def test_a_damaged_picture_is_cleaned_or_refused(at: int, flip: int, format_: str) -> None:
+def test_a_damaged_image_is_cleaned_or_refused(at: int, flip: int, format_: str) -> None:
     content = bytearray(encoded(halves(), format_))
     content[at % len(content)] ^= flip
     with contextlib.suppress(ImageError):
         assert clean_reference(bytes(content), max_pixels=1_000_000).width > 0
 
 
-def test_a_type_that_is_not_wanted_is_refused() -> None:
+def test_an_unwanted_type_is_refused() -> None:
     with pytest.raises(ImageError, match="type GIF"):
         inspect(encoded(halves(), "GIF"), max_pixels=LIMIT, formats={Format.PNG})
 
@@ -128,14 +128,14 @@ def test_eighty_megapixels_in_a_small_file_are_refused_by_the_header(use: Callab
         use(bomb[:kept_bytes], max_pixels=LIMIT)
 
 
-def test_a_jpeg_that_claims_a_great_size_is_refused_by_its_header() -> None:
+def test_a_jpeg_with_a_huge_size_in_its_header_is_refused() -> None:
     content = encoded(halves(), "JPEG")
     at = content.index(b"\xff\xc0") + 5
     with pytest.raises(ImageError, match="megapixels"):
         inspect(content[:at] + struct.pack(">HH", 65_000, 65_000) + content[at + 4 :], max_pixels=LIMIT)
 
 
-def test_a_gif_whose_frame_is_larger_than_it_says_is_refused() -> None:
+def test_a_gif_with_a_frame_larger_than_its_header_is_refused() -> None:
     content = bytearray(encoded(halves(), "GIF"))
     at = content.index(b"\x2c\0\0\0\0")  # the image descriptor
     content[at + 5 : at + 9] = struct.pack("<HH", 9000, 9000)
@@ -143,7 +143,7 @@ def test_a_gif_whose_frame_is_larger_than_it_says_is_refused() -> None:
         inspect(bytes(content), max_pixels=LIMIT, verify=True)
 
 
-def test_a_gif_of_many_frames_is_read_by_its_first() -> None:
+def test_only_the_first_frame_of_a_gif_is_read() -> None:
     frames = [Image.new("P", (60, 40), colour % 256) for colour in range(300)]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     cleaned = clean_reference(content, max_pixels=LIMIT)
@@ -163,7 +163,7 @@ def with_orientation(orientation: int) -> Image.Exif:
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
 def test_the_orientation_is_applied_and_the_metadata_is_gone(format_: str) -> None:
-    content = encoded(halves(), format_, exif=with_orientation(6))  # 6: turn a quarter clockwise to see it upright
+    content = encoded(halves(), format_, exif=with_orientation(6))  # 6: rotate by 90 degrees clockwise to display it upright
     cleaned = clean_reference(content, max_pixels=LIMIT)
     upright = opened(cleaned.content)
     assert (cleaned.width, cleaned.height) == upright.size == (32, 64)
@@ -181,7 +181,7 @@ def test_comments_profiles_and_texts_are_gone() -> None:
 
 
 @pytest.mark.parametrize(("format_", "expected"), [("PNG", "png"), ("JPEG", "jpeg"), ("WEBP", "webp"), ("GIF", "png")])
-def test_the_type_is_kept_where_it_can_be(format_: str, expected: str) -> None:
+def test_the_type_is_kept_if_possible(format_: str, expected: str) -> None:
     assert clean_reference(encoded(halves(), format_), max_pixels=LIMIT).content_type == f"image/{expected}"
 
 
@@ -192,7 +192,7 @@ def test_a_png_of_any_mode_is_cleaned(mode: str) -> None:
     assert opened(cleaned.content).size == (20, 10)
 
 
-def test_sixteen_bits_of_grey_stay_bright() -> None:
+def test_sixteen_bit_grey_keeps_its_brightness() -> None:
     cleaned = clean_reference(encoded(Image.new("I;16", (8, 8), 65_000), "PNG"), max_pixels=LIMIT)
     assert opened(cleaned.content).convert("L").getpixel((4, 4)) == 253
 
@@ -208,7 +208,7 @@ def test_a_palette_keeps_its_transparency() -> None:
     assert opened(cleaned.content).convert("RGBA").getpixel((1, 1)) == (0, 0, 0, 0)
 
 
-def test_a_print_picture_becomes_rgb() -> None:
+def test_a_cmyk_image_becomes_rgb() -> None:
     cleaned = clean_reference(encoded(halves().convert("CMYK"), "JPEG"), max_pixels=LIMIT)
     assert opened(cleaned.content).mode == "RGB"
 
@@ -216,14 +216,14 @@ def test_a_print_picture_becomes_rgb() -> None:
 # Fitting
 
 
-def test_what_fits_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_image_that_fits_is_unchanged(tmp_path: Path) -> None:
     content = encoded(halves(), "PNG")
     (tmp_path / "a").write_bytes(content)
     expected = FittedImage(content=content, content_type="image/png", extension="png", width=64, height=32)
     assert fit(tmp_path / "a", len(content)) == fit(content, len(content)) == expected
 
 
-def test_a_large_picture_is_encoded_anew_at_its_full_size() -> None:
+def test_a_large_image_is_re_encoded_at_full_size() -> None:
     smooth = Image.linear_gradient("L").resize((1024, 768)).convert("RGB")
     speckled = Image.blend(smooth, noise((1024, 768)), 0.05)
     fitted = fit(encoded(speckled, "PNG"), 500_000)
@@ -232,7 +232,7 @@ def test_a_large_picture_is_encoded_anew_at_its_full_size() -> None:
     assert fitted.changed == "re-encoded as JPEG to fit this server's 0.477 MB upload limit"
 
 
-def test_a_larger_one_is_made_smaller_and_says_so() -> None:
+def test_a_larger_image_is_scaled_down_and_the_member_is_told() -> None:
     fitted = fit(encoded(noise((900, 600)), "PNG"), 100 * 1024)
     assert len(fitted.content) <= 100 * 1024
     assert opened(fitted.content).size == (fitted.width, fitted.height)
@@ -240,18 +240,18 @@ def test_a_larger_one_is_made_smaller_and_says_so() -> None:
     assert 1.4 < fitted.width / fitted.height < 1.6
 
 
-def test_transparency_survives_as_webp() -> None:
+def test_transparency_is_kept_as_webp() -> None:
     fitted = fit(encoded(noise((300, 200), "RGBA"), "PNG"), 50_000)
     assert (fitted.content_type, fitted.extension) == ("image/webp", "webp")
     assert opened(fitted.content).mode == "RGBA"
 
 
-def test_what_can_never_fit_is_refused() -> None:
+def test_an_image_that_cannot_fit_is_refused() -> None:
     with pytest.raises(ImageError, match="cannot be made to fit"):
         fit(encoded(noise((300, 200)), "PNG"), 100)
 
 
-def test_a_cut_picture_cannot_be_fitted() -> None:
+def test_a_truncated_image_cannot_be_fitted() -> None:
     content = encoded(noise((300, 200)), "PNG")
     with pytest.raises(ImageError, match="damaged or cut short"):
         fit(content[:90_000], 50_000)

@@ -1,4 +1,4 @@
-"""Fetching, on real servers: sizes, redirects, rebinding names, dead links, and nothing left behind."""
+"""Downloads from real servers: sizes, redirects, DNS rebinding, expired links, and no files left behind."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.env.providers import KLEIN_4B
 SECRET = "signature=s3cret"
 
 
-class Names(AbstractResolver):
-    """A name server with one answer for everything."""
+class FakeResolver(AbstractResolver):
+    """Resolves every name to the same addresses."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = addresses
@@ -43,7 +43,7 @@ async def size(request: web.Request) -> web.Response:
 
 
 async def chunked(request: web.Request) -> web.StreamResponse:
-    """As many bytes, without saying so first."""
+    """`n` bytes without a Content-Length."""
     response = web.StreamResponse()
     await response.prepare(request)
     for _ in range(int(request.match_info["n"]) // 1000):
@@ -94,7 +94,7 @@ def left_in(folder: Path) -> list[Path]:
 
 @pytest.fixture
 async def env() -> AsyncIterator[str]:
-    """The address of a server that knows `PATHS`."""
+    """The address of a server with the routes in `PATHS`."""
     app = web.Application()
     app.add_routes([web.get(path, handler) for path, handler in PATHS.items()])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -111,7 +111,7 @@ async def fetcher(env: str) -> AsyncIterator[Fetcher]:
 
 
 @pytest.mark.parametrize("path", ["size/2500000", "chunked/2500000"])
-async def test_a_picture_is_written_to_a_file_of_its_own(fetcher: Fetcher, env: str, tmp_path: Path, path: str) -> None:
+async def test_an_image_is_written_to_a_new_file(fetcher: Fetcher, env: str, tmp_path: Path, path: str) -> None:
     file = await fetcher.fetch_to_file(f"{env}/{path}", max_bytes=2_500_000, folder=tmp_path / "new")
     assert file.stat().st_size == 2_500_000
     assert file.parent == tmp_path / "new"
@@ -125,7 +125,7 @@ async def test_nothing_is_left_behind_on_an_error(fetcher: Fetcher, env: str, tm
 
 
 @pytest.mark.parametrize("path", ["size/1001", "chunked/100000000"])
-async def test_a_large_picture_is_refused_as_announced_and_as_counted(fetcher: Fetcher, env: str, path: str) -> None:
+async def test_a_large_image_is_refused_by_announced_and_actual_size(fetcher: Fetcher, env: str, path: str) -> None:
     with pytest.raises(ImageError, match=r"larger than the 0\.001 MB"):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=1000)
 
@@ -140,52 +140,54 @@ INSIDE = ("http://10.255.255.1/a.png", "http://127.0.0.1:1/", "file:///etc/passw
 
 
 @pytest.mark.parametrize("target", INSIDE)
-async def test_a_redirect_to_the_inside_is_not_followed(fetcher: Fetcher, env: str, target: str) -> None:
+async def test_a_redirect_to_a_private_address_is_not_followed(fetcher: Fetcher, env: str, target: str) -> None:
     with pytest.raises(ImageError):
         await fetcher.fetch_bytes(f"{env}/to/{target}", max_bytes=10)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254"])
-async def test_a_public_name_that_resolves_to_the_inside_is_not_connected_to(address: str) -> None:
-    async with Fetcher(rules=AddressRules(), resolver=lambda: Names(address)) as fetcher:
+async def test_a_public_name_with_a_private_address_is_not_connected_to(address: str) -> None:
+    async with Fetcher(rules=AddressRules(), resolver=lambda: FakeResolver(address)) as fetcher:
         with pytest.raises(ImageError, match=r"may not be fetched from pictures\.test"):
             await fetcher.fetch_bytes(f"https://pictures.test/?{SECRET}", max_bytes=10)
 
 
-async def test_a_named_host_may_resolve_to_the_inside_and_be_plain(env: str) -> None:
+async def test_a_named_host_may_have_a_private_address_and_use_http(env: str) -> None:
     port = env.rpartition(":")[2]
     rules = AddressRules(allowed_hosts=(f"minio.internal:{port}",))
-    async with Fetcher(rules=rules, resolver=lambda: Names("8.8.8.8", "127.0.0.1")) as fetcher:  # plain http goes to the private one alone
+    async with Fetcher(
+        rules=rules, resolver=lambda: FakeResolver("8.8.8.8", "127.0.0.1")
+    ) as fetcher:  # plain http is only used for the private address
         assert await fetcher.fetch_bytes(f"http://minio.internal:{port}/size/3", max_bytes=10) == b"xxx"
 
 
-async def test_a_named_host_that_is_public_is_not_asked_in_the_clear() -> None:
-    async with Fetcher(rules=AddressRules(allowed_hosts=("cdn.test",)), resolver=lambda: Names("8.8.8.8")) as fetcher:
+async def test_plain_http_to_a_named_public_host_is_refused() -> None:
+    async with Fetcher(rules=AddressRules(allowed_hosts=("cdn.test",)), resolver=lambda: FakeResolver("8.8.8.8")) as fetcher:
         with pytest.raises(ImageError):
             await fetcher.fetch_bytes("http://cdn.test/a.png", max_bytes=10)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_dead_link_is_told_apart(fetcher: Fetcher, env: str, status: int) -> None:
+async def test_an_expired_link_has_its_own_error(fetcher: Fetcher, env: str, status: int) -> None:
     with pytest.raises(LinkExpired) as caught:
         await fetcher.fetch_bytes(f"{env}/status/{status}?{SECRET}", max_bytes=10)
     assert "s3cret" not in caught.value.sentence
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_busy_host_is_asked_again_later(fetcher: Fetcher, env: str, status: int) -> None:
+async def test_a_busy_host_raises_provider_busy(fetcher: Fetcher, env: str, status: int) -> None:
     with pytest.raises(ProviderBusy) as caught:
         await fetcher.fetch_bytes(f"{env}/status/{status}", max_bytes=10)
     assert caught.value.retry_after_s == 3
 
 
 @pytest.mark.parametrize("path", ["cut", "status/204", "status/206", "status/418"])
-async def test_other_answers_are_no_pictures(fetcher: Fetcher, env: str, path: str) -> None:
+async def test_other_responses_are_refused(fetcher: Fetcher, env: str, path: str) -> None:
     with pytest.raises((ImageError, ProviderBusy)):
         await fetcher.fetch_bytes(f"{env}/{path}", max_bytes=10_000)
 
 
-async def test_where_nobody_answers_it_is_tried_again_later() -> None:
+async def test_an_unreachable_host_raises_provider_busy() -> None:
     async with Fetcher(rules=AddressRules(trusted_hosts=("127.0.0.1:1",))) as fetcher:
         with pytest.raises(ProviderBusy) as caught:
             await fetcher.fetch_bytes(f"http://127.0.0.1:1/?{SECRET}", max_bytes=10)
@@ -199,7 +201,7 @@ async def test_no_credentials_and_no_cookies_are_sent(fetcher: Fetcher, env: str
     assert b"identity" in seen
 
 
-async def test_many_at_once_take_turns(env: str, tmp_path: Path) -> None:
+async def test_downloads_beyond_the_limit_wait_for_others(env: str, tmp_path: Path) -> None:
     rules = AddressRules(trusted_hosts=(host_of(env),))
     async with Fetcher(rules=rules, concurrency=2) as fetcher, asyncio.TaskGroup() as group:
         tasks = [group.create_task(fetcher.fetch_to_file(f"{env}/size/{n}", max_bytes=100, folder=tmp_path)) for n in range(20)]

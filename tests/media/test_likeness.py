@@ -1,4 +1,4 @@
-"""Fingerprints of pictures: copies are alike, strangers are not."""
+"""Perceptual hashes: copies of an image are similar, other images are not."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def opened(prompt: str) -> Image.Image:
 
 
 def cropped(image: Image.Image) -> Image.Image:
-    """A fiftieth less."""
+    """Cropped by 2 %."""
     return image.crop((image.width // 100, image.height // 100, image.width * 99 // 100, image.height * 99 // 100))
 
 
-def seen_through(image: Image.Image) -> Image.Image:
+def with_alpha(image: Image.Image) -> Image.Image:
     image.putalpha(255)
     return image
 
@@ -48,42 +48,42 @@ CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
     "cropped": lambda image: saved(cropped(image), "PNG"),
     "grey": lambda image: saved(image.convert("L"), "PNG"),
     "paler": lambda image: saved(ImageEnhance.Contrast(image).enhance(0.7), "PNG"),
-    "with an alpha channel": lambda image: saved(seen_through(image), "PNG"),
+    "with an alpha channel": lambda image: saved(with_alpha(image), "PNG"),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_copy_is_alike(name: str) -> None:
+def test_a_copy_is_similar(name: str) -> None:
     distances = [distance(fingerprint(PAINTED[prompt]), fingerprint(CHANGES[name](opened(prompt)))) for prompt in PROMPTS]
     assert max(distances) <= ALIKE
 
 
-def test_strangers_are_not_alike() -> None:
+def test_different_images_are_not_similar() -> None:
     prints = [fingerprint(content) for content in PAINTED.values()]
     assert min(distance(a, b) for a, b in itertools.combinations(prints, 2)) > 2 * ALIKE
 
 
-def test_it_is_the_same_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "picture.png"
+def test_a_file_gives_the_same_fingerprint(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
     path.write_bytes(PAINTED["red hills"])
     assert fingerprint(path) == fingerprint(PAINTED["red hills"])
 
 
-def test_a_plain_picture_has_no_features_however_it_is_stored() -> None:
+def test_a_plain_image_has_the_fingerprint_zero_in_every_format() -> None:
     plain = Image.new("RGB", (300, 200), "teal")
     assert {fingerprint(saved(plain, "PNG")), fingerprint(saved(plain, "JPEG", quality=40))} == {0}
 
 
-def test_the_smallest_picture_has_a_fingerprint() -> None:
+def test_the_smallest_image_has_a_fingerprint() -> None:
     assert 0 <= fingerprint(saved(Image.new("L", (1, 1)), "PNG")) < 2**64
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", PAINTED["red hills"][:2000]])
-def test_what_is_no_picture_is_told(content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no image", PAINTED["red hills"][:2000]])
+def test_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(ImageError):
         fingerprint(content)
 
 
-def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
+def test_an_image_with_too_many_pixels_is_not_decoded() -> None:
     with pytest.raises(ImageError, match="megapixels"):
         fingerprint(PAINTED["red hills"], max_pixels=1000)

@@ -1,4 +1,4 @@
-"""`doctor` against the stand-ins: what is healthy, the sentence of each fault, and that no secret is shown."""
+"""`doctor` against local servers: a healthy environment, the sentence of each fault, and no secrets in the output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Examine = Callable[..., Awaitable[list[Finding]]]
 
 @pytest.fixture
 def examine(env: Env) -> Examine:
-    """All findings for a bot in this environment, after the settings given here."""
+    """Returns all findings for this environment with these settings."""
 
     async def examine_(**overrides: str) -> list[Finding]:
         found: list[Finding] = []
@@ -34,7 +34,7 @@ def about(findings: list[Finding], check: str) -> str:
     return " ".join(str(finding) for finding in findings if finding.check == check)
 
 
-async def test_a_healthy_environment_has_nothing_bad(examine: Examine) -> None:
+async def test_a_healthy_environment_has_no_bad_findings(examine: Examine) -> None:
     findings = await examine()
     assert [str(finding) for finding in findings if finding.severity is Severity.BAD] == []
     assert list(dict.fromkeys(finding.check for finding in findings)) == [name for name, _ in CHECKS]
@@ -43,15 +43,15 @@ async def test_a_healthy_environment_has_nothing_bad(examine: Examine) -> None:
 async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
     key = "the-key-of-an-endpoint"
     endpoint = {"name": "local", "base_url": "http://127.0.0.1:1", "key": key, "models": [{"id": key}]}
-    told = "\n".join(map(str, await examine(OXLO_API_KEY=env.images.openai_key, OPENAI_ENDPOINTS=json.dumps([endpoint]))))
+    output = "\n".join(map(str, await examine(OXLO_API_KEY=env.images.openai_key, OPENAI_ENDPOINTS=json.dumps([endpoint]))))
     secrets = (env.discord.token, env.images.key, env.images.openai_key, key)
-    assert [secret for secret in secrets if secret in told] == []
+    assert [secret for secret in secrets if secret in output] == []
 
 
 @pytest.mark.parametrize(
-    ("overrides", "check", "told"),
+    ("overrides", "check", "sentence"),
     [
-        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: DISCORD_TOKEN is refused by Discord; copy it anew"),
+        ({"DISCORD_TOKEN": "MTIz.wrong.token"}, "Discord token", "bad   Discord token: Discord refused DISCORD_TOKEN; copy it again"),
         ({"DISCORD_API_URL": "http://127.0.0.1:1/api"}, "Discord token", "DISCORD_API_URL does not answer"),
         ({"DISCORD_GATEWAY_URL": "ws://127.0.0.1:1/"}, "gateway", "DISCORD_GATEWAY_URL does not answer as Discord does"),
         ({"OXEN_API_KEY": "wrong"}, "image APIs", "Oxen.ai: it refuses OXEN_API_KEY"),
@@ -67,12 +67,12 @@ async def test_no_secret_is_shown(examine: Examine, env: Env) -> None:
         ({"MODERATIONS_URL": ""}, "moderations", "ok    moderations: not used, because there is no MODERATIONS_URL."),
         ({"MODERATIONS_KEY": "wrong"}, "moderations", "Check MODERATIONS_URL, MODERATIONS_KEY and MODERATIONS_MODEL."),
         ({"MODERATIONS_MODEL": "none"}, "moderations", "bad   moderations:"),
-        ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or away."),
+        ({"MODERATIONS_URL": "http://127.0.0.1:1"}, "moderations", "warn  moderations: The moderations endpoint is busy or down."),
         ({"DATA_DIR": "/dev/null/easel"}, "database", "/dev/null cannot be written to; check DATA_DIR"),
     ],
 )
-async def test_what_is_wrong_is_named_with_what_to_do(examine: Examine, overrides: dict[str, str], check: str, told: str) -> None:
-    assert told in about(await examine(**overrides), check)
+async def test_a_wrong_setting_is_named_with_its_remedy(examine: Examine, overrides: dict[str, str], check: str, sentence: str) -> None:
+    assert sentence in about(await examine(**overrides), check)
 
 
 @pytest.mark.faults("key-refused")
@@ -82,17 +82,17 @@ async def test_a_refused_key_is_bad(examine: Examine) -> None:
 
 
 @pytest.mark.faults("events-refused")
-async def test_without_the_stream_it_still_works(examine: Examine) -> None:
+async def test_a_missing_event_stream_is_a_warning(examine: Examine) -> None:
     assert "warn  event stream: it is not available now" in about(await examine(), "event stream")
 
 
 @pytest.mark.faults("models-down")
-async def test_without_the_models_it_does_not(examine: Examine) -> None:
+async def test_missing_models_are_bad(examine: Examine) -> None:
     assert "bad   image APIs: Oxen.ai: OXEN_BASE_URL does not answer" in about(await examine(), "image APIs")
 
 
 @pytest.mark.faults("images-error")
-async def test_a_failing_image_api_does_not_hide_what_is_well(examine: Examine) -> None:
+async def test_a_failing_image_api_does_not_hide_other_findings(examine: Examine) -> None:
     findings = await examine()
     assert "ok    Discord token" in about(findings, "Discord token")
     assert "ok    gateway" in about(findings, "gateway")
@@ -104,16 +104,16 @@ async def test_a_check_that_hangs_is_a_finding(env: Env) -> None:
     assert "no answer within 0 s" in about(found, "gateway")
 
 
-async def test_channels_that_take_rights_away_are_named(examine: Examine) -> None:
+async def test_channels_that_deny_permissions_are_named(examine: Examine) -> None:
     assert "warn  permissions: Easel Studio: fine, but permissions are missing in #quiet;" in about(await examine(), "permissions")
 
 
-async def test_a_database_in_order_is_read_and_written(examine: Examine, env: Env) -> None:
+async def test_a_valid_database_is_read_and_written(examine: Examine, env: Env) -> None:
     await migrate(env.settings().database)
     assert "ok    database: it can be read and written" in about(await examine(), "database")
 
 
-async def test_a_database_that_a_bot_holds_is_left_alone(examine: Examine, env: Env) -> None:
+async def test_a_database_in_use_is_left_alone(examine: Examine, env: Env) -> None:
     async with open_store(env.settings().database):
         assert about(await examine(), "database") == "ok    database: a running bot holds it, so it was left alone."
 

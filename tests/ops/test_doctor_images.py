@@ -1,4 +1,4 @@
-"""The doctor's checks of one image API, of several, and of the models of all."""
+"""The doctor's checks of image APIs and their models."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Check = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 def oxlo(env: Env) -> dict[str, str]:
-    """The settings that turn on Oxlo."""
+    """The settings that enable Oxlo."""
     return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
 
 
 @pytest.fixture
 def check(env: Env, oxlo: dict[str, str]) -> Check:
-    """Every finding about image APIs, a line each, with Oxen and Oxlo both on."""
+    """Returns the findings about image APIs, one per line, with Oxen and Oxlo enabled."""
 
     async def check_(**overrides: str) -> str:
         return await found(env.settings(**{**oxlo, **overrides}))
@@ -38,14 +38,14 @@ def check(env: Env, oxlo: dict[str, str]) -> Check:
 
 @pytest.fixture
 async def without_a_list() -> AsyncIterator[str]:
-    """The address of a server that has no list of models."""
+    """The base URL of a server without a list of models."""
     async with serving(web.Application()) as url:
         yield url
 
 
 @pytest.fixture
 async def open_to_all() -> AsyncIterator[str]:
-    """The address of a server that shows its models to anybody."""
+    """The base URL of a server that lists its models without a key."""
 
     async def list_models(_request: web.Request) -> web.Response:
         return web.json_response({"data": [SD]})
@@ -71,11 +71,11 @@ async def found(settings: Settings) -> str:
 
 
 def local(base_url: str, *models: dict[str, Any], **more: Any) -> str:
-    """The setting for an endpoint called local."""
+    """The value of OPENAI_ENDPOINTS for an endpoint named local."""
     return json.dumps([{"name": "local", "base_url": base_url, "models": models or (SD,), "price_credits": 1, **more}])
 
 
-async def test_two_healthy_image_apis_are_told_apart(check: Check) -> None:
+async def test_two_healthy_image_apis_have_separate_lines(check: Check) -> None:
     assert (await check()).splitlines() == [
         "ok Oxen.ai: it takes the key.",
         "ok Oxlo.ai: it takes the key, and has all the models.",
@@ -85,10 +85,10 @@ async def test_two_healthy_image_apis_are_told_apart(check: Check) -> None:
     ]
 
 
-async def test_only_those_with_a_key_are_asked(env: Env, oxlo: dict[str, str]) -> None:
-    told = await found(env.settings(**oxlo, OXEN_API_KEY=""))
-    assert "Oxen" not in told
-    assert "DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in told
+async def test_only_image_apis_with_a_key_are_checked(env: Env, oxlo: dict[str, str]) -> None:
+    output = await found(env.settings(**oxlo, OXEN_API_KEY=""))
+    assert "Oxen" not in output
+    assert "DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in output
     assert env.images.received("GET", "/api/") == []
 
 
@@ -98,7 +98,7 @@ async def test_a_check_makes_no_image(check: Check, env: Env) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "output"),
     [
         ({"OXLO_API_KEY": "wrong"}, "bad Oxlo.ai: it refuses OXLO_API_KEY, has no credit left for it, or has moved"),
         ({"OXLO_BASE_URL": "http://127.0.0.1:1"}, "bad Oxlo.ai: OXLO_BASE_URL does not answer as an image API does"),
@@ -110,67 +110,67 @@ async def test_a_check_makes_no_image(check: Check, env: Env) -> None:
         ({"MODEL_PRICES": "Oxlo Image Pro=2"}, "warn MODEL_PRICES: it takes ids; write oxlo-image-pro instead of Oxlo Image Pro."),
     ],
 )
-async def test_what_is_wrong_is_named_with_what_to_do(check: Check, overrides: dict[str, str], told: str) -> None:
-    assert told in await check(**overrides)
+async def test_a_wrong_setting_is_named_with_its_remedy(check: Check, overrides: dict[str, str], output: str) -> None:
+    assert output in await check(**overrides)
 
 
-@pytest.mark.parametrize(("key", "told"), [("wrong", "bad local: it refuses the key of local in"), ("any", "ok local: it takes the key")])
-async def test_an_endpoints_key_is_tried(check: Check, env: Env, key: str, told: str) -> None:
-    assert told in await check(OPENAI_ENDPOINTS=local(env.images.openai_url, key=key))
+@pytest.mark.parametrize(("key", "output"), [("wrong", "bad local: it refuses the key of local in"), ("any", "ok local: it takes the key")])
+async def test_an_endpoints_key_is_checked(check: Check, env: Env, key: str, output: str) -> None:
+    assert output in await check(OPENAI_ENDPOINTS=local(env.images.openai_url, key=key))
 
 
-async def test_ids_that_an_endpoint_does_not_list_are_named(check: Check, env: Env) -> None:
-    told = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, {"id": "sdxl"}, key="any"))
-    assert "warn local: it answers, but its list of models does not name sdxl; are these ids right?" in told
+async def test_unlisted_model_ids_are_named(check: Check, env: Env) -> None:
+    output = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, {"id": "sdxl"}, key="any"))
+    assert "warn local: it answers, but its list of models does not name sdxl; are these ids right?" in output
 
 
-async def test_without_a_list_the_key_cannot_be_judged(check: Check, without_a_list: str) -> None:
-    told = await check(OPENAI_ENDPOINTS=local(without_a_list, key="any"))
-    assert "warn local: it publishes no list of models; whether its address and key are right shows with the first image." in told
-    assert "ok local: models that make images: 1; with a price: 1." in told
+async def test_without_a_list_the_key_is_not_checked(check: Check, without_a_list: str) -> None:
+    output = await check(OPENAI_ENDPOINTS=local(without_a_list, key="any"))
+    assert "warn local: it publishes no list of models; whether its address and key are right shows with the first image." in output
+    assert "ok local: models that make images: 1; with a price: 1." in output
 
 
 @pytest.mark.parametrize(
-    ("key", "told"), [("any", "warn local: it shows its models to anybody"), ("", "ok local: it answers without a key")]
+    ("key", "output"), [("any", "warn local: it shows its models to anybody"), ("", "ok local: it answers without a key")]
 )
-async def test_a_list_that_is_open_to_all_says_nothing_about_the_key(check: Check, open_to_all: str, key: str, told: str) -> None:
-    assert told in await check(OPENAI_ENDPOINTS=local(open_to_all, key=key))
+async def test_a_public_list_does_not_check_the_key(check: Check, open_to_all: str, key: str, output: str) -> None:
+    assert output in await check(OPENAI_ENDPOINTS=local(open_to_all, key=key))
 
 
-async def test_models_without_a_price_are_named_with_what_to_set(check: Check, env: Env) -> None:
-    told = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, key="any", price_credits=None))
-    assert "warn local: models that make images: 1; with a price: 0." in told
-    assert "without a price per image, so not for sale: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr" in told
+async def test_models_without_a_price_are_named_with_the_setting(check: Check, env: Env) -> None:
+    output = await check(OPENAI_ENDPOINTS=local(env.images.openai_url, SD, key="any", price_credits=None))
+    assert "warn local: models that make images: 1; with a price: 0." in output
+    assert "without a price per image, so not for sale: stable-diffusion-1.5@local. Set MODEL_PRICES (id=credits), or price_cr" in output
 
 
 async def test_a_default_model_without_a_price_is_bad(check: Check, env: Env) -> None:
     endpoint = local(env.images.openai_url, {"id": "one"}, key="any", price_credits=None)
-    told = await check(OPENAI_ENDPOINTS=endpoint, DEFAULT_MODEL="one")
-    assert "bad DEFAULT_MODEL one has no price per image; set one in MODEL_PRICES (one=credits)." in told
+    output = await check(OPENAI_ENDPOINTS=endpoint, DEFAULT_MODEL="one")
+    assert "bad DEFAULT_MODEL one has no price per image; set one in MODEL_PRICES (one=credits)." in output
 
 
 @pytest.mark.faults("oxen-down")
-async def test_one_that_is_away_hides_neither_the_other_nor_blames_what_it_cannot_know(check: Check) -> None:
-    told = await check(FALLBACK_MODELS="flux-2-dev=oxlo-image-pro")
-    assert [line.split(":")[0] for line in told.splitlines() if line.startswith("bad")] == ["bad Oxen.ai"]
-    assert "ok Oxlo.ai: it takes the key" in told
-    assert "FALLBACK_MODELS" not in told
+async def test_an_image_api_that_is_down_hides_no_others_and_adds_no_false_warnings(check: Check) -> None:
+    output = await check(FALLBACK_MODELS="flux-2-dev=oxlo-image-pro")
+    assert [line.split(":")[0] for line in output.splitlines() if line.startswith("bad")] == ["bad Oxen.ai"]
+    assert "ok Oxlo.ai: it takes the key" in output
+    assert "FALLBACK_MODELS" not in output
 
 
 @pytest.mark.faults("oxlo-down")
-async def test_an_endpoints_models_are_known_while_it_is_away(check: Check) -> None:
-    told = await check(DEFAULT_MODEL="stable-diffusion-1.5")
-    assert "bad Oxlo.ai: OXLO_BASE_URL does not answer" in told
-    assert "ok DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in told
+async def test_models_are_known_while_their_image_api_is_down(check: Check) -> None:
+    output = await check(DEFAULT_MODEL="stable-diffusion-1.5")
+    assert "bad Oxlo.ai: OXLO_BASE_URL does not answer" in output
+    assert "ok DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in output
 
 
-async def test_a_silent_one_does_not_hide_the_others(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_api_that_times_out_does_not_hide_others(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_images, "_LIMIT_S", 0)
-    told = (await check()).splitlines()
-    assert [line.partition(";")[0] for line in told[:2]] == ["bad Oxen.ai: no answer within 0 s", "bad Oxlo.ai: no answer within 0 s"]
+    output = (await check()).splitlines()
+    assert [line.partition(";")[0] for line in output[:2]] == ["bad Oxen.ai: no answer within 0 s", "bad Oxlo.ai: no answer within 0 s"]
 
 
-async def test_without_oxen_there_is_no_stream(env: Env, oxlo: dict[str, str]) -> None:
+async def test_without_oxen_the_event_stream_is_not_used(env: Env, oxlo: dict[str, str]) -> None:
     async with aiohttp.ClientSession() as session:
-        told = await doctor_images.check_event_stream(env.settings(**oxlo, OXEN_API_KEY=""), session)
-    assert list(told) == [ok("not used, because there is no OXEN_API_KEY.")]
+        output = await doctor_images.check_event_stream(env.settings(**oxlo, OXEN_API_KEY=""), session)
+    assert list(output) == [ok("not used, because there is no OXEN_API_KEY.")]

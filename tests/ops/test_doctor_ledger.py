@@ -1,4 +1,4 @@
-"""`doctor --ledger` as people use it: a line and an exit code, beside a running bot or without it."""
+"""`doctor --ledger` on the command line: output and exit code, with and without a running bot."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_it_works_beside_a_running_bot(env_file: Path, tmp_path: Path, cap
     async with open_store(url(tmp_path)) as store:
         await spend(store)
         assert (await asyncio.to_thread(run, env_file), capsys.readouterr().out) == (command_line.DONE, FINE)
-        await spend(store)  # and it still takes writes
+        await spend(store)  # the bot can still write
 
 
 def test_a_discrepancy_has_a_line_and_an_exit_code(env_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

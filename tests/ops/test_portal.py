@@ -1,4 +1,4 @@
-"""What is asked of Discord: the invitation, the permissions in a server, and a sentence for each answer that is of no use."""
+"""The invitation, the permissions in a guild, and a sentence for each unusable response of Discord."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Answering = Callable[[web.Response], Awaitable[str]]
 
 @pytest.fixture
 async def answering() -> AsyncIterator[Answering]:
-    """Start a server that gives every request this answer; returns its address."""
+    """Starts a server that gives this response to every request; returns its base URL."""
     runners: list[web.AppRunner] = []
 
     async def answering_(answer: web.Response) -> str:
@@ -39,14 +39,14 @@ async def answering() -> AsyncIterator[Answering]:
 
 
 async def test_the_invitation_asks_for_the_needed_permissions_and_no_more(env: Env) -> None:
-    told = await portal.invitation(env.settings())
-    assert f"client_id={env.discord.application_id}&integration_type=0&scope=bot+applications.commands&permissions={NEEDED.value}" in told
-    assert f"client_id={env.discord.application_id}&integration_type=1&scope=applications.commands" in told
+    text = await portal.invitation(env.settings())
+    assert f"client_id={env.discord.application_id}&integration_type=0&scope=bot+applications.commands&permissions={NEEDED.value}" in text
+    assert f"client_id={env.discord.application_id}&integration_type=1&scope=applications.commands" in text
     assert [name for name in PERMISSIONS if not getattr(NEEDED, name)] == []
     assert NEEDED.value.bit_count() == len(PERMISSIONS)
 
 
-async def test_an_invitation_needs_a_good_token(env: Env) -> None:
+async def test_an_invitation_needs_a_valid_token(env: Env) -> None:
     with pytest.raises(EaselError, match="DISCORD_TOKEN is refused"):
         await portal.invitation(env.settings(DISCORD_TOKEN="MTIz.wrong.token"))
 
@@ -66,7 +66,9 @@ async def test_an_invitation_needs_a_good_token(env: Env) -> None:
         (web.Response(status=502), "refused the request (status 502)."),
     ],
 )
-async def test_an_answer_of_no_use_has_a_sentence_at_once(env: Env, answering: Answering, answer: web.Response, sentence: str) -> None:
+async def test_an_unusable_response_fails_at_once_with_a_sentence(
+    env: Env, answering: Answering, answer: web.Response, sentence: str
+) -> None:
     settings = env.settings(DISCORD_API_URL=await answering(answer))
     with pytest.raises(EaselError) as caught:
         async with asyncio.timeout(1):
@@ -74,20 +76,20 @@ async def test_an_answer_of_no_use_has_a_sentence_at_once(env: Env, answering: A
     assert caught.value.sentence.endswith(sentence)
 
 
-async def test_a_silent_discord_has_a_sentence(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_timeout_has_a_sentence(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portal, "_LIMIT_S", 0)
     with pytest.raises(EaselError, match=r"DISCORD_API_URL does not answer \(TimeoutError\)"):
         await portal.invitation(env.settings())
 
 
-async def test_a_report_names_the_channels_where_something_is_missing(env: Env) -> None:
+async def test_a_report_names_channels_with_missing_permissions(env: Env) -> None:
     async with Portal.open(env.settings()) as discord:
         (guild_id,) = await discord.guild_ids()
         report = await discord.report(guild_id)
     assert (report.name, report.missing, report.restricted_channels) == ("Easel Studio", (), ("quiet",))
 
 
-async def test_a_server_out_of_reach_has_a_sentence(env: Env) -> None:
+async def test_an_unknown_guild_has_a_sentence(env: Env) -> None:
     async with Portal.open(env.settings()) as discord:
         with pytest.raises(EaselError, match=r"refused the request \(status 404\)"):
             await discord.report(1)

@@ -1,4 +1,4 @@
-"""What tests of guards share: a clock, failures on demand, a guard at work."""
+"""Helpers for the tests of guards: a clock, failing submissions, a running guard."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.providers.guard import ProviderGuard
 from bot.providers.provider import Submission
 
 
-class HandClock:
-    """Stands until it is turned."""
+class FakeClock:
+    """Advances only when told to."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000_000  # Unix ms
@@ -22,7 +22,7 @@ class HandClock:
     def __call__(self) -> int:
         return self.now
 
-    def turn(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += round(seconds * 1000)
 
 
@@ -33,12 +33,12 @@ async def fail(guard: ProviderGuard, submission: Submission, times: int = 3) -> 
 
 
 @asynccontextmanager
-async def at_work(guard: ProviderGuard) -> AsyncIterator[None]:
-    running = asyncio.create_task(guard.run(), name="guard")
+async def running(guard: ProviderGuard) -> AsyncIterator[None]:
+    task = asyncio.create_task(guard.run(), name="guard")
     try:
         async with asyncio.timeout(5):
             yield
     finally:
-        running.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await running
+            await task

@@ -1,4 +1,4 @@
-"""What every image API client of the bot keeps. A further provider is one more line in `KINDS`."""
+"""The contract that every client of an image API fulfils. A new provider is added to `KINDS`."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Open = Callable[[aiohttp.ClientSession, str, str], Provider]  # session, the ser
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One client, in one way of using it."""
+    """A client in one configuration."""
 
     open: Open
-    ox: Submission = OX  # for a model of its own
+    ox: Submission = OX  # with a model of this API
     queues: bool = False
     streams: bool = False
-    lists: bool = True  # asks the image API which models there are
+    lists: bool = True  # reads the list of models from the image API
 
 
 def oxen(mode: str, *, queues: bool = False, streams: bool = False) -> Kind:
@@ -109,28 +109,28 @@ async def ended(provider: Provider, provider_id: str) -> GenerationReport:
                 return report
 
 
-async def test_each_kind_says_what_it_can_do(kind: Kind, session: aiohttp.ClientSession) -> None:
+async def test_each_client_states_its_abilities(kind: Kind, session: aiohttp.ClientSession) -> None:
     provider = kind.open(session, "http://127.0.0.1:1", "key")
     assert (provider.queues, provider.streams) == (kind.queues, kind.streams)
 
 
-async def test_a_submission_is_accepted_or_made(provider: Provider, ox: Submission) -> None:
+async def test_a_submission_is_accepted_or_completed(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(ox)
     assert isinstance(answer, Accepted if provider.queues else CompletedImage)
 
 
-async def test_a_picture_to_change_is_taken_as_a_data_uri_everywhere(provider: Provider, ox: Submission) -> None:
+async def test_every_client_accepts_a_reference_as_a_data_uri(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(replace(ox, references=(PIXEL,)))
     assert isinstance(answer, Accepted if provider.queues else CompletedImage)
 
 
-async def test_what_is_made_at_once_is_a_picture(provider: Provider, ox: Submission) -> None:
+async def test_a_completed_image_is_an_image(provider: Provider, ox: Submission) -> None:
     answer = await provider.submit(ox)
     if isinstance(answer, CompletedImage):
         assert inspect(answer.content, max_pixels=10_000_000, verify=True).width > 0
 
 
-async def test_an_accepted_picture_is_read_until_it_is_there(queue: Provider) -> None:
+async def test_an_accepted_generation_can_be_read_until_it_has_succeeded(queue: Provider) -> None:
     report = await ended(queue, await accepted(queue))
     assert (report.state, report.prompt, report.seed, report.model) == (ReportState.SUCCEEDED, OX.prompt, OX.seed, OX.model)
     assert report.result_url is not None
@@ -140,7 +140,7 @@ async def test_an_unknown_generation_reads_as_none(queue: Provider) -> None:
     assert await queue.read("00000000-0000-4000-8000-000000000000") is None
 
 
-async def test_cancelling_what_is_unknown_or_has_ended_has_no_effect(queue: Provider) -> None:
+async def test_cancelling_an_unknown_or_ended_generation_has_no_effect(queue: Provider) -> None:
     provider_id = await accepted(queue)
     await ended(queue, provider_id)
     await queue.cancel(provider_id)
@@ -164,7 +164,7 @@ async def test_a_failed_generation_says_why(queue: Provider) -> None:
 
 
 @pytest.mark.faults("enqueue-answer-lost")
-async def test_a_lost_answer_is_found_again_by_what_was_asked(queue: Provider) -> None:
+async def test_a_generation_is_found_by_its_submission_after_a_lost_response(queue: Provider) -> None:
     with pytest.raises(AnswerLost):
         await queue.submit(OX)
     assert len(await queue.find(OX, since=0)) == 1
@@ -173,7 +173,7 @@ async def test_a_lost_answer_is_found_again_by_what_was_asked(queue: Provider) -
     assert await queue.find(OX, since=4_000_000_000_000) == []
 
 
-async def test_what_has_ended_is_found_too_and_the_oldest_comes_first(queue: Provider) -> None:
+async def test_ended_generations_are_found_too_oldest_first(queue: Provider) -> None:
     first = await accepted(queue)
     await ended(queue, first)
     second = await accepted(queue)
@@ -183,13 +183,13 @@ async def test_what_has_ended_is_found_too_and_the_oldest_comes_first(queue: Pro
 
 
 @pytest.mark.faults("enqueue-cut")
-async def test_a_connection_cut_while_asking_counts_as_a_lost_answer(queue: Provider) -> None:
+async def test_a_cut_connection_is_a_lost_response(queue: Provider) -> None:
     with pytest.raises(AnswerLost):
         await queue.submit(OX)
     assert await queue.find(OX, since=0) == []
 
 
-async def test_a_refusal_is_a_refusal(provider: Provider) -> None:
+async def test_a_rejected_request_raises_provider_refused(provider: Provider) -> None:
     with pytest.raises(ProviderRefused, match=r"refused this request: .*no-such-model"):
         await provider.submit(replace(OX, model="no-such-model"))
 
@@ -203,7 +203,7 @@ async def test_a_refusal_is_a_refusal(provider: Provider) -> None:
         pytest.param("images-error", ProviderBusy, marks=pytest.mark.faults("images-error")),
     ],
 )
-async def test_every_trouble_has_its_class_and_a_calm_sentence(
+async def test_every_fault_has_its_exception_and_a_plain_sentence(
     provider: Provider, ox: Submission, fault: str, error: type[ProviderError]
 ) -> None:
     with pytest.raises(error) as caught:
@@ -220,7 +220,7 @@ async def test_a_wrong_key_is_the_operators_matter_and_is_never_shown(
     assert REFUSED_KEY not in repr(caught.value)
 
 
-async def test_where_nobody_listens_nothing_was_taken(kind: Kind, session: aiohttp.ClientSession) -> None:
+async def test_a_refused_connection_raises_provider_busy(kind: Kind, session: aiohttp.ClientSession) -> None:
     provider = kind.open(session, "http://127.0.0.1:1", "key")
     with pytest.raises(ProviderBusy):
         await provider.submit(kind.ox)
@@ -239,19 +239,19 @@ async def test_any_answer_to_a_ping_will_do_and_none_is_paid_for(provider: Provi
 
 
 @pytest.mark.faults("oxen-down", "oxlo-down")
-async def test_a_ping_that_is_not_answered_is_no_answer(provider: Provider) -> None:
+async def test_an_unanswered_ping_raises_an_error(provider: Provider) -> None:
     with pytest.raises(ProviderBusy):
         await provider.ping()
 
 
-async def test_the_models_make_a_catalogue(provider: Provider, ox: Submission) -> None:
+async def test_the_models_can_be_read_by_the_catalogue(provider: Provider, ox: Submission) -> None:
     catalog = Catalog.merge({provider.name: await provider.models()}, credit_usd=0.01, model_prices={})
     model = catalog.get(ox.model)
     assert (model.api_id, model.provider, model.takes_references) == (ox.model, provider.name, True)
     assert model.price_microcredits is not None
 
 
-async def test_the_stream_hints_at_what_has_ended(streaming: Provider) -> None:
+async def test_the_stream_reports_ended_generations(streaming: Provider) -> None:
     async with asyncio.timeout(5), streaming.listen() as events:
         provider_id = await accepted(streaming)
         assert (await anext(events)).provider_id == provider_id

@@ -1,4 +1,4 @@
-"""The guard of each image API: when it may be asked, when it counts as away, and how it comes back without paying for the question."""
+"""The guard of an image API: rate limit, Retry-After, and a circuit breaker that closes without a paid request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bot.providers.provider import Accepted, CompletedImage, Provider, Submissio
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.env.providers import KLEIN_4B, SD_15
-from tests.providers.guards import HandClock, at_work, fail
+from tests.providers.guards import FakeClock, fail, running
 
 RETRY_AFTER_S = 30
 PAID_CALLS = ("/api/ai/queue", "/api/ai/images", "/v1/images")
@@ -29,9 +29,9 @@ PAID_CALLS = ("/api/ai/queue", "/api/ai/images", "/v1/images")
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the sandbox's contracts."""
+    """An API of the sandbox."""
 
-    down: str  # the fault that shuts its door
+    down: str  # the fault that makes it unavailable
     ox: Submission
     open: Callable[[aiohttp.ClientSession, images.ImageServer], Provider]
 
@@ -68,14 +68,14 @@ def ox(side: Side) -> Submission:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: HandClock) -> MakeGuard:
+def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: FakeClock) -> MakeGuard:
     def make(**more: Any) -> ProviderGuard:
-        given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "places": 4, "clock": clock}
+        given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "max_running": 4, "clock": clock}
         return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
 
     return make
@@ -100,35 +100,35 @@ def counted(guard: ProviderGuard, outcome: Submitted) -> float:
     return value
 
 
-# --- the breaker -----------------------------------------------------------------------------------------------------
+# --- the circuit breaker ---------------------------------------------------------------------------------------------
 
 
-async def test_it_hands_out_what_the_provider_answers(guard: ProviderGuard, ox: Submission) -> None:
+async def test_submit_returns_the_provider_s_result(guard: ProviderGuard, ox: Submission) -> None:
     answer = await guard.submit(ox)
     assert isinstance(answer, Accepted if guard.provider.queues else CompletedImage)
     assert (guard.name, guard.ready(), guard.away_since, guard.waits_until()) == (guard.provider.name, True, None, None)
 
 
-async def test_three_failures_in_a_row_make_it_away_since_the_first(
-    guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: HandClock
+async def test_three_failures_in_a_row_open_the_breaker(
+    guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: FakeClock
 ) -> None:
     began = clock.now
     switchboard.turn_on(side.down)
     for _ in range(2):
         await fail(guard, side.ox, times=1)
         assert guard.ready()
-        clock.turn(10)
+        clock.advance(10)
     await fail(guard, side.ox, times=1)
     assert (guard.ready(), guard.away_since, guard.waits_until()) == (False, began, None)
 
 
 @pytest.mark.faults("images-error")
-async def test_errors_that_it_answers_itself_count_too(guard: ProviderGuard, ox: Submission) -> None:
+async def test_error_responses_count_as_failures(guard: ProviderGuard, ox: Submission) -> None:
     await fail(guard, ox)
     assert guard.away_since is not None
 
 
-async def test_a_success_in_between_begins_the_row_anew(guard: ProviderGuard, ox: Submission, switchboard: Switchboard) -> None:
+async def test_a_success_resets_the_failures(guard: ProviderGuard, ox: Submission, switchboard: Switchboard) -> None:
     for _ in range(2):
         switchboard.turn_on("images-error", times=2)
         await fail(guard, ox, times=2)
@@ -136,7 +136,7 @@ async def test_a_success_in_between_begins_the_row_anew(guard: ProviderGuard, ox
         await guard.submit(ox)
 
 
-async def test_a_refusal_in_between_begins_the_row_anew(guard: ProviderGuard, ox: Submission, switchboard: Switchboard) -> None:
+async def test_a_refusal_resets_the_failures(guard: ProviderGuard, ox: Submission, switchboard: Switchboard) -> None:
     for _ in range(2):
         switchboard.turn_on("images-error", times=2)
         await fail(guard, ox, times=2)
@@ -145,7 +145,7 @@ async def test_a_refusal_in_between_begins_the_row_anew(guard: ProviderGuard, ox
 
 
 @pytest.mark.faults("key-refused")
-async def test_what_is_wrong_with_the_account_does_not_make_it_away(guard: ProviderGuard, ox: Submission) -> None:
+async def test_account_errors_do_not_open_the_breaker(guard: ProviderGuard, ox: Submission) -> None:
     with pytest.raises(ProviderAccount):
         await guard.submit(ox)
     await fail(guard, ox, times=5)
@@ -156,91 +156,91 @@ async def test_what_is_wrong_with_the_account_does_not_make_it_away(guard: Provi
 async def test_what_was_sent_before_it_came_back_says_nothing_of_now(
     make_guard: MakeGuard, side: Side, server: images.ImageServer, switchboard: Switchboard
 ) -> None:
-    back = asyncio.Event()
-    guard = make_guard(failures=1, on_back=back.set)
-    async with at_work(guard):
+    recovered = asyncio.Event()
+    guard = make_guard(failures=1, on_recovery=recovered.set)
+    async with running(guard):
         switchboard.turn_on("generation-stuck")
-        under_way = asyncio.create_task(guard.submit(side.ox), name="under way")
-        while paid_calls(server) == 0:  # noqa: ASYNC110  the sandbox announces no arrivals
+        submission = asyncio.create_task(guard.submit(side.ox), name="submission")
+        while paid_calls(server) == 0:  # noqa: ASYNC110  the sandbox has no event for this
             await asyncio.sleep(0.001)
-        for _ in range(3):  # by the time these are answered, the call before them is past its faults
+        for _ in range(3):  # once these are answered, the submission has passed the sandbox's faults
             await guard.provider.ping()
         switchboard.turn_on("images-error", times=1)
         await fail(guard, side.ox, times=1)
-        await back.wait()
+        await recovered.wait()
         switchboard.turn_on(side.down)
         with pytest.raises(AnswerLost):
-            await under_way
+            await submission
         assert guard.ready()
 
 
-# --- coming back -----------------------------------------------------------------------------------------------------
+# --- recovery --------------------------------------------------------------------------------------------------------
 
 
 async def test_it_comes_back_by_a_ping_and_without_a_paid_call(
     make_guard: MakeGuard, side: Side, server: images.ImageServer, switchboard: Switchboard, ox: Submission
 ) -> None:
-    back = asyncio.Event()
-    guard = make_guard(on_back=back.set)
-    async with at_work(guard):
+    recovered = asyncio.Event()
+    guard = make_guard(on_recovery=recovered.set)
+    async with running(guard):
         switchboard.turn_on(side.down)
         await fail(guard, ox)
         paid, asked = paid_calls(server), len(server.requests)
-        while len(server.requests) < asked + 3:  # noqa: ASYNC110  pings into the void
+        while len(server.requests) < asked + 3:  # noqa: ASYNC110  the sandbox has no event for this
             await asyncio.sleep(0.001)
         assert guard.away_since is not None
         switchboard.turn_off(side.down)
-        await back.wait()
+        await recovered.wait()
     assert (guard.ready(), paid_calls(server)) == (True, paid)
 
 
-async def test_after_it_came_back_three_more_failures_are_needed(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
-    back = asyncio.Event()
-    guard = make_guard(on_back=back.set)
-    async with at_work(guard):
+async def test_after_a_recovery_three_more_failures_are_needed(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
+    recovered = asyncio.Event()
+    guard = make_guard(on_recovery=recovered.set)
+    async with running(guard):
         switchboard.turn_on("images-error", times=5)
         await fail(guard, ox)
-        await back.wait()
+        await recovered.wait()
         await fail(guard, ox, times=2)
         assert guard.ready()
         await guard.submit(ox)
 
 
-async def test_an_answer_to_what_was_under_way_brings_it_back_too(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
-    returns = list[str]()
-    guard = make_guard(on_back=lambda: returns.append("back"))
+async def test_a_successful_submission_closes_the_breaker_too(make_guard: MakeGuard, ox: Submission, switchboard: Switchboard) -> None:
+    recoveries = list[str]()
+    guard = make_guard(on_recovery=lambda: recoveries.append("recovered"))
     switchboard.turn_on("images-error", times=3)
     await fail(guard, ox)
     await guard.submit(ox)
     await guard.submit(ox)
-    assert (guard.ready(), returns) == (True, ["back"])
+    assert (guard.ready(), recoveries) == (True, ["recovered"])
 
 
 async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submission, server: images.ImageServer) -> None:
-    async with at_work(guard):
+    async with running(guard):
         await guard.submit(ox)
         await asyncio.sleep(0.02)
     assert [request.method for request in server.requests] == ["POST"]
 
 
-async def test_coming_and_going_is_logged_once(guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: HandClock) -> None:
+async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: FakeClock) -> None:
     with capture_logs() as logs:
         switchboard.turn_on(side.down)
         await fail(guard, side.ox, times=5)
         switchboard.turn_off(side.down)
-        clock.turn(90)
+        clock.advance(90)
         await guard.submit(side.ox)
-    assert [(entry["event"], entry["provider"], entry.get("away_s")) for entry in logs] == [
-        ("provider away", guard.name, None),
-        ("provider back", guard.name, 90),
+    assert [(entry["event"], entry["provider"], entry.get("outage_s")) for entry in logs] == [
+        ("provider unavailable", guard.name, None),
+        ("provider recovered", guard.name, 90),
     ]
 
 
-# --- being left alone ------------------------------------------------------------------------------------------------
+# --- rate limits -----------------------------------------------------------------------------------------------------
 
 
-async def test_retry_after_pauses_the_whole_guard_and_is_no_failure(
-    guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: HandClock
+async def test_retry_after_pauses_the_guard_and_is_not_a_failure(
+    guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: FakeClock
 ) -> None:
     switchboard.turn_on("images-rate-limited")
     await fail(guard, ox, times=5)
@@ -248,20 +248,20 @@ async def test_retry_after_pauses_the_whole_guard_and_is_no_failure(
     assert guard.away_since is None
     readiness = list[tuple[bool, int | None]]()
     for seconds in (0, RETRY_AFTER_S - 1, 1):
-        clock.turn(seconds)
+        clock.advance(seconds)
         readiness.append((guard.ready(), guard.waits_until()))
     assert readiness == [(False, until), (False, until), (True, None)]
 
 
-async def test_the_longest_wish_counts(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: HandClock) -> None:
+async def test_a_success_keeps_retry_after(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: FakeClock) -> None:
     switchboard.turn_on("images-rate-limited", times=1)
     await fail(guard, ox, times=1)
     until = guard.waits_until()
-    await guard.submit(ox)  # one that was under way
+    await guard.submit(ox)  # sent before the response
     assert guard.waits_until() == until
 
 
-async def test_the_61st_in_a_minute_is_not_ready(guard: ProviderGuard, clock: HandClock) -> None:
+async def test_the_61st_submission_in_a_minute_must_wait(guard: ProviderGuard, clock: FakeClock) -> None:
     for _ in range(60):
         assert guard.ready()
         await guard.take_turn()
@@ -269,24 +269,24 @@ async def test_the_61st_in_a_minute_is_not_ready(guard: ProviderGuard, clock: Ha
     assert guard.waits_until() == clock.now + 1000
 
 
-async def test_a_turn_is_waited_for(make_guard: MakeGuard) -> None:
-    guard = make_guard(rate_per_minute=1200)  # one in 50 ms
+async def test_take_turn_waits_for_the_rate_limit(make_guard: MakeGuard) -> None:
+    guard = make_guard(rate_per_minute=1200)  # one per 50 ms
     began = asyncio.get_running_loop().time()
     for _ in range(1201):
         await guard.take_turn()
     assert asyncio.get_running_loop().time() - began >= 0.049
 
 
-async def test_less_than_one_a_minute_is_possible(make_guard: MakeGuard, clock: HandClock) -> None:
+async def test_less_than_one_submission_per_minute_is_possible(make_guard: MakeGuard, clock: FakeClock) -> None:
     guard = make_guard(rate_per_minute=0.5)
     await guard.take_turn()
     assert guard.waits_until() == clock.now + 120_000
 
 
-# --- what is counted -------------------------------------------------------------------------------------------------
+# --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-async def test_the_gauge_tells_whether_it_is_there(guard: ProviderGuard, side: Side, switchboard: Switchboard) -> None:
+async def test_the_gauge_shows_whether_the_provider_is_available(guard: ProviderGuard, side: Side, switchboard: Switchboard) -> None:
     assert is_up(guard) == 1
     switchboard.turn_on(side.down)
     await fail(guard, side.ox)
@@ -296,7 +296,7 @@ async def test_the_gauge_tells_whether_it_is_there(guard: ProviderGuard, side: S
     assert is_up(guard) == 1
 
 
-async def test_every_outcome_is_counted_by_its_name(guard: ProviderGuard, side: Side, switchboard: Switchboard) -> None:
+async def test_every_outcome_is_counted(guard: ProviderGuard, side: Side, switchboard: Switchboard) -> None:
     before = {outcome: counted(guard, outcome) for outcome in Submitted}
     await guard.submit(side.ox)
     await fail(guard, replace(side.ox, model="no-such-model"), times=1)

@@ -1,4 +1,4 @@
-"""The guard of an image API whose answers the sandbox does not give."""
+"""The guard with responses that the sandbox does not give."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bot.providers.guard import ProviderGuard
 from bot.providers.openai import OpenAi
 from bot.providers.provider import Submission
 from tests.env.scripted import scripted
-from tests.providers.guards import HandClock, at_work, fail
+from tests.providers.guards import FakeClock, fail, running
 
 OX = Submission(model="sd", prompt="an ox in the rain")
 
 
 def guard_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi] = OpenAi, **more: Any) -> ProviderGuard:
     return ProviderGuard(
-        provider(name="local", session=session, base_url=url), title="Local", rate_per_minute=60, places=1, clock=HandClock(), **more
+        provider(name="local", session=session, base_url=url), title="Local", rate_per_minute=60, max_running=1, clock=FakeClock(), **more
     )
 
 
@@ -29,7 +29,7 @@ def guard_at(url: str, session: aiohttp.ClientSession, *, provider: type[OpenAi]
     ("status", "code", "kind"),
     [(400, "content_policy_violation", ContentRefused), (403, "tier", ModelLocked), (422, "bad", ProviderRefused)],
 )
-async def test_whoever_refuses_is_alive(session: aiohttp.ClientSession, status: int, code: str, kind: type[ProviderError]) -> None:
+async def test_a_refusing_provider_is_available(session: aiohttp.ClientSession, status: int, code: str, kind: type[ProviderError]) -> None:
     async with scripted() as wire:
         guard = guard_at(wire.url, session)
         wire.says({"error": {"message": "Out of order"}}, status=500)
@@ -41,7 +41,7 @@ async def test_whoever_refuses_is_alive(session: aiohttp.ClientSession, status: 
         assert guard.ready()
 
 
-async def test_a_wish_of_no_seconds_is_a_failure(session: aiohttp.ClientSession) -> None:
+async def test_a_retry_after_of_zero_is_a_failure(session: aiohttp.ClientSession) -> None:
     async with scripted() as wire:
         guard = guard_at(wire.url, session)
         wire.says({"error": {"message": "Later"}}, status=429, headers={"Retry-After": "0"})
@@ -52,7 +52,7 @@ async def test_a_wish_of_no_seconds_is_a_failure(session: aiohttp.ClientSession)
 @pytest.mark.parametrize(
     ("status", "is_there"), [(200, True), (401, True), (404, True), (429, True), (500, True), (502, False), (504, False)]
 )
-async def test_a_gateways_answer_to_a_ping_is_none(session: aiohttp.ClientSession, status: int, is_there: bool) -> None:
+async def test_a_gateway_s_response_to_a_ping_does_not_count(session: aiohttp.ClientSession, status: int, is_there: bool) -> None:
     async with scripted() as wire:
         wire.says("", status=status)
         guard = guard_at(wire.url, session)
@@ -64,16 +64,16 @@ async def test_a_gateways_answer_to_a_ping_is_none(session: aiohttp.ClientSessio
         assert [(seen.method, seen.path) for seen in wire.seen] == [("GET", "/models")]
 
 
-async def test_pauses_between_pings_grow_to_the_longest(session: aiohttp.ClientSession) -> None:
+async def test_pauses_between_pings_grow_to_the_maximum(session: aiohttp.ClientSession) -> None:
     pings = asyncio.Queue[float]()
 
-    class Away(OpenAi):
+    class Unavailable(OpenAi):
         async def ping(self) -> None:
             pings.put_nowait(asyncio.get_running_loop().time())
-            raise ProviderBusy("Nobody is there.")
+            raise ProviderBusy("No response.")
 
-    guard = guard_at("http://127.0.0.1:1", session, provider=Away, pause_min_s=0.01, pause_max_s=0.04)
-    async with at_work(guard):
+    guard = guard_at("http://127.0.0.1:1", session, provider=Unavailable, pause_min_s=0.01, pause_max_s=0.04)
+    async with running(guard):
         await fail(guard, OX)
         times = [await pings.get() for _ in range(5)]
     gaps = [later - earlier for earlier, later in pairwise(times)]

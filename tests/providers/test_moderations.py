@@ -1,4 +1,4 @@
-"""The client of moderations endpoints: what it asks, what it reads, and how it fails."""
+"""The client of moderations endpoints: requests, responses, errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make(server: images.ImageServer, session: aiohttp.ClientSession) -> Make:
 
 @asynccontextmanager
 async def answering(*answers: web.Response) -> AsyncIterator[tuple[str, list[str]]]:
-    """A server that gives these answers in turn, and the bodies that it was sent."""
+    """A server that gives these responses in turn, and the request bodies that it received."""
     left, seen = list(answers), []
 
     async def answer(request: web.Request) -> web.Response:
@@ -68,7 +68,7 @@ async def test_a_picture_goes_with_the_request(make: Make, server: images.ImageS
     assert server.requests[-1].json["input"][0]["image_url"]["url"].startswith("data:image/png;base64,")
 
 
-async def test_a_refused_key_is_the_account_s_trouble(make: Make) -> None:
+async def test_a_refused_key_is_an_account_error(make: Make) -> None:
     with pytest.raises(ProviderAccount, match="account"):
         await make(api_key="wrong").check_text("a fox")
 
@@ -79,13 +79,13 @@ async def test_an_unknown_model_or_address_is_the_operator_s_trouble(make: Make,
             await make(**wrong).check_text("a fox")
 
 
-async def test_a_picture_that_is_none_is_refused(make: Make) -> None:
+async def test_an_invalid_image_is_refused(make: Make) -> None:
     with pytest.raises(ProviderRefused):
-        await make().check_image(b"no picture", "image/png")
+        await make().check_image(b"no image", "image/png")
 
 
 @pytest.mark.parametrize("fault", ["moderation-down", "moderation-error", "moderation-garbage"])
-async def test_it_asks_again_once_and_then_is_busy(make: Make, switchboard: Switchboard, fault: str) -> None:
+async def test_it_retries_once_and_then_is_busy(make: Make, switchboard: Switchboard, fault: str) -> None:
     switchboard.turn_on(fault, times=1)
     assert (await make().check_text("gore")).score == 0.97
     switchboard.turn_on(fault)
@@ -94,13 +94,13 @@ async def test_it_asks_again_once_and_then_is_busy(make: Make, switchboard: Swit
 
 
 @pytest.mark.faults("moderation-slow")
-async def test_silence_is_being_busy(make: Make, switchboard: Switchboard) -> None:
-    with pytest.raises(ProviderBusy, match="away"):
+async def test_a_timeout_raises_provider_busy(make: Make, switchboard: Switchboard) -> None:
+    with pytest.raises(ProviderBusy, match="down"):
         await make(timeout_s=0.1).check_text("a fox")
     switchboard.turn_off("moderation-slow")
 
 
-async def test_nobody_there_is_being_busy(make: Make) -> None:
+async def test_a_refused_connection_raises_provider_busy(make: Make) -> None:
     with pytest.raises(ProviderBusy):
         await make(base_url="http://127.0.0.1:1").check_text("a fox")
 
@@ -115,27 +115,27 @@ async def test_nobody_there_is_being_busy(make: Make) -> None:
         (413, [], ProviderRefused),
     ],
 )
-async def test_a_refusal_is_told_apart_and_not_repeated(make: Make, status: int, body: Any, expected: type[ProviderError]) -> None:
+async def test_a_refusal_is_not_retried(make: Make, status: int, body: Any, expected: type[ProviderError]) -> None:
     async with answering(web.json_response(body, status=status, headers={"Location": "/elsewhere"})) as (url, seen):
         with pytest.raises(expected):
             await make(base_url=url).check_text("a fox")
     assert len(seen) == 1
 
 
-async def test_a_wish_to_be_left_alone_is_handed_on(make: Make) -> None:
+async def test_retry_after_is_passed_on(make: Make) -> None:
     async with answering(web.json_response({}, status=429, headers={"Retry-After": "30"})) as (url, _seen):
         with pytest.raises(ProviderBusy) as caught:
             await make(base_url=url).check_text("a fox")
     assert caught.value.retry_after_s == 30.0
 
 
-async def test_without_a_key_or_a_model_none_is_sent(make: Make) -> None:
+async def test_an_empty_key_or_model_is_not_sent(make: Make) -> None:
     async with answering(web.json_response({"results": [{"category_scores": {"a": 0.5}}]})) as (url, seen):
         await make(base_url=f"{url}/", api_key="").check_text("a fox")
     assert seen == ['{"input": "a fox"}']
 
 
-async def test_an_endless_answer_is_not_read_to_its_end(make: Make) -> None:
+async def test_an_endless_response_is_cut(make: Make) -> None:
     async with answering(*(web.Response(body=b" " * 2**20) for _ in range(2))) as (url, _seen):
         with pytest.raises(ProviderBusy, match="cannot be read"):
             await make(base_url=url).check_text("a fox")
@@ -149,7 +149,7 @@ async def test_an_endless_answer_is_not_read_to_its_end(make: Make) -> None:
         (b'{"results": [{"category_scores": {"a": 1.0000001}}]}', {"a": 1.0}),
     ],
 )
-async def test_answers_of_every_kind_are_read(make: Make, content: bytes, expected: dict[str, float]) -> None:
+async def test_scores_are_read_from_every_form_of_response(make: Make, content: bytes, expected: dict[str, float]) -> None:
     async with answering(web.Response(body=content)) as (url, _seen):
         assert (await make(base_url=url).check_text("a fox")).by_category == expected
 
@@ -169,7 +169,7 @@ async def test_answers_of_every_kind_are_read(make: Make, content: bytes, expect
         b"[" * 100_000,
     ],
 )
-async def test_what_is_no_answer_is_told(make: Make, content: bytes) -> None:
+async def test_an_invalid_response_raises_provider_busy(make: Make, content: bytes) -> None:
     async with answering(web.Response(body=content)) as (url, _seen):
         with pytest.raises(ProviderBusy, match="cannot be read"):
             await make(base_url=url, attempts=1).check_text("a fox")

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible client in particular: what it puts on the wire, and what it makes of each answer."""
+"""The OpenAI-compatible client: its requests, and its handling of responses."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def refusal(client: OpenAi, submission: Submission = OX) -> ProviderError:
 
 
 def parts(seen: Seen) -> list[tuple[str | None, str | None, str, bytes]]:
-    """A form's name, filename, type and content of each part, read by another library than the one that wrote it."""
+    """Name, filename, type and content of each part of a form, read by a library other than the one that wrote it."""
     head = f"Content-Type: {seen.headers['Content-Type']}\r\n\r\n".encode()
     form = email.message_from_bytes(head + seen.body, policy=email.policy.HTTP)
     return [_part(each) for each in form.iter_parts() if isinstance(each, EmailMessage)]
@@ -77,17 +77,17 @@ def _part(part: EmailMessage) -> tuple[str | None, str | None, str, bytes]:
     return str(name), part.get_filename(), part.get_content_type(), content
 
 
-# --- what is sent ----------------------------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_generation_is_json_with_everything_by_its_name(make: Make, wire: Scripted) -> None:
+async def test_a_generation_is_sent_as_json(make: Make, wire: Scripted) -> None:
     assert await make().submit(OX) == CompletedImage(content=CONTENT)
     (seen,) = wire.seen
     assert (seen.method, seen.path, seen.headers["Authorization"]) == ("POST", "/v1/images/generations", "Bearer the-key")
     assert seen.json == {"model": "sd", "prompt": "an ox in the rain", "n": 1, "size": "512x512", "seed": 7}
 
 
-async def test_without_a_key_none_is_sent_and_a_seed_goes_where_the_model_wants_it(make: Make, wire: Scripted) -> None:
+async def test_without_a_key_no_header_is_sent_and_the_seed_uses_the_model_s_name(make: Make, wire: Scripted) -> None:
     client = make(api_key="", slots=lambda _: Slots(seed="noise_seed"))
     await client.submit(OX)
     assert "Authorization" not in wire.seen[0].headers
@@ -96,13 +96,13 @@ async def test_without_a_key_none_is_sent_and_a_seed_goes_where_the_model_wants_
     assert (await refusal(client)).sentence == "The image service refused this request: no."
 
 
-async def test_what_is_asked_cannot_be_overruled_by_a_parameter(make: Make, wire: Scripted) -> None:
+async def test_a_parameter_cannot_override_model_or_prompt(make: Make, wire: Scripted) -> None:
     await make().submit(replace(OX, params={"n": 4, "model": "dear", "prompt": "another"}))
     assert wire.seen[0].json == {"model": "sd", "prompt": "an ox in the rain", "n": 1, "seed": 7}
 
 
 @pytest.mark.parametrize(("encoding", "image"), [(EditEncoding.JSON_BASE64, PIXEL), (EditEncoding.JSON_DATA_URI, PIXEL_URI)])
-async def test_an_edit_in_json_carries_the_picture_as_text(make: Make, wire: Scripted, encoding: EditEncoding, image: str) -> None:
+async def test_an_edit_in_json_contains_the_image_as_text(make: Make, wire: Scripted, encoding: EditEncoding, image: str) -> None:
     await make(edit_encoding=encoding).submit(EDIT)
     (seen,) = wire.seen
     assert (seen.path, seen.json["image"], seen.json["strength"]) == ("/v1/images/edits", image, 0.5)
@@ -110,7 +110,7 @@ async def test_an_edit_in_json_carries_the_picture_as_text(make: Make, wire: Scr
     assert wire.seen[1].json["image"] == [image, image]
 
 
-async def test_an_edit_in_a_form_carries_the_picture_as_a_file(make: Make, wire: Scripted) -> None:
+async def test_an_edit_in_a_form_contains_the_image_as_a_file(make: Make, wire: Scripted) -> None:
     await make(edit_encoding=EditEncoding.MULTIPART).submit(replace(EDIT, params={"strength": 0.5, "hd": True, "tags": ["a"]}))
     (seen,) = wire.seen
     values = {name: content.decode() for name, filename, _, content in parts(seen) if filename is None}
@@ -118,7 +118,7 @@ async def test_an_edit_in_a_form_carries_the_picture_as_a_file(make: Make, wire:
     assert parts(seen)[-1] == ("image", "picture-1.png", "image/png", CONTENT)
 
 
-async def test_several_pictures_in_a_form_have_the_name_for_several(make: Make, wire: Scripted) -> None:
+async def test_several_images_in_a_form_are_sent_as_a_list(make: Make, wire: Scripted) -> None:
     await make(edit_encoding=EditEncoding.MULTIPART).submit(replace(EDIT, references=(PIXEL_URI, PIXEL_URI)))
     assert [(name, filename) for name, filename, _, _ in parts(wire.seen[0]) if filename] == [
         ("image[]", "picture-1.png"),
@@ -126,12 +126,12 @@ async def test_several_pictures_in_a_form_have_the_name_for_several(make: Make, 
     ]
 
 
-async def test_a_server_that_wants_a_list_gets_one_for_a_single_picture_too(make: Make, wire: Scripted) -> None:
+async def test_multipart_list_sends_a_single_image_as_a_list_too(make: Make, wire: Scripted) -> None:
     await make(edit_encoding=EditEncoding.MULTIPART_LIST).submit(EDIT)
     assert [(name, filename) for name, filename, _, _ in parts(wire.seen[0]) if filename] == [("image[]", "picture-1.png")]
 
 
-async def test_a_picture_is_what_its_bytes_say(make: Make, wire: Scripted) -> None:
+async def test_an_image_s_type_is_read_from_its_header(make: Make, wire: Scripted) -> None:
     client = make(edit_encoding=EditEncoding.JSON_DATA_URI)
     await client.submit(replace(EDIT, references=(PIXEL_URI.replace("image/png", "image/jpeg"),)))
     assert wire.seen[0].json["image"] == PIXEL_URI
@@ -142,30 +142,30 @@ async def test_a_picture_is_what_its_bytes_say(make: Make, wire: Scripted) -> No
     ["https://x.test/a.png", "data:text/html;base64,AAAA", "data:image/png;base64,!", "data:image/png;base64,AAAA", "data:image/png,x"],
 )
 @pytest.mark.parametrize("encoding", EditEncoding)
-async def test_what_is_no_picture_is_never_sent(make: Make, wire: Scripted, encoding: EditEncoding, uri: str) -> None:
+async def test_an_invalid_image_is_never_sent(make: Make, wire: Scripted, encoding: EditEncoding, uri: str) -> None:
     assert isinstance(await refusal(make(edit_encoding=encoding), replace(EDIT, references=(uri,))), ProviderRefused)
     assert wire.seen == []
 
 
-async def test_each_call_has_a_connection_of_its_own(make: Make, wire: Scripted) -> None:
+async def test_each_call_uses_a_new_connection(make: Make, wire: Scripted) -> None:
     client = make()
     await client.submit(OX)
     await client.submit(OX)
     assert [seen.headers["Connection"] for seen in wire.seen] == ["close", "close"]
 
 
-async def test_the_key_goes_to_the_base_url_alone(make: Make, wire: Scripted) -> None:
+async def test_the_key_is_sent_only_to_the_base_url(make: Make, wire: Scripted) -> None:
     async with scripted() as elsewhere:
         wire.says("", status=307, headers={"Location": f"{elsewhere.url}/v1/images/generations"})
         assert isinstance(await refusal(make()), ProviderAccount)
         assert elsewhere.seen == []
 
 
-# --- what is answered ------------------------------------------------------------------------------------------------
+# --- responses -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("row", [{"b64_json": PIXEL}, {"b64_json": PIXEL_URI}, {"url": PIXEL_URI}, {"b64_json": None, "url": LINK}])
-async def test_a_picture_is_taken_in_every_form(make: Make, wire: Scripted, row: dict[str, str]) -> None:
+async def test_an_image_is_read_in_every_form(make: Make, wire: Scripted, row: dict[str, str]) -> None:
     asked: list[str] = []
 
     async def fetch(url: str) -> bytes:
@@ -190,14 +190,14 @@ async def test_a_picture_is_taken_in_every_form(make: Make, wire: Scripted, row:
         ({"error": {"message": "Bad luck."}}, "refused this request: Bad luck"),
     ],
 )
-async def test_an_answer_without_a_usable_picture_is_a_refusal(make: Make, wire: Scripted, body: object, sentence: str) -> None:
+async def test_a_response_without_a_usable_image_is_a_refusal(make: Make, wire: Scripted, body: object, sentence: str) -> None:
     wire.says(body)
     error = await refusal(make(max_result_bytes=2000))
     assert isinstance(error, ProviderRefused)
     assert sentence in error.sentence
 
 
-async def test_an_answer_that_cannot_be_read_or_never_ends_is_lost(make: Make, wire: Scripted) -> None:
+async def test_an_unreadable_or_endless_response_is_lost(make: Make, wire: Scripted) -> None:
     wire.says("<html>welcome</html>")
     assert isinstance(await refusal(make()), AnswerLost)
     wire.says({"data": [{"b64_json": "A" * 200_000}]})
@@ -208,7 +208,7 @@ async def test_an_answer_that_cannot_be_read_or_never_ends_is_lost(make: Make, w
     ("trouble", "kind", "times"),
     [(ProviderBusy("later."), AnswerLost, 3), (LinkExpired("gone."), AnswerLost, 1), (ImageError("not there."), ProviderRefused, 1)],
 )
-async def test_a_link_that_fails_never_sends_a_paid_request_again(
+async def test_a_failed_download_does_not_repeat_the_paid_request(
     make: Make, wire: Scripted, trouble: Exception, kind: type[ProviderError], times: int
 ) -> None:
     asked: list[str] = []
@@ -222,7 +222,7 @@ async def test_a_link_that_fails_never_sends_a_paid_request_again(
     assert (len(wire.seen), len(asked)) == (1, times)
 
 
-# --- what goes wrong -------------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_quota", "code": "insufficient_quota"}
 
@@ -258,7 +258,7 @@ QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_qu
         (504, {"message": "Gateway timeout."}, AnswerLost, "did not answer"),
     ],
 )
-async def test_each_error_has_its_class(
+async def test_each_error_has_its_exception(
     make: Make, wire: Scripted, status: int, error: dict[str, Any] | None, kind: type[ProviderError], words: str
 ) -> None:
     wire.says("<html>sorry</html>" if error is None else {"error": error}, status=status)
@@ -269,14 +269,14 @@ async def test_each_error_has_its_class(
     assert "the-key" not in caught.sentence
 
 
-async def test_a_busy_endpoint_says_when_to_ask_again(make: Make, wire: Scripted) -> None:
+async def test_retry_after_of_a_busy_endpoint_is_read(make: Make, wire: Scripted) -> None:
     wire.says({"error": {"message": "Slow down."}}, status=429, headers={"Retry-After": "17"})
     caught = await refusal(make())
     assert isinstance(caught, ProviderBusy)
     assert caught.retry_after_s == 17
 
 
-async def test_a_call_is_sent_once_whatever_becomes_of_it(make: Make, wire: Scripted) -> None:
+async def test_a_call_is_never_repeated(make: Make, wire: Scripted) -> None:
     async def cut(request: web.Request) -> web.Response:
         assert request.transport is not None
         request.transport.abort()
@@ -288,24 +288,24 @@ async def test_a_call_is_sent_once_whatever_becomes_of_it(make: Make, wire: Scri
     assert len(wire.seen) == 2
 
 
-async def test_silence_is_a_lost_answer(make: Make, wire: Scripted) -> None:
-    async def stay(request: web.Request) -> web.StreamResponse:
+async def test_a_timeout_is_a_lost_response(make: Make, wire: Scripted) -> None:
+    async def stay_silent(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b'{"data": [')
         await request.content.wait_eof()
         return response
 
-    wire.answer = stay
+    wire.answer = stay_silent
     assert isinstance(await refusal(make(timeout_s=0.05)), AnswerLost)
 
 
-async def test_a_name_that_resolves_to_nothing_took_nothing(session: aiohttp.ClientSession) -> None:
+async def test_a_failed_name_resolution_raises_provider_busy(session: aiohttp.ClientSession) -> None:
     client = OpenAi(name="local", session=session, base_url="http://nowhere.invalid/v1")
     assert isinstance(await refusal(client), ProviderBusy)
 
 
-async def test_there_is_nothing_to_look_up(make: Make, wire: Scripted) -> None:
+async def test_nothing_can_be_looked_up(make: Make, wire: Scripted) -> None:
     client = make()
     await client.cancel("x")
     assert (await client.find(OX, since=0), await client.read("x"), await client.models()) == ((), None, ())

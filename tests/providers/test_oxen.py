@@ -1,4 +1,4 @@
-"""Oxen's contract in particular: bodies, modes, the rarer endpoints, the event stream's faults."""
+"""Oxen's client: request bodies, modes, other endpoints, faults of the event stream."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ async def test_a_body_carries_the_models_own_names(make_oxen: MakeOxen, server: 
         (DEV, {Idea.RESOLUTION: "2 MP", Idea.QUALITY: "80", Idea.FORMAT: "jpg", Idea.ASPECT_RATIO: "match_input_image"}, 3),
     ],
 )
-async def test_every_documented_parameter_passes_the_image_api(
-    make_oxen: MakeOxen, model: str, options: dict[Idea, str], references: int
-) -> None:
+async def test_every_documented_parameter_is_accepted(make_oxen: MakeOxen, model: str, options: dict[Idea, str], references: int) -> None:
     oxen = make_oxen(mode="sync")
     catalog = Catalog.read(await oxen.models(), credit_usd=0.01, model_prices={})
     params = build_params(catalog.get(model), options)
@@ -58,7 +56,7 @@ async def test_several_references_are_a_list_and_nothing_is_sent_that_was_not_ch
     assert len(request.json["input_image"]) == 2
 
 
-async def test_many_megabytes_of_references_arrive(oxen: Oxen) -> None:
+async def test_many_megabytes_of_references_are_sent(oxen: Oxen) -> None:
     large = PIXEL + "A" * 4_000_000
     assert isinstance(await oxen.submit(Submission(model=DEV, prompt="p", references=(large, large))), Accepted)
 
@@ -71,7 +69,7 @@ async def test_sync_mode_edits_where_there_are_references(make_oxen: MakeOxen, s
     assert paths == ["/api/ai/images/generate", "/api/ai/images/edit"]
 
 
-async def test_a_synchronous_picture_may_be_a_link(oxen: Oxen) -> None:
+async def test_a_synchronous_image_may_be_a_link(oxen: Oxen) -> None:
     made = await oxen.make(OX, response_format="url")
     assert isinstance(made, Linked)
     assert made.url.startswith("http")
@@ -84,7 +82,7 @@ async def test_one_call_queues_up_to_four(oxen: Oxen) -> None:
 
 
 @pytest.mark.faults("generation-stuck")
-async def test_the_list_is_of_active_ones_unless_a_status_is_given(oxen: Oxen) -> None:
+async def test_only_active_generations_are_listed_unless_a_status_is_given(oxen: Oxen) -> None:
     provider_id = await submitted(oxen)
     assert [report.provider_id for report in await oxen.list_generations(model=KLEIN_4B)] == [provider_id]
     assert await oxen.list_generations(status="succeeded") == []
@@ -97,7 +95,7 @@ async def test_a_model_is_read_by_its_id(oxen: Oxen) -> None:
 
 
 @pytest.mark.faults("enqueue-empty")
-async def test_an_empty_list_beside_an_error_is_a_refusal(oxen: Oxen) -> None:
+async def test_an_empty_list_with_an_error_is_a_refusal(oxen: Oxen) -> None:
     with pytest.raises(ProviderRefused, match="No worker took the generation"):
         await oxen.submit(OX)
 
@@ -123,7 +121,7 @@ async def test_a_read_outlives_a_short_trouble_and_a_post_is_never_repeated(oxen
 
 
 @pytest.mark.faults("events-strangers", "events-other-types", "events-garbled", "events-huge")
-async def test_noise_on_the_stream_hides_nothing(oxen: Oxen) -> None:
+async def test_unknown_events_in_the_stream_are_ignored(oxen: Oxen) -> None:
     async with asyncio.timeout(10), oxen.listen() as events:
         provider_id = await submitted(oxen)
         async for event in events:
@@ -148,19 +146,19 @@ async def test_a_cut_stream_is_busy_after_its_last_event(oxen: Oxen) -> None:
 
 
 @pytest.mark.faults("events-silent")
-async def test_silence_is_busy(make_oxen: MakeOxen) -> None:
+async def test_a_silent_stream_is_busy(make_oxen: MakeOxen) -> None:
     async with asyncio.timeout(5), make_oxen(silence_s=0.1).listen() as events:
         with pytest.raises(ProviderBusy):
             await anext(events)
 
 
-async def test_a_listeners_own_trouble_is_left_as_it_is(oxen: Oxen) -> None:
+async def test_a_listener_s_own_exception_is_unchanged(oxen: Oxen) -> None:
     with pytest.raises(TimeoutError):
         async with oxen.listen() as events, asyncio.timeout(0.05):
             await anext(events)
 
 
-async def test_a_wrong_key_is_told_from_a_missing_stream(make_oxen: MakeOxen) -> None:
+async def test_a_wrong_key_raises_provider_account(make_oxen: MakeOxen) -> None:
     with pytest.raises(ProviderAccount):
         async with make_oxen(api_key="wrong").listen():
             pytest.fail("nothing is connected")

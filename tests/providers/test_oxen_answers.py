@@ -1,4 +1,4 @@
-"""Oxen's answers, as only a hand-made server gives them: odd, wrong, too large, and what is made of each."""
+"""Oxen's client with malformed, wrong and too large responses from a scripted server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def answering_json(status: int, body: object, headers: dict[str, str] | No
 
 
 @pytest.mark.parametrize("status", [502, 504, 520])
-async def test_a_gateways_answer_to_a_post_is_a_lost_one(status: int) -> None:
+async def test_a_gateway_s_response_to_a_post_is_a_lost_response(status: int) -> None:
     async with answering_json(status, "bad gateway") as oxen:
         with pytest.raises(AnswerLost):
             await oxen.submit(OX)
@@ -56,7 +56,7 @@ async def test_a_gateways_answer_to_a_post_is_a_lost_one(status: int) -> None:
 @pytest.mark.parametrize(
     "body", ["text", [], {"generations": [{"no": "id"}]}, {"generations": "x"}, {}, {"generations": [{"generation_id": "../../x"}]}]
 )
-async def test_an_unreadable_yes_is_a_lost_answer(body: object) -> None:
+async def test_an_unreadable_success_is_a_lost_response(body: object) -> None:
     async with answering_json(200, body) as oxen:
         with pytest.raises(AnswerLost):
             await oxen.submit(OX)
@@ -89,20 +89,20 @@ async def test_error_bodies_become_sentences(status: int, body: object, error: t
     assert "k3y" not in str(caught.value)
 
 
-async def test_the_wish_of_a_rate_limit_is_passed_on() -> None:
+async def test_retry_after_of_a_rate_limit_is_passed_on() -> None:
     async with answering_json(429, {}, {"Retry-After": "17"}) as oxen:
         with pytest.raises(ProviderBusy) as caught:
             await oxen.submit(OX)
     assert caught.value.retry_after_s == 17
 
 
-def test_a_wish_may_be_a_date_and_is_bounded() -> None:
+def test_retry_after_may_be_a_date_and_is_limited() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert 50 < (read_retry_after(soon) or 0) <= 60
-    assert [read_retry_after(wish) for wish in ("0", "999999", "soon", "", None)] == [0, 3600, None, None, None]
+    assert [read_retry_after(order_of) for order_of in ("0", "999999", "soon", "", None)] == [0, 3600, None, None, None]
 
 
-async def test_the_key_goes_nowhere_else() -> None:
+async def test_the_key_is_sent_to_no_other_host() -> None:
     keys = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -118,32 +118,32 @@ async def test_the_key_goes_nowhere_else() -> None:
 @pytest.mark.parametrize(
     "image", [{"b64_json": "%%%"}, {"b64_json": ""}, {"b64_json": "AAAA" * 400}, {}, {"url": "https://x.test/a.png"}, {"b64_json": 5}]
 )
-async def test_a_picture_that_cannot_be_read_is_refused(image: object) -> None:
+async def test_an_unreadable_image_is_refused(image: object) -> None:
     async with answering_json(200, {"images": [image]}) as oxen:
         oxen.queues = False
         with pytest.raises(ProviderRefused):
             await oxen.submit(OX)
 
 
-async def test_an_answer_without_end_is_cut_off() -> None:
+async def test_an_endless_response_is_cut() -> None:
     async with answering_json(200, {"images": [{"b64_json": "A" * 200_000}]}) as oxen:
         with pytest.raises(AnswerLost):
             await oxen.make(OX)
 
 
 @pytest.mark.parametrize("body", [[], "x", {"generations": [1, None, {"generation_id": 5}]}, None])
-async def test_odd_lists_are_empty(body: object) -> None:
+async def test_malformed_lists_are_empty(body: object) -> None:
     async with answering_json(200, body if body is not None else {}) as oxen:
         assert await oxen.list_generations() == []
 
 
-async def test_no_list_of_models_is_no_empty_list() -> None:
+async def test_a_malformed_list_of_models_is_an_error() -> None:
     async with answering_json(200, {"data": None}) as oxen:
         with pytest.raises(ProviderBusy):
             await oxen.models()
 
 
-async def test_models_without_a_schema_in_the_list_are_read_one_by_one() -> None:
+async def test_models_without_a_schema_are_read_one_by_one() -> None:
     listed = {"id": "a/b", "capabilities": {"output": ["image"]}}
 
     async def handler(request: web.Request) -> web.Response:

@@ -34,7 +34,7 @@ def oxlo(server: images.ImageServer, session: aiohttp.ClientSession) -> OpenAi:
 
 
 @pytest.mark.parametrize(("name", "side"), [(SD_15, 512), (SDXL, 1024), (SCHNELL, 1024), (OXLO_PRO, 1024)])
-async def test_every_model_makes_its_native_size_unasked(oxlo: OpenAi, name: str, side: int) -> None:
+async def test_every_model_makes_its_native_size_by_default(oxlo: OpenAi, name: str, side: int) -> None:
     params = build_params(CATALOG.get(name), {})
     made = await oxlo.submit(Submission(model=name, prompt="an ox", params=params))
     found = inspect(made.content, max_pixels=2**21)
@@ -63,7 +63,7 @@ async def test_a_model_above_the_tier_is_the_operators_matter(
             assert isinstance(await refusal(client, submission), ModelLocked)
 
 
-async def test_what_the_policy_forbids_is_known_as_that(oxlo: OpenAi) -> None:
+async def test_a_violation_of_the_content_policy_raises_content_refused(oxlo: OpenAi) -> None:
     assert isinstance(await refusal(oxlo, Submission(model=SD_15, prompt="something forbidden")), ContentRefused)
 
 
@@ -71,5 +71,5 @@ async def test_what_the_policy_forbids_is_known_as_that(oxlo: OpenAi) -> None:
     "fault",
     [pytest.param(name, marks=pytest.mark.faults(name)) for name in ("enqueue-answer-lost", "enqueue-cut", "result-cut", "oxlo-down")],
 )
-async def test_a_cut_connection_is_a_lost_answer(oxlo: OpenAi, fault: str) -> None:
+async def test_a_cut_connection_is_a_lost_response(oxlo: OpenAi, fault: str) -> None:
     assert isinstance(await refusal(oxlo, Submission(model=SD_15, prompt="an ox")), AnswerLost)

@@ -1,4 +1,4 @@
-"""The event-stream decoder, against the standard's own examples and a plain reading of its text."""
+"""The event stream decoder, compared with the standard's examples and with a literal implementation of its text."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def data_of(*chunks: bytes) -> list[str]:
 
 
 def reference(stream: bytes) -> list[tuple[str, str, str]]:
-    """The standard's text, word by word, on a whole stream at once."""
+    """A literal implementation of the standard, for a whole stream at once."""
     text = stream.decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     data, type_, id_buffer, events = "", "", "", []
-    for line in text.split("\n")[:-1]:  # what follows the last line end is no line
+    for line in text.split("\n")[:-1]:  # the text after the last line end is not a line
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if line == "":
@@ -65,14 +65,14 @@ STREAMS = st.lists(PIECES | st.binary(max_size=4), max_size=40).map(b"".join)
 
 
 @given(stream=STREAMS, cuts=st.lists(st.integers(0, 120), max_size=8))
-def test_any_cutting_of_a_stream_gives_what_the_standard_says(stream: bytes, cuts: list[int]) -> None:
+def test_a_stream_split_anywhere_is_decoded_as_in_the_standard(stream: bytes, cuts: list[int]) -> None:
     borders = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     chunks = [stream[start:end] for start, end in itertools.pairwise(borders)]
     assert [(event.type, event.data, event.last_event_id) for event in decode(*chunks)] == reference(stream)
 
 
 @given(stream=STREAMS)
-def test_a_stream_byte_by_byte_is_the_same_stream(stream: bytes) -> None:
+def test_a_stream_split_into_bytes_gives_the_same_events(stream: bytes) -> None:
     assert decode(*(stream[at : at + 1] for at in range(len(stream)))) == decode(stream)
 
 
@@ -88,7 +88,7 @@ def test_a_stream_byte_by_byte_is_the_same_stream(stream: bytes) -> None:
         (b"data:test\n\ndata: test\n\n", ["test", "test"]),
     ],
 )
-def test_the_standards_examples_decode_as_it_says(stream: bytes, expected: list[str]) -> None:
+def test_the_standard_s_examples_are_decoded(stream: bytes, expected: list[str]) -> None:
     assert data_of(stream) == expected
 
 
@@ -96,7 +96,7 @@ def test_every_line_end_ends_a_line() -> None:
     assert data_of(b"data: a\rdata: b\r\ndata: c\n\r\n") == ["a\nb\nc"]
 
 
-def test_a_crlf_shared_by_two_chunks_is_one_line_end() -> None:
+def test_a_crlf_split_between_two_chunks_is_one_line_end() -> None:
     assert data_of(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == ["a\nb"]
 
 
@@ -112,11 +112,11 @@ def test_bad_utf8_becomes_replacement_characters() -> None:
     assert data_of(b"data: a\xff\xe2\x82\n\n") == ["a\ufffd\ufffd"]
 
 
-def test_an_event_without_data_is_none_and_its_type_is_forgotten() -> None:
+def test_an_event_without_data_is_ignored_and_its_type_is_reset() -> None:
     assert [(event.type, event.data) for event in decode(b"event: x\n\ndata: y\n\n")] == [("message", "y")]
 
 
-def test_an_id_stays_until_it_is_changed_and_may_hold_no_null() -> None:
+def test_an_id_is_kept_until_it_changes_and_may_not_contain_null() -> None:
     ids = [event.last_event_id for event in decode(b"id: 1\ndata\n\ndata\n\nid: 2\0\ndata\n\nid\ndata\n\n")]
     assert ids == ["1", "1", "1", ""]
 
@@ -127,20 +127,20 @@ def test_a_reconnection_time_is_digits_only() -> None:
     assert decoder.retry_ms == 3000
 
 
-def test_what_is_unfinished_at_the_end_is_no_event() -> None:
+def test_an_unfinished_event_at_the_end_is_ignored() -> None:
     assert data_of(b"data: a\n\ndata: b\n") == ["a"]
 
 
 @pytest.mark.parametrize(
     "huge", [b"data: " + b"x" * 5000 + b"\n", b"data: xx\n" * 500, b"y" * 5000 + b"\n", b"\xef\xbb\xbf" + b"data: " + b"x" * 95 + b"\n"]
 )
-def test_an_event_over_the_cap_is_dropped_and_the_stream_goes_on(huge: bytes) -> None:
+def test_an_event_over_the_limit_is_dropped_and_decoding_continues(huge: bytes) -> None:
     decoder = Decoder(max_event_bytes=100)
     events = decoder.feed(huge + b"data: more\n\ndata: next\n\n")
     assert ([event.data for event in events], decoder.dropped) == (["next"], 1)
 
 
-def test_an_event_of_exactly_the_cap_is_kept_behind_a_byte_order_mark() -> None:
+def test_an_event_of_exactly_the_limit_is_kept_after_a_byte_order_mark() -> None:
     decoder = Decoder(max_event_bytes=100)
     assert len(decoder.feed(b"\xef\xbb\xbfdata: " + b"x" * 94 + b"\n\n")) == 1
 
@@ -151,7 +151,7 @@ def test_a_long_comment_drops_nothing() -> None:
     assert decoder.dropped == 0
 
 
-def test_an_endless_line_takes_no_more_memory_than_the_cap() -> None:
+def test_an_endless_line_uses_no_more_memory_than_the_limit() -> None:
     decoder = Decoder(max_event_bytes=100)
     for _ in range(1000):
         decoder.feed(b"data: " + b"x" * 1000)

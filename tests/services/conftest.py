@@ -1,13 +1,12 @@
-"""The services behind the commands, on a real store and against the local image API; only Discord is a noticeboard."""
+"""The whole bot on a real database and against the local image API; only Discord is a fake."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -15,47 +14,37 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from bot.app import App, DiscordPorts, assemble
+from bot.core import config
 from bot.core.clock import system
-from bot.core.config import ReferenceMode, UncertainCalls
-from bot.core.loops import KeyedLocks, Timing
+from bot.core.endpoints import OxenSettings
+from bot.core.loops import Timing
 from bot.domain.actor import Actor
-from bot.domain.catalog.models import Catalog
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.quota import MICRO, Bucket
-from bot.domain.order import OperatorLimits
-from bot.domain.outbox import ItemKind
-from bot.domain.scheduling import Caps
-from bot.media.addresses import AddressRules
-from bot.media.fetch import Fetcher
+from bot.providers.factory import BuildContext, ImageApi
 from bot.providers.guard import ProviderGuard
-from bot.providers.moderations import Moderations
 from bot.providers.oxen import Oxen
-from bot.services.admission import Admissions
+from bot.providers.provider import Provider
 from bot.services.catalog import Models
 from bot.services.guilds import Guilds
 from bot.services.members import Members
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.outbox import Outbox
-from bot.services.pipeline.classifier import Classifier
-from bot.services.pipeline.deliver import Deliver
-from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
-from bot.services.pipeline.intake import Intake
+from bot.services.pipeline.dispatch import Dispatch
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.results import Results
-from bot.services.pipeline.routes import Routes
-from bot.services.pipeline.screening import Screening
 from bot.services.pipeline.watch import Watch
 from bot.store import jobs, outbox
-from bot.store.engine.base import Store, Topic
-from bot.store.engine.opening import open_store
+from bot.store.engine.base import Store
 from sandbox import images
 from sandbox.faults import Switchboard
-from tests.env.app import BRISK
-from tests.env.fake_delivery import Noticeboard
+from tests.env.app import BRISK, statement_of
+from tests.env.fake_discord import FakeDiscord
 from tests.env.fake_messenger import FakeMessenger
 from tests.env.job_steps import check_ledger
-from tests.env.jobs import request, wish
+from tests.env.jobs import order_of, request
 
 T = TypeVar("T")
 
@@ -65,15 +54,15 @@ BUCKET = Bucket(size=100 * MICRO, refill_per_day=0)
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], timeout_s: float = 5) -> T:
-    """Look again and again until there is something to see, and return it."""
+    """Repeat a check until its answer is true, and return that."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):  # noqa: ASYNC110  a database does not call
             await asyncio.sleep(0.005)
         return found
 
 
-class Hands:
-    """A clock that goes as the system's does and can be turned ahead."""
+class FakeClock:
+    """The system's clock, which a test can turn ahead."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0
@@ -86,103 +75,143 @@ class Hands:
 
 
 @dataclass(kw_only=True)
-class Works:
-    """One run of the services. What outlives it: the store, the image API, the noticeboard and the clock."""
+class Pipeline:
+    """The bot in one run after another. The database, the image API, the fakes and the clock outlive a run."""
 
-    store: Store
     images: images.ImageServer
     session: aiohttp.ClientSession
-    fetcher: Fetcher
-    board: Noticeboard
-    folder: Path
-    clock: Hands = field(default_factory=Hands)
-    mode: str = "events"
-    client: type[Oxen] = Oxen
-    silence_s: float = 10.0
-    timing: Timing = BRISK
-    failures: int = 1_000  # in a row, before the image API counts as away; most tests are about single generations
-    keep_images: bool = True
+    data_dir: Path
+    board: FakeDiscord = field(default_factory=FakeDiscord)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
-    caps: Caps = field(default_factory=lambda: Caps(per_user=4, per_server=8, total=8))
+    clock: FakeClock = field(default_factory=FakeClock)
+    app: App = field(init=False)
+    _run: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    def __post_init__(self) -> None:
-        locks = KeyedLocks()
-        self.provider = self.client(
-            session=self.session, base_url=self.images.url, api_key=self.images.key, mode=self.mode, attempts=1, silence_s=self.silence_s
-        )
-        models = Models(store=self.store, providers={"oxen": self.provider}, read=_read_catalog, clock=self.clock)
-        self.models = models
-        self.guard = ProviderGuard(
-            self.provider,
-            title="Oxen.ai",
-            rate_per_minute=10_000,
-            places=8,
-            clock=self.clock,
-            failures=self.failures,
-            pause_min_s=self.timing.ping_min_s,
-            pause_max_s=self.timing.ping_max_s,
-            on_back=partial(self.store.wake, Topic.QUEUE),
-        )
-        guards = {"oxen": self.guard}
-        limits = OperatorLimits(bucket=BUCKET, max_waiting=50, default_model=MODEL, reference_max_bytes=10**7, reference_max_pixels=10**7)
-        at: dict[str, Any] = {"store": self.store, "clock": self.clock}
-        self.members, self.guilds = Members(**at), Guilds(**at)
-        endpoint = Moderations(session=self.session, base_url=self.images.moderation_url, api_key=self.images.key, timeout_s=2, attempts=1)
-        checks = Classifier(endpoint=endpoint)
-        self.pricing = Pricing(**at, limits=limits, credit_usd=0.01)
-        rules: dict[str, Any] = {**at, "pricing": self.pricing, "limits": limits}
-        admissions = Admissions(**rules, title_of=models.title)
-        intake = Intake(**rules, models=models, admissions=admissions, checks=checks, fetcher=self.fetcher)
-        self.orders = Orders(**at, guards=guards, models=models, intake=intake, pricing=self.pricing, limits=limits)
-        common: dict[str, Any] = {"store": self.store, "orders": self.orders, "timing": self.timing}
-        screening = Screening(**at, guilds=self.guilds, checks=checks, timing=self.timing)
-        busy: dict[str, Any] = {**common, "clock": self.clock}
-        self.watch = Watch(**busy, provider=self.provider, give_up_ms=GIVE_UP_MS)
-        sending = DispatchPolicy(
-            caps=self.caps, references=ReferenceMode.INLINE, uncertain=UncertainCalls.RELEASE, routes={}, give_up_ms=GIVE_UP_MS
-        )
-        self.dispatch = Dispatch(
-            **busy, guards=guards, screening=screening, rules=sending, expect=lambda _provider, id_: self.watch.expect(id_)
-        )
-        self.others = Outbox(**at, handlers=self.messenger.handlers, timing=self.timing)
-        self.results = Results(
-            store=self.store,
-            providers={"oxen": self.provider},
-            fetcher=self.fetcher,
-            attachments=self.fetcher,
-            shown=self.board,
-            locks=locks,
-            spool=self.folder,
-            max_bytes=10**7,
-            max_pixels=10**7,
-            clock=self.clock,
-        )
-        routes = Routes(store=self.store, results=self.results, post=self.board, clock=self.clock)
-        looked_at: dict[str, Any] = {"results": self.results, "screening": screening, "guilds": self.guilds, "routes": routes}
-        deliver = Deliver(**at, **looked_at, timing=self.timing, keep_images=self.keep_images, locks=locks)
-        self.deliver = Outbox(**at, handlers={ItemKind.DELIVER: deliver.carry_out}, timing=self.timing)
-        self.progress = Progress(**common, post=self.board, locks=locks, clock=self.clock)
+    async def again(
+        self,
+        *,
+        timing: Timing = BRISK,
+        client: type[Oxen] = Oxen,
+        mode: str = "events",
+        silence_s: float = 10.0,
+        failures: int = 1_000,  # in a row, before the image API counts as away; most tests are about single generations
+        **settings: str,
+    ) -> Pipeline:
+        """End this run, and begin the next with these differences."""
+        await self._run.aclose()
 
-    def again(self, **changes: Any) -> Works:
-        """The next run, after a restart."""
-        return replace(self, **changes)
+        def build(_settings: OxenSettings, context: BuildContext) -> Provider:
+            keywords: dict[str, Any] = {"session": context.session, "base_url": self.images.url, "api_key": self.images.key}
+            return client(**keywords, mode=mode, attempts=1, silence_s=silence_s)
+
+        given = config.load({**self._environment(), **settings}, env_file=None)
+        (oxen,) = given.providers
+        self.app = await self._run.enter_async_context(
+            assemble(
+                given,
+                more_apis=[ImageApi(settings=oxen, build=build)],
+                timing=replace(timing, unavailable_after=failures),
+                clock=self.clock,
+                discord=DiscordPorts(post=self.board, handlers=self.messenger.handlers),
+            )
+        )
+        return self
+
+    async def close(self) -> None:
+        await self._run.aclose()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "DISCORD_TOKEN": "not used",
+            "DISCORD_CDN_HOSTS": urlsplit(self.images.url).netloc,
+            "OXEN_API_KEY": self.images.key,
+            "OXEN_BASE_URL": self.images.url,
+            "OXEN_RATE_PER_MINUTE": "10000",
+            "MODERATIONS_URL": self.images.moderation_url,
+            "MODERATIONS_KEY": self.images.key,
+            "MODERATIONS_TIMEOUT_S": "2",
+            "DATA_DIR": str(self.data_dir),
+            "DEFAULT_MODEL": MODEL,
+            "MODEL_PRICES": f"{MODEL}=1",
+            "QUOTA_CREDITS": "100",
+            "QUOTA_REFILL_PER_DAY": "0",
+            "MAX_WAITING_PER_USER": "50",
+            "MAX_RUNNING_PER_USER": "4",
+            "MAX_RUNNING_PER_SERVER": "8",
+            "MAX_GENERATION_MINUTES": str(GIVE_UP_MS / 60_000),
+            "REFERENCE_MODE": "inline",
+            "REFERENCE_MAX_MEGAPIXELS": "10",
+            "RESULT_MAX_MB": "10",
+        }
+
+    # --- parts of this run -----------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        return self.app.store
+
+    @property
+    def orders(self) -> Orders:
+        return self.app.services.orders
+
+    @property
+    def guilds(self) -> Guilds:
+        return self.app.services.guilds
+
+    @property
+    def members(self) -> Members:
+        return self.app.services.members
+
+    @property
+    def pricing(self) -> Pricing:
+        return self.app.services.pricing
+
+    @property
+    def results(self) -> Results:
+        return self.app.services.results
+
+    @property
+    def models(self) -> Models:
+        return self.app.models
+
+    @property
+    def progress(self) -> Progress:
+        return self.app.progress
+
+    @property
+    def guard(self) -> ProviderGuard:
+        return self.app.guards["oxen"]
+
+    @property
+    def provider(self) -> Provider:
+        return self.guard.provider
+
+    @property
+    def watch(self) -> Watch:
+        return self.app.watches["oxen"]
+
+    @property
+    def folder(self) -> Path:
+        """Where results are spooled."""
+        return self.data_dir / "spool"
+
+    # --- what tests do ---------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def at_work(self, *names: str, grace_s: float = 1.0) -> AsyncIterator[None]:
-        """With these services at work: dispatch, watch, deliver. Without names all three. An error of one fails the test."""
+        """With these loops at work: dispatch, watch, outbox. Without names all three. An error of one fails the test."""
+        loops: dict[str, Dispatch | Watch | Outbox] = {"dispatch": self.app.dispatch, "watch": self.watch, "outbox": self.app.outbox}
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(getattr(self, name).run(grace_s=grace_s)) for name in names or ("dispatch", "watch", "deliver")]
+            tasks = [group.create_task(loops[name].run(grace_s=grace_s)) for name in names or loops]
             try:
                 yield
             finally:
-                for loop in loops:
-                    loop.cancel()
+                for task in tasks:
+                    task.cancel()
 
     async def order(self, prompt: str = "a red fox", *, place: ReplyTarget | None = None, waits_in_public: bool = True, **more: Any) -> Job:
-        """Take an order of member 7, and tell that it waits, except where nothing is to be seen of that."""
-        if not self.models.offered:
-            await self.models.load()
-        wanted = await wish(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
+        """Take an order of member 7, and tell them that it waits, unless the test wants no message."""
+        wanted = await order_of(self, prompt, place or ReplyTarget(user_id=7, channel_id=5, guild_id=1), **more)
         receipt = await self.orders.order(wanted)
         await self.orders.answered(receipt.job.id, self.board.first_answer(receipt.job) if waits_in_public else None)
         return receipt.job
@@ -208,11 +237,11 @@ class Works:
         """Wait until the job is in one of these states: deliverable or further, if none is named."""
         wanted = states or (JobState.DELIVERABLE, JobState.DELIVERED, JobState.STRANDED)
 
-        async def look() -> Job | None:
+        async def reached() -> Job | None:
             kept = await self.orders.job(job.id)
             return kept if kept.state in wanted else None
 
-        return await eventually(look)
+        return await eventually(reached)
 
     async def attempts(self, job_id: str) -> int:
         """How often it was tried to show a job that is not shown yet."""
@@ -221,7 +250,7 @@ class Works:
 
     async def spent(self, member: int = 7) -> int:
         """Microcredits, with nothing left on hold."""
-        statement = await self.orders.statement(member)
+        statement = await statement_of(self.app, member)
         assert statement.held == 0
         return statement.spent
 
@@ -231,22 +260,15 @@ class Works:
             return int((await response.json())["enqueued"])
 
 
-def _read_catalog(raw: Any) -> Catalog:
-    return Catalog.merge(raw, credit_usd=0.01, model_prices={MODEL: 1.0})
-
-
 @pytest.fixture
-async def works(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Works]:
-    file = shutil.copy(sqlite_template, tmp_path / "easel.sqlite3")
-    async with (
-        images.serve(switchboard=switchboard, timing=images.FAST, draft=True) as server,
-        open_store(f"sqlite:///{file}") as store,
-        aiohttp.ClientSession() as session,
-        Fetcher(rules=AddressRules(trusted_hosts=(urlsplit(server.url).netloc,))) as fetcher,
-    ):
-        folder = tmp_path / "spool"
-        folder.mkdir()
-        opened = Works(store=store, images=server, session=session, fetcher=fetcher, board=Noticeboard(), folder=folder)
-        await opened.models.refresh("oxen")
-        yield opened
-        await check_ledger(store)
+async def pipeline(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    shutil.copy(sqlite_template, tmp_path / "easel.sqlite3")
+    async with images.serve(switchboard=switchboard, timing=images.FAST, draft=True) as server, aiohttp.ClientSession() as session:
+        opened = Pipeline(images=server, session=session, data_dir=tmp_path)
+        try:
+            await opened.again()
+            await opened.models.refresh("oxen")
+            yield opened
+            await check_ledger(opened.store)
+        finally:
+            await opened.close()

@@ -13,99 +13,98 @@ from bot.domain.job import JobKind, JobState, ReplyTarget
 from bot.domain.order import Receipt
 from bot.store import jobs, kv
 from bot.store.engine.base import Topic
+from tests.env.app import statement_of
 from tests.env.images import MADE
 from tests.env.job_steps import own
-from tests.env.jobs import PICTURE, new_job, request, wish
-from tests.services.conftest import BUCKET, MODEL, Works, eventually
+from tests.env.jobs import PICTURE, new_job, order_of, request
+from tests.services.conftest import BUCKET, MODEL, Pipeline, eventually
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
 
 
-async def once_more(works: Works, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
-    return await works.orders.again(await works.orders.job(job_id), await request(works, place))
+async def once_more(pipeline: Pipeline, job_id: str, place: ReplyTarget = PLACE) -> Receipt:
+    return await pipeline.orders.again(await pipeline.orders.job(job_id), await request(pipeline, place))
 
 
-async def test_every_picture_of_an_order_has_a_seed_of_its_own(works: Works) -> None:
-    given, drawn = await works.order(count=4, seed=40), await works.order(count=2)
+async def test_every_picture_of_an_order_has_a_seed_of_its_own(pipeline: Pipeline) -> None:
+    given, drawn = await pipeline.order(count=4, seed=40), await pipeline.order(count=2)
     assert [g.seed for g in given.generations] == [40, 41, 42, 43]
     assert (drawn.generations[1].seed or 0) - (drawn.generations[0].seed or 0) == 1
 
 
 @pytest.mark.parametrize("wrong", [{"count": 5}, {"count": 0}, {"prompt": " "}, {"model": "nonesuch"}, {"more": "colour=red"}], ids=str)
-async def test_a_wrong_order_is_refused_and_costs_nothing(works: Works, wrong: dict[str, object]) -> None:
+async def test_a_wrong_order_is_refused_and_costs_nothing(pipeline: Pipeline, wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
-        await works.order(**wrong)  # type: ignore[arg-type]
-    assert await works.orders.open_jobs(7) == []
-    assert await works.spent() == 0
+        await pipeline.order(**wrong)  # type: ignore[arg-type]
+    assert await pipeline.store.read(jobs.of_member, 7, state=JobState.OPEN) == []
+    assert await pipeline.spent() == 0
 
 
-async def test_orders_at_once_never_overspend(works: Works) -> None:
-    wanted = await wish(works, "a red fox", PLACE, count=3)
-    orders = (works.orders.order(wanted) for _ in range(50))
+async def test_orders_at_once_never_overspend(pipeline: Pipeline) -> None:
+    wanted = await order_of(pipeline, "a red fox", PLACE, count=3)
+    orders = (pipeline.orders.order(wanted) for _ in range(50))
     results = await asyncio.gather(*orders, return_exceptions=True)
     refused = [type(result) for result in results if isinstance(result, Exception)]
     assert len(results) - len(refused) == 50 // 3  # 50 may wait, and 100 credits would be enough for 33
     assert set(refused) <= {OutOfCredit, TooManyWaiting}
 
 
-async def test_an_order_whose_caller_left_is_carried_out_all_the_same(works: Works) -> None:
-    queued = works.store.subscribe(Topic.QUEUE)
-    ordering = asyncio.create_task(works.orders.order(await wish(works, "a red fox", PLACE)))
+async def test_an_order_whose_caller_left_is_carried_out_all_the_same(pipeline: Pipeline) -> None:
+    queued = pipeline.store.subscribe(Topic.QUEUE)
+    ordering = asyncio.create_task(pipeline.orders.order(await order_of(pipeline, "a red fox", PLACE)))
     await queued.wait(timeout_s=5)  # written, and not yet answered
     ordering.cancel()
     await asyncio.wait([ordering])
     assert ordering.cancelled()
-    (job,) = await eventually(lambda: works.orders.open_jobs(7))
-    async with works.at_work():
-        await works.until(job, JobState.DELIVERED)
-    assert len(works.board.of(job.id)) == 1
+    (job,) = await eventually(lambda: pipeline.store.read(jobs.of_member, 7, state=JobState.OPEN))
+    async with pipeline.at_work():
+        await pipeline.until(job, JobState.DELIVERED)
+    assert len(pipeline.board.of(job.id)) == 1
 
 
-async def test_only_its_member_or_a_moderator_cancels_a_job(works: Works) -> None:
-    job = await works.order()
+async def test_only_its_member_or_a_moderator_cancels_a_job(pipeline: Pipeline) -> None:
+    job = await pipeline.order()
     with pytest.raises(NotAllowed):
-        await works.cancel(job, by=Actor(user_id=8))
-    cancelled = await works.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
+        await pipeline.cancel(job, by=Actor(user_id=8))
+    cancelled = await pipeline.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
     assert cancelled.state is JobState.DELIVERABLE
     with pytest.raises(NotFound, match="finished already"):
-        await works.cancel(job)
-    assert await works.spent() == 0
+        await pipeline.cancel(job)
+    assert await pipeline.spent() == 0
 
 
-async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(works: Works) -> None:
-    first = await works.ended(MADE, MADE, seed=1)
-    receipt = await once_more(works, first.id, ReplyTarget(user_id=8, channel_id=6))
+async def test_again_makes_the_same_with_fresh_seeds_on_the_callers_credit(pipeline: Pipeline) -> None:
+    first = await pipeline.ended(MADE, MADE, seed=1)
+    receipt = await once_more(pipeline, first.id, ReplyTarget(user_id=8, channel_id=6))
     again = receipt.job
     assert (again.prompt, again.params, again.parent_id, again.place.user_id) == (first.prompt, first.params, first.id, 8)
     assert len(again.generations) == 2
     assert again.generations[0].seed != 1
-    assert (await works.orders.statement(8)).held == 2_000_000
+    assert (await statement_of(pipeline.app, 8)).held == 2_000_000
 
 
-async def test_again_takes_the_references_along_while_they_are_kept(works: Works) -> None:
+async def test_again_takes_the_references_along_while_they_are_kept(pipeline: Pipeline) -> None:
     edit = new_job(model=MODEL, kind=JobKind.EDIT)
-    await works.store.write(jobs.add, edit, [PICTURE], payment=own(7, BUCKET), max_waiting=8, now=1000)
-    receipt = await once_more(works, edit.id)
-    assert await works.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
+    await pipeline.store.write(jobs.add, edit, [PICTURE], payment=own(7, BUCKET), max_waiting=8, now=1000)
+    receipt = await once_more(pipeline, edit.id)
+    assert await pipeline.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
 
 
-async def test_an_edit_whose_references_are_gone_cannot_be_made_again(works: Works) -> None:
+async def test_an_edit_whose_references_are_gone_cannot_be_made_again(pipeline: Pipeline) -> None:
     edit = new_job(model=MODEL, kind=JobKind.EDIT)
-    await works.store.write(jobs.add, edit, [], payment=own(7, BUCKET), max_waiting=8, now=1000)
+    await pipeline.store.write(jobs.add, edit, [], payment=own(7, BUCKET), max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
-        await once_more(works, edit.id)
+        await once_more(pipeline, edit.id)
 
 
-async def test_a_private_picture_is_made_again_by_its_member_alone(works: Works) -> None:
-    private = await works.ended(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
+async def test_a_private_picture_is_made_again_by_its_member_alone(pipeline: Pipeline) -> None:
+    private = await pipeline.ended(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
     with pytest.raises(NotAllowed):
-        await once_more(works, private.id, ReplyTarget(user_id=8, channel_id=6))
-    assert (await once_more(works, private.id)).job.parent_id == private.id
+        await once_more(pipeline, private.id, ReplyTarget(user_id=8, channel_id=6))
+    assert (await once_more(pipeline, private.id)).job.parent_id == private.id
 
 
-async def test_the_models_of_the_last_run_serve_until_new_ones_come(works: Works) -> None:
-    next_run = works.again()
-    assert next_run.models.offered == ()
-    await next_run.models.load()
-    assert next_run.models.title(MODEL) == works.models.title(MODEL)
-    assert await works.store.read(kv.get, "models:oxen")
+async def test_the_models_of_the_last_run_serve_until_new_ones_come(pipeline: Pipeline) -> None:
+    next_run = await pipeline.again()
+    assert next_run.models.title(MODEL) != MODEL
+    assert await pipeline.store.read(kv.get, "models:oxen")

@@ -17,7 +17,7 @@ from bot.store.engine.base import Store
 from tests.env.app import BRISK
 from tests.env.fake_messenger import FakeMessenger
 from tests.env.jobs import new_job
-from tests.services.conftest import Hands, Works
+from tests.services.conftest import FakeClock, Pipeline
 
 DAY_MS = 86_400_000
 
@@ -28,7 +28,7 @@ class Harness:
 
     store: Store
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
-    clock: Hands = field(default_factory=Hands)
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         self.service = self.another()
@@ -54,8 +54,8 @@ class Harness:
 
 
 @pytest.fixture
-async def harness(works: Works) -> Harness:
-    return Harness(store=works.store)
+async def harness(pipeline: Pipeline) -> Harness:
+    return Harness(store=pipeline.store)
 
 
 async def test_an_item_is_done_at_its_time_and_not_before(harness: Harness) -> None:
@@ -160,9 +160,9 @@ async def test_one_that_a_kill_cut_short_is_tried_again_as_a_second_try(harness:
     assert [item.attempts for item, _ in harness.messenger.sent] == [1]
 
 
-async def test_an_item_comes_with_its_job_where_that_is_still_known(works: Works) -> None:
-    harness = Harness(store=works.store)
-    job = await works.order()
+async def test_an_item_comes_with_its_job_where_that_is_still_known(pipeline: Pipeline) -> None:
+    harness = Harness(store=pipeline.store)
+    job = await pipeline.order()
     for job_id in (job.id, "forgotten"):
         await harness.store.write(outbox.add, OutboxItem(kind=ItemKind.PING, due_at=harness.clock(), user_id=7, job_id=job_id))
     await harness.once()

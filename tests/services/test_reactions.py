@@ -12,7 +12,7 @@ from bot.core.errors import InvalidRequest, NotFound
 from bot.domain import presets
 from bot.domain.actor import Actor
 from bot.domain.catalog.models import Catalog
-from bot.domain.gestures import MARKS, Claim, Reaction, is_one_sign, is_taken, plain
+from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
 from bot.domain.moderation.cases import Report
 from bot.services.guilds import Guilds
@@ -34,26 +34,26 @@ FOX = Reaction(message_id=1, user_id=7, emoji="🎨")
     "text", ["🎨", "❄️", "❄", "👩🏽‍🎨", "🇬🇧", "0️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "↔️", "ℹ️", "🏳️‍🌈", "👍🏿", *(preset.emoji for preset in STARTING_PRESETS)]
 )
 def test_this_is_one_emoji(text: str) -> None:
-    assert is_one_sign(text)
+    assert is_single_emoji(text)
 
 
 @pytest.mark.parametrize("text", ["", "a", "7", "🎨🎨", "🎨a", ":easel:", "🇬", "👍🏿🏿", "\u200d", "🏿🎨", "ok"])
 def test_this_is_none(text: str) -> None:
-    assert not is_one_sign(text)
+    assert not is_single_emoji(text)
 
 
 @pytest.mark.parametrize("emoji", ["✏️", "🔁", "✉", "❌", "🙈", "🚩", "⭐", *MARKS])
 def test_what_has_a_meaning_of_its_own_is_taken(emoji: str) -> None:
-    assert is_taken(emoji)
+    assert is_reserved(emoji)
 
 
 def test_an_emoji_that_a_server_made_is_the_same_under_another_name() -> None:
-    assert plain("<:easel:123>") == plain("<a:brush:123>") != plain("<:easel:124>")
+    assert normalized_emoji("<:easel:123>") == normalized_emoji("<a:brush:123>") != normalized_emoji("<:easel:124>")
 
 
 def test_the_starting_presets_are_different_and_free() -> None:
-    assert len({plain(preset.emoji) for preset in STARTING_PRESETS}) == len(STARTING_PRESETS)
-    assert not any(is_taken(preset.emoji) for preset in STARTING_PRESETS)
+    assert len({normalized_emoji(preset.emoji) for preset in STARTING_PRESETS}) == len(STARTING_PRESETS)
+    assert not any(is_reserved(preset.emoji) for preset in STARTING_PRESETS)
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ async def test_an_added_preset_is_there_and_after_a_restart_too(store: Store, gu
 async def test_the_same_emoji_runs_what_was_put_there_last(guilds: Guilds) -> None:
     await guilds.add_preset(MANAGER, preset("❄️", "Ice"))
     changed = await guilds.add_preset(MANAGER, preset("❄", "Snow"))
-    assert [p.name for p in changed.presets if plain(p.emoji) == plain("❄️")] == ["Snow"]
+    assert [p.name for p in changed.presets if normalized_emoji(p.emoji) == normalized_emoji("❄️")] == ["Snow"]
 
 
 @pytest.mark.parametrize("wanted", ["🦊", "fox", " FOX "])

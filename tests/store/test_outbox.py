@@ -212,7 +212,7 @@ async def test_the_queue_counts_who_has_how_many_under_way(store: Store) -> None
     await store.write(jobs.start, job.id, 0, 3000)
     queue = await store.read(jobs.queue, 3000)
     assert [(g.job_id, g.n) for g in queue.waiting] == [(job.id, 1)]
-    assert (queue.running_by_user, queue.running_by_server) == ({7: 2, 8: 1}, {1: 3})
+    assert (queue.running_by_user, queue.running_by_guild) == ({7: 2, 8: 1}, {1: 3})
 
 
 async def test_a_members_jobs_are_listed_newest_first(store: Store) -> None:

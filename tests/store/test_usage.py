@@ -33,8 +33,8 @@ async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, 
     return job.id
 
 
-def _chosen(wish: Preferences, _before: Preferences) -> Preferences:
-    return wish
+def _chosen(order_of: Preferences, _before: Preferences) -> Preferences:
+    return order_of
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +78,8 @@ async def test_one_member_can_be_looked_at_alone(store: Store) -> None:
 async def test_who_does_not_want_to_is_not_on_the_leaderboard(store: Store) -> None:
     assert await store.read(usage.leaderboard, 1, since=0) == [(7, 3), (8, 1)]
     assert await store.read(usage.leaderboard, 1, since=DAY_MS, limit=1) == [(7, 1)]
-    for wish, listed in ((Preferences(leaderboard=False), [(8, 1)]), (Preferences(), [(7, 3), (8, 1)])):
-        await store.write(documents.change_preferences, 7, partial(_chosen, wish), 1)
+    for order_of, listed in ((Preferences(leaderboard=False), [(8, 1)]), (Preferences(), [(7, 3), (8, 1)])):
+        await store.write(documents.change_preferences, 7, partial(_chosen, order_of), 1)
         assert await store.read(usage.leaderboard, 1, since=0) == listed
 
 

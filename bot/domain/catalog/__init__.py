@@ -1,1 +1,1 @@
-"""What models take, make and cost."""
+"""The models: their options, their prices, and the checking of a member's choices."""

@@ -1,4 +1,4 @@
-"""The options that people know, found in each model's schema whatever it calls them, and what autocomplete offers for them."""
+"""Common options ("ideas"): how to find them in a model's schema under any name, and their autocomplete choices."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Idea(StrEnum):
     QUALITY = "quality"  # how good the file is
     FORMAT = "format"  # the file's type
     RESOLUTION = "resolution"  # how large it is
-    STRENGTH = "strength"  # how much an edit changes: 0 keeps the image, 1 makes it anew
-    SEED = "seed"  # where chance begins
+    STRENGTH = "strength"  # how much an edit changes: 0 keeps the image, 1 replaces it
+    SEED = "seed"  # start of the random numbers
 
 
-# What models call each idea; the first that a schema has is taken.
+# The names of each idea in schemas; the first that a schema has is used.
 IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
     Idea.ASPECT_RATIO: ("aspect_ratio", "ratio", "image_ratio"),
     Idea.STEPS: ("num_inference_steps", "steps", "inference_steps", "num_steps", "sampling_steps", "sample_steps"),
@@ -42,25 +42,25 @@ IDEA_NAMES: Final[Mapping[Idea, tuple[str, ...]]] = {
     Idea.SEED: ("seed", "random_seed", "noise_seed"),
 }
 
-# What models call reference images.
+# The names of reference images in schemas.
 REFERENCE_NAMES: Final = ("input_image", "input_images", "image", "images", "image_url", "image_urls", "reference_images")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One line of autocomplete: what is shown, and what is sent (both at most 100 characters)."""
+    """An autocomplete choice: the shown name and the sent value, each at most 100 characters."""
 
     name: str
     value: str
 
 
 def find_option(options: Mapping[str, Option], names: Iterable[str]) -> Option | None:
-    """The first of `names` that the model has."""
+    """The option with the first of `names` that exists."""
     return next((options[name] for name in names if name in options), None)
 
 
 def choices(option: Option, typed: str) -> list[Choice]:
-    """At most 25 choices for what has been typed so far: listed values that contain it, or helpful numbers."""
+    """At most 25 choices for the typed text: listed values that contain it, or suggested numbers."""
     offers = _listed(option, typed) if option.values else _numbers(option, typed)
     unique = {choice.value: choice for choice in offers if len(choice.value) <= _MAX_NAME}
     return list(unique.values())[:MAX_CHOICES]
@@ -75,7 +75,7 @@ def _listed(option: Option, typed: str) -> list[Choice]:
 
 
 def _numbers(option: Option, typed: str) -> list[Choice]:
-    """What was typed, where it is allowed; then the default and a few values spread over the range."""
+    """The typed number if it is allowed, then the default and a few values spread over the range."""
     helpful = [option.default] if option.default is not None else []
     if option.kinds & {"integer", "number"} and option.least is not None and option.most is not None:
         helpful += _spread(option, option.least, option.most)
@@ -92,7 +92,7 @@ def _spread(option: Option, least: float, most: float) -> list[Scalar]:
 
 
 def _typed(option: Option, typed: str) -> list[Choice]:
-    """What was typed, as a choice of its own where the option takes it."""
+    """The typed text as a choice, if the option accepts it."""
     with contextlib.suppress(ValueError):
         value = coerce(option, typed)
         number = isinstance(value, int | float) and not isinstance(value, bool)

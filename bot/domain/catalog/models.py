@@ -1,7 +1,7 @@
-"""The models that all image APIs together offer: what each takes, makes and costs. Pure values; whoever holds a catalogue refreshes it.
+"""The catalogue: all models of all image APIs, with their options and prices. Immutable.
 
-A model without a price is listed and not sold: its cost to the operator is unknown, and a free image would pass every quota. Where an
-image API publishes none, the endpoint's own settings name one, and MODEL_PRICES overrules all.
+A model without a price is listed but cannot be ordered: its cost is unknown, and a free image would not be limited by any quota. Prices
+come from MODEL_PRICES, else from the model's description, else from the endpoint's settings.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ import jsonschema_rs
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.catalog import ideas
+from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
-from bot.domain.catalog.options import either, show
+from bot.domain.catalog.options import or_list, show
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
-from bot.domain.catalog.sizes import as_ratios
 
 MICROCREDITS: Final = 1_000_000  # one credit
-DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # where a schema names no range
-_MAX_SEED: Final = 2**53 - 1  # the largest whole number that survives every JSON reader
+DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # for schemas without a range
+_MAX_SEED: Final = 2**53 - 1  # the largest integer that every JSON parser reads exactly
 _MAX_MODELS: Final = 1000  # of one provider
-_MAX_NAME: Final = 100  # characters, as long as the value of a choice may be
+_MAX_NAME: Final = 100  # characters, Discord's limit for the value of a choice
 _MAX_SUGGESTIONS: Final = 25  # Discord shows no more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """Where a model wants what is not among its params; `Catalog.slots` knows."""
+    """The parameter names under which a model expects its seed and reference images."""
 
     seed: str = "seed"
     references: str = "input_image"
-    many: bool = True  # a list of references; else a single one, as a string
+    many: bool = True  # True: a list of references; False: a single one, as a string
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +47,23 @@ class ModelInfo:
 
     id: str  # unique among all models
     title: str  # unique among all models
-    api_id: str  # what its image API calls it
-    provider: str  # the image API that offers it: `Provider.name`
+    api_id: str  # the image API's id for it
+    provider: str  # `Provider.name` of the image API
     developer: str
     summary: str
-    price_microcredits: int | None  # for one image; None: not known in advance
-    schema: Schema  # made safe by `read_schema`
+    price_microcredits: int | None  # per image; None: unknown
+    schema: Schema  # from `read_schema`
     takes_references: bool
     makes_images: bool = True
 
     @cached_property
     def options(self) -> Mapping[str, Option]:
-        """Every parameter by its own name, in the model's order."""
+        """Every parameter by name, in the model's order."""
         return read_options(self.schema)
 
     @cached_property
     def validator(self) -> jsonschema_rs.Validator:
-        return validator({**self.schema, "required": [name for name in self.schema["required"] if name not in self.given_apart]})
+        return validator({**self.schema, "required": [name for name in self.schema["required"] if name not in self.separate_names]})
 
     @cached_property
     def reference_option(self) -> Option | None:
@@ -75,7 +75,7 @@ class ModelInfo:
 
     @property
     def max_references(self) -> int | None:
-        """How many reference images the model takes; `None` where it names no limit."""
+        """The most reference images that the model accepts; None: no limit."""
         option = self.reference_option
         if option is None:
             return None if self.takes_references else 0
@@ -83,7 +83,7 @@ class ModelInfo:
 
     @property
     def slots(self) -> Slots:
-        """Where this model wants its seed and references."""
+        """The names under which this model expects its seed and references."""
         option = self.reference_option
         if option is None:
             return Slots(seed=self.seed_field or Slots.seed)
@@ -91,13 +91,13 @@ class ModelInfo:
 
     @property
     def seed_field(self) -> str | None:
-        """The seed's own name, where the model has a seed."""
+        """The name of the seed parameter, if the model has one."""
         option = self.option(Idea.SEED)
         return option.name if option and option.kinds & {"integer", "number"} else None
 
     @property
     def seed_range(self) -> tuple[int, int]:
-        """The smallest and the largest seed; negative ones mean "any" to some models and are left out."""
+        """The smallest and the largest seed. Negative ones are excluded: for some models they mean "random"."""
         option = self.option(Idea.SEED)
         low, high = DEFAULT_SEEDS
         least = low if option is None or option.least is None else max(low, math.ceil(option.least))
@@ -106,7 +106,7 @@ class ModelInfo:
 
     @property
     def prompt_limit(self) -> int | None:
-        """The longest prompt in characters that the schema allows; `None` where it names no limit."""
+        """The longest prompt, in characters; None: no limit."""
         option = self.options.get("prompt")
         return option.max_length if option else None
 
@@ -116,7 +116,7 @@ class ModelInfo:
         return tuple(idea for idea in Idea if self.option(idea) is not None)
 
     def option(self, idea: Idea) -> Option | None:
-        """The model's own parameter for an idea. One that knows its shapes by size alone has them as ratios too."""
+        """The model's parameter for an idea. For a model that lists only sizes, the aspect ratios are derived from them."""
         own = ideas.find_option(self.options, IDEA_NAMES[Idea(idea)])
         if own is not None or idea is not Idea.ASPECT_RATIO:
             return own
@@ -124,18 +124,18 @@ class ModelInfo:
         return as_ratios(sizes) if sizes else None
 
     def choices(self, idea: Idea, typed: str = "") -> list[Choice]:
-        """Autocomplete for an idea; empty where the model does not have it."""
+        """Autocomplete choices for an idea; empty if the model does not have it."""
         option = self.option(idea)
         return ideas.choices(option, typed) if option else []
 
     @cached_property
-    def given_apart(self) -> frozenset[str]:
-        """Names that a request carries outside its params."""
+    def separate_names(self) -> frozenset[str]:
+        """Parameters that a request carries outside its params."""
         return frozenset({"prompt", "model", self.slots.seed, self.slots.references})
 
 
 class Catalog:
-    """Every model on offer, by title. Immutable."""
+    """Every available model, sorted by title. Immutable."""
 
     def __init__(self, models: Iterable[ModelInfo]) -> None:
         self.models = tuple(sorted(models, key=lambda model: (model.title.casefold(), model.id)))
@@ -146,16 +146,16 @@ class Catalog:
 
     @classmethod
     def read(cls, raw: Iterable[object], *, credit_usd: float, model_prices: Mapping[str, float], provider: str = "oxen") -> Catalog:
-        """The models of one image API alone; see `merge`."""
+        """The models of one image API; see `merge`."""
         return cls.merge({provider: raw}, credit_usd=credit_usd, model_prices=model_prices)
 
     @classmethod
     def merge(cls, lists: Mapping[str, Iterable[object]], *, credit_usd: float, model_prices: Mapping[str, float]) -> Catalog:
-        """Build from models as image APIs describe them, by `Provider.name`; earlier ones keep their names where two are the same.
+        """Build from the raw models of each image API, by `Provider.name`. Of two equal names, the later one gets a suffix.
 
-        `credit_usd` is one credit in US dollars; `model_prices` (credits by id, or by id@provider) overrules the image APIs. Models that
-        make no images, or cannot be read, are left out. Give the providers in an order that stays, each with its last known list while it
-        is away: names follow from both.
+        `credit_usd` is one credit in US dollars; `model_prices` (credits by id or id@provider) overrides the image APIs' prices. Models
+        that make no images or cannot be read are left out. Keep the order of providers stable and pass an unavailable provider's last
+        list: the names of models depend on both.
         """
         taken: set[str] = set()
         models: list[ModelInfo] = []
@@ -163,7 +163,7 @@ class Catalog:
             kept = {model["id"]: model for model in list(raw)[:_MAX_MODELS] if isinstance(model, Mapping) and _is_offered(model)}
             read = [_read_model(each, provider, credit_usd=credit_usd) for each in kept.values()]
             usable = [model for model in read if set(model.schema["required"]) <= set(model.options) | {"prompt", "model"}]
-            named = [_named_apart(model, taken) for model in usable]
+            named = [_with_unique_names(model, taken) for model in usable]
             taken |= {name.casefold() for model in named for name in (model.id, model.title)}
             models += named
         return cls(_priced(model, model_prices) for model in models if len(model.id) <= _MAX_NAME)
@@ -172,7 +172,7 @@ class Catalog:
         return len(self.models)
 
     def get(self, id_or_title: str) -> ModelInfo:
-        """A model by id or title, each also with @provider behind it. `InvalidRequest` names near ones."""
+        """A model by id or title, optionally followed by @provider. Raises `InvalidRequest`, which suggests similar names."""
         wanted = id_or_title.strip()
         name = wanted.casefold()
         model = self._by_id.get(wanted) or self._by_name.get(name) or self._by_full_name.get(name)
@@ -181,7 +181,7 @@ class Catalog:
         return model
 
     def search(self, text: str, *, most: int | None = _MAX_SUGGESTIONS) -> list[ModelInfo]:
-        """At most `most` models (None: all) whose title, id, developer or provider contains every word.
+        """At most `most` models (None: all) whose title, id, developer or provider contain every word.
 
         Titles that begin with the text come first.
         """
@@ -191,7 +191,7 @@ class Catalog:
         return found[:most]
 
     def slots(self, api_id: str, provider: str = "oxen") -> Slots:
-        """Where an image API's model wants its seed and references; the usual places for a model that is not on offer."""
+        """The slots of a model, by its image API's id; the defaults for an unknown model."""
         model = self._by_origin.get((provider, api_id))
         return model.slots if model else Slots()
 
@@ -202,11 +202,11 @@ class Catalog:
         titles = list(dict.fromkeys(self._by_name[name].title for name in near))
         near_ones = _("There is no model {name}; did you mean {titles}?")
         sentence = near_ones if titles else _("There is no model {name}; /models lists those there are.")
-        return sentence.format(name=show(wanted), titles=either(titles))
+        return sentence.format(name=show(wanted), titles=or_list(titles))
 
 
 def makes_images(raw: Mapping[str, Any]) -> bool:
-    """Whether the image API says that a model makes images."""
+    """Whether a raw model's description says that it makes images."""
     capabilities = raw.get("capabilities")
     output = capabilities.get("output") if isinstance(capabilities, Mapping) else None
     if isinstance(output, list) and output:
@@ -215,9 +215,9 @@ def makes_images(raw: Mapping[str, Any]) -> bool:
 
 
 def price_microcredits(raw: Mapping[str, Any], *, credit_usd: float) -> int | None:
-    """What one image costs, rounded up to whole microcredits; `None` for a model that is not priced by the image.
+    """The price of one image, rounded up to whole microcredits; None for a model without a price per image.
 
-    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or `credits_per_image` where the settings give the price.
+    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or with `credits_per_image` for prices from the settings.
     """
     pricing = raw.get("pricing")
     if not isinstance(pricing, Mapping) or pricing.get("method") != "per_image":
@@ -245,21 +245,21 @@ def _is_offered(raw: Mapping[str, Any]) -> bool:
     return makes_images(raw) and 0 < len(_text(raw.get("id"), _MAX_NAME + 1)) <= _MAX_NAME
 
 
-def _named_apart(model: ModelInfo, taken: Container[str]) -> ModelInfo:
-    """The model under names that no earlier provider uses: with its provider's behind them, both where the id is taken."""
-    mark = f"@{model.provider}"
+def _with_unique_names(model: ModelInfo, taken: Container[str]) -> ModelInfo:
+    """Append @provider to a title that is taken, and to both id and title if the id is taken."""
+    suffix = f"@{model.provider}"
     id_, title = model.id, model.title
     while id_.casefold() in taken:
-        id_ += mark
-    while title.casefold() in taken or (id_ != model.id and not title.endswith(mark)):
-        title += mark
+        id_ += suffix
+    while title.casefold() in taken or (id_ != model.id and not title.endswith(suffix)):
+        title += suffix
     return replace(model, id=id_, title=title)
 
 
 def _priced(model: ModelInfo, prices: Mapping[str, float]) -> ModelInfo:
-    """The model at the operator's price, where there is one."""
-    overruled = prices.get(model.id, prices.get(f"{model.api_id}@{model.provider}"))
-    return model if overruled is None else replace(model, price_microcredits=_microcredits(Decimal(str(overruled))))
+    """The model with the operator's price, if there is one."""
+    override = prices.get(model.id, prices.get(f"{model.api_id}@{model.provider}"))
+    return model if override is None else replace(model, price_microcredits=_microcredits(Decimal(str(override))))
 
 
 def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> ModelInfo:
@@ -281,7 +281,7 @@ def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> 
 
 
 def _takes_references(schema: Schema, inputs: object) -> bool:
-    """The schema knows; without one, the capabilities do."""
+    """From the schema, or without one from the capabilities."""
     if schema["properties"]:
         return any(name in schema["properties"] for name in REFERENCE_NAMES)
     return isinstance(inputs, list) and "image" in inputs

@@ -1,4 +1,4 @@
-"""Values of options as people write and read them: coercing what was typed, describing what is allowed."""
+"""Option values: parsing typed text, and describing what is allowed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
 
 def show(value: object) -> str:
-    """A value in a sentence: 2.0 as "2", true as "true"; control characters removed, cut to 60 characters."""
+    """A value as text: 2.0 as "2", True as "true"; control characters removed, cut to 60 characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
@@ -39,20 +39,20 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
-def in_a_row(words: Sequence[str]) -> str:
+def comma_list(words: Sequence[str]) -> str:
     """ "a, b, c"."""
     return pgettext("between the things of a list", ", ").join(words)
 
 
-def either(words: Sequence[str]) -> str:
+def or_list(words: Sequence[str]) -> str:
     """ "a", "a or b", "a, b or c"."""
     if len(words) < 2:
         return "".join(words)
-    return pgettext("a list of things to choose from", "{first} or {last}").format(first=in_a_row(words[:-1]), last=words[-1])
+    return pgettext("a list of things to choose from", "{first} or {last}").format(first=comma_list(words[:-1]), last=words[-1])
 
 
 def not_allowed(option: Option, name: str, given: object) -> str:
-    """The sentence for a value that an option does not take: what it is called, what is allowed, what was given."""
+    """The sentence for a refused value: the option's name, what is allowed, what was given."""
     shown = [show(value) for value in option.values[:_SHOWN_VALUES]] if option.closed else []
     more = len(option.values) - len(shown) if option.closed else 0
     if more:
@@ -61,13 +61,13 @@ def not_allowed(option: Option, name: str, given: object) -> str:
             "{name}: {values} and {count} more are allowed, {value} was given.",
             more,
         )
-        return sentence.format(name=name, values=in_a_row(shown), count=more, value=show(given))
-    allowed = either(shown) if option.closed else _kind(option)
+        return sentence.format(name=name, values=comma_list(shown), count=more, value=show(given))
+    allowed = or_list(shown) if option.closed else _kind(option)
     return _("{name}: {allowed} is allowed, {value} was given.").format(name=name, allowed=allowed, value=show(given))
 
 
 def span(option: Option) -> str:
-    """The range of a number as it stands behind a choice: "1 to 50", "> 0, ≤ 1", or nothing."""
+    """The range of a number as shown in a choice: "1 to 50", "> 0, ≤ 1", or empty."""
     least, most = option.least, option.most
     if least is not None and most is not None and not option.above and not option.below:
         return _("{least} to {most}").format(least=show(least), most=show(most))
@@ -77,7 +77,7 @@ def span(option: Option) -> str:
 
 
 def fits(option: Option, number: float) -> bool:
-    """Whether a number lies in the option's range and on its steps."""
+    """Whether a number is within the option's range and a multiple of its step."""
     if option.least is not None and (number < option.least or (option.above and number == option.least)):
         return False
     if option.most is not None and (number > option.most or (option.below and number == option.most)):
@@ -86,7 +86,7 @@ def fits(option: Option, number: float) -> bool:
 
 
 def coerce(option: Option, given: object) -> Scalar | list[Scalar]:
-    """What was typed, in the type that the option wants. `ValueError` where it can be none of them."""
+    """The typed value converted to the option's type. Raises ValueError if it cannot be converted."""
     text = given.strip() if isinstance(given, str) else show(given) if isinstance(given, bool) else str(given)
     for value in option.values:
         if _names(text, value):
@@ -108,7 +108,7 @@ def _names(text: str, value: Scalar) -> bool:
 
 
 def _kind(option: Option) -> str:
-    """What an option without a list of values takes, as the subject of "... is allowed"."""
+    """What an option without listed values accepts, as the subject of "... is allowed"."""
     if option.kinds & {"integer", "number"}:
         return _number(option)
     if "string" in option.kinds:

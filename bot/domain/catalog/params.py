@@ -1,4 +1,4 @@
-"""From what a member chose to what a model is sent: named, typed, checked against the schema, or refused with one sentence."""
+"""Converts a member's choices to a model's parameters: by name, typed, validated against the schema."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import jsonschema_rs
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
+from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.options import coerce, in_a_row, not_allowed, show
+from bot.domain.catalog.options import coerce, comma_list, not_allowed, show
 from bot.domain.catalog.schema import Option, Scalar
-from bot.domain.catalog.sizes import ratio_of
 
 MAX_MORE: Final = 1000  # characters
 
-Reaction = dict[str, tuple[Option, str, object]]  # by the model's name: the option, what the member calls it, and the value
+Choices = dict[str, tuple[Option, str, object]]  # by the model's parameter name: the option, the member's name for it, the value
 
 _OWN_OPTION: Final = N_("more: {name} cannot be set there; the {name} has an option of its own.")
 _COUNT: Final = N_("more: {name} cannot be set there; count has an option of its own.")
 _BOT_CHOOSES: Final = N_("more: {name} cannot be set there; the bot chooses it.")
 _OPERATOR_CHOOSES: Final = N_("more: {name} cannot be set there; the operator of this bot decides about it.")
 
-# Names that members may not set in `more`, and the sentence that says so.
+# Names that members may not set in `more`, with the refusal.
 NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
     ("prompt", _OWN_OPTION),
     ("model", _OWN_OPTION),
@@ -37,43 +37,43 @@ NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
 )
 
 _PAIR: Final = re.compile(r"""[\s,]*([A-Za-z_][\w-]{0,63})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s,"']+))(?=[\s,]|$)""")
-_STRAIGHT: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})  # phones type these
+_STRAIGHT_QUOTES: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})  # phones insert curly ones
 _LINK: Final = re.compile(r"\s*(https?|ftp|file|data|blob):", re.IGNORECASE)
 
 
 def build_params(model: ModelInfo, options: Mapping[Idea, str | int | float | None], more: str = "") -> dict[str, Any]:
-    """The model's own parameters for chosen ideas (by `Idea`; `None` is not chosen) and `more` (name=value pairs).
+    """The model's parameters for `options` (None or empty: not chosen) and `more` (name=value pairs).
 
-    `InvalidRequest` names the field, what is allowed and what was given. A seed among the options is checked and kept under the
-    model's own name; prompt and references are checked by `check_prompt` and `check_references`.
+    Raises `InvalidRequest` naming the field, what is allowed and what was given. A seed in the options is included; prompt and
+    references are checked by `check_prompt` and `check_references`.
     """
-    given: Reaction = {}
+    choices: Choices = {}
     for idea, value in options.items():
         if value is not None and value != "":
-            _give(given, _idea_option(model, Idea(idea)), Idea(idea).value, value)
+            _add(choices, _idea_option(model, Idea(idea)), Idea(idea).value, value)
     for name, value in pairs(more):
-        _give(given, _named_option(model, name), name, value)
-    return _filled_in(model, given)
+        _add(choices, _named_option(model, name), name, value)
+    return _with_defaults(model, choices)
 
 
 def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo) -> dict[str, Any]:
-    """The params of one model for another that stands in for it, each by what it means. What was only filled in is left out.
+    """Convert one model's params for its fallback model, matching options by idea. Filled-in defaults are left out.
 
-    `InvalidRequest` where something that was chosen cannot be said there. The seed is not among them: see `ModelInfo.seed_field`.
+    Raises `InvalidRequest` if a chosen value is not possible there. The seed is passed separately: see `ModelInfo.seed_field`.
     """
-    filled_in = _needed_defaults(old)
+    defaults = _required_defaults(old)
     ideas = {option.name: idea for idea in Idea if (option := old.option(idea)) and not option.sent_as}
-    given: Reaction = {}
+    choices: Choices = {}
     for name, value in params.items():
-        if name in filled_in and filled_in[name] == value:
+        if name in defaults and defaults[name] == value:
             continue
-        label, meant = _meant(ideas.get(name), name, value, new)
-        _give(given, _named_option(new, label), label, meant)
-    return _filled_in(new, given)
+        label, converted = _converted(ideas.get(name), name, value, new)
+        _add(choices, _named_option(new, label), label, converted)
+    return _with_defaults(new, choices)
 
 
-def _meant(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tuple[str, Any]:
-    """What to call a parameter for another model. A size in pixels that it does not make is still a shape that it may have."""
+def _converted(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tuple[str, Any]:
+    """A parameter's name and value for another model. A size that it does not offer becomes an aspect ratio."""
     if idea is not Idea.RESOLUTION:
         return idea.value if idea else name, value
     size, ratio = new.option(Idea.RESOLUTION), ratio_of(value)
@@ -82,15 +82,15 @@ def _meant(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tuple[st
     return Idea.ASPECT_RATIO.value, ratio
 
 
-def _filled_in(model: ModelInfo, given: Reaction) -> dict[str, Any]:
-    chosen = {name: _read(option, label, value) for name, (option, label, value) in given.items()}
-    params: dict[str, Any] = {**_needed_defaults(model), **chosen}
-    _check_schema(model, params, given)
+def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
+    chosen = {name: _read(option, label, value) for name, (option, label, value) in choices.items()}
+    params: dict[str, Any] = {**_required_defaults(model), **chosen}
+    _check_schema(model, params, choices)
     return params
 
 
 def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
-    """The prompt without outer blanks. `InvalidRequest` where it is empty or longer than the model or `max_length` (characters) allows."""
+    """The stripped prompt. Raises `InvalidRequest` if it is empty, or longer than the model or `max_length` (characters) allows."""
     text = prompt.strip()
     limit = min(max_length, model.prompt_limit or max_length)
     if not text:
@@ -102,7 +102,7 @@ def check_prompt(model: ModelInfo, prompt: str, *, max_length: int) -> str:
 
 
 def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | None = None) -> None:
-    """`InvalidRequest` where the model does not take this many reference images, or `params` need one and there is none."""
+    """Raise `InvalidRequest` if the model does not accept `count` reference images, or `params` require one and there is none."""
     limit = model.max_references
     if count and not model.takes_references:
         sentence = ngettext(
@@ -124,7 +124,7 @@ def check_references(model: ModelInfo, count: int, params: Mapping[str, Any] | N
 
 
 def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
-    """`InvalidRequest` where the model has no seed, or seeds `seed` to `seed + count - 1` leave its range."""
+    """Raise `InvalidRequest` if the model has no seed, or if `seed` to `seed + count - 1` exceed its range."""
     if model.seed_field is None:
         _idea_option(model, Idea.SEED)
         raise InvalidRequest(_("{model} takes no number as a seed.").format(model=model.title))
@@ -135,7 +135,7 @@ def check_seed(model: ModelInfo, seed: int, *, count: int = 1) -> None:
 
 
 def settable(model: ModelInfo) -> list[str]:
-    """What a member may set, by Easel's names: ideas first, then the model's own names."""
+    """The names that a member may set: ideas first, then the model's own names."""
     by_idea = [(option.name, idea.value) for idea in Idea if (option := model.option(idea))]
     known = {name for name, _idea in by_idea}
     kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}
@@ -144,12 +144,12 @@ def settable(model: ModelInfo) -> list[str]:
     return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
 
 
-def _give(given: Reaction, option: Option, label: str, value: object) -> None:
-    if option.name not in given:
-        given[option.name] = (option, label, value)
+def _add(choices: Choices, option: Option, label: str, value: object) -> None:
+    if option.name not in choices:
+        choices[option.name] = (option, label, value)
         return
-    first, other, _value = given[option.name]
-    if first != option:  # a model that knows sizes alone: the shape is chosen by its size too
+    first, other, _value = choices[option.name]
+    if first != option:  # aspect ratio and resolution of a model that lists only sizes: both set the size
         sentence = _("{name} and {other} both choose the size here; one of them is enough.")
         raise InvalidRequest(sentence.format(name=show(label), other=show(other)))
     raise InvalidRequest(_("{name} was given twice; once is enough.").format(name=show(label)))
@@ -165,12 +165,12 @@ def _idea_option(model: ModelInfo, idea: Idea) -> Option:
 def _has_no(model: ModelInfo, name: str) -> str:
     names = settable(model)
     sentence = _("{model} has no option {name}; it has {options}.") if names else _("{model} has no option {name}; it has none.")
-    return sentence.format(model=model.title, name=show(name), options=in_a_row(names))
+    return sentence.format(model=model.title, name=show(name), options=comma_list(names))
 
 
 def pairs(more: str) -> Iterator[tuple[str, str]]:
-    """Names and values as a member wrote them, `name=value name="a value"`. `InvalidRequest` where a part is none."""
-    text = more.translate(_STRAIGHT).strip(" \t\r\n,")
+    """Parse `name=value name="a value"`. Raises `InvalidRequest` if a part is not such a pair."""
+    text = more.translate(_STRAIGHT_QUOTES).strip(" \t\r\n,")
     if len(text) > MAX_MORE:
         sentence = _("more: at most {limit} characters are allowed, {count} were given.")
         raise InvalidRequest(sentence.format(limit=MAX_MORE, count=len(text)))
@@ -186,7 +186,7 @@ def pairs(more: str) -> Iterator[tuple[str, str]]:
 
 
 def _named_option(model: ModelInfo, name: str) -> Option:
-    """The option that a name in `more` means: the model's own name, or an idea's."""
+    """The option that a name in `more` refers to: the model's own name, or an idea's."""
     for kept_back, sentence in NOT_FOR_MEMBERS:
         if name.casefold() == kept_back:
             raise InvalidRequest(_(sentence).format(name=kept_back))
@@ -211,13 +211,13 @@ def _read(option: Option, label: str, value: object) -> Scalar | list[Scalar]:
     return read if isinstance(read, list) else option.sent_as.get(read, read)
 
 
-def _check_schema(model: ModelInfo, params: dict[str, Any], given: Reaction) -> None:
+def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) -> None:
     error = next(iter(model.validator.iter_errors(params)), None)
     if error is None:
         return
     name = str(error.instance_path[0]) if error.instance_path else ""
-    if name in given:
-        option, label, value = given[name]
+    if name in choices:
+        option, label, value = choices[name]
         raise InvalidRequest(not_allowed(option, label, value))
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
         sentence = _("{model} needs {name}; give it in more, as {name}=value.")
@@ -225,7 +225,7 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], given: Reaction) -> 
     raise InvalidRequest(_("{model} does not take these options together.").format(model=model.title))
 
 
-def _needed_defaults(model: ModelInfo) -> dict[str, Scalar]:
-    """What the schema both requires and has a default for, so that leaving it out is no refusal."""
-    wanted = [option for option in model.options.values() if option.required and option.name not in model.given_apart]
+def _required_defaults(model: ModelInfo) -> dict[str, Scalar]:
+    """The defaults of required parameters, so that a member may omit them."""
+    wanted = [option for option in model.options.values() if option.required and option.name not in model.separate_names]
     return {option.name: option.default for option in wanted if option.default is not None}

@@ -1,7 +1,7 @@
-"""A model's parameter schema, made safe to use: outside input in, plain options out.
+"""Converts a model's parameter schema, which is untrusted input, to a safe schema and to options.
 
-The image API describes each model by a JSON Schema. It may be null, odd, huge or hostile, so only keywords that are known and
-well-formed are kept, references are inlined (local ones only) under a budget, and a property that cannot be used is left out.
+The image API describes each model by a JSON Schema, which may be null, malformed, huge or hostile. Only known, well-formed keywords are
+kept, local references are inlined under a size limit, and unusable properties are left out.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Scalar = str | int | float | bool
 Schema = dict[str, Any]
 
 MAX_PROPERTIES: Final = 100
-MAX_NODES: Final = 2000  # subschemas and enum values of one property; references repeat what they name, so they count again
+MAX_NODES: Final = 2000  # subschemas and enum values of one property, counted again for each reference to them
 MAX_DEPTH: Final = 8
 _TEXT_LIMIT: Final = 500
-_LINEAR: Final = jsonschema_rs.RegexOptions(size_limit=256 * 1024, dfa_size_limit=256 * 1024)  # no backtracking, no stalling
+_LINEAR: Final = jsonschema_rs.RegexOptions(size_limit=256 * 1024, dfa_size_limit=256 * 1024)  # linear time, no backtracking
 
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 _NUMBERS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -30,17 +30,17 @@ _BRANCHES: Final = ("anyOf", "oneOf", "allOf")
 
 
 class UnusableSchemaError(ValueError):
-    """A schema that is too large, too deep, or points elsewhere."""
+    """A schema that is too large or too deep, or refers to another document."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One parameter of a model, as a person may set it."""
+    """One parameter of a model."""
 
     name: str
     kinds: frozenset[str]  # JSON types, without null
     values: tuple[Scalar, ...] = ()  # in the schema's order
-    closed: bool = False  # nothing but `values` is allowed
+    closed: bool = False  # only `values` are allowed
     least: float | None = None
     most: float | None = None
     above: bool = False  # `least` itself is not allowed
@@ -51,16 +51,16 @@ class Option:
     default: Scalar | None = None
     required: bool = False
     summary: str = ""
-    sent_as: Mapping[Scalar, Scalar] = field(default_factory=dict)  # values that the model itself knows by another one
+    sent_as: Mapping[Scalar, Scalar] = field(default_factory=dict)  # values that are replaced before they are sent
 
 
 def find_schema(model: Mapping[str, Any]) -> object:
-    """A model's schema under either of its names; `None` where the model carries none."""
+    """A raw model's schema, under either of its two keys; None if it has none."""
     return model.get("request_schema") or model.get("json_request_schema")
 
 
 def read_schema(raw: object) -> Schema:
-    """The usable part of a model's schema: `{"type", "properties", "required"}`, self-contained. Never raises."""
+    """The usable part of a schema: `{"type", "properties", "required"}`, without references. Never raises."""
     root = raw if isinstance(raw, Mapping) else {}
     found = root.get("properties")
     properties = {}
@@ -74,18 +74,18 @@ def read_schema(raw: object) -> Schema:
 
 
 def validator(schema: Schema) -> jsonschema_rs.Validator:
-    """Compile a schema of `read_schema`; it reaches for nothing outside itself."""
+    """Compile a schema from `read_schema`. Never fetches other documents."""
     return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse_to_fetch, pattern_options=_LINEAR)
 
 
 def read_options(schema: Schema) -> dict[str, Option]:
-    """Every property of a schema of `read_schema` as an `Option`, in order."""
+    """The properties of a schema from `read_schema` as options, in order."""
     required = set(schema["required"])
     return {name: _option(name, node, required=name in required) for name, node in schema["properties"].items()}
 
 
 def _refuse_to_fetch(uri: str) -> NoReturn:
-    raise UnusableSchemaError(f"a schema points elsewhere: {uri}")
+    raise UnusableSchemaError(f"a schema refers to another document: {uri}")
 
 
 def _order(item: tuple[str, Schema]) -> float:
@@ -97,13 +97,13 @@ def _property(root: Mapping[str, Any], node: object) -> Schema:
     cleaned = _Cleaner(root).clean(node, MAX_DEPTH)
     try:
         validator(cleaned)
-    except (ValueError, jsonschema_rs.ReferencingError) as error:  # in practice a pattern that no linear engine takes
+    except (ValueError, jsonschema_rs.ReferencingError) as error:  # in practice a pattern that needs backtracking
         raise UnusableSchemaError(str(error)) from error
     return cleaned
 
 
 class _Cleaner:
-    """Copies the known, well-formed keywords of a subschema, under a budget of nodes."""
+    """Copies the known, well-formed keywords of a subschema, up to `MAX_NODES`."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -111,7 +111,7 @@ class _Cleaner:
 
     def clean(self, node: object, depth: int) -> Schema:
         if not isinstance(node, Mapping):
-            raise UnusableSchemaError("a subschema is no object")
+            raise UnusableSchemaError("a subschema is not an object")
         self._spend(1, depth)
         if "$ref" in node:
             siblings = {key: value for key, value in node.items() if key != "$ref"}
@@ -136,7 +136,7 @@ class _Cleaner:
 
     def _follow(self, reference: object) -> object:
         if not isinstance(reference, str) or not reference.startswith("#/"):
-            raise UnusableSchemaError("a schema points elsewhere")
+            raise UnusableSchemaError("a schema refers to another document")
         node: object = self._root
         for part in reference[2:].split("/"):
             key = part.replace("~1", "/").replace("~0", "~")  # RFC 6901, section 4
@@ -158,7 +158,7 @@ def _plain_keywords(node: Mapping[str, Any]) -> Schema:
     kept |= {key: node[key] for key in _NUMBERS if _is_number(node.get(key))}
     kept |= {key: node[key] for key in _COUNTS if _is_count(node.get(key))}
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if node.get(exclusive) is True and bound in kept:  # draft 4 wrote it as a flag
+        if node.get(exclusive) is True and bound in kept:  # a flag in draft 4
             kept[exclusive] = kept.pop(bound)
     if _is_number(node.get("multipleOf")) and node["multipleOf"] > 0:
         kept["multipleOf"] = node["multipleOf"]
@@ -230,7 +230,7 @@ _KIND_OF: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "int
 
 
 def _bound(branches: list[Schema], closed: str, exclusive: str, widest: Any) -> tuple[float | None, bool]:
-    """The widest bound over the alternatives, and whether it is itself excluded; none where one alternative has none."""
+    """The widest bound of the alternatives, and whether it is exclusive; None if an alternative has no bound."""
     bounds = [(branch.get(exclusive, branch.get(closed)), exclusive in branch) for branch in branches if "enum" not in branch]
     if not bounds or any(value is None for value, _ in bounds):
         return None, False

@@ -1,1 +1,1 @@
-"""A server's settings as one document: read, checked, changed, compared."""
+"""A guild's settings as one document: parsing, validation, changes, comparison."""

@@ -1,4 +1,4 @@
-"""What changed from one document of settings to another, small enough for the audit log and for people to read."""
+"""Differences between two settings documents, in a short form for the audit log and for people."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-CHANGES_MAX: Final = 50  # of one document that are written down
-ENTRIES_MAX: Final = 20  # of one list
+CHANGES_MAX: Final = 50  # logged changes of one document
+ENTRIES_MAX: Final = 20  # logged entries of one list
 _TEXT_MAX: Final = 200  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One setting that is not what it was. Of a list only what came and went; a new order alone is `was` and `now`."""
+    """One changed setting. For a list: the added and removed entries, or, if only the order changed, `was` and `now`."""
 
     path: str  # such as "everyone.purse.size"
     was: Any = None  # JSON; None: it was not set
@@ -22,7 +22,7 @@ class Difference:
     removed: tuple[Any, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """For the audit log: long texts and lists are cut, and the number of what is left out is told."""
+        """For the audit log: long texts and lists are cut; `more` is the number of omitted entries."""
         if not (self.added or self.removed):
             return {"path": self.path, "was": _short(self.was), "now": _short(self.now)}
         more = len(self.added[ENTRIES_MAX:]) + len(self.removed[ENTRIES_MAX:])
@@ -31,12 +31,12 @@ class Difference:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """From `old` to `new`, both JSON, in their order. What is None and what is missing are the same."""
+    """The changes from `old` to `new`, both JSON, in document order. None and a missing value are the same."""
     return tuple(_between(old, new, ()))
 
 
 def as_details(found: Sequence[Difference]) -> dict[str, Any]:
-    """The details of an audit line."""
+    """The details of an audit log entry."""
     more = len(found) - CHANGES_MAX
     return {"changes": [each.as_json() for each in found[:CHANGES_MAX]], **({"more": more} if more > 0 else {})}
 

@@ -1,6 +1,6 @@
-"""A server's rules as one document: read from a file or changed by a command, checked by the same words, written out again.
+"""A guild's policy as a JSON document: read from a file, changed by commands, exported.
 
-A document is JSON. Everything in it may be left out; a name that it does not know is refused.
+Every setting is optional; unknown names are refused.
 """
 
 from __future__ import annotations
@@ -41,18 +41,16 @@ DOCUMENT_MAX: Final = 1024 * 1024  # bytes of a settings file
 
 
 class Policy(Section):
-    """Everything that a server's managers decide. The defaults are those of a server that decided nothing."""
+    """Everything that a guild's managers decide, with the defaults of a new guild."""
 
     version: Literal[1] = 1
     pause: Pause = Pause()
     channels: Channels = Channels()
     everyone: Everyone = Everyone()
     roles: Annotated[Mapping[Id, RoleRule], Field(max_length=100)] = {}  # by role id
-    pool: BucketSetting | None = None  # shared by those without a role that has a rule; None: each has their own
-    usd_per_month: Usd | None = None  # hard; None: as much as the operator allows
-    prices: Annotated[
-        Mapping[ModelName, Credits], Field(max_length=200)
-    ] = {}  # credits for an image, by model, instead of the listed price
+    pool: BucketSetting | None = None  # shared by members without a role that has a rule; None: each has their own bucket
+    usd_per_month: Usd | None = None  # hard limit; None: as much as the operator allows
+    prices: Annotated[Mapping[ModelName, Credits], Field(max_length=200)] = {}  # credits per image by model, replacing the list price
     slow_lane: SlowLane = SlowLane()
     gifts: Gifts = Gifts()
     sponsoring: Sponsoring = Sponsoring()
@@ -65,18 +63,18 @@ class Policy(Section):
     flags: Flags = Flags()
     gallery: GalleryRules = GalleryRules()
     log_channel_id: Id | None = None
-    cases_channel_id: Id | None = None  # the moderators' own
+    cases_channel_id: Id | None = None  # the moderators' channel
     moderator_role_ids: Ids = ()
-    leaderboard: bool = False  # members can leave it
+    leaderboard: bool = False  # each member can opt out
 
     def price_microcredits(self, model: str) -> int | None:
-        """What an image by this model costs here; `None`: the listed price."""
+        """The guild's price per image of this model; None: the list price."""
         price = self.prices.get(model)
         return None if price is None else int(price * MICRO)
 
 
 def read(document: Mapping[str, Any]) -> Policy:
-    """The rules that a document states. Raise `InvalidRequest` with a line for every wrong value."""
+    """Parse a document. Raises `InvalidRequest` with one line per wrong value."""
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
@@ -84,7 +82,7 @@ def read(document: Mapping[str, Any]) -> Policy:
 
 
 def read_file(content: bytes) -> Policy:
-    """The rules in a settings file. Raise `InvalidRequest`."""
+    """Parse a settings file. Raises `InvalidRequest`."""
     if len(content) > DOCUMENT_MAX:
         raise InvalidRequest(_("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024))
     try:
@@ -97,19 +95,19 @@ def read_file(content: bytes) -> Policy:
 
 
 def document(policy: Policy) -> dict[str, Any]:
-    """The rules as values that JSON knows; `read` gives the same rules again."""
+    """The policy as JSON values, the inverse of `read`."""
     return policy.model_dump(mode="json")
 
 
 def write_file(policy: Policy) -> bytes:
-    """A settings file for people: every setting, indented."""
+    """A settings file with every setting, indented."""
     return json.dumps(document(policy), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
-    """The rules with some values changed, such as `{"pause": {"on": True}}`. Raise `InvalidRequest` as `read` does.
+    """The policy with changes such as `{"pause": {"on": True}}` applied. Raises `InvalidRequest` as `read` does.
 
-    An entry that is `None` goes back to its default, or is taken out of its list of roles or prices (RFC 7396, JSON Merge Patch).
+    None resets a setting to its default, or removes a role or price (RFC 7396, JSON Merge Patch).
     """
     return read(_patched(document(policy), changes))
 

@@ -1,4 +1,4 @@
-"""Small values that a server's rules are written in, and how each stands in a settings file."""
+"""Field types of a guild's settings, and their form in a settings file."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ USD_MAX: Final = 1_000_000
 
 
 class Section(BaseModel):
-    """A part of the rules: never changed, and strict about names, so that a slip of the pen is told and not passed over."""
+    """A part of the settings: immutable, and strict about names so that typing errors are reported."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
 def _number(amount: Decimal) -> int | float:
-    """As a person would write it in JSON. Exact there and back: fewer digits than a float holds."""
+    """A JSON number. Exact, because the fields allow fewer digits than a float has."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def _digits(value: object) -> object:
-    """Ids come as numbers or as their digits; files hold digits, since many readers of JSON round numbers of this size."""
+    """Accepts an id as a number or as a string. Files contain strings because many JSON parsers round numbers of this size."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20 else value
 
 
 Id = Annotated[int, BeforeValidator(_digits), Field(strict=True, ge=1, lt=2**63), PlainSerializer(str, return_type=str, when_used="json")]
-"""One of Discord's ids."""
+"""A Discord id."""
 
 Credits = Annotated[Decimal, Field(ge=0, le=CREDITS_MAX, decimal_places=6), PlainSerializer(_number, when_used="json")]
-"""An amount of credits, down to a millionth."""
+"""Credits, with up to six decimals."""
 
 Usd = Annotated[Decimal, Field(ge=0, le=USD_MAX, decimal_places=2), PlainSerializer(_number, when_used="json")]
-"""US dollars and cents."""
+"""US dollars, with up to two decimals."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-"""Part of a whole, or how sure a check is: 0 to 1."""
+"""A fraction or a score: 0 to 1."""

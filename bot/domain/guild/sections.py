@@ -1,4 +1,4 @@
-"""The parts of a server's rules. What is not set is off, or generous."""
+"""The sections of a guild's settings. By default, restrictions are off and limits are generous."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.core.i18n import _
 from bot.domain.guild.fields import DAY_MS, HOUR_MS, Credits, Id, Section, Share
 from bot.domain.money import quota
 
-COUNT_MAX: Final = 4  # images in one request: what one message shows well
+COUNT_MAX: Final = 4  # images in one request; Discord shows up to four in one message well
 YEAR_HOURS: Final = 8760
 
 
-def _telling(value: str) -> str:
-    """Images without features all have this fingerprint."""
+def _distinctive(value: str) -> str:
+    """Refuse the fingerprint 0, which all images without features have."""
     if int(value, 16) == 0:
         raise ValueError(_("{value} would match every plain picture.").format(value=value))
     return value.lower()
@@ -25,7 +25,7 @@ def _telling(value: str) -> str:
 
 ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Ratio = Annotated[str, StringConstraints(pattern=r"^[1-9]\d?:[1-9]\d?$")]  # width to height, such as 16:9
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$"), AfterValidator(_telling)]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$"), AfterValidator(_distinctive)]
 Megapixels = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 Jobs = Annotated[int, Field(ge=1, le=100)]
@@ -33,15 +33,16 @@ Ids = tuple[Id, ...]
 
 
 class Pause(Section):
-    """Nobody orders images while it is on. What is already being made is finished and delivered."""
+    """While it is on, nobody can order images. Images that were already ordered are made and delivered."""
 
     on: bool = False
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
 
 
 class Channels(Section):
-    """Where images may be ordered: the nearest of thread, channel and category that is named decides. Where none
-    is: anywhere, unless some are allowed.
+    """Where images may be ordered. Of thread, channel and category, the innermost that is listed decides.
+
+    Where none is listed, images may be ordered unless `allowed` has entries.
     """
 
     allowed: Ids = ()
@@ -53,14 +54,14 @@ class Channels(Section):
             raise ValueError(_("{channel} is both allowed and denied.").format(channel=min(both)))
         return self
 
-    def open_in(self, places: tuple[int, ...]) -> bool:
-        """`places` are ids from the innermost outwards."""
-        nearest = next((place for place in places if place in self.allowed or place in self.denied), None)
+    def open_in(self, channel_ids: tuple[int, ...]) -> bool:
+        """`channel_ids`: the channel and its parents, innermost first."""
+        nearest = next((each for each in channel_ids if each in self.allowed or each in self.denied), None)
         return nearest in self.allowed if nearest is not None else not self.allowed
 
 
 class BucketSetting(Section):
-    """A bucket of credits that fills continuously."""
+    """A bucket of credits that refills continuously."""
 
     size: Credits
     refill_per_day: Credits = Field(default=0, validate_default=True)
@@ -71,20 +72,20 @@ class BucketSetting(Section):
 
 
 class Everyone(Section):
-    """What every member may do. `None` and "all": no limit of this server's own."""
+    """What every member may do. None and "all": no limit of this guild."""
 
     models: Literal["all"] | tuple[ModelName, ...] = "all"
     aspect_ratios: Literal["all"] | tuple[Ratio, ...] = "all"
     max_megapixels: Megapixels | None = None  # of one image
     max_count: Count = COUNT_MAX  # images in one request
-    private: bool = True  # may ask so that only they see it
-    bucket: BucketSetting | None = Field(None, alias="purse")  # of each member alone; None: the operator's
+    private: bool = True  # may ask for answers that only they see
+    bucket: BucketSetting | None = Field(None, alias="purse")  # each member's own; None: the operator's
     running: Jobs | None = None  # images made at a time; None: the operator's limit
     waiting: Jobs | None = None  # images in the queue; None: the operator's limit
 
 
 class RoleRule(Section):
-    """What a role adds. `None`: it says nothing of it. As with Discord's own permissions, roles only ever add."""
+    """What a role adds. None: nothing. As with Discord's permissions, roles only add."""
 
     models: Literal["all"] | tuple[ModelName, ...] | None = None
     aspect_ratios: Literal["all"] | tuple[Ratio, ...] | None = None
@@ -97,28 +98,28 @@ class RoleRule(Section):
 
 
 class SlowLane(Section):
-    """Members who are out of credit are served from what the pool does not need, behind everybody who pays."""
+    """Members without credit are served from spare credits of the pool, after all paid images."""
 
     on: bool = True
-    share_percent: Annotated[int, Field(ge=0, le=100)] = 50  # of the pool that it may use up
+    share_percent: Annotated[int, Field(ge=0, le=100)] = 50  # of the pool's size that it may use
 
 
 class GiftByReaction(Section):
-    """Reacting with this emoji to an image gives its maker credits of one's own."""
+    """Reacting to an image with this emoji gives its maker some of the reacting member's credits."""
 
     emoji: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
     credits: Annotated[Credits, Field(gt=0)]
 
 
 class Gifts(Section):
-    """Members give credits to each other."""
+    """Members can give credits to each other."""
 
     on: bool = True
     by_reaction: GiftByReaction | None = None
 
 
 class Sponsoring(Section):
-    """A member pays for everybody in a thread, for a time and up to an amount."""
+    """A member can pay for everybody in a thread, for a limited time and amount."""
 
     on: bool = True
 
@@ -134,22 +135,22 @@ class Newcomers(Section):
 
 
 class AgeRestricted(Section):
-    """What is allowed in age-restricted channels, and nowhere else."""
+    """What is only allowed in age-restricted channels."""
 
-    unspoilered: bool = False  # results of flagged prompts without a spoiler
-    unchecked: bool = False  # a model's own safety checker may be turned off
+    unspoilered: bool = False  # results of flagged prompts are shown without a spoiler
+    unchecked: bool = False  # a model's safety checker may be turned off
 
 
 class OnDown(StrEnum):
-    """What happens while the moderations endpoint does not answer."""
+    """What happens while the moderations endpoint is down."""
 
-    HOLD = "hold"  # it waits until the endpoint answers
-    ALLOW = "allow"  # as if it had been checked
-    REFUSE = "refuse"  # as if it had been blocked
+    HOLD = "hold"  # wait until the endpoint is up
+    ALLOW = "allow"  # treat it as unobjectionable
+    REFUSE = "refuse"  # block it
 
 
 class Thresholds(Section):
-    """From which score on something is flagged, and from which on it is blocked."""
+    """The lowest scores that are flagged and blocked."""
 
     flag: Share = 0.5
     block: Share = 0.9
@@ -162,40 +163,40 @@ class Thresholds(Section):
 
 
 class Checks(Section):
-    """The operator's moderations endpoint, used here or not."""
+    """Whether and how the operator's moderations endpoint is used in this guild."""
 
     prompts: bool = False
     results: bool = False
     thresholds: Thresholds = Thresholds()
-    categories: Mapping[str, Thresholds] = Field(default={}, max_length=50)  # thresholds of their own
+    categories: Mapping[str, Thresholds] = Field(default={}, max_length=50)  # categories with their own thresholds
     on_down: OnDown = OnDown.HOLD
 
 
 class KnownBad(Section):
-    """Images that are never shown, by what they look like: `bot.media.likeness` in 16 hexadecimal digits."""
+    """Images that are never shown, by perceptual hash: `bot.media.likeness` in 16 hexadecimal digits."""
 
     hashes: Annotated[tuple[Hash, ...], Field(max_length=10_000)] = ()
-    distance: Annotated[int, Field(ge=0, le=16)] = 8  # bits of 64 that may differ
+    distance: Annotated[int, Field(ge=0, le=16)] = 8  # of the 64 bits, how many may differ
 
-    def knows(self, fingerprint: int) -> bool:
-        """Whether this is one of them."""
+    def matches(self, fingerprint: int) -> bool:
+        """Whether the image with this fingerprint is one of them."""
         return any((int(each, 16) ^ fingerprint).bit_count() <= self.distance for each in self.hashes)
 
 
 class Offence(StrEnum):
-    """What earns a strike."""
+    """What adds a strike."""
 
-    PROMPT_BLOCKED = "prompt_blocked"  # by the prompt rules or the check of prompts
-    RESULT_BLOCKED = "result_blocked"  # a result that may not be shown
+    PROMPT_BLOCKED = "prompt_blocked"  # by the prompt rules or the moderations endpoint
+    RESULT_BLOCKED = "result_blocked"  # by the moderations endpoint or as a known bad image
     PICTURE_DELETED = "picture_deleted"  # by a moderator, in a case
-    FALSE_FLAG = "false_flag"  # a flag in bad faith, as a moderator decided
+    FALSE_FLAG = "false_flag"  # a moderator decided that the flag was in bad faith
 
 
 _WEIGHTS: Final = {Offence.PROMPT_BLOCKED: 1.0, Offence.RESULT_BLOCKED: 1.0, Offence.PICTURE_DELETED: 2.0, Offence.FALSE_FLAG: 0.5}
 
 
 class StrikeStep(Section):
-    """From `points` on, a member is locked out for `hours`."""
+    """A member who reaches `points` is locked out for `hours`."""
 
     points: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
     hours: Annotated[int, Field(ge=1, le=YEAR_HOURS)]
@@ -205,7 +206,7 @@ _STEPS: Final = (StrikeStep(points=5, hours=1), StrikeStep(points=8, hours=24), 
 
 
 class Strikes(Section):
-    """Points for offences, which fade, and what follows from many of them."""
+    """Points for offences, which decay, and the lock-outs that follow."""
 
     weights: Mapping[Offence, Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]] = _WEIGHTS
     half_life_days: Annotated[int, Field(ge=1, le=3650)] = 30
@@ -214,7 +215,7 @@ class Strikes(Section):
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, given: Any) -> Any:
-        """Offences that are not named keep their weight."""
+        """Offences that are not listed keep their default weight."""
         weights = given.get("weights") if isinstance(given, Mapping) else None
         return {**given, "weights": {**_WEIGHTS, **weights}} if isinstance(weights, Mapping) else given
 
@@ -233,18 +234,18 @@ class Strikes(Section):
 
 
 class Flags(Section):
-    """Members who point at an image: enough of them hide it behind a spoiler and call the moderators. They never delete."""
+    """Members can flag an image. A quorum of flags spoilers it and opens a case; flags never delete an image."""
 
     on: bool = True
     quorum: Annotated[int, Field(ge=1, le=100)] = 3
-    after_days: Annotated[int, Field(ge=0, le=3650)] = 7  # as a member, before one's flags count
-    role_ids: Ids = ()  # whose flags count at once
-    locked: bool = False  # flags are kept but have no effect: for the time of a brigade
+    after_days: Annotated[int, Field(ge=0, le=3650)] = 7  # days of membership before a member's flags count
+    role_ids: Ids = ()  # roles whose flags count immediately
+    locked: bool = False  # flags are stored but have no effect, against coordinated misuse
 
 
 class GalleryRules(Section):
-    """Images with enough stars from others are shown in a channel, once."""
+    """Images with enough stars from other members are posted once to the gallery channel."""
 
     channel_id: Id | None = None  # None: no gallery
     stars: Annotated[int, Field(ge=1, le=1000)] = 5
-    reward: Credits = Field(default=0, validate_default=True)  # credits for its maker
+    reward: Credits = Field(default=0, validate_default=True)  # credits for the image's maker

@@ -1,4 +1,4 @@
-"""What a server's managers chose for it: one document each, checked when it is read and before it is written."""
+"""A guild's settings: one document per guild, validated when it is read and before it is written."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.domain.guild.document import Policy, document
 
-PRESETS_MAX = 20  # as many different reactions as a message takes
+PRESETS_MAX = 20  # Discord's limit of different reactions on a message
 PRESET_NAME_MAX = 40  # characters
 PRESET_PROMPT_MAX = 1000  # characters
-_VARIATION = "\ufe0f"  # asks for the coloured form of a sign; clients send the same emoji with and without it
-_MADE = re.compile(r"<a?:\w+:(?P<id>\d+)>")  # an emoji that a server made
+_VARIATION = "\ufe0f"  # variation selector 16; clients send the same emoji with and without it
+_CUSTOM = re.compile(r"<a?:\w+:(?P<id>\d+)>")
 
 
-def plain(emoji: str) -> str:
-    """An emoji as it is compared: without the sign that asks for its coloured form; one that a server made by its id, not its name."""
-    made = _MADE.fullmatch(emoji.strip())
-    return f"<{made['id']}>" if made else emoji.strip().replace(_VARIATION, "")
+def normalized_emoji(emoji: str) -> str:
+    """An emoji in the form in which emoji are compared: without variation selector; a custom emoji by its id only."""
+    custom = _CUSTOM.fullmatch(emoji.strip())
+    return f"<{custom['id']}>" if custom else emoji.strip().replace(_VARIATION, "")
 
 
-def _in_marks(value: str) -> str:
-    """A value as it stands in a pair; none holds both kinds of marks, since it came from a pair."""
+def _quoted(value: str) -> str:
+    """A value in quotes. It was parsed from such a pair, so it never contains both kinds of quotes."""
     return f"'{value}'" if '"' in value else f'"{value}"'
 
 
@@ -35,16 +35,16 @@ class _GuildDocument(BaseModel):
 class Preset(_GuildDocument):
     """An edit that a reaction runs."""
 
-    emoji: str = Field(min_length=1, max_length=64)  # as Discord writes it: a sign, or <:name:id>
+    emoji: str = Field(min_length=1, max_length=64)  # in Discord's notation: a Unicode emoji, or <:name:id>
     name: str = Field(min_length=1, max_length=PRESET_NAME_MAX)
     prompt: str = Field(min_length=1, max_length=PRESET_PROMPT_MAX)
-    model: str | None = None  # None: the default one
-    options: Mapping[str, str] = Field(default_factory=dict)  # by the names that /edit has, or the model's own
+    model: str | None = None  # None: the default model
+    options: Mapping[str, str] = Field(default_factory=dict)  # by the option names of /edit, or the model's own names
 
     @property
     def more(self) -> str:
-        """The options as members write them: name=value pairs."""
-        return " ".join(f"{name}={_in_marks(value)}" for name, value in self.options.items())
+        """The options as name=value pairs."""
+        return " ".join(f"{name}={_quoted(value)}" for name, value in self.options.items())
 
 
 STARTING_PRESETS = (
@@ -59,15 +59,15 @@ STARTING_PRESETS = (
 
 
 class GuildSettings(_GuildDocument):
-    """A server's choices; the defaults are what a new server gets."""
+    """A guild's settings, with the defaults of a new guild."""
 
     presets: tuple[Preset, ...] = Field(default=STARTING_PRESETS, max_length=PRESETS_MAX)
     policy: Policy = Policy()
 
     def as_file(self) -> dict[str, Any]:
-        """All of it, named as in a settings file: what the audit log compares."""
+        """All settings, named as in a settings file. The audit log compares these."""
         return {**document(self.policy), "presets": self.model_dump(mode="json", include={"presets"})["presets"]}
 
     def preset(self, emoji: str) -> Preset | None:
         """The preset that this reaction runs."""
-        return next((preset for preset in self.presets if plain(preset.emoji) == plain(emoji)), None)
+        return next((preset for preset in self.presets if normalized_emoji(preset.emoji) == normalized_emoji(emoji)), None)

@@ -1,4 +1,4 @@
-"""What is wrong with a document of settings: one sentence for each wrong value."""
+"""Validation errors of a settings document as sentences, one per wrong value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from bot.core.i18n import _, ngettext
 
-SHOWN_MAX: Final = 10  # sentences; a file that is all wrong is not read out
+SHOWN_MAX: Final = 10  # sentences
 _VALUE_MAX: Final = 60  # characters of a wrong value
 
 Where = tuple[int | str, ...]
@@ -30,12 +30,12 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> tuple[str, ...]
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     for each in error.errors(include_url=False):
-        if not _is_half(each, "literal["):  # of "all, or a list": the other half has its own message
+        if not _is_half(each, "literal["):  # "all" or a list: the error for the list has its own sentence
             yield _sentence(each, model)
 
 
 def _is_half(each: ErrorDetails, mark: str) -> bool:
-    """Whether a value was tried as one of two kinds: pydantic leaves the kind at the end of the path."""
+    """Whether this is the error for one type of a union: pydantic appends the type to the path."""
     return str(each["loc"][-1] if each["loc"] else "").startswith(mark)
 
 
@@ -61,7 +61,7 @@ def _unknown(where: Where, model: type[BaseModel]) -> str:
 
 
 def _siblings(path: Sequence[str], model: type[BaseModel]) -> tuple[str, ...]:
-    """The names that stand beside the last one of a path; none where the path leads through a list or a map."""
+    """The valid names in place of the last one of a path; empty if the path leads through a list or a mapping."""
     current: Any = model
     for name in path[:-1]:
         current = next((field.annotation for own, field in _named(current) if own == name), None)
@@ -71,12 +71,12 @@ def _siblings(path: Sequence[str], model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _named(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """Fields by their names in a document."""
+    """Fields with their names in the document."""
     return ((field.alias or name, field) for name, field in model.model_fields.items())
 
 
 def _path(where: Where) -> tuple[str, ...]:
-    """As it stands in the document, counted from 1: without the marks that pydantic leaves for keys and for halves of a choice."""
+    """The path in the document, list items counted from 1, without pydantic's markers for keys and for types of a union."""
     steps = (str(step + 1) if isinstance(step, int) else step for step in where)
     return tuple(step for step in steps if step != "[key]" and not step.startswith(("literal[", "tuple[", "function-", "constrained-")))
 
@@ -91,7 +91,7 @@ def _readable(context: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(value).rstrip(".") for name, value in context.items()}
 
 
-# By pydantic's name of the mistake, and one of ours. Built when asked for: the language is that of whoever is being answered.
+# By pydantic's error type, and our "all_or_list". Functions, so that each is translated when it is used.
 _SENTENCES: Final[Mapping[str, Callable[[], str]]] = {
     "bool_parsing": lambda: _("{setting}: {value} is neither on nor off."),
     "bool_type": lambda: _("{setting}: {value} is neither on nor off."),

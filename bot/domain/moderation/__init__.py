@@ -1,1 +1,1 @@
-"""Rules about members and results: flags, strikes, and scores of a moderations endpoint."""
+"""Rules for flags, strikes, and scores of the moderations endpoint."""

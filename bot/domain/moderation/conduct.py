@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from bot.domain.job import Job
 from bot.domain.moderation.cases import Case, Report
 
+LATELY_DAYS = 30
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlockRow:

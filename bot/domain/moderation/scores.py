@@ -1,4 +1,4 @@
-"""What a moderations endpoint's scores mean on one server."""
+"""Classification of a moderations endpoint's scores by a guild's thresholds."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from bot.domain.prompts.judge import Level
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """How sure the endpoint is of each category, 0 to 1."""
+    """The endpoint's score for each category, 0 to 1."""
 
     by_category: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def category(self) -> str:
-        """The one with the highest score; empty where there is none."""
+        """The category with the highest score; empty if there is none."""
         return max(self.by_category, key=self.by_category.__getitem__, default="")
 
     @property
     def score(self) -> float:
-        """The highest of all."""
+        """The highest score."""
         return self.by_category.get(self.category, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """The judgement on one text or image; `category` and `score` are those that decided it."""
+    """The result for one text or image. `category` and `score` decided the level."""
 
     level: Level  # NONE, FLAG or BLOCK
     category: str = ""
     score: float = 0.0
-    hold: bool = False  # the endpoint does not answer: ask again before going on
+    hold: bool = False  # the endpoint is down: check again before continuing
 
 
-def weigh(scores: Scores, checks: Checks) -> Classification:
-    """The strictest outcome of all categories; among equal ones that of the highest score."""
+def classify(scores: Scores, checks: Checks) -> Classification:
+    """The strictest level of all categories, from the highest score among equals."""
     return max(
         (_finding(category, score, checks) for category, score in scores.by_category.items()),
         key=lambda finding: (_STRICTNESS[finding.level], finding.score),
@@ -45,8 +45,8 @@ def weigh(scores: Scores, checks: Checks) -> Classification:
     )
 
 
-def when_down(checks: Checks) -> Classification:
-    """What the server's managers chose for the time when the endpoint does not answer."""
+def classify_when_down(checks: Checks) -> Classification:
+    """The result that the guild's managers chose for when the endpoint is down."""
     return Classification(level=Level.BLOCK if checks.on_down is OnDown.REFUSE else Level.NONE, hold=checks.on_down is OnDown.HOLD)
 
 

@@ -1,4 +1,4 @@
-"""Strikes fade: each counts half after every half-life. What is left of them together decides how long a member is locked out."""
+"""Strikes decay with a half-life. The sum of the remaining points decides how long a member is locked out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from bot.domain.guild.fields import HOUR_MS
 from bot.domain.guild.sections import StrikeStep
 
-_SAME: Final = 0.005  # points: they are told in hundredths, and five strikes within a few minutes are five
+_SAME: Final = 0.005  # points; shown with two decimals, and five strikes within a few minutes must count as five
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,18 +18,18 @@ class Strike:
     """One offence."""
 
     at: int  # Unix ms
-    weight: float  # points when it was new
+    weight: float  # points at first
 
 
 def points(strikes: Iterable[Strike], now: int, *, half_life_ms: int) -> float:
-    """What is left of them at `now`. A strike from the future (the clock went back) counts as new."""
+    """The remaining points at `now`. A strike in the future (the clock went back) counts as new."""
     return sum(strike.weight * math.exp2(-max(0, now - strike.at) / half_life_ms) for strike in strikes)
 
 
 def lock_out_ms(before: float, after: float, steps: Sequence[StrikeStep]) -> int:
-    """For how long a member is locked out whose points rose from `before` to `after`; 0 for not at all.
+    """How long to lock out a member whose points rose from `before` to `after`; 0: not at all.
 
-    The highest step that was newly reached decides. At or above the last step, every new strike locks the member out for its time again.
+    The highest newly reached step decides. At or above the last step, each new strike locks the member out again.
     """
     if after <= before:
         return 0

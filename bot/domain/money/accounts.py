@@ -1,4 +1,4 @@
-"""Names of accounts, and references to them with what fills them. One currency for all; each kind says whose money it is."""
+"""Account names, and references to accounts with their refill rule. All accounts hold credits; the kind says who owns them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from bot.domain.money.quota import Bucket, Limit, month_of
 
 
 class AccountKind(StrEnum):
-    USER = "user"  # user:<id>, a member's own wherever no server has rules for them
-    MEMBER = "member"  # member:<server>:<id>, in a server that gives its members a bucket by role
-    POOL = "pool"  # pool:<server>, shared by those without such a role
-    BUDGET = "budget"  # budget:<server>:<yyyy-mm>, what a server may spend in a month; charged beside whoever pays
-    SPONSOR = "sponsor"  # sponsor:<id>, what a host put in for everyone in a thread
+    USER = "user"  # user:<id>, a member's own account where no guild has a bucket or pool for them
+    MEMBER = "member"  # member:<guild>:<id>, in a guild that gives its members a bucket by role
+    POOL = "pool"  # pool:<guild>, shared by the members without such a role
+    BUDGET = "budget"  # budget:<guild>:<yyyy-mm>, a guild's monthly limit; charged in addition to the payer's account
+    SPONSOR = "sponsor"  # sponsor:<id>, what a member paid in for everyone in a thread
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountRef:
-    """An account and what fills it: a bucket that flows back, a limit, or None.
+    """An account's name and its refill rule.
 
-    None: as it is booked, for those who do not know. Such an account has to be there already, and what has flowed back
-    since it was last touched stays to be counted.
+    `fills` is None where the rule is unknown: the account must already exist, and its stored balance is used without the refill
+    since the last booking.
     """
 
     name: str  # such as user:7
@@ -29,51 +29,51 @@ class AccountRef:
 
 
 def user_account(user_id: int) -> str:
-    """A member's own, across servers."""
+    """A member's account across guilds."""
     return f"{AccountKind.USER}:{user_id}"
 
 
 def member_account(guild_id: int, user_id: int) -> str:
-    """A member's in one server."""
+    """A member's account in one guild."""
     return f"{AccountKind.MEMBER}:{guild_id}:{user_id}"
 
 
 def pool_account(guild_id: int) -> str:
-    """A server's shared one."""
+    """A guild's shared account."""
     return f"{AccountKind.POOL}:{guild_id}"
 
 
 def budget_account(guild_id: int, now: int) -> str:
-    """A server's budget for the month of `now`."""
+    """A guild's budget for the month of `now` (Unix ms)."""
     return f"{AccountKind.BUDGET}:{guild_id}:{month_of(now)}"
 
 
 def sponsor_account(sponsorship_id: str) -> str:
-    """What a host put in."""
+    """The account of a sponsorship."""
     return f"{AccountKind.SPONSOR}:{sponsorship_id}"
 
 
 def sponsorship_of(account: str) -> str | None:
-    """The id of the sponsorship whose money it is, where it is one's."""
+    """The sponsorship id of a sponsor account; None for other accounts."""
     kind, _colon, sponsorship_id = account.partition(":")
     return sponsorship_id if kind == AccountKind.SPONSOR else None
 
 
 def kind_of(account: str) -> AccountKind:
-    """What an account is, by its name. Raises ValueError on a name that is none of these."""
+    """The kind of an account, from its name. Raises ValueError if the name is malformed."""
     return AccountKind(account.partition(":")[0])
 
 
 def is_pooled(account: str) -> bool:
-    """Whether it is shared by a server's members."""
+    """Whether the account is a guild's pool."""
     return account.startswith(f"{AccountKind.POOL}:")
 
 
 def owned_by_one(account: str) -> bool:
-    """Whether it is one member's: such an account may give, and be given to."""
+    """Whether the account belongs to one member: only such accounts can give and receive credits."""
     return kind_of(account) in (AccountKind.USER, AccountKind.MEMBER)
 
 
-def circle_of(account: str) -> str:
-    """Gifts stay within a circle: everyone's own accounts, or those of one server's members ("member:<server>")."""
+def transfer_group_of(account: str) -> str:
+    """The group of accounts that may give credits to each other: "user", or one guild's members ("member:<guild>")."""
     return account.rpartition(":")[0]

@@ -1,7 +1,7 @@
-"""Who may pay for an order, and who does: decided once, for what is read before an order and for what is locked when it is written.
+"""Which account pays for an order. Used at admission and again, with locked accounts, when the order is written.
 
-In this order: the thread's sponsor, the payer, and where both have too little and the pool has something to spare, the slow lane.
-A server's budget is charged beside whoever it is; where that is used up, nobody can pay.
+The first account with enough credits pays: the thread's sponsor, the payer, then the slow lane, which uses spare credits of the pool.
+A guild's budget is charged in addition; once it is used up, nobody can order.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from bot.domain.money.quota import Bucket, Limit
 
 @dataclass(frozen=True, kw_only=True)
 class Payment:
-    """Who may pay for an order."""
+    """The accounts that may pay for an order."""
 
-    payer: AccountRef  # the member's own, or the pool of a server
-    sponsored_in: int | None = None  # the channel whose sponsor is asked first
-    sponsor: AccountRef | None = None  # that sponsor's, once it was looked up
-    budget: AccountRef | None = None  # the server's, for this month
-    slow_lane: AccountRef | None = None  # the server's pool, for members who are out of credit; None: there is no slow lane
-    reserve: int = 0  # microcredits that the slow lane leaves in the pool for paying requests
+    payer: AccountRef  # the member's own account, or the guild's pool
+    sponsored_in: int | None = None  # the channel whose sponsor pays first
+    sponsor: AccountRef | None = None  # the sponsor's account, once it was read
+    budget: AccountRef | None = None  # the guild's budget for this month
+    slow_lane: AccountRef | None = None  # the guild's pool, for members without credit; None: no slow lane
+    reserve: int = 0  # microcredits that the slow lane must leave in the pool
 
     @property
     def accounts(self) -> tuple[AccountRef, ...]:
-        """All that may be asked, each account once."""
+        """All of these accounts, each once."""
         accounts = {account.name: account for account in (self.slow_lane, self.payer, self.sponsor, self.budget) if account is not None}
         return tuple(accounts.values())
 
 
 class Funds(Protocol):
-    """What an account has, in microcredits, at the moment of deciding."""
+    """An account's current balance, in microcredits."""
 
     @property
     def available(self) -> int: ...
@@ -47,7 +47,7 @@ class Funds(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """Who pays: the accounts that the price is held in."""
+    """The accounts in which the price is held."""
 
     account: str
     budget: str | None
@@ -59,17 +59,17 @@ class Charge:
 
 
 def monthly_budget(guild_id: int, size: int, now: int) -> AccountRef:
-    """A server's budget, in microcredits, for the month of `now` in UTC."""
+    """A guild's budget of `size` microcredits for the month (UTC) of `now` (Unix ms)."""
     return AccountRef(name=budget_account(guild_id, now), fills=Limit(size=size))
 
 
 def reserve_of(pool: Bucket, share: float) -> int:
-    """What a slow lane that may use `share` (0 to 1) of the pool's size leaves in it, in microcredits."""
+    """Microcredits that a slow lane which may use `share` (0 to 1) of the pool's size must leave in it."""
     return pool.size - int(pool.size * min(max(share, 0.0), 1.0))
 
 
 def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int) -> Charge:
-    """Who pays `price`, out of what the accounts have, by name. Raises OutOfCredit with the sentence that says why nobody can."""
+    """Which account pays `price` (microcredits). `funds`: balances by account name. Raises `OutOfCredit` if none can."""
     if payment.budget is not None:
         _check_budget(funds[payment.budget.name], price=price, now=now)
     able = (choice for choice in _choices(payment, funds) if choice[1] >= price)
@@ -80,7 +80,7 @@ def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int
 
 
 def _choices(payment: Payment, funds: Mapping[str, Funds]) -> Iterator[tuple[str, int, Lane]]:
-    """Who is asked, in this order: account, what it can spare, lane."""
+    """In order: account, microcredits that it can spend, lane."""
     if payment.sponsor is not None:
         yield payment.sponsor.name, funds[payment.sponsor.name].available, Lane.PAID
     yield payment.payer.name, funds[payment.payer.name].available, Lane.PAID
@@ -94,7 +94,7 @@ def _choices(payment: Payment, funds: Mapping[str, Funds]) -> Iterator[tuple[str
 
 @dataclass(frozen=True, kw_only=True)
 class _Sentences:
-    """Why somebody cannot pay: what it costs, then what comes of it."""
+    """Parts of the message when a price cannot be paid: the costs, then what follows."""
 
     costs: str
     costs_beside_held: str
@@ -143,7 +143,7 @@ def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str
         then = _ENOUGH_AT
     elif price > size:
         then = sentences.never
-    # Two whole sentences, one after the other.
+    # Two complete sentences.
     return f"{costs} {_(then)}".format(
         price=quota.in_credits(price, up=True),
         left=quota.in_credits(funds.available),

@@ -1,4 +1,4 @@
-"""Pure arithmetic of credits: buckets that refill continuously, limits that do not, months, and what credits are in money.
+"""Arithmetic of credits: buckets that refill continuously, limits that do not, months, and conversion to US dollars.
 
 Amounts are integers, in microcredits; times are Unix milliseconds.
 """
@@ -15,31 +15,31 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """How much a member may hold, and how fast it flows back; both in microcredits."""
+    """A token bucket's size and refill, in microcredits."""
 
     size: int
     refill_per_day: int
 
 
-EMPTY = Bucket(size=0, refill_per_day=0)  # holds what others put in, and nothing else
+EMPTY = Bucket(size=0, refill_per_day=0)  # has no refill: contains only what others paid in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A fixed amount that all that is held and spent counts against; nothing flows back."""
+    """A fixed amount in microcredits. Everything held and spent counts against it; it does not refill."""
 
     size: int
 
     def left(self, *, held: int, spent: int) -> int:
-        """What can still be spent; nothing where more than the size is spent already, because it was larger once."""
+        """What can still be spent. Never negative, even if more was spent before the size was lowered."""
         return max(0, self.size - held - spent)
 
 
 def available_at(bucket: Bucket, *, available: int, held: int, as_of: int, now: int) -> int:
-    """What can be spent at `now`, if `available` could be at `as_of` and nothing else happened since.
+    """The amount available at `now`, given `available` at `as_of` and no bookings since.
 
-    What is held takes room in the bucket until it ends. A bucket that holds more than its size (after the setting was lowered)
-    loses nothing and gains nothing; a clock that went backwards gives nothing.
+    Holds count towards the size. A bucket above its size (after the setting was lowered) neither gains nor loses; a clock that went
+    backwards adds nothing.
     """
     flowed = bucket.refill_per_day * max(0, now - as_of) // DAY_MS
     room = max(0, bucket.size - held - available)
@@ -47,12 +47,12 @@ def available_at(bucket: Bucket, *, available: int, held: int, as_of: int, now: 
 
 
 def full_at(bucket: Bucket, *, available: int, held: int, as_of: int, now: int) -> int | None:
-    """When the bucket is full beside what is held: `now` if it is already, None if nothing flows back."""
+    """When the bucket is full, counting holds: `now` if it is already, None if it never refills."""
     return _reaches(bucket, bucket.size - held, available=available, as_of=as_of, now=now)
 
 
 def affordable_at(bucket: Bucket, *, available: int, as_of: int, now: int, price: int) -> int | None:
-    """When `price` can be spent at the earliest, supposing that what is held ends by then; None if it never can be."""
+    """The earliest time when `price` is available, assuming that holds have ended by then; None if never."""
     if price > max(bucket.size, available):
         return None
     return _reaches(bucket, price, available=available, as_of=as_of, now=now)
@@ -64,21 +64,21 @@ def _reaches(bucket: Bucket, level: int, *, available: int, as_of: int, now: int
         return now
     if bucket.refill_per_day <= 0:
         return None
-    return max(now, as_of - (-missing * DAY_MS // bucket.refill_per_day))  # rounded up: never a moment too early
+    return max(now, as_of - (-missing * DAY_MS // bucket.refill_per_day))  # rounded up, so never too early
 
 
 def microcredits(amount: float) -> int:
-    """An amount of credits in microcredits, a fraction of one rounded up."""
+    """Credits in microcredits, rounded up."""
     return int((Decimal(str(amount)) * MICRO).to_integral_value(ROUND_CEILING))
 
 
 def from_usd(dollars: float | Decimal, credit_usd: float) -> int:
-    """How many microcredits a sum in US dollars pays for, rounded down: a budget is never exceeded by a rounding."""
+    """US dollars in microcredits, rounded down so that rounding never exceeds a budget."""
     return int((Decimal(str(dollars)) / Decimal(str(credit_usd)) * MICRO).to_integral_value(ROUND_FLOOR))
 
 
 def in_usd(micro: int, credit_usd: float) -> Decimal:
-    """An amount of microcredits in US dollars, exactly."""
+    """Microcredits in US dollars, exact."""
     return Decimal(micro) * Decimal(str(credit_usd)) / MICRO
 
 
@@ -96,7 +96,7 @@ def this_month(now: int) -> int:
 def next_month(now: int) -> int:
     """When the next month begins in UTC, in Unix ms."""
     day = _utc(now)
-    year, month = divmod(12 * day.year + day.month, 12)  # months are counted from 1: this is the next one's, from 0
+    year, month = divmod(12 * day.year + day.month, 12)  # `day.month` counts from 1, so this is the next month counted from 0
     return int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
@@ -105,9 +105,9 @@ def _utc(now: int) -> datetime:
 
 
 def in_credits(micro: int, *, up: bool = False) -> str:
-    """An amount for people: "20", "1.4", "0.05"; at most two decimals.
+    """Microcredits as credits for people: "20", "1.4", "0.05".
 
-    Rounded towards zero, so that nobody is promised more than is there; with `up` away from it, for prices.
+    At most two decimals. Balances are rounded towards zero; prices, with `up`, away from zero.
     """
     hundredths, rest = divmod(abs(micro), MICRO // 100)
     hundredths += bool(rest) and up

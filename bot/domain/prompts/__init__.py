@@ -1,1 +1,1 @@
-"""Rules for prompts: words and patterns, and what they say of a prompt."""
+"""Prompt rules: lists of words and patterns, and the judging of prompts by them."""

@@ -1,4 +1,4 @@
-"""Discord's own AutoMod rules as rules for prompts.
+"""Import of Discord's AutoMod rules as prompt rules.
 
 Source: https://docs.discord.com/developers/resources/auto-moderation
 """
@@ -16,34 +16,34 @@ from bot.domain.prompts.rules import PATTERNS_MAX, WORD_MAX, WORDS_MAX, PromptRu
 
 
 class _Trigger(IntEnum):
-    KEYWORD = 1  # words and patterns, which are read here
+    KEYWORD = 1  # words and patterns; the only type that is imported
     SPAM = 3
-    KEYWORD_PRESET = 4  # Discord's own lists, which it shows to nobody
+    KEYWORD_PRESET = 4  # Discord's own word lists, which are not public
     MENTION_SPAM = 5
     MEMBER_PROFILE = 6
 
 
-_BLOCK_MESSAGE = 1  # the action; a rule without it only tells the moderators
+_BLOCK_MESSAGE = 1  # action type; a rule without it only alerts the moderators
 
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """What was not taken over."""
+    """Something that was not imported."""
 
-    name: str  # the AutoMod rule's
+    name: str  # of the AutoMod rule
     reason: str  # a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
-    """What was taken over, to be added with `PromptRules.plus`; and what was not."""
+    """The imported rules, to be added with `PromptRules.plus`, and what was skipped."""
 
     rules: PromptRules
     skipped: tuple[Skipped, ...]
 
 
-class _Basket:
-    """Collects entries while there is room, and what there was none for."""
+class _Collector:
+    """Collects entries up to the limits, and the reasons for skipped ones."""
 
     def __init__(self) -> None:
         self.lists: dict[str, dict[str, list[str]]] = {name: {"words": [], "patterns": []} for name in ("allow", "flag", "block")}
@@ -80,38 +80,38 @@ class _Basket:
 
 
 def from_automod(rules: Sequence[Any]) -> ImportResult:
-    """A server's AutoMod rules, as Discord's API lists them (JSON). Never raises: what cannot be taken over is told.
+    """Convert a guild's AutoMod rules, as Discord's API lists them (JSON). Never raises; what cannot be imported is in `skipped`.
 
-    A rule that blocks messages becomes words and patterns of the block list, one that only alerts of the flag list. Its allowed words
-    join the one allow list. What it exempts (roles, channels) has no counterpart and is told.
+    Rules that block messages go to the block list, rules that only alert to the flag list, their allowed words to the allow list.
+    Exempt roles and channels have no counterpart and are skipped.
     """
-    basket = _Basket()
+    collector = _Collector()
     for rule in rules:
-        _take(basket, rule if isinstance(rule, Mapping) else {})
+        _import(collector, rule if isinstance(rule, Mapping) else {})
     return ImportResult(
-        rules=PromptRules(**{name: WordList(**entries) for name, entries in basket.lists.items()}),
-        skipped=tuple(basket.skipped),
+        rules=PromptRules(**{name: WordList(**entries) for name, entries in collector.lists.items()}),
+        skipped=tuple(collector.skipped),
     )
 
 
-def _take(basket: _Basket, rule: Mapping[str, Any]) -> None:
+def _import(collector: _Collector, rule: Mapping[str, Any]) -> None:
     name = str(rule.get("name") or "AutoMod")
     if reason := _unusable(rule):
-        basket.skip(name, reason)
+        collector.skip(name, reason)
         return
     found = rule.get("trigger_metadata")
     metadata = found if isinstance(found, Mapping) else {}
     actions = [each.get("type") for each in rule.get("actions") or () if isinstance(each, Mapping)]
     list_name = "block" if _BLOCK_MESSAGE in actions else "flag"
-    basket.add_words(name, list_name, _texts(metadata, "keyword_filter"))
-    basket.add_patterns(name, list_name, _texts(metadata, "regex_patterns"))
-    basket.add_words(name, "allow", _texts(metadata, "allow_list"))
+    collector.add_words(name, list_name, _texts(metadata, "keyword_filter"))
+    collector.add_patterns(name, list_name, _texts(metadata, "regex_patterns"))
+    collector.add_words(name, "allow", _texts(metadata, "allow_list"))
     if rule.get("exempt_roles") or rule.get("exempt_channels"):
-        basket.skip(name, _("Its exempt roles and channels were left out: rules for prompts hold for everyone."))
+        collector.skip(name, _("Its exempt roles and channels were left out: rules for prompts hold for everyone."))
 
 
 def _unusable(rule: Mapping[str, Any]) -> str | None:
-    """Why a rule is left out as a whole."""
+    """Why a rule is skipped as a whole; None if it can be imported."""
     trigger = rule.get("trigger_type")
     if trigger == _Trigger.KEYWORD_PRESET:
         return _("It uses Discord's own word lists, which Discord does not show to bots.")
@@ -123,7 +123,7 @@ def _unusable(rule: Mapping[str, Any]) -> str | None:
 
 
 def _texts(metadata: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Entries that are texts, trimmed; one that is too long for AutoMod itself cannot be there."""
+    """The entries that are strings, stripped. AutoMod's own length limit is enforced by cutting."""
     found = metadata.get(name)
     for each in found if isinstance(found, list | tuple) else ():
         if isinstance(each, str) and each.strip():

@@ -1,8 +1,7 @@
-"""Judging prompts by a server's words and patterns.
+"""Judges prompts by a guild's words and patterns.
 
-The order is: take out what is allowed, then look for what is blocked, then for what is flagged. An allowed entry excuses exactly the
-words that it matches, and nothing beside them: to allow "Scunthorpe" must not open the rest of the prompt. So a block outranks an
-allowed word next to it, and an allowed word outranks a block that would match within it.
+Allowed text is removed first; the rest is searched for blocked and then for flagged entries. An allowed entry exempts exactly the text
+that it matches: "Scunthorpe" on the allow list must not exempt the rest of the prompt.
 """
 
 from __future__ import annotations
@@ -11,18 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.prompts.normalize import Reading, is_word, read
+from bot.domain.prompts.normalize import NormalizedText, is_word_character, normalize
 from bot.domain.prompts.patterns import Pattern, Span, compile_pattern, spans
 from bot.domain.prompts.rules import ListName, PromptRules
 
 
 class Level(StrEnum):
-    """How a prompt was judged, mildest first."""
+    """The result for a prompt, mildest first."""
 
-    NONE = "none"  # no rule speaks of it
-    ALLOW = "allow"  # something in it is expressly allowed, and nothing else was found
-    FLAG = "flag"  # the image is made, behind a spoiler, and told to the moderators
-    BLOCK = "block"  # nothing is made
+    NONE = "none"  # no rule matched
+    ALLOW = "allow"  # only allowed entries matched
+    FLAG = "flag"  # the image is made behind a spoiler and reported to the moderators
+    BLOCK = "block"  # no image is made
 
 
 class RuleKind(StrEnum):
@@ -32,7 +31,7 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledRule:
-    """One entry of a list, as its writer wrote it."""
+    """One entry of a list, as it was written."""
 
     list: ListName
     kind: RuleKind
@@ -49,21 +48,21 @@ class PromptVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class _Word:
-    """A word without its stars, in the folded reading."""
+    """A word in folded form, without its stars."""
 
     core: str
-    open_left: bool  # may go on to the left: `*cat`
+    open_left: bool  # may be preceded by other letters: `*cat`
     open_right: bool
 
-    def spans_in(self, reading: Reading) -> Iterator[Span]:
-        for text in dict.fromkeys((reading.folded, reading.unmasked)):
+    def spans_in(self, normalized: NormalizedText) -> Iterator[Span]:
+        for text in dict.fromkeys((normalized.folded, normalized.unmasked)):
             yield from self._spans(text)
 
     def _spans(self, text: str) -> Iterator[Span]:
         start = text.find(self.core)
         while start >= 0:
             end = start + len(self.core)
-            fits = (self.open_left or _begins(text, start)) and (self.open_right or _ends(text, end))
+            fits = (self.open_left or _is_word_start(text, start)) and (self.open_right or _is_word_end(text, end))
             if fits:
                 yield start, end
             start = text.find(self.core, end if fits else start + 1)
@@ -73,42 +72,42 @@ class _Word:
 class _Expression:
     pattern: Pattern
 
-    def spans_in(self, reading: Reading) -> Iterator[Span]:
-        for text in reading.all:
+    def spans_in(self, normalized: NormalizedText) -> Iterator[Span]:
+        for text in normalized.all:
             yield from spans(self.pattern, text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """Compiled rules. Judging takes milliseconds, and at the very worst some tenths of a second: call it in a thread."""
+    """Compiled rules. Judging takes milliseconds, at worst some tenths of a second: call it in a thread."""
 
     entries: Mapping[ListName, tuple[tuple[CompiledRule, _Word | _Expression], ...]]
 
     def judge(self, prompt: str) -> PromptVerdict:
         """The first rule of the strictest list that matches."""
         level, hit = Level.NONE, None
-        for hit in self.hits(prompt):  # what was allowed comes first, then blocks, then flags
+        for hit in self.hits(prompt):  # allowed first, then blocked, then flagged
             level = Level(hit.list)
             if level is not Level.ALLOW:
                 break
         return PromptVerdict(level=level, rule=hit)
 
     def hits(self, prompt: str) -> Iterator[CompiledRule]:
-        """Every rule that has a say: allowed entries, then blocks, then flags on what the allowed ones left."""
-        reading = read(prompt)
-        taken_out: list[Span] = []
+        """Every matching rule: allowed entries, then blocked and flagged ones in the text that is left."""
+        normalized = normalize(prompt)
+        allowed: list[Span] = []
         for rule, matcher in self.entries[ListName.ALLOW]:
-            found = list(matcher.spans_in(reading))
-            taken_out += found
+            found = list(matcher.spans_in(normalized))
+            allowed += found
             if found:
                 yield rule
-        rest = reading.without(taken_out) if taken_out else reading
+        rest = normalized.without(allowed) if allowed else normalized
         for name in (ListName.BLOCK, ListName.FLAG):
             yield from (rule for rule, matcher in self.entries[name] if any(True for _span in matcher.spans_in(rest)))
 
 
 def compile_rules(rules: PromptRules) -> Judge:
-    """Raise `InvalidRequest` for a pattern that RE2 refuses, with its words. Takes milliseconds for long lists; keep the result."""
+    """Compile the lists; takes milliseconds for long ones, so cache the result. Raises `InvalidRequest` with RE2's message."""
     return Judge(entries={name: tuple(_entries(rules, name)) for name in ListName})
 
 
@@ -120,14 +119,14 @@ def _entries(rules: PromptRules, name: ListName) -> Iterator[tuple[CompiledRule,
 
 
 def _word(text: str) -> _Word:
-    core = read(text.removeprefix("*").removesuffix("*")).folded
+    core = normalize(text.removeprefix("*").removesuffix("*")).folded
     return _Word(core=core, open_left=text.startswith("*"), open_right=text.endswith("*"))
 
 
-def _begins(text: str, start: int) -> bool:
-    """Whether a word could begin here: at the edge of the text, beside what is no word, or itself none."""
-    return start == 0 or not is_word(text[start - 1]) or not is_word(text[start])
+def _is_word_start(text: str, start: int) -> bool:
+    """Whether there is a word boundary before `start`."""
+    return start == 0 or not is_word_character(text[start - 1]) or not is_word_character(text[start])
 
 
-def _ends(text: str, end: int) -> bool:
-    return end == len(text) or not is_word(text[end]) or not is_word(text[end - 1])
+def _is_word_end(text: str, end: int) -> bool:
+    return end == len(text) or not is_word_character(text[end]) or not is_word_character(text[end - 1])

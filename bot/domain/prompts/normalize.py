@@ -1,7 +1,7 @@
-"""A prompt as rules read it: written the plain way, however it came.
+"""Normalization of prompts before rules are applied, against disguised spellings.
 
-Three readings of one length, so that a place in one is the same place in the others. Sources: Unicode Standard Annex 15 (normal
-forms) and Technical Standard 39 (confusables), of which the small table here takes the letters that pass for Latin ones.
+There are three forms of equal length, so an index into one is valid for the others. Sources: Unicode Standard Annex 15 (normal forms)
+and Technical Standard 39 (confusables; the table here has only letters that look like Latin ones).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ def _pairs(text: str) -> dict[int, str]:
     return {ord(pair[0]): pair[1] for pair in text.split()}
 
 
-GAP: Final = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands where an allowed word was taken out; it is part of no word
+GAP: Final = "\N{OBJECT REPLACEMENT CHARACTER}"  # replaces removed text; not a word character
 
-# Each look-alike before the Latin letter it passes for: Cyrillic, Greek, and letters whose stroke is no accent to Unicode. In one case.
-_TWINS: Final = _pairs("аa вb еe кk мm нh оo рp сc тt уy хx іi јj ѕs ԁd һh ӏl ԛq ԝw αa βb εe ιi κk νv οo ρp τt υu χx ωw γy ɡg ıi øo łl đd")
-_MASKS: Final = _pairs("0o 1i 3e 4a 5s 7t 8b @a $s €e")  # digits and signs that stand for letters
-_MASKED: Final = re.compile(r"[\w@$€]+")
-_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters by name, invisible by nature
-_MARKS: Final = (
+# Each look-alike and its Latin letter, in lower case: Cyrillic, Greek, and letters with a stroke, which Unicode does not decompose.
+_ALIKE: Final = _pairs("аa вb еe кk мm нh оo рp сc тt уy хx іi јj ѕs ԁd һh ӏl ԛq ԝw αa βb εe ιi κk νv οo ρp τt υu χx ωw γy ɡg ıi øo łl đd")
+_SUBSTITUTES: Final = _pairs("0o 1i 3e 4a 5s 7t 8b @a $s €e")  # digits and symbols used as letters
+_TOKEN: Final = re.compile(r"[\w@$€]+")
+_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # invisible, though not in an invisible category
+_ACCENT_RANGES: Final = (
     (0x0300, 0x036F),
     (0x1AB0, 0x1AFF),
     (0x1DC0, 0x1DFF),
@@ -36,65 +36,67 @@ _MARKS: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """One text in three readings of equal length."""
+class NormalizedText:
+    """One text in three forms of equal length."""
 
-    kept: str  # one case, one space, nothing invisible; accents and alphabets as they are
-    folded: str  # without accents, look-alike letters as Latin ones
-    unmasked: str  # digits and signs within words as the letters that they stand for
+    cleaned: str  # casefolded, single spaces, nothing invisible; accents and alphabets unchanged
+    folded: str  # also without accents, and with Latin letters for look-alikes
+    unmasked: str  # also with letters for digits and symbols within words
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Those that differ."""
-        return tuple(dict.fromkeys((self.kept, self.folded, self.unmasked)))
+        """The distinct forms."""
+        return tuple(dict.fromkeys((self.cleaned, self.folded, self.unmasked)))
 
-    def without(self, spans: list[tuple[int, int]]) -> Reading:
-        """Gaps where the spans were."""
-        return Reading(kept=_gapped(self.kept, spans), folded=_gapped(self.folded, spans), unmasked=_gapped(self.unmasked, spans))
-
-
-def read(text: str) -> Reading:
-    """Any text, also one that is no good Unicode."""
-    kept = _kept(text)
-    folded = "".join(map(_base, kept)).translate(_TWINS)
-    return Reading(kept=kept, folded=folded, unmasked=_MASKED.sub(_without_mask, folded))
+    def without(self, spans: list[tuple[int, int]]) -> NormalizedText:
+        """The text with each span replaced by a gap of its length."""
+        return NormalizedText(
+            cleaned=_with_gaps(self.cleaned, spans), folded=_with_gaps(self.folded, spans), unmasked=_with_gaps(self.unmasked, spans)
+        )
 
 
-def is_word(sign: str) -> bool:
-    """Whether a sign is part of a word: a letter, a digit, or a mark on one."""
-    return sign == "_" or unicodedata.category(sign)[0] in "LNM"
+def normalize(text: str) -> NormalizedText:
+    """Accepts any text, also invalid Unicode."""
+    cleaned = _cleaned(text)
+    folded = "".join(map(_without_accents, cleaned)).translate(_ALIKE)
+    return NormalizedText(cleaned=cleaned, folded=folded, unmasked=_TOKEN.sub(_unmasked, folded))
 
 
-def _kept(text: str) -> str:
+def is_word_character(character: str) -> bool:
+    """Whether this is a letter, a digit, a combining mark or an underscore."""
+    return character == "_" or unicodedata.category(character)[0] in "LNM"
+
+
+def _cleaned(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    seen = "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in folded if not _is_unseen(sign))
-    return " ".join(seen.split())
+    visible = "".join(" " if unicodedata.category(each) == "Cc" else each for each in folded if not _is_invisible(each))
+    return " ".join(visible.split())
 
 
 @lru_cache(maxsize=4096)
-def _is_unseen(sign: str) -> bool:
-    """Nothing that is seen: joiners and other format signs, halves of pairs, fillers, marks that found no letter to go with."""
-    return unicodedata.category(sign) in {"Cf", "Cs"} or sign in _FILLERS or _is_mark(sign)
+def _is_invisible(character: str) -> bool:
+    """Format characters such as joiners, unpaired surrogates, fillers, and accents without a letter."""
+    return unicodedata.category(character) in {"Cf", "Cs"} or character in _FILLERS or _is_accent(character)
 
 
-def _is_mark(sign: str) -> bool:
-    """Accents and the like. The vowel signs of other scripts are not among them: without these, words become other words."""
-    return any(first <= ord(sign) <= last for first, last in _MARKS)
+def _is_accent(character: str) -> bool:
+    """Accents and similar marks. Vowel signs of other scripts are excluded: without them, words become other words."""
+    return any(first <= ord(character) <= last for first, last in _ACCENT_RANGES)
 
 
 @lru_cache(maxsize=4096)
-def _base(sign: str) -> str:
-    """A letter without its accents; anything else as it is. Always one sign."""
-    parts = unicodedata.normalize("NFD", sign)
-    return parts[0] if all(map(_is_mark, parts[1:])) else sign
+def _without_accents(character: str) -> str:
+    """The base letter; other characters unchanged. Always one character."""
+    parts = unicodedata.normalize("NFD", character)
+    return parts[0] if all(map(_is_accent, parts[1:])) else character
 
 
-def _without_mask(match: re.Match[str]) -> str:
+def _unmasked(match: re.Match[str]) -> str:
     token = match.group()
-    return token.translate(_MASKS) if any(map(str.isalpha, token)) else token
+    return token.translate(_SUBSTITUTES) if any(map(str.isalpha, token)) else token
 
 
-def _gapped(text: str, spans: list[tuple[int, int]]) -> str:
+def _with_gaps(text: str, spans: list[tuple[int, int]]) -> str:
     pieces: list[str] = []
     done = 0
     for start, end in sorted(spans):

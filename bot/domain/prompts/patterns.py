@@ -1,4 +1,4 @@
-"""Patterns that strangers write, run by RE2: time grows with the text's length and the pattern's size, never beyond.
+"""Regular expressions from untrusted people, run by RE2, whose time is linear in the text's length and the pattern's size.
 
 Source: https://github.com/google/re2/wiki/Syntax
 """
@@ -15,14 +15,14 @@ from bot.core.i18n import _
 
 PATTERN_MAX: Final = 260  # characters, as in Discord's AutoMod
 SIZE_MAX: Final = 1_500  # RE2's instructions in one pattern; one class of all letters has 1,200
-TOTAL_SIZE_MAX: Final = 12_000  # in all patterns of a server: what bounds the time of one prompt
-_MEMORY: Final = 512 * 1024  # bytes a pattern may use, its automaton included
+TOTAL_SIZE_MAX: Final = 12_000  # RE2's instructions in all patterns of a guild: limits the time for one prompt
+_MEMORY: Final = 512 * 1024  # bytes for a pattern and its automaton
 
 Span = tuple[int, int]
 
 
 class Pattern(Protocol):
-    """What is used of a compiled pattern."""
+    """The used part of RE2's compiled pattern."""
 
     @property
     def programsize(self) -> int: ...
@@ -35,7 +35,7 @@ class Match(Protocol):
 
 
 def compile_pattern(text: str) -> Pattern:
-    """A pattern that ignores case. Raise `InvalidRequest` with RE2's own words, and for one that is too large or matches everything."""
+    """Compile a pattern that ignores case. Raises `InvalidRequest` if RE2 refuses it, if it is too large or matches everything."""
     shown = text if len(text) <= 60 else f"{text[:59]}…"
     if len(text) > PATTERN_MAX:
         raise InvalidRequest(
@@ -57,7 +57,7 @@ def compile_pattern(text: str) -> Pattern:
 
 
 def spans(pattern: Pattern, text: str) -> Iterator[Span]:
-    """Where it matches, from left to right, without empty matches."""
+    """The spans of its matches, from left to right, without empty ones."""
     found = (match.span() for match in pattern.finditer(text))
     return (span for span in found if span[0] < span[1])
 
@@ -65,12 +65,12 @@ def spans(pattern: Pattern, text: str) -> Iterator[Span]:
 def _options() -> object:
     options = re2.Options()
     options.case_sensitive = False
-    options.log_errors = False  # RE2 would write to the process's own stderr
+    options.log_errors = False  # RE2 would write to stderr
     options.max_mem = _MEMORY
     return options
 
 
 def _reason(error: Exception) -> str:
-    """RE2's words, which come as bytes."""
+    """RE2's message, which is bytes."""
     first = error.args[0] if error.args else ""
     return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error)

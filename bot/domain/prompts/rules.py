@@ -1,4 +1,4 @@
-"""A server's rules for prompts, as they are written down."""
+"""The prompt rules in a guild's settings."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.guild.fields import Section
 from bot.domain.guild.validation import sentences
-from bot.domain.prompts.normalize import read
+from bot.domain.prompts.normalize import normalize
 from bot.domain.prompts.patterns import TOTAL_SIZE_MAX, compile_pattern
 
-WORDS_MAX: Final = 1000  # in one list, as in Discord's AutoMod
+WORDS_MAX: Final = 1000  # per list, as in Discord's AutoMod
 PATTERNS_MAX: Final = 100
 WORD_MAX: Final = 60  # characters
 
 
 class ListName(StrEnum):
-    """The three lists. A member's prompt is judged by all of them."""
+    """The three lists. Every prompt is judged by all of them."""
 
-    ALLOW = "allow"  # exactly what these match is taken out before the others look
-    FLAG = "flag"  # the image is made, behind a spoiler, and told to the moderators
-    BLOCK = "block"  # nothing is made
+    ALLOW = "allow"  # text that these match is removed before the other lists are applied
+    FLAG = "flag"  # the image is made behind a spoiler and reported to the moderators
+    BLOCK = "block"  # no image is made
 
 
 def checked_word(word: str) -> str:
-    """A word or phrase with `*` at its ends at most. Raise `ValueError` with a sentence where nothing of it could ever match."""
+    """Validate a word or phrase, with `*` only at its ends. Raises ValueError, with a sentence, if it could never match."""
     core = word.removeprefix("*").removesuffix("*")
-    if not any(map(str.isalnum, read(core).folded)):
+    if not any(map(str.isalnum, normalize(core).folded)):
         raise ValueError(_("{word} holds no letter or digit.").format(word=word or "*"))
     if "*" in core:
         raise ValueError(_("{word} has a * in its middle; it may stand at the beginning and at the end.").format(word=word))
@@ -38,7 +38,7 @@ def checked_word(word: str) -> str:
 
 
 def checked_pattern(pattern: str) -> str:
-    """A pattern that RE2 takes. Raise `InvalidRequest`, which is a `ValueError`, with its words."""
+    """Validate a pattern. Raises `InvalidRequest`, which is a ValueError, with RE2's message."""
     compile_pattern(pattern)
     return pattern
 
@@ -48,18 +48,18 @@ PatternText = Annotated[str, StringConstraints(min_length=1), AfterValidator(che
 
 
 class WordList(Section):
-    """What one list is made of. Words match whole words, `cat*` the beginning of one, `*cat` the end, `*cat*` any part of one."""
+    """The entries of one list. `cat` matches a whole word, `cat*` its beginning, `*cat` its end, `*cat*` any part of it."""
 
     words: Annotated[tuple[Word, ...], Field(max_length=WORDS_MAX)] = ()
     patterns: Annotated[tuple[PatternText, ...], Field(max_length=PATTERNS_MAX)] = ()  # RE2, case ignored
 
     def plus(self, other: WordList) -> WordList:
-        """Both, each entry once. Raise pydantic's `ValidationError` where that is more than a list may hold."""
+        """The union of both lists. Raises pydantic's `ValidationError` if it is too long."""
         return WordList(words=tuple(dict.fromkeys(self.words + other.words)), patterns=tuple(dict.fromkeys(self.patterns + other.patterns)))
 
 
 class PromptRules(Section):
-    """The three lists; empty ones judge nothing."""
+    """The three lists."""
 
     allow: WordList = WordList()
     flag: WordList = WordList()
@@ -67,19 +67,19 @@ class PromptRules(Section):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        """All patterns together bound the time that one prompt takes."""
+        """Limit the size of all patterns together, and so the time for one prompt."""
         size = sum(compile_pattern(text).programsize for name in ListName for text in self.list(name).patterns)
         if size > TOTAL_SIZE_MAX:
             raise ValueError(_("All patterns together are too large; take some away or make them simpler."))
         return self
 
     def list(self, name: ListName) -> WordList:
-        """One of the lists, by its name."""
+        """The list with this name."""
         found: WordList = getattr(self, name)
         return found
 
     def plus(self, other: PromptRules) -> PromptRules:
-        """Both, each entry once. Raise `InvalidRequest` where that is more than rules may hold."""
+        """The union of both rules. Raises `InvalidRequest` if a list becomes too long."""
         try:
             return self._plus(other)
         except ValidationError as error:

@@ -20,7 +20,7 @@ from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import Flags
 from bot.domain.job import SHOWING, Job, JobState
 from bot.domain.moderation import flags
-from bot.domain.moderation.cases import Case, CasePage, Decision, Report
+from bot.domain.moderation.cases import Case, Decision, Report
 from bot.domain.moderation.conduct import BlockRow
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target
@@ -124,14 +124,6 @@ class Cases:
         if case is None:
             raise _no_case(case_id)
         return case
-
-    async def page(self, guild_id: int, number: int, *, size: int, counted: int) -> CasePage:
-        """A page of the cases that wait for a decision, oldest first, each with what it is about."""
-        return await self.store.read(cases.page, guild_id, number, size=size, counted=counted)
-
-    async def of_member(self, guild_id: int, user_id: int) -> list[Case]:
-        """The cases about one member, oldest first."""
-        return await self.store.read(cases.of_author, guild_id, user_id)
 
     async def decide(self, request: Request, case_id: int, decision: Decision) -> Case:
         """Decide a case, once. Raise `NotAllowed`, `NotFound`, or `Decided` where somebody else has."""
@@ -250,10 +242,6 @@ class Cases:
         if not await self.store.write(conduct.unblock, guild_id, user_id, by_id=request.actor.user_id, now=self.clock()):
             raise NotFound(_("No block of {member} holds here.").format(member=f"<@{user_id}>"))
 
-    async def blocked(self, guild_id: int) -> list[BlockRow]:
-        """The blocks that hold now, newest first."""
-        return await self.store.read(conduct.blocked_now, guild_id, self.clock())
-
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _policy(self, guild_id: int) -> Policy:
@@ -308,7 +296,7 @@ def _block(conn: Connection, guild_id: int, user_id: int, *, until: int | None, 
 
 
 def _about(guild_id: int | None, author_id: int | None, decision: Decision) -> Target:
-    return Target(guild_id=guild_id, owner_id=author_id, acquits=decision in _ACQUITS)
+    return Target(guild_id=guild_id, owner_id=author_id, favors_owner=decision in _ACQUITS)
 
 
 def _no_case(case_id: int) -> NotFound:

@@ -88,7 +88,7 @@ class Money:
             pool=None if pool is None or pool.name == account.name else await self._held(pool),
             budget=None if budget is None else await self._held(budget),
             renews_at=None if budget is None else next_month(self.clock()),
-            sponsor=await self.sponsor(request.channel.channel_id),
+            sponsor=await self.store.read(sponsorships.current, request.channel.channel_id, self.clock()),
             hosting=tuple(await self.store.read(sponsorships.of_host, request.actor.user_id)),
         )
 
@@ -126,13 +126,9 @@ class Money:
 
     # --- hosts -----------------------------------------------------------------------------------------------------
 
-    async def sponsor(self, channel_id: int) -> Sponsorship | None:
-        """Who pays for everyone in a channel or thread now."""
-        return await self.store.read(sponsorships.current, channel_id, self.clock())
-
     async def sponsor_here(self, channel_id: int) -> Sponsorship:
-        """The same. Raise `NotFound` where nobody does."""
-        found = await self.sponsor(channel_id)
+        """Who pays for everyone in a channel or thread now. Raises `NotFound` if nobody does."""
+        found = await self.store.read(sponsorships.current, channel_id, self.clock())
         if found is None:
             raise NotFound(_("Nobody pays for others here."))
         return found

@@ -10,7 +10,7 @@ import structlog
 
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.domain.guild.document import Policy
-from bot.domain.moderation.scores import Classification, weigh, when_down
+from bot.domain.moderation.scores import Classification, classify, classify_when_down
 from bot.domain.prompts.judge import Level
 from bot.media import likeness
 from bot.providers.moderations import Moderations
@@ -37,19 +37,19 @@ class Classifier:
         if self.endpoint is None or not policy.checks.prompts:
             return _NOTHING
         try:
-            return weigh(await self.endpoint.check_text(text), policy.checks)
+            return classify(await self.endpoint.check_text(text), policy.checks)
         except ProviderError as error:
             return _unanswered(policy, error)
 
     async def image(self, policy: Policy, path: Path, *, extension: str) -> Classification:
         """What a finished image looks like: first to the server's own list, then to the endpoint."""
-        if policy.known_bad.hashes and policy.known_bad.knows(await asyncio.to_thread(likeness.fingerprint, path)):
+        if policy.known_bad.hashes and policy.known_bad.matches(await asyncio.to_thread(likeness.fingerprint, path)):
             return Classification(level=Level.BLOCK, category=KNOWN_BAD, score=1.0)
         if self.endpoint is None or not policy.checks.results:
             return _NOTHING
         content = await asyncio.to_thread(path.read_bytes)
         try:
-            return weigh(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
+            return classify(await self.endpoint.check_image(content, _TYPES.get(f".{extension}", "image/png")), policy.checks)
         except ProviderError as error:
             return _unanswered(policy, error)
 
@@ -57,7 +57,7 @@ class Classifier:
 def _unanswered(policy: Policy, error: ProviderError) -> Classification:
     """The endpoint is away, or would not take it: a refusal of what is asked is no reason to ask again."""
     log.warning("the moderations endpoint did not answer", reason=error.sentence)
-    finding = when_down(policy.checks)
+    finding = classify_when_down(policy.checks)
     if finding.hold and isinstance(error, ProviderRefused):
         return Classification(level=Level.BLOCK)
     return finding

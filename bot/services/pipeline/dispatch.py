@@ -58,22 +58,22 @@ class Dispatch:
         guards: Mapping[str, ProviderGuard],
         orders: Orders,
         screening: Screening,
-        rules: DispatchPolicy,
+        policy: DispatchPolicy,
         expect: Callable[[str, str], None],
         timing: Timing,
         clock: Clock,
     ) -> None:
         self._store = store
         self._guards = guards
-        self._studio = orders
+        self._orders = orders
         self._screening = screening
-        self._rules = rules
+        self._policy = policy
         self._expect = expect  # told every new id, with its provider's name: its event may have come already
         self._queue = store.subscribe(Topic.QUEUE)
         self._timing = timing
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
-        self._pool = WorkerPool("dispatch", size=2 * rules.caps.total, on_end=self._queue.wake)  # as many again may be looked for
+        self._pool = WorkerPool("dispatch", size=2 * policy.caps.total, on_end=self._queue.wake)  # as many again may be looked for
         # Apart: an endpoint that is slow must not hold up what is checked already.
         self._readers = WorkerPool("prompts", size=_READERS, on_end=self._queue.wake)
 
@@ -96,17 +96,17 @@ class Dispatch:
     async def turn(self) -> None:
         """One look at the queue: send what may be sent, find stand-ins, look for what was lost."""
         now = self._clock()
-        busy = self._pool.at_work()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
+        busy = self._pool.active_keys()  # before reading: only this loop gives work, so nobody touches any other row meanwhile
         queue = _without(busy, await self._store.read(jobs.queue, now))
         lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
-        places = {name: guard.places for name, guard in self._guards.items() if guard.ready()}
+        places = {name: guard.max_running for name, guard in self._guards.items() if guard.ready()}
         for job_id in queue.unchecked:
-            self._readers.put_to_work(job_id, self._screening.prompt(job_id, give_up_ms=self._rules.give_up_ms))
-        for generation in choose(queue, self._rules.caps, places):
-            self._pool.put_to_work(_key(generation), self._begin(generation))
+            self._readers.start(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
+        for generation in choose(queue, self._policy.caps, places):
+            self._pool.start(_key(generation), self._begin(generation))
         for generation in lost:
             if generation.not_before <= now and _key(generation) not in busy:
-                self._pool.put_to_work(_key(generation), self._look(generation))
+                self._pool.start(_key(generation), self._look(generation))
         for generation in queue.waiting:
             if self._guard(generation).away_since is not None:
                 await self._redirect(generation, now)
@@ -126,7 +126,7 @@ class Dispatch:
 
     async def _send(self, generation: Generation) -> None:
         guard = self._guard(generation)
-        mode, takes_links = self._rules.references, guard.provider.takes_links
+        mode, takes_links = self._policy.references, guard.provider.takes_links
         try:
             answer = await guard.submit(
                 await submission.pack(generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
@@ -144,7 +144,7 @@ class Dispatch:
             if isinstance(answer, Accepted):
                 await self._accepted(generation, answer.provider_id)
             else:
-                await self._studio.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
+                await self._orders.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
 
     async def _accepted(self, generation: Generation, provider_id: str) -> None:
         if await self._store.write(jobs.accept, generation.job_id, generation.n, provider_id):
@@ -155,15 +155,15 @@ class Dispatch:
 
     async def _redirect(self, generation: Generation, now: int) -> None:
         """Its provider does not answer: another model, where the operator declared one; after too long, its price back."""
-        if now - generation.created_at > self._rules.give_up_ms:
+        if now - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
             return
-        if not self._studio.models.offered:
+        if not self._orders.models.offered:
             return  # no list was ever read, so nobody is known who could stand in
         answering = {name for name, guard in self._guards.items() if guard.away_since is None}
         references = await self._store.read(jobs.reference_count, generation.job_id)
-        catalog = self._studio.models.catalog
-        route = stand_in(generation, references=references, catalog=catalog, routes=self._rules.routes, answering=answering)
+        catalog = self._orders.models.catalog
+        route = stand_in(generation, references=references, catalog=catalog, routes=self._policy.routes, answering=answering)
         if route is not None and await self._store.write(jobs.reroute, generation.job_id, generation.n, other=route):
             log.info("rerouted", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
 
@@ -178,7 +178,7 @@ class Dispatch:
 
     async def _decide(self, generation: Generation) -> None:
         """It may have been made and paid, and nothing can tell: the operator's rule applies."""
-        if self._rules.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
+        if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("sent once more; it may be paid twice", job=generation.job_id, n=generation.n, provider=generation.provider)
             await self._store.write(jobs.try_once_more, generation.job_id, generation.n, now=self._clock())
         else:
@@ -220,7 +220,7 @@ class Dispatch:
     async def _wait(self, generation: Generation, error: ProviderBusy) -> None:
         """It certainly was not taken: put it back, unless it has waited too long."""
         now = self._clock()
-        if now - generation.created_at > self._rules.give_up_ms:
+        if now - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
             return
         await self._put_back(generation, now + self._pause_ms(generation, error))
@@ -236,7 +236,7 @@ class Dispatch:
 
     async def _fail(self, generation: Generation, failure: Failure, reason: str = "") -> None:
         self._failures.pop(_key(generation), None)
-        await self._studio.settle(generation, failed(failure, reason))
+        await self._orders.settle(generation, failed(failure, reason))
 
     async def _clear_out(self) -> None:
         """Generations of an image API that the operator took out of the settings: nobody can ask it any more."""
@@ -253,7 +253,7 @@ def _without(busy: frozenset[Hashable], queue: Queue) -> Queue:
         queue,
         waiting=tuple(g for g in queue.waiting if _key(g) not in busy),
         running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in in_hand),
-        running_by_server=Counter(queue.running_by_server) + Counter(g.guild_id for g in in_hand),
+        running_by_guild=Counter(queue.running_by_guild) + Counter(g.guild_id for g in in_hand),
         running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in in_hand),
         slow_turns=frozenset(g.provider for g in in_hand if g.lane is Lane.FREE),
     )

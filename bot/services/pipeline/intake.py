@@ -47,7 +47,7 @@ class Intake:
     models: Models
     admissions: Admissions
     pricing: Pricing
-    checks: Classifier
+    classifier: Classifier
     fetcher: Fetcher
     limits: OperatorLimits
     clock: Clock
@@ -175,7 +175,7 @@ class Intake:
             parent_id=order.parent_id,
             reaction=order.reaction,
             flagged=admission.flagged,
-            needs_check=self.checks.wants_prompts(request.policy),
+            needs_check=self.classifier.wants_prompts(request.policy),
             age_restricted=request.channel.age_restricted,
         )
         generation = Generation(

@@ -29,7 +29,7 @@ class Progress:
 
     def __init__(self, *, store: Store, orders: Orders, post: Post, locks: KeyedLocks, timing: Timing, clock: Clock) -> None:
         self._store = store
-        self._studio = orders
+        self._orders = orders
         self._post = post
         self._locks = locks
         self._timing = timing
@@ -61,10 +61,10 @@ class Progress:
 
     async def _show(self, job_id: str) -> None:
         async with self._locks.of(job_id):
-            job = await self._promised(await self._studio.job(job_id))
+            job = await self._promised(await self._orders.job(job_id))
             if job.state is not JobState.OPEN:
                 return
-            receipt = await self._studio.waiting_for(job)
+            receipt = await self._orders.waiting_for(job)
             steps = None if job.ping_promised else steps_done(job, receipt.usual_ms, self._clock())
             gist = _gist(receipt, steps)
             # The first answer told of a job that waits; so long as it does, there is nothing new at first sight.
@@ -112,12 +112,12 @@ def _has_message(job: Job) -> bool:
 
 def _is_as_told(receipt: Receipt) -> bool:
     job = receipt.job
-    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.away or job.check_is_late)
+    return not (_has_begun(job) or job.ping_promised or job.cancel_requested_at is not None or receipt.outage or job.check_is_late)
 
 
 def _gist(receipt: Receipt, steps: int | None) -> Hashable:
     """Everything that the message says and that may change. Once a call is promised the rest of it rests."""
     job = receipt.job
     begun = _has_begun(job)
-    standing = (job.cancel_requested_at is not None, receipt.away, begun, job.ping_promised, job.check_is_late)
+    standing = (job.cancel_requested_at is not None, receipt.outage, begun, job.ping_promised, job.check_is_late)
     return standing if job.ping_promised else (*standing, None if begun else receipt.ahead, len(job.open), steps)

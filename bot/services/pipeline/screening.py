@@ -13,7 +13,7 @@ from bot.core.clock import Clock
 from bot.core.errors import TryLater
 from bot.core.i18n import _
 from bot.core.loops import Timing
-from bot.domain.catalog import request_facts
+from bot.domain.catalog import image_properties
 from bot.domain.guild.document import Policy
 from bot.domain.job import Failure, Job, JobState
 from bot.domain.moderation.scores import Classification
@@ -47,7 +47,7 @@ class Screening:
 
     store: Store
     guilds: Guilds
-    checks: Classifier
+    classifier: Classifier
     timing: Timing
     clock: Clock
     _put_off: dict[str, int] = field(init=False, repr=False, default_factory=dict)  # how often each job was put off in a row
@@ -61,7 +61,7 @@ class Screening:
             self._put_off.pop(job_id, None)
             return
         policy = await self._policy(job)
-        finding = await self.checks.prompt(policy, request_facts.words(job.prompt, job.params))
+        finding = await self.classifier.prompt(policy, image_properties.drawable_text(job.prompt, job.params))
         with i18n.speaking(job.place.locale):
             await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
 
@@ -104,7 +104,7 @@ class Screening:
         policy = await self._policy(job)
         shown, withheld, flagged = [], {}, None
         for image in images:
-            finding = await self.checks.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
+            finding = await self.classifier.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
             if finding.hold:
                 raise TryLater("The check of pictures does not answer.")
             if finding.level is Level.BLOCK:

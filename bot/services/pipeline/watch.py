@@ -51,7 +51,7 @@ class Watch:
     def __init__(self, *, store: Store, provider: Provider, orders: Orders, give_up_ms: int, timing: Timing, clock: Clock) -> None:
         self._store = store
         self._provider = provider
-        self._studio = orders
+        self._orders = orders
         self._give_up_ms = give_up_ms
         self._running = store.subscribe(Topic.RUNNING)
         self._timing = timing
@@ -74,7 +74,7 @@ class Watch:
     def expect(self, provider_id: str) -> None:
         """A generation now has this id. Where its event came first, look at once."""
         if self._early.pop(provider_id, None) is not None:
-            self._pool.put_to_work(f"early {provider_id}", self._hear(provider_id))
+            self._pool.start(f"early {provider_id}", self._hear(provider_id))
 
     # --- listen --------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Watch:
     def _look_soon(self, key: Key) -> None:
         """Read it now; where a read of it is under way, once more after that."""
         self._followed[key].is_hinted = True
-        self._pool.put_to_work(key, self._look(key))
+        self._pool.start(key, self._look(key))
 
     async def _look(self, key: Key) -> None:
         while self._followed[key].is_hinted:
@@ -186,7 +186,7 @@ class Watch:
             self._followed[_key(generation)].unknown_since = None
         outcome = self._outcome(generation, report, age) if report else self._unknown_outcome(_key(generation))
         if outcome is not None:
-            await self._studio.settle(generation, outcome)
+            await self._orders.settle(generation, outcome)
 
     async def _take_back(self, generation: Generation, provider_id: str) -> None:
         """Try to; whether it worked is read afterwards."""

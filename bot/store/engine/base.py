@@ -53,7 +53,15 @@ class Subscription:
             self._awake.clear()
 
 
-class Store(ABC):
+class Reader(ABC):
+    """Runs queries: synchronous functions `query(conn, ...)` that only read, and do not keep the connection."""
+
+    @abstractmethod
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The answer to `query`, from one unchanging view of everything committed before it. A query that tries to write fails."""
+
+
+class Store(Reader):
     """Runs operations: synchronous functions `op(conn, ...)` that neither commit nor roll back, nor keep the connection.
 
     An operation may be run again from the start after a conflict (PostgreSQL), so its only effect is on the database.
@@ -95,11 +103,10 @@ class Store(ABC):
             done.add_done_callback(_say_if_failed)
             raise
 
-    async def read(self, op: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One unchanging view of everything committed before it; beside the writes, and refused if it tries to write itself."""
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._check_open()
         context = copy_context()
-        reading = asyncio.create_task(self._read(lambda conn: context.run(op, conn, *args, **kwargs)), name="store read")
+        reading = asyncio.create_task(self._read(lambda conn: context.run(query, conn, *args, **kwargs)), name="store read")
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
         try:

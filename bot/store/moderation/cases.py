@@ -169,6 +169,11 @@ def of_job(conn: Connection, job_id: str, *, guild_id: int | None = None, limit:
     return _read(conn, and_(cases.c.job_id == job_id, here), limit=limit, newest=True)
 
 
+def latest_about(conn: Connection, job_id: str, guild_id: int | None) -> Case | None:
+    """A guild's latest case about a job."""
+    return next(iter(of_job(conn, job_id, guild_id=guild_id, limit=1)), None)
+
+
 def of_author(conn: Connection, guild_id: int, author_id: int, *, limit: int = 25) -> list[Case]:
     """The cases about one member, oldest first."""
     return _read(conn, and_(cases.c.guild_id == guild_id, cases.c.author_id == author_id), limit=limit)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from bot.domain.guild.sections import Flags
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Case, Cause, Report
-from bot.domain.moderation.flags import reached
+from bot.domain.moderation.flags import quorum_reached
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox
 from bot.store.engine.base import take_turn
@@ -105,7 +105,7 @@ def _set_spoiler(conn: Connection, case: Case, spoiler: bool, now: int) -> bool:
 
 def _weigh(conn: Connection, report: Report, guild_id: int, rules: Flags, now: int) -> Case | None:
     """Open a case where there are enough flags, and cover the image until it is decided."""
-    if not reached(cases.flags_on(conn, report.message_id), rules):
+    if not quorum_reached(cases.flags_on(conn, report.message_id), rules):
         return None
     opened = _ask(conn, report, guild_id=guild_id, cause=Cause.FLAGS, now=now)
     if opened is not None:

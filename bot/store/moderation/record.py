@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, case, exists, func, select
 
+from bot.domain.guild.sections import Strikes
 from bot.domain.job import GenerationState, JobState
-from bot.domain.moderation.conduct import MemberRecord, UsageSum
-from bot.store.moderation import reports
+from bot.domain.moderation.conduct import LATELY_DAYS, MemberConduct, MemberRecord, UsageSum
+from bot.domain.money.quota import DAY_MS
+from bot.store.moderation import cases, conduct, reports
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, jobs
 
+_CASES_MAX = 1000  # about one member
 
-def of_member(conn: Connection, user_id: int, guild_id: int, *, since: int, latest: int = 5, told: int = 50) -> MemberRecord:
-    """The sums since `since` (Unix ms) and ever, the `latest` jobs, and up to `told` reports."""
+
+def conduct_of(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes, now: int) -> MemberConduct:
+    """What a guild holds against a member, also one who has left."""
+    given = conduct.strikes_of(conn, guild_id, user_id)
+    return MemberConduct(
+        points=conduct.standing(conn, guild_id, user_id, rules=rules, now=now),
+        strikes=sum(1 if strike.weight > 0 else -1 for strike in given),
+        block=conduct.blocked(conn, guild_id, user_id, now),
+        cases=tuple(cases.of_author(conn, guild_id, user_id, limit=_CASES_MAX)),
+    )
+
+
+def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest: int = 5, told: int = 50) -> MemberRecord:
+    """The sums of the last `LATELY_DAYS` days and ever, the `latest` jobs, and up to `told` reports."""
     made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
     theirs = and_(made, generations.c.user_id == user_id, generations.c.guild_id == guild_id)
-    is_late = generations.c.created_at >= since
+    is_late = generations.c.created_at >= now - LATELY_DAYS * DAY_MS
     sums = conn.execute(
         select(
             func.count().label("images"),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from bot.core.errors import InvalidRequest, NotAllowed, OutOfCredit
 from bot.core.i18n import _
 from bot.domain.money import quota
-from bot.domain.money.accounts import AccountKind, AccountRef, circle_of, kind_of, owned_by_one
+from bot.domain.money.accounts import AccountKind, AccountRef, kind_of, owned_by_one, transfer_group_of
 from bot.domain.money.ledger import Entry
 from bot.store.money import ledger
 from bot.store.money.ledger import Balance
@@ -60,7 +60,7 @@ def gift(
     _check_amount(amount)
     if giver.name == receiver.name:
         raise NotAllowed(_("You cannot give credits to yourself."))
-    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or circle_of(giver.name) != circle_of(receiver.name):
+    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or transfer_group_of(giver.name) != transfer_group_of(receiver.name):
         raise NotAllowed(_("Credits can only be given to members whose credits count in the same place as yours."))
     balances = ledger.lock(conn, [giver, receiver], now)
     if was_done(conn, key):

@@ -1,4 +1,4 @@
-"""The catalogue: which models are on offer, what they take and cost, and how they are found."""
+"""The catalogue: which models are available, their options and prices, and how they are found."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MODELS = st.fixed_dictionaries({"id": st.text(), "endpoint": st.just("/images/ge
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    """The models of the local image API, which are those of the documents."""
+    """The models of the local image API, which are the documented ones."""
     raw = json.loads(files("sandbox.images").joinpath("models.json").read_text())
     return Catalog.read(raw, credit_usd=0.01, model_prices={"flux-2-dev": 2.5})
 
 
-def test_only_models_that_make_images_are_on_offer(catalog: Catalog) -> None:
+def test_only_models_that_make_images_are_listed(catalog: Catalog) -> None:
     assert {model.title for model in catalog.models} >= {"FLUX.2 Klein 4B", "FLUX.2 Klein 9B", "FLUX.2 [dev]"}
     assert not [model for model in catalog.models if "text" in model.id or "video" in model.id]
 
@@ -43,19 +43,19 @@ def test_a_model_is_found_by_id_or_title(catalog: Catalog, name: str) -> None:
     assert catalog.get(name).id == DEV
 
 
-def test_an_unknown_model_is_refused_with_near_ones(catalog: Catalog) -> None:
+def test_an_unknown_model_is_refused_with_similar_names(catalog: Catalog) -> None:
     with pytest.raises(InvalidRequest, match=r"There is no model flux-2-klain; did you mean .*FLUX\.2"):
         catalog.get("flux-2-klain")
     with pytest.raises(InvalidRequest, match="There is no model zzz; /models lists those there are"):
         catalog.get("zzz")
 
 
-def test_an_empty_catalogue_asks_for_patience() -> None:
+def test_an_empty_catalogue_says_that_the_list_has_not_arrived() -> None:
     with pytest.raises(InvalidRequest, match="has not arrived yet"):
         Catalog(()).get("x")
 
 
-def test_search_wants_every_word_and_puts_beginnings_first() -> None:
+def test_search_matches_every_word_and_sorts_beginnings_first() -> None:
     catalog = catalog_of(
         {"id": "a", "display_name": "Best Flux"}, {"id": "b", "display_name": "Flux Two"}, {"id": "c", "display_name": "Other"}
     )
@@ -84,7 +84,7 @@ def test_prices_are_whole_microcredits(pricing: object, expected: int | None) ->
     assert price_microcredits({"pricing": pricing}, credit_usd=0.01) == expected
 
 
-def test_a_setting_overrules_a_price(catalog: Catalog) -> None:
+def test_a_setting_overrides_a_price(catalog: Catalog) -> None:
     assert (catalog.get(KLEIN_4B).price_microcredits, catalog.get(DEV).price_microcredits) == (1_400_000, 2_500_000)
 
 
@@ -125,11 +125,11 @@ def test_autocomplete_shows_what_a_model_allows(catalog: Catalog, name: str, ide
     assert [choice.name for choice in catalog.get(name).choices(idea, typed)] == expected
 
 
-def test_what_is_not_allowed_is_answered_with_what_is(catalog: Catalog) -> None:
+def test_a_refused_value_is_answered_with_the_allowed_ones(catalog: Catalog) -> None:
     assert Choice(name="28 (default, 1 to 50)", value="28") in catalog.get(KLEIN_4B).choices(Idea.STEPS, "99")
 
 
-def test_choices_keep_discords_limits() -> None:
+def test_choices_respect_discord_s_limits() -> None:
     model = model_of(aspect_ratio={"enum": ["x" * 101, *(f"{n}:{n}" for n in range(300))]})
     choices = model.choices(Idea.ASPECT_RATIO, "")
     assert len(choices) == 25
@@ -151,7 +151,7 @@ def test_the_range_of_seeds(schema: dict[str, Any], expected: tuple[int, int]) -
     assert model_of(seed=schema).seed_range == expected
 
 
-def test_references_go_where_the_schema_wants_them() -> None:
+def test_references_use_the_schema_s_parameter() -> None:
     one = model_of(image_url={"type": "string"}, random_seed={"type": "integer"}, required=["image_url"])
     assert one.slots == Slots(seed="random_seed", references="image_url", many=False)
     assert (one.takes_references, one.references_required, one.max_references) == (True, True, 1)
@@ -159,33 +159,33 @@ def test_references_go_where_the_schema_wants_them() -> None:
     assert (many.slots, many.references_required, many.max_references) == (Slots(), False, 3)
 
 
-def test_without_a_schema_the_capabilities_tell_about_references() -> None:
+def test_without_a_schema_the_capabilities_decide_about_references() -> None:
     catalog = catalog_of({"id": "a", "capabilities": {"input": ["text", "image"], "output": ["image"]}, "request_schema": None})
     model = catalog.get("a")
     assert (model.takes_references, model.max_references, model.ideas, model.seed_field) == (True, None, (), None)
     assert catalog.slots("a") == catalog.slots("unknown") == Slots()
 
 
-def test_the_schema_is_read_under_either_name() -> None:
+def test_the_schema_is_read_from_either_key() -> None:
     schema = {"properties": {"seed": {"type": "integer"}}}
     assert catalog_of({"id": "a", "request_schema": None, "json_request_schema": schema}).get("a").seed_field == "seed"
 
 
-def test_a_model_that_requires_what_nobody_can_give_is_not_on_offer() -> None:
+def test_a_model_with_an_unusable_required_parameter_is_not_listed() -> None:
     schema = {"required": ["mystery"], "properties": {"mystery": {"$ref": "http://evil.test/x"}}}
     assert len(catalog_of({"id": "a", "request_schema": schema})) == 0
 
 
 @given(raw=st.lists(JSON | MODELS, max_size=4))
 @settings(max_examples=40, deadline=None)
-def test_odd_models_never_break_a_catalogue(raw: list[Any]) -> None:
+def test_malformed_models_never_break_a_catalogue(raw: list[Any]) -> None:
     for model in Catalog.read(raw, credit_usd=0.01, model_prices={}).models:
         use_everything(model)
 
 
 @given(schema=st.dictionaries(st.sampled_from([idea.value for idea in Idea]), NODES, max_size=3))
 @settings(max_examples=60, deadline=None)
-def test_odd_schemas_never_break_a_model(schema: dict[str, Any]) -> None:
+def test_malformed_schemas_never_break_a_model(schema: dict[str, Any]) -> None:
     use_everything(model_of(**schema))
 
 

@@ -1,4 +1,4 @@
-"""From what a member chose to what a model is sent, or one sentence that says what is allowed."""
+"""Conversion of a member's choices to a model's parameters, and its refusals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Options = dict[Idea, Any]
         (FLUX_DEV, {}, "steps=28 resolution=“2 MP”,quality='5'", {"num_inference_steps": 28, "resolution": "2 MP", "output_quality": 5}),
     ],
 )
-def test_ideas_become_the_models_own_parameters(model: ModelInfo, options: Options, more: str, expected: dict[str, Any]) -> None:
+def test_ideas_become_the_model_s_parameters(model: ModelInfo, options: Options, more: str, expected: dict[str, Any]) -> None:
     params = build_params(model, options, more)
     assert params == expected
     assert [type(value) for value in params.values()] == [type(value) for value in expected.values()]
@@ -75,7 +75,7 @@ def test_a_refusal_names_the_field_what_is_allowed_and_what_was_given(model: Mod
 
 
 @pytest.mark.parametrize(("options", "more"), [({Idea.RESOLUTION: "1 MP"}, ""), ({}, "resolution=1")])
-def test_an_option_that_a_model_lacks_is_answered_with_those_it_has(options: Options, more: str) -> None:
+def test_an_unknown_option_is_refused_with_the_known_ones(options: Options, more: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         build_params(KLEIN, options, more)
     assert caught.value.sentence.startswith(
@@ -85,7 +85,7 @@ def test_an_option_that_a_model_lacks_is_answered_with_those_it_has(options: Opt
 
 
 @pytest.mark.parametrize("name", [name for name, _ in NOT_FOR_MEMBERS])
-def test_some_names_are_not_for_members(name: str) -> None:
+def test_some_names_cannot_be_set_by_members(name: str) -> None:
     properties: dict[str, Any] = {kept: {"type": "string"} for kept, _ in NOT_FOR_MEMBERS}
     model = model_of(**properties)
     with pytest.raises(InvalidRequest, match=f"more: {name} cannot be set there; "):
@@ -93,17 +93,17 @@ def test_some_names_are_not_for_members(name: str) -> None:
 
 
 @pytest.mark.parametrize(("typed", "expected"), [("true", True), ("Yes", True), ("on", True), ("false", False), ("No", False)])
-def test_switches_are_read_as_people_write_them(typed: str, expected: bool) -> None:
+def test_booleans_are_parsed_in_common_spellings(typed: str, expected: bool) -> None:
     assert build_params(model_of(go_fast={"type": "boolean"}), {}, f"go_fast={typed}") == {"go_fast": expected}
 
 
 @pytest.mark.parametrize("value", ["https://evil.test/a.png", "data:image/png;base64,AA", " HTTP://x", "file:///etc/passwd"])
-def test_links_are_not_taken_as_options(value: str) -> None:
+def test_links_are_refused_as_values(value: str) -> None:
     with pytest.raises(InvalidRequest, match="links are not taken here"):
         build_params(model_of(mask={"type": "string"}), {}, f'mask="{value}"')
 
 
-def test_other_shapes_of_options() -> None:
+def test_other_types_of_options() -> None:
     model = model_of(
         width={"type": "integer", "minimum": 256, "maximum": 1024, "multipleOf": 64},
         tags={"type": "array", "items": {"type": "string"}, "maxItems": 2},
@@ -122,7 +122,7 @@ def test_other_shapes_of_options() -> None:
             build_params(model, {}, more)
 
 
-def test_what_a_model_requires_besides_is_asked_for_or_filled_in() -> None:
+def test_other_required_parameters_are_requested_or_filled_in() -> None:
     with pytest.raises(InvalidRequest, match="Model One needs style; give it in more, as style=value"):
         build_params(model_of(style={"type": "string"}, required=["prompt", "style"]), {})
     model = model_of(style={"type": "string", "default": "plain"}, required=["style", "seed"], seed={"type": "integer"})
@@ -130,7 +130,7 @@ def test_what_a_model_requires_besides_is_asked_for_or_filled_in() -> None:
 
 
 @given(more=st.text(max_size=60))
-def test_any_text_in_more_is_parameters_or_one_sentence(more: str) -> None:
+def test_any_text_in_more_is_parsed_or_refused(more: str) -> None:
     try:
         assert isinstance(build_params(FLUX_DEV, {}, more), dict)
     except InvalidRequest as refusal:
@@ -138,7 +138,7 @@ def test_any_text_in_more_is_parameters_or_one_sentence(more: str) -> None:
         assert "\n" not in sentence
 
 
-def test_a_prompt_is_trimmed_and_bounded() -> None:
+def test_a_prompt_is_stripped_and_its_length_is_limited() -> None:
     short = model_of(prompt={"type": "string", "maxLength": 5})
     assert check_prompt(short, "  an ox ", max_length=2000) == "an ox"
     with pytest.raises(InvalidRequest, match="at most 5 characters is allowed, 6 were given"):
@@ -168,11 +168,11 @@ def test_the_number_of_references_is_checked(model: ModelInfo, count: int, sente
 
 
 @pytest.mark.parametrize(("model", "count"), [(model_of(), 0), (KLEIN, 0), (KLEIN, 4), (FLUX_DEV, 3)])
-def test_references_that_a_model_takes_pass(model: ModelInfo, count: int) -> None:
+def test_an_allowed_number_of_references_is_accepted(model: ModelInfo, count: int) -> None:
     check_references(model, count)
 
 
-def test_seeds_of_several_pictures_stay_in_range() -> None:
+def test_seeds_of_several_images_stay_in_range() -> None:
     model = model_of(seed={"type": "integer", "minimum": 1, "maximum": 10})
     check_seed(model, 7, count=4)
     with pytest.raises(InvalidRequest, match="seed: a whole number from 1 to 7 is allowed, 8 was given"):

@@ -1,4 +1,4 @@
-"""One list of models of several image APIs: whose is which, what each is called and costs, and which shapes it has."""
+"""The merged catalogue of several image APIs: names, prices, abilities, aspect ratios, fallback."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bot.core.endpoints import Endpoint, EndpointModel
 from bot.core.errors import InvalidRequest
+from bot.domain.catalog.aspect_ratios import ratio_of
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots
 from bot.domain.catalog.params import build_params, carry_over, check_references, settable
-from bot.domain.catalog.sizes import ratio_of
 from bot.providers.openai_models import models_of
 from tests.env.models import model_of
 from tests.env.providers import KLEIN_4B, OXLO_PRO, SCHNELL, SD_15, SDXL
@@ -41,14 +41,14 @@ def merge(*lists: tuple[str, list[dict[str, Any]]], **prices: float) -> Catalog:
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
-def test_both_providers_models_stand_in_one_list() -> None:
+def test_both_providers_models_are_in_one_list() -> None:
     catalog = merged()
     assert {model.provider for model in catalog.models} == {"oxen", "oxlo"}
     assert (catalog.get(KLEIN_4B).provider, catalog.get(KLEIN_4B).developer) == ("oxen", "Black Forest Labs")
     assert {model.id for model in catalog.search("oxlo")} == {SD_15, SDXL, SCHNELL, OXLO_PRO}
 
 
-def test_the_second_of_two_equal_ids_has_its_provider_behind_it() -> None:
+def test_the_second_of_two_equal_ids_gets_its_provider_as_suffix() -> None:
     catalog = merge(("oxen", [one("sd", "SD")]), ("oxlo", [one("sd", "Stable")]), ("local", [one("SD", "SD")]))
     assert [(model.id, model.title, model.api_id, model.provider) for model in sorted(catalog.models, key=lambda each: each.provider)] == [
         ("SD@local", "SD@local", "SD", "local"),
@@ -57,28 +57,28 @@ def test_the_second_of_two_equal_ids_has_its_provider_behind_it() -> None:
     ]
 
 
-def test_a_title_that_is_taken_has_its_provider_behind_it_and_keeps_its_id() -> None:
+def test_a_taken_title_gets_a_suffix_and_its_id_does_not() -> None:
     model = merge(("oxen", [one("a", "FLUX.1 Schnell")]), ("oxlo", [one("b", "Flux.1 Schnell")])).get("b")
     assert (model.id, model.title) == ("b", "Flux.1 Schnell@oxlo")
 
 
-def test_every_model_is_found_by_its_full_name_too() -> None:
+def test_every_model_is_also_found_by_its_full_name() -> None:
     catalog = merge(("oxen", [one("sd", "SD")]), ("oxlo", [one("sd", "SD")]))
     assert [catalog.get(name).provider for name in ("sd", "SD@OXEN", "sd@oxen", "sd@oxlo")] == ["oxen", "oxen", "oxen", "oxlo"]
 
 
-def test_names_are_the_same_each_time_and_no_two_are_equal() -> None:
+def test_names_are_stable_and_unique() -> None:
     lists = [("oxen", [one("sd"), one("x@oxlo")]), ("oxlo", [one("sd"), one("x")]), ("local", [one("sd"), one("x")])]
     first, second = merge(*lists), merge(*lists)
     assert [model.id for model in first.models] == [model.id for model in second.models]
     assert len({model.id.casefold() for model in first.models}) == len({model.title.casefold() for model in first.models}) == 6
 
 
-def test_an_id_too_long_for_a_choice_is_not_on_offer() -> None:
+def test_a_model_with_an_id_too_long_for_a_choice_is_not_listed() -> None:
     assert len(merge(("oxen", [one("x" * 98)]), ("oxlo", [one("x" * 98)]))) == 1
 
 
-def test_slots_are_known_by_the_image_apis_own_id() -> None:
+def test_slots_are_found_by_the_image_api_s_id() -> None:
     schema = {"properties": {"noise_seed": {"type": "integer"}}}
     catalog = merge(("oxen", [one("sd")]), ("oxlo", [one("sd", request_schema=schema)]))
     assert (catalog.slots("sd"), catalog.slots("sd", "oxlo")) == (Slots(), Slots(seed="noise_seed"))
@@ -87,7 +87,7 @@ def test_slots_are_known_by_the_image_apis_own_id() -> None:
 # --- prices ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_price_is_the_operators_else_the_models_else_the_endpoints() -> None:
+def test_a_price_is_the_operator_s_else_the_model_s_else_the_endpoint_s() -> None:
     models = (EndpointModel(id="a", price_credits=0), EndpointModel(id="b"), EndpointModel(id="c"))
     raw = models_of(Endpoint(name="local", base_url="http://x", models=models, price_credits=3))
     catalog = Catalog.merge({"local": raw}, credit_usd=0.5, model_prices={"c": 7})
@@ -112,7 +112,7 @@ def test_a_price_may_name_its_provider() -> None:
     ("name", "size", "edits"),
     [(SD_15, "512x512", True), (SDXL, "1024x1024", True), (SCHNELL, "1024x1024", False), (OXLO_PRO, "1024x1024", True)],
 )
-def test_oxlos_models_have_what_the_document_says_and_no_more(name: str, size: str, edits: bool) -> None:
+def test_oxlo_s_models_have_exactly_the_documented_options(name: str, size: str, edits: bool) -> None:
     model = merged().get(name)
     assert (model.takes_references, model.max_references, model.seed_field) == (edits, int(edits), None)
     assert ("strength" in settable(model)) is edits
@@ -121,7 +121,7 @@ def test_oxlos_models_have_what_the_document_says_and_no_more(name: str, size: s
         build_params(model, {Idea.RESOLUTION: "64x64"})
 
 
-def test_strength_needs_a_picture_to_change() -> None:
+def test_strength_needs_an_image() -> None:
     model = merged().get(SD_15)
     params = build_params(model, {Idea.STRENGTH: "0.4"})
     assert params == build_params(model, {}, "strength=0.4") == {"size": "512x512", "strength": 0.4}
@@ -134,13 +134,13 @@ def test_strength_needs_a_picture_to_change() -> None:
 
 @pytest.mark.parametrize(("options", "more"), [({Idea.STRENGTH: 0.4}, ""), ({}, "strength=0.4")])
 @pytest.mark.parametrize(("name", "title"), [(SCHNELL, "Flux.1 Schnell"), (KLEIN_4B, "FLUX.2 Klein 4B")])
-def test_strength_is_refused_where_it_does_not_exist(name: str, title: str, options: dict[Idea, float], more: str) -> None:
+def test_strength_is_refused_if_the_model_lacks_it(name: str, title: str, options: dict[Idea, float], more: str) -> None:
     with pytest.raises(InvalidRequest, match=f"{re.escape(title)} has no option strength"):
         build_params(merged().get(name), options, more)
 
 
 @pytest.mark.parametrize("name", ["strength", "prompt_strength", "denoising_strength"])
-def test_strength_is_known_by_each_of_its_names(name: str) -> None:
+def test_strength_is_recognized_under_each_of_its_names(name: str) -> None:
     properties: dict[str, Any] = {"image": {"type": "string"}, name: {"type": "number", "minimum": 0, "maximum": 1, "default": 0.75}}
     model = model_of(**properties)
     params = build_params(model, {Idea.STRENGTH: "0.5"})
@@ -155,7 +155,7 @@ def test_strength_is_offered_over_its_range() -> None:
     assert merged().get(SCHNELL).choices(Idea.STRENGTH) == []
 
 
-def test_an_endpoints_model_is_described_by_its_settings() -> None:
+def test_an_endpoint_s_model_is_described_by_its_settings() -> None:
     options = {"quality": {"enum": ["low", "high"]}, "seed": {"type": "integer"}}
     described = EndpointModel(id="a", title="A", sizes=("1024x1024",), edits=True, max_references=3, strength=True, options=options)
     catalog = Catalog.merge(
@@ -167,7 +167,7 @@ def test_an_endpoints_model_is_described_by_its_settings() -> None:
     assert build_params(model, {Idea.QUALITY: "high"}, "strength=1") == {"size": "1024x1024", "quality": "high", "strength": 1}
 
 
-# --- shapes ----------------------------------------------------------------------------------------------------------
+# --- aspect ratios ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ratio", "size"), [("1:1", "1024x1024"), ("3:2", "1536x1024"), ("2:3", "1024x1536"), (None, None)])
@@ -176,7 +176,7 @@ def test_a_ratio_becomes_the_size_that_has_it(ratio: str | None, size: str | Non
     assert build_params(model_of(**SIZES), {}, f"aspect_ratio={ratio}" if ratio else "") == ({"size": size} if size else {})
 
 
-def test_a_ratio_that_no_size_has_is_refused_with_those_there_are() -> None:
+def test_a_ratio_without_a_size_is_refused_with_the_available_ones() -> None:
     with pytest.raises(InvalidRequest) as caught:
         build_params(model_of(**SIZES), {Idea.ASPECT_RATIO: "16:9"})
     assert caught.value.sentence == "aspect_ratio: 1:1, 3:2 or 2:3 is allowed, 16:9 was given."
@@ -190,24 +190,24 @@ def test_a_ratio_is_shown_with_its_size() -> None:
     assert settable(model) == ["aspect_ratio", "resolution"]
 
 
-def test_a_shape_is_chosen_once() -> None:
+def test_ratio_and_size_cannot_both_be_chosen() -> None:
     with pytest.raises(InvalidRequest, match="resolution and aspect_ratio both choose the size here; one of them is enough"):
         build_params(model_of(**SIZES), {Idea.ASPECT_RATIO: "3:2", Idea.RESOLUTION: "1024x1024"})
 
 
-def test_of_several_sizes_with_one_shape_the_usual_is_meant() -> None:
+def test_of_several_sizes_with_one_ratio_the_default_is_used() -> None:
     squares = ["256x256", "512x512", "1024x1024"]
     assert build_params(model_of(size={"enum": squares}), {Idea.ASPECT_RATIO: "1:1"}) == {"size": "256x256"}
     assert build_params(model_of(size={"enum": squares, "default": "512x512"}), {Idea.ASPECT_RATIO: "1:1"}) == {"size": "512x512"}
 
 
 @pytest.mark.parametrize("model", [model_of(resolution={"enum": ["1 MP", "2 MP"]}), model_of(size={"type": "string"}), model_of()])
-def test_without_listed_sizes_there_are_no_shapes(model: ModelInfo) -> None:
+def test_without_listed_sizes_there_are_no_ratios(model: ModelInfo) -> None:
     with pytest.raises(InvalidRequest, match="Model One has no option aspect_ratio"):
         build_params(model, {Idea.ASPECT_RATIO: "1:1"})
 
 
-def test_a_models_own_ratios_go_first() -> None:
+def test_a_model_s_own_ratios_take_precedence() -> None:
     model = model_of(aspect_ratio={"enum": ["16:9"]}, **SIZES)
     assert build_params(model, {Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "1024x1024"}) == {"aspect_ratio": "16:9", "size": "1024x1024"}
 
@@ -219,24 +219,24 @@ def test_a_ratio_is_exact(width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["auto", "0x5", "5x", "1024", "-1x1", "1x1x1", 7, True])
-def test_what_is_no_size_has_no_ratio(text: str | int) -> None:
+def test_other_values_have_no_ratio(text: str | int) -> None:
     assert ratio_of(text) is None
 
 
-# --- one model in another's place -------------------------------------------------------------------------------------
+# --- fallback models -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("old", "params", "new", "expected"),
     [
-        (SD_15, {"size": "512x512"}, KLEIN_4B, {}),  # nobody chose it
+        (SD_15, {"size": "512x512"}, KLEIN_4B, {}),  # a default, not chosen
         (SD_15, {"size": "512x512", "strength": 0.5}, SDXL, {"size": "1024x1024", "strength": 0.5}),
         (KLEIN_4B, {"aspect_ratio": "1:1"}, SDXL, {"size": "1024x1024"}),
         (KLEIN_4B, {"num_inference_steps": 30, "output_format": "jpg"}, "flux-2-dev", {"num_inference_steps": 30, "output_format": "jpg"}),
         (KLEIN_4B, {"guidance_scale": 3.0}, "flux-2-dev", {"guidance": 3.0}),
     ],
 )
-def test_what_was_chosen_is_said_in_the_other_models_words(old: str, params: dict[str, Any], new: str, expected: dict[str, Any]) -> None:
+def test_choices_are_converted_for_the_fallback_model(old: str, params: dict[str, Any], new: str, expected: dict[str, Any]) -> None:
     catalog = merged()
     assert carry_over(params, catalog.get(old), catalog.get(new)) == expected
 
@@ -244,15 +244,15 @@ def test_what_was_chosen_is_said_in_the_other_models_words(old: str, params: dic
 @pytest.mark.parametrize(
     ("params", "new"), [({"aspect_ratio": "16:9"}, SDXL), ({"num_inference_steps": 5}, SDXL), ({"output_quality": "high"}, "flux-2-dev")]
 )
-def test_what_the_other_cannot_say_is_refused(params: dict[str, Any], new: str) -> None:
+def test_choices_that_the_fallback_lacks_are_refused(params: dict[str, Any], new: str) -> None:
     catalog = merged()
     with pytest.raises(InvalidRequest):
         carry_over(params, catalog.get(KLEIN_4B), catalog.get(new))
 
 
-def test_a_size_becomes_a_shape_where_only_shapes_are_known() -> None:
-    sized, shaped = model_of(**SIZES), model_of(aspect_ratio={"enum": ["3:2", "1:1"]})
-    assert carry_over({"size": "1536x1024"}, sized, shaped) == {"aspect_ratio": "3:2"}
+def test_a_size_becomes_a_ratio_for_a_model_with_ratios_only() -> None:
+    with_sizes, with_ratios = model_of(**SIZES), model_of(aspect_ratio={"enum": ["3:2", "1:1"]})
+    assert carry_over({"size": "1536x1024"}, with_sizes, with_ratios) == {"aspect_ratio": "3:2"}
     assert carry_over(
         {"size": "1536x1024", "tags": ["a"]}, model_of(tags={"type": "array"}, **SIZES), model_of(tags={"type": "array"}, **SIZES)
     ) == {
@@ -260,4 +260,4 @@ def test_a_size_becomes_a_shape_where_only_shapes_are_known() -> None:
         "tags": ["a"],
     }
     with pytest.raises(InvalidRequest, match="aspect_ratio: 3:2 or 1:1 is allowed, 2:3 was given"):
-        carry_over({"size": "1024x1536"}, sized, shaped)
+        carry_over({"size": "1024x1536"}, with_sizes, with_ratios)

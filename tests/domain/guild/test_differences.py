@@ -1,4 +1,4 @@
-"""What changed between two documents, as the audit log keeps it."""
+"""Differences between two settings documents, as stored in the audit log."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def changes(old: Any, new: Any) -> list[dict[str, Any]]:
     ],
     ids=str,
 )
-def test_what_differs_is_told_setting_by_setting(old: Any, new: Any, expected: list[Any]) -> None:
+def test_differences_are_listed_by_setting(old: Any, new: Any, expected: list[Any]) -> None:
     assert changes(old, new) == expected
 
 
-def test_a_change_of_the_rules_is_one_line_for_each_setting() -> None:
+def test_a_change_of_the_policy_has_one_entry_per_setting() -> None:
     new = changed(Policy(), {"pause": {"on": True}, "prompts": {"block": {"words": ["gore"]}}})
     assert changes(document(Policy()), document(new)) == [
         {"path": "pause.on", "was": False, "now": True},
@@ -43,7 +43,7 @@ def test_a_change_of_the_rules_is_one_line_for_each_setting() -> None:
     ]
 
 
-def test_a_large_change_stays_a_small_line() -> None:
+def test_a_large_change_is_cut() -> None:
     (large,) = changes({"a": []}, {"a": ["x" * 1000 + str(number) for number in range(1000)]})
     assert (len(large["added"]), large["more"]) == (ENTRIES_MAX, 1000 - ENTRIES_MAX)
     details = as_details(differences({}, {str(number): number for number in range(CHANGES_MAX + 5)}))

@@ -1,4 +1,4 @@
-"""A server's rules as a document: read, refused with a sentence for each mistake, changed, written, and read again."""
+"""A guild's policy as a document: parsing, validation errors, changes, export."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ FULL: dict[str, Any] = {
 }
 
 
-def complaints(document: dict[str, Any]) -> list[str]:
+def errors_of(document: dict[str, Any]) -> list[str]:
     with pytest.raises(InvalidRequest) as caught:
         read(document)
     return caught.value.sentence.split("\n")
 
 
-def test_a_document_without_a_word_is_a_server_without_rules() -> None:
+def test_an_empty_document_is_the_default_policy() -> None:
     assert read({}) == Policy()
 
 
-def test_what_is_read_is_what_was_meant() -> None:
+def test_a_full_document_is_parsed() -> None:
     policy = read(FULL)
     assert policy.channels.allowed == (900000000000000001,)
     assert policy.roles[77].models == "all"
@@ -53,20 +53,20 @@ def test_what_is_read_is_what_was_meant() -> None:
     assert policy.strikes.weight(Offence.PICTURE_DELETED) == 2
 
 
-def test_a_settings_file_gives_the_same_rules_again() -> None:
+def test_an_exported_file_is_parsed_to_the_same_policy() -> None:
     policy = read(FULL)
     assert read_file(write_file(policy)) == policy
     assert json.loads(write_file(policy))["channels"]["allowed"] == ["900000000000000001"]
 
 
 @given(st.decimals(0, 1_000_000, places=6), st.decimals(0, 1_000_000, places=2), st.integers(1, 2**63 - 1))
-def test_amounts_and_ids_survive_a_file_exactly(price: Decimal, budget: Decimal, role_id: int) -> None:
+def test_amounts_and_ids_are_exact_in_a_file(price: Decimal, budget: Decimal, role_id: int) -> None:
     policy = read({"prices": {"m": price}, "usd_per_month": budget, "roles": {role_id: {}}})
     assert read_file(write_file(policy)) == policy
     assert policy.price_microcredits("m") == price * 1_000_000
 
 
-def test_a_price_that_is_not_set_is_the_listed_one() -> None:
+def test_without_a_price_the_list_price_applies() -> None:
     assert Policy().price_microcredits("m") is None
 
 
@@ -111,11 +111,11 @@ def test_a_price_that_is_not_set_is_the_listed_one() -> None:
     ids=str,
 )
 def test_a_wrong_value_gets_one_sentence(wrong: dict[str, Any], sentence: str) -> None:
-    assert complaints(wrong) == [sentence]
+    assert errors_of(wrong) == [sentence]
 
 
-def test_every_wrong_value_is_told_up_to_a_limit() -> None:
-    found = complaints({f"nothing{number}": 1 for number in range(SHOWN_MAX + 2)})
+def test_wrong_values_are_reported_up_to_a_limit() -> None:
+    found = errors_of({f"nothing{number}": 1 for number in range(SHOWN_MAX + 2)})
     assert len(found) == SHOWN_MAX + 1
     assert found[-1] == "There are 2 more wrong values."
 
@@ -126,7 +126,7 @@ def test_every_wrong_value_is_told_up_to_a_limit() -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*Policy.model_fields, "on", "words", "x"]), inner),
     )
 )
-def test_no_document_is_too_strange_to_be_answered(value: Any) -> None:
+def test_any_document_is_parsed_or_refused(value: Any) -> None:
     try:
         policy = read(value if isinstance(value, dict) else {"pause": value})
     except InvalidRequest:
@@ -135,27 +135,27 @@ def test_no_document_is_too_strange_to_be_answered(value: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b"{", b"[" * 100_000, b" " * (DOCUMENT_MAX + 1)])
-def test_a_file_that_holds_no_settings_is_refused(content: bytes) -> None:
+def test_a_file_without_settings_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidRequest, match="file"):
         read_file(content)
 
 
-def test_a_change_leaves_the_rest_as_it_was() -> None:
+def test_a_change_leaves_other_settings_unchanged() -> None:
     policy = changed(read(FULL), {"pause": {"on": False}, "roles": {78: {"private": True}}})
     assert (policy.pause.on, policy.pause.reason) == (False, "The budget has leaked.")
     assert set(policy.roles) == {77, 78}
 
 
-def test_none_takes_an_entry_out_or_gives_the_default_back() -> None:
+def test_none_removes_an_entry_or_restores_the_default() -> None:
     policy = changed(read(FULL), {"roles": {77: None}, "pool": None, "pause": None, "prices": {"flux-2-dev": None}})
     assert (policy.roles, policy.pool, policy.pause, policy.prices) == ({}, None, Policy().pause, {})
 
 
-def test_a_wrong_change_is_refused_in_the_same_words() -> None:
+def test_a_wrong_change_is_refused_with_the_same_sentence() -> None:
     with pytest.raises(InvalidRequest, match=r"newcomers\.wait_hours: “-1” is too little; the least is 0\."):
         changed(Policy(), {"newcomers": {"wait_hours": -1}})
 
 
-def test_known_bad_pictures_are_known_up_to_a_distance() -> None:
+def test_known_bad_images_match_up_to_a_distance() -> None:
     known = KnownBad(hashes=("00000000000000ff",), distance=2)
-    assert [known.knows(each) for each in (0xFF, 0xFC, 0xF8)] == [True, True, False]
+    assert [known.matches(each) for each in (0xFF, 0xFC, 0xF8)] == [True, True, False]

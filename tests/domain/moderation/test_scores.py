@@ -1,4 +1,4 @@
-"""What scores mean on a server."""
+"""Classification of scores by a guild's thresholds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.guild.sections import Checks, OnDown, Thresholds
-from bot.domain.moderation.scores import Classification, Scores, weigh, when_down
+from bot.domain.moderation.scores import Classification, Scores, classify, classify_when_down
 from bot.domain.prompts.judge import Level
 
 CHECKS = Checks(thresholds=Thresholds(flag=0.5, block=0.9), categories={"hate": Thresholds(flag=0.1, block=0.2)})
@@ -24,7 +24,7 @@ CHECKS = Checks(thresholds=Thresholds(flag=0.5, block=0.9), categories={"hate": 
     ],
 )
 def test_the_strictest_outcome_counts(scores: dict[str, float], expected: Classification) -> None:
-    assert weigh(Scores(by_category=scores), CHECKS) == expected
+    assert classify(Scores(by_category=scores), CHECKS) == expected
 
 
 def test_the_highest_score_has_a_name() -> None:
@@ -36,12 +36,12 @@ def test_the_highest_score_has_a_name() -> None:
 def test_a_higher_score_is_never_milder(scores: dict[str, float], more: float) -> None:
     order = list(Level)
     raised = {name: max(score, more) for name, score in scores.items()}
-    mild, strict = (weigh(Scores(by_category=each), CHECKS).level for each in (scores, raised))
+    mild, strict = (classify(Scores(by_category=each), CHECKS).level for each in (scores, raised))
     assert order.index(mild) <= order.index(strict)
 
 
 @pytest.mark.parametrize(
     ("on_down", "level", "hold"), [(OnDown.HOLD, Level.NONE, True), (OnDown.ALLOW, Level.NONE, False), (OnDown.REFUSE, Level.BLOCK, False)]
 )
-def test_the_server_chooses_what_happens_while_the_endpoint_is_down(on_down: OnDown, level: Level, hold: bool) -> None:
-    assert when_down(Checks(on_down=on_down)) == Classification(level=level, hold=hold)
+def test_the_guild_chooses_what_happens_while_the_endpoint_is_down(on_down: OnDown, level: Level, hold: bool) -> None:
+    assert classify_when_down(Checks(on_down=on_down)) == Classification(level=level, hold=hold)

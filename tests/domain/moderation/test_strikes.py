@@ -1,4 +1,4 @@
-"""Strikes fade, and the ladder follows."""
+"""Strikes decay, and reaching a step locks a member out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.guild.fields import DAY_MS, HOUR_MS
 from bot.domain.guild.sections import StrikeStep
 from bot.domain.moderation.strikes import Strike, lock_out_ms, points
 
-LADDER = (StrikeStep(points=3, hours=1), StrikeStep(points=6, hours=24))
+STEPS = (StrikeStep(points=3, hours=1), StrikeStep(points=6, hours=24))
 HALF_LIFE = 30 * DAY_MS
 STRIKES = st.lists(st.builds(Strike, at=st.integers(0, 10**12), weight=st.floats(0, 10)))
 
@@ -34,24 +34,24 @@ def test_points_never_rise_by_themselves(strikes: list[Strike], one: int, other:
 @pytest.mark.parametrize(
     ("before", "after", "hours"),
     [
-        (0, 2, 0),  # below the ladder
-        (2, 3, 1),  # a rung is reached
-        (3, 4, 0),  # between rungs
+        (0, 2, 0),  # below the first step
+        (2, 3, 1),  # a step is reached
+        (3, 4, 0),  # between two steps
         (0, 7, 24),  # two at once: the higher
         (5, 6, 24),
-        (7, 8, 24),  # above the top every strike counts
-        (8, 7, 0),  # fading is no offence
+        (7, 8, 24),  # at or above the last step every strike counts
+        (8, 7, 0),  # decaying points are not an offence
         (2.9, 2.9999999999, 1),  # three strikes are three
     ],
 )
-def test_the_ladder(before: float, after: float, hours: int) -> None:
-    assert lock_out_ms(before, after, LADDER) == hours * HOUR_MS
+def test_a_newly_reached_step_locks_out(before: float, after: float, hours: int) -> None:
+    assert lock_out_ms(before, after, STEPS) == hours * HOUR_MS
 
 
-def test_without_a_ladder_nobody_is_locked_out() -> None:
+def test_without_steps_nobody_is_locked_out() -> None:
     assert lock_out_ms(0, 1000, ()) == 0
 
 
 @given(st.floats(0, 20), st.floats(0, 20), st.floats(0, 20))
-def test_from_the_same_place_more_points_never_mean_less_time(before: float, one: float, more: float) -> None:
-    assert lock_out_ms(before, before + one, LADDER) <= lock_out_ms(before, before + one + more, LADDER)
+def test_more_points_never_mean_a_shorter_lock_out(before: float, one: float, more: float) -> None:
+    assert lock_out_ms(before, before + one, STEPS) <= lock_out_ms(before, before + one + more, STEPS)

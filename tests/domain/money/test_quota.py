@@ -1,4 +1,4 @@
-"""The arithmetic of buckets, over all amounts and times."""
+"""The arithmetic of buckets, limits and months."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ buckets = st.builds(Bucket, size=amounts, refill_per_day=amounts)
 TWENTY = Bucket(size=20 * MICRO, refill_per_day=20 * MICRO)
 
 
-def test_half_a_day_brings_half_a_days_refill() -> None:
+def test_half_a_day_adds_half_a_day_s_refill() -> None:
     assert available_at(TWENTY, available=0, held=0, as_of=0, now=DAY_MS // 2) == 10 * MICRO
 
 
@@ -40,7 +40,7 @@ def test_refill_stops_at_the_size() -> None:
     assert available_at(TWENTY, available=15 * MICRO, held=0, as_of=0, now=DAY_MS) == 20 * MICRO
 
 
-def test_what_is_held_takes_room() -> None:
+def test_holds_count_towards_the_size() -> None:
     assert available_at(TWENTY, available=15 * MICRO, held=3 * MICRO, as_of=0, now=DAY_MS) == 17 * MICRO
 
 
@@ -49,20 +49,18 @@ def test_a_bucket_above_its_size_neither_gains_nor_loses() -> None:
 
 
 @given(buckets, amounts, amounts, times, times)
-def test_a_clock_that_goes_backwards_gives_nothing(bucket: Bucket, available: int, held: int, as_of: int, back: int) -> None:
+def test_a_clock_that_goes_backwards_adds_nothing(bucket: Bucket, available: int, held: int, as_of: int, back: int) -> None:
     assert available_at(bucket, available=available, held=held, as_of=as_of, now=as_of - back) == available
 
 
 @given(buckets, amounts, amounts, times, times)
-def test_never_less_than_before_and_never_above_the_room(bucket: Bucket, available: int, held: int, as_of: int, now: int) -> None:
+def test_available_never_falls_and_never_exceeds_the_size(bucket: Bucket, available: int, held: int, as_of: int, now: int) -> None:
     then = available_at(bucket, available=available, held=held, as_of=as_of, now=now)
     assert available <= then <= max(available, bucket.size - held)
 
 
 @given(buckets, amounts, amounts, st.lists(times, min_size=2, max_size=20).map(sorted))
-def test_pieces_of_time_give_no_more_than_the_whole_and_lose_less_than_one_each(
-    bucket: Bucket, available: int, held: int, moments: list[int]
-) -> None:
+def test_refilling_in_steps_loses_less_than_one_microcredit_per_step(bucket: Bucket, available: int, held: int, moments: list[int]) -> None:
     whole = available_at(bucket, available=available, held=held, as_of=moments[0], now=moments[-1])
     pieces = available
     for as_of, now in pairwise(moments):
@@ -71,7 +69,7 @@ def test_pieces_of_time_give_no_more_than_the_whole_and_lose_less_than_one_each(
 
 
 @given(buckets, amounts, amounts, times, times)
-def test_full_is_the_first_moment_without_room(bucket: Bucket, available: int, held: int, as_of: int, now: int) -> None:
+def test_full_at_is_the_first_moment_when_it_is_full(bucket: Bucket, available: int, held: int, as_of: int, now: int) -> None:
     now = max(now, as_of)
     level = max(bucket.size - held, available)
     at = full_at(bucket, available=available, held=held, as_of=as_of, now=now)
@@ -83,7 +81,7 @@ def test_full_is_the_first_moment_without_room(bucket: Bucket, available: int, h
 
 
 @given(buckets, amounts, times, times, amounts)
-def test_affordable_is_the_first_moment_with_enough(bucket: Bucket, available: int, as_of: int, now: int, price: int) -> None:
+def test_affordable_at_is_the_first_moment_with_enough(bucket: Bucket, available: int, as_of: int, now: int, price: int) -> None:
     now = max(now, as_of)
     at = affordable_at(bucket, available=available, as_of=as_of, now=now, price=price)
     if at is None:
@@ -100,14 +98,14 @@ def test_affordable_is_the_first_moment_with_enough(bucket: Bucket, available: i
         (-1_400_000, "-1.4"), (-1, "0"),
     ],
 )  # fmt: skip
-def test_what_is_left_is_written_rounded_down(micro: int, text: str) -> None:
+def test_balances_are_rounded_down(micro: int, text: str) -> None:
     assert written(micro) == text
 
 
 @pytest.mark.parametrize(
     ("micro", "text"), [(0, "0"), (1, "0.01"), (1_400_000, "1.4"), (1_400_001, "1.41"), (1_999_999, "2"), (-1, "-0.01")]
 )
-def test_prices_are_written_rounded_up(micro: int, text: str) -> None:
+def test_prices_are_rounded_up(micro: int, text: str) -> None:
     assert written(micro, up=True) == text
 
 

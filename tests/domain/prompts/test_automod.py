@@ -1,4 +1,4 @@
-"""AutoMod's rules become rules for prompts; what cannot be taken over is told."""
+"""Import of AutoMod rules: what is imported, and why the rest is skipped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_rule_that_only_alerts_becomes_a_flag_list() -> None:
     assert from_automod([rule(actions=[ALERT], trigger_metadata=keywords("cat"))]).rules == PromptRules(flag=WordList(words=("cat",)))
 
 
-def test_what_is_left_out_is_told_with_its_reason() -> None:
+def test_skipped_rules_have_a_reason() -> None:
     rules = [
         rule(name="Preset", trigger_type=4),
         rule(name="Spam", trigger_type=3),
@@ -57,7 +57,7 @@ def test_what_is_left_out_is_told_with_its_reason() -> None:
     )
 
 
-def test_what_does_not_fit_is_left_out_and_told() -> None:
+def test_entries_beyond_the_limits_are_skipped() -> None:
     many = [rule(name=str(number), trigger_metadata=keywords(*(f"w{number}x{n}" for n in range(600)))) for number in range(2)]
     large = rule(name="Large", trigger_metadata=keywords(patterns=tuple(f"(a?){{130}}a{{130}}{number}" for number in range(30))))
     result = from_automod([*many, large])
@@ -67,5 +67,5 @@ def test_what_does_not_fit_is_left_out_and_told() -> None:
 
 
 @given(st.lists(JSON))
-def test_no_answer_of_discord_s_breaks_it(rules: list[Any]) -> None:
+def test_any_json_is_accepted(rules: list[Any]) -> None:
     assert from_automod(rules).rules is not None

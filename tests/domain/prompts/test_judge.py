@@ -1,4 +1,4 @@
-"""Judging prompts: words at their borders, patterns that cannot stall, and which list wins."""
+"""Judging prompts: word boundaries, patterns in linear time, and the precedence of the lists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def level(prompt: str, *, allow: tuple[str, ...] = (), flag: tuple[str, ...] = (
         ("4k", ["in 4K"], ["ak"]),
     ],
 )
-def test_words_match_at_their_borders(word: str, matches: list[str], passes: list[str]) -> None:
+def test_words_match_at_word_boundaries(word: str, matches: list[str], passes: list[str]) -> None:
     assert [text for text in matches if level(text, block=(word,)) is not Level.BLOCK] == []
     assert [text for text in passes if level(text, block=(word,)) is not Level.NONE] == []
 
@@ -52,7 +52,7 @@ def test_words_match_at_their_borders(word: str, matches: list[str], passes: lis
         ("/[а-я]{4}/", ["кошка"], ["horse"]),
     ],
 )
-def test_patterns_search_every_reading(pattern: str, matches: list[str], passes: list[str]) -> None:
+def test_patterns_search_every_form(pattern: str, matches: list[str], passes: list[str]) -> None:
     assert [text for text in matches if level(text, block=(pattern,)) is not Level.BLOCK] == []
     assert [text for text in passes if level(text, block=(pattern,)) is not Level.NONE] == []
 
@@ -62,7 +62,7 @@ def test_patterns_search_every_reading(pattern: str, matches: list[str], passes:
     [
         ("a fox", Level.NONE),
         ("Scunthorpe", Level.ALLOW),
-        ("Scunthorpe and a thorp", Level.BLOCK),  # it excuses itself, and nothing beside it
+        ("Scunthorpe and a thorp", Level.BLOCK),  # exempts only itself
         ("a sword", Level.FLAG),
         ("a sword in Scunthorpe", Level.FLAG),
         ("a sword and a thorp", Level.BLOCK),
@@ -70,7 +70,7 @@ def test_patterns_search_every_reading(pattern: str, matches: list[str], passes:
         ("a toy sword, a sword", Level.FLAG),
     ],
 )
-def test_an_allowed_entry_excuses_exactly_what_it_matches(prompt: str, expected: Level) -> None:
+def test_an_allowed_entry_exempts_exactly_what_it_matches(prompt: str, expected: Level) -> None:
     found = level(prompt, allow=("Scunthorpe", "/toy sword/"), flag=("sword",), block=("*thorp*",))
     assert found is expected
 
@@ -83,7 +83,7 @@ def test_the_verdict_names_the_rule_as_it_was_written() -> None:
     assert judge.judge("thorp").rule == CompiledRule(list=ListName.BLOCK, kind=RuleKind.PATTERN, text="Th[o0]rp")
 
 
-def test_every_rule_that_has_a_say_can_be_listed() -> None:
+def test_every_matching_rule_can_be_listed() -> None:
     judge = compile_rules(PromptRules(allow=entries("toy"), flag=entries("sword", "shield"), block=entries("bow")))
     assert [rule.text for rule in judge.hits("a toy bow, a sword and a shield")] == ["toy", "bow", "sword", "shield"]
 
@@ -109,7 +109,7 @@ def test_a_bad_pattern_is_refused_with_its_error(pattern: str, words: str) -> No
     assert words in caught.value.sentence
 
 
-def test_patterns_are_bounded_together() -> None:
+def test_the_size_of_all_patterns_is_limited() -> None:
     large = tuple(f"(a?){{130}}a{{130}}{number}" for number in range(30))
     with pytest.raises(ValueError, match="All patterns together are too large"):
         PromptRules(block=WordList(patterns=large[:15]), flag=WordList(patterns=large[15:]))
@@ -119,11 +119,11 @@ def test_patterns_are_bounded_together() -> None:
     "pattern", [r"(a+)+$", r"(a|a)*b", r"(x+x+)+y", r"(.*a){25}b", r"([a-z]+)*\d", r"(a?){200}a{200}b", r"^(([a-z])+.)+[A-Z]([a-z])+$"]
 )
 @pytest.mark.parametrize("prompt", ["a" * 100_000 + "!", "x" * 100_000, "aA1é " * 20_000])
-def test_no_pattern_stalls(pattern: str, prompt: str) -> None:
+def test_no_pattern_hangs(pattern: str, prompt: str) -> None:
     judge = compile_rules(PromptRules(block=WordList(patterns=(pattern,))))
     began = time.process_time()
     judge.judge(prompt)
-    assert time.process_time() - began < 5  # s, on a very slow machine; with backtracking these take longer than the sun lasts
+    assert time.process_time() - began < 5  # s, on a very slow machine; with backtracking these would practically never end
 
 
 def test_full_lists_take_milliseconds() -> None:
@@ -134,12 +134,12 @@ def test_full_lists_take_milliseconds() -> None:
     assert time.process_time() - began < 1
 
 
-def test_two_sets_of_rules_are_joined_without_doubles() -> None:
+def test_two_sets_of_rules_are_joined_without_duplicates() -> None:
     joined = PromptRules(block=entries("a", "b")).plus(PromptRules(block=entries("b", "c"), flag=entries("/d/")))
     assert joined == PromptRules(block=entries("a", "b", "c"), flag=entries("/d/"))
 
 
-def test_joining_more_than_a_list_holds_is_refused() -> None:
+def test_joining_beyond_a_list_s_limit_is_refused() -> None:
     full = [PromptRules(block=WordList(words=tuple(f"w{first + n}" for n in range(600)))) for first in (0, 600)]
     with pytest.raises(InvalidRequest, match=r"words: at most 1000 entries are allowed\."):
         full[0].plus(full[1])
@@ -151,5 +151,5 @@ def test_any_prompt_is_judged(prompt: str) -> None:
 
 
 @given(st.text("cat ", max_size=20), st.text("cat ", max_size=20))
-def test_a_blocked_word_is_found_wherever_it_stands(before: str, after: str) -> None:
+def test_a_blocked_word_is_found_anywhere(before: str, after: str) -> None:
     assert level(f"{before} sword {after}", block=("sword",)) is Level.BLOCK

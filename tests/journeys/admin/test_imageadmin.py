@@ -15,7 +15,7 @@ from bot.domain.job import ReplyTarget
 from bot.domain.moderation.audit import AuditAction
 from bot.media import likeness
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Env, person_in
+from tests.env.app import Env, person_in, statement_of
 from tests.env.images import png
 from tests.env.jobs import request
 from tests.journeys.managing import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
@@ -178,7 +178,7 @@ async def test_a_picture_s_fingerprint_is_kept_and_removed(app: App, mo: Person)
     picture = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
     await admin(mo, "rules hash", "are never shown here", image=picture, distance=4)
     known = (await rules_of(app, mo)).known_bad
-    assert (known.knows(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
+    assert (known.matches(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
     await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
     assert (await rules_of(app, mo)).known_bad.hashes == ()
 
@@ -191,9 +191,9 @@ async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
 
 
 async def test_granted_credits_are_there_and_written_down(app: App, mo: Person, ada: Person) -> None:
-    before = (await app.orders.statement(int(ada.id))).available
+    before = (await statement_of(app, int(ada.id))).available
     await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
-    assert (await app.orders.statement(int(ada.id))).available == before + 5_000_000
+    assert (await statement_of(app, int(ada.id))).available == before + 5_000_000
     (line,) = await audited(app, mo)
     assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
         AuditAction.GRANTED,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
+from bot.core.clock import system
 from bot.domain.preferences import Style
+from bot.store.moderation import record
 from bot.store.tables import jobs
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.conftest import Ask, job_id_of, written_down
 
 
@@ -36,7 +38,7 @@ async def test_again_makes_another_picture_on_the_quota_of_who_presses(app: App,
     await ben.click(await another(ben), "Again")
     second = await another(ben, first)
     assert f"<@{ben.id}>" in second.content
-    assert (await app.orders.statement(int(ben.id))).spent == 1_400_000
+    assert (await statement_of(app, int(ben.id))).spent == 1_400_000
 
 
 async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask) -> None:
@@ -103,7 +105,7 @@ async def test_a_report_goes_to_the_moderators_once(app: App, ada: Person, ben: 
         await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
         await told(ben, answer)
-    (report,) = (await app.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 
 

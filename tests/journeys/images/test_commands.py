@@ -11,7 +11,7 @@ from bot.app import App
 from bot.services.orders import Orders
 from cogs.kit import interactions
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.conftest import Ask
 
 DEV = "flux-2-dev"
@@ -95,14 +95,14 @@ async def test_references_can_be_sent_inline_and_cleaned(env: Env) -> None:
 async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
     app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def broken(_studio: Orders, _user_id: int) -> None:
-        raise RuntimeError("the shelf fell down")
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full of foxes")
 
-    monkeypatch.setattr(Orders, "open_jobs", broken)
-    await ada.slash("cancel")
+    monkeypatch.setattr(Orders, "order", broken)
+    await ada.slash("generate", prompt="a red fox")
     told = (await ada.message(lambda m: m.ephemeral)).content
     fault = told.split("`")[1]
-    assert "shelf" not in told
+    assert "foxes" not in told
     assert f"fault={fault}" in capsys.readouterr().out
 
 
@@ -161,7 +161,7 @@ async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(
     await ada.slash("generate", **{"prompt": "a fox", **options})
     refusal = await ada.message(lambda m: m.ephemeral)
     assert sentence in refusal.content
-    assert (await app.orders.statement(int(ada.id))).lines == ()
+    assert (await statement_of(app, int(ada.id))).lines == ()
 
 
 @pytest.mark.parametrize("content", [b"not a picture at all", picture()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
@@ -169,17 +169,17 @@ async def test_an_attachment_that_is_no_picture_is_refused(app: App, ada: Person
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", content))
     refusal = await ada.message(lambda m: m.ephemeral)
     assert refusal.content.startswith("🚫 a.png:")
-    assert (await app.orders.statement(int(ada.id))).lines == ()
+    assert (await statement_of(app, int(ada.id))).lines == ()
 
 
 async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "PATIENCE_S", 0)
+    monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     message = await asked()
     assert [m.id for m in ada.messages()] == [message.id]
 
 
 async def test_a_refusal_after_deferring_takes_the_place_of_thinking(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "PATIENCE_S", 0)
+    monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
     await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
     assert len(ada.messages()) == 1
@@ -216,7 +216,7 @@ async def test_cancel_gives_the_hold_back(env: Env, app: App, ada: Person) -> No
     await ada.message(lambda m: "Being made" in m.content)
     await ada.slash("cancel")
     await ada.message(lambda m: "nothing was charged" in m.content and not m.ephemeral)
-    statement = await app.orders.statement(int(ada.id))
+    statement = await statement_of(app, int(ada.id))
     assert (statement.held, statement.spent) == (0, 0)
     assert [made["status"] for made in await env.generations()] == ["cancelled"]
 

@@ -8,9 +8,10 @@ from bot.app import App
 from bot.core.errors import NotAllowed
 from bot.domain.job import JobKind, ReplyTarget
 from bot.domain.preferences import Consent
+from bot.store import tray
 from sandbox.person import Message, Person
-from tests.env.app import with_picture
-from tests.env.jobs import wish
+from tests.env.app import statement_of, with_picture
+from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask
 
 REFUSED = "does not let you edit their pictures"
@@ -30,7 +31,7 @@ async def seen(person: Person, message: Message) -> Message:
 async def is_refused(person: Person, app: App) -> None:
     """A sentence, for this person alone, and nothing held or charged."""
     await person.message(lambda m: m.ephemeral and REFUSED in m.content)
-    statement = await app.orders.statement(int(person.id))
+    statement = await statement_of(app, int(person.id))
     assert (statement.held, statement.spent) == (0, 0)
 
 
@@ -69,7 +70,7 @@ async def test_a_reference_is_refused(app: App, ada: Person, ben: Person, asked:
     await consent(app, ada, Consent.NOBODY)
     await ben.menu("Use as reference", await seen(ben, first))
     await is_refused(ben, app)
-    assert await app.services.members.tray(int(ben.id)) == []
+    assert await app.store.read(tray.of, int(ben.id)) == []
 
 
 async def test_what_lies_in_a_tray_is_refused_as_well(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -78,7 +79,7 @@ async def test_what_lies_in_a_tray_is_refused_as_well(app: App, ada: Person, ben
     await consent(app, ada, Consent.NOBODY)
     ben_s = ReplyTarget(user_id=int(ben.id), channel_id=int(ben.channel("studio")))
     with pytest.raises(NotAllowed, match=REFUSED):
-        await app.orders.order(await wish(app.services, "at night", ben_s, kind=JobKind.EDIT, from_tray=True))
+        await app.services.orders.order(await order_of(app.services, "at night", ben_s, kind=JobKind.EDIT, from_tray=True))
 
 
 async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -104,7 +105,7 @@ async def test_a_preset_is_refused(app: App, ada: Person, ben: Person, asked: As
     await consent(app, ada, Consent.NOBODY)
     await ben.react(await seen(ben, first), "🎨")
     await ben.message(lambda m: REFUSED in m.content, "dm")
-    assert (await app.orders.statement(int(ben.id))).held == 0
+    assert (await statement_of(app, int(ben.id))).held == 0
 
 
 async def test_a_pencil_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:

@@ -82,7 +82,7 @@ async def test_an_image_that_was_posted_once_more_is_deleted_by_the_link_of_its_
     await mod(mo, "delete", "Delete", picture=link_to(first, mo))
     for message in (first, second):
         await gone(ada, message)
-    assert (await app.orders.job(job_id_of(second))).state is JobState.DELETED
+    assert (await app.services.orders.job(job_id_of(second))).state is JobState.DELETED
 
 
 async def test_an_image_that_came_by_direct_message_is_deleted_by_its_link(env: Env, app: App, ada: Person, mo: Person) -> None:
@@ -112,7 +112,7 @@ async def test_a_reaction_to_the_gallery_s_copy_hides_the_image_everywhere(app: 
     await ada.react(await seen(ada, post, GALLERY), "🙈")
     await is_hidden(ben, post, GALLERY)
     await is_hidden(ben, first, "studio")
-    assert (await app.orders.job(job_id_of(first))).spoiler
+    assert (await app.services.orders.job(job_id_of(first))).spoiler
 
 
 async def test_a_copy_that_a_reaction_took_away_is_forgotten_and_the_image_stays(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -136,7 +136,7 @@ async def test_a_copy_that_a_moderator_takes_away_takes_the_image_with_it(
     await mo.react(await seen(mo, post, GALLERY), "❌")
     await gone(ben, post, GALLERY)
     await gone(ben, first)
-    assert (await app.orders.job(job_id_of(first))).state is JobState.DELETED
+    assert (await app.services.orders.job(job_id_of(first))).state is JobState.DELETED
 
 
 async def test_a_role_that_moderates_takes_away_what_history_posted_once_more(

@@ -8,7 +8,7 @@ from bot.app import App
 from bot.domain.job import JobKind, JobState, ReplyTarget
 from sandbox.person import Message, Person
 from tests.env.app import with_picture
-from tests.env.jobs import wish
+from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
 
@@ -92,8 +92,8 @@ async def test_what_stands_in_direct_messages_is_only_counted(app: App, ada: Per
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
     alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
-    receipt = await app.orders.order(await wish(app.services, "by night", alone, kind=JobKind.EDIT, from_tray=True))
-    await app.orders.answered(receipt.job.id, None)
+    receipt = await app.services.orders.order(await order_of(app.services, "by night", alone, kind=JobKind.EDIT, from_tray=True))
+    await app.services.orders.answered(receipt.job.id, None)
     await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")
     assert "by night" in (await details(ada, first)).text
     text = (await details(ben, first)).text
@@ -105,7 +105,7 @@ async def test_what_was_taken_away_is_no_relative_any_more(app: App, ada: Person
     child = await edit(ada, first, "as a watercolour")
 
     async def taken_away() -> bool:
-        return (await app.orders.job(job_id_of(child))).state is JobState.DELETED
+        return (await app.services.orders.job(job_id_of(child))).state is JobState.DELETED
 
     await ada.click(child, "Delete")
     await eventually(taken_away)

@@ -156,6 +156,6 @@ async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env) -> None
 
 async def test_a_form_that_is_no_longer_kept_says_so(app: App, ada: Person, asked: Ask) -> None:
     modal = await opened(ada, await asked())
-    await app.orders.keep(f"form:{modal.interaction_id}", None)
+    await app.services.orders.keep(f"form:{modal.interaction_id}", None)
     await ada.submit(modal, prompt="too late")
     assert "please begin again" in (await ada.message(lambda m: m.ephemeral)).content

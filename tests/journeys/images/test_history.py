@@ -11,7 +11,7 @@ from bot.app import App
 from bot.core.errors import NotAllowed
 from bot.domain.actor import Actor
 from bot.domain.job import JobState
-from bot.store import jobs
+from bot.store import history, jobs
 from sandbox.person import Message, Person
 from tests.env.app import Env, person_in, with_picture
 from tests.env.jobs import request_by
@@ -172,7 +172,7 @@ async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
     second = await ada.message(lambda m: with_picture(m) and not m.ephemeral and m.id != first.id)
 
     async def is_its_own() -> bool | None:
-        return (await app.orders.job(job_id_of(second))).place.message_id == int(second.id) or None
+        return (await app.services.orders.job(job_id_of(second))).place.message_id == int(second.id) or None
 
     await eventually(is_its_own)
     return second
@@ -189,7 +189,7 @@ async def test_deleting_an_earlier_message_leaves_the_picture(app: App, ada: Per
     second = await posted_once_more(app, ada, first)
     await ada.click(first, "Delete")
     await ada.until(lambda: all(m.id != first.id for m in ada.messages()) or None)
-    assert (await app.orders.job(job_id_of(second))).state is JobState.DELIVERED
+    assert (await app.services.orders.job(job_id_of(second))).state is JobState.DELIVERED
 
 
 async def test_deleting_says_what_becomes_of_the_message(app: App, ada: Person) -> None:
@@ -247,4 +247,4 @@ async def test_a_picture_that_found_no_way_is_posted_from_history(env: Env) -> N
         await ada.click(await picked(ada, panel), "Post here")
         await ada.message(lambda m: with_picture(m) and not m.ephemeral)
         await at_rest(app, JobState.STRANDED)
-        assert await app.services.history.thumbnails((await app.services.history.page(int(ada.id))).jobs)
+        assert await app.store.read(history.thumbnails_of, (await app.store.read(history.page, int(ada.id))).jobs)

@@ -8,6 +8,9 @@ import pytest
 from discord.app_commands import ContextMenu
 
 from bot.app import App
+from bot.core.clock import system
+from bot.store import tray
+from bot.store.moderation import record
 from cogs import load
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, with_picture
@@ -22,7 +25,7 @@ async def posted(person: Person, picture: bytes, filename: str = "found.png", ch
 
 
 async def test_discord_takes_as_many_menus_of_each_kind() -> None:
-    tree = await load.commands_alone()
+    tree = await load.command_tree()
     kinds = Counter(command.type for command in tree.get_commands() if isinstance(command, ContextMenu))
     assert max(kinds.values()) <= 5
 
@@ -93,7 +96,7 @@ async def test_references_are_put_by_and_counted(app: App, ada: Person, asked: A
     await told(ada, "holds 1 picture now; your next /edit takes it")
     await ada.menu("Use as reference", await asked(count=2))
     await told(ada, "holds 3 pictures now; your next /edit takes them")
-    sources = [put.source for put in await app.services.members.tray(int(ada.id))]
+    sources = [put.source for put in await app.store.read(tray.of, int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
 
@@ -103,7 +106,7 @@ async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, aske
     await told(ada, "It is full with that.")
     await ada.menu("Use as reference", four)
     await told(ada, "holds 4 pictures already")
-    assert len(await app.services.members.tray(int(ada.id))) == 4
+    assert len(await app.store.read(tray.of, int(ada.id))) == 4
 
 
 async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -> None:
@@ -128,7 +131,7 @@ async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: 
         await ben.menu("Report image", first)
         await ben.submit(await ben.modal(), reason="that is me")
         await told(ben, words)
-    (report,) = (await app.services.conduct.record(int(ada.id), int(ada.hello["guild"]["id"]))).reports
+    (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
     assert (report.user_id, report.message_id, report.reason) == (int(ben.id), int(first.id), "that is me")
 
 

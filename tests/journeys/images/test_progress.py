@@ -11,23 +11,23 @@ from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from sandbox.person import Message, Person
 from tests.env.app import Env, with_picture
-from tests.services.conftest import Hands, eventually
+from tests.services.conftest import FakeClock, eventually
 
 LONG_MS = 120_000
 
 
 @pytest.fixture
-def clock() -> Hands:
-    return Hands()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-async def app(env: Env, clock: Hands) -> AsyncIterator[App]:
+async def app(env: Env, clock: FakeClock) -> AsyncIterator[App]:
     async with env.app(clock=clock) as app:
         yield app
 
 
-async def promised(env: Env, clock: Hands, person: Person, **options: object) -> Message:
+async def promised(env: Env, clock: FakeClock, person: Person, **options: object) -> Message:
     """The waiting message of somebody who has waited for two minutes."""
     env.switchboard.turn_on("generation-stuck")
     await person.slash("generate", prompt="a red fox", **options)
@@ -45,7 +45,7 @@ async def all_kept(app: App) -> None:
     await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, clock: Hands, ada: Person) -> None:
+async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
     await ada.message(with_picture)
     env.switchboard.turn_on("generation-stuck")
@@ -56,7 +56,7 @@ async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, 
     assert "█" * 10 not in waiting.content
 
 
-async def test_who_waits_long_is_called_to_the_result(env: Env, clock: Hands, ada: Person) -> None:
+async def test_who_waits_long_is_called_to_the_result(env: Env, clock: FakeClock, ada: Person) -> None:
     waiting = await promised(env, clock, ada)
     assert "█" not in waiting.content
     env.switchboard.turn_off("generation-stuck")
@@ -66,7 +66,7 @@ async def test_who_waits_long_is_called_to_the_result(env: Env, clock: Hands, ad
     assert link_to(result) in call.content
 
 
-async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(env: Env, clock: Hands) -> None:
+async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(env: Env, clock: FakeClock) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app(clock=clock):
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
@@ -78,7 +78,7 @@ async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(
         assert len([m for m in ada.messages() if ada.id in m.pings]) == 1
 
 
-async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock: Hands, ada: Person, ben: Person) -> None:
+async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
     waiting = await promised(env, clock, ada, private=True)
     assert "direct message" in waiting.content
     env.switchboard.turn_off("generation-stuck")
@@ -87,7 +87,9 @@ async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock:
     assert ben.messages() == []
 
 
-async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where_they_asked(env: Env, clock: Hands, ada: Person) -> None:
+async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where_they_asked(
+    env: Env, clock: FakeClock, ada: Person
+) -> None:
     await ada.dms(open=False)
     await promised(env, clock, ada, private=True)
     env.switchboard.turn_off("generation-stuck")
@@ -111,7 +113,7 @@ async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ad
 
 
 @pytest.mark.parametrize("kind", [ItemKind.PING, ItemKind.TELL])
-async def test_a_call_whose_answer_was_lost_is_not_sent_again(env: Env, app: App, clock: Hands, ada: Person, kind: ItemKind) -> None:
+async def test_a_call_whose_answer_was_lost_is_not_sent_again(env: Env, app: App, clock: FakeClock, ada: Person, kind: ItemKind) -> None:
     await ada.slash("generate", prompt="a red fox")
     result = await ada.message(with_picture)
     job_id = result.attachments[0]["filename"].split("-")[1]

@@ -8,10 +8,10 @@ import pytest
 
 from bot.app import App
 from bot.domain.job import JobState
-from bot.store import jobs
+from bot.store import history, jobs
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.conftest import Ask
 
 
@@ -53,7 +53,7 @@ async def test_erasing_asks_once_and_can_be_left(app: App, ada: Person, asked: A
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Keep everything")
     await ada.message(lambda m: m.id == panel.id and "stays as it is" in m.text)
-    assert (await app.services.history.page(int(ada.id))).total == 1
+    assert (await app.store.read(history.page, int(ada.id))).total == 1
 
 
 async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(app: App, ada: Person, asked: Ask) -> None:
@@ -74,7 +74,7 @@ async def test_erasing_does_not_fill_a_bucket(app: App, ada: Person, asked: Ask)
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
     await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
-    statement = await app.orders.statement(int(ada.id))
+    statement = await statement_of(app, int(ada.id))
     assert statement.spent == 0
     assert statement.available < 999_000_000
 
@@ -113,5 +113,5 @@ async def test_a_question_that_was_open_during_a_restart_is_answered(env: Env) -
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Erase everything")
             await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
-            assert (await app.services.history.page(int(ada.id))).total == 0
+            assert (await app.store.read(history.page, int(ada.id))).total == 0
             await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)

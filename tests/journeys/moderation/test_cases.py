@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from bot.app import App
+from bot.core.clock import system
 from bot.domain.moderation.audit import AuditAction
 from bot.store import outbox
-from bot.store.moderation import audit_log
+from bot.store.moderation import audit_log, cases, conduct, record
 from bot.store.moderation.cases import waiting
 from sandbox.person import Person
 from tests.env.app import Env, with_picture
@@ -94,7 +95,7 @@ async def test_each_step_outlives_a_restart(env: Env) -> None:
             await mo.click(second, "Keep")
             await decided(mo, second, "**Keep**")
             await ada.message(lambda m: "Your appeal was heard" in m.content, "dm")
-            assert await app.services.cases.blocked(server_of(mo)) == []
+            assert await app.store.read(conduct.blocked_now, server_of(mo), system()) == []
         assert len([m for m in mo.messages(MODERATORS) if "**Case" in m.content]) == 2
 
 
@@ -162,7 +163,7 @@ async def test_a_flag_taken_back_does_not_count(app: App, env: Env, ada: Person,
 
 
 async def _reports(app: App, ada: Person) -> bool:
-    return bool((await app.services.conduct.record(int(ada.id), server_of(ada))).reports)
+    return bool((await app.store.read(record.of_member, int(ada.id), server_of(ada), now=system())).reports)
 
 
 async def _no_reports(app: App, ada: Person) -> bool:
@@ -197,7 +198,7 @@ async def test_with_closed_direct_messages_nothing_is_lost(app: App, ada: Person
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
     await gone(ada, first)
-    (case,) = await app.services.cases.of_member(server_of(ada), int(ada.id))
+    (case,) = await app.store.read(cases.of_author, server_of(ada), int(ada.id))
     assert case.decision == "delete"
 
 

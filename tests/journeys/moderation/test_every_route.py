@@ -10,9 +10,9 @@ import pytest
 from bot.app import App
 from bot.core.clock import system
 from bot.store.moderation import conduct
-from cogs.kit.channels import look_up
+from cogs.kit.channels import fetch_channel
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, statement_of, with_picture
 from tests.env.guild_rules import CHECKED, rule
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.managing import guild_of
@@ -93,13 +93,13 @@ ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil,
 async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
-    lines = (await app.orders.statement(int(ada.id))).lines
+    lines = (await statement_of(app, int(ada.id))).lines
     await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     assert BLOCKED in (await route(ada, first)).content
     await rule(app.services.guilds, guild_of(ada), pause={"on": True})
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: m.ephemeral and PAUSED in m.content)
-    assert (len(await env.generations()), (await app.orders.statement(int(ada.id))).lines) == (1, lines)
+    assert (len(await env.generations()), (await statement_of(app, int(ada.id))).lines) == (1, lines)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
@@ -220,12 +220,12 @@ async def test_a_waiting_message_says_who_pays(app: App, ada: Person, ben: Perso
 
 async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) -> None:
     thread, channel = await ada.thread("late", "after-dark"), ada.channel("after-dark")
-    known = [await look_up(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
+    known = [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
     guild = app.client.get_guild(guild_of(ada))
     assert guild is not None
     guild._threads.clear()
     guild._channels.clear()
-    assert [await look_up(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
+    assert [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
     assert [(spot.age_restricted, spot.parent_ids) for spot in known] == [(True, (int(channel),)), (True, ())]
-    nowhere = await look_up(app.client, guild_id=guild_of(ada), channel_id=1)
-    assert (nowhere.age_restricted, nowhere.places) == (False, (1,))
+    nowhere = await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=1)
+    assert (nowhere.age_restricted, nowhere.ids) == (False, (1,))

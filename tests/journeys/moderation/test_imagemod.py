@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from bot.app import App
+from bot.core.clock import system
 from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.cases import Case, Decision, Report
 from bot.store import documents
-from bot.store.moderation import cases
+from bot.store.moderation import cases, conduct
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
@@ -159,7 +160,7 @@ async def test_a_picture_is_deleted_by_its_link(app: App, mo: Person, ada: Perso
     job = await written_down(app, made)
     await mod(mo, "delete", "Delete", picture=link_to(made, mo), reason="Gore")
     await ada.until(lambda: all(m.id != made.id for m in ada.messages()) or None)
-    assert (await app.orders.job(job.id)).state is JobState.DELETED
+    assert (await app.services.orders.job(job.id)).state is JobState.DELETED
     standing = await mod(mo, "member", "1 strike", member=ada.id)
     assert "Delete" in standing.text
 
@@ -230,6 +231,6 @@ async def test_two_moderators_who_block_at_once_leave_one_block(env: Env, app: A
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
-    assert len(await app.services.cases.blocked(guild_of(mo))) == 1
+    assert len(await app.store.read(conduct.blocked_now, guild_of(mo), system())) == 1
     lines = await audited(app, mo)
     assert [line.action for line in lines] == [AuditAction.BLOCKED] * 2

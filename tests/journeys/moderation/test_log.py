@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
+from bot.core.clock import system
 from bot.domain.moderation.audit import AuditAction
-from bot.store.moderation import audit_log
+from bot.store.moderation import audit_log, conduct
 from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
@@ -73,7 +74,7 @@ async def test_a_picture_that_its_author_deletes_is_logged_as_deleted_and_can_st
     logged = await entry(mo, "deleted")
     await mo.click(logged, "Block 24 h")
     await mo.message(lambda m: m.id == logged.id and "**Block 24 h**" in m.content, LOG)
-    assert [row.user_id for row in await app.services.cases.blocked(server_of(mo))] == [int(ada.id)]
+    assert [row.user_id for row in await app.store.read(conduct.blocked_now, server_of(mo), system())] == [int(ada.id)]
 
 
 async def test_members_cannot_decide_in_the_log(app: App, ada: Person, ben: Person, asked: Ask) -> None:

@@ -26,8 +26,8 @@ from bot.domain.money.sponsorship import SponsorshipState
 from bot.domain.permissions import RULES, Action
 from bot.domain.preferences import Consent
 from bot.services import reactions
-from bot.store.moderation import audit_log
-from bot.store.tables import jobs
+from bot.store import history, jobs, tables
+from bot.store.moderation import audit_log, cases
 from cogs.images import edit_form
 from cogs.moderation import report
 from sandbox import discord as discords
@@ -81,7 +81,7 @@ class Stage:
         words = f"fox number {next(self.numbers)}"
         await self.author.slash("generate", prompt=words)
         message = await self.author.message(lambda m: words in m.content and "Cancel" in m.buttons)
-        (job,) = [job for job in await self.app.orders.open_jobs(int(self.author.id)) if job.prompt == words]
+        (job,) = [job for job in await self.app.store.read(jobs.of_member, int(self.author.id), state=JobState.OPEN) if job.prompt == words]
         return job, message
 
     async def forged(self, who: str, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
@@ -155,7 +155,7 @@ async def decided(stage: Stage, job: Job) -> Case:
     """The case about a job, once somebody decided it."""
 
     async def look() -> Case | None:
-        latest = await stage.app.services.casebook.latest_about(job.id, guild_of(stage.author))
+        latest = await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author))
         return latest if latest is not None and latest.state is CaseState.DECIDED else None
 
     return await eventually(look)
@@ -176,7 +176,7 @@ def shown(person: Person, words: str, channel: str = "studio") -> Done:
 
 def in_state(stage: Stage, job: Job, state: JobState) -> Done:
     async def is_so() -> bool:
-        return (await stage.app.orders.job(job.id)).state is state
+        return (await stage.app.services.orders.job(job.id)).state is state
 
     return is_so
 
@@ -234,7 +234,7 @@ async def hide_reaction(stage: Stage, who: str) -> Done:
     await stage.people[who].react(await stage.seen_by(who, message), "🙈")
 
     async def is_hidden() -> bool:
-        return (await stage.app.orders.job(job.id)).spoiler
+        return (await stage.app.services.orders.job(job.id)).spoiler
 
     return is_hidden
 
@@ -295,11 +295,11 @@ async def lineage_back(stage: Stage, who: str) -> Done:
 
 async def again_button(stage: Stage, who: str) -> Done:
     job, _ = await stage.still(private=True)
-    before = await stage.app.services.history.page(int(stage.people[who].id))
+    before = await stage.app.store.read(history.page, int(stage.people[who].id))
     await stage.forged(who, f"v1:again:{job.id}:0")
 
     async def is_ordered() -> bool:
-        return (await stage.app.services.history.page(int(stage.people[who].id))).total > before.total
+        return (await stage.app.store.read(history.page, int(stage.people[who].id))).total > before.total
 
     return is_ordered
 
@@ -401,11 +401,11 @@ async def form_of_another(stage: Stage, who: str) -> Done:
         patch.setattr(edit_form, "_FORM", lambda **_fields: form)
         await stage.people[who].click(own, "Edit")
         modal = await stage.people[who].modal()
-    before = await stage.app.services.history.page(int(stage.people[who].id))
+    before = await stage.app.store.read(history.page, int(stage.people[who].id))
     await stage.people[who].submit(modal, prompt="at night")
 
     async def is_ordered() -> bool:
-        return (await stage.app.services.history.page(int(stage.people[who].id))).total > before.total
+        return (await stage.app.store.read(history.page, int(stage.people[who].id))).total > before.total
 
     return is_ordered
 
@@ -514,7 +514,7 @@ async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
 ) -> None:
     job, message = await stage.image()
     await stage.people[MODERATOR].react(await stage.seen_by(MODERATOR, message), "🚩")  # their word alone opens a case
-    await eventually(lambda: stage.app.services.casebook.latest_about(job.id, guild_of(stage.author)))
+    await eventually(lambda: stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)))
     await act(stage, message)
     case = await decided(stage, job)
     assert (case.decision, case.decided_by) == (decision, int(stage.people[NAMED].id))
@@ -531,7 +531,7 @@ async def test_what_the_author_deletes_is_nobody_else_s_business(stage: Stage, a
 
 
 async def _is_deleted(stage: Stage, job: Job) -> bool | None:
-    return (await stage.app.orders.job(job.id)).state is JobState.DELETED or None
+    return (await stage.app.services.orders.job(job.id)).state is JobState.DELETED or None
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
@@ -539,7 +539,7 @@ async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audi
     stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]
 ) -> None:
     job, message = await stage.image(MEMBER)
-    await stage.app.store.write(lambda conn: conn.execute(jobs.delete().where(jobs.c.id == job.id)))
+    await stage.app.store.write(lambda conn: conn.execute(tables.jobs.delete().where(tables.jobs.c.id == job.id)))
     await act(stage, message)
     await stage.author.until(lambda: all(m.id != message.id for m in stage.author.messages()) or None)
     newest = (await stage.app.store.read(audit_log.latest, guild_of(stage.author)))[0]
@@ -560,16 +560,20 @@ async def test_moderators_have_no_rights_over_what_was_made_on_another_server(st
 
     for who in sorted(MODERATORS):
         assert await outcome(stage, press, who) in sentences(Action.DELETE, stage.author) | sentences(Action.MODERATE, stage.author)
-    assert (await stage.app.orders.job(job.id)).state is JobState.DELIVERED
+    assert (await stage.app.services.orders.job(job.id)).state is JobState.DELIVERED
 
 
 async def test_nor_do_they_cancel_it(stage: Stage) -> None:
     with stuck(stage):
         await stage.author.slash("generate", "elsewhere", prompt="a far fox")
-        (job,) = [job for job in await stage.app.orders.open_jobs(int(stage.author.id)) if job.prompt == "a far fox"]
+        (job,) = [
+            job
+            for job in await stage.app.store.read(jobs.of_member, int(stage.author.id), state=JobState.OPEN)
+            if job.prompt == "a far fox"
+        ]
         await stage.forged(MANAGER, f"v1:cancel:{job.id}:0")
         await stage.people[MANAGER].message(lambda m: "or a moderator, can cancel this" in m.text)
-        assert (await stage.app.orders.job(job.id)).cancel_requested_at is None
+        assert (await stage.app.services.orders.job(job.id)).cancel_requested_at is None
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 
@@ -581,7 +585,7 @@ async def test_a_report_that_claims_to_be_about_another_server_s_image_is_not_ta
         await stage.people[MODERATOR].click(await stage.seen_by(MODERATOR, message), "Report")
         await stage.people[MODERATOR].submit(await stage.people[MODERATOR].modal(), reason="forged")
     await stage.people[MODERATOR].message(lambda m: "here there are none" in m.text)
-    assert await stage.app.services.casebook.latest_about(job.id, guild_of(stage.author)) is None
+    assert await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)) is None
 
 
 async def test_what_is_still_being_made_cannot_be_deleted(stage: Stage) -> None:

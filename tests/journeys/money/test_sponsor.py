@@ -13,7 +13,7 @@ from bot.domain.money.accounts import AccountRef, sponsor_account
 from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.ruling import rule
 from tests.services.conftest import eventually
 
@@ -28,7 +28,7 @@ async def begun(host: Person, channel: str = "studio", **options: object) -> Mes
 
 
 async def has(app: App, person: Person) -> float:
-    statement = await app.orders.statement(int(person.id))
+    statement = await statement_of(app, int(person.id))
     return round(statement.available / MICRO, 2)
 
 
@@ -106,7 +106,7 @@ async def test_it_ends_by_itself_while_nobody_is_home(env: Env) -> None:
         account = AccountRef(name=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
-            return (await app.orders.statement(int(ada.id))).available >= 1000 * MICRO or None
+            return (await statement_of(app, int(ada.id))).available >= 1000 * MICRO or None
 
         assert await eventually(back)
         assert (await app.services.money.sponsorship(account.name.partition(":")[2])).left == 0

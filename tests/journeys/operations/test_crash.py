@@ -16,7 +16,7 @@ import pytest
 from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Env
+from tests.env.app import Env, statement_of
 from tests.journeys.operations.test_faults import finished
 
 PRICE = 1_400_000
@@ -60,7 +60,7 @@ async def online(person: Person) -> None:
 async def all_is_well(app: App, env: Env, person: Person, *, jobs: int) -> None:
     """After the dust has settled: as many finished messages, generations and charges as jobs, and a ledger that adds up."""
     await person.until(lambda: len([m for m in person.messages() if finished(m)]) >= jobs or None)
-    statement = await app.orders.statement(int(person.id))
+    statement = await statement_of(app, int(person.id))
     assert [m.attachments != [] for m in person.messages() if finished(m)] == [True] * jobs
     assert len(await env.generations()) == jobs
     assert (statement.held, statement.spent) == (0, jobs * PRICE)

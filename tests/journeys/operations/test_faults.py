@@ -12,7 +12,7 @@ from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.faults import FAULTS
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.images.test_commands import picture
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
@@ -102,7 +102,7 @@ async def test_a_request_ends_well_whatever_happens(env: Env, app: App, ada: Per
     env.switchboard.turn_on(case.fault, times=case.times)
     await ada.slash("generate", prompt="a red fox")
     message = await ada.message(finished)
-    statement = await app.orders.statement(int(ada.id))
+    statement = await statement_of(app, int(ada.id))
     assert len([m for m in ada.messages() if finished(m)]) == 1
     assert with_picture(message) is not bool(case.says)
     assert case.says in message.content
@@ -116,7 +116,7 @@ async def test_a_generation_that_never_ends_is_cancelled_and_given_back(env: Env
     async with env.app(MAX_GENERATION_MINUTES="0.005") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         assert "did not finish this picture in time" in (await ada.message(finished)).content
-        assert (await app.orders.statement(int(ada.id))).held == 0
+        assert (await statement_of(app, int(ada.id))).held == 0
 
 
 @pytest.mark.faults("models-down")
@@ -206,7 +206,7 @@ async def test_the_other_modes_deliver_as_well(env: Env, mode: str) -> None:
     async with env.app(OXEN_MODE=mode) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox", count=2)
         assert len((await ada.message(finished)).attachments) == 2
-        assert (await app.orders.statement(int(ada.id))).spent == 2 * PRICE
+        assert (await statement_of(app, int(ada.id))).spent == 2 * PRICE
 
 
 async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(env: Env) -> None:
@@ -216,4 +216,4 @@ async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(env: Env) -> None:
         message = await ada.message(finished)
         calls = env.images.received("POST", "/api/ai/images")
         assert (len(calls), with_picture(message) or "answer was lost" in message.content) == (1, True)
-        assert (await app.orders.statement(int(ada.id))).held == 0
+        assert (await statement_of(app, int(ada.id))).held == 0

@@ -13,7 +13,7 @@ import pytest
 from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.images.test_commands import picture
 from tests.journeys.operations.test_crash import ask, doomed_app, in_database, online, until
 from tests.journeys.operations.test_faults import finished
@@ -91,7 +91,7 @@ async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_comin
         assert all(with_picture(m) for m in ada.messages())
         assert len(await env.generations()) == 10
         assert (await oxlo_calls(env))["paid"] == 10
-        statement = await app.orders.statement(int(ada.id))
+        statement = await statement_of(app, int(ada.id))
         assert (statement.held, statement.spent) == (0, 10 * 1_400_000 + 10 * 2_000_000)
 
 
@@ -134,7 +134,7 @@ async def test_a_lost_answer_follows_the_operators_rule_and_is_told(env: Env, ru
         assert with_picture(message) is has_image
         assert ("made once more; you pay once" if has_image else "answer was lost on the way") in message.content
         assert (await oxlo_calls(env))["paid"] == paid
-        assert (await app.orders.statement(int(ada.id))).spent == (2_000_000 if has_image else 0)
+        assert (await statement_of(app, int(ada.id))).spent == (2_000_000 if has_image else 0)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_each_rung_of_the_ladder_has_its_words_its_refund_and_its_offer(
             env.switchboard.turn_on(fault)
         # The first API tells of a failure when it is asked about it; the second's is asked again until it is away.
         message = await made(ada, prompt=prompt, model=OXEN[0] if fault == "generation-fails" else OXLO[0])
-        statement = await app.orders.statement(int(ada.id))
+        statement = await statement_of(app, int(ada.id))
         assert says in message.content
         assert ("Again" in message.buttons) is offers_again
         assert (statement.held, statement.spent) == (0, 0)
@@ -175,7 +175,7 @@ async def test_a_provider_taken_out_of_the_settings_gives_its_holds_back(env: En
         await ada.message(lambda m: "a red fox" in m.content)
     async with env.app() as app, person_in(env, "Ada") as ada:
         await ada.message(finished)
-        assert (await app.orders.statement(int(ada.id))).held == 0
+        assert (await statement_of(app, int(ada.id))).held == 0
 
 
 WAITS = "SELECT 1 FROM generations WHERE state = 'waiting'"
@@ -198,7 +198,7 @@ async def test_killed_around_a_call_that_nothing_can_look_up(env: Env, moment: s
         env.switchboard.turn_off("generation-stuck")
         async with env.app(settings=oxlo(env)) as app:
             message = await ada.message(finished)
-            statement = await app.orders.statement(int(ada.id))
+            statement = await statement_of(app, int(ada.id))
             assert (statement.held, statement.spent) == (0, 2_000_000 if with_picture(message) else 0)
             assert with_picture(message) or "answer was lost on the way" in message.content
             assert len((await oxlo_calls(env))["calls"]) <= 1

@@ -12,10 +12,10 @@ import pytest
 from bot.app import App
 from bot.core.clock import system
 from bot.domain.job import ReplyTarget
-from bot.store import outbox
+from bot.store import documents, outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
-from tests.env.jobs import wish
+from tests.env.app import Env, statement_of, with_picture
+from tests.env.jobs import order_of
 from tests.journeys.reacting import NOTE, PRICE, answer_to, marked, new_picture, note_for, seen, spent, until_generations, until_open
 from tests.services.conftest import eventually
 
@@ -96,7 +96,7 @@ async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing
         await until_open(app, ada, 2)
         await ada.unreact(first, "🎨")
         await until_open(app, ada, 1)
-        assert (await app.orders.statement(int(ada.id))).held == PRICE
+        assert (await statement_of(app, int(ada.id))).held == PRICE
 
 
 # --- while it is made ------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env
         await ada.slash("settings")
         await ada.message(lambda m: m.ephemeral)
     async with run(env, ada) as app:
-        assert (await app.services.members.preferences(int(ada.id))).locale == "de"
+        assert (await app.store.read(documents.preferences, int(ada.id))).locale == "de"
 
 
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_
             token="never answered",
             token_expires_at=system() + 60_000,
         )
-        job = (await app.orders.order(await wish(app.services, "a slow river", place))).job
+        job = (await app.services.orders.order(await order_of(app.services, "a slow river", place))).job
         await eventually(lambda: app.store.read(outbox.get, job.id))
         assert not any(with_picture(m) for m in ada.messages())
     async with run(env, ada):

@@ -7,14 +7,14 @@ import pytest
 from bot.app import App
 from bot.domain.money.quota import MICRO
 from sandbox.person import Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, statement_of, with_picture
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.moderating import GALLERY, crowd, gone, rule
 from tests.journeys.reacting import marked, new_picture, seen
 
 
 async def available(app: App, person: Person) -> int:
-    return (await app.orders.statement(int(person.id))).available
+    return (await statement_of(app, int(person.id))).available
 
 
 async def with_gallery(app: App, person: Person, *, stars: int = 2, reward: float = 3) -> None:

@@ -10,7 +10,7 @@ from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from sandbox.person import Message, Person
 from tests.env.app import Env, with_picture
-from tests.env.jobs import wish
+from tests.env.jobs import order_of
 from tests.services.conftest import eventually
 
 
@@ -20,8 +20,8 @@ async def react(app: App, person: Person, message: Message) -> None:
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
     place = ReplyTarget(user_id=int(person.id), channel_id=int(message.channel_id), guild_id=guild_id, reply_to=int(message.id))
-    receipt = await app.orders.order(await wish(app.services, "a red fox", place, reaction="🎨"))
-    await app.orders.answered(receipt.job.id, None)
+    receipt = await app.services.orders.order(await order_of(app.services, "a red fox", place, reaction="🎨"))
+    await app.services.orders.answered(receipt.job.id, None)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from discord import PartialEmoji, RawReactionActionEvent
 
 from bot.app import App
 from bot.core.errors import StartError
+from bot.store import messages
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, person_in, statement_of, with_picture
 from tests.journeys.conftest import Ask
 from tests.journeys.operations.test_crash import doomed_app, in_database, online, until
 from tests.journeys.reacting import (
@@ -31,7 +32,7 @@ from tests.journeys.reacting import (
     until_generations,
     until_open,
 )
-from tests.services.conftest import Hands
+from tests.services.conftest import FakeClock
 
 # --- removed, doubled, many ------------------------------------------------------------------------------------------
 
@@ -49,7 +50,7 @@ async def test_a_reaction_taken_back_before_its_turn_costs_nothing(env: Env) -> 
         await until_open(app, ada, 1)
         await ada.until(lambda: not next(m for m in ada.messages() if m.id == first.id).reactions or None)
         assert len(await env.generations()) == 2
-        assert (await app.orders.statement(int(ada.id))).held == PRICE
+        assert (await statement_of(app, int(ada.id))).held == PRICE
 
 
 async def test_what_is_being_made_already_comes_all_the_same(env: Env, app: App, ada: Person, asked: Ask) -> None:
@@ -95,7 +96,7 @@ async def test_doubled_events_are_one_request(env: Env, app: App, ada: Person, a
 
 
 async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_one(env: Env) -> None:
-    clock = Hands()
+    clock = FakeClock()
     async with env.app(clock=clock), person_in(env, "Ada") as ada:
         first = await new_picture(ada)
         await ada.react(first, "🎨")
@@ -170,7 +171,7 @@ async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(app: A
     await ben.react(await seen(ben, first), "🔁")
     await answer_to(ben, first)
     await marked(ben, first, "✅")
-    again = await app.services.reactions.shown_in(int((await answer_to(ben, first)).id))
+    again = await app.store.read(messages.job_of, int((await answer_to(ben, first)).id))
     assert again is not None
     assert again.place.locale == "de"
 

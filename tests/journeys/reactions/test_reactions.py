@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
-from bot.domain.gestures import plain
+from bot.core.clock import system
+from bot.domain.gestures import normalized_emoji
 from bot.domain.preferences import Consent
+from bot.store import messages
 from bot.store.engine.base import Topic
+from bot.store.moderation import record
 from sandbox.person import Person
 from tests.env.app import Env, person_in, with_picture
 from tests.journeys.conftest import Ask
@@ -23,7 +26,7 @@ from tests.journeys.reacting import (
     told,
     until_stars,
 )
-from tests.services.conftest import Hands, eventually
+from tests.services.conftest import FakeClock, eventually
 
 # --- ✏️ --------------------------------------------------------------------------------------------------------------
 
@@ -46,7 +49,7 @@ async def test_the_note_goes_when_its_form_was_sent(ada: Person, asked: Ask) -> 
 
 
 async def test_the_note_goes_after_two_minutes(env: Env) -> None:
-    clock = Hands()
+    clock = FakeClock()
     async with env.app(clock=clock) as app, person_in(env, "Ada") as ada:
         await ada.react(await new_picture(ada), "✏️")
         await note_for(ada)
@@ -94,7 +97,7 @@ async def test_a_preset_edits_on_the_quota_of_who_reacts_and_replies(app: App, a
 
 async def test_the_emoji_is_the_same_with_and_without_its_coloured_form(ada: Person, asked: Ask) -> None:
     first = await asked()
-    await ada.react(first, plain("❄️"))
+    await ada.react(first, normalized_emoji("❄️"))
     assert "winter" in (await answer_to(ada, first)).content
 
 
@@ -206,7 +209,7 @@ async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(app: App, ada: 
     assert [a["filename"].startswith("SPOILER_") for a in hidden.attachments] == [True, True]
     assert list(hidden.buttons) == list(first.buttons)
     assert hidden.content.startswith("**||a red fox in the snow||**")
-    shown = await app.services.reactions.shown_in(int(first.id))
+    shown = await app.store.read(messages.job_of, int(first.id))
     assert shown is not None
     assert shown.spoiler
 
@@ -232,8 +235,8 @@ async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) 
     """These are the flags on a member's pictures: by whom, on which message."""
 
     async def is_so() -> bool | None:
-        record = await app.services.conduct.record(int(author.id), int(author.hello["guild"]["id"]))
-        return [(flag.user_id, flag.message_id) for flag in record.reports] == flags or None
+        known = await app.store.read(record.of_member, int(author.id), int(author.hello["guild"]["id"]), now=system())
+        return [(flag.user_id, flag.message_id) for flag in known.reports] == flags or None
 
     await eventually(is_so)
 

@@ -22,7 +22,7 @@ from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
-from bot.store.money import audit, ledger
+from bot.store.money import audit, ledger, sponsorships
 from bot.store.privacy import erase
 from tests.env.jobs import TEN, request_by
 
@@ -98,7 +98,7 @@ async def test_a_hundred_gifts_and_hosts_at_once_move_what_there_is(store: Store
     async with asyncio.timeout(30):
         results = await asyncio.gather(*deeds, return_exceptions=True)
     assert not [each for each in results if isinstance(each, Exception) and not isinstance(each, Refusal)]
-    hosted = [each for channel in range(6) if (each := await money.sponsor(channel))]
+    hosted = [each for channel in range(6) if (each := await store.read(sponsorships.current, channel, NOW))]
     assert sum([await left(store, each.user_id) for each in people]) + sum(each.left for each in hosted) / MICRO == 200
     assert conflicts == []
 
@@ -108,7 +108,7 @@ async def test_erasing_a_host_while_everything_moves_loses_nothing(store: Store,
     deeds: list[Coroutine[Any, Any, object]] = [give(money, BOB, ANN, key=f"deed {n}") for n in range(8)]
     async with asyncio.timeout(30):
         await asyncio.gather(*deeds, store.write(erase.erase, ANN.user_id, NOW))
-    assert [await money.sponsor(CHANNEL), await left(store, 7), await left(store, 8)] == [None, 18, 2]
+    assert [await store.read(sponsorships.current, CHANNEL, NOW), await left(store, 7), await left(store, 8)] == [None, 18, 2]
 
 
 async def test_a_sponsorship_is_ended_once_by_whoever_may(store: Store, money: Money) -> None:

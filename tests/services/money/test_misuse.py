@@ -23,8 +23,8 @@ from bot.store import jobs
 from bot.store.money import sponsorships
 from bot.store.tables import accounts
 from tests.env.guild_rules import rule
-from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, request, wish
-from tests.services.conftest import BUCKET, MODEL, Works
+from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, order_of, request
+from tests.services.conftest import BUCKET, MODEL, Pipeline
 from tests.store.money.accounts import member
 
 SERVERS = (1, 2, 3, 4)
@@ -49,8 +49,8 @@ def some_rules(dice: random.Random) -> dict[str, Any]:
 class Member:
     """Somebody who presses everything, in any order."""
 
-    def __init__(self, works: Works, user_id: int, seed: int) -> None:
-        self.works, self.user_id, self.dice = works, user_id, random.Random(seed)
+    def __init__(self, pipeline: Pipeline, user_id: int, seed: int) -> None:
+        self.pipeline, self.user_id, self.dice = pipeline, user_id, random.Random(seed)
         self.roles = frozenset(role for role in ROLES if self.dice.random() < 0.4)
         self.jobs: list[Job] = []
 
@@ -58,7 +58,7 @@ class Member:
         guild_id = self.dice.choice([*SERVERS, None])
         channel_id = self.dice.choice([THREAD + (guild_id or 0), 9])
         place = ReplyTarget(user_id=self.user_id, channel_id=channel_id, guild_id=guild_id)
-        return await request(self.works, place, actor=Actor(user_id=self.user_id, role_ids=self.roles))
+        return await request(self.pipeline, place, actor=Actor(user_id=self.user_id, role_ids=self.roles))
 
     async def press(self) -> None:
         deeds = (self._order, self._order, self._again, self._cancel, self._end)
@@ -67,42 +67,42 @@ class Member:
 
     async def _order(self) -> None:
         wanted = Order(prompt="a red fox", count=self.dice.randint(1, 4), request=await self._request())
-        self.jobs.append((await self.works.orders.order(wanted)).job)
+        self.jobs.append((await self.pipeline.orders.order(wanted)).job)
 
     async def _again(self) -> None:
         if self.jobs:
-            self.jobs.append((await self.works.orders.again(self.dice.choice(self.jobs), await self._request())).job)
+            self.jobs.append((await self.pipeline.orders.again(self.dice.choice(self.jobs), await self._request())).job)
 
     async def _cancel(self) -> None:
         if self.jobs:
-            await self.works.cancel(self.dice.choice(self.jobs), by=Actor(user_id=self.user_id))
+            await self.pipeline.cancel(self.dice.choice(self.jobs), by=Actor(user_id=self.user_id))
 
     async def _end(self) -> None:
         """As the image API may answer, now and then twice."""
         if self.jobs:
             job = self.dice.choice(self.jobs)
             outcomes: list[Outcome] = [self.dice.choice(ENDS) for _ in job.generations]
-            await asyncio.gather(self.works.end(job, *outcomes), self.works.end(job, *outcomes))
+            await asyncio.gather(self.pipeline.end(job, *outcomes), self.pipeline.end(job, *outcomes))
 
 
-async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None:
+async def misuse(pipeline: Pipeline, *, members: int, presses: int, seed: int) -> None:
     """All at once: every press of every member is begun before any is answered."""
     dice = random.Random(seed)
     caps: dict[str, int] = {}
     for guild_id in SERVERS:
-        await rule(works.guilds, guild_id, **some_rules(dice))
+        await rule(pipeline.guilds, guild_id, **some_rules(dice))
         one = Sponsorship(
             id=f"s{guild_id}",
             guild_id=guild_id,
             channel_id=THREAD + guild_id,
             host_id=9,
             cap=5 * MICRO,
-            until=works.clock() + 10**8,
-            opened_at=works.clock(),
+            until=pipeline.clock() + 10**8,
+            opened_at=pipeline.clock(),
         )
-        await works.store.write(sponsorships.begin, one, host=member(9, 5, guild_id=guild_id), now=works.clock())
+        await pipeline.store.write(sponsorships.begin, one, host=member(9, 5, guild_id=guild_id), now=pipeline.clock())
         caps[one.account.name] = one.cap
-    crowd = [Member(works, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
+    crowd = [Member(pipeline, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
     await asyncio.gather(*(each.press() for each in crowd for _ in range(presses)))
     for each in crowd:
         for guild_id in SERVERS:
@@ -110,25 +110,25 @@ async def misuse(works: Works, *, members: int, presses: int, seed: int) -> None
                 Actor(user_id=each.user_id, role_ids=each.roles),
                 ReplyTarget(user_id=each.user_id, channel_id=5, guild_id=guild_id),
             )
-            account = works.pricing.account(await request(works, place, actor=actor))
+            account = pipeline.pricing.account(await request(pipeline, place, actor=actor))
             caps[account.name] = 0 if account.fills is None else account.fills.size
-    await nothing_is_overspent(works, caps)
+    await nothing_is_overspent(pipeline, caps)
 
 
-async def nothing_is_overspent(works: Works, caps: dict[str, int]) -> None:
+async def nothing_is_overspent(pipeline: Pipeline, caps: dict[str, int]) -> None:
     """What was taken out of each account is at most what was ever in it."""
-    rows = await works.store.read(lambda conn: conn.execute(accounts.select()).all())
+    rows = await pipeline.store.read(lambda conn: conn.execute(accounts.select()).all())
     assert rows
     for row in rows:
         assert min(row.available, row.held, row.spent) >= 0, row
-        assert row.held + row.spent <= await _size(works, row.name, caps), row
-    await _what_is_held_is_what_is_open(works, rows)
+        assert row.held + row.spent <= await _size(pipeline, row.name, caps), row
+    await _what_is_held_is_what_is_open(pipeline, rows)
 
 
-async def _size(works: Works, account: str, caps: dict[str, int]) -> int:
+async def _size(pipeline: Pipeline, account: str, caps: dict[str, int]) -> int:
     """What the rules allow an account in all."""
     if kind_of(account) in (AccountKind.POOL, AccountKind.BUDGET):
-        policy = (await works.guilds.settings(int(account.split(":")[1]))).policy
+        policy = (await pipeline.guilds.settings(int(account.split(":")[1]))).policy
         pool = policy.pool.bucket().size if policy.pool else 0
         return pool if kind_of(account) is AccountKind.POOL else _limit_of(policy)
     return BUCKET.size if kind_of(account) is AccountKind.USER else caps.get(account, 5 * MICRO)  # the hosts have five
@@ -139,27 +139,27 @@ def _limit_of(policy: Policy) -> int:
     return 10**9 * MICRO if policy.usd_per_month is None else int(policy.usd_per_month * 100 * MICRO)
 
 
-async def _what_is_held_is_what_is_open(works: Works, rows: Any) -> None:
+async def _what_is_held_is_what_is_open(pipeline: Pipeline, rows: Any) -> None:
     held: Counter[str] = Counter()
-    for job in await works.store.read(jobs.in_state, JobState.OPEN):
+    for job in await pipeline.store.read(jobs.in_state, JobState.OPEN):
         for g in job.open:
             held.update({name: g.price for name in (g.account, g.budget) if name})
     assert {row.name: row.held for row in rows if row.held} == {name: amount for name, amount in held.items() if amount}
 
 
-async def test_twenty_members_at_once_cannot_overspend(works: Works) -> None:
-    await misuse(works, members=20, presses=6, seed=1)
+async def test_twenty_members_at_once_cannot_overspend(pipeline: Pipeline) -> None:
+    await misuse(pipeline, members=20, presses=6, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-async def test_a_hundred_members_at_once_cannot_overspend(works: Works, seed: int) -> None:
-    await misuse(works, members=100, presses=12, seed=seed)
+async def test_a_hundred_members_at_once_cannot_overspend(pipeline: Pipeline, seed: int) -> None:
+    await misuse(pipeline, members=100, presses=12, seed=seed)
 
 
-async def test_one_credit_for_a_hundred_presses_makes_one_picture(works: Works) -> None:
-    await rule(works.guilds, usd_per_month="0.01")
+async def test_one_credit_for_a_hundred_presses_makes_one_picture(pipeline: Pipeline) -> None:
+    await rule(pipeline.guilds, usd_per_month="0.01")
     places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
-    orders = [works.orders.order(await wish(works, "a red fox", place)) for place in places]
+    orders = [pipeline.orders.order(await order_of(pipeline, "a red fox", place)) for place in places]
     results = await asyncio.gather(*orders, return_exceptions=True)
     assert Counter(type(result).__name__ for result in results) == {"Receipt": 1, OutOfCredit.__name__: 99}

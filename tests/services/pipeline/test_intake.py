@@ -19,8 +19,8 @@ from bot.store import jobs
 from bot.store.moderation import audit_log, conduct
 from tests.env.guild_rules import CHECKED, rule
 from tests.env.job_steps import own
-from tests.env.jobs import new_job, request, wish
-from tests.services.conftest import BUCKET, MODEL, Works
+from tests.env.jobs import new_job, order_of, request
+from tests.services.conftest import BUCKET, MODEL, Pipeline
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker that can be turned off
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
@@ -54,46 +54,46 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-async def anew(works: Works, order: Order) -> Order:
+async def anew(pipeline: Pipeline, order: Order) -> Order:
     """The same order, under the rules of this moment."""
     asked = order.request
-    return replace(order, request=await request(works, asked.reply_to, actor=asked.actor, channel=asked.channel))
+    return replace(order, request=await request(pipeline, asked.reply_to, actor=asked.actor, channel=asked.channel))
 
 
-async def refusal(works: Works, order: Order) -> str:
+async def refusal(pipeline: Pipeline, order: Order) -> str:
     with pytest.raises(Refusal) as caught:
-        await works.orders.order(await anew(works, order))
+        await pipeline.orders.order(await anew(pipeline, order))
     return caught.value.sentence
 
 
-async def test_the_checks_are_heard_in_their_order_and_cost_nothing(works: Works) -> None:
-    await rule(works.guilds, **ALL_WRONG)
-    await works.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=works.clock())
-    await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
-    actor = Actor(user_id=7, joined_at=works.clock(), role_ids=frozenset({77}))
+async def test_the_checks_are_heard_in_their_order_and_cost_nothing(pipeline: Pipeline) -> None:
+    await rule(pipeline.guilds, **ALL_WRONG)
+    await pipeline.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=pipeline.clock())
+    await pipeline.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
+    actor = Actor(user_id=7, joined_at=pipeline.clock(), role_ids=frozenset({77}))
     options = {Idea.ASPECT_RATIO: "16:9", Idea.RESOLUTION: "2 MP"}
     asked: dict[str, Any] = {"options": options, "more": "disable_safety_checker=true", "attachments": [BEN_S]}
-    order = await wish(works, "a sword", PLACE, actor=actor, kind=JobKind.EDIT, model=DEV, count=2, **asked)
+    order = await order_of(pipeline, "a sword", PLACE, actor=actor, kind=JobKind.EDIT, model=DEV, count=2, **asked)
     heard: list[str] = []
     for sentence, amends in STEPS:
-        heard.append(await refusal(works, order))
+        heard.append(await refusal(pipeline, order))
         assert sentence in heard[-1], (sentence, heard[-1])
-        await rule(works.guilds, **amends)
-        order = await _mended(works, order, sentence)
-    assert (await works.orders.order(await anew(works, order))).job.spent == 0
+        await rule(pipeline.guilds, **amends)
+        order = await _mended(pipeline, order, sentence)
+    assert (await pipeline.orders.order(await anew(pipeline, order))).job.spent == 0
     assert len(heard) == len(STEPS)
 
 
-async def _mended(works: Works, order: Order, heard: str) -> Order:
+async def _mended(pipeline: Pipeline, order: Order, heard: str) -> Order:
     """What no rule puts right."""
     match heard.split()[0]:
         case "cannot":
-            await works.store.write(conduct.unblock, 1, 7, by_id=9, now=works.clock())
+            await pipeline.store.write(conduct.unblock, 1, 7, by_id=9, now=pipeline.clock())
         case "age-restricted":
             channel = Channel(guild_id=1, channel_id=5, age_restricted=True)
             return replace(order, request=replace(order.request, channel=channel))
         case "does":
-            await works.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
+            await pipeline.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.EVERYONE}))
         case "a.png:":
             return replace(order, kind=JobKind.GENERATE, attachments=[])
     return order
@@ -101,26 +101,26 @@ async def _mended(works: Works, order: Order, heard: str) -> Order:
 
 @pytest.mark.parametrize("more", ["disable_safety_checker=true", "disable_safety_checker=yes"])
 @pytest.mark.parametrize("guild_id", [1, None])
-async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(works: Works, more: str, guild_id: int | None) -> None:
-    order = await wish(works, "a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
-    assert "safety checker stays on" in await refusal(works, order)
+async def test_a_safety_checker_stays_on_where_nobody_said_otherwise(pipeline: Pipeline, more: str, guild_id: int | None) -> None:
+    order = await order_of(pipeline, "a fox", ReplyTarget(user_id=7, channel_id=5, guild_id=guild_id), model=DEV, more=more)
+    assert "safety checker stays on" in await refusal(pipeline, order)
 
 
-async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(works: Works) -> None:
-    await rule(works.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
+async def test_a_blocked_prompt_earns_a_strike_and_no_other_refusal_does(pipeline: Pipeline) -> None:
+    await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
-        await refusal(works, await wish(works, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
-    assert len(await works.store.read(conduct.strikes_of, 1, 7)) == 1
-    assert [line.action for line in await works.store.read(audit_log.latest, 1) if line.target_id == 7] == [AuditAction.STRUCK]
+        await refusal(pipeline, await order_of(pipeline, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
+    assert len(await pipeline.store.read(conduct.strikes_of, 1, 7)) == 1
+    assert [line.action for line in await pipeline.store.read(audit_log.latest, 1) if line.target_id == 7] == [AuditAction.STRUCK]
 
 
-async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(works: Works) -> None:
-    await rule(works.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
+async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(pipeline: Pipeline) -> None:
+    await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
     for _ in range(2):
-        await refusal(works, await wish(works, "a sword", PLACE))
-    again = works.again()
+        await refusal(pipeline, await order_of(pipeline, "a sword", PLACE))
+    again = await pipeline.again()
     await again.models.load()
-    assert "too many strikes" in await refusal(again, await wish(again, "a fox", PLACE))
+    assert "too many strikes" in await refusal(again, await order_of(again, "a fox", PLACE))
 
 
 # --- what the job keeps ----------------------------------------------------------------------------------------------
@@ -128,36 +128,36 @@ async def test_enough_strikes_lock_out_and_a_restart_is_no_amnesty(works: Works)
 FLAGGED: dict[str, Any] = {"prompts": {"flag": {"words": ["blood*"]}}}
 
 
-async def ordered(works: Works, prompt: str, *, age_restricted: bool = False) -> Job:
-    return await works.order(prompt, channel=Channel(guild_id=1, channel_id=5, age_restricted=age_restricted))
+async def ordered(pipeline: Pipeline, prompt: str, *, age_restricted: bool = False) -> Job:
+    return await pipeline.order(prompt, channel=Channel(guild_id=1, channel_id=5, age_restricted=age_restricted))
 
 
-async def test_a_flagged_prompt_is_made_behind_a_spoiler(works: Works) -> None:
-    await rule(works.guilds, **FLAGGED)
-    job, plain = await ordered(works, "a bloodhound"), await ordered(works, "a fox")
+async def test_a_flagged_prompt_is_made_behind_a_spoiler(pipeline: Pipeline) -> None:
+    await rule(pipeline.guilds, **FLAGGED)
+    job, plain = await ordered(pipeline, "a bloodhound"), await ordered(pipeline, "a fox")
     assert [(each.flagged, each.spoiler) for each in (job, plain)] == [("blood*", True), (None, False)]
 
 
-async def test_without_a_spoiler_only_where_age_is_restricted_and_the_server_allows_it(works: Works) -> None:
-    await rule(works.guilds, **FLAGGED, age_restricted={"unspoilered": True})
-    jobs_ = [await ordered(works, "a bloodhound", age_restricted=adult) for adult in (True, False)]
+async def test_without_a_spoiler_only_where_age_is_restricted_and_the_server_allows_it(pipeline: Pipeline) -> None:
+    await rule(pipeline.guilds, **FLAGGED, age_restricted={"unspoilered": True})
+    jobs_ = [await ordered(pipeline, "a bloodhound", age_restricted=adult) for adult in (True, False)]
     assert [(job.spoiler, job.age_restricted, job.flagged) for job in jobs_] == [(False, True, "blood*"), (True, False, "blood*")]
 
 
-async def test_a_prompt_is_checked_only_where_the_server_wants_it(works: Works) -> None:
-    before = await ordered(works, "a fox")
-    await rule(works.guilds, **CHECKED)
-    assert [before.needs_check, (await ordered(works, "a fox")).needs_check] == [False, True]
+async def test_a_prompt_is_checked_only_where_the_server_wants_it(pipeline: Pipeline) -> None:
+    before = await ordered(pipeline, "a fox")
+    await rule(pipeline.guilds, **CHECKED)
+    assert [before.needs_check, (await ordered(pipeline, "a fox")).needs_check] == [False, True]
 
 
-async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
+async def test_again_passes_the_gate_for_whoever_asks(pipeline: Pipeline) -> None:
     old = new_job(model=DEV, member=8)
-    await works.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
-    await rule(works.guilds, prompts={"block": {"words": ["fox"]}})
+    await pipeline.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
+    await rule(pipeline.guilds, prompts={"block": {"words": ["fox"]}})
     with pytest.raises(NotAllowed, match="do not allow this prompt"):
-        await works.orders.again(old, await request(works, PLACE))
-    elsewhere = await request(works, replace(PLACE, guild_id=2))
-    assert (await works.orders.again(old, elsewhere)).job.place.user_id == 7
+        await pipeline.orders.again(old, await request(pipeline, PLACE))
+    elsewhere = await request(pipeline, replace(PLACE, guild_id=2))
+    assert (await pipeline.orders.again(old, elsewhere)).job.place.user_id == 7
 
 
 # --- the model of an order that names none ---------------------------------------------------------------------------
@@ -167,7 +167,7 @@ async def test_again_passes_the_gate_for_whoever_asks(works: Works) -> None:
     ("models", "own", "made_by"),
     [("all", None, MODEL), ("all", DEV, DEV), ([DEV], None, DEV), ([DEV], MODEL, DEV), ([MODEL], DEV, MODEL), ("all", "gone", MODEL)],
 )
-async def test_the_usual_model_is_one_that_is_open_here(works: Works, models: object, own: str | None, made_by: str) -> None:
-    await rule(works.guilds, everyone={"models": models})
-    await works.members.change(7, lambda chosen: chosen.model_copy(update={"default_model": own}))
-    assert (await ordered(works, "a fox")).model == made_by
+async def test_the_usual_model_is_one_that_is_open_here(pipeline: Pipeline, models: object, own: str | None, made_by: str) -> None:
+    await rule(pipeline.guilds, everyone={"models": models})
+    await pipeline.members.change(7, lambda chosen: chosen.model_copy(update={"default_model": own}))
+    assert (await ordered(pipeline, "a fox")).model == made_by

@@ -17,101 +17,101 @@ from bot.media import codec
 from bot.store import jobs
 from bot.store.tables import generations, thumbnails
 from sandbox.faults import Switchboard
-from tests.env.fake_delivery import Way
+from tests.env.fake_discord import Way
 from tests.env.images import LARGE, MADE, png
 from tests.env.jobs import FAILED
-from tests.services.conftest import Works
+from tests.services.conftest import Pipeline
 
 ROOM = 10**7
 
 
 @pytest.fixture(autouse=True)
-async def no_file_is_left(works: Works) -> AsyncIterator[None]:
+async def no_file_is_left(pipeline: Pipeline) -> AsyncIterator[None]:
     yield
-    assert list(works.folder.iterdir()) == []
+    assert list(pipeline.folder.iterdir()) == []
 
 
-async def shown(works: Works, *outcomes: Any, **more: Any) -> Job:
+async def shown(pipeline: Pipeline, *outcomes: Any, **more: Any) -> Job:
     """A job that was delivered; without outcomes one of the image API's."""
-    job = await works.ended(*outcomes, **more) if outcomes else await works.order(**more)
-    async with works.at_work():
-        return await works.until(job, JobState.DELIVERED)
+    job = await pipeline.ended(*outcomes, **more) if outcomes else await pipeline.order(**more)
+    async with pipeline.at_work():
+        return await pipeline.until(job, JobState.DELIVERED)
 
 
-async def names(works: Works, job: Job, *, limit_bytes: int = ROOM) -> list[str]:
-    async with works.results.open(job, limit_bytes=limit_bytes) as found:
+async def names(pipeline: Pipeline, job: Job, *, limit_bytes: int = ROOM) -> list[str]:
+    async with pipeline.results.open(job, limit_bytes=limit_bytes) as found:
         assert all(picture.path.stat().st_size <= limit_bytes for picture in found)
         return [picture.filename for picture in found]
 
 
-async def gone_from_the_image_api(works: Works, job: Job) -> None:
+async def gone_from_the_image_api(pipeline: Pipeline, job: Job) -> None:
     """Its link has expired, and the image API does not know it any more."""
-    await works.store.write(jobs.refresh_url, job.id, 0, f"{works.images.url}/results/gone.png?expires=1")
+    await pipeline.store.write(jobs.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
     forgotten = update(generations).where(generations.c.job_id == job.id).values(provider_id="forgotten")
-    await works.store.write(lambda conn: conn.execute(forgotten).rowcount)
+    await pipeline.store.write(lambda conn: conn.execute(forgotten).rowcount)
 
 
 # --- where they come from --------------------------------------------------------------------------------------------
 
 
-async def test_inline_pictures_come_from_the_store(works: Works) -> None:
-    job = await shown(works, MADE, FAILED, MADE)
-    assert await names(works, job) == [f"easel-{job.id}-1.png", f"easel-{job.id}-3.png"]
-    assert works.board.asked[Way.ATTACHMENT] == 0
+async def test_inline_pictures_come_from_the_store(pipeline: Pipeline) -> None:
+    job = await shown(pipeline, MADE, FAILED, MADE)
+    assert await names(pipeline, job) == [f"easel-{job.id}-1.png", f"easel-{job.id}-3.png"]
+    assert pipeline.board.asked[Way.ATTACHMENT] == 0
 
 
-async def test_others_come_by_the_image_apis_link(works: Works) -> None:
-    job = await shown(works)
-    assert await names(works, job) == [f"easel-{job.id}-1.png"]
+async def test_others_come_by_the_image_apis_link(pipeline: Pipeline) -> None:
+    job = await shown(pipeline)
+    assert await names(pipeline, job) == [f"easel-{job.id}-1.png"]
 
 
-async def test_an_expired_link_is_asked_for_anew(works: Works, switchboard: Switchboard) -> None:
-    job = await shown(works)
-    await works.store.write(jobs.refresh_url, job.id, 0, f"{works.images.url}/results/gone.png?expires=1")
-    assert len(await names(works, job)) == 1
-    assert works.board.asked[Way.ATTACHMENT] == 0
+async def test_an_expired_link_is_asked_for_anew(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    job = await shown(pipeline)
+    await pipeline.store.write(jobs.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
+    assert len(await names(pipeline, job)) == 1
+    assert pipeline.board.asked[Way.ATTACHMENT] == 0
 
 
-async def test_what_the_image_api_no_longer_keeps_comes_from_its_message(works: Works) -> None:
-    old, other = await shown(works), await shown(works.again())
-    works.board.attachments[old.id, 0] = other.generations[0].result_url or ""
-    await gone_from_the_image_api(works, old)
-    assert await names(works, await works.orders.job(old.id)) == [f"easel-{old.id}-1.png"]
+async def test_what_the_image_api_no_longer_keeps_comes_from_its_message(pipeline: Pipeline) -> None:
+    old, other = await shown(pipeline), await shown(await pipeline.again())
+    pipeline.board.attachments[old.id, 0] = other.generations[0].result_url or ""
+    await gone_from_the_image_api(pipeline, old)
+    assert await names(pipeline, await pipeline.orders.job(old.id)) == [f"easel-{old.id}-1.png"]
 
 
 @pytest.mark.parametrize("closed", [set(), {Way.ATTACHMENT}], ids=["gone", "closed"])
-async def test_where_nobody_has_one_any_more_that_is_said_and_costs_nobody(works: Works, closed: set[Way]) -> None:
-    works.board.closed = closed
-    job = await shown(works)
-    await gone_from_the_image_api(works, job)
-    job = await works.orders.job(job.id)
+async def test_where_nobody_has_one_any_more_that_is_said_and_costs_nobody(pipeline: Pipeline, closed: set[Way]) -> None:
+    pipeline.board.closed = closed
+    job = await shown(pipeline)
+    await gone_from_the_image_api(pipeline, job)
+    job = await pipeline.orders.job(job.id)
     with pytest.raises(ImageError, match="cannot be had any more"):
-        await names(works, job)
-    assert (await works.orders.job(job.id)).generations[0].error is None  # it was a picture, and was shown
+        await names(pipeline, job)
+    assert (await pipeline.orders.job(job.id)).generations[0].error is None  # it was a picture, and was shown
 
 
-async def test_a_job_without_a_picture_has_none_to_open(works: Works) -> None:
-    job = await shown(works, FAILED)
+async def test_a_job_without_a_picture_has_none_to_open(pipeline: Pipeline) -> None:
+    job = await shown(pipeline, FAILED)
     with pytest.raises(ImageError):
-        await names(works, job)
+        await names(pipeline, job)
 
 
-async def test_a_picture_is_made_to_fit(works: Works) -> None:
-    job = await shown(works, LARGE)
-    assert await names(works, job, limit_bytes=300_000) == [f"easel-{job.id}-1.jpg"]
+async def test_a_picture_is_made_to_fit(pipeline: Pipeline) -> None:
+    job = await shown(pipeline, LARGE)
+    assert await names(pipeline, job, limit_bytes=300_000) == [f"easel-{job.id}-1.jpg"]
 
 
-async def test_a_spoiler_stays_one(works: Works) -> None:
-    job = await shown(works, MADE, spoiler=True)
-    assert await names(works, replace(job, spoiler=True)) == [f"SPOILER_easel-{job.id}-1.png"]
+async def test_a_spoiler_stays_one(pipeline: Pipeline) -> None:
+    job = await shown(pipeline, MADE, spoiler=True)
+    assert await names(pipeline, replace(job, spoiler=True)) == [f"SPOILER_easel-{job.id}-1.png"]
 
 
 # --- small ones ------------------------------------------------------------------------------------------------------
 
 
-async def test_every_picture_leaves_a_small_one(works: Works) -> None:
-    job = await shown(works, LARGE, FAILED, MADE)
-    rows = await works.store.read(lambda conn: conn.execute(select(thumbnails).order_by(thumbnails.c.n)).all())
+async def test_every_picture_leaves_a_small_one(pipeline: Pipeline) -> None:
+    job = await shown(pipeline, LARGE, FAILED, MADE)
+    rows = await pipeline.store.read(lambda conn: conn.execute(select(thumbnails).order_by(thumbnails.c.n)).all())
     assert [(row.job_id, row.n) for row in rows] == [(job.id, 0), (job.id, 2)]
     sizes = [Image.open(io.BytesIO(row.content)).size for row in rows]
     assert sizes == [(384, 240), (32, 24)]

@@ -9,9 +9,9 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
 from sandbox.faults import Switchboard
-from tests.env.fake_delivery import Trouble, Way
+from tests.env.fake_discord import Trouble, Way
 from tests.env.job_steps import check_ledger
-from tests.services.conftest import Works, eventually
+from tests.services.conftest import Pipeline, eventually
 
 PRICE = 1_000_000
 STORM = {
@@ -28,30 +28,30 @@ STORM = {
 }
 
 
-async def orders(works: Works) -> list[Job]:
+async def orders(pipeline: Pipeline) -> list[Job]:
     """Twelve jobs of four members, some of them twins to the letter; twenty pictures."""
     places = [ReplyTarget(user_id=member, channel_id=5, guild_id=member % 2 or None) for member in (1, 2, 3, 4)]
-    return [await works.order(place=places[n % 4], count=1 + n % 3 % 2 * 2, seed=n // 2) for n in range(12)]
+    return [await pipeline.order(place=places[n % 4], count=1 + n % 3 % 2 * 2, seed=n // 2) for n in range(12)]
 
 
-async def all_told(works: Works, ordered: list[Job]) -> bool:
-    return all([(await works.orders.job(job.id)).state is JobState.DELIVERED for job in ordered])
+async def all_told(pipeline: Pipeline, ordered: list[Job]) -> bool:
+    return all([(await pipeline.orders.job(job.id)).state is JobState.DELIVERED for job in ordered])
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_every_job_is_made_once_paid_once_and_shown_once(works: Works, switchboard: Switchboard, seed: int) -> None:
-    chance, run = Random(seed), works
+async def test_every_job_is_made_once_paid_once_and_shown_once(pipeline: Pipeline, switchboard: Switchboard, seed: int) -> None:
+    chance, run = Random(seed), pipeline
     ordered = await orders(run)
-    works.board.nonces_last = False
-    works.board.closed |= {Way.MESSAGE} if seed % 2 else set()
+    pipeline.board.nonces_last = False
+    pipeline.board.closed |= {Way.MESSAGE} if seed % 2 else set()
     for fault, times in STORM.items():
         switchboard.turn_on(fault, times=times)
     for way in (Way.MESSAGE, Way.CHANNEL, Way.PROGRESS):
-        works.board.trouble[way].extend(chance.choices(list(Trouble), k=6))
+        pipeline.board.trouble[way].extend(chance.choices(list(Trouble), k=6))
     for _ in range(4):
         async with run.at_work(grace_s=0):
             await asyncio.sleep(chance.uniform(0, 0.4))  # no matter when: that is the point
-        run = works.again()
+        run = await pipeline.again()
     async with run.at_work():
         await eventually(lambda: all_told(run, ordered), timeout_s=20)
     pictures = sum(len(job.generations) for job in ordered)
@@ -59,5 +59,5 @@ async def test_every_job_is_made_once_paid_once_and_shown_once(works: Works, swi
     assert {g.state for g in ended} == {GenerationState.SUCCEEDED}
     assert len({g.provider_id for g in ended}) == await run.enqueued() == pictures
     assert sum([await run.spent(member) for member in (1, 2, 3, 4)]) == pictures * PRICE
-    assert [len(works.board.of(job.id)) for job in ordered] == [1] * len(ordered)
+    assert [len(pipeline.board.of(job.id)) for job in ordered] == [1] * len(ordered)
     await check_ledger(run.store)

@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.domain.job import Job, ReplyTarget
 from bot.domain.moderation.cases import Report
-from bot.domain.moderation.conduct import UsageSum
-from bot.domain.money.quota import MICRO
+from bot.domain.moderation.conduct import LATELY_DAYS, UsageSum
+from bot.domain.money.quota import DAY_MS, MICRO
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import record, reports
@@ -16,6 +16,9 @@ from tests.env.job_steps import own
 from tests.env.jobs import FAILED, SUCCEEDED, TEN, new_job
 
 ADA, BEN, HERE, ELSEWHERE = 7, 8, 1, 2
+
+
+MONTH_MS = LATELY_DAYS * DAY_MS
 
 
 async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, private: bool = False, guild_id: int = HERE) -> Job:
@@ -30,7 +33,7 @@ async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, priv
 async def test_sums_are_of_this_server_and_of_what_was_made(store: Store) -> None:
     for more in ({}, {"now": 5000}, {"private": True, "now": 6000}, {"outcome": FAILED}, {"guild_id": ELSEWHERE}):
         await ended(store, **more)
-    found = await store.read(record.of_member, ADA, HERE, since=5000)
+    found = await store.read(record.of_member, ADA, HERE, now=MONTH_MS + 5000)
     assert (found.lately, found.ever) == (UsageSum(images=2, spent=2 * MICRO), UsageSum(images=3, spent=3 * MICRO))
 
 
@@ -40,7 +43,7 @@ async def test_the_latest_are_those_that_others_can_see(store: Store) -> None:
     await store.write(delivery.taken_away, gone.id)
     await ended(store, now=4000, private=True)
     await ended(store, now=5000, outcome=FAILED)
-    found = await store.read(record.of_member, ADA, HERE, since=0)
+    found = await store.read(record.of_member, ADA, HERE, now=MONTH_MS)
     assert [job.id for job in found.latest] == [new.id, old.id]
 
 
@@ -48,9 +51,9 @@ async def test_reports_are_about_the_author_in_this_server(store: Store) -> None
     about = Report(at=1, channel_id=5, message_id=6, user_id=BEN, reason="too red", guild_id=HERE, author_id=ADA)
     for report in (about, about, replace(about, guild_id=ELSEWHERE, message_id=9), replace(about, author_id=BEN, message_id=10)):
         await store.write(reports.add, report)
-    assert (await store.read(record.of_member, ADA, HERE, since=0)).reports == (about,)
+    assert (await store.read(record.of_member, ADA, HERE, now=MONTH_MS)).reports == (about,)
 
 
 async def test_who_never_asked_has_an_empty_record(store: Store) -> None:
-    found = await store.read(record.of_member, BEN, HERE, since=0)
+    found = await store.read(record.of_member, BEN, HERE, now=MONTH_MS)
     assert (found.lately, found.ever, found.latest, found.reports) == (UsageSum(images=0, spent=0), UsageSum(images=0, spent=0), (), ())

@@ -1,4 +1,4 @@
-"""What a request says of its image before it is made, whatever the model calls it: shape, size, words, and whether it goes unchecked."""
+"""Properties of an image that a request determines before it is made: aspect ratio, size, drawable text, safety checker."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bot.domain.catalog.aspect_ratios import pixels_of, ratio_of
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.schema import Scalar
-from bot.domain.catalog.sizes import pixels_of, ratio_of
 
 _MEGA: Final = 1_000_000
 _BY_WORD: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(k|mp|megapixels?)", re.IGNORECASE)
 _K: Final = 1024  # px: "2K" is a square of 2048, or another shape of about as many pixels
-_SAFETY: Final = "safety_checker"  # part of the name of every option that turns a model's own checker on or off
-_NOT: Final = "negative"  # part of the name of the words for what is to be kept out
+_SAFETY: Final = "safety_checker"  # part of the name of every option that turns a model's safety checker on or off
+_NEGATIVE: Final = "negative"  # part of the name of negative prompts
 _OFF: Final = ("disable", "no_", "skip")
 
 
 def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
-    """The shape that was chosen, such as "16:9", or another word of the model's; None: the model's own choice."""
+    """The chosen aspect ratio, such as "16:9", or another value of the model's option; None: the model's default."""
     side = _sides(params)
     if side is not None:
         return ratio_of(f"{side[0]}x{side[1]}")
@@ -33,7 +33,7 @@ def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
 
 
 def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:
-    """How large an image will be, in millions of pixels, as it was chosen or as the model's default says; None: nothing tells."""
+    """The image's size in millions of pixels, as chosen or by the model's default; None: unknown."""
     side = _sides(params)
     if side is not None:
         return side[0] * side[1] / _MEGA
@@ -44,24 +44,24 @@ def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:
     return None if value is None else _area(value, plain_number=size.name == "megapixels")
 
 
-def unchecked(model: ModelInfo, params: Mapping[str, Any]) -> bool:
-    """Whether the model's own safety checker is to be off."""
+def safety_checker_off(model: ModelInfo, params: Mapping[str, Any]) -> bool:
+    """Whether the request turns the model's safety checker off."""
     switches = [option for name, option in model.options.items() if _SAFETY in name.casefold() and "boolean" in option.kinds]
     return any(params.get(option.name) is option.name.casefold().startswith(_OFF) for option in switches)
 
 
-def words(prompt: str, params: Mapping[str, Any], model: ModelInfo | None = None) -> str:
-    """The prompt, and whatever else was written that may be drawn: a second prompt is no way around the rules for the first.
+def drawable_text(prompt: str, params: Mapping[str, Any], model: ModelInfo | None = None) -> str:
+    """The prompt and all other text parameters: prompt rules must also hold for a second prompt.
 
-    What an image is *not* to show is left out, and what `model` lists as a choice, where it is given.
+    Negative prompts are left out, and, if `model` is given, the values that it lists.
     """
-    written = [str(value) for name, value in params.items() if isinstance(value, str) and _is_written(name, value, model)]
-    return "\n".join([prompt, *written])
+    texts = [str(value) for name, value in params.items() if isinstance(value, str) and _is_drawable(name, value, model)]
+    return "\n".join([prompt, *texts])
 
 
-def _is_written(name: str, value: str, model: ModelInfo | None) -> bool:
+def _is_drawable(name: str, value: str, model: ModelInfo | None) -> bool:
     option = model.options.get(name) if model else None
-    return _NOT not in name.casefold() and not (option and value in option.values)
+    return _NEGATIVE not in name.casefold() and not (option and value in option.values)
 
 
 def _sides(params: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -72,7 +72,7 @@ def _sides(params: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _area(value: Scalar, *, plain_number: bool) -> float | None:
-    """In megapixels: of "1536x1024", "2K", "1 MP", or a number where the option is called so."""
+    """Megapixels of "1536x1024", "2K", "1 MP", or of a plain number if the option is named "megapixels"."""
     sides = pixels_of(value)
     if sides is not None:
         return sides[0] * sides[1] / _MEGA

@@ -1,4 +1,4 @@
-"""Shapes and sizes: an aspect ratio for models that know sizes in pixels alone, only where one of their sizes has exactly that ratio."""
+"""Aspect ratios for models that only list sizes in pixels. A ratio is offered if one of the sizes has exactly that ratio."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SIZE: Final = re.compile(r"([1-9][0-9]{0,5})\s*[x×*]\s*([1-9][0-9]{0,5})")
 
 
 def pixels_of(size: Scalar) -> tuple[int, int] | None:
-    """Width and height of a size in px. `None` for what is none."""
+    """Width and height in px; None if `size` is not a size in pixels."""
     found = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
     return None if found is None else (int(found[1]), int(found[2]))
 
 
 def ratio_of(size: Scalar) -> str | None:
-    """The ratio of a size, in lowest terms: "1536x1024" is "3:2". `None` for what is no size in pixels."""
+    """The ratio in lowest terms: "1536x1024" is "3:2". None if `size` is not a size in pixels."""
     sides = pixels_of(size)
     if sides is None:
         return None
@@ -29,13 +29,13 @@ def ratio_of(size: Scalar) -> str | None:
 
 
 def as_ratios(sizes: Option) -> Option | None:
-    """An option of sizes, chosen by ratio. `None` where it lists no sizes.
+    """The same option with ratios as values. None if it lists no sizes.
 
-    Of several sizes with one ratio the default is meant, else the first in the schema's order.
+    Of several sizes with one ratio, the default is used, else the first in the schema's order.
     """
     sent_as: dict[Scalar, Scalar] = {}
-    usual = (sizes.default,) if sizes.default in sizes.values else ()
-    for size in (*usual, *sizes.values):
+    default_first = (sizes.default,) if sizes.default in sizes.values else ()
+    for size in (*default_first, *sizes.values):
         if size is not None and (ratio := ratio_of(size)) is not None:
             sent_as.setdefault(ratio, size)
     if not sent_as:

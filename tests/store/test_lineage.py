@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.job import Job
-from bot.domain.lineage import Aspect, Change, changes
-from bot.services.lineage import Family
-from bot.store import jobs
+from bot.domain.lineage import Aspect, Change, changes, visible
+from bot.store import jobs, lineage
 from bot.store.engine.base import Store
 from tests.env.job_steps import own
 from tests.env.jobs import SUCCEEDED, TEN, new_job
@@ -50,19 +49,19 @@ async def test_a_family_is_parent_siblings_and_children(store: Store) -> None:
     parent = await made(store)
     one, other = await made(store, parent_id=parent.id), await made(store, parent_id=parent.id)
     child, _stranger = await made(store, parent_id=one.id), await made(store)
-    lineage = await Family(store=store).of(one, lambda _job: True)
-    assert [job.id for job in lineage.all] == [parent.id, child.id, other.id]
+    found = visible(one, await store.read(lineage.relatives, one), lambda _job: True)
+    assert [job.id for job in found.all] == [parent.id, child.id, other.id]
 
 
 async def test_jobs_without_a_parent_are_no_siblings(store: Store) -> None:
     one, _other = await made(store), await made(store)
-    lineage = await Family(store=store).of(one, lambda _job: True)
-    assert (lineage.all, lineage.left_out) == ((), 0)
+    found = visible(one, await store.read(lineage.relatives, one), lambda _job: True)
+    assert (found.all, found.left_out) == ((), 0)
 
 
 async def test_the_unseen_are_counted_and_those_without_a_picture_are_not(store: Store) -> None:
     parent = await made(store)
     await made(store, parent_id=parent.id, member=8)
     await store.write(jobs.add, new_job(parent_id=parent.id), (), payment=own(7, TEN), max_waiting=50, now=1000)  # still waits
-    lineage = await Family(store=store).of(parent, lambda job: job.place.user_id == 7)
-    assert (lineage.all, lineage.left_out) == ((), 1)
+    found = visible(parent, await store.read(lineage.relatives, parent), lambda job: job.place.user_id == 7)
+    assert (found.all, found.left_out) == ((), 1)

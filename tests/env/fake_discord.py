@@ -1,4 +1,4 @@
-"""A stand-in of the delivery port that behaves as Discord does. The real adapter is tried in tests/journeys."""
+"""A fake of the ports to Discord, for tests of the services. The real adapters are tested in tests/journeys."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Notice:
     promised: bool = False  # that its member will be called
 
 
-class Noticeboard:
+class FakeDiscord:
     """Channels and direct messages (the channel of a member is minus their id). Edits may be repeated, new messages carry a nonce."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Noticeboard:
         self.upload_limit_bytes = 10**9
         self.nonces_last = True  # Discord forgets them after a few minutes
         self.attachments: dict[tuple[str, int], str] = {}  # links to pictures that were shown, by job and picture
-        self.doors: dict[str, asyncio.Event] = {}  # job id: whatever is done for it waits for this
+        self.held: dict[str, asyncio.Event] = {}  # by job id: calls for the job wait for the event
         self._originals: dict[str, int] = {}
         self._nonces: dict[tuple[int, str], int] = {}
         self._ids = count(1)
@@ -133,8 +133,8 @@ class Noticeboard:
 
     async def _enter(self, way: Way, job_id: str) -> Trouble | None:
         self.asked[way] += 1
-        if job_id in self.doors:
-            await self.doors[job_id].wait()
+        if job_id in self.held:
+            await self.held[job_id].wait()
         if way in self.closed:
             raise RouteClosed(f"The {way} is closed.")
         trouble = self.trouble[way].popleft() if self.trouble[way] else None

@@ -1,4 +1,4 @@
-"""What a request says of its picture, whatever its model calls it."""
+"""Properties of an image that its request determines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bot.domain.catalog.image_properties import aspect_ratio, drawable_text, megapixels, safety_checker_off
 from bot.domain.catalog.models import Catalog, ModelInfo
-from bot.domain.catalog.request_facts import aspect_ratio, megapixels, unchecked, words
 
 TEXT, NUMBER, SWITCH = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 SIZES = {"type": "string", "enum": ["1024x1024", "1536x1024"], "default": "1024x1024"}
@@ -31,7 +31,7 @@ def model(**properties: Any) -> ModelInfo:
         ({}, {}, None),
     ],
 )
-def test_the_shape_that_was_chosen(properties: dict[str, Any], params: dict[str, Any], expected: str | None) -> None:
+def test_the_chosen_aspect_ratio(properties: dict[str, Any], params: dict[str, Any], expected: str | None) -> None:
     assert aspect_ratio(model(**properties), params) == expected
 
 
@@ -48,7 +48,7 @@ def test_the_shape_that_was_chosen(properties: dict[str, Any], params: dict[str,
         ({}, {}, None),
     ],
 )
-def test_the_size_as_far_as_the_schema_tells(properties: dict[str, Any], params: dict[str, Any], expected: float | None) -> None:
+def test_the_size_in_megapixels(properties: dict[str, Any], params: dict[str, Any], expected: float | None) -> None:
     assert megapixels(model(**properties), params) == expected
 
 
@@ -64,8 +64,8 @@ def test_the_size_as_far_as_the_schema_tells(properties: dict[str, Any], params:
         ("safety_checker", None, False),
     ],
 )
-def test_whether_the_models_own_checker_is_off(name: str, value: bool | None, expected: bool) -> None:
-    assert unchecked(model(**{name: SWITCH}), {} if value is None else {name: value}) is expected
+def test_whether_the_safety_checker_is_off(name: str, value: bool | None, expected: bool) -> None:
+    assert safety_checker_off(model(**{name: SWITCH}), {} if value is None else {name: value}) is expected
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,5 @@ def test_whether_the_models_own_checker_is_off(name: str, value: bool | None, ex
         ({"resolution": "2 MP", "steps": 4}, "a fox"),
     ],
 )
-def test_whatever_was_written_counts_as_words(params: dict[str, Any], expected: str) -> None:
-    assert words("a fox", params, model(second_prompt=TEXT, negative_prompt=TEXT, resolution=AREAS, steps=NUMBER)) == expected
+def test_other_text_parameters_are_drawable_text(params: dict[str, Any], expected: str) -> None:
+    assert drawable_text("a fox", params, model(second_prompt=TEXT, negative_prompt=TEXT, resolution=AREAS, steps=NUMBER)) == expected
