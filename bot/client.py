@@ -121,11 +121,12 @@ class Easel(commands.Bot):
         """Register the commands with Discord if they changed, or `always`. Return whether they were registered."""
         translator = self.tree.translator
         assert translator is not None, "load sets one"  # noqa: S101
+        assert self.application_id is not None, "login asks for it"  # noqa: S101
         described = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps([self.application_id, described], sort_keys=True).encode()).hexdigest()
         if not always and await self._store.read(kv.get, _FINGERPRINT) == fingerprint:
             return False
-        await self.tree.sync()
+        await self.http.bulk_upsert_global_commands(self.application_id, payload=described)
         await self._store.write(kv.put, _FINGERPRINT, fingerprint, self._clock())
         self.has_registered = True
         log.info("commands registered", count=len(described))

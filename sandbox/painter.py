@@ -15,6 +15,7 @@ from sandbox.scenes import Palette, Size, palette_for, scene_for
 
 LONG_SIDE_PX = 768  # at 1 MP; small enough that an image takes a tenth of a second
 OVERSAMPLING = 2  # scenes are drawn at twice the size and reduced, which smooths edges
+DRAFT_PX = 96  # long side of a draft at 1 MP, and of what is drawn for a draft of an exact size
 REFERENCE_LIMIT_PX = 50_000_000
 ASPECT_LIMIT = 3.0
 
@@ -38,6 +39,7 @@ class Brief:
     references: tuple[bytes, ...] = ()
     size_px: Size | None = None  # exact size; without it the size follows from aspect ratio and resolution
     strength: float | None = None  # 0 keeps the references, 1 is fully new; without it they are pasted onto the new scene
+    is_draft: bool = False  # small and coarse, for tests: drawn in a few milliseconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class PaintedImage:
 
 def paint(brief: Brief) -> PaintedImage:
     """Draw and encode one image. Raises `UnreadableReference` for references that are not images."""
-    detail_px = max(brief.size_px or (LONG_SIDE_PX,))
+    detail_px = DRAFT_PX if brief.is_draft else max(brief.size_px or (LONG_SIDE_PX,))
     references = [_opened(each, detail_px) for each in brief.references]
     size = _size(brief, references)
     rng = random.Random(f"{brief.prompt}|{brief.seed}")
@@ -65,6 +67,8 @@ def paint(brief: Brief) -> PaintedImage:
         image = _transformed(image, references, brief.strength, palette, rng)
     image = _finished(image, brief)
     _label(image, brief.prompt, brief.seed)
+    if brief.is_draft and brief.size_px:
+        image = image.resize(brief.size_px, Image.Resampling.NEAREST)
     return _encoded(image, brief)
 
 
@@ -84,7 +88,7 @@ def extension_of(output_format: Any) -> str:
 def _size(brief: Brief, references: list[Image.Image]) -> Size:
     """Width and height in pixels. Both are even if they follow from a ratio."""
     if brief.size_px:
-        return brief.size_px
+        return _draft_of(brief.size_px) if brief.is_draft else brief.size_px
     ratio = 1.0
     if brief.aspect_ratio == "match_input_image":
         ratio = references[0].width / references[0].height if references else 1.0
@@ -92,9 +96,14 @@ def _size(brief: Brief, references: list[Image.Image]) -> Size:
         width, height = brief.aspect_ratio.split(":")
         ratio = int(width) / int(height)
     ratio = min(max(ratio, 1 / ASPECT_LIMIT), ASPECT_LIMIT)
-    long_px = LONG_SIDE_PX * math.sqrt(float(brief.resolution.split()[0]))
+    long_px = (DRAFT_PX if brief.is_draft else LONG_SIDE_PX) * math.sqrt(float(brief.resolution.split()[0]))
     wide, high = (long_px, long_px / ratio) if ratio >= 1 else (long_px * ratio, long_px)
     return round(wide / 2) * 2, round(high / 2) * 2
+
+
+def _draft_of(size: Size) -> Size:
+    scale = DRAFT_PX / max(size)
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
 def _oversampled(size: Size) -> Size:

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def catalogue(locale: str | None) -> NullTranslations:
     return _catalogues.get(_language(locale), _ENGLISH)
 
 
+@lru_cache(maxsize=128)
 def supported(locale: str | None) -> str | None:
     """The locale if there is a catalogue for it; None if its texts are English."""
     return locale if _language(locale) in LANGUAGES else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.images.references import ReferenceUnavailable, read_references
@@ -40,17 +41,18 @@ class ImageCache:
 
 
 class Renderer:
-    """Draws a few images at a time, in threads."""
+    """Draws a few images at a time, in threads; with `draft` small and coarse ones."""
 
-    def __init__(self, *, session: aiohttp.ClientSession) -> None:
+    def __init__(self, *, session: aiohttp.ClientSession, draft: bool) -> None:
         self._session = session
+        self._draft = draft
         self._cache = ImageCache()
         self._slots = asyncio.Semaphore(PAINTINGS_AT_ONCE)
 
     async def paint(self, brief: Brief) -> PaintedImage:
         """Draw one image. Raises `UnreadableReference`."""
         async with self._slots:
-            return await asyncio.to_thread(paint, brief)
+            return await asyncio.to_thread(paint, replace(brief, is_draft=self._draft))
 
     async def image_of(self, generation: OxenGeneration) -> PaintedImage:
         """The image of a generation, drawn again if it is no longer cached. Raises `GenerationFailed`."""

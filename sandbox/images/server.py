@@ -70,11 +70,15 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     credit_usd: Decimal = Decimal(1000),
+    draft: bool = False,
 ) -> AsyncIterator[ImageServer]:
-    """Run the local image APIs until the context exits. Port 0 means a free port. Open event streams end immediately on exit."""
+    """Run the local image APIs until the context exits. Port 0 means a free port. Open event streams end immediately on exit.
+
+    With `draft` the images are small and coarse; those of an exact size are coarse only.
+    """
     switchboard, timing = switchboard or Switchboard(), timing or ApiTiming()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-        apis = _ImageApis(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd)
+        apis = _ImageApis(session=session, switchboard=switchboard, timing=timing, credit_usd=credit_usd, draft=draft)
         runner = web.AppRunner(apis.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -101,12 +105,14 @@ async def serve(
 class _ImageApis:
     """The parts of one server: both image contracts with a common renderer, and the moderations endpoint."""
 
-    def __init__(self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: ApiTiming, credit_usd: Decimal) -> None:
+    def __init__(
+        self, *, session: aiohttp.ClientSession, switchboard: Switchboard, timing: ApiTiming, credit_usd: Decimal, draft: bool
+    ) -> None:
         self.requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
         self.accounts = ApiAccounts(credit_usd=credit_usd)
         self.events = EventStreams(switchboard=switchboard, timing=timing)
         self.connection_faults = ConnectionFaults(switchboard)
-        self.renderer = renderer = Renderer(session=session)
+        self.renderer = renderer = Renderer(session=session, draft=draft)
         self.queue = OxenQueue(renderer=renderer, switchboard=switchboard, timing=timing, announce=lambda ended: self.oxen.announce(ended))
         self.results = ResultLinks(path="/results", find=self._result, switchboard=switchboard, timing=timing)
         self.oxen = OxenStandIn(

@@ -29,7 +29,7 @@ class SmallBot(discord.Client):
         super().__init__(intents=discord.Intents.default(), guild_ready_timeout=0.05)
         self.tree: app_commands.CommandTree[SmallBot] = app_commands.CommandTree(self)
         commands: tuple[AnyCommand, ...] = (
-            *(_paint, _whisper, _recipe, _showroom, _choices, _survey, _anywhere),
+            *(_paint, _whisper, _recipe, _display, _choices, _fields, _anywhere),
             *(_describe, _portrait),
         )
         for command in commands:
@@ -134,16 +134,16 @@ async def _anywhere(interaction: discord.Interaction[Any]) -> None:
 # -------------------------------------------------------------- Components V2
 
 
-class Showroom(discord.ui.LayoutView):
+class EveryDisplayComponent(discord.ui.LayoutView):
     """One of every part that shows something; the button turns the page."""
 
     def __init__(self, number: int = 1) -> None:
         super().__init__(timeout=None)
         self.number = number
-        turn: discord.ui.Button[Showroom] = discord.ui.Button(label="Turn the page", custom_id="turn")
+        turn: discord.ui.Button[EveryDisplayComponent] = discord.ui.Button(label="Turn the page", custom_id="turn")
         turn.callback = self._turn  # type: ignore[method-assign]
         link = f"attachment://page-{number}.png"
-        container: discord.ui.Container[Showroom] = discord.ui.Container(accent_colour=0x4F6D8F)
+        container: discord.ui.Container[EveryDisplayComponent] = discord.ui.Container(accent_colour=0x4F6D8F)
         container.add_item(discord.ui.Section(f"## Page {number}", "A small picture beside it", accessory=discord.ui.Thumbnail(link)))
         container.add_item(discord.ui.Separator(spacing=discord.SeparatorSpacing.large))
         pictures = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
@@ -156,7 +156,7 @@ class Showroom(discord.ui.LayoutView):
         return discord.File(io.BytesIO(picture(colour)), f"page-{self.number}.png", description=f"page {self.number}")
 
     async def _turn(self, interaction: discord.Interaction[Any]) -> None:
-        following = Showroom(self.number + 1)
+        following = EveryDisplayComponent(self.number + 1)
         await interaction.response.edit_message(view=following, attachments=[following.file()])
 
 
@@ -183,16 +183,16 @@ class Choices(discord.ui.LayoutView):
         self.add_item(discord.ui.ActionRow(select))
 
 
-class Survey(discord.ui.Modal, title="A survey"):
+class EveryFormField(discord.ui.Modal, title="A survey"):
     """The controls of modals beside text and files."""
 
-    medium: discord.ui.Label[Survey] = discord.ui.Label(
+    medium: discord.ui.Label[EveryFormField] = discord.ui.Label(
         text="Medium",
         component=discord.ui.RadioGroup(
             custom_id="medium", options=[discord.RadioGroupOption(label=name, value=name, description=f"all {name}") for name in STYLES[:3]]
         ),
     )
-    extras: discord.ui.Label[Survey] = discord.ui.Label(
+    extras: discord.ui.Label[EveryFormField] = discord.ui.Label(
         text="Extras",
         component=discord.ui.CheckboxGroup(
             custom_id="extras",
@@ -200,9 +200,11 @@ class Survey(discord.ui.Modal, title="A survey"):
             options=[discord.CheckboxGroupOption(label=name, value=name) for name in ("frame", "signature")],
         ),
     )
-    role: discord.ui.Label[Survey] = discord.ui.Label(text="For whom", component=discord.ui.RoleSelect(custom_id="role", required=False))
-    agree: discord.ui.Label[Survey] = discord.ui.Label(text="I agree", component=discord.ui.Checkbox(custom_id="agree"))
-    sketch: discord.ui.Label[Survey] = discord.ui.Label(
+    role: discord.ui.Label[EveryFormField] = discord.ui.Label(
+        text="For whom", component=discord.ui.RoleSelect(custom_id="role", required=False)
+    )
+    agree: discord.ui.Label[EveryFormField] = discord.ui.Label(text="I agree", component=discord.ui.Checkbox(custom_id="agree"))
+    sketch: discord.ui.Label[EveryFormField] = discord.ui.Label(
         text="Sketch", description="A first idea", component=discord.ui.FileUpload(custom_id="sketch", required=False)
     )
 
@@ -213,9 +215,9 @@ class Survey(discord.ui.Modal, title="A survey"):
         await interaction.response.send_message(said)
 
 
-@app_commands.command(name="showroom", description="Show a page of pictures")
-async def _showroom(interaction: discord.Interaction[Any], quietly: bool = True) -> None:
-    view = Showroom()
+@app_commands.command(name="display", description="Show a page of pictures")
+async def _display(interaction: discord.Interaction[Any], quietly: bool = True) -> None:
+    view = EveryDisplayComponent()
     await interaction.response.send_message(view=view, file=view.file(), ephemeral=quietly)
 
 
@@ -224,6 +226,6 @@ async def _choices(interaction: discord.Interaction[Any]) -> None:
     await interaction.response.send_message(view=Choices())
 
 
-@app_commands.command(name="survey", description="Ask with every kind of control")
-async def _survey(interaction: discord.Interaction[Any]) -> None:
-    await interaction.response.send_modal(Survey())
+@app_commands.command(name="fields", description="Ask with every kind of control")
+async def _fields(interaction: discord.Interaction[Any]) -> None:
+    await interaction.response.send_modal(EveryFormField())

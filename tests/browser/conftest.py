@@ -14,12 +14,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, ViewportSize, WebSocketRoute, async_playwright
 from yarl import URL
 
-from bot.store.reactions import BURST_MS
 from sandbox.discord.server import DiscordServer, serve
 from sandbox.faults import Switchboard
 from sandbox.person import Person
 from tests.browser.bot import SmallBot
-from tests.browser.home import Home, open_home
+from tests.browser.running_bot import RunningBot, open_bot
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = [
@@ -78,10 +77,9 @@ async def chat() -> AsyncIterator[DiscordServer]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
-    """A running bot with stand-ins of its own, and Ada as a member."""
-    async with open_home(tmp_path_factory.mktemp("home")) as home:
-        yield home
+async def running_bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningBot]:
+    async with open_bot(tmp_path_factory.mktemp("bot")) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
@@ -102,10 +100,9 @@ async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def visit(home: Home, browser: Browser) -> AsyncIterator[LookIn]:
-    """The same page with the running bot, some seconds later: what was done before is no part of a burst."""
-    home.clock.advance(BURST_MS + 1_000)
-    async with looking(browser, home.url) as look:
+async def visit(running_bot: RunningBot, browser: Browser) -> AsyncIterator[LookIn]:
+    """The same page with the complete bot."""
+    async with looking(browser, running_bot.url) as look:
         yield look
 
 

@@ -53,7 +53,7 @@ async def test_the_servers_own_emoji_is_typed_and_counted(look_in: LookIn, ada: 
 
 async def test_a_private_panel_changes_its_pictures_in_place(look_in: LookIn) -> None:
     page = await look_in("Ada")
-    await run(page, "showroom")
+    await run(page, "display")
     for number in (1, 2):
         panel = last(page).locator(".components")
         await expect(panel.get_by_role("heading", name=f"Page {number}")).to_be_visible()
@@ -80,7 +80,7 @@ async def test_every_kind_of_select_menu_offers_what_it_is_for(look_in: LookIn, 
 
 async def test_a_form_with_every_kind_of_control_goes_round(look_in: LookIn) -> None:
     page = await look_in("Ada")
-    await run(page, "survey")
+    await run(page, "fields")
     dialog = page.get_by_role("dialog", name="A survey")
     await dialog.get_by_role("button", name="Submit").click()
     await expect(dialog.locator(".problem").filter(has_text="Medium is needed.")).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,20 +25,7 @@ from sandbox import discord, images
 from sandbox.discord.server import DiscordServer
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-
-BRISK = Timing(
-    slow_s=1.0,
-    poll_min_s=0.05,
-    poll_max_s=0.1,
-    lookup_grace_s=0.2,
-    retry_min_s=0.05,
-    retry_max_s=0.3,
-    ping_min_s=0.05,
-    ping_max_s=0.2,
-    stranded_s=0.3,
-    progress_s=0.05,
-    early_s=5.0,
-)
+from tests.env.timing import BRISK as BRISK
 
 
 @dataclass(kw_only=True)
@@ -48,6 +36,7 @@ class Env:
     images: images.ImageServer
     discord: DiscordServer
     folder: Path
+    empty_database: Path | None = None  # spares the first start its migrations
     overrides: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **overrides: str) -> dict[str, str]:
@@ -85,6 +74,8 @@ class Env:
         """A running bot, which is stopped gracefully at the end. An error of one of its tasks fails the test."""
         overrides = {**(settings or {}), **overrides}
         stop = asyncio.Event()
+        if self.empty_database and not (self.folder / self.empty_database.name).exists():
+            shutil.copy(self.empty_database, self.folder)
         async with assemble(self.settings(**overrides), more_apis=more_apis, timing=timing, clock=clock) as app:
             serving = asyncio.create_task(app.serve(stop), name="app")
             try:
@@ -104,17 +95,17 @@ class Env:
 
 
 @pytest.fixture
-async def env(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Env]:
+async def env(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Env]:
     """Local servers with the faults of `@pytest.mark.faults(...)`."""
     switchboard = Switchboard()
     for mark in request.node.iter_markers("faults"):
         for name in mark.args:
             switchboard.turn_on(name, **mark.kwargs)
     async with (
-        images.serve(switchboard=switchboard, timing=images.FAST) as image_server,
+        images.serve(switchboard=switchboard, timing=images.FAST, draft=True) as image_server,
         discord.serve(switchboard=switchboard) as discord_server,
     ):
-        yield Env(switchboard=switchboard, images=image_server, discord=discord_server, folder=tmp_path)
+        yield Env(switchboard=switchboard, images=image_server, discord=discord_server, folder=tmp_path, empty_database=sqlite_template)
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ T = TypeVar("T")
 # The data does not outlive the test run, so durability is off.
 _SETTINGS = "fsync = off\nfull_page_writes = off\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\ndeadlock_timeout = 20ms\n"
 
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+_RESTART_IDS = "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
+# A test may have killed a process: its session would still hold the lock that keeps a second Easel out.
+_END_OTHERS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
 
 class Postgres:
     """A real PostgreSQL server that listens on a Unix socket only."""
@@ -43,6 +48,8 @@ class Postgres:
         self._numbers = count()
         self.template = self.create(template="template1")
         run(migrate(self.template))
+        self.shared = self.create()
+        self._delete_all = _delete_all(self.sql(_TABLES, self.template).splitlines())
 
     def create(self, *, template: str | None = None) -> str:
         """Create a copy of `template` (default: the schema without rows); returns its URL."""
@@ -51,13 +58,34 @@ class Postgres:
         self.sql(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
         return str(self._server.get_uri(name))
 
+    def emptied(self) -> str:
+        """The address of the database with the schema that all tests share, without the rows and sessions of the last one."""
+        run(_execute(self.shared, self._delete_all))
+        return self.shared
+
     def drop(self, url: str) -> None:
         self.sql(f"DROP DATABASE {url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
 
-    def sql(self, statement: str) -> str:
+    def sql(self, statement: str, url: str | None = None) -> str:
         """Run a statement as the server's owner, outside of any event loop."""
-        psql = [self._server.bin_path / "psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement, self._server.get_uri()]
+        psql = [self._server.bin_path / "psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement, url or self._server.get_uri()]
         return subprocess.run(psql, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - the wheel's own program
+
+
+def _delete_all(tables: list[str]) -> str:
+    """Statements that make a database look as if it were new. Deleting takes a tenth of the time of a TRUNCATE, which makes new files."""
+    deletions = (f"DELETE FROM {table}" for table in tables)  # noqa: S608 - the names are the schema's own
+    return ";".join((_END_OTHERS, "SET session_replication_role = replica", *deletions, _RESTART_IDS))
+
+
+async def _execute(url: str, statements: str) -> None:
+    import asyncpg  # type: ignore[import-untyped]  # it has no type information; here, because SQLite needs no asyncpg
+
+    conn = await asyncpg.connect(url)
+    try:
+        await conn.execute(statements)
+    finally:
+        await conn.close()
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -129,9 +157,7 @@ def database_url(request: _Request, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{path}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    url = server.create()
-    yield url
-    server.drop(url)
+    yield server.emptied()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -31,5 +31,5 @@ def timing() -> images.ApiTiming:
 
 @pytest.fixture
 async def server(switchboard: Switchboard, timing: images.ApiTiming) -> AsyncIterator[images.ImageServer]:
-    async with images.serve(switchboard=switchboard, timing=timing) as running:
+    async with images.serve(switchboard=switchboard, timing=timing, draft=True) as running:
         yield running

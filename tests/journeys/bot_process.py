@@ -7,7 +7,7 @@ import signal
 
 from bot.app import assemble
 from bot.core import config
-from tests.env.app import BRISK
+from tests.env.timing import BRISK
 
 
 async def main() -> None:

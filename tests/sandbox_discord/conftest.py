@@ -17,7 +17,7 @@ from sandbox.discord import DiscordServer
 from sandbox.faults import Switchboard
 from sandbox.person import Person
 
-from .parrot import Parrot
+from .echo_bot import EchoBot
 
 
 class Clock:
@@ -55,7 +55,7 @@ async def server(
 
 
 @asynccontextmanager
-async def logged_in(bot: Parrot, server: DiscordServer) -> AsyncIterator[Parrot]:
+async def logged_in(bot: EchoBot, server: DiscordServer) -> AsyncIterator[EchoBot]:
     async with bot:
         running = asyncio.create_task(bot.start(server.token))
         async with asyncio.timeout(10):
@@ -65,9 +65,9 @@ async def logged_in(bot: Parrot, server: DiscordServer) -> AsyncIterator[Parrot]
 
 
 @pytest.fixture
-async def bot(server: DiscordServer) -> AsyncIterator[Parrot]:
-    async with logged_in(Parrot(), server) as parrot:
-        yield parrot
+async def bot(server: DiscordServer) -> AsyncIterator[EchoBot]:
+    async with logged_in(EchoBot(), server) as echo_bot:
+        yield echo_bot
 
 
 @pytest.fixture

@@ -262,7 +262,7 @@ class Pipeline:
 @pytest.fixture
 async def pipeline(switchboard: Switchboard, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
     shutil.copy(sqlite_template, tmp_path / "easel.sqlite3")
-    async with images.serve(switchboard=switchboard, timing=images.FAST) as server, aiohttp.ClientSession() as session:
+    async with images.serve(switchboard=switchboard, timing=images.FAST, draft=True) as server, aiohttp.ClientSession() as session:
         opened = Pipeline(images=server, session=session, data_dir=tmp_path)
         try:
             await opened.restart()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -27,9 +28,10 @@ class Migration:
 def upgrade(conn: Connection) -> Migration:
     """Upgrade the schema to the head, in the caller's transaction. Raises `StartError` if the schema is newer than this code."""
     before = _known(conn)
-    config = _config()
-    config.attributes["connection"] = conn
-    command.upgrade(config, "head")
+    if before != head():
+        config = _config()
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
     return Migration(before=before, after=head())
 
 
@@ -43,7 +45,7 @@ def check(conn: Connection) -> Migration:
 
 def head() -> str:
     """The newest revision in this code."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    revision = _scripts().get_current_head()
     assert revision is not None, "the package lacks its migrations"  # noqa: S101 - a broken installation, not a user's mistake
     return revision
 
@@ -55,10 +57,16 @@ def current(conn: Connection) -> str | None:
 
 def _known(conn: Connection) -> str | None:
     revision = current(conn)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if revision is not None and revision not in known:
         raise StartError(f"The database was written by a newer Easel (schema {revision}); install that version or restore a backup.")
     return revision
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The migrations, whose files are read once."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

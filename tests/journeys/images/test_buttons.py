@@ -119,18 +119,6 @@ async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: As
     assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
 
 
-async def test_a_report_form_that_was_open_during_a_restart_is_taken(env: Env) -> None:
-    async with Person.connect(env.discord.url, "Ben") as ben:
-        async with env.app(), person_in(env, "Ada") as ada:
-            await ada.slash("generate", prompt="a red fox")
-            await ben.click(await ben.message(with_picture), "Report")
-            modal = await ben.modal()
-        async with env.app():
-            await ben.until(lambda: ben.bot_online or None)
-            await ben.submit(modal, reason="too red")
-            await ben.message(lambda m: m.ephemeral and "Thank you" in m.content)
-
-
 # --- Delete ----------------------------------------------------------------------------------------------------------
 
 
@@ -152,17 +140,10 @@ async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(a
 # --- a restart -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("button", ["Again", "Details", "Delete"])
-async def test_buttons_work_after_a_restart(env: Env, button: str) -> None:
+async def test_buttons_work_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         await ada.message(with_picture)
     async with env.app(), person_in(env, "Ada") as ada:
-        old = await ada.message(with_picture)
-        await ada.click(old, button)
-        done = {
-            "Again": lambda: len([m for m in ada.messages() if with_picture(m)]) == 2,
-            "Details": lambda: any("Seeds" in m.text for m in ada.messages()),
-            "Delete": lambda: not any(with_picture(m) for m in ada.messages()),
-        }
-        await ada.until(lambda: done[button]() or None)
+        await ada.click(await ada.message(with_picture), "Again")
+        await ada.until(lambda: len([m for m in ada.messages() if with_picture(m)]) == 2 or None)

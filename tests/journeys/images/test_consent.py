@@ -10,7 +10,7 @@ from bot.domain.job import JobKind, ReplyTarget
 from bot.domain.preferences import Consent
 from bot.store import tray
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import statement_of, with_picture
 from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask
 
@@ -131,16 +131,3 @@ async def test_oneself_may_always(app: App, ada: Person, asked: Ask) -> None:
     await ada.click(first, "Edit")
     await ada.submit(await ada.modal(), prompt="at night")
     await ada.message(lambda m: "at night" in m.content and with_picture(m))
-
-
-async def test_a_form_from_before_a_restart_is_checked_too(env: Env) -> None:
-    async with Person.connect(env.discord.url, "Ben") as ben:
-        async with env.app(), person_in(env, "Ada") as ada:
-            await ada.slash("generate", prompt="a red fox")
-            await ben.click(await seen(ben, await ada.message(with_picture)), "Edit")
-            modal = await ben.modal()
-        async with env.app() as app:
-            await ben.until(lambda: ben.bot_online or None)
-            await consent(app, ada, Consent.NOBODY)
-            await ben.submit(modal, prompt="with a moustache")
-            await is_refused(ben, app)

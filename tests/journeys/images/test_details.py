@@ -7,7 +7,7 @@ from typing import Any
 from bot.app import App
 from bot.domain.job import JobKind, JobState, ReplyTarget
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import with_picture
 from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
@@ -110,16 +110,3 @@ async def test_what_was_taken_away_is_no_relative_any_more(app: App, ada: Person
     await ada.click(child, "Delete")
     await eventually(taken_away)
     assert "Family" not in (await details(ada, first)).text
-
-
-async def test_a_panel_leads_on_after_a_restart(env: Env) -> None:
-    async with env.app(), person_in(env, "Ada") as ada:
-        await ada.slash("generate", prompt="a red fox")
-        child = await edit(ada, await ada.message(with_picture), "as a watercolour")
-        panel = await details(ada, child)
-        async with person_in(env, "Ada") as later:
-            await later.message(lambda m: m.id == panel.id)
-    async with Person.connect(env.discord.url, "Ada") as ada, env.app():
-        await ada.until(lambda: ada.bot_online or None)
-        panel = await go(ada, await ada.message(lambda m: m.id == panel.id), "a red fox")
-        assert "⬇️ **1 picture made from it**" in panel.text

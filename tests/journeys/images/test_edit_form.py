@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.app import App
 from sandbox.person import Message, Modal, Person
 from tests.env.app import Env, person_in, with_picture
@@ -141,14 +139,13 @@ async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(app: A
 # --- a restart while it is open --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["button", "menu"])
-async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env, way: str) -> None:
+async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
             old = await ada.message(with_picture)
-            await (ada.click(old, "Edit") if way == "button" else ada.menu("Edit with Easel", old))
+            await ada.menu("Edit with Easel", old)
             modal = await ada.modal()
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)

@@ -208,8 +208,7 @@ async def test_nobody_reaches_into_another_s_history(app: App, ada: Person, ben:
     assert "red fox" not in (await opened(ben)).text
 
 
-@pytest.mark.parametrize("button", ["Post here", "Edit", "Delete", "Back"])
-async def test_a_panel_that_was_open_during_a_restart_works(env: Env, button: str) -> None:
+async def test_a_panel_that_was_open_during_a_restart_works(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app() as app:
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
@@ -219,14 +218,8 @@ async def test_a_panel_that_was_open_during_a_restart_works(env: Env, button: st
             alone = await picked(ada, await opened(ada))
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)
-            await ada.click(alone, button)
-            done = {
-                "Post here": lambda: len([m for m in ada.messages() if with_picture(m) and not m.ephemeral]) == 2,
-                "Edit": lambda: bool(ada.modals),
-                "Delete": lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()),
-                "Back": lambda: any("1 request" in m.text for m in ada.messages()),
-            }
-            await ada.until(lambda: done[button]() or None)
+            await ada.click(alone, "Back")
+            await ada.message(lambda m: m.id == alone.id and "1 request" in m.text)
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])

@@ -13,7 +13,7 @@ from bot.store import tray
 from bot.store.moderation import record
 from cogs import load
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, with_picture
 from tests.journeys.conftest import Ask
 from tests.journeys.managing import told
 
@@ -113,15 +113,6 @@ async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -
     found = await posted(ben, b"not a picture at all", "fake.png")
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == found.id))
     await told(ada, "fake.png")
-
-
-async def test_a_tray_outlives_a_restart(env: Env) -> None:
-    async with env.app(), person_in(env, "Ada") as ada:
-        await ada.slash("generate", prompt="a red fox")
-        await ada.menu("Use as reference", await ada.message(with_picture))
-        await told(ada, "Put by")
-    async with env.app() as app:
-        assert len(await app.store.read(tray.of, int(ada.id))) == 1
 
 
 # --- Report image ----------------------------------------------------------------------------------------------------

@@ -119,18 +119,6 @@ async def test_a_role_is_offered_only_where_there_are_roles(ada: Person, channel
     await after(ada, panel, "Private: on", channel)
 
 
-async def test_a_panel_that_was_open_during_a_restart_takes_a_choice(env: Env) -> None:
-    async with Person.connect(env.discord.url, "Ada") as ada:
-        async with env.app():
-            await ada.until(lambda: (ada.bot_online and "settings" in ada.commands) or None)
-            panel = await opened(ada)
-        async with env.app():
-            await ada.until(lambda: ada.bot_online or None)
-            await ada.click(panel, "Private: off")
-            await ada.select(await after(ada, panel, "Private: on"), "v1:settings:consent", "nobody")
-            await after(ada, panel, "Nobody else can edit")
-
-
 async def test_more_models_than_a_menu_holds_are_turned_through(env: Env) -> None:
     models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
     endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'

@@ -105,7 +105,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for limit in ("BURST_MAKING", "BURST_JUDGING"):  # everybody presses faster than people do
             patch.setattr(reactions, limit, 1_000)
-        pictures = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST))
+        pictures = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
         chat = await stack.enter_async_context(discords.serve(switchboard=board))
         env = Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path_factory.mktemp("rights"))
         app = await stack.enter_async_context(env.app(QUOTA_CREDITS="100000"))

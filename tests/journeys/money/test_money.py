@@ -10,10 +10,8 @@ from bot.app import App
 from bot.domain.actor import Actor
 from bot.domain.job import ReplyTarget
 from bot.domain.money.quota import MICRO
-from bot.store import documents
 from bot.store.money import audit
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, person_in
 from tests.env.jobs import request, request_by
 from tests.journeys.conftest import Ask
 from tests.journeys.ruling import rule, server_of
@@ -181,12 +179,3 @@ async def test_the_leaderboard_leaves_out_whoever_does_not_wish_to_be_on_it(app:
     await ada.message(lambda m: "On leaderboards: off" in m.buttons)
     shared = await board(ada, share=True)
     assert (shared.ephemeral, ada.id in shared.text, shared.pings) == (False, False, [])
-
-
-async def test_a_choice_to_be_left_out_outlives_a_restart(env: Env) -> None:
-    async with env.app(), person_in(env, "Ada") as ada:
-        await ada.slash("settings")
-        await ada.click(await ada.message(lambda m: "On leaderboards: on" in m.buttons), "On leaderboards: on")
-        await ada.message(lambda m: "On leaderboards: off" in m.buttons)
-    async with env.app() as app:
-        assert (await app.store.read(documents.preferences, int(ada.id))).leaderboard is False

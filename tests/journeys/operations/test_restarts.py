@@ -71,16 +71,6 @@ async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(en
         await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
-async def test_a_pencil_taken_back_after_a_restart_takes_its_note_along(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        first = await new_picture(ada)
-        await ada.react(first, "✏️")
-        await note_for(ada)
-    async with run(env, ada):
-        await ada.unreact(first, "✏️")
-        await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
-
-
 async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person, ben: Person) -> None:
     async with run(env, ada, ben):
         first = await new_picture(ada)
@@ -109,30 +99,15 @@ async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing
         assert (await statement_of(app, int(ada.id))).held == PRICE
 
 
-async def test_an_added_preset_runs_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada), Person.connect(env.discord.url, "Mo") as mo:
-        first = await new_picture(ada)
-        await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
-        await mo.message(lambda m: "from now on" in m.text)
-    async with run(env, ada):
-        await ada.react(first, "🦊")
-        assert "everybody is a fox" in (await answer_to(ada, first)).content
-
-
 # --- while it is made ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["Cancel", "❌", "command"])
-async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, ada: Person, way: str) -> None:
+async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         message = await waiting(ada)
     async with run(env, ada) as app:
-        if way == "command":
-            (choice,) = await ada.autocomplete("cancel", "picture", picture="")
-            await ada.slash("cancel", picture=choice["value"])
-        else:
-            await (ada.click(message, way) if way == "Cancel" else ada.react(message, way))
+        await ada.click(message, "Cancel")
         await ada.message(lambda m: m.id == message.id and "Cancelled" in m.content)
         assert await spent(app, ada) == 0
     assert [made["status"] for made in await env.generations()] == ["cancelled"]
@@ -162,86 +137,7 @@ async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(env: Env, 
     assert [made["status"] for made in await env.generations()] == ["cancelled"]
 
 
-async def test_the_bar_goes_on_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        await new_picture(ada)
-        env.switchboard.turn_on("generation-stuck")
-        message = await waiting(ada)
-    async with run(env, ada):
-        await ada.message(lambda m: m.id == message.id and "█" * 9 + "░`" in m.content)
-        env.switchboard.turn_off("generation-stuck")
-        await ada.message(lambda m: m.id == message.id and with_picture(m))
-
-
-@pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
-async def test_a_form_outlives_a_restart_where_the_bot_is_no_member(env: Env, ada: Person, channel: str) -> None:
-    async with run(env, ada):
-        await ada.slash("generate", channel, prompt="a far place")
-        await ada.click(await ada.message(with_picture, channel), "Edit")
-        modal = await ada.modal()
-    async with run(env, ada):
-        await ada.submit(modal, prompt="at dawn")
-        await ada.message(lambda m: with_picture(m) and "at dawn" in m.content, channel)
-
-
 # --- panels ----------------------------------------------------------------------------------------------------------
-
-
-async def test_the_way_back_through_a_family_is_open_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        await ada.click(await new_picture(ada), "Edit")
-        await ada.submit(await ada.modal(), prompt="in winter")
-        await ada.click(await ada.message(lambda m: with_picture(m) and "in winter" in m.content), "Details")
-        panel = await ada.message(lambda m: m.ephemeral and "**Prompt** in winter" in m.text)
-        await ada.select(panel, (menu := select(panel, "v1:kin:"))["custom_id"], menu["options"][0]["value"])
-        panel = await ada.message(lambda m: m.id == panel.id and "Back to the first" in m.buttons)
-    async with run(env, ada):
-        await ada.click(panel, "Back to the first")
-        await ada.message(lambda m: m.id == panel.id and "**Prompt** in winter" in m.text)
-
-
-async def test_the_history_is_turned_and_chosen_from_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        for number in range(7):
-            await ada.slash("generate", prompt=f"picture {number}")
-            await ada.message(lambda m, n=number: with_picture(m) and f"picture {n}" in m.content)  # type: ignore[misc]
-        await ada.slash("history")
-        panel = await ada.message(lambda m: "Older" in m.buttons)
-    async with run(env, ada):
-        await ada.click(panel, "Older")
-        panel = await ada.message(lambda m: m.id == panel.id and "picture 0" in m.text)
-        await ada.select(panel, (menu := select(panel, "v1:history:pick"))["custom_id"], menu["options"][-1]["value"])
-        await ada.message(lambda m: m.id == panel.id and "### picture 0" in m.text)
-
-
-async def test_a_style_is_used_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        await ada.slash("style save", name="Ink", suffix="in black ink")
-        await ada.message(lambda m: "Saved." in m.content)
-    async with run(env, ada):
-        await ada.slash("generate", prompt="a heron", style="Ink")
-        assert "in black ink" in (await ada.message(with_picture)).content
-
-
-async def test_a_reference_put_by_is_taken_by_an_edit_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        await ada.menu("Use as reference", await new_picture(ada))
-        await ada.message(lambda m: "Put by" in m.content)
-    async with run(env, ada):
-        await ada.slash("edit", prompt="by night")
-        await ada.message(lambda m: with_picture(m) and "by night" in m.content)
-    assert str((await env.generations())[1]["input_image"]).startswith("['data:image/png")
-
-
-async def test_the_role_that_may_edit_is_chosen_after_a_restart(env: Env, ada: Person) -> None:
-    async with run(env, ada):
-        await ada.slash("settings")
-        panel = await ada.message(lambda m: "Your settings" in m.text)
-        await ada.select(panel, "v1:settings:consent", "role")
-        await ada.message(lambda m: m.id == panel.id and "No role is chosen yet" in m.text)
-    async with run(env, ada):
-        await ada.select(panel, "v1:settings:role", ada.roles["Artists"])
-        await ada.message(lambda m: m.id == panel.id and f"<@&{ada.roles['Artists']}>" in m.text)
 
 
 async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env: Env, ada: Person) -> None:

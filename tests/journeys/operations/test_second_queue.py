@@ -39,7 +39,7 @@ class Twins:
         return await self.ada.message(lambda m: with_picture(m) and prompt in m.content)
 
     def is_open(self, prompt: str) -> bool:
-        return any("Being made" in m.content and prompt in m.content for m in self.ada.messages())
+        return any(prompt in m.content and not with_picture(m) for m in self.ada.messages())
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import pytest
 
 from bot.app import App
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, person_in
+from tests.env.app import Env
 from tests.journeys.conftest import Ask
 from tests.journeys.managing import open_to_everybody
 from tests.journeys.reacting import answer_to, marked
@@ -75,17 +75,15 @@ async def test_only_models_that_change_pictures_are_suggested(app: App, mo: Pers
     assert offered == {model.id for model in app.models.offered if model.takes_references and model.price_microcredits is not None}
 
 
-async def test_after_a_restart_the_presets_are_still_there_until_they_are_reset(env: Env) -> None:
-    async with env.app(), person_in(env, "Mo") as mo:
-        await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
-        await said_privately(mo, "from now on")
-    async with env.app(), person_in(env, "Mo") as mo:
-        await mo.slash("presets list")
-        assert "Fox face" in (await said_privately(mo, "8 of 20 presets")).text
-        await mo.slash("presets reset")
-        await said_privately(mo, "as they were in the beginning")
-        await mo.slash("presets list")
-        await said_privately(mo, "7 of 20 presets")
+async def test_the_presets_are_there_until_they_are_reset(mo: Person) -> None:
+    await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
+    await said_privately(mo, "from now on")
+    await mo.slash("presets list")
+    assert "Fox face" in (await said_privately(mo, "8 of 20 presets")).text
+    await mo.slash("presets reset")
+    await said_privately(mo, "as they were in the beginning")
+    await mo.slash("presets list")
+    await said_privately(mo, "7 of 20 presets")
 
 
 @pytest.mark.parametrize(("command", "values"), [("reset", {}), ("remove", {"preset": "🌙"}), ("list", {})])

@@ -231,7 +231,7 @@ async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
     """Where the application was given the message-content intent."""
     board = Switchboard()
     async with (
-        images.serve(switchboard=board, timing=images.FAST) as pictures,
+        images.serve(switchboard=board, timing=images.FAST, draft=True) as pictures,
         discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
     ):
         yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})

@@ -52,11 +52,11 @@ async def test_without_migrating_the_newest_schema_is_accepted(database_url: str
 
 
 @pytest.mark.parametrize("upgrade", [True, False])
-async def test_a_newer_schema_is_refused(database_url: str, upgrade: bool) -> None:
-    async with open_store(database_url) as store:
+async def test_a_newer_schema_is_refused(no_schema_url: str, upgrade: bool) -> None:
+    async with open_store(no_schema_url) as store:
         await store.write(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StartError) as caught:
-        async with open_store(database_url, migrate=upgrade):
+        async with open_store(no_schema_url, migrate=upgrade):
             pass
     sentence = "The database was written by a newer Easel (schema 9999); install that version or restore a backup."
     assert caught.value.sentence == sentence

@@ -1,4 +1,4 @@
-"""The door for people: what it says to those who knock wrongly, and what each of several viewers sees."""
+"""The web socket for people: what it answers to invalid requests, and what each of several viewers sees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from sandbox.discord import DiscordServer
 from sandbox.person import NotDoneError, Person
 
-from .parrot import Parrot
+from .echo_bot import EchoBot
 
 
 async def test_the_chat_page_is_served(server: DiscordServer) -> None:
@@ -95,7 +95,7 @@ async def test_a_file_just_below_the_limit_goes_there_and_back(ada: Person) -> N
     assert len(await ada.fetch(attachment["url"])) == len(data)
 
 
-async def test_two_viewers_of_one_person_see_the_same(bot: Parrot, ada: Person) -> None:
+async def test_two_viewers_of_one_person_see_the_same(bot: EchoBot, ada: Person) -> None:
     async with Person.connect(ada.url, "Ada") as also_ada:
         await ada.slash("form")
         modal = await also_ada.modal()
@@ -105,7 +105,7 @@ async def test_two_viewers_of_one_person_see_the_same(bot: Parrot, ada: Person) 
         await also_ada.message(lambda m: m.ephemeral)
 
 
-async def test_a_form_is_opened_for_its_person_alone(bot: Parrot, ada: Person, ben: Person) -> None:
+async def test_a_form_is_opened_for_its_person_alone(bot: EchoBot, ada: Person, ben: Person) -> None:
     await ada.slash("form")
     modal = await ada.modal()
     with pytest.raises(NotDoneError, match="That form is not open"):

@@ -12,10 +12,10 @@ import pytest
 from sandbox.person import NotDoneError, Person
 
 from .conftest import Clock
-from .parrot import Parrot, picture
+from .echo_bot import EchoBot, picture
 
 
-async def _held(bot: Parrot, person: Person, channel: str = "studio") -> discord.Interaction[Parrot]:
+async def _held(bot: EchoBot, person: Person, channel: str = "studio") -> discord.Interaction[EchoBot]:
     """An interaction that has been deferred."""
     asking = asyncio.create_task(person.slash("hold", channel))
     held = await bot.held.get()
@@ -24,33 +24,33 @@ async def _held(bot: Parrot, person: Person, channel: str = "studio") -> discord
     return held
 
 
-def _note_messages(bot: Parrot, heard: asyncio.Queue[int]) -> None:
+def _note_messages(bot: EchoBot, heard: asyncio.Queue[int]) -> None:
     @bot.event
     async def on_message(message: discord.Message) -> None:
         await heard.put(message.id)
 
 
-async def test_a_rate_limit_is_waited_out(bot: Parrot, ada: Person) -> None:
+async def test_a_rate_limit_is_waited_out(bot: EchoBot, ada: Person) -> None:
     await ada.fault("discord-rate-limited", times=1)
     await bot.place(ada.channel("studio")).send("after a while")
     await ada.message(lambda m: m.content == "after a while")
 
 
-async def test_an_interactions_edit_meets_the_rate_limit_too(bot: Parrot, ada: Person) -> None:
+async def test_an_interactions_edit_meets_the_rate_limit_too(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("discord-rate-limited", times=2)
     await held.edit_original_response(content="after a while")
     assert not any(fault["on"] for fault in ada.hello["faults"])
 
 
-async def test_message_calls_answer_503(bot: Parrot, ada: Person) -> None:
+async def test_message_calls_answer_503(bot: EchoBot, ada: Person) -> None:
     await ada.fault("discord-error")
     with pytest.raises(discord.DiscordServerError):
         await bot.place(ada.channel("studio")).send("lost")
     assert ada.messages() == []
 
 
-async def test_a_lost_answer_leaves_the_message_and_its_nonce_finds_it(bot: Parrot, ada: Person) -> None:
+async def test_a_lost_answer_leaves_the_message_and_its_nonce_finds_it(bot: EchoBot, ada: Person) -> None:
     place = bot.place(ada.channel("studio"))
     await ada.fault("discord-answer-lost", times=1)
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -59,7 +59,7 @@ async def test_a_lost_answer_leaves_the_message_and_its_nonce_finds_it(bot: Parr
     assert [m.id for m in ada.messages()] == [str(message.id)]
 
 
-async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: Parrot, ada: Person) -> None:
+async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: EchoBot, ada: Person) -> None:
     resumed = asyncio.create_task(bot.wait_for("resumed", timeout=10))
     heard: asyncio.Queue[int] = asyncio.Queue()
     _note_messages(bot, heard)
@@ -71,7 +71,7 @@ async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: Parrot, ad
     assert heard.empty()
 
 
-async def test_a_lost_session_is_replaced_by_a_new_one(bot: Parrot, ada: Person) -> None:
+async def test_a_lost_session_is_replaced_by_a_new_one(bot: EchoBot, ada: Person) -> None:
     bot.connected.clear()
     await ada.fault("session-lost")
     async with asyncio.timeout(10):
@@ -79,12 +79,12 @@ async def test_a_lost_session_is_replaced_by_a_new_one(bot: Parrot, ada: Person)
     await ada.slash("echo", text="back again")
 
 
-async def test_a_fault_of_the_socket_turns_itself_off(bot: Parrot, ada: Person) -> None:
+async def test_a_fault_of_the_socket_turns_itself_off(bot: EchoBot, ada: Person) -> None:
     await ada.fault("socket-dropped")
     await ada.until(lambda: not any(fault["on"] for fault in ada.hello["faults"]))
 
 
-async def test_a_token_is_dead_after_the_first_answer(bot: Parrot, ada: Person) -> None:
+async def test_a_token_is_dead_after_the_first_answer(bot: EchoBot, ada: Person) -> None:
     await ada.fault("token-expired")
     held = await _held(bot, ada)
     with pytest.raises(discord.HTTPException) as refused:
@@ -92,7 +92,7 @@ async def test_a_token_is_dead_after_the_first_answer(bot: Parrot, ada: Person) 
     assert (refused.value.status, refused.value.code) == (401, 50027)
 
 
-async def test_a_token_dies_after_fifteen_minutes_and_the_message_can_still_be_edited(bot: Parrot, ada: Person, clock: Clock) -> None:
+async def test_a_token_dies_after_fifteen_minutes_and_the_message_can_still_be_edited(bot: EchoBot, ada: Person, clock: Clock) -> None:
     held = await _held(bot, ada)
     original = await held.original_response()
     clock.passed += timedelta(minutes=15)
@@ -103,7 +103,7 @@ async def test_a_token_dies_after_fifteen_minutes_and_the_message_can_still_be_e
     await ada.message(lambda m: m.content == "by another way")
 
 
-async def test_server_channels_can_be_closed_to_the_bot(bot: Parrot, ada: Person) -> None:
+async def test_server_channels_can_be_closed_to_the_bot(bot: EchoBot, ada: Person) -> None:
     await ada.fault("channel-closed")
     with pytest.raises(discord.Forbidden) as refused:
         await bot.place(ada.channel("studio")).send("hello?")
@@ -111,7 +111,7 @@ async def test_server_channels_can_be_closed_to_the_bot(bot: Parrot, ada: Person
     await bot.place(ada.channel("dm")).send("hello")
 
 
-async def test_the_message_to_be_edited_is_gone(bot: Parrot, ada: Person) -> None:
+async def test_the_message_to_be_edited_is_gone(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("message-gone", times=1)
     with pytest.raises(discord.NotFound) as refused:
@@ -120,14 +120,14 @@ async def test_the_message_to_be_edited_is_gone(bot: Parrot, ada: Person) -> Non
     await ada.until(lambda: not ada.messages())
 
 
-async def test_direct_messages_can_be_closed(bot: Parrot, ada: Person) -> None:
+async def test_direct_messages_can_be_closed(bot: EchoBot, ada: Person) -> None:
     await ada.fault("dms-closed")
     with pytest.raises(discord.Forbidden) as refused:
         await bot.place(ada.channel("dm")).send("hello?")
     assert refused.value.code == 50007
 
 
-async def test_uploads_can_be_refused(bot: Parrot, ada: Person) -> None:
+async def test_uploads_can_be_refused(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("upload-refused")
     with pytest.raises(discord.HTTPException) as refused:
@@ -136,7 +136,7 @@ async def test_uploads_can_be_refused(bot: Parrot, ada: Person) -> None:
     await held.edit_original_response(content="without a picture")
 
 
-async def test_attachments_can_be_gone_from_the_cdn(bot: Parrot, ada: Person) -> None:
+async def test_attachments_can_be_gone_from_the_cdn(bot: EchoBot, ada: Person) -> None:
     sent = await bot.place(ada.channel("studio")).send(file=picture())
     await ada.fault("cdn-gone")
     with pytest.raises(discord.NotFound):
@@ -145,7 +145,7 @@ async def test_attachments_can_be_gone_from_the_cdn(bot: Parrot, ada: Person) ->
     await sent.attachments[0].read()
 
 
-async def test_a_second_first_answer_is_refused(bot: Parrot, ada: Person) -> None:
+async def test_a_second_first_answer_is_refused(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     held.response._response_type = None
     with pytest.raises(discord.HTTPException) as refused:
@@ -158,7 +158,7 @@ class TestImpatient:
     def first_answer_s(self) -> float:
         return 0.1
 
-    async def test_an_unanswered_interaction_is_told_and_its_late_answer_is_refused(self, bot: Parrot, ada: Person) -> None:
+    async def test_an_unanswered_interaction_is_told_and_its_late_answer_is_refused(self, bot: EchoBot, ada: Person) -> None:
         with pytest.raises(NotDoneError, match=r"^The application did not respond$"):
             await ada.slash("hold")
         assert len(ada.unanswered) == 1
@@ -167,7 +167,7 @@ class TestImpatient:
             await held.response.send_message("too late")
         assert refused.value.code == 10062
 
-    async def test_with_the_bot_away_nobody_answers(self, bot: Parrot, ada: Person) -> None:
+    async def test_with_the_bot_away_nobody_answers(self, bot: EchoBot, ada: Person) -> None:
         await bot.close()
         with pytest.raises(NotDoneError, match="The application did not respond"):
             await ada.slash("echo", text="anybody?")

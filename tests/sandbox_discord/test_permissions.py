@@ -7,16 +7,17 @@ import asyncio
 import discord
 import pytest
 
+from sandbox.discord import DiscordServer
 from sandbox.person import NotDoneError, Person
 
-from .parrot import Parrot, picture
+from .echo_bot import EchoBot, picture
 
 
 @pytest.mark.parametrize(
     ("permission", "code"),
     [("send_messages", 50013), ("attach_files", 50013), ("view_channel", 50001)],
 )
-async def test_posting_needs_its_permissions(bot: Parrot, mo: Person, permission: str, code: int) -> None:
+async def test_posting_needs_its_permissions(bot: EchoBot, mo: Person, permission: str, code: int) -> None:
     await mo.permit("studio", permission, on=False)
     with pytest.raises(discord.Forbidden) as refused:
         await bot.place(mo.channel("studio")).send("a picture", file=picture())
@@ -26,7 +27,7 @@ async def test_posting_needs_its_permissions(bot: Parrot, mo: Person, permission
 
 
 @pytest.mark.parametrize(("permission", "code"), [("add_reactions", 50013), ("read_message_history", 50013), ("view_channel", 50001)])
-async def test_reacting_needs_its_permissions(bot: Parrot, mo: Person, permission: str, code: int) -> None:
+async def test_reacting_needs_its_permissions(bot: EchoBot, mo: Person, permission: str, code: int) -> None:
     message = bot.place(mo.channel("studio")).get_partial_message(int(await mo.say("react!")))
     await mo.permit("studio", permission, on=False)
     with pytest.raises(discord.Forbidden) as refused:
@@ -34,7 +35,7 @@ async def test_reacting_needs_its_permissions(bot: Parrot, mo: Person, permissio
     assert refused.value.code == code
 
 
-async def test_other_peoples_messages_need_manage_messages(bot: Parrot, ada: Person, mo: Person) -> None:
+async def test_other_peoples_messages_need_manage_messages(bot: EchoBot, ada: Person, mo: Person) -> None:
     message = bot.place(ada.channel("studio")).get_partial_message(int(await ada.say("delete me")))
     with pytest.raises(discord.Forbidden):
         await message.delete()
@@ -43,7 +44,7 @@ async def test_other_peoples_messages_need_manage_messages(bot: Parrot, ada: Per
     await ada.until(lambda: not ada.messages())
 
 
-async def test_a_reply_needs_the_history(bot: Parrot, ada: Person, mo: Person) -> None:
+async def test_a_reply_needs_the_history(bot: EchoBot, ada: Person, mo: Person) -> None:
     message = bot.place(ada.channel("studio")).get_partial_message(int(await ada.say("answer me")))
     await mo.permit("studio", "read_message_history", on=False)
     with pytest.raises(discord.Forbidden) as refused:
@@ -51,7 +52,7 @@ async def test_a_reply_needs_the_history(bot: Parrot, ada: Person, mo: Person) -
     assert refused.value.code == 160002
 
 
-async def test_the_bot_hears_how_its_permissions_change(bot: Parrot, mo: Person) -> None:
+async def test_the_bot_hears_how_its_permissions_change(bot: EchoBot, mo: Person) -> None:
     await bot.wait_until_ready()
     channel = bot.get_channel(int(mo.channel("gallery")))
     assert isinstance(channel, discord.TextChannel)
@@ -65,7 +66,7 @@ async def test_the_bot_hears_how_its_permissions_change(bot: Parrot, mo: Person)
     assert "add_reactions" in mo.hello["bot"]["may"]
 
 
-async def test_messages_of_a_channel_that_the_bot_cannot_see_are_not_heard(bot: Parrot, mo: Person) -> None:
+async def test_messages_of_a_channel_that_the_bot_cannot_see_are_not_heard(bot: EchoBot, mo: Person) -> None:
     heard: asyncio.Queue[int] = asyncio.Queue()
 
     @bot.event
@@ -88,7 +89,7 @@ async def test_what_cannot_be_permitted_is_refused(ada: Person, mo: Person, perm
     assert str(refused.value) == sentence
 
 
-async def test_automods_rules_are_read_with_manage_server_alone(bot: Parrot, mo: Person) -> None:
+async def test_automods_rules_are_read_with_manage_server_alone(bot: EchoBot, mo: Person) -> None:
     guild = await bot.fetch_guild(int(mo.hello["guild"]["id"]))
     with pytest.raises(discord.Forbidden) as refused:
         await guild.fetch_automod_rules()
@@ -111,3 +112,68 @@ async def test_automod_blocks_what_its_rules_name(ada: Person, words: str) -> No
 @pytest.mark.parametrize("words", ["gorgeous", "a paint splatter", "free and nitrous"])
 async def test_automod_lets_the_rest_pass(ada: Person, words: str) -> None:
     await ada.say(words)
+
+
+async def test_somebody_elses_reaction_is_taken_away_with_manage_messages(bot: EchoBot, ada: Person, mo: Person) -> None:
+    sent = await bot.place(ada.channel("studio")).send("react!")
+    await ada.react(await ada.message(lambda m: m.content == "react!"), "🎨")
+    with pytest.raises(discord.Forbidden) as refused:
+        await sent.remove_reaction("🎨", discord.Object(int(ada.id)))
+    assert refused.value.code == 50013
+    await mo.permit("studio", "manage_messages", on=True)
+    await sent.remove_reaction("🎨", discord.Object(int(ada.id)))
+    await ada.until(lambda: not ada.messages()[-1].reactions)
+
+
+async def test_a_wrong_token_is_refused(server: DiscordServer) -> None:
+    async with EchoBot() as stranger:
+        with pytest.raises(discord.LoginFailure):
+            await stranger.start("wrong.token.here")
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "private"])
+async def test_the_bots_token_opens_nothing_where_the_bot_is_no_member(bot: EchoBot, ada: Person, place: str) -> None:
+    said = await ada.say("among us", place)
+    channel = bot.place(ada.channel(place))
+    for call in (channel.send("hello?"), channel.fetch_message(int(said)), bot.fetch_channel(channel.id)):
+        with pytest.raises(discord.Forbidden) as refused:
+            await call
+        assert refused.value.code == 50001
+
+
+async def test_an_application_without_the_privilege_cannot_ask_for_message_content(server: DiscordServer) -> None:
+    intents = discord.Intents.default()
+    intents.message_content = True
+    async with EchoBot(intents) as greedy:
+        with pytest.raises(discord.PrivilegedIntentsRequired):
+            await greedy.start(server.token)
+
+
+@pytest.mark.parametrize("privileged", [frozenset(), frozenset({"message_content"})], ids=["unprivileged", "privileged"])
+async def test_messages_of_others_are_read_with_the_privilege_alone(bot: EchoBot, ada: Person, privileged: frozenset[str]) -> None:
+    message_id = await ada.say("for friends")
+    read = await bot.place(ada.channel("studio")).fetch_message(int(message_id))
+    assert read.content == ("for friends" if privileged else "")
+
+
+async def test_without_the_intent_the_bot_reads_only_what_is_meant_for_it(bot: EchoBot, ada: Person) -> None:
+    assert bot.user is not None
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    @bot.event
+    async def on_message(message: discord.Message) -> None:
+        await heard.put(message.content)
+
+    await ada.say("not for the bot")
+    await ada.say(f"<@{bot.user.id}> look")
+    await ada.say("between us", "dm")
+    assert [await heard.get() for _ in range(3)] == ["", f"<@{bot.user.id}> look", "between us"]
+
+
+async def test_only_allowed_mentions_ping(bot: EchoBot, ada: Person, ben: Person) -> None:
+    text, channel = f"<@{ada.id}> <@{ben.id}>", bot.place(ada.channel("studio"))
+    allowed = discord.AllowedMentions(users=[discord.Object(int(ben.id))])
+    for number, policy in enumerate((discord.AllowedMentions.all(), allowed, discord.AllowedMentions.none())):
+        await channel.send(f"{number} {text}", allowed_mentions=policy)
+    seen = [await ada.message(lambda m, n=number: m.content.startswith(str(n))) for number in range(3)]  # type: ignore[misc]
+    assert [message.pings for message in seen] == [[ada.id, ben.id], [ben.id], []]

@@ -1,0 +1,19 @@
+"""The intervals of a bot under test. Apart from the stand-ins, so that a process which only runs the bot starts sooner."""
+
+from __future__ import annotations
+
+from bot.core.loops import Timing
+
+BRISK = Timing(
+    slow_s=1.0,
+    poll_min_s=0.05,
+    poll_max_s=0.1,
+    lookup_grace_s=0.2,
+    retry_min_s=0.05,
+    retry_max_s=0.3,
+    ping_min_s=0.05,
+    ping_max_s=0.2,
+    stranded_s=0.3,
+    progress_s=0.05,
+    early_s=5.0,
+)
