@@ -105,14 +105,14 @@ async def test_nothing_is_downloaded_for_a_form_that_is_refused(env: Env) -> Non
 # --- what an order reads and writes ----------------------------------------------------------------------------------
 
 
-WRITTEN = ["add", "answered"]  # the order, and which message answers it
+WRITTEN = ["add", "mark_answered"]  # the order, and which message answers it
 
 
 async def test_an_order_reads_each_thing_once(asked: Ask, traffic: Traffic) -> None:
     await asked()
-    assert traffic.so_far() == (["settings_and_preferences", "_kept_for", "_standing"], WRITTEN)
+    assert traffic.so_far() == (["settings_and_preferences", "_facts_of_order", "_queue_status"], WRITTEN)
     await asked()
-    assert traffic.so_far() == (["preferences", "_kept_for", "_standing"], WRITTEN)
+    assert traffic.so_far() == (["preferences", "_facts_of_order", "_queue_status"], WRITTEN)
 
 
 async def test_so_does_one_that_is_made_again(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -120,7 +120,7 @@ async def test_so_does_one_that_is_made_again(ada: Person, asked: Ask, traffic: 
     traffic.so_far()
     await ada.click(first, "Again")
     await ada.message(lambda m: with_picture(m) and m.id != first.id)
-    assert traffic.so_far() == (["preferences", "get", "_kept_of", "_standing"], WRITTEN)  # the first job is read, too
+    assert traffic.so_far() == (["preferences", "get", "_facts_of_repeat", "_queue_status"], WRITTEN)  # the first job is read, too
 
 
 async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -131,7 +131,7 @@ async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Tr
     assert traffic.so_far() == (["preferences", "get", "statement"], ["put"])
     await ada.submit(form, prompt="at night")
     await ada.message(lambda m: with_picture(m) and m.id != first.id)
-    assert traffic.so_far() == (["preferences", "get", "_kept_for", "_standing"], WRITTEN)  # the form is read, too
+    assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], WRITTEN)  # the form is read, too
 
 
 async def test_so_does_a_reaction(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -139,4 +139,4 @@ async def test_so_does_a_reaction(ada: Person, asked: Ask, traffic: Traffic) -> 
     traffic.so_far()
     await ada.react(first, "🌙")
     await ada.message(lambda m: with_picture(m) and m.id != first.id)
-    assert traffic.so_far() == (["preferences", "get", "_kept_for", "_standing"], ["claim", "add", "note_job"])
+    assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], ["claim", "add", "note_job"])
