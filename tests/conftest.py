@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
 
 pytest_plugins = ("tests.env.image_api", "tests.env.databases", "tests.env.providers", "tests.env.app")
 
@@ -12,3 +17,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.fixture(autouse=True)
+def restore_loggers() -> Iterator[None]:
+    """Undo what a command line that ran in this process set up: its handler writes to an output that is closed by then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("bot", "cogs"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    structlog.reset_defaults()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -15,18 +14,6 @@ from bot.core.log import Redactor
 TOKEN = "MTIz.abc.a-token-that-nobody-may-see"
 WHOLE_ADDRESS = "postgresql://easel:hunter2@db/easel"
 FORMS = pytest.mark.parametrize("form", ["console", "json"])
-
-
-@pytest.fixture(autouse=True)
-def _restore_loggers() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for ours in ("bot", "cogs"):
-        logging.getLogger(ours).setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def set_up(form: str) -> None:
