@@ -15,7 +15,7 @@ Levels = Sequence[Sequence[str]]
 LAYERS: Levels = (
     ("__main__",),
     ("ops", "app"),
-    ("cogs",),
+    ("cogs", "assembly"),
     ("client", "services"),
     ("store", "providers"),
     ("media",),

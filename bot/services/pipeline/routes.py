@@ -13,7 +13,7 @@ from bot.core.errors import RouteClosed, TooLarge, TryLater
 from bot.core.i18n import _
 from bot.domain.job import GenerationState, Job
 from bot.domain.order import Receipt
-from bot.services.pipeline.results import ResultImage, Results
+from bot.services.pipeline.results import ResultImage, Results, ShownResults
 from bot.store import delivery
 from bot.store.engine.base import Store
 
@@ -60,6 +60,10 @@ class Post(Protocol):
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         """Edit the waiting message of an open job. `steps`: filled steps of `BAR_STEPS`; `None`: no bar."""
         ...
+
+
+class ResultPost(Post, ShownResults, Protocol):
+    """Posts results on Discord, and finds them there again."""
 
 
 @dataclass(frozen=True, kw_only=True)
