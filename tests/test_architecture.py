@@ -118,6 +118,11 @@ def test_no_two_classes_have_the_same_name() -> None:
     assert structure.duplicate_classes(PROJECT) == {}
 
 
+def test_retired_words_are_gone() -> None:
+    """Names, comments, docstrings and log events use the field's terms."""
+    assert structure.retired_words(PROJECT) == []
+
+
 def test_an_interaction_has_one_listener() -> None:
     """The library starts a task for each, also for every keystroke of a suggestion."""
     assert len(structure.listeners(PROJECT)) == 1

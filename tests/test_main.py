@@ -193,7 +193,7 @@ async def test_invite_prints_both_addresses(env: Env, folder: Path) -> None:
 # --- the demo ----------------------------------------------------------------------------------------------------------
 
 
-async def test_demo_once_writes_two_pictures_of_each_image_api(folder: Path) -> None:
+async def test_demo_once_writes_two_images_of_each_image_api(folder: Path) -> None:
     ran = await run("demo", "--once", folder=folder, environ={"DISCORD_TOKEN": "not-for-the-demo"})
     assert ran.code == 0, ran.err
     assert [size_px(folder / "out" / name) for name in ("generate.png", "edit.png")] == [(768, 432), (768, 432)]

@@ -14,7 +14,7 @@ AnyCommand = app_commands.Command[Any, Any, Any] | app_commands.ContextMenu
 STYLES = ("ink", "oil", "pencil", "watercolour")
 
 
-def picture(colour: str = "#a4452a", width_px: int = 320, height_px: int = 200) -> bytes:
+def image_bytes(colour: str = "#a4452a", width_px: int = 320, height_px: int = 200) -> bytes:
     """A PNG of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", (width_px, height_px), colour).save(buffer, "PNG")
@@ -88,7 +88,7 @@ async def _paint(
     reference: discord.Attachment | None = None,
 ) -> None:
     start = f" after {reference.filename}" if reference else ""
-    file = discord.File(io.BytesIO(picture()), "picture.png", description=f"A picture of {subject}")
+    file = discord.File(io.BytesIO(image_bytes()), "picture.png", description=f"A picture of {subject}")
     await interaction.response.send_message(f"**{subject}** in {style} x{count}{start}", file=file, view=Result())
 
 
@@ -146,14 +146,14 @@ class EveryDisplayComponent(discord.ui.LayoutView):
         container: discord.ui.Container[EveryDisplayComponent] = discord.ui.Container(accent_colour=0x4F6D8F)
         container.add_item(discord.ui.Section(f"## Page {number}", "A small picture beside it", accessory=discord.ui.Thumbnail(link)))
         container.add_item(discord.ui.Separator(spacing=discord.SeparatorSpacing.large))
-        pictures = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
-        container.add_item(discord.ui.MediaGallery(*pictures))
+        images = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
+        container.add_item(discord.ui.MediaGallery(*images))
         container.add_item(discord.ui.File(link))
         self.add_item(container).add_item(discord.ui.Section("-# There is more.", accessory=turn))
 
     def file(self) -> discord.File:
         colour = ("#a4452a", "#4f6d8f")[self.number % 2]
-        return discord.File(io.BytesIO(picture(colour)), f"page-{self.number}.png", description=f"page {self.number}")
+        return discord.File(io.BytesIO(image_bytes(colour)), f"page-{self.number}.png", description=f"page {self.number}")
 
     async def _turn(self, interaction: discord.Interaction[Any]) -> None:
         following = EveryDisplayComponent(self.number + 1)

@@ -262,7 +262,7 @@ async def test_the_models_are_down_while_the_queue_works(client: Client) -> None
 
 
 @pytest.mark.faults("oxen-down")
-async def test_behind_oxens_shut_door_nothing_is_heard_while_oxlo_works(client: Client) -> None:
+async def test_while_oxen_is_down_oxlo_works(client: Client) -> None:
     for call in (client.enqueue(), client.get("/api/ai/models"), client.get("/api/events"), client.get("/results/x.png")):
         with pytest.raises(aiohttp.ClientError):
             await call
@@ -270,13 +270,13 @@ async def test_behind_oxens_shut_door_nothing_is_heard_while_oxlo_works(client: 
 
 
 @pytest.mark.faults("oxlo-down")
-async def test_behind_oxlos_shut_door_nothing_is_heard_while_oxen_works(client: Client) -> None:
+async def test_while_oxlo_is_down_oxen_works(client: Client) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.draw()
     assert (await client.made())["status"] == "succeeded"
 
 
-async def test_shutting_oxens_door_cuts_streams_and_callers_while_the_queue_goes_on(client: Client, switchboard: Switchboard) -> None:
+async def test_oxen_going_down_cuts_streams_and_calls_while_its_queue_goes_on(client: Client, switchboard: Switchboard) -> None:
     switchboard.turn_on("generation-stuck")
     waiting = asyncio.create_task(client.generate())
     async with client.events() as stream:

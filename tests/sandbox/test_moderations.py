@@ -25,8 +25,8 @@ def plain(colour: str) -> bytes:
     return out.getvalue()
 
 
-def part(picture: bytes) -> ModerationImageURLInputParam:
-    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+def part(image: bytes) -> ModerationImageURLInputParam:
+    uri = f"data:image/png;base64,{base64.b64encode(image).decode()}"
     return {"type": "image_url", "image_url": {"url": uri}}
 
 
@@ -49,7 +49,7 @@ async def test_words_decide_a_text_s_scores(sdk: AsyncOpenAI) -> None:
     assert (strong.flagged, strong.categories.violence_graphic, strong.category_scores.violence) == (True, True, 0.91)
 
 
-async def test_colours_decide_a_picture_s_scores(sdk: AsyncOpenAI) -> None:
+async def test_colours_decide_an_image_s_scores(sdk: AsyncOpenAI) -> None:
     found = {}
     for colour in ("red", "hotpink", "teal", "black"):
         answer = await sdk.moderations.create(input=[part(plain(colour))])

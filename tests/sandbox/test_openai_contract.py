@@ -32,7 +32,7 @@ async def sdk(server: images.ImageServer) -> AsyncIterator[AsyncOpenAI]:
 
 
 def inline(response: openai.types.ImagesResponse) -> list[Image.Image]:
-    """The pictures in the SDK's answer."""
+    """The images in the SDK's answer."""
     return [Image.open(io.BytesIO(base64.b64decode(each.b64_json or ""))) for each in response.data or []]
 
 
@@ -52,8 +52,8 @@ def opened(data: bytes) -> Image.Image:
 
 async def test_the_sdk_generates_inline(sdk: AsyncOpenAI) -> None:
     response = await sdk.images.generate(model=SDXL, prompt="A futuristic city skyline at sunset", n=1, size="1024x1024")
-    (picture,) = inline(response)
-    assert (picture.format, picture.size) == ("PNG", (1024, 1024))
+    (image,) = inline(response)
+    assert (image.format, image.size) == ("PNG", (1024, 1024))
     assert response.created > 1_700_000_000
 
 

@@ -16,7 +16,7 @@ SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
 async def money(client: Client) -> list[tuple[int | None, int, bool]]:
-    """Status, pictures paid for, and whether the answer got through; of every call."""
+    """Status, images paid for, and whether the answer got through; of every call."""
     return [(call["status"], call["paid"], call["answered"]) for call in await client.calls()]
 
 
@@ -26,7 +26,7 @@ def error(answer: Answer) -> tuple[int, str, str | None]:
     return answer.status, found["type"], found["code"]
 
 
-# Before a picture is made
+# Before an image is made
 
 
 @pytest.mark.faults("out-of-credit")

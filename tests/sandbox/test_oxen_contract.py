@@ -12,16 +12,16 @@ from tests.sandbox.wire import KLEIN, Client
 SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
-# Pictures at once
+# Images at once
 
 
-async def test_generate_answers_a_link_to_the_picture(client: Client) -> None:
+async def test_generate_answers_a_link_to_the_image(client: Client) -> None:
     answer = await client.generate(prompt="A red cube", aspect_ratio="1:1", seed=42)
     assert answer.json.keys() == {"model", "created", "images"}
-    picture = await client.get(answer.json["images"][0]["url"])
-    assert picture.headers["Content-Type"] == "image/png"
-    assert picture.headers["Content-Length"] == str(len(picture.data))
-    assert picture.image.width == picture.image.height
+    file = await client.get(answer.json["images"][0]["url"])
+    assert file.headers["Content-Type"] == "image/png"
+    assert file.headers["Content-Length"] == str(len(file.data))
+    assert file.image.width == file.image.height
 
 
 # The queue

@@ -22,7 +22,7 @@ ENDED = {"succeeded", "failed", "cancelled"}
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Look again and again until the condition holds."""
+    """Wait until the condition holds."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             if await condition():
@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def inline_images(self) -> list[Image.Image]:
-        """The pictures in the body of the OpenAI-compatible contract."""
+        """The images in the body of the OpenAI-compatible contract."""
         return [Image.open(io.BytesIO(base64.b64decode(each["b64_json"]))) for each in self.json["data"]]
 
 

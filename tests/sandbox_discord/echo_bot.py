@@ -22,7 +22,7 @@ def png(width_px: int = 40, height_px: int = 30, colour: str = "red") -> bytes:
     return data.getvalue()
 
 
-def picture(name: str = "picture.png", colour: str = "red") -> discord.File:
+def image_file(name: str = "picture.png", colour: str = "red") -> discord.File:
     return discord.File(io.BytesIO(png(colour=colour)), name, description=f"a {colour} picture")
 
 

@@ -12,7 +12,7 @@ import pytest
 from sandbox.person import NotDoneError, Person
 
 from .conftest import Clock
-from .echo_bot import EchoBot, picture
+from .echo_bot import EchoBot, image_file
 
 
 async def _held(bot: EchoBot, person: Person, channel: str = "studio") -> discord.Interaction[EchoBot]:
@@ -131,13 +131,13 @@ async def test_uploads_can_be_refused(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("upload-refused")
     with pytest.raises(discord.HTTPException) as refused:
-        await held.edit_original_response(attachments=[picture()])
+        await held.edit_original_response(attachments=[image_file()])
     assert (refused.value.status, refused.value.code) == (413, 40005)
     await held.edit_original_response(content="without a picture")
 
 
 async def test_attachments_can_be_gone_from_the_cdn(bot: EchoBot, ada: Person) -> None:
-    sent = await bot.place(ada.channel("studio")).send(file=picture())
+    sent = await bot.place(ada.channel("studio")).send(file=image_file())
     await ada.fault("cdn-gone")
     with pytest.raises(discord.NotFound):
         await sent.attachments[0].read()

@@ -10,7 +10,7 @@ import pytest
 from sandbox.discord import DiscordServer
 from sandbox.person import NotDoneError, Person
 
-from .echo_bot import EchoBot, picture
+from .echo_bot import EchoBot, image_file
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from .echo_bot import EchoBot, picture
 async def test_posting_needs_its_permissions(bot: EchoBot, mo: Person, permission: str, code: int) -> None:
     await mo.permit("studio", permission, on=False)
     with pytest.raises(discord.Forbidden) as refused:
-        await bot.place(mo.channel("studio")).send("a picture", file=picture())
+        await bot.place(mo.channel("studio")).send("a picture", file=image_file())
     assert refused.value.code == code
     await mo.permit("studio", permission, on=True)
-    await bot.place(mo.channel("studio")).send("a picture", file=picture())
+    await bot.place(mo.channel("studio")).send("a picture", file=image_file())
 
 
 @pytest.mark.parametrize(("permission", "code"), [("add_reactions", 50013), ("read_message_history", 50013), ("view_channel", 50001)])

@@ -18,7 +18,7 @@ from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, person_in, statement_of
 from tests.env.images import png
 from tests.env.jobs import request
-from tests.journeys.managing import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
+from tests.journeys.manager_steps import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
 
 KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
 
@@ -174,16 +174,16 @@ async def test_automod_is_taken_over_where_easel_may_read_it(app: App, mo: Perso
     await told(mo, "0 entries are new")
 
 
-async def test_a_picture_s_fingerprint_is_kept_and_removed(app: App, mo: Person) -> None:
-    picture = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
-    await admin(mo, "rules hash", "are never shown here", image=picture, distance=4)
+async def test_an_image_s_fingerprint_is_kept_and_removed(app: App, mo: Person) -> None:
+    image = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
+    await admin(mo, "rules hash", "are never shown here", image=image, distance=4)
     known = (await rules_of(app, mo)).known_bad
     assert (known.matches(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
     await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
     assert (await rules_of(app, mo)).known_bad.hashes == ()
 
 
-async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
+async def test_what_is_no_image_has_no_fingerprint(mo: Person) -> None:
     await admin(mo, "rules hash", "🚫", image=mo.upload("bad.png", b"no picture", "image/png"))
 
 

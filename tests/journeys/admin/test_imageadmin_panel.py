@@ -16,7 +16,7 @@ from cogs.kit import texts
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import admin, audited, redrawn, rules_of, told
+from tests.journeys.manager_steps import admin, audited, redrawn, rules_of, told
 from tests.services.conftest import eventually
 
 
@@ -74,9 +74,9 @@ async def test_two_managers_who_press_pause_at_once_both_mean_pause(env: Env, ap
     assert len(await audited(app, mo)) == 1
 
 
-async def test_however_much_a_server_has_decided_the_panel_has_room_for_it(mo: Person) -> None:
+async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(mo: Person) -> None:
     ids = [str(10**18 + number) for number in range(100)]
-    ladder = [{"points": 3 * step, "hours": 800 * step} for step in range(1, 11)]
+    steps = [{"points": 3 * step, "hours": 800 * step} for step in range(1, 11)]
     wanted = {
         "pause": {"on": True, "reason": "*_" * 150},
         "channels": {"allowed": ids, "denied": ["5"]},
@@ -85,7 +85,7 @@ async def test_however_much_a_server_has_decided_the_panel_has_room_for_it(mo: P
         "prices": {f"{number}" * 40: 1 for number in range(1, 10)},
         "checks": {"prompts": True, "categories": {f"{number}" * 60: {} for number in range(10, 60)}},
         "flags": {"role_ids": ids, "locked": True},
-        "strikes": {"ladder": ladder},
+        "strikes": {"ladder": steps},
         "moderator_role_ids": ids,
         "gifts": {"by_reaction": {"emoji": "🎁" * 60, "credits": 1}},
     }

@@ -1,4 +1,4 @@
-"""What can be done with a finished picture: buttons, menus and modals, also after a restart."""
+"""What can be done with a finished image: buttons, menus and modals, also after a restart."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bot.domain.preferences import Style
 from bot.store.moderation import record
 from bot.store.tables import jobs
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, job_id_of, written_down
 
 
 async def another(person: Person, *seen: Message) -> Message:
     """The next finished message."""
     known = {message.id for message in seen}
-    return await person.message(lambda m: with_picture(m) and m.id not in known)
+    return await person.message(lambda m: has_image(m) and m.id not in known)
 
 
 async def told(person: Person, words: str) -> None:
@@ -33,7 +33,7 @@ async def test_a_private_message_has_nobody_to_report_it(asked: Ask) -> None:
     assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
 
 
-async def test_again_makes_another_picture_on_the_quota_of_who_presses(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_makes_another_image_on_the_quota_of_who_presses(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.click(await another(ben), "Again")
     second = await another(ben, first)
@@ -54,11 +54,11 @@ async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask)
 
 async def test_the_requester_and_a_moderator_may_delete_and_others_not(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first, second = await asked(), await asked()
-    await ben.click(await ben.message(with_picture), "Delete")
+    await ben.click(await ben.message(has_image), "Delete")
     assert "or a moderator, can delete it" in (await ben.message(lambda m: m.ephemeral)).content
     await ada.click(first, "Delete")
     await mo.click(await mo.message(lambda m: m.id == second.id), "Delete")
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
 
 
 async def test_the_cancel_button_belongs_to_the_requester_and_moderators(env: Env, ada: Person, ben: Person, mo: Person) -> None:
@@ -81,7 +81,7 @@ async def test_again_is_private_for_those_who_want_it_so(app: App, ada: Person, 
 # --- Details ---------------------------------------------------------------------------------------------------------
 
 
-async def test_details_name_the_seeds_of_all_pictures(ada: Person, asked: Ask) -> None:
+async def test_details_name_the_seeds_of_all_images(ada: Person, asked: Ask) -> None:
     await ada.click(await asked(count=3, seed=5), "Details")
     assert "**Seeds** `5`, `6`, `7`" in (await ada.message(lambda m: m.ephemeral)).text
 
@@ -91,7 +91,7 @@ async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, 
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
     first = await asked(prompt="a red fox, black ink on paper")
     await ada.click(first, "Details")
-    await ben.click(await ben.message(with_picture), "Details")
+    await ben.click(await ben.message(has_image), "Details")
     assert "**Style** Ink" in (await ada.message(lambda m: m.ephemeral)).text
     assert "**Style**" not in (await ben.message(lambda m: m.ephemeral)).text
 
@@ -102,7 +102,7 @@ async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, 
 async def test_a_report_goes_to_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     for answer in ("Thank you", "once is enough"):
-        await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
+        await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
         await told(ben, answer)
     (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
@@ -125,7 +125,7 @@ async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: As
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
 async def test_one_deletes_ones_own_where_the_bot_has_no_rights(ada: Person, asked: Ask, channel: str) -> None:
     await ada.click(await asked(channel), "Delete")
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages(channel)) or None)
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages(channel)) or None)
 
 
 async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(app: App, ada: Person, mo: Person, asked: Ask) -> None:
@@ -133,8 +133,8 @@ async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(a
     await app.store.write(lambda conn: conn.execute(jobs.delete()))
     await ada.click(first, "Delete")
     await ada.message(lambda m: m.ephemeral and "or a moderator, can delete it" in m.content)
-    await mo.click(await mo.message(with_picture), "Delete")
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await mo.click(await mo.message(has_image), "Delete")
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
 
 
 # --- a restart -------------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(a
 async def test_buttons_work_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        await ada.message(with_picture)
+        await ada.message(has_image)
     async with env.app(), person_in(env, "Ada") as ada:
-        await ada.click(await ada.message(with_picture), "Again")
-        await ada.until(lambda: len([m for m in ada.messages() if with_picture(m)]) == 2 or None)
+        await ada.click(await ada.message(has_image), "Again")
+        await ada.until(lambda: len([m for m in ada.messages() if has_image(m)]) == 2 or None)

@@ -8,12 +8,12 @@ from bot.app import App
 from bot.domain.job import JobState
 from bot.store import messages
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, job_id_of, written_down
 from tests.journeys.images.test_history import posted_once_more
-from tests.journeys.moderating import GALLERY, MODERATORS, case_post, gone, rule, with_moderators
 from tests.journeys.moderation.test_imagemod import link_to, mod
-from tests.journeys.reacting import seen
+from tests.journeys.moderator_steps import GALLERY, MODERATORS, case_post, change_rules, gone, with_moderators
+from tests.journeys.reaction_steps import seen
 from tests.services.conftest import eventually
 
 
@@ -24,9 +24,9 @@ async def is_hidden(person: Person, message: Message, channel: str) -> None:
 
 async def in_gallery(app: App, ada: Person, ben: Person, first: Message) -> Message:
     """Its copy in the gallery, once that is written down."""
-    await rule(app, ada, gallery={"channel_id": ada.channel(GALLERY), "stars": 1})
+    await change_rules(app, ada, gallery={"channel_id": ada.channel(GALLERY), "stars": 1})
     await ben.react(await seen(ben, first), "⭐")
-    post = await ben.message(with_picture, GALLERY)
+    post = await ben.message(has_image, GALLERY)
     await recorded(app, post)
     return post
 
@@ -53,7 +53,7 @@ async def test_an_image_is_deleted_by_the_link_of_its_gallery_post(
 
 
 async def test_an_image_is_deleted_by_the_link_of_its_log_post(app: App, ada: Person, mo: Person, asked: Ask) -> None:
-    await rule(app, ada, log_channel_id=ada.channel(GALLERY))
+    await change_rules(app, ada, log_channel_id=ada.channel(GALLERY))
     first = await asked()
     post = await mo.message(lambda m: "a red fox" in m.content, GALLERY)
     await recorded(app, post)
@@ -89,7 +89,7 @@ async def test_an_image_that_came_by_direct_message_is_deleted_by_its_link(env: 
     for fault in ("channel-closed", "token-expired", "message-gone"):
         env.switchboard.turn_on(fault)
     await ada.slash("generate", prompt="a red fox")
-    direct = await ada.message(with_picture, "dm")
+    direct = await ada.message(has_image, "dm")
     await recorded(app, direct)
     await mod(mo, "delete", "Delete", picture=f"https://discord.com/channels/@me/{direct.channel_id}/{direct.id}")
     await gone(ada, direct, "dm")
@@ -143,7 +143,7 @@ async def test_a_role_that_moderates_takes_away_what_history_posted_once_more(
     app: App, ada: Person, ben: Person, mo: Person, asked: Ask
 ) -> None:
     await mo.role("Ben", "Helpers")
-    await rule(app, ada, moderator_role_ids=[mo.roles["Helpers"]])
+    await change_rules(app, ada, moderator_role_ids=[mo.roles["Helpers"]])
     first = await asked()
     await written_down(app, first)
     second = await posted_once_more(app, ada, first)

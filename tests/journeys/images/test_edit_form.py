@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.app import App
 from sandbox.person import Message, Modal, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
 
 DEV = "flux-2-dev"
@@ -19,7 +19,7 @@ async def opened(person: Person, message: Message) -> Modal:
 
 async def edited(person: Person, words: str) -> Message:
     """The finished message of an edit in these words."""
-    return await person.message(lambda m: with_picture(m) and words in m.content)
+    return await person.message(lambda m: has_image(m) and words in m.content)
 
 
 def models_in(modal: Modal) -> dict[str, dict[str, object]]:
@@ -47,7 +47,7 @@ async def test_each_model_is_offered_with_its_price_and_what_is_left(ada: Person
 async def test_a_model_beyond_what_is_left_says_so(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        offers = models_in(await opened(ada, await ada.message(with_picture)))
+        offers = models_in(await opened(ada, await ada.message(has_image)))
         assert offers[KLEIN]["description"] == "1.4 credits a picture · only 0.6 left"
 
 
@@ -55,7 +55,7 @@ async def test_only_models_that_take_references_are_offered(env: Env) -> None:
     oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
     async with env.app(settings=oxlo) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        offered = set(models_in(await opened(ada, await ada.message(with_picture))))
+        offered = set(models_in(await opened(ada, await ada.message(has_image))))
         assert offered == {model.id for model in app.models.offered if model.takes_references}
         assert "flux.1-schnell" not in offered
 
@@ -74,14 +74,14 @@ async def test_the_member_s_default_model_is_chosen(app: App, ada: Person, asked
 # --- what it takes ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_picture_that_was_picked_is_edited(env: Env, ada: Person, asked: Ask) -> None:
+async def test_the_image_that_was_picked_is_edited(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked(count=3)
     await ada.submit(await opened(ada, first), prompt="as a watercolour", picture=["2"])
     await edited(ada, "as a watercolour")
     assert first.attachments[2]["filename"] in str((await env.generations())[3]["input_image"])
 
 
-async def test_an_edit_names_its_parent_and_which_of_its_pictures(app: App, ada: Person, asked: Ask) -> None:
+async def test_an_edit_names_its_parent_and_which_of_its_images(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(count=3)
     await ada.submit(await opened(ada, first), prompt="as a watercolour", picture=["2"])
     parent, child = await written_down(app, first), await written_down(app, await edited(ada, "as a watercolour"))
@@ -102,7 +102,7 @@ async def test_an_option_that_the_model_does_not_take_is_one_sentence(ada: Perso
     assert told.content == "🚫 steps: a whole number from 1 to 50 is allowed, 99 was given."
 
 
-async def test_further_references_follow_the_picture(env: Env, ada: Person, asked: Ask) -> None:
+async def test_further_references_follow_the_image(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     more = ada.upload("more.png", await ada.fetch(first.attachments[0]["url"]))
     await ada.submit(await opened(ada, first), prompt="both", references=[more])
@@ -110,7 +110,7 @@ async def test_further_references_follow_the_picture(env: Env, ada: Person, aske
     assert len(str((await env.generations())[1]["input_image"]).split(",")) == 2
 
 
-async def test_who_keeps_pictures_private_edits_in_private(app: App, ada: Person, asked: Ask) -> None:
+async def test_who_keeps_images_private_edits_in_private(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await choose(app, ada, private=True)
     await ada.submit(await opened(ada, first), prompt="for me alone")
@@ -122,7 +122,7 @@ async def test_the_edit_of_a_spoiler_is_a_spoiler(ada: Person, asked: Ask) -> No
     assert (await edited(ada, "at night")).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_an_image_whose_message_is_gone_is_edited_from_the_history(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await written_down(app, first)
     await mo.delete(await mo.message(lambda m: m.id == first.id))
@@ -144,7 +144,7 @@ async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env) -> None
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
-            old = await ada.message(with_picture)
+            old = await ada.message(has_image)
             await ada.menu("Edit with Easel", old)
             modal = await ada.modal()
         async with env.app():

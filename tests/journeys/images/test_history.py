@@ -13,7 +13,7 @@ from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.store import history, jobs
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.env.jobs import request_by
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
@@ -71,13 +71,13 @@ async def test_history_is_private_and_tells_prompt_model_cost_age_and_link(ada: 
     assert not any(is_history(m) for m in ben.messages())
 
 
-async def test_history_shows_small_pictures(ada: Person, asked: Ask) -> None:
+async def test_history_shows_small_images(ada: Person, asked: Ask) -> None:
     await asked(count=2)
     small = [await ada.fetch(url) for url in gallery(await opened(ada))]
-    assert [picture[8:12] for picture in small] == [b"WEBP", b"WEBP"]
+    assert [image[8:12] for image in small] == [b"WEBP", b"WEBP"]
 
 
-async def test_no_more_pictures_are_shown_than_a_message_carries_and_each_request_has_its_first(ada: Person, asked: Ask) -> None:
+async def test_no_more_images_are_shown_than_a_message_carries_and_each_request_has_its_first(ada: Person, asked: Ask) -> None:
     for number in range(4):
         await asked(prompt=f"fox {number}", count=4)
     panel = await opened(ada)
@@ -115,7 +115,7 @@ async def test_a_request_is_posted_once_more_as_an_ordinary_result(app: App, ada
     first = await asked(count=2)
     alone = await picked(ada, await opened(ada))
     await ada.click(alone, "Post here")
-    again = await ben.message(lambda m: with_picture(m) and m.id != first.id)
+    again = await ben.message(lambda m: has_image(m) and m.id != first.id)
     assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Again", "Details", "Delete", "Report"])
     assert f"<@{ada.id}>" in again.content
     async with asyncio.timeout(5):
@@ -126,9 +126,9 @@ async def test_a_request_is_posted_once_more_as_an_ordinary_result(app: App, ada
 async def test_a_request_whose_message_is_gone_is_found_and_posted_again(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.delete(await mo.message(lambda m: m.id == first.id))
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
     await ada.click(await picked(ada, await opened(ada)), "Post here")
-    await ada.message(lambda m: with_picture(m) and not m.ephemeral)
+    await ada.message(lambda m: has_image(m) and not m.ephemeral)
 
 
 async def test_a_request_that_is_being_made_can_be_cancelled_from_history(env: Env, ada: Person) -> None:
@@ -142,11 +142,11 @@ async def test_a_request_that_is_being_made_can_be_cancelled_from_history(env: E
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_an_edit_starts_from_a_picture_in_history(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_edit_starts_from_an_image_in_history(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.click(await picked(ada, await opened(ada)), "Edit")
     await ada.submit(await ada.modal(), prompt="as a watercolour")
-    await ada.message(lambda m: with_picture(m) and m.id != first.id and "as a watercolour" in m.content)
+    await ada.message(lambda m: has_image(m) and m.id != first.id and "as a watercolour" in m.content)
     assert (await env.generations())[1]["input_image"]
 
 
@@ -160,16 +160,16 @@ async def test_deleting_takes_every_message_that_shows_the_request(ada: Person, 
     await asked()
     alone = await picked(ada, await opened(ada))
     await ada.click(alone, "Post here")
-    await ada.until(lambda: len([m for m in ada.messages() if with_picture(m) and not m.ephemeral]) == 2 or None)
+    await ada.until(lambda: len([m for m in ada.messages() if has_image(m) and not m.ephemeral]) == 2 or None)
     await ada.click(alone, "Delete")
     await ada.message(lambda m: m.id == alone.id and "Nothing here yet" in m.text)
-    await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) and not m.ephemeral for m in ada.messages()) or None)
 
 
 async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
-    """The same picture in a message of its own, once that is the job's."""
+    """The same image in a message of its own, once that is the job's."""
     await ada.click(await picked(ada, await opened(ada)), "Post here")
-    second = await ada.message(lambda m: with_picture(m) and not m.ephemeral and m.id != first.id)
+    second = await ada.message(lambda m: has_image(m) and not m.ephemeral and m.id != first.id)
 
     async def is_its_own() -> bool | None:
         return (await app.services.orders.job(job_id_of(second))).place.message_id == int(second.id) or None
@@ -181,10 +181,10 @@ async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
 async def test_deleting_its_message_takes_earlier_ones_too(app: App, ada: Person, asked: Ask) -> None:
     second = await posted_once_more(app, ada, await asked())
     await ada.click(second, "Delete")
-    await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) and not m.ephemeral for m in ada.messages()) or None)
 
 
-async def test_deleting_an_earlier_message_leaves_the_picture(app: App, ada: Person, asked: Ask) -> None:
+async def test_deleting_an_earlier_message_leaves_the_image(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     second = await posted_once_more(app, ada, first)
     await ada.click(first, "Delete")
@@ -194,7 +194,7 @@ async def test_deleting_an_earlier_message_leaves_the_picture(app: App, ada: Per
 
 async def test_deleting_says_what_becomes_of_the_message(app: App, ada: Person) -> None:
     await ada.slash("generate", "elsewhere", prompt="a red fox")
-    await ada.message(with_picture, "elsewhere")
+    await ada.message(has_image, "elsewhere")
     await at_rest(app)
     await ada.click(await picked(ada, await opened(ada)), "Delete")
     await ada.message(lambda m: "the message stays" in m.text)
@@ -213,7 +213,7 @@ async def test_a_panel_that_was_open_during_a_restart_works(env: Env) -> None:
         async with env.app() as app:
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
-            await ada.message(with_picture)
+            await ada.message(has_image)
             await at_rest(app)
             alone = await picked(ada, await opened(ada))
         async with env.app():
@@ -229,10 +229,10 @@ async def test_history_works_where_the_bot_is_no_member(ada: Person, asked: Ask,
     (menu,) = [c for c in panel.components if c["type"] == CHOOSE]
     await ada.select(panel, menu["custom_id"], menu["options"][0]["value"])
     await ada.click(await ada.message(lambda m: "Back" in m.buttons, channel), "Post here")
-    await ada.message(lambda m: with_picture(m) and not m.ephemeral, channel)
+    await ada.message(lambda m: has_image(m) and not m.ephemeral, channel)
 
 
-async def test_a_picture_that_found_no_way_is_posted_from_history(env: Env) -> None:
+async def test_an_image_that_found_no_way_is_posted_from_history(env: Env) -> None:
     for fault in ("channel-closed", "dms-closed", "token-expired", "message-gone"):
         env.switchboard.turn_on(fault)
     async with env.app() as app, person_in(env, "Ada") as ada:
@@ -245,6 +245,6 @@ async def test_a_picture_that_found_no_way_is_posted_from_history(env: Env) -> N
         panel = await opened(ada)
         assert "no way to show it" in panel.text
         await ada.click(await picked(ada, panel), "Post here")
-        await ada.message(lambda m: with_picture(m) and not m.ephemeral)
+        await ada.message(lambda m: has_image(m) and not m.ephemeral)
         await at_rest(app, JobState.STRANDED)
         assert await app.store.read(history.thumbnails_of, (await app.store.read(history.page, int(ada.id))).jobs)

@@ -13,14 +13,14 @@ from bot.store import tray
 from bot.store.moderation import record
 from cogs import load
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
-from tests.journeys.managing import told
+from tests.journeys.manager_steps import told
 
 
-async def posted(person: Person, picture: bytes, filename: str = "found.png", channel: str = "studio") -> Message:
-    """A picture that somebody posted."""
-    said = await person.say("look what I found", channel, files=(person.upload(filename, picture),))
+async def posted(person: Person, image: bytes, filename: str = "found.png", channel: str = "studio") -> Message:
+    """An image that somebody posted."""
+    said = await person.say("look what I found", channel, files=(person.upload(filename, image),))
     return await person.message(lambda m: m.id == said, channel)
 
 
@@ -33,16 +33,16 @@ async def test_discord_takes_as_many_menus_of_each_kind() -> None:
 # --- Edit with Easel -------------------------------------------------------------------------------------------------
 
 
-async def test_edit_with_easel_edits_anybodys_picture(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_edit_with_easel_edits_anybodys_image(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == found.id))
     await ada.submit(await ada.modal(), prompt="in winter")
-    await ada.message(lambda m: "in winter" in m.content and with_picture(m))
+    await ada.message(lambda m: "in winter" in m.content and has_image(m))
     assert "found.png" in str((await env.generations())[1]["input_image"])
 
 
 @pytest.mark.parametrize("menu", ["Edit with Easel", "Image details", "Use as reference", "Report image"])
-async def test_a_message_without_pictures_says_what_is_needed(ada: Person, ben: Person, menu: str) -> None:
+async def test_a_message_without_images_says_what_is_needed(ada: Person, ben: Person, menu: str) -> None:
     said = await ben.say("just words")
     await ada.menu(menu, await ada.message(lambda m: m.id == said))
     await told(ada, "no ")
@@ -53,7 +53,7 @@ async def test_editing_works_where_the_bot_is_no_member(ada: Person, asked: Ask,
     found = await posted(ada, await ada.fetch((await asked()).attachments[0]["url"]), channel=channel)
     await ada.menu("Edit with Easel", found)
     await ada.submit(await ada.modal(), prompt="in winter")
-    await ada.message(lambda m: "in winter" in m.content and with_picture(m), channel)
+    await ada.message(lambda m: "in winter" in m.content and has_image(m), channel)
 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
@@ -68,7 +68,7 @@ async def test_details_and_the_tray_work_where_the_bot_has_no_rights(app: App, a
 # --- Image details ---------------------------------------------------------------------------------------------------
 
 
-async def test_details_of_a_picture_made_here(ada: Person, asked: Ask) -> None:
+async def test_details_of_an_image_made_here(ada: Person, asked: Ask) -> None:
     await ada.menu("Image details", await asked(seed=5))
     assert "**Seeds** `5`" in (await told(ada, "**Job**")).text
 
@@ -109,7 +109,7 @@ async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, aske
     assert len(await app.store.read(tray.of, int(ada.id))) == 4
 
 
-async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -> None:
+async def test_what_is_no_image_is_refused_by_name(ada: Person, ben: Person) -> None:
     found = await posted(ben, b"not a picture at all", "fake.png")
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == found.id))
     await told(ada, "fake.png")
@@ -125,8 +125,8 @@ async def test_a_report_needs_a_server_with_the_bot_in_it(ada: Person, asked: As
 
 
 async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    picture = await asked()
-    first = await ben.message(lambda m: m.id == picture.id and with_picture(m))
+    image = await asked()
+    first = await ben.message(lambda m: m.id == image.id and has_image(m))
     for words in ("Thank you", "reported this message before"):
         await ben.menu("Report image", first)
         await ben.submit(await ben.modal(), reason="that is me")
@@ -141,7 +141,7 @@ async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: 
 async def test_moderators_read_what_a_member_made_and_what_was_reported(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await asked(private=True, prompt="a secret")
-    await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
+    await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
     await ben.submit(await ben.modal(), reason="too red")
     await told(ben, "Thank you")
     await mo.user_menu("Image usage", ada)

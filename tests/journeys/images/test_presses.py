@@ -18,8 +18,8 @@ from cogs.moderation import report
 from sandbox.person import Message, Person
 from tests.cogs.test_golden import CUSTOM_IDS
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import told
-from tests.journeys.moderating import case_post, with_moderators
+from tests.journeys.manager_steps import told
+from tests.journeys.moderator_steps import case_post, with_moderators
 
 TOO_OLD = "This message is too old"
 OUTDATED = [

@@ -1,4 +1,4 @@
-"""While a picture is made: a bar that is true, and a call to those who wait long, also across a restart."""
+"""While an image is made: a bar that is true, and a call to those who wait long, also across a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.app import App
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.services.conftest import FakeClock, eventually
 
 LONG_MS = 120_000
@@ -47,7 +47,7 @@ async def all_kept(app: App) -> None:
 
 async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
-    await ada.message(with_picture)
+    await ada.message(has_image)
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a blue fox")
     clock.advance(60_000)
@@ -61,7 +61,7 @@ async def test_who_waits_long_is_called_to_the_result(env: Env, clock: FakeClock
     assert "█" not in waiting.content
     env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: ada.id in m.pings)
-    result = await ada.message(with_picture)
+    result = await ada.message(has_image)
     assert (result.id, call.raw["message_reference"]["message_id"]) == (waiting.id, result.id)
     assert link_to(result) in call.content
 
@@ -83,13 +83,11 @@ async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock:
     assert "direct message" in waiting.content
     env.switchboard.turn_off("generation-stuck")
     await ada.message(lambda m: "Your picture is there" in m.content, "dm")
-    await ada.message(with_picture)
+    await ada.message(has_image)
     assert ben.messages() == []
 
 
-async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where_they_asked(
-    env: Env, clock: FakeClock, ada: Person
-) -> None:
+async def test_who_takes_no_direct_messages_is_called_to_a_private_image_where_they_asked(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.dms(open=False)
     await promised(env, clock, ada, private=True)
     env.switchboard.turn_off("generation-stuck")
@@ -101,13 +99,13 @@ async def test_who_wants_to_be_told_gets_a_direct_message_with_the_link(app: App
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox")
     told = await ada.message(lambda m: "Your picture is there" in m.content, "dm")
-    assert link_to(await ada.message(with_picture)) in told.content
+    assert link_to(await ada.message(has_image)) in told.content
 
 
 async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ada: Person) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", "dm", prompt="a red fox")
-    result = await ada.message(with_picture, "dm")
+    result = await ada.message(has_image, "dm")
     await all_kept(app)
     assert [m.id for m in ada.messages("dm") if not m.ephemeral] == [result.id]
 
@@ -115,7 +113,7 @@ async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ad
 @pytest.mark.parametrize("kind", [ItemKind.PING, ItemKind.TELL])
 async def test_a_call_whose_answer_was_lost_is_not_sent_again(env: Env, app: App, clock: FakeClock, ada: Person, kind: ItemKind) -> None:
     await ada.slash("generate", prompt="a red fox")
-    result = await ada.message(with_picture)
+    result = await ada.message(has_image)
     job_id = result.attachments[0]["filename"].split("-")[1]
     env.switchboard.turn_on("discord-answer-lost", times=1)
     await app.store.write(outbox.add, OutboxItem(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))

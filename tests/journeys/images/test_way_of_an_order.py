@@ -1,4 +1,4 @@
-"""Which of our values a plain order passes through, from the command to the receipt: one more has to earn its place here."""
+"""The dataclasses that a plain order creates, from the command to the receipt. A new one needs a reason."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.journeys.conftest import PRESSED, Ask
 
 WAY = {
     *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
-    "Order",  # for what
-    *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules look at: limits, who may pay, what there is
-    *("Admission", "Charge"),  # on which terms
-    *("Job", "Generation"),  # what is written
-    "Receipt",  # what is told
+    "Order",  # what is ordered
+    *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules read: limits, accounts, balances
+    *("Admission", "Charge"),  # whether and at what price
+    *("Job", "Generation"),  # what is stored
+    "Receipt",  # what the member is shown
 }
 
 
 @contextmanager
 def values_made() -> Iterator[set[str]]:
-    """The names of our dataclasses that the tasks of commands make an instance of meanwhile."""
+    """Names of the project's dataclasses that the tasks of commands instantiate inside the block."""
     made: set[str] = set()
 
     def called(frame: FrameType, event: str, _argument: object) -> None:

@@ -11,7 +11,7 @@ from bot.domain.job import JobState
 from bot.store import history, jobs
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
 
 
@@ -32,7 +32,7 @@ async def test_privacy_says_what_is_kept_how_long_and_where_it_goes(env: Env) ->
 async def test_an_export_comes_as_a_file_by_direct_message(ada: Person, asked: Ask) -> None:
     made = await asked()
     await ada.slash("mydata export")
-    sent = await ada.message(with_picture, "dm")
+    sent = await ada.message(has_image, "dm")
     document = json.loads(await ada.fetch(sent.attachments[0]["url"]))
     assert document["member"] == ada.id
     assert [job["prompt"] for job in document["tables"]["jobs"]] == ["a red fox in the snow"]
@@ -56,14 +56,14 @@ async def test_erasing_asks_once_and_can_be_left(app: App, ada: Person, asked: A
     assert (await app.store.read(history.page, int(ada.id))).total == 1
 
 
-async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(app: App, ada: Person, asked: Ask) -> None:
+async def test_erasing_takes_the_images_out_of_the_channel_and_everything_out_of_the_store(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     await asked(prompt="another fox")
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
     done = await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
     assert "2 messages are being deleted" in done.text
-    await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
+    await ada.until(lambda: not any(map(has_image, ada.messages())) or None)
     told = (await app.services.privacy.export(int(ada.id))).counts
     assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
     assert await app.store.read(ledger.audit) == []
@@ -107,11 +107,11 @@ async def test_a_question_that_was_open_during_a_restart_is_answered(env: Env) -
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "mydata" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
-            await ada.message(with_picture)
+            await ada.message(has_image)
             panel = await asked_to_erase(ada)
         async with env.app() as app:
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Erase everything")
             await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
             assert (await app.store.read(history.page, int(ada.id))).total == 0
-            await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
+            await ada.until(lambda: not any(map(has_image, ada.messages())) or None)

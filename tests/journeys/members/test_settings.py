@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
 
 DEV, NINE = "flux-2-dev", "black-forest-labs-flux-2-klein-9b"
@@ -64,10 +64,10 @@ async def test_private_and_spoiler_hold_for_generate_unless_it_says_otherwise(ad
     await ada.click(await after(ada, panel, "Private: on"), "Spoiler: off")
     await after(ada, panel, "Spoiler: on")
     await ada.slash("generate", prompt="a red fox")
-    hidden = await ada.message(with_picture)
+    hidden = await ada.message(has_image)
     assert (hidden.ephemeral, hidden.attachments[0]["filename"].startswith("SPOILER_")) == (True, True)
     await ada.slash("generate", prompt="a blue cat", private=False, spoiler=False)
-    shown = await ada.message(lambda m: with_picture(m) and "blue cat" in m.content)
+    shown = await ada.message(lambda m: has_image(m) and "blue cat" in m.content)
     assert (shown.ephemeral, shown.attachments[0]["filename"].startswith("SPOILER_")) == (False, False)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
-from tests.journeys.images.test_commands import picture
+from tests.journeys.images.test_commands import image_bytes
 
 DEV = "flux-2-dev"
 INK = {"name": "Ink", "prefix": "an ink drawing of", "suffix": "on rough paper", "model": DEV, "options": "aspect_ratio=3:2 steps=12"}
@@ -38,8 +38,8 @@ async def test_an_option_goes_before_a_style(env: Env, ada: Person, asked: Ask) 
 
 async def test_an_edit_takes_a_style_too(env: Env, ada: Person) -> None:
     await ada.slash("style save", name="Ink", suffix="as an ink drawing")
-    await ada.slash("edit", prompt="the same", style="Ink", image=ada.upload("day.png", picture()))
-    await ada.message(with_picture)
+    await ada.slash("edit", prompt="the same", style="Ink", image=ada.upload("day.png", image_bytes()))
+    await ada.message(has_image)
     assert [made["prompt"] for made in await env.generations()] == ["the same, as an ink drawing"]
 
 
@@ -96,25 +96,25 @@ async def add_to_tray(person: Person, message: Message) -> None:
     await told(person, "tray")
 
 
-async def test_an_edit_without_a_picture_takes_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_edit_without_an_image_takes_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
     made = await asked()
     await add_to_tray(ada, made)
     await ada.slash("edit", prompt="as a watercolour")
-    await ada.message(lambda m: with_picture(m) and "watercolour" in m.content)
+    await ada.message(lambda m: has_image(m) and "watercolour" in m.content)
     await told(ada, "1 picture came from your tray, which is empty now.")
     assert len((await env.generations())[1]["input_image"]) == 1
     await ada.slash("tray show")
     await told(ada, "It is empty")
 
 
-async def test_the_tray_follows_the_pictures_that_are_attached(env: Env, ada: Person, asked: Ask) -> None:
+async def test_the_tray_follows_the_images_that_are_attached(env: Env, ada: Person, asked: Ask) -> None:
     await add_to_tray(ada, await asked())
-    await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", picture()))
-    await ada.message(lambda m: with_picture(m) and "both" in m.content)
+    await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", image_bytes()))
+    await ada.message(lambda m: has_image(m) and "both" in m.content)
     assert len((await env.generations())[1]["input_image"]) == 2
 
 
-async def test_an_edit_without_any_picture_says_what_it_needs(ada: Person) -> None:
+async def test_an_edit_without_any_image_says_what_it_needs(ada: Person) -> None:
     await ada.slash("edit", prompt="as a watercolour")
     await told(ada, "Attach a picture to change")
 
@@ -132,7 +132,7 @@ async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "tray" in ada.commands) or None)
             await ada.slash("generate", prompt="a fox")
-            await add_to_tray(ada, await ada.message(with_picture))
+            await add_to_tray(ada, await ada.message(has_image))
             await ada.slash("tray show")
             panel = await ada.message(lambda m: "Empty it" in m.buttons)
             assert [c["type"] for c in panel.components].count(12) == 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.store.moderation.cases import waiting
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
-from tests.journeys.managing import admin, redrawn, told
-from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, shown
+from tests.env.app import Env, has_image, person_in
+from tests.journeys.manager_steps import admin, redrawn, told
+from tests.journeys.moderator_steps import MODERATORS, case_post, crowd, decided, shown
 
 BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
 
@@ -14,7 +14,7 @@ BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
 async def fox(person: Person) -> Message:
     known = {message.id for message in person.messages()}
     await person.slash("generate", prompt="a red fox")
-    return await person.message(lambda m: with_picture(m) and m.id not in known)
+    return await person.message(lambda m: has_image(m) and m.id not in known)
 
 
 async def refused(person: Person, words: str) -> None:
@@ -30,7 +30,7 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
         await admin(mo, "flags", "2", quorum=2)
         first, second = await fox(ada), await fox(ada)
 
-        # A brigade hides one picture; the moderator freezes flags, and the next one stays as it is.
+        # A brigade hides one image; the moderator freezes flags, and the next one stays as it is.
         async with crowd(env, *BRIGADE) as members:
             for member in members[:2]:
                 await member.react(await member.message(lambda m: m.id == first.id), "🚩")

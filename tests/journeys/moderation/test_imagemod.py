@@ -19,7 +19,7 @@ from bot.store.moderation import cases, conduct
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import admin, asks, audited, guild_of, redrawn, told
+from tests.journeys.manager_steps import admin, asks, audited, guild_of, redrawn, told
 
 Reported = Callable[[Message], Awaitable[Case]]
 
@@ -36,7 +36,7 @@ def link_to(message: Message, person: Person) -> str:
 
 @pytest.fixture
 def reported(app: App, mo: Person) -> Reported:
-    """A moderator reports a finished picture, which opens a case."""
+    """A moderator reports a finished image, which opens a case."""
 
     async def report(message: Message) -> Case:
         job = await written_down(app, message)
@@ -152,10 +152,10 @@ async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(app: App
     await mod(mo, "unblock", "No block of", member=ben.id)
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- images --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_picture_is_deleted_by_its_link(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_an_image_is_deleted_by_its_link(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = await asked()
     job = await written_down(app, made)
     await mod(mo, "delete", "Delete", picture=link_to(made, mo), reason="Gore")
@@ -173,7 +173,7 @@ async def test_a_price_is_given_back_once_by_the_job_s_id(app: App, mo: Person, 
 
 
 @pytest.mark.parametrize("command", ["delete", "spoiler", "refund"])
-async def test_what_is_no_picture_here_is_said_so(mo: Person, command: str) -> None:
+async def test_what_is_no_image_here_is_said_so(mo: Person, command: str) -> None:
     await mod(mo, command, "No picture of this server", picture="https://discord.com/channels/1/2/345678")
 
 

@@ -34,11 +34,11 @@ from sandbox import discord as discords
 from sandbox import images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import written_down
 from tests.journeys.images.test_presses import posted
-from tests.journeys.managing import guild_of
-from tests.journeys.moderating import rule
+from tests.journeys.manager_steps import guild_of
+from tests.journeys.moderator_steps import change_rules
 from tests.services.conftest import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -67,7 +67,7 @@ class Stage:
         """A new one, once it is shown and that is written down."""
         person, words = self.people[by], f"fox number {next(self.numbers)}"
         await person.slash("generate", channel, prompt=words, **options)
-        message = await person.message(lambda m: with_picture(m) and words in m.content, channel)
+        message = await person.message(lambda m: has_image(m) and words in m.content, channel)
         return await written_down(self.app, message), message
 
     async def still(self, *, private: bool = False) -> tuple[Job, Message]:
@@ -105,9 +105,9 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for limit in ("BURST_MAKING", "BURST_JUDGING"):  # everybody presses faster than people do
             patch.setattr(reactions, limit, 1_000)
-        pictures = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
+        image_server = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
         chat = await stack.enter_async_context(discords.serve(switchboard=board))
-        env = Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path_factory.mktemp("rights"))
+        env = Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path_factory.mktemp("rights"))
         app = await stack.enter_async_context(env.app(QUOTA_CREDITS="100000"))
         people = {AUTHOR: await stack.enter_async_context(person_in(env, "Ada"))}
         for who, name in {MEMBER: "Ben", MANAGER: "Mo", NAMED: "Cleo", MODERATOR: "Max"}.items():
@@ -118,7 +118,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         await people[MANAGER].role("Cleo", "Helpers")
         await people[MANAGER].role("Max", "Stewards")
         helpers = people[AUTHOR].roles["Helpers"]
-        await rule(app, people[AUTHOR], moderator_role_ids=[helpers], flags={"quorum": 9}, strikes={"ladder": []})
+        await change_rules(app, people[AUTHOR], moderator_role_ids=[helpers], flags={"quorum": 9}, strikes={"ladder": []})
         yield Stage(env=env, app=app, people=people)
 
 
@@ -154,11 +154,11 @@ def sentences(action: Action, owner: Person) -> set[str]:
 async def decided(stage: Stage, job: Job) -> Case:
     """The case about a job, once somebody decided it."""
 
-    async def look() -> Case | None:
+    async def read_case() -> Case | None:
         latest = await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author))
         return latest if latest is not None and latest.state is CaseState.DECIDED else None
 
-    return await eventually(look)
+    return await eventually(read_case)
 
 
 # --- presses ---------------------------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from bot.domain.money.accounts import AccountRef, sponsor_account
 from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
-from tests.journeys.ruling import rule
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
 
-PRICE = 1.4  # of a picture by the default model
+PRICE = 1.4  # of an image by the default model
 HOUR_MS = 3_600_000
 
 
@@ -41,17 +41,17 @@ async def test_the_host_pays_for_others_in_this_thread_and_not_elsewhere(app: Ap
     line = await begun(ada, thread, hours=2, credits=5)
     assert (line.ephemeral, "**5** of 5 credits left" in line.text) == (False, True)
     await ben.slash("generate", thread, prompt="a red fox")
-    await ben.message(with_picture, thread)
+    await ben.message(has_image, thread)
     assert [await has(app, ada), await has(app, ben)] == [995, 1000]
     await ben.slash("generate", prompt="a red fox")
-    await ben.message(with_picture)
+    await ben.message(has_image)
     assert [await has(app, ben), await right(app)] == [1000 - PRICE, True]
 
 
 async def test_the_public_line_says_how_much_is_left_when_anybody_asks(app: App, ada: Person, ben: Person) -> None:
     line = await begun(ada, credits=5)
     await ben.slash("generate", prompt="a red fox")
-    await ben.message(with_picture)
+    await ben.message(has_image)
     await ben.click(await ben.message(lambda m: m.id == line.id), "How much is left?")
     await ada.message(lambda m: m.id == line.id and "**3.6** of 5 credits left" in m.text)
     await ben.slash("sponsor show")
@@ -130,6 +130,6 @@ async def test_one_host_at_a_time_and_no_more_than_they_have(app: App, ada: Pers
     ],
 )
 async def test_a_server_may_do_without_and_a_pool_pays_for_nobody_else(app: App, ada: Person, rules: dict[str, Any], words: str) -> None:
-    await rule(app, **rules)
+    await change_rules(app, **rules)
     await ada.slash("sponsor start")
     await ada.message(lambda m: words in m.content)

@@ -152,7 +152,7 @@ async def test_killed_again_and_again_at_random_moments(env: Env, seed: int) -> 
 
 
 async def ask(person: Person, **options: str) -> bool:
-    """Ask for a picture; whether an answer came before the kill."""
+    """Ask for an image; whether an answer came before the kill."""
     try:
         await person.slash("generate", prompt="a red fox in the snow", **options)
     except NotDoneError:

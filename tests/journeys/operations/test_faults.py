@@ -12,8 +12,8 @@ from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.faults import FAULTS
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
-from tests.journeys.images.test_commands import picture
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.images.test_commands import image_bytes
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
 
@@ -24,7 +24,7 @@ class Case:
 
     fault: str
     times: int | None = None
-    says: str = ""  # in the finished message; empty: the picture is there and nothing is said
+    says: str = ""  # in the finished message; empty: the image is there and nothing is said
     spent: int = PRICE
     enqueued: int = 1
 
@@ -104,7 +104,7 @@ async def test_a_request_ends_well_whatever_happens(env: Env, app: App, ada: Per
     message = await ada.message(finished)
     statement = await statement_of(app, int(ada.id))
     assert len([m for m in ada.messages() if finished(m)]) == 1
-    assert with_picture(message) is not bool(case.says)
+    assert has_image(message) is not bool(case.says)
     assert case.says in message.content
     assert (statement.held, statement.spent) == (0, case.spent)
     assert len(await env.generations()) == case.enqueued
@@ -134,28 +134,28 @@ async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(e
         assert await ada.autocomplete("generate", "model", prompt="x", model="klein")
 
 
-async def test_a_private_picture_goes_to_direct_messages_once_the_token_is_dead(env: Env, ada: Person) -> None:
+async def test_a_private_image_goes_to_direct_messages_once_the_token_is_dead(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("token-expired")
     await ada.slash("generate", prompt="a red fox", private=True)
-    assert with_picture(await ada.message(finished, "dm"))
+    assert has_image(await ada.message(finished, "dm"))
     assert not any(finished(m) for m in ada.messages())
 
 
 async def test_a_deleted_waiting_message_is_replaced_by_a_new_one(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("message-gone", times=1)
     await ada.slash("generate", prompt="a red fox")
-    assert with_picture(await ada.message(finished))
+    assert has_image(await ada.message(finished))
     assert len(ada.messages()) == 1
 
 
-async def test_a_closed_channel_sends_the_picture_to_its_member(env: Env, ada: Person) -> None:
+async def test_a_closed_channel_sends_the_image_to_its_member(env: Env, ada: Person) -> None:
     for name in ("token-expired", "message-gone", "channel-closed"):
         env.switchboard.turn_on(name)
     await ada.slash("generate", prompt="a red fox")
-    assert with_picture(await ada.message(finished, "dm"))
+    assert has_image(await ada.message(finished, "dm"))
 
 
-async def test_a_picture_without_any_way_is_kept_until_there_is_one(env: Env, app: App, ada: Person) -> None:
+async def test_an_image_without_any_way_is_kept_until_there_is_one(env: Env, app: App, ada: Person) -> None:
     closed = ("token-expired", "message-gone", "channel-closed", "dms-closed")
     for name in closed:
         env.switchboard.turn_on(name)
@@ -164,7 +164,7 @@ async def test_a_picture_without_any_way_is_kept_until_there_is_one(env: Env, ap
         pass
     for name in closed:
         env.switchboard.turn_off(name)
-    assert with_picture(await ada.message(finished))
+    assert has_image(await ada.message(finished))
 
 
 @pytest.mark.parametrize("lost", ["channel", "dm"])
@@ -182,14 +182,14 @@ async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(e
     assert len([m for m in ada.messages(where) if finished(m)]) == 1
 
 
-async def test_a_lost_session_loses_no_picture(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_session_loses_no_image(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_shard: int | None, *, initial: bool = False) -> None:
         """discord.py waits five seconds here, out of respect for the real gateway."""
 
     monkeypatch.setattr(app.client, "before_identify_hook", at_once)
     await ada.slash("generate", prompt="a red fox")
     env.switchboard.turn_on("session-lost")
-    assert with_picture(await ada.message(finished))
+    assert has_image(await ada.message(finished))
     await ada.until(lambda: ada.bot_online or None)
     await ada.slash("ping")
     await ada.message(lambda m: "Awake" in m.content)
@@ -197,7 +197,7 @@ async def test_a_lost_session_loses_no_picture(env: Env, app: App, ada: Person, 
 
 @pytest.mark.faults("cdn-gone")
 async def test_a_reference_that_cannot_be_fetched_is_refused(ada: Person) -> None:
-    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", picture()))
+    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", image_bytes()))
     assert "a.png:" in (await ada.message(lambda m: m.content.startswith("🚫"))).content
 
 
@@ -215,5 +215,5 @@ async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(env: Env) -> None:
         await ada.slash("generate", prompt="a red fox")
         message = await ada.message(finished)
         calls = env.images.received("POST", "/api/ai/images")
-        assert (len(calls), with_picture(message) or "answer was lost" in message.content) == (1, True)
+        assert (len(calls), has_image(message) or "answer was lost" in message.content) == (1, True)
         assert (await statement_of(app, int(ada.id))).held == 0

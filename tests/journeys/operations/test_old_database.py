@@ -19,9 +19,9 @@ from bot.core.clock import system
 from bot.domain.moderation.cases import CaseState, Decision
 from bot.store.moderation import cases
 from sandbox.person import Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
-from tests.journeys.images.test_commands import picture
+from tests.journeys.images.test_commands import image_bytes
 from tests.journeys.images.test_presses import Posted, answers, posted, press_one_of_every_family, used
 from tests.services.conftest import eventually
 
@@ -61,12 +61,12 @@ async def test_every_button_of_a_case_decides_it(app: App, mo: Person, decision:
 
 async def test_again_makes_another_of_an_image(app: App, ada: Person) -> None:
     await used(app, ada, f"v1:again:{JOB}:0")
-    assert "a lighthouse at dusk" in (await ada.message(with_picture)).content
+    assert "a lighthouse at dusk" in (await ada.message(has_image)).content
 
 
 @pytest.mark.parametrize(("button", "form"), [("edit", "form"), ("report", "report-form")])
 async def test_edit_and_report_open_their_forms(app: App, mo: Person, button: str, form: str) -> None:
-    await mo.click(await posted(app, mo, f"v1:{button}:{JOB}:0", image=picture()), "Press")
+    await mo.click(await posted(app, mo, f"v1:{button}:{JOB}:0", image=image_bytes()), "Press")
     assert (await mo.modal()).custom_id.startswith(f"v1:{form}:")
 
 
@@ -76,6 +76,6 @@ async def test_details_tells_about_an_image(app: App, ada: Person) -> None:
 
 
 async def test_delete_takes_a_message_away(app: App, ada: Person) -> None:
-    message = await posted(app, ada, f"v1:delete:{JOB}:0", image=picture())
+    message = await posted(app, ada, f"v1:delete:{JOB}:0", image=image_bytes())
     await ada.click(message, "Press")
     await ada.until(lambda: message.id not in {m.id for m in ada.messages()} or None)

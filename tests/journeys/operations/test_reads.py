@@ -11,7 +11,7 @@ from bot.domain.guild.settings import GuildSettings
 from bot.services.guilds import Guilds
 from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Traffic
-from tests.journeys.managing import admin, redrawn, told
+from tests.journeys.manager_steps import admin, redrawn, told
 
 PREFERENCES = ("preferences", "settings_and_preferences", "preferences_of")
 

@@ -14,9 +14,9 @@ from bot.core.clock import system
 from bot.domain.job import ReplyTarget
 from bot.store import documents, outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, statement_of, with_picture
+from tests.env.app import Env, has_image, statement_of
 from tests.env.jobs import order_of
-from tests.journeys.reacting import NOTE, PRICE, answer_to, marked, new_picture, note_for, seen, spent, until_generations, until_open
+from tests.journeys.reaction_steps import NOTE, PRICE, answer_to, marked, new_image, note_for, seen, spent, until_generations, until_open
 from tests.services.conftest import eventually
 
 ONE_AT_A_TIME = {"MAX_RUNNING_PER_USER": "1"}
@@ -61,19 +61,19 @@ def select(panel: Message, custom_id: str) -> dict[str, Any]:
 
 async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(env: Env, ada: Person) -> None:
     async with run(env, ada):
-        await ada.react(await new_picture(ada), "✏️")
+        await ada.react(await new_image(ada), "✏️")
         note = await note_for(ada)
         await ada.click(note, NOTE)
         modal = await ada.modal()
     async with run(env, ada):
         await ada.submit(modal, prompt="in winter")
-        await ada.message(lambda m: with_picture(m) and "in winter" in m.content)
+        await ada.message(lambda m: has_image(m) and "in winter" in m.content)
         await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
 async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person, ben: Person) -> None:
     async with run(env, ada, ben):
-        first = await new_picture(ada)
+        first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await ben.react(await seen(ben, first), "🔁")
         await marked(ben, first, "⏳")
@@ -87,7 +87,7 @@ async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person
 
 async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing(env: Env, ada: Person) -> None:
     async with run(env, ada, settings=ONE_AT_A_TIME):
-        first = await new_picture(ada)
+        first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await waiting(ada)
         await ada.react(first, "🎨")
@@ -121,7 +121,7 @@ async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(env: E
         await until_generations(env, 1)
     env.switchboard.turn_off("generation-stuck")
     async with run(env, ada, settings={"OXEN_MODE": mode}) as app:
-        await ada.message(with_picture)
+        await ada.message(has_image)
         assert (len(await env.generations()), await spent(app, ada)) == (1, PRICE)
 
 
@@ -152,7 +152,7 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
 
 
-async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_bot_is_back(env: Env, ada: Person) -> None:
+async def test_an_image_whose_first_answer_was_never_given_is_shown_as_soon_as_the_bot_is_back(env: Env, ada: Person) -> None:
     async with run(env, ada) as app:
         place = ReplyTarget(
             user_id=int(ada.id),
@@ -163,9 +163,9 @@ async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_
         )
         job = (await app.services.orders.order(await order_of(app.services, "a slow river", place))).job
         await eventually(lambda: app.store.read(outbox.get, job.id))
-        assert not any(with_picture(m) for m in ada.messages())
+        assert not any(has_image(m) for m in ada.messages())
     async with run(env, ada):
-        await ada.message(with_picture)
+        await ada.message(has_image)
 
 
 async def test_what_is_being_answered_when_the_bot_closes_is_still_answered(env: Env, ada: Person) -> None:

@@ -18,8 +18,8 @@ from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.acme.provider import acme
 from tests.acme.server import MODEL, SIZE_PX, AcmeServer, serve_acme
-from tests.env.app import BRISK, Env, person_in, with_picture
-from tests.journeys.reacting import PRICE, spent, until_generations
+from tests.env.app import BRISK, Env, has_image, person_in
+from tests.journeys.reaction_steps import PRICE, spent, until_generations
 from tests.services.conftest import eventually
 
 ACME_PRICE = 3_000_000
@@ -36,10 +36,10 @@ class Twins:
     id: str
 
     async def finished(self, prompt: str) -> Message:
-        return await self.ada.message(lambda m: with_picture(m) and prompt in m.content)
+        return await self.ada.message(lambda m: has_image(m) and prompt in m.content)
 
     def is_open(self, prompt: str) -> bool:
-        return any(prompt in m.content and not with_picture(m) for m in self.ada.messages())
+        return any(prompt in m.content and not has_image(m) for m in self.ada.messages())
 
 
 @asynccontextmanager
@@ -69,11 +69,11 @@ async def hears(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -
 
 
 def both_run(app: App) -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
+    async def providers_run() -> bool:
         running = await app.store.read(jobs.under_way, GenerationState.RUNNING)
         return {generation.provider for generation in running} == {"oxen", "acme"}
 
-    return look
+    return providers_run
 
 
 async def size_of(person: Person, message: Message) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from bot.domain.job import ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.env.jobs import order_of
 from tests.services.conftest import eventually
 
@@ -38,7 +38,7 @@ async def marked(person: Person, message: Message) -> dict[str, int]:
 
 async def test_the_answer_is_a_reply_that_calls_nobody_and_the_mark_turns(app: App, ada: Person, said: Message) -> None:
     await react(app, ada, said)
-    result = await ada.message(with_picture)
+    result = await ada.message(has_image)
     assert result.raw["message_reference"]["message_id"] == said.id
     assert result.pings == []
     assert await marked(ada, said) == {"✅": 1}
@@ -65,7 +65,7 @@ async def test_an_answer_to_a_deleted_message_is_posted_all_the_same(env: Env, a
     await react(app, ada, said)
     await ben.delete(said)
     env.switchboard.turn_off("generation-stuck")
-    assert "message_reference" not in (await ada.message(with_picture)).raw
+    assert "message_reference" not in (await ada.message(has_image)).raw
 
 
 async def test_where_replies_are_not_allowed_the_answer_is_posted_all_the_same(
@@ -75,7 +75,7 @@ async def test_where_replies_are_not_allowed_the_answer_is_posted_all_the_same(
     await react(app, ada, said)
     await mo.permit("studio", "read_message_history", False)
     env.switchboard.turn_off("generation-stuck")
-    assert with_picture(await ada.message(with_picture))
+    assert has_image(await ada.message(has_image))
 
 
 async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: Env) -> None:
@@ -87,9 +87,9 @@ async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: En
             await react(app, ada, said)
         env.switchboard.turn_off("generation-stuck")
         async with env.app():
-            await ada.message(with_picture)
+            await ada.message(has_image)
             assert await marked(ada, said) == {"✅": 1}
-        assert len([m for m in ada.messages() if with_picture(m)]) == 1
+        assert len([m for m in ada.messages() if has_image(m)]) == 1
 
 
 async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
@@ -106,14 +106,14 @@ async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
             await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_every_edit_names_its_author_and_links_the_picture_it_comes_from(ada: Person, ben: Person) -> None:
+async def test_every_edit_names_its_author_and_links_the_image_it_comes_from(ada: Person, ben: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
-    first = await ben.message(with_picture)
+    first = await ben.message(has_image)
     await ben.menu("Edit with Easel", first)
     await ben.submit(await ben.modal(), prompt="in winter")
-    edit = await ben.message(lambda m: with_picture(m) and "in winter" in m.content)
+    edit = await ben.message(lambda m: has_image(m) and "in winter" in m.content)
     link = f"https://discord.com/channels/{ben.hello['guild']['id']}/{first.channel_id}/{first.id}"
     assert f"-# edited by <@{ben.id}> from [this picture]({link}) · " in edit.content
     await ada.click(await ada.message(lambda m: m.id == edit.id), "Again")
-    again = await ada.message(lambda m: with_picture(m) and m.id not in (first.id, edit.id))
+    again = await ada.message(lambda m: has_image(m) and m.id not in (first.id, edit.id))
     assert f"edited by <@{ada.id}> from [this picture]({link})" in again.content

@@ -8,8 +8,8 @@ from bot.app import App
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
-from tests.journeys.managing import open_to_everybody
-from tests.journeys.reacting import answer_to, marked
+from tests.journeys.manager_steps import open_to_everybody
+from tests.journeys.reaction_steps import answer_to, marked
 
 
 async def said_privately(person: Person, words: str) -> Message:
@@ -70,7 +70,7 @@ async def test_presets_are_suggested_for_removal(mo: Person) -> None:
     assert await mo.autocomplete("presets remove", "preset", preset="water") == [{"name": "🎨 Watercolour", "value": "🎨"}]
 
 
-async def test_only_models_that_change_pictures_are_suggested(app: App, mo: Person) -> None:
+async def test_only_models_that_change_images_are_suggested(app: App, mo: Person) -> None:
     offered = {choice["value"] for choice in await mo.autocomplete("presets add", "model", model="")}
     assert offered == {model.id for model in app.models.offered if model.takes_references and model.price_microcredits is not None}
 

@@ -1,4 +1,4 @@
-"""Reacting to pictures: what may come between a gesture and its end, and whose pictures they are."""
+"""Reacting to images: what may come between a gesture and its end, and whose images they are."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bot.store import messages
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
 from tests.journeys.operations.test_crash import doomed_app, in_database, online, until
-from tests.journeys.reacting import (
+from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
     answer_to,
     marked,
-    new_picture,
+    new_image,
     note_for,
     seen,
     spent,
@@ -39,7 +39,7 @@ from tests.services.conftest import FakeClock
 
 async def test_a_reaction_taken_back_before_its_turn_costs_nothing(env: Env) -> None:
     async with env.app(MAX_RUNNING_PER_USER="1") as app, person_in(env, "Ada") as ada:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await ada.slash("generate", prompt="something slow")
         await until_generations(env, 2)
@@ -68,7 +68,7 @@ async def test_what_is_being_made_already_comes_all_the_same(env: Env, app: App,
 async def test_killed_after_a_reaction_was_heard(env: Env, moment: str) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app():
-            first = await new_picture(ada)
+            first = await new_image(ada)
         made = len(env.images.received("POST", "/api/ai/queue"))
         reached = {
             "the job is written": in_database(env, "SELECT 1 FROM jobs WHERE reaction IS NOT NULL"),
@@ -98,7 +98,7 @@ async def test_doubled_events_are_one_request(env: Env, app: App, ada: Person, a
 async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_one(env: Env) -> None:
     clock = FakeClock()
     async with env.app(clock=clock), person_in(env, "Ada") as ada:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         await ada.react(first, "🎨")
         await marked(ada, first, "✅")
         await ada.unreact(first, "🎨")
@@ -176,12 +176,12 @@ async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(app: A
     assert again.place.locale == "de"
 
 
-# --- other people's pictures -----------------------------------------------------------------------------------------
+# --- other people's images -----------------------------------------------------------------------------------------
 
 
 async def posted(author: Person, viewer: Person, channel: str = "studio") -> Message:
-    """A picture that somebody posts, as another sees it."""
-    data = await viewer.fetch((await viewer.message(with_picture)).attachments[0]["url"])
+    """An image that somebody posts, as another sees it."""
+    data = await viewer.fetch((await viewer.message(has_image)).attachments[0]["url"])
     said = await author.say("look", channel, files=(author.upload("found.png", data),))
     return await viewer.message(lambda m: m.id == said, channel)
 
@@ -192,11 +192,11 @@ async def test_without_the_intent_a_pencil_points_to_the_menu_once_a_day(ada: Pe
     await ada.react(found, "✏️")
     await ada.message(lambda m: "Edit with Easel" in m.content and ada.id in m.pings)
     await ada.react(other, "✏️")
-    await ada.react(await ada.message(lambda m: with_picture(m) and "Again" in m.buttons), "⭐")
+    await ada.react(await ada.message(lambda m: has_image(m) and "Again" in m.buttons), "⭐")
     assert len([m for m in ada.messages() if "Edit with Easel" in m.content]) == 1
 
 
-async def test_without_the_intent_presets_of_others_pictures_are_for_people(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_without_the_intent_presets_of_others_images_are_for_people(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(await posted(ben, ada), "🎨")
     await ada.react(first, "🌙")
@@ -231,27 +231,27 @@ async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
     """Where the application was given the message-content intent."""
     board = Switchboard()
     async with (
-        images.serve(switchboard=board, timing=images.FAST, draft=True) as pictures,
+        images.serve(switchboard=board, timing=images.FAST, draft=True) as image_server,
         discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
     ):
-        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
+        yield Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
 
 
-async def test_with_the_intent_other_people_s_pictures_are_edited(reading_env: Env) -> None:
+async def test_with_the_intent_other_people_s_images_are_edited(reading_env: Env) -> None:
     async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
-        await new_picture(ada)
+        await new_image(ada)
         found = await posted(ben, ada)
         await ada.react(found, "🎨")
         assert "watercolour" in (await answer_to(ada, found)).content
         await ada.react(found, "✏️")
         await ada.click(await note_for(ada), NOTE)
         await ada.submit(await ada.modal(), prompt="in winter")
-        await ada.message(lambda m: "in winter" in m.content and with_picture(m))
+        await ada.message(lambda m: "in winter" in m.content and has_image(m))
 
 
 async def test_with_the_intent_mere_words_are_left_alone(reading_env: Env) -> None:
     async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         said = await ada.message(lambda m: m.content == "hello") if await ben.say("hello") else first
         await ada.react(said, "✏️")
         await ada.react(first, "🌙")

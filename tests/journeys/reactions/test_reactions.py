@@ -1,4 +1,4 @@
-"""Reacting to pictures: what each gesture does, also after a restart."""
+"""Reacting to images: what each gesture does, also after a restart."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot.store import messages
 from bot.store.engine.base import Topic
 from bot.store.moderation import record
 from sandbox.person import Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask
-from tests.journeys.reacting import (
+from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
     answer_to,
     marked,
-    new_picture,
+    new_image,
     note_for,
     seen,
     spent,
@@ -36,7 +36,7 @@ async def test_a_pencil_brings_a_note_whose_button_opens_the_form(env: Env, ada:
     await ben.react(await seen(ben, first), "✏️")
     await ben.click(await note_for(ben), NOTE)
     await ben.submit(await ben.modal(), prompt="in winter")
-    await ben.message(lambda m: "in winter" in m.content and with_picture(m))
+    await ben.message(lambda m: "in winter" in m.content and has_image(m))
     assert "easel-" in str((await env.generations())[1]["input_image"])
 
 
@@ -51,7 +51,7 @@ async def test_the_note_goes_when_its_form_was_sent(ada: Person, asked: Ask) -> 
 async def test_the_note_goes_after_two_minutes(env: Env) -> None:
     clock = FakeClock()
     async with env.app(clock=clock) as app, person_in(env, "Ada") as ada:
-        await ada.react(await new_picture(ada), "✏️")
+        await ada.react(await new_image(ada), "✏️")
         await note_for(ada)
         clock.advance(121_000)
         app.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
@@ -101,7 +101,7 @@ async def test_the_emoji_is_the_same_with_and_without_its_coloured_form(ada: Per
     assert "winter" in (await answer_to(ada, first)).content
 
 
-async def test_a_preset_uses_the_first_of_several_pictures(env: Env, ada: Person, asked: Ask) -> None:
+async def test_a_preset_uses_the_first_of_several_images(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await ada.react(first, "🌙")
     await answer_to(ada, first)
@@ -116,17 +116,17 @@ async def test_what_was_hidden_stays_hidden(ada: Person, asked: Ask) -> None:
 
 async def test_without_credit_there_is_one_sentence_by_direct_message(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         await ada.react(first, "🎨")
         await told(ada, "This costs 1.4 credits")
         await marked(ada, first, "🚫")
-        assert len([m for m in ada.messages() if with_picture(m)]) == 1
+        assert len([m for m in ada.messages() if has_image(m)]) == 1
 
 
 async def test_with_closed_direct_messages_the_mark_says_it_all(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.dms(open=False)
-        first = await new_picture(ada)
+        first = await new_image(ada)
         await ada.react(first, "🎨")
         await marked(ada, first, "🚫")
         assert [m for m in ada.messages("dm") if "🚫" in m.content] == []
@@ -154,7 +154,7 @@ async def test_again_replies_on_the_quota_of_who_reacts(app: App, ada: Person, b
 async def test_the_files_come_by_direct_message_with_what_they_were_made_from(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked(seed=5, count=2)
     await ben.react(await seen(ben, first), "✉️")
-    letter = await ben.message(with_picture, "dm")
+    letter = await ben.message(has_image, "dm")
     await marked(ben, first, "✅")
     assert len(letter.attachments) == 2
     for part in ("a red fox in the snow", "FLUX.2 Klein 4B", "Seed: 5, 6", "Job: `"):
@@ -168,9 +168,9 @@ async def test_the_files_do_not_come_where_direct_messages_are_closed(ada: Perso
     await marked(ben, first, "🚫")
 
 
-async def test_a_picture_that_came_by_letter_can_be_edited_there(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_image_that_came_by_letter_can_be_edited_there(ada: Person, ben: Person, asked: Ask) -> None:
     await ben.react(await seen(ben, await asked()), "✉️")
-    letter = await ben.message(with_picture, "dm")
+    letter = await ben.message(has_image, "dm")
     await ben.react(letter, "🎨")
     assert "watercolour" in (await answer_to(ben, letter, "dm")).content
 
@@ -179,15 +179,15 @@ async def test_a_picture_that_came_by_letter_can_be_edited_there(ada: Person, be
 
 
 @pytest.mark.parametrize("name", ["Ada", "Mo"])
-async def test_the_requester_and_moderators_take_a_picture_away(env: Env, app: App, asked: Ask, ada: Person, name: str) -> None:
+async def test_the_requester_and_moderators_take_an_image_away(env: Env, app: App, asked: Ask, ada: Person, name: str) -> None:
     first = await asked()
     async with person_in(env, name) as person:
         await person.react(await seen(person, first), "❌")
-        await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+        await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
     assert await spent(app, ada) == PRICE
 
 
-async def test_nobody_else_takes_a_picture_away(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_nobody_else_takes_an_image_away(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "❌")
     await told(ben, "Only the person who asked")
@@ -202,7 +202,7 @@ async def test_a_cross_on_a_waiting_message_cancels(env: Env, app: App, ada: Per
     assert await spent(app, ada) == 0
 
 
-async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_monkey_hides_the_images_and_keeps_the_buttons(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await ada.react(first, "🙈")
     hidden = await marked(ada, first, "✅")
@@ -214,7 +214,7 @@ async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(app: App, ada: 
     assert shown.spoiler
 
 
-async def test_nobody_else_hides_a_picture(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_nobody_else_hides_an_image(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🙈")
     await told(ben, "Only the person who asked")
@@ -232,7 +232,7 @@ async def test_a_flag_is_kept_once_for_the_moderators(app: App, ada: Person, ben
 
 
 async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) -> None:
-    """These are the flags on a member's pictures: by whom, on which message."""
+    """These are the flags on a member's images: by whom, on which message."""
 
     async def is_so() -> bool | None:
         known = await app.store.read(record.of_member, int(author.id), int(author.hello["guild"]["id"]), now=system())
@@ -252,9 +252,9 @@ async def test_stars_are_counted_without_the_author_s_own(app: App, ada: Person,
 
 async def test_an_old_image_is_made_again_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
-        await new_picture(ada)
+        await new_image(ada)
     async with env.app() as app, person_in(env, "Mo") as mo:
-        first = await mo.message(with_picture)
+        first = await mo.message(has_image)
         await mo.react(first, "🔁")
         await marked(mo, first, "✅")
         assert await spent(app, mo) == PRICE
