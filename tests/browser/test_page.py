@@ -51,7 +51,7 @@ async def test_a_command_says_what_is_missing_or_out_of_bounds(open_page: OpenPa
     await expect(page.get_by_label("subject", exact=True)).to_be_focused()
 
 
-async def test_escape_gives_up_the_suggestions_first_and_then_the_command(open_page: OpenPage) -> None:
+async def test_escape_closes_the_suggestions_first_and_then_the_command(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.locator("#draft").fill("/paint a hill")
     await page.get_by_role("button", name="style").click()
@@ -62,7 +62,7 @@ async def test_escape_gives_up_the_suggestions_first_and_then_the_command(open_p
     await expect(page.locator("#draft")).to_be_focused()
 
 
-async def test_an_image_goes_along_with_a_command(open_page: OpenPage) -> None:
+async def test_an_image_is_attached_to_a_command(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.locator("#draft").fill("/paint a copy")
     await page.get_by_role("button", name="reference").click()
@@ -173,7 +173,7 @@ async def test_an_image_opens_large_and_escape_closes_it(open_page: OpenPage, ad
 # -------------------------------------------------------------- people and viewers
 
 
-async def test_two_viewers_see_the_same_news_at_once(open_page: OpenPage) -> None:
+async def test_two_viewers_see_the_same_messages(open_page: OpenPage) -> None:
     ada, ben = await open_page("Ada"), await open_page("Ben")
     await ada.locator("#draft").fill("Good morning, Ben")
     await ada.keyboard.press("Enter")
@@ -199,7 +199,7 @@ async def test_only_its_person_sees_an_ephemeral_answer_and_can_dismiss_it(open_
     await expect(saying(ada, "Between the two of us.")).to_have_count(0)
 
 
-async def test_switching_the_person_changes_who_speaks_and_the_address(open_page: OpenPage) -> None:
+async def test_switching_the_person_changes_the_author_and_the_address(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.locator("#people").get_by_role("button", name="Ben").click()
     await expect(page.locator("#people [aria-current]")).to_contain_text("Ben")
@@ -220,7 +220,7 @@ async def test_a_moderator_deletes_what_a_member_may_not(open_page: OpenPage, ad
     await expect(saying(page, "Delete me if you may")).to_have_count(0)
 
 
-async def test_a_new_member_joins_and_speaks(open_page: OpenPage) -> None:
+async def test_a_new_member_joins_and_writes(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await page.get_by_text("New member").click()
     await page.get_by_label("Name of the new member").fill("Zoe")
@@ -241,7 +241,7 @@ async def test_other_channels_are_marked_until_they_are_read(open_page: OpenPage
 # ------------------------------------------------------------ the sandbox's own parts
 
 
-async def test_a_fault_is_switched_on_for_everybody_and_off_again(open_page: OpenPage) -> None:
+async def test_a_fault_is_turned_on_for_everybody_and_off_again(open_page: OpenPage) -> None:
     page, other = await open_page("Ada"), await open_page("Ben")
     await page.get_by_role("button", name="Faults").click()
     switch = page.get_by_role("switch", name="Attachments cannot be fetched from the CDN.")
@@ -261,7 +261,7 @@ async def test_a_fault_for_once_says_so(open_page: OpenPage) -> None:
     await expect(page.locator(".fault-groups .on")).to_have_count(0)
 
 
-async def test_what_people_write_stays_text(open_page: OpenPage, ada: Person) -> None:
+async def test_messages_are_shown_as_text_not_html(open_page: OpenPage, ada: Person) -> None:
     await ada.say(HOSTILE)
     page = await open_page("Ada")
     await expect(last(page)).to_contain_text("<img src=x onerror=")
@@ -270,7 +270,7 @@ async def test_what_people_write_stays_text(open_page: OpenPage, ada: Person) ->
     assert "taken" not in await page.title()
 
 
-async def test_a_lost_connection_is_said_and_comes_back_with_what_was_missed(open_page: OpenPage, ada: Person) -> None:
+async def test_a_lost_connection_is_shown_and_missed_messages_arrive_later(open_page: OpenPage, ada: Person) -> None:
     line = Line()
     page = await open_page("Ben", line=line)
     await line.cut()

@@ -25,7 +25,7 @@ async def test_mentions_pings_and_links_to_messages_are_shown_and_followed(open_
     await expect(page.locator(f"#message-{first}")).to_be_focused()
 
 
-async def test_a_reply_is_written_and_leads_to_what_it_answers(open_page: OpenPage, ada: Person) -> None:
+async def test_a_reply_is_written_and_links_to_its_message(open_page: OpenPage, ada: Person) -> None:
     question = await ada.say("A question of taste")
     page = await open_page("Ben")
     await saying(page, "A question of taste").last.get_by_role("button", name="Message actions").click(force=True)
@@ -63,7 +63,7 @@ async def test_a_private_panel_changes_its_images_in_place(open_page: OpenPage) 
         await panel.get_by_role("button", name="Turn the page").click()
 
 
-async def test_every_kind_of_select_menu_offers_what_it_is_for(open_page: OpenPage, ada: Person) -> None:
+async def test_every_kind_of_select_menu_offers_its_options(open_page: OpenPage, ada: Person) -> None:
     await ada.slash("choices")
     page = await open_page("Ada")
     for menu, option, chosen in (
@@ -78,7 +78,7 @@ async def test_every_kind_of_select_menu_offers_what_it_is_for(open_page: OpenPa
         await expect(last(page)).to_contain_text(f"Chosen: {chosen}")
 
 
-async def test_a_form_with_every_kind_of_control_goes_round(open_page: OpenPage) -> None:
+async def test_a_form_with_every_kind_of_control_is_sent(open_page: OpenPage) -> None:
     page = await open_page("Ada")
     await run(page, "fields")
     dialog = page.get_by_role("dialog", name="A survey")

@@ -22,7 +22,7 @@ async def test_a_command_in_a_persons_menu_runs_from_the_list_and_from_a_message
     await expect(last(page)).to_contain_text("A portrait of Ada.")
 
 
-async def test_those_who_manage_the_server_give_roles(open_page: OpenPage, ada: Person) -> None:
+async def test_managers_give_roles(open_page: OpenPage, ada: Person) -> None:
     page = await open_page("Mo")
     more = page.locator("#people li", has_text="Ben").get_by_role("button", name="More")
     for given in (True, False):
@@ -31,7 +31,7 @@ async def test_those_who_manage_the_server_give_roles(open_page: OpenPage, ada: 
         await ada.until(lambda given=given: (ada.roles["Artists"] in ada.people["Ben"]["roles"]) is given)  # type: ignore[misc]
 
 
-async def test_those_who_manage_the_server_decide_what_the_bot_may_do(open_page: OpenPage, ada: Person) -> None:
+async def test_managers_set_the_bot_s_permissions(open_page: OpenPage, ada: Person) -> None:
     def allowed() -> bool:
         return "add_reactions" in next(c for c in ada.hello["channels"] if c["name"] == "studio")["bot_may"]
 
@@ -59,7 +59,7 @@ async def test_commands_are_shown_in_the_persons_language(open_page: OpenPage, a
     await ada.speak("en-US")
 
 
-async def test_who_leaves_the_server_finds_its_channels_gone_and_comes_back(open_page: OpenPage) -> None:
+async def test_a_member_leaves_the_server_and_comes_back(open_page: OpenPage) -> None:
     page = await open_page("Ben")
     await page.get_by_text("Ben's settings").click()
     await page.get_by_role("button", name="Leave the server").click()
@@ -68,7 +68,7 @@ async def test_who_leaves_the_server_finds_its_channels_gone_and_comes_back(open
     await expect(page.locator("#channels").get_by_role("button", name="studio")).to_have_count(1)
 
 
-async def test_a_thread_is_started_and_stands_under_its_channel(open_page: OpenPage) -> None:
+async def test_a_thread_is_started_and_listed_under_its_channel(open_page: OpenPage) -> None:
     page, other = await open_page("Ada"), await open_page("Ben")
     await page.get_by_role("button", name="New thread").click()
     await page.get_by_label("Name of the thread").fill("Colour studies")

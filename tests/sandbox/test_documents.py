@@ -145,7 +145,7 @@ async def test_the_queue_examples_end_with_a_result(client: Client, server: imag
 @pytest.mark.parametrize("timing", [CHATTY])
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
 @pytest.mark.faults("generation-stuck")
-async def test_the_event_examples_hear_of_their_image(
+async def test_the_event_examples_receive_their_event(
     client: Client, server: images.ImageServer, switchboard: Switchboard, shims: Path, kind: str
 ) -> None:
     """They enqueue before they listen, so a quick event would be lost: the images wait until all are listening."""
@@ -187,7 +187,7 @@ async def test_the_model_examples_print_the_model(server: images.ImageServer, sh
         ("oxlo-edit-http.py", "Transformed image saved!\n", (512, 512)),
     ],
 )
-async def test_the_examples_of_oxlo_write_an_image(
+async def test_the_oxlo_examples_write_an_image(
     client: Client, server: images.ImageServer, shims: Path, name: str, says: str, size: tuple[int, int]
 ) -> None:
     assert await run_all(examples(name), server, shims) == {name: says}
@@ -196,7 +196,7 @@ async def test_the_examples_of_oxlo_write_an_image(
     assert (await client.calls())[0]["paid"] == 1
 
 
-async def test_the_edit_example_of_oxlo_is_refused_by_the_sdk_itself(server: images.ImageServer, shims: Path) -> None:
+async def test_the_oxlo_edit_example_is_refused_by_the_sdk(server: images.ImageServer, shims: Path) -> None:
     """The SDK takes files only: nothing is sent. So the documented call has to be plain JSON over HTTP."""
     (example,) = examples("oxlo-edit.py")
     code, _, complaint = await attempt(example, server, shims)

@@ -101,7 +101,7 @@ async def test_the_sdk_understands_a_refusal(sdk: AsyncOpenAI, body: dict[str, A
 
 
 @pytest.mark.parametrize(("model", "status"), [(SD, 200), (SDXL, 200), (SCHNELL, 400), (OXLO_PRO, 200)])
-async def test_which_models_edit(client: Client, model: str, status: int) -> None:
+async def test_only_some_models_edit(client: Client, model: str, status: int) -> None:
     answer = await client.redraw(model=model, image=SOURCE_TEXT)
     assert answer.status == status
     if status == 200:
@@ -112,7 +112,7 @@ async def test_which_models_edit(client: Client, model: str, status: int) -> Non
     ("key", "statuses"),
     [("free-key", [200, 403, 403, 403]), ("pro-key", [200, 200, 200, 403]), ("any-other", [200, 200, 200, 200])],
 )
-async def test_a_key_reaches_as_far_as_its_tier(client: Client, key: str, statuses: list[int]) -> None:
+async def test_a_key_can_use_the_models_of_its_tier(client: Client, key: str, statuses: list[int]) -> None:
     assert [(await client.draw(model=model, key=key, size="512x512")).status for model in NATIVE] == statuses
 
 

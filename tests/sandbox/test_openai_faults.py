@@ -30,7 +30,7 @@ def error(answer: Answer) -> tuple[int, str, str | None]:
 
 
 @pytest.mark.faults("out-of-credit")
-async def test_no_credit_is_a_429_without_a_time_to_come_back(client: Client) -> None:
+async def test_no_credit_is_a_429_without_retry_after(client: Client) -> None:
     answer = await client.draw()
     assert error(answer) == (429, "insufficient_quota", "insufficient_quota")
     assert "Retry-After" not in answer.headers
@@ -45,14 +45,14 @@ async def begun(client: Client, count: int) -> bool:
 
 
 @pytest.mark.faults("enqueue-answer-lost")
-async def test_a_lost_answer_is_paid_for(client: Client) -> None:
+async def test_a_lost_response_is_paid_for(client: Client) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.draw(n=3)
     assert await money(client) == [(None, 3, False)]
 
 
 @pytest.mark.faults("generation-stuck")
-async def test_who_leaves_before_the_end_pays_all_the_same(client: Client, switchboard: Switchboard) -> None:
+async def test_a_client_that_disconnects_pays(client: Client, switchboard: Switchboard) -> None:
     drawing = asyncio.create_task(client.draw())
     await until(lambda: begun(client, 1))
     drawing.cancel()
@@ -70,7 +70,7 @@ async def test_who_leaves_before_the_end_pays_all_the_same(client: Client, switc
 
 
 @pytest.mark.faults("result-cut")
-async def test_half_an_answer_is_paid_for(client: Client) -> None:
+async def test_a_truncated_response_is_paid_for(client: Client) -> None:
     with pytest.raises(aiohttp.ClientPayloadError):
         await client.draw()
     assert await money(client) == [(200, 1, False)]
@@ -80,7 +80,7 @@ async def test_half_an_answer_is_paid_for(client: Client) -> None:
 
 
 @pytest.mark.parametrize("timing", [SLOW])
-async def test_an_api_that_goes_down_ends_what_is_under_way_without_pay(client: Client, switchboard: Switchboard) -> None:
+async def test_an_api_that_goes_down_ends_running_calls_without_charge(client: Client, switchboard: Switchboard) -> None:
     drawing = [asyncio.create_task(client.draw()) for _ in range(3)]
     await until(lambda: begun(client, 3))
     switchboard.turn_on("oxlo-down")

@@ -55,7 +55,7 @@ async def test_generations_of_another_key_are_not_found(client: Client) -> None:
 
 
 @pytest.mark.parametrize("timing", [SLOW])
-async def test_cancel_ends_an_active_generation_and_gives_the_money_back(client: Client) -> None:
+async def test_cancel_ends_an_active_generation_and_refunds_it(client: Client) -> None:
     (taken,) = (await client.enqueue()).json["generations"]
     await client.reaches(taken["generation_id"], "processing")
     answer = await client.call("DELETE", f"/api/ai/queue/{taken['generation_id']}")
@@ -95,7 +95,7 @@ async def test_enqueue_refuses_what_is_documented(client: Client, body: dict[str
     assert (await client.ledger())["enqueued"] == 0
 
 
-async def test_without_credit_nothing_is_taken(client: Client) -> None:
+async def test_without_credit_nothing_is_enqueued(client: Client) -> None:
     await client.call("POST", "/sandbox/credit", {"usd": 0.028})
     answers = [await client.enqueue(num_generations=count) for count in (3, 2, 1)]
     assert [answer.status for answer in answers] == [402, 200, 402]

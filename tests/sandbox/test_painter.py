@@ -54,7 +54,7 @@ def test_the_size_follows_aspect_ratio_and_resolution(aspect_ratio: str, resolut
     assert opened(brief).size == size
 
 
-def test_a_draft_is_small_and_has_its_exact_size_where_one_is_asked_for() -> None:
+def test_a_draft_is_small_and_has_the_exact_size_if_one_is_given() -> None:
     draft = replace(FOX, is_draft=True)
     assert [opened(each).size for each in (draft, replace(draft, size_px=(321, 200)))] == [(96, 96), (321, 200)]
 

@@ -49,7 +49,7 @@ async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada:
     assert set(panel.buttons) == {"Pause", "Open cases", "Lock", "Export", "Refresh"}
 
 
-async def test_each_press_does_what_it_says_and_draws_the_panel_anew(app: App, mo: Person, ada: Person) -> None:
+async def test_each_button_does_what_its_label_says_and_updates_the_panel(app: App, mo: Person, ada: Person) -> None:
     panel = await admin(mo, "panel", "Easel on")
     await mo.click(panel, "Pause")
     panel = await redrawn(mo, panel, "⏸️ Pictures are paused")
@@ -63,7 +63,7 @@ async def test_each_press_does_what_it_says_and_draws_the_panel_anew(app: App, m
     assert await rules_of(app, mo) == Policy()
 
 
-async def test_two_managers_who_press_pause_at_once_both_mean_pause(env: Env, app: App, mo: Person) -> None:
+async def test_two_managers_who_press_pause_at_once_pause_once(env: Env, app: App, mo: Person) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await mo.slash("imageadmin panel")
@@ -111,7 +111,7 @@ async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -
     await imported(mo, content, "nothing to change")
 
 
-async def test_a_file_shows_what_it_would_change_and_a_button_does_it(app: App, mo: Person) -> None:
+async def test_a_file_is_previewed_and_applied_by_a_button(app: App, mo: Person) -> None:
     wanted = {"usd_per_month": 20, "flags": {"quorum": 4}, "prompts": {"block": {"words": ["gore"]}}, "roles": {"123456789012345678": {}}}
     panel = await imported(mo, wanted, "It would change")
     for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not of this server: role 123456789012345678"):
@@ -124,14 +124,14 @@ async def test_a_file_shows_what_it_would_change_and_a_button_does_it(app: App, 
     assert [line.action for line in await audited(app, mo)] == [AuditAction.SETTINGS]
 
 
-async def test_a_file_that_is_left_changes_nothing(app: App, mo: Person) -> None:
+async def test_a_file_that_is_not_applied_changes_nothing(app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     await mo.click(panel, "Leave it")
     await redrawn(mo, panel, "Nothing was changed")
     assert await rules_of(app, mo) == Policy()
 
 
-async def test_what_was_shown_is_what_is_applied_or_it_is_shown_anew(app: App, mo: Person) -> None:
+async def test_a_preview_that_is_out_of_date_is_shown_again(app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change 1 setting")
     await admin(mo, "pause", "paused")
     await mo.click(panel, "Apply")
@@ -152,7 +152,7 @@ async def test_a_file_is_applied_after_a_restart(env: Env) -> None:
         assert (await rules_of(app, mo)).flags.quorum == 4
 
 
-async def test_nobody_else_applies_a_manager_s_file(env: Env, app: App, mo: Person) -> None:
+async def test_only_its_manager_applies_a_file(env: Env, app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
@@ -172,7 +172,7 @@ async def test_nobody_else_applies_a_manager_s_file(env: Env, app: App, mo: Pers
         (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "usd_per_month: “-1” is too little"),
     ],
 )
-async def test_a_wrong_file_gets_its_sentences(app: App, mo: Person, content: bytes, sentence: str) -> None:
+async def test_an_invalid_file_is_explained(app: App, mo: Person, content: bytes, sentence: str) -> None:
     await imported(mo, content, sentence)
     assert await rules_of(app, mo) == Policy()
 
@@ -181,7 +181,7 @@ async def test_a_file_that_is_too_large_is_not_read(app: App, mo: Person) -> Non
     await imported(mo, b"{" + b" " * 1024 * 1024 + b"}", "too large for settings")
 
 
-async def test_the_flags_that_were_kept_count_as_soon_as_the_lock_opens(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_flags_given_under_a_lock_count_once_it_is_removed(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
     await admin(mo, "flags", "locked", locked=True, quorum=1, after_days=0)
     made = await asked()
     await written_down(app, made)

@@ -25,15 +25,15 @@ async def told(person: Person, words: str) -> None:
     await person.message(lambda m: m.ephemeral and words in m.content)
 
 
-async def test_a_finished_message_offers_five_things(asked: Ask) -> None:
+async def test_a_finished_message_has_five_buttons(asked: Ask) -> None:
     assert list((await asked()).buttons) == ["Edit", "Again", "Details", "Delete", "Report"]
 
 
-async def test_a_private_message_has_nobody_to_report_it(asked: Ask) -> None:
+async def test_a_private_message_has_no_report_button(asked: Ask) -> None:
     assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
 
 
-async def test_again_makes_another_image_on_the_quota_of_who_presses(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_makes_another_image_on_the_quota_of_the_presser(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.click(await another(ben), "Again")
     second = await another(ben, first)
@@ -52,7 +52,7 @@ async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask)
         assert time in text
 
 
-async def test_the_requester_and_a_moderator_may_delete_and_others_not(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_only_the_requester_and_moderators_may_delete(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first, second = await asked(), await asked()
     await ben.click(await ben.message(has_image), "Delete")
     assert "or a moderator, can delete it" in (await ben.message(lambda m: m.ephemeral)).content
@@ -71,7 +71,7 @@ async def test_the_cancel_button_belongs_to_the_requester_and_moderators(env: En
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_again_is_private_for_those_who_want_it_so(app: App, ada: Person, asked: Ask) -> None:
+async def test_again_follows_the_private_setting(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
     await ada.click(first, "Again")
@@ -86,7 +86,7 @@ async def test_details_name_the_seeds_of_all_images(ada: Person, asked: Ask) -> 
     assert "**Seeds** `5`, `6`, `7`" in (await ada.message(lambda m: m.ephemeral)).text
 
 
-async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_details_name_the_member_s_own_style(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     ink = Style(name="Ink", suffix="black ink on paper")
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
     first = await asked(prompt="a red fox, black ink on paper")
@@ -99,7 +99,7 @@ async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, 
 # --- Report ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_report_goes_to_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     for answer in ("Thank you", "once is enough"):
         await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
@@ -109,12 +109,12 @@ async def test_a_report_goes_to_the_moderators_once(app: App, ada: Person, ben: 
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 
 
-async def test_nobody_reports_themselves(ada: Person, asked: Ask) -> None:
+async def test_members_cannot_report_their_own_image(ada: Person, asked: Ask) -> None:
     await ada.click(await asked(), "Report")
     assert "your own picture" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: Ask) -> None:
+async def test_there_are_no_reports_in_direct_messages(ada: Person, asked: Ask) -> None:
     await ada.click(await asked("dm"), "Report")
     assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
 
@@ -123,12 +123,12 @@ async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: As
 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
-async def test_one_deletes_ones_own_where_the_bot_has_no_rights(ada: Person, asked: Ask, channel: str) -> None:
+async def test_members_delete_their_own_image_where_the_bot_has_no_permissions(ada: Person, asked: Ask, channel: str) -> None:
     await ada.click(await asked(channel), "Delete")
     await ada.until(lambda: not any(has_image(m) for m in ada.messages(channel)) or None)
 
 
-async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_moderator_deletes_a_message_whose_job_was_erased(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await app.store.write(lambda conn: conn.execute(jobs.delete()))
     await ada.click(first, "Delete")

@@ -24,7 +24,7 @@ def image_bytes(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes
     return data.getvalue()
 
 
-async def test_the_image_arrives_in_the_message_that_answered(ada: Person) -> None:
+async def test_the_image_arrives_in_the_first_response(ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox in the snow")
     message = await ada.message(has_image)
     assert [m.id for m in ada.messages()] == [message.id]
@@ -71,7 +71,7 @@ async def test_every_option_of_the_klein_models_is_passed_on(env: Env, asked: As
     assert [made[name] for name in names] == ["3:4", 4, 1.5, "high", "webp"]
 
 
-async def test_more_takes_what_has_no_option_of_its_own(env: Env, asked: Ask) -> None:
+async def test_more_takes_parameters_without_an_option(env: Env, asked: Ask) -> None:
     await asked(more="num_inference_steps=9")
     (made,) = await env.generations()
     assert made["num_inference_steps"] == 9
@@ -92,7 +92,7 @@ async def test_references_can_be_sent_inline_and_cleaned(env: Env) -> None:
         assert made["input_image"][0].startswith("data:image/png;base64,")
 
 
-async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
+async def test_an_unhandled_error_shows_an_id_that_is_in_the_log(
     app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
@@ -114,7 +114,7 @@ async def test_an_edit_starts_from_the_given_image(env: Env, ada: Person) -> Non
     assert len(made["input_image"]) == 1
 
 
-async def test_strength_says_how_much_an_edit_changes(env: Env) -> None:
+async def test_strength_is_passed_to_an_edit(env: Env) -> None:
     oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
     async with env.app(settings=oxlo), person_in(env, "Ada") as ada:
         day = ada.upload("day.png", image_bytes())
@@ -131,7 +131,7 @@ async def test_a_private_image_is_seen_by_its_member_alone(ada: Person, ben: Per
     assert ben.messages() == []
 
 
-async def test_in_direct_messages_it_works_the_same(asked: Ask) -> None:
+async def test_generate_works_in_direct_messages(asked: Ask) -> None:
     assert (await asked("dm")).attachments
 
 
@@ -172,13 +172,13 @@ async def test_an_attachment_that_is_no_image_is_refused(app: App, ada: Person, 
     assert (await statement_of(app, int(ada.id))).lines == ()
 
 
-async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_order_is_deferred_and_answered_in_that_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     message = await asked()
     assert [m.id for m in ada.messages()] == [message.id]
 
 
-async def test_a_refusal_after_deferring_takes_the_place_of_thinking(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_after_deferring_replaces_the_thinking_message(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
     await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
@@ -193,7 +193,7 @@ async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person
         assert part in text
 
 
-async def test_out_of_credit_says_when_it_will_be_enough(env: Env) -> None:
+async def test_a_refusal_for_lack_of_credit_says_when_there_will_be_enough(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox")
         await ada.message(has_image)
@@ -203,14 +203,14 @@ async def test_out_of_credit_says_when_it_will_be_enough(env: Env) -> None:
         assert len(await env.generations()) == 1
 
 
-async def test_too_many_waiting_are_refused(env: Env) -> None:
+async def test_too_many_waiting_jobs_are_refused(env: Env) -> None:
     async with env.app(MAX_WAITING_PER_USER="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox", count=3)
         refusal = await ada.message(lambda m: m.ephemeral)
         assert "at most 2 pictures waiting" in refusal.content
 
 
-async def test_cancel_gives_the_hold_back(env: Env, app: App, ada: Person) -> None:
+async def test_cancel_releases_the_hold(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: "Being made" in m.content)
@@ -243,7 +243,7 @@ async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
     assert "text" not in text.lower().split("## models")[0]
 
 
-async def test_help_and_ping_answer_their_member_alone(ada: Person, ben: Person) -> None:
+async def test_help_and_ping_answer_ephemerally(ada: Person, ben: Person) -> None:
     await ada.slash("help")
     await ada.slash("ping")
     await ada.message(lambda m: "Easel makes and edits pictures" in m.text)
@@ -264,7 +264,7 @@ async def test_autocomplete_finds_models_by_any_part_of_their_name(ada: Person) 
     assert found == [{"name": "FLUX.2 Klein 9B · 2 credits a picture", "value": "black-forest-labs-flux-2-klein-9b"}]
 
 
-async def test_a_count_that_discord_does_not_offer_never_reaches_us(ada: Person) -> None:
+async def test_a_count_out_of_bounds_is_refused_by_discord(ada: Person) -> None:
     with pytest.raises(NotDoneError):
         await ada.slash("generate", prompt="a fox", count=5)
 

@@ -41,13 +41,13 @@ def selects(panel: Message) -> list[dict[str, Any]]:
     return [c for c in panel.components if str(c.get("custom_id", "")).startswith(LINEAGE)]
 
 
-async def test_an_image_without_relatives_has_no_family(ada: Person, asked: Ask) -> None:
+async def test_an_image_without_relatives_shows_no_lineage(ada: Person, asked: Ask) -> None:
     panel = await details(ada, await asked())
     assert "Family" not in panel.text
     assert selects(panel) == []
 
 
-async def test_a_child_tells_its_parent_and_what_changed(ada: Person, asked: Ask) -> None:
+async def test_a_child_shows_its_parent_and_what_changed(ada: Person, asked: Ask) -> None:
     first = await asked(seed=5, steps="9")
     second = await edit(ada, first, "as a watercolour", model=["flux-2-dev"], options="steps=12 seed=7")
     text = (await details(ada, second)).text
@@ -57,7 +57,7 @@ async def test_a_child_tells_its_parent_and_what_changed(ada: Person, asked: Ask
         assert change in text
 
 
-async def test_a_parent_tells_its_children_and_a_child_its_siblings(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_parent_lists_its_children_and_a_child_its_siblings(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
     await edit(ben, first, "in winter")
@@ -65,7 +65,7 @@ async def test_a_parent_tells_its_children_and_a_child_its_siblings(ada: Person,
     assert f"↔️ **1 sibling**\n“in winter” by <@{ben.id}>" in (await details(ada, child)).text
 
 
-async def test_one_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
+async def test_the_panel_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
     grandchild = await edit(ada, child, "framed")
@@ -87,7 +87,7 @@ async def test_private_images_of_others_are_only_counted(app: App, ada: Person, 
     assert ("a secret" in own, "more is private" in own) == (True, False)
 
 
-async def test_what_stands_in_direct_messages_is_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_images_in_direct_messages_are_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
@@ -100,7 +100,7 @@ async def test_what_stands_in_direct_messages_is_only_counted(app: App, ada: Per
     assert ("by night" in text, "-# 1 more is private" in text) == (False, True)
 
 
-async def test_what_was_taken_away_is_no_relative_any_more(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_deleted_image_is_no_relative(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
 

@@ -24,7 +24,7 @@ async def posted(person: Person, image: bytes, filename: str = "found.png", chan
     return await person.message(lambda m: m.id == said, channel)
 
 
-async def test_discord_takes_as_many_menus_of_each_kind() -> None:
+async def test_there_are_no_more_menu_commands_than_discord_allows() -> None:
     tree = await load.command_tree()
     kinds = Counter(command.type for command in tree.get_commands() if isinstance(command, ContextMenu))
     assert max(kinds.values()) <= 5
@@ -33,7 +33,7 @@ async def test_discord_takes_as_many_menus_of_each_kind() -> None:
 # --- Edit with Easel -------------------------------------------------------------------------------------------------
 
 
-async def test_edit_with_easel_edits_anybodys_image(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_edit_with_easel_edits_the_images_of_others(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == found.id))
     await ada.submit(await ada.modal(), prompt="in winter")
@@ -49,7 +49,7 @@ async def test_a_message_without_images_says_what_is_needed(ada: Person, ben: Pe
 
 
 @pytest.mark.parametrize("channel", ["private", "elsewhere"])
-async def test_editing_works_where_the_bot_is_no_member(ada: Person, asked: Ask, channel: str) -> None:
+async def test_editing_works_where_the_bot_is_not_a_member(ada: Person, asked: Ask, channel: str) -> None:
     found = await posted(ada, await ada.fetch((await asked()).attachments[0]["url"]), channel=channel)
     await ada.menu("Edit with Easel", found)
     await ada.submit(await ada.modal(), prompt="in winter")
@@ -57,7 +57,7 @@ async def test_editing_works_where_the_bot_is_no_member(ada: Person, asked: Ask,
 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
-async def test_details_and_the_tray_work_where_the_bot_has_no_rights(app: App, ada: Person, asked: Ask, channel: str) -> None:
+async def test_details_and_the_tray_work_where_the_bot_has_no_permissions(app: App, ada: Person, asked: Ask, channel: str) -> None:
     made = await asked(channel)
     await ada.menu("Image details", made)
     await told(ada, "**Job**", channel)
@@ -73,7 +73,7 @@ async def test_details_of_an_image_made_here(ada: Person, asked: Ask) -> None:
     assert "**Seeds** `5`" in (await told(ada, "**Job**")).text
 
 
-async def test_details_of_somebodys_photo_name_who_posted_it(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_details_of_a_photo_name_its_poster(ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Image details", await ada.message(lambda m: m.id == found.id))
     text = (await told(ada, "not made by Easel")).text
@@ -81,7 +81,7 @@ async def test_details_of_somebodys_photo_name_who_posted_it(ada: Person, ben: P
     assert "found.png" in text
 
 
-async def test_a_file_that_is_called_as_ours_is_not_believed(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_file_name_like_the_bot_s_is_not_trusted(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     found = await posted(ben, await ada.fetch(first.attachments[0]["url"]), first.attachments[0]["filename"])
     await ada.menu("Image details", await ada.message(lambda m: m.id == found.id))
@@ -91,7 +91,7 @@ async def test_a_file_that_is_called_as_ours_is_not_believed(ada: Person, ben: P
 # --- Use as reference ------------------------------------------------------------------------------------------------
 
 
-async def test_references_are_put_by_and_counted(app: App, ada: Person, asked: Ask) -> None:
+async def test_references_are_saved_and_counted(app: App, ada: Person, asked: Ask) -> None:
     await ada.menu("Use as reference", await asked())
     await told(ada, "holds 1 picture now; your next /edit takes it")
     await ada.menu("Use as reference", await asked(count=2))
@@ -100,7 +100,7 @@ async def test_references_are_put_by_and_counted(app: App, ada: Person, asked: A
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
 
-async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_full_tray_refuses_more(app: App, ada: Person, asked: Ask) -> None:
     four = await asked(count=4)
     await ada.menu("Use as reference", four)
     await told(ada, "It is full with that.")
@@ -109,7 +109,7 @@ async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, aske
     assert len(await app.store.read(tray.of, int(ada.id))) == 4
 
 
-async def test_what_is_no_image_is_refused_by_name(ada: Person, ben: Person) -> None:
+async def test_a_file_that_is_no_image_is_refused_by_name(ada: Person, ben: Person) -> None:
     found = await posted(ben, b"not a picture at all", "fake.png")
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == found.id))
     await told(ada, "fake.png")
@@ -124,7 +124,7 @@ async def test_a_report_needs_a_server_with_the_bot_in_it(ada: Person, asked: As
         await ada.menu("Report image", found)
 
 
-async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_report_is_stored_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     image = await asked()
     first = await ben.message(lambda m: m.id == image.id and has_image(m))
     for words in ("Thank you", "reported this message before"):
@@ -138,7 +138,7 @@ async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: 
 # --- Image usage -----------------------------------------------------------------------------------------------------
 
 
-async def test_moderators_read_what_a_member_made_and_what_was_reported(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_moderators_see_a_member_s_images_and_reports(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await asked(private=True, prompt="a secret")
     await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")

@@ -65,17 +65,17 @@ def answers(person: Person) -> list[str]:
 
 
 @pytest.mark.parametrize("custom_id", OUTDATED)
-async def test_a_press_that_nobody_knows_is_answered_once_and_in_private(app: App, ada: Person, custom_id: str) -> None:
+async def test_an_unknown_press_is_answered_once_and_ephemerally(app: App, ada: Person, custom_id: str) -> None:
     await used(app, ada, custom_id)
     assert [TOO_OLD in text for text in answers(ada)] == [True]
 
 
-async def test_so_is_a_choice(app: App, ada: Person) -> None:
+async def test_an_unknown_select_menu_is_answered_once(app: App, ada: Person) -> None:
     await used(app, ada, "v1:history:choose:-:0:", menu="first")
     assert [TOO_OLD in text for text in answers(ada)] == [True]
 
 
-async def test_so_is_a_form(ada: Person, ben: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_form_is_answered_once(ada: Person, ben: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     message, number = await asked(), integer()
     monkeypatch.setattr(report, "FORM", CustomId("old:{message}:{author}:{job}", message=number, author=number, job=matching(".*")))
     await ben.click(await ben.message(lambda m: m.id == message.id), "Report")
@@ -147,7 +147,7 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
 
-async def test_one_of_every_family_does_what_it_says(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_one_button_of_every_kind_works(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first, second = await asked(), await asked()
     await mo.menu("Report image", await mo.message(lambda m: m.id == first.id))
@@ -188,7 +188,7 @@ async def tasks_of(doing: Coroutine[Any, Any, object]) -> list[str]:
     return [name for task in tasks if (name := task.get_name()).startswith(("discord", "CommandTree"))]
 
 
-async def test_an_interaction_is_one_task_and_for_commands_that_is_the_library_s(ada: Person, asked: Ask) -> None:
+async def test_an_interaction_is_handled_in_one_task(ada: Person, asked: Ask) -> None:
     message = await asked()
     assert await tasks_of(ada.slash("settings")) == [COMMAND]
     assert await tasks_of(ada.autocomplete("generate", "model", prompt="a fox", model="f")) == [COMMAND]

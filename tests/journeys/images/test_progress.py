@@ -45,7 +45,7 @@ async def all_kept(app: App) -> None:
     await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, clock: FakeClock, ada: Person) -> None:
+async def test_the_progress_bar_follows_the_usual_time_and_is_never_full(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
     await ada.message(has_image)
     env.switchboard.turn_on("generation-stuck")
@@ -56,7 +56,7 @@ async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, 
     assert "█" * 10 not in waiting.content
 
 
-async def test_who_waits_long_is_called_to_the_result(env: Env, clock: FakeClock, ada: Person) -> None:
+async def test_a_long_wait_ends_with_a_ping(env: Env, clock: FakeClock, ada: Person) -> None:
     waiting = await promised(env, clock, ada)
     assert "█" not in waiting.content
     env.switchboard.turn_off("generation-stuck")
@@ -66,7 +66,7 @@ async def test_who_waits_long_is_called_to_the_result(env: Env, clock: FakeClock
     assert link_to(result) in call.content
 
 
-async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(env: Env, clock: FakeClock) -> None:
+async def test_a_ping_promised_before_a_restart_is_sent_once(env: Env, clock: FakeClock) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app(clock=clock):
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
@@ -78,7 +78,7 @@ async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(
         assert len([m for m in ada.messages() if ada.id in m.pings]) == 1
 
 
-async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
+async def test_a_private_wait_ends_with_a_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
     waiting = await promised(env, clock, ada, private=True)
     assert "direct message" in waiting.content
     env.switchboard.turn_off("generation-stuck")
@@ -87,7 +87,7 @@ async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock:
     assert ben.messages() == []
 
 
-async def test_who_takes_no_direct_messages_is_called_to_a_private_image_where_they_asked(env: Env, clock: FakeClock, ada: Person) -> None:
+async def test_with_closed_direct_messages_the_ping_for_a_private_image_is_in_its_channel(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.dms(open=False)
     await promised(env, clock, ada, private=True)
     env.switchboard.turn_off("generation-stuck")
@@ -95,14 +95,14 @@ async def test_who_takes_no_direct_messages_is_called_to_a_private_image_where_t
     assert call.ephemeral
 
 
-async def test_who_wants_to_be_told_gets_a_direct_message_with_the_link(app: App, ada: Person) -> None:
+async def test_tell_me_when_done_sends_a_direct_message_with_the_link(app: App, ada: Person) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox")
     told = await ada.message(lambda m: "Your picture is there" in m.content, "dm")
     assert link_to(await ada.message(has_image)) in told.content
 
 
-async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ada: Person) -> None:
+async def test_there_is_no_notice_for_requests_in_direct_messages(app: App, ada: Person) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", "dm", prompt="a red fox")
     result = await ada.message(has_image, "dm")
@@ -111,7 +111,7 @@ async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ad
 
 
 @pytest.mark.parametrize("kind", [ItemKind.PING, ItemKind.TELL])
-async def test_a_call_whose_answer_was_lost_is_not_sent_again(env: Env, app: App, clock: FakeClock, ada: Person, kind: ItemKind) -> None:
+async def test_a_ping_whose_response_was_lost_is_not_sent_again(env: Env, app: App, clock: FakeClock, ada: Person, kind: ItemKind) -> None:
     await ada.slash("generate", prompt="a red fox")
     result = await ada.message(has_image)
     job_id = result.attachments[0]["filename"].split("-")[1]

@@ -17,7 +17,7 @@ async def told(person: Person, text: str, channel: str = "studio") -> Message:
     return await person.message(lambda m: m.ephemeral and text in m.text, channel)
 
 
-async def test_a_style_puts_words_model_and_options_around_a_prompt(env: Env, ada: Person, asked: Ask) -> None:
+async def test_a_style_adds_words_model_and_options_to_a_prompt(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
     await told(ada, "Saved")
     await asked(style="ink", prompt="a fox")
@@ -30,7 +30,7 @@ async def test_a_style_puts_words_model_and_options_around_a_prompt(env: Env, ad
     ]
 
 
-async def test_an_option_goes_before_a_style(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_option_overrides_a_style(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
     await asked(style="Ink", prompt="a fox", aspect_ratio="1:1")
     assert [made["aspect_ratio"] for made in await env.generations()] == ["1:1"]
@@ -56,7 +56,7 @@ async def test_styles_are_offered_listed_shown_and_deleted(ada: Person) -> None:
     await told(ada, "You have no style called")
 
 
-async def test_a_style_of_the_same_name_takes_the_place_of_the_old_one(ada: Person) -> None:
+async def test_a_style_of_the_same_name_replaces_the_old_one(ada: Person) -> None:
     await ada.slash("style save", name="Ink", prefix="old")
     await ada.slash("style save", name="INK", prefix="new")
     await ada.slash("style list")
@@ -79,7 +79,7 @@ async def test_a_style_that_cannot_be_used_is_refused_when_it_is_saved(ada: Pers
     assert refusal in (await told(ada, "🚫")).text
 
 
-async def test_there_are_so_many_styles_and_no_more(ada: Person) -> None:
+async def test_the_number_of_styles_is_limited(ada: Person) -> None:
     for number in range(25):
         await ada.slash("style save", name=f"style {number}", prefix="x")
     await ada.slash("style save", name="one more", prefix="x")
@@ -96,7 +96,7 @@ async def add_to_tray(person: Person, message: Message) -> None:
     await told(person, "tray")
 
 
-async def test_an_edit_without_an_image_takes_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_edit_without_an_image_uses_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
     made = await asked()
     await add_to_tray(ada, made)
     await ada.slash("edit", prompt="as a watercolour")
@@ -107,7 +107,7 @@ async def test_an_edit_without_an_image_takes_the_tray_and_says_so(env: Env, ada
     await told(ada, "It is empty")
 
 
-async def test_the_tray_follows_the_images_that_are_attached(env: Env, ada: Person, asked: Ask) -> None:
+async def test_images_of_the_tray_follow_the_attached_ones(env: Env, ada: Person, asked: Ask) -> None:
     await add_to_tray(ada, await asked())
     await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", image_bytes()))
     await ada.message(lambda m: has_image(m) and "both" in m.content)
@@ -119,7 +119,7 @@ async def test_an_edit_without_any_image_says_what_it_needs(ada: Person) -> None
     await told(ada, "Attach a picture to change")
 
 
-async def test_a_refused_edit_leaves_the_tray_and_reminds_of_it(ada: Person, asked: Ask) -> None:
+async def test_a_refused_edit_keeps_the_tray_and_says_so(ada: Person, asked: Ask) -> None:
     await add_to_tray(ada, await asked())
     await ada.slash("edit", prompt="night", aspect_ratio="7:11")
     await told(ada, "1 picture of your tray came with it")

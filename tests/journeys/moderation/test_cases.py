@@ -21,7 +21,7 @@ from tests.journeys.reaction_steps import marked, new_image, seen
 from tests.services.conftest import eventually
 
 
-async def test_flags_hide_an_image_and_call_the_moderators(app: App, ada: Person, ben: Person, mo: Person, env: Env) -> None:
+async def test_flags_hide_an_image_and_open_a_case(app: App, ada: Person, ben: Person, mo: Person, env: Env) -> None:
     async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
         await with_moderators(app, ada)
         first = await new_image(ada)
@@ -44,7 +44,7 @@ async def report_and_wait(mo: Person, ada: Person) -> None:
 
 
 @pytest.mark.parametrize(("button", "strikes"), [("Delete", True), ("Block 24 h", True), ("Refund", False)])
-async def test_what_a_moderator_deletes_is_gone_and_the_author_hears_of_it(
+async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     app: App, ada: Person, mo: Person, asked: Ask, button: str, strikes: bool
 ) -> None:
     await with_moderators(app, ada)
@@ -59,7 +59,7 @@ async def test_what_a_moderator_deletes_is_gone_and_the_author_hears_of_it(
     assert ("trike was noted" in letter.content) == strikes
 
 
-async def test_keep_takes_the_flaggers_spoiler_away(app: App, ada: Person, ben: Person, mo: Person) -> None:
+async def test_keep_removes_the_spoiler(app: App, ada: Person, ben: Person, mo: Person) -> None:
     await with_moderators(app, ada, quorum=1)
     first = await new_image(ada)
     await ben.react(await seen(ben, first), "🚩")
@@ -72,7 +72,7 @@ async def test_keep_takes_the_flaggers_spoiler_away(app: App, ada: Person, ben: 
     assert not any("moderator" in m.content for m in ada.messages("dm"))
 
 
-async def test_each_step_outlives_a_restart(env: Env) -> None:
+async def test_each_step_survives_a_restart(env: Env) -> None:
     """Flag; restart; the post; restart; decide; restart; appeal; restart; decide again."""
     async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Mo") as mo:
         async with env.app() as app:
@@ -100,7 +100,7 @@ async def test_each_step_outlives_a_restart(env: Env) -> None:
         assert len([m for m in mo.messages(MODERATORS) if "**Case" in m.content]) == 2
 
 
-async def test_there_is_one_appeal(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_case_has_one_appeal(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
@@ -113,7 +113,7 @@ async def test_there_is_one_appeal(app: App, ada: Person, mo: Person, asked: Ask
     await ada.message(lambda m: "nothing to appeal here" in m.content, "dm")
 
 
-async def test_of_two_moderators_who_press_at_once_one_decides(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_when_two_moderators_press_at_once_one_decides(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
@@ -128,7 +128,7 @@ async def test_of_two_moderators_who_press_at_once_one_decides(app: App, env: En
     assert ("**Spoiler**" in final.content) != ("**Delete**" in final.content)
 
 
-async def test_members_who_press_a_moderator_s_button_change_nothing(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_members_cannot_press_a_moderator_s_button(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)
@@ -138,7 +138,7 @@ async def test_members_who_press_a_moderator_s_button_change_nothing(app: App, a
     assert any(m.id == first.id for m in ada.messages())
 
 
-async def test_newcomers_flags_are_kept_and_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_flags_of_newcomers_are_stored_but_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada, quorum=1)
     first = await asked()
     await mo.join("Newt", days=1)
@@ -148,7 +148,7 @@ async def test_newcomers_flags_are_kept_and_do_not_count(app: App, env: Env, ada
     assert await app.store.read(waiting, guild_of(ada)) == []
 
 
-async def test_a_flag_taken_back_does_not_count(app: App, env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_removed_flag_does_not_count(app: App, env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first = await asked()
     async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
@@ -171,7 +171,7 @@ async def _no_reports(app: App, ada: Person) -> bool:
     return not await _reports(app, ada)
 
 
-async def test_unlocking_counts_what_was_flagged_meanwhile(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_unlocking_counts_the_flags_given_under_the_lock(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await change_rules(app, ada, flags={"quorum": 1, "locked": True})
     first = await asked()
@@ -192,7 +192,7 @@ async def test_without_a_channel_cases_wait_and_are_posted_once_there_is_one(app
     await case_post(mo)
 
 
-async def test_with_closed_direct_messages_nothing_is_lost(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_case_is_decided_with_closed_direct_messages(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await ada.dms(open=False)
     first = await asked()
@@ -212,7 +212,7 @@ async def test_a_report_in_words_reaches_the_moderators(app: App, ada: Person, m
 
 
 @pytest.mark.parametrize("fault", ["discord-answer-lost", "discord-error", "discord-rate-limited", "cdn-gone", "gateway-doubled"])
-async def test_whatever_discord_s_day_is_like_a_case_is_posted_once(
+async def test_a_case_is_posted_once_under_every_discord_fault(
     app: App, env: Env, ada: Person, mo: Person, ben: Person, asked: Ask, fault: str
 ) -> None:
     await with_moderators(app, ada, quorum=1)
@@ -232,7 +232,7 @@ async def _nothing_owed(app: App) -> bool:
     return not await app.store.read(outbox.due, app.clock() + 3_600_000)
 
 
-async def test_a_flagged_prompt_brings_its_image_before_the_moderators(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_flagged_prompt_opens_a_case_for_its_image(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada, prompts={"flag": {"words": ["fox"]}})
     await shown(ada, await asked(), hidden=True)
     post = await case_post(mo)
@@ -241,7 +241,7 @@ async def test_a_flagged_prompt_brings_its_image_before_the_moderators(app: App,
     await decided(mo, post, "**Refund**")
 
 
-async def test_an_image_that_is_gone_is_decided_all_the_same(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_case_about_a_deleted_message_can_be_decided(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)

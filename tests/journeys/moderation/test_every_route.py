@@ -90,7 +90,7 @@ ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil,
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
+async def test_every_route_is_refused_by_a_pause_and_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
     lines = (await statement_of(app, int(ada.id))).lines
@@ -111,7 +111,7 @@ async def test_a_pause_holds_for_every_route(env: Env, app: App, ada: Person, as
     assert len(await env.generations()) == 1
 
 
-async def test_what_failed_is_not_tried_again_past_a_pause(env: Env, app: App, ada: Person) -> None:
+async def test_a_failed_request_is_not_repeated_during_a_pause(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-fails", times=1)
     await ada.slash("generate", prompt="a fox")
     failed = await ada.message(lambda m: "No picture" in m.content)
@@ -122,14 +122,14 @@ async def test_what_failed_is_not_tried_again_past_a_pause(env: Env, app: App, a
 # --- where it is asked for -------------------------------------------------------------------------------------------
 
 
-async def test_a_thread_is_as_its_channel_is(app: App, ada: Person) -> None:
+async def test_a_thread_follows_the_rules_of_its_channel(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
     await change_rules(app.services.guilds, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
     await ada.slash("generate", thread, prompt="a fox")
     assert "not made in this channel" in (await refused(ada, thread)).content
 
 
-async def test_a_thread_can_be_opened_in_a_channel_that_is_not(app: App, ada: Person) -> None:
+async def test_a_thread_can_be_allowed_in_a_channel_that_is_not(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
     channels = {"denied": [int(ada.channel("studio"))], "allowed": [int(thread)]}
     await change_rules(app.services.guilds, guild_of(ada), channels=channels)
@@ -140,7 +140,7 @@ async def test_a_thread_can_be_opened_in_a_channel_that_is_not(app: App, ada: Pe
 @pytest.mark.parametrize(
     ("channel", "allowed", "made"), [("after-dark", True, True), ("studio", True, False), ("after-dark", False, False)]
 )
-async def test_a_safety_checker_is_off_only_where_that_may_be(
+async def test_the_safety_checker_is_off_only_where_that_is_allowed(
     env: Env, app: App, ada: Person, channel: str, allowed: bool, made: bool
 ) -> None:
     await change_rules(app.services.guilds, guild_of(ada), age_restricted={"unchecked": allowed})
@@ -152,14 +152,14 @@ async def test_a_safety_checker_is_off_only_where_that_may_be(
     assert (await env.generations())[0]["disable_safety_checker"] is True
 
 
-async def test_a_thread_in_an_age_restricted_channel_is_one_too(app: App, ada: Person) -> None:
+async def test_a_thread_in_an_age_restricted_channel_is_age_restricted(app: App, ada: Person) -> None:
     thread = await ada.thread("late", "after-dark")
     await change_rules(app.services.guilds, guild_of(ada), age_restricted={"unchecked": True})
     await ada.slash("generate", thread, prompt="a fox", model=DEV, more=UNSAFE)
     await ada.message(has_image, thread)
 
 
-async def test_a_reaction_knows_its_channel(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_reaction_follows_the_rules_of_its_channel(app: App, ada: Person, asked: Ask) -> None:
     first = await asked("after-dark", model=DEV, spoiler=False)
     await written_down(app, first)
     words = {"prompts": {"flag": {"words": ["fox"]}}, "age_restricted": {"unspoilered": True}}
@@ -172,7 +172,7 @@ async def test_a_reaction_knows_its_channel(app: App, ada: Person, asked: Ask) -
 # --- what members see of it ------------------------------------------------------------------------------------------
 
 
-async def test_a_servers_prices_are_shown_wherever_one_chooses(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_server_s_prices_are_shown_in_every_model_list(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     klein = "black-forest-labs-flux-2-klein-4b"
     await change_rules(app.services.guilds, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
@@ -218,7 +218,7 @@ async def test_a_waiting_message_says_who_pays(app: App, ada: Person, ben: Perso
     assert any(said in content for content in messages)
 
 
-async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) -> None:
+async def test_a_channel_that_is_not_cached_is_fetched(app: App, ada: Person) -> None:
     thread, channel = await ada.thread("late", "after-dark"), ada.channel("after-dark")
     known = [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
     guild = app.client.get_guild(guild_of(ada))

@@ -61,7 +61,7 @@ def reported(app: App, mo: Person) -> Reported:
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_case_that_waits_is_decided_in_the_panel(app: App, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
+async def test_a_waiting_case_is_decided_in_the_panel(app: App, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
     case = await reported(await asked())
     panel = await mod(mo, "cases", "1 case waits")
     assert "Too gory" in panel.text
@@ -72,7 +72,7 @@ async def test_a_case_that_waits_is_decided_in_the_panel(app: App, mo: Person, a
     assert (await app.services.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
 
 
-async def test_of_two_moderators_the_second_is_told_who_was_first(env: Env, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
+async def test_the_second_moderator_is_told_who_decided(env: Env, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
     await reported(await asked())
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
@@ -83,7 +83,7 @@ async def test_of_two_moderators_the_second_is_told_who_was_first(env: Env, app:
         await redrawn(ben, second, f"<@{mo.id}> has decided this already: Keep")
 
 
-async def test_many_cases_are_turned_over_page_by_page(mo: Person, asked: Ask, reported: Reported) -> None:
+async def test_many_cases_are_paged(mo: Person, asked: Ask, reported: Reported) -> None:
     for number in range(5):
         await reported(await asked(prompt=f"fox {number}"))
     panel = await mod(mo, "cases", "5 cases wait")
@@ -131,7 +131,7 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
 # --- blocks ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_blocked_member_is_refused_told_and_listed_until_it_is_lifted(app: App, mo: Person, ada: Person) -> None:
+async def test_a_blocked_member_is_refused_notified_and_listed_until_unblocked(app: App, mo: Person, ada: Person) -> None:
     await mod(mo, "block", "cannot ask for pictures here until <t:", member=ada.id, hours=5, reason="Flooding")
     await ada.message(lambda m: "Flooding" in m.text, "dm")
     await ada.slash("generate", prompt="a red fox")
@@ -165,7 +165,7 @@ async def test_an_image_is_deleted_by_its_link(app: App, mo: Person, ada: Person
     assert "Delete" in standing.text
 
 
-async def test_a_price_is_given_back_once_by_the_job_s_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_job_is_refunded_once_by_its_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     job = await written_down(app, await asked())
     await mod(mo, "refund", "1.4 credits were given back", picture=job.id)
     await mod(mo, "refund", "given back before", picture=job.id)
@@ -173,11 +173,11 @@ async def test_a_price_is_given_back_once_by_the_job_s_id(app: App, mo: Person, 
 
 
 @pytest.mark.parametrize("command", ["delete", "spoiler", "refund"])
-async def test_what_is_no_image_here_is_said_so(mo: Person, command: str) -> None:
+async def test_a_link_to_another_server_is_refused(mo: Person, command: str) -> None:
     await mod(mo, command, "No picture of this server", picture="https://discord.com/channels/1/2/345678")
 
 
-async def test_a_purge_asks_once_and_takes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = [await asked(prompt=f"fox {number}") for number in range(3)]
     for message in made:
         await written_down(app, message)
@@ -193,7 +193,7 @@ async def test_a_purge_asks_once_and_takes_everything(app: App, mo: Person, ada:
 # --- what was done ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_audit_log_tells_everything_page_by_page_and_by_member(app: App, mo: Person, ada: Person) -> None:
+async def test_the_audit_log_is_paged_and_filtered_by_member(app: App, mo: Person, ada: Person) -> None:
     for quorum in range(4, 16):
         await mo.slash("imageadmin flags", quorum=quorum)
     await mod(mo, "block", "cannot ask", member=ada.id, reason="Flooding")
@@ -216,7 +216,7 @@ async def test_members_are_not_offered_the_commands(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("panel", ["imageadmin panel", "imagemod purge"])
-async def test_who_lost_the_right_presses_in_vain(env: Env, app: App, mo: Person, panel: str) -> None:
+async def test_a_moderator_who_lost_the_permission_is_refused(env: Env, app: App, mo: Person, panel: str) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await ben.slash(panel, **({"member": mo.id} if "purge" in panel else {}))
@@ -227,7 +227,7 @@ async def test_who_lost_the_right_presses_in_vain(env: Env, app: App, mo: Person
     assert await audited(app, mo) == []
 
 
-async def test_two_moderators_who_block_at_once_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
+async def test_two_concurrent_blocks_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))

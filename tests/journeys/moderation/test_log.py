@@ -26,7 +26,7 @@ async def with_log(app: App, person: Person) -> None:
     await change_rules(app, person, log_channel_id=person.channel(LOG))
 
 
-async def test_every_image_is_logged_with_who_what_and_where(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_every_image_is_logged_with_member_prompt_and_channel(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
@@ -35,7 +35,7 @@ async def test_every_image_is_logged_with_who_what_and_where(app: App, ada: Pers
     assert logged.pings == []
 
 
-async def test_what_failed_is_logged_with_its_reason(app: App, env: Env, ada: Person, mo: Person) -> None:
+async def test_a_failed_request_is_logged_with_its_reason(app: App, env: Env, ada: Person, mo: Person) -> None:
     await with_log(app, ada)
     env.switchboard.turn_on("generation-fails")
     await ada.slash("generate", prompt="a red fox")
@@ -43,9 +43,7 @@ async def test_what_failed_is_logged_with_its_reason(app: App, env: Env, ada: Pe
 
 
 @pytest.mark.parametrize(("button", "says"), [("Delete", "deleted"), ("Refund", "deleted"), ("Block 24 h", "deleted")])
-async def test_a_press_in_the_log_opens_and_decides_a_case_at_once(
-    app: App, ada: Person, mo: Person, asked: Ask, button: str, says: str
-) -> None:
+async def test_a_button_in_the_log_opens_and_decides_a_case(app: App, ada: Person, mo: Person, asked: Ask, button: str, says: str) -> None:
     await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
@@ -65,9 +63,7 @@ async def test_a_spoiler_from_the_log_hides_the_image_and_its_prompt(app: App, a
     await mo.message(lambda m: "**||a red fox" in m.content and "**Spoiler**" in m.content, LOG)
 
 
-async def test_an_image_that_its_author_deletes_is_logged_as_deleted_and_can_still_be_judged(
-    app: App, ada: Person, mo: Person, asked: Ask
-) -> None:
+async def test_an_image_deleted_by_its_author_is_logged_and_can_still_be_decided(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_log(app, ada)
     first = await asked()
     await entry(mo)

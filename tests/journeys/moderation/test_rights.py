@@ -477,7 +477,7 @@ ROWS: list[tuple[Action, Pressed, set[str], set[str]]] = [
 
 
 @pytest.mark.parametrize(("action", "press", "tried", "allowed"), ROWS, ids=[f"{row[0].name}-{row[1].__name__}" for row in ROWS])
-async def test_a_row_holds_for_everybody_who_tries(
+async def test_each_row_of_the_table_holds_for_everybody(
     stage: Stage, action: Action, press: Pressed, tried: set[str], allowed: set[str]
 ) -> None:
     came = {who: await outcome(stage, press, who) for who in sorted(tried)}
@@ -486,7 +486,7 @@ async def test_a_row_holds_for_everybody_who_tries(
     assert {sentence for sentence in came.values() if sentence is not None} <= known
 
 
-async def test_every_action_is_pressed() -> None:
+async def test_every_action_has_a_press() -> None:
     assert {action for action, *_ in ROWS} == set(Action)
 
 
@@ -509,7 +509,7 @@ DECISIONS = [(by_button, Decision.DELETE), (by_cross, Decision.DELETE), (by_monk
 
 
 @pytest.mark.parametrize(("act", "decision"), DECISIONS)
-async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
+async def test_a_moderator_s_action_is_audited_notifies_the_author_and_closes_the_case(
     stage: Stage, act: Callable[[Stage, Message], Awaitable[None]], decision: Decision
 ) -> None:
     job, message = await stage.image()
@@ -523,7 +523,7 @@ async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
-async def test_what_the_author_deletes_is_nobody_else_s_business(stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]) -> None:
+async def test_a_deletion_by_the_author_is_not_audited(stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]) -> None:
     job, message = await stage.image(NAMED)
     await act(stage, message)
     await eventually(lambda: _is_deleted(stage, job))
@@ -535,9 +535,7 @@ async def _is_deleted(stage: Stage, job: Job) -> bool | None:
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
-async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audit_line(
-    stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]
-) -> None:
+async def test_deleting_a_message_whose_job_is_unknown_is_audited(stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]) -> None:
     job, message = await stage.image(MEMBER)
     await stage.app.store.write(lambda conn: conn.execute(tables.jobs.delete().where(tables.jobs.c.id == job.id)))
     await act(stage, message)
@@ -551,7 +549,7 @@ async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audi
 
 
 @pytest.mark.parametrize("custom_id", ["v1:delete:{job}:0", "v1:judge:delete:{job}"])
-async def test_moderators_have_no_rights_over_what_was_made_on_another_server(stage: Stage, custom_id: str) -> None:
+async def test_moderators_have_no_rights_over_images_of_another_server(stage: Stage, custom_id: str) -> None:
     job, _ = await stage.image(AUTHOR, "elsewhere")
 
     async def press(stage: Stage, who: str) -> Done:
@@ -563,7 +561,7 @@ async def test_moderators_have_no_rights_over_what_was_made_on_another_server(st
     assert (await stage.app.services.orders.job(job.id)).state is JobState.DELIVERED
 
 
-async def test_nor_do_they_cancel_it(stage: Stage) -> None:
+async def test_moderators_cannot_cancel_jobs_of_another_server(stage: Stage) -> None:
     with stuck(stage):
         await stage.author.slash("generate", "elsewhere", prompt="a far fox")
         (job,) = [
@@ -577,7 +575,7 @@ async def test_nor_do_they_cancel_it(stage: Stage) -> None:
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 
-async def test_a_report_that_claims_to_be_about_another_server_s_image_is_not_taken(stage: Stage) -> None:
+async def test_a_forged_report_about_an_image_of_another_server_is_refused(stage: Stage) -> None:
     (job, _), (_, message) = await stage.image(AUTHOR, "elsewhere"), await stage.still()
     form = report.FORM(message=int(message.id), author=int(stage.author.id), job=job.id)
     with pytest.MonkeyPatch.context() as patch:
@@ -588,7 +586,7 @@ async def test_a_report_that_claims_to_be_about_another_server_s_image_is_not_ta
     assert await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)) is None
 
 
-async def test_what_is_still_being_made_cannot_be_deleted(stage: Stage) -> None:
+async def test_a_running_job_cannot_be_deleted(stage: Stage) -> None:
     with stuck(stage):
         job, _ = await stage.waiting()
         await stage.forged(MODERATOR, f"v1:delete:{job.id}:0")

@@ -43,7 +43,7 @@ async def test_a_moderator_sees_sums_rows_and_a_chart_in_private(mo: Person, ada
     assert chart.size == (1280, 720)
 
 
-async def test_the_panel_turns_to_other_ranges_and_kinds(app: App, mo: Person, asked: Ask) -> None:
+async def test_the_panel_switches_range_and_grouping(app: App, mo: Person, asked: Ask) -> None:
     await change_rules(app, usd_per_month=1)
     await written_down(app, await asked())
     panel = await opened(mo, days=7)
@@ -71,28 +71,26 @@ async def test_the_file_has_every_member_model_and_day(mo: Person, ada: Person) 
     assert file.ephemeral
 
 
-async def test_a_button_no_longer_works_for_somebody_who_is_no_moderator_any_more(mo: Person) -> None:
+async def test_the_buttons_refuse_a_former_moderator(mo: Person) -> None:
     panel = await opened(mo)
     await mo.role("Mo", "Moderators", on=False)
     await mo.click(panel, "By model")
     await mo.message(lambda m: "This is for the moderators of this server." in m.content)
 
 
-async def test_a_server_that_opens_them_to_everybody_tells_moderators_alone(
-    app: App, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_usage_refuses_members_even_if_a_server_opens_it(app: App, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     await open_to_everybody(app, monkeypatch, "usage", "Image usage")
     await ada.slash("usage")
     await ada.user_menu("Image usage", ben)
     assert [m.content for m in ada.messages() if m.ephemeral] == ["🚫 This is for the moderators of this server."] * 2
 
 
-async def test_discord_shows_it_to_moderators_alone(ada: Person) -> None:
+async def test_discord_shows_usage_to_moderators_only(ada: Person) -> None:
     with pytest.raises(NotDoneError):
         await ada.slash("usage")
 
 
-async def test_a_panel_of_an_earlier_run_still_turns(env: Env) -> None:
+async def test_a_panel_of_an_earlier_run_still_works(env: Env) -> None:
     async with env.app(), person_in(env, "Mo") as mo:
         panel = await opened(mo)
         async with person_in(env, "Ada") as ada:

@@ -115,7 +115,7 @@ async def test_an_order_reads_each_thing_once(asked: Ask, traffic: Traffic) -> N
     assert traffic.so_far() == (["preferences", "_facts_of_order", "_queue_status"], WRITTEN)
 
 
-async def test_so_does_one_that_is_made_again(ada: Person, asked: Ask, traffic: Traffic) -> None:
+async def test_a_repeated_order_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
     first = await asked()
     traffic.so_far()
     await ada.click(first, "Again")
@@ -123,7 +123,7 @@ async def test_so_does_one_that_is_made_again(ada: Person, asked: Ask, traffic: 
     assert traffic.so_far() == (["preferences", "get", "_facts_of_repeat", "_queue_status"], WRITTEN)  # the first job is read, too
 
 
-async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Traffic) -> None:
+async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
     first = await asked()
     traffic.so_far()
     await ada.click(first, "Edit")
@@ -134,7 +134,7 @@ async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Tr
     assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], WRITTEN)  # the form is read, too
 
 
-async def test_so_does_a_reaction(ada: Person, asked: Ask, traffic: Traffic) -> None:
+async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
     first = await asked()
     traffic.so_far()
     await ada.react(first, "🌙")

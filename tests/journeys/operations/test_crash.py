@@ -122,7 +122,7 @@ async def test_killed_after_an_answer_was_lost(env: Env) -> None:
             await all_is_well(app, env, ada, jobs=1)
 
 
-async def test_a_polite_stop_in_the_middle_loses_nothing_either(env: Env) -> None:
+async def test_a_graceful_stop_loses_nothing(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with doomed_app(env) as process:
             await online(ada)

@@ -89,7 +89,7 @@ ELSEWHERE = {  # told in tests of their own below
 }
 
 
-def test_every_fault_has_its_case() -> None:
+def test_every_fault_has_a_case() -> None:
     assert {case.fault for case in (*UNSEEN, *TOLD)} | ELSEWHERE == {fault.name for fault in FAULTS}
 
 
@@ -98,7 +98,7 @@ def finished(message: Message) -> bool:
 
 
 @pytest.mark.parametrize("case", [*UNSEEN, *TOLD], ids=lambda case: case.fault)
-async def test_a_request_ends_well_whatever_happens(env: Env, app: App, ada: Person, case: Case) -> None:
+async def test_a_request_ends_correctly_under_every_fault(env: Env, app: App, ada: Person, case: Case) -> None:
     env.switchboard.turn_on(case.fault, times=case.times)
     await ada.slash("generate", prompt="a red fox")
     message = await ada.message(finished)
@@ -111,7 +111,7 @@ async def test_a_request_ends_well_whatever_happens(env: Env, app: App, ada: Per
     assert await app.store.read(ledger.audit) == []
 
 
-async def test_a_generation_that_never_ends_is_cancelled_and_given_back(env: Env) -> None:
+async def test_a_generation_that_never_ends_is_cancelled_and_refunded(env: Env) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with env.app(MAX_GENERATION_MINUTES="0.005") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
@@ -120,13 +120,13 @@ async def test_a_generation_that_never_ends_is_cancelled_and_given_back(env: Env
 
 
 @pytest.mark.faults("models-down")
-async def test_before_the_first_list_of_models_a_sentence_says_so(env: Env) -> None:
+async def test_a_request_before_the_first_model_list_is_refused(env: Env) -> None:
     async with env.app(await_models=False), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         assert "list of models has not been read yet" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(env: Env) -> None:
+async def test_the_model_list_survives_a_restart_without_the_image_api(env: Env) -> None:
     async with env.app():
         pass
     env.switchboard.turn_on("models-down")
@@ -134,7 +134,7 @@ async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(e
         assert await ada.autocomplete("generate", "model", prompt="x", model="klein")
 
 
-async def test_a_private_image_goes_to_direct_messages_once_the_token_is_dead(env: Env, ada: Person) -> None:
+async def test_a_private_image_is_sent_by_direct_message_once_its_token_has_expired(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("token-expired")
     await ada.slash("generate", prompt="a red fox", private=True)
     assert has_image(await ada.message(finished, "dm"))
@@ -148,14 +148,14 @@ async def test_a_deleted_waiting_message_is_replaced_by_a_new_one(env: Env, ada:
     assert len(ada.messages()) == 1
 
 
-async def test_a_closed_channel_sends_the_image_to_its_member(env: Env, ada: Person) -> None:
+async def test_without_access_to_the_channel_the_image_is_sent_by_direct_message(env: Env, ada: Person) -> None:
     for name in ("token-expired", "message-gone", "channel-closed"):
         env.switchboard.turn_on(name)
     await ada.slash("generate", prompt="a red fox")
     assert has_image(await ada.message(finished, "dm"))
 
 
-async def test_an_image_without_any_way_is_kept_until_there_is_one(env: Env, app: App, ada: Person) -> None:
+async def test_an_undeliverable_image_is_kept_until_it_can_be_delivered(env: Env, app: App, ada: Person) -> None:
     closed = ("token-expired", "message-gone", "channel-closed", "dms-closed")
     for name in closed:
         env.switchboard.turn_on(name)
@@ -168,7 +168,7 @@ async def test_an_image_without_any_way_is_kept_until_there_is_one(env: Env, app
 
 
 @pytest.mark.parametrize("lost", ["channel", "dm"])
-async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(env: Env, ada: Person, lost: str) -> None:
+async def test_a_new_message_whose_response_was_lost_is_not_sent_twice(env: Env, ada: Person, lost: str) -> None:
     for name in ("token-expired", "message-gone", *(["channel-closed"] if lost == "dm" else [])):
         env.switchboard.turn_on(name)
     env.images.switchboard.turn_on("generation-stuck")
@@ -209,7 +209,7 @@ async def test_the_other_modes_deliver_as_well(env: Env, mode: str) -> None:
         assert (await statement_of(app, int(ada.id))).spent == 2 * PRICE
 
 
-async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(env: Env) -> None:
+async def test_in_sync_mode_a_lost_response_is_not_paid_twice(env: Env) -> None:
     env.switchboard.turn_on("enqueue-answer-lost")
     async with env.app(OXEN_MODE="sync") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")

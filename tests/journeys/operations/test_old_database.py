@@ -43,7 +43,7 @@ async def app(env: Env) -> AsyncIterator[App]:
         yield app
 
 
-async def test_one_of_every_family_does_what_it_says(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_one_button_of_every_kind_works(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     about = Posted(job=JOB, case="1", ben=mo.person_id("Ben"), sponsorship=SPONSORSHIP)
     await press_one_of_every_family(app, ada, mo, await asked(), about)
 
@@ -70,12 +70,12 @@ async def test_edit_and_report_open_their_forms(app: App, mo: Person, button: st
     assert (await mo.modal()).custom_id.startswith(f"v1:{form}:")
 
 
-async def test_details_tells_about_an_image(app: App, ada: Person) -> None:
+async def test_details_describes_an_image(app: App, ada: Person) -> None:
     await used(app, ada, f"v1:details:{JOB}:0")
     assert [text for text in answers(ada) if "a lighthouse at dusk" in text] != []
 
 
-async def test_delete_takes_a_message_away(app: App, ada: Person) -> None:
+async def test_delete_deletes_a_message(app: App, ada: Person) -> None:
     message = await posted(app, ada, f"v1:delete:{JOB}:0", image=image_bytes())
     await ada.click(message, "Press")
     await ada.until(lambda: message.id not in {m.id for m in ada.messages()} or None)

@@ -69,13 +69,13 @@ async def test_a_model_that_does_not_edit_says_so(env: Env) -> None:
         assert "takes no reference pictures" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_community_may_run_on_the_second_alone(env: Env) -> None:
+async def test_the_bot_runs_with_the_second_provider_alone(env: Env) -> None:
     async with env.app(settings=oxlo(env), OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
         assert has_image(await made(ada))
         assert {model.provider for model in app.models.offered} == {"oxlo"}
 
 
-async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_coming_back(env: Env) -> None:
+async def test_ten_jobs_of_each_kind_survive_an_outage_of_both_providers(env: Env) -> None:
     async with both(env, **WIDE, **PLACES, UNCERTAIN_CALLS="retry") as (app, ada):
         env.switchboard.turn_on("generation-stuck")
         asks = [ada.slash("generate", prompt=f"fox {n}", model=model) for n in range(10) for model in (OXEN[0], OXLO[1])]
@@ -102,7 +102,7 @@ async def away(app: App, provider: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_while_a_provider_is_away_members_are_told_since_when_and_the_image_waits(env: Env) -> None:
+async def test_during_an_outage_the_waiting_message_says_since_when(env: Env) -> None:
     async with both(env) as (app, ada):
         env.switchboard.turn_on("oxlo-down")
         for n in range(3):
@@ -115,7 +115,7 @@ async def test_while_a_provider_is_away_members_are_told_since_when_and_the_imag
         assert has_image(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
 
 
-async def test_a_stand_in_makes_the_image_at_the_held_price_and_is_named(env: Env) -> None:
+async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> None:
     async with both(env, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (app, ada):
         env.switchboard.turn_on("oxlo-down")
         for n in range(3):
@@ -127,7 +127,7 @@ async def test_a_stand_in_makes_the_image_at_the_held_price_and_is_named(env: En
 
 
 @pytest.mark.parametrize(("rule", "paid", "is_made"), [("release", 1, False), ("retry", 2, True)])
-async def test_a_lost_answer_follows_the_operators_rule_and_is_told(env: Env, rule: str, paid: int, is_made: bool) -> None:
+async def test_a_lost_response_follows_the_operator_s_setting_and_is_explained(env: Env, rule: str, paid: int, is_made: bool) -> None:
     async with both(env, UNCERTAIN_CALLS=rule) as (app, ada):
         env.switchboard.turn_on("enqueue-answer-lost", times=1)
         message = await made(ada, model=OXLO[0])
@@ -161,14 +161,14 @@ async def test_each_kind_of_failure_has_its_message_refund_and_buttons(
         assert (statement.held, statement.spent) == (0, 0)
 
 
-async def test_a_rate_limit_is_waited_for_and_asked_once(env: Env) -> None:
+async def test_a_rate_limited_call_is_retried_and_paid_once(env: Env) -> None:
     async with both(env) as (_, ada):
         env.switchboard.turn_on("images-rate-limited", times=1)
         assert has_image(await made(ada, model=OXLO[0]))
         assert (await oxlo_calls(env))["paid"] == 1
 
 
-async def test_a_provider_taken_out_of_the_settings_gives_its_holds_back(env: Env) -> None:
+async def test_removing_a_provider_from_the_settings_releases_its_holds(env: Env) -> None:
     env.switchboard.turn_on("oxlo-down")
     async with both(env) as (_, ada):
         await ada.slash("generate", prompt="a red fox", model=OXLO[0])
@@ -184,7 +184,7 @@ IS_PAID = "SELECT 1 FROM generations WHERE state = 'succeeded'"
 
 
 @pytest.mark.parametrize("moment", [WAITS, IS_MADE, IS_PAID], ids=["it waits", "it is being made", "it is paid"])
-async def test_killed_around_a_call_that_nothing_can_look_up(env: Env, moment: str) -> None:
+async def test_killed_around_a_call_without_a_status_query(env: Env, moment: str) -> None:
     """What was paid and kept is shown; what is uncertain is told and given back; nothing is ever asked for twice by itself."""
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with doomed_app(env, **oxlo(env)) as process:

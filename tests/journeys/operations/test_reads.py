@@ -56,14 +56,14 @@ async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: T
         ("rules test", {"prompt": "a red fox"}, "a red fox"),
     ],
 )
-async def test_so_does_a_command_of_imageadmin(
+async def test_a_command_of_imageadmin_reads_each_thing_once(
     mo: Person, traffic: Traffic, looked_up: list[int | None], command: str, values: dict[str, Any], words: str
 ) -> None:
     await admin(mo, command, words, **values)
     assert (of_preferences(traffic), looked_up) == (["settings_and_preferences"], [])
 
 
-async def test_so_does_a_press_of_its_panel(mo: Person, traffic: Traffic, looked_up: list[int | None]) -> None:
+async def test_a_press_of_the_imageadmin_panel_reads_each_thing_once(mo: Person, traffic: Traffic, looked_up: list[int | None]) -> None:
     panel = await admin(mo, "panel", "Easel on")
     traffic.so_far()
     await mo.click(panel, "Pause")

@@ -59,7 +59,7 @@ def select(panel: Message, custom_id: str) -> dict[str, Any]:
 # --- reactions -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(env: Env, ada: Person) -> None:
+async def test_the_form_of_a_note_is_sent_after_a_restart_and_the_note_is_deleted(env: Env, ada: Person) -> None:
     async with run(env, ada):
         await ada.react(await new_image(ada), "✏️")
         note = await note_for(ada)
@@ -71,7 +71,7 @@ async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(en
         await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
-async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person, ben: Person) -> None:
+async def test_a_repetition_by_reaction_survives_a_restart(env: Env, ada: Person, ben: Person) -> None:
     async with run(env, ada, ben):
         first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
@@ -85,7 +85,7 @@ async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person
         assert (len(await env.generations()), await spent(app, ben)) == (2, PRICE)
 
 
-async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing(env: Env, ada: Person) -> None:
+async def test_a_preset_reaction_removed_after_a_restart_costs_nothing(env: Env, ada: Person) -> None:
     async with run(env, ada, settings=ONE_AT_A_TIME):
         first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
@@ -102,7 +102,7 @@ async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing
 # --- while it is made ------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, ada: Person) -> None:
+async def test_a_request_made_before_a_restart_can_be_cancelled_after_it(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         message = await waiting(ada)
@@ -114,7 +114,7 @@ async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, a
 
 
 @pytest.mark.parametrize("mode", ["poll", "sync"])
-async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(env: Env, ada: Person, mode: str) -> None:
+async def test_a_request_running_during_a_mode_change_is_shown_and_paid_once(env: Env, ada: Person, mode: str) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         await waiting(ada)
@@ -125,7 +125,7 @@ async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(env: E
         assert (len(await env.generations()), await spent(app, ada)) == (1, PRICE)
 
 
-async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(env: Env, ada: Person) -> None:
+async def test_a_request_cancelled_after_a_mode_change_costs_nothing(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         message = await waiting(ada)
@@ -140,7 +140,7 @@ async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(env: Env, 
 # --- panels ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env: Env, ada: Person) -> None:
+async def test_a_member_s_language_survives_a_restart(env: Env, ada: Person) -> None:
     await ada.speak("de")
     async with run(env, ada):
         await ada.slash("settings")
@@ -152,7 +152,7 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
 
 
-async def test_an_image_whose_first_answer_was_never_given_is_shown_as_soon_as_the_bot_is_back(env: Env, ada: Person) -> None:
+async def test_an_image_without_a_first_response_is_shown_after_a_restart(env: Env, ada: Person) -> None:
     async with run(env, ada) as app:
         place = ReplyTarget(
             user_id=int(ada.id),
@@ -168,7 +168,7 @@ async def test_an_image_whose_first_answer_was_never_given_is_shown_as_soon_as_t
         await ada.message(has_image)
 
 
-async def test_what_is_being_answered_when_the_bot_closes_is_still_answered(env: Env, ada: Person) -> None:
+async def test_interactions_in_progress_are_answered_before_the_bot_closes(env: Env, ada: Person) -> None:
     async with run(env, ada):
         asking = asyncio.create_task(ada.slash("history"))
         async with asyncio.timeout(5):

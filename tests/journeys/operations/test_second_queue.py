@@ -81,7 +81,7 @@ async def size_of(person: Person, message: Message) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("streams", [True, False], ids=["heard of", "polled"])
-async def test_each_brings_its_own_image(env: Env, streams: bool) -> None:
+async def test_each_provider_delivers_its_own_image(env: Env, streams: bool) -> None:
     async with twins(env, streams=streams) as both:
         both.server.finish(both.id)
         assert await size_of(both.ada, await both.finished("an anvil")) == SIZE_PX
@@ -92,7 +92,7 @@ async def test_each_brings_its_own_image(env: Env, streams: bool) -> None:
         assert await both.app.store.read(ledger.audit) == []
 
 
-async def test_an_event_of_the_one_does_not_end_the_other(env: Env) -> None:
+async def test_an_event_of_one_provider_does_not_end_the_other_s_image(env: Env) -> None:
     async with twins(env) as both:
         env.switchboard.turn_off("generation-stuck")
         await both.finished("an ox")
@@ -101,7 +101,7 @@ async def test_an_event_of_the_one_does_not_end_the_other(env: Env) -> None:
         await both.finished("an anvil")
 
 
-async def test_cancelling_the_one_leaves_the_other(env: Env) -> None:
+async def test_cancelling_one_image_leaves_the_other(env: Env) -> None:
     async with twins(env) as both:
         ox = await both.ada.message(lambda m: "an ox" in m.content)
         await both.ada.click(ox, "Cancel")
@@ -111,14 +111,14 @@ async def test_cancelling_the_one_leaves_the_other(env: Env) -> None:
         assert await spent(both.app, both.ada) == ACME_PRICE
 
 
-async def test_a_lost_answer_is_found_under_an_id_that_the_other_has_too(env: Env) -> None:
+async def test_a_lost_response_is_recovered_under_an_id_that_both_have(env: Env) -> None:
     async with twins(env, loses_answers=True) as both:
         both.server.finish(both.id)
         await both.finished("an anvil")
         assert len(both.server.images) == 1
 
 
-async def test_its_models_are_listed_under_its_title(env: Env) -> None:
+async def test_the_models_are_listed_under_the_provider_s_title(env: Env) -> None:
     async with twins(env) as both:
         await both.ada.slash("models")
         assert "**Acme One** · Acme · 3 credits a picture" in (await both.ada.message(lambda m: "Acme One" in m.text)).text

@@ -21,7 +21,7 @@ async def with_gallery(app: App, person: Person, *, stars: int = 2, reward: floa
     await change_rules(app, person, gallery={"channel_id": person.channel(GALLERY), "stars": stars, "reward": reward})
 
 
-async def test_enough_stars_of_others_bring_an_image_into_the_gallery(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_enough_stars_post_an_image_in_the_gallery(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     await with_gallery(app, ada)
     first = await asked()
     job = await written_down(app, first)
@@ -51,7 +51,7 @@ async def test_the_gallery_shows_an_image_once_across_restarts(env: Env) -> None
 
 
 @pytest.mark.parametrize("options", [{"spoiler": True}, {}])
-async def test_what_is_hidden_or_reported_is_not_shown(
+async def test_hidden_and_reported_images_are_not_in_the_gallery(
     app: App, ada: Person, ben: Person, mo: Person, asked: Ask, options: dict[str, bool]
 ) -> None:
     await with_gallery(app, ada, stars=1)
@@ -68,7 +68,7 @@ async def test_what_is_hidden_or_reported_is_not_shown(
     assert len([m for m in ben.messages(GALLERY) if has_image(m)]) == 1
 
 
-async def test_an_image_that_is_deleted_leaves_the_gallery_too(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_deleted_image_is_removed_from_the_gallery(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await with_gallery(app, ada, stars=1)
     first = await asked()
     await ben.react(await seen(ben, first), "⭐")
@@ -77,7 +77,7 @@ async def test_an_image_that_is_deleted_leaves_the_gallery_too(app: App, ada: Pe
     await gone(ben, shown, GALLERY)
 
 
-async def test_a_reaction_gives_the_maker_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_reaction_gives_the_author_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await change_rules(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
     before = await available(app, ben)
@@ -88,7 +88,7 @@ async def test_a_reaction_gives_the_maker_credits_once(app: App, ada: Person, be
     assert round((before - await available(app, ben)) / MICRO) == 5
 
 
-async def test_nobody_gives_credits_to_themselves(app: App, ada: Person, asked: Ask) -> None:
+async def test_members_cannot_give_credits_to_themselves(app: App, ada: Person, asked: Ask) -> None:
     await change_rules(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
     await ada.react(first, "💖")

@@ -36,7 +36,7 @@ async def marked(person: Person, message: Message) -> dict[str, int]:
     return (await person.message(lambda m: m.id == message.id and m.reactions and "⏳" not in m.reactions)).reactions
 
 
-async def test_the_answer_is_a_reply_that_calls_nobody_and_the_mark_turns(app: App, ada: Person, said: Message) -> None:
+async def test_the_result_is_a_reply_without_a_ping_and_the_mark_changes(app: App, ada: Person, said: Message) -> None:
     await react(app, ada, said)
     result = await ada.message(has_image)
     assert result.raw["message_reference"]["message_id"] == said.id
@@ -44,7 +44,7 @@ async def test_the_answer_is_a_reply_that_calls_nobody_and_the_mark_turns(app: A
     assert await marked(ada, said) == {"✅": 1}
 
 
-async def test_a_failure_is_told_to_its_member_alone(env: Env, app: App, ada: Person, said: Message) -> None:
+async def test_a_failure_is_sent_by_direct_message(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await react(app, ada, said)
     await ada.message(lambda m: "No picture" in m.content, "dm")
@@ -52,7 +52,7 @@ async def test_a_failure_is_told_to_its_member_alone(env: Env, app: App, ada: Pe
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_who_takes_no_direct_messages_sees_the_mark(env: Env, app: App, ada: Person, said: Message) -> None:
+async def test_with_closed_direct_messages_the_mark_shows_a_failure(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await ada.dms(open=False)
     await react(app, ada, said)
@@ -60,7 +60,7 @@ async def test_who_takes_no_direct_messages_sees_the_mark(env: Env, app: App, ad
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_an_answer_to_a_deleted_message_is_posted_all_the_same(env: Env, app: App, ada: Person, ben: Person, said: Message) -> None:
+async def test_the_result_is_posted_even_if_its_message_was_deleted(env: Env, app: App, ada: Person, ben: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-stuck")
     await react(app, ada, said)
     await ben.delete(said)
@@ -68,9 +68,7 @@ async def test_an_answer_to_a_deleted_message_is_posted_all_the_same(env: Env, a
     assert "message_reference" not in (await ada.message(has_image)).raw
 
 
-async def test_where_replies_are_not_allowed_the_answer_is_posted_all_the_same(
-    env: Env, app: App, ada: Person, mo: Person, said: Message
-) -> None:
+async def test_the_result_is_posted_even_where_replies_are_not_allowed(env: Env, app: App, ada: Person, mo: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-stuck")
     await react(app, ada, said)
     await mo.permit("studio", "read_message_history", False)
@@ -78,7 +76,7 @@ async def test_where_replies_are_not_allowed_the_answer_is_posted_all_the_same(
     assert has_image(await ada.message(has_image))
 
 
-async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: Env) -> None:
+async def test_a_reaction_and_its_result_survive_a_restart(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         env.switchboard.turn_on("generation-stuck")
         async with env.app() as app:
@@ -92,7 +90,7 @@ async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: En
         assert len([m for m in ada.messages() if has_image(m)]) == 1
 
 
-async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
+async def test_a_note_is_deleted_on_time_also_after_a_restart(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app() as app:
             channel_id = int(ada.channel("studio"))
@@ -106,7 +104,7 @@ async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
             await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_every_edit_names_its_author_and_links_the_image_it_comes_from(ada: Person, ben: Person) -> None:
+async def test_every_edit_names_its_author_and_links_its_source(ada: Person, ben: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
     first = await ben.message(has_image)
     await ben.menu("Edit with Easel", first)

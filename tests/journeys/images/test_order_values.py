@@ -42,7 +42,7 @@ def values_made() -> Iterator[set[str]]:
         sys.setprofile(None)
 
 
-async def test_an_order_passes_through_these_values_and_no_others(ada: Person, asked: Ask) -> None:
+async def test_an_order_creates_these_values_and_no_others(ada: Person, asked: Ask) -> None:
     await asked()  # what is made once is not on the way
     with values_made() as made:
         await ada.slash("generate", prompt="a red fox in the snow")
