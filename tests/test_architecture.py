@@ -1,4 +1,4 @@
-"""Rules of the structure: which way imports point; and that what is written down beside the code is true."""
+"""Rules of the structure: the direction of imports, and that the documentation matches the code."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_there_are_no_import_cycles() -> None:
 
 
 def _modules_only(names: frozenset[str]) -> set[str]:
-    """`from a import b` names the package a too, which is not meant where a.b is a module."""
+    """`from a import b` names the package a too, which does not count if a.b is a module."""
     return {name for name in names if not any(other != name and within(other, name) for other in names)}
 
 
@@ -85,12 +85,12 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_rights_are_decided_in_two_modules() -> None:
-    """Over what exists, and over new orders; everybody else asks them."""
+    """One decides over existing things, one over new orders; all other modules call them."""
     assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
 
 
 def test_cogs_change_nothing_in_the_store() -> None:
-    """They run queries with the `Reader`, and change through services."""
+    """Cogs run queries with the `Reader`, and change data through services."""
     writers = [
         f"{module}, line {node.lineno}"
         for module in modules("cogs")
@@ -139,11 +139,11 @@ def test_every_task_has_a_name() -> None:
     assert nameless == []
 
 
-WAKES_ITSELF = {"bot.services.pipeline.watch"}  # by a stream that was lost or is back, which is no commit
+WAKES_ITSELF = {"bot.services.pipeline.watch"}  # by a stream that was lost or reconnected, which is no commit
 
 
 def test_no_code_wakes_a_loop_directly() -> None:
-    """A commit wakes whoever it concerns: the store announces it."""
+    """A commit wakes the loops it concerns: the store announces it."""
     wakers = {
         module.name
         for module in modules("bot", "cogs")
@@ -167,7 +167,7 @@ def test_every_translated_text_is_one_literal() -> None:
 
 
 def test_no_text_to_translate_is_in_an_f_string() -> None:
-    """Python before 3.12 has no tokens inside of them, so the template would miss it there."""
+    """Python before 3.12 has no tokens inside f-strings, so the extraction would miss the text."""
     hidden = [
         f"{module}, line {node.lineno}: {ast.unparse(node)}"
         for module in modules("bot", "cogs")
@@ -201,7 +201,7 @@ def test_env_example_gives_the_defaults(tmp_path: Path) -> None:
 
 
 def commands_in(page: str, pattern: str) -> set[str]:
-    """What follows `pattern` in a page's code, inline or in blocks."""
+    """Words that follow `pattern` in a page's code, inline or in blocks."""
     text = (PROJECT / page).read_text("utf-8")
     code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
     return {word for part in code for word in re.findall(rf"(?:^|[\s`/]){pattern} ([a-z][a-z-]*)", part)}

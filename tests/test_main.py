@@ -1,4 +1,4 @@
-"""The command line as people use it: processes in an empty environment. Exit codes, one sentence for each error, no tracebacks."""
+"""The command line, as processes in an empty environment: exit codes, one sentence for each error, no tracebacks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def started(*arguments: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The process of one verb, which ends with the block."""
+    """The process of one verb, which is stopped when the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -72,8 +72,8 @@ async def run(*arguments: str, folder: Path, environ: Mapping[str, str] = {}) ->
     return Ran(code=process.returncode or 0, out=out.decode(), err=err.decode())
 
 
-async def told(stream: asyncio.StreamReader | None, words: str) -> str:
-    """Read lines until one has these words."""
+async def line_with(stream: asyncio.StreamReader | None, words: str) -> str:
+    """Read lines until one has these words, and return it."""
     assert stream is not None
     while line := (await stream.readline()).decode():
         if words in line:
@@ -125,8 +125,8 @@ def test_an_unknown_error_is_logged_without_secrets(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(env_example, "render", fail)
     assert command_line.main(["settings"]) == command_line.WRONG
-    told = capsys.readouterr().err
-    assert ("unhandled error" in told, "?token=[secret]" in told, "abcdefgh" in told) == (True, True, False)
+    line_with = capsys.readouterr().err
+    assert ("unhandled error" in line_with, "?token=[secret]" in line_with, "abcdefgh" in line_with) == (True, True, False)
 
 
 def test_an_error_sentence_in_an_exception_group_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +167,7 @@ async def test_a_wrong_token_is_one_line(env: Env, folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_stops_the_bot_gracefully(number: signal.Signals, env: Env, folder: Path) -> None:
     async with started("run", folder=folder, environ=env.environment()) as process:
-        async with person_in(env, "Ada"):  # she sees that the bot is there
+        async with person_in(env, "Ada"):  # she sees that the bot is online
             process.send_signal(number)
         _, err = await process.communicate()
     assert (process.returncode, b"Traceback" in err) == (0, False)
@@ -204,7 +204,7 @@ async def test_demo_once_writes_two_images_of_each_image_api(folder: Path) -> No
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_demo_stops_completely_and_leaves_no_files(number: signal.Signals, folder: Path) -> None:
     async with started("demo", "--port", "0", folder=folder, environ={}) as process, aiohttp.ClientSession() as session:
-        page = (await told(process.stdout, "http://")).strip()
+        page = (await line_with(process.stdout, "http://")).strip()
         async with session.get(page) as response:
             assert response.status == 200
         process.send_signal(number)

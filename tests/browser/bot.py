@@ -1,4 +1,4 @@
-"""A small bot with one of everything that the page lets a person use."""
+"""A small bot with one of each thing that the chat page supports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class SmallBot(discord.Client):
     """Answers at once; its commands are in place before the gateway says ready."""
 
     def __init__(self) -> None:
-        # The library waits this long for servers that may still come; here there is one, and it is there.
+        # discord.py waits this long for more guilds; here there is only one.
         super().__init__(intents=discord.Intents.default(), guild_ready_timeout=0.05)
         self.tree: app_commands.CommandTree[SmallBot] = app_commands.CommandTree(self)
         commands: tuple[AnyCommand, ...] = (
-            *(_paint, _whisper, _recipe, _display, _choices, _fields, _anywhere),
+            *(_paint, _ephemeral, _recipe, _display, _choices, _fields, _anywhere),
             *(_describe, _portrait),
         )
         for command in commands:
@@ -41,7 +41,7 @@ class SmallBot(discord.Client):
 
 
 class German(app_commands.Translator):
-    """A few names in German, to see that they are shown."""
+    """A few command names in German."""
 
     WORDS = MappingProxyType(
         {"paint": "malen", "subject": "motiv", "What to paint": "Was gemalt werden soll", "Portrait": "Porträt", "Describe": "Beschreiben"}
@@ -98,7 +98,7 @@ async def _styles(_: discord.Interaction[Any], typed: str) -> list[app_commands.
 
 
 @app_commands.command(name="whisper", description="Say something that only you hear")
-async def _whisper(interaction: discord.Interaction[Any]) -> None:
+async def _ephemeral(interaction: discord.Interaction[Any]) -> None:
     await interaction.response.send_message("Between the two of us.", ephemeral=True)
 
 
@@ -135,7 +135,7 @@ async def _anywhere(interaction: discord.Interaction[Any]) -> None:
 
 
 class EveryDisplayComponent(discord.ui.LayoutView):
-    """One of every part that shows something; the button turns the page."""
+    """One of every display component; the button shows the next page."""
 
     def __init__(self, number: int = 1) -> None:
         super().__init__(timeout=None)
@@ -161,7 +161,7 @@ class EveryDisplayComponent(discord.ui.LayoutView):
 
 
 class Choices(discord.ui.LayoutView):
-    """Every kind of select menu; the text above says what was chosen last."""
+    """Every kind of select menu; the text above shows the last choice."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None)
@@ -184,7 +184,7 @@ class Choices(discord.ui.LayoutView):
 
 
 class EveryFormField(discord.ui.Modal, title="A survey"):
-    """The controls of modals beside text and files."""
+    """The modal controls other than text and files."""
 
     medium: discord.ui.Label[EveryFormField] = discord.ui.Label(
         text="Medium",

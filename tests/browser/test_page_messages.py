@@ -1,4 +1,4 @@
-"""What stands in messages on the chat page: mentions, links, replies, reactions and panels."""
+"""Messages on the chat page: mentions, links, replies, reactions and panels."""
 
 from __future__ import annotations
 

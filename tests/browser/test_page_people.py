@@ -1,4 +1,4 @@
-"""People and places on the chat page: menus, roles, languages, threads, and servers without the bot."""
+"""People and channels on the chat page: menus, roles, languages, threads, and servers without the bot."""
 
 from __future__ import annotations
 

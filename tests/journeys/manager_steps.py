@@ -17,7 +17,7 @@ from sandbox.person import Message, Person
 from tests.env.jobs import request
 
 
-async def told(person: Person, words: str, channel: str = "studio") -> Message:
+async def private_reply(person: Person, words: str, channel: str = "studio") -> Message:
     """The ephemeral message to this member that contains these words."""
     return await person.message(lambda m: m.ephemeral and words in m.text, channel)
 
@@ -25,15 +25,15 @@ async def told(person: Person, words: str, channel: str = "studio") -> Message:
 async def admin(person: Person, command: str, words: str, /, **values: Any) -> Message:
     """Run a subcommand of /imageadmin and wait for its answer."""
     await person.slash(f"imageadmin {command}", **values)
-    return await told(person, words)
+    return await private_reply(person, words)
 
 
-async def redrawn(person: Person, panel: Message, words: str) -> Message:
+async def updated(person: Person, panel: Message, words: str) -> Message:
     """The panel, once it contains these words."""
     return await person.message(lambda m: m.id == panel.id and words in m.text)
 
 
-async def asks(app: App, actor: Actor, person: Person) -> Request:
+async def request_of(app: App, actor: Actor, person: Person) -> Request:
     """A request by this actor from the guild of this person."""
     place = ReplyTarget(user_id=actor.user_id, channel_id=int(person.channel("studio")), guild_id=guild_of(person))
     return await request(app.services, place, actor=actor)
@@ -52,7 +52,7 @@ async def change_rules(app: App, **changes: Any) -> None:
     await app.services.guilds.change_policy(app.client.guilds[0].id, lambda rules: changed(rules, changes), actor_id=None)
 
 
-async def audited(app: App, person: Person) -> list[AuditLine]:
+async def audit_lines(app: App, person: Person) -> list[AuditLine]:
     """The guild's audit lines, newest first."""
     return await app.store.read(audit_log.latest, guild_of(person))
 

@@ -39,7 +39,7 @@ async def note_for(person: Person) -> Message:
     return await person.message(lambda m: NOTE in m.buttons and person.id in m.pings)
 
 
-async def told(person: Person, words: str) -> Message:
+async def direct_message(person: Person, words: str) -> Message:
     return await person.message(lambda m: words in m.content and "🚫" in m.content, "dm")
 
 

@@ -37,7 +37,7 @@ builtins.false = False  # three examples write JSON's word
 wait = time.sleep
 time.sleep = lambda seconds: wait(min(seconds, 0.05))
 """
-# Just the expressions that the examples use, for a machine without jq.
+# Only the expressions that the examples use, for a machine without jq.
 JQ = """#!{python}
 import json, sys
 found = json.load(sys.stdin)
@@ -56,7 +56,7 @@ def examples(pattern: str) -> list[Path]:
 
 @pytest.fixture
 def shims(tmp_path: Path) -> Path:
-    """A directory for PATH and PYTHONPATH in which waiting is short."""
+    """A directory for PATH and PYTHONPATH whose `sleep` is short."""
     folder = tmp_path / "shims"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -68,7 +68,7 @@ def shims(tmp_path: Path) -> Path:
 
 
 def command(example: Path, server: images.ImageServer) -> list[str]:
-    """The example as a program of this machine, with the sandbox's address in it."""
+    """The command line of an example, with the sandbox's address."""
     text = example.read_text("utf-8")
     for path in ("/api/ai/", "/api/events"):  # not the addresses of reference images
         text = text.replace(f"https://hub.oxen.ai{path}", f"{server.url}{path}")
@@ -148,7 +148,7 @@ async def test_the_queue_examples_end_with_a_result(client: Client, server: imag
 async def test_the_event_examples_receive_their_event(
     client: Client, server: images.ImageServer, switchboard: Switchboard, shims: Path, kind: str
 ) -> None:
-    """They enqueue before they listen, so a quick event would be lost: the images wait until all are listening."""
+    """The examples enqueue before they listen, so a quick event would be lost: generations are held until all are listening."""
     paths = examples(f"*-events-*.{kind}")
     running = asyncio.create_task(run_all(paths, server, shims, at_once=len(paths)))
 

@@ -1,4 +1,4 @@
-"""Every named misbehaviour of the local image API shows on the wire as its meaning says."""
+"""Every named fault of the local image API shows in its HTTP responses as documented."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ async def test_a_doubled_event_comes_twice(client: Client) -> None:
 async def test_an_event_of_another_key_comes_first(client: Client) -> None:
     async with client.events() as stream:
         row = await client.made()
-        (name, stranger), (same_name, ours) = await stream.event(), await stream.event()
+        (name, other), (same_name, ours) = await stream.event(), await stream.event()
     assert name == same_name
-    assert stranger["generation_id"] != row["generation_id"] == ours["generation_id"]
+    assert other["generation_id"] != row["generation_id"] == ours["generation_id"]
 
 
 @pytest.mark.faults("events-other-types")

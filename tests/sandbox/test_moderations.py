@@ -1,4 +1,4 @@
-"""The local moderations endpoint keeps OpenAI's contract, as its own SDK sees it, and misbehaves as its faults say."""
+"""The local moderations endpoint keeps OpenAI's contract, checked with the official SDK, and its faults work as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local image API keeps its OpenAI-compatible contract: the official SDK speaks with it, and so does plain HTTP."""
+"""The local image API keeps its OpenAI-compatible contract, checked with the official SDK and plain HTTP."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ async def test_the_sdk_generates_inline(sdk: AsyncOpenAI) -> None:
 async def test_the_sdk_generates_links_that_need_no_key(sdk: AsyncOpenAI) -> None:
     response = await sdk.images.generate(model=SD, prompt="a fox", n=2, response_format="url")
     links = [each.url or "" for each in response.data or []]
-    async with aiohttp.ClientSession() as stranger:
+    async with aiohttp.ClientSession() as session:
         for link in links:
-            async with stranger.get(link) as answer:
+            async with session.get(link) as answer:
                 assert (answer.status, answer.content_type) == (200, "image/png")
     assert len(set(links)) == 2
 

@@ -1,4 +1,4 @@
-"""Faults in the OpenAI-compatible contract that decide what is paid for."""
+"""Which calls of the OpenAI-compatible contract are paid for under each fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
 async def money(client: Client) -> list[tuple[int | None, int, bool]]:
-    """Status, images paid for, and whether the answer got through; of every call."""
+    """Status, number of images paid for, and whether the response was complete, for every call."""
     return [(call["status"], call["paid"], call["answered"]) for call in await client.calls()]
 
 
@@ -40,7 +40,7 @@ async def test_no_credit_is_a_429_without_retry_after(client: Client) -> None:
 
 
 async def begun(client: Client, count: int) -> bool:
-    """True once so many calls have been accepted."""
+    """Whether this many calls have been accepted."""
     return len([call for call in await client.calls() if call["used_seed"] is not None]) == count
 
 
@@ -76,7 +76,7 @@ async def test_a_truncated_response_is_paid_for(client: Client) -> None:
     assert await money(client) == [(200, 1, False)]
 
 
-# The whole side
+# The whole contract
 
 
 @pytest.mark.parametrize("timing", [SLOW])

@@ -1,4 +1,4 @@
-"""The painter draws the same image from the same words and seed, in the shape that was asked for."""
+"""The painter draws the same image from the same prompt and seed, in the requested shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The few words in which the sandbox's tests speak HTTP: nothing here knows the server's insides."""
+"""An HTTP client for the sandbox's tests, which does not depend on the server's code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     headers: dict[str, str]
@@ -90,7 +90,7 @@ class Stream:
 
 
 class Client:
-    """A caller with a key."""
+    """A client with an API key."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session

@@ -1,4 +1,4 @@
-"""Every named misbehaviour of the local Discord, as a discord.py client meets it."""
+"""Every named fault of the local Discord, as a discord.py client sees it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ async def _held(bot: EchoBot, person: Person, channel: str = "studio") -> discor
     return held
 
 
-def _note_messages(bot: EchoBot, heard: asyncio.Queue[int]) -> None:
+def _note_messages(bot: EchoBot, received: asyncio.Queue[int]) -> None:
     @bot.event
     async def on_message(message: discord.Message) -> None:
-        await heard.put(message.id)
+        await received.put(message.id)
 
 
 async def test_a_rate_limit_is_waited_out(bot: EchoBot, ada: Person) -> None:
@@ -61,14 +61,14 @@ async def test_after_a_lost_response_the_message_is_found_by_its_nonce(bot: Echo
 
 async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: EchoBot, ada: Person) -> None:
     resumed = asyncio.create_task(bot.wait_for("resumed", timeout=10))
-    heard: asyncio.Queue[int] = asyncio.Queue()
-    _note_messages(bot, heard)
+    received: asyncio.Queue[int] = asyncio.Queue()
+    _note_messages(bot, received)
     await asyncio.sleep(0)  # let the task begin to wait
     _, said = await asyncio.gather(ada.fault("socket-dropped"), ada.say("while you were away"))
     await resumed
-    assert await heard.get() == int(said)
+    assert await received.get() == int(said)
     await ada.until(lambda: ada.bot_online)
-    assert heard.empty()
+    assert received.empty()
 
 
 async def test_a_lost_session_is_replaced_by_a_new_one(bot: EchoBot, ada: Person) -> None:

@@ -1,4 +1,4 @@
-"""What the bot may do, channel by channel and in the whole server, and what it is told where it may not."""
+"""What the bot may do in each channel and in the whole guild, and the errors if it may not."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ async def test_the_bot_receives_permission_changes(bot: EchoBot, mo: Person) -> 
 
 
 async def test_messages_of_a_channel_that_the_bot_cannot_see_are_not_received(bot: EchoBot, mo: Person) -> None:
-    heard: asyncio.Queue[int] = asyncio.Queue()
+    received: asyncio.Queue[int] = asyncio.Queue()
 
     @bot.event
     async def on_message(message: discord.Message) -> None:
-        await heard.put(message.channel.id)
+        await received.put(message.channel.id)
 
     await mo.permit("gallery", "view_channel", on=False)
     await mo.say("in secret", "gallery")
     await mo.say("in the open")
-    assert await heard.get() == int(mo.channel("studio"))
+    assert await received.get() == int(mo.channel("studio"))
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ async def test_removing_reactions_of_others_needs_manage_messages(bot: EchoBot, 
 
 
 async def test_a_wrong_token_is_refused(server: DiscordServer) -> None:
-    async with EchoBot() as stranger:
+    async with EchoBot() as other_bot:
         with pytest.raises(discord.LoginFailure):
-            await stranger.start("wrong.token.here")
+            await other_bot.start("wrong.token.here")
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "private"])
@@ -158,16 +158,16 @@ async def test_reading_messages_of_others_needs_the_privilege(bot: EchoBot, ada:
 
 async def test_without_the_intent_the_bot_reads_only_messages_addressed_to_it(bot: EchoBot, ada: Person) -> None:
     assert bot.user is not None
-    heard: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
 
     @bot.event
     async def on_message(message: discord.Message) -> None:
-        await heard.put(message.content)
+        await received.put(message.content)
 
     await ada.say("not for the bot")
     await ada.say(f"<@{bot.user.id}> look")
     await ada.say("between us", "dm")
-    assert [await heard.get() for _ in range(3)] == ["", f"<@{bot.user.id}> look", "between us"]
+    assert [await received.get() for _ in range(3)] == ["", f"<@{bot.user.id}> look", "between us"]
 
 
 async def test_only_allowed_mentions_ping(bot: EchoBot, ada: Person, ben: Person) -> None:

@@ -1,4 +1,4 @@
-"""/imageadmin: what a server's managers decide holds at once, is said, is written down, and outlives a restart."""
+"""/imageadmin: changes of guild rules take effect at once, are confirmed, audited, and survive a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, person_in, statement_of
 from tests.env.images import png
 from tests.env.jobs import request
-from tests.journeys.manager_steps import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
+from tests.journeys.manager_steps import admin, audit_lines, guild_of, open_to_everybody, private_reply, rules_of, updated
 
 KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
 
@@ -75,7 +75,7 @@ async def test_role_rules_are_added_and_removed(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
     await admin(mo, "role", f"<@&{artists}> all models · 4 pictures at a time", role=str(artists), models="all", count=4, credits=100)
     assert (await rules_of(app, mo)).roles[artists].bucket is not None
-    await told(mo, "changes nothing: `models`, `max_count`")
+    await private_reply(mo, "changes nothing: `models`, `max_count`")
     await admin(mo, "role", "no rules of its own", role=str(artists), remove=True)
     assert (await rules_of(app, mo)).roles == {}
 
@@ -117,7 +117,7 @@ async def test_an_invalid_value_is_explained_and_changes_nothing(
 ) -> None:
     await admin(mo, command, sentence, **values)
     assert await rules_of(app, mo) == Policy()
-    assert await audited(app, mo) == []
+    assert await audit_lines(app, mo) == []
 
 
 async def test_the_log_channel_must_be_writable(app: App, mo: Person) -> None:
@@ -133,8 +133,8 @@ async def test_every_change_is_audited_with_actor_and_value(app: App, mo: Person
     await admin(mo, "flags", "5 flags", quorum=5)
     await admin(mo, "flags", "5 flags", quorum=5)  # nothing changes
     await mo.slash("presets remove", preset="watercolour")
-    await told(mo, "no more")
-    presets, flags = await audited(app, mo)
+    await private_reply(mo, "no more")
+    presets, flags = await audit_lines(app, mo)
     assert (flags.action, flags.actor_id) == (AuditAction.SETTINGS, int(mo.id))
     assert flags.details == {"changes": [{"path": "flags.quorum", "was": 3, "now": 5}]}
     assert presets.details["changes"][0]["removed"][0]["name"] == "Watercolour"
@@ -171,7 +171,7 @@ async def test_automod_rules_are_imported_if_easel_may_read_them(app: App, mo: P
     assert "Commonly flagged words" in taken.text
     assert "*bloodbath*" in (await rules_of(app, mo)).prompts.block.words
     await mo.slash("imageadmin rules import")
-    await told(mo, "0 entries are new")
+    await private_reply(mo, "0 entries are new")
 
 
 async def test_an_image_hash_is_added_and_removed(app: App, mo: Person) -> None:
@@ -194,7 +194,7 @@ async def test_granted_credits_are_credited_and_audited(app: App, mo: Person, ad
     before = (await statement_of(app, int(ada.id))).available
     await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
     assert (await statement_of(app, int(ada.id))).available == before + 5_000_000
-    (line,) = await audited(app, mo)
+    (line,) = await audit_lines(app, mo)
     assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
         AuditAction.GRANTED,
         int(ada.id),
@@ -236,7 +236,7 @@ async def test_the_commands_refuse_members_even_if_a_server_opens_them(
 ) -> None:
     await open_to_everybody(app, monkeypatch, "imageadmin")
     await ada.slash(f"imageadmin {command}", **values)
-    await told(ada, "You may not use this command here.")
+    await private_reply(ada, "You may not use this command here.")
 
 
 async def test_autocomplete_does_not_show_the_rules_to_members(app: App, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,5 +252,5 @@ async def test_the_rules_and_the_panel_survive_a_restart(env: Env) -> None:
     async with env.app() as app, person_in(env, "Mo") as mo:
         panel = await mo.message(lambda m: m.id == panel.id)
         await mo.click(panel, "Resume")
-        await redrawn(mo, panel, "Pictures can be ordered")
+        await updated(mo, panel, "Pictures can be ordered")
         assert not (await rules_of(app, mo)).pause.on

@@ -1,4 +1,4 @@
-"""What can be done with a finished image: buttons, menus and modals, also after a restart."""
+"""Buttons, menus and modals of a finished image, also after a restart."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ async def another(person: Person, *seen: Message) -> Message:
     return await person.message(lambda m: has_image(m) and m.id not in known)
 
 
-async def told(person: Person, words: str) -> None:
-    """Wait for these words, for this person alone."""
+async def private_reply(person: Person, words: str) -> None:
+    """Wait for an ephemeral message with these words."""
     await person.message(lambda m: m.ephemeral and words in m.content)
 
 
@@ -104,7 +104,7 @@ async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: 
     for answer in ("Thank you", "once is enough"):
         await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
-        await told(ben, answer)
+        await private_reply(ben, answer)
     (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 

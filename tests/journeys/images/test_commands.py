@@ -1,4 +1,4 @@
-"""A member's day: the commands, through the local Discord."""
+"""The members' commands, through the local Discord."""
 
 from __future__ import annotations
 

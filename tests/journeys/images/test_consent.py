@@ -18,7 +18,7 @@ REFUSED = "does not let you edit their pictures"
 
 
 async def consent(app: App, person: Person, who: Consent, role: str | None = None) -> None:
-    """Let these people edit a person's images from now on."""
+    """Set who may edit a person's images."""
     change = {"consent": who, "consent_role_id": int(person.roles[role]) if role else None}
     await app.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=change))
 
@@ -29,7 +29,7 @@ async def seen(person: Person, message: Message) -> Message:
 
 
 async def is_refused(person: Person, app: App) -> None:
-    """A sentence, for this person alone, and nothing held or charged."""
+    """Wait for an ephemeral refusal, with nothing held or charged."""
     await person.message(lambda m: m.ephemeral and REFUSED in m.content)
     statement = await statement_of(app, int(person.id))
     assert (statement.held, statement.spent) == (0, 0)

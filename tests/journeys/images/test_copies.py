@@ -1,4 +1,4 @@
-"""One image in several messages: found by the link to any of them, and hidden and taken away in all of its server."""
+"""An image in several messages: found by the link of any of them, and hidden or deleted in all of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.services.conftest import eventually
 
 
 async def is_hidden(person: Person, message: Message, channel: str) -> None:
-    """Wait until its images stand behind spoilers."""
+    """Wait until its images are spoilers."""
     await person.message(lambda m: m.id == message.id and all(a["filename"].startswith("SPOILER_") for a in m.attachments), channel)
 
 
 async def in_gallery(app: App, ada: Person, ben: Person, first: Message) -> Message:
-    """Its copy in the gallery, once that is written down."""
+    """Its copy in the gallery, once it is stored."""
     await change_rules(app, ada, gallery={"channel_id": ada.channel(GALLERY), "stars": 1})
     await ben.react(await seen(ben, first), "⭐")
     post = await ben.message(has_image, GALLERY)

@@ -1,4 +1,4 @@
-"""From any image to its parent, its siblings and its children: the private panel that Details opens."""
+"""The panel that Details opens: an image's parent, siblings and children."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINEAGE = "v1:kin:"
 
 
 async def edit(person: Person, message: Message, words: str, **fields: object) -> Message:
-    """Edit an image in these words, and wait for what comes of it."""
+    """Edit an image with this prompt, and wait for the result."""
     await person.click(await person.message(lambda m: m.id == message.id and has_image(m)), "Edit")
     await person.submit(await person.modal(), prompt=words, **fields)
     return await person.message(lambda m: has_image(m) and words in m.content)
@@ -30,7 +30,7 @@ async def details(person: Person, message: Message) -> Message:
 
 
 async def go(person: Person, panel: Message, words: str) -> Message:
-    """Go to the relative in these words, in the same panel."""
+    """Go to the relative with this prompt, in the same panel."""
     select = selects(panel)[0]
     value = next(option["value"] for option in select["options"] if words in option["label"])
     await person.select(panel, select["custom_id"], value)

@@ -1,4 +1,4 @@
-"""The modal that asks for an edit: what it offers, what it takes, and that it outlives a restart."""
+"""The modal that asks for an edit: what it offers and accepts, also after a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def opened(person: Person, message: Message) -> Modal:
 
 
 async def edited(person: Person, words: str) -> Message:
-    """The finished message of an edit in these words."""
+    """The finished message of an edit with this prompt."""
     return await person.message(lambda m: has_image(m) and words in m.content)
 
 

@@ -1,4 +1,4 @@
-"""/history: what a member asked for, found again, posted again, edited and deleted."""
+"""/history: a member's requests are found, reposted, edited and deleted."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.services.conftest import eventually
 CHOOSE, GALLERY = 3, 12  # component types
 
 
-async def at_rest(app: App, state: JobState = JobState.DELIVERABLE) -> None:
-    """Everything that was made is written down as shown: that comes a moment after its message."""
+async def all_delivered(app: App, state: JobState = JobState.DELIVERABLE) -> None:
+    """Wait until no job is in this state: deliveries are stored just after their message is posted."""
     async with asyncio.timeout(5):
-        while await app.store.read(jobs.in_state, state):  # noqa: ASYNC110  nothing announces it
+        while await app.store.read(jobs.in_state, state):  # noqa: ASYNC110  the database sends no event
             await asyncio.sleep(0.005)
 
 
@@ -34,7 +34,7 @@ def asked(app: App, asked: Ask) -> Ask:
 
     async def ask(channel: str = "studio", /, **options: object) -> Message:
         message = await asked(channel, **options)
-        await at_rest(app)
+        await all_delivered(app)
         return message
 
     return ask
@@ -52,7 +52,7 @@ async def opened(person: Person, channel: str = "studio", /, **options: Any) -> 
 
 
 async def picked(person: Person, panel: Message, number: int = 0) -> Message:
-    """The panel, showing one request by itself."""
+    """The panel of one request."""
     (menu,) = [c for c in panel.components if c["type"] == CHOOSE]
     await person.select(panel, menu["custom_id"], menu["options"][number]["value"])
     return await person.message(lambda m: m.id == panel.id and "Back" in m.buttons)
@@ -167,7 +167,7 @@ async def test_deleting_removes_every_message_of_the_request(ada: Person, asked:
 
 
 async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
-    """The same image in a message of its own, once that is the job's."""
+    """The repost of an image, once it is the job's current message."""
     await ada.click(await picked(ada, await opened(ada)), "Post here")
     second = await ada.message(lambda m: has_image(m) and not m.ephemeral and m.id != first.id)
 
@@ -195,7 +195,7 @@ async def test_deleting_an_earlier_message_keeps_the_image(app: App, ada: Person
 async def test_deleting_says_whether_the_message_was_deleted(app: App, ada: Person) -> None:
     await ada.slash("generate", "elsewhere", prompt="a red fox")
     await ada.message(has_image, "elsewhere")
-    await at_rest(app)
+    await all_delivered(app)
     await ada.click(await picked(ada, await opened(ada)), "Delete")
     await ada.message(lambda m: "the message stays" in m.text)
 
@@ -214,7 +214,7 @@ async def test_a_panel_open_during_a_restart_works(env: Env) -> None:
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
             await ada.message(has_image)
-            await at_rest(app)
+            await all_delivered(app)
             alone = await picked(ada, await opened(ada))
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)
@@ -246,5 +246,5 @@ async def test_an_undeliverable_image_is_posted_from_history(env: Env) -> None:
         assert "no way to show it" in panel.text
         await ada.click(await picked(ada, panel), "Post here")
         await ada.message(lambda m: has_image(m) and not m.ephemeral)
-        await at_rest(app, JobState.STRANDED)
+        await all_delivered(app, JobState.STRANDED)
         assert await app.store.read(history.thumbnails_of, (await app.store.read(history.page, int(ada.id))).jobs)

@@ -12,7 +12,7 @@ from types import FrameType
 from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Ask
 
-WAY = {
+VALUES = {
     *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
     "Order",  # what is ordered
     *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules read: limits, accounts, balances
@@ -43,8 +43,8 @@ def values_made() -> Iterator[set[str]]:
 
 
 async def test_an_order_creates_these_values_and_no_others(ada: Person, asked: Ask) -> None:
-    await asked()  # what is made once is not on the way
+    await asked()  # what is created once does not count
     with values_made() as made:
         await ada.slash("generate", prompt="a red fox in the snow")
-    assert made - WAY == set()
+    assert made - VALUES == set()
     assert {"Request", "Order", "Admission", "Job", "Receipt"} <= made

@@ -1,4 +1,4 @@
-"""While an image is made: a bar that is true, and a call to those who wait long, also across a restart."""
+"""The progress bar, and the ping after a long wait, also after a restart."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ async def app(env: Env, clock: FakeClock) -> AsyncIterator[App]:
         yield app
 
 
-async def promised(env: Env, clock: FakeClock, person: Person, **options: object) -> Message:
-    """The waiting message of somebody who has waited for two minutes."""
+async def waiting_long(env: Env, clock: FakeClock, person: Person, **options: object) -> Message:
+    """The waiting message after two minutes."""
     env.switchboard.turn_on("generation-stuck")
     await person.slash("generate", prompt="a red fox", **options)
     await person.message(lambda m: "Being made" in m.content)
@@ -40,8 +40,8 @@ def link_to(message: Message) -> str:
     return f"/{message.channel_id}/{message.id}"
 
 
-async def all_kept(app: App) -> None:
-    """Nothing is owed any more."""
+async def outbox_is_empty(app: App) -> None:
+    """Wait until the outbox is empty."""
     await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
@@ -57,7 +57,7 @@ async def test_the_progress_bar_follows_the_usual_time_and_is_never_full(env: En
 
 
 async def test_a_long_wait_ends_with_a_ping(env: Env, clock: FakeClock, ada: Person) -> None:
-    waiting = await promised(env, clock, ada)
+    waiting = await waiting_long(env, clock, ada)
     assert "█" not in waiting.content
     env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: ada.id in m.pings)
@@ -70,16 +70,16 @@ async def test_a_ping_promised_before_a_restart_is_sent_once(env: Env, clock: Fa
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app(clock=clock):
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
-            await promised(env, clock, ada)
+            await waiting_long(env, clock, ada)
         env.switchboard.turn_off("generation-stuck")
         async with env.app(clock=clock) as app:
             await ada.message(lambda m: ada.id in m.pings)
-            await all_kept(app)
+            await outbox_is_empty(app)
         assert len([m for m in ada.messages() if ada.id in m.pings]) == 1
 
 
 async def test_a_private_wait_ends_with_a_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
-    waiting = await promised(env, clock, ada, private=True)
+    waiting = await waiting_long(env, clock, ada, private=True)
     assert "direct message" in waiting.content
     env.switchboard.turn_off("generation-stuck")
     await ada.message(lambda m: "Your picture is there" in m.content, "dm")
@@ -89,7 +89,7 @@ async def test_a_private_wait_ends_with_a_direct_message(env: Env, clock: FakeCl
 
 async def test_with_closed_direct_messages_the_ping_for_a_private_image_is_in_its_channel(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.dms(open=False)
-    await promised(env, clock, ada, private=True)
+    await waiting_long(env, clock, ada, private=True)
     env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: "as promised" in m.content)
     assert call.ephemeral
@@ -106,7 +106,7 @@ async def test_there_is_no_notice_for_requests_in_direct_messages(app: App, ada:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", "dm", prompt="a red fox")
     result = await ada.message(has_image, "dm")
-    await all_kept(app)
+    await outbox_is_empty(app)
     assert [m.id for m in ada.messages("dm") if not m.ephemeral] == [result.id]
 
 
@@ -119,5 +119,5 @@ async def test_a_ping_whose_response_was_lost_is_not_sent_again(env: Env, app: A
     await app.store.write(outbox.add, OutboxItem(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
     where = "studio" if kind is ItemKind.PING else "dm"
     await ada.message(lambda m: link_to(result) in m.content, where)
-    await all_kept(app)
+    await outbox_is_empty(app)
     assert len([m for m in ada.messages(where) if link_to(result) in m.content]) == 1

@@ -1,4 +1,4 @@
-"""/privacy and /mydata: said, handed out, erased."""
+"""/privacy and /mydata: information, export, erasure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/settings: what a member chooses holds from then on, and an option of a command goes before it."""
+"""/settings: a member's choices are defaults, which command options override."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def opened(person: Person, channel: str = "studio") -> Message:
 
 
 async def after(person: Person, panel: Message, text: str, channel: str = "studio") -> Message:
-    """The panel, once it says this."""
+    """The panel, once it contains these words."""
     return await person.message(lambda m: m.id == panel.id and (text in m.text or text in m.buttons), channel)
 
 

@@ -1,4 +1,4 @@
-"""An image is flagged, moderators decide, its author appeals: in the local Discord, with restarts in between."""
+"""An image is flagged, moderators decide, its author appeals, with restarts in between."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_flags_hide_an_image_and_open_a_case(app: App, ada: Person, ben: P
 
 
 async def report_and_wait(mo: Person, ada: Person) -> None:
-    """A moderator flags Ada's image, which is a case at once."""
+    """A moderator flags Ada's image, which opens a case at once."""
     await mo.react(await mo.message(has_image), "🚩")
     await case_post(mo)
 
@@ -54,9 +54,9 @@ async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     await mo.click(post, button)
     await gone(ada, first)
     await decided(mo, post, f"**{button}**, decided by <@{mo.id}>")
-    letter = await ada.message(lambda m: "A moderator of" in m.content, "dm")
-    assert ("Appeal" in letter.buttons) == strikes
-    assert ("trike was noted" in letter.content) == strikes
+    notice = await ada.message(lambda m: "A moderator of" in m.content, "dm")
+    assert ("Appeal" in notice.buttons) == strikes
+    assert ("trike was noted" in notice.content) == strikes
 
 
 async def test_keep_removes_the_spoiler(app: App, ada: Person, ben: Person, mo: Person) -> None:
@@ -86,8 +86,8 @@ async def test_each_step_survives_a_restart(env: Env) -> None:
             await mo.click(post, "Block 24 h")
             await decided(mo, post, "**Block 24 h**")
         async with env.app():
-            letter = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
-            await ada.click(letter, "Appeal")
+            notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
+            await ada.click(notice, "Appeal")
             form = await ada.modal()
         async with env.app():
             await ada.submit(form, words="It is only a fox.")
@@ -105,11 +105,11 @@ async def test_a_case_has_one_appeal(app: App, ada: Person, mo: Person, asked: A
     await asked()
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
-    letter = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
-    await ada.click(letter, "Appeal")
+    notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
+    await ada.click(notice, "Appeal")
     await ada.submit(await ada.modal(), words="Why?")
     await ada.message(lambda m: "will look again" in m.content, "dm")
-    await ada.click(letter, "Appeal")
+    await ada.click(notice, "Appeal")
     await ada.message(lambda m: "nothing to appeal here" in m.content, "dm")
 
 

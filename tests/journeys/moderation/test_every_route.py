@@ -1,4 +1,4 @@
-"""No route slips past a server's rules: every way to ask for an image meets the same refusal, which costs nothing."""
+"""Every way to ask for an image is refused by the same rules of the guild, and a refusal costs nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.env.app import Env, has_image, statement_of
 from tests.env.guild_rules import CHECKED, change_rules
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import guild_of
-from tests.journeys.reaction_steps import NOTE, note_for, told
+from tests.journeys.reaction_steps import NOTE, direct_message, note_for
 
 Route = Callable[[Person, Message], Awaitable[Message]]
 PAUSED, BLOCKED = "Pictures are paused", "You cannot ask for pictures here"
@@ -24,7 +24,7 @@ DEV, UNSAFE = "flux-2-dev", "disable_safety_checker=true"
 
 
 async def refused(person: Person, channel: str = "studio") -> Message:
-    """The newest refusal that only this person sees."""
+    """The newest ephemeral refusal."""
     return await person.message(lambda m: m.ephemeral and m.content.startswith("🚫"), channel)
 
 
@@ -78,12 +78,12 @@ async def pencil(ada: Person, first: Message) -> Message:
 
 async def preset(ada: Person, first: Message) -> Message:
     await ada.react(first, "🌙")
-    return await told(ada, "")
+    return await direct_message(ada, "")
 
 
 async def once_more(ada: Person, first: Message) -> Message:
     await ada.react(first, "🔁")
-    return await told(ada, "")
+    return await direct_message(ada, "")
 
 
 ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil, preset, once_more)

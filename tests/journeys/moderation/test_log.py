@@ -1,4 +1,4 @@
-"""The log channel: every image once, kept true, with the moderators' buttons."""
+"""The log channel: every image once, kept up to date, with the moderators' buttons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.journeys.manager_steps import guild_of
 from tests.journeys.moderator_steps import GALLERY, change_rules, gone, shown
 from tests.journeys.reaction_steps import new_image, seen
 
-LOG = GALLERY  # a channel that nothing else is posted in here
+LOG = GALLERY  # nothing else is posted in this channel
 
 
 async def entry(person: Person, words: str = "a red fox") -> Message:

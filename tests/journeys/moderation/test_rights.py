@@ -1,6 +1,6 @@
-"""Every row of the table of rights, pressed by everybody who may try: by button, menu, command, reaction, form and forged id.
+"""Every row of the permission table, tried by everybody: by button, menu, command, reaction, form and forged id.
 
-One bot for all of them; each press that is allowed has an image of its own.
+The tests share one bot; each allowed press has its own image.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ from tests.services.conftest import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-AUTHOR, MEMBER, NAMED, MODERATOR, MANAGER, STRANGER = "author", "member", "named", "moderator", "manager", "stranger"
+AUTHOR, MEMBER, NAMED, MODERATOR, MANAGER, OUTSIDER = "author", "member", "named", "moderator", "manager", "stranger"
 MODERATORS = {NAMED, MODERATOR, MANAGER}
 HERE = {AUTHOR, MEMBER, *MODERATORS}
-EVERYBODY = {*HERE, STRANGER}
+EVERYBODY = {*HERE, OUTSIDER}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A running bot, and everybody who tries something. The stranger moderates the server, and presses outside of it."""
+    """A running bot and its people. The outsider moderates the guild, and presses in direct messages."""
 
     env: Env
     app: App
@@ -64,20 +64,20 @@ class Stage:
         return self.people[AUTHOR]
 
     async def image(self, by: str = AUTHOR, channel: str = "studio", **options: Any) -> tuple[Job, Message]:
-        """A new one, once it is shown and that is written down."""
+        """A new image, once its delivery is stored."""
         person, words = self.people[by], f"fox number {next(self.numbers)}"
         await person.slash("generate", channel, prompt=words, **options)
         message = await person.message(lambda m: has_image(m) and words in m.content, channel)
         return await written_down(self.app, message), message
 
     async def still(self, *, private: bool = False) -> tuple[Job, Message]:
-        """One of the author's for presses that leave it as it is."""
+        """An image of the author's that is shared by presses which do not change it."""
         if private not in self.kept:
             self.kept[private] = await self.image(private=private)
         return self.kept[private]
 
     async def waiting(self) -> tuple[Job, Message]:
-        """One that is being made, and stays so."""
+        """A running job; it needs `stuck` to stay so."""
         words = f"fox number {next(self.numbers)}"
         await self.author.slash("generate", prompt=words)
         message = await self.author.message(lambda m: words in m.content and "Cancel" in m.buttons)
@@ -85,9 +85,9 @@ class Stage:
         return job, message
 
     async def forged(self, who: str, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
-        """Use a button or a menu with any id at all; the stranger does it among the direct messages."""
+        """Use a button or a menu with any custom id; the outsider does so in direct messages."""
         person = self.people[who]
-        where = "dm" if who == STRANGER else "studio"
+        where = "dm" if who == OUTSIDER else "studio"
         message = await posted(self.app, person, custom_id, menu=menu, panel=panel, where=where)
         await (person.select(message, custom_id, menu) if menu else person.click(message, custom_id))
 
@@ -103,7 +103,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     board = Switchboard()
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for limit in ("BURST_MAKING", "BURST_JUDGING"):  # everybody presses faster than people do
+        for limit in ("BURST_MAKING", "BURST_JUDGING"):  # the tests press faster than people do
             patch.setattr(reactions, limit, 1_000)
         image_server = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
         chat = await stack.enter_async_context(discords.serve(switchboard=board))
@@ -114,7 +114,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
             if name not in people[AUTHOR].people:
                 await people[AUTHOR].join(name)
             people[who] = await stack.enter_async_context(person_in(env, name))
-        people[STRANGER] = people[MANAGER]
+        people[OUTSIDER] = people[MANAGER]
         await people[MANAGER].role("Cleo", "Helpers")
         await people[MANAGER].role("Max", "Stewards")
         helpers = people[AUTHOR].roles["Helpers"]
@@ -134,7 +134,7 @@ def refusals(person: Person) -> set[tuple[str, str]]:
 
 
 async def outcome(stage: Stage, press: Pressed, who: str) -> str | None:
-    """The sentence that refused it; None once it is done."""
+    """The sentence of the refusal, or None if it is done."""
     person = stage.people[who]
     before = refusals(person)
     done = await press(stage, who)
@@ -152,7 +152,7 @@ def sentences(action: Action, owner: Person) -> set[str]:
 
 
 async def decided(stage: Stage, job: Job) -> Case:
-    """The case about a job, once somebody decided it."""
+    """The case about a job, once it is decided."""
 
     async def read_case() -> Case | None:
         latest = await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author))
@@ -165,7 +165,7 @@ async def decided(stage: Stage, job: Job) -> Case:
 
 
 def shown(person: Person, words: str, channel: str = "studio") -> Done:
-    """Something new that this person sees says this."""
+    """Whether a new message contains these words."""
     before = {m.id for m in person.messages(channel)}
 
     async def is_shown() -> bool:
@@ -182,7 +182,7 @@ def in_state(stage: Stage, job: Job, state: JobState) -> Done:
 
 
 def opened(person: Person) -> Done:
-    """A form is open for this person that was not."""
+    """Whether a new form is open."""
     before = len(person.modals)
 
     async def is_open() -> bool:
@@ -216,7 +216,7 @@ async def cancel_reaction(stage: Stage, who: str) -> Done:
 
 async def delete_button(stage: Stage, who: str) -> Done:
     job, message = await stage.image()
-    if who == STRANGER:
+    if who == OUTSIDER:
         await stage.forged(who, f"v1:delete:{job.id}:0")
     else:
         await stage.people[who].click(await stage.seen_by(who, message), "Delete")
@@ -265,14 +265,14 @@ async def report_reaction(stage: Stage, who: str) -> Done:
 
 async def details_button(stage: Stage, who: str) -> Done:
     job, _ = await stage.still(private=True)
-    words = shown(stage.people[who], "**Job** `", "dm" if who == STRANGER else "studio")
+    words = shown(stage.people[who], "**Job** `", "dm" if who == OUTSIDER else "studio")
     await stage.forged(who, f"v1:details:{job.id}:0")
     return words
 
 
 async def lineage_step(stage: Stage, who: str) -> Done:
     private, public = (await stage.still(private=True))[0], (await stage.still())[0]
-    channel = "dm" if who == STRANGER else "studio"
+    channel = "dm" if who == OUTSIDER else "studio"
     person = stage.people[who]
     await stage.forged(who, f"v1:kin:{public.id}", menu=private.id, panel=True)
 
@@ -284,7 +284,7 @@ async def lineage_step(stage: Stage, who: str) -> Done:
 
 async def lineage_back(stage: Stage, who: str) -> Done:
     private, _ = await stage.still(private=True)
-    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    person, channel = stage.people[who], "dm" if who == OUTSIDER else "studio"
     await stage.forged(who, f"v1:kin-back:{private.id}", panel=True)
 
     async def is_redrawn() -> bool:
@@ -334,13 +334,13 @@ async def edit_reaction(stage: Stage, who: str) -> Done:
 
 
 async def cases_button(stage: Stage, who: str) -> Done:
-    listed = shown(stage.people[who], "Cases", "dm" if who == STRANGER else "studio")
+    listed = shown(stage.people[who], "Cases", "dm" if who == OUTSIDER else "studio")
     await stage.forged(who, "v1:mod:open", panel=True)
     return listed
 
 
 async def purge_button(stage: Stage, who: str) -> Done:
-    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    person, channel = stage.people[who], "dm" if who == OUTSIDER else "studio"
     before = len([m for m in person.messages(channel) if "Purge" in m.text or "🧹" in m.text])
     await stage.forged(who, f"v1:mod:purge:{stage.people[MEMBER].id}", panel=True)
 
@@ -357,7 +357,7 @@ async def judge_button(stage: Stage, who: str) -> Done:
 
 
 async def acquit_oneself(stage: Stage, who: str) -> Done:
-    job, _ = await stage.image(MANAGER if who == STRANGER else who)
+    job, _ = await stage.image(MANAGER if who == OUTSIDER else who)
     await stage.forged(who, f"v1:judge:refund:{job.id}")
     return in_state(stage, job, JobState.DELETED)
 
@@ -391,12 +391,12 @@ async def delete_in_history(stage: Stage, who: str) -> Done:
 
 
 async def form_of_another(stage: Stage, who: str) -> Done:
-    """The author's form is open; somebody sends one that claims to be it."""
+    """With the author's form open, another person submits a forged copy of it."""
     _, message = await stage.still()
     await stage.author.click(message, "Edit")
     form = (await stage.author.modal()).custom_id
-    job, _ = await stage.image(MANAGER if who == STRANGER else who, "dm" if who == STRANGER else "studio")
-    own = next(m for m in stage.people[who].messages("dm" if who == STRANGER else "studio") if job.prompt in m.content)
+    job, _ = await stage.image(MANAGER if who == OUTSIDER else who, "dm" if who == OUTSIDER else "studio")
+    own = next(m for m in stage.people[who].messages("dm" if who == OUTSIDER else "studio") if job.prompt in m.content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edit_form, "_FORM", lambda **_fields: form)
         await stage.people[who].click(own, "Edit")
@@ -418,7 +418,7 @@ async def note_button(stage: Stage, who: str) -> Done:
 
 
 async def settings_button(stage: Stage, who: str) -> Done:
-    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    person, channel = stage.people[who], "dm" if who == OUTSIDER else "studio"
     before = len([m for m in person.messages(channel) if "Pause" in m.buttons])
     await stage.forged(who, "v1:admin:refresh", panel=True)
 
@@ -429,12 +429,12 @@ async def settings_button(stage: Stage, who: str) -> Done:
 
 
 async def end_button(stage: Stage, who: str) -> Done:
-    """Of the one who pays for everyone here: the author, each time that it was ended."""
+    """Press the end button of the author's sponsorship, which is started again each time."""
     if not any("End it" in m.buttons for m in stage.author.messages()):
         await stage.author.slash("sponsor start", credits=1)
     line = await stage.author.message(lambda m: "End it" in m.buttons)
     sponsorship = line.buttons["End it"]["custom_id"].rpartition(":")[2]
-    if who == STRANGER:
+    if who == OUTSIDER:
         await stage.forged(who, line.buttons["End it"]["custom_id"], panel=True)
     else:
         await stage.people[who].click(await stage.seen_by(who, line), "End it")
@@ -513,7 +513,7 @@ async def test_a_moderator_s_action_is_audited_notifies_the_author_and_closes_th
     stage: Stage, act: Callable[[Stage, Message], Awaitable[None]], decision: Decision
 ) -> None:
     job, message = await stage.image()
-    await stage.people[MODERATOR].react(await stage.seen_by(MODERATOR, message), "🚩")  # their word alone opens a case
+    await stage.people[MODERATOR].react(await stage.seen_by(MODERATOR, message), "🚩")  # a report of theirs alone opens a case
     await eventually(lambda: stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)))
     await act(stage, message)
     case = await decided(stage, job)

@@ -1,4 +1,4 @@
-"""/quota, /gift and /leaderboard: what members have, and what they do with it among themselves."""
+"""/quota, /gift and /leaderboard."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
 
 
 async def has(app: App, person: Person, *, here: bool = False) -> float:
-    """Credits left: everywhere, or here."""
+    """Credits left in the general account, or in that of this guild."""
     guild_id = app.client.guilds[0].id if here else None
     place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_id)
     statement = await app.services.pricing.statement(await request(app.services, place))
-    return round(statement.available / MICRO, 2)  # a little flows back meanwhile
+    return round(statement.available / MICRO, 2)  # a little is refilled during the test
 
 
 # --- /quota ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""/sponsor: a host pays for everyone in a thread, until a time and at most a sum; the rest comes back, also after a restart."""
+"""/sponsor: a host pays for everyone in a thread until a time and up to a sum; the rest is returned, also after a restart."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
 
-PRICE = 1.4  # of an image by the default model
+PRICE = 1.4  # credits for an image of the default model
 HOUR_MS = 3_600_000
 
 
 async def begun(host: Person, channel: str = "studio", **options: object) -> Message:
-    """The public line."""
+    """Start a sponsorship and wait for its public message."""
     await host.slash("sponsor start", channel, **options)
     return await host.message(lambda m: "pays for everyone here" in m.text and "How much is left?" in m.buttons, channel)
 

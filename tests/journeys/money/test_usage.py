@@ -1,4 +1,4 @@
-"""/usage: what a server used, for its moderators; as text, as a chart and as a file."""
+"""/usage: the usage of a guild for its moderators, as text, chart and file."""
 
 from __future__ import annotations
 

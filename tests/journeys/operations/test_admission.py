@@ -1,4 +1,4 @@
-"""What taking an order costs: nothing is downloaded or decoded for a refusal, and each fact is read once."""
+"""Admission: nothing is downloaded or decoded for a refusal, and each fact is read once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
     "not made in this channel": {"channels": {"allowed": [1]}},
     "do not open any model": {"everyone": {"models": []}},
     "where others see them": {"everyone": {"private": False}},
-    "safety checker stays on": {},  # it is asked to be off
+    "safety checker stays on": {},  # the request turns it off
     "New members wait": {"newcomers": {"wait_hours": 48}},
     "1 picture at a time": {"everyone": {"max_count": 1}},
     "at most 0.5 MP": {"everyone": {"max_megapixels": 0.5}},
@@ -37,7 +37,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The size of everything that was decoded as a reference."""
+    """Sizes in bytes of the references that were decoded."""
     sizes: list[int] = []
     decode = codec.clean_reference
 

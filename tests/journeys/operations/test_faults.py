@@ -1,4 +1,4 @@
-"""Every named misbehaviour of the outside world, and what a member sees of it: at best nothing."""
+"""Every named fault of Discord and the image API, and what a member sees of it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One fault, how often it strikes, and how a request ends under it."""
+    """One fault, how often it occurs, and how a request ends under it."""
 
     fault: str
     times: int | None = None
-    says: str = ""  # in the finished message; empty: the image is there and nothing is said
+    says: str = ""  # in the finished message; empty if the image is delivered without a remark
     spent: int = PRICE
     enqueued: int = 1
 
@@ -76,7 +76,7 @@ TOLD = [
     Case(fault="result-bomb", says="Its price was given back", spent=0),
     Case(fault="result-elsewhere", says="Its price was given back", spent=0),
 ]
-ELSEWHERE = {  # told in tests of their own below
+ELSEWHERE = {  # they have tests of their own below
     "generation-stuck",
     "models-down",
     "oxen-down",
@@ -184,7 +184,7 @@ async def test_a_new_message_whose_response_was_lost_is_not_sent_twice(env: Env,
 
 async def test_a_lost_session_loses_no_image(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_shard: int | None, *, initial: bool = False) -> None:
-        """discord.py waits five seconds here, out of respect for the real gateway."""
+        """discord.py waits five seconds here to spare the real gateway."""
 
     monkeypatch.setattr(app.client, "before_identify_hook", at_once)
     await ada.slash("generate", prompt="a red fox")

@@ -1,7 +1,7 @@
-"""Buttons that were posted before ids were declared still work, on a database of then.
+"""Buttons that were posted before custom ids were declared still work, with a database of that version.
 
 `golden/database.sql` is that database, at schema 0005: three images of Ada's of which Mo reported two, a block of Ben, and a
-sponsorship. It is never made anew.
+sponsorship. It must not be regenerated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def restore(file: Path) -> None:
 
 @pytest.fixture
 async def app(env: Env) -> AsyncIterator[App]:
-    """A bot that finds that database, on the day it was made."""
+    """A bot with that database, whose clock shows the day of the dump."""
     await asyncio.to_thread(restore, env.folder / "easel.sqlite3")
     begun = system()
     async with env.app(clock=lambda: MADE_AT + system() - begun) as app:

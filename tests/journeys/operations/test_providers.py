@@ -1,4 +1,4 @@
-"""Two kinds of image API side by side: seven models, one of the two going away in the middle, and what members are told."""
+"""Two image providers side by side: their models, outages, lost responses and failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.images.test_commands import image_bytes
-from tests.journeys.operations.test_crash import ask, doomed_app, in_database, online, until
+from tests.journeys.operations.test_crash import ask, in_database, killable_app, online, until
 from tests.journeys.operations.test_faults import finished
 
 OXEN = ("black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b", "flux-2-dev")
@@ -33,12 +33,12 @@ async def both(env: Env, **overrides: str) -> AsyncIterator[tuple[App, Person]]:
 
 
 def oxlo(env: Env) -> dict[str, str]:
-    """The settings that turn the second one on."""
+    """The settings of the second provider."""
     return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
 
 
 async def oxlo_calls(env: Env) -> dict[str, Any]:
-    """What the second image API was asked and paid for."""
+    """Calls to the second image API, and how many were paid."""
     async with aiohttp.ClientSession() as session, session.get(f"{env.images.url}/sandbox/openai/calls") as response:
         calls: dict[str, Any] = await response.json()
         return calls
@@ -96,7 +96,7 @@ async def test_ten_jobs_of_each_kind_survive_an_outage_of_both_providers(env: En
 
 
 async def away(app: App, provider: str) -> None:
-    """Until the bot has noticed."""
+    """Wait until the bot's circuit breaker for this provider is open."""
     async with asyncio.timeout(10):
         while app.guards[provider].away_since is None:  # noqa: ASYNC110  nothing announces it to a test
             await asyncio.sleep(0.01)
@@ -185,9 +185,9 @@ IS_PAID = "SELECT 1 FROM generations WHERE state = 'succeeded'"
 
 @pytest.mark.parametrize("moment", [WAITS, IS_MADE, IS_PAID], ids=["it waits", "it is being made", "it is paid"])
 async def test_killed_around_a_call_without_a_status_query(env: Env, moment: str) -> None:
-    """What was paid and kept is shown; what is uncertain is told and given back; nothing is ever asked for twice by itself."""
+    """A stored result is shown, an uncertain one is reported and refunded, and no call is repeated automatically."""
     async with Person.connect(env.discord.url, "Ada") as ada:
-        async with doomed_app(env, **oxlo(env)) as process:
+        async with killable_app(env, **oxlo(env)) as process:
             await online(ada)
             if moment is IS_MADE:
                 env.switchboard.turn_on("generation-stuck")

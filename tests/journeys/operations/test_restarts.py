@@ -1,4 +1,4 @@
-"""Interactions of two steps with a restart of the bot between them, where no other journey covers it."""
+"""Interactions of two steps with a restart of the bot between them, if no other journey covers them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE_AT_A_TIME = {"MAX_RUNNING_PER_USER": "1"}
 
 @pytest.fixture
 async def ada(env: Env) -> AsyncIterator[Person]:
-    """She stays while the bot is closed."""
+    """Ada stays connected while the bot is offline."""
     async with Person.connect(env.discord.url, "Ada") as person:
         yield person
 
@@ -37,7 +37,7 @@ async def ben(env: Env) -> AsyncIterator[Person]:
 
 @asynccontextmanager
 async def run(env: Env, *people: Person, settings: Mapping[str, str] | None = None) -> AsyncIterator[App]:
-    """One run of the bot, which these people see come and go."""
+    """One run of the bot; these people see it go online and offline."""
     async with env.app(settings=settings) as app:
         for person in people:
             await person.until(lambda person=person: (person.bot_online and "generate" in person.commands) or None)  # type: ignore[misc]
@@ -47,7 +47,7 @@ async def run(env: Env, *people: Person, settings: Mapping[str, str] | None = No
 
 
 async def waiting(person: Person, channel: str = "studio") -> Message:
-    """The message of a request that was just made."""
+    """The waiting message of a new request."""
     await person.slash("generate", channel, prompt="a slow river")
     return await person.message(lambda m: "Being made" in m.content, channel)
 

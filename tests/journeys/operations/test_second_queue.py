@@ -1,4 +1,4 @@
-"""A second image API with a queue, from outside the package, beside Oxen: both know an image by the same id, and nothing is mixed up."""
+"""A second image API with a queue, defined outside the package, beside Oxen: both use the same image id without a mix-up."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.journeys.reaction_steps import PRICE, spent, until_generations
 from tests.services.conftest import eventually
 
 ACME_PRICE = 3_000_000
-BY_EVENTS = replace(BRISK, slow_s=60, poll_min_s=60, poll_max_s=60)  # whatever is not heard of comes too late
+BY_EVENTS = replace(BRISK, slow_s=60, poll_min_s=60, poll_max_s=60)  # too slow for anything but events
 
 
 @dataclass(kw_only=True)
 class Twins:
-    """An image at each of the two, under the same id."""
+    """An image at each provider, under the same id."""
 
     app: App
     ada: Person
@@ -44,14 +44,14 @@ class Twins:
 
 @asynccontextmanager
 async def twins(env: Env, *, streams: bool = True, loses_answers: bool = False) -> AsyncIterator[Twins]:
-    """Ada has asked for an ox at Oxen, and for an anvil at Acme, and both are under way."""
+    """Ada has asked Oxen for an ox and Acme for an anvil, and both are running."""
     env.switchboard.turn_on("generation-stuck")
     async with (
         serve_acme() as server,
         env.app(more_apis=[acme(server.url, streams=streams)], timing=BY_EVENTS if streams else BRISK) as app,
         person_in(env, "Ada") as ada,
     ):
-        await eventually(lambda: hears(app, env, server, acme_streams=streams))
+        await eventually(lambda: is_connected(app, env, server, acme_streams=streams))
         await ada.slash("generate", prompt="an ox")
         await until_generations(env, 1)
         server.next_id, server.loses_answers = (await env.generations())[0]["generation_id"], loses_answers
@@ -60,8 +60,8 @@ async def twins(env: Env, *, streams: bool = True, loses_answers: bool = False) 
         yield Twins(app=app, ada=ada, server=server, id=server.next_id)
 
 
-async def hears(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -> bool:
-    """Whether the bot knows the models of both, and listens to those who have a stream."""
+async def is_connected(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -> bool:
+    """Whether the bot has both model lists and both event streams, as far as they exist."""
     async with aiohttp.ClientSession() as session, session.get(f"{env.images.url}/sandbox/generations") as response:
         oxen_listeners = (await response.json())["listeners"]
     providers = {model.provider for model in app.models.offered}

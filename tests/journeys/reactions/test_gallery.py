@@ -1,4 +1,4 @@
-"""Stars bring an image into the gallery once, with credit; hearts may give credits."""
+"""Enough stars post an image in the gallery once; a gift emoji may give credits."""
 
 from __future__ import annotations
 

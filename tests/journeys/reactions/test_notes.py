@@ -1,4 +1,4 @@
-"""Answers to requests that had no interaction, and the marks and notes that go with them."""
+"""Results, marks and notes of requests without an interaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.services.conftest import eventually
 
 
 async def react(app: App, person: Person, message: Message) -> None:
-    """As the reactions do it: ⏳ on the message, and an order without an interaction."""
+    """Do what a reaction does: ⏳ on the message, and an order without an interaction."""
     channel = app.client.get_partial_messageable(int(message.channel_id))
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
@@ -26,13 +26,13 @@ async def react(app: App, person: Person, message: Message) -> None:
 
 @pytest.fixture
 async def said(ada: Person, ben: Person) -> Message:
-    """What Ben says, as Ada sees it."""
+    """A message by Ben, as Ada sees it."""
     message_id = await ben.say("look at this")
     return await ada.message(lambda m: m.id == message_id)
 
 
 async def marked(person: Person, message: Message) -> dict[str, int]:
-    """The reactions of a message once its wait is over."""
+    """The reactions of a message once ⏳ is gone."""
     return (await person.message(lambda m: m.id == message.id and m.reactions and "⏳" not in m.reactions)).reactions
 
 

@@ -1,4 +1,4 @@
-"""/presets: what a server's managers put on emoji."""
+"""/presets: edits that managers assign to emoji."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reacting to images: what may come between a gesture and its end, and whose images they are."""
+"""Reactions to images: removals, bursts, missing permissions, and images of others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
-from tests.journeys.operations.test_crash import doomed_app, in_database, online, until
+from tests.journeys.operations.test_crash import in_database, killable_app, online, until
 from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
     answer_to,
+    direct_message,
     marked,
     new_image,
     note_for,
     seen,
     spent,
-    told,
     until_generations,
     until_open,
 )
@@ -75,7 +75,7 @@ async def test_killed_after_a_reaction_was_received(env: Env, moment: str) -> No
             "the queue was asked": lambda: len(env.images.received("POST", "/api/ai/queue")) > made,
             "it is settled": in_database(env, "SELECT 1 FROM ledger WHERE entry = 'settle' AND account LIKE 'user:%' LIMIT 1 OFFSET 1"),
         }
-        async with doomed_app(env) as process:
+        async with killable_app(env) as process:
             await online(ada)
             await ada.react(first, "🎨")
             await until(reached[moment])
@@ -104,7 +104,7 @@ async def test_a_reaction_repeated_at_once_is_the_same_request_and_later_a_new_o
         await ada.unreact(first, "🎨")
         await ada.react(first, "🎨")  # too soon
         await ada.unreact(first, "🎨")
-        await ada.react(first, "⭐")  # heard after those: what comes now comes later than they
+        await ada.react(first, "⭐")  # received after those, so the next reaction is later than they are
         clock.advance(11_000)
         await ada.react(first, "🎨")
         await until_generations(env, 3)
@@ -117,7 +117,7 @@ async def test_a_burst_of_reactions_is_limited_to_three(env: Env, ada: Person, a
     env.switchboard.turn_on("generation-stuck")
     await asyncio.gather(*(ada.react(first, emoji) for emoji in ("🎨", "🌙", "❄️", "🕹️", "🎬", "🧸")))
     await ada.message(lambda m: m.id == first.id and "🚫" in m.reactions)
-    await until_generations(env, 3)  # one, and the two that one member may have made at a time
+    await until_generations(env, 3)  # one, and the two that a member may have running
     assert [m.content for m in ada.messages("dm") if "🚫" in m.content] == []
 
 
@@ -155,14 +155,14 @@ async def test_without_the_permission_to_read_history_a_message_says_so(ada: Per
     first = await asked()
     await mo.permit("studio", "read_message_history", on=False)
     await ada.react(first, "🎨")
-    await told(ada, "I may not read")
+    await direct_message(ada, "I may not read")
 
 
 async def test_without_the_permission_to_write_a_direct_message_says_so(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.permit("studio", "send_messages", on=False)
     await ada.react(first, "✏️")
-    await told(ada, "I may not write there")
+    await direct_message(ada, "I may not write there")
 
 
 async def test_messages_about_reactions_are_in_the_member_s_language(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -180,7 +180,7 @@ async def test_messages_about_reactions_are_in_the_member_s_language(app: App, a
 
 
 async def posted(author: Person, viewer: Person, channel: str = "studio") -> Message:
-    """An image that somebody posts, as another sees it."""
+    """An image posted by one person, as another sees it."""
     data = await viewer.fetch((await viewer.message(has_image)).attachments[0]["url"])
     said = await author.say("look", channel, files=(author.upload("found.png", data),))
     return await viewer.message(lambda m: m.id == said, channel)
@@ -226,7 +226,7 @@ async def test_the_author_is_read_from_the_message_if_the_event_lacks_it(env: En
 
 @pytest.fixture
 async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
-    """Where the application was given the message-content intent."""
+    """An environment with the message-content intent."""
     board = Switchboard()
     async with (
         images.serve(switchboard=board, timing=images.FAST, draft=True) as image_server,

@@ -1,4 +1,4 @@
-"""Reacting to images: what each gesture does, also after a restart."""
+"""Reactions to images: what each gesture does, also after a restart."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
     answer_to,
+    direct_message,
     marked,
     new_image,
     note_for,
     seen,
     spent,
-    told,
     until_stars,
 )
 from tests.services.conftest import FakeClock, eventually
@@ -54,7 +54,7 @@ async def test_the_note_is_deleted_after_two_minutes(env: Env) -> None:
         await ada.react(await new_image(ada), "✏️")
         await note_for(ada)
         clock.advance(121_000)
-        app.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
+        app.store.wake(Topic.OUTBOX)  # a fake clock sends no event
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 
@@ -78,7 +78,7 @@ async def test_an_image_is_not_edited_without_the_author_s_consent(app: App, ada
     first = await asked()
     for emoji in ("✏️", "🎨"):
         await ben.react(await seen(ben, first), emoji)
-        await told(ben, "does not let you edit")
+        await direct_message(ben, "does not let you edit")
     await marked(ben, first, "🚫")
 
 
@@ -118,7 +118,7 @@ async def test_without_credit_a_direct_message_says_so(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         first = await new_image(ada)
         await ada.react(first, "🎨")
-        await told(ada, "This costs 1.4 credits")
+        await direct_message(ada, "This costs 1.4 credits")
         await marked(ada, first, "🚫")
         assert len([m for m in ada.messages() if has_image(m)]) == 1
 
@@ -154,11 +154,11 @@ async def test_again_replies_on_the_quota_of_the_reacting_member(app: App, ada: 
 async def test_the_files_are_sent_by_direct_message_with_their_parameters(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked(seed=5, count=2)
     await ben.react(await seen(ben, first), "✉️")
-    letter = await ben.message(has_image, "dm")
+    files = await ben.message(has_image, "dm")
     await marked(ben, first, "✅")
-    assert len(letter.attachments) == 2
+    assert len(files.attachments) == 2
     for part in ("a red fox in the snow", "FLUX.2 Klein 4B", "Seed: 5, 6", "Job: `"):
-        assert part in letter.content
+        assert part in files.content
 
 
 async def test_the_files_are_not_sent_where_direct_messages_are_closed(ada: Person, ben: Person, asked: Ask) -> None:
@@ -170,9 +170,9 @@ async def test_the_files_are_not_sent_where_direct_messages_are_closed(ada: Pers
 
 async def test_an_image_sent_by_direct_message_can_be_edited_there(ada: Person, ben: Person, asked: Ask) -> None:
     await ben.react(await seen(ben, await asked()), "✉️")
-    letter = await ben.message(has_image, "dm")
-    await ben.react(letter, "🎨")
-    assert "watercolour" in (await answer_to(ben, letter, "dm")).content
+    files = await ben.message(has_image, "dm")
+    await ben.react(files, "🎨")
+    assert "watercolour" in (await answer_to(ben, files, "dm")).content
 
 
 # --- ❌ 🙈 🚩 ⭐ ------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ async def test_the_requester_and_moderators_delete_an_image(env: Env, app: App, 
 async def test_others_cannot_delete_an_image(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "❌")
-    await told(ben, "Only the person who asked")
+    await direct_message(ben, "Only the person who asked")
     await marked(ada, first, "🚫")
 
 
@@ -217,7 +217,7 @@ async def test_a_hide_reaction_hides_the_images_and_keeps_the_buttons(app: App, 
 async def test_others_cannot_hide_an_image(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🙈")
-    await told(ben, "Only the person who asked")
+    await direct_message(ben, "Only the person who asked")
     assert not (await seen(ada, first)).attachments[0]["filename"].startswith("SPOILER_")
 
 
@@ -232,7 +232,7 @@ async def test_a_flag_is_stored_once(app: App, ada: Person, ben: Person, asked: 
 
 
 async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) -> None:
-    """These are the flags on a member's images: by whom, on which message."""
+    """Wait until these are the flags on a member's images, as pairs of user and message."""
 
     async def is_so() -> bool | None:
         known = await app.store.read(record.of_member, int(author.id), int(author.hello["guild"]["id"]), now=system())
