@@ -1,4 +1,4 @@
-"""Which modules there are, and what each imports: read from the source text."""
+"""The project's modules and their imports, read from the source text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Module:
 
     @property
     def imports(self) -> frozenset[str]:
-        """Names of the modules it imports anywhere, also for the type checker alone; `from a import b` counts as a and as a.b."""
+        """Names of all modules it imports, also under TYPE_CHECKING; `from a import b` counts as a and as a.b."""
         return frozenset(name for node in ast.walk(self.tree) for name in _imported(node))
 
     @property
     def imports_at_once(self) -> frozenset[str]:
-        """Those of them that are imported as soon as it is."""
+        """Names of the modules that are imported together with it, at the top level."""
         return frozenset(name for node in self.tree.body for name in _imported(node))
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
-"""The layers of the packages: `python -m tests.layers` prints the imports that do not point downward. There is no list of exceptions.
+"""The layers of the packages: `python -m tests.layers` prints the imports that do not point downward. There are no exceptions.
 
-Layers in one line do not import each other. A package without a place here fails the test.
+Layers in one line do not import each other. A package that is missing here fails the test.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAYERS: Levels = (
     ("domain",),
     ("core",),
 )
-# The packages of cogs/. Texts import texts and the kit alone, so that every subject may quote another.
+# The packages of cogs/. Texts import only texts and the kit, so that every subject may use those of another.
 SUBJECTS: Levels = (
     ("load", "outbox"),
     ("admin", "images"),
@@ -49,7 +49,7 @@ def upward() -> list[str]:
 
 
 def upward_in_cogs() -> list[str]:
-    """The same between the subjects of cogs."""
+    """The same for the subjects of cogs."""
     return _upward(("cogs",), SUBJECTS, subject_of)
 
 
@@ -65,13 +65,13 @@ def _upward(packages: Sequence[str], levels: Levels, place: Callable[[str], str]
 
 
 def _imported(module: Module, ours: set[str]) -> list[str]:
-    """Modules only: `from a.b import c` names the package a.b too, which is not meant where a.b.c is a module."""
+    """Modules only: `from a.b import c` names the package a.b too, which does not count if a.b.c is a module."""
     named = sorted(module.imports & ours)
     return [name for name in named if not any(other != name and within(other, name) for other in named)]
 
 
 def _level(levels: Levels, layer: str) -> int:
-    """From 0, the lowest."""
+    """The layer's number, from 0 for the lowest."""
     return next(level for level, layers in enumerate(reversed(levels)) if layer in layers)
 
 

@@ -1,6 +1,6 @@
-"""Counts what the structure of the project is measured by: `python -m tests.structure [FOLDER]` prints it, for this checkout or another.
+"""Measures of the project's structure: `python -m tests.structure [FOLDER]` prints them, for this checkout or another.
 
-Read from the source text alone, so that two states of the project can be compared; `tests/test_architecture.py` holds some to their value.
+They are read from the source text, so that two versions can be compared; `tests/test_architecture.py` checks some of them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 
 HERE = Path(__file__).parent.parent
-# Somebody is compared with who owns a thing, or asked for what they may do on Discord.
+# A decision about rights compares a user with an owner, or reads a Discord permission.
 _OWNERS = re.compile(r"\b(user_id|user\.id|author_id|owner_id|host_id)\b")
-_DISCORDS = re.compile(r"\bguild\.owner_id\b")  # whoever owns a server has every permission in it: how Discord reckons, no decision of ours
+_DISCORDS = re.compile(r"\bguild\.owner_id\b")  # a guild's owner has every permission in it: a rule of Discord, not a decision of the bot
 _RIGHTS = re.compile(r"\.(may_manage_messages|may_manage_server|manage_messages|manage_guild)$|\bis_(moderator|manager)$")
 
 _RETIRED = re.compile(
@@ -52,7 +52,7 @@ def listeners(folder: Path) -> list[str]:
 
 
 def wake_ups(folder: Path) -> list[str]:
-    """Calls that wake a loop by hand."""
+    """Calls that wake a loop directly."""
     return [
         f"{path}:{node.lineno}"
         for path, text in sources(folder, "bot", "cogs")
@@ -62,7 +62,7 @@ def wake_ups(folder: Path) -> list[str]:
 
 
 def rights(folder: Path) -> Mapping[str, int]:
-    """How many decisions about rights each module takes: comparisons of people, and reads of what somebody may do on Discord."""
+    """Number of decisions about rights in each module: comparisons of users, and reads of Discord permissions."""
     found = {path: sum(1 for _ in _decisions(ast.parse(text))) for path, text in sources(folder, "bot", "cogs")}
     return {path: count for path, count in found.items() if count}
 
@@ -88,7 +88,7 @@ def _asked(node: ast.If | ast.IfExp | ast.BoolOp | ast.Return) -> Iterator[ast.A
 
 
 def id_patterns(folder: Path) -> list[str]:
-    """Texts from which custom ids are built or read."""
+    """Strings from which custom ids are built or parsed."""
     return [
         f"{path}:{node.lineno}"
         for path, text in sources(folder, "bot", "cogs")
@@ -108,9 +108,9 @@ def duplicate_classes(folder: Path) -> Mapping[str, list[str]]:
 
 
 def retired_words(folder: Path) -> list[str]:
-    """Words that are no longer used in names, comments, docstrings and log events: metaphors for what has a term of its own.
+    """Words that names, comments, docstrings and log events must not use: metaphors for things that have a proper term.
 
-    Texts for people and data are not read, nor are migrations, which name what a table was called before.
+    Texts for members, data and migrations are not read: migrations need the earlier table names.
     """
     return [
         f"{path}:{line} {word}"
@@ -122,7 +122,7 @@ def retired_words(folder: Path) -> list[str]:
 
 
 def _written(text: str) -> Iterator[tuple[int, str]]:
-    """Names and comments, docstrings, and the events of log calls, each with its line."""
+    """Names, comments, docstrings and log events, each with its line."""
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     for token, following in pairwise(tokens):
         is_keyword = (

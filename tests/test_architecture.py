@@ -1,4 +1,4 @@
-"""Rules of the structure: which way imports point; and that what is written down beside the code is true."""
+"""Rules of the structure: the direction of imports, and that the documentation matches the code."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_subjects_of_cogs_import_downward() -> None:
     assert upward_in_cogs() == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     ours = set(everything_of("bot", "cogs"))
     needs = {module.name: _modules_only(module.imports & ours) - {module.name} for module in modules("bot", "cogs")}
     while free := [name for name, others in needs.items() if not others & needs.keys()]:
@@ -50,27 +50,27 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def _modules_only(names: frozenset[str]) -> set[str]:
-    """`from a import b` names the package a too, which is not meant where a.b is a module."""
+    """`from a import b` names the package a too, which does not count if a.b is a module."""
     return {name for name in names if not any(other != name and within(other, name) for other in names)}
 
 
-def test_no_folder_is_too_long_to_read() -> None:
+def test_no_folder_has_too_many_modules() -> None:
     folders = Counter(path.parent for package in ("bot", "cogs") for path in (PROJECT / package).rglob("*.py") if path.stem != "__init__")
     assert {str(folder.relative_to(PROJECT)): count for folder, count in folders.items() if count > 16} == {}
 
 
-def test_only_the_front_speaks_to_discord_py() -> None:
+def test_only_the_front_imports_discord_py() -> None:
     speakers = [module.name for module in modules("bot", "cogs") if any(within(name, "discord") for name in module.imports)]
     assert [name for name in speakers if not any(within(name, place) for place in SPEAKS_DISCORD)] == []
 
 
-def test_the_bot_stands_without_the_sandbox() -> None:
+def test_the_bot_does_not_import_the_sandbox() -> None:
     users = {module.name for module in modules("bot", "cogs") if any(within(name, "sandbox") for name in module.imports)}
     at_once = {module.name for module in modules("bot", "cogs") if any(within(name, "sandbox") for name in module.imports_at_once)}
     assert (users, at_once) == (KNOWS_SANDBOX, set())
 
 
-def test_the_sandbox_stands_without_the_bot() -> None:
+def test_the_sandbox_does_not_import_the_bot() -> None:
     assert [str(module) for module in modules("sandbox") for name in module.imports if within(name, "bot") or within(name, "cogs")] == []
 
 
@@ -85,12 +85,12 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_rights_are_decided_in_two_modules() -> None:
-    """Over what exists, and over new orders; everybody else asks them."""
+    """One decides over existing things, one over new orders; all other modules call them."""
     assert set(structure.rights(PROJECT)) == {"bot/domain/permissions.py", "bot/domain/admission.py"}
 
 
 def test_cogs_change_nothing_in_the_store() -> None:
-    """They run queries with the `Reader`, and change through services."""
+    """Cogs run queries with the `Reader`, and change data through services."""
     writers = [
         f"{module}, line {node.lineno}"
         for module in modules("cogs")
@@ -118,6 +118,11 @@ def test_no_two_classes_have_the_same_name() -> None:
     assert structure.duplicate_classes(PROJECT) == {}
 
 
+def test_retired_words_are_gone() -> None:
+    """Names, comments, docstrings and log events use the field's terms."""
+    assert structure.retired_words(PROJECT) == []
+
+
 def test_an_interaction_has_one_listener() -> None:
     """The library starts a task for each, also for every keystroke of a suggestion."""
     assert len(structure.listeners(PROJECT)) == 1
@@ -134,11 +139,11 @@ def test_every_task_has_a_name() -> None:
     assert nameless == []
 
 
-WAKES_ITSELF = {"bot.services.pipeline.watch"}  # by a stream that was lost or is back, which is no commit
+WAKES_ITSELF = {"bot.services.pipeline.watch"}  # by a stream that was lost or reconnected, which is no commit
 
 
-def test_nobody_wakes_a_loop_by_hand() -> None:
-    """A commit wakes whoever it concerns: the store announces it."""
+def test_no_code_wakes_a_loop_directly() -> None:
+    """A commit wakes the loops it concerns: the store announces it."""
     wakers = {
         module.name
         for module in modules("bot", "cogs")
@@ -149,7 +154,7 @@ def test_nobody_wakes_a_loop_by_hand() -> None:
     assert wakers == WAKES_ITSELF
 
 
-def test_what_is_translated_is_one_whole_text() -> None:
+def test_every_translated_text_is_one_literal() -> None:
     """Values are put in after the translation: `_("{count} left").format(...)`, never before or by an f-string."""
     broken = [
         f"{module}, line {node.lineno}: {ast.unparse(node)}"
@@ -161,8 +166,8 @@ def test_what_is_translated_is_one_whole_text() -> None:
     assert broken == []
 
 
-def test_no_text_to_translate_hides_in_an_f_string() -> None:
-    """Python before 3.12 has no tokens inside of them, so the template would miss it there."""
+def test_no_text_to_translate_is_in_an_f_string() -> None:
+    """Python before 3.12 has no tokens inside f-strings, so the extraction would miss the text."""
     hidden = [
         f"{module}, line {node.lineno}: {ast.unparse(node)}"
         for module in modules("bot", "cogs")
@@ -188,7 +193,7 @@ def test_env_example_has_every_setting_once_with_a_comment() -> None:
     assert [name for comment, name in entries if not comment.endswith(".")] == []
 
 
-def test_env_example_as_it_stands_gives_the_defaults(tmp_path: Path) -> None:
+def test_env_example_gives_the_defaults(tmp_path: Path) -> None:
     required = {"DISCORD_TOKEN": "a", "OXEN_API_KEY": "b"}
     path = tmp_path / ".env"
     path.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", render(), flags=re.MULTILINE))
@@ -196,7 +201,7 @@ def test_env_example_as_it_stands_gives_the_defaults(tmp_path: Path) -> None:
 
 
 def commands_in(page: str, pattern: str) -> set[str]:
-    """What follows `pattern` in a page's code, inline or in blocks."""
+    """Words that follow `pattern` in a page's code, inline or in blocks."""
     text = (PROJECT / page).read_text("utf-8")
     code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
     return {word for part in code for word in re.findall(rf"(?:^|[\s`/]){pattern} ([a-z][a-z-]*)", part)}

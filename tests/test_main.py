@@ -1,4 +1,4 @@
-"""The command line as people use it: processes in an empty environment. Exit codes, one sentence for each error, no tracebacks."""
+"""The command line, as processes in an empty environment: exit codes, one sentence for each error, no tracebacks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def started(*arguments: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The process of one verb, which ends with the block."""
+    """The process of one verb, which is stopped when the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -72,8 +72,8 @@ async def run(*arguments: str, folder: Path, environ: Mapping[str, str] = {}) ->
     return Ran(code=process.returncode or 0, out=out.decode(), err=err.decode())
 
 
-async def told(stream: asyncio.StreamReader | None, words: str) -> str:
-    """Read lines until one has these words."""
+async def line_with(stream: asyncio.StreamReader | None, words: str) -> str:
+    """Read lines until one has these words, and return it."""
     assert stream is not None
     while line := (await stream.readline()).decode():
         if words in line:
@@ -109,7 +109,7 @@ async def test_an_unknown_name_in_env_is_refused_in_one_line(folder: Path) -> No
     assert (ran.code, ran.err) == (2, "DISCORD_TOKN in .env is not a setting; did you mean DISCORD_TOKEN?\n")
 
 
-async def test_an_env_file_that_is_named_must_be_there(folder: Path) -> None:
+async def test_a_named_env_file_must_exist(folder: Path) -> None:
     ran = await run("--env-file", "other.env", "run", folder=folder, environ=MADE_UP)
     assert (ran.code, ran.err) == (2, "There is no other.env, which --env-file names.\n")
 
@@ -125,11 +125,11 @@ def test_an_unknown_error_is_logged_without_secrets(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(env_example, "render", fail)
     assert command_line.main(["settings"]) == command_line.WRONG
-    told = capsys.readouterr().err
-    assert ("unhandled error" in told, "?token=[secret]" in told, "abcdefgh" in told) == (True, True, False)
+    line_with = capsys.readouterr().err
+    assert ("unhandled error" in line_with, "?token=[secret]" in line_with, "abcdefgh" in line_with) == (True, True, False)
 
 
-def test_a_sentence_inside_a_task_group_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_sentence_in_an_exception_group_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> str:
         raise ExceptionGroup("of a task group", [StartError("The token is refused.")])
 
@@ -141,7 +141,7 @@ def test_a_sentence_inside_a_task_group_is_found(monkeypatch: pytest.MonkeyPatch
 # --- the database ------------------------------------------------------------------------------------------------------
 
 
-async def test_migrate_says_what_it_did(folder: Path) -> None:
+async def test_migrate_prints_what_it_did(folder: Path) -> None:
     first = await run("migrate", folder=folder, environ=MADE_UP)
     second = await run("migrate", folder=folder, environ=MADE_UP)
     assert (first.code, second.code) == (0, 0)
@@ -165,9 +165,9 @@ async def test_a_wrong_token_is_one_line(env: Env, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_the_bot_politely(number: signal.Signals, env: Env, folder: Path) -> None:
+async def test_a_signal_stops_the_bot_gracefully(number: signal.Signals, env: Env, folder: Path) -> None:
     async with started("run", folder=folder, environ=env.environment()) as process:
-        async with person_in(env, "Ada"):  # she sees that the bot is there
+        async with person_in(env, "Ada"):  # she sees that the bot is online
             process.send_signal(number)
         _, err = await process.communicate()
     assert (process.returncode, b"Traceback" in err) == (0, False)
@@ -178,7 +178,7 @@ async def test_sync_registers_the_commands(env: Env, folder: Path) -> None:
     assert (ran.code, ran.out) == (0, "The commands are registered.\n")
 
 
-async def test_doctor_exits_with_one_where_something_is_bad(env: Env, folder: Path) -> None:
+async def test_doctor_exits_with_one_if_a_check_fails(env: Env, folder: Path) -> None:
     healthy = await run("doctor", folder=folder, environ=env.environment())
     sick = await run("doctor", folder=folder, environ=env.environment(OXEN_API_KEY="wrong"))
     assert (healthy.code, sick.code) == (0, 1)
@@ -193,7 +193,7 @@ async def test_invite_prints_both_addresses(env: Env, folder: Path) -> None:
 # --- the demo ----------------------------------------------------------------------------------------------------------
 
 
-async def test_demo_once_writes_two_pictures_of_each_image_api(folder: Path) -> None:
+async def test_demo_once_writes_two_images_of_each_image_api(folder: Path) -> None:
     ran = await run("demo", "--once", folder=folder, environ={"DISCORD_TOKEN": "not-for-the-demo"})
     assert ran.code == 0, ran.err
     assert [size_px(folder / "out" / name) for name in ("generate.png", "edit.png")] == [(768, 432), (768, 432)]
@@ -202,9 +202,9 @@ async def test_demo_once_writes_two_pictures_of_each_image_api(folder: Path) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_the_demo_leaves_nothing_behind(number: signal.Signals, folder: Path) -> None:
+async def test_the_demo_stops_completely_and_leaves_no_files(number: signal.Signals, folder: Path) -> None:
     async with started("demo", "--port", "0", folder=folder, environ={}) as process, aiohttp.ClientSession() as session:
-        page = (await told(process.stdout, "http://")).strip()
+        page = (await line_with(process.stdout, "http://")).strip()
         async with session.get(page) as response:
             assert response.status == 200
         process.send_signal(number)
@@ -214,7 +214,7 @@ async def test_the_demo_leaves_nothing_behind(number: signal.Signals, folder: Pa
     assert (process.returncode, list(folder.iterdir())) == (0, [])  # noqa: ASYNC240 - a moment, at the end
 
 
-async def test_a_demo_whose_bot_dies_shows_why(folder: Path) -> None:
+async def test_a_demo_whose_bot_fails_shows_why(folder: Path) -> None:
     ran = await run("demo", "--port", "0", folder=folder, environ={"LOG_LEVEL": "loud"})
     assert ran.code == 1
     assert ran.err.startswith("bot stopped by itself (exit code 2).")

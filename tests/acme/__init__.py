@@ -1,1 +1,1 @@
-"""An image API that the bot's package does not know, with a queue and an event stream of its own: the client, and a local server."""
+"""An image API outside the bot's package, with its own queue and event stream: client and local server."""

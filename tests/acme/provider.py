@@ -1,4 +1,4 @@
-"""All that a further kind of image API takes: its settings, its client, and its entry in the list."""
+"""Everything that another image API needs: settings, client, and list entry."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Acme(Provider):
 
 
 def acme(url: str, *, streams: bool) -> ImageApi:
-    """The entry."""
+    """The list entry."""
     return ImageApi(settings=AcmeSettings(base_url=url, streams=streams), build=Acme)
 
 

@@ -1,4 +1,4 @@
-"""Acme's side: a queue whose images end when a test says so, under the ids that the test gives them."""
+"""A local server: a queue whose images end when a test says so, under ids that the test chooses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE_PX = (40, 24)
 class AcmeServer:
     url: str = ""
     next_id: str = "acme-id"
-    loses_answers: bool = False  # takes what is asked for, then cuts the connection
+    loses_answers: bool = False  # accepts the request, then cuts the connection
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     listeners: list[asyncio.Queue[str]] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ class AcmeServer:
 
 @asynccontextmanager
 async def serve_acme() -> AsyncIterator[AcmeServer]:
-    """On a free port of loopback until the context exits."""
+    """Serve on a free loopback port until the context exits."""
     server = AcmeServer()
     app = web.Application()
     app.add_routes(server.routes())

@@ -1,4 +1,4 @@
-"""A small bot with one of everything that the page lets a person use."""
+"""A small bot with one of each thing that the chat page supports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AnyCommand = app_commands.Command[Any, Any, Any] | app_commands.ContextMenu
 STYLES = ("ink", "oil", "pencil", "watercolour")
 
 
-def picture(colour: str = "#a4452a", width_px: int = 320, height_px: int = 200) -> bytes:
+def image_bytes(colour: str = "#a4452a", width_px: int = 320, height_px: int = 200) -> bytes:
     """A PNG of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", (width_px, height_px), colour).save(buffer, "PNG")
@@ -25,11 +25,11 @@ class SmallBot(discord.Client):
     """Answers at once; its commands are in place before the gateway says ready."""
 
     def __init__(self) -> None:
-        # The library waits this long for servers that may still come; here there is one, and it is there.
+        # discord.py waits this long for more guilds; here there is only one.
         super().__init__(intents=discord.Intents.default(), guild_ready_timeout=0.05)
         self.tree: app_commands.CommandTree[SmallBot] = app_commands.CommandTree(self)
         commands: tuple[AnyCommand, ...] = (
-            *(_paint, _whisper, _recipe, _display, _choices, _fields, _anywhere),
+            *(_paint, _ephemeral, _recipe, _display, _choices, _fields, _anywhere),
             *(_describe, _portrait),
         )
         for command in commands:
@@ -41,7 +41,7 @@ class SmallBot(discord.Client):
 
 
 class German(app_commands.Translator):
-    """A few names in German, to see that they are shown."""
+    """A few command names in German."""
 
     WORDS = MappingProxyType(
         {"paint": "malen", "subject": "motiv", "What to paint": "Was gemalt werden soll", "Portrait": "Porträt", "Describe": "Beschreiben"}
@@ -88,7 +88,7 @@ async def _paint(
     reference: discord.Attachment | None = None,
 ) -> None:
     start = f" after {reference.filename}" if reference else ""
-    file = discord.File(io.BytesIO(picture()), "picture.png", description=f"A picture of {subject}")
+    file = discord.File(io.BytesIO(image_bytes()), "picture.png", description=f"A picture of {subject}")
     await interaction.response.send_message(f"**{subject}** in {style} x{count}{start}", file=file, view=Result())
 
 
@@ -98,7 +98,7 @@ async def _styles(_: discord.Interaction[Any], typed: str) -> list[app_commands.
 
 
 @app_commands.command(name="whisper", description="Say something that only you hear")
-async def _whisper(interaction: discord.Interaction[Any]) -> None:
+async def _ephemeral(interaction: discord.Interaction[Any]) -> None:
     await interaction.response.send_message("Between the two of us.", ephemeral=True)
 
 
@@ -135,7 +135,7 @@ async def _anywhere(interaction: discord.Interaction[Any]) -> None:
 
 
 class EveryDisplayComponent(discord.ui.LayoutView):
-    """One of every part that shows something; the button turns the page."""
+    """One of every display component; the button shows the next page."""
 
     def __init__(self, number: int = 1) -> None:
         super().__init__(timeout=None)
@@ -146,14 +146,14 @@ class EveryDisplayComponent(discord.ui.LayoutView):
         container: discord.ui.Container[EveryDisplayComponent] = discord.ui.Container(accent_colour=0x4F6D8F)
         container.add_item(discord.ui.Section(f"## Page {number}", "A small picture beside it", accessory=discord.ui.Thumbnail(link)))
         container.add_item(discord.ui.Separator(spacing=discord.SeparatorSpacing.large))
-        pictures = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
-        container.add_item(discord.ui.MediaGallery(*pictures))
+        images = [discord.MediaGalleryItem(link, description=f"picture {number}-{n}", spoiler=n == 2) for n in (1, 2)]
+        container.add_item(discord.ui.MediaGallery(*images))
         container.add_item(discord.ui.File(link))
         self.add_item(container).add_item(discord.ui.Section("-# There is more.", accessory=turn))
 
     def file(self) -> discord.File:
         colour = ("#a4452a", "#4f6d8f")[self.number % 2]
-        return discord.File(io.BytesIO(picture(colour)), f"page-{self.number}.png", description=f"page {self.number}")
+        return discord.File(io.BytesIO(image_bytes(colour)), f"page-{self.number}.png", description=f"page {self.number}")
 
     async def _turn(self, interaction: discord.Interaction[Any]) -> None:
         following = EveryDisplayComponent(self.number + 1)
@@ -161,7 +161,7 @@ class EveryDisplayComponent(discord.ui.LayoutView):
 
 
 class Choices(discord.ui.LayoutView):
-    """Every kind of select menu; the text above says what was chosen last."""
+    """Every kind of select menu; the text above shows the last choice."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None)
@@ -184,7 +184,7 @@ class Choices(discord.ui.LayoutView):
 
 
 class EveryFormField(discord.ui.Modal, title="A survey"):
-    """The controls of modals beside text and files."""
+    """The modal controls other than text and files."""
 
     medium: discord.ui.Label[EveryFormField] = discord.ui.Label(
         text="Medium",

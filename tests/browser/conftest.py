@@ -36,7 +36,7 @@ PATIENCE_MS = 8_000
 
 
 class Line:
-    """The wire between a page and the server, which a test can cut and mend."""
+    """The connection between a page and the server, which a test can cut and restore."""
 
     def __init__(self) -> None:
         self._is_cut = False
@@ -58,7 +58,7 @@ class Line:
         self._is_cut = False
 
 
-LookIn = Callable[..., Awaitable[Page]]
+OpenPage = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
@@ -93,26 +93,26 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def look_in(chat: DiscordServer, browser: Browser) -> AsyncIterator[LookIn]:
-    """`await look_in("Ada")` opens the page as that person, over a `line` if the test wants to cut it. A script error fails the test."""
-    async with looking(browser, chat.url) as look:
-        yield look
+async def open_page(chat: DiscordServer, browser: Browser) -> AsyncIterator[OpenPage]:
+    """`await open_page("Ada")` opens the page as that person, over a `line` if the test cuts it. A script error fails the test."""
+    async with pages_at(browser, chat.url) as open_page:
+        yield open_page
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def visit(running_bot: RunningBot, browser: Browser) -> AsyncIterator[LookIn]:
+async def visit(running_bot: RunningBot, browser: Browser) -> AsyncIterator[OpenPage]:
     """The same page with the complete bot."""
-    async with looking(browser, running_bot.url) as look:
-        yield look
+    async with pages_at(browser, running_bot.url) as open_page:
+        yield open_page
 
 
 @asynccontextmanager
-async def looking(browser: Browser, url: str) -> AsyncIterator[LookIn]:
+async def pages_at(browser: Browser, url: str) -> AsyncIterator[OpenPage]:
     """Open pages at this address; they close with the block."""
     errors: list[str] = []
     async with AsyncExitStack() as stack:
 
-        async def look(name: str, *, viewport: ViewportSize = DESKTOP, line: Line | None = None) -> Page:
+        async def open_page(name: str, *, viewport: ViewportSize = DESKTOP, line: Line | None = None) -> Page:
             context = await stack.enter_async_context(await browser.new_context(viewport=viewport, reduced_motion="reduce"))
             context.set_default_timeout(PATIENCE_MS)
             page = await context.new_page()
@@ -124,13 +124,13 @@ async def looking(browser: Browser, url: str) -> AsyncIterator[LookIn]:
             await page.locator("#bot.online").wait_for()
             return page
 
-        yield look
+        yield open_page
     assert errors == []
 
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def ada(chat: DiscordServer) -> AsyncIterator[Person]:
-    """Ada without a page, to have things said and made before or beside it."""
+    """Ada without a page, to send messages and run commands."""
     async with Person.connect(chat.url, "Ada") as person:
         yield person
 
@@ -144,7 +144,7 @@ def saying(page: Page, text: str) -> Locator:
 
 
 async def run(page: Page, command: str) -> None:
-    """Run a command that needs nothing."""
+    """Run a command without options."""
     await page.locator("#draft").fill(f"/{command}")
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Run").click()

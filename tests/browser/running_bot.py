@@ -1,4 +1,4 @@
-"""The complete bot behind the chat page, which can be restarted while pages stay open; and what a member does on the page."""
+"""The complete bot behind the chat page, which can restart while pages stay open, and steps on the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUICK = ("✏️", "🔁", "✉️", "❌", "🙈", "🚩", "⭐", "🎨", "🌙
 
 
 class RunningBot:
-    """A bot with stand-ins of its own, and Ada, who needs no page."""
+    """A bot with its own stand-in servers, and Ada without a page."""
 
     def __init__(self, env: Env) -> None:
         self.env = env
@@ -30,7 +30,7 @@ class RunningBot:
         self._running: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """In a task of its own, since another task may close it."""
+        """Run the bot in its own task, since another task may close it."""
         self._leave.clear()
         opened: asyncio.Future[App] = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._run(opened), name="running bot")
@@ -38,11 +38,11 @@ class RunningBot:
         try:
             self.app = await opened
         except asyncio.CancelledError:
-            await self.close()  # says why
+            await self.close()  # raises the reason
             raise
 
     async def close(self) -> None:
-        """Politely, with the grace that running work is given. Raise what went wrong in the bot."""
+        """Stop gracefully within the grace time. Raises the bot's error if it failed."""
         self._leave.set()
         if self._running is not None:
             await self._running
@@ -89,7 +89,7 @@ def finished(page: Page, words: str) -> Locator:
 
 
 def panel(page: Page, words: str) -> Locator:
-    """The latest message for this member alone with these words."""
+    """The latest ephemeral message with these words."""
     return page.locator("article.message.ephemeral", has_text=words).last
 
 
@@ -113,13 +113,13 @@ async def command(page: Page, name: str, /, **options: str) -> None:
         if not await field.count():
             await sheet.locator(f'[data-option="{option}"]').click()
         await field.fill(value)
-        await field.blur()  # closes its suggestions, which may lie over what comes next
+        await field.blur()  # closes the suggestions, which may cover the next control
     await sheet.get_by_role("button", name="Run").click()
     await expect(sheet).to_have_count(0)
 
 
 async def react(page: Page, message: Locator, emoji: str) -> None:
-    """From the message's menu; what is not in its palette is typed."""
+    """React from the message's menu; an emoji that is not in the palette is typed."""
     await message.get_by_role("button", name="Message actions").click(force=True)
     if emoji in QUICK:
         await page.get_by_role("button", name=f"React with {emoji}").click()

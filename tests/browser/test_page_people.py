@@ -1,4 +1,4 @@
-"""People and places on the chat page: menus, roles, languages, threads, and servers without the bot."""
+"""People and channels on the chat page: menus, roles, languages, threads, and servers without the bot."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 from playwright.async_api import expect
 
 from sandbox.person import Person
-from tests.browser.conftest import LookIn, last, run, saying
+from tests.browser.conftest import OpenPage, last, run, saying
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
-async def test_a_command_in_a_persons_menu_runs_from_the_list_and_from_a_message(look_in: LookIn, ada: Person) -> None:
+async def test_a_command_in_a_persons_menu_runs_from_the_list_and_from_a_message(open_page: OpenPage, ada: Person) -> None:
     await ada.say("Draw me")
-    page = await look_in("Ben")
+    page = await open_page("Ben")
     await page.locator("#people li", has_text="Mo").get_by_role("button", name="More").click(force=True)
     await page.get_by_role("menuitem", name="Portrait").click()
     await expect(last(page)).to_contain_text("A portrait of Mo.")
@@ -22,8 +22,8 @@ async def test_a_command_in_a_persons_menu_runs_from_the_list_and_from_a_message
     await expect(last(page)).to_contain_text("A portrait of Ada.")
 
 
-async def test_those_who_manage_the_server_give_roles(look_in: LookIn, ada: Person) -> None:
-    page = await look_in("Mo")
+async def test_managers_give_roles(open_page: OpenPage, ada: Person) -> None:
+    page = await open_page("Mo")
     more = page.locator("#people li", has_text="Ben").get_by_role("button", name="More")
     for given in (True, False):
         await more.click(force=True)
@@ -31,11 +31,11 @@ async def test_those_who_manage_the_server_give_roles(look_in: LookIn, ada: Pers
         await ada.until(lambda given=given: (ada.roles["Artists"] in ada.people["Ben"]["roles"]) is given)  # type: ignore[misc]
 
 
-async def test_those_who_manage_the_server_decide_what_the_bot_may_do(look_in: LookIn, ada: Person) -> None:
+async def test_managers_set_the_bot_s_permissions(open_page: OpenPage, ada: Person) -> None:
     def allowed() -> bool:
         return "add_reactions" in next(c for c in ada.hello["channels"] if c["name"] == "studio")["bot_may"]
 
-    page = await look_in("Mo")
+    page = await open_page("Mo")
     for expected in (False, True):
         await page.get_by_role("button", name="What the bot may do").click()
         item = page.get_by_role("menuitemcheckbox", name="Add Reactions")
@@ -44,8 +44,8 @@ async def test_those_who_manage_the_server_decide_what_the_bot_may_do(look_in: L
         await ada.until(lambda expected=expected: allowed() is expected)  # type: ignore[misc]
 
 
-async def test_commands_are_shown_in_the_persons_language(look_in: LookIn, ada: Person) -> None:
-    page = await look_in("Ada")
+async def test_commands_are_shown_in_the_persons_language(open_page: OpenPage, ada: Person) -> None:
+    page = await open_page("Ada")
     await page.get_by_text("Ada's settings").click()
     await page.get_by_role("combobox", name="Language").click()
     await page.get_by_role("option", name="Deutsch").click()
@@ -59,8 +59,8 @@ async def test_commands_are_shown_in_the_persons_language(look_in: LookIn, ada: 
     await ada.speak("en-US")
 
 
-async def test_who_leaves_the_server_finds_its_channels_gone_and_comes_back(look_in: LookIn) -> None:
-    page = await look_in("Ben")
+async def test_a_member_leaves_the_server_and_comes_back(open_page: OpenPage) -> None:
+    page = await open_page("Ben")
     await page.get_by_text("Ben's settings").click()
     await page.get_by_role("button", name="Leave the server").click()
     await expect(page.locator("#channels").get_by_role("button", name="studio")).to_have_count(0)
@@ -68,8 +68,8 @@ async def test_who_leaves_the_server_finds_its_channels_gone_and_comes_back(look
     await expect(page.locator("#channels").get_by_role("button", name="studio")).to_have_count(1)
 
 
-async def test_a_thread_is_started_and_stands_under_its_channel(look_in: LookIn) -> None:
-    page, other = await look_in("Ada"), await look_in("Ben")
+async def test_a_thread_is_started_and_listed_under_its_channel(open_page: OpenPage) -> None:
+    page, other = await open_page("Ada"), await open_page("Ben")
     await page.get_by_role("button", name="New thread").click()
     await page.get_by_label("Name of the thread").fill("Colour studies")
     await page.keyboard.press("Enter")
@@ -78,8 +78,8 @@ async def test_a_thread_is_started_and_stands_under_its_channel(look_in: LookIn)
     await expect(other.locator("#channels .thread [aria-current]")).to_have_text("Colour studies")
 
 
-async def test_only_the_commands_for_a_place_are_offered_there(look_in: LookIn) -> None:
-    page = await look_in("Ada")
+async def test_only_the_commands_for_a_place_are_offered_there(open_page: OpenPage) -> None:
+    page = await open_page("Ada")
     for place, said in (("elsewhere", "We are in a server."), ("Ben", "We are in private.")):
         await page.locator("#channels").get_by_role("button", name=place, exact=True).click()
         await page.locator("#draft").fill("/")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import PHONE, LookIn, run, saying
+from tests.browser.conftest import PHONE, OpenPage, run, saying
 from tests.browser.running_bot import RunningBot, command, finished, form, go_to, panel, press, react, send
-from tests.journeys.moderating import MODERATORS, with_moderators
+from tests.journeys.moderator_steps import MODERATORS, with_moderators
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
-async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts(running_bot: RunningBot, visit: LookIn) -> None:
+async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts(running_bot: RunningBot, visit: OpenPage) -> None:
     await with_moderators(running_bot.app, running_bot.ada, quorum=1)
     ada, ben, mo = [await visit(name) for name in ("Ada", "Ben", "Mo")]
     await command(ada, "generate", prompt="a red fox")
@@ -41,7 +41,7 @@ async def test_an_image_is_made_edited_flagged_and_decided_about_across_restarts
     await expect(finished(ada, "a red fox")).to_have_count(0)
 
 
-async def test_on_a_phone_no_panel_is_wider_than_its_message(running_bot: RunningBot, visit: LookIn) -> None:
+async def test_on_a_phone_no_panel_is_wider_than_its_message(running_bot: RunningBot, visit: OpenPage) -> None:
     page = await visit("Ada", viewport=PHONE)
     for name, words in (("history", "Your history"), ("settings", "Your settings"), ("privacy", "What is kept of you")):
         await run(page, name)

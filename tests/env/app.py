@@ -147,6 +147,6 @@ async def statement_of(app: App, user_id: int) -> Statement:
     return await app.services.pricing.statement_of(AccountRef(name=user_account(user_id), fills=app.services.orders.bucket))
 
 
-def with_picture(message: Message) -> bool:
+def has_image(message: Message) -> bool:
     """True for a message with an image."""
     return bool(message.attachments)

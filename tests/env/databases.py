@@ -73,7 +73,7 @@ class Postgres:
 
 
 def _delete_all(tables: list[str]) -> str:
-    """Statements that make a database look as if it were new. Deleting takes a tenth of the time of a TRUNCATE, which makes new files."""
+    """Statements that empty a database. Deleting takes a tenth of the time of a TRUNCATE, which makes new files."""
     deletions = (f"DELETE FROM {table}" for table in tables)  # noqa: S608 - the names are the schema's own
     return ";".join((_END_OTHERS, "SET session_replication_role = replica", *deletions, _RESTART_IDS))
 

@@ -14,7 +14,7 @@ from bot.services.guilds import Guilds
 CHECKED: dict[str, Any] = {"checks": {"prompts": True, "results": True}}  # default thresholds: flagged from 0.5, blocked from 0.9
 
 
-async def rule(guilds: Guilds, guild_id: int = 1, **changes: Any) -> None:
+async def change_rules(guilds: Guilds, guild_id: int = 1, **changes: Any) -> None:
     """Change a guild's rules."""
     await guilds.change_policy(guild_id, lambda now: document.changed(now, changes), actor_id=None)
 

@@ -20,7 +20,7 @@ TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 SUCCEEDED = Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/fox.png")
 FAILED = Outcome(state=GenerationState.FAILED, error="The model ran out of memory.")
 CANCELLED = Outcome(state=GenerationState.CANCELLED)
-PICTURE = Reference(content=b"png", content_type="image/png", width_px=3, height_px=2, url="https://example.com/a.png", url_expires_at=9)
+REFERENCE = Reference(content=b"png", content_type="image/png", width_px=3, height_px=2, url="https://example.com/a.png", url_expires_at=9)
 
 _numbers = count()
 

@@ -1,4 +1,4 @@
-"""The bot as a process of its own, at the tests' pace: something that can be killed without a word."""
+"""The bot in its own process, with the tests' intervals, so that a test can kill it."""
 
 from __future__ import annotations
 

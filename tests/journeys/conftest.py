@@ -1,4 +1,4 @@
-"""The people of these journeys, and what they look for in a channel."""
+"""Fixtures of the journeys: finished messages, and the transactions that presses lead to."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from bot.app import App
 from bot.domain.job import Job
 from sandbox.person import Message, Person
-from tests.env.app import with_picture
+from tests.env.app import has_image
 from tests.services.conftest import eventually
 
 Ask = Callable[..., Awaitable[Message]]
-PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # how the tasks are called in which a press is answered
+PRESSED = ("discord.py: ", "CommandTree-invoker", "Task-")  # names of the tasks that answer presses
 
 
 def job_id_of(message: Message) -> str:
@@ -25,13 +25,13 @@ def job_id_of(message: Message) -> str:
 
 
 async def written_down(app: App, message: Message) -> Job:
-    """The job of a finished message, once its delivery is written down, which is just after it is shown."""
+    """The job of a finished message, once its delivery is stored, which happens just after the message is shown."""
 
-    async def look() -> Job | None:
+    async def read_job() -> Job | None:
         job = await app.services.orders.job(job_id_of(message))
         return job if job.delivered_at is not None else None
 
-    return await eventually(look)
+    return await eventually(read_job)
 
 
 @pytest.fixture
@@ -41,20 +41,20 @@ def asked(ada: Person) -> Ask:
     async def ask(channel: str = "studio", /, **options: object) -> Message:
         seen = {message.id for message in ada.messages(channel)}
         await ada.slash("generate", channel, **{"prompt": "a red fox in the snow", **options})
-        return await ada.message(lambda message: with_picture(message) and message.id not in seen, channel)
+        return await ada.message(lambda message: has_image(message) and message.id not in seen, channel)
 
     return ask
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """The transactions that presses lead to, by the operation that each runs; those of the background loops are left out."""
+    """Transactions that presses lead to, by the name of their operation, without those of the background loops."""
 
     reads: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
 
     def so_far(self) -> tuple[list[str], list[str]]:
-        """The reads and the writes since this was last asked."""
+        """The reads and writes since the last call."""
         seen = list(self.reads), list(self.writes)
         self.reads.clear()
         self.writes.clear()
@@ -63,7 +63,7 @@ class Traffic:
 
 @pytest.fixture
 async def traffic(app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Traffic:
-    """Of a member whose language is known, in a server whose settings are not remembered yet."""
+    """Traffic of a member whose language is known, in a guild whose settings are not cached yet."""
     seen = Traffic()
     for name, kept in (("read", seen.reads), ("write", seen.writes)):
         monkeypatch.setattr(app.store, name, _counted(getattr(app.store, name), kept))

@@ -62,7 +62,7 @@ async def test_a_text_gets_scores(make: Make, server: images.ImageServer) -> Non
     assert server.requests[-1].json == {"model": "omni-moderation-latest", "input": "a battle with gore"}
 
 
-async def test_a_picture_goes_with_the_request(make: Make, server: images.ImageServer) -> None:
+async def test_an_image_goes_with_the_request(make: Make, server: images.ImageServer) -> None:
     scores = await make().check_image(red(), "image/png")
     assert (scores.category, scores.score) == ("violence", 1.0)
     assert server.requests[-1].json["input"][0]["image_url"]["url"].startswith("data:image/png;base64,")

@@ -14,7 +14,7 @@ from tests.sandbox.wire import Client
 
 @pytest.fixture(autouse=True)
 def no_errors_are_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever a client does, it is no accident of the server."""
+    """No request of a client may cause a logged error."""
     yield
     records = caplog.get_records("call") + caplog.get_records("teardown")
     assert [record.getMessage() for record in records if record.levelno >= logging.ERROR] == []

@@ -1,7 +1,7 @@
 """The documents' own cURL and Python examples run against the sandbox; only the base URL and the key are changed.
 
 documents/README.md says where the texts come from and which spaces of the Klein 9B page had to be mended.
-The examples wait 5 or 10 seconds between two looks: `sleep` and `time.sleep` are made short around them, not in them.
+The examples wait 5 or 10 seconds between two requests: the shims of `sleep` and `time.sleep` shorten that without changing the examples.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DOCUMENTS = Path(__file__).parent / "documents"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/results/[^\s\"']+")
 SOURCE = paint(Brief(prompt="a source picture", seed=4, output_format="jpg")).data  # what an example may read from its folder
 AT_ONCE = 4  # examples that run side by side
-# mawk hands on what it reads from a pipe in blocks of 4 KiB: comments must fill one soon.
+# mawk reads a pipe in blocks of 4 KiB: keep-alive comments must fill one soon.
 CHATTY = images.ApiTiming(queue_s=0.01, image_min_s=0.05, image_max_s=0.05, keep_alive_s=0.005)
 
 SLEEP = "#!/bin/sh\nexec /bin/sleep 0.05\n"
@@ -37,7 +37,7 @@ builtins.false = False  # three examples write JSON's word
 wait = time.sleep
 time.sleep = lambda seconds: wait(min(seconds, 0.05))
 """
-# Just the expressions that the examples use, for a machine without jq.
+# Only the expressions that the examples use, for a machine without jq.
 JQ = """#!{python}
 import json, sys
 found = json.load(sys.stdin)
@@ -56,7 +56,7 @@ def examples(pattern: str) -> list[Path]:
 
 @pytest.fixture
 def shims(tmp_path: Path) -> Path:
-    """A directory for PATH and PYTHONPATH in which waiting is short."""
+    """A directory for PATH and PYTHONPATH whose `sleep` is short."""
     folder = tmp_path / "shims"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -68,9 +68,9 @@ def shims(tmp_path: Path) -> Path:
 
 
 def command(example: Path, server: images.ImageServer) -> list[str]:
-    """The example as a program of this machine, with the sandbox's address in it."""
+    """The command line of an example, with the sandbox's address."""
     text = example.read_text("utf-8")
-    for path in ("/api/ai/", "/api/events"):  # not the addresses of reference pictures
+    for path in ("/api/ai/", "/api/events"):  # not the addresses of reference images
         text = text.replace(f"https://hub.oxen.ai{path}", f"{server.url}{path}")
     text = text.replace("https://api.oxlo.ai/v1", server.openai_url).replace("<YOUR_API_KEY>", server.openai_key)
     return [sys.executable, "-c", text] if ".py" in example.name else ["bash", "-c", text]
@@ -112,8 +112,8 @@ async def run_all(paths: Sequence[Path], server: images.ImageServer, shims: Path
         return dict(zip([path.stem for path in paths], await asyncio.gather(*map(placed, paths)), strict=True))
 
 
-async def assert_pictures(client: Client, printed: dict[str, str]) -> None:
-    """Every example printed a link, and each link leads to a picture."""
+async def assert_images(client: Client, printed: dict[str, str]) -> None:
+    """Every example printed a link, and each link leads to an image."""
     for name, text in printed.items():
         link = LINK.search(text)
         assert link, f"{name} printed no link: {text}"
@@ -126,29 +126,29 @@ needs_programs = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
-async def test_the_synchronous_examples_print_a_link_to_a_picture(
+async def test_the_synchronous_examples_print_a_link_to_an_image(
     client: Client, server: images.ImageServer, shims: Path, kind: str
 ) -> None:
     names = [f"generation.{kind}", f"*-sync-*.{kind}"] + (["quickstart-url.py"] if kind == "py" else [])
     printed = await run_all([path for name in names for path in examples(name)], server, shims)
-    await assert_pictures(client, printed)
+    await assert_images(client, printed)
     assert all(request.status == 200 for request in server.requests)
 
 
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
 async def test_the_queue_examples_end_with_a_result(client: Client, server: images.ImageServer, shims: Path, kind: str) -> None:
     printed = await run_all(examples(f"*-*-queue-*.{kind}"), server, shims)
-    await assert_pictures(client, printed)
+    await assert_images(client, printed)
     assert (await client.ledger())["paid"] == len(printed)
 
 
 @pytest.mark.parametrize("timing", [CHATTY])
 @pytest.mark.parametrize("kind", ["py", pytest.param("sh", marks=needs_programs)])
 @pytest.mark.faults("generation-stuck")
-async def test_the_event_examples_hear_of_their_picture(
+async def test_the_event_examples_receive_their_event(
     client: Client, server: images.ImageServer, switchboard: Switchboard, shims: Path, kind: str
 ) -> None:
-    """They enqueue before they listen, so a quick event would be lost: the pictures wait until all are listening."""
+    """The examples enqueue before they listen, so a quick event would be lost: generations are held until all are listening."""
     paths = examples(f"*-events-*.{kind}")
     running = asyncio.create_task(run_all(paths, server, shims, at_once=len(paths)))
 
@@ -157,10 +157,10 @@ async def test_the_event_examples_hear_of_their_picture(
 
     await until(all_are_listening)
     switchboard.turn_off("generation-stuck")
-    await assert_pictures(client, await running)
+    await assert_images(client, await running)
 
 
-async def test_the_quick_start_writes_a_picture_from_base64(server: images.ImageServer, shims: Path) -> None:
+async def test_the_quick_start_writes_an_image_from_base64(server: images.ImageServer, shims: Path) -> None:
     printed = await run_all(examples("quickstart-base64.py"), server, shims)
     assert printed == {"quickstart-base64.py": "Saved to output.png\n"}
     assert (shims / "quickstart-base64.py" / "output.png").read_bytes().startswith(b"\x89PNG")
@@ -187,16 +187,16 @@ async def test_the_model_examples_print_the_model(server: images.ImageServer, sh
         ("oxlo-edit-http.py", "Transformed image saved!\n", (512, 512)),
     ],
 )
-async def test_the_examples_of_oxlo_write_a_picture(
+async def test_the_oxlo_examples_write_an_image(
     client: Client, server: images.ImageServer, shims: Path, name: str, says: str, size: tuple[int, int]
 ) -> None:
     assert await run_all(examples(name), server, shims) == {name: says}
-    with Image.open(shims / name / "output.png") as picture:
-        assert (picture.format, picture.size) == ("PNG", size)
+    with Image.open(shims / name / "output.png") as image:
+        assert (image.format, image.size) == ("PNG", size)
     assert (await client.calls())[0]["paid"] == 1
 
 
-async def test_the_edit_example_of_oxlo_is_refused_by_the_sdk_itself(server: images.ImageServer, shims: Path) -> None:
+async def test_the_oxlo_edit_example_is_refused_by_the_sdk(server: images.ImageServer, shims: Path) -> None:
     """The SDK takes files only: nothing is sent. So the documented call has to be plain JSON over HTTP."""
     (example,) = examples("oxlo-edit.py")
     code, _, complaint = await attempt(example, server, shims)

@@ -1,4 +1,4 @@
-"""Every named misbehaviour of the local image API shows on the wire as its meaning says."""
+"""Every named fault of the local image API shows in its HTTP responses as documented."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ async def test_a_doubled_event_comes_twice(client: Client) -> None:
 
 
 @pytest.mark.faults("events-strangers")
-async def test_a_strangers_event_comes_first(client: Client) -> None:
+async def test_an_event_of_another_key_comes_first(client: Client) -> None:
     async with client.events() as stream:
         row = await client.made()
-        (name, stranger), (same_name, ours) = await stream.event(), await stream.event()
+        (name, other), (same_name, ours) = await stream.event(), await stream.event()
     assert name == same_name
-    assert stranger["generation_id"] != row["generation_id"] == ours["generation_id"]
+    assert other["generation_id"] != row["generation_id"] == ours["generation_id"]
 
 
 @pytest.mark.faults("events-other-types")
@@ -178,7 +178,7 @@ async def test_a_stuck_generation_goes_on_when_the_fault_is_turned_off(client: C
 
 
 @pytest.mark.faults("result-expired")
-async def test_the_first_links_have_expired_and_another_reading_helps(client: Client) -> None:
+async def test_the_first_links_have_expired_and_later_ones_work(client: Client) -> None:
     async with client.events() as stream:
         row = await client.made()
         _, event = await stream.event()
@@ -197,7 +197,7 @@ async def test_a_cut_result_ends_half_way(client: Client) -> None:
 
 
 @pytest.mark.faults("result-huge")
-async def test_a_huge_result_goes_on_and_on_without_a_length(client: Client) -> None:
+async def test_a_huge_result_has_no_content_length(client: Client) -> None:
     row = await client.made()
     async with client.session.get(row["result_url"]) as response:
         assert (response.status, response.content_length) == (200, None)
@@ -211,7 +211,7 @@ async def test_a_result_that_is_a_web_page(client: Client) -> None:
 
 
 @pytest.mark.faults("result-bomb")
-async def test_a_bomb_is_small_in_bytes_and_great_in_pixels(client: Client) -> None:
+async def test_a_bomb_is_small_in_bytes_and_large_in_pixels(client: Client) -> None:
     answer = await client.get((await client.made())["result_url"])
     width, height = struct.unpack(">II", answer.data[16:24])
     assert (answer.headers["Content-Type"], width * height) == ("image/png", 400_000_000)
@@ -242,14 +242,14 @@ async def test_a_refused_key_is_answered_without_an_error_object(client: Client)
 
 @pytest.mark.parametrize("timing", [images.ApiTiming(retry_after_s=3)])
 @pytest.mark.faults("images-rate-limited")
-async def test_a_rate_limit_says_when_to_come_back(client: Client) -> None:
+async def test_a_rate_limit_has_a_retry_after(client: Client) -> None:
     answer = await client.enqueue()
     assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
     assert (await client.ledger())["enqueued"] == 0
 
 
 @pytest.mark.faults("images-error")
-async def test_an_error_strikes_work_but_neither_models_nor_events(client: Client) -> None:
+async def test_an_error_affects_calls_but_neither_models_nor_events(client: Client) -> None:
     answers = [await client.enqueue(), await client.generate(), await client.get("/api/ai/queue"), await client.get("/api/ai/models")]
     assert [answer.status for answer in answers] == [500, 500, 500, 200]
     assert answers[0].json["error"]["type"] == "unknown_error"
@@ -262,7 +262,7 @@ async def test_the_models_are_down_while_the_queue_works(client: Client) -> None
 
 
 @pytest.mark.faults("oxen-down")
-async def test_behind_oxens_shut_door_nothing_is_heard_while_oxlo_works(client: Client) -> None:
+async def test_while_oxen_is_down_oxlo_works(client: Client) -> None:
     for call in (client.enqueue(), client.get("/api/ai/models"), client.get("/api/events"), client.get("/results/x.png")):
         with pytest.raises(aiohttp.ClientError):
             await call
@@ -270,13 +270,13 @@ async def test_behind_oxens_shut_door_nothing_is_heard_while_oxlo_works(client: 
 
 
 @pytest.mark.faults("oxlo-down")
-async def test_behind_oxlos_shut_door_nothing_is_heard_while_oxen_works(client: Client) -> None:
+async def test_while_oxlo_is_down_oxen_works(client: Client) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.draw()
     assert (await client.made())["status"] == "succeeded"
 
 
-async def test_shutting_oxens_door_cuts_streams_and_callers_while_the_queue_goes_on(client: Client, switchboard: Switchboard) -> None:
+async def test_oxen_going_down_cuts_streams_and_calls_while_its_queue_goes_on(client: Client, switchboard: Switchboard) -> None:
     switchboard.turn_on("generation-stuck")
     waiting = asyncio.create_task(client.generate())
     async with client.events() as stream:
@@ -293,6 +293,6 @@ async def test_shutting_oxens_door_cuts_streams_and_callers_while_the_queue_goes
     assert (await client.ledger())["paid"] == 1
 
 
-async def test_a_fault_that_is_counted_strikes_so_often_and_no_more(client: Client, switchboard: Switchboard) -> None:
+async def test_a_counted_fault_occurs_exactly_that_often(client: Client, switchboard: Switchboard) -> None:
     switchboard.turn_on("images-error", times=2)
     assert [(await client.get("/api/ai/queue")).status for _ in range(3)] == [500, 500, 200]

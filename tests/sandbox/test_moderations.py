@@ -1,4 +1,4 @@
-"""The local moderations endpoint keeps OpenAI's contract, as its own SDK sees it, and misbehaves as its faults say."""
+"""The local moderations endpoint keeps OpenAI's contract, checked with the official SDK, and its faults work as documented."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def plain(colour: str) -> bytes:
     return out.getvalue()
 
 
-def part(picture: bytes) -> ModerationImageURLInputParam:
-    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+def part(image: bytes) -> ModerationImageURLInputParam:
+    uri = f"data:image/png;base64,{base64.b64encode(image).decode()}"
     return {"type": "image_url", "image_url": {"url": uri}}
 
 
@@ -43,13 +43,13 @@ def test_every_fault_of_the_endpoint_is_tested_here() -> None:
     assert tested == {fault.name for fault in MODERATION_FAULTS}
 
 
-async def test_words_decide_a_text_s_scores(sdk: AsyncOpenAI) -> None:
+async def test_the_scores_of_a_text_follow_its_words(sdk: AsyncOpenAI) -> None:
     mild, strong = (await sdk.moderations.create(input=["A fight at noon", "gore, and a Fight"])).results
     assert (mild.flagged, mild.category_scores.violence) == (False, 0.42)
     assert (strong.flagged, strong.categories.violence_graphic, strong.category_scores.violence) == (True, True, 0.91)
 
 
-async def test_colours_decide_a_picture_s_scores(sdk: AsyncOpenAI) -> None:
+async def test_the_scores_of_an_image_follow_its_colours(sdk: AsyncOpenAI) -> None:
     found = {}
     for colour in ("red", "hotpink", "teal", "black"):
         answer = await sdk.moderations.create(input=[part(plain(colour))])
@@ -58,7 +58,7 @@ async def test_colours_decide_a_picture_s_scores(sdk: AsyncOpenAI) -> None:
     assert found == {"red": (1.0, 0.0), "hotpink": (0.0, 1.0), "teal": (0.0, 0.0), "black": (0.0, 0.0)}
 
 
-async def test_parts_are_judged_together_and_tell_what_they_were_judged_by(sdk: AsyncOpenAI) -> None:
+async def test_parts_are_scored_together_with_their_input_types(sdk: AsyncOpenAI) -> None:
     text: ModerationTextInputParam = {"type": "text", "text": "an idiot"}
     parts: list[ModerationTextInputParam | ModerationImageURLInputParam] = [text, part(plain("red"))]
     (result,) = (await sdk.moderations.create(input=parts)).results
@@ -67,7 +67,7 @@ async def test_parts_are_judged_together_and_tell_what_they_were_judged_by(sdk: 
     assert result.category_applied_input_types.hate == ["text"]
 
 
-async def test_what_is_wrong_is_refused(sdk: AsyncOpenAI) -> None:
+async def test_an_invalid_request_is_refused(sdk: AsyncOpenAI) -> None:
     with pytest.raises(NotFoundError):
         await sdk.moderations.create(input="a fox", model="nobody's")
     with pytest.raises(AuthenticationError):
@@ -97,7 +97,7 @@ async def test_an_error_is_a_500(sdk: AsyncOpenAI) -> None:
 
 
 @pytest.mark.faults("moderation-garbage")
-async def test_garbage_is_no_number(server: images.ImageServer) -> None:
+async def test_garbage_scores_are_not_numbers(server: images.ImageServer) -> None:
     assert await ask(server) == (200, {"results": [{"category_scores": {"violence": "very"}}]})
 
 

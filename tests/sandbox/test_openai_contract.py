@@ -1,4 +1,4 @@
-"""The local image API keeps its OpenAI-compatible contract: the official SDK speaks with it, and so does plain HTTP."""
+"""The local image API keeps its OpenAI-compatible contract, checked with the official SDK and plain HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def sdk(server: images.ImageServer) -> AsyncIterator[AsyncOpenAI]:
 
 
 def inline(response: openai.types.ImagesResponse) -> list[Image.Image]:
-    """The pictures in the SDK's answer."""
+    """The images in the SDK's answer."""
     return [Image.open(io.BytesIO(base64.b64decode(each.b64_json or ""))) for each in response.data or []]
 
 
@@ -52,17 +52,17 @@ def opened(data: bytes) -> Image.Image:
 
 async def test_the_sdk_generates_inline(sdk: AsyncOpenAI) -> None:
     response = await sdk.images.generate(model=SDXL, prompt="A futuristic city skyline at sunset", n=1, size="1024x1024")
-    (picture,) = inline(response)
-    assert (picture.format, picture.size) == ("PNG", (1024, 1024))
+    (image,) = inline(response)
+    assert (image.format, image.size) == ("PNG", (1024, 1024))
     assert response.created > 1_700_000_000
 
 
 async def test_the_sdk_generates_links_that_need_no_key(sdk: AsyncOpenAI) -> None:
     response = await sdk.images.generate(model=SD, prompt="a fox", n=2, response_format="url")
     links = [each.url or "" for each in response.data or []]
-    async with aiohttp.ClientSession() as stranger:
+    async with aiohttp.ClientSession() as session:
         for link in links:
-            async with stranger.get(link) as answer:
+            async with session.get(link) as answer:
                 assert (answer.status, answer.content_type) == (200, "image/png")
     assert len(set(links)) == 2
 
@@ -101,7 +101,7 @@ async def test_the_sdk_understands_a_refusal(sdk: AsyncOpenAI, body: dict[str, A
 
 
 @pytest.mark.parametrize(("model", "status"), [(SD, 200), (SDXL, 200), (SCHNELL, 400), (OXLO_PRO, 200)])
-async def test_which_models_edit(client: Client, model: str, status: int) -> None:
+async def test_only_some_models_edit(client: Client, model: str, status: int) -> None:
     answer = await client.redraw(model=model, image=SOURCE_TEXT)
     assert answer.status == status
     if status == 200:
@@ -112,7 +112,7 @@ async def test_which_models_edit(client: Client, model: str, status: int) -> Non
     ("key", "statuses"),
     [("free-key", [200, 403, 403, 403]), ("pro-key", [200, 200, 200, 403]), ("any-other", [200, 200, 200, 200])],
 )
-async def test_a_key_reaches_as_far_as_its_tier(client: Client, key: str, statuses: list[int]) -> None:
+async def test_a_key_can_use_the_models_of_its_tier(client: Client, key: str, statuses: list[int]) -> None:
     assert [(await client.draw(model=model, key=key, size="512x512")).status for model in NATIVE] == statuses
 
 

@@ -1,4 +1,4 @@
-"""Faults in the OpenAI-compatible contract that decide what is paid for."""
+"""Which calls of the OpenAI-compatible contract are paid for under each fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
 async def money(client: Client) -> list[tuple[int | None, int, bool]]:
-    """Status, pictures paid for, and whether the answer got through; of every call."""
+    """Status, number of images paid for, and whether the response was complete, for every call."""
     return [(call["status"], call["paid"], call["answered"]) for call in await client.calls()]
 
 
@@ -26,11 +26,11 @@ def error(answer: Answer) -> tuple[int, str, str | None]:
     return answer.status, found["type"], found["code"]
 
 
-# Before a picture is made
+# Before an image is made
 
 
 @pytest.mark.faults("out-of-credit")
-async def test_no_credit_is_a_429_without_a_time_to_come_back(client: Client) -> None:
+async def test_no_credit_is_a_429_without_retry_after(client: Client) -> None:
     answer = await client.draw()
     assert error(answer) == (429, "insufficient_quota", "insufficient_quota")
     assert "Retry-After" not in answer.headers
@@ -40,19 +40,19 @@ async def test_no_credit_is_a_429_without_a_time_to_come_back(client: Client) ->
 
 
 async def begun(client: Client, count: int) -> bool:
-    """True once so many calls have been accepted."""
+    """Whether this many calls have been accepted."""
     return len([call for call in await client.calls() if call["used_seed"] is not None]) == count
 
 
 @pytest.mark.faults("enqueue-answer-lost")
-async def test_a_lost_answer_is_paid_for(client: Client) -> None:
+async def test_a_lost_response_is_paid_for(client: Client) -> None:
     with pytest.raises(aiohttp.ClientError):
         await client.draw(n=3)
     assert await money(client) == [(None, 3, False)]
 
 
 @pytest.mark.faults("generation-stuck")
-async def test_who_leaves_before_the_end_pays_all_the_same(client: Client, switchboard: Switchboard) -> None:
+async def test_a_client_that_disconnects_pays(client: Client, switchboard: Switchboard) -> None:
     drawing = asyncio.create_task(client.draw())
     await until(lambda: begun(client, 1))
     drawing.cancel()
@@ -70,17 +70,17 @@ async def test_who_leaves_before_the_end_pays_all_the_same(client: Client, switc
 
 
 @pytest.mark.faults("result-cut")
-async def test_half_an_answer_is_paid_for(client: Client) -> None:
+async def test_a_truncated_response_is_paid_for(client: Client) -> None:
     with pytest.raises(aiohttp.ClientPayloadError):
         await client.draw()
     assert await money(client) == [(200, 1, False)]
 
 
-# The whole side
+# The whole contract
 
 
 @pytest.mark.parametrize("timing", [SLOW])
-async def test_an_api_that_goes_down_ends_what_is_under_way_without_pay(client: Client, switchboard: Switchboard) -> None:
+async def test_an_api_that_goes_down_ends_running_calls_without_charge(client: Client, switchboard: Switchboard) -> None:
     drawing = [asyncio.create_task(client.draw()) for _ in range(3)]
     await until(lambda: begun(client, 3))
     switchboard.turn_on("oxlo-down")

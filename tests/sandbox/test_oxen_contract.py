@@ -12,16 +12,16 @@ from tests.sandbox.wire import KLEIN, Client
 SLOW = images.ApiTiming(queue_s=0.0, image_min_s=60, image_max_s=60)
 
 
-# Pictures at once
+# Images at once
 
 
-async def test_generate_answers_a_link_to_the_picture(client: Client) -> None:
+async def test_generate_answers_a_link_to_the_image(client: Client) -> None:
     answer = await client.generate(prompt="A red cube", aspect_ratio="1:1", seed=42)
     assert answer.json.keys() == {"model", "created", "images"}
-    picture = await client.get(answer.json["images"][0]["url"])
-    assert picture.headers["Content-Type"] == "image/png"
-    assert picture.headers["Content-Length"] == str(len(picture.data))
-    assert picture.image.width == picture.image.height
+    file = await client.get(answer.json["images"][0]["url"])
+    assert file.headers["Content-Type"] == "image/png"
+    assert file.headers["Content-Length"] == str(len(file.data))
+    assert file.image.width == file.image.height
 
 
 # The queue
@@ -55,7 +55,7 @@ async def test_generations_of_another_key_are_not_found(client: Client) -> None:
 
 
 @pytest.mark.parametrize("timing", [SLOW])
-async def test_cancel_ends_an_active_generation_and_gives_the_money_back(client: Client) -> None:
+async def test_cancel_ends_an_active_generation_and_refunds_it(client: Client) -> None:
     (taken,) = (await client.enqueue()).json["generations"]
     await client.reaches(taken["generation_id"], "processing")
     answer = await client.call("DELETE", f"/api/ai/queue/{taken['generation_id']}")
@@ -95,7 +95,7 @@ async def test_enqueue_refuses_what_is_documented(client: Client, body: dict[str
     assert (await client.ledger())["enqueued"] == 0
 
 
-async def test_without_credit_nothing_is_taken(client: Client) -> None:
+async def test_without_credit_nothing_is_enqueued(client: Client) -> None:
     await client.call("POST", "/sandbox/credit", {"usd": 0.028})
     answers = [await client.enqueue(num_generations=count) for count in (3, 2, 1)]
     assert [answer.status for answer in answers] == [402, 200, 402]

@@ -1,4 +1,4 @@
-"""The painter draws the same picture from the same words and seed, in the shape that was asked for."""
+"""The painter draws the same image from the same prompt and seed, in the requested shape."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_same_brief_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("other", [replace(FOX, seed=43), replace(FOX, prompt="a fox in the hills!")])
-def test_another_seed_or_prompt_gives_another_picture(other: Brief) -> None:
+def test_another_seed_or_prompt_gives_another_image(other: Brief) -> None:
     assert difference(opened(FOX), opened(other)) > 5
 
 
@@ -54,7 +54,7 @@ def test_the_size_follows_aspect_ratio_and_resolution(aspect_ratio: str, resolut
     assert opened(brief).size == size
 
 
-def test_a_draft_is_small_and_has_its_exact_size_where_one_is_asked_for() -> None:
+def test_a_draft_is_small_and_has_the_exact_size_if_one_is_given() -> None:
     draft = replace(FOX, is_draft=True)
     assert [opened(each).size for each in (draft, replace(draft, size_px=(321, 200)))] == [(96, 96), (321, 200)]
 
@@ -65,6 +65,6 @@ def test_any_prompt_can_be_drawn(prompt: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", png(20, 20)[:40]])
-def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
+def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(UnreadableReference):
         paint(replace(FOX, references=(data,)))

@@ -1,4 +1,4 @@
-"""The few words in which the sandbox's tests speak HTTP: nothing here knows the server's insides."""
+"""An HTTP client for the sandbox's tests, which does not depend on the server's code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDED = {"succeeded", "failed", "cancelled"}
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Look again and again until the condition holds."""
+    """Wait until the condition holds."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             if await condition():
@@ -32,7 +32,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     headers: dict[str, str]
@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def inline_images(self) -> list[Image.Image]:
-        """The pictures in the body of the OpenAI-compatible contract."""
+        """The images in the body of the OpenAI-compatible contract."""
         return [Image.open(io.BytesIO(base64.b64decode(each["b64_json"]))) for each in self.json["data"]]
 
 
@@ -90,7 +90,7 @@ class Stream:
 
 
 class Client:
-    """A caller with a key."""
+    """A client with an API key."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session

@@ -1,4 +1,4 @@
-"""A local Discord, a bot that is logged in to it, and people who look at it."""
+"""A local Discord, a bot that is logged in to it, and people on its page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .echo_bot import EchoBot
 
 
 class Clock:
-    """The real time, plus what a test has let pass."""
+    """The real time, plus the time that a test adds."""
 
     passed = timedelta()
 

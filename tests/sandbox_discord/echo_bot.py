@@ -1,4 +1,4 @@
-"""A small bot that does what it is told, to see that the local Discord serves an ordinary discord.py client."""
+"""A small bot that shows that the local Discord serves an ordinary discord.py client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def png(width_px: int = 40, height_px: int = 30, colour: str = "red") -> bytes:
     return data.getvalue()
 
 
-def picture(name: str = "picture.png", colour: str = "red") -> discord.File:
+def image_file(name: str = "picture.png", colour: str = "red") -> discord.File:
     return discord.File(io.BytesIO(png(colour=colour)), name, description=f"a {colour} picture")
 
 
@@ -46,7 +46,7 @@ class EchoBot(discord.Client):
     def __init__(self, intents: discord.Intents | None = None) -> None:
         super().__init__(intents=intents or discord.Intents.default(), guild_ready_timeout=0.05)
         self.tree = app_commands.CommandTree(self)
-        self.held: asyncio.Queue[discord.Interaction[Any]] = asyncio.Queue()  # interactions that wait for a test to answer them
+        self.held: asyncio.Queue[discord.Interaction[Any]] = asyncio.Queue()  # interactions that a test will answer
         self.connected = asyncio.Event()
         _add_answers(self.tree)
         _add_hold(self)
@@ -61,7 +61,7 @@ class EchoBot(discord.Client):
         self.connected.set()
 
     async def hear(self, interacting: Coroutine[Any, Any, str]) -> discord.Interaction[Any]:
-        """Run what a person asks, defer it, and return the interaction once the person has been told."""
+        """Run a person's command, defer it, and return the interaction once the person sees that."""
         asking = asyncio.create_task(interacting)
         held = await self.held.get()
         await held.response.defer(thinking=True)

@@ -1,4 +1,4 @@
-"""Every named misbehaviour of the local Discord, as a discord.py client meets it."""
+"""Every named fault of the local Discord, as a discord.py client sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from sandbox.person import NotDoneError, Person
 
 from .conftest import Clock
-from .echo_bot import EchoBot, picture
+from .echo_bot import EchoBot, image_file
 
 
 async def _held(bot: EchoBot, person: Person, channel: str = "studio") -> discord.Interaction[EchoBot]:
@@ -24,10 +24,10 @@ async def _held(bot: EchoBot, person: Person, channel: str = "studio") -> discor
     return held
 
 
-def _note_messages(bot: EchoBot, heard: asyncio.Queue[int]) -> None:
+def _note_messages(bot: EchoBot, received: asyncio.Queue[int]) -> None:
     @bot.event
     async def on_message(message: discord.Message) -> None:
-        await heard.put(message.id)
+        await received.put(message.id)
 
 
 async def test_a_rate_limit_is_waited_out(bot: EchoBot, ada: Person) -> None:
@@ -36,7 +36,7 @@ async def test_a_rate_limit_is_waited_out(bot: EchoBot, ada: Person) -> None:
     await ada.message(lambda m: m.content == "after a while")
 
 
-async def test_an_interactions_edit_meets_the_rate_limit_too(bot: EchoBot, ada: Person) -> None:
+async def test_an_interaction_s_edit_is_rate_limited_too(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("discord-rate-limited", times=2)
     await held.edit_original_response(content="after a while")
@@ -50,7 +50,7 @@ async def test_message_calls_answer_503(bot: EchoBot, ada: Person) -> None:
     assert ada.messages() == []
 
 
-async def test_a_lost_answer_leaves_the_message_and_its_nonce_finds_it(bot: EchoBot, ada: Person) -> None:
+async def test_after_a_lost_response_the_message_is_found_by_its_nonce(bot: EchoBot, ada: Person) -> None:
     place = bot.place(ada.channel("studio"))
     await ada.fault("discord-answer-lost", times=1)
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -61,14 +61,14 @@ async def test_a_lost_answer_leaves_the_message_and_its_nonce_finds_it(bot: Echo
 
 async def test_a_dropped_socket_is_resumed_and_nothing_is_missed(bot: EchoBot, ada: Person) -> None:
     resumed = asyncio.create_task(bot.wait_for("resumed", timeout=10))
-    heard: asyncio.Queue[int] = asyncio.Queue()
-    _note_messages(bot, heard)
+    received: asyncio.Queue[int] = asyncio.Queue()
+    _note_messages(bot, received)
     await asyncio.sleep(0)  # let the task begin to wait
     _, said = await asyncio.gather(ada.fault("socket-dropped"), ada.say("while you were away"))
     await resumed
-    assert await heard.get() == int(said)
+    assert await received.get() == int(said)
     await ada.until(lambda: ada.bot_online)
-    assert heard.empty()
+    assert received.empty()
 
 
 async def test_a_lost_session_is_replaced_by_a_new_one(bot: EchoBot, ada: Person) -> None:
@@ -84,7 +84,7 @@ async def test_a_fault_of_the_socket_turns_itself_off(bot: EchoBot, ada: Person)
     await ada.until(lambda: not any(fault["on"] for fault in ada.hello["faults"]))
 
 
-async def test_a_token_is_dead_after_the_first_answer(bot: EchoBot, ada: Person) -> None:
+async def test_a_token_expires_after_the_first_response(bot: EchoBot, ada: Person) -> None:
     await ada.fault("token-expired")
     held = await _held(bot, ada)
     with pytest.raises(discord.HTTPException) as refused:
@@ -92,7 +92,7 @@ async def test_a_token_is_dead_after_the_first_answer(bot: EchoBot, ada: Person)
     assert (refused.value.status, refused.value.code) == (401, 50027)
 
 
-async def test_a_token_dies_after_fifteen_minutes_and_the_message_can_still_be_edited(bot: EchoBot, ada: Person, clock: Clock) -> None:
+async def test_a_token_expires_after_fifteen_minutes_and_the_message_can_still_be_edited(bot: EchoBot, ada: Person, clock: Clock) -> None:
     held = await _held(bot, ada)
     original = await held.original_response()
     clock.passed += timedelta(minutes=15)
@@ -111,7 +111,7 @@ async def test_server_channels_can_be_closed_to_the_bot(bot: EchoBot, ada: Perso
     await bot.place(ada.channel("dm")).send("hello")
 
 
-async def test_the_message_to_be_edited_is_gone(bot: EchoBot, ada: Person) -> None:
+async def test_the_message_to_edit_is_gone(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("message-gone", times=1)
     with pytest.raises(discord.NotFound) as refused:
@@ -131,13 +131,13 @@ async def test_uploads_can_be_refused(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     await ada.fault("upload-refused")
     with pytest.raises(discord.HTTPException) as refused:
-        await held.edit_original_response(attachments=[picture()])
+        await held.edit_original_response(attachments=[image_file()])
     assert (refused.value.status, refused.value.code) == (413, 40005)
     await held.edit_original_response(content="without a picture")
 
 
 async def test_attachments_can_be_gone_from_the_cdn(bot: EchoBot, ada: Person) -> None:
-    sent = await bot.place(ada.channel("studio")).send(file=picture())
+    sent = await bot.place(ada.channel("studio")).send(file=image_file())
     await ada.fault("cdn-gone")
     with pytest.raises(discord.NotFound):
         await sent.attachments[0].read()
@@ -145,7 +145,7 @@ async def test_attachments_can_be_gone_from_the_cdn(bot: EchoBot, ada: Person) -
     await sent.attachments[0].read()
 
 
-async def test_a_second_first_answer_is_refused(bot: EchoBot, ada: Person) -> None:
+async def test_a_second_initial_response_is_refused(bot: EchoBot, ada: Person) -> None:
     held = await _held(bot, ada)
     held.response._response_type = None
     with pytest.raises(discord.HTTPException) as refused:
@@ -158,7 +158,7 @@ class TestImpatient:
     def first_answer_s(self) -> float:
         return 0.1
 
-    async def test_an_unanswered_interaction_is_told_and_its_late_answer_is_refused(self, bot: EchoBot, ada: Person) -> None:
+    async def test_an_unanswered_interaction_fails_and_its_late_response_is_refused(self, bot: EchoBot, ada: Person) -> None:
         with pytest.raises(NotDoneError, match=r"^The application did not respond$"):
             await ada.slash("hold")
         assert len(ada.unanswered) == 1
@@ -167,7 +167,7 @@ class TestImpatient:
             await held.response.send_message("too late")
         assert refused.value.code == 10062
 
-    async def test_with_the_bot_away_nobody_answers(self, bot: EchoBot, ada: Person) -> None:
+    async def test_without_the_bot_an_interaction_fails(self, bot: EchoBot, ada: Person) -> None:
         await bot.close()
         with pytest.raises(NotDoneError, match="The application did not respond"):
             await ada.slash("echo", text="anybody?")

@@ -29,7 +29,7 @@ async def test_another_sites_page_is_refused(server: DiscordServer, origin: str 
         assert answer.status == status
 
 
-async def test_everybody_one_can_be_is_listed(server: DiscordServer) -> None:
+async def test_every_person_is_listed(server: DiscordServer) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"{server.url}/people") as answer:
         people = (await answer.json())["people"]
     assert [(p["name"], p["moderator"], p["bot"]) for p in people] == [
@@ -40,7 +40,7 @@ async def test_everybody_one_can_be_is_listed(server: DiscordServer) -> None:
     ]
 
 
-async def test_a_stranger_gets_no_socket(server: DiscordServer) -> None:
+async def test_an_unknown_person_gets_no_socket(server: DiscordServer) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"{server.url}/people/socket", params={"as": "Zoe"}) as answer:
         assert (answer.status, await answer.json()) == (404, {"error": "Nobody here is called Zoe."})
 
@@ -61,7 +61,7 @@ async def test_a_stranger_gets_no_socket(server: DiscordServer) -> None:
         ('{"do": "join", "name": "ada"}', "There is already somebody called ada."),
     ],
 )
-async def test_a_malformed_frame_is_refused_with_a_sentence(server: DiscordServer, frame: str, sentence: str) -> None:
+async def test_a_malformed_frame_is_refused_with_a_message(server: DiscordServer, frame: str, sentence: str) -> None:
     async with aiohttp.ClientSession() as http, http.ws_connect(f"{server.url}/people/socket?as=Ada") as socket:
         await socket.receive_json()
         await socket.send_str(frame)
@@ -87,7 +87,7 @@ async def test_an_upload_over_the_limit_is_refused(ada: Person) -> None:
         await ada.say("look", files=(ada.upload("big.png", bytes(10 * 1024 * 1024 + 1)),))
 
 
-async def test_a_file_just_below_the_limit_goes_there_and_back(ada: Person) -> None:
+async def test_a_file_just_below_the_limit_is_uploaded_and_downloaded(ada: Person) -> None:
     data = bytes(10 * 1024 * 1024)
     await ada.say("look", files=(ada.upload("big.bin", data),))
     attachment = (await ada.message(lambda m: m.content == "look")).attachments[0]
@@ -113,13 +113,13 @@ async def test_a_form_is_opened_for_its_person_alone(bot: EchoBot, ada: Person, 
     assert ben.modals == []
 
 
-async def test_a_wait_in_vain_shows_what_was_last_seen(ada: Person) -> None:
+async def test_a_wait_that_times_out_shows_the_last_messages(ada: Person) -> None:
     await ada.say("the last words")
     with pytest.raises(AssertionError, match="the last words"):
         await ada.message(lambda m: m.content == "never", timeout_s=0.05)
 
 
-def test_the_program_tells_its_addresses_and_ends_cleanly() -> None:
+def test_the_program_prints_its_addresses_and_exits_cleanly() -> None:
     with subprocess.Popen([sys.executable, "-m", "sandbox", "--fast"], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         addresses = json.loads(program.stdout.readline())

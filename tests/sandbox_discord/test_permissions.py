@@ -1,4 +1,4 @@
-"""What the bot may do, channel by channel and in the whole server, and what it is told where it may not."""
+"""What the bot may do in each channel and in the whole guild, and the errors if it may not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sandbox.discord import DiscordServer
 from sandbox.person import NotDoneError, Person
 
-from .echo_bot import EchoBot, picture
+from .echo_bot import EchoBot, image_file
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from .echo_bot import EchoBot, picture
 async def test_posting_needs_its_permissions(bot: EchoBot, mo: Person, permission: str, code: int) -> None:
     await mo.permit("studio", permission, on=False)
     with pytest.raises(discord.Forbidden) as refused:
-        await bot.place(mo.channel("studio")).send("a picture", file=picture())
+        await bot.place(mo.channel("studio")).send("a picture", file=image_file())
     assert refused.value.code == code
     await mo.permit("studio", permission, on=True)
-    await bot.place(mo.channel("studio")).send("a picture", file=picture())
+    await bot.place(mo.channel("studio")).send("a picture", file=image_file())
 
 
 @pytest.mark.parametrize(("permission", "code"), [("add_reactions", 50013), ("read_message_history", 50013), ("view_channel", 50001)])
@@ -52,7 +52,7 @@ async def test_a_reply_needs_the_history(bot: EchoBot, ada: Person, mo: Person) 
     assert refused.value.code == 160002
 
 
-async def test_the_bot_hears_how_its_permissions_change(bot: EchoBot, mo: Person) -> None:
+async def test_the_bot_receives_permission_changes(bot: EchoBot, mo: Person) -> None:
     await bot.wait_until_ready()
     channel = bot.get_channel(int(mo.channel("gallery")))
     assert isinstance(channel, discord.TextChannel)
@@ -66,30 +66,30 @@ async def test_the_bot_hears_how_its_permissions_change(bot: EchoBot, mo: Person
     assert "add_reactions" in mo.hello["bot"]["may"]
 
 
-async def test_messages_of_a_channel_that_the_bot_cannot_see_are_not_heard(bot: EchoBot, mo: Person) -> None:
-    heard: asyncio.Queue[int] = asyncio.Queue()
+async def test_messages_of_a_channel_that_the_bot_cannot_see_are_not_received(bot: EchoBot, mo: Person) -> None:
+    received: asyncio.Queue[int] = asyncio.Queue()
 
     @bot.event
     async def on_message(message: discord.Message) -> None:
-        await heard.put(message.channel.id)
+        await received.put(message.channel.id)
 
     await mo.permit("gallery", "view_channel", on=False)
     await mo.say("in secret", "gallery")
     await mo.say("in the open")
-    assert await heard.get() == int(mo.channel("studio"))
+    assert await received.get() == int(mo.channel("studio"))
 
 
 @pytest.mark.parametrize(
     ("permission", "sentence"),
     [("fly", "There is no permission called fly."), ("add_reactions", "That takes the permission Manage Server.")],
 )
-async def test_what_cannot_be_permitted_is_refused(ada: Person, mo: Person, permission: str, sentence: str) -> None:
+async def test_an_invalid_permission_change_is_refused(ada: Person, mo: Person, permission: str, sentence: str) -> None:
     with pytest.raises(NotDoneError) as refused:
         await (mo if permission == "fly" else ada).permit("studio", permission, on=True)
     assert str(refused.value) == sentence
 
 
-async def test_automods_rules_are_read_with_manage_server_alone(bot: EchoBot, mo: Person) -> None:
+async def test_automod_rules_need_manage_server(bot: EchoBot, mo: Person) -> None:
     guild = await bot.fetch_guild(int(mo.hello["guild"]["id"]))
     with pytest.raises(discord.Forbidden) as refused:
         await guild.fetch_automod_rules()
@@ -103,18 +103,18 @@ async def test_automods_rules_are_read_with_manage_server_alone(bot: EchoBot, mo
 
 
 @pytest.mark.parametrize("words", ["so much gore", "NSFLing", "a bloodbaths", "fr3e nitro"])
-async def test_automod_blocks_what_its_rules_name(ada: Person, words: str) -> None:
+async def test_automod_blocks_matching_messages(ada: Person, words: str) -> None:
     with pytest.raises(NotDoneError, match="AutoMod has blocked"):
         await ada.say(words)
     assert ada.messages() == []
 
 
 @pytest.mark.parametrize("words", ["gorgeous", "a paint splatter", "free and nitrous"])
-async def test_automod_lets_the_rest_pass(ada: Person, words: str) -> None:
+async def test_automod_allows_other_messages(ada: Person, words: str) -> None:
     await ada.say(words)
 
 
-async def test_somebody_elses_reaction_is_taken_away_with_manage_messages(bot: EchoBot, ada: Person, mo: Person) -> None:
+async def test_removing_reactions_of_others_needs_manage_messages(bot: EchoBot, ada: Person, mo: Person) -> None:
     sent = await bot.place(ada.channel("studio")).send("react!")
     await ada.react(await ada.message(lambda m: m.content == "react!"), "🎨")
     with pytest.raises(discord.Forbidden) as refused:
@@ -126,13 +126,13 @@ async def test_somebody_elses_reaction_is_taken_away_with_manage_messages(bot: E
 
 
 async def test_a_wrong_token_is_refused(server: DiscordServer) -> None:
-    async with EchoBot() as stranger:
+    async with EchoBot() as other_bot:
         with pytest.raises(discord.LoginFailure):
-            await stranger.start("wrong.token.here")
+            await other_bot.start("wrong.token.here")
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "private"])
-async def test_the_bots_token_opens_nothing_where_the_bot_is_no_member(bot: EchoBot, ada: Person, place: str) -> None:
+async def test_the_bot_s_token_gives_no_access_where_the_bot_is_not_a_member(bot: EchoBot, ada: Person, place: str) -> None:
     said = await ada.say("among us", place)
     channel = bot.place(ada.channel(place))
     for call in (channel.send("hello?"), channel.fetch_message(int(said)), bot.fetch_channel(channel.id)):
@@ -150,24 +150,24 @@ async def test_an_application_without_the_privilege_cannot_ask_for_message_conte
 
 
 @pytest.mark.parametrize("privileged", [frozenset(), frozenset({"message_content"})], ids=["unprivileged", "privileged"])
-async def test_messages_of_others_are_read_with_the_privilege_alone(bot: EchoBot, ada: Person, privileged: frozenset[str]) -> None:
+async def test_reading_messages_of_others_needs_the_privilege(bot: EchoBot, ada: Person, privileged: frozenset[str]) -> None:
     message_id = await ada.say("for friends")
     read = await bot.place(ada.channel("studio")).fetch_message(int(message_id))
     assert read.content == ("for friends" if privileged else "")
 
 
-async def test_without_the_intent_the_bot_reads_only_what_is_meant_for_it(bot: EchoBot, ada: Person) -> None:
+async def test_without_the_intent_the_bot_reads_only_messages_addressed_to_it(bot: EchoBot, ada: Person) -> None:
     assert bot.user is not None
-    heard: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
 
     @bot.event
     async def on_message(message: discord.Message) -> None:
-        await heard.put(message.content)
+        await received.put(message.content)
 
     await ada.say("not for the bot")
     await ada.say(f"<@{bot.user.id}> look")
     await ada.say("between us", "dm")
-    assert [await heard.get() for _ in range(3)] == ["", f"<@{bot.user.id}> look", "between us"]
+    assert [await received.get() for _ in range(3)] == ["", f"<@{bot.user.id}> look", "between us"]
 
 
 async def test_only_allowed_mentions_ping(bot: EchoBot, ada: Person, ben: Person) -> None:

@@ -16,7 +16,7 @@ from bot.store.engine.base import Topic
 from tests.env.app import statement_of
 from tests.env.images import MADE
 from tests.env.job_steps import own
-from tests.env.jobs import PICTURE, new_job, order_of, request
+from tests.env.jobs import REFERENCE, new_job, order_of, request
 from tests.services.conftest import BUCKET, MODEL, Pipeline, eventually
 
 PLACE = ReplyTarget(user_id=7, channel_id=5, guild_id=1)
@@ -85,9 +85,9 @@ async def test_again_repeats_the_order_with_new_seeds_at_the_callers_cost(pipeli
 
 async def test_again_uses_the_references_while_they_are_kept(pipeline: Pipeline) -> None:
     edit = new_job(model=MODEL, kind=JobKind.EDIT)
-    await pipeline.store.write(jobs.add, edit, [PICTURE], payment=own(7, BUCKET), max_waiting=8, now=1000)
+    await pipeline.store.write(jobs.add, edit, [REFERENCE], payment=own(7, BUCKET), max_waiting=8, now=1000)
     receipt = await repeat(pipeline, edit.id)
-    assert await pipeline.store.read(jobs.references_of, receipt.job.id) == [replace(PICTURE, owner_id=edit.place.user_id)]
+    assert await pipeline.store.read(jobs.references_of, receipt.job.id) == [replace(REFERENCE, owner_id=edit.place.user_id)]
 
 
 async def test_an_edit_without_kept_references_cannot_be_repeated(pipeline: Pipeline) -> None:

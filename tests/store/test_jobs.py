@@ -13,7 +13,7 @@ from bot.domain.money.quota import MICRO
 from bot.store import jobs, outbox
 from bot.store.engine.base import Store
 from tests.env.job_steps import entries, money, order, own, run, seen, states
-from tests.env.jobs import CANCELLED, FAILED, PICTURE, SUCCEEDED, TEN, new_job
+from tests.env.jobs import CANCELLED, FAILED, REFERENCE, SUCCEEDED, TEN, new_job
 
 pytestmark = pytest.mark.usefixtures("ledger_is_sound")
 
@@ -26,11 +26,11 @@ HERE = {"channel_id": 5, "message_id": 6}
 
 async def test_a_job_is_stored_with_its_generations_and_references(store: Store) -> None:
     job = new_job(images=3)
-    refs = [PICTURE, replace(PICTURE, url=None)]
+    refs = [REFERENCE, replace(REFERENCE, url=None)]
     kept = await store.write(jobs.add, job, refs, payment=own(7, TEN), max_waiting=8, now=1000)
     assert {(g.account, g.budget, g.lane) for g in kept.generations} == {("user:7", None, Lane.PAID)}
     assert await seen(store, job) == kept
-    assert await store.read(jobs.references_of, job.id) == [PICTURE, replace(PICTURE, url=None)]
+    assert await store.read(jobs.references_of, job.id) == [REFERENCE, replace(REFERENCE, url=None)]
     assert await money(store) == (7, 3, 0)
 
 

@@ -13,7 +13,7 @@ from bot.store import delivery, jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.tables import thumbnails
 from tests.env.job_steps import order, own, run, seen
-from tests.env.jobs import PICTURE, SUCCEEDED, TEN, new_job
+from tests.env.jobs import REFERENCE, SUCCEEDED, TEN, new_job
 
 MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
 
@@ -182,11 +182,11 @@ async def test_an_open_job_cannot_be_deleted(store: Store) -> None:
 async def test_references_are_deleted_some_time_after_delivery(store: Store) -> None:
     waiting, shown = new_job(), new_job()
     for job in (waiting, shown):
-        await store.write(jobs.add, job, [PICTURE], payment=own(7, TEN), max_waiting=8, now=1000)
+        await store.write(jobs.add, job, [REFERENCE], payment=own(7, TEN), max_waiting=8, now=1000)
     await store.write(jobs.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
     await deliver(store, shown.id, now=4000)
     assert [await store.write(delivery.forget_references, before) for before in (4000, 4001)] == [0, 1]
-    assert await store.read(jobs.references_of, waiting.id) == [PICTURE]
+    assert await store.read(jobs.references_of, waiting.id) == [REFERENCE]
 
 
 async def test_the_usual_time_is_the_median_of_the_latest_images(store: Store) -> None:

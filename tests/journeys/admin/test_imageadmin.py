@@ -1,4 +1,4 @@
-"""/imageadmin: what a server's managers decide holds at once, is said, is written down, and outlives a restart."""
+"""/imageadmin: changes of guild rules take effect at once, are confirmed, audited, and survive a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, person_in, statement_of
 from tests.env.images import png
 from tests.env.jobs import request
-from tests.journeys.managing import admin, audited, guild_of, open_to_everybody, redrawn, rules_of, told
+from tests.journeys.manager_steps import admin, audit_lines, guild_of, open_to_everybody, private_reply, rules_of, updated
 
 KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
 
@@ -49,7 +49,7 @@ KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_command_changes_one_subject_and_says_what_holds(
+async def test_a_command_changes_one_section_and_shows_the_new_rules(
     app: App, mo: Person, command: str, values: dict[str, Any], words: str, path: str, expected: object
 ) -> None:
     await admin(mo, command, words, **values)
@@ -64,23 +64,23 @@ def _at(policy: Policy, path: str) -> object:
     return found
 
 
-async def test_weights_and_ladders_are_read(app: App, mo: Person) -> None:
+async def test_strike_weights_and_steps_are_parsed(app: App, mo: Person) -> None:
     await admin(mo, "strikes", "blocked prompt 3", offence="prompt_blocked", weight=3, ladder="2.5:1, 9:100")
     rules = (await rules_of(app, mo)).strikes
     assert rules.weight(Offence.PROMPT_BLOCKED) == 3
     assert [(step.points, step.hours) for step in rules.steps] == [(2.5, 1), (9, 100)]
 
 
-async def test_a_role_adds_and_is_taken_away(app: App, mo: Person) -> None:
+async def test_role_rules_are_added_and_removed(app: App, mo: Person) -> None:
     artists = int(mo.roles["Artists"])
     await admin(mo, "role", f"<@&{artists}> all models · 4 pictures at a time", role=str(artists), models="all", count=4, credits=100)
     assert (await rules_of(app, mo)).roles[artists].bucket is not None
-    await told(mo, "changes nothing: `models`, `max_count`")
+    await private_reply(mo, "changes nothing: `models`, `max_count`")
     await admin(mo, "role", "no rules of its own", role=str(artists), remove=True)
     assert (await rules_of(app, mo)).roles == {}
 
 
-async def test_channels_are_opened_closed_and_forgotten(app: App, mo: Person) -> None:
+async def test_channels_are_allowed_denied_and_removed(app: App, mo: Person) -> None:
     orders, quiet = mo.channel("studio"), mo.channel("quiet")
     await admin(mo, "channels", f"in <#{orders}>, and never in <#{quiet}>", allow=orders, deny=quiet)
     await admin(mo, "channels", f"everywhere but in <#{quiet}>, <#{orders}>", deny=orders)
@@ -89,7 +89,7 @@ async def test_channels_are_opened_closed_and_forgotten(app: App, mo: Person) ->
     assert (await rules_of(app, mo)).channels == Policy().channels
 
 
-async def test_one_model_is_closed_and_the_others_stay(app: App, mo: Person) -> None:
+async def test_one_model_is_closed_and_the_others_stay_open(app: App, mo: Person) -> None:
     await admin(mo, "models", "Models for everyone", close=DEV)
     open_now = (await rules_of(app, mo)).everyone.models
     assert set(open_now) == {model.id for model in app.models.offered} - {DEV}
@@ -112,15 +112,15 @@ async def test_one_model_is_closed_and_the_others_stay(app: App, mo: Person) -> 
         ("grant", {"credits": 5}, "This server has no shared pool"),
     ],
 )
-async def test_a_wrong_value_gets_its_sentence_and_changes_nothing(
+async def test_an_invalid_value_is_explained_and_changes_nothing(
     app: App, mo: Person, command: str, values: dict[str, Any], sentence: str
 ) -> None:
     await admin(mo, command, sentence, **values)
     assert await rules_of(app, mo) == Policy()
-    assert await audited(app, mo) == []
+    assert await audit_lines(app, mo) == []
 
 
-async def test_a_channel_in_which_easel_cannot_write_is_no_log(app: App, mo: Person) -> None:
+async def test_the_log_channel_must_be_writable(app: App, mo: Person) -> None:
     await admin(mo, "log", "may not write", channel=mo.channel("quiet"))
     await admin(mo, "log", "logged in <#", channel=mo.channel("gallery"))
     await admin(mo, "cases", "shown in <#", channel=mo.channel("gallery"))
@@ -129,18 +129,18 @@ async def test_a_channel_in_which_easel_cannot_write_is_no_log(app: App, mo: Per
     assert {policy.log_channel_id, policy.cases_channel_id, policy.gallery.channel_id} == {int(mo.channel("gallery"))}
 
 
-async def test_every_change_is_written_down_with_who_and_what(app: App, mo: Person) -> None:
+async def test_every_change_is_audited_with_actor_and_value(app: App, mo: Person) -> None:
     await admin(mo, "flags", "5 flags", quorum=5)
     await admin(mo, "flags", "5 flags", quorum=5)  # nothing changes
     await mo.slash("presets remove", preset="watercolour")
-    await told(mo, "no more")
-    presets, flags = await audited(app, mo)
+    await private_reply(mo, "no more")
+    presets, flags = await audit_lines(app, mo)
     assert (flags.action, flags.actor_id) == (AuditAction.SETTINGS, int(mo.id))
     assert flags.details == {"changes": [{"path": "flags.quorum", "was": 3, "now": 5}]}
     assert presets.details["changes"][0]["removed"][0]["name"] == "Watercolour"
 
 
-async def test_two_managers_at_once_lose_nothing(env: Env, app: App, mo: Person) -> None:
+async def test_concurrent_changes_of_two_managers_are_both_kept(env: Env, app: App, mo: Person) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         words = [f"word{number}" for number in range(12)]
@@ -163,7 +163,7 @@ async def test_a_rule_is_added_tested_listed_and_removed(app: App, mo: Person, a
     assert (await rules_of(app, mo)).prompts.block.words == ()
 
 
-async def test_automod_is_taken_over_where_easel_may_read_it(app: App, mo: Person) -> None:
+async def test_automod_rules_are_imported_if_easel_may_read_them(app: App, mo: Person) -> None:
     await admin(mo, "rules import", "Easel may not read AutoMod here")
     await mo.permit_bot("manage_guild", True)
     taken = await admin(mo, "rules import", "From AutoMod")
@@ -171,30 +171,30 @@ async def test_automod_is_taken_over_where_easel_may_read_it(app: App, mo: Perso
     assert "Commonly flagged words" in taken.text
     assert "*bloodbath*" in (await rules_of(app, mo)).prompts.block.words
     await mo.slash("imageadmin rules import")
-    await told(mo, "0 entries are new")
+    await private_reply(mo, "0 entries are new")
 
 
-async def test_a_picture_s_fingerprint_is_kept_and_removed(app: App, mo: Person) -> None:
-    picture = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
-    await admin(mo, "rules hash", "are never shown here", image=picture, distance=4)
+async def test_an_image_hash_is_added_and_removed(app: App, mo: Person) -> None:
+    image = mo.upload("bad.png", png(64, 48, noise=True), "image/png")
+    await admin(mo, "rules hash", "are never shown here", image=image, distance=4)
     known = (await rules_of(app, mo)).known_bad
     assert (known.matches(likeness.fingerprint(png(64, 48, noise=True))), known.distance) == (True, 4)
     await admin(mo, "rules remove", "on no list any more", entry=known.hashes[0])
     assert (await rules_of(app, mo)).known_bad.hashes == ()
 
 
-async def test_what_is_no_picture_has_no_fingerprint(mo: Person) -> None:
+async def test_a_file_that_is_no_image_is_refused_as_a_hash(mo: Person) -> None:
     await admin(mo, "rules hash", "🚫", image=mo.upload("bad.png", b"no picture", "image/png"))
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
-async def test_granted_credits_are_there_and_written_down(app: App, mo: Person, ada: Person) -> None:
+async def test_granted_credits_are_credited_and_audited(app: App, mo: Person, ada: Person) -> None:
     before = (await statement_of(app, int(ada.id))).available
     await admin(mo, "grant", "has 5 credits more", credits=5, member=ada.id, note="For the poster")
     assert (await statement_of(app, int(ada.id))).available == before + 5_000_000
-    (line,) = await audited(app, mo)
+    (line,) = await audit_lines(app, mo)
     assert (line.action, line.target_id, line.details["amount"], line.details["note"]) == (
         AuditAction.GRANTED,
         int(ada.id),
@@ -203,7 +203,7 @@ async def test_granted_credits_are_there_and_written_down(app: App, mo: Person, 
     )
 
 
-async def test_a_grant_that_is_told_twice_is_booked_once(app: App, mo: Person, ada: Person) -> None:
+async def test_a_grant_delivered_twice_is_booked_once(app: App, mo: Person, ada: Person) -> None:
     grant: dict[str, Any] = {"to": None, "amount": 1_000_000, "note": None, "key": "grant:1"}
     await admin(mo, "pool", "share a pool", size=10)
     by_mo = await request(app.services, ReplyTarget(user_id=int(mo.id), channel_id=1, guild_id=guild_of(mo)))
@@ -213,7 +213,7 @@ async def test_a_grant_that_is_told_twice_is_booked_once(app: App, mo: Person, a
     assert pool.available == 11_000_000
 
 
-async def test_who_pays_from_the_pool_is_granted_nothing_of_their_own(app: App, mo: Person, ada: Person) -> None:
+async def test_a_member_who_pays_from_the_pool_cannot_be_granted_credits(app: App, mo: Person, ada: Person) -> None:
     await admin(mo, "pool", "share a pool", size=10)
     await admin(mo, "grant", "leave the member out", credits=5, member=mo.id)
     await admin(mo, "grant", "The shared pool has 5 credits more", credits=5)
@@ -231,26 +231,26 @@ async def test_members_are_not_offered_the_commands(ada: Person) -> None:
     ("command", "values"),
     [("resume", {}), ("panel", {}), ("export", {}), ("grant", {"credits": 5}), ("rules list", {}), ("rules import", {})],
 )
-async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
+async def test_the_commands_refuse_members_even_if_a_server_opens_them(
     app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, Any]
 ) -> None:
     await open_to_everybody(app, monkeypatch, "imageadmin")
     await ada.slash(f"imageadmin {command}", **values)
-    await told(ada, "You may not use this command here.")
+    await private_reply(ada, "You may not use this command here.")
 
 
-async def test_nor_do_its_suggestions_tell_them_the_rules(app: App, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_autocomplete_does_not_show_the_rules_to_members(app: App, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     await admin(mo, "rules add", "gore*", to="block", word="gore*")
     await open_to_everybody(app, monkeypatch, "imageadmin")
     assert await ada.autocomplete("imageadmin rules remove", "entry", entry="") == []
 
 
-async def test_after_a_restart_the_rules_and_the_panel_still_hold(env: Env) -> None:
+async def test_the_rules_and_the_panel_survive_a_restart(env: Env) -> None:
     async with env.app() as app, person_in(env, "Mo") as mo:
         await admin(mo, "pause", "paused", reason="Back soon")
         panel = await admin(mo, "panel", "Back soon")
     async with env.app() as app, person_in(env, "Mo") as mo:
         panel = await mo.message(lambda m: m.id == panel.id)
         await mo.click(panel, "Resume")
-        await redrawn(mo, panel, "Pictures can be ordered")
+        await updated(mo, panel, "Pictures can be ordered")
         assert not (await rules_of(app, mo)).pause.on

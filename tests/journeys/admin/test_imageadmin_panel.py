@@ -1,4 +1,4 @@
-"""The panel of /imageadmin, and settings as a file: shown first, applied by a button, refused with sentences."""
+"""The panel of /imageadmin, and settings as a file: previewed, applied by a button, or refused with an explanation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cogs.kit import texts
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import admin, audited, redrawn, rules_of, told
+from tests.journeys.manager_steps import admin, audit_lines, private_reply, rules_of, updated
 from tests.services.conftest import eventually
 
 
@@ -49,21 +49,21 @@ async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada:
     assert set(panel.buttons) == {"Pause", "Open cases", "Lock", "Export", "Refresh"}
 
 
-async def test_each_press_does_what_it_says_and_draws_the_panel_anew(app: App, mo: Person, ada: Person) -> None:
+async def test_each_button_does_what_its_label_says_and_updates_the_panel(app: App, mo: Person, ada: Person) -> None:
     panel = await admin(mo, "panel", "Easel on")
     await mo.click(panel, "Pause")
-    panel = await redrawn(mo, panel, "⏸️ Pictures are paused")
+    panel = await updated(mo, panel, "⏸️ Pictures are paused")
     await ada.slash("generate", prompt="a red fox")
-    await told(ada, "Pictures are paused")
+    await private_reply(ada, "Pictures are paused")
     await mo.click(panel, "Lock")
-    panel = await redrawn(mo, panel, "They are locked")
+    panel = await updated(mo, panel, "They are locked")
     await mo.click(panel, "Unlock")
-    await mo.click(await redrawn(mo, panel, "3 flags hide"), "Resume")
-    await redrawn(mo, panel, "Pictures can be ordered")
+    await mo.click(await updated(mo, panel, "3 flags hide"), "Resume")
+    await updated(mo, panel, "Pictures can be ordered")
     assert await rules_of(app, mo) == Policy()
 
 
-async def test_two_managers_who_press_pause_at_once_both_mean_pause(env: Env, app: App, mo: Person) -> None:
+async def test_two_managers_who_press_pause_at_once_pause_once(env: Env, app: App, mo: Person) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await mo.slash("imageadmin panel")
@@ -71,12 +71,12 @@ async def test_two_managers_who_press_pause_at_once_both_mean_pause(env: Env, ap
         for who in (mo, ben):
             await who.click(await who.message(lambda m: "Pause" in m.buttons), "Pause")
     assert (await rules_of(app, mo)).pause.on
-    assert len(await audited(app, mo)) == 1
+    assert len(await audit_lines(app, mo)) == 1
 
 
-async def test_however_much_a_server_has_decided_the_panel_has_room_for_it(mo: Person) -> None:
+async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(mo: Person) -> None:
     ids = [str(10**18 + number) for number in range(100)]
-    ladder = [{"points": 3 * step, "hours": 800 * step} for step in range(1, 11)]
+    steps = [{"points": 3 * step, "hours": 800 * step} for step in range(1, 11)]
     wanted = {
         "pause": {"on": True, "reason": "*_" * 150},
         "channels": {"allowed": ids, "denied": ["5"]},
@@ -85,13 +85,13 @@ async def test_however_much_a_server_has_decided_the_panel_has_room_for_it(mo: P
         "prices": {f"{number}" * 40: 1 for number in range(1, 10)},
         "checks": {"prompts": True, "categories": {f"{number}" * 60: {} for number in range(10, 60)}},
         "flags": {"role_ids": ids, "locked": True},
-        "strikes": {"ladder": ladder},
+        "strikes": {"ladder": steps},
         "moderator_role_ids": ids,
         "gifts": {"by_reaction": {"emoji": "🎁" * 60, "credits": 1}},
     }
     preview = await imported(mo, wanted, "It would change")
     await mo.click(preview, "Apply")
-    await redrawn(mo, preview, "settings were changed")
+    await updated(mo, preview, "settings were changed")
     panel = await admin(mo, "panel", "Easel on")
     assert len(panel.text) <= texts.PANEL_MAX
     assert len(panel.components) <= 40
@@ -111,35 +111,35 @@ async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -
     await imported(mo, content, "nothing to change")
 
 
-async def test_a_file_shows_what_it_would_change_and_a_button_does_it(app: App, mo: Person) -> None:
+async def test_a_file_is_previewed_and_applied_by_a_button(app: App, mo: Person) -> None:
     wanted = {"usd_per_month": 20, "flags": {"quorum": 4}, "prompts": {"block": {"words": ["gore"]}}, "roles": {"123456789012345678": {}}}
     panel = await imported(mo, wanted, "It would change")
     for part in ("`usd_per_month`: not set → 20", "`flags.quorum`: 3 → 4", "+ gore", "Not of this server: role 123456789012345678"):
         assert part in panel.text
     assert await rules_of(app, mo) == Policy()
     await mo.click(panel, "Apply")
-    await redrawn(mo, panel, "settings were changed")
+    await updated(mo, panel, "settings were changed")
     policy = await rules_of(app, mo)
     assert (policy.usd_per_month, policy.flags.quorum) == (Decimal(20), 4)
-    assert [line.action for line in await audited(app, mo)] == [AuditAction.SETTINGS]
+    assert [line.action for line in await audit_lines(app, mo)] == [AuditAction.SETTINGS]
 
 
-async def test_a_file_that_is_left_changes_nothing(app: App, mo: Person) -> None:
+async def test_a_file_that_is_not_applied_changes_nothing(app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     await mo.click(panel, "Leave it")
-    await redrawn(mo, panel, "Nothing was changed")
+    await updated(mo, panel, "Nothing was changed")
     assert await rules_of(app, mo) == Policy()
 
 
-async def test_what_was_shown_is_what_is_applied_or_it_is_shown_anew(app: App, mo: Person) -> None:
+async def test_a_preview_that_is_out_of_date_is_shown_again(app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change 1 setting")
     await admin(mo, "pause", "paused")
     await mo.click(panel, "Apply")
-    panel = await redrawn(mo, panel, "have changed in the meantime")
+    panel = await updated(mo, panel, "have changed in the meantime")
     assert "`pause.on`: on → off" in panel.text
     assert (await rules_of(app, mo)).pause.on
     await mo.click(panel, "Apply")
-    await redrawn(mo, panel, "2 settings were changed")
+    await updated(mo, panel, "2 settings were changed")
     assert not (await rules_of(app, mo)).pause.on
 
 
@@ -148,17 +148,17 @@ async def test_a_file_is_applied_after_a_restart(env: Env) -> None:
         panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     async with env.app() as app, person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Apply")
-        await redrawn(mo, panel, "1 setting was changed")
+        await updated(mo, panel, "1 setting was changed")
         assert (await rules_of(app, mo)).flags.quorum == 4
 
 
-async def test_nobody_else_applies_a_manager_s_file(env: Env, app: App, mo: Person) -> None:
+async def test_only_its_manager_applies_a_file(env: Env, app: App, mo: Person) -> None:
     panel = await imported(mo, {"flags": {"quorum": 4}}, "It would change")
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await ben.slash("imageadmin panel")
         own = await ben.message(lambda m: "Pause" in m.buttons)
-        with pytest.raises(NotDoneError):  # what Discord's client does not show cannot be pressed
+        with pytest.raises(NotDoneError):  # the client does not offer a button that Discord does not show
             await ben.click(own, panel.buttons["Apply"]["custom_id"])
     assert await rules_of(app, mo) == Policy()
 
@@ -172,7 +172,7 @@ async def test_nobody_else_applies_a_manager_s_file(env: Env, app: App, mo: Pers
         (b'{"flags": {"quorum": 0}, "usd_per_month": -1}', "usd_per_month: “-1” is too little"),
     ],
 )
-async def test_a_wrong_file_gets_its_sentences(app: App, mo: Person, content: bytes, sentence: str) -> None:
+async def test_an_invalid_file_is_explained(app: App, mo: Person, content: bytes, sentence: str) -> None:
     await imported(mo, content, sentence)
     assert await rules_of(app, mo) == Policy()
 
@@ -181,7 +181,7 @@ async def test_a_file_that_is_too_large_is_not_read(app: App, mo: Person) -> Non
     await imported(mo, b"{" + b" " * 1024 * 1024 + b"}", "too large for settings")
 
 
-async def test_the_flags_that_were_kept_count_as_soon_as_the_lock_opens(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_flags_given_under_a_lock_count_once_it_is_removed(app: App, mo: Person, ada: Person, ben: Person, asked: Ask) -> None:
     await admin(mo, "flags", "locked", locked=True, quorum=1, after_days=0)
     made = await asked()
     await written_down(app, made)
@@ -189,4 +189,4 @@ async def test_the_flags_that_were_kept_count_as_soon_as_the_lock_opens(app: App
     await eventually(lambda: app.store.read(cases.flags_on, int(made.id)))
     panel = await admin(mo, "panel", "0 cases wait")
     await mo.click(panel, "Unlock")
-    await redrawn(mo, panel, "1 case waits")
+    await updated(mo, panel, "1 case waits")

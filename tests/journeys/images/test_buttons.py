@@ -1,4 +1,4 @@
-"""What can be done with a finished picture: buttons, menus and modals, also after a restart."""
+"""Buttons, menus and modals of a finished image, also after a restart."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from bot.domain.preferences import Style
 from bot.store.moderation import record
 from bot.store.tables import jobs
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, job_id_of, written_down
 
 
 async def another(person: Person, *seen: Message) -> Message:
     """The next finished message."""
     known = {message.id for message in seen}
-    return await person.message(lambda m: with_picture(m) and m.id not in known)
+    return await person.message(lambda m: has_image(m) and m.id not in known)
 
 
-async def told(person: Person, words: str) -> None:
-    """Wait for these words, for this person alone."""
+async def private_reply(person: Person, words: str) -> None:
+    """Wait for an ephemeral message with these words."""
     await person.message(lambda m: m.ephemeral and words in m.content)
 
 
-async def test_a_finished_message_offers_five_things(asked: Ask) -> None:
+async def test_a_finished_message_has_five_buttons(asked: Ask) -> None:
     assert list((await asked()).buttons) == ["Edit", "Again", "Details", "Delete", "Report"]
 
 
-async def test_a_private_message_has_nobody_to_report_it(asked: Ask) -> None:
+async def test_a_private_message_has_no_report_button(asked: Ask) -> None:
     assert list((await asked(private=True)).buttons) == ["Edit", "Again", "Details", "Delete"]
 
 
-async def test_again_makes_another_picture_on_the_quota_of_who_presses(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_makes_another_image_on_the_quota_of_the_presser(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.click(await another(ben), "Again")
     second = await another(ben, first)
@@ -52,13 +52,13 @@ async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask)
         assert time in text
 
 
-async def test_the_requester_and_a_moderator_may_delete_and_others_not(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_only_the_requester_and_moderators_may_delete(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first, second = await asked(), await asked()
-    await ben.click(await ben.message(with_picture), "Delete")
+    await ben.click(await ben.message(has_image), "Delete")
     assert "or a moderator, can delete it" in (await ben.message(lambda m: m.ephemeral)).content
     await ada.click(first, "Delete")
     await mo.click(await mo.message(lambda m: m.id == second.id), "Delete")
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
 
 
 async def test_the_cancel_button_belongs_to_the_requester_and_moderators(env: Env, ada: Person, ben: Person, mo: Person) -> None:
@@ -71,7 +71,7 @@ async def test_the_cancel_button_belongs_to_the_requester_and_moderators(env: En
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_again_is_private_for_those_who_want_it_so(app: App, ada: Person, asked: Ask) -> None:
+async def test_again_follows_the_private_setting(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
     await ada.click(first, "Again")
@@ -81,17 +81,17 @@ async def test_again_is_private_for_those_who_want_it_so(app: App, ada: Person, 
 # --- Details ---------------------------------------------------------------------------------------------------------
 
 
-async def test_details_name_the_seeds_of_all_pictures(ada: Person, asked: Ask) -> None:
+async def test_details_name_the_seeds_of_all_images(ada: Person, asked: Ask) -> None:
     await ada.click(await asked(count=3, seed=5), "Details")
     assert "**Seeds** `5`, `6`, `7`" in (await ada.message(lambda m: m.ephemeral)).text
 
 
-async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_details_name_the_member_s_own_style(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     ink = Style(name="Ink", suffix="black ink on paper")
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"styles": (ink,)}))
     first = await asked(prompt="a red fox, black ink on paper")
     await ada.click(first, "Details")
-    await ben.click(await ben.message(with_picture), "Details")
+    await ben.click(await ben.message(has_image), "Details")
     assert "**Style** Ink" in (await ada.message(lambda m: m.ephemeral)).text
     assert "**Style**" not in (await ben.message(lambda m: m.ephemeral)).text
 
@@ -99,22 +99,22 @@ async def test_details_name_one_s_own_style(app: App, ada: Person, ben: Person, 
 # --- Report ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_report_goes_to_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     for answer in ("Thank you", "once is enough"):
-        await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
+        await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
         await ben.submit(await ben.modal(), reason="too red")
-        await told(ben, answer)
+        await private_reply(ben, answer)
     (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 
 
-async def test_nobody_reports_themselves(ada: Person, asked: Ask) -> None:
+async def test_members_cannot_report_their_own_image(ada: Person, asked: Ask) -> None:
     await ada.click(await asked(), "Report")
     assert "your own picture" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: Ask) -> None:
+async def test_there_are_no_reports_in_direct_messages(ada: Person, asked: Ask) -> None:
     await ada.click(await asked("dm"), "Report")
     assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
 
@@ -123,18 +123,18 @@ async def test_there_is_nobody_to_tell_in_direct_messages(ada: Person, asked: As
 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
-async def test_one_deletes_ones_own_where_the_bot_has_no_rights(ada: Person, asked: Ask, channel: str) -> None:
+async def test_members_delete_their_own_image_where_the_bot_has_no_permissions(ada: Person, asked: Ask, channel: str) -> None:
     await ada.click(await asked(channel), "Delete")
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages(channel)) or None)
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages(channel)) or None)
 
 
-async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_moderator_deletes_a_message_whose_job_was_erased(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await app.store.write(lambda conn: conn.execute(jobs.delete()))
     await ada.click(first, "Delete")
     await ada.message(lambda m: m.ephemeral and "or a moderator, can delete it" in m.content)
-    await mo.click(await mo.message(with_picture), "Delete")
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await mo.click(await mo.message(has_image), "Delete")
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
 
 
 # --- a restart -------------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ async def test_a_message_whose_job_was_erased_can_be_taken_away_by_a_moderator(a
 async def test_buttons_work_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        await ada.message(with_picture)
+        await ada.message(has_image)
     async with env.app(), person_in(env, "Ada") as ada:
-        await ada.click(await ada.message(with_picture), "Again")
-        await ada.until(lambda: len([m for m in ada.messages() if with_picture(m)]) == 2 or None)
+        await ada.click(await ada.message(has_image), "Again")
+        await ada.until(lambda: len([m for m in ada.messages() if has_image(m)]) == 2 or None)

@@ -1,4 +1,4 @@
-"""A member's day: the commands, through the local Discord."""
+"""The members' commands, through the local Discord."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from bot.app import App
 from bot.services.orders import Orders
 from cogs.kit import interactions
 from sandbox.person import NotDoneError, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
 
 DEV = "flux-2-dev"
 SD = "stable-diffusion-1.5"
 
 
-def picture(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
+def image_bytes(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
     data = io.BytesIO()
     Image.new("RGB", size, colour).save(data, "PNG")
     return data.getvalue()
 
 
-async def test_the_picture_arrives_in_the_message_that_answered(ada: Person) -> None:
+async def test_the_image_arrives_in_the_first_response(ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox in the snow")
-    message = await ada.message(with_picture)
+    message = await ada.message(has_image)
     assert [m.id for m in ada.messages()] == [message.id]
 
 
@@ -38,18 +38,18 @@ async def test_the_waiting_message_names_the_hold_and_can_be_cancelled(env: Env,
     assert list(waiting.buttons) == ["Cancel"]
 
 
-async def test_four_pictures_have_four_seeds_in_a_row(asked: Ask) -> None:
+async def test_four_images_have_four_seeds_in_a_row(asked: Ask) -> None:
     message = await asked(count=4, seed=7)
     assert len(message.attachments) == 4
     assert "seeds 7, 8, 9, 10" in message.content
 
 
-async def test_every_picture_carries_a_description(asked: Ask) -> None:
+async def test_every_image_carries_a_description(asked: Ask) -> None:
     message = await asked()
     assert message.attachments[0]["description"] == "Picture made from the words: a red fox in the snow"
 
 
-async def test_a_spoiler_is_hidden_in_picture_and_words(asked: Ask) -> None:
+async def test_a_spoiler_is_hidden_in_image_and_words(asked: Ask) -> None:
     message = await asked(spoiler=True)
     assert message.attachments[0]["filename"].startswith("SPOILER_")
     assert "||a red fox in the snow||" in message.content
@@ -71,14 +71,14 @@ async def test_every_option_of_the_klein_models_is_passed_on(env: Env, asked: As
     assert [made[name] for name in names] == ["3:4", 4, 1.5, "high", "webp"]
 
 
-async def test_more_takes_what_has_no_option_of_its_own(env: Env, asked: Ask) -> None:
+async def test_more_takes_parameters_without_an_option(env: Env, asked: Ask) -> None:
     await asked(more="num_inference_steps=9")
     (made,) = await env.generations()
     assert made["num_inference_steps"] == 9
 
 
-async def test_references_shape_a_picture_in_their_order(env: Env, ada: Person, asked: Ask) -> None:
-    images = {f"image{n}": ada.upload(f"{n}.png", picture(colour)) for n, colour in enumerate(("red", "green", "blue"), 1)}
+async def test_references_shape_an_image_in_their_order(env: Env, ada: Person, asked: Ask) -> None:
+    images = {f"image{n}": ada.upload(f"{n}.png", image_bytes(colour)) for n, colour in enumerate(("red", "green", "blue"), 1)}
     await asked(model=DEV, aspect_ratio="match_input_image", **images)
     (made,) = await env.generations()
     assert [str(url).rsplit("/", 1)[1].split("?")[0] for url in made["input_image"]] == ["1.png", "2.png", "3.png"]
@@ -86,13 +86,13 @@ async def test_references_shape_a_picture_in_their_order(env: Env, ada: Person, 
 
 async def test_references_can_be_sent_inline_and_cleaned(env: Env) -> None:
     async with env.app(REFERENCE_MODE="inline"), person_in(env, "Ada") as ada:
-        await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
-        await ada.message(with_picture)
+        await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", image_bytes()))
+        await ada.message(has_image)
         (made,) = await env.generations()
         assert made["input_image"][0].startswith("data:image/png;base64,")
 
 
-async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
+async def test_an_unhandled_error_shows_an_id_that_is_in_the_log(
     app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
@@ -106,32 +106,32 @@ async def test_an_unknown_failure_shows_an_id_that_is_in_the_log(
     assert f"fault={fault}" in capsys.readouterr().out
 
 
-async def test_an_edit_starts_from_the_given_picture(env: Env, ada: Person) -> None:
-    await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", picture()))
-    message = await ada.message(with_picture)
+async def test_an_edit_starts_from_the_given_image(env: Env, ada: Person) -> None:
+    await ada.slash("edit", prompt="make it night", image=ada.upload("day.png", image_bytes()))
+    message = await ada.message(has_image)
     (made,) = await env.generations()
     assert "make it night" in message.content
     assert len(made["input_image"]) == 1
 
 
-async def test_strength_says_how_much_an_edit_changes(env: Env) -> None:
+async def test_strength_is_passed_to_an_edit(env: Env) -> None:
     oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
     async with env.app(settings=oxlo), person_in(env, "Ada") as ada:
-        day = ada.upload("day.png", picture())
+        day = ada.upload("day.png", image_bytes())
         offers = await ada.autocomplete("edit", "strength", prompt="night", model=SD, strength="0.6")
         await ada.slash("edit", prompt="night", image=day, model=SD, strength=offers[0]["value"])
-        await ada.message(with_picture)
+        await ada.message(has_image)
         (edit,) = env.images.received("POST", "/v1/images/edits")
         assert (edit.json["model"], edit.json["strength"]) == (SD, 0.6)
 
 
-async def test_a_private_picture_is_seen_by_its_member_alone(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_private_image_is_seen_by_its_member_alone(ada: Person, ben: Person, asked: Ask) -> None:
     message = await asked(private=True)
     assert message.ephemeral
     assert ben.messages() == []
 
 
-async def test_in_direct_messages_it_works_the_same(asked: Ask) -> None:
+async def test_generate_works_in_direct_messages(asked: Ask) -> None:
     assert (await asked("dm")).attachments
 
 
@@ -164,21 +164,21 @@ async def test_a_wrong_choice_is_refused_with_a_sentence_and_costs_nothing(
     assert (await statement_of(app, int(ada.id))).lines == ()
 
 
-@pytest.mark.parametrize("content", [b"not a picture at all", picture()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
-async def test_an_attachment_that_is_no_picture_is_refused(app: App, ada: Person, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"not a picture at all", image_bytes()[:60], b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+async def test_an_attachment_that_is_no_image_is_refused(app: App, ada: Person, content: bytes) -> None:
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", content))
     refusal = await ada.message(lambda m: m.ephemeral)
     assert refusal.content.startswith("🚫 a.png:")
     assert (await statement_of(app, int(ada.id))).lines == ()
 
 
-async def test_a_slow_order_is_deferred_and_answered_in_the_same_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_order_is_deferred_and_answered_in_that_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     message = await asked()
     assert [m.id for m in ada.messages()] == [message.id]
 
 
-async def test_a_refusal_after_deferring_takes_the_place_of_thinking(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_after_deferring_replaces_the_thinking_message(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
     await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
@@ -193,24 +193,24 @@ async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person
         assert part in text
 
 
-async def test_out_of_credit_says_when_it_will_be_enough(env: Env) -> None:
+async def test_a_refusal_for_lack_of_credit_says_when_there_will_be_enough(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox")
-        await ada.message(with_picture)
+        await ada.message(has_image)
         await ada.slash("generate", prompt="another fox")
         refusal = await ada.message(lambda m: m.ephemeral)
         assert "<t:" in refusal.content
         assert len(await env.generations()) == 1
 
 
-async def test_too_many_waiting_are_refused(env: Env) -> None:
+async def test_too_many_waiting_jobs_are_refused(env: Env) -> None:
     async with env.app(MAX_WAITING_PER_USER="2"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a fox", count=3)
         refusal = await ada.message(lambda m: m.ephemeral)
         assert "at most 2 pictures waiting" in refusal.content
 
 
-async def test_cancel_gives_the_hold_back(env: Env, app: App, ada: Person) -> None:
+async def test_cancel_releases_the_hold(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: "Being made" in m.content)
@@ -226,7 +226,7 @@ async def test_cancel_with_nothing_to_cancel_says_so(ada: Person) -> None:
     assert "nothing waiting" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_cancel_offers_the_members_own_unfinished_pictures(env: Env, ada: Person, ben: Person) -> None:
+async def test_cancel_offers_the_members_own_unfinished_images(env: Env, ada: Person, ben: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     (choice,) = await ada.autocomplete("cancel", "picture", picture="")
@@ -243,7 +243,7 @@ async def test_models_are_listed_with_price_and_options(ada: Person) -> None:
     assert "text" not in text.lower().split("## models")[0]
 
 
-async def test_help_and_ping_answer_their_member_alone(ada: Person, ben: Person) -> None:
+async def test_help_and_ping_answer_ephemerally(ada: Person, ben: Person) -> None:
     await ada.slash("help")
     await ada.slash("ping")
     await ada.message(lambda m: "Easel makes and edits pictures" in m.text)
@@ -264,7 +264,7 @@ async def test_autocomplete_finds_models_by_any_part_of_their_name(ada: Person) 
     assert found == [{"name": "FLUX.2 Klein 9B · 2 credits a picture", "value": "black-forest-labs-flux-2-klein-9b"}]
 
 
-async def test_a_count_that_discord_does_not_offer_never_reaches_us(ada: Person) -> None:
+async def test_a_count_out_of_bounds_is_refused_by_discord(ada: Person) -> None:
     with pytest.raises(NotDoneError):
         await ada.slash("generate", prompt="a fox", count=5)
 

@@ -1,4 +1,4 @@
-"""Who may edit whose pictures, on every route that leads to an edit."""
+"""Who may edit whose images, on every route that leads to an edit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.job import JobKind, ReplyTarget
 from bot.domain.preferences import Consent
 from bot.store import tray
 from sandbox.person import Message, Person
-from tests.env.app import statement_of, with_picture
+from tests.env.app import has_image, statement_of
 from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask
 
@@ -18,24 +18,24 @@ REFUSED = "does not let you edit their pictures"
 
 
 async def consent(app: App, person: Person, who: Consent, role: str | None = None) -> None:
-    """Let these people edit a person's pictures from now on."""
+    """Set who may edit a person's images."""
     change = {"consent": who, "consent_role_id": int(person.roles[role]) if role else None}
     await app.services.members.change(int(person.id), lambda chosen: chosen.model_copy(update=change))
 
 
 async def seen(person: Person, message: Message) -> Message:
     """The same message, as this person sees it."""
-    return await person.message(lambda m: m.id == message.id and with_picture(m))
+    return await person.message(lambda m: m.id == message.id and has_image(m))
 
 
 async def is_refused(person: Person, app: App) -> None:
-    """A sentence, for this person alone, and nothing held or charged."""
+    """Wait for an ephemeral refusal, with nothing held or charged."""
     await person.message(lambda m: m.ephemeral and REFUSED in m.content)
     statement = await statement_of(app, int(person.id))
     assert (statement.held, statement.spent) == (0, 0)
 
 
-async def test_edit_does_not_even_open(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_the_edit_button_does_not_open_its_form(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await consent(app, ada, Consent.NOBODY)
     await ben.click(await seen(ben, first), "Edit")
@@ -43,7 +43,7 @@ async def test_edit_does_not_even_open(app: App, ada: Person, ben: Person, asked
     assert ben.modals == []
 
 
-async def test_a_form_that_was_open_already_is_refused_when_it_is_sent(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_form_opened_before_is_refused_when_sent(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.click(await seen(ben, await asked()), "Edit")
     await consent(app, ada, Consent.NOBODY)
     await ben.submit(await ben.modal(), prompt="with a moustache")
@@ -57,7 +57,7 @@ async def test_the_message_menu_is_refused(app: App, ada: Person, ben: Person, a
     await is_refused(ben, app)
 
 
-async def test_a_photo_belongs_to_who_posted_it(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_photo_belongs_to_its_poster(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     photo = ada.upload("me.png", await ada.fetch((await asked()).attachments[0]["url"]))
     said = await ada.say("me", files=(photo,))
     await consent(app, ada, Consent.NOBODY)
@@ -73,7 +73,7 @@ async def test_a_reference_is_refused(app: App, ada: Person, ben: Person, asked:
     assert await app.store.read(tray.of, int(ben.id)) == []
 
 
-async def test_what_lies_in_a_tray_is_refused_as_well(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_reference_in_a_tray_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.menu("Use as reference", await seen(ben, await asked()))
     await ben.message(lambda m: "Put by" in m.content)
     await consent(app, ada, Consent.NOBODY)
@@ -82,19 +82,19 @@ async def test_what_lies_in_a_tray_is_refused_as_well(app: App, ada: Person, ben
         await app.services.orders.order(await order_of(app.services, "at night", ben_s, kind=JobKind.EDIT, from_tray=True))
 
 
-async def test_again_is_refused_for_the_edit_of_a_picture_of_theirs(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_is_refused_for_an_edit_of_their_image(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.click(await seen(ben, await asked()), "Edit")
     await ben.submit(await ben.modal(), prompt="with a moustache")
-    edit = await ben.message(lambda m: "moustache" in m.content and with_picture(m))
+    edit = await ben.message(lambda m: "moustache" in m.content and has_image(m))
     await consent(app, ada, Consent.NOBODY)
     await ben.click(edit, "Again")
     await ben.message(lambda m: m.ephemeral and REFUSED in m.content)
 
 
-async def test_what_somebody_uploaded_for_an_edit_stays_theirs(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_image_uploaded_for_an_edit_belongs_to_its_uploader(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     photo = ada.upload("me.png", await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.slash("edit", prompt="as a king", image=photo)
-    edit = await ada.message(lambda m: "as a king" in m.content and with_picture(m))
+    edit = await ada.message(lambda m: "as a king" in m.content and has_image(m))
     await consent(app, ada, Consent.NOBODY)
     await ben.click(await seen(ben, edit), "Again")
     await is_refused(ben, app)
@@ -108,26 +108,26 @@ async def test_a_preset_is_refused(app: App, ada: Person, ben: Person, asked: As
     assert (await statement_of(app, int(ben.id))).held == 0
 
 
-async def test_a_pencil_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_edit_reaction_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await consent(app, ada, Consent.NOBODY)
     await ben.react(await seen(ben, first), "✏️")
     await ben.message(lambda m: REFUSED in m.content, "dm")
 
 
-async def test_a_role_may_edit_and_others_not(app: App, ada: Person, ben: Person, mo: Person) -> None:
+async def test_only_the_chosen_role_may_edit(app: App, ada: Person, ben: Person, mo: Person) -> None:
     await consent(app, ben, Consent.ROLE, "Artists")
     await ben.slash("generate", prompt="a red fox")
-    picture = await ben.message(with_picture)
-    await ada.click(await seen(ada, picture), "Edit")  # Ada is an artist
+    image = await ben.message(has_image)
+    await ada.click(await seen(ada, image), "Edit")  # Ada is an artist
     await ada.modal()
-    await mo.click(await seen(mo, picture), "Edit")
+    await mo.click(await seen(mo, image), "Edit")
     await is_refused(mo, app)
 
 
-async def test_oneself_may_always(app: App, ada: Person, asked: Ask) -> None:
+async def test_members_may_always_edit_their_own_images(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await consent(app, ada, Consent.NOBODY)
     await ada.click(first, "Edit")
     await ada.submit(await ada.modal(), prompt="at night")
-    await ada.message(lambda m: "at night" in m.content and with_picture(m))
+    await ada.message(lambda m: "at night" in m.content and has_image(m))

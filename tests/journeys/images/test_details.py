@@ -1,4 +1,4 @@
-"""From any picture to its parent, its siblings and its children: the private panel that Details opens."""
+"""The panel that Details opens: an image's parent, siblings and children."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Any
 from bot.app import App
 from bot.domain.job import JobKind, JobState, ReplyTarget
 from sandbox.person import Message, Person
-from tests.env.app import with_picture
+from tests.env.app import has_image
 from tests.env.jobs import order_of
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
 
-KIN = "v1:kin:"
+LINEAGE = "v1:kin:"
 
 
 async def edit(person: Person, message: Message, words: str, **fields: object) -> Message:
-    """Edit a picture in these words, and wait for what comes of it."""
-    await person.click(await person.message(lambda m: m.id == message.id and with_picture(m)), "Edit")
+    """Edit an image with this prompt, and wait for the result."""
+    await person.click(await person.message(lambda m: m.id == message.id and has_image(m)), "Edit")
     await person.submit(await person.modal(), prompt=words, **fields)
-    return await person.message(lambda m: with_picture(m) and words in m.content)
+    return await person.message(lambda m: has_image(m) and words in m.content)
 
 
 async def details(person: Person, message: Message) -> Message:
     """The panel behind the button Details."""
     seen = {m.id for m in person.messages()}
-    await person.click(await person.message(lambda m: m.id == message.id and with_picture(m)), "Details")
+    await person.click(await person.message(lambda m: m.id == message.id and has_image(m)), "Details")
     return await person.message(lambda m: m.ephemeral and m.id not in seen)
 
 
 async def go(person: Person, panel: Message, words: str) -> Message:
-    """Go to the relative in these words, in the same panel."""
+    """Go to the relative with this prompt, in the same panel."""
     select = selects(panel)[0]
     value = next(option["value"] for option in select["options"] if words in option["label"])
     await person.select(panel, select["custom_id"], value)
@@ -38,16 +38,16 @@ async def go(person: Person, panel: Message, words: str) -> Message:
 
 
 def selects(panel: Message) -> list[dict[str, Any]]:
-    return [c for c in panel.components if str(c.get("custom_id", "")).startswith(KIN)]
+    return [c for c in panel.components if str(c.get("custom_id", "")).startswith(LINEAGE)]
 
 
-async def test_a_picture_without_relatives_has_no_family(ada: Person, asked: Ask) -> None:
+async def test_an_image_without_relatives_shows_no_lineage(ada: Person, asked: Ask) -> None:
     panel = await details(ada, await asked())
     assert "Family" not in panel.text
     assert selects(panel) == []
 
 
-async def test_a_child_tells_its_parent_and_what_changed(ada: Person, asked: Ask) -> None:
+async def test_a_child_shows_its_parent_and_what_changed(ada: Person, asked: Ask) -> None:
     first = await asked(seed=5, steps="9")
     second = await edit(ada, first, "as a watercolour", model=["flux-2-dev"], options="steps=12 seed=7")
     text = (await details(ada, second)).text
@@ -57,7 +57,7 @@ async def test_a_child_tells_its_parent_and_what_changed(ada: Person, asked: Ask
         assert change in text
 
 
-async def test_a_parent_tells_its_children_and_a_child_its_siblings(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_parent_lists_its_children_and_a_child_its_siblings(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
     await edit(ben, first, "in winter")
@@ -65,7 +65,7 @@ async def test_a_parent_tells_its_children_and_a_child_its_siblings(ada: Person,
     assert f"↔️ **1 sibling**\n“in winter” by <@{ben.id}>" in (await details(ada, child)).text
 
 
-async def test_one_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
+async def test_the_panel_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
     grandchild = await edit(ada, child, "framed")
@@ -76,7 +76,7 @@ async def test_one_goes_to_a_relative_and_back(ada: Person, asked: Ask) -> None:
     assert list(panel.buttons) == []
 
 
-async def test_private_pictures_of_others_are_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_private_images_of_others_are_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await app.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"private": True}))
     secret = await edit(ben, first, "a secret")
@@ -87,20 +87,20 @@ async def test_private_pictures_of_others_are_only_counted(app: App, ada: Person
     assert ("a secret" in own, "more is private" in own) == (True, False)
 
 
-async def test_what_stands_in_direct_messages_is_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_images_in_direct_messages_are_only_counted(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.menu("Use as reference", first)
     await ada.message(lambda m: "Put by" in m.content)
     alone = ReplyTarget(user_id=int(ada.id), channel_id=int(ada.channel("dm")))
     receipt = await app.services.orders.order(await order_of(app.services, "by night", alone, kind=JobKind.EDIT, from_tray=True))
     await app.services.orders.answered(receipt.job.id, None)
-    await ada.message(lambda m: with_picture(m) and "by night" in m.content, "dm")
+    await ada.message(lambda m: has_image(m) and "by night" in m.content, "dm")
     assert "by night" in (await details(ada, first)).text
     text = (await details(ben, first)).text
     assert ("by night" in text, "-# 1 more is private" in text) == (False, True)
 
 
-async def test_what_was_taken_away_is_no_relative_any_more(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_deleted_image_is_no_relative(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     child = await edit(ada, first, "as a watercolour")
 

@@ -1,10 +1,10 @@
-"""The modal that asks for an edit: what it offers, what it takes, and that it outlives a restart."""
+"""The modal that asks for an edit: what it offers and accepts, also after a restart."""
 
 from __future__ import annotations
 
 from bot.app import App
 from sandbox.person import Message, Modal, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
 
 DEV = "flux-2-dev"
@@ -18,8 +18,8 @@ async def opened(person: Person, message: Message) -> Modal:
 
 
 async def edited(person: Person, words: str) -> Message:
-    """The finished message of an edit in these words."""
-    return await person.message(lambda m: with_picture(m) and words in m.content)
+    """The finished message of an edit with this prompt."""
+    return await person.message(lambda m: has_image(m) and words in m.content)
 
 
 def models_in(modal: Modal) -> dict[str, dict[str, object]]:
@@ -33,21 +33,21 @@ async def choose(app: App, person: Person, **choices: object) -> None:
 # --- what it offers --------------------------------------------------------------------------------------------------
 
 
-async def test_it_has_no_more_rows_than_discord_takes(ada: Person, asked: Ask) -> None:
+async def test_the_form_has_no_more_rows_than_discord_allows(ada: Person, asked: Ask) -> None:
     one, several = await opened(ada, await asked()), await opened(ada, await asked(count=2))
     assert (len(one.components), len(several.components)) == (4, 5)
 
 
-async def test_each_model_is_offered_with_its_price_and_what_is_left(ada: Person, asked: Ask) -> None:
+async def test_each_model_is_offered_with_its_price_and_the_balance(ada: Person, asked: Ask) -> None:
     offers = models_in(await opened(ada, await asked()))
     assert offers[KLEIN]["description"] == "1.4 credits a picture · you have 998.6"
     assert offers[KLEIN]["default"] is True
 
 
-async def test_a_model_beyond_what_is_left_says_so(env: Env) -> None:
+async def test_a_model_that_costs_more_than_the_balance_says_so(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        offers = models_in(await opened(ada, await ada.message(with_picture)))
+        offers = models_in(await opened(ada, await ada.message(has_image)))
         assert offers[KLEIN]["description"] == "1.4 credits a picture · only 0.6 left"
 
 
@@ -55,12 +55,12 @@ async def test_only_models_that_take_references_are_offered(env: Env) -> None:
     oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
     async with env.app(settings=oxlo) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        offered = set(models_in(await opened(ada, await ada.message(with_picture))))
+        offered = set(models_in(await opened(ada, await ada.message(has_image))))
         assert offered == {model.id for model in app.models.offered if model.takes_references}
         assert "flux.1-schnell" not in offered
 
 
-async def test_the_options_field_shows_what_the_model_takes(ada: Person, asked: Ask) -> None:
+async def test_the_options_field_lists_the_options_of_the_model(ada: Person, asked: Ask) -> None:
     placeholder = (await opened(ada, await asked())).control("options")["placeholder"]
     assert placeholder == "aspect_ratio=16:9 steps=28 guidance=2 quality=standard format=png seed=1"
 
@@ -74,21 +74,21 @@ async def test_the_member_s_default_model_is_chosen(app: App, ada: Person, asked
 # --- what it takes ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_picture_that_was_picked_is_edited(env: Env, ada: Person, asked: Ask) -> None:
+async def test_the_selected_image_is_edited(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked(count=3)
     await ada.submit(await opened(ada, first), prompt="as a watercolour", picture=["2"])
     await edited(ada, "as a watercolour")
     assert first.attachments[2]["filename"] in str((await env.generations())[3]["input_image"])
 
 
-async def test_an_edit_names_its_parent_and_which_of_its_pictures(app: App, ada: Person, asked: Ask) -> None:
+async def test_an_edit_names_its_parent_and_which_of_its_images(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(count=3)
     await ada.submit(await opened(ada, first), prompt="as a watercolour", picture=["2"])
     parent, child = await written_down(app, first), await written_down(app, await edited(ada, "as a watercolour"))
     assert (child.parent_id, child.parent_n, child.origin_message_id) == (parent.id, 2, int(first.id))
 
 
-async def test_options_are_typed_by_the_names_of_the_commands(env: Env, ada: Person, asked: Ask) -> None:
+async def test_options_have_the_names_of_the_command_options(env: Env, ada: Person, asked: Ask) -> None:
     modal = await opened(ada, await asked())
     await ada.submit(modal, prompt="at night", model=[DEV], options="aspect_ratio=3:2 steps=12 seed=7")
     await edited(ada, "at night")
@@ -96,13 +96,13 @@ async def test_options_are_typed_by_the_names_of_the_commands(env: Env, ada: Per
     assert [made[name] for name in ("aspect_ratio", "num_inference_steps", "seed")] == ["3:2", 12, 7]
 
 
-async def test_an_option_that_the_model_does_not_take_is_one_sentence(ada: Person, asked: Ask) -> None:
+async def test_an_option_that_the_model_does_not_take_is_refused(ada: Person, asked: Ask) -> None:
     await ada.submit(await opened(ada, await asked()), prompt="at night", options="steps=99")
     told = await ada.message(lambda m: m.ephemeral)
     assert told.content == "🚫 steps: a whole number from 1 to 50 is allowed, 99 was given."
 
 
-async def test_further_references_follow_the_picture(env: Env, ada: Person, asked: Ask) -> None:
+async def test_further_references_follow_the_image(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     more = ada.upload("more.png", await ada.fetch(first.attachments[0]["url"]))
     await ada.submit(await opened(ada, first), prompt="both", references=[more])
@@ -110,7 +110,7 @@ async def test_further_references_follow_the_picture(env: Env, ada: Person, aske
     assert len(str((await env.generations())[1]["input_image"]).split(",")) == 2
 
 
-async def test_who_keeps_pictures_private_edits_in_private(app: App, ada: Person, asked: Ask) -> None:
+async def test_the_private_setting_holds_for_edits(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await choose(app, ada, private=True)
     await ada.submit(await opened(ada, first), prompt="for me alone")
@@ -122,7 +122,7 @@ async def test_the_edit_of_a_spoiler_is_a_spoiler(ada: Person, asked: Ask) -> No
     assert (await edited(ada, "at night")).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_an_image_whose_message_is_gone_is_edited_from_the_history(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await written_down(app, first)
     await mo.delete(await mo.message(lambda m: m.id == first.id))
@@ -139,12 +139,12 @@ async def test_a_picture_whose_message_is_gone_is_edited_from_the_history(app: A
 # --- a restart while it is open --------------------------------------------------------------------------------------
 
 
-async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env) -> None:
+async def test_a_form_open_during_a_restart_is_accepted(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
-            old = await ada.message(with_picture)
+            old = await ada.message(has_image)
             await ada.menu("Edit with Easel", old)
             modal = await ada.modal()
         async with env.app():
@@ -154,7 +154,7 @@ async def test_a_modal_that_was_open_during_a_restart_is_taken(env: Env) -> None
     assert (await env.generations())[1]["num_inference_steps"] == 9
 
 
-async def test_a_form_that_is_no_longer_kept_says_so(app: App, ada: Person, asked: Ask) -> None:
+async def test_an_expired_form_says_so(app: App, ada: Person, asked: Ask) -> None:
     modal = await opened(ada, await asked())
     await app.services.orders.keep(f"form:{modal.interaction_id}", None)
     await ada.submit(modal, prompt="too late")

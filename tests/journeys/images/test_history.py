@@ -1,4 +1,4 @@
-"""/history: what a member asked for, found again, posted again, edited and deleted."""
+"""/history: a member's requests are found, reposted, edited and deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.actor import Actor
 from bot.domain.job import JobState
 from bot.store import history, jobs
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.env.jobs import request_by
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
@@ -21,10 +21,10 @@ from tests.services.conftest import eventually
 CHOOSE, GALLERY = 3, 12  # component types
 
 
-async def at_rest(app: App, state: JobState = JobState.DELIVERABLE) -> None:
-    """Everything that was made is written down as shown: that comes a moment after its message."""
+async def all_delivered(app: App, state: JobState = JobState.DELIVERABLE) -> None:
+    """Wait until no job is in this state: deliveries are stored just after their message is posted."""
     async with asyncio.timeout(5):
-        while await app.store.read(jobs.in_state, state):  # noqa: ASYNC110  nothing announces it
+        while await app.store.read(jobs.in_state, state):  # noqa: ASYNC110  the database sends no event
             await asyncio.sleep(0.005)
 
 
@@ -34,7 +34,7 @@ def asked(app: App, asked: Ask) -> Ask:
 
     async def ask(channel: str = "studio", /, **options: object) -> Message:
         message = await asked(channel, **options)
-        await at_rest(app)
+        await all_delivered(app)
         return message
 
     return ask
@@ -52,7 +52,7 @@ async def opened(person: Person, channel: str = "studio", /, **options: Any) -> 
 
 
 async def picked(person: Person, panel: Message, number: int = 0) -> Message:
-    """The panel, showing one request by itself."""
+    """The panel of one request."""
     (menu,) = [c for c in panel.components if c["type"] == CHOOSE]
     await person.select(panel, menu["custom_id"], menu["options"][number]["value"])
     return await person.message(lambda m: m.id == panel.id and "Back" in m.buttons)
@@ -62,7 +62,7 @@ def gallery(message: Message) -> list[str]:
     return [item["media"]["url"] for c in message.components if c["type"] == GALLERY for item in c["items"]]
 
 
-async def test_history_is_private_and_tells_prompt_model_cost_age_and_link(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_history_is_private_and_shows_prompt_model_cost_age_and_link(ada: Person, ben: Person, asked: Ask) -> None:
     made = await asked()
     panel = await opened(ada)
     assert panel.ephemeral
@@ -71,13 +71,13 @@ async def test_history_is_private_and_tells_prompt_model_cost_age_and_link(ada: 
     assert not any(is_history(m) for m in ben.messages())
 
 
-async def test_history_shows_small_pictures(ada: Person, asked: Ask) -> None:
+async def test_history_shows_thumbnails(ada: Person, asked: Ask) -> None:
     await asked(count=2)
     small = [await ada.fetch(url) for url in gallery(await opened(ada))]
-    assert [picture[8:12] for picture in small] == [b"WEBP", b"WEBP"]
+    assert [image[8:12] for image in small] == [b"WEBP", b"WEBP"]
 
 
-async def test_no_more_pictures_are_shown_than_a_message_carries_and_each_request_has_its_first(ada: Person, asked: Ask) -> None:
+async def test_history_shows_at_most_ten_images_and_the_first_of_each_request(ada: Person, asked: Ask) -> None:
     for number in range(4):
         await asked(prompt=f"fox {number}", count=4)
     panel = await opened(ada)
@@ -85,7 +85,7 @@ async def test_no_more_pictures_are_shown_than_a_message_carries_and_each_reques
     assert "1 more picture" in panel.text
 
 
-async def test_history_turns_its_pages_newest_first(ada: Person, asked: Ask) -> None:
+async def test_history_pages_are_newest_first(ada: Person, asked: Ask) -> None:
     for number in range(6):
         await asked(prompt=f"fox {number}")
     panel = await opened(ada)
@@ -97,7 +97,7 @@ async def test_history_turns_its_pages_newest_first(ada: Person, asked: Ask) -> 
     await ada.message(lambda m: m.id == panel.id and "fox 5" in m.text)
 
 
-async def test_words_narrow_history_also_on_its_next_page(ada: Person, asked: Ask) -> None:
+async def test_a_search_filters_history_on_every_page(ada: Person, asked: Ask) -> None:
     for number in range(6):
         await asked(prompt=f"a blue cat {number}")
     await asked()
@@ -107,15 +107,15 @@ async def test_words_narrow_history_also_on_its_next_page(ada: Person, asked: As
     assert "red fox" not in (await ada.message(lambda m: m.id == panel.id and "cat 0" in m.text)).text
 
 
-async def test_history_without_anything_says_how_to_begin(ada: Person) -> None:
+async def test_an_empty_history_says_how_to_begin(ada: Person) -> None:
     assert "/generate makes your first picture" in (await opened(ada)).text
 
 
-async def test_a_request_is_posted_once_more_as_an_ordinary_result(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_request_is_reposted_as_an_ordinary_result(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked(count=2)
     alone = await picked(ada, await opened(ada))
     await ada.click(alone, "Post here")
-    again = await ben.message(lambda m: with_picture(m) and m.id != first.id)
+    again = await ben.message(lambda m: has_image(m) and m.id != first.id)
     assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Again", "Details", "Delete", "Report"])
     assert f"<@{ada.id}>" in again.content
     async with asyncio.timeout(5):
@@ -123,15 +123,15 @@ async def test_a_request_is_posted_once_more_as_an_ordinary_result(app: App, ada
             await asyncio.sleep(0.005)
 
 
-async def test_a_request_whose_message_is_gone_is_found_and_posted_again(ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_request_whose_message_was_deleted_is_reposted(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.delete(await mo.message(lambda m: m.id == first.id))
-    await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
     await ada.click(await picked(ada, await opened(ada)), "Post here")
-    await ada.message(lambda m: with_picture(m) and not m.ephemeral)
+    await ada.message(lambda m: has_image(m) and not m.ephemeral)
 
 
-async def test_a_request_that_is_being_made_can_be_cancelled_from_history(env: Env, ada: Person) -> None:
+async def test_a_running_request_is_cancelled_from_history(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     panel = await opened(ada)
@@ -142,34 +142,34 @@ async def test_a_request_that_is_being_made_can_be_cancelled_from_history(env: E
     await ada.message(lambda m: "Cancelled" in m.content)
 
 
-async def test_an_edit_starts_from_a_picture_in_history(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_edit_starts_from_an_image_in_history(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.click(await picked(ada, await opened(ada)), "Edit")
     await ada.submit(await ada.modal(), prompt="as a watercolour")
-    await ada.message(lambda m: with_picture(m) and m.id != first.id and "as a watercolour" in m.content)
+    await ada.message(lambda m: has_image(m) and m.id != first.id and "as a watercolour" in m.content)
     assert (await env.generations())[1]["input_image"]
 
 
-async def test_details_are_told_from_history(ada: Person, asked: Ask) -> None:
+async def test_details_open_from_history(ada: Person, asked: Ask) -> None:
     await asked()
     await ada.click(await picked(ada, await opened(ada)), "Details")
     await ada.message(lambda m: "Seed" in m.text and m.ephemeral)
 
 
-async def test_deleting_takes_every_message_that_shows_the_request(ada: Person, asked: Ask) -> None:
+async def test_deleting_removes_every_message_of_the_request(ada: Person, asked: Ask) -> None:
     await asked()
     alone = await picked(ada, await opened(ada))
     await ada.click(alone, "Post here")
-    await ada.until(lambda: len([m for m in ada.messages() if with_picture(m) and not m.ephemeral]) == 2 or None)
+    await ada.until(lambda: len([m for m in ada.messages() if has_image(m) and not m.ephemeral]) == 2 or None)
     await ada.click(alone, "Delete")
     await ada.message(lambda m: m.id == alone.id and "Nothing here yet" in m.text)
-    await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) and not m.ephemeral for m in ada.messages()) or None)
 
 
 async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
-    """The same picture in a message of its own, once that is the job's."""
+    """The repost of an image, once it is the job's current message."""
     await ada.click(await picked(ada, await opened(ada)), "Post here")
-    second = await ada.message(lambda m: with_picture(m) and not m.ephemeral and m.id != first.id)
+    second = await ada.message(lambda m: has_image(m) and not m.ephemeral and m.id != first.id)
 
     async def is_its_own() -> bool | None:
         return (await app.services.orders.job(job_id_of(second))).place.message_id == int(second.id) or None
@@ -178,13 +178,13 @@ async def posted_once_more(app: App, ada: Person, first: Message) -> Message:
     return second
 
 
-async def test_deleting_its_message_takes_earlier_ones_too(app: App, ada: Person, asked: Ask) -> None:
+async def test_deleting_the_current_message_deletes_earlier_ones(app: App, ada: Person, asked: Ask) -> None:
     second = await posted_once_more(app, ada, await asked())
     await ada.click(second, "Delete")
-    await ada.until(lambda: not any(with_picture(m) and not m.ephemeral for m in ada.messages()) or None)
+    await ada.until(lambda: not any(has_image(m) and not m.ephemeral for m in ada.messages()) or None)
 
 
-async def test_deleting_an_earlier_message_leaves_the_picture(app: App, ada: Person, asked: Ask) -> None:
+async def test_deleting_an_earlier_message_keeps_the_image(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     second = await posted_once_more(app, ada, first)
     await ada.click(first, "Delete")
@@ -192,15 +192,15 @@ async def test_deleting_an_earlier_message_leaves_the_picture(app: App, ada: Per
     assert (await app.services.orders.job(job_id_of(second))).state is JobState.DELIVERED
 
 
-async def test_deleting_says_what_becomes_of_the_message(app: App, ada: Person) -> None:
+async def test_deleting_says_whether_the_message_was_deleted(app: App, ada: Person) -> None:
     await ada.slash("generate", "elsewhere", prompt="a red fox")
-    await ada.message(with_picture, "elsewhere")
-    await at_rest(app)
+    await ada.message(has_image, "elsewhere")
+    await all_delivered(app)
     await ada.click(await picked(ada, await opened(ada)), "Delete")
     await ada.message(lambda m: "the message stays" in m.text)
 
 
-async def test_nobody_reaches_into_another_s_history(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_members_cannot_use_the_history_of_others(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await asked()
     (job,) = await app.store.read(jobs.in_state, JobState.DELIVERED)
     with pytest.raises(NotAllowed, match="not in your history"):
@@ -208,13 +208,13 @@ async def test_nobody_reaches_into_another_s_history(app: App, ada: Person, ben:
     assert "red fox" not in (await opened(ben)).text
 
 
-async def test_a_panel_that_was_open_during_a_restart_works(env: Env) -> None:
+async def test_a_panel_open_during_a_restart_works(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app() as app:
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
-            await ada.message(with_picture)
-            await at_rest(app)
+            await ada.message(has_image)
+            await all_delivered(app)
             alone = await picked(ada, await opened(ada))
         async with env.app():
             await ada.until(lambda: ada.bot_online or None)
@@ -223,16 +223,16 @@ async def test_a_panel_that_was_open_during_a_restart_works(env: Env) -> None:
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
-async def test_history_works_where_the_bot_is_no_member(ada: Person, asked: Ask, channel: str) -> None:
+async def test_history_works_where_the_bot_is_not_a_member(ada: Person, asked: Ask, channel: str) -> None:
     await asked()
     panel = await opened(ada, channel)
     (menu,) = [c for c in panel.components if c["type"] == CHOOSE]
     await ada.select(panel, menu["custom_id"], menu["options"][0]["value"])
     await ada.click(await ada.message(lambda m: "Back" in m.buttons, channel), "Post here")
-    await ada.message(lambda m: with_picture(m) and not m.ephemeral, channel)
+    await ada.message(lambda m: has_image(m) and not m.ephemeral, channel)
 
 
-async def test_a_picture_that_found_no_way_is_posted_from_history(env: Env) -> None:
+async def test_an_undeliverable_image_is_posted_from_history(env: Env) -> None:
     for fault in ("channel-closed", "dms-closed", "token-expired", "message-gone"):
         env.switchboard.turn_on(fault)
     async with env.app() as app, person_in(env, "Ada") as ada:
@@ -245,6 +245,6 @@ async def test_a_picture_that_found_no_way_is_posted_from_history(env: Env) -> N
         panel = await opened(ada)
         assert "no way to show it" in panel.text
         await ada.click(await picked(ada, panel), "Post here")
-        await ada.message(lambda m: with_picture(m) and not m.ephemeral)
-        await at_rest(app, JobState.STRANDED)
+        await ada.message(lambda m: has_image(m) and not m.ephemeral)
+        await all_delivered(app, JobState.STRANDED)
         assert await app.store.read(history.thumbnails_of, (await app.store.read(history.page, int(ada.id))).jobs)

@@ -13,18 +13,18 @@ from bot.store import tray
 from bot.store.moderation import record
 from cogs import load
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
-from tests.journeys.managing import told
+from tests.journeys.manager_steps import private_reply
 
 
-async def posted(person: Person, picture: bytes, filename: str = "found.png", channel: str = "studio") -> Message:
-    """A picture that somebody posted."""
-    said = await person.say("look what I found", channel, files=(person.upload(filename, picture),))
+async def posted(person: Person, image: bytes, filename: str = "found.png", channel: str = "studio") -> Message:
+    """An image that somebody posted."""
+    said = await person.say("look what I found", channel, files=(person.upload(filename, image),))
     return await person.message(lambda m: m.id == said, channel)
 
 
-async def test_discord_takes_as_many_menus_of_each_kind() -> None:
+async def test_there_are_no_more_menu_commands_than_discord_allows() -> None:
     tree = await load.command_tree()
     kinds = Counter(command.type for command in tree.get_commands() if isinstance(command, ContextMenu))
     assert max(kinds.values()) <= 5
@@ -33,86 +33,86 @@ async def test_discord_takes_as_many_menus_of_each_kind() -> None:
 # --- Edit with Easel -------------------------------------------------------------------------------------------------
 
 
-async def test_edit_with_easel_edits_anybodys_picture(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_edit_with_easel_edits_the_images_of_others(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Edit with Easel", await ada.message(lambda m: m.id == found.id))
     await ada.submit(await ada.modal(), prompt="in winter")
-    await ada.message(lambda m: "in winter" in m.content and with_picture(m))
+    await ada.message(lambda m: "in winter" in m.content and has_image(m))
     assert "found.png" in str((await env.generations())[1]["input_image"])
 
 
 @pytest.mark.parametrize("menu", ["Edit with Easel", "Image details", "Use as reference", "Report image"])
-async def test_a_message_without_pictures_says_what_is_needed(ada: Person, ben: Person, menu: str) -> None:
+async def test_a_message_without_images_says_what_is_needed(ada: Person, ben: Person, menu: str) -> None:
     said = await ben.say("just words")
     await ada.menu(menu, await ada.message(lambda m: m.id == said))
-    await told(ada, "no ")
+    await private_reply(ada, "no ")
 
 
 @pytest.mark.parametrize("channel", ["private", "elsewhere"])
-async def test_editing_works_where_the_bot_is_no_member(ada: Person, asked: Ask, channel: str) -> None:
+async def test_editing_works_where_the_bot_is_not_a_member(ada: Person, asked: Ask, channel: str) -> None:
     found = await posted(ada, await ada.fetch((await asked()).attachments[0]["url"]), channel=channel)
     await ada.menu("Edit with Easel", found)
     await ada.submit(await ada.modal(), prompt="in winter")
-    await ada.message(lambda m: "in winter" in m.content and with_picture(m), channel)
+    await ada.message(lambda m: "in winter" in m.content and has_image(m), channel)
 
 
 @pytest.mark.parametrize("channel", ["dm", "private", "elsewhere"])
-async def test_details_and_the_tray_work_where_the_bot_has_no_rights(app: App, ada: Person, asked: Ask, channel: str) -> None:
+async def test_details_and_the_tray_work_where_the_bot_has_no_permissions(app: App, ada: Person, asked: Ask, channel: str) -> None:
     made = await asked(channel)
     await ada.menu("Image details", made)
-    await told(ada, "**Job**", channel)
+    await private_reply(ada, "**Job**", channel)
     await ada.menu("Use as reference", made)
-    await told(ada, "Put by", channel)
+    await private_reply(ada, "Put by", channel)
 
 
 # --- Image details ---------------------------------------------------------------------------------------------------
 
 
-async def test_details_of_a_picture_made_here(ada: Person, asked: Ask) -> None:
+async def test_details_of_an_image_made_here(ada: Person, asked: Ask) -> None:
     await ada.menu("Image details", await asked(seed=5))
-    assert "**Seeds** `5`" in (await told(ada, "**Job**")).text
+    assert "**Seeds** `5`" in (await private_reply(ada, "**Job**")).text
 
 
-async def test_details_of_somebodys_photo_name_who_posted_it(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_details_of_a_photo_name_its_poster(ada: Person, ben: Person, asked: Ask) -> None:
     found = await posted(ben, await ada.fetch((await asked()).attachments[0]["url"]))
     await ada.menu("Image details", await ada.message(lambda m: m.id == found.id))
-    text = (await told(ada, "not made by Easel")).text
+    text = (await private_reply(ada, "not made by Easel")).text
     assert f"<@{ben.id}>" in text
     assert "found.png" in text
 
 
-async def test_a_file_that_is_called_as_ours_is_not_believed(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_file_name_like_the_bot_s_is_not_trusted(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     found = await posted(ben, await ada.fetch(first.attachments[0]["url"]), first.attachments[0]["filename"])
     await ada.menu("Image details", await ada.message(lambda m: m.id == found.id))
-    await told(ada, "not made by Easel")
+    await private_reply(ada, "not made by Easel")
 
 
 # --- Use as reference ------------------------------------------------------------------------------------------------
 
 
-async def test_references_are_put_by_and_counted(app: App, ada: Person, asked: Ask) -> None:
+async def test_references_are_saved_and_counted(app: App, ada: Person, asked: Ask) -> None:
     await ada.menu("Use as reference", await asked())
-    await told(ada, "holds 1 picture now; your next /edit takes it")
+    await private_reply(ada, "holds 1 picture now; your next /edit takes it")
     await ada.menu("Use as reference", await asked(count=2))
-    await told(ada, "holds 3 pictures now; your next /edit takes them")
+    await private_reply(ada, "holds 3 pictures now; your next /edit takes them")
     sources = [put.source for put in await app.store.read(tray.of, int(ada.id))]
     assert [(source.owner_id, source.n) for source in sources] == [(int(ada.id), n) for n in (0, 0, 1)]
 
 
-async def test_a_full_tray_takes_no_more_and_says_so(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_full_tray_refuses_more(app: App, ada: Person, asked: Ask) -> None:
     four = await asked(count=4)
     await ada.menu("Use as reference", four)
-    await told(ada, "It is full with that.")
+    await private_reply(ada, "It is full with that.")
     await ada.menu("Use as reference", four)
-    await told(ada, "holds 4 pictures already")
+    await private_reply(ada, "holds 4 pictures already")
     assert len(await app.store.read(tray.of, int(ada.id))) == 4
 
 
-async def test_what_is_no_picture_is_refused_by_name(ada: Person, ben: Person) -> None:
+async def test_a_file_that_is_no_image_is_refused_by_name(ada: Person, ben: Person) -> None:
     found = await posted(ben, b"not a picture at all", "fake.png")
     await ada.menu("Use as reference", await ada.message(lambda m: m.id == found.id))
-    await told(ada, "fake.png")
+    await private_reply(ada, "fake.png")
 
 
 # --- Report image ----------------------------------------------------------------------------------------------------
@@ -124,13 +124,13 @@ async def test_a_report_needs_a_server_with_the_bot_in_it(ada: Person, asked: As
         await ada.menu("Report image", found)
 
 
-async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    picture = await asked()
-    first = await ben.message(lambda m: m.id == picture.id and with_picture(m))
+async def test_a_report_is_stored_once_for_each_member_and_message(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    image = await asked()
+    first = await ben.message(lambda m: m.id == image.id and has_image(m))
     for words in ("Thank you", "reported this message before"):
         await ben.menu("Report image", first)
         await ben.submit(await ben.modal(), reason="that is me")
-        await told(ben, words)
+        await private_reply(ben, words)
     (report,) = (await app.store.read(record.of_member, int(ada.id), int(ada.hello["guild"]["id"]), now=system())).reports
     assert (report.user_id, report.message_id, report.reason) == (int(ben.id), int(first.id), "that is me")
 
@@ -138,14 +138,14 @@ async def test_a_report_is_kept_once_for_each_member_and_message(app: App, ada: 
 # --- Image usage -----------------------------------------------------------------------------------------------------
 
 
-async def test_moderators_read_what_a_member_made_and_what_was_reported(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_moderators_see_a_member_s_images_and_reports(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await asked(private=True, prompt="a secret")
-    await ben.click(await ben.message(lambda m: m.id == first.id and with_picture(m)), "Report")
+    await ben.click(await ben.message(lambda m: m.id == first.id and has_image(m)), "Report")
     await ben.submit(await ben.modal(), reason="too red")
-    await told(ben, "Thank you")
+    await private_reply(ben, "Thank you")
     await mo.user_menu("Image usage", ada)
-    text = (await told(mo, "Image usage of")).text
+    text = (await private_reply(mo, "Image usage of")).text
     for part in ("**Last 30 days** 3 pictures · 4.2 credits", "a red fox in the snow", f"/{first.id}", "too red", f"<@{ben.id}>"):
         assert part in text
     assert "a secret" not in text
@@ -153,7 +153,7 @@ async def test_moderators_read_what_a_member_made_and_what_was_reported(ada: Per
 
 async def test_a_member_who_never_made_anything_has_an_empty_record(ben: Person, mo: Person) -> None:
     await mo.user_menu("Image usage", ben)
-    text = (await told(mo, "Image usage of")).text
+    text = (await private_reply(mo, "Image usage of")).text
     assert "0 pictures · 0 credits" in text
 
 

@@ -1,4 +1,4 @@
-"""Every button, menu and form that was ever posted: each is answered, also one that nobody knows any more."""
+"""Every button, menu and form that was ever posted is answered, also unknown ones."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cogs.moderation import report
 from sandbox.person import Message, Person
 from tests.cogs.test_golden import CUSTOM_IDS
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import told
-from tests.journeys.moderating import case_post, with_moderators
+from tests.journeys.manager_steps import private_reply
+from tests.journeys.moderator_steps import case_post, with_moderators
 
 TOO_OLD = "This message is too old"
 OUTDATED = [
-    "v1:nothing:here",  # nobody ever declared it
+    "v1:nothing:here",  # never declared
     "v0:details:k3x9a0b7zq1m:0",  # an older version
     "v1:case:hang:17",  # not a decision
     "v1:mod:decide:seventeen:keep:0",  # not a number
-    "v1:mod:purge:99999999999999999999",  # no id that Discord gives
+    "v1:mod:purge:99999999999999999999",  # not a Discord id
     "v1:details:K3X9:0",  # not a job's id
     "v1:settings:owner:on",  # not a switch
     "v1:settings:model",  # a menu's
@@ -39,7 +39,7 @@ PRESS, COMMAND = "discord.py: on_press", "CommandTree-invoker"
 async def posted(
     app: App, person: Person, custom_id: str, *, menu: str = "", panel: bool = False, where: str = "studio", image: bytes = b""
 ) -> Message:
-    """A message of the bot's own with this button, or with a menu that offers one value, as it may stand there since an earlier run."""
+    """A message of the bot with this button, or with a menu of one value, as an earlier run may have posted it."""
     control: Any = discord.ui.Button(label="Press", custom_id=custom_id)
     if menu:
         control = discord.ui.Select(custom_id=custom_id, options=[discord.SelectOption(label="Choose", value=menu)])
@@ -65,17 +65,17 @@ def answers(person: Person) -> list[str]:
 
 
 @pytest.mark.parametrize("custom_id", OUTDATED)
-async def test_a_press_that_nobody_knows_is_answered_once_and_in_private(app: App, ada: Person, custom_id: str) -> None:
+async def test_an_unknown_press_is_answered_once_and_ephemerally(app: App, ada: Person, custom_id: str) -> None:
     await used(app, ada, custom_id)
     assert [TOO_OLD in text for text in answers(ada)] == [True]
 
 
-async def test_so_is_a_choice(app: App, ada: Person) -> None:
+async def test_an_unknown_select_menu_is_answered_once(app: App, ada: Person) -> None:
     await used(app, ada, "v1:history:choose:-:0:", menu="first")
     assert [TOO_OLD in text for text in answers(ada)] == [True]
 
 
-async def test_so_is_a_form(ada: Person, ben: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_form_is_answered_once(ada: Person, ben: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     message, number = await asked(), integer()
     monkeypatch.setattr(report, "FORM", CustomId("old:{message}:{author}:{job}", message=number, author=number, job=matching(".*")))
     await ben.click(await ben.message(lambda m: m.id == message.id), "Report")
@@ -87,7 +87,7 @@ async def test_so_is_a_form(ada: Person, ben: Person, asked: Ask, monkeypatch: p
 
 
 async def sent(person: Person, family: str, **fields: Any) -> None:
-    """The form that is open now is of this family, and is sent off."""
+    """Check the kind of the open form and submit it."""
     modal = await person.modal()
     assert modal.custom_id.startswith(f"v1:{family}:")
     await person.submit(modal, **fields)
@@ -95,7 +95,7 @@ async def sent(person: Person, family: str, **fields: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Posted:
-    """What the ids of posted messages are about."""
+    """Ids that the custom ids contain."""
 
     job: str
     case: str
@@ -104,7 +104,7 @@ class Posted:
 
 
 async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Message, about: Posted) -> None:
-    """Each does what it says: none is refused, and the forms open and are sent off."""
+    """Press one button of every kind: none is refused, and the forms open and are accepted."""
     job, case = about.job, about.case
     await mo.menu("Report image", await mo.message(lambda m: m.id == image.id))
     await sent(mo, "report-form", reason="Too gory")
@@ -147,7 +147,7 @@ async def press_one_of_every_family(app: App, ada: Person, mo: Person, image: Me
     assert [text for person in (ada, mo) for text in answers(person) if "🚫" in text] == []
 
 
-async def test_one_of_every_family_does_what_it_says(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_one_button_of_every_kind_works(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first, second = await asked(), await asked()
     await mo.menu("Report image", await mo.message(lambda m: m.id == first.id))
@@ -166,7 +166,7 @@ async def test_one_of_every_family_does_what_it_says(app: App, ada: Person, mo: 
 
 @contextmanager
 def begun() -> Iterator[list[asyncio.Task[Any]]]:
-    """Every task of this loop that begins meanwhile."""
+    """Every task of this loop that starts inside the block."""
     tasks: list[asyncio.Task[Any]] = []
 
     def begin(loop: asyncio.AbstractEventLoop, coro: Any, **more: Any) -> asyncio.Task[Any]:
@@ -182,38 +182,38 @@ def begun() -> Iterator[list[asyncio.Task[Any]]]:
 
 
 async def tasks_of(doing: Coroutine[Any, Any, object]) -> list[str]:
-    """The tasks that the library begins for an interaction: one for whoever handles it, one for each listener, one for each view."""
+    """Names of the tasks that discord.py starts for an interaction: one for the handler, one for each listener and view."""
     with begun() as tasks:
         await doing
     return [name for task in tasks if (name := task.get_name()).startswith(("discord", "CommandTree"))]
 
 
-async def test_an_interaction_is_one_task_and_for_commands_that_is_the_library_s(ada: Person, asked: Ask) -> None:
+async def test_an_interaction_is_handled_in_one_task(ada: Person, asked: Ask) -> None:
     message = await asked()
     assert await tasks_of(ada.slash("settings")) == [COMMAND]
     assert await tasks_of(ada.autocomplete("generate", "model", prompt="a fox", model="f")) == [COMMAND]
     assert await tasks_of(ada.menu("Image details", message)) == [COMMAND]
-    assert await tasks_of(ada.select(await told(ada, "Your settings"), "v1:settings:consent", "nobody")) == [PRESS]
+    assert await tasks_of(ada.select(await private_reply(ada, "Your settings"), "v1:settings:consent", "nobody")) == [PRESS]
     assert await tasks_of(ada.click(message, "Edit")) == [PRESS]
     assert await tasks_of(ada.submit(await ada.modal(), prompt="At night")) == [PRESS]
 
 
 async def test_stopping_waits_for_a_press(app: App, ada: Person) -> None:
-    message, heard = await posted(app, ada, "v1:settings:leaderboard:off", panel=True), asyncio.Event()
+    message, pressed = await posted(app, ada, "v1:settings:leaderboard:off", panel=True), asyncio.Event()
 
     async def on_press(_interaction: object) -> None:
-        heard.set()
+        pressed.set()
 
     app.client.add_listener(on_press)
     with begun() as tasks:
         pressing = asyncio.create_task(ada.click(message, "Press"), name="Ada")
-        await heard.wait()
+        await pressed.wait()
         await app.client.finish_events()
     assert [task for task in tasks if task.get_name() == PRESS and not task.done()] == []
     await pressing
 
 
 async def test_the_library_keeps_no_view(app: App, asked: Ask) -> None:
-    """It would for every message, as long as the bot runs, and begin a task of its own for a press."""
+    """discord.py would keep a view for every message as long as the bot runs, and start another task for each press."""
     await asked()
     assert list(app.client.persistent_views) == []

@@ -1,4 +1,4 @@
-"""While a picture is made: a bar that is true, and a call to those who wait long, also across a restart."""
+"""The progress bar, and the ping after a long wait, also after a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.app import App
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.services.conftest import FakeClock, eventually
 
 LONG_MS = 120_000
@@ -27,8 +27,8 @@ async def app(env: Env, clock: FakeClock) -> AsyncIterator[App]:
         yield app
 
 
-async def promised(env: Env, clock: FakeClock, person: Person, **options: object) -> Message:
-    """The waiting message of somebody who has waited for two minutes."""
+async def waiting_long(env: Env, clock: FakeClock, person: Person, **options: object) -> Message:
+    """The waiting message after two minutes."""
     env.switchboard.turn_on("generation-stuck")
     await person.slash("generate", prompt="a red fox", **options)
     await person.message(lambda m: "Being made" in m.content)
@@ -40,14 +40,14 @@ def link_to(message: Message) -> str:
     return f"/{message.channel_id}/{message.id}"
 
 
-async def all_kept(app: App) -> None:
-    """Nothing is owed any more."""
+async def outbox_is_empty(app: App) -> None:
+    """Wait until the outbox is empty."""
     await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, clock: FakeClock, ada: Person) -> None:
+async def test_the_progress_bar_follows_the_usual_time_and_is_never_full(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
-    await ada.message(with_picture)
+    await ada.message(has_image)
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a blue fox")
     clock.advance(60_000)
@@ -56,70 +56,68 @@ async def test_the_bar_fills_with_the_usual_time_and_never_to_its_end(env: Env, 
     assert "█" * 10 not in waiting.content
 
 
-async def test_who_waits_long_is_called_to_the_result(env: Env, clock: FakeClock, ada: Person) -> None:
-    waiting = await promised(env, clock, ada)
+async def test_a_long_wait_ends_with_a_ping(env: Env, clock: FakeClock, ada: Person) -> None:
+    waiting = await waiting_long(env, clock, ada)
     assert "█" not in waiting.content
     env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: ada.id in m.pings)
-    result = await ada.message(with_picture)
+    result = await ada.message(has_image)
     assert (result.id, call.raw["message_reference"]["message_id"]) == (waiting.id, result.id)
     assert link_to(result) in call.content
 
 
-async def test_who_was_promised_a_call_before_a_restart_is_called_after_it_once(env: Env, clock: FakeClock) -> None:
+async def test_a_ping_promised_before_a_restart_is_sent_once(env: Env, clock: FakeClock) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app(clock=clock):
             await ada.until(lambda: (ada.bot_online and "generate" in ada.commands) or None)
-            await promised(env, clock, ada)
+            await waiting_long(env, clock, ada)
         env.switchboard.turn_off("generation-stuck")
         async with env.app(clock=clock) as app:
             await ada.message(lambda m: ada.id in m.pings)
-            await all_kept(app)
+            await outbox_is_empty(app)
         assert len([m for m in ada.messages() if ada.id in m.pings]) == 1
 
 
-async def test_who_waits_in_private_is_called_by_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
-    waiting = await promised(env, clock, ada, private=True)
+async def test_a_private_wait_ends_with_a_direct_message(env: Env, clock: FakeClock, ada: Person, ben: Person) -> None:
+    waiting = await waiting_long(env, clock, ada, private=True)
     assert "direct message" in waiting.content
     env.switchboard.turn_off("generation-stuck")
     await ada.message(lambda m: "Your picture is there" in m.content, "dm")
-    await ada.message(with_picture)
+    await ada.message(has_image)
     assert ben.messages() == []
 
 
-async def test_who_takes_no_direct_messages_is_called_to_a_private_picture_where_they_asked(
-    env: Env, clock: FakeClock, ada: Person
-) -> None:
+async def test_with_closed_direct_messages_the_ping_for_a_private_image_is_in_its_channel(env: Env, clock: FakeClock, ada: Person) -> None:
     await ada.dms(open=False)
-    await promised(env, clock, ada, private=True)
+    await waiting_long(env, clock, ada, private=True)
     env.switchboard.turn_off("generation-stuck")
     call = await ada.message(lambda m: "as promised" in m.content)
     assert call.ephemeral
 
 
-async def test_who_wants_to_be_told_gets_a_direct_message_with_the_link(app: App, ada: Person) -> None:
+async def test_tell_me_when_done_sends_a_direct_message_with_the_link(app: App, ada: Person) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", prompt="a red fox")
     told = await ada.message(lambda m: "Your picture is there" in m.content, "dm")
-    assert link_to(await ada.message(with_picture)) in told.content
+    assert link_to(await ada.message(has_image)) in told.content
 
 
-async def test_who_asked_in_direct_messages_needs_not_be_told_there(app: App, ada: Person) -> None:
+async def test_there_is_no_notice_for_requests_in_direct_messages(app: App, ada: Person) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"tell_when_done": True}))
     await ada.slash("generate", "dm", prompt="a red fox")
-    result = await ada.message(with_picture, "dm")
-    await all_kept(app)
+    result = await ada.message(has_image, "dm")
+    await outbox_is_empty(app)
     assert [m.id for m in ada.messages("dm") if not m.ephemeral] == [result.id]
 
 
 @pytest.mark.parametrize("kind", [ItemKind.PING, ItemKind.TELL])
-async def test_a_call_whose_answer_was_lost_is_not_sent_again(env: Env, app: App, clock: FakeClock, ada: Person, kind: ItemKind) -> None:
+async def test_a_ping_whose_response_was_lost_is_not_sent_again(env: Env, app: App, clock: FakeClock, ada: Person, kind: ItemKind) -> None:
     await ada.slash("generate", prompt="a red fox")
-    result = await ada.message(with_picture)
+    result = await ada.message(has_image)
     job_id = result.attachments[0]["filename"].split("-")[1]
     env.switchboard.turn_on("discord-answer-lost", times=1)
     await app.store.write(outbox.add, OutboxItem(kind=kind, due_at=clock(), user_id=int(ada.id), job_id=job_id))
     where = "studio" if kind is ItemKind.PING else "dm"
     await ada.message(lambda m: link_to(result) in m.content, where)
-    await all_kept(app)
+    await outbox_is_empty(app)
     assert len([m for m in ada.messages(where) if link_to(result) in m.content]) == 1

@@ -1,4 +1,4 @@
-"""/privacy and /mydata: said, handed out, erased."""
+"""/privacy and /mydata: information, export, erasure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.domain.job import JobState
 from bot.store import history, jobs
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
 
 
@@ -20,7 +20,7 @@ async def asked_to_erase(person: Person, channel: str = "studio") -> Message:
     return await person.message(lambda m: "Erase everything" in m.buttons, channel)
 
 
-async def test_privacy_says_what_is_kept_how_long_and_where_it_goes(env: Env) -> None:
+async def test_privacy_says_what_is_stored_how_long_and_where_it_goes(env: Env) -> None:
     async with env.app(REFERENCES_KEEP_DAYS="3", PICTURES_KEEP_DAYS="1"), person_in(env, "Ada") as ada:
         await ada.slash("privacy")
         panel = await ada.message(lambda m: "What is kept of you" in m.text)
@@ -32,14 +32,14 @@ async def test_privacy_says_what_is_kept_how_long_and_where_it_goes(env: Env) ->
 async def test_an_export_comes_as_a_file_by_direct_message(ada: Person, asked: Ask) -> None:
     made = await asked()
     await ada.slash("mydata export")
-    sent = await ada.message(with_picture, "dm")
+    sent = await ada.message(has_image, "dm")
     document = json.loads(await ada.fetch(sent.attachments[0]["url"]))
     assert document["member"] == ada.id
     assert [job["prompt"] for job in document["tables"]["jobs"]] == ["a red fox in the snow"]
     assert [link.rpartition("/")[2] for link in document["messages"]] == [made.id]
 
 
-async def test_an_export_is_handed_over_privately_where_direct_messages_are_closed(ada: Person, asked: Ask) -> None:
+async def test_with_closed_direct_messages_an_export_is_an_ephemeral_file(ada: Person, asked: Ask) -> None:
     await asked()
     await ada.dms(open=False)
     await ada.slash("mydata export")
@@ -48,7 +48,7 @@ async def test_an_export_is_handed_over_privately_where_direct_messages_are_clos
     assert json.loads(await ada.fetch(sent.attachments[0]["url"]))["tables"]["jobs"]
 
 
-async def test_erasing_asks_once_and_can_be_left(app: App, ada: Person, asked: Ask) -> None:
+async def test_erasing_asks_for_confirmation_and_can_be_cancelled(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Keep everything")
@@ -56,20 +56,20 @@ async def test_erasing_asks_once_and_can_be_left(app: App, ada: Person, asked: A
     assert (await app.store.read(history.page, int(ada.id))).total == 1
 
 
-async def test_erasing_takes_the_pictures_out_of_the_channel_and_everything_out_of_the_store(app: App, ada: Person, asked: Ask) -> None:
+async def test_erasing_deletes_messages_and_stored_data(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     await asked(prompt="another fox")
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
     done = await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
     assert "2 messages are being deleted" in done.text
-    await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
+    await ada.until(lambda: not any(map(has_image, ada.messages())) or None)
     told = (await app.services.privacy.export(int(ada.id))).counts
     assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
     assert await app.store.read(ledger.audit) == []
 
 
-async def test_erasing_does_not_fill_a_bucket(app: App, ada: Person, asked: Ask) -> None:
+async def test_erasing_does_not_refill_the_quota(app: App, ada: Person, asked: Ask) -> None:
     await asked()
     panel = await asked_to_erase(ada)
     await ada.click(panel, "Erase everything")
@@ -79,7 +79,7 @@ async def test_erasing_does_not_fill_a_bucket(app: App, ada: Person, asked: Ask)
     assert statement.available < 999_000_000
 
 
-async def test_what_is_being_made_is_taken_back_and_shown_to_nobody(env: Env, app: App, ada: Person) -> None:
+async def test_erasing_cancels_running_jobs_and_shows_no_result(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: "Being made" in m.content)
@@ -93,7 +93,7 @@ async def test_what_is_being_made_is_taken_back_and_shown_to_nobody(env: Env, ap
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
-async def test_everything_about_one_s_data_works_where_the_bot_is_no_member(ada: Person, asked: Ask, channel: str) -> None:
+async def test_privacy_commands_work_where_the_bot_is_not_a_member(ada: Person, asked: Ask, channel: str) -> None:
     await asked()
     await ada.slash("privacy", channel)
     await ada.message(lambda m: "What is kept of you" in m.text, channel)
@@ -102,16 +102,16 @@ async def test_everything_about_one_s_data_works_where_the_bot_is_no_member(ada:
     await ada.message(lambda m: m.id == panel.id and "Done" in m.text, channel)
 
 
-async def test_a_question_that_was_open_during_a_restart_is_answered(env: Env) -> None:
+async def test_a_confirmation_open_during_a_restart_works(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "mydata" in ada.commands) or None)
             await ada.slash("generate", prompt="a red fox")
-            await ada.message(with_picture)
+            await ada.message(has_image)
             panel = await asked_to_erase(ada)
         async with env.app() as app:
             await ada.until(lambda: ada.bot_online or None)
             await ada.click(panel, "Erase everything")
             await ada.message(lambda m: m.id == panel.id and "Done" in m.text)
             assert (await app.store.read(history.page, int(ada.id))).total == 0
-            await ada.until(lambda: not any(map(with_picture, ada.messages())) or None)
+            await ada.until(lambda: not any(map(has_image, ada.messages())) or None)

@@ -1,4 +1,4 @@
-"""/settings: what a member chooses holds from then on, and an option of a command goes before it."""
+"""/settings: a member's choices are defaults, which command options override."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
 
 DEV, NINE = "flux-2-dev", "black-forest-labs-flux-2-klein-9b"
@@ -19,7 +19,7 @@ async def opened(person: Person, channel: str = "studio") -> Message:
 
 
 async def after(person: Person, panel: Message, text: str, channel: str = "studio") -> Message:
-    """The panel, once it says this."""
+    """The panel, once it contains these words."""
     return await person.message(lambda m: m.id == panel.id and (text in m.text or text in m.buttons), channel)
 
 
@@ -39,7 +39,7 @@ async def test_settings_are_private_and_show_the_models_with_their_prices(ada: P
     assert (preset(panel, "model"), preset(panel, "shape"), preset(panel, "consent")) == (["-"], ["-"], ["everyone"])
 
 
-async def test_the_chosen_model_and_shape_are_taken(env: Env, ada: Person, asked: Ask) -> None:
+async def test_the_chosen_model_and_shape_are_used(env: Env, ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:model", DEV)
     panel = await ada.message(lambda m: m.id == panel.id and preset(m, "model") == [DEV])
@@ -50,7 +50,7 @@ async def test_the_chosen_model_and_shape_are_taken(env: Env, ada: Person, asked
     assert (made["model_name"], made["aspect_ratio"]) == (DEV, "3:2")
 
 
-async def test_an_option_goes_before_a_setting(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_option_overrides_a_setting(env: Env, ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:model", DEV)
     await ada.message(lambda m: m.id == panel.id and preset(m, "model") == [DEV])
@@ -58,16 +58,16 @@ async def test_an_option_goes_before_a_setting(env: Env, ada: Person, asked: Ask
     assert [made["model_name"] for made in await env.generations()] == [NINE]
 
 
-async def test_private_and_spoiler_hold_for_generate_unless_it_says_otherwise(ada: Person) -> None:
+async def test_private_and_spoiler_settings_are_defaults_of_generate(ada: Person) -> None:
     panel = await opened(ada)
     await ada.click(panel, "Private: off")
     await ada.click(await after(ada, panel, "Private: on"), "Spoiler: off")
     await after(ada, panel, "Spoiler: on")
     await ada.slash("generate", prompt="a red fox")
-    hidden = await ada.message(with_picture)
+    hidden = await ada.message(has_image)
     assert (hidden.ephemeral, hidden.attachments[0]["filename"].startswith("SPOILER_")) == (True, True)
     await ada.slash("generate", prompt="a blue cat", private=False, spoiler=False)
-    shown = await ada.message(lambda m: with_picture(m) and "blue cat" in m.content)
+    shown = await ada.message(lambda m: has_image(m) and "blue cat" in m.content)
     assert (shown.ephemeral, shown.attachments[0]["filename"].startswith("SPOILER_")) == (False, False)
 
 
@@ -78,7 +78,7 @@ async def test_a_switch_that_is_on_is_turned_off_again(ada: Person) -> None:
     await after(ada, panel, "Message me when done: off")
 
 
-async def test_whoever_is_told_when_done_gets_a_direct_message(ada: Person, asked: Ask) -> None:
+async def test_tell_me_when_done_sends_a_direct_message(ada: Person, asked: Ask) -> None:
     panel = await opened(ada)
     await ada.click(panel, "Message me when done: off")
     await after(ada, panel, "Message me when done: on")
@@ -86,7 +86,7 @@ async def test_whoever_is_told_when_done_gets_a_direct_message(ada: Person, aske
     await ada.message(lambda m: made.id in m.content, "dm")
 
 
-async def test_nobody_may_edit_what_its_maker_keeps_to_themselves(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_nobody_may_edit_the_images_of_a_member_who_forbids_it(ada: Person, ben: Person, asked: Ask) -> None:
     made = await asked()
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:consent", "nobody")
@@ -95,7 +95,7 @@ async def test_nobody_may_edit_what_its_maker_keeps_to_themselves(ada: Person, b
     assert "does not let you edit" in (await ben.message(lambda m: m.ephemeral)).content
 
 
-async def test_those_who_have_the_chosen_role_may_edit(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_members_of_the_chosen_role_may_edit(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     made = await asked()
     panel = await opened(ada)
     await ada.select(panel, "v1:settings:consent", "role")
@@ -111,7 +111,7 @@ async def test_those_who_have_the_chosen_role_may_edit(ada: Person, ben: Person,
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])
-async def test_a_role_is_offered_only_where_there_are_roles(ada: Person, channel: str) -> None:
+async def test_a_role_is_offered_only_in_a_server(ada: Person, channel: str) -> None:
     panel = await opened(ada, channel)
     values = [option["value"] for option in control(panel, "consent")["options"]]
     assert values == (["everyone", "role", "nobody"] if channel == "elsewhere" else ["everyone", "nobody"])
@@ -119,7 +119,7 @@ async def test_a_role_is_offered_only_where_there_are_roles(ada: Person, channel
     await after(ada, panel, "Private: on", channel)
 
 
-async def test_more_models_than_a_menu_holds_are_turned_through(env: Env) -> None:
+async def test_more_models_than_a_menu_holds_are_paged(env: Env) -> None:
     models = ", ".join(f'{{"id": "model-{n:02d}", "sizes": ["512x512"]}}' for n in range(40))
     endpoint = f'[{{"name": "local", "base_url": "{env.images.openai_url}", "price_credits": 1, "models": [{models}]}}]'
     async with env.app(OPENAI_ENDPOINTS=endpoint), Person.connect(env.discord.url, "Ada") as ada:
@@ -132,7 +132,7 @@ async def test_more_models_than_a_menu_holds_are_turned_through(env: Env) -> Non
         assert len(control(chosen, "model")["options"]) == 25
 
 
-async def test_what_is_no_choice_is_refused_by_discord_itself(ada: Person) -> None:
+async def test_an_invalid_choice_is_refused_by_discord(ada: Person) -> None:
     panel = await opened(ada)
     with pytest.raises(NotDoneError):
         await ada.select(panel, "v1:settings:model", "no-such-model")

@@ -1,25 +1,25 @@
-"""/style, and what a style does to a request; /tray, and what it brings to an edit."""
+"""/style and its effect on a request; /tray and its effect on an edit."""
 
 from __future__ import annotations
 
 import pytest
 
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask
-from tests.journeys.images.test_commands import picture
+from tests.journeys.images.test_commands import image_bytes
 
 DEV = "flux-2-dev"
 INK = {"name": "Ink", "prefix": "an ink drawing of", "suffix": "on rough paper", "model": DEV, "options": "aspect_ratio=3:2 steps=12"}
 
 
-async def told(person: Person, text: str, channel: str = "studio") -> Message:
+async def private_reply(person: Person, text: str, channel: str = "studio") -> Message:
     return await person.message(lambda m: m.ephemeral and text in m.text, channel)
 
 
-async def test_a_style_puts_words_model_and_options_around_a_prompt(env: Env, ada: Person, asked: Ask) -> None:
+async def test_a_style_adds_words_model_and_options_to_a_prompt(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
-    await told(ada, "Saved")
+    await private_reply(ada, "Saved")
     await asked(style="ink", prompt="a fox")
     (made,) = await env.generations()
     assert [made[name] for name in ("model_name", "prompt", "aspect_ratio", "num_inference_steps")] == [
@@ -30,7 +30,7 @@ async def test_a_style_puts_words_model_and_options_around_a_prompt(env: Env, ad
     ]
 
 
-async def test_an_option_goes_before_a_style(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_option_overrides_a_style(env: Env, ada: Person, asked: Ask) -> None:
     await ada.slash("style save", **INK)
     await asked(style="Ink", prompt="a fox", aspect_ratio="1:1")
     assert [made["aspect_ratio"] for made in await env.generations()] == ["1:1"]
@@ -38,8 +38,8 @@ async def test_an_option_goes_before_a_style(env: Env, ada: Person, asked: Ask) 
 
 async def test_an_edit_takes_a_style_too(env: Env, ada: Person) -> None:
     await ada.slash("style save", name="Ink", suffix="as an ink drawing")
-    await ada.slash("edit", prompt="the same", style="Ink", image=ada.upload("day.png", picture()))
-    await ada.message(with_picture)
+    await ada.slash("edit", prompt="the same", style="Ink", image=ada.upload("day.png", image_bytes()))
+    await ada.message(has_image)
     assert [made["prompt"] for made in await env.generations()] == ["the same, as an ink drawing"]
 
 
@@ -47,20 +47,20 @@ async def test_styles_are_offered_listed_shown_and_deleted(ada: Person) -> None:
     await ada.slash("style save", **INK)
     assert [c["value"] for c in await ada.autocomplete("generate", "style", prompt="x", style="in")] == ["Ink"]
     await ada.slash("style list")
-    await told(ada, "**Ink** an ink drawing of … on rough paper")
+    await private_reply(ada, "**Ink** an ink drawing of … on rough paper")
     await ada.slash("style show", name="ink")
-    await told(ada, "`aspect_ratio=3:2`")
+    await private_reply(ada, "`aspect_ratio=3:2`")
     await ada.slash("style delete", name="INK")
-    await told(ada, "Deleted")
+    await private_reply(ada, "Deleted")
     await ada.slash("generate", prompt="a fox", style="Ink")
-    await told(ada, "You have no style called")
+    await private_reply(ada, "You have no style called")
 
 
-async def test_a_style_of_the_same_name_takes_the_place_of_the_old_one(ada: Person) -> None:
+async def test_a_style_of_the_same_name_replaces_the_old_one(ada: Person) -> None:
     await ada.slash("style save", name="Ink", prefix="old")
     await ada.slash("style save", name="INK", prefix="new")
     await ada.slash("style list")
-    panel = await told(ada, "Your styles")
+    panel = await private_reply(ada, "Your styles")
     assert ("new" in panel.text, "old" in panel.text) == (True, False)
 
 
@@ -76,16 +76,16 @@ async def test_a_style_of_the_same_name_takes_the_place_of_the_old_one(ada: Pers
 )
 async def test_a_style_that_cannot_be_used_is_refused_when_it_is_saved(ada: Person, given: dict[str, str], refusal: str) -> None:
     await ada.slash("style save", name="Ink", **given)
-    assert refusal in (await told(ada, "🚫")).text
+    assert refusal in (await private_reply(ada, "🚫")).text
 
 
-async def test_there_are_so_many_styles_and_no_more(ada: Person) -> None:
+async def test_the_number_of_styles_is_limited(ada: Person) -> None:
     for number in range(25):
         await ada.slash("style save", name=f"style {number}", prefix="x")
     await ada.slash("style save", name="one more", prefix="x")
-    await told(ada, "as many as there can be")
+    await private_reply(ada, "as many as there can be")
     await ada.slash("style save", name="style 3", prefix="other")
-    await told(ada, "Saved")
+    await private_reply(ada, "Saved")
 
 
 # --- the tray --------------------------------------------------------------------------------------------------------
@@ -93,38 +93,38 @@ async def test_there_are_so_many_styles_and_no_more(ada: Person) -> None:
 
 async def add_to_tray(person: Person, message: Message) -> None:
     await person.menu("Use as reference", message)
-    await told(person, "tray")
+    await private_reply(person, "tray")
 
 
-async def test_an_edit_without_a_picture_takes_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
+async def test_an_edit_without_an_image_uses_the_tray_and_says_so(env: Env, ada: Person, asked: Ask) -> None:
     made = await asked()
     await add_to_tray(ada, made)
     await ada.slash("edit", prompt="as a watercolour")
-    await ada.message(lambda m: with_picture(m) and "watercolour" in m.content)
-    await told(ada, "1 picture came from your tray, which is empty now.")
+    await ada.message(lambda m: has_image(m) and "watercolour" in m.content)
+    await private_reply(ada, "1 picture came from your tray, which is empty now.")
     assert len((await env.generations())[1]["input_image"]) == 1
     await ada.slash("tray show")
-    await told(ada, "It is empty")
+    await private_reply(ada, "It is empty")
 
 
-async def test_the_tray_follows_the_pictures_that_are_attached(env: Env, ada: Person, asked: Ask) -> None:
+async def test_images_of_the_tray_follow_the_attached_ones(env: Env, ada: Person, asked: Ask) -> None:
     await add_to_tray(ada, await asked())
-    await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", picture()))
-    await ada.message(lambda m: with_picture(m) and "both" in m.content)
+    await ada.slash("edit", prompt="both", model=DEV, image=ada.upload("day.png", image_bytes()))
+    await ada.message(lambda m: has_image(m) and "both" in m.content)
     assert len((await env.generations())[1]["input_image"]) == 2
 
 
-async def test_an_edit_without_any_picture_says_what_it_needs(ada: Person) -> None:
+async def test_an_edit_without_any_image_says_what_it_needs(ada: Person) -> None:
     await ada.slash("edit", prompt="as a watercolour")
-    await told(ada, "Attach a picture to change")
+    await private_reply(ada, "Attach a picture to change")
 
 
-async def test_a_refused_edit_leaves_the_tray_and_reminds_of_it(ada: Person, asked: Ask) -> None:
+async def test_a_refused_edit_keeps_the_tray_and_says_so(ada: Person, asked: Ask) -> None:
     await add_to_tray(ada, await asked())
     await ada.slash("edit", prompt="night", aspect_ratio="7:11")
-    await told(ada, "1 picture of your tray came with it")
+    await private_reply(ada, "1 picture of your tray came with it")
     await ada.slash("tray clear")
-    await told(ada, "1 picture was in it")
+    await private_reply(ada, "1 picture was in it")
 
 
 async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(env: Env) -> None:
@@ -132,7 +132,7 @@ async def test_the_tray_is_shown_and_emptied_by_its_button_also_after_a_restart(
         async with env.app():
             await ada.until(lambda: (ada.bot_online and "tray" in ada.commands) or None)
             await ada.slash("generate", prompt="a fox")
-            await add_to_tray(ada, await ada.message(with_picture))
+            await add_to_tray(ada, await ada.message(has_image))
             await ada.slash("tray show")
             panel = await ada.message(lambda m: "Empty it" in m.buttons)
             assert [c["type"] for c in panel.components].count(12) == 1

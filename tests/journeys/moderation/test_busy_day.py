@@ -1,12 +1,12 @@
-"""A moderator's busy day: a brigade, a leaked budget, and a banned member's return. Everything by commands and buttons, over a restart."""
+"""A flag brigade, an exhausted budget and a blocked member who returns, handled by commands and buttons across a restart."""
 
 from __future__ import annotations
 
 from bot.store.moderation.cases import waiting
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
-from tests.journeys.managing import admin, redrawn, told
-from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, shown
+from tests.env.app import Env, has_image, person_in
+from tests.journeys.manager_steps import admin, private_reply, updated
+from tests.journeys.moderator_steps import MODERATORS, case_post, crowd, decided, shown
 
 BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
 
@@ -14,11 +14,11 @@ BRIGADE = ("Ben", "Cleo", "Dan", "Eve")
 async def fox(person: Person) -> Message:
     known = {message.id for message in person.messages()}
     await person.slash("generate", prompt="a red fox")
-    return await person.message(lambda m: with_picture(m) and m.id not in known)
+    return await person.message(lambda m: has_image(m) and m.id not in known)
 
 
 async def refused(person: Person, words: str) -> None:
-    """The next request is refused, in words that are new in this channel."""
+    """Run /generate and wait for a new refusal with these words."""
     known = {message.id for message in person.messages()}
     await person.slash("generate", prompt="a red fox")
     await person.message(lambda m: m.id not in known and m.ephemeral and words in m.text)
@@ -30,7 +30,7 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
         await admin(mo, "flags", "2", quorum=2)
         first, second = await fox(ada), await fox(ada)
 
-        # A brigade hides one picture; the moderator freezes flags, and the next one stays as it is.
+        # A brigade hides one image; the moderator locks flags, and the next image stays visible.
         async with crowd(env, *BRIGADE) as members:
             for member in members[:2]:
                 await member.react(await member.message(lambda m: m.id == first.id), "🚩")
@@ -38,7 +38,7 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
             post = await case_post(mo)
             panel = await admin(mo, "panel", "## Easel on")
             await mo.click(panel, "Lock")
-            await redrawn(mo, panel, "locked")
+            await updated(mo, panel, "locked")
             for member in members:
                 await member.react(await member.message(lambda m: m.id == second.id), "🚩")
                 await member.message(lambda m: m.id == second.id and "✅" in m.reactions)
@@ -47,32 +47,32 @@ async def test_a_moderator_runs_a_busy_server_without_a_shell(env: Env) -> None:
         await shown(ada, first, hidden=False)
         assert not (await ada.message(lambda m: m.id == second.id)).attachments[0]["filename"].startswith("SPOILER_")
 
-        # The month's money runs out: nothing is made beyond it, until the manager says so.
+        # The month's budget runs out: nothing is made until the manager raises it.
         await admin(mo, "budget", "$0.05", dollars=0.05)
         await fox(ada)
         await refused(ada, "budget for the month")
         await admin(mo, "pause", "paused", reason="We look into it")
         await refused(ada, "We look into it")
 
-        # Somebody is blocked, leaves, and comes back.
+        # A member is blocked, leaves, and comes back.
         async with person_in(env, "Ben") as ben:
             await mo.slash("imagemod block", member=ben.id, reason="Brigading")
-            await told(mo, "until you lift it")
+            await private_reply(mo, "until you lift it")
             await ben.leave()
 
     async with env.app() as app, person_in(env, "Mo") as mo, person_in(env, "Ada") as ada:
         panel = await admin(mo, "panel", "We look into it")
         await mo.click(panel, "Resume")
-        await redrawn(mo, panel, "Pictures can be ordered")
+        await updated(mo, panel, "Pictures can be ordered")
         await admin(mo, "budget", "$5", dollars=5)
         await fox(ada)
         await mo.join("Ben")
         async with person_in(env, "Ben") as ben:
             await refused(ben, "Brigading")
             await mo.slash("imagemod unblock", member=ben.id)
-            await told(mo, "can ask for pictures here again")
+            await private_reply(mo, "can ask for pictures here again")
             await fox(ben)
         await mo.slash("imagemod audit")
-        audit = await told(mo, "Audit")
+        audit = await private_reply(mo, "Audit")
         assert f"<@{mo.id}>" in audit.text
         assert await app.store.read(waiting, int(mo.hello["guild"]["id"])) == []

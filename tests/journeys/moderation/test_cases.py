@@ -1,4 +1,4 @@
-"""A picture is flagged, moderators decide, its author appeals: in the local Discord, with restarts in between."""
+"""An image is flagged, moderators decide, its author appeals, with restarts in between."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct, record
 from bot.store.moderation.cases import waiting
 from sandbox.person import Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.moderating import MODERATORS, case_post, crowd, decided, gone, rule, server_of, shown, with_moderators
-from tests.journeys.reacting import marked, new_picture, seen
+from tests.journeys.manager_steps import guild_of
+from tests.journeys.moderator_steps import MODERATORS, case_post, change_rules, crowd, decided, gone, shown, with_moderators
+from tests.journeys.reaction_steps import marked, new_image, seen
 from tests.services.conftest import eventually
 
 
-async def test_flags_hide_a_picture_and_call_the_moderators(app: App, ada: Person, ben: Person, mo: Person, env: Env) -> None:
+async def test_flags_hide_an_image_and_open_a_case(app: App, ada: Person, ben: Person, mo: Person, env: Env) -> None:
     async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
         await with_moderators(app, ada)
-        first = await new_picture(ada)
+        first = await new_image(ada)
         for person in (ben, cleo):
             await person.react(await seen(person, first), "🚩")
         await shown(ada, first, hidden=True)
@@ -37,13 +38,13 @@ async def test_flags_hide_a_picture_and_call_the_moderators(app: App, ada: Perso
 
 
 async def report_and_wait(mo: Person, ada: Person) -> None:
-    """A moderator flags Ada's picture, which is a case at once."""
-    await mo.react(await mo.message(with_picture), "🚩")
+    """A moderator flags Ada's image, which opens a case at once."""
+    await mo.react(await mo.message(has_image), "🚩")
     await case_post(mo)
 
 
 @pytest.mark.parametrize(("button", "strikes"), [("Delete", True), ("Block 24 h", True), ("Refund", False)])
-async def test_what_a_moderator_deletes_is_gone_and_the_author_hears_of_it(
+async def test_a_moderator_deletes_an_image_and_its_author_is_notified(
     app: App, ada: Person, mo: Person, asked: Ask, button: str, strikes: bool
 ) -> None:
     await with_moderators(app, ada)
@@ -53,14 +54,14 @@ async def test_what_a_moderator_deletes_is_gone_and_the_author_hears_of_it(
     await mo.click(post, button)
     await gone(ada, first)
     await decided(mo, post, f"**{button}**, decided by <@{mo.id}>")
-    letter = await ada.message(lambda m: "A moderator of" in m.content, "dm")
-    assert ("Appeal" in letter.buttons) == strikes
-    assert ("trike was noted" in letter.content) == strikes
+    notice = await ada.message(lambda m: "A moderator of" in m.content, "dm")
+    assert ("Appeal" in notice.buttons) == strikes
+    assert ("trike was noted" in notice.content) == strikes
 
 
-async def test_keep_takes_the_flaggers_spoiler_away(app: App, ada: Person, ben: Person, mo: Person) -> None:
+async def test_keep_removes_the_spoiler(app: App, ada: Person, ben: Person, mo: Person) -> None:
     await with_moderators(app, ada, quorum=1)
-    first = await new_picture(ada)
+    first = await new_image(ada)
     await ben.react(await seen(ben, first), "🚩")
     await shown(ada, first, hidden=True)
     post = await case_post(mo)
@@ -71,22 +72,22 @@ async def test_keep_takes_the_flaggers_spoiler_away(app: App, ada: Person, ben: 
     assert not any("moderator" in m.content for m in ada.messages("dm"))
 
 
-async def test_each_step_outlives_a_restart(env: Env) -> None:
+async def test_each_step_survives_a_restart(env: Env) -> None:
     """Flag; restart; the post; restart; decide; restart; appeal; restart; decide again."""
     async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Mo") as mo:
         async with env.app() as app:
             await with_moderators(app, ada)
-            first = await new_picture(ada)
+            first = await new_image(ada)
             await mo.react(await mo.message(lambda m: m.id == first.id), "🚩")
-            await eventually(lambda: app.store.read(waiting, server_of(mo)))
+            await eventually(lambda: app.store.read(waiting, guild_of(mo)))
         async with env.app():
             post = await case_post(mo)
         async with env.app():
             await mo.click(post, "Block 24 h")
             await decided(mo, post, "**Block 24 h**")
         async with env.app():
-            letter = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
-            await ada.click(letter, "Appeal")
+            notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
+            await ada.click(notice, "Appeal")
             form = await ada.modal()
         async with env.app():
             await ada.submit(form, words="It is only a fox.")
@@ -95,24 +96,24 @@ async def test_each_step_outlives_a_restart(env: Env) -> None:
             await mo.click(second, "Keep")
             await decided(mo, second, "**Keep**")
             await ada.message(lambda m: "Your appeal was heard" in m.content, "dm")
-            assert await app.store.read(conduct.blocked_now, server_of(mo), system()) == []
+            assert await app.store.read(conduct.blocked_now, guild_of(mo), system()) == []
         assert len([m for m in mo.messages(MODERATORS) if "**Case" in m.content]) == 2
 
 
-async def test_there_is_one_appeal(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_case_has_one_appeal(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
-    letter = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
-    await ada.click(letter, "Appeal")
+    notice = await ada.message(lambda m: "Appeal" in m.buttons, "dm")
+    await ada.click(notice, "Appeal")
     await ada.submit(await ada.modal(), words="Why?")
     await ada.message(lambda m: "will look again" in m.content, "dm")
-    await ada.click(letter, "Appeal")
+    await ada.click(notice, "Appeal")
     await ada.message(lambda m: "nothing to appeal here" in m.content, "dm")
 
 
-async def test_of_two_moderators_who_press_at_once_one_decides(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_when_two_moderators_press_at_once_one_decides(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await asked()
     await report_and_wait(mo, ada)
@@ -122,12 +123,12 @@ async def test_of_two_moderators_who_press_at_once_one_decides(app: App, env: En
         presses = (mo.click(post, "Spoiler"), max_.click(await case_post(max_), "Delete"))
         await asyncio.gather(*presses, return_exceptions=True)  # the page refuses a press on a button that is gone
         final = await mo.message(lambda m: m.id == post.id and not m.buttons, MODERATORS)
-        lines = await app.store.read(audit_log.latest, server_of(mo))
+        lines = await app.store.read(audit_log.latest, guild_of(mo))
     assert [line.action for line in lines].count(AuditAction.CASE_DECIDED) == 1
     assert ("**Spoiler**" in final.content) != ("**Delete**" in final.content)
 
 
-async def test_members_who_press_a_moderator_s_button_change_nothing(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_members_cannot_press_a_moderator_s_button(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)
@@ -137,17 +138,17 @@ async def test_members_who_press_a_moderator_s_button_change_nothing(app: App, a
     assert any(m.id == first.id for m in ada.messages())
 
 
-async def test_newcomers_flags_are_kept_and_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_flags_of_newcomers_are_stored_but_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada, quorum=1)
     first = await asked()
     await mo.join("Newt", days=1)
     async with crowd(env, "Newt") as (newt,):
         await newt.react(await seen(newt, first), "🚩")
         await newt.message(lambda m: "counts once you have been a member here for 7 days" in m.content, "dm")
-    assert await app.store.read(waiting, server_of(ada)) == []
+    assert await app.store.read(waiting, guild_of(ada)) == []
 
 
-async def test_a_flag_taken_back_does_not_count(app: App, env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_removed_flag_does_not_count(app: App, env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first = await asked()
     async with crowd(env, "Ben", "Cleo") as (_ben, cleo):
@@ -157,61 +158,61 @@ async def test_a_flag_taken_back_does_not_count(app: App, env: Env, ada: Person,
         await eventually(lambda: _no_reports(app, ada))
         await cleo.react(await seen(cleo, first), "🚩")
         await eventually(lambda: _reports(app, ada))
-        assert await app.store.read(waiting, server_of(ada)) == []
+        assert await app.store.read(waiting, guild_of(ada)) == []
         await ben.react(await seen(ben, first), "🚩")
         await shown(ada, first, hidden=True)
 
 
 async def _reports(app: App, ada: Person) -> bool:
-    return bool((await app.store.read(record.of_member, int(ada.id), server_of(ada), now=system())).reports)
+    return bool((await app.store.read(record.of_member, int(ada.id), guild_of(ada), now=system())).reports)
 
 
 async def _no_reports(app: App, ada: Person) -> bool:
     return not await _reports(app, ada)
 
 
-async def test_unlocking_counts_what_was_flagged_meanwhile(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_unlocking_counts_the_flags_given_under_the_lock(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
-    await rule(app, ada, flags={"quorum": 1, "locked": True})
+    await change_rules(app, ada, flags={"quorum": 1, "locked": True})
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
     await marked(ben, first, "✅")
-    assert await app.store.read(waiting, server_of(ada)) == []
-    await rule(app, ada, flags={"quorum": 1, "locked": False})
+    assert await app.store.read(waiting, guild_of(ada)) == []
+    await change_rules(app, ada, flags={"quorum": 1, "locked": False})
     await shown(ada, first, hidden=True)
     await case_post(mo)
 
 
 async def test_without_a_channel_cases_wait_and_are_posted_once_there_is_one(app: App, ada: Person, mo: Person, asked: Ask) -> None:
-    await rule(app, ada, flags={"quorum": 1})
+    await change_rules(app, ada, flags={"quorum": 1})
     await asked()
-    await mo.react(await mo.message(with_picture), "🚩")
-    await eventually(lambda: app.store.read(waiting, server_of(ada)))
+    await mo.react(await mo.message(has_image), "🚩")
+    await eventually(lambda: app.store.read(waiting, guild_of(ada)))
     await with_moderators(app, ada)
     await case_post(mo)
 
 
-async def test_with_closed_direct_messages_nothing_is_lost(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_case_is_decided_with_closed_direct_messages(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await ada.dms(open=False)
     first = await asked()
     await report_and_wait(mo, ada)
     await mo.click(await case_post(mo), "Delete")
     await gone(ada, first)
-    (case,) = await app.store.read(cases.of_author, server_of(ada), int(ada.id))
+    (case,) = await app.store.read(cases.of_author, guild_of(ada), int(ada.id))
     assert case.decision == "delete"
 
 
 async def test_a_report_in_words_reaches_the_moderators(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     await asked()
-    await mo.menu("Report image", await mo.message(with_picture))
+    await mo.menu("Report image", await mo.message(has_image))
     await mo.submit(await mo.modal(), reason="This copies somebody.")
     assert "This copies somebody." in (await case_post(mo)).content
 
 
 @pytest.mark.parametrize("fault", ["discord-answer-lost", "discord-error", "discord-rate-limited", "cdn-gone", "gateway-doubled"])
-async def test_whatever_discord_s_day_is_like_a_case_is_posted_once(
+async def test_a_case_is_posted_once_under_every_discord_fault(
     app: App, env: Env, ada: Person, mo: Person, ben: Person, asked: Ask, fault: str
 ) -> None:
     await with_moderators(app, ada, quorum=1)
@@ -220,7 +221,7 @@ async def test_whatever_discord_s_day_is_like_a_case_is_posted_once(
     there = await seen(ben, first)
     env.switchboard.turn_on(fault, times=3)
     await ben.react(there, "🚩")
-    await eventually(lambda: app.store.read(waiting, server_of(mo)))
+    await eventually(lambda: app.store.read(waiting, guild_of(mo)))
     post = await case_post(mo)
     await shown(ada, first, hidden=True)
     await eventually(lambda: _nothing_owed(app))
@@ -231,7 +232,7 @@ async def _nothing_owed(app: App) -> bool:
     return not await app.store.read(outbox.due, app.clock() + 3_600_000)
 
 
-async def test_a_flagged_prompt_brings_its_picture_before_the_moderators(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_flagged_prompt_opens_a_case_for_its_image(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada, prompts={"flag": {"words": ["fox"]}})
     await shown(ada, await asked(), hidden=True)
     post = await case_post(mo)
@@ -240,7 +241,7 @@ async def test_a_flagged_prompt_brings_its_picture_before_the_moderators(app: Ap
     await decided(mo, post, "**Refund**")
 
 
-async def test_a_picture_that_is_gone_is_decided_all_the_same(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_case_about_a_deleted_message_can_be_decided(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada)
     first = await asked()
     await report_and_wait(mo, ada)

@@ -1,4 +1,4 @@
-"""No route slips past a server's rules: every way to ask for a picture meets the same refusal, which costs nothing."""
+"""Every way to ask for an image is refused by the same rules of the guild, and a refusal costs nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bot.core.clock import system
 from bot.store.moderation import conduct
 from cogs.kit.channels import fetch_channel
 from sandbox.person import Message, Person
-from tests.env.app import Env, statement_of, with_picture
-from tests.env.guild_rules import CHECKED, rule
+from tests.env.app import Env, has_image, statement_of
+from tests.env.guild_rules import CHECKED, change_rules
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import guild_of
-from tests.journeys.reacting import NOTE, note_for, told
+from tests.journeys.manager_steps import guild_of
+from tests.journeys.reaction_steps import NOTE, direct_message, note_for
 
 Route = Callable[[Person, Message], Awaitable[Message]]
 PAUSED, BLOCKED = "Pictures are paused", "You cannot ask for pictures here"
@@ -24,7 +24,7 @@ DEV, UNSAFE = "flux-2-dev", "disable_safety_checker=true"
 
 
 async def refused(person: Person, channel: str = "studio") -> Message:
-    """The newest refusal that only this person sees."""
+    """The newest ephemeral refusal."""
     return await person.message(lambda m: m.ephemeral and m.content.startswith("🚫"), channel)
 
 
@@ -78,25 +78,25 @@ async def pencil(ada: Person, first: Message) -> Message:
 
 async def preset(ada: Person, first: Message) -> Message:
     await ada.react(first, "🌙")
-    return await told(ada, "")
+    return await direct_message(ada, "")
 
 
 async def once_more(ada: Person, first: Message) -> Message:
     await ada.react(first, "🔁")
-    return await told(ada, "")
+    return await direct_message(ada, "")
 
 
 ROUTES: tuple[Route, ...] = (generate, edit, again, form, menu, history, pencil, preset, once_more)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
+async def test_every_route_is_refused_by_a_pause_and_a_block(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
     lines = (await statement_of(app, int(ada.id))).lines
     await app.store.write(conduct.block, guild_of(ada), int(ada.id), until=None, reason="spam", by_id=1, now=system())
     assert BLOCKED in (await route(ada, first)).content
-    await rule(app.services.guilds, guild_of(ada), pause={"on": True})
+    await change_rules(app.services.guilds, guild_of(ada), pause={"on": True})
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: m.ephemeral and PAUSED in m.content)
     assert (len(await env.generations()), (await statement_of(app, int(ada.id))).lines) == (1, lines)
@@ -106,76 +106,76 @@ async def test_no_route_slips_past_a_pause_or_a_block(env: Env, app: App, ada: P
 async def test_a_pause_holds_for_every_route(env: Env, app: App, ada: Person, asked: Ask, route: Route) -> None:
     first = await asked()
     await written_down(app, first)
-    await rule(app.services.guilds, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
+    await change_rules(app.services.guilds, guild_of(ada), pause={"on": True, "reason": "Back on Monday."})
     assert f"{PAUSED} on this server: Back on Monday." in (await route(ada, first)).content
     assert len(await env.generations()) == 1
 
 
-async def test_what_failed_is_not_tried_again_past_a_pause(env: Env, app: App, ada: Person) -> None:
+async def test_a_failed_request_is_not_repeated_during_a_pause(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-fails", times=1)
     await ada.slash("generate", prompt="a fox")
     failed = await ada.message(lambda m: "No picture" in m.content)
-    await rule(app.services.guilds, guild_of(ada), pause={"on": True})
+    await change_rules(app.services.guilds, guild_of(ada), pause={"on": True})
     assert PAUSED in (await again(ada, failed)).content
 
 
 # --- where it is asked for -------------------------------------------------------------------------------------------
 
 
-async def test_a_thread_is_as_its_channel_is(app: App, ada: Person) -> None:
+async def test_a_thread_follows_the_rules_of_its_channel(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
-    await rule(app.services.guilds, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
+    await change_rules(app.services.guilds, guild_of(ada), channels={"denied": [int(ada.channel("studio"))]})
     await ada.slash("generate", thread, prompt="a fox")
     assert "not made in this channel" in (await refused(ada, thread)).content
 
 
-async def test_a_thread_can_be_opened_in_a_channel_that_is_not(app: App, ada: Person) -> None:
+async def test_a_thread_can_be_allowed_in_a_channel_that_is_not(app: App, ada: Person) -> None:
     thread = await ada.thread("foxes")
     channels = {"denied": [int(ada.channel("studio"))], "allowed": [int(thread)]}
-    await rule(app.services.guilds, guild_of(ada), channels=channels)
+    await change_rules(app.services.guilds, guild_of(ada), channels=channels)
     await ada.slash("generate", thread, prompt="a fox")
-    await ada.message(with_picture, thread)
+    await ada.message(has_image, thread)
 
 
 @pytest.mark.parametrize(
     ("channel", "allowed", "made"), [("after-dark", True, True), ("studio", True, False), ("after-dark", False, False)]
 )
-async def test_a_safety_checker_is_off_only_where_that_may_be(
+async def test_the_safety_checker_is_off_only_where_that_is_allowed(
     env: Env, app: App, ada: Person, channel: str, allowed: bool, made: bool
 ) -> None:
-    await rule(app.services.guilds, guild_of(ada), age_restricted={"unchecked": allowed})
+    await change_rules(app.services.guilds, guild_of(ada), age_restricted={"unchecked": allowed})
     await ada.slash("generate", channel, prompt="a fox", model=DEV, more=UNSAFE)
     if not made:
         assert "safety checker" in (await refused(ada, channel)).content
         return
-    await ada.message(with_picture, channel)
+    await ada.message(has_image, channel)
     assert (await env.generations())[0]["disable_safety_checker"] is True
 
 
-async def test_a_thread_in_an_age_restricted_channel_is_one_too(app: App, ada: Person) -> None:
+async def test_a_thread_in_an_age_restricted_channel_is_age_restricted(app: App, ada: Person) -> None:
     thread = await ada.thread("late", "after-dark")
-    await rule(app.services.guilds, guild_of(ada), age_restricted={"unchecked": True})
+    await change_rules(app.services.guilds, guild_of(ada), age_restricted={"unchecked": True})
     await ada.slash("generate", thread, prompt="a fox", model=DEV, more=UNSAFE)
-    await ada.message(with_picture, thread)
+    await ada.message(has_image, thread)
 
 
-async def test_a_reaction_knows_its_channel(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_reaction_follows_the_rules_of_its_channel(app: App, ada: Person, asked: Ask) -> None:
     first = await asked("after-dark", model=DEV, spoiler=False)
     await written_down(app, first)
     words = {"prompts": {"flag": {"words": ["fox"]}}, "age_restricted": {"unspoilered": True}}
-    await rule(app.services.guilds, guild_of(ada), **words)
+    await change_rules(app.services.guilds, guild_of(ada), **words)
     await ada.react(first, "🔁")
-    second = await ada.message(lambda m: with_picture(m) and m.id != first.id, "after-dark")
+    second = await ada.message(lambda m: has_image(m) and m.id != first.id, "after-dark")
     assert not second.attachments[0]["filename"].startswith("SPOILER_")
 
 
 # --- what members see of it ------------------------------------------------------------------------------------------
 
 
-async def test_a_servers_prices_are_shown_wherever_one_chooses(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_server_s_prices_are_shown_in_every_model_list(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     klein = "black-forest-labs-flux-2-klein-4b"
-    await rule(app.services.guilds, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
+    await change_rules(app.services.guilds, guild_of(ada), prices={klein: "2.5"}, everyone={"models": [klein]})
     assert [choice["name"] for choice in await ada.autocomplete("generate", "model", model="")] == [
         "FLUX.2 Klein 4B · 2.5 credits a picture"
     ]
@@ -186,15 +186,15 @@ async def test_a_servers_prices_are_shown_wherever_one_chooses(app: App, ada: Pe
 
 @pytest.mark.faults("moderation-down")
 async def test_a_waiting_message_says_that_it_waits_for_the_check(env: Env, app: App, ada: Person) -> None:
-    await rule(app.services.guilds, guild_of(ada), **CHECKED)
+    await change_rules(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox")
     await ada.message(lambda m: "The check of prompts does not answer at the moment" in m.content)
     env.switchboard.turn_off("moderation-down")
-    await ada.message(with_picture)
+    await ada.message(has_image)
 
 
 async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) -> None:
-    await rule(app.services.guilds, guild_of(ada), **CHECKED)
+    await change_rules(app.services.guilds, guild_of(ada), **CHECKED)
     await ada.slash("generate", prompt="a fox that will kill")
     message = await ada.message(lambda m: "No picture" in m.content)
     assert "please put it in other words. Nothing was charged for it." in message.content
@@ -211,14 +211,14 @@ async def test_a_refused_prompt_says_so_in_its_message(app: App, ada: Person) ->
 async def test_a_waiting_message_says_who_pays(app: App, ada: Person, ben: Person, rules: dict[str, Any], said: str) -> None:
     role = str(ada.roles["Artists"])
     named = {name: {role: words["ROLE"]} if name == "roles" else words for name, words in rules.items()}
-    await rule(app.services.guilds, guild_of(ada), **named)
+    await change_rules(app.services.guilds, guild_of(ada), **named)
     for person in (ada, ben):
         await person.slash("generate", prompt=f"a fox for {person.name}")
     messages = [m.content for m in ada.messages() if "a fox for" in m.content]
     assert any(said in content for content in messages)
 
 
-async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) -> None:
+async def test_a_channel_that_is_not_cached_is_fetched(app: App, ada: Person) -> None:
     thread, channel = await ada.thread("late", "after-dark"), ada.channel("after-dark")
     known = [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)]
     guild = app.client.get_guild(guild_of(ada))
@@ -226,6 +226,6 @@ async def test_a_place_that_is_not_cached_is_asked_for(app: App, ada: Person) ->
     guild._threads.clear()
     guild._channels.clear()
     assert [await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=int(place)) for place in (thread, channel)] == known
-    assert [(spot.age_restricted, spot.parent_ids) for spot in known] == [(True, (int(channel),)), (True, ())]
+    assert [(channel.age_restricted, channel.parent_ids) for channel in known] == [(True, (int(channel),)), (True, ())]
     nowhere = await fetch_channel(app.client, guild_id=guild_of(ada), channel_id=1)
     assert (nowhere.age_restricted, nowhere.ids) == (False, (1,))

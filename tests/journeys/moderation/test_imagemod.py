@@ -1,4 +1,4 @@
-"""/imagemod: cases, blocks, and everything that was done, for moderators alone."""
+"""/imagemod: cases, blocks and the audit log, for moderators only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bot.store.moderation import cases, conduct
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import admin, asks, audited, guild_of, redrawn, told
+from tests.journeys.manager_steps import admin, audit_lines, guild_of, private_reply, request_of, updated
 
 Reported = Callable[[Message], Awaitable[Case]]
 
@@ -27,7 +27,7 @@ Reported = Callable[[Message], Awaitable[Case]]
 async def mod(person: Person, command: str, words: str, /, **values: Any) -> Message:
     """Run a subcommand of /imagemod and wait for its answer."""
     await person.slash(f"imagemod {command}", **values)
-    return await told(person, words)
+    return await private_reply(person, words)
 
 
 def link_to(message: Message, person: Person) -> str:
@@ -36,7 +36,7 @@ def link_to(message: Message, person: Person) -> str:
 
 @pytest.fixture
 def reported(app: App, mo: Person) -> Reported:
-    """A moderator reports a finished picture, which opens a case."""
+    """A moderator reports a finished image, which opens a case."""
 
     async def report(message: Message) -> Case:
         job = await written_down(app, message)
@@ -50,7 +50,7 @@ def reported(app: App, mo: Person) -> Reported:
             user_id=int(mo.id),
             reason="Too gory",
         )
-        by = await asks(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
+        by = await request_of(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
         opened = (await app.services.cases.flag(by, told_of)).opened
         assert opened is not None
         return opened
@@ -61,35 +61,35 @@ def reported(app: App, mo: Person) -> Reported:
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_case_that_waits_is_decided_in_the_panel(app: App, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
+async def test_a_waiting_case_is_decided_in_the_panel(app: App, mo: Person, ada: Person, asked: Ask, reported: Reported) -> None:
     case = await reported(await asked())
     panel = await mod(mo, "cases", "1 case waits")
     assert "Too gory" in panel.text
     await mo.click(panel, "Spoiler")
-    panel = await redrawn(mo, panel, "No case waits")
+    panel = await updated(mo, panel, "No case waits")
     assert f"Case {case.id}" in panel.text
     assert f"decided by <@{mo.id}>" in panel.text
     assert (await app.services.cases.get(guild_of(mo), case.id)).decision is Decision.SPOILER
 
 
-async def test_of_two_moderators_the_second_is_told_who_was_first(env: Env, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
+async def test_the_second_moderator_is_told_who_decided(env: Env, app: App, mo: Person, asked: Ask, reported: Reported) -> None:
     await reported(await asked())
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         first, second = await mod(mo, "cases", "1 case waits"), await mod(ben, "cases", "1 case waits")
         await mo.click(first, "Keep")
-        await redrawn(mo, first, "No case waits")
+        await updated(mo, first, "No case waits")
         await ben.click(second, "Delete")
-        await redrawn(ben, second, f"<@{mo.id}> has decided this already: Keep")
+        await updated(ben, second, f"<@{mo.id}> has decided this already: Keep")
 
 
-async def test_many_cases_are_turned_over_page_by_page(mo: Person, asked: Ask, reported: Reported) -> None:
+async def test_many_cases_are_paged(mo: Person, asked: Ask, reported: Reported) -> None:
     for number in range(5):
         await reported(await asked(prompt=f"fox {number}"))
     panel = await mod(mo, "cases", "5 cases wait")
     assert "fox 0" in panel.text
     await mo.click(panel, "Next")
-    panel = await redrawn(mo, panel, "fox 4")
+    panel = await updated(mo, panel, "fox 4")
     assert "fox 0" not in panel.text
 
 
@@ -108,7 +108,7 @@ async def test_a_page_of_cases_is_one_read(monkeypatch: pytest.MonkeyPatch, app:
     monkeypatch.setattr(app.store, "read", counted)
     panel = await mod(mo, "cases", "4 cases wait")
     assert all(f"fox {number}" in panel.text for number in range(4))
-    assert [module for module in reads if module != documents.__name__] == [cases.__name__]  # the documents are the server's settings
+    assert [module for module in reads if module != documents.__name__] == [cases.__name__]  # the documents are the guild's settings
 
 
 async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart(env: Env) -> None:
@@ -116,29 +116,29 @@ async def test_cases_are_opened_from_the_admin_panel_and_decided_after_a_restart
         await ada.slash("generate", prompt="a red fox")
         made = await ada.message(lambda m: bool(m.attachments))
         job = await written_down(app, made)
-        by = await asks(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
+        by = await request_of(app, Actor(user_id=int(mo.id), may_manage_messages=True), mo)
         about: dict[str, Any] = {"channel_id": int(made.channel_id), "message_id": int(made.id), "author_id": int(ada.id)}
         told_of = Report(at=0, guild_id=guild_of(mo), job_id=job.id, user_id=int(mo.id), reason="Hm", **about)
         await app.services.cases.flag(by, told_of)
         at_a_glance = await admin(mo, "panel", "1 case waits")
         await mo.click(at_a_glance, "Open cases")
-        panel = await told(mo, "Cases")
+        panel = await private_reply(mo, "Cases")
     async with env.app(), person_in(env, "Mo") as mo:
         await mo.click(await mo.message(lambda m: m.id == panel.id), "Keep")
-        await redrawn(mo, panel, "No case waits")
+        await updated(mo, panel, "No case waits")
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_blocked_member_is_refused_told_and_listed_until_it_is_lifted(app: App, mo: Person, ada: Person) -> None:
+async def test_a_blocked_member_is_refused_notified_and_listed_until_unblocked(app: App, mo: Person, ada: Person) -> None:
     await mod(mo, "block", "cannot ask for pictures here until <t:", member=ada.id, hours=5, reason="Flooding")
     await ada.message(lambda m: "Flooding" in m.text, "dm")
     await ada.slash("generate", prompt="a red fox")
-    await told(ada, "Flooding")
+    await private_reply(ada, "Flooding")
     panel = await mod(mo, "blocked", f"<@{ada.id}>")
     await mo.click(panel, "Unblock")
-    await redrawn(mo, panel, "Nobody is blocked")
+    await updated(mo, panel, "Nobody is blocked")
     await ada.slash("generate", prompt="a red fox")
     await ada.message(lambda m: bool(m.attachments))
 
@@ -152,10 +152,10 @@ async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(app: App
     await mod(mo, "unblock", "No block of", member=ben.id)
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- images --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_picture_is_deleted_by_its_link(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_an_image_is_deleted_by_its_link(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = await asked()
     job = await written_down(app, made)
     await mod(mo, "delete", "Delete", picture=link_to(made, mo), reason="Gore")
@@ -165,7 +165,7 @@ async def test_a_picture_is_deleted_by_its_link(app: App, mo: Person, ada: Perso
     assert "Delete" in standing.text
 
 
-async def test_a_price_is_given_back_once_by_the_job_s_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_job_is_refunded_once_by_its_id(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     job = await written_down(app, await asked())
     await mod(mo, "refund", "1.4 credits were given back", picture=job.id)
     await mod(mo, "refund", "given back before", picture=job.id)
@@ -173,36 +173,36 @@ async def test_a_price_is_given_back_once_by_the_job_s_id(app: App, mo: Person, 
 
 
 @pytest.mark.parametrize("command", ["delete", "spoiler", "refund"])
-async def test_what_is_no_picture_here_is_said_so(mo: Person, command: str) -> None:
+async def test_a_link_to_another_server_is_refused(mo: Person, command: str) -> None:
     await mod(mo, command, "No picture of this server", picture="https://discord.com/channels/1/2/345678")
 
 
-async def test_a_purge_asks_once_and_takes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_purge_asks_for_confirmation_and_deletes_everything(app: App, mo: Person, ada: Person, asked: Ask) -> None:
     made = [await asked(prompt=f"fox {number}") for number in range(3)]
     for message in made:
         await written_down(app, message)
     panel = await mod(mo, "purge", "3 pictures", member=ada.id)
     await mo.click(panel, "Leave them")
-    await redrawn(mo, panel, "Nothing was taken away")
+    await updated(mo, panel, "Nothing was taken away")
     panel = await mod(mo, "purge", "3 pictures", member=ada.id)
     await mo.click(panel, "Take them away")
-    await redrawn(mo, panel, "3 requests")
+    await updated(mo, panel, "3 requests")
     await ada.until(lambda: not any(m.id in {each.id for each in made} for m in ada.messages()) or None)
 
 
 # --- what was done ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_audit_log_tells_everything_page_by_page_and_by_member(app: App, mo: Person, ada: Person) -> None:
+async def test_the_audit_log_is_paged_and_filtered_by_member(app: App, mo: Person, ada: Person) -> None:
     for quorum in range(4, 16):
         await mo.slash("imageadmin flags", quorum=quorum)
     await mod(mo, "block", "cannot ask", member=ada.id, reason="Flooding")
     panel = await mod(mo, "audit", f"<@{mo.id}> blocked <@{ada.id}>")
     assert "`flags.quorum`: 14 → 15" in panel.text
     await mo.click(panel, "Older")
-    panel = await redrawn(mo, panel, "`flags.quorum`: 3 → 4")
+    panel = await updated(mo, panel, "`flags.quorum`: 3 → 4")
     await mo.click(panel, "Newest")
-    await redrawn(mo, panel, "Flooding")
+    await updated(mo, panel, "Flooding")
     about_ada = await mod(mo, "audit", f"Audit log of <@{ada.id}>", member=ada.id)
     assert "flags.quorum" not in about_ada.text
 
@@ -216,7 +216,7 @@ async def test_members_are_not_offered_the_commands(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("panel", ["imageadmin panel", "imagemod purge"])
-async def test_who_lost_the_right_presses_in_vain(env: Env, app: App, mo: Person, panel: str) -> None:
+async def test_a_moderator_who_lost_the_permission_is_refused(env: Env, app: App, mo: Person, panel: str) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await ben.slash(panel, **({"member": mo.id} if "purge" in panel else {}))
@@ -224,13 +224,13 @@ async def test_who_lost_the_right_presses_in_vain(env: Env, app: App, mo: Person
         await mo.role("Ben", "Moderators", on=False)
         await ben.click(shown, "Pause" if "admin" in panel else "Take them away")
         await ben.message(lambda m: m.ephemeral and "🚫 This is for" in m.text)
-    assert await audited(app, mo) == []
+    assert await audit_lines(app, mo) == []
 
 
-async def test_two_moderators_who_block_at_once_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
+async def test_two_concurrent_blocks_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
     assert len(await app.store.read(conduct.blocked_now, guild_of(mo), system())) == 1
-    lines = await audited(app, mo)
+    lines = await audit_lines(app, mo)
     assert [line.action for line in lines] == [AuditAction.BLOCKED] * 2

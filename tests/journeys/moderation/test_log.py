@@ -1,4 +1,4 @@
-"""The log channel: every picture once, kept true, with the moderators' buttons."""
+"""The log channel: every image once, kept up to date, with the moderators' buttons."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from bot.store.moderation import audit_log, conduct
 from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
-from tests.journeys.moderating import GALLERY, gone, rule, server_of, shown
-from tests.journeys.reacting import new_picture, seen
+from tests.journeys.manager_steps import guild_of
+from tests.journeys.moderator_steps import GALLERY, change_rules, gone, shown
+from tests.journeys.reaction_steps import new_image, seen
 
-LOG = GALLERY  # a channel that nothing else is posted in here
+LOG = GALLERY  # nothing else is posted in this channel
 
 
 async def entry(person: Person, words: str = "a red fox") -> Message:
@@ -22,10 +23,10 @@ async def entry(person: Person, words: str = "a red fox") -> Message:
 
 
 async def with_log(app: App, person: Person) -> None:
-    await rule(app, person, log_channel_id=person.channel(LOG))
+    await change_rules(app, person, log_channel_id=person.channel(LOG))
 
 
-async def test_every_picture_is_logged_with_who_what_and_where(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_every_image_is_logged_with_member_prompt_and_channel(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
@@ -34,7 +35,7 @@ async def test_every_picture_is_logged_with_who_what_and_where(app: App, ada: Pe
     assert logged.pings == []
 
 
-async def test_what_failed_is_logged_with_its_reason(app: App, env: Env, ada: Person, mo: Person) -> None:
+async def test_a_failed_request_is_logged_with_its_reason(app: App, env: Env, ada: Person, mo: Person) -> None:
     await with_log(app, ada)
     env.switchboard.turn_on("generation-fails")
     await ada.slash("generate", prompt="a red fox")
@@ -42,9 +43,7 @@ async def test_what_failed_is_logged_with_its_reason(app: App, env: Env, ada: Pe
 
 
 @pytest.mark.parametrize(("button", "says"), [("Delete", "deleted"), ("Refund", "deleted"), ("Block 24 h", "deleted")])
-async def test_a_press_in_the_log_opens_and_decides_a_case_at_once(
-    app: App, ada: Person, mo: Person, asked: Ask, button: str, says: str
-) -> None:
+async def test_a_button_in_the_log_opens_and_decides_a_case(app: App, ada: Person, mo: Person, asked: Ask, button: str, says: str) -> None:
     await with_log(app, ada)
     first = await asked()
     logged = await entry(mo)
@@ -52,11 +51,11 @@ async def test_a_press_in_the_log_opens_and_decides_a_case_at_once(
     await gone(ada, first)
     now = await mo.message(lambda m: m.id == logged.id and f"**{button}**, decided by <@{mo.id}>" in m.content, LOG)
     assert (says in now.content, now.buttons) == (True, {})
-    actions = [line.action for line in await app.store.read(audit_log.latest, server_of(mo))]
+    actions = [line.action for line in await app.store.read(audit_log.latest, guild_of(mo))]
     assert (actions.count(AuditAction.CASE_OPENED), actions.count(AuditAction.CASE_DECIDED)) == (1, 1)
 
 
-async def test_a_spoiler_from_the_log_hides_the_picture_and_its_prompt(app: App, ada: Person, mo: Person, asked: Ask) -> None:
+async def test_a_spoiler_from_the_log_hides_the_image_and_its_prompt(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_log(app, ada)
     first = await asked()
     await mo.click(await entry(mo), "Spoiler")
@@ -64,9 +63,7 @@ async def test_a_spoiler_from_the_log_hides_the_picture_and_its_prompt(app: App,
     await mo.message(lambda m: "**||a red fox" in m.content and "**Spoiler**" in m.content, LOG)
 
 
-async def test_a_picture_that_its_author_deletes_is_logged_as_deleted_and_can_still_be_judged(
-    app: App, ada: Person, mo: Person, asked: Ask
-) -> None:
+async def test_an_image_deleted_by_its_author_is_logged_and_can_still_be_decided(app: App, ada: Person, mo: Person, asked: Ask) -> None:
     await with_log(app, ada)
     first = await asked()
     await entry(mo)
@@ -74,7 +71,7 @@ async def test_a_picture_that_its_author_deletes_is_logged_as_deleted_and_can_st
     logged = await entry(mo, "deleted")
     await mo.click(logged, "Block 24 h")
     await mo.message(lambda m: m.id == logged.id and "**Block 24 h**" in m.content, LOG)
-    assert [row.user_id for row in await app.store.read(conduct.blocked_now, server_of(mo), system())] == [int(ada.id)]
+    assert [row.user_id for row in await app.store.read(conduct.blocked_now, guild_of(mo), system())] == [int(ada.id)]
 
 
 async def test_members_cannot_decide_in_the_log(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -85,11 +82,11 @@ async def test_members_cannot_decide_in_the_log(app: App, ada: Person, ben: Pers
     assert any(m.id == first.id for m in ada.messages())
 
 
-async def test_each_picture_is_logged_once_across_a_restart(env: Env) -> None:
+async def test_each_image_is_logged_once_across_a_restart(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Mo") as mo:
         async with env.app() as app:
             await with_log(app, ada)
-            first = await new_picture(ada)
+            first = await new_image(ada)
         async with env.app():
             logged = await entry(mo)
             await ada.click(await seen(ada, first), "Delete")

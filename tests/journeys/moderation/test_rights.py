@@ -1,6 +1,6 @@
-"""Every row of the table of rights, pressed by everybody who may try: by button, menu, command, reaction, form and forged id.
+"""Every row of the permission table, tried by everybody: by button, menu, command, reaction, form and forged id.
 
-One bot for all of them; each press that is allowed has an image of its own.
+The tests share one bot; each allowed press has its own image.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from sandbox import discord as discords
 from sandbox import images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import written_down
 from tests.journeys.images.test_presses import posted
-from tests.journeys.managing import guild_of
-from tests.journeys.moderating import rule
+from tests.journeys.manager_steps import guild_of
+from tests.journeys.moderator_steps import change_rules
 from tests.services.conftest import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-AUTHOR, MEMBER, NAMED, MODERATOR, MANAGER, STRANGER = "author", "member", "named", "moderator", "manager", "stranger"
+AUTHOR, MEMBER, NAMED, MODERATOR, MANAGER, OUTSIDER = "author", "member", "named", "moderator", "manager", "stranger"
 MODERATORS = {NAMED, MODERATOR, MANAGER}
 HERE = {AUTHOR, MEMBER, *MODERATORS}
-EVERYBODY = {*HERE, STRANGER}
+EVERYBODY = {*HERE, OUTSIDER}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A running bot, and everybody who tries something. The stranger moderates the server, and presses outside of it."""
+    """A running bot and its people. The outsider moderates the guild, and presses in direct messages."""
 
     env: Env
     app: App
@@ -64,20 +64,20 @@ class Stage:
         return self.people[AUTHOR]
 
     async def image(self, by: str = AUTHOR, channel: str = "studio", **options: Any) -> tuple[Job, Message]:
-        """A new one, once it is shown and that is written down."""
+        """A new image, once its delivery is stored."""
         person, words = self.people[by], f"fox number {next(self.numbers)}"
         await person.slash("generate", channel, prompt=words, **options)
-        message = await person.message(lambda m: with_picture(m) and words in m.content, channel)
+        message = await person.message(lambda m: has_image(m) and words in m.content, channel)
         return await written_down(self.app, message), message
 
     async def still(self, *, private: bool = False) -> tuple[Job, Message]:
-        """One of the author's for presses that leave it as it is."""
+        """An image of the author's that is shared by presses which do not change it."""
         if private not in self.kept:
             self.kept[private] = await self.image(private=private)
         return self.kept[private]
 
     async def waiting(self) -> tuple[Job, Message]:
-        """One that is being made, and stays so."""
+        """A running job; it needs `stuck` to stay so."""
         words = f"fox number {next(self.numbers)}"
         await self.author.slash("generate", prompt=words)
         message = await self.author.message(lambda m: words in m.content and "Cancel" in m.buttons)
@@ -85,9 +85,9 @@ class Stage:
         return job, message
 
     async def forged(self, who: str, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
-        """Use a button or a menu with any id at all; the stranger does it among the direct messages."""
+        """Use a button or a menu with any custom id; the outsider does so in direct messages."""
         person = self.people[who]
-        where = "dm" if who == STRANGER else "studio"
+        where = "dm" if who == OUTSIDER else "studio"
         message = await posted(self.app, person, custom_id, menu=menu, panel=panel, where=where)
         await (person.select(message, custom_id, menu) if menu else person.click(message, custom_id))
 
@@ -103,22 +103,22 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     board = Switchboard()
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for limit in ("BURST_MAKING", "BURST_JUDGING"):  # everybody presses faster than people do
+        for limit in ("BURST_MAKING", "BURST_JUDGING"):  # the tests press faster than people do
             patch.setattr(reactions, limit, 1_000)
-        pictures = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
+        image_server = await stack.enter_async_context(images.serve(switchboard=board, timing=images.FAST, draft=True))
         chat = await stack.enter_async_context(discords.serve(switchboard=board))
-        env = Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path_factory.mktemp("rights"))
+        env = Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path_factory.mktemp("rights"))
         app = await stack.enter_async_context(env.app(QUOTA_CREDITS="100000"))
         people = {AUTHOR: await stack.enter_async_context(person_in(env, "Ada"))}
         for who, name in {MEMBER: "Ben", MANAGER: "Mo", NAMED: "Cleo", MODERATOR: "Max"}.items():
             if name not in people[AUTHOR].people:
                 await people[AUTHOR].join(name)
             people[who] = await stack.enter_async_context(person_in(env, name))
-        people[STRANGER] = people[MANAGER]
+        people[OUTSIDER] = people[MANAGER]
         await people[MANAGER].role("Cleo", "Helpers")
         await people[MANAGER].role("Max", "Stewards")
         helpers = people[AUTHOR].roles["Helpers"]
-        await rule(app, people[AUTHOR], moderator_role_ids=[helpers], flags={"quorum": 9}, strikes={"ladder": []})
+        await change_rules(app, people[AUTHOR], moderator_role_ids=[helpers], flags={"quorum": 9}, strikes={"ladder": []})
         yield Stage(env=env, app=app, people=people)
 
 
@@ -134,7 +134,7 @@ def refusals(person: Person) -> set[tuple[str, str]]:
 
 
 async def outcome(stage: Stage, press: Pressed, who: str) -> str | None:
-    """The sentence that refused it; None once it is done."""
+    """The sentence of the refusal, or None if it is done."""
     person = stage.people[who]
     before = refusals(person)
     done = await press(stage, who)
@@ -152,20 +152,20 @@ def sentences(action: Action, owner: Person) -> set[str]:
 
 
 async def decided(stage: Stage, job: Job) -> Case:
-    """The case about a job, once somebody decided it."""
+    """The case about a job, once it is decided."""
 
-    async def look() -> Case | None:
+    async def read_case() -> Case | None:
         latest = await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author))
         return latest if latest is not None and latest.state is CaseState.DECIDED else None
 
-    return await eventually(look)
+    return await eventually(read_case)
 
 
 # --- presses ---------------------------------------------------------------------------------------------------------
 
 
 def shown(person: Person, words: str, channel: str = "studio") -> Done:
-    """Something new that this person sees says this."""
+    """Whether a new message contains these words."""
     before = {m.id for m in person.messages(channel)}
 
     async def is_shown() -> bool:
@@ -182,7 +182,7 @@ def in_state(stage: Stage, job: Job, state: JobState) -> Done:
 
 
 def opened(person: Person) -> Done:
-    """A form is open for this person that was not."""
+    """Whether a new form is open."""
     before = len(person.modals)
 
     async def is_open() -> bool:
@@ -216,7 +216,7 @@ async def cancel_reaction(stage: Stage, who: str) -> Done:
 
 async def delete_button(stage: Stage, who: str) -> Done:
     job, message = await stage.image()
-    if who == STRANGER:
+    if who == OUTSIDER:
         await stage.forged(who, f"v1:delete:{job.id}:0")
     else:
         await stage.people[who].click(await stage.seen_by(who, message), "Delete")
@@ -265,14 +265,14 @@ async def report_reaction(stage: Stage, who: str) -> Done:
 
 async def details_button(stage: Stage, who: str) -> Done:
     job, _ = await stage.still(private=True)
-    words = shown(stage.people[who], "**Job** `", "dm" if who == STRANGER else "studio")
+    words = shown(stage.people[who], "**Job** `", "dm" if who == OUTSIDER else "studio")
     await stage.forged(who, f"v1:details:{job.id}:0")
     return words
 
 
 async def lineage_step(stage: Stage, who: str) -> Done:
     private, public = (await stage.still(private=True))[0], (await stage.still())[0]
-    channel = "dm" if who == STRANGER else "studio"
+    channel = "dm" if who == OUTSIDER else "studio"
     person = stage.people[who]
     await stage.forged(who, f"v1:kin:{public.id}", menu=private.id, panel=True)
 
@@ -284,7 +284,7 @@ async def lineage_step(stage: Stage, who: str) -> Done:
 
 async def lineage_back(stage: Stage, who: str) -> Done:
     private, _ = await stage.still(private=True)
-    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    person, channel = stage.people[who], "dm" if who == OUTSIDER else "studio"
     await stage.forged(who, f"v1:kin-back:{private.id}", panel=True)
 
     async def is_redrawn() -> bool:
@@ -334,13 +334,13 @@ async def edit_reaction(stage: Stage, who: str) -> Done:
 
 
 async def cases_button(stage: Stage, who: str) -> Done:
-    listed = shown(stage.people[who], "Cases", "dm" if who == STRANGER else "studio")
+    listed = shown(stage.people[who], "Cases", "dm" if who == OUTSIDER else "studio")
     await stage.forged(who, "v1:mod:open", panel=True)
     return listed
 
 
 async def purge_button(stage: Stage, who: str) -> Done:
-    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    person, channel = stage.people[who], "dm" if who == OUTSIDER else "studio"
     before = len([m for m in person.messages(channel) if "Purge" in m.text or "🧹" in m.text])
     await stage.forged(who, f"v1:mod:purge:{stage.people[MEMBER].id}", panel=True)
 
@@ -357,7 +357,7 @@ async def judge_button(stage: Stage, who: str) -> Done:
 
 
 async def acquit_oneself(stage: Stage, who: str) -> Done:
-    job, _ = await stage.image(MANAGER if who == STRANGER else who)
+    job, _ = await stage.image(MANAGER if who == OUTSIDER else who)
     await stage.forged(who, f"v1:judge:refund:{job.id}")
     return in_state(stage, job, JobState.DELETED)
 
@@ -391,12 +391,12 @@ async def delete_in_history(stage: Stage, who: str) -> Done:
 
 
 async def form_of_another(stage: Stage, who: str) -> Done:
-    """The author's form is open; somebody sends one that claims to be it."""
+    """With the author's form open, another person submits a forged copy of it."""
     _, message = await stage.still()
     await stage.author.click(message, "Edit")
     form = (await stage.author.modal()).custom_id
-    job, _ = await stage.image(MANAGER if who == STRANGER else who, "dm" if who == STRANGER else "studio")
-    own = next(m for m in stage.people[who].messages("dm" if who == STRANGER else "studio") if job.prompt in m.content)
+    job, _ = await stage.image(MANAGER if who == OUTSIDER else who, "dm" if who == OUTSIDER else "studio")
+    own = next(m for m in stage.people[who].messages("dm" if who == OUTSIDER else "studio") if job.prompt in m.content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edit_form, "_FORM", lambda **_fields: form)
         await stage.people[who].click(own, "Edit")
@@ -418,7 +418,7 @@ async def note_button(stage: Stage, who: str) -> Done:
 
 
 async def settings_button(stage: Stage, who: str) -> Done:
-    person, channel = stage.people[who], "dm" if who == STRANGER else "studio"
+    person, channel = stage.people[who], "dm" if who == OUTSIDER else "studio"
     before = len([m for m in person.messages(channel) if "Pause" in m.buttons])
     await stage.forged(who, "v1:admin:refresh", panel=True)
 
@@ -429,12 +429,12 @@ async def settings_button(stage: Stage, who: str) -> Done:
 
 
 async def end_button(stage: Stage, who: str) -> Done:
-    """Of the one who pays for everyone here: the author, each time that it was ended."""
+    """Press the end button of the author's sponsorship, which is started again each time."""
     if not any("End it" in m.buttons for m in stage.author.messages()):
         await stage.author.slash("sponsor start", credits=1)
     line = await stage.author.message(lambda m: "End it" in m.buttons)
     sponsorship = line.buttons["End it"]["custom_id"].rpartition(":")[2]
-    if who == STRANGER:
+    if who == OUTSIDER:
         await stage.forged(who, line.buttons["End it"]["custom_id"], panel=True)
     else:
         await stage.people[who].click(await stage.seen_by(who, line), "End it")
@@ -477,7 +477,7 @@ ROWS: list[tuple[Action, Pressed, set[str], set[str]]] = [
 
 
 @pytest.mark.parametrize(("action", "press", "tried", "allowed"), ROWS, ids=[f"{row[0].name}-{row[1].__name__}" for row in ROWS])
-async def test_a_row_holds_for_everybody_who_tries(
+async def test_each_row_of_the_table_holds_for_everybody(
     stage: Stage, action: Action, press: Pressed, tried: set[str], allowed: set[str]
 ) -> None:
     came = {who: await outcome(stage, press, who) for who in sorted(tried)}
@@ -486,7 +486,7 @@ async def test_a_row_holds_for_everybody_who_tries(
     assert {sentence for sentence in came.values() if sentence is not None} <= known
 
 
-async def test_every_action_is_pressed() -> None:
+async def test_every_action_has_a_press() -> None:
     assert {action for action, *_ in ROWS} == set(Action)
 
 
@@ -509,11 +509,11 @@ DECISIONS = [(by_button, Decision.DELETE), (by_cross, Decision.DELETE), (by_monk
 
 
 @pytest.mark.parametrize(("act", "decision"), DECISIONS)
-async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
+async def test_a_moderator_s_action_is_audited_notifies_the_author_and_closes_the_case(
     stage: Stage, act: Callable[[Stage, Message], Awaitable[None]], decision: Decision
 ) -> None:
     job, message = await stage.image()
-    await stage.people[MODERATOR].react(await stage.seen_by(MODERATOR, message), "🚩")  # their word alone opens a case
+    await stage.people[MODERATOR].react(await stage.seen_by(MODERATOR, message), "🚩")  # a report of theirs alone opens a case
     await eventually(lambda: stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)))
     await act(stage, message)
     case = await decided(stage, job)
@@ -523,7 +523,7 @@ async def test_it_is_audited_told_to_the_author_and_closes_the_case_that_waits(
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
-async def test_what_the_author_deletes_is_nobody_else_s_business(stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]) -> None:
+async def test_a_deletion_by_the_author_is_not_audited(stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]) -> None:
     job, message = await stage.image(NAMED)
     await act(stage, message)
     await eventually(lambda: _is_deleted(stage, job))
@@ -535,9 +535,7 @@ async def _is_deleted(stage: Stage, job: Job) -> bool | None:
 
 
 @pytest.mark.parametrize("act", [by_button, by_cross])
-async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audit_line(
-    stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]
-) -> None:
+async def test_deleting_a_message_whose_job_is_unknown_is_audited(stage: Stage, act: Callable[[Stage, Message], Awaitable[None]]) -> None:
     job, message = await stage.image(MEMBER)
     await stage.app.store.write(lambda conn: conn.execute(tables.jobs.delete().where(tables.jobs.c.id == job.id)))
     await act(stage, message)
@@ -551,7 +549,7 @@ async def test_a_message_whose_job_is_not_known_any_more_is_deleted_with_an_audi
 
 
 @pytest.mark.parametrize("custom_id", ["v1:delete:{job}:0", "v1:judge:delete:{job}"])
-async def test_moderators_have_no_rights_over_what_was_made_on_another_server(stage: Stage, custom_id: str) -> None:
+async def test_moderators_have_no_rights_over_images_of_another_server(stage: Stage, custom_id: str) -> None:
     job, _ = await stage.image(AUTHOR, "elsewhere")
 
     async def press(stage: Stage, who: str) -> Done:
@@ -563,7 +561,7 @@ async def test_moderators_have_no_rights_over_what_was_made_on_another_server(st
     assert (await stage.app.services.orders.job(job.id)).state is JobState.DELIVERED
 
 
-async def test_nor_do_they_cancel_it(stage: Stage) -> None:
+async def test_moderators_cannot_cancel_jobs_of_another_server(stage: Stage) -> None:
     with stuck(stage):
         await stage.author.slash("generate", "elsewhere", prompt="a far fox")
         (job,) = [
@@ -577,7 +575,7 @@ async def test_nor_do_they_cancel_it(stage: Stage) -> None:
         await stage.forged(AUTHOR, f"v1:cancel:{job.id}:0")
 
 
-async def test_a_report_that_claims_to_be_about_another_server_s_image_is_not_taken(stage: Stage) -> None:
+async def test_a_forged_report_about_an_image_of_another_server_is_refused(stage: Stage) -> None:
     (job, _), (_, message) = await stage.image(AUTHOR, "elsewhere"), await stage.still()
     form = report.FORM(message=int(message.id), author=int(stage.author.id), job=job.id)
     with pytest.MonkeyPatch.context() as patch:
@@ -588,7 +586,7 @@ async def test_a_report_that_claims_to_be_about_another_server_s_image_is_not_ta
     assert await stage.app.store.read(cases.latest_about, job.id, guild_of(stage.author)) is None
 
 
-async def test_what_is_still_being_made_cannot_be_deleted(stage: Stage) -> None:
+async def test_a_running_job_cannot_be_deleted(stage: Stage) -> None:
     with stuck(stage):
         job, _ = await stage.waiting()
         await stage.forged(MODERATOR, f"v1:delete:{job.id}:0")

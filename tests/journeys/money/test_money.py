@@ -1,4 +1,4 @@
-"""/quota, /gift and /leaderboard: what members have, and what they do with it among themselves."""
+"""/quota, /gift and /leaderboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.store.money import audit
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.jobs import request, request_by
 from tests.journeys.conftest import Ask
-from tests.journeys.ruling import rule, server_of
+from tests.journeys.manager_steps import change_rules
 
 OWN = {"everyone": {"purse": {"size": 50}}}
 
@@ -31,17 +31,17 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
 
 
 async def has(app: App, person: Person, *, here: bool = False) -> float:
-    """Credits left: everywhere, or here."""
-    guild_id = server_of(app) if here else None
+    """Credits left in the general account, or in that of this guild."""
+    guild_id = app.client.guilds[0].id if here else None
     place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_id)
     statement = await app.services.pricing.statement(await request(app.services, place))
-    return round(statement.available / MICRO, 2)  # a little flows back meanwhile
+    return round(statement.available / MICRO, 2)  # a little is refilled during the test
 
 
 # --- /quota ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_member_has_the_operators_bucket_where_the_server_has_no_rules(ada: Person) -> None:
+async def test_without_server_rules_a_member_has_the_operator_s_quota(ada: Person) -> None:
     text = await quota(ada)
     assert "## Your credits" in text
     assert "**1000** of 1000 left" in text
@@ -49,7 +49,7 @@ async def test_a_member_has_the_operators_bucket_where_the_server_has_no_rules(a
 
 
 async def test_a_server_with_a_pool_and_a_budget_shows_both(app: App, ada: Person, asked: Ask) -> None:
-    await rule(app, pool={"size": 40, "refill_per_day": 5}, usd_per_month=1, slow_lane={"on": False})
+    await change_rules(app, pool={"size": 40, "refill_per_day": 5}, usd_per_month=1, slow_lane={"on": False})
     await asked()
     text = await quota(ada)
     assert "## This server's shared pool" in text
@@ -57,15 +57,15 @@ async def test_a_server_with_a_pool_and_a_budget_shows_both(app: App, ada: Perso
     assert "**98.6** of 100 credits left · the next one begins" in text
 
 
-async def test_whoever_has_a_role_of_theirs_has_own_credits_beside_the_pool(app: App, ada: Person, ben: Person) -> None:
-    await rule(app, pool={"size": 40}, roles={ada.roles["Artists"]: {"purse": {"size": 7}}})
+async def test_members_of_a_role_with_a_quota_have_credits_beside_the_pool(app: App, ada: Person, ben: Person) -> None:
+    await change_rules(app, pool={"size": 40}, roles={ada.roles["Artists"]: {"purse": {"size": 7}}})
     artist, guest = await quota(ada), await quota(ben)
     assert ("**7** of 7 left" in artist, "### This server's shared pool" in artist) == (True, True)
     assert ("**40** of 40 left" in guest, "Your credits" in guest) == (True, False)
 
 
-async def test_prices_are_this_servers(app: App, ada: Person) -> None:
-    await rule(app, prices={"black-forest-labs-flux-2-klein-4b": 9})
+async def test_prices_are_those_of_the_server(app: App, ada: Person) -> None:
+    await change_rules(app, prices={"black-forest-labs-flux-2-klein-4b": 9})
     here, direct = await quota(ada), await quota(ada, "dm")
     assert ("Klein 4B: 9 credits" in here, "Klein 4B: 1.4 credits" in direct) == (True, True)
 
@@ -73,7 +73,7 @@ async def test_prices_are_this_servers(app: App, ada: Person) -> None:
 # --- /gift -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_gift_is_said_to_both_and_calls_the_receiver(app: App, ada: Person, ben: Person) -> None:
+async def test_a_gift_is_shown_to_both_and_pings_the_receiver(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("gift", member=ben.id, credits=2.5)
     said = await ben.message(lambda m: "gives" in m.content)
     assert said.content == f"🎁 <@{ada.id}> gives <@{ben.id}> 2.5 credits."
@@ -81,7 +81,7 @@ async def test_a_gift_is_said_to_both_and_calls_the_receiver(app: App, ada: Pers
     assert [await has(app, ada), await has(app, ben)] == [997.5, 1002.5]
 
 
-async def test_nobody_gives_what_they_do_not_have_however_often_they_press(app: App, ada: Person, ben: Person) -> None:
+async def test_repeated_presses_cannot_give_more_than_the_balance(app: App, ada: Person, ben: Person) -> None:
     presses = (ada.slash("gift", member=ben.id, credits=300) for _ in range(6))
     await asyncio.gather(*presses)
     await refused(ada, "You wanted to give 300 credits and have 100 left.")
@@ -89,7 +89,7 @@ async def test_nobody_gives_what_they_do_not_have_however_often_they_press(app: 
     assert (await app.store.read(audit.prove)).wrong == ()
 
 
-async def test_one_deed_is_one_gift(app: App, ada: Person, ben: Person) -> None:
+async def test_an_interaction_delivered_twice_is_one_gift(app: App, ada: Person, ben: Person) -> None:
     by_ada, receiver = request_by(Actor(user_id=int(ada.id)), guild_id=None), Actor(user_id=int(ben.id))
     once = [app.services.money.gift(by_ada, receiver, amount=MICRO, key="gift:1") for _ in range(5)]
     assert sum(await asyncio.gather(*once)) == 1
@@ -97,13 +97,13 @@ async def test_one_deed_is_one_gift(app: App, ada: Person, ben: Person) -> None:
 
 
 async def test_a_gift_stays_in_the_accounts_that_are_used_here(app: App, ada: Person, ben: Person) -> None:
-    await rule(app, **OWN)
+    await change_rules(app, **OWN)
     await ada.slash("gift", member=ben.id, credits=20)
     await ben.message(lambda m: "gives" in m.content)
     assert [await has(app, ben, here=True), await has(app, ben)] == [70, 1000]
 
 
-async def test_between_two_people_alone_gifts_work_as_well(app: App, ada: Person, ben: Person) -> None:
+async def test_gifts_work_in_direct_messages_between_two_users(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("gift", "private", member=ben.id, credits=1)
     await ben.message(lambda m: "gives" in m.content, "private")
     assert await has(app, ben) == 1001
@@ -117,11 +117,11 @@ async def test_between_two_people_alone_gifts_work_as_well(app: App, ada: Person
         ({"newcomers": {"wait_hours": 8760}}, "New members wait a while before they can give credits here"),
     ],
 )
-async def test_a_gift_that_the_rules_do_not_know_is_refused(
+async def test_a_gift_is_refused_where_the_rules_forbid_it(
     app: App, ada: Person, ben: Person, rules: dict[str, object], words: str
 ) -> None:
     await ada.join("Cleo", days=1)
-    await rule(app, **rules)
+    await change_rules(app, **rules)
     async with Person.connect(ada.url, "Cleo") as cleo:
         await cleo.slash("gift", member=ben.id, credits=1)
         await refused(cleo, words)
@@ -136,8 +136,8 @@ async def test_nobody_gives_to_themselves_or_to_a_bot(ada: Person) -> None:
         await ada.slash("gift", member=ada.id, credits=0)
 
 
-async def test_a_reaction_gives_what_the_server_set_for_it_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    await rule(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2}})
+async def test_a_reaction_gives_its_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await change_rules(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2}})
     made = await asked()
     seen = await ben.message(lambda m: m.id == made.id)
     for on in (True, False, True):
@@ -147,8 +147,8 @@ async def test_a_reaction_gives_what_the_server_set_for_it_once(app: App, ada: P
     assert (await app.store.read(audit.prove)).wrong == ()
 
 
-async def test_a_reaction_without_credit_behind_it_is_marked_and_explained(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    await rule(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2000}})
+async def test_a_gift_reaction_without_credit_is_marked_and_explained(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await change_rules(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2000}})
     made = await asked()
     await ben.react(await ben.message(lambda m: m.id == made.id), "🪙")
     await ben.message(lambda m: m.id == made.id and "🚫" in m.reactions)
@@ -169,8 +169,8 @@ async def test_a_server_without_a_leaderboard_says_so(ada: Person) -> None:
     await refused(ada, "This server has no leaderboard.")
 
 
-async def test_the_leaderboard_leaves_out_whoever_does_not_wish_to_be_on_it(app: App, ada: Person, asked: Ask) -> None:
-    await rule(app, leaderboard=True)
+async def test_the_leaderboard_leaves_out_members_who_opted_out(app: App, ada: Person, asked: Ask) -> None:
+    await change_rules(app, leaderboard=True)
     await asked()
     listed = await board(ada)
     assert (listed.ephemeral, f"🥇 <@{ada.id}> · 1 picture" in listed.text) == (True, True)

@@ -1,4 +1,4 @@
-"""/sponsor: a host pays for everyone in a thread, until a time and at most a sum; the rest comes back, also after a restart."""
+"""/sponsor: a host pays for everyone in a thread until a time and up to a sum; the rest is returned, also after a restart."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bot.domain.money.accounts import AccountRef, sponsor_account
 from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
-from tests.journeys.ruling import rule
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.manager_steps import change_rules
 from tests.services.conftest import eventually
 
-PRICE = 1.4  # of a picture by the default model
+PRICE = 1.4  # credits for an image of the default model
 HOUR_MS = 3_600_000
 
 
 async def begun(host: Person, channel: str = "studio", **options: object) -> Message:
-    """The public line."""
+    """Start a sponsorship and wait for its public message."""
     await host.slash("sponsor start", channel, **options)
     return await host.message(lambda m: "pays for everyone here" in m.text and "How much is left?" in m.buttons, channel)
 
@@ -36,22 +36,22 @@ async def right(app: App) -> bool:
     return not (await app.store.read(audit.prove)).wrong
 
 
-async def test_the_host_pays_for_others_in_this_thread_and_not_elsewhere(app: App, ada: Person, ben: Person) -> None:
+async def test_the_host_pays_for_others_in_this_thread_only(app: App, ada: Person, ben: Person) -> None:
     thread = await ada.thread("a contest")
     line = await begun(ada, thread, hours=2, credits=5)
     assert (line.ephemeral, "**5** of 5 credits left" in line.text) == (False, True)
     await ben.slash("generate", thread, prompt="a red fox")
-    await ben.message(with_picture, thread)
+    await ben.message(has_image, thread)
     assert [await has(app, ada), await has(app, ben)] == [995, 1000]
     await ben.slash("generate", prompt="a red fox")
-    await ben.message(with_picture)
+    await ben.message(has_image)
     assert [await has(app, ben), await right(app)] == [1000 - PRICE, True]
 
 
-async def test_the_public_line_says_how_much_is_left_when_anybody_asks(app: App, ada: Person, ben: Person) -> None:
+async def test_anyone_can_refresh_the_public_message(app: App, ada: Person, ben: Person) -> None:
     line = await begun(ada, credits=5)
     await ben.slash("generate", prompt="a red fox")
-    await ben.message(with_picture)
+    await ben.message(has_image)
     await ben.click(await ben.message(lambda m: m.id == line.id), "How much is left?")
     await ada.message(lambda m: m.id == line.id and "**3.6** of 5 credits left" in m.text)
     await ben.slash("sponsor show")
@@ -60,7 +60,7 @@ async def test_the_public_line_says_how_much_is_left_when_anybody_asks(app: App,
     await ben.message(lambda m: "pays for everyone here until" in m.text and "### Prices" in m.text)
 
 
-async def test_only_the_host_and_moderators_end_it_and_the_rest_comes_back(app: App, ada: Person, ben: Person, mo: Person) -> None:
+async def test_only_the_host_and_moderators_end_it_and_the_rest_is_returned(app: App, ada: Person, ben: Person, mo: Person) -> None:
     line = await begun(ada, credits=5)
     await ben.click(await ben.message(lambda m: m.id == line.id), "End it")
     await ben.message(lambda m: "Only the one who pays, or a moderator, can end it." in m.content)
@@ -87,7 +87,7 @@ async def test_ending_it_twice_at_once_returns_the_rest_once(app: App, ada: Pers
     assert [await has(app, ada), await right(app)] == [1000, True]
 
 
-async def test_a_line_of_an_earlier_run_still_answers(env: Env) -> None:
+async def test_a_public_message_of_an_earlier_run_still_works(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
         line = await begun(ada, credits=5)
     async with env.app() as app, person_in(env, "Ada") as ada:
@@ -98,7 +98,7 @@ async def test_a_line_of_an_earlier_run_still_answers(env: Env) -> None:
         assert await has(app, ada) == 1000
 
 
-async def test_it_ends_by_itself_while_nobody_is_home(env: Env) -> None:
+async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
         line = await begun(ada, hours=1, credits=5)
     later = env.app(clock=lambda: system() + 2 * HOUR_MS)
@@ -113,7 +113,7 @@ async def test_it_ends_by_itself_while_nobody_is_home(env: Env) -> None:
         assert await right(app)
 
 
-async def test_one_host_at_a_time_and_no_more_than_they_have(app: App, ada: Person, ben: Person) -> None:
+async def test_there_is_one_host_at_a_time_and_at_most_their_balance(app: App, ada: Person, ben: Person) -> None:
     await ada.slash("sponsor start", credits=5000)
     await ada.message(lambda m: "You wanted to put in 5000 credits and have 1000 left." in m.content)
     await begun(ada, credits=5)
@@ -129,7 +129,7 @@ async def test_one_host_at_a_time_and_no_more_than_they_have(app: App, ada: Pers
         ({"sponsoring": {"on": False}}, "do not pay for others on this server"),
     ],
 )
-async def test_a_server_may_do_without_and_a_pool_pays_for_nobody_else(app: App, ada: Person, rules: dict[str, Any], words: str) -> None:
-    await rule(app, **rules)
+async def test_disabled_sponsorships_and_pools_are_refused(app: App, ada: Person, rules: dict[str, Any], words: str) -> None:
+    await change_rules(app, **rules)
     await ada.slash("sponsor start")
     await ada.message(lambda m: words in m.content)

@@ -1,4 +1,4 @@
-"""/usage: what a server used, for its moderators; as text, as a chart and as a file."""
+"""/usage: the usage of a guild for its moderators, as text, chart and file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from PIL import Image
 
 from bot.app import App
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.managing import open_to_everybody
-from tests.journeys.ruling import rule
+from tests.journeys.manager_steps import change_rules, open_to_everybody
 
 
 async def opened(person: Person, **options: object) -> Message:
@@ -29,7 +28,7 @@ async def turned(person: Person, panel: Message, button: str, words: str) -> Mes
 
 @pytest.fixture
 async def busy(app: App, asked: Ask) -> None:
-    """Ada asked for three pictures."""
+    """Ada asked for three images."""
     await written_down(app, await asked())
     await written_down(app, await asked(count=2, prompt="a blue fox"))
 
@@ -44,8 +43,8 @@ async def test_a_moderator_sees_sums_rows_and_a_chart_in_private(mo: Person, ada
     assert chart.size == (1280, 720)
 
 
-async def test_the_panel_turns_to_other_ranges_and_kinds(app: App, mo: Person, asked: Ask) -> None:
-    await rule(app, usd_per_month=1)
+async def test_the_panel_switches_range_and_grouping(app: App, mo: Person, asked: Ask) -> None:
+    await change_rules(app, usd_per_month=1)
     await written_down(app, await asked())
     panel = await opened(mo, days=7)
     panel = await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")
@@ -56,7 +55,7 @@ async def test_the_panel_turns_to_other_ranges_and_kinds(app: App, mo: Person, a
 
 
 @pytest.mark.usefixtures("busy")
-async def test_one_member_can_be_looked_at_alone(mo: Person, ada: Person, ben: Person) -> None:
+async def test_usage_can_be_filtered_by_member(mo: Person, ada: Person, ben: Person) -> None:
     assert f"Use by <@{ada.id}>" in (await opened(mo, member=ada.id, by="model")).text
     assert "Nothing was made." in (await opened(mo, member=ben.id)).text
 
@@ -72,32 +71,30 @@ async def test_the_file_has_every_member_model_and_day(mo: Person, ada: Person) 
     assert file.ephemeral
 
 
-async def test_a_button_no_longer_works_for_somebody_who_is_no_moderator_any_more(mo: Person) -> None:
+async def test_the_buttons_refuse_a_former_moderator(mo: Person) -> None:
     panel = await opened(mo)
     await mo.role("Mo", "Moderators", on=False)
     await mo.click(panel, "By model")
     await mo.message(lambda m: "This is for the moderators of this server." in m.content)
 
 
-async def test_a_server_that_opens_them_to_everybody_tells_moderators_alone(
-    app: App, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_usage_refuses_members_even_if_a_server_opens_it(app: App, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     await open_to_everybody(app, monkeypatch, "usage", "Image usage")
     await ada.slash("usage")
     await ada.user_menu("Image usage", ben)
     assert [m.content for m in ada.messages() if m.ephemeral] == ["🚫 This is for the moderators of this server."] * 2
 
 
-async def test_discord_shows_it_to_moderators_alone(ada: Person) -> None:
+async def test_discord_shows_usage_to_moderators_only(ada: Person) -> None:
     with pytest.raises(NotDoneError):
         await ada.slash("usage")
 
 
-async def test_a_panel_of_an_earlier_run_still_turns(env: Env) -> None:
+async def test_a_panel_of_an_earlier_run_still_works(env: Env) -> None:
     async with env.app(), person_in(env, "Mo") as mo:
         panel = await opened(mo)
         async with person_in(env, "Ada") as ada:
             await ada.slash("generate", prompt="a red fox")
-            await ada.message(with_picture)
+            await ada.message(has_image)
     async with env.app(), person_in(env, "Mo") as mo:
         await turned(mo, panel, "By model", "1. FLUX.2 Klein 4B · 1 picture")

@@ -1,4 +1,4 @@
-"""What taking an order costs: nothing is downloaded or decoded for a refusal, and each fact is read once."""
+"""Admission: nothing is downloaded or decoded for a refusal, and each fact is read once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.domain.preferences import Consent
 from bot.media import codec
 from bot.store.moderation import conduct
 from sandbox.person import Person
-from tests.env.app import Env, person_in, with_picture
-from tests.env.guild_rules import rule
+from tests.env.app import Env, has_image, person_in
+from tests.env.guild_rules import change_rules
 from tests.journeys.conftest import Ask, Traffic, written_down
 
 DEV = "flux-2-dev"  # has sizes, and a safety checker
@@ -24,7 +24,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
     "not made in this channel": {"channels": {"allowed": [1]}},
     "do not open any model": {"everyone": {"models": []}},
     "where others see them": {"everyone": {"private": False}},
-    "safety checker stays on": {},  # it is asked to be off
+    "safety checker stays on": {},  # the request turns it off
     "New members wait": {"newcomers": {"wait_hours": 48}},
     "1 picture at a time": {"everyone": {"max_count": 1}},
     "at most 0.5 MP": {"everyone": {"max_megapixels": 0.5}},
@@ -37,7 +37,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The size of everything that was decoded as a reference."""
+    """Sizes in bytes of the references that were decoded."""
     sizes: list[int] = []
     decode = codec.clean_reference
 
@@ -60,7 +60,7 @@ async def zoe(env: Env, app: App, ada: Person) -> AsyncIterator[Person]:
 @pytest.mark.parametrize("sentence", REFUSALS)
 async def test_nothing_is_downloaded_or_decoded_for_a_refusal(env: Env, app: App, zoe: Person, decoded: list[int], sentence: str) -> None:
     guild_id = int(zoe.hello["guild"]["id"])
-    await rule(app.services.guilds, guild_id, **REFUSALS[sentence])
+    await change_rules(app.services.guilds, guild_id, **REFUSALS[sentence])
     if "cannot ask" in sentence:
         await app.store.write(conduct.block, guild_id, int(zoe.id), until=None, reason="spam", by_id=1, now=system())
     options: dict[str, Any] = {"model": DEV, "resolution": "1 MP"} if "MP" in sentence or "safety" in sentence else {}
@@ -75,7 +75,7 @@ async def test_nothing_is_downloaded_without_the_consent_of_all(
     env: Env, app: App, ada: Person, ben: Person, asked: Ask, decoded: list[int]
 ) -> None:
     first = await asked()
-    await ben.menu("Use as reference", await ben.message(lambda m: m.id == first.id and with_picture(m)))
+    await ben.menu("Use as reference", await ben.message(lambda m: m.id == first.id and has_image(m)))
     await ben.message(lambda m: "Put by" in m.content)
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     before = len(env.discord.downloads), len(decoded)
@@ -88,7 +88,7 @@ async def test_nothing_is_downloaded_without_the_consent_of_all(
 async def test_nothing_is_downloaded_for_a_form_that_is_refused(env: Env) -> None:
     async with env.app(PICTURES_KEEP_DAYS="0") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
-        await written_down(app, await ada.message(with_picture))
+        await written_down(app, await ada.message(has_image))
         await ada.slash("history")
         panel = await ada.message(lambda m: "Your history" in m.text)
         (choice,) = [c for c in panel.components if c["type"] == 3]
@@ -96,7 +96,7 @@ async def test_nothing_is_downloaded_for_a_form_that_is_refused(env: Env) -> Non
         await ada.click(await ada.message(lambda m: m.id == panel.id and "Back" in m.buttons), "Edit")
         form, before = await ada.modal(), len(env.discord.downloads)
         env.switchboard.turn_on("result-not-image")  # only Discord still has it
-        await rule(app.services.guilds, int(ada.hello["guild"]["id"]), pause={"on": True})
+        await change_rules(app.services.guilds, int(ada.hello["guild"]["id"]), pause={"on": True})
         await ada.submit(form, prompt="at night")
         await ada.message(lambda m: m.ephemeral and "Pictures are paused" in m.content)
         assert len(env.discord.downloads) == before
@@ -115,28 +115,28 @@ async def test_an_order_reads_each_thing_once(asked: Ask, traffic: Traffic) -> N
     assert traffic.so_far() == (["preferences", "_facts_of_order", "_queue_status"], WRITTEN)
 
 
-async def test_so_does_one_that_is_made_again(ada: Person, asked: Ask, traffic: Traffic) -> None:
+async def test_a_repeated_order_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
     first = await asked()
     traffic.so_far()
     await ada.click(first, "Again")
-    await ada.message(lambda m: with_picture(m) and m.id != first.id)
+    await ada.message(lambda m: has_image(m) and m.id != first.id)
     assert traffic.so_far() == (["preferences", "get", "_facts_of_repeat", "_queue_status"], WRITTEN)  # the first job is read, too
 
 
-async def test_so_does_an_edit_and_its_form(ada: Person, asked: Ask, traffic: Traffic) -> None:
+async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
     first = await asked()
     traffic.so_far()
     await ada.click(first, "Edit")
     form = await ada.modal()
     assert traffic.so_far() == (["preferences", "get", "statement"], ["put"])
     await ada.submit(form, prompt="at night")
-    await ada.message(lambda m: with_picture(m) and m.id != first.id)
+    await ada.message(lambda m: has_image(m) and m.id != first.id)
     assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], WRITTEN)  # the form is read, too
 
 
-async def test_so_does_a_reaction(ada: Person, asked: Ask, traffic: Traffic) -> None:
+async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
     first = await asked()
     traffic.so_far()
     await ada.react(first, "🌙")
-    await ada.message(lambda m: with_picture(m) and m.id != first.id)
+    await ada.message(lambda m: has_image(m) and m.id != first.id)
     assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], ["claim", "add", "note_job"])

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, then a restart: every accepted job is delivered exactly once, and nothing is enqueued or charged twice."""
+"""kill -9 at any moment, then a restart: every accepted job is delivered once, and nothing is enqueued or charged twice."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager
-async def doomed_app(env: Env, **overrides: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A bot in its own process, that is killed at the end of the block at the latest."""
+async def killable_app(env: Env, **overrides: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A bot in its own process, which is killed when the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -43,22 +43,22 @@ async def doomed_app(env: Env, **overrides: str) -> AsyncIterator[asyncio.subpro
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    """Watch for a moment from outside, where nothing announces it."""
+    """Poll until this is true; another process sends no event."""
     async with asyncio.timeout(10):
-        while not reached():  # noqa: ASYNC110  another process is watched
+        while not reached():  # noqa: ASYNC110  another process is polled
             await asyncio.sleep(0.002)
 
 
 async def online(person: Person) -> None:
-    """The bot is there and has read the list of models."""
+    """Wait until the bot is online and has read the model list."""
     await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
     async with asyncio.timeout(10):
-        while not await person.autocomplete("generate", "model", prompt="x", model=""):  # noqa: ASYNC110  asked of a process
+        while not await person.autocomplete("generate", "model", prompt="x", model=""):  # noqa: ASYNC110  another process is polled
             await asyncio.sleep(0.01)
 
 
-async def all_is_well(app: App, env: Env, person: Person, *, jobs: int) -> None:
-    """After the dust has settled: as many finished messages, generations and charges as jobs, and a ledger that adds up."""
+async def assert_consistent(app: App, env: Env, person: Person, *, jobs: int) -> None:
+    """Wait for the results, then check: one finished message, generation and charge for each job, and a correct ledger."""
     await person.until(lambda: len([m for m in person.messages() if finished(m)]) >= jobs or None)
     statement = await statement_of(app, int(person.id))
     assert [m.attachments != [] for m in person.messages() if finished(m)] == [True] * jobs
@@ -72,7 +72,7 @@ def asked_for(env: Env, method: str, path: str) -> Callable[[], bool]:
 
 
 def in_database(env: Env, query: str) -> Callable[[], bool]:
-    """Whether a row is there, read beside the running bot."""
+    """Whether the query finds a row, read while the bot runs."""
 
     def there() -> bool:
         try:
@@ -99,38 +99,38 @@ MOMENTS: dict[str, Callable[[Env], Callable[[], bool]]] = {
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_killed_when(env: Env, moment: str) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
-        async with doomed_app(env) as process:
+        async with killable_app(env) as process:
             await online(ada)
             asking = asyncio.create_task(ask(ada), name="asking")
             await until(MOMENTS[moment](env))
             process.kill()
             await asking
         async with env.app() as app:
-            await all_is_well(app, env, ada, jobs=1)
+            await assert_consistent(app, env, ada, jobs=1)
 
 
 @pytest.mark.faults("enqueue-answer-lost", times=1)
 async def test_killed_after_an_answer_was_lost(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
-        async with doomed_app(env) as process:
+        async with killable_app(env) as process:
             await online(ada)
             asking = asyncio.create_task(ask(ada), name="asking")
             await until(lambda: not env.switchboard.is_on("enqueue-answer-lost"))
             process.kill()
             await asking
         async with env.app() as app:
-            await all_is_well(app, env, ada, jobs=1)
+            await assert_consistent(app, env, ada, jobs=1)
 
 
-async def test_a_polite_stop_in_the_middle_loses_nothing_either(env: Env) -> None:
+async def test_a_graceful_stop_loses_nothing(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
-        async with doomed_app(env) as process:
+        async with killable_app(env) as process:
             await online(ada)
             await ask(ada)
             process.terminate()
             assert await process.wait() == 0
         async with env.app() as app:
-            await all_is_well(app, env, ada, jobs=1)
+            await assert_consistent(app, env, ada, jobs=1)
 
 
 @pytest.mark.slow
@@ -139,20 +139,20 @@ async def test_killed_again_and_again_at_random_moments(env: Env, seed: int) -> 
     chance = random.Random(seed)
     async with Person.connect(env.discord.url, "Ada") as ada:
         for _ in range(3):
-            async with doomed_app(env):
+            async with killable_app(env):
                 await online(ada)
                 await ask(ada)
                 await ask(ada)
-                await asyncio.sleep(chance.uniform(0, 0.5))  # the moment is what is tried
+                await asyncio.sleep(chance.uniform(0, 0.5))  # the random moment is what is tested
             await ada.until(lambda: (not ada.bot_online) or None)
         with closing(sqlite3.connect(env.folder / "easel.sqlite3")) as db:
             (accepted,) = db.execute("SELECT count(*) FROM jobs").fetchone()
         async with env.app() as app:
-            await all_is_well(app, env, ada, jobs=accepted)
+            await assert_consistent(app, env, ada, jobs=accepted)
 
 
 async def ask(person: Person, **options: str) -> bool:
-    """Ask for a picture; whether an answer came before the kill."""
+    """Run /generate, and return whether it was answered before the kill."""
     try:
         await person.slash("generate", prompt="a red fox in the snow", **options)
     except NotDoneError:

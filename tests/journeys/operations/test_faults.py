@@ -1,4 +1,4 @@
-"""Every named misbehaviour of the outside world, and what a member sees of it: at best nothing."""
+"""Every named fault of Discord and the image API, and what a member sees of it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.faults import FAULTS
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
-from tests.journeys.images.test_commands import picture
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.images.test_commands import image_bytes
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One fault, how often it strikes, and how a request ends under it."""
+    """One fault, how often it occurs, and how a request ends under it."""
 
     fault: str
     times: int | None = None
-    says: str = ""  # in the finished message; empty: the picture is there and nothing is said
+    says: str = ""  # in the finished message; empty if the image is delivered without a remark
     spent: int = PRICE
     enqueued: int = 1
 
@@ -76,7 +76,7 @@ TOLD = [
     Case(fault="result-bomb", says="Its price was given back", spent=0),
     Case(fault="result-elsewhere", says="Its price was given back", spent=0),
 ]
-ELSEWHERE = {  # told in tests of their own below
+ELSEWHERE = {  # they have tests of their own below
     "generation-stuck",
     "models-down",
     "oxen-down",
@@ -89,7 +89,7 @@ ELSEWHERE = {  # told in tests of their own below
 }
 
 
-def test_every_fault_has_its_case() -> None:
+def test_every_fault_has_a_case() -> None:
     assert {case.fault for case in (*UNSEEN, *TOLD)} | ELSEWHERE == {fault.name for fault in FAULTS}
 
 
@@ -98,20 +98,20 @@ def finished(message: Message) -> bool:
 
 
 @pytest.mark.parametrize("case", [*UNSEEN, *TOLD], ids=lambda case: case.fault)
-async def test_a_request_ends_well_whatever_happens(env: Env, app: App, ada: Person, case: Case) -> None:
+async def test_a_request_ends_correctly_under_every_fault(env: Env, app: App, ada: Person, case: Case) -> None:
     env.switchboard.turn_on(case.fault, times=case.times)
     await ada.slash("generate", prompt="a red fox")
     message = await ada.message(finished)
     statement = await statement_of(app, int(ada.id))
     assert len([m for m in ada.messages() if finished(m)]) == 1
-    assert with_picture(message) is not bool(case.says)
+    assert has_image(message) is not bool(case.says)
     assert case.says in message.content
     assert (statement.held, statement.spent) == (0, case.spent)
     assert len(await env.generations()) == case.enqueued
     assert await app.store.read(ledger.audit) == []
 
 
-async def test_a_generation_that_never_ends_is_cancelled_and_given_back(env: Env) -> None:
+async def test_a_generation_that_never_ends_is_cancelled_and_refunded(env: Env) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with env.app(MAX_GENERATION_MINUTES="0.005") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
@@ -120,13 +120,13 @@ async def test_a_generation_that_never_ends_is_cancelled_and_given_back(env: Env
 
 
 @pytest.mark.faults("models-down")
-async def test_before_the_first_list_of_models_a_sentence_says_so(env: Env) -> None:
+async def test_a_request_before_the_first_model_list_is_refused(env: Env) -> None:
     async with env.app(await_models=False), person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         assert "list of models has not been read yet" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(env: Env) -> None:
+async def test_the_model_list_survives_a_restart_without_the_image_api(env: Env) -> None:
     async with env.app():
         pass
     env.switchboard.turn_on("models-down")
@@ -134,28 +134,28 @@ async def test_a_known_list_of_models_outlives_a_restart_without_the_image_api(e
         assert await ada.autocomplete("generate", "model", prompt="x", model="klein")
 
 
-async def test_a_private_picture_goes_to_direct_messages_once_the_token_is_dead(env: Env, ada: Person) -> None:
+async def test_a_private_image_is_sent_by_direct_message_once_its_token_has_expired(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("token-expired")
     await ada.slash("generate", prompt="a red fox", private=True)
-    assert with_picture(await ada.message(finished, "dm"))
+    assert has_image(await ada.message(finished, "dm"))
     assert not any(finished(m) for m in ada.messages())
 
 
 async def test_a_deleted_waiting_message_is_replaced_by_a_new_one(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("message-gone", times=1)
     await ada.slash("generate", prompt="a red fox")
-    assert with_picture(await ada.message(finished))
+    assert has_image(await ada.message(finished))
     assert len(ada.messages()) == 1
 
 
-async def test_a_closed_channel_sends_the_picture_to_its_member(env: Env, ada: Person) -> None:
+async def test_without_access_to_the_channel_the_image_is_sent_by_direct_message(env: Env, ada: Person) -> None:
     for name in ("token-expired", "message-gone", "channel-closed"):
         env.switchboard.turn_on(name)
     await ada.slash("generate", prompt="a red fox")
-    assert with_picture(await ada.message(finished, "dm"))
+    assert has_image(await ada.message(finished, "dm"))
 
 
-async def test_a_picture_without_any_way_is_kept_until_there_is_one(env: Env, app: App, ada: Person) -> None:
+async def test_an_undeliverable_image_is_kept_until_it_can_be_delivered(env: Env, app: App, ada: Person) -> None:
     closed = ("token-expired", "message-gone", "channel-closed", "dms-closed")
     for name in closed:
         env.switchboard.turn_on(name)
@@ -164,11 +164,11 @@ async def test_a_picture_without_any_way_is_kept_until_there_is_one(env: Env, ap
         pass
     for name in closed:
         env.switchboard.turn_off(name)
-    assert with_picture(await ada.message(finished))
+    assert has_image(await ada.message(finished))
 
 
 @pytest.mark.parametrize("lost", ["channel", "dm"])
-async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(env: Env, ada: Person, lost: str) -> None:
+async def test_a_new_message_whose_response_was_lost_is_not_sent_twice(env: Env, ada: Person, lost: str) -> None:
     for name in ("token-expired", "message-gone", *(["channel-closed"] if lost == "dm" else [])):
         env.switchboard.turn_on(name)
     env.images.switchboard.turn_on("generation-stuck")
@@ -182,14 +182,14 @@ async def test_a_new_message_whose_answer_was_lost_is_found_and_not_sent_twice(e
     assert len([m for m in ada.messages(where) if finished(m)]) == 1
 
 
-async def test_a_lost_session_loses_no_picture(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_session_loses_no_image(env: Env, app: App, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_shard: int | None, *, initial: bool = False) -> None:
-        """discord.py waits five seconds here, out of respect for the real gateway."""
+        """discord.py waits five seconds here to spare the real gateway."""
 
     monkeypatch.setattr(app.client, "before_identify_hook", at_once)
     await ada.slash("generate", prompt="a red fox")
     env.switchboard.turn_on("session-lost")
-    assert with_picture(await ada.message(finished))
+    assert has_image(await ada.message(finished))
     await ada.until(lambda: ada.bot_online or None)
     await ada.slash("ping")
     await ada.message(lambda m: "Awake" in m.content)
@@ -197,7 +197,7 @@ async def test_a_lost_session_loses_no_picture(env: Env, app: App, ada: Person, 
 
 @pytest.mark.faults("cdn-gone")
 async def test_a_reference_that_cannot_be_fetched_is_refused(ada: Person) -> None:
-    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", picture()))
+    await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", image_bytes()))
     assert "a.png:" in (await ada.message(lambda m: m.content.startswith("🚫"))).content
 
 
@@ -209,11 +209,11 @@ async def test_the_other_modes_deliver_as_well(env: Env, mode: str) -> None:
         assert (await statement_of(app, int(ada.id))).spent == 2 * PRICE
 
 
-async def test_in_sync_mode_a_lost_answer_is_never_paid_twice(env: Env) -> None:
+async def test_in_sync_mode_a_lost_response_is_not_paid_twice(env: Env) -> None:
     env.switchboard.turn_on("enqueue-answer-lost")
     async with env.app(OXEN_MODE="sync") as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         message = await ada.message(finished)
         calls = env.images.received("POST", "/api/ai/images")
-        assert (len(calls), with_picture(message) or "answer was lost" in message.content) == (1, True)
+        assert (len(calls), has_image(message) or "answer was lost" in message.content) == (1, True)
         assert (await statement_of(app, int(ada.id))).held == 0

@@ -1,4 +1,4 @@
-"""Two kinds of image API side by side: seven models, one of the two going away in the middle, and what members are told."""
+"""Two image providers side by side: their models, outages, lost responses and failures."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from bot.app import App
 from bot.store.money import ledger
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
-from tests.journeys.images.test_commands import picture
-from tests.journeys.operations.test_crash import ask, doomed_app, in_database, online, until
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.images.test_commands import image_bytes
+from tests.journeys.operations.test_crash import ask, in_database, killable_app, online, until
 from tests.journeys.operations.test_faults import finished
 
 OXEN = ("black-forest-labs-flux-2-klein-4b", "black-forest-labs-flux-2-klein-9b", "flux-2-dev")
@@ -33,12 +33,12 @@ async def both(env: Env, **overrides: str) -> AsyncIterator[tuple[App, Person]]:
 
 
 def oxlo(env: Env) -> dict[str, str]:
-    """The settings that turn the second one on."""
+    """The settings of the second provider."""
     return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
 
 
 async def oxlo_calls(env: Env) -> dict[str, Any]:
-    """What the second image API was asked and paid for."""
+    """Calls to the second image API, and how many were paid."""
     async with aiohttp.ClientSession() as session, session.get(f"{env.images.url}/sandbox/openai/calls") as response:
         calls: dict[str, Any] = await response.json()
         return calls
@@ -50,32 +50,32 @@ async def made(person: Person, command: str = "generate", **options: object) -> 
     return await person.message(lambda m: finished(m) and m.id not in seen)
 
 
-async def test_all_seven_models_make_pictures(env: Env) -> None:
+async def test_all_seven_models_make_images(env: Env) -> None:
     async with both(env) as (app, ada):
         for model in (*OXEN, *OXLO):
-            assert with_picture(await made(ada, model=model)), model
+            assert has_image(await made(ada, model=model)), model
         assert await app.store.read(ledger.audit) == []
 
 
 async def test_every_model_that_edits_edits(env: Env) -> None:
     async with both(env) as (_, ada):
         for model in (*OXEN, *(name for name in OXLO if name != "flux.1-schnell")):
-            assert with_picture(await made(ada, "edit", model=model, image=ada.upload("a.png", picture()))), model
+            assert has_image(await made(ada, "edit", model=model, image=ada.upload("a.png", image_bytes()))), model
 
 
 async def test_a_model_that_does_not_edit_says_so(env: Env) -> None:
     async with both(env) as (_, ada):
-        await ada.slash("edit", prompt="night", model="flux.1-schnell", image=ada.upload("a.png", picture()))
+        await ada.slash("edit", prompt="night", model="flux.1-schnell", image=ada.upload("a.png", image_bytes()))
         assert "takes no reference pictures" in (await ada.message(lambda m: m.ephemeral)).content
 
 
-async def test_a_community_may_run_on_the_second_alone(env: Env) -> None:
+async def test_the_bot_runs_with_the_second_provider_alone(env: Env) -> None:
     async with env.app(settings=oxlo(env), OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
-        assert with_picture(await made(ada))
+        assert has_image(await made(ada))
         assert {model.provider for model in app.models.offered} == {"oxlo"}
 
 
-async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_coming_back(env: Env) -> None:
+async def test_ten_jobs_of_each_kind_survive_an_outage_of_both_providers(env: Env) -> None:
     async with both(env, **WIDE, **PLACES, UNCERTAIN_CALLS="retry") as (app, ada):
         env.switchboard.turn_on("generation-stuck")
         asks = [ada.slash("generate", prompt=f"fox {n}", model=model) for n in range(10) for model in (OXEN[0], OXLO[1])]
@@ -88,7 +88,7 @@ async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_comin
         for fault in ("oxen-down", "oxlo-down"):
             env.switchboard.turn_off(fault)
         await ada.until(lambda: len([m for m in ada.messages() if finished(m)]) == 20 or None, timeout_s=30)
-        assert all(with_picture(m) for m in ada.messages())
+        assert all(has_image(m) for m in ada.messages())
         assert len(await env.generations()) == 10
         assert (await oxlo_calls(env))["paid"] == 10
         statement = await statement_of(app, int(ada.id))
@@ -96,13 +96,13 @@ async def test_ten_jobs_of_each_kind_survive_both_providers_going_away_and_comin
 
 
 async def away(app: App, provider: str) -> None:
-    """Until the bot has noticed."""
+    """Wait until the bot's circuit breaker for this provider is open."""
     async with asyncio.timeout(10):
         while app.guards[provider].away_since is None:  # noqa: ASYNC110  nothing announces it to a test
             await asyncio.sleep(0.01)
 
 
-async def test_while_a_provider_is_away_members_are_told_since_when_and_the_picture_waits(env: Env) -> None:
+async def test_during_an_outage_the_waiting_message_says_since_when(env: Env) -> None:
     async with both(env) as (app, ada):
         env.switchboard.turn_on("oxlo-down")
         for n in range(3):
@@ -112,10 +112,10 @@ async def test_while_a_provider_is_away_members_are_told_since_when_and_the_pict
         waiting = await ada.message(lambda m: "the last fox" in m.content and "not answering" in m.content)
         assert "Oxlo.ai is not answering since <t:" in waiting.content
         env.switchboard.turn_off("oxlo-down")
-        assert with_picture(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
+        assert has_image(await ada.message(lambda m: "the last fox" in m.content and finished(m)))
 
 
-async def test_a_stand_in_makes_the_picture_at_the_held_price_and_is_named(env: Env) -> None:
+async def test_a_fallback_model_is_named_and_costs_the_held_price(env: Env) -> None:
     async with both(env, FALLBACK_MODELS=f"{OXLO[0]}={OXEN[0]}") as (app, ada):
         env.switchboard.turn_on("oxlo-down")
         for n in range(3):
@@ -126,15 +126,15 @@ async def test_a_stand_in_makes_the_picture_at_the_held_price_and_is_named(env: 
         assert "2 credits" in message.content
 
 
-@pytest.mark.parametrize(("rule", "paid", "has_image"), [("release", 1, False), ("retry", 2, True)])
-async def test_a_lost_answer_follows_the_operators_rule_and_is_told(env: Env, rule: str, paid: int, has_image: bool) -> None:
+@pytest.mark.parametrize(("rule", "paid", "is_made"), [("release", 1, False), ("retry", 2, True)])
+async def test_a_lost_response_follows_the_operator_s_setting_and_is_explained(env: Env, rule: str, paid: int, is_made: bool) -> None:
     async with both(env, UNCERTAIN_CALLS=rule) as (app, ada):
         env.switchboard.turn_on("enqueue-answer-lost", times=1)
         message = await made(ada, model=OXLO[0])
-        assert with_picture(message) is has_image
-        assert ("made once more; you pay once" if has_image else "answer was lost on the way") in message.content
+        assert has_image(message) is is_made
+        assert ("made once more; you pay once" if is_made else "answer was lost on the way") in message.content
         assert (await oxlo_calls(env))["paid"] == paid
-        assert (await statement_of(app, int(ada.id))).spent == (2_000_000 if has_image else 0)
+        assert (await statement_of(app, int(ada.id))).spent == (2_000_000 if is_made else 0)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ async def test_a_lost_answer_follows_the_operators_rule_and_is_told(env: Env, ru
         ("a fox", "result-not-image", "Its price was given back", True),
     ],
 )
-async def test_each_rung_of_the_ladder_has_its_words_its_refund_and_its_offer(
+async def test_each_kind_of_failure_has_its_message_refund_and_buttons(
     env: Env, prompt: str, fault: str | None, says: str, offers_again: bool
 ) -> None:
     async with both(env) as (app, ada):
         if fault:
             env.switchboard.turn_on(fault)
-        # The first API tells of a failure when it is asked about it; the second's is asked again until it is away.
+        # Oxen reports a failed generation when it is polled; calls to Oxlo are retried until its circuit breaker opens.
         message = await made(ada, prompt=prompt, model=OXEN[0] if fault == "generation-fails" else OXLO[0])
         statement = await statement_of(app, int(ada.id))
         assert says in message.content
@@ -161,14 +161,14 @@ async def test_each_rung_of_the_ladder_has_its_words_its_refund_and_its_offer(
         assert (statement.held, statement.spent) == (0, 0)
 
 
-async def test_a_rate_limit_is_waited_for_and_asked_once(env: Env) -> None:
+async def test_a_rate_limited_call_is_retried_and_paid_once(env: Env) -> None:
     async with both(env) as (_, ada):
         env.switchboard.turn_on("images-rate-limited", times=1)
-        assert with_picture(await made(ada, model=OXLO[0]))
+        assert has_image(await made(ada, model=OXLO[0]))
         assert (await oxlo_calls(env))["paid"] == 1
 
 
-async def test_a_provider_taken_out_of_the_settings_gives_its_holds_back(env: Env) -> None:
+async def test_removing_a_provider_from_the_settings_releases_its_holds(env: Env) -> None:
     env.switchboard.turn_on("oxlo-down")
     async with both(env) as (_, ada):
         await ada.slash("generate", prompt="a red fox", model=OXLO[0])
@@ -184,10 +184,10 @@ IS_PAID = "SELECT 1 FROM generations WHERE state = 'succeeded'"
 
 
 @pytest.mark.parametrize("moment", [WAITS, IS_MADE, IS_PAID], ids=["it waits", "it is being made", "it is paid"])
-async def test_killed_around_a_call_that_nothing_can_look_up(env: Env, moment: str) -> None:
-    """What was paid and kept is shown; what is uncertain is told and given back; nothing is ever asked for twice by itself."""
+async def test_killed_around_a_call_without_a_status_query(env: Env, moment: str) -> None:
+    """A stored result is shown, an uncertain one is reported and refunded, and no call is repeated automatically."""
     async with Person.connect(env.discord.url, "Ada") as ada:
-        async with doomed_app(env, **oxlo(env)) as process:
+        async with killable_app(env, **oxlo(env)) as process:
             await online(ada)
             if moment is IS_MADE:
                 env.switchboard.turn_on("generation-stuck")
@@ -199,7 +199,7 @@ async def test_killed_around_a_call_that_nothing_can_look_up(env: Env, moment: s
         async with env.app(settings=oxlo(env)) as app:
             message = await ada.message(finished)
             statement = await statement_of(app, int(ada.id))
-            assert (statement.held, statement.spent) == (0, 2_000_000 if with_picture(message) else 0)
-            assert with_picture(message) or "answer was lost on the way" in message.content
+            assert (statement.held, statement.spent) == (0, 2_000_000 if has_image(message) else 0)
+            assert has_image(message) or "answer was lost on the way" in message.content
             assert len((await oxlo_calls(env))["calls"]) <= 1
             assert len([m for m in ada.messages() if finished(m)]) == 1

@@ -1,4 +1,4 @@
-"""What a command or a press reads of who acts and where: the server's settings at most once, the member's preferences once."""
+"""A command or press reads the guild's settings at most once and the member's preferences once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bot.domain.guild.settings import GuildSettings
 from bot.services.guilds import Guilds
 from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Traffic
-from tests.journeys.managing import admin, redrawn, told
+from tests.journeys.manager_steps import admin, private_reply, updated
 
 PREFERENCES = ("preferences", "settings_and_preferences", "preferences_of")
 
 
 @pytest.fixture
-def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """The servers whose settings a press asked for once they were remembered."""
+def settings_reads(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """Guild ids whose settings a press asked for."""
     asked: list[int | None] = []
     settings = Guilds.settings
 
@@ -36,14 +36,14 @@ def of_preferences(traffic: Traffic) -> list[str]:
     return [each for each in traffic.so_far()[0] if each in PREFERENCES]
 
 
-async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: Traffic, looked_up: list[int | None]) -> None:
+async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: Traffic, settings_reads: list[int | None]) -> None:
     await ada.slash("settings")
-    panel = await told(ada, "Your settings")
+    panel = await private_reply(ada, "Your settings")
     assert traffic.so_far() == (["settings_and_preferences"], [])
     await ada.click(panel, "Private: off")
     await ada.message(lambda m: m.id == panel.id and "Private: on" in m.buttons)
     assert traffic.so_far() == (["preferences"], ["change_preferences"])
-    assert len(looked_up) == 1
+    assert len(settings_reads) == 1
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,18 @@ async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: T
         ("rules test", {"prompt": "a red fox"}, "a red fox"),
     ],
 )
-async def test_so_does_a_command_of_imageadmin(
-    mo: Person, traffic: Traffic, looked_up: list[int | None], command: str, values: dict[str, Any], words: str
+async def test_a_command_of_imageadmin_reads_each_thing_once(
+    mo: Person, traffic: Traffic, settings_reads: list[int | None], command: str, values: dict[str, Any], words: str
 ) -> None:
     await admin(mo, command, words, **values)
-    assert (of_preferences(traffic), looked_up) == (["settings_and_preferences"], [])
+    assert (of_preferences(traffic), settings_reads) == (["settings_and_preferences"], [])
 
 
-async def test_so_does_a_press_of_its_panel(mo: Person, traffic: Traffic, looked_up: list[int | None]) -> None:
+async def test_a_press_of_the_imageadmin_panel_reads_each_thing_once(
+    mo: Person, traffic: Traffic, settings_reads: list[int | None]
+) -> None:
     panel = await admin(mo, "panel", "Easel on")
     traffic.so_far()
     await mo.click(panel, "Pause")
-    await redrawn(mo, panel, "Pictures are paused")
-    assert (of_preferences(traffic), len(looked_up)) == (["preferences"], 1)
+    await updated(mo, panel, "Pictures are paused")
+    assert (of_preferences(traffic), len(settings_reads)) == (["preferences"], 1)

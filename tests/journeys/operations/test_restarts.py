@@ -1,4 +1,4 @@
-"""Interactions of two steps with a restart of the bot between them, where no other journey covers it."""
+"""Interactions of two steps with a restart of the bot between them, if no other journey covers them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot.core.clock import system
 from bot.domain.job import ReplyTarget
 from bot.store import documents, outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, statement_of, with_picture
+from tests.env.app import Env, has_image, statement_of
 from tests.env.jobs import order_of
-from tests.journeys.reacting import NOTE, PRICE, answer_to, marked, new_picture, note_for, seen, spent, until_generations, until_open
+from tests.journeys.reaction_steps import NOTE, PRICE, answer_to, marked, new_image, note_for, seen, spent, until_generations, until_open
 from tests.services.conftest import eventually
 
 ONE_AT_A_TIME = {"MAX_RUNNING_PER_USER": "1"}
@@ -24,7 +24,7 @@ ONE_AT_A_TIME = {"MAX_RUNNING_PER_USER": "1"}
 
 @pytest.fixture
 async def ada(env: Env) -> AsyncIterator[Person]:
-    """She stays while the bot is closed."""
+    """Ada stays connected while the bot is offline."""
     async with Person.connect(env.discord.url, "Ada") as person:
         yield person
 
@@ -37,7 +37,7 @@ async def ben(env: Env) -> AsyncIterator[Person]:
 
 @asynccontextmanager
 async def run(env: Env, *people: Person, settings: Mapping[str, str] | None = None) -> AsyncIterator[App]:
-    """One run of the bot, which these people see come and go."""
+    """One run of the bot; these people see it go online and offline."""
     async with env.app(settings=settings) as app:
         for person in people:
             await person.until(lambda person=person: (person.bot_online and "generate" in person.commands) or None)  # type: ignore[misc]
@@ -47,7 +47,7 @@ async def run(env: Env, *people: Person, settings: Mapping[str, str] | None = No
 
 
 async def waiting(person: Person, channel: str = "studio") -> Message:
-    """The message of a request that was just made."""
+    """The waiting message of a new request."""
     await person.slash("generate", channel, prompt="a slow river")
     return await person.message(lambda m: "Being made" in m.content, channel)
 
@@ -59,21 +59,21 @@ def select(panel: Message, custom_id: str) -> dict[str, Any]:
 # --- reactions -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_form_behind_a_note_is_sent_after_a_restart_and_the_note_goes(env: Env, ada: Person) -> None:
+async def test_the_form_of_a_note_is_sent_after_a_restart_and_the_note_is_deleted(env: Env, ada: Person) -> None:
     async with run(env, ada):
-        await ada.react(await new_picture(ada), "✏️")
+        await ada.react(await new_image(ada), "✏️")
         note = await note_for(ada)
         await ada.click(note, NOTE)
         modal = await ada.modal()
     async with run(env, ada):
         await ada.submit(modal, prompt="in winter")
-        await ada.message(lambda m: with_picture(m) and "in winter" in m.content)
+        await ada.message(lambda m: has_image(m) and "in winter" in m.content)
         await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
-async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person, ben: Person) -> None:
+async def test_a_repetition_by_reaction_survives_a_restart(env: Env, ada: Person, ben: Person) -> None:
     async with run(env, ada, ben):
-        first = await new_picture(ada)
+        first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await ben.react(await seen(ben, first), "🔁")
         await marked(ben, first, "⏳")
@@ -85,9 +85,9 @@ async def test_a_repetition_by_reaction_outlives_a_restart(env: Env, ada: Person
         assert (len(await env.generations()), await spent(app, ben)) == (2, PRICE)
 
 
-async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing(env: Env, ada: Person) -> None:
+async def test_a_preset_reaction_removed_after_a_restart_costs_nothing(env: Env, ada: Person) -> None:
     async with run(env, ada, settings=ONE_AT_A_TIME):
-        first = await new_picture(ada)
+        first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await waiting(ada)
         await ada.react(first, "🎨")
@@ -102,7 +102,7 @@ async def test_a_preset_taken_back_after_a_restart_before_its_turn_costs_nothing
 # --- while it is made ------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, ada: Person) -> None:
+async def test_a_request_made_before_a_restart_can_be_cancelled_after_it(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         message = await waiting(ada)
@@ -114,18 +114,18 @@ async def test_what_was_asked_before_a_restart_is_cancelled_after_it(env: Env, a
 
 
 @pytest.mark.parametrize("mode", ["poll", "sync"])
-async def test_what_is_made_while_the_mode_changes_is_shown_and_paid_once(env: Env, ada: Person, mode: str) -> None:
+async def test_a_request_running_during_a_mode_change_is_shown_and_paid_once(env: Env, ada: Person, mode: str) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         await waiting(ada)
         await until_generations(env, 1)
     env.switchboard.turn_off("generation-stuck")
     async with run(env, ada, settings={"OXEN_MODE": mode}) as app:
-        await ada.message(with_picture)
+        await ada.message(has_image)
         assert (len(await env.generations()), await spent(app, ada)) == (1, PRICE)
 
 
-async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(env: Env, ada: Person) -> None:
+async def test_a_request_cancelled_after_a_mode_change_costs_nothing(env: Env, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     async with run(env, ada):
         message = await waiting(ada)
@@ -140,7 +140,7 @@ async def test_what_is_cancelled_after_the_mode_changed_is_taken_back(env: Env, 
 # --- panels ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env: Env, ada: Person) -> None:
+async def test_a_member_s_language_survives_a_restart(env: Env, ada: Person) -> None:
     await ada.speak("de")
     async with run(env, ada):
         await ada.slash("settings")
@@ -152,7 +152,7 @@ async def test_a_language_that_was_heard_before_a_restart_is_spoken_after_it(env
 # --- a stop in the middle of an answer -------------------------------------------------------------------------------
 
 
-async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_the_bot_is_back(env: Env, ada: Person) -> None:
+async def test_an_image_without_a_first_response_is_shown_after_a_restart(env: Env, ada: Person) -> None:
     async with run(env, ada) as app:
         place = ReplyTarget(
             user_id=int(ada.id),
@@ -163,12 +163,12 @@ async def test_a_picture_whose_first_answer_was_never_given_is_shown_as_soon_as_
         )
         job = (await app.services.orders.order(await order_of(app.services, "a slow river", place))).job
         await eventually(lambda: app.store.read(outbox.get, job.id))
-        assert not any(with_picture(m) for m in ada.messages())
+        assert not any(has_image(m) for m in ada.messages())
     async with run(env, ada):
-        await ada.message(with_picture)
+        await ada.message(has_image)
 
 
-async def test_what_is_being_answered_when_the_bot_closes_is_still_answered(env: Env, ada: Person) -> None:
+async def test_interactions_in_progress_are_answered_before_the_bot_closes(env: Env, ada: Person) -> None:
     async with run(env, ada):
         asking = asyncio.create_task(ada.slash("history"))
         async with asyncio.timeout(5):

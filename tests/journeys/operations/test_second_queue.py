@@ -1,4 +1,4 @@
-"""A second image API with a queue, from outside the package, beside Oxen: both know an image by the same id, and nothing is mixed up."""
+"""A second image API with a queue, defined outside the package, beside Oxen: both use the same image id without a mix-up."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.acme.provider import acme
 from tests.acme.server import MODEL, SIZE_PX, AcmeServer, serve_acme
-from tests.env.app import BRISK, Env, person_in, with_picture
-from tests.journeys.reacting import PRICE, spent, until_generations
+from tests.env.app import BRISK, Env, has_image, person_in
+from tests.journeys.reaction_steps import PRICE, spent, until_generations
 from tests.services.conftest import eventually
 
 ACME_PRICE = 3_000_000
-BY_EVENTS = replace(BRISK, slow_s=60, poll_min_s=60, poll_max_s=60)  # whatever is not heard of comes too late
+BY_EVENTS = replace(BRISK, slow_s=60, poll_min_s=60, poll_max_s=60)  # too slow for anything but events
 
 
 @dataclass(kw_only=True)
 class Twins:
-    """An image at each of the two, under the same id."""
+    """An image at each provider, under the same id."""
 
     app: App
     ada: Person
@@ -36,22 +36,22 @@ class Twins:
     id: str
 
     async def finished(self, prompt: str) -> Message:
-        return await self.ada.message(lambda m: with_picture(m) and prompt in m.content)
+        return await self.ada.message(lambda m: has_image(m) and prompt in m.content)
 
     def is_open(self, prompt: str) -> bool:
-        return any(prompt in m.content and not with_picture(m) for m in self.ada.messages())
+        return any(prompt in m.content and not has_image(m) for m in self.ada.messages())
 
 
 @asynccontextmanager
 async def twins(env: Env, *, streams: bool = True, loses_answers: bool = False) -> AsyncIterator[Twins]:
-    """Ada has asked for an ox at Oxen, and for an anvil at Acme, and both are under way."""
+    """Ada has asked Oxen for an ox and Acme for an anvil, and both are running."""
     env.switchboard.turn_on("generation-stuck")
     async with (
         serve_acme() as server,
         env.app(more_apis=[acme(server.url, streams=streams)], timing=BY_EVENTS if streams else BRISK) as app,
         person_in(env, "Ada") as ada,
     ):
-        await eventually(lambda: hears(app, env, server, acme_streams=streams))
+        await eventually(lambda: is_connected(app, env, server, acme_streams=streams))
         await ada.slash("generate", prompt="an ox")
         await until_generations(env, 1)
         server.next_id, server.loses_answers = (await env.generations())[0]["generation_id"], loses_answers
@@ -60,8 +60,8 @@ async def twins(env: Env, *, streams: bool = True, loses_answers: bool = False) 
         yield Twins(app=app, ada=ada, server=server, id=server.next_id)
 
 
-async def hears(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -> bool:
-    """Whether the bot knows the models of both, and listens to those who have a stream."""
+async def is_connected(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -> bool:
+    """Whether the bot has both model lists and both event streams, as far as they exist."""
     async with aiohttp.ClientSession() as session, session.get(f"{env.images.url}/sandbox/generations") as response:
         oxen_listeners = (await response.json())["listeners"]
     providers = {model.provider for model in app.models.offered}
@@ -69,11 +69,11 @@ async def hears(app: App, env: Env, server: AcmeServer, *, acme_streams: bool) -
 
 
 def both_run(app: App) -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
+    async def providers_run() -> bool:
         running = await app.store.read(jobs.under_way, GenerationState.RUNNING)
         return {generation.provider for generation in running} == {"oxen", "acme"}
 
-    return look
+    return providers_run
 
 
 async def size_of(person: Person, message: Message) -> tuple[int, int]:
@@ -81,7 +81,7 @@ async def size_of(person: Person, message: Message) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("streams", [True, False], ids=["heard of", "polled"])
-async def test_each_brings_its_own_image(env: Env, streams: bool) -> None:
+async def test_each_provider_delivers_its_own_image(env: Env, streams: bool) -> None:
     async with twins(env, streams=streams) as both:
         both.server.finish(both.id)
         assert await size_of(both.ada, await both.finished("an anvil")) == SIZE_PX
@@ -92,7 +92,7 @@ async def test_each_brings_its_own_image(env: Env, streams: bool) -> None:
         assert await both.app.store.read(ledger.audit) == []
 
 
-async def test_an_event_of_the_one_does_not_end_the_other(env: Env) -> None:
+async def test_an_event_of_one_provider_does_not_end_the_other_s_image(env: Env) -> None:
     async with twins(env) as both:
         env.switchboard.turn_off("generation-stuck")
         await both.finished("an ox")
@@ -101,7 +101,7 @@ async def test_an_event_of_the_one_does_not_end_the_other(env: Env) -> None:
         await both.finished("an anvil")
 
 
-async def test_cancelling_the_one_leaves_the_other(env: Env) -> None:
+async def test_cancelling_one_image_leaves_the_other(env: Env) -> None:
     async with twins(env) as both:
         ox = await both.ada.message(lambda m: "an ox" in m.content)
         await both.ada.click(ox, "Cancel")
@@ -111,14 +111,14 @@ async def test_cancelling_the_one_leaves_the_other(env: Env) -> None:
         assert await spent(both.app, both.ada) == ACME_PRICE
 
 
-async def test_a_lost_answer_is_found_under_an_id_that_the_other_has_too(env: Env) -> None:
+async def test_a_lost_response_is_recovered_under_an_id_that_both_have(env: Env) -> None:
     async with twins(env, loses_answers=True) as both:
         both.server.finish(both.id)
         await both.finished("an anvil")
         assert len(both.server.images) == 1
 
 
-async def test_its_models_are_listed_under_its_title(env: Env) -> None:
+async def test_the_models_are_listed_under_the_provider_s_title(env: Env) -> None:
     async with twins(env) as both:
         await both.ada.slash("models")
         assert "**Acme One** · Acme · 3 credits a picture" in (await both.ada.message(lambda m: "Acme One" in m.text)).text

@@ -1,4 +1,4 @@
-"""What the bot's own process writes while everything happens to it: never a secret."""
+"""The bot's process never writes a secret, whatever fails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_no_secret_is_ever_logged(env: Env, form: str) -> None:
         process.terminate()
         assert await process.wait() == 0
     finally:
-        if process.returncode is None:  # a test that failed leaves nobody behind
+        if process.returncode is None:  # a failed test leaves no process behind
             process.kill()
             await process.wait()
     written = log.read_text()

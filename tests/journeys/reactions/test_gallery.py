@@ -1,4 +1,4 @@
-"""Stars bring a picture into the gallery once, with credit; hearts may give credits."""
+"""Enough stars post an image in the gallery once; a gift emoji may give credits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from bot.app import App
 from bot.domain.money.quota import MICRO
 from sandbox.person import Person
-from tests.env.app import Env, statement_of, with_picture
+from tests.env.app import Env, has_image, statement_of
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.moderating import GALLERY, crowd, gone, rule
-from tests.journeys.reacting import marked, new_picture, seen
+from tests.journeys.moderator_steps import GALLERY, change_rules, crowd, gone
+from tests.journeys.reaction_steps import marked, new_image, seen
 
 
 async def available(app: App, person: Person) -> int:
@@ -18,40 +18,40 @@ async def available(app: App, person: Person) -> int:
 
 
 async def with_gallery(app: App, person: Person, *, stars: int = 2, reward: float = 3) -> None:
-    await rule(app, person, gallery={"channel_id": person.channel(GALLERY), "stars": stars, "reward": reward})
+    await change_rules(app, person, gallery={"channel_id": person.channel(GALLERY), "stars": stars, "reward": reward})
 
 
-async def test_enough_stars_of_others_bring_a_picture_into_the_gallery(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_enough_stars_post_an_image_in_the_gallery(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     await with_gallery(app, ada)
     first = await asked()
     job = await written_down(app, first)
     before = await available(app, ada)
     for person in (ada, ben, mo):
         await person.react(await seen(person, first), "⭐")
-    shown = await ben.message(with_picture, GALLERY)
+    shown = await ben.message(has_image, GALLERY)
     assert all(words in shown.content for words in ("a red fox in the snow", f"<@{ada.id}>", "⭐ 2", first.id))
     assert shown.attachments[0]["filename"].startswith(f"easel-{job.id}-1")
     assert await available(app, ada) - before >= 3 * MICRO
 
 
-async def test_the_gallery_shows_a_picture_once_across_restarts(env: Env) -> None:
+async def test_the_gallery_shows_an_image_once_across_restarts(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada, Person.connect(env.discord.url, "Ben") as ben:
         async with env.app() as app:
             await with_gallery(app, ada, stars=1)
-            first = await new_picture(ada)
+            first = await new_image(ada)
             await ben.react(await seen(ben, first), "⭐")
             await marked(ben, first, "✅")
         async with env.app(), crowd(env, "Mo") as (mo,):
-            await ben.message(with_picture, GALLERY)
+            await ben.message(has_image, GALLERY)
             await ben.unreact(await seen(ben, first), "⭐")
             await mo.react(await seen(mo, first), "⭐")
             await marked(mo, first, "✅")
             await ben.react(await seen(ben, first), "⭐")
-        assert len([m for m in ben.messages(GALLERY) if with_picture(m)]) == 1
+        assert len([m for m in ben.messages(GALLERY) if has_image(m)]) == 1
 
 
 @pytest.mark.parametrize("options", [{"spoiler": True}, {}])
-async def test_what_is_hidden_or_reported_is_not_shown(
+async def test_hidden_and_reported_images_are_not_in_the_gallery(
     app: App, ada: Person, ben: Person, mo: Person, asked: Ask, options: dict[str, bool]
 ) -> None:
     await with_gallery(app, ada, stars=1)
@@ -63,22 +63,22 @@ async def test_what_is_hidden_or_reported_is_not_shown(
     await marked(ben, first, "✅")
     other = await asked()
     await ben.react(await seen(ben, other), "⭐")
-    shown = await ben.message(with_picture, GALLERY)
+    shown = await ben.message(has_image, GALLERY)
     assert other.id in shown.content
-    assert len([m for m in ben.messages(GALLERY) if with_picture(m)]) == 1
+    assert len([m for m in ben.messages(GALLERY) if has_image(m)]) == 1
 
 
-async def test_a_picture_that_is_deleted_leaves_the_gallery_too(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_deleted_image_is_removed_from_the_gallery(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await with_gallery(app, ada, stars=1)
     first = await asked()
     await ben.react(await seen(ben, first), "⭐")
-    shown = await ben.message(with_picture, GALLERY)
+    shown = await ben.message(has_image, GALLERY)
     await ada.click(await seen(ada, first), "Delete")
     await gone(ben, shown, GALLERY)
 
 
-async def test_a_reaction_gives_the_maker_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    await rule(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
+async def test_a_reaction_gives_the_author_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+    await change_rules(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
     before = await available(app, ben)
     await ben.react(await seen(ben, first), "💖")
@@ -88,8 +88,8 @@ async def test_a_reaction_gives_the_maker_credits_once(app: App, ada: Person, be
     assert round((before - await available(app, ben)) / MICRO) == 5
 
 
-async def test_nobody_gives_credits_to_themselves(app: App, ada: Person, asked: Ask) -> None:
-    await rule(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
+async def test_members_cannot_give_credits_to_themselves(app: App, ada: Person, asked: Ask) -> None:
+    await change_rules(app, ada, gifts={"by_reaction": {"emoji": "💖", "credits": 5}})
     first = await asked()
     await ada.react(first, "💖")
     await marked(ada, first, "🚫")

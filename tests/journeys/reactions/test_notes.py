@@ -1,4 +1,4 @@
-"""Answers to requests that had no interaction, and the marks and notes that go with them."""
+"""Results, marks and notes of requests without an interaction."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bot.domain.job import ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
 from sandbox.person import Message, Person
-from tests.env.app import Env, with_picture
+from tests.env.app import Env, has_image
 from tests.env.jobs import order_of
 from tests.services.conftest import eventually
 
 
 async def react(app: App, person: Person, message: Message) -> None:
-    """As the reactions do it: ⏳ on the message, and an order without an interaction."""
+    """Do what a reaction does: ⏳ on the message, and an order without an interaction."""
     channel = app.client.get_partial_messageable(int(message.channel_id))
     await channel.get_partial_message(int(message.id)).add_reaction("⏳")
     guild_id = int(person.hello["guild"]["id"])
@@ -26,25 +26,25 @@ async def react(app: App, person: Person, message: Message) -> None:
 
 @pytest.fixture
 async def said(ada: Person, ben: Person) -> Message:
-    """What Ben says, as Ada sees it."""
+    """A message by Ben, as Ada sees it."""
     message_id = await ben.say("look at this")
     return await ada.message(lambda m: m.id == message_id)
 
 
 async def marked(person: Person, message: Message) -> dict[str, int]:
-    """The reactions of a message once its wait is over."""
+    """The reactions of a message once ⏳ is gone."""
     return (await person.message(lambda m: m.id == message.id and m.reactions and "⏳" not in m.reactions)).reactions
 
 
-async def test_the_answer_is_a_reply_that_calls_nobody_and_the_mark_turns(app: App, ada: Person, said: Message) -> None:
+async def test_the_result_is_a_reply_without_a_ping_and_the_mark_changes(app: App, ada: Person, said: Message) -> None:
     await react(app, ada, said)
-    result = await ada.message(with_picture)
+    result = await ada.message(has_image)
     assert result.raw["message_reference"]["message_id"] == said.id
     assert result.pings == []
     assert await marked(ada, said) == {"✅": 1}
 
 
-async def test_a_failure_is_told_to_its_member_alone(env: Env, app: App, ada: Person, said: Message) -> None:
+async def test_a_failure_is_sent_by_direct_message(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await react(app, ada, said)
     await ada.message(lambda m: "No picture" in m.content, "dm")
@@ -52,7 +52,7 @@ async def test_a_failure_is_told_to_its_member_alone(env: Env, app: App, ada: Pe
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_who_takes_no_direct_messages_sees_the_mark(env: Env, app: App, ada: Person, said: Message) -> None:
+async def test_with_closed_direct_messages_the_mark_shows_a_failure(env: Env, app: App, ada: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-fails")
     await ada.dms(open=False)
     await react(app, ada, said)
@@ -60,25 +60,23 @@ async def test_who_takes_no_direct_messages_sees_the_mark(env: Env, app: App, ad
     assert [m.id for m in ada.messages()] == [said.id]
 
 
-async def test_an_answer_to_a_deleted_message_is_posted_all_the_same(env: Env, app: App, ada: Person, ben: Person, said: Message) -> None:
+async def test_the_result_is_posted_even_if_its_message_was_deleted(env: Env, app: App, ada: Person, ben: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-stuck")
     await react(app, ada, said)
     await ben.delete(said)
     env.switchboard.turn_off("generation-stuck")
-    assert "message_reference" not in (await ada.message(with_picture)).raw
+    assert "message_reference" not in (await ada.message(has_image)).raw
 
 
-async def test_where_replies_are_not_allowed_the_answer_is_posted_all_the_same(
-    env: Env, app: App, ada: Person, mo: Person, said: Message
-) -> None:
+async def test_the_result_is_posted_even_where_replies_are_not_allowed(env: Env, app: App, ada: Person, mo: Person, said: Message) -> None:
     env.switchboard.turn_on("generation-stuck")
     await react(app, ada, said)
     await mo.permit("studio", "read_message_history", False)
     env.switchboard.turn_off("generation-stuck")
-    assert with_picture(await ada.message(with_picture))
+    assert has_image(await ada.message(has_image))
 
 
-async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: Env) -> None:
+async def test_a_reaction_and_its_result_survive_a_restart(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         env.switchboard.turn_on("generation-stuck")
         async with env.app() as app:
@@ -87,12 +85,12 @@ async def test_a_restart_between_a_reaction_and_its_answer_loses_neither(env: En
             await react(app, ada, said)
         env.switchboard.turn_off("generation-stuck")
         async with env.app():
-            await ada.message(with_picture)
+            await ada.message(has_image)
             assert await marked(ada, said) == {"✅": 1}
-        assert len([m for m in ada.messages() if with_picture(m)]) == 1
+        assert len([m for m in ada.messages() if has_image(m)]) == 1
 
 
-async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
+async def test_a_note_is_deleted_on_time_also_after_a_restart(env: Env) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app() as app:
             channel_id = int(ada.channel("studio"))
@@ -106,14 +104,14 @@ async def test_a_note_goes_at_its_time_also_after_a_restart(env: Env) -> None:
             await eventually(lambda: app.store.read(lambda conn: not outbox.due(conn, 2**60)))
 
 
-async def test_every_edit_names_its_author_and_links_the_picture_it_comes_from(ada: Person, ben: Person) -> None:
+async def test_every_edit_names_its_author_and_links_its_source(ada: Person, ben: Person) -> None:
     await ada.slash("generate", prompt="a red fox")
-    first = await ben.message(with_picture)
+    first = await ben.message(has_image)
     await ben.menu("Edit with Easel", first)
     await ben.submit(await ben.modal(), prompt="in winter")
-    edit = await ben.message(lambda m: with_picture(m) and "in winter" in m.content)
+    edit = await ben.message(lambda m: has_image(m) and "in winter" in m.content)
     link = f"https://discord.com/channels/{ben.hello['guild']['id']}/{first.channel_id}/{first.id}"
     assert f"-# edited by <@{ben.id}> from [this picture]({link}) · " in edit.content
     await ada.click(await ada.message(lambda m: m.id == edit.id), "Again")
-    again = await ada.message(lambda m: with_picture(m) and m.id not in (first.id, edit.id))
+    again = await ada.message(lambda m: has_image(m) and m.id not in (first.id, edit.id))
     assert f"edited by <@{ada.id}> from [this picture]({link})" in again.content

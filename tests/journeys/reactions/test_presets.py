@@ -1,4 +1,4 @@
-"""/presets: what a server's managers put on emoji."""
+"""/presets: edits that managers assign to emoji."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from bot.app import App
 from sandbox.person import Message, NotDoneError, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
-from tests.journeys.managing import open_to_everybody
-from tests.journeys.reacting import answer_to, marked
+from tests.journeys.manager_steps import open_to_everybody
+from tests.journeys.reaction_steps import answer_to, marked
 
 
 async def said_privately(person: Person, words: str) -> Message:
@@ -44,7 +44,7 @@ async def test_the_server_s_own_emoji_runs_one(mo: Person, ada: Person, asked: A
         ({"model": "no such model"}, "There is no model"),
     ],
 )
-async def test_what_could_not_run_is_refused(app: App, mo: Person, options: dict[str, str], sentence: str) -> None:
+async def test_a_preset_that_could_not_run_is_refused(app: App, mo: Person, options: dict[str, str], sentence: str) -> None:
     await mo.slash("presets add", **{"emoji": "🦊", "name": "Fox", "prompt": "a fox", **options})
     await said_privately(mo, sentence)
 
@@ -56,7 +56,7 @@ async def test_the_list_shows_prices_and_what_each_does(mo: Person) -> None:
         assert part in text
 
 
-async def test_a_removed_preset_is_only_an_emoji_again(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
+async def test_a_removed_preset_no_longer_runs(env: Env, mo: Person, ada: Person, asked: Ask) -> None:
     await mo.slash("presets remove", preset="watercolour")
     await said_privately(mo, "🎨 runs Watercolour no more")
     first = await asked()
@@ -70,12 +70,12 @@ async def test_presets_are_suggested_for_removal(mo: Person) -> None:
     assert await mo.autocomplete("presets remove", "preset", preset="water") == [{"name": "🎨 Watercolour", "value": "🎨"}]
 
 
-async def test_only_models_that_change_pictures_are_suggested(app: App, mo: Person) -> None:
+async def test_only_models_that_edit_images_are_suggested(app: App, mo: Person) -> None:
     offered = {choice["value"] for choice in await mo.autocomplete("presets add", "model", model="")}
     assert offered == {model.id for model in app.models.offered if model.takes_references and model.price_microcredits is not None}
 
 
-async def test_the_presets_are_there_until_they_are_reset(mo: Person) -> None:
+async def test_presets_are_kept_until_they_are_reset(mo: Person) -> None:
     await mo.slash("presets add", emoji="🦊", name="Fox face", prompt="everybody is a fox")
     await said_privately(mo, "from now on")
     await mo.slash("presets list")
@@ -87,7 +87,7 @@ async def test_the_presets_are_there_until_they_are_reset(mo: Person) -> None:
 
 
 @pytest.mark.parametrize(("command", "values"), [("reset", {}), ("remove", {"preset": "🌙"}), ("list", {})])
-async def test_a_command_that_a_server_opens_to_everybody_refuses_them(
+async def test_the_commands_refuse_members_even_if_a_server_opens_them(
     app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, str]
 ) -> None:
     await open_to_everybody(app, monkeypatch, "presets")

@@ -1,4 +1,4 @@
-"""Reacting to pictures: what may come between a gesture and its end, and whose pictures they are."""
+"""Reactions to images: removals, bursts, missing permissions, and images of others."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from bot.store import messages
 from sandbox import discord, images
 from sandbox.faults import Switchboard
 from sandbox.person import Message, Person
-from tests.env.app import Env, person_in, statement_of, with_picture
+from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
-from tests.journeys.operations.test_crash import doomed_app, in_database, online, until
-from tests.journeys.reacting import (
+from tests.journeys.operations.test_crash import in_database, killable_app, online, until
+from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
     answer_to,
+    direct_message,
     marked,
-    new_picture,
+    new_image,
     note_for,
     seen,
     spent,
-    told,
     until_generations,
     until_open,
 )
@@ -37,9 +37,9 @@ from tests.services.conftest import FakeClock
 # --- removed, doubled, many ------------------------------------------------------------------------------------------
 
 
-async def test_a_reaction_taken_back_before_its_turn_costs_nothing(env: Env) -> None:
+async def test_a_reaction_removed_before_it_is_started_costs_nothing(env: Env) -> None:
     async with env.app(MAX_RUNNING_PER_USER="1") as app, person_in(env, "Ada") as ada:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         env.switchboard.turn_on("generation-stuck")
         await ada.slash("generate", prompt="something slow")
         await until_generations(env, 2)
@@ -53,7 +53,7 @@ async def test_a_reaction_taken_back_before_its_turn_costs_nothing(env: Env) -> 
         assert (await statement_of(app, int(ada.id))).held == PRICE
 
 
-async def test_what_is_being_made_already_comes_all_the_same(env: Env, app: App, ada: Person, asked: Ask) -> None:
+async def test_removing_a_reaction_does_not_stop_a_running_job(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     env.switchboard.turn_on("generation-stuck")
     await ada.react(first, "🎨")
@@ -65,17 +65,17 @@ async def test_what_is_being_made_already_comes_all_the_same(env: Env, app: App,
 
 
 @pytest.mark.parametrize("moment", ["the job is written", "the queue was asked", "it is settled"])
-async def test_killed_after_a_reaction_was_heard(env: Env, moment: str) -> None:
+async def test_killed_after_a_reaction_was_received(env: Env, moment: str) -> None:
     async with Person.connect(env.discord.url, "Ada") as ada:
         async with env.app():
-            first = await new_picture(ada)
+            first = await new_image(ada)
         made = len(env.images.received("POST", "/api/ai/queue"))
         reached = {
             "the job is written": in_database(env, "SELECT 1 FROM jobs WHERE reaction IS NOT NULL"),
             "the queue was asked": lambda: len(env.images.received("POST", "/api/ai/queue")) > made,
             "it is settled": in_database(env, "SELECT 1 FROM ledger WHERE entry = 'settle' AND account LIKE 'user:%' LIMIT 1 OFFSET 1"),
         }
-        async with doomed_app(env) as process:
+        async with killable_app(env) as process:
             await online(ada)
             await ada.react(first, "🎨")
             await until(reached[moment])
@@ -95,16 +95,16 @@ async def test_doubled_events_are_one_request(env: Env, app: App, ada: Person, a
     assert await spent(app, ada) == 2 * PRICE
 
 
-async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_one(env: Env) -> None:
+async def test_a_reaction_repeated_at_once_is_the_same_request_and_later_a_new_one(env: Env) -> None:
     clock = FakeClock()
     async with env.app(clock=clock), person_in(env, "Ada") as ada:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         await ada.react(first, "🎨")
         await marked(ada, first, "✅")
         await ada.unreact(first, "🎨")
         await ada.react(first, "🎨")  # too soon
         await ada.unreact(first, "🎨")
-        await ada.react(first, "⭐")  # heard after those: what comes now comes later than they
+        await ada.react(first, "⭐")  # received after those, so the next reaction is later than they are
         clock.advance(11_000)
         await ada.react(first, "🎨")
         await until_generations(env, 3)
@@ -112,16 +112,16 @@ async def test_given_anew_at_once_it_is_still_the_same_request_and_later_a_new_o
         assert len(await env.generations()) == 3
 
 
-async def test_of_a_burst_three_are_acted_on_and_the_rest_refused_by_a_mark(env: Env, ada: Person, asked: Ask) -> None:
+async def test_a_burst_of_reactions_is_limited_to_three(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked()
     env.switchboard.turn_on("generation-stuck")
     await asyncio.gather(*(ada.react(first, emoji) for emoji in ("🎨", "🌙", "❄️", "🕹️", "🎬", "🧸")))
     await ada.message(lambda m: m.id == first.id and "🚫" in m.reactions)
-    await until_generations(env, 3)  # one, and the two that one member may have made at a time
+    await until_generations(env, 3)  # one, and the two that a member may have running
     assert [m.content for m in ada.messages("dm") if "🚫" in m.content] == []
 
 
-async def test_bots_ask_for_nothing(env: Env, app: App, ada: Person, asked: Ask) -> None:
+async def test_reactions_of_bots_are_ignored(env: Env, app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(first, "⭐")
     channel = app.client.get_partial_messageable(int(first.channel_id))
@@ -133,7 +133,7 @@ async def test_bots_ask_for_nothing(env: Env, app: App, ada: Person, asked: Ask)
 
 
 @pytest.mark.parametrize("emoji", ["👍", "🦊"])
-async def test_other_emoji_mean_nothing(env: Env, ada: Person, asked: Ask, emoji: str) -> None:
+async def test_other_emoji_are_ignored(env: Env, ada: Person, asked: Ask, emoji: str) -> None:
     first = await asked()
     await ada.react(first, emoji)
     await ada.react(first, "🌙")
@@ -144,28 +144,28 @@ async def test_other_emoji_mean_nothing(env: Env, ada: Person, asked: Ask, emoji
 # --- missing permissions ---------------------------------------------------------------------------------------------
 
 
-async def test_without_the_right_to_react_all_goes_on(ada: Person, mo: Person, asked: Ask) -> None:
+async def test_reactions_work_without_the_permission_to_react(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.permit("studio", "add_reactions", on=False)
     await ada.react(first, "🎨")
     await answer_to(ada, first)
 
 
-async def test_without_the_right_to_read_history_a_sentence_says_so(ada: Person, mo: Person, asked: Ask) -> None:
+async def test_without_the_permission_to_read_history_a_message_says_so(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.permit("studio", "read_message_history", on=False)
     await ada.react(first, "🎨")
-    await told(ada, "I may not read")
+    await direct_message(ada, "I may not read")
 
 
-async def test_without_the_right_to_write_the_note_is_a_sentence(ada: Person, mo: Person, asked: Ask) -> None:
+async def test_without_the_permission_to_write_a_direct_message_says_so(ada: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     await mo.permit("studio", "send_messages", on=False)
     await ada.react(first, "✏️")
-    await told(ada, "I may not write there")
+    await direct_message(ada, "I may not write there")
 
 
-async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_messages_about_reactions_are_in_the_member_s_language(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await app.services.members.change(int(ben.id), lambda chosen: chosen.model_copy(update={"locale": "de"}))
     first = await asked()
     await ben.react(await seen(ben, first), "🔁")
@@ -176,27 +176,27 @@ async def test_what_nobody_asked_for_in_words_is_in_the_member_s_language(app: A
     assert again.place.locale == "de"
 
 
-# --- other people's pictures -----------------------------------------------------------------------------------------
+# --- other people's images -----------------------------------------------------------------------------------------
 
 
 async def posted(author: Person, viewer: Person, channel: str = "studio") -> Message:
-    """A picture that somebody posts, as another sees it."""
-    data = await viewer.fetch((await viewer.message(with_picture)).attachments[0]["url"])
+    """An image posted by one person, as another sees it."""
+    data = await viewer.fetch((await viewer.message(has_image)).attachments[0]["url"])
     said = await author.say("look", channel, files=(author.upload("found.png", data),))
     return await viewer.message(lambda m: m.id == said, channel)
 
 
-async def test_without_the_intent_a_pencil_points_to_the_menu_once_a_day(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_without_the_intent_an_edit_reaction_names_the_menu_once_a_day(ada: Person, ben: Person, asked: Ask) -> None:
     await asked()
     found, other = await posted(ben, ada), await posted(ben, ada)
     await ada.react(found, "✏️")
     await ada.message(lambda m: "Edit with Easel" in m.content and ada.id in m.pings)
     await ada.react(other, "✏️")
-    await ada.react(await ada.message(lambda m: with_picture(m) and "Again" in m.buttons), "⭐")
+    await ada.react(await ada.message(lambda m: has_image(m) and "Again" in m.buttons), "⭐")
     assert len([m for m in ada.messages() if "Edit with Easel" in m.content]) == 1
 
 
-async def test_without_the_intent_presets_of_others_pictures_are_for_people(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_without_the_intent_presets_of_others_images_are_for_people(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(await posted(ben, ada), "🎨")
     await ada.react(first, "🌙")
@@ -211,9 +211,7 @@ async def test_in_direct_messages_an_upload_is_edited_without_the_intent(ada: Pe
     await answer_to(ada, mine, "dm")
 
 
-async def test_where_discord_does_not_say_whose_message_it_is_the_message_does(
-    env: Env, app: App, ada: Person, ben: Person, asked: Ask
-) -> None:
+async def test_the_author_is_read_from_the_message_if_the_event_lacks_it(env: Env, app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     others = await posted(ben, ada)
     for message, emoji in ((others, "🔁"), (others, "🎨"), (first, "🌙")):
@@ -228,30 +226,30 @@ async def test_where_discord_does_not_say_whose_message_it_is_the_message_does(
 
 @pytest.fixture
 async def reading_env(tmp_path: Path) -> AsyncIterator[Env]:
-    """Where the application was given the message-content intent."""
+    """An environment with the message-content intent."""
     board = Switchboard()
     async with (
-        images.serve(switchboard=board, timing=images.FAST, draft=True) as pictures,
+        images.serve(switchboard=board, timing=images.FAST, draft=True) as image_server,
         discord.serve(switchboard=board, privileged_intents=frozenset({"message_content"})) as chat,
     ):
-        yield Env(switchboard=board, images=pictures, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
+        yield Env(switchboard=board, images=image_server, discord=chat, folder=tmp_path, overrides={"MESSAGE_CONTENT_INTENT": "true"})
 
 
-async def test_with_the_intent_other_people_s_pictures_are_edited(reading_env: Env) -> None:
+async def test_with_the_intent_other_people_s_images_are_edited(reading_env: Env) -> None:
     async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
-        await new_picture(ada)
+        await new_image(ada)
         found = await posted(ben, ada)
         await ada.react(found, "🎨")
         assert "watercolour" in (await answer_to(ada, found)).content
         await ada.react(found, "✏️")
         await ada.click(await note_for(ada), NOTE)
         await ada.submit(await ada.modal(), prompt="in winter")
-        await ada.message(lambda m: "in winter" in m.content and with_picture(m))
+        await ada.message(lambda m: "in winter" in m.content and has_image(m))
 
 
-async def test_with_the_intent_mere_words_are_left_alone(reading_env: Env) -> None:
+async def test_with_the_intent_messages_without_images_are_ignored(reading_env: Env) -> None:
     async with reading_env.app(), person_in(reading_env, "Ada") as ada, person_in(reading_env, "Ben") as ben:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         said = await ada.message(lambda m: m.content == "hello") if await ben.say("hello") else first
         await ada.react(said, "✏️")
         await ada.react(first, "🌙")
@@ -259,7 +257,7 @@ async def test_with_the_intent_mere_words_are_left_alone(reading_env: Env) -> No
         assert not any(NOTE in m.buttons or "🚫" in m.reactions for m in ada.messages())
 
 
-async def test_an_intent_that_discord_refuses_is_one_clear_sentence(env: Env) -> None:
+async def test_an_intent_that_discord_refuses_is_explained_in_one_sentence(env: Env) -> None:
     with pytest.raises(ExceptionGroup) as refused:
         async with env.app(MESSAGE_CONTENT_INTENT="true"):
             pass

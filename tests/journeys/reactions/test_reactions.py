@@ -1,4 +1,4 @@
-"""Reacting to pictures: what each gesture does, also after a restart."""
+"""Reactions to images: what each gesture does, also after a restart."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bot.store import messages
 from bot.store.engine.base import Topic
 from bot.store.moderation import record
 from sandbox.person import Person
-from tests.env.app import Env, person_in, with_picture
+from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask
-from tests.journeys.reacting import (
+from tests.journeys.reaction_steps import (
     NOTE,
     PRICE,
     answer_to,
+    direct_message,
     marked,
-    new_picture,
+    new_image,
     note_for,
     seen,
     spent,
-    told,
     until_stars,
 )
 from tests.services.conftest import FakeClock, eventually
@@ -31,16 +31,16 @@ from tests.services.conftest import FakeClock, eventually
 # --- ✏️ --------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_pencil_brings_a_note_whose_button_opens_the_form(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_edit_reaction_posts_a_note_whose_button_opens_the_form(env: Env, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "✏️")
     await ben.click(await note_for(ben), NOTE)
     await ben.submit(await ben.modal(), prompt="in winter")
-    await ben.message(lambda m: "in winter" in m.content and with_picture(m))
+    await ben.message(lambda m: "in winter" in m.content and has_image(m))
     assert "easel-" in str((await env.generations())[1]["input_image"])
 
 
-async def test_the_note_goes_when_its_form_was_sent(ada: Person, asked: Ask) -> None:
+async def test_the_note_is_deleted_when_its_form_is_sent(ada: Person, asked: Ask) -> None:
     await ada.react(await asked(), "✏️")
     note = await note_for(ada)
     await ada.click(note, NOTE)
@@ -48,17 +48,17 @@ async def test_the_note_goes_when_its_form_was_sent(ada: Person, asked: Ask) -> 
     await ada.until(lambda: all(m.id != note.id for m in ada.messages()) or None)
 
 
-async def test_the_note_goes_after_two_minutes(env: Env) -> None:
+async def test_the_note_is_deleted_after_two_minutes(env: Env) -> None:
     clock = FakeClock()
     async with env.app(clock=clock) as app, person_in(env, "Ada") as ada:
-        await ada.react(await new_picture(ada), "✏️")
+        await ada.react(await new_image(ada), "✏️")
         await note_for(ada)
         clock.advance(121_000)
-        app.store.wake(Topic.OUTBOX)  # the clock tells nobody that it was turned
+        app.store.wake(Topic.OUTBOX)  # a fake clock sends no event
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 
-async def test_the_note_goes_when_the_pencil_is_taken_back(ada: Person, asked: Ask) -> None:
+async def test_the_note_is_deleted_when_the_reaction_is_removed(ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(first, "✏️")
     await note_for(ada)
@@ -66,26 +66,26 @@ async def test_the_note_goes_when_the_pencil_is_taken_back(ada: Person, asked: A
     await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 
-async def test_nobody_else_may_press_the_button_of_a_note(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_only_its_member_may_press_the_button_of_a_note(ada: Person, ben: Person, asked: Ask) -> None:
     await ada.react(await asked(), "✏️")
     note = await note_for(ada)
     await ben.click(await seen(ben, note), NOTE)
     assert f"This note is for <@{ada.id}>" in (await ben.message(lambda m: m.ephemeral)).content
 
 
-async def test_whoever_does_not_consent_is_not_edited(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_image_is_not_edited_without_the_author_s_consent(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     first = await asked()
     for emoji in ("✏️", "🎨"):
         await ben.react(await seen(ben, first), emoji)
-        await told(ben, "does not let you edit")
+        await direct_message(ben, "does not let you edit")
     await marked(ben, first, "🚫")
 
 
 # --- presets ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_preset_edits_on_the_quota_of_who_reacts_and_replies(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_preset_edits_on_the_quota_of_the_reacting_member_and_replies(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🎨")
     edit = await answer_to(ben, first)
@@ -95,38 +95,38 @@ async def test_a_preset_edits_on_the_quota_of_who_reacts_and_replies(app: App, a
     assert (await spent(app, ben), await spent(app, ada)) == (PRICE, PRICE)
 
 
-async def test_the_emoji_is_the_same_with_and_without_its_coloured_form(ada: Person, asked: Ask) -> None:
+async def test_an_emoji_matches_with_and_without_its_variation_selector(ada: Person, asked: Ask) -> None:
     first = await asked()
     await ada.react(first, normalized_emoji("❄️"))
     assert "winter" in (await answer_to(ada, first)).content
 
 
-async def test_a_preset_uses_the_first_of_several_pictures(env: Env, ada: Person, asked: Ask) -> None:
+async def test_a_preset_uses_the_first_of_several_images(env: Env, ada: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await ada.react(first, "🌙")
     await answer_to(ada, first)
     assert first.attachments[0]["filename"] in str((await env.generations())[2]["input_image"])
 
 
-async def test_what_was_hidden_stays_hidden(ada: Person, asked: Ask) -> None:
+async def test_the_edit_of_a_hidden_image_is_hidden(ada: Person, asked: Ask) -> None:
     first = await asked(spoiler=True)
     await ada.react(first, "🎨")
     assert (await answer_to(ada, first)).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_without_credit_there_is_one_sentence_by_direct_message(env: Env) -> None:
+async def test_without_credit_a_direct_message_says_so(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
-        first = await new_picture(ada)
+        first = await new_image(ada)
         await ada.react(first, "🎨")
-        await told(ada, "This costs 1.4 credits")
+        await direct_message(ada, "This costs 1.4 credits")
         await marked(ada, first, "🚫")
-        assert len([m for m in ada.messages() if with_picture(m)]) == 1
+        assert len([m for m in ada.messages() if has_image(m)]) == 1
 
 
-async def test_with_closed_direct_messages_the_mark_says_it_all(env: Env) -> None:
+async def test_with_closed_direct_messages_the_mark_shows_the_refusal(env: Env) -> None:
     async with env.app(QUOTA_CREDITS="2", QUOTA_REFILL_PER_DAY="0"), person_in(env, "Ada") as ada:
         await ada.dms(open=False)
-        first = await new_picture(ada)
+        first = await new_image(ada)
         await ada.react(first, "🎨")
         await marked(ada, first, "🚫")
         assert [m for m in ada.messages("dm") if "🚫" in m.content] == []
@@ -142,7 +142,7 @@ async def test_a_preset_works_in_direct_messages(ada: Person, asked: Ask) -> Non
 # --- 🔁 ✉️ -----------------------------------------------------------------------------------------------------------
 
 
-async def test_again_replies_on_the_quota_of_who_reacts(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_again_replies_on_the_quota_of_the_reacting_member(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🔁")
     second = await answer_to(ben, first)
@@ -151,50 +151,50 @@ async def test_again_replies_on_the_quota_of_who_reacts(app: App, ada: Person, b
     assert await spent(app, ben) == PRICE
 
 
-async def test_the_files_come_by_direct_message_with_what_they_were_made_from(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_the_files_are_sent_by_direct_message_with_their_parameters(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked(seed=5, count=2)
     await ben.react(await seen(ben, first), "✉️")
-    letter = await ben.message(with_picture, "dm")
+    files = await ben.message(has_image, "dm")
     await marked(ben, first, "✅")
-    assert len(letter.attachments) == 2
+    assert len(files.attachments) == 2
     for part in ("a red fox in the snow", "FLUX.2 Klein 4B", "Seed: 5, 6", "Job: `"):
-        assert part in letter.content
+        assert part in files.content
 
 
-async def test_the_files_do_not_come_where_direct_messages_are_closed(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_the_files_are_not_sent_where_direct_messages_are_closed(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.dms(open=False)
     await ben.react(await seen(ben, first), "✉️")
     await marked(ben, first, "🚫")
 
 
-async def test_a_picture_that_came_by_letter_can_be_edited_there(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_an_image_sent_by_direct_message_can_be_edited_there(ada: Person, ben: Person, asked: Ask) -> None:
     await ben.react(await seen(ben, await asked()), "✉️")
-    letter = await ben.message(with_picture, "dm")
-    await ben.react(letter, "🎨")
-    assert "watercolour" in (await answer_to(ben, letter, "dm")).content
+    files = await ben.message(has_image, "dm")
+    await ben.react(files, "🎨")
+    assert "watercolour" in (await answer_to(ben, files, "dm")).content
 
 
 # --- ❌ 🙈 🚩 ⭐ ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["Ada", "Mo"])
-async def test_the_requester_and_moderators_take_a_picture_away(env: Env, app: App, asked: Ask, ada: Person, name: str) -> None:
+async def test_the_requester_and_moderators_delete_an_image(env: Env, app: App, asked: Ask, ada: Person, name: str) -> None:
     first = await asked()
     async with person_in(env, name) as person:
         await person.react(await seen(person, first), "❌")
-        await ada.until(lambda: not any(with_picture(m) for m in ada.messages()) or None)
+        await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
     assert await spent(app, ada) == PRICE
 
 
-async def test_nobody_else_takes_a_picture_away(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_others_cannot_delete_an_image(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "❌")
-    await told(ben, "Only the person who asked")
+    await direct_message(ben, "Only the person who asked")
     await marked(ada, first, "🚫")
 
 
-async def test_a_cross_on_a_waiting_message_cancels(env: Env, app: App, ada: Person) -> None:
+async def test_a_delete_reaction_on_a_waiting_message_cancels(env: Env, app: App, ada: Person) -> None:
     env.switchboard.turn_on("generation-stuck")
     await ada.slash("generate", prompt="a red fox")
     await ada.react(await ada.message(lambda m: "Being made" in m.content), "❌")
@@ -202,7 +202,7 @@ async def test_a_cross_on_a_waiting_message_cancels(env: Env, app: App, ada: Per
     assert await spent(app, ada) == 0
 
 
-async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(app: App, ada: Person, asked: Ask) -> None:
+async def test_a_hide_reaction_hides_the_images_and_keeps_the_buttons(app: App, ada: Person, asked: Ask) -> None:
     first = await asked(count=2)
     await ada.react(first, "🙈")
     hidden = await marked(ada, first, "✅")
@@ -214,14 +214,14 @@ async def test_a_monkey_hides_the_pictures_and_keeps_the_buttons(app: App, ada: 
     assert shown.spoiler
 
 
-async def test_nobody_else_hides_a_picture(ada: Person, ben: Person, asked: Ask) -> None:
+async def test_others_cannot_hide_an_image(ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🙈")
-    await told(ben, "Only the person who asked")
+    await direct_message(ben, "Only the person who asked")
     assert not (await seen(ada, first)).attachments[0]["filename"].startswith("SPOILER_")
 
 
-async def test_a_flag_is_kept_once_for_the_moderators(app: App, ada: Person, ben: Person, asked: Ask) -> None:
+async def test_a_flag_is_stored_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     first = await asked()
     await ben.react(await seen(ben, first), "🚩")
     await marked(ben, first, "✅")
@@ -232,7 +232,7 @@ async def test_a_flag_is_kept_once_for_the_moderators(app: App, ada: Person, ben
 
 
 async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) -> None:
-    """These are the flags on a member's pictures: by whom, on which message."""
+    """Wait until these are the flags on a member's images, as pairs of user and message."""
 
     async def is_so() -> bool | None:
         known = await app.store.read(record.of_member, int(author.id), int(author.hello["guild"]["id"]), now=system())
@@ -241,7 +241,7 @@ async def until_flagged(app: App, author: Person, flags: list[tuple[int, int]]) 
     await eventually(is_so)
 
 
-async def test_stars_are_counted_without_the_author_s_own(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
+async def test_the_author_s_own_star_does_not_count(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
     first = await asked()
     for person in (ada, ben, mo):
         await person.react(await seen(person, first), "⭐")
@@ -250,11 +250,11 @@ async def test_stars_are_counted_without_the_author_s_own(app: App, ada: Person,
     await until_stars(app, first, 1)
 
 
-async def test_an_old_image_is_made_again_after_a_restart(env: Env) -> None:
+async def test_an_old_image_is_repeated_after_a_restart(env: Env) -> None:
     async with env.app(), person_in(env, "Ada") as ada:
-        await new_picture(ada)
+        await new_image(ada)
     async with env.app() as app, person_in(env, "Mo") as mo:
-        first = await mo.message(with_picture)
+        first = await mo.message(has_image)
         await mo.react(first, "🔁")
         await marked(mo, first, "✅")
         assert await spent(app, mo) == PRICE

@@ -22,7 +22,7 @@ from bot.domain.request import Request
 from bot.store import jobs
 from bot.store.money import sponsorships
 from bot.store.tables import accounts
-from tests.env.guild_rules import rule
+from tests.env.guild_rules import change_rules
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, order_of, request
 from tests.services.conftest import BUCKET, MODEL, Pipeline
 from tests.store.money.accounts import member
@@ -90,7 +90,7 @@ async def act_at_once(pipeline: Pipeline, *, members: int, actions_each: int, se
     dice = random.Random(seed)
     caps: dict[str, int] = {}
     for guild_id in SERVERS:
-        await rule(pipeline.guilds, guild_id, **random_rules(dice))
+        await change_rules(pipeline.guilds, guild_id, **random_rules(dice))
         sponsorship = Sponsorship(
             id=f"s{guild_id}",
             guild_id=guild_id,
@@ -158,7 +158,7 @@ async def test_a_hundred_members_at_once_cannot_overspend(pipeline: Pipeline, se
 
 
 async def test_one_credit_and_a_hundred_orders_make_one_image(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, usd_per_month="0.01")
+    await change_rules(pipeline.guilds, usd_per_month="0.01")
     places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
     orders = [pipeline.orders.order(await order_of(pipeline, "a red fox", place)) for place in places]
     results = await asyncio.gather(*orders, return_exceptions=True)

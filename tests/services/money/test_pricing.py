@@ -14,7 +14,7 @@ from bot.domain.money.quota import MICRO
 from bot.domain.money.sponsorship import Sponsorship
 from bot.domain.request import Request
 from bot.store.money import sponsorships
-from tests.env.guild_rules import rule
+from tests.env.guild_rules import change_rules
 from tests.env.jobs import request
 from tests.services.conftest import BUCKET, MODEL, Pipeline
 from tests.store.money.accounts import member
@@ -50,7 +50,7 @@ async def test_without_rules_on_money_the_operators_bucket_pays(pipeline: Pipeli
 
 
 async def test_a_bucket_of_a_role_pays_in_its_guild_only(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **ROLE)
+    await change_rules(pipeline.guilds, **ROLE)
     assert [await payer(pipeline, PAINTER), await payer(pipeline, PAINTER, guild_id=2)] == [
         ("member:1:7", spending_account(pipeline, 1), Lane.PAID),
         ("user:7", spending_account(pipeline, 2), Lane.PAID),
@@ -58,12 +58,12 @@ async def test_a_bucket_of_a_role_pays_in_its_guild_only(pipeline: Pipeline) -> 
 
 
 async def test_members_without_a_bucket_pay_from_the_pool(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **ROLE, **POOL)
+    await change_rules(pipeline.guilds, **ROLE, **POOL)
     assert [(await payer(pipeline, *roles))[0] for roles in ((), (PAINTER,))] == ["pool:1", "member:1:7"]
 
 
 async def test_members_out_of_credit_use_the_spare_part_of_the_pool(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **ROLE, **POOL, slow_lane={"share_percent": 50})
+    await change_rules(pipeline.guilds, **ROLE, **POOL, slow_lane={"share_percent": 50})
     lanes = [(await payer(pipeline, PAINTER))[2] for _ in range(4)]
     assert lanes == [Lane.PAID, Lane.PAID, Lane.FREE, Lane.FREE]
     with pytest.raises(OutOfCredit):  # the rest of the pool is for those who pay from it
@@ -71,14 +71,14 @@ async def test_members_out_of_credit_use_the_spare_part_of_the_pool(pipeline: Pi
 
 
 async def test_the_slow_lane_can_be_turned_off(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **ROLE, **POOL, slow_lane={"on": False})
+    await change_rules(pipeline.guilds, **ROLE, **POOL, slow_lane={"on": False})
     await order(pipeline, PAINTER, count=2)
     with pytest.raises(OutOfCredit):
         await order(pipeline, PAINTER)
 
 
 async def test_the_monthly_budget_is_set_in_dollars(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, usd_per_month="0.03")  # a credit is a cent
+    await change_rules(pipeline.guilds, usd_per_month="0.03")  # a credit is a cent
     budget = pipeline.pricing.budget(await request_of(pipeline))
     assert budget is not None
     assert (await payer(pipeline, count=3))[1] == budget.name
@@ -89,7 +89,7 @@ async def test_the_monthly_budget_is_set_in_dollars(pipeline: Pipeline) -> None:
 
 async def test_a_new_budget_counts_the_whole_month(pipeline: Pipeline) -> None:
     await payer(pipeline, count=3)
-    await rule(pipeline.guilds, usd_per_month="0.03")
+    await change_rules(pipeline.guilds, usd_per_month="0.03")
     with pytest.raises(OutOfCredit, match="budget for the month is used up"):
         await order(pipeline, user_id=8)
 
@@ -103,7 +103,7 @@ async def test_a_sponsor_pays_first_and_is_named(pipeline: Pipeline) -> None:
 
 
 async def test_a_guilds_own_price_is_held_and_shown(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, prices={MODEL: "2.5"})
+    await change_rules(pipeline.guilds, prices={MODEL: "2.5"})
     assert (await order(pipeline)).generations[0].price == 2_500_000
     models = pipeline.models.offered
     prices = {model.id: model.price_microcredits for model in pipeline.pricing.offers(models, await request_of(pipeline))}
@@ -111,13 +111,13 @@ async def test_a_guilds_own_price_is_held_and_shown(pipeline: Pipeline) -> None:
 
 
 async def test_only_models_allowed_for_a_members_roles_are_offered(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, everyone={"models": []}, roles={PAINTER: {"models": [MODEL]}})
+    await change_rules(pipeline.guilds, everyone={"models": []}, roles={PAINTER: {"models": [MODEL]}})
     offered = [pipeline.pricing.offers(pipeline.models.offered, await request_of(pipeline, *roles)) for roles in ((), (PAINTER,))]
     assert [[model.id for model in each] for each in offered] == [[], [MODEL]]
 
 
 async def test_the_rules_limit_how_much_may_wait(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, everyone={"waiting": 1}, roles={PAINTER: {"waiting": 3}})
+    await change_rules(pipeline.guilds, everyone={"waiting": 1}, roles={PAINTER: {"waiting": 3}})
     await order(pipeline, PAINTER, count=3)
     await order(pipeline, user_id=8)
     for user_id, roles in ((7, (PAINTER,)), (8, ())):
@@ -126,12 +126,12 @@ async def test_the_rules_limit_how_much_may_wait(pipeline: Pipeline) -> None:
 
 
 async def test_the_rules_limit_how_much_runs_at_a_time(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, everyone={"running": 1})
+    await change_rules(pipeline.guilds, everyone={"running": 1})
     assert (await order(pipeline)).generations[0].running_limit == 1
 
 
 async def test_the_balance_depends_on_guild_and_roles(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **ROLE, **POOL)
+    await change_rules(pipeline.guilds, **ROLE, **POOL)
     requests = [
         await request_of(pipeline),
         await request_of(pipeline, PAINTER),

@@ -17,7 +17,7 @@ from bot.domain.preferences import Consent
 from bot.domain.request import Channel
 from bot.store import jobs
 from bot.store.moderation import audit_log, conduct
-from tests.env.guild_rules import CHECKED, rule
+from tests.env.guild_rules import CHECKED, change_rules
 from tests.env.job_steps import own
 from tests.env.jobs import new_job, order_of, request
 from tests.services.conftest import BUCKET, MODEL, Pipeline
@@ -67,7 +67,7 @@ async def refusal(pipeline: Pipeline, order: Order) -> str:
 
 
 async def test_the_checks_are_applied_in_order_and_cost_nothing(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **ALL_WRONG)
+    await change_rules(pipeline.guilds, **ALL_WRONG)
     await pipeline.store.write(conduct.block, 1, 7, until=None, reason="spam", by_id=9, now=pipeline.clock())
     await pipeline.members.change(8, lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     actor = Actor(user_id=7, joined_at=pipeline.clock(), role_ids=frozenset({77}))
@@ -78,7 +78,7 @@ async def test_the_checks_are_applied_in_order_and_cost_nothing(pipeline: Pipeli
     for sentence, changes in STEPS:
         sentences.append(await refusal(pipeline, order))
         assert sentence in sentences[-1], (sentence, sentences[-1])
-        await rule(pipeline.guilds, **changes)
+        await change_rules(pipeline.guilds, **changes)
         order = await _corrected(pipeline, order, sentence)
     assert (await pipeline.orders.order(await with_current_rules(pipeline, order))).job.spent == 0
     assert len(sentences) == len(STEPS)
@@ -107,7 +107,7 @@ async def test_the_safety_checker_stays_on_by_default(pipeline: Pipeline, more: 
 
 
 async def test_only_a_blocked_prompt_adds_a_strike(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
+    await change_rules(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
         await refusal(pipeline, await order_of(pipeline, "a sword", ReplyTarget(user_id=7, channel_id=channel_id, guild_id=1)))
     assert len(await pipeline.store.read(conduct.strikes_of, 1, 7)) == 1
@@ -115,7 +115,7 @@ async def test_only_a_blocked_prompt_adds_a_strike(pipeline: Pipeline) -> None:
 
 
 async def test_a_block_by_strikes_survives_a_restart(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
+    await change_rules(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, strikes={"ladder": [{"points": 2, "hours": 1}]})
     for _ in range(2):
         await refusal(pipeline, await order_of(pipeline, "a sword", PLACE))
     again = await pipeline.restart()
@@ -133,27 +133,27 @@ async def ordered(pipeline: Pipeline, prompt: str, *, age_restricted: bool = Fal
 
 
 async def test_a_flagged_prompt_is_made_behind_a_spoiler(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **FLAGGED)
+    await change_rules(pipeline.guilds, **FLAGGED)
     job, plain = await ordered(pipeline, "a bloodhound"), await ordered(pipeline, "a fox")
     assert [(each.flagged, each.spoiler) for each in (job, plain)] == [("blood*", True), (None, False)]
 
 
 async def test_a_flagged_prompt_needs_no_spoiler_only_in_age_restricted_channels(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **FLAGGED, age_restricted={"unspoilered": True})
+    await change_rules(pipeline.guilds, **FLAGGED, age_restricted={"unspoilered": True})
     jobs_ = [await ordered(pipeline, "a bloodhound", age_restricted=adult) for adult in (True, False)]
     assert [(job.spoiler, job.age_restricted, job.flagged) for job in jobs_] == [(False, True, "blood*"), (True, False, "blood*")]
 
 
 async def test_a_prompt_is_checked_only_if_the_guild_enables_it(pipeline: Pipeline) -> None:
     before = await ordered(pipeline, "a fox")
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     assert [before.needs_check, (await ordered(pipeline, "a fox")).needs_check] == [False, True]
 
 
 async def test_again_is_checked_by_the_rules_of_the_current_guild(pipeline: Pipeline) -> None:
     old = new_job(model=DEV, member=8)
     await pipeline.store.write(jobs.add, old, (), payment=own(8, BUCKET), max_waiting=8, now=1000)
-    await rule(pipeline.guilds, prompts={"block": {"words": ["fox"]}})
+    await change_rules(pipeline.guilds, prompts={"block": {"words": ["fox"]}})
     with pytest.raises(NotAllowed, match="do not allow this prompt"):
         await pipeline.orders.again(old, await request(pipeline, PLACE))
     elsewhere = await request(pipeline, replace(PLACE, guild_id=2))
@@ -168,6 +168,6 @@ async def test_again_is_checked_by_the_rules_of_the_current_guild(pipeline: Pipe
     [("all", None, MODEL), ("all", DEV, DEV), ([DEV], None, DEV), ([DEV], MODEL, DEV), ([MODEL], DEV, MODEL), ("all", "gone", MODEL)],
 )
 async def test_the_default_model_is_one_that_is_allowed_here(pipeline: Pipeline, models: object, own: str | None, made_by: str) -> None:
-    await rule(pipeline.guilds, everyone={"models": models})
+    await change_rules(pipeline.guilds, everyone={"models": models})
     await pipeline.members.change(7, lambda chosen: chosen.model_copy(update={"default_model": own}))
     assert (await ordered(pipeline, "a fox")).model == made_by

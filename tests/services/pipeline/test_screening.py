@@ -15,7 +15,7 @@ from bot.media import likeness
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct
 from tests.env.fake_discord import Fault, Route
-from tests.env.guild_rules import CHECKED, reddish, rule
+from tests.env.guild_rules import CHECKED, change_rules, reddish
 from tests.env.images import LARGE
 from tests.services.conftest import Pipeline, eventually
 
@@ -50,14 +50,14 @@ def checks_made(pipeline: Pipeline) -> int:
 
 
 async def test_a_prompt_is_checked_once_and_then_made(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"prompts": True})
+    await change_rules(pipeline.guilds, checks={"prompts": True})
     job = await deliver(pipeline, await pipeline.order(OK, count=3))
     assert (checks_made(pipeline), len(job.succeeded), job.flagged, job.needs_check) == (1, 3, None, False)
     assert await open_cases(pipeline) == []
 
 
 async def test_a_blocked_prompt_is_never_sent_and_adds_one_strike(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     job = await deliver(pipeline, await pipeline.order(BLOCKED, count=2))
     assert [(g.state, g.failure, g.submitted_at) for g in job.generations] == [(GenerationState.FAILED, Failure.CONTENT, None)] * 2
     assert "put it in other words" in (job.generations[0].error or "")
@@ -66,7 +66,7 @@ async def test_a_blocked_prompt_is_never_sent_and_adds_one_strike(pipeline: Pipe
 
 
 async def test_a_flagged_prompt_is_made_behind_a_spoiler_and_opens_a_case(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"prompts": True})
+    await change_rules(pipeline.guilds, checks={"prompts": True})
     job = await deliver(pipeline, await pipeline.order(FLAGGED))
     (message,), (case,) = pipeline.discord.results_of(job.id), await open_cases(pipeline)
     assert message.files[0][0].startswith("SPOILER_")
@@ -75,14 +75,14 @@ async def test_a_flagged_prompt_is_made_behind_a_spoiler_and_opens_a_case(pipeli
 
 
 async def test_a_flagged_prompt_needs_no_spoiler_if_the_guild_allows_it(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"prompts": True}, age_restricted={"unspoilered": True})
+    await change_rules(pipeline.guilds, checks={"prompts": True}, age_restricted={"unspoilered": True})
     job = await deliver(pipeline, await pipeline.order(FLAGGED, channel=NSFW))
     assert (job.spoiler, job.flagged, len(await open_cases(pipeline))) == (False, "violence", 1)
 
 
 @pytest.mark.faults("moderation-down")
 async def test_a_prompt_waits_while_the_endpoint_is_down(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     job = await pipeline.order(OK)
     async with pipeline.running():
         waiting = await eventually(lambda: _delayed_job(pipeline, job))
@@ -100,7 +100,7 @@ async def _delayed_job(pipeline: Pipeline, job: Job) -> Job | None:
 @pytest.mark.faults("moderation-down")
 @pytest.mark.parametrize(("on_down", "made"), [("allow", 1), ("refuse", 0)])
 async def test_the_guild_decides_what_happens_while_the_endpoint_is_down(pipeline: Pipeline, on_down: str, made: int) -> None:
-    await rule(pipeline.guilds, checks={"prompts": True, "on_down": on_down})
+    await change_rules(pipeline.guilds, checks={"prompts": True, "on_down": on_down})
     job = await deliver(pipeline, await pipeline.order(OK))
     assert (len(job.succeeded), await strikes(pipeline)) == (made, 0)
     assert [g.failure for g in job.generations] == [None if made else Failure.FAULT]
@@ -108,7 +108,7 @@ async def test_the_guild_decides_what_happens_while_the_endpoint_is_down(pipelin
 
 @pytest.mark.faults("moderation-down")
 async def test_a_prompt_that_is_not_checked_in_time_fails(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     job = await pipeline.order(OK)
     pipeline.clock.advance(1_800_001)
     job = await deliver(pipeline, job)
@@ -117,7 +117,7 @@ async def test_a_prompt_that_is_not_checked_in_time_fails(pipeline: Pipeline) ->
 
 @pytest.mark.faults("moderation-down")
 async def test_a_prompt_waiting_for_its_check_survives_a_restart_and_can_be_cancelled(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     job, other = await pipeline.order(OK), await pipeline.order(OK)
     async with pipeline.running():
         await eventually(lambda: _delayed_job(pipeline, job))
@@ -132,7 +132,7 @@ async def test_a_prompt_waiting_for_its_check_survives_a_restart_and_can_be_canc
 @pytest.mark.faults("moderation-slow")
 async def test_a_slow_endpoint_does_not_delay_jobs_without_checks(pipeline: Pipeline) -> None:
     pipeline = await pipeline.restart(MAX_RUNNING="1")  # so at most two tasks of the dispatch loop at a time
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     slow = [await pipeline.order(OK, place=ReplyTarget(user_id=user, channel_id=5, guild_id=1)) for user in range(20, 24)]
     free = await pipeline.order(OK, place=ReplyTarget(user_id=7, channel_id=5, guild_id=2))
     async with pipeline.running():
@@ -151,7 +151,7 @@ async def delivered_result(pipeline: Pipeline, *percents: int, **more: Any) -> J
 
 
 async def test_a_blocked_result_is_withheld_and_refunded(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"results": True})
+    await change_rules(pipeline.guilds, checks={"results": True})
     job = await delivered_result(pipeline, 0, 95)
     (message,), (case,) = pipeline.discord.results_of(job.id), await open_cases(pipeline)
     assert [name for name, _size in message.files] == [f"easel-{job.id}-1.png"]
@@ -162,14 +162,14 @@ async def test_a_blocked_result_is_withheld_and_refunded(pipeline: Pipeline) -> 
 
 
 async def test_a_withheld_result_cannot_be_opened(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"results": True})
+    await change_rules(pipeline.guilds, checks={"results": True})
     job = await delivered_result(pipeline, 0, 95)
     async with pipeline.results.open(job, limit_bytes=10**7) as images:
         assert [image.n for image in images] == [0]
 
 
 async def test_a_flagged_result_is_shown_behind_a_spoiler(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"results": True})
+    await change_rules(pipeline.guilds, checks={"results": True})
     job = await delivered_result(pipeline, 0, 60)
     (message,), (case,) = pipeline.discord.results_of(job.id), await open_cases(pipeline)
     assert [name.startswith("SPOILER_") for name, _size in message.files] == [True, True]
@@ -178,7 +178,7 @@ async def test_a_flagged_result_is_shown_behind_a_spoiler(pipeline: Pipeline) ->
 
 
 async def test_a_known_bad_image_is_withheld_without_the_endpoint(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, known_bad={"hashes": [f"{likeness.fingerprint(LARGE.content or b''):016x}"]})
+    await change_rules(pipeline.guilds, known_bad={"hashes": [f"{likeness.fingerprint(LARGE.content or b''):016x}"]})
     job = await pipeline.ended_job(LARGE)
     async with pipeline.running("outbox"):
         job = await pipeline.until(job, JobState.DELIVERED)
@@ -188,7 +188,7 @@ async def test_a_known_bad_image_is_withheld_without_the_endpoint(pipeline: Pipe
 
 @pytest.mark.faults("moderation-down")
 async def test_a_result_waits_while_the_endpoint_is_down_and_cannot_be_opened(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"results": True})
+    await change_rules(pipeline.guilds, checks={"results": True})
     job = await pipeline.ended_job(reddish(0))
     async with pipeline.running("outbox"):
         job = await eventually(lambda: _retried_job(pipeline, job))
@@ -206,13 +206,13 @@ async def _retried_job(pipeline: Pipeline, job: Job) -> Job | None:
 
 @pytest.mark.faults("moderation-down")
 async def test_an_unchecked_result_is_refunded_without_a_strike(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"results": True, "on_down": "refuse"})
+    await change_rules(pipeline.guilds, checks={"results": True, "on_down": "refuse"})
     await delivered_result(pipeline, 0)
     assert (await pipeline.spent(), await strikes(pipeline)) == (0, 0)
 
 
 async def test_two_attempts_withhold_once_and_open_one_case(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"results": True})
+    await change_rules(pipeline.guilds, checks={"results": True})
     job = await pipeline.ended_job(reddish(95), reddish(0))
     pipeline.discord.faults[Route.MESSAGE].append(Fault.BUSY)
     async with pipeline.running("outbox"):
@@ -221,7 +221,7 @@ async def test_two_attempts_withhold_once_and_open_one_case(pipeline: Pipeline) 
 
 
 async def test_the_case_of_a_private_job_has_no_message(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"prompts": True})
+    await change_rules(pipeline.guilds, checks={"prompts": True})
     place = ReplyTarget(user_id=7, channel_id=5, guild_id=1, private=True)
     await deliver(pipeline, await pipeline.order(FLAGGED, place=place))
     assert [case.message_id for case in await open_cases(pipeline)] == [None]
@@ -231,7 +231,7 @@ async def test_the_case_of_a_private_job_has_no_message(pipeline: Pipeline) -> N
 
 
 async def test_a_delivery_adds_the_outbox_items_of_case_and_log(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, checks={"prompts": True}, log_channel_id=99)
+    await change_rules(pipeline.guilds, checks={"prompts": True}, log_channel_id=99)
     job = await deliver(pipeline, await pipeline.order(FLAGGED))
     (case,) = await open_cases(pipeline)
     sent = {(item.kind, tuple(item.data.items())) for item, _job in pipeline.messenger.sent}
@@ -240,7 +240,7 @@ async def test_a_delivery_adds_the_outbox_items_of_case_and_log(pipeline: Pipeli
 
 
 async def test_a_cancelled_job_has_no_log_post(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, log_channel_id=99)
+    await change_rules(pipeline.guilds, log_channel_id=99)
     job = await pipeline.order(OK)
     await pipeline.cancel(job)
     await deliver(pipeline, job)
@@ -248,7 +248,7 @@ async def test_a_cancelled_job_has_no_log_post(pipeline: Pipeline) -> None:
 
 
 async def test_no_guilds_rules_apply_in_direct_messages(pipeline: Pipeline) -> None:
-    await rule(pipeline.guilds, **CHECKED)
+    await change_rules(pipeline.guilds, **CHECKED)
     job = await pipeline.order(BLOCKED, place=ReplyTarget(user_id=7, channel_id=5))
     job = await deliver(pipeline, job)
     assert (len(job.succeeded), job.flagged, checks_made(pipeline)) == (1, None, 0)

@@ -23,12 +23,12 @@ from bot.store.money import sponsorships, transfers
 from bot.store.tables import metadata, reactions, references
 from bot.store.tables import reports as reports_table
 from tests.env.job_steps import order, run
-from tests.env.jobs import PICTURE, SUCCEEDED, TEN, new_job
+from tests.env.jobs import REFERENCE, SUCCEEDED, TEN, new_job
 
 ADA, BEN = 1_457_659_890_892_800_009, 1_457_659_890_892_800_010
 NOW = 9_000
 MODERATION = {"reports", "blocks", "strikes", "cases", "audit"}
-BY_BEN = TrayItem(reference=replace(PICTURE, owner_id=ADA), source=Source(owner_id=ADA, channel_id=5, message_id=600))
+BY_BEN = TrayItem(reference=replace(REFERENCE, owner_id=ADA), source=Source(owner_id=ADA, channel_id=5, message_id=600))
 
 
 async def shown(store: Store, member: int, **more: Any) -> Job:
@@ -52,7 +52,7 @@ async def fill_every_table(store: Store) -> Job:
     await put(store, insert(references).values([{"job_id": job.id, "n": 0, **row, "owner_id": None}]))
     await put(store, insert(references).values([{"job_id": bens.id, "n": 0, **row, "owner_id": ADA}]))
     await store.write(documents.change_preferences, ADA, lambda chosen: chosen.model_copy(update={"private": True}), 1)
-    await store.write(tray.add, ADA, replace(BY_BEN, reference=PICTURE), limit=4, now=1)
+    await store.write(tray.add, ADA, replace(BY_BEN, reference=REFERENCE), limit=4, now=1)
     await store.write(tray.add, BEN, BY_BEN, limit=4, now=1)
     await put(store, insert(reactions).values(message_id=7, user_id=ADA, emoji="x", at=1, job_id=job.id))
     report = {"at": 1, "channel_id": 5, "guild_id": 1, "reason": "ugly", "counts": True}

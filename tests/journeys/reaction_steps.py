@@ -1,4 +1,4 @@
-"""What journeys that begin with a reaction look for."""
+"""Steps of journeys that begin with a reaction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.job import JobState
 from bot.store import jobs, reactions
 from sandbox.person import Message, Person
-from tests.env.app import Env, statement_of, with_picture
+from tests.env.app import Env, has_image, statement_of
 
 PRICE = 1_400_000
 NOTE = "Describe the edit"
@@ -21,16 +21,16 @@ async def seen(person: Person, message: Message, channel: str = "studio") -> Mes
 
 
 async def marked(person: Person, message: Message, sign: str, channel: str = "studio") -> Message:
-    """Wait for a mark of the bot's as the only one."""
+    """Wait until this is the only one of the bot's marks."""
     own = {"⏳", "✅", "🚫"}
     return await person.message(lambda m: m.id == message.id and own & set(m.reactions) == {sign}, channel)
 
 
 async def answer_to(person: Person, message: Message, channel: str = "studio") -> Message:
-    """The finished picture that replies to this message."""
+    """The finished image that replies to this message."""
 
     def replies(m: Message) -> bool:
-        return with_picture(m) and (m.raw.get("message_reference") or {}).get("message_id") == message.id
+        return has_image(m) and (m.raw.get("message_reference") or {}).get("message_id") == message.id
 
     return await person.message(replies, channel)
 
@@ -39,7 +39,7 @@ async def note_for(person: Person) -> Message:
     return await person.message(lambda m: NOTE in m.buttons and person.id in m.pings)
 
 
-async def told(person: Person, words: str) -> Message:
+async def direct_message(person: Person, words: str) -> Message:
     return await person.message(lambda m: words in m.content and "🚫" in m.content, "dm")
 
 
@@ -49,27 +49,27 @@ async def spent(app: App, person: Person) -> int:
     return statement.spent
 
 
-async def new_picture(person: Person) -> Message:
+async def new_image(person: Person) -> Message:
     await person.until(lambda: (person.bot_online and "generate" in person.commands) or None)
     await person.slash("generate", prompt="a red fox in the snow")
-    return await person.message(with_picture)
+    return await person.message(has_image)
 
 
 async def until_generations(env: Env, count: int) -> None:
-    """The image API was asked for this many pictures in all."""
+    """Wait until the image API was asked for this many images in all."""
     async with asyncio.timeout(10):
-        while len(await env.generations()) < count:  # noqa: ASYNC110  a server is asked
+        while len(await env.generations()) < count:  # noqa: ASYNC110  the server sends no event
             await asyncio.sleep(0.01)
 
 
 async def until_open(app: App, person: Person, count: int) -> None:
-    """A member has this many unfinished requests."""
+    """Wait until a member has this many unfinished jobs."""
     async with asyncio.timeout(10):
-        while len(await app.store.read(jobs.of_member, int(person.id), state=JobState.OPEN)) != count:  # noqa: ASYNC110  a database does not call
+        while len(await app.store.read(jobs.of_member, int(person.id), state=JobState.OPEN)) != count:  # noqa: ASYNC110  the database sends no event
             await asyncio.sleep(0.01)
 
 
 async def until_stars(app: App, message: Message, count: int) -> None:
     async with asyncio.timeout(10):
-        while await app.store.read(reactions.count, int(message.id), normalized_emoji(STARS)) != count:  # noqa: ASYNC110  a database does not call
+        while await app.store.read(reactions.count, int(message.id), normalized_emoji(STARS)) != count:  # noqa: ASYNC110  the database sends no event
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What journeys of moderators look for, and how a server is set up for them."""
+"""Steps of journeys with moderators: guilds with a cases channel, case posts, several members."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from bot.domain.job import ReplyTarget
 from sandbox.person import Message, Person
 from tests.env.app import Env, person_in
 from tests.env.jobs import request
+from tests.journeys.manager_steps import guild_of
 
 MODERATORS, LOG, GALLERY = "after-dark", "quiet-log", "gallery"
 
 
-def server_of(person: Person) -> int:
-    return int(person.hello["guild"]["id"])
-
-
-async def rule(app: App, person: Person, **patch: Any) -> None:
-    """Change the rules of the server, as a manager would."""
-    await app.services.guilds.change_policy(server_of(person), lambda policy: changed(policy, patch), actor_id=1)
-    place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=server_of(person))
+async def change_rules(app: App, person: Person, **patch: Any) -> None:
+    """Change the rules of the guild, as a manager would."""
+    await app.services.guilds.change_policy(guild_of(person), lambda policy: changed(policy, patch), actor_id=1)
+    place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_of(person))
     await app.services.cases.catch_up(await request(app.services, place))
 
 
 async def with_moderators(app: App, person: Person, *, quorum: int = 2, **more: Any) -> None:
-    """Cases are posted, and this many flags make one."""
-    await rule(app, person, cases_channel_id=person.channel(MODERATORS), flags={"quorum": quorum}, **more)
+    """Set the cases channel, and the number of flags that opens a case."""
+    await change_rules(app, person, cases_channel_id=person.channel(MODERATORS), flags={"quorum": quorum}, **more)
 
 
 async def case_post(person: Person, words: str = "**Case") -> Message:
@@ -38,12 +35,12 @@ async def case_post(person: Person, words: str = "**Case") -> Message:
 
 
 async def decided(person: Person, post: Message, words: str) -> Message:
-    """The same message once it says who decided what, without buttons."""
+    """The same message, once it shows the decision and has no buttons."""
     return await person.message(lambda m: m.id == post.id and words in m.content and not m.buttons, MODERATORS)
 
 
 async def shown(person: Person, message: Message, *, hidden: bool) -> Message:
-    """A picture with or without its spoiler."""
+    """An image with or without its spoiler."""
 
     def is_so(m: Message) -> bool:
         return m.id == message.id and all(a["filename"].startswith("SPOILER_") is hidden for a in m.attachments)
@@ -57,7 +54,7 @@ async def gone(person: Person, message: Message, channel: str = "studio") -> Non
 
 @asynccontextmanager
 async def crowd(env: Env, *names: str) -> AsyncIterator[list[Person]]:
-    """People who see that the bot is there; those who are new here have been members for long."""
+    """People who see that the bot is online; those who are new have been members for a long time."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(person_in(env, names[0]))
         for name in names[1:]:

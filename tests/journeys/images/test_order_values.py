@@ -1,4 +1,4 @@
-"""Which of our values a plain order passes through, from the command to the receipt: one more has to earn its place here."""
+"""The dataclasses that a plain order creates, from the command to the receipt. A new one needs a reason."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from types import FrameType
 from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Ask
 
-WAY = {
+VALUES = {
     *("Request", "Actor", "Channel", "ReplyTarget"),  # who asks, where
-    "Order",  # for what
-    *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules look at: limits, who may pay, what there is
-    *("Admission", "Charge"),  # on which terms
-    *("Job", "Generation"),  # what is written
-    "Receipt",  # what is told
+    "Order",  # what is ordered
+    *("Facts", "Allowance", "Payment", "AccountRef", "Limit", "Statement"),  # what the rules read: limits, accounts, balances
+    *("Admission", "Charge"),  # whether and at what price
+    *("Job", "Generation"),  # what is stored
+    "Receipt",  # what the member is shown
 }
 
 
 @contextmanager
 def values_made() -> Iterator[set[str]]:
-    """The names of our dataclasses that the tasks of commands make an instance of meanwhile."""
+    """Names of the project's dataclasses that the tasks of commands instantiate inside the block."""
     made: set[str] = set()
 
     def called(frame: FrameType, event: str, _argument: object) -> None:
@@ -42,9 +42,9 @@ def values_made() -> Iterator[set[str]]:
         sys.setprofile(None)
 
 
-async def test_an_order_passes_through_these_values_and_no_others(ada: Person, asked: Ask) -> None:
-    await asked()  # what is made once is not on the way
+async def test_an_order_creates_these_values_and_no_others(ada: Person, asked: Ask) -> None:
+    await asked()  # what is created once does not count
     with values_made() as made:
         await ada.slash("generate", prompt="a red fox in the snow")
-    assert made - WAY == set()
+    assert made - VALUES == set()
     assert {"Request", "Order", "Admission", "Job", "Receipt"} <= made
