@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class GalleryEntry:
-    """An image of the gallery."""
+    """One image in the gallery."""
 
-    message_id: int  # where the stars were given
+    message_id: int  # the message that got the stars
     guild_id: int
     job_id: str | None
     author_id: int
     at: int  # Unix ms
-    stars: int  # when it came in
-    post_message_id: int | None  # None: it is about to be shown
+    stars: int  # when it was added
+    post_message_id: int | None  # None: not posted yet

@@ -260,16 +260,16 @@ def message_url(guild_id: int | None, channel_id: int | None, message_id: int) -
 
 @dataclass(frozen=True, kw_only=True)
 class JobMessage:
-    """One message. It belongs to a job, to a case, or to both."""
+    """One message of a job, of a case, or of both."""
 
     message_id: int
     channel_id: int
-    guild_id: int | None  # the server whose moderators decide about it
+    guild_id: int | None  # whose moderators decide about it
     role: MessageRole
-    at: int  # Unix ms of its record
+    at: int  # Unix ms when it was recorded
     job_id: str | None = None
     case_id: int | None = None
-    spoiler: bool = False  # its images belong behind spoilers
+    spoiler: bool = False  # its images must be behind spoilers
 
 
 HISTORY_PAGE = 5  # jobs
@@ -286,4 +286,4 @@ class HistoryPage:
     number: int  # from 0
     pages: int  # at least 1
     total: int  # jobs on all pages
-    words: str = ""  # that all their prompts contain
+    words: str = ""  # the search: every prompt contains these words

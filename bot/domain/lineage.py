@@ -12,7 +12,7 @@ from bot.domain.job import Job
 
 @dataclass(frozen=True, kw_only=True)
 class Relatives:
-    """The jobs around one job that have images, newest first; and how many there are, also beyond those that were read."""
+    """Jobs with images that are related to one job, newest first, and the number of all of them, including those that were not read."""
 
     parent: Job | None
     siblings: tuple[Job, ...]  # made from the same parent
@@ -21,17 +21,17 @@ class Relatives:
 
 
 class Aspect(StrEnum):
-    """In what two requests can differ."""
+    """What can differ between two requests."""
 
     MODEL = "model"
     PROMPT = "prompt"
-    OPTION = "option"  # of the model; a change names which
+    OPTION = "option"  # of the model; `Change.name` says which
     SEED = "seed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One difference; `None` where one of the two does not have it."""
+    """One difference. `before` or `after` is None if that request does not have the value."""
 
     aspect: Aspect
     before: str | None
@@ -41,22 +41,22 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """The relatives of an image that somebody may know of, newest first."""
+    """The relatives of a job that one member may see, newest first."""
 
     job: Job
     parent: Job | None
     siblings: tuple[Job, ...]
     children: tuple[Job, ...]
-    left_out: int  # others: private ones, in places that are closed to whoever asks, or too many to read
+    left_out: int  # number of others: private, in channels that the member cannot read, or too many
 
     @property
     def all(self) -> tuple[Job, ...]:
-        """Every relative, in the order of reading."""
+        """Every visible relative, in display order."""
         return (*([self.parent] if self.parent else ()), *self.children, *self.siblings)
 
 
 def visible(job: Job, found: Relatives, sees: Callable[[Job], bool]) -> Lineage:
-    """The relatives of `job` of whom `sees` is true; the others are only counted."""
+    """The relatives that `sees` accepts; the others are only counted."""
     parent = found.parent if found.parent and sees(found.parent) else None
     siblings, children = tuple(filter(sees, found.siblings)), tuple(filter(sees, found.children))
     known = len(siblings) + len(children) + (parent is not None)
@@ -64,7 +64,7 @@ def visible(job: Job, found: Relatives, sees: Callable[[Job], bool]) -> Lineage:
 
 
 def changes(parent: Job, child: Job) -> tuple[Change, ...]:
-    """What changed from one request to the other, in the order model, prompt, options by name, seed."""
+    """What changed from parent to child, in the order model, prompt, options by name, seed."""
     return tuple(_changes(parent, child))
 
 
@@ -83,7 +83,7 @@ def _changes(parent: Job, child: Job) -> Iterator[Change]:
 
 
 def _first_seed(job: Job, parent_n: int | None = None) -> str | None:
-    """The seed of one of its images: of the one that was edited, else of the first."""
+    """The seed of the image that was edited (`parent_n`), else of the first."""
     seeds: Iterable[int | None] = (g.seed for g in job.generations if g.n == (parent_n or 0))
     seed = next(iter(seeds), None)
     return None if seed is None else str(seed)

@@ -82,7 +82,7 @@ class OperatorLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class TrayItem:
-    """An image in a tray, and where it came from."""
+    """A saved reference, with its source."""
 
     reference: Reference
     source: Source

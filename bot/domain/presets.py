@@ -1,4 +1,4 @@
-"""Presets: edits that a server's managers put on emoji, as they are checked and as they are run."""
+"""Presets: edits that a guild's managers assign to emoji."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.guild.settings import PRESET_NAME_MAX, PRESET_PROMPT_MAX, Preset
 def checked(
     catalog: Catalog, default_model: str, *, emoji: str, name: str, prompt: str, model: str | None = None, options: str = ""
 ) -> Preset:
-    """A preset that runs as it is. `options` are name=value pairs. Raise `InvalidRequest` for what its model does not take."""
+    """Build a valid preset. `options` are name=value pairs. Raises `InvalidRequest` for a value that its model does not accept."""
     title = " ".join(name.split())
     if not 1 <= len(title) <= PRESET_NAME_MAX:
         raise InvalidRequest(
@@ -38,9 +38,9 @@ def checked(
 
 
 def model_of(preset: Preset, catalog: Catalog, default_model: str) -> ModelInfo:
-    """The model that runs a preset: its own, else the default one where that takes images, else the first that does.
+    """The model of a preset: its own, else the default model if it takes references, else the first model that does.
 
-    A member's own default has no say: a preset costs everybody what `/presets list` tells. Raise `InvalidRequest`.
+    A member's default model is ignored, so that a preset costs everyone the price that `/presets list` shows. Raises `InvalidRequest`.
     """
     if preset.model is not None:
         return catalog.get(preset.model)

@@ -54,10 +54,6 @@ class Reactions:
             log.info("job cancelled by removing a reaction", job=cancelled.id)
         return cancelled
 
-    async def stands(self, reaction: Reaction) -> bool:
-        """Whether this reaction was acted on and not removed since."""
-        return await self.store.read(reactions.is_present, reaction)
-
     # --- jobs ------------------------------------------------------------------------------------------------------
 
     async def run_preset(self, request: Request, reaction: Reaction, preset: Preset, attachment: Attachment, *, spoiler: bool) -> Job:

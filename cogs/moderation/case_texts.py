@@ -22,7 +22,7 @@ TitleOf = Callable[[str], str]  # a model's title by its id
 
 def case(file: CaseFile, title_of: TitleOf) -> str:
     """The moderators' message about a case."""
-    return "\n".join(filter(None, _case(file.case, file.job, file.told, title_of)))[:CONTENT_MAX]
+    return "\n".join(filter(None, _case(file.case, file.job, file.flags, title_of)))[:CONTENT_MAX]
 
 
 def _case(about: Case, job: Job | None, flags: Sequence[FlagSummary], title_of: TitleOf) -> Iterator[str]:

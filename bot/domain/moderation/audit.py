@@ -9,12 +9,12 @@ from typing import Any
 
 
 class AuditAction(StrEnum):
-    """What was done. Its past tense is what the log says."""
+    """What was done."""
 
-    BLOCKED = "blocked"  # a member, by a moderator or by strikes
+    BLOCKED = "blocked"  # a member, by a moderator or for too many strikes
     UNBLOCKED = "unblocked"
     STRUCK = "struck"  # a strike was given
-    PARDONED = "pardoned"  # the strikes of a case were taken back
+    PARDONED = "pardoned"  # the strikes of a case were removed
     CASE_OPENED = "case_opened"
     CASE_DECIDED = "case_decided"
     APPEALED = "appealed"  # by the author
@@ -22,24 +22,24 @@ class AuditAction(StrEnum):
     SPOILERED = "spoilered"
     REFUNDED = "refunded"
     PURGED = "purged"  # every image of a member
-    WITHHELD = "withheld"  # a prompt was not made, or a result not shown, by a check
-    SETTINGS = "settings"  # a server's rules were changed
+    WITHHELD = "withheld"  # a check stopped a prompt or a result
+    SETTINGS = "settings"  # of the guild were changed
     GRANTED = "granted"  # credits, by a manager
     GIFTED = "gifted"  # credits, between members
-    SPONSORED = "sponsored"  # a thread was paid for
-    REWARDED = "rewarded"  # by the gallery
-    ERASED = "erased"  # a member took their data away
+    SPONSORED = "sponsored"  # a member pays for a channel or thread
+    REWARDED = "rewarded"  # credits for an image in the gallery
+    ERASED = "erased"  # a member erased their data
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditLine:
-    """One thing that somebody did. `actor_id` None: Easel itself, by a rule."""
+    """One action. `actor_id` is None if Easel did it by a rule."""
 
     action: AuditAction
     at: int  # Unix ms
     guild_id: int | None = None
     actor_id: int | None = None
-    target_id: int | None = None  # the member it is about
+    target_id: int | None = None  # the member that the action is about
     job_id: str | None = None
     case_id: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON

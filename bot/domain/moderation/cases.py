@@ -12,52 +12,52 @@ REASON_MAX = 500  # characters
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One member's word about the images of one message."""
+    """One member's report or flag on a message with images."""
 
     at: int  # Unix ms
     channel_id: int
     message_id: int
     user_id: int  # who reports
-    reason: str = ""  # in the member's words; empty where a reaction said it all
+    reason: str = ""  # the member's own text; empty for a reaction
     guild_id: int | None = None
     job_id: str | None = None
     author_id: int | None = None  # whose image it is
-    counts: bool = True  # towards the quorum: its member may flag
-    outcome: str | None = None  # "upheld" or "failed", once a case was decided
+    counts: bool = True  # counts toward the quorum
+    outcome: str | None = None  # "upheld" or "failed" once its case is decided
     case_id: int | None = None
 
 
 class Cause(StrEnum):
-    """Why moderators are asked."""
+    """Why the case was opened."""
 
-    FLAGS = "flags"  # enough members pointed at an image
-    PROMPT = "prompt"  # a prompt was flagged by a rule or a check, and its image was made
-    RESULT = "result"  # a result was flagged or withheld by a check
+    FLAGS = "flags"  # enough members flagged the image
+    PROMPT = "prompt"  # a rule or a check flagged the prompt, and the image was made
+    RESULT = "result"  # a check flagged or withheld the result
     REPORT = "report"  # a moderator's own report opens a case at once
 
 
 class CaseState(StrEnum):
-    OPEN = "open"  # waits for a decision
-    APPEALED = "appealed"  # was decided, and its author appealed, once
+    OPEN = "open"  # waiting for a decision
+    APPEALED = "appealed"  # decided, and its author has appealed (once)
     DECIDED = "decided"  # by a moderator
 
 
 class Decision(StrEnum):
     """What a moderator decides; each is a button."""
 
-    KEEP = "keep"  # the image stays, a spoiler is taken away
-    SPOILER = "spoiler"  # it stays behind a spoiler
-    DELETE = "delete"  # it is taken away, with a strike
-    BLOCK = "block"  # deleted, and its author may not ask for images for a day
-    REFUND = "refund"  # deleted without a strike, and its price is given back
+    KEEP = "keep"  # the image stays, without a spoiler
+    SPOILER = "spoiler"  # the image stays behind a spoiler
+    DELETE = "delete"  # the image is deleted, with a strike
+    BLOCK = "block"  # deleted, with a strike, and its author is blocked for a day
+    REFUND = "refund"  # deleted without a strike, and the price is refunded
 
 
-AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.BLOCK})  # what proves its flaggers right
+AGAINST = frozenset({Decision.SPOILER, Decision.DELETE, Decision.BLOCK})  # decisions that uphold the flags
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An image or a prompt that moderators are asked about."""
+    """An image or a prompt that moderators decide about."""
 
     id: int
     guild_id: int
@@ -85,26 +85,26 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class FlagSummary:
-    """What one member told of an image."""
+    """One member's flag or report on an image."""
 
     user_id: int
-    reason: str  # their words, if any
-    weight: float  # of their flag; 0 where it does not count
+    reason: str  # their own text, or empty
+    weight: float  # current weight of the flag; 0 if it does not count
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFile:
-    """A case with what it is about."""
+    """A case with its job and flags."""
 
     case: Case
-    job: Job | None  # None: it was not made here, or is not known any more
-    told: tuple[FlagSummary, ...]  # what members told of the image
+    job: Job | None  # None: not made by Easel, or erased
+    flags: tuple[FlagSummary, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CasePage:
-    """Some of the cases that wait for a decision, oldest first."""
+    """A page of undecided cases, oldest first."""
 
     files: tuple[CaseFile, ...]
     number: int  # from 0
-    waiting: int  # cases on all pages, as far as they are counted
+    waiting: int  # number of undecided cases, up to the limit that was counted

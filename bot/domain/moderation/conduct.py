@@ -12,7 +12,7 @@ LATELY_DAYS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class BlockRow:
-    """A member may not ask for images on a server."""
+    """A block: the member may not order images in this guild."""
 
     id: int
     guild_id: int
@@ -28,17 +28,17 @@ class BlockRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberConduct:
-    """What is held against a member of a server."""
+    """A member's moderation status in a guild."""
 
-    points: float  # of strikes, as they have faded by now
-    strikes: int  # that were given and not taken back
+    points: float  # of strikes, after decay
+    strikes: int  # given and not removed
     block: BlockRow | None
     cases: tuple[Case, ...]  # about them, oldest first
 
 
 @dataclass(frozen=True, kw_only=True)
 class UsageSum:
-    """Images that were made, and what they cost in microcredits; what proved unusable is not among them."""
+    """Images that were made and usable, and their price in microcredits."""
 
     images: int
     spent: int
@@ -46,9 +46,9 @@ class UsageSum:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberRecord:
-    """A member's use of this server."""
+    """A member's usage of a guild, and reports about them."""
 
     lately: UsageSum
     ever: UsageSum
-    latest: tuple[Job, ...]  # with an image that others may see, newest first
+    latest: tuple[Job, ...]  # with a public image, newest first
     reports: tuple[Report, ...]  # about the member's images, newest first

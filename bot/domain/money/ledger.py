@@ -7,23 +7,23 @@ from enum import StrEnum
 
 
 class Entry(StrEnum):
-    OPEN = "open"  # the account began, with a full bucket
-    REFILL = "refill"  # what flowed back since the last one
-    HOLD = "hold"  # set aside for an image that was ordered
+    OPEN = "open"  # the account was opened with a full bucket
+    REFILL = "refill"  # refill of the bucket since the last line
+    HOLD = "hold"  # the price of an ordered image is reserved
     SETTLE = "settle"  # the held price was paid
-    RELEASE = "release"  # the held price went back: no image
-    REFUND = "refund"  # a paid price went back: the image proved unusable, or a moderator was kind
-    SIZE = "size"  # a limit was given another size
-    GRANT = "grant"  # a manager gave it, from nothing
-    REWARD = "reward"  # the server gave it, from nothing, for an image that many liked
-    GIFT = "gift"  # between two members
-    SPONSOR = "sponsor"  # a host put it in for everyone in a thread
-    RETURN = "return"  # what was left of that went back to the host
+    RELEASE = "release"  # the held price was returned, because there is no image
+    REFUND = "refund"  # a paid price was returned: the image was unusable, or a moderator refunded it
+    SIZE = "size"  # the limit was changed
+    GRANT = "grant"  # new credits from a manager
+    REWARD = "reward"  # new credits for an image in the gallery
+    GIFT = "gift"  # from one member to another
+    SPONSOR = "sponsor"  # from a host to a sponsorship
+    RETURN = "return"  # the rest of a sponsorship, back to the host
 
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerLine:
-    """One line: what it added to each of the account's three amounts."""
+    """One line, with the change of each of the three amounts of the account."""
 
     at: int
     entry: Entry
@@ -32,17 +32,17 @@ class LedgerLine:
     spent: int
     job_id: str | None
     n: int | None
-    other: str | None = None  # the account at the other end
-    by_id: int | None = None  # the person who did it
+    other: str | None = None  # the other account of a transfer
+    by_id: int | None = None  # the user who caused it
     note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """An account as it is at one moment, with its latest lines, newest first."""
+    """An account at one moment, with its latest lines, newest first."""
 
     available: int
     held: int
     spent: int
-    full_at: int | None  # Unix ms, not after the moment of asking where it is full now; None where nothing flows back
+    full_at: int | None  # Unix ms; not in the future if it is full now; None without a refill
     lines: tuple[LedgerLine, ...]

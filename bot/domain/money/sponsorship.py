@@ -1,4 +1,4 @@
-"""A host who pays for everyone in a channel or thread."""
+"""Sponsorships: a host pays for everyone in a channel or thread."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from bot.domain.money.quota import EMPTY
 
 
 class SponsorshipState(StrEnum):
-    OPEN = "open"  # it pays, until its time is over
-    CLOSED = "closed"  # it pays for nothing new; what becomes free goes back to the host
+    OPEN = "open"  # pays until `until`
+    CLOSED = "closed"  # pays for no new orders; what is released goes back to the host
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sponsorship:
-    """Who pays where, how long and how much. Times are Unix ms, amounts microcredits."""
+    """One sponsorship. Times are Unix ms, amounts microcredits."""
 
     id: str  # at most 12 characters, random
     guild_id: int | None
-    channel_id: int  # a thread is a channel of its own
+    channel_id: int  # or thread
     host_id: int
     cap: int
     until: int
     opened_at: int
     state: SponsorshipState = SponsorshipState.OPEN
     closed_at: int | None = None
-    host_account: str = ""  # where the money came from; written when it is opened
-    left: int = 0  # what can still be spent of it
+    host_account: str = ""  # the account that paid the cap; set when the sponsorship is opened
+    left: int = 0  # what can still be spent
     held: int = 0
     spent: int = 0
 

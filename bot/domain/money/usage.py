@@ -1,4 +1,4 @@
-"""What a guild used: rows told apart by member, model or day, and the table for spreadsheets. Amounts are microcredits."""
+"""Usage of a guild, grouped by member, model or day, also as CSV. Amounts are microcredits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.money import quota
 
 
 class GroupBy(StrEnum):
-    """What rows are told apart by."""
+    """A key of usage rows. The values are field names of `UsageRow`."""
 
     MEMBER = "user_id"
     MODEL = "model"
@@ -22,23 +22,23 @@ class GroupBy(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class UsageRow:
-    """What belongs together; None in what it is not told apart by."""
+    """Totals of one group. Keys that rows are not grouped by are None."""
 
     user_id: int | None = None
     model: str | None = None
     day: date | None = None
     images: int
     failed: int
-    cost: int  # of the images, as it was paid to the image API
-    refunded: int  # of that, what was given back to those who paid
+    cost: int  # price of the images
+    refunded: int  # the part of `cost` that was refunded
 
     def usd(self, credit_usd: float) -> str:
-        """What the images cost in US dollars, to four decimals."""
+        """The cost in US dollars, with four decimals."""
         return f"{quota.in_usd(self.cost, credit_usd):.4f}"
 
 
 def as_csv(found: Sequence[UsageRow], *, credit_usd: float) -> str:
-    """A table for spreadsheets with a heading; ids are text there, for they have more digits than a spreadsheet's numbers."""
+    """CSV with a header row. Ids are written as text, because they have more digits than a number in a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
     writer.writerows(_table(found, credit_usd))
@@ -55,5 +55,5 @@ def _table(found: Sequence[UsageRow], credit_usd: float) -> Iterator[list[str]]:
 
 
 def _harmless(text: str) -> str:
-    """A spreadsheet would take what begins like this for a formula."""
+    """Quote text that a spreadsheet would run as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

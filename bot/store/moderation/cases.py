@@ -27,11 +27,6 @@ def flags_on(conn: Connection, message_id: int) -> list[Flag]:
     return [flag for row in here for flag in _records(conn, {row.user_id}, row.guild_id).values()]
 
 
-def flag_summaries(conn: Connection, about: Case) -> list[FlagSummary]:
-    """The flags and reports about a case's image, oldest first, with the flags' current weights."""
-    return _summaries_by_case(conn, [about], about.guild_id)[about.id]
-
-
 def _summaries_by_case(conn: Connection, about: Sequence[Case], guild_id: int) -> dict[int, list[FlagSummary]]:
     """The same for several cases of a guild, by case id."""
     rows = conn.execute(select(reports).where(or_(false(), *map(_reports_of, about))).order_by(reports.c.at, reports.c.id)).all()
@@ -155,7 +150,7 @@ def file_of(conn: Connection, about: Case) -> CaseFile:
 def _files(conn: Connection, about: Sequence[Case], guild_id: int) -> tuple[CaseFile, ...]:
     known = {job.id: job for job in read_jobs(conn, jobs.c.id.in_({case.job_id for case in about if case.job_id is not None}))}
     flags = _summaries_by_case(conn, about, guild_id)
-    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), told=tuple(flags[case.id])) for case in about)
+    return tuple(CaseFile(case=case, job=known.get(case.job_id or ""), flags=tuple(flags[case.id])) for case in about)
 
 
 def waiting_on(conn: Connection, message_id: int) -> Case | None:

@@ -112,5 +112,5 @@ async def test_a_case_has_its_flags_and_reports(store: Store) -> None:
     job = await new_image(store)
     await flag(store, job, 40, counts=False, reason="not mine to count")
     case = await flagged(store, job)
-    summaries = await store.read(cases.flag_summaries, case)
+    summaries = (await store.read(cases.file_of, case)).flags
     assert [(each.user_id, each.weight) for each in summaries] == [(40, 0), (20, 1), (21, 1), (22, 1)]

@@ -91,7 +91,7 @@ async def test_a_decision_makes_flags_upheld_or_failed(store: Store) -> None:
     for n, decision in enumerate(Decision):
         case = await flagged(store, await new_image(store, message_id=700 + n), 100 + 3 * n, 101 + 3 * n, 102 + 3 * n)
         await decide(store, case, decision)
-        outcomes[decision] = {each.weight for each in await store.read(cases.flag_summaries, case)}
+        outcomes[decision] = {each.weight for each in (await store.read(cases.file_of, case)).flags}
     assert outcomes == {
         Decision.KEEP: {0.75},
         Decision.SPOILER: {1},
@@ -222,7 +222,7 @@ async def test_a_successful_appeal_changes_the_flaggers_records(store: Store) ->
     await decide(store, case, Decision.SPOILER)
     await appeal(store, case.id)
     await decide(store, case, Decision.KEEP)
-    assert {each.weight for each in await store.read(cases.flag_summaries, case)} == {0.75}
+    assert {each.weight for each in (await store.read(cases.file_of, case)).flags} == {0.75}
 
 
 # --- without a case --------------------------------------------------------------------------------------------------
