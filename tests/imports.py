@@ -40,8 +40,12 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 @cache
 def modules(*packages: str) -> tuple[Module, ...]:
-    paths = [path for package in packages for path in sorted((PROJECT / package).rglob("*.py"))]
-    return tuple(Module(name=_name(path), tree=ast.parse(path.read_text("utf-8"))) for path in paths)
+    return tuple(_module(path) for package in packages for path in sorted((PROJECT / package).rglob("*.py")))
+
+
+@cache
+def _module(path: Path) -> Module:
+    return Module(name=_name(path), tree=ast.parse(path.read_text("utf-8")))
 
 
 def _name(path: Path) -> str:

@@ -11,6 +11,7 @@ import re
 import sys
 import tokenize
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +28,12 @@ _RETIRED = re.compile(
 )
 
 _IDIOMS = re.compile(r"look(s|ed|ing)?[ _](it[ _])?up|look-alikes?|looks[ _]like|by[ _]hand")
+
+
+@cache
+def _parse(text: str) -> ast.Module:
+    """Parsed once, however many counts read it."""
+    return ast.parse(text)
 
 
 def sources(folder: Path, *packages: str) -> Iterator[tuple[str, str]]:
@@ -46,7 +53,7 @@ def listeners(folder: Path) -> list[str]:
     return [
         f"{path}:{node.lineno}"
         for path, text in sources(folder, "bot", "cogs")
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(_parse(text))
         if isinstance(node, ast.AsyncFunctionDef) and node.name in ("on_interaction", "on_press")
     ]
 
@@ -56,14 +63,14 @@ def wake_ups(folder: Path) -> list[str]:
     return [
         f"{path}:{node.lineno}"
         for path, text in sources(folder, "bot", "cogs")
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(_parse(text))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "ring"
     ]
 
 
 def rights(folder: Path) -> Mapping[str, int]:
     """Number of decisions about rights in each module: comparisons of users, and reads of Discord permissions."""
-    found = {path: sum(1 for _ in _decisions(ast.parse(text))) for path, text in sources(folder, "bot", "cogs")}
+    found = {path: sum(1 for _ in _decisions(_parse(text))) for path, text in sources(folder, "bot", "cogs")}
     return {path: count for path, count in found.items() if count}
 
 
@@ -92,7 +99,7 @@ def id_patterns(folder: Path) -> list[str]:
     return [
         f"{path}:{node.lineno}"
         for path, text in sources(folder, "bot", "cogs")
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(_parse(text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"v1:(?=\S)", node.value)
     ]
 
@@ -101,7 +108,7 @@ def duplicate_classes(folder: Path) -> Mapping[str, list[str]]:
     """Names that more than one class has."""
     named: dict[str, list[str]] = {}
     for path, text in sources(folder, "bot", "cogs"):
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(_parse(text)):
             if isinstance(node, ast.ClassDef):
                 named.setdefault(node.name, []).append(path)
     return {name: paths for name, paths in named.items() if len(paths) > 1}
@@ -130,7 +137,7 @@ def _written(text: str) -> Iterator[tuple[int, str]]:
         )  # names a parameter or a placeholder, which is defined elsewhere
         if token.type == tokenize.COMMENT or (token.type == tokenize.NAME and not is_keyword):
             yield token.start[0], token.string
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (docstring := ast.get_docstring(node)):
             yield getattr(node, "lineno", 1), docstring
         elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.") and node.args:

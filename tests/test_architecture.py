@@ -267,9 +267,12 @@ def committed_files() -> Iterator[Path]:
             yield path
 
 
-@pytest.mark.parametrize("host", ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "index" + "-url = "])
-def test_no_file_names_a_package_registry(host: str) -> None:
-    assert [str(path) for path in committed_files() if host.encode() in path.read_bytes()] == []
+HOSTS = ("pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "index" + "-url = ")
+
+
+def test_no_file_names_a_package_registry() -> None:
+    named = re.compile("|".join(map(re.escape, HOSTS)).encode())
+    assert [str(path) for path in committed_files() if named.search(path.read_bytes())] == []
 
 
 def test_pins_hold_hashes_and_no_addresses() -> None:
