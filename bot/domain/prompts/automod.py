@@ -101,7 +101,8 @@ def _import(collector: _Collector, rule: Mapping[str, Any]) -> None:
         return
     found = rule.get("trigger_metadata")
     metadata = found if isinstance(found, Mapping) else {}
-    actions = [each.get("type") for each in rule.get("actions") or () if isinstance(each, Mapping)]
+    listed = rule.get("actions")
+    actions = [each.get("type") for each in listed if isinstance(each, Mapping)] if isinstance(listed, list | tuple) else []
     list_name = "block" if _BLOCK_MESSAGE in actions else "flag"
     collector.add_words(name, list_name, _texts(metadata, "keyword_filter"))
     collector.add_patterns(name, list_name, _texts(metadata, "regex_patterns"))

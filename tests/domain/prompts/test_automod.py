@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.prompts.automod import Skipped, from_automod
@@ -66,6 +66,7 @@ def test_entries_beyond_the_limits_are_skipped() -> None:
     assert 0 < len(result.rules.block.patterns) < 30
 
 
+@example([{"trigger_type": True, "actions": True}])
 @given(st.lists(JSON))
 def test_any_json_is_accepted(rules: list[Any]) -> None:
     assert from_automod(rules).rules is not None
