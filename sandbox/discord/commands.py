@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from enum import IntEnum
 from typing import Any
 
@@ -127,7 +126,7 @@ class CommandRegistry:
             "contexts": None,
             "nsfw": False,
             "dm_permission": True,
-            **deepcopy(definition),
+            **definition,
             "integration_types": definition.get("integration_types") or [0],
             "id": known["id"] if known else str(self._new_id()),
             "application_id": str(self._application_id),
