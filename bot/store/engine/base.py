@@ -14,7 +14,6 @@ from weakref import WeakSet
 import structlog
 from sqlalchemy import BigInteger, Connection, Table, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.store.engine.schema import Migration
 
@@ -71,8 +70,7 @@ class Store(Reader):
     migration: Migration  # what opening the store did to the schema
     commits: int = 0  # transactions committed since it was opened; on SQLite one may hold many writes
 
-    def __init__(self, reads: AsyncEngine, migration: Migration) -> None:
-        self._reads = reads
+    def __init__(self, migration: Migration) -> None:
         self._reading: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._subscribers: defaultdict[Topic, WeakSet[Subscription]] = defaultdict(WeakSet)
@@ -107,7 +105,8 @@ class Store(Reader):
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._check_open()
-        reading = asyncio.create_task(self._read(lambda conn: query(conn, *args, **kwargs)), name="store read")
+        context = copy_context()  # error sentences use the caller's language, also on a reader thread
+        reading = asyncio.create_task(self._read(lambda conn: context.run(query, conn, *args, **kwargs)), name="store read")
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
         try:
@@ -117,14 +116,13 @@ class Store(Reader):
             reading.add_done_callback(_log_if_failed)
             raise
 
+    @abstractmethod
     async def _read(self, op: Callable[[Connection], T]) -> T:
-        async with self._reads.connect() as conn:
-            return await conn.run_sync(op)
+        """Run `op` in a read-only transaction."""
 
     async def _finish_reads(self) -> None:
-        """For `close`: wait until the running reads have returned their connections, then close these."""
+        """For `close`: wait until the running reads have returned their connections."""
         await asyncio.gather(*self._reading, return_exceptions=True)
-        await self._reads.dispose()
 
     @abstractmethod
     def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:

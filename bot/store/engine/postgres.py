@@ -60,8 +60,9 @@ class PostgresStore(Store):
     """A store on a PostgreSQL database."""
 
     def __init__(self, engine: AsyncEngine, lock: OneProcess, migration: Migration) -> None:
-        super().__init__(engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), migration)
+        super().__init__(migration)
         self._engine = engine
+        self._reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._lock = lock
         self._writing: set[asyncio.Task[object]] = set()
 
@@ -81,12 +82,17 @@ class PostgresStore(Store):
                 self.wake(*topics)
         return value
 
+    async def _read(self, op: Callable[[Connection], T]) -> T:
+        async with self._reads.connect() as conn:
+            return await conn.run_sync(op)
+
     async def close(self) -> None:
         """Wait for the running writes, then close the connections."""
         self._closed = True
         if self._writing:
             await asyncio.wait(self._writing)
         await self._finish_reads()
+        await self._reads.dispose()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from bot.store.engine.base import Store, Topic, attempt
 from bot.store.engine.schema import Migration
 
 GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
+_READERS = 4  # threads, each with a connection; one hop per read costs less than one per statement
 _WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
 _MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it, which must not cascade to other tables
 _READER = {"query_only": "ON", "busy_timeout": "5000"}
@@ -53,9 +55,10 @@ class SqliteStore(Store):
     """A store in one SQLite file."""
 
     def __init__(self, path: Path, migration: Migration) -> None:
-        reads = create_async_engine(_url(path, "aiosqlite"), pool_size=4, max_overflow=4, hide_parameters=True)
-        _prepare(reads.sync_engine, _READER, begin="BEGIN")
-        super().__init__(reads, migration)
+        super().__init__(migration)
+        self._reads = create_engine(_url(path, "pysqlite"), pool_size=_READERS, max_overflow=0, hide_parameters=True)
+        _prepare(self._reads, _READER, begin="BEGIN")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._engine = _writing_engine(path, _WRITER)
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Write | None] = SimpleQueue()
@@ -67,12 +70,21 @@ class SqliteStore(Store):
         self._queue.put(_Write(op, done))
         return done
 
+    async def _read(self, op: Callable[[Connection], T]) -> T:
+        return await self._loop.run_in_executor(self._readers, self._read_now, op)
+
+    def _read_now(self, op: Callable[[Connection], T]) -> T:
+        with self._reads.connect() as conn:
+            return op(conn)
+
     async def close(self) -> None:
         """Commit the queued writes, end the thread, and move the write-ahead log into the database file."""
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         await self._finish_reads()
+        self._readers.shutdown()
+        self._reads.dispose()
         await asyncio.to_thread(_checkpoint, self._engine)
 
     def _set_results(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
