@@ -27,8 +27,11 @@ demo: $(READY) ## the bot in a local Discord with a chat page, nothing else need
 demo-once: $(READY) ## the same without a person: generate, edit, write the pictures to out/
 	@$(BIN)/python -m bot demo --once $(ARGS)
 
+# One process more than cores: tests also wait for processes, browsers and timers.
+WORKERS ?= 3
+
 test: $(READY) ## the whole suite (ARGS are passed on to pytest)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 prove: $(READY) ## the long proofs
 	$(BIN)/python -m pytest -m slow --timeout 600 $(ARGS)

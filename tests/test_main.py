@@ -201,7 +201,7 @@ async def test_demo_once_writes_two_images_of_each_image_api(folder: Path) -> No
     assert "Everything is as it should be." in ran.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 async def test_the_demo_stops_completely_and_leaves_no_files(number: signal.Signals, folder: Path) -> None:
     async with started("demo", "--port", "0", folder=folder, environ={}) as process, aiohttp.ClientSession() as session:
         page = (await line_with(process.stdout, "http://")).strip()

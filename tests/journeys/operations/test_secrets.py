@@ -16,7 +16,7 @@ from tests.journeys.operations.test_faults import finished
 KEY = "a-key-that-nobody-may-see"
 
 
-@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("form", [pytest.param("console", marks=pytest.mark.slow), "json"])
 async def test_no_secret_is_ever_logged(env: Env, form: str) -> None:
     env_file, log = env.folder / "none.env", env.folder / "log"
     env_file.touch()
