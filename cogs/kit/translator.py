@@ -60,6 +60,7 @@ class Translator(app_commands.Translator):
 
     def __init__(self, tree: app_commands.CommandTree[Any]) -> None:
         self._tree = tree
+        self._siblings: dict[Any, tuple[str, ...]] = {}  # by what they belong to
 
     async def translate(
         self, string: app_commands.locale_str, locale: discord.Locale, context: app_commands.TranslationContextTypes
@@ -68,9 +69,16 @@ class Translator(app_commands.Translator):
             return None
         catalogue, kind = i18n.catalogue(locale.value), _kind(context)
         if kind in _NAMES:
-            return _names(catalogue, kind, _siblings(self._tree, context.data)).get(string.message)
+            return _names(catalogue, kind, self._siblings_of(context.data)).get(string.message)
         text = catalogue.pgettext(kind, string.message)
         return text if text != string.message and fits(kind, text) else None
+
+    def _siblings_of(self, named: Any) -> tuple[str, ...]:
+        """The names beside this one, including itself. Collected once for all of them, because each is translated into each language."""
+        owner = _owner(named)
+        if owner not in self._siblings:
+            self._siblings[owner] = tuple(_siblings(self._tree, named))
+        return self._siblings[owner]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,16 +134,20 @@ def _kind(context: app_commands.TranslationContextTypes) -> str:
     return "menu name" if isinstance(context.data, app_commands.ContextMenu) else _CONTEXTS[context.location]
 
 
-def _siblings(tree: app_commands.CommandTree[Any], named: Any) -> tuple[str, ...]:
-    """The names beside this one, including itself."""
-    siblings: Iterable[Any]
+def _owner(named: Any) -> Any:
+    """What has this name and its siblings; None: the tree's own commands."""
     if isinstance(named, app_commands.Parameter):
-        return tuple(parameter.display_name for parameter in named.command.parameters)
+        return named.command
+    return named.type if isinstance(named, app_commands.ContextMenu) else named.parent
+
+
+def _siblings(tree: app_commands.CommandTree[Any], named: Any) -> Iterable[str]:
+    if isinstance(named, app_commands.Parameter):
+        return [parameter.display_name for parameter in named.command.parameters]
     if isinstance(named, app_commands.ContextMenu):
-        siblings = tree.get_commands(type=named.type)
-    else:
-        siblings = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)
-    return tuple(sibling.name for sibling in siblings)
+        return [menu.name for menu in tree.get_commands(type=named.type)]
+    commands = named.parent.commands if named.parent else tree.get_commands(type=discord.AppCommandType.chat_input)
+    return [command.name for command in commands]
 
 
 @lru_cache(maxsize=1024)
