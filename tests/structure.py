@@ -104,10 +104,10 @@ def id_patterns(folder: Path) -> list[str]:
     ]
 
 
-def duplicate_classes(folder: Path) -> Mapping[str, list[str]]:
+def duplicate_classes(folder: Path, *packages: str) -> Mapping[str, list[str]]:
     """Names that more than one class has."""
     named: dict[str, list[str]] = {}
-    for path, text in sources(folder, "bot", "cogs"):
+    for path, text in sources(folder, *packages):
         for node in ast.walk(_parse(text)):
             if isinstance(node, ast.ClassDef):
                 named.setdefault(node.name, []).append(path)
@@ -155,7 +155,7 @@ def report(folder: Path) -> Mapping[str, int]:
         "decisions about rights": sum(deciding.values()),
         "modules that decide rights": len(deciding),
         "texts that build or read custom ids": len(id_patterns(folder)),
-        "class names used more than once": len(duplicate_classes(folder)),
+        "class names used more than once": len(duplicate_classes(folder, "bot", "cogs")),
         "retired words": len(retired_words(folder)),
     }
 

@@ -60,21 +60,21 @@ class Rework(discord.ui.Modal, title="Rework this picture"):
         await interaction.response.send_message(f"Reworked: {self.change.value}")
 
 
-class Result(discord.ui.View):
+class PickResult(discord.ui.View):
     def __init__(self) -> None:
         super().__init__(timeout=None)
 
     @discord.ui.button(label="Rework", style=discord.ButtonStyle.primary)
-    async def rework(self, interaction: discord.Interaction[Any], _: discord.ui.Button[Result]) -> None:
+    async def rework(self, interaction: discord.Interaction[Any], _: discord.ui.Button[PickResult]) -> None:
         await interaction.response.send_modal(Rework())
 
     @discord.ui.button(label="Frame", style=discord.ButtonStyle.secondary)
-    async def frame(self, interaction: discord.Interaction[Any], button: discord.ui.Button[Result]) -> None:
+    async def frame(self, interaction: discord.Interaction[Any], button: discord.ui.Button[PickResult]) -> None:
         button.disabled, button.label = True, "Framed"
         await interaction.response.edit_message(view=self)
 
     @discord.ui.select(placeholder="Paper", options=[discord.SelectOption(label=name) for name in ("Rough", "Smooth")])
-    async def paper(self, interaction: discord.Interaction[Any], select: discord.ui.Select[Result]) -> None:
+    async def paper(self, interaction: discord.Interaction[Any], select: discord.ui.Select[PickResult]) -> None:
         await interaction.response.send_message(f"Paper: {select.values[0]}", ephemeral=True)
 
 
@@ -89,7 +89,7 @@ async def _paint(
 ) -> None:
     start = f" after {reference.filename}" if reference else ""
     file = discord.File(io.BytesIO(image_bytes()), "picture.png", description=f"A picture of {subject}")
-    await interaction.response.send_message(f"**{subject}** in {style} x{count}{start}", file=file, view=Result())
+    await interaction.response.send_message(f"**{subject}** in {style} x{count}{start}", file=file, view=PickResult())
 
 
 @_paint.autocomplete("style")

@@ -45,7 +45,7 @@ WRONG: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balance:
+class FixedBalance:
     """An account's funds."""
 
     available: int
@@ -70,7 +70,7 @@ def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: i
         "allowance": merge(policy, actor.role_ids),
         "price": MICRO,
         "max_waiting": 4,
-        "funds": {payment.payer.name: Balance(available=left)},
+        "funds": {payment.payer.name: FixedBalance(available=left)},
     }
     return Facts(request=request, now=NOW, payment=payment, **(plain | more))
 

@@ -14,7 +14,7 @@ from bot.domain.order import Receipt
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 
 
-class Route(StrEnum):
+class DiscordRoute(StrEnum):
     TOKEN = "token"
     MESSAGE = "message"  # an edit with the bot's own permissions
     CHANNEL = "channel"  # a new message
@@ -24,7 +24,7 @@ class Route(StrEnum):
     PROGRESS = "progress"  # editing a waiting message
 
 
-class Fault(StrEnum):
+class DiscordFault(StrEnum):
     BUSY = "busy"  # refused for now, nothing done
     LOST = "lost"  # done, but the response is lost
     UNEXPECTED = "unexpected"  # an unknown exception
@@ -48,9 +48,9 @@ class FakeDiscord:
 
     def __init__(self) -> None:
         self.messages: dict[int, FakeMessage] = {}
-        self.calls: Counter[Route] = Counter()
-        self.closed: set[Route] = set()
-        self.faults: defaultdict[Route, deque[Fault]] = defaultdict(deque)
+        self.calls: Counter[DiscordRoute] = Counter()
+        self.closed: set[DiscordRoute] = set()
+        self.faults: defaultdict[DiscordRoute, deque[DiscordFault]] = defaultdict(deque)
         self.upload_limit_bytes = 10**9
         self.remembers_nonces = True  # Discord forgets them after a few minutes
         self.attachments: dict[tuple[str, int], str] = {}  # links to delivered images, by job id and number
@@ -73,31 +73,31 @@ class FakeDiscord:
 
     async def edit_by_token(self, message: ResultMessage) -> PostedMessage:
         original = self._originals.get(message.job.place.token or "")
-        return await self._show(Route.TOKEN, message, message.job.place.message_id or original)
+        return await self._show(DiscordRoute.TOKEN, message, message.job.place.message_id or original)
 
     async def edit_message(self, message: ResultMessage) -> PostedMessage:
-        return await self._show(Route.MESSAGE, message, message.job.place.message_id)
+        return await self._show(DiscordRoute.MESSAGE, message, message.job.place.message_id)
 
     async def send_to_channel(self, message: ResultMessage) -> PostedMessage:
-        return await self._send(Route.CHANNEL, message, message.job.place.channel_id)
+        return await self._send(DiscordRoute.CHANNEL, message, message.job.place.channel_id)
 
     async def send_to_member(self, message: ResultMessage) -> PostedMessage:
-        return await self._send(Route.MEMBER, message, -message.job.place.user_id)
+        return await self._send(DiscordRoute.MEMBER, message, -message.job.place.user_id)
 
     async def find(self, job: Job, *, since: int, direct: bool) -> PostedMessage | None:
         del since
-        await self._call(Route.HISTORY, job.id)
+        await self._call(DiscordRoute.HISTORY, job.id)
         channel_id = -job.place.user_id if direct else job.place.channel_id
         found = [message for message in self.results_of(job.id) if message.channel_id == channel_id]
         return PostedMessage(channel_id=channel_id, message_id=found[0].id) if found else None
 
     async def attachment_url(self, job: Job, n: int) -> str | None:
         """The link that a test has put into `attachments`."""
-        await self._call(Route.ATTACHMENT, job.id)
+        await self._call(DiscordRoute.ATTACHMENT, job.id)
         return self.attachments.get((job.id, n))
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
-        fault = await self._call(Route.PROGRESS, receipt.job.id)
+        fault = await self._call(DiscordRoute.PROGRESS, receipt.job.id)
         message_id = receipt.job.place.message_id
         if message_id is None or self.messages[message_id].finished:
             raise AssertionError("a result was overwritten by a waiting message")
@@ -107,13 +107,15 @@ class FakeDiscord:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    async def _send(self, route: Route, result: ResultMessage, channel_id: int) -> PostedMessage:
+    async def _send(self, route: DiscordRoute, result: ResultMessage, channel_id: int) -> PostedMessage:
         known = self._nonces.get((channel_id, result.job.id)) if self.remembers_nonces else None
         posted = await self._show(route, result, known, channel_id=channel_id)
         self._nonces[channel_id, result.job.id] = posted.message_id
         return posted
 
-    async def _show(self, route: Route, result: ResultMessage, message_id: int | None, *, channel_id: int | None = None) -> PostedMessage:
+    async def _show(
+        self, route: DiscordRoute, result: ResultMessage, message_id: int | None, *, channel_id: int | None = None
+    ) -> PostedMessage:
         fault = await self._call(route, result.job.id)
         files = [(image.filename, len(await asyncio.to_thread(image.path.read_bytes))) for image in result.images]
         if any(size > self.upload_limit_bytes for _, size in files):
@@ -128,16 +130,16 @@ class FakeDiscord:
         _raise_if_lost(fault)
         return PostedMessage(channel_id=message.channel_id, message_id=message.id)
 
-    async def _call(self, route: Route, job_id: str) -> Fault | None:
+    async def _call(self, route: DiscordRoute, job_id: str) -> DiscordFault | None:
         self.calls[route] += 1
         if job_id in self.blocked:
             await self.blocked[job_id].wait()
         if route in self.closed:
             raise RouteClosed(f"The {route} is closed.")
         fault = self.faults[route].popleft() if self.faults[route] else None
-        if fault is Fault.BUSY:
+        if fault is DiscordFault.BUSY:
             raise TryLater("Busy.")
-        if fault is Fault.UNEXPECTED:
+        if fault is DiscordFault.UNEXPECTED:
             raise LookupError("unexpected")
         return fault
 
@@ -147,6 +149,6 @@ class FakeDiscord:
         return message
 
 
-def _raise_if_lost(fault: Fault | None) -> None:
-    if fault is Fault.LOST:
+def _raise_if_lost(fault: DiscordFault | None) -> None:
+    if fault is DiscordFault.LOST:
         raise TryLater("No response.")

@@ -13,7 +13,7 @@ from bot.providers.guard import ProviderGuard
 from bot.providers.provider import Submission
 
 
-class FakeClock:
+class ManualClock:
     """Advances only when told to."""
 
     def __init__(self) -> None:

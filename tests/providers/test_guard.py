@@ -21,7 +21,7 @@ from bot.providers.provider import Accepted, CompletedImage, Provider, Submissio
 from sandbox import images
 from sandbox.faults import Switchboard
 from tests.env.providers import KLEIN_4B, SD_15
-from tests.providers.guards import FakeClock, fail, running
+from tests.providers.guards import ManualClock, fail, running
 
 RETRY_AFTER_S = 30
 PAID_CALLS = ("/api/ai/queue", "/api/ai/images", "/v1/images")
@@ -68,12 +68,12 @@ def ox(side: Side) -> Submission:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: FakeClock) -> MakeGuard:
+def make_guard(side: Side, session: aiohttp.ClientSession, server: images.ImageServer, clock: ManualClock) -> MakeGuard:
     def make(**more: Any) -> ProviderGuard:
         given = {"provider": side.open(session, server), "title": "A service", "rate_per_minute": 60, "max_running": 4, "clock": clock}
         return ProviderGuard(**{**given, "pause_min_s": 0.002, "pause_max_s": 0.008, **more})
@@ -110,7 +110,7 @@ async def test_submit_returns_the_provider_s_result(guard: ProviderGuard, ox: Su
 
 
 async def test_three_failures_in_a_row_open_the_breaker(
-    guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: FakeClock
+    guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: ManualClock
 ) -> None:
     began = clock.now
     switchboard.turn_on(side.down)
@@ -223,7 +223,7 @@ async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submissi
     assert [request.method for request in server.requests] == ["POST"]
 
 
-async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: FakeClock) -> None:
+async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: Side, switchboard: Switchboard, clock: ManualClock) -> None:
     with capture_logs() as logs:
         switchboard.turn_on(side.down)
         await fail(guard, side.ox, times=5)
@@ -240,7 +240,7 @@ async def test_outage_and_recovery_are_logged_once(guard: ProviderGuard, side: S
 
 
 async def test_retry_after_pauses_the_guard_and_is_not_a_failure(
-    guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: FakeClock
+    guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: ManualClock
 ) -> None:
     switchboard.turn_on("images-rate-limited")
     await fail(guard, ox, times=5)
@@ -253,7 +253,7 @@ async def test_retry_after_pauses_the_guard_and_is_not_a_failure(
     assert readiness == [(False, until), (False, until), (True, None)]
 
 
-async def test_a_success_keeps_retry_after(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: FakeClock) -> None:
+async def test_a_success_keeps_retry_after(guard: ProviderGuard, ox: Submission, switchboard: Switchboard, clock: ManualClock) -> None:
     switchboard.turn_on("images-rate-limited", times=1)
     await fail(guard, ox, times=1)
     until = guard.waits_until()
@@ -261,7 +261,7 @@ async def test_a_success_keeps_retry_after(guard: ProviderGuard, ox: Submission,
     assert guard.waits_until() == until
 
 
-async def test_the_61st_submission_in_a_minute_must_wait(guard: ProviderGuard, clock: FakeClock) -> None:
+async def test_the_61st_submission_in_a_minute_must_wait(guard: ProviderGuard, clock: ManualClock) -> None:
     for _ in range(60):
         assert guard.ready()
         await guard.take_turn()
@@ -277,7 +277,7 @@ async def test_take_turn_waits_for_the_rate_limit(make_guard: MakeGuard) -> None
     assert asyncio.get_running_loop().time() - began >= 0.049
 
 
-async def test_less_than_one_submission_per_minute_is_possible(make_guard: MakeGuard, clock: FakeClock) -> None:
+async def test_less_than_one_submission_per_minute_is_possible(make_guard: MakeGuard, clock: ManualClock) -> None:
     guard = make_guard(rate_per_minute=0.5)
     await guard.take_turn()
     assert guard.waits_until() == clock.now + 120_000

@@ -26,7 +26,7 @@ def image_file(name: str = "picture.png", colour: str = "red") -> discord.File:
     return discord.File(io.BytesIO(png(colour=colour)), name, description=f"a {colour} picture")
 
 
-class Form(ui.Modal, title="A form"):
+class EchoForm(ui.Modal, title="A form"):
     words: ui.Label[Any] = ui.Label(text="Words", component=ui.TextInput(custom_id="words", min_length=2))
     colour: ui.Label[Any] = ui.Label(
         text="Colour", component=ui.Select(custom_id="colour", options=[discord.SelectOption(label=c, value=c) for c in COLOURS])
@@ -79,7 +79,7 @@ def _add_answers(tree: app_commands.CommandTree[EchoBot]) -> None:
 
     @tree.command(description="asks")
     async def form(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_modal(Form())
+        await interaction.response.send_modal(EchoForm())
 
 
 def _add_hold(echo_bot: EchoBot) -> None:

@@ -28,7 +28,7 @@ _histories = st.lists(_steps_at_once, min_size=4, max_size=16)
 
 
 @dataclass
-class History:
+class JobHistory:
     """Three members and their orders."""
 
     store: Store
@@ -73,7 +73,7 @@ class History:
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_histories)
 async def test_ledger_and_jobs_agree_in_any_history(store: Store, moments: list[list[tuple[str, int, int]]]) -> None:
-    history = History(store)
+    history = JobHistory(store)
     for moment in moments:
         before = await history.ended()
         await asyncio.gather(*(history.action(*action) for action in moment))
@@ -84,7 +84,7 @@ async def test_ledger_and_jobs_agree_in_any_history(store: Store, moments: list[
 
 
 async def test_concurrent_orders_end_with_nothing_on_hold(store: Store) -> None:
-    history = History(store)
+    history = JobHistory(store)
     for n in range(12):
         await history.order(history.members[n % 3], 1 + n % 4)
     actions = [("cancel", 0, 0), *((step, k, n) for step in ("start", "accept", "succeed", "fail") for k in range(12) for n in range(4))]

@@ -19,7 +19,7 @@ PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class FaultCase:
     """One fault, how often it occurs, and how a request ends under it."""
 
     fault: str
@@ -31,7 +31,7 @@ class Case:
 
 UNSEEN = [
     *[
-        Case(fault=name)
+        FaultCase(fault=name)
         for name in (
             "events-early",
             "events-lost",
@@ -47,7 +47,7 @@ UNSEEN = [
         )
     ],
     *[
-        Case(fault=name, times=1)
+        FaultCase(fault=name, times=1)
         for name in (
             "enqueue-answer-lost",
             "enqueue-cut",
@@ -66,15 +66,15 @@ UNSEEN = [
     ],
 ]
 TOLD = [
-    Case(fault="enqueue-empty", says="No picture", spent=0, enqueued=0),
-    Case(fault="out-of-credit", says="does not serve this bot's account", spent=0, enqueued=0),
-    Case(fault="key-refused", says="does not serve this bot's account", spent=0, enqueued=0),
-    Case(fault="generation-fails", says="No picture", spent=0),
-    Case(fault="generation-cancelled", says="No picture: The image service cancelled this picture.", spent=0),
-    Case(fault="result-huge", says="Its price was given back", spent=0),
-    Case(fault="result-not-image", says="Its price was given back", spent=0),
-    Case(fault="result-bomb", says="Its price was given back", spent=0),
-    Case(fault="result-elsewhere", says="Its price was given back", spent=0),
+    FaultCase(fault="enqueue-empty", says="No picture", spent=0, enqueued=0),
+    FaultCase(fault="out-of-credit", says="does not serve this bot's account", spent=0, enqueued=0),
+    FaultCase(fault="key-refused", says="does not serve this bot's account", spent=0, enqueued=0),
+    FaultCase(fault="generation-fails", says="No picture", spent=0),
+    FaultCase(fault="generation-cancelled", says="No picture: The image service cancelled this picture.", spent=0),
+    FaultCase(fault="result-huge", says="Its price was given back", spent=0),
+    FaultCase(fault="result-not-image", says="Its price was given back", spent=0),
+    FaultCase(fault="result-bomb", says="Its price was given back", spent=0),
+    FaultCase(fault="result-elsewhere", says="Its price was given back", spent=0),
 ]
 ELSEWHERE = {  # they have tests of their own below
     "generation-stuck",
@@ -98,7 +98,7 @@ def finished(message: Message) -> bool:
 
 
 @pytest.mark.parametrize("case", [*UNSEEN, *TOLD], ids=lambda case: case.fault)
-async def test_a_request_ends_correctly_under_every_fault(env: Env, app: App, ada: Person, case: Case) -> None:
+async def test_a_request_ends_correctly_under_every_fault(env: Env, app: App, ada: Person, case: FaultCase) -> None:
     env.switchboard.turn_on(case.fault, times=case.times)
     await ada.slash("generate", prompt="a red fox")
     message = await ada.message(finished)

@@ -46,7 +46,7 @@ def random_rules(dice: random.Random) -> dict[str, Any]:
     }
 
 
-class Member:
+class RandomMember:
     """A member with random roles who does random actions."""
 
     def __init__(self, pipeline: Pipeline, user_id: int, seed: int) -> None:
@@ -102,7 +102,7 @@ async def act_at_once(pipeline: Pipeline, *, members: int, actions_each: int, se
         )
         await pipeline.store.write(sponsorships.begin, sponsorship, host=member(9, 5, guild_id=guild_id), now=pipeline.clock())
         caps[sponsorship.account.name] = sponsorship.cap
-    everyone = [Member(pipeline, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
+    everyone = [RandomMember(pipeline, user_id, dice.randrange(2**32)) for user_id in range(100, 100 + members)]
     await asyncio.gather(*(each.act() for each in everyone for _ in range(actions_each)))
     for each in everyone:
         for guild_id in SERVERS:

@@ -12,7 +12,7 @@ from bot.core.loops import Timing
 from bot.domain.job import JobState, ReplyTarget
 from bot.store import jobs, outbox
 from tests.env.app import BRISK
-from tests.env.fake_discord import Fault, Route
+from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.images import MADE
 from tests.env.jobs import CANCELLED, FAILED, order_of
 from tests.services.conftest import Pipeline, eventually
@@ -23,7 +23,7 @@ VALID_TOKEN = {"application_id": 3, "token": "token", "token_expires_at": 2**60}
 RETRY_STRANDED = Timing(stranded_s=0.1)
 
 
-async def show(pipeline: Pipeline, *closed: Route, **place: Any) -> list[Route]:
+async def show(pipeline: Pipeline, *closed: DiscordRoute, **place: Any) -> list[DiscordRoute]:
     """Deliver one job; returns the routes that were tried."""
     pipeline.discord.closed |= set(closed)
     job = await pipeline.ended_job(MADE, place=replace(PLACE, **place))
@@ -36,32 +36,40 @@ async def show(pipeline: Pipeline, *closed: Route, **place: Any) -> list[Route]:
 
 
 async def test_the_waiting_message_is_edited_by_token_while_it_is_valid(pipeline: Pipeline) -> None:
-    assert await show(pipeline, **VALID_TOKEN) == [Route.TOKEN]
+    assert await show(pipeline, **VALID_TOKEN) == [DiscordRoute.TOKEN]
     (message,) = pipeline.discord.messages.values()
     assert (message.finished, [name for name, _ in message.files]) == (True, [f"easel-{message.job_id}-1.png"])
 
 
 async def test_after_the_token_expires_the_message_is_edited_by_the_bot(pipeline: Pipeline) -> None:
-    assert await show(pipeline, token="token", token_expires_at=1) == [Route.MESSAGE]
+    assert await show(pipeline, token="token", token_expires_at=1) == [DiscordRoute.MESSAGE]
 
 
 async def test_a_new_message_is_sent_if_the_old_one_is_gone(pipeline: Pipeline) -> None:
-    assert await show(pipeline, Route.TOKEN, Route.MESSAGE, **VALID_TOKEN) == [Route.TOKEN, Route.MESSAGE, Route.CHANNEL]
+    assert await show(pipeline, DiscordRoute.TOKEN, DiscordRoute.MESSAGE, **VALID_TOKEN) == [
+        DiscordRoute.TOKEN,
+        DiscordRoute.MESSAGE,
+        DiscordRoute.CHANNEL,
+    ]
     assert [message.channel_id for message in pipeline.discord.messages.values() if message.finished] == [5]
 
 
 async def test_a_direct_message_is_sent_if_the_channel_is_closed(pipeline: Pipeline) -> None:
-    assert await show(pipeline, Route.MESSAGE, Route.CHANNEL) == [Route.MESSAGE, Route.CHANNEL, Route.MEMBER]
+    assert await show(pipeline, DiscordRoute.MESSAGE, DiscordRoute.CHANNEL) == [
+        DiscordRoute.MESSAGE,
+        DiscordRoute.CHANNEL,
+        DiscordRoute.MEMBER,
+    ]
     assert [message.channel_id for message in pipeline.discord.messages.values() if message.finished] == [-7]
 
 
 async def test_a_private_image_is_never_shown_in_public(pipeline: Pipeline) -> None:
-    assert await show(pipeline, private=True) == [Route.MEMBER]
+    assert await show(pipeline, private=True) == [DiscordRoute.MEMBER]
 
 
 async def test_a_stranded_job_is_shown_when_a_route_opens(pipeline: Pipeline) -> None:
     restarted = await pipeline.restart(timing=RETRY_STRANDED)
-    pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL, Route.MEMBER}
+    pipeline.discord.closed |= {DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.MEMBER}
     job = await restarted.ended_job(MADE)
     async with restarted.running("outbox"):
         await restarted.until(job, JobState.STRANDED)
@@ -74,11 +82,13 @@ async def test_a_stranded_job_is_shown_when_a_route_opens(pipeline: Pipeline) ->
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("closed", [set(), {Route.MESSAGE}, {Route.MESSAGE, Route.CHANNEL}], ids=["edit", "channel", "member"])
-async def test_a_job_is_shown_once_despite_faults(pipeline: Pipeline, fault: Fault, closed: set[Route]) -> None:
+@pytest.mark.parametrize("fault", DiscordFault)
+@pytest.mark.parametrize(
+    "closed", [set(), {DiscordRoute.MESSAGE}, {DiscordRoute.MESSAGE, DiscordRoute.CHANNEL}], ids=["edit", "channel", "member"]
+)
+async def test_a_job_is_shown_once_despite_faults(pipeline: Pipeline, fault: DiscordFault, closed: set[DiscordRoute]) -> None:
     pipeline.discord.closed, pipeline.discord.remembers_nonces = closed, False
-    for route in (Route.MESSAGE, Route.CHANNEL, Route.MEMBER):
+    for route in (DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.MEMBER):
         pipeline.discord.faults[route].append(fault)
     job = await pipeline.ended_job(MADE)
     async with pipeline.running("outbox"):
@@ -88,22 +98,22 @@ async def test_a_job_is_shown_once_despite_faults(pipeline: Pipeline, fault: Fau
 
 async def test_a_message_with_a_lost_response_is_found_and_not_sent_again(pipeline: Pipeline) -> None:
     pipeline.discord.remembers_nonces = False
-    pipeline.discord.faults[Route.CHANNEL].append(Fault.LOST)
-    assert await show(pipeline, Route.MESSAGE) == [Route.MESSAGE, Route.CHANNEL, Route.HISTORY]
-    assert pipeline.discord.calls[Route.CHANNEL] == 1
+    pipeline.discord.faults[DiscordRoute.CHANNEL].append(DiscordFault.LOST)
+    assert await show(pipeline, DiscordRoute.MESSAGE) == [DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.HISTORY]
+    assert pipeline.discord.calls[DiscordRoute.CHANNEL] == 1
     assert sum(message.finished for message in pipeline.discord.messages.values()) == 1
 
 
 async def test_a_message_that_did_not_arrive_is_sent_again(pipeline: Pipeline) -> None:
-    pipeline.discord.faults[Route.CHANNEL].append(Fault.BUSY)
-    assert await show(pipeline, Route.MESSAGE) == [Route.MESSAGE, Route.CHANNEL, Route.HISTORY]
-    assert pipeline.discord.calls[Route.CHANNEL] == 2
+    pipeline.discord.faults[DiscordRoute.CHANNEL].append(DiscordFault.BUSY)
+    assert await show(pipeline, DiscordRoute.MESSAGE) == [DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.HISTORY]
+    assert pipeline.discord.calls[DiscordRoute.CHANNEL] == 2
 
 
 async def test_the_next_run_continues_after_a_kill_between_message_and_record(pipeline: Pipeline) -> None:
-    pipeline.discord.closed, pipeline.discord.remembers_nonces = {Route.MESSAGE}, False
+    pipeline.discord.closed, pipeline.discord.remembers_nonces = {DiscordRoute.MESSAGE}, False
     job = await pipeline.ended_job(MADE)
-    pipeline.discord.faults[Route.CHANNEL].append(Fault.LOST)  # sent, but not recorded
+    pipeline.discord.faults[DiscordRoute.CHANNEL].append(DiscordFault.LOST)  # sent, but not recorded
     slow = await pipeline.restart(timing=replace(BRISK, retry_min_s=60, retry_max_s=60))
     async with slow.running("outbox", grace_s=0):
         await eventually(lambda: is_posted(pipeline, job.id))
@@ -130,7 +140,7 @@ async def test_the_next_run_continues_after_a_kill_during_an_edit(pipeline: Pipe
     job = await pipeline.ended_job(MADE)
     pipeline.discord.blocked[job.id] = asyncio.Event()
     async with pipeline.running("outbox", grace_s=0):
-        await eventually(lambda: was_called(pipeline, Route.MESSAGE))
+        await eventually(lambda: was_called(pipeline, DiscordRoute.MESSAGE))
     pipeline.discord.blocked.clear()
     async with (await pipeline.restart()).running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
@@ -138,12 +148,12 @@ async def test_the_next_run_continues_after_a_kill_during_an_edit(pipeline: Pipe
     assert list(pipeline.folder.iterdir()) == []
 
 
-async def was_called(pipeline: Pipeline, route: Route) -> bool:
+async def was_called(pipeline: Pipeline, route: DiscordRoute) -> bool:
     return pipeline.discord.calls[route] > 0
 
 
 async def test_a_failing_delivery_does_not_block_the_others(pipeline: Pipeline) -> None:
-    pipeline.discord.faults[Route.MESSAGE].extend([Fault.UNEXPECTED] * 3)
+    pipeline.discord.faults[DiscordRoute.MESSAGE].extend([DiscordFault.UNEXPECTED] * 3)
     failing = await pipeline.ended_job(MADE)
     async with pipeline.running("outbox"):
         await eventually(lambda: was_tried(pipeline, failing.id))
@@ -161,7 +171,7 @@ async def test_a_slow_delivery_does_not_block_the_others(pipeline: Pipeline) -> 
     slow = await pipeline.ended_job(MADE)
     pipeline.discord.blocked[slow.id] = asyncio.Event()
     async with pipeline.running("outbox"):
-        await eventually(lambda: was_called(pipeline, Route.MESSAGE))
+        await eventually(lambda: was_called(pipeline, DiscordRoute.MESSAGE))
         await pipeline.until(await pipeline.ended_job(MADE), JobState.DELIVERED)
         pipeline.discord.blocked[slow.id].set()
         await pipeline.until(slow, JobState.DELIVERED)
@@ -169,7 +179,7 @@ async def test_a_slow_delivery_does_not_block_the_others(pipeline: Pipeline) -> 
 
 
 async def test_a_delivery_fails_permanently_after_a_week(pipeline: Pipeline) -> None:
-    pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL, Route.MEMBER}
+    pipeline.discord.closed |= {DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.MEMBER}
     job = await pipeline.ended_job(MADE)
     pipeline.clock.advance(8 * 86_400_000)
     async with pipeline.running("outbox"):
@@ -193,7 +203,7 @@ async def test_nothing_is_shown_before_the_first_response(pipeline: Pipeline) ->
         assert pipeline.discord.results_of(receipt.job.id) == []
         await pipeline.orders.answered(receipt.job.id, pipeline.discord.post_waiting_message(receipt.job))
         await pipeline.until(receipt.job, JobState.DELIVERED)
-    assert pipeline.discord.calls == {Route.MESSAGE: 2}
+    assert pipeline.discord.calls == {DiscordRoute.MESSAGE: 2}
 
 
 async def test_a_missing_first_response_delays_delivery_for_two_minutes(pipeline: Pipeline) -> None:
@@ -202,7 +212,7 @@ async def test_a_missing_first_response_delays_delivery_for_two_minutes(pipeline
     pipeline.clock.advance(121_000)
     async with pipeline.running("outbox"):
         await pipeline.until(receipt.job, JobState.DELIVERED)
-    assert pipeline.discord.calls == {Route.CHANNEL: 1}
+    assert pipeline.discord.calls == {DiscordRoute.CHANNEL: 1}
 
 
 # --- content ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import delivery, history, outbox
-from tests.env.fake_discord import Fault, Route
+from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.images import MADE
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline, eventually
@@ -63,7 +63,7 @@ async def notifications(pipeline: Pipeline, *outcomes: Outcome, promise: bool = 
 
 async def test_images_of_a_reaction_are_posted_and_the_message_is_marked(pipeline: Pipeline) -> None:
     job = await delivered_reaction(pipeline, MADE, FAILED)
-    assert list(pipeline.discord.calls) == [Route.CHANNEL]
+    assert list(pipeline.discord.calls) == [DiscordRoute.CHANNEL]
     assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": True}}
     assert job.place.message_id == pipeline.discord.results_of(job.id)[0].id
 
@@ -75,9 +75,9 @@ async def test_a_failed_reaction_is_explained_to_its_member_only(pipeline: Pipel
 
 
 async def test_a_failed_reaction_only_gets_a_mark_if_direct_messages_are_closed(pipeline: Pipeline) -> None:
-    pipeline.discord.closed.add(Route.MEMBER)
+    pipeline.discord.closed.add(DiscordRoute.MEMBER)
     job = await delivered_reaction(pipeline, FAILED)
-    assert list(pipeline.discord.calls) == [Route.MEMBER]
+    assert list(pipeline.discord.calls) == [DiscordRoute.MEMBER]
     assert (job.place.channel_id, job.place.message_id) == (5, None)
     assert await item_data(pipeline) == {ItemKind.MARK: {"channel_id": 5, "message_id": 99, "made": False}}
 
@@ -89,17 +89,17 @@ async def test_a_cancelled_reaction_gets_no_message(pipeline: Pipeline) -> None:
 
 
 async def test_images_are_sent_to_the_member_if_the_channel_is_closed(pipeline: Pipeline) -> None:
-    pipeline.discord.closed.add(Route.CHANNEL)
+    pipeline.discord.closed.add(DiscordRoute.CHANNEL)
     job = await delivered_reaction(pipeline, MADE)
     assert [message.channel_id for message in pipeline.discord.results_of(job.id)] == [-7]
     assert (await item_data(pipeline))[ItemKind.MARK]["channel_id"] == 5
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", DiscordFault)
 @pytest.mark.parametrize("outcome", [MADE, FAILED], ids=["made", "failed"])
-async def test_a_reaction_gets_one_message_and_one_mark_despite_faults(pipeline: Pipeline, fault: Fault, outcome: Outcome) -> None:
+async def test_a_reaction_gets_one_message_and_one_mark_despite_faults(pipeline: Pipeline, fault: DiscordFault, outcome: Outcome) -> None:
     pipeline.discord.remembers_nonces = False
-    for route in (Route.CHANNEL, Route.MEMBER):
+    for route in (DiscordRoute.CHANNEL, DiscordRoute.MEMBER):
         pipeline.discord.faults[route].append(fault)
     job = await delivered_reaction(pipeline, outcome)
     assert len(pipeline.discord.results_of(job.id)) == 1
@@ -111,7 +111,7 @@ async def test_a_form_opened_by_a_reaction_is_answered_in_its_own_message(pipeli
     await pipeline.cancel(job)
     async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
-    assert list(pipeline.discord.calls) == [Route.TOKEN]
+    assert list(pipeline.discord.calls) == [DiscordRoute.TOKEN]
 
 
 # --- notifications ---------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ async def test_a_cancelled_job_sends_no_notification(pipeline: Pipeline) -> None
 
 
 async def test_a_direct_message_with_the_result_needs_no_notification(pipeline: Pipeline) -> None:
-    pipeline.discord.closed |= {Route.MESSAGE, Route.CHANNEL}
+    pipeline.discord.closed |= {DiscordRoute.MESSAGE, DiscordRoute.CHANNEL}
     assert await notifications(pipeline, MADE, tell=True) == set()
 
 
@@ -160,4 +160,4 @@ async def test_a_job_deleted_during_delivery_is_removed_from_the_channel(pipelin
 
 
 async def is_being_shown(pipeline: Pipeline) -> bool:
-    return pipeline.discord.calls[Route.MESSAGE] > 0
+    return pipeline.discord.calls[DiscordRoute.MESSAGE] > 0

@@ -11,7 +11,7 @@ from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
 from bot.store import jobs
 from sandbox.faults import Switchboard
-from tests.env.fake_discord import FakeMessage, Fault, Route
+from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
 from tests.env.images import LARGE, MADE
 from tests.env.job_steps import entries
 from tests.env.jobs import FAILED
@@ -90,7 +90,7 @@ async def test_an_unusable_result_is_reported_and_refunded(pipeline: Pipeline, s
 
 
 async def test_an_unusable_image_is_refunded_once_in_several_attempts(pipeline: Pipeline) -> None:
-    pipeline.discord.faults[Route.MESSAGE].extend([Fault.BUSY, Fault.LOST])
+    pipeline.discord.faults[DiscordRoute.MESSAGE].extend([DiscordFault.BUSY, DiscordFault.LOST])
     job = await pipeline.ended_job(NOT_AN_IMAGE, MADE)
     message = await shown(pipeline, job)
     assert len(message.files) == 1
@@ -130,7 +130,7 @@ async def test_an_image_over_the_upload_limit_is_re_encoded_with_a_note(pipeline
 async def test_a_refused_upload_is_made_smaller_until_discord_accepts_it(pipeline: Pipeline) -> None:
     pipeline.discord.upload_limit_bytes = 300 * KIB
     message = await shown(pipeline, await pipeline.ended_job(LARGE, place=replace(SMALL_UPLOADS, upload_limit_bytes=2048 * KIB)))
-    assert pipeline.discord.calls[Route.MESSAGE] > 1
+    assert pipeline.discord.calls[DiscordRoute.MESSAGE] > 1
     assert message.files[0][1] <= 300 * KIB
     assert len(message.notes) == 1
 

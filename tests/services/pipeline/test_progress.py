@@ -10,7 +10,7 @@ import pytest
 from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
 from bot.services.pipeline.progress import steps_done
 from bot.store import jobs
-from tests.env.fake_discord import FakeMessage, Fault, Route
+from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
 from tests.env.images import MADE
 from tests.env.jobs import new_job, order_of
 from tests.services.conftest import Pipeline, eventually
@@ -21,7 +21,7 @@ TWO_MINUTES_MS = 120_000
 async def edits(pipeline: Pipeline) -> int:
     """Check all open jobs once; returns the total number of edits of waiting messages."""
     await pipeline.progress.turn()
-    return pipeline.discord.calls[Route.PROGRESS]
+    return pipeline.discord.calls[DiscordRoute.PROGRESS]
 
 
 def waiting_message(pipeline: Pipeline, job: Job) -> FakeMessage:
@@ -99,18 +99,18 @@ async def test_a_result_is_never_overwritten_by_a_waiting_message(pipeline: Pipe
 
 
 async def is_updating(pipeline: Pipeline) -> bool:
-    return pipeline.discord.calls[Route.PROGRESS] > 0
+    return pipeline.discord.calls[DiscordRoute.PROGRESS] > 0
 
 
 async def test_one_failed_edit_does_not_block_the_others(pipeline: Pipeline) -> None:
-    pipeline.discord.faults[Route.PROGRESS].extend([Fault.UNEXPECTED, Fault.BUSY])
+    pipeline.discord.faults[DiscordRoute.PROGRESS].extend([DiscordFault.UNEXPECTED, DiscordFault.BUSY])
     for _ in range(3):
         await start(pipeline, await pipeline.order())
     assert await edits(pipeline) == 3
 
 
 async def test_a_failed_edit_is_not_repeated_until_the_content_changes(pipeline: Pipeline) -> None:
-    pipeline.discord.closed.add(Route.PROGRESS)
+    pipeline.discord.closed.add(DiscordRoute.PROGRESS)
     await start(pipeline, await pipeline.order())
     assert [await edits(pipeline), await edits(pipeline)] == [1, 1]
 
@@ -180,7 +180,7 @@ async def test_a_ping_is_promised_for_a_job_that_waits_long(pipeline: Pipeline) 
 async def test_a_promised_ping_survives_a_restart_and_is_shown_again(pipeline: Pipeline) -> None:
     job = await pipeline.order()
     pipeline.clock.advance(TWO_MINUTES_MS)
-    pipeline.discord.faults[Route.PROGRESS].append(Fault.BUSY)  # written, but not shown
+    pipeline.discord.faults[DiscordRoute.PROGRESS].append(DiscordFault.BUSY)  # written, but not shown
     await edits(pipeline)
     next_run = await pipeline.restart()
     await next_run.models.load()

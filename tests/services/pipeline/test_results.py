@@ -17,7 +17,7 @@ from bot.media import codec
 from bot.store import jobs
 from bot.store.tables import generations, thumbnails
 from sandbox.faults import Switchboard
-from tests.env.fake_discord import Route
+from tests.env.fake_discord import DiscordRoute
 from tests.env.images import LARGE, MADE, png
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline
@@ -57,7 +57,7 @@ async def gone_from_the_image_api(pipeline: Pipeline, job: Job) -> None:
 async def test_inline_images_are_read_from_the_store(pipeline: Pipeline) -> None:
     job = await shown(pipeline, MADE, FAILED, MADE)
     assert await names(pipeline, job) == [f"easel-{job.id}-1.png", f"easel-{job.id}-3.png"]
-    assert pipeline.discord.calls[Route.ATTACHMENT] == 0
+    assert pipeline.discord.calls[DiscordRoute.ATTACHMENT] == 0
 
 
 async def test_other_images_are_fetched_by_the_image_apis_link(pipeline: Pipeline) -> None:
@@ -69,7 +69,7 @@ async def test_an_expired_link_is_renewed(pipeline: Pipeline, switchboard: Switc
     job = await shown(pipeline)
     await pipeline.store.write(jobs.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
     assert len(await names(pipeline, job)) == 1
-    assert pipeline.discord.calls[Route.ATTACHMENT] == 0
+    assert pipeline.discord.calls[DiscordRoute.ATTACHMENT] == 0
 
 
 async def test_an_image_that_the_image_api_deleted_is_fetched_from_its_message(pipeline: Pipeline) -> None:
@@ -79,8 +79,8 @@ async def test_an_image_that_the_image_api_deleted_is_fetched_from_its_message(p
     assert await names(pipeline, await pipeline.orders.job(old.id)) == [f"easel-{old.id}-1.png"]
 
 
-@pytest.mark.parametrize("closed", [set(), {Route.ATTACHMENT}], ids=["gone", "closed"])
-async def test_an_image_without_any_source_is_an_error_but_not_refunded(pipeline: Pipeline, closed: set[Route]) -> None:
+@pytest.mark.parametrize("closed", [set(), {DiscordRoute.ATTACHMENT}], ids=["gone", "closed"])
+async def test_an_image_without_any_source_is_an_error_but_not_refunded(pipeline: Pipeline, closed: set[DiscordRoute]) -> None:
     pipeline.discord.closed = closed
     job = await shown(pipeline)
     await gone_from_the_image_api(pipeline, job)

@@ -14,7 +14,7 @@ from bot.domain.request import Channel
 from bot.media import likeness
 from bot.store import outbox
 from bot.store.moderation import audit_log, cases, conduct
-from tests.env.fake_discord import Fault, Route
+from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.guild_rules import CHECKED, change_rules, reddish
 from tests.env.images import LARGE
 from tests.services.conftest import Pipeline, eventually
@@ -214,7 +214,7 @@ async def test_an_unchecked_result_is_refunded_without_a_strike(pipeline: Pipeli
 async def test_two_attempts_withhold_once_and_open_one_case(pipeline: Pipeline) -> None:
     await change_rules(pipeline.guilds, checks={"results": True})
     job = await pipeline.ended_job(reddish(95), reddish(0))
-    pipeline.discord.faults[Route.MESSAGE].append(Fault.BUSY)
+    pipeline.discord.faults[DiscordRoute.MESSAGE].append(DiscordFault.BUSY)
     async with pipeline.running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
     assert (await strikes(pipeline), len(await open_cases(pipeline)), len(await withheld(pipeline))) == (1, 1, 1)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
 from sandbox.faults import Switchboard
-from tests.env.fake_discord import Fault, Route
+from tests.env.fake_discord import DiscordFault, DiscordRoute
 from tests.env.job_steps import check_ledger
 from tests.services.conftest import Pipeline, eventually
 
@@ -43,11 +43,11 @@ async def test_every_job_is_made_paid_and_shown_once_despite_all_faults(pipeline
     dice, run = Random(seed), pipeline
     ordered = await orders(run)
     pipeline.discord.remembers_nonces = False
-    pipeline.discord.closed |= {Route.MESSAGE} if seed % 2 else set()
+    pipeline.discord.closed |= {DiscordRoute.MESSAGE} if seed % 2 else set()
     for fault, times in STORM.items():
         switchboard.turn_on(fault, times=times)
-    for route in (Route.MESSAGE, Route.CHANNEL, Route.PROGRESS):
-        pipeline.discord.faults[route].extend(dice.choices(list(Fault), k=6))
+    for route in (DiscordRoute.MESSAGE, DiscordRoute.CHANNEL, DiscordRoute.PROGRESS):
+        pipeline.discord.faults[route].extend(dice.choices(list(DiscordFault), k=6))
     for _ in range(4):
         async with run.running(grace_s=0):
             await asyncio.sleep(dice.uniform(0, 0.4))  # a kill at a random time
