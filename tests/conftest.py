@@ -1,4 +1,4 @@
-"""What every test may ask for. Each suite's own fixtures stand beside it."""
+"""Fixtures of all tests. Those of one package are in its own conftest.py."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ async def _judge_endpoint(endpoint: Endpoint, session: aiohttp.ClientSession, li
 
 
 async def _list(endpoint: Endpoint, session: aiohttp.ClientSession, *, key: str) -> set[str] | None:
-    """Ids of the models that it lists; `None` where it publishes no list. Raise `ProviderAccount`, `ProviderBusy`."""
+    """Ids of the models that it lists; None if it publishes no list. Raises `ProviderAccount` or `ProviderBusy`."""
     api = Api(session=session, base_url=endpoint.base_url, api_key=key, attempts=1)
     try:
         body = await api.ask("/models")
@@ -209,7 +209,7 @@ def _unknown_names(settings: Settings, catalog: Catalog) -> list[Finding]:
 
 
 def _refusal(catalog: Catalog, name: str) -> str | None:
-    """Why there is no such model; `None` where there is."""
+    """Why there is no such model; None if there is one."""
     try:
         catalog.get(name)
     except InvalidRequest as error:

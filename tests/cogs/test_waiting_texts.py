@@ -38,12 +38,12 @@ def waiting_text(job: Job, **more: Any) -> str:
         ({"account": "sponsor:abc"}, 9, ["<@9> pays for this one."]),
     ],
 )
-def test_it_names_the_payer_if_not_the_members_own_credit(values: dict[str, Any], host_id: int | None, lines: list[str]) -> None:
+def test_it_names_the_payer_unless_the_member_pays(values: dict[str, Any], host_id: int | None, lines: list[str]) -> None:
     text = waiting_text(paid(**values), host_id=host_id)
     assert [line.removeprefix("-# ") for line in text.splitlines()[3:]] == lines
 
 
-def test_it_mentions_the_check_only_if_that_is_late() -> None:
+def test_it_mentions_the_check_only_if_it_is_late() -> None:
     checked = replace(paid(account="user:7"), needs_check=True)
     late = replace(checked, generations=tuple(replace(g, not_before=5) for g in checked.generations))
     assert [LATE in waiting_text(job) for job in (checked, late)] == [False, True]

@@ -212,7 +212,7 @@ async def test_every_fault_has_its_exception_and_a_plain_sentence(
     assert "http" not in caught.value.sentence
 
 
-async def test_a_wrong_key_is_the_operators_matter_and_is_never_shown(
+async def test_a_wrong_key_raises_provider_account_and_is_never_shown(
     kind: Kind, session: aiohttp.ClientSession, server: images.ImageServer
 ) -> None:
     with pytest.raises(ProviderAccount) as caught:
@@ -233,7 +233,7 @@ async def test_a_refused_connection_raises_provider_busy(kind: Kind, session: ai
     "fault",
     [pytest.param(name, marks=pytest.mark.faults(name)) for name in ("key-refused", "images-error", "images-rate-limited", "models-down")],
 )
-async def test_any_answer_to_a_ping_will_do_and_none_is_paid_for(provider: Provider, server: images.ImageServer, fault: str) -> None:
+async def test_any_response_to_a_ping_counts_and_none_is_paid_for(provider: Provider, server: images.ImageServer, fault: str) -> None:
     await provider.ping()
     assert [request.method for request in server.requests] == ["GET"]
 

@@ -153,7 +153,7 @@ async def test_account_errors_do_not_open_the_breaker(guard: ProviderGuard, ox: 
 
 
 @pytest.mark.parametrize("side", ["oxlo"], indirect=True)  # the other's answers come at once
-async def test_what_was_sent_before_it_came_back_says_nothing_of_now(
+async def test_results_of_submissions_before_a_recovery_are_ignored(
     make_guard: MakeGuard, side: Side, server: images.ImageServer, switchboard: Switchboard
 ) -> None:
     recovered = asyncio.Event()
@@ -177,7 +177,7 @@ async def test_what_was_sent_before_it_came_back_says_nothing_of_now(
 # --- recovery --------------------------------------------------------------------------------------------------------
 
 
-async def test_it_comes_back_by_a_ping_and_without_a_paid_call(
+async def test_a_ping_closes_the_breaker_without_a_paid_call(
     make_guard: MakeGuard, side: Side, server: images.ImageServer, switchboard: Switchboard, ox: Submission
 ) -> None:
     recovered = asyncio.Event()
@@ -216,7 +216,7 @@ async def test_a_successful_submission_closes_the_breaker_too(make_guard: MakeGu
     assert (guard.ready(), recoveries) == (True, ["recovered"])
 
 
-async def test_while_it_is_there_nobody_pings(guard: ProviderGuard, ox: Submission, server: images.ImageServer) -> None:
+async def test_an_available_provider_is_not_pinged(guard: ProviderGuard, ox: Submission, server: images.ImageServer) -> None:
     async with running(guard):
         await guard.submit(ox)
         await asyncio.sleep(0.02)

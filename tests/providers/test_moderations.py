@@ -73,7 +73,7 @@ async def test_a_refused_key_is_an_account_error(make: Make) -> None:
         await make(api_key="wrong").check_text("a fox")
 
 
-async def test_an_unknown_model_or_address_is_the_operator_s_trouble(make: Make, server: images.ImageServer) -> None:
+async def test_an_unknown_model_or_address_raises_provider_account(make: Make, server: images.ImageServer) -> None:
     for wrong in ({"model": "nobody's"}, {"base_url": f"{server.url}/nowhere"}):
         with pytest.raises(ProviderAccount, match="address"):
             await make(**wrong).check_text("a fox")

@@ -101,13 +101,13 @@ async def test_an_empty_list_with_an_error_is_a_refusal(oxen: Oxen) -> None:
 
 
 @pytest.mark.faults("models-down")
-async def test_a_list_that_is_down_was_asked_for_again_before_it_counts_as_busy(oxen: Oxen, server: images.ImageServer) -> None:
+async def test_a_failing_list_is_retried_before_it_is_busy(oxen: Oxen, server: images.ImageServer) -> None:
     with pytest.raises(ProviderBusy):
         await oxen.models()
     assert len(server.received("GET", "/api/ai/models")) == 2
 
 
-async def test_a_read_outlives_a_short_trouble_and_a_post_is_never_repeated(oxen: Oxen, server: images.ImageServer) -> None:
+async def test_reads_are_retried_and_posts_are_not(oxen: Oxen, server: images.ImageServer) -> None:
     provider_id = await submitted(oxen)
     server.switchboard.turn_on("images-error", times=1)
     assert await oxen.read(provider_id) is not None

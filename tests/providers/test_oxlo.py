@@ -51,7 +51,7 @@ async def test_every_model_that_edits_does(oxlo: OpenAi, server: images.ImageSer
 
 
 @pytest.mark.parametrize(("key", "opens"), [("free-key", {SD_15}), ("pro-key", {SD_15, SDXL, SCHNELL})])
-async def test_a_model_above_the_tier_is_the_operators_matter(
+async def test_a_model_above_the_tier_raises_provider_account(
     server: images.ImageServer, session: aiohttp.ClientSession, key: str, opens: set[str]
 ) -> None:
     client = OpenAi(name="oxlo", session=session, base_url=f"{server.url}/v1", api_key=key)

@@ -200,7 +200,7 @@ async def test_a_member_s_queue_limit_counts_all_guilds(store: Store) -> None:
     assert sum(isinstance(each, TooManyWaiting) for each in results) == 43
 
 
-async def test_holds_and_ends_at_once_wait_for_nobody(store: Store, conflicts: list[RetryDetails]) -> None:
+async def test_simultaneous_holds_and_ends_do_not_deadlock(store: Store, conflicts: list[RetryDetails]) -> None:
     """Each touches several accounts, named in another order; on PostgreSQL two could lock each other out."""
     both = [Payment(payer=member(100), budget=budget(1000), **slow(100)), Payment(payer=pool(100), budget=budget(1000), **slow(100))]
     held = [await run(store, await order(store, both[n % 2], new_job(images=2))) for n in range(10)]

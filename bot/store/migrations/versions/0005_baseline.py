@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-revision = "0005"  # five versions from before the first release are folded into this one; their databases stand here
+revision = "0005"  # replaces five revisions from before the first release; their databases are at this revision
 down_revision = None
 
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")

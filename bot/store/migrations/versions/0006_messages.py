@@ -1,4 +1,4 @@
-"""One table of messages; an image API's ids are its own."""
+"""Move every posted message to one table; make ids of generations unique per image API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ down_revision = "0005"
 
 _OWN = sa.text("role IN ('result', 'dm')")
 _ONCE = sa.text("role IN ('gallery', 'log')")
-_POSTED = "posted:"  # and a job's id: the messages that showed it before its present one, oldest first
+_POSTED = "posted:"  # followed by a job's id: the messages that showed it before its current one, oldest first
 
 _JOBS = sa.table(
     "jobs",
@@ -65,11 +65,11 @@ def _create() -> None:
     op.create_index("uq_job_messages_once", "job_messages", ["job_id", "role"], unique=True, sqlite_where=_ONCE, postgresql_where=_ONCE)
 
 
-# --- the five places -------------------------------------------------------------------------------------------------
+# --- the five sources ------------------------------------------------------------------------------------------------
 
 
 def _own(jobs: Mapping[str, Row]) -> Iterator[Row]:
-    """Whether one stands among direct messages is not known."""
+    """The result messages. It is unknown which of them are direct messages."""
     for job in jobs.values():
         if job["message_id"] is not None:
             where = {"message_id": job["message_id"], "channel_id": job["channel_id"], "guild_id": job["guild_id"]}
@@ -77,16 +77,16 @@ def _own(jobs: Mapping[str, Row]) -> Iterator[Row]:
 
 
 def _copies(jobs: Mapping[str, Row]) -> Iterator[Row]:
-    """Their server is that of other jobs or cases in the channel; of the first of them it is at least the one where it was asked for."""
+    """The earlier result messages. Their guild is that of others in the channel; for the first, else the guild of the order."""
     places = [*jobs.values(), *_read(sa.select(_CASES))]
-    servers = {row["channel_id"]: row["guild_id"] for row in places if row["guild_id"] is not None}
-    asked_in = _asked_in()
+    guilds = {row["channel_id"]: row["guild_id"] for row in places if row["guild_id"] is not None}
+    ordered_in = _ordered_in()
     for kept in _read(sa.select(_KEEPSAKES).where(_KEEPSAKES.c.name.startswith(_POSTED))):
         job = jobs.get(kept["name"].removeprefix(_POSTED))
         if job is None:
             continue
         for n, (channel_id, message_id) in enumerate(kept["value"]):
-            guild_id = servers.get(channel_id, asked_in.get(job["id"]) if n == 0 else None)
+            guild_id = guilds.get(channel_id, ordered_in.get(job["id"]) if n == 0 else None)
             yield {"message_id": message_id, "channel_id": channel_id, "guild_id": guild_id, **_of(job), "role": "copy"}
 
 
@@ -99,15 +99,15 @@ def _gallery(jobs: Mapping[str, Row]) -> Iterator[Row]:
 
 
 def _log(jobs: Mapping[str, Row]) -> Iterator[Row]:
-    asked_in = _asked_in()
+    ordered_in = _ordered_in()
     for row in _read(sa.select(_LOG_POSTS)):
         job = jobs.get(row["job_id"])
         if job is not None:
-            yield {**row, **_of(job), "guild_id": asked_in.get(job["id"]), "role": "log", "removed_at": None}
+            yield {**row, **_of(job), "guild_id": ordered_in.get(job["id"]), "role": "log", "removed_at": None}
 
 
 def _cases(jobs: Mapping[str, Row]) -> Iterator[Row]:
-    """The post after an appeal is the one that was recorded after it."""
+    """The posts of cases. After an appeal the recorded post is the one made after it."""
     for row in _read(sa.select(_CASES).where(_CASES.c.post_message_id.is_not(None))):
         where = {"message_id": row["post_message_id"], "channel_id": row["post_channel_id"], "guild_id": row["guild_id"]}
         job_id, at = row["job_id"] if row["job_id"] in jobs else None, max(row["at"], row["appealed_at"] or 0) + 1
@@ -123,7 +123,7 @@ def _removed(job: Row, at: int) -> int | None:
     return at if job["state"] == "deleted" else None
 
 
-def _asked_in() -> dict[str, int | None]:
+def _ordered_in() -> dict[str, int | None]:
     first = sa.select(_GENERATIONS.c.job_id, _GENERATIONS.c.guild_id).where(_GENERATIONS.c.n == 0)
     return {row["job_id"]: row["guild_id"] for row in _read(first)}
 
@@ -136,7 +136,7 @@ def _read(query: sa.Select[Any]) -> Iterable[Row]:
 
 
 def _record(row: Row) -> None:
-    """Where two places name one message, the first stands."""
+    """If two sources name the same message, the first one is kept."""
     dialect = postgresql if op.get_bind().dialect.name == "postgresql" else sqlite
     op.get_bind().execute(dialect.insert(_MESSAGES).values(**row).on_conflict_do_nothing())
 

@@ -1,4 +1,4 @@
-"""One outbox: deliveries become items beside the errands. Kept now: until when a first answer may come, and how it was sent."""
+"""Move deliveries and errands to one outbox; add `jobs.answer_until` and `generations.queued`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
 revision = "0007"
 down_revision = "0006"
 
-_GIVEN_UP_MS = 10 * 365 * 86_400_000  # a job that was not to be tried again was due in a hundred years
+_GIVEN_UP_MS = 10 * 365 * 86_400_000  # a job that was not to be retried was due in a hundred years
 
 _columns = MetaData()
 _jobs = Table(
@@ -55,7 +55,7 @@ _errands, _outbox = (
 def upgrade() -> None:
     _make_outbox()
     _move_errands()
-    _owe_deliveries()
+    _add_deliveries()
     op.drop_index("ix_jobs_outbox", "jobs")
     op.drop_column("jobs", "attempts")
     op.drop_column("jobs", "not_before")
@@ -84,8 +84,8 @@ def _move_errands() -> None:
     op.drop_table("errands")
 
 
-def _owe_deliveries() -> None:
-    """Each job that is still to be shown gets its item; one that was given up is stranded, and owed no more."""
+def _add_deliveries() -> None:
+    """Each undelivered job gets an item; one that was given up becomes stranded."""
     unshown = _jobs.c.state.in_(("deliverable", "stranded"))
     given_up = _jobs.c.not_before - _jobs.c.created_at > _GIVEN_UP_MS
     nobody, nothing = cast(null(), BigInteger), literal({}, JSON)
