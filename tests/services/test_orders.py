@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.errors import InvalidRequest, NotAllowed, NotFound, OutOfCredit, TooManyWaiting
+from bot.core.errors import InvalidRequest, NotFound, OutOfCredit, TooManyWaiting
 from bot.domain.actor import Actor
 from bot.domain.job import JobKind, JobState, ReplyTarget
 from bot.domain.order import Receipt
@@ -62,10 +62,8 @@ async def test_an_order_is_made_even_if_its_caller_is_cancelled(pipeline: Pipeli
     assert len(pipeline.discord.results_of(job.id)) == 1
 
 
-async def test_only_its_member_or_a_moderator_cancels_a_job(pipeline: Pipeline) -> None:
+async def test_a_cancelled_job_costs_nothing_and_is_cancelled_once(pipeline: Pipeline) -> None:
     job = await pipeline.order()
-    with pytest.raises(NotAllowed):
-        await pipeline.cancel(job, by=Actor(user_id=8))
     cancelled = await pipeline.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
     assert cancelled.state is JobState.DELIVERABLE
     with pytest.raises(NotFound, match="finished already"):
@@ -95,13 +93,6 @@ async def test_an_edit_without_kept_references_cannot_be_repeated(pipeline: Pipe
     await pipeline.store.write(jobs.add, edit, [], payment=own(7, BUCKET), max_waiting=8, now=1000)
     with pytest.raises(NotFound, match="no longer kept"):
         await repeat(pipeline, edit.id)
-
-
-async def test_only_its_member_can_repeat_a_private_image(pipeline: Pipeline) -> None:
-    private = await pipeline.ended_job(MADE, place=ReplyTarget(user_id=7, channel_id=5, private=True))
-    with pytest.raises(NotAllowed):
-        await repeat(pipeline, private.id, ReplyTarget(user_id=8, channel_id=6))
-    assert (await repeat(pipeline, private.id)).job.parent_id == private.id
 
 
 async def test_models_of_the_last_run_are_used_until_the_first_refresh(pipeline: Pipeline) -> None:

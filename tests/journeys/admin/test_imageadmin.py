@@ -14,11 +14,11 @@ from bot.domain.guild.sections import Offence, OnDown
 from bot.domain.job import ReplyTarget
 from bot.domain.moderation.audit import AuditAction
 from bot.media import likeness
-from sandbox.person import NotDoneError, Person
+from sandbox.person import Person
 from tests.env.app import Env, person_in, statement_of
 from tests.env.images import png
 from tests.env.jobs import request
-from tests.journeys.manager_steps import admin, audit_lines, guild_of, open_to_everybody, private_reply, rules_of, updated
+from tests.journeys.manager_steps import admin, audit_lines, guild_of, private_reply, rules_of, updated
 
 KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
 
@@ -219,30 +219,7 @@ async def test_a_member_who_pays_from_the_pool_cannot_be_granted_credits(app: Ap
     await admin(mo, "grant", "The shared pool has 5 credits more", credits=5)
 
 
-# --- who may ---------------------------------------------------------------------------------------------------------
-
-
-async def test_members_are_not_offered_the_commands(ada: Person) -> None:
-    with pytest.raises(NotDoneError):
-        await ada.slash("imageadmin resume")
-
-
-@pytest.mark.parametrize(
-    ("command", "values"),
-    [("resume", {}), ("panel", {}), ("export", {}), ("grant", {"credits": 5}), ("rules list", {}), ("rules import", {})],
-)
-async def test_the_commands_refuse_members_even_if_a_server_opens_them(
-    app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, Any]
-) -> None:
-    await open_to_everybody(app, monkeypatch, "imageadmin")
-    await ada.slash(f"imageadmin {command}", **values)
-    await private_reply(ada, "You may not use this command here.")
-
-
-async def test_autocomplete_does_not_show_the_rules_to_members(app: App, mo: Person, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    await admin(mo, "rules add", "gore*", to="block", word="gore*")
-    await open_to_everybody(app, monkeypatch, "imageadmin")
-    assert await ada.autocomplete("imageadmin rules remove", "entry", entry="") == []
+# --- a restart -------------------------------------------------------------------------------------------------------
 
 
 async def test_the_rules_and_the_panel_survive_a_restart(env: Env) -> None:

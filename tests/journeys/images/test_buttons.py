@@ -8,7 +8,6 @@ from bot.app import App
 from bot.core.clock import system
 from bot.domain.preferences import Style
 from bot.store.moderation import record
-from bot.store.tables import jobs
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask, job_id_of, written_down
@@ -52,25 +51,6 @@ async def test_details_show_all_that_is_known(app: App, ada: Person, asked: Ask)
         assert time in text
 
 
-async def test_only_the_requester_and_moderators_may_delete(ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
-    first, second = await asked(), await asked()
-    await ben.click(await ben.message(has_image), "Delete")
-    assert "or a moderator, can delete it" in (await ben.message(lambda m: m.ephemeral)).content
-    await ada.click(first, "Delete")
-    await mo.click(await mo.message(lambda m: m.id == second.id), "Delete")
-    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
-
-
-async def test_the_cancel_button_belongs_to_the_requester_and_moderators(env: Env, ada: Person, ben: Person, mo: Person) -> None:
-    env.switchboard.turn_on("generation-stuck")
-    await ada.slash("generate", prompt="a red fox")
-    waiting = await ben.message(lambda m: "Being made" in m.content)
-    await ben.click(waiting, "Cancel")
-    assert "can cancel this" in (await ben.message(lambda m: m.ephemeral)).content
-    await mo.click(waiting, "Cancel")
-    await ada.message(lambda m: "Cancelled" in m.content)
-
-
 async def test_again_follows_the_private_setting(app: App, ada: Person, asked: Ask) -> None:
     first = await asked()
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"private": True}))
@@ -109,16 +89,6 @@ async def test_a_report_reaches_the_moderators_once(app: App, ada: Person, ben: 
     assert (report.user_id, report.reason, report.job_id) == (int(ben.id), "too red", job_id_of(first))
 
 
-async def test_members_cannot_report_their_own_image(ada: Person, asked: Ask) -> None:
-    await ada.click(await asked(), "Report")
-    assert "your own picture" in (await ada.message(lambda m: m.ephemeral)).content
-
-
-async def test_there_are_no_reports_in_direct_messages(ada: Person, asked: Ask) -> None:
-    await ada.click(await asked("dm"), "Report")
-    assert "here there are none" in (await ada.message(lambda m: m.ephemeral, "dm")).content
-
-
 # --- Delete ----------------------------------------------------------------------------------------------------------
 
 
@@ -126,15 +96,6 @@ async def test_there_are_no_reports_in_direct_messages(ada: Person, asked: Ask) 
 async def test_members_delete_their_own_image_where_the_bot_has_no_permissions(ada: Person, asked: Ask, channel: str) -> None:
     await ada.click(await asked(channel), "Delete")
     await ada.until(lambda: not any(has_image(m) for m in ada.messages(channel)) or None)
-
-
-async def test_a_moderator_deletes_a_message_whose_job_was_erased(app: App, ada: Person, mo: Person, asked: Ask) -> None:
-    first = await asked()
-    await app.store.write(lambda conn: conn.execute(jobs.delete()))
-    await ada.click(first, "Delete")
-    await ada.message(lambda m: m.ephemeral and "or a moderator, can delete it" in m.content)
-    await mo.click(await mo.message(has_image), "Delete")
-    await ada.until(lambda: not any(has_image(m) for m in ada.messages()) or None)
 
 
 # --- a restart -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Who may edit whose images, on every route that leads to an edit."""
+"""Whose consent an edit needs, and when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from bot.app import App
 from bot.core.errors import NotAllowed
 from bot.domain.job import JobKind, ReplyTarget
 from bot.domain.preferences import Consent
-from bot.store import tray
 from sandbox.person import Message, Person
 from tests.env.app import has_image, statement_of
 from tests.env.jobs import order_of
@@ -35,25 +34,10 @@ async def is_refused(person: Person, app: App) -> None:
     assert (statement.held, statement.spent) == (0, 0)
 
 
-async def test_the_edit_button_does_not_open_its_form(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    first = await asked()
-    await consent(app, ada, Consent.NOBODY)
-    await ben.click(await seen(ben, first), "Edit")
-    await is_refused(ben, app)
-    assert ben.modals == []
-
-
 async def test_a_form_opened_before_is_refused_when_sent(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await ben.click(await seen(ben, await asked()), "Edit")
     await consent(app, ada, Consent.NOBODY)
     await ben.submit(await ben.modal(), prompt="with a moustache")
-    await is_refused(ben, app)
-
-
-async def test_the_message_menu_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    first = await asked()
-    await consent(app, ada, Consent.NOBODY)
-    await ben.menu("Edit with Easel", await seen(ben, first))
     await is_refused(ben, app)
 
 
@@ -63,14 +47,6 @@ async def test_a_photo_belongs_to_its_poster(app: App, ada: Person, ben: Person,
     await consent(app, ada, Consent.NOBODY)
     await ben.menu("Edit with Easel", await ben.message(lambda m: m.id == said))
     await is_refused(ben, app)
-
-
-async def test_a_reference_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    first = await asked()
-    await consent(app, ada, Consent.NOBODY)
-    await ben.menu("Use as reference", await seen(ben, first))
-    await is_refused(ben, app)
-    assert await app.store.read(tray.of, int(ben.id)) == []
 
 
 async def test_a_reference_in_a_tray_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
@@ -98,21 +74,6 @@ async def test_an_image_uploaded_for_an_edit_belongs_to_its_uploader(app: App, a
     await consent(app, ada, Consent.NOBODY)
     await ben.click(await seen(ben, edit), "Again")
     await is_refused(ben, app)
-
-
-async def test_a_preset_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    first = await asked()
-    await consent(app, ada, Consent.NOBODY)
-    await ben.react(await seen(ben, first), "🎨")
-    await ben.message(lambda m: REFUSED in m.content, "dm")
-    assert (await statement_of(app, int(ben.id))).held == 0
-
-
-async def test_an_edit_reaction_is_refused(app: App, ada: Person, ben: Person, asked: Ask) -> None:
-    first = await asked()
-    await consent(app, ada, Consent.NOBODY)
-    await ben.react(await seen(ben, first), "✏️")
-    await ben.message(lambda m: REFUSED in m.content, "dm")
 
 
 async def test_only_the_chosen_role_may_edit(app: App, ada: Person, ben: Person, mo: Person) -> None:

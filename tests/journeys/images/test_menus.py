@@ -155,8 +155,3 @@ async def test_a_member_who_never_made_anything_has_an_empty_record(ben: Person,
     await mo.user_menu("Image usage", ben)
     text = (await private_reply(mo, "Image usage of")).text
     assert "0 pictures · 0 credits" in text
-
-
-async def test_members_are_not_offered_it(ada: Person, ben: Person) -> None:
-    with pytest.raises(NotDoneError):
-        await ada.user_menu("Image usage", ben)

@@ -128,16 +128,6 @@ async def test_when_two_moderators_press_at_once_one_decides(app: App, env: Env,
     assert ("**Spoiler**" in final.content) != ("**Delete**" in final.content)
 
 
-async def test_members_cannot_press_a_moderator_s_button(app: App, ada: Person, ben: Person, mo: Person, asked: Ask) -> None:
-    await with_moderators(app, ada)
-    first = await asked()
-    await report_and_wait(mo, ada)
-    post = await case_post(mo)
-    await ben.click(await ben.message(lambda m: m.id == post.id, MODERATORS), "Delete")
-    await ben.message(lambda m: "for the moderators" in m.content, MODERATORS)
-    assert any(m.id == first.id for m in ada.messages())
-
-
 async def test_flags_of_newcomers_are_stored_but_do_not_count(app: App, env: Env, ada: Person, mo: Person, asked: Ask) -> None:
     await with_moderators(app, ada, quorum=1)
     first = await asked()

@@ -16,7 +16,7 @@ from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.cases import Case, Decision, Report
 from bot.store import documents
 from bot.store.moderation import cases, conduct
-from sandbox.person import Message, NotDoneError, Person
+from sandbox.person import Message, Person
 from tests.env.app import Env, person_in
 from tests.journeys.conftest import Ask, written_down
 from tests.journeys.manager_steps import admin, audit_lines, guild_of, private_reply, request_of, updated
@@ -152,6 +152,15 @@ async def test_a_member_who_left_stays_blocked_and_is_unblocked_by_name(app: App
     await mod(mo, "unblock", "No block of", member=ben.id)
 
 
+async def test_two_concurrent_blocks_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
+    await mo.role("Ben", "Moderators")
+    async with person_in(env, "Ben") as ben:
+        await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
+    assert len(await app.store.read(conduct.blocked_now, guild_of(mo), system())) == 1
+    lines = await audit_lines(app, mo)
+    assert [line.action for line in lines] == [AuditAction.BLOCKED] * 2
+
+
 # --- images --------------------------------------------------------------------------------------------------------
 
 
@@ -205,32 +214,3 @@ async def test_the_audit_log_is_paged_and_filtered_by_member(app: App, mo: Perso
     await updated(mo, panel, "Flooding")
     about_ada = await mod(mo, "audit", f"Audit log of <@{ada.id}>", member=ada.id)
     assert "flags.quorum" not in about_ada.text
-
-
-# --- who may ---------------------------------------------------------------------------------------------------------
-
-
-async def test_members_are_not_offered_the_commands(ada: Person) -> None:
-    with pytest.raises(NotDoneError):
-        await ada.slash("imagemod blocked")
-
-
-@pytest.mark.parametrize("panel", ["imageadmin panel", "imagemod purge"])
-async def test_a_moderator_who_lost_the_permission_is_refused(env: Env, app: App, mo: Person, panel: str) -> None:
-    await mo.role("Ben", "Moderators")
-    async with person_in(env, "Ben") as ben:
-        await ben.slash(panel, **({"member": mo.id} if "purge" in panel else {}))
-        shown = await ben.message(lambda m: m.ephemeral and bool(m.buttons))
-        await mo.role("Ben", "Moderators", on=False)
-        await ben.click(shown, "Pause" if "admin" in panel else "Take them away")
-        await ben.message(lambda m: m.ephemeral and "🚫 This is for" in m.text)
-    assert await audit_lines(app, mo) == []
-
-
-async def test_two_concurrent_blocks_leave_one_block(env: Env, app: App, mo: Person, ada: Person) -> None:
-    await mo.role("Ben", "Moderators")
-    async with person_in(env, "Ben") as ben:
-        await asyncio.gather(*(who.slash("imagemod block", member=ada.id, hours=1) for who in (mo, ben)))
-    assert len(await app.store.read(conduct.blocked_now, guild_of(mo), system())) == 1
-    lines = await audit_lines(app, mo)
-    assert [line.action for line in lines] == [AuditAction.BLOCKED] * 2

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from bot.app import App
-from sandbox.person import Message, NotDoneError, Person
+from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.journeys.conftest import Ask, written_down
-from tests.journeys.manager_steps import change_rules, open_to_everybody
+from tests.journeys.manager_steps import change_rules
 
 
 async def opened(person: Person, **options: object) -> Message:
@@ -69,25 +69,6 @@ async def test_the_file_has_every_member_model_and_day(mo: Person, ada: Person) 
     (line,) = csv.DictReader(io.StringIO(content))
     assert (line["user_id"], line["pictures"], line["credits"], line["usd"]) == (f"'{ada.id}", "3", "4.2", "0.0420")
     assert file.ephemeral
-
-
-async def test_the_buttons_refuse_a_former_moderator(mo: Person) -> None:
-    panel = await opened(mo)
-    await mo.role("Mo", "Moderators", on=False)
-    await mo.click(panel, "By model")
-    await mo.message(lambda m: "This is for the moderators of this server." in m.content)
-
-
-async def test_usage_refuses_members_even_if_a_server_opens_it(app: App, ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    await open_to_everybody(app, monkeypatch, "usage", "Image usage")
-    await ada.slash("usage")
-    await ada.user_menu("Image usage", ben)
-    assert [m.content for m in ada.messages() if m.ephemeral] == ["🚫 This is for the moderators of this server."] * 2
-
-
-async def test_discord_shows_usage_to_moderators_only(ada: Person) -> None:
-    with pytest.raises(NotDoneError):
-        await ada.slash("usage")
 
 
 async def test_a_panel_of_an_earlier_run_still_works(env: Env) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.app import App
-from sandbox.person import Message, NotDoneError, Person
+from sandbox.person import Message, Person
 from tests.env.app import Env
 from tests.journeys.conftest import Ask
-from tests.journeys.manager_steps import open_to_everybody
 from tests.journeys.reaction_steps import answer_to, marked
 
 
@@ -84,17 +83,3 @@ async def test_presets_are_kept_until_they_are_reset(mo: Person) -> None:
     await said_privately(mo, "as they were in the beginning")
     await mo.slash("presets list")
     await said_privately(mo, "7 of 20 presets")
-
-
-@pytest.mark.parametrize(("command", "values"), [("reset", {}), ("remove", {"preset": "🌙"}), ("list", {})])
-async def test_the_commands_refuse_members_even_if_a_server_opens_them(
-    app: App, ada: Person, monkeypatch: pytest.MonkeyPatch, command: str, values: dict[str, str]
-) -> None:
-    await open_to_everybody(app, monkeypatch, "presets")
-    await ada.slash(f"presets {command}", **values)
-    await said_privately(ada, "You may not use this command here.")
-
-
-async def test_members_are_not_offered_the_commands(ada: Person) -> None:
-    with pytest.raises(NotDoneError):
-        await ada.slash("presets reset")

@@ -66,13 +66,6 @@ async def test_the_note_is_deleted_when_the_reaction_is_removed(ada: Person, ask
     await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 
-async def test_only_its_member_may_press_the_button_of_a_note(ada: Person, ben: Person, asked: Ask) -> None:
-    await ada.react(await asked(), "✏️")
-    note = await note_for(ada)
-    await ben.click(await seen(ben, note), NOTE)
-    assert f"This note is for <@{ada.id}>" in (await ben.message(lambda m: m.ephemeral)).content
-
-
 async def test_an_image_is_not_edited_without_the_author_s_consent(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await app.services.members.change(int(ada.id), lambda chosen: chosen.model_copy(update={"consent": Consent.NOBODY}))
     first = await asked()

@@ -115,10 +115,8 @@ async def test_erasing_a_host_during_gifts_loses_no_credits(store: Store, money:
     ]
 
 
-async def test_ending_a_sponsorship_is_idempotent_and_needs_permission(store: Store, money: Money) -> None:
+async def test_ending_a_sponsorship_is_idempotent(store: Store, money: Money) -> None:
     begun = await money.sponsorship(await sponsor(money))
-    with pytest.raises(NotAllowed):
-        await money.stop_sponsoring(request_by(BOB), begun)
     moderator = replace(BOB, may_manage_messages=True)
     returned = await asyncio.gather(*(money.stop_sponsoring(request_by(each), begun) for each in (ANN, moderator, ANN)))
     assert sorted(amount for _it, amount in returned) == [0, 0, 4 * MICRO]
