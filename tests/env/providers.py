@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 
+from bot.core.errors import ProviderError
 from bot.providers.oxen import Oxen
+from bot.providers.provider import Provider, Submission
 from sandbox import images
 
 KLEIN_4B = "black-forest-labs-flux-2-klein-4b"
@@ -25,6 +27,13 @@ MakeOxen = Callable[..., Oxen]
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+async def refusal(provider: Provider, submission: Submission) -> ProviderError:
+    """The error that this submission raises."""
+    with pytest.raises(ProviderError) as caught:
+        await provider.submit(submission)
+    return caught.value
 
 
 @pytest.fixture

@@ -66,8 +66,8 @@ KINDS: dict[str, Kind] = {
     "oxen-sync": oxen("sync"),
     **{f"oxlo-{encoding}": oxlo(encoding) for encoding in EditEncoding},
 }
-QUEUING = [name for name, kind in KINDS.items() if kind.queues]
-STREAMING = [name for name, kind in KINDS.items() if kind.streams]
+queuing = pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.queues], indirect=True)
+streaming = pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.streams], indirect=True)
 
 
 @pytest.fixture(params=KINDS)
@@ -83,16 +83,6 @@ def ox(kind: Kind) -> Submission:
 @pytest.fixture
 def provider(kind: Kind, session: aiohttp.ClientSession, server: images.ImageServer) -> Provider:
     return kind.open(session, server.url, server.key)
-
-
-@pytest.fixture(params=QUEUING)
-def queue(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.ImageServer) -> Provider:
-    return KINDS[request.param].open(session, server.url, server.key)
-
-
-@pytest.fixture(params=STREAMING)
-def streaming(request: pytest.FixtureRequest, session: aiohttp.ClientSession, server: images.ImageServer) -> Provider:
-    return KINDS[request.param].open(session, server.url, server.key)
 
 
 async def accepted(provider: Provider, submission: Submission = OX) -> str:
@@ -130,63 +120,71 @@ async def test_a_completed_image_is_an_image(provider: Provider, ox: Submission)
         assert inspect(answer.content, max_pixels=10_000_000, verify=True).width > 0
 
 
-async def test_an_accepted_generation_can_be_read_until_it_has_succeeded(queue: Provider) -> None:
-    report = await ended(queue, await accepted(queue))
+@queuing
+async def test_an_accepted_generation_can_be_read_until_it_has_succeeded(provider: Provider) -> None:
+    report = await ended(provider, await accepted(provider))
     assert (report.state, report.prompt, report.seed, report.model) == (ReportState.SUCCEEDED, OX.prompt, OX.seed, OX.model)
     assert report.result_url is not None
 
 
-async def test_an_unknown_generation_reads_as_none(queue: Provider) -> None:
-    assert await queue.read("00000000-0000-4000-8000-000000000000") is None
+@queuing
+async def test_an_unknown_generation_reads_as_none(provider: Provider) -> None:
+    assert await provider.read("00000000-0000-4000-8000-000000000000") is None
 
 
-async def test_cancelling_an_unknown_or_ended_generation_has_no_effect(queue: Provider) -> None:
-    provider_id = await accepted(queue)
-    await ended(queue, provider_id)
-    await queue.cancel(provider_id)
-    await queue.cancel("00000000-0000-4000-8000-000000000000")
-    assert (await ended(queue, provider_id)).state is ReportState.SUCCEEDED
+@queuing
+async def test_cancelling_an_unknown_or_ended_generation_has_no_effect(provider: Provider) -> None:
+    provider_id = await accepted(provider)
+    await ended(provider, provider_id)
+    await provider.cancel(provider_id)
+    await provider.cancel("00000000-0000-4000-8000-000000000000")
+    assert (await ended(provider, provider_id)).state is ReportState.SUCCEEDED
 
 
+@queuing
 @pytest.mark.faults("generation-stuck")
-async def test_a_cancelled_generation_reads_as_cancelled(queue: Provider) -> None:
-    provider_id = await accepted(queue)
-    await queue.cancel(provider_id)
-    assert (await ended(queue, provider_id)).state is ReportState.CANCELLED
+async def test_a_cancelled_generation_reads_as_cancelled(provider: Provider) -> None:
+    provider_id = await accepted(provider)
+    await provider.cancel(provider_id)
+    assert (await ended(provider, provider_id)).state is ReportState.CANCELLED
 
 
+@queuing
 @pytest.mark.faults("generation-fails")
-async def test_a_failed_generation_says_why(queue: Provider) -> None:
-    report = await ended(queue, await accepted(queue))
+async def test_a_failed_generation_says_why(provider: Provider) -> None:
+    report = await ended(provider, await accepted(provider))
     assert (report.state, report.result_url) == (ReportState.FAILED, None)
     assert report.error is not None
     assert report.error.startswith("The image service could not make this picture")
 
 
+@queuing
 @pytest.mark.faults("enqueue-answer-lost")
-async def test_a_generation_is_found_by_its_submission_after_a_lost_response(queue: Provider) -> None:
+async def test_a_generation_is_found_by_its_submission_after_a_lost_response(provider: Provider) -> None:
     with pytest.raises(AnswerLost):
-        await queue.submit(OX)
-    assert len(await queue.find(OX, since=0)) == 1
-    assert await queue.find(replace(OX, seed=8), since=0) == []
-    assert await queue.find(replace(OX, prompt="another"), since=0) == []
-    assert await queue.find(OX, since=4_000_000_000_000) == []
+        await provider.submit(OX)
+    assert len(await provider.find(OX, since=0)) == 1
+    assert await provider.find(replace(OX, seed=8), since=0) == []
+    assert await provider.find(replace(OX, prompt="another"), since=0) == []
+    assert await provider.find(OX, since=4_000_000_000_000) == []
 
 
-async def test_ended_generations_are_found_too_oldest_first(queue: Provider) -> None:
-    first = await accepted(queue)
-    await ended(queue, first)
-    second = await accepted(queue)
-    found = await queue.find(OX, since=0)
+@queuing
+async def test_ended_generations_are_found_too_oldest_first(provider: Provider) -> None:
+    first = await accepted(provider)
+    await ended(provider, first)
+    second = await accepted(provider)
+    found = await provider.find(OX, since=0)
     assert {report.provider_id for report in found} == {first, second}
     assert [report.enqueued_at for report in found] == sorted(report.enqueued_at or 0 for report in found)
 
 
+@queuing
 @pytest.mark.faults("enqueue-cut")
-async def test_a_cut_connection_is_a_lost_response(queue: Provider) -> None:
+async def test_a_cut_connection_is_a_lost_response(provider: Provider) -> None:
     with pytest.raises(AnswerLost):
-        await queue.submit(OX)
-    assert await queue.find(OX, since=0) == []
+        await provider.submit(OX)
+    assert await provider.find(OX, since=0) == []
 
 
 async def test_a_rejected_request_raises_provider_refused(provider: Provider) -> None:
@@ -251,7 +249,8 @@ async def test_the_models_can_be_read_by_the_catalogue(provider: Provider, ox: S
     assert model.price_microcredits is not None
 
 
-async def test_the_stream_reports_ended_generations(streaming: Provider) -> None:
-    async with asyncio.timeout(5), streaming.listen() as events:
-        provider_id = await accepted(streaming)
+@streaming
+async def test_the_stream_reports_ended_generations(provider: Provider) -> None:
+    async with asyncio.timeout(5), provider.listen() as events:
+        provider_id = await accepted(provider)
         assert (await anext(events)).provider_id == provider_id

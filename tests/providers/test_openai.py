@@ -29,6 +29,7 @@ from bot.domain.catalog.models import Slots
 from bot.media.fetch import LinkExpired
 from bot.providers.openai import OpenAi
 from bot.providers.provider import CompletedImage, Submission
+from tests.env.providers import refusal
 from tests.env.scripted import Scripted, Seen, scripted
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -55,12 +56,6 @@ def make(wire: Scripted, session: aiohttp.ClientSession) -> Make:
         return OpenAi(**{"name": "local", "session": session, "base_url": f"{wire.url}/v1/", "api_key": "the-key", **more})
 
     return make_
-
-
-async def refusal(client: OpenAi, submission: Submission = OX) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await client.submit(submission)
-    return caught.value
 
 
 def parts(seen: Seen) -> list[tuple[str | None, str | None, str, bytes]]:
@@ -93,7 +88,7 @@ async def test_without_a_key_no_header_is_sent_and_the_seed_uses_the_model_s_nam
     assert "Authorization" not in wire.seen[0].headers
     assert wire.seen[0].json["noise_seed"] == 7
     wire.says({"error": {"message": "no"}}, status=400)
-    assert (await refusal(client)).sentence == "The image service refused this request: no."
+    assert (await refusal(client, OX)).sentence == "The image service refused this request: no."
 
 
 async def test_a_parameter_cannot_override_model_or_prompt(make: Make, wire: Scripted) -> None:
@@ -157,7 +152,7 @@ async def test_each_call_uses_a_new_connection(make: Make, wire: Scripted) -> No
 async def test_the_key_is_sent_only_to_the_base_url(make: Make, wire: Scripted) -> None:
     async with scripted() as elsewhere:
         wire.says("", status=307, headers={"Location": f"{elsewhere.url}/v1/images/generations"})
-        assert isinstance(await refusal(make()), ProviderAccount)
+        assert isinstance(await refusal(make(), OX), ProviderAccount)
         assert elsewhere.seen == []
 
 
@@ -192,16 +187,16 @@ async def test_an_image_is_read_in_every_form(make: Make, wire: Scripted, row: d
 )
 async def test_a_response_without_a_usable_image_is_a_refusal(make: Make, wire: Scripted, body: object, sentence: str) -> None:
     wire.says(body)
-    error = await refusal(make(max_result_bytes=2000))
+    error = await refusal(make(max_result_bytes=2000), OX)
     assert isinstance(error, ProviderRefused)
     assert sentence in error.sentence
 
 
 async def test_an_unreadable_or_endless_response_is_lost(make: Make, wire: Scripted) -> None:
     wire.says("<html>welcome</html>")
-    assert isinstance(await refusal(make()), AnswerLost)
+    assert isinstance(await refusal(make(), OX), AnswerLost)
     wire.says({"data": [{"b64_json": "A" * 200_000}]})
-    assert isinstance(await refusal(make(max_result_bytes=2000)), AnswerLost)
+    assert isinstance(await refusal(make(max_result_bytes=2000), OX), AnswerLost)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +213,7 @@ async def test_a_failed_download_does_not_repeat_the_paid_request(
         raise trouble
 
     wire.says({"data": [{"url": "https://x.test/a"}]})
-    assert type(await refusal(make(fetch=fetch))) is kind
+    assert type(await refusal(make(fetch=fetch), OX)) is kind
     assert (len(wire.seen), len(asked)) == (1, times)
 
 
@@ -262,7 +257,7 @@ async def test_each_error_has_its_exception(
     make: Make, wire: Scripted, status: int, error: dict[str, Any] | None, kind: type[ProviderError], words: str
 ) -> None:
     wire.says("<html>sorry</html>" if error is None else {"error": error}, status=status)
-    caught = await refusal(make())
+    caught = await refusal(make(), OX)
     assert type(caught) is kind
     assert words in caught.sentence
     assert caught.sentence.endswith(".")
@@ -271,7 +266,7 @@ async def test_each_error_has_its_exception(
 
 async def test_retry_after_of_a_busy_endpoint_is_read(make: Make, wire: Scripted) -> None:
     wire.says({"error": {"message": "Slow down."}}, status=429, headers={"Retry-After": "17"})
-    caught = await refusal(make())
+    caught = await refusal(make(), OX)
     assert isinstance(caught, ProviderBusy)
     assert caught.retry_after_s == 17
 
@@ -283,7 +278,7 @@ async def test_a_call_is_never_repeated(make: Make, wire: Scripted) -> None:
         return web.Response()
 
     wire.answer = cut
-    assert isinstance(await refusal(make()), AnswerLost)
+    assert isinstance(await refusal(make(), OX), AnswerLost)
     assert isinstance(await refusal(make(edit_encoding=EditEncoding.MULTIPART), EDIT), AnswerLost)
     assert len(wire.seen) == 2
 
@@ -297,12 +292,12 @@ async def test_a_timeout_is_a_lost_response(make: Make, wire: Scripted) -> None:
         return response
 
     wire.answer = stay_silent
-    assert isinstance(await refusal(make(timeout_s=0.05)), AnswerLost)
+    assert isinstance(await refusal(make(timeout_s=0.05), OX), AnswerLost)
 
 
 async def test_a_failed_name_resolution_raises_provider_busy(session: aiohttp.ClientSession) -> None:
     client = OpenAi(name="local", session=session, base_url="http://nowhere.invalid/v1")
-    assert isinstance(await refusal(client), ProviderBusy)
+    assert isinstance(await refusal(client, OX), ProviderBusy)
 
 
 async def test_nothing_can_be_looked_up(make: Make, wire: Scripted) -> None:

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bot.core.endpoints import Endpoint
-from bot.core.errors import AnswerLost, ContentRefused, ModelLocked, ProviderError
+from bot.core.errors import AnswerLost, ContentRefused, ModelLocked
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog
 from bot.domain.catalog.params import build_params
@@ -15,17 +15,11 @@ from bot.providers.openai import OpenAi
 from bot.providers.openai_models import models_of
 from bot.providers.provider import Submission
 from sandbox import images
-from tests.env.providers import OXLO_PRO, SCHNELL, SD_15, SDXL
+from tests.env.providers import OXLO_PRO, SCHNELL, SD_15, SDXL, refusal
 
 PIXEL_URI = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 OXLO = models_of(Endpoint(name="oxlo", base_url="https://api.oxlo.ai/v1", price_credits=2))
 CATALOG = Catalog.merge({"oxlo": OXLO}, credit_usd=0.01, model_prices={})
-
-
-async def refusal(client: OpenAi, submission: Submission) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await client.submit(submission)
-    return caught.value
 
 
 @pytest.fixture
