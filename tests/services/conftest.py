@@ -271,3 +271,10 @@ async def pipeline(switchboard: Switchboard, sqlite_template: Path, tmp_path: Pa
             await check_ledger(opened.store)
         finally:
             await opened.close()
+
+
+@pytest.fixture
+async def spool_is_emptied(pipeline: Pipeline) -> AsyncIterator[None]:
+    """Check after the test that no result is left in the spool."""
+    yield
+    assert list(pipeline.folder.iterdir()) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -17,16 +16,12 @@ from tests.env.job_steps import entries
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline, eventually
 
+pytestmark = pytest.mark.usefixtures("spool_is_emptied")
+
 PRICE = 1_000_000
 KIB = 1024
 SMALL_UPLOADS = ReplyTarget(user_id=7, channel_id=5, guild_id=1, upload_limit_bytes=1024 * KIB)
 NOT_AN_IMAGE = Outcome(state=GenerationState.SUCCEEDED, content=b"<!doctype html>")
-
-
-@pytest.fixture(autouse=True)
-async def the_spool_is_empty_afterwards(pipeline: Pipeline) -> AsyncIterator[None]:
-    yield
-    assert list(pipeline.folder.iterdir()) == []
 
 
 async def shown(pipeline: Pipeline, job: Job) -> FakeMessage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +21,9 @@ from tests.env.images import LARGE, MADE, png
 from tests.env.jobs import FAILED
 from tests.services.conftest import Pipeline
 
+pytestmark = pytest.mark.usefixtures("spool_is_emptied")
+
 NO_LIMIT = 10**7
-
-
-@pytest.fixture(autouse=True)
-async def no_file_is_left(pipeline: Pipeline) -> AsyncIterator[None]:
-    yield
-    assert list(pipeline.folder.iterdir()) == []
 
 
 async def shown(pipeline: Pipeline, *outcomes: Any, **more: Any) -> Job:
