@@ -57,6 +57,11 @@ class Env:
             **overrides,
         }
 
+    @property
+    def oxlo(self) -> dict[str, str]:
+        """The settings that enable Oxlo, served by the local image API."""
+        return {"OXLO_API_KEY": self.images.openai_key, "OXLO_BASE_URL": self.images.openai_url}
+
     def settings(self, **overrides: str) -> Settings:
         return config.load(self.environment(**overrides), env_file=None)
 

@@ -21,17 +21,11 @@ Check = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-def oxlo(env: Env) -> dict[str, str]:
-    """The settings that enable Oxlo."""
-    return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
-
-
-@pytest.fixture
-def check(env: Env, oxlo: dict[str, str]) -> Check:
+def check(env: Env) -> Check:
     """Returns the findings about image APIs, one per line, with Oxen and Oxlo enabled."""
 
     async def check_(**overrides: str) -> str:
-        return await found(env.settings(**{**oxlo, **overrides}))
+        return await found(env.settings(**{**env.oxlo, **overrides}))
 
     return check_
 
@@ -85,8 +79,8 @@ async def test_two_healthy_image_apis_have_separate_lines(check: Check) -> None:
     ]
 
 
-async def test_only_image_apis_with_a_key_are_checked(env: Env, oxlo: dict[str, str]) -> None:
-    output = await found(env.settings(**oxlo, OXEN_API_KEY=""))
+async def test_only_image_apis_with_a_key_are_checked(env: Env) -> None:
+    output = await found(env.settings(**env.oxlo, OXEN_API_KEY=""))
     assert "Oxen" not in output
     assert "DEFAULT_MODEL Stable Diffusion 1.5 costs 2 credits" in output
     assert env.images.received("GET", "/api/") == []
@@ -170,7 +164,7 @@ async def test_an_image_api_that_times_out_does_not_hide_others(check: Check, mo
     assert [line.partition(";")[0] for line in output[:2]] == ["bad Oxen.ai: no answer within 0 s", "bad Oxlo.ai: no answer within 0 s"]
 
 
-async def test_without_oxen_the_event_stream_is_not_used(env: Env, oxlo: dict[str, str]) -> None:
+async def test_without_oxen_the_event_stream_is_not_used(env: Env) -> None:
     async with aiohttp.ClientSession() as session:
-        output = await doctor_images.check_event_stream(env.settings(**oxlo, OXEN_API_KEY=""), session)
+        output = await doctor_images.check_event_stream(env.settings(**env.oxlo, OXEN_API_KEY=""), session)
     assert list(output) == [ok("not used, because there is no OXEN_API_KEY.")]

@@ -115,8 +115,7 @@ async def test_an_edit_starts_from_the_given_image(env: Env, ada: Person) -> Non
 
 
 async def test_strength_is_passed_to_an_edit(env: Env) -> None:
-    oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
-    async with env.app(settings=oxlo), person_in(env, "Ada") as ada:
+    async with env.app(settings=env.oxlo), person_in(env, "Ada") as ada:
         day = ada.upload("day.png", image_bytes())
         offers = await ada.autocomplete("edit", "strength", prompt="night", model=SD, strength="0.6")
         await ada.slash("edit", prompt="night", image=day, model=SD, strength=offers[0]["value"])

@@ -52,8 +52,7 @@ async def test_a_model_that_costs_more_than_the_balance_says_so(env: Env) -> Non
 
 
 async def test_only_models_that_take_references_are_offered(env: Env) -> None:
-    oxlo = {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
-    async with env.app(settings=oxlo) as app, person_in(env, "Ada") as ada:
+    async with env.app(settings=env.oxlo) as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         offered = set(models_in(await opened(ada, await ada.message(has_image))))
         assert offered == {model.id for model in app.models.offered if model.takes_references}

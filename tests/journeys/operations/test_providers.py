@@ -27,14 +27,9 @@ PLACES = {"OXEN_MAX_RUNNING": "10", "OXLO_MAX_RUNNING": "10"}
 @asynccontextmanager
 async def both(env: Env, **overrides: str) -> AsyncIterator[tuple[App, Person]]:
     """A bot with both providers, and Ada in it."""
-    async with env.app(settings={**oxlo(env), **overrides}) as app, person_in(env, "Ada") as ada:
+    async with env.app(settings={**env.oxlo, **overrides}) as app, person_in(env, "Ada") as ada:
         await ada.until(lambda: len(app.models.offered) >= len(OXEN) + len(OXLO) or None)
         yield app, ada
-
-
-def oxlo(env: Env) -> dict[str, str]:
-    """The settings of the second provider."""
-    return {"OXLO_API_KEY": env.images.openai_key, "OXLO_BASE_URL": env.images.openai_url}
 
 
 async def oxlo_calls(env: Env) -> dict[str, Any]:
@@ -70,7 +65,7 @@ async def test_a_model_that_does_not_edit_says_so(env: Env) -> None:
 
 
 async def test_the_bot_runs_with_the_second_provider_alone(env: Env) -> None:
-    async with env.app(settings=oxlo(env), OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
+    async with env.app(settings=env.oxlo, OXEN_API_KEY="") as app, person_in(env, "Ada") as ada:
         assert has_image(await made(ada))
         assert {model.provider for model in app.models.offered} == {"oxlo"}
 
@@ -187,7 +182,7 @@ IS_PAID = "SELECT 1 FROM generations WHERE state = 'succeeded'"
 async def test_killed_around_a_call_without_a_status_query(env: Env, moment: str) -> None:
     """A stored result is shown, an uncertain one is reported and refunded, and no call is repeated automatically."""
     async with Person.connect(env.discord.url, "Ada") as ada:
-        async with killable_app(env, **oxlo(env)) as process:
+        async with killable_app(env, **env.oxlo) as process:
             await online(ada)
             if moment is IS_MADE:
                 env.switchboard.turn_on("generation-stuck")
@@ -196,7 +191,7 @@ async def test_killed_around_a_call_without_a_status_query(env: Env, moment: str
             process.kill()
             await asking
         env.switchboard.turn_off("generation-stuck")
-        async with env.app(settings=oxlo(env)) as app:
+        async with env.app(settings=env.oxlo) as app:
             message = await ada.message(finished)
             statement = await statement_of(app, int(ada.id))
             assert (statement.held, statement.spent) == (0, 2_000_000 if has_image(message) else 0)
