@@ -1,0 +1,137 @@
+"""Easel as the benchmarks run it: assembled as always, with an empty command added, and controlled over its standard streams.
+
+Started by `benchmarks.measure.easel`. It prints a line when it is ready, and answers each line of JSON by one:
+
+    {"ask": "lag"}                     start measuring how long the event loop is held, or stop it: the result of `Ticker.stop`
+    {"ask": "stall", "seconds": 1}     occupy the database's writer for this long; the answer does not wait for it
+    {"ask": "counts"}                  what the database did since the last time: statements, reads, writes, commits
+    {"ask": "memory"}                  rss_kib, and database_bytes with the write-ahead log
+
+Environment variables beside the settings: BENCH_COUNT=1 counts what the database does, which takes time of its own.
+BENCH_JOBS=n adds n waiting jobs before the loops start, and measures from then on how long the event loop is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+import time
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from benchmarks.jobs import insert_waiting
+from benchmarks.measure import Ticker, rss_kib
+from bot.app import App, assemble
+from bot.core import config, log
+
+_NOT_COUNTED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
+statements: list[str] = []  # of every connection
+
+
+@app_commands.command(name="empty", description="Answers at once: the floor of every command.")
+async def empty(interaction: discord.Interaction[Any]) -> None:
+    await interaction.response.send_message("empty")
+
+
+def count_statements() -> None:
+    """Record the statements of every SQLite connection that is opened from now on."""
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **kwargs)
+        connection.set_trace_callback(lambda sql: None if sql.lstrip().startswith(_NOT_COUNTED) else statements.append(sql))
+        return connection
+
+    sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment]
+
+
+class EaselControl:
+    """Answers the questions."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._ticker: Ticker | None = None
+        self._counts = {"reads": 0, "writes": 0}
+        self._last: dict[str, int] = {}
+        self._stalls: set[asyncio.Task[None]] = set()
+
+    def count(self) -> None:
+        """Count the store's reads and writes from now on."""
+        store = self._app.store
+        read, write = store.read, store.write
+
+        def counted_read(*args: Any, **kwargs: Any) -> Any:
+            self._counts["reads"] += 1
+            return read(*args, **kwargs)
+
+        def counted_write(*args: Any, **kwargs: Any) -> Any:
+            self._counts["writes"] += 1
+            return write(*args, **kwargs)
+
+        vars(store).update(read=counted_read, write=counted_write)
+
+    async def serve(self) -> None:
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            question = json.loads(line)
+            _say(getattr(self, question.pop("ask"))(**question))
+
+    def lag(self) -> dict[str, float]:
+        if self._ticker is None:
+            self._ticker = Ticker()
+            return {}
+        ticker, self._ticker = self._ticker, None
+        return ticker.stop()
+
+    def stall(self, *, seconds: float) -> dict[str, float]:
+        task = asyncio.create_task(self._app.store.write(lambda _: time.sleep(seconds)), name="stall")
+        self._stalls.add(task)
+        return {}
+
+    def counts(self) -> dict[str, int]:
+        now = {**self._counts, "statements": len(statements), "commits": self._app.store.commits}
+        since = {key: value - self._last.get(key, 0) for key, value in now.items()}
+        self._last = now
+        return since
+
+    def memory(self) -> dict[str, int]:
+        files = self._app.settings.data_dir.glob("easel.sqlite3*")
+        return {"rss_kib": rss_kib(os.getpid()), "database_bytes": sum(file.stat().st_size for file in files)}
+
+
+def _say(answer: Any) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+async def main() -> None:
+    settings = config.load(env_file=None)
+    log.set_up(level=settings.log_level, form=settings.log_format, known_secrets=settings.secrets)
+    is_counting = os.environ.get("BENCH_COUNT") == "1"
+    if is_counting:
+        count_statements()
+    async with assemble(settings) as app:
+        app.client.tree.add_command(empty)
+        control = EaselControl(app)
+        if is_counting:
+            control.count()
+        if waiting := int(os.environ.get("BENCH_JOBS", "0")):
+            await insert_waiting(app.store, waiting)
+            control.lag()
+        serving = asyncio.create_task(app.serve(asyncio.Event()), name="app")
+        while not (app.client.is_ready() and app.models.offered):
+            if serving.done():
+                await serving
+            await asyncio.sleep(0.05)
+        _say({})
+        await control.serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
