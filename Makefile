@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once test prove lint type bench messages lock image clean
+.PHONY: help setup demo demo-once test prove lint type bench soak messages lock image clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,8 +43,11 @@ lint: $(READY) ## style
 type: $(READY) ## types
 	$(BIN)/mypy
 
-bench: $(READY) ## measure, side by side
-	@for name in store pipeline answers queue; do echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; done
+bench: $(READY) ## measure beside anchors, and write benchmarks/README.md (ARGS: groups, --rounds N)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(READY) ## ten minutes of jobs: is memory flat, how much does the database grow (ARGS="--minutes N")
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 messages: $(READY) ## renew the catalogues of translations, after any sentence changed
 	$(BIN)/python -m bot messages

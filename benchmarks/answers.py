@@ -20,8 +20,8 @@ def rows(rounds: int, *, alone: int = 30, together: int = 300) -> list[Row]:
     """`alone` and `together`: how many commands are sent one after the other, and 50 at a time."""
     p50 = Row(what="acknowledgement p50, alone", unit="ms", anchor_name=_EMPTY, goal=3, relative=True)
     p99 = Row(what="acknowledgement p99, 50 at a time while images are handled", unit="ms", anchor_name=_EMPTY, goal=3, relative=True)
-    late = Row(what=f"{_BURST} commands at once: late", unit="", goal=0, anchor_name=_EMPTY)
-    stalled = Row(what=f"{_BURST} commands at once while the database stalls for 1 s: late", unit="", goal=0)
+    late = Row(what=f"{_BURST} commands at once: late", unit="", goal=0, always=True, anchor_name=_EMPTY)
+    stalled = Row(what=f"{_BURST} commands at once while the database stalls for 1 s: late", unit="", goal=0, always=True)
     for _ in range(rounds):
         with easel() as (servers, _process):
             servers.run(command="empty", until="acknowledged", count=USERS, in_flight=1)  # Easel notes every member's language once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ APPLICATION_ID, BOT_ID = 1000, 1000
 GUILDS = 4
 USERS = 200
 _HEARTBEAT_MS = 41_250
+_ACK_DELAY_S = 0.02  # discord.py warns of an answer that comes before it has recorded its heartbeat
 _FILE = re.compile(rb'name="files\[\d+\]"; filename="([^"]+)"')
 _ids = count(10**18)
 _JOINED = "2020-01-01T00:00:00+00:00"
@@ -108,6 +110,7 @@ class CheapDiscord:
         async for frame in socket:
             received = json.loads(frame.data)
             if received["op"] == 1:
+                await asyncio.sleep(_ACK_DELAY_S)
                 await socket.send_json({"op": 11, "d": None, "s": None, "t": None})
             elif received["op"] == 2:
                 self._socket = socket

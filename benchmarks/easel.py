@@ -7,8 +7,8 @@ Started by `benchmarks.measure.easel`. It prints a line when it is ready, and an
     {"ask": "counts"}                  what the database did since the last time: statements, reads, writes, commits
     {"ask": "memory"}                  rss_kib, and database_bytes with the write-ahead log
 
-Environment variables beside the settings: BENCH_COUNT=1 counts what the database does, which takes time of its own.
-BENCH_JOBS=n adds n waiting jobs before the loops start, and measures from then on how long the event loop is held.
+Environment variables beside the settings: BENCH_COUNT=1 counts what the database does, which takes time of its own; BENCH_LAG=1 asks
+for "lag" when the loops start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from benchmarks.jobs import insert_waiting
+from benchmarks.discord_standin import GUILDS
 from benchmarks.measure import Ticker, rss_kib
 from bot.app import App, assemble
 from bot.core import config, log
@@ -121,16 +121,20 @@ async def main() -> None:
         control = EaselControl(app)
         if is_counting:
             control.count()
-        if waiting := int(os.environ.get("BENCH_JOBS", "0")):
-            await insert_waiting(app.store, waiting)
-            control.lag()
-        serving = asyncio.create_task(app.serve(asyncio.Event()), name="app")
-        while not (app.client.is_ready() and app.models.offered):
+        measures_lag = os.environ.get("BENCH_LAG") == "1"
+        stop = asyncio.Event()
+        serving = asyncio.create_task(app.serve(stop), name="app")
+        while measures_lag or not (app.models.offered and sum(not guild.unavailable for guild in app.client.guilds) == GUILDS):
             if serving.done():
-                await serving
-            await asyncio.sleep(0.05)
+                await serving  # raises why it could not start
+            if measures_lag and app.client.has_registered:  # everything is loaded, and the loops start
+                control.lag()
+                measures_lag = False
+            await asyncio.sleep(0.005)
         _say({})
-        await control.serve()
+        await control.serve()  # until the benchmark ends, even if it is killed
+        stop.set()
+        await serving
 
 
 if __name__ == "__main__":

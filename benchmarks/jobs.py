@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -13,18 +15,25 @@ from bot.domain.money.accounts import AccountRef, user_account
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO, Bucket
 from bot.store import jobs
-from bot.store.engine.base import Store
+from bot.store.engine.opening import open_store
 
 MODEL = "oxen/black-forest-labs-flux-2-klein-4b"
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=20 * MICRO)
 _AT_ONCE = 500  # jobs in one write
 
 
-async def insert_waiting(store: Store, count: int) -> None:
-    """Add jobs whose one generation waits to be sent. Their members have had their first answer."""
+def write_waiting(folder: Path, count: int) -> Path:
+    """Write a database with `count` jobs whose one generation waits to be sent. Their members have had their first answer."""
+    path = folder / "waiting.sqlite3"
+    asyncio.run(_write(path, count))
+    return path
+
+
+async def _write(path: Path, count: int) -> None:
     now = int(time.time() * 1000)
-    for first in range(0, count, _AT_ONCE):
-        await store.write(_add, [waiting_job(n, now) for n in range(first, min(first + _AT_ONCE, count))], now)
+    async with open_store(f"sqlite:///{path}") as store:
+        for first in range(0, count, _AT_ONCE):
+            await store.write(_add, [waiting_job(n, now) for n in range(first, min(first + _AT_ONCE, count))], now)
 
 
 def waiting_job(number: int, now: int) -> Job:

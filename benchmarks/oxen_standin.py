@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 import random
@@ -19,6 +18,7 @@ from benchmarks.interactions import InteractionLog, InteractionStep
 
 _MODELS = Path(__file__).parent / "models.json"
 _KEEP_ALIVE_S = 15.0
+IMAGE_KB = 100
 
 
 class CheapOxen:
@@ -32,7 +32,7 @@ class CheapOxen:
         self._models: list[dict[str, Any]] = json.loads(_MODELS.read_text("utf-8"))
         self.url = ""
         self.generation_s = 0.05
-        self.image = noise_png(100)
+        self.image = noise_png(IMAGE_KB)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -77,14 +77,14 @@ class CheapOxen:
         await response.prepare(request)
         chunks: asyncio.Queue[bytes] = asyncio.Queue()
         self._streams.add(chunks)
-        with contextlib.suppress(ConnectionError):  # the bot was ended
+        try:
             while True:
                 try:
                     await response.write(await asyncio.wait_for(chunks.get(), _KEEP_ALIVE_S))
                 except TimeoutError:
                     await response.write(b": keep-alive\n\n")
-        self._streams.discard(chunks)
-        return response
+        finally:
+            self._streams.discard(chunks)
 
     async def result(self, _: web.Request) -> web.Response:
         self._orders.calls["download"] += 1

@@ -27,6 +27,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,19 @@ def _difference(first: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
     return {key: last[key] - first[key] for key in last}
 
 
+@web.middleware
+async def _forgive_ended_bots(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    """The bots are killed in the middle of their calls."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        return web.Response(status=499)
+
+
 async def main() -> None:
     orders = InteractionLog()
     discord, oxen = CheapDiscord(orders), CheapOxen(orders)
-    app = web.Application(client_max_size=2**30)
+    app = web.Application(client_max_size=2**30, middlewares=[_forgive_ended_bots])
     app.add_routes([*discord.routes(), *oxen.routes(), web.post("/run", RunDriver(orders, discord, oxen).run)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -137,7 +147,7 @@ async def main() -> None:
     discord.gateway_url = f"{url.replace('http', 'ws')}/gateway"
     sys.stdout.write(json.dumps({"url": url}) + "\n")
     sys.stdout.flush()
-    await asyncio.Event().wait()
+    await asyncio.to_thread(sys.stdin.read)  # until the benchmark ends, even if it is killed
 
 
 if __name__ == "__main__":
