@@ -165,8 +165,8 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         timing=timing,
         screening=screening,
         guards=image_apis.guards,
+        watches=watches,
         policy=policy,
-        expect=lambda provider, provider_id: watches[provider].expect(provider_id),
         clock=clock,
     )
     deliver = Deliver(

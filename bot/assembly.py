@@ -44,7 +44,7 @@ from bot.services.pipeline.routes import ResultPost
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.services import Services
-from bot.store import jobs
+from bot.store import claims, jobs
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
 
@@ -83,6 +83,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
         await store.write(jobs.forget_answers, clock())
+        await store.write(claims.lose_all, clock())
         yield Resources(
             settings=settings,
             timing=timing,

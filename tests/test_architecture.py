@@ -139,7 +139,7 @@ def test_every_task_has_a_name() -> None:
     assert nameless == []
 
 
-WAKES_ITSELF = {"bot.services.pipeline.watch"}  # by a stream that was lost or reconnected, which is no commit
+WAKES_ITSELF = {"bot.core.loops"}  # a worker that was full, when a task ends
 
 
 def test_no_code_wakes_a_loop_directly() -> None:

@@ -1,17 +1,21 @@
-"""Intervals, and asyncio helpers for the background loops: a bounded pool of tasks by key, locks by key."""
+"""Intervals, and asyncio helpers for the background loops: a worker, locks by key."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_FULL_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,58 +51,90 @@ class KeyedLocks:
         return self._locks.setdefault(key, asyncio.Lock())
 
 
-def _nothing() -> None:
-    """Default for `on_end`."""
+class Wakeups(Protocol):
+    """What a worker waits for: work became due."""
+
+    def wake(self) -> None: ...
+
+    async def wait(self, timeout_s: float) -> bool: ...
 
 
-class WorkerPool:
-    """Runs named tasks, at most `size` at a time and one for each key. A failure is logged; the loop finds the work again in the store.
+@dataclass(frozen=True, kw_only=True)
+class Batch(Generic[T]):
+    """The work of one claim, and the seconds after which more may be due without a wake-up."""
 
-    `on_end` is called after each task. A wake-up that came while the key was still active is ignored, so the loop must check again.
+    work: Sequence[T]
+    pause_s: float
+
+
+class Worker(Generic[T]):
+    """A loop that claims due work, at most as much as it has free places, and does it in tasks.
+
+    `claim(free, active)` returns work that no other claim returns: it marks it in the store, or leaves out the `active` keys, which this
+    worker has in progress. `work` ends by recording the result. Whatever makes work due later must wake `wakeups`. A failure is logged.
     """
 
-    def __init__(self, name: str, *, size: int, on_end: Callable[[], None] = _nothing) -> None:
-        self._name = name
-        self._on_end = on_end
-        self._semaphore = asyncio.Semaphore(size)
+    def __init__(
+        self,
+        name: str,
+        *,
+        size: int,
+        claim: Callable[[int, frozenset[Hashable]], Coroutine[Any, Any, Batch[T]]],
+        work: Callable[[T], Coroutine[Any, Any, None]],
+        key: Callable[[T], Hashable],
+        wakeups: Wakeups,
+    ) -> None:
+        self.name, self._size = name, size
+        self._claim, self._work, self._key = claim, work, key
+        self._wakeups = wakeups
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
-        self._closing = False
 
-    def active_keys(self) -> frozenset[Hashable]:
-        """The keys of running and waiting tasks. Read it before the store: rows of these keys may be stale."""
+    @property
+    def active(self) -> frozenset[Hashable]:
+        """The keys of the work in progress."""
         return frozenset(self._tasks)
 
-    def start(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
-        """Start `work`, or drop it if a task for this key is active or the pool is closing."""
-        if key in self._tasks or self._closing:
-            work.close()
-            return
-        task = asyncio.create_task(self._do(key, work), name=f"{self._name} {key}")
-        self._tasks[key] = task
-        task.add_done_callback(lambda _: self._ended(key, task, work))
+    async def run(self, *, grace_s: float) -> None:
+        """Run until cancelled; work in progress then has `grace_s` seconds to finish."""
+        try:
+            while True:
+                await self._wakeups.wait(timeout_s=await self.turn())
+        finally:
+            await self.finish(grace_s)
+
+    async def turn(self) -> float:
+        """Batch once and start the work. Returns the seconds until the next turn, if nothing wakes the worker before."""
+        free = self._size - len(self._tasks)
+        if free <= 0:
+            return _FULL_S  # the end of a task wakes it
+        claiming = asyncio.create_task(self._claim(free, self.active), name=f"{self.name} claim")
+        try:
+            claim = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self._start((await claiming).work)  # it is marked already: do it in the grace time
+            raise
+        self._start(claim.work)
+        return claim.pause_s
 
     async def finish(self, grace_s: float) -> None:
-        """Accept no more work, wait `grace_s` seconds for the active tasks, then cancel the rest."""
-        self._closing = True
-        tasks = list(self._tasks.values())
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=grace_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        """Wait `grace_s` seconds for the work in progress, then cancel the rest."""
+        if tasks := list(self._tasks.values()):
+            _, late = await asyncio.wait(tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
-    async def _do(self, key: Hashable, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Sequence[T]) -> None:
+        for each in work:
+            key = self._key(each)
+            self._tasks[key] = asyncio.create_task(self._do(key, each), name=f"{self.name} {key}")
+
+    async def _do(self, key: Hashable, each: T) -> None:
         try:
-            async with self._semaphore:
-                await work
-        except Exception:  # one failed task must not end the others
-            log.exception("work failed", pool=self._name, key=key)
+            await self._work(each)
+        except Exception:  # one failure must not end the others
+            log.exception("work failed", worker=self.name, key=key)
         finally:
-            del self._tasks[key]  # here and not in the done callback, which runs later: new work for this key would be dropped meanwhile
-            self._on_end()
-
-    def _ended(self, key: Hashable, task: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
-        work.close()  # if the task was cancelled before it began
-        if self._tasks.get(key) is task:
+            if len(self._tasks) >= self._size:
+                self._wakeups.wake()
             del self._tasks[key]

@@ -7,7 +7,7 @@ generation. Times are Unix milliseconds, amounts are microcredits.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -246,11 +246,6 @@ class Job:
     def spent(self) -> int:
         """Microcredits that the job has cost so far, without refunds."""
         return sum(g.price for g in self.succeeded if g.refunded_at is None)
-
-
-def job_state(generations: Iterable[GenerationState]) -> JobState:
-    """Open while any generation is open, deliverable once all have ended."""
-    return JobState.DELIVERABLE if all(state in ENDED for state in generations) else JobState.OPEN
 
 
 def message_url(guild_id: int | None, channel_id: int | None, message_id: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from bot.domain.job import new_job_id
@@ -24,6 +25,23 @@ class ItemKind(StrEnum):
     GALLERY = "gallery"  # post an image in the gallery (message_id)
     TELL_AUTHOR = "tell_author"  # send the decision about a case to its author, with the appeal button (case_id)
     TELL_BLOCK = "tell_block"  # send a member the notice that they are blocked (guild_id, until, reason)
+
+
+class Pool(StrEnum):
+    """Which worker does the items of a kind."""
+
+    RESULTS = "results"
+    MEMBERS = "members"
+    MODERATORS = "moderators"  # also galleries; separate, so that a busy log does not delay members
+
+
+POOL_OF: Mapping[ItemKind, Pool] = MappingProxyType(
+    {
+        **dict.fromkeys(ItemKind, Pool.MEMBERS),
+        ItemKind.DELIVER: Pool.RESULTS,
+        **dict.fromkeys((ItemKind.CASE, ItemKind.LOG, ItemKind.GALLERY), Pool.MODERATORS),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)

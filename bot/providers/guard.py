@@ -72,12 +72,14 @@ class ProviderGuard:
         """The provider's name, as used in settings and in models' names."""
         return self.provider.name
 
-    def ready(self) -> bool:
-        """Whether a submission may be sent now."""
-        return self.away_since is None and self.waits_until() is None
+    def turns(self, most: int) -> int:
+        """How many submissions may be sent now, up to `most`."""
+        if self.away_since is not None or self._clock() < self._retry_not_before:
+            return 0
+        return next((count for count in range(most, 0, -1) if self._limiter.has_capacity(count)), 0)
 
     def waits_until(self) -> int | None:
-        """When (Unix ms) to check `ready` again. None if it is ready, or unavailable: then `on_recovery` is called later."""
+        """When (Unix ms) a submission may be sent again. None if now, or if it is unavailable: then `on_recovery` is called later."""
         now = self._clock()
         if self.away_since is not None:
             return None

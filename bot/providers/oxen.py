@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,6 +114,9 @@ class Oxen(Provider):
         async with self._api.stream("/api/events", silence_s=self._silence_s) as chunks, aclosing(self._events(chunks)) as events:
             yield events
 
+    async def active(self) -> Collection[str]:
+        return {report.provider_id for report in await self.list_generations()}
+
     async def ping(self) -> None:
         await self._api.probe("/api/ai/models/search", query={"search": "ping"})  # matches no model, so the response is short
 
@@ -200,7 +203,22 @@ class Oxen(Provider):
             for event in decoder.feed(chunk):
                 completed = _completed(event.data) if event.type == _COMPLETED else None
                 if completed is not None:
-                    yield Event(provider_id=completed.generation_id)
+                    yield Event(provider_id=completed.generation_id, report=self._report_of(completed))
+
+    def _report_of(self, event: oxen_wire.CompletedEvent) -> GenerationReport | None:
+        """How the generation ended; None if the event does not say everything."""
+        if not (event.state is ReportState.SUCCEEDED and event.url) and not (event.state is ReportState.FAILED and event.error):
+            return None
+        return GenerationReport(
+            provider_id=event.generation_id,
+            state=event.state,
+            model=event.model or "",
+            prompt="",
+            seed=None,
+            enqueued_at=None,
+            result_url=event.url,
+            error=self._api.explain_failure(event.error) if event.error else None,
+        )
 
     async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
         """A listed model with its schema. If the schema cannot be read, the model is used without it."""

@@ -80,6 +80,15 @@ class CompletedEvent(_Wire):
     """The data of `media_generation_completed`."""
 
     generation_id: GenerationId
+    status: LenientText = None
+    model: LenientText = None
+    url: LenientText = None
+    error: LenientText = None
+
+    @property
+    def state(self) -> ReportState | None:
+        """None if the event does not say how it ended."""
+        return _STATES.get((self.status or "").lower())
 
 
 def read_generations(body: object) -> list[WireGeneration]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -58,9 +58,10 @@ class GenerationReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A hint from the event stream that a generation may have ended."""
+    """The event stream says that a generation may have ended."""
 
     provider_id: str
+    report: GenerationReport | None = None  # how it ended, if the event says so
 
 
 class Provider(Protocol):
@@ -94,6 +95,10 @@ class Provider(Protocol):
         Raises `ProviderBusy` if it is not available, is cut or stays silent, `ProviderAccount` if the key is refused.
         """
         ...
+
+    async def active(self) -> Collection[str] | None:
+        """The ids of all generations that have not ended, in one call. None if the API has no such list."""
+        return None
 
     async def ping(self) -> None:
         """A free call to check that the API is up; any response will do. Raises `ProviderError` if there is none."""

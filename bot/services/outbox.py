@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from operator import attrgetter
 from types import MappingProxyType
 
 import structlog
-from sqlalchemy import Connection
 
 from bot.core import i18n
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ProviderError, RouteClosed
-from bot.core.loops import Timing, WorkerPool
+from bot.core.loops import Batch, Timing, Worker
 from bot.core.metrics import OUTBOX
 from bot.domain.job import Job
 from bot.domain.money.quota import DAY_MS
-from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import jobs, outbox
+from bot.domain.outbox import POOL_OF, ItemKind, OutboxItem, Pool
+from bot.store import outbox
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
@@ -33,13 +31,7 @@ another `DeliveryError` or a `ProviderError` to be retried.
 """
 
 
-class Pool(StrEnum):
-    """Each pool is a `WorkerPool` for some kinds of items."""
-
-    RESULTS = "results"
-    MEMBERS = "members"
-    MODERATORS = "moderators"  # also galleries; separate, so that a busy log does not delay members
-
+Claimed = tuple[OutboxItem, Job | None]
 
 _AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERATORS: 2}  # a result takes tens of MB of memory
 
@@ -48,7 +40,6 @@ _AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERAT
 class RetryPolicy:
     """When a failed item is retried, and when it fails permanently."""
 
-    pool: Pool
     doublings: int  # of the pause with each failure
     longest_s: Callable[[Timing], float] = attrgetter("stranded_s")  # the longest pause
     tries: int | None = None  # maximum number of attempts
@@ -70,10 +61,9 @@ class RetryPolicy:
 
 # A paid image is retried every minute, for a week. Decisions must survive a long outage of Discord: 30 attempts take about a day.
 # Notifications are useless after three quarters of an hour.
-_RESULT = RetryPolicy(pool=Pool.RESULTS, doublings=1, longest_s=attrgetter("retry_max_s"), lasts_ms=7 * DAY_MS)
-_DECISION = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=30, late_ms=DAY_MS)
-_NOTIFICATION = RetryPolicy(pool=Pool.MEMBERS, doublings=3, tries=5, late_ms=DAY_MS)
-_POST = RetryPolicy(pool=Pool.MODERATORS, doublings=3, tries=30, late_ms=DAY_MS)
+_RESULT = RetryPolicy(doublings=1, longest_s=attrgetter("retry_max_s"), lasts_ms=7 * DAY_MS)
+_DECISION = RetryPolicy(doublings=3, tries=30, late_ms=DAY_MS)
+_NOTIFICATION = RetryPolicy(doublings=3, tries=5, late_ms=DAY_MS)
 
 POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
     {
@@ -85,55 +75,47 @@ POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
         ItemKind.PING: _NOTIFICATION,
         ItemKind.TELL: _NOTIFICATION,
         ItemKind.MARK: _NOTIFICATION,
-        ItemKind.CASE: _POST,
-        ItemKind.LOG: _POST,
-        ItemKind.GALLERY: _POST,
+        ItemKind.CASE: _DECISION,
+        ItemKind.LOG: _DECISION,
+        ItemKind.GALLERY: _DECISION,
     }
 )
 
 
 class Outbox:
-    """The loop and its worker pools. Items without a handler stay in the store."""
+    """One worker for each pool. Items without a handler stay in the store."""
 
     def __init__(self, *, store: Store, handlers: Mapping[ItemKind, Handler], timing: Timing, clock: Clock) -> None:
         self._store = store
         self._handlers = handlers
         self._timing = timing
         self._clock = clock
-        self._wakeups = store.subscribe(Topic.OUTBOX)
-        self._pools = {pool: WorkerPool(f"outbox {pool}", size=size, on_end=self._wakeups.wake) for pool, size in _AT_A_TIME.items()}
+        self.workers = [self._worker(pool, size) for pool, size in _AT_A_TIME.items()]
 
     async def run(self, *, grace_s: float) -> None:
         """Run until cancelled; running handlers then have `grace_s` seconds to finish."""
-        try:
-            while True:
-                next_due = await self.turn(self._clock())
-                pause_s = self._timing.slow_s if next_due is None else (next_due - self._clock()) / 1000
-                await self._wakeups.wait(timeout_s=min(max(pause_s, 0), self._timing.slow_s))
-        finally:
-            await asyncio.gather(*(pool.finish(grace_s) for pool in self._pools.values()))
+        async with asyncio.TaskGroup() as group:
+            for worker in self.workers:
+                group.create_task(worker.run(grace_s=grace_s), name=worker.name)
 
-    async def turn(self, now: int) -> int | None:
-        """Start all due items; returns when (Unix ms) the next one is due."""
-        items, next_due = await self._store.read(self._due_items, now)
-        for item in items:
-            self._pools[POLICIES[item.kind].pool].start(item.id, self._claim_and_run(item))
-        return next_due
+    def _worker(self, pool: Pool, size: int) -> Worker[Claimed]:
+        kinds = tuple(kind for kind in self._handlers if POOL_OF[kind] is pool)
 
-    def _due_items(self, conn: Connection, now: int) -> tuple[list[OutboxItem], int | None]:
-        """Due items, limited for each pool so that none starves, and when the next item is due (Unix ms)."""
-        pooled = ([kind for kind in self._handlers if POLICIES[kind].pool is pool] for pool in Pool)
-        items = [item for kinds in pooled for item in outbox.due(conn, now, kinds=kinds)]
-        return items, outbox.next_due(conn, now, kinds=list(self._handlers))
+        async def claim(free: int, active: frozenset[Hashable]) -> Batch[Claimed]:
+            now = self._clock()
+            names = {str(name) for name in active}
+            found, next_due = await self._store.write(outbox.claim, now, kinds=kinds, free=free, active=names, pause_ms=self._pause_ms)
+            pause_s = self._timing.slow_s if next_due is None else (next_due - now) / 1000
+            return Batch(work=found, pause_s=min(pause_s, self._timing.slow_s))
 
-    async def _claim_and_run(self, item: OutboxItem) -> None:
-        """Claim the item only when a worker is free: until then it may be removed."""
-        now, pause_s = self._clock(), POLICIES[item.kind].pause_s(item.attempts + 1, self._timing)
-        if await self._store.write(outbox.claim, item, now=now, again_at=now + int(pause_s * 1000)):
-            job = await self._store.read(jobs.get, item.job_id) if item.job_id else None
-            await self._try(item, job, pause_s)
+        wakeups = self._store.subscribe(Topic(pool))
+        return Worker(f"outbox {pool}", size=size, claim=claim, work=self._try, key=lambda claimed: claimed[0].id, wakeups=wakeups)
 
-    async def _try(self, item: OutboxItem, job: Job | None, pause_s: float) -> None:
+    def _pause_ms(self, item: OutboxItem) -> int:
+        return int(1000 * POLICIES[item.kind].pause_s(item.attempts + 1, self._timing))
+
+    async def _try(self, claimed: Claimed) -> None:
+        item, job = claimed
         try:
             with i18n.speaking(job.place.locale if job else None):
                 is_removed = await self._handlers[item.kind](item, job)
@@ -141,7 +123,8 @@ class Outbox:
             log.info("outbox item failed permanently", item=item.id, kind=item.kind, reason=error.sentence)
             await self._end(item, "closed")
         except (DeliveryError, ProviderError) as error:
-            await self._failed(item, job, error.sentence, getattr(error, "retry_after_s", None) or pause_s)
+            pause_s = getattr(error, "retry_after_s", None) or self._pause_ms(item) / 1000
+            await self._failed(item, job, error.sentence, pause_s)
         except Exception as error:
             # A bug: retry with growing pauses.
             backoff_s = self._timing.backoff_s(POLICIES[item.kind].doublings * (item.attempts + 1), longest_s=self._timing.stranded_s)
@@ -158,7 +141,7 @@ class Outbox:
             OUTBOX.labels(item.kind, "given up").inc()
             return
         log.warning("outbox item postponed", item=item.id, kind=item.kind, pause_s=round(pause_s, 1), reason=reason)
-        await self._store.write(outbox.postpone, item.id, due_at=now + int(pause_s * 1000))
+        await self._store.write(outbox.postpone, item, due_at=now + int(pause_s * 1000))
         OUTBOX.labels(item.kind, "postponed").inc()
 
     async def _end(self, item: OutboxItem, outcome: str, *, is_removed: bool = False) -> None:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
 from bot.domain.outbox import OutboxItem
 from bot.store import messages, outbox
 from bot.store.tables import images, jobs, references, thumbnails
+
+_DELIVERED = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of_job"), or_(*(jobs.c.state == state for state in job_sources(JobState.DELIVERED))))
+    .values(
+        state=JobState.DELIVERED,
+        delivered_at=bindparam("now"),
+        posting_since=None,
+        token=None,
+        channel_id=func.coalesce(bindparam("shown_in", type_=BigInteger), jobs.c.channel_id),
+    )
+    .returning(jobs.c.channel_id, jobs.c.guild_id)
+)
 
 
 def set_posting_since(conn: Connection, job_id: str, since: int | None) -> None:
@@ -37,11 +49,7 @@ def mark_delivered(
     It also stores `small` thumbnails (WebP, by generation number), adds the outbox items `follows`, forgets the interaction token and,
     unless `keep_images` is set, deletes the inline images.
     """
-    values: dict[str, Any] = {"state": JobState.DELIVERED, "delivered_at": now, "posting_since": None, "token": None}
-    if channel_id is not None:
-        values["channel_id"] = channel_id
-    where = and_(jobs.c.id == job_id, jobs.c.state.in_(job_sources(JobState.DELIVERED)))
-    job = conn.execute(update(jobs).where(where).values(**values).returning(jobs.c.channel_id, jobs.c.guild_id)).mappings().one_or_none()
+    job = conn.execute(_DELIVERED, {"of_job": job_id, "now": now, "shown_in": channel_id}).mappings().one_or_none()
     if job is None:
         return False
     if message_id is not None:

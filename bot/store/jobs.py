@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.admission import check_waiting
 from bot.domain.job import (
+    ENDED,
     Failure,
     Generation,
     GenerationState,
@@ -22,21 +24,55 @@ from bot.domain.job import (
     MessageRole,
     Outcome,
     Reference,
-    job_state,
     sources,
 )
 from bot.domain.money.payment import Payment
-from bot.domain.money.quota import DAY_MS
-from bot.domain.scheduling import Queue
-from bot.store import messages, outbox, tray, usage
+from bot.store import messages, outbox, tray
 from bot.store.engine.base import Topic, announce, lock_key
 from bot.store.money import ledger
 from bot.store.money.payment import pay
-from bot.store.rows import generation_row, job_row, read_generations, read_jobs, reference_row
+from bot.store.rows import generation_of, generation_row, job_row, jobs_by_id, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
+from bot.store.tables.work import RUNNING
 
-PAST_USE_MS = 30 * DAY_MS  # the slow lane orders members by their use in this period
-_ACTIVE = (GenerationState.SUBMITTING, GenerationState.RUNNING)
+_IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
+_CHARGED = (generations.c.account, generations.c.budget, generations.c.price)
+# Built once, because building a statement takes longer than running it. A step's values are the other parameters of its execution.
+_STEPS = {then: update(generations).where(_IS, or_(*(generations.c.state == state for state in sources(then)))) for then in GenerationState}
+_START = _STEPS[GenerationState.SUBMITTING].where(generations.c.not_before <= bindparam("now")).returning(*generations.c)
+_SETTLE = {then: step.returning(*_CHARGED) for then, step in _STEPS.items()}
+_ACCEPT = _STEPS[GenerationState.RUNNING].returning(generations.c.provider, generations.c.lane)
+_CLOSE = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("of_job"),
+        jobs.c.state == JobState.OPEN,
+        ~exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED)),
+    )
+    .values(state=JobState.DELIVERABLE)
+    .returning(jobs.c.answer_until)
+)
+_OPEN_AFTER = (
+    select(jobs.c.id, jobs.c.created_at)
+    .where(
+        jobs.c.state == JobState.OPEN,
+        jobs.c.created_at >= bindparam("at"),
+        or_(jobs.c.created_at > bindparam("at"), jobs.c.id > bindparam("after")),
+    )
+    .order_by(jobs.c.created_at, jobs.c.id)
+    .limit(bindparam("most"))
+)
+_LOCK = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update()
+_ANSWERED = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of_job"))
+    .values(answer_until=0)
+    .returning(jobs.c.state, jobs.c.channel_id, jobs.c.guild_id, jobs.c.delivered_at)
+)
+_STEPS_OF_RUNNING = update(generations).where(_IS, text(RUNNING))
+_BY_PROVIDER_ID = select(generations.c.job_id, generations.c.n, generations.c.state).where(
+    generations.c.provider_id == bindparam("id"), generations.c.provider == bindparam("at")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +106,20 @@ def add(
         conn.execute(insert(references), [reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
     if empties_tray:
         tray.clear(conn, job.place.user_id)
-    announce(conn, Topic.QUEUE)
+    announce(conn, Topic.CHECKS if job.needs_check else Topic.QUEUE)
     return job
 
 
 def mark_answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
     """Record the first answer to the user (None: it failed), so that the job may be delivered. A message with the result is kept."""
-    if message_id is not None:
-        unshown = select(jobs.c.channel_id, jobs.c.guild_id).where(jobs.c.id == job_id, jobs.c.delivered_at.is_(None)).with_for_update()
-        job = conn.execute(unshown).mappings().one_or_none()
-        if job is not None:
-            messages.replace(conn, JobMessage(message_id=message_id, **job, role=MessageRole.RESULT, job_id=job_id, at=now))
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(answer_until=0))
-    outbox.stop_waiting(conn, now, job_id=job_id)
+    job = conn.execute(_ANSWERED, {"of_job": job_id}).one_or_none()
+    if job is None:
+        return
+    if message_id is not None and job.delivered_at is None:
+        place = {"channel_id": job.channel_id, "guild_id": job.guild_id}
+        messages.replace(conn, JobMessage(message_id=message_id, **place, role=MessageRole.RESULT, job_id=job_id, at=now))
+    if job.state != JobState.OPEN:
+        outbox.stop_waiting(conn, now, job_id=job_id)
 
 
 def forget_answers(conn: Connection, now: int) -> None:
@@ -95,29 +132,32 @@ def forget_answers(conn: Connection, now: int) -> None:
 # Lock rows in this order: job, generations, account. Any other order can deadlock (PostgreSQL).
 
 
-def start(conn: Connection, job_id: str, n: int, now: int, *, model: str | None = None, queued: bool = True) -> bool:
+def start(conn: Connection, job_id: str, n: int, now: int, *, queued: bool = True, look_up_at: int = 0) -> Generation | None:
     """Mark a waiting generation as being submitted, to the provider's queue (`queued`) or in a call that returns the image.
 
-    From here on the provider may have it. False if it cannot be submitted: not waiting, postponed, or now for another model than `model`.
+    From here on the provider may have it. `look_up_at`: Unix ms after which it counts as lost. None if it is not waiting, or postponed.
     """
-    guards = [generations.c.not_before <= now, *([] if model is None else [generations.c.model == model])]
-    if not _step(conn, job_id, n, GenerationState.SUBMITTING, *guards, submitted_at=now, queued=queued, lookups=0, not_before=0):
-        return False
-    if conn.scalar(select(generations.c.lane).where(_is(job_id, n))) == Lane.FREE:
-        announce(conn, Topic.QUEUE)  # the slow lane submits one at a time: choose the next one
-    return True
+    values = {"state": GenerationState.SUBMITTING, "submitted_at": now, "queued": queued, "lookups": 0, "not_before": look_up_at}
+    row = conn.execute(_START, {"of_job": job_id, "of_n": n, "now": now, **values}).mappings().one_or_none()
+    return None if row is None else generation_of(row)
 
 
-def accept(conn: Connection, job_id: str, n: int, provider_id: str) -> bool:
-    """The image API accepted a generation as `provider_id`. False if another generation has that id, or this one has ended."""
+def accept(conn: Connection, job_id: str, n: int, provider_id: str, *, read_at: int = 0) -> bool:
+    """The image API accepted a generation as `provider_id`, which is to be read at `read_at` (Unix ms) if nothing is heard of it.
+
+    False if another generation has that id, or this one has ended.
+    """
+    values = {"state": GenerationState.RUNNING, "provider_id": provider_id, "not_before": read_at}
     try:
-        with conn.begin_nested():
-            accepted = _step(conn, job_id, n, GenerationState.RUNNING, provider_id=provider_id, not_before=0)
+        with conn.begin_nested() if conn.dialect.name == "postgresql" else nullcontext():
+            row = conn.execute(_ACCEPT, {"of_job": job_id, "of_n": n, **values}).one_or_none()
     except IntegrityError:
         return False
-    if accepted:
+    if row is not None:
         announce(conn, Topic.RUNNING)
-    return accepted
+        if row.lane == Lane.FREE:
+            announce(conn, Topic.QUEUE)  # the slow lane submits one at a time
+    return row is not None
 
 
 def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> bool:
@@ -153,23 +193,59 @@ def postpone_lookup(conn: Connection, job_id: str, n: int, *, lookups: int, not_
     """Record `lookups` failed lookups of a lost answer; the next one is at `not_before` (Unix ms)."""
     lost = and_(_is(job_id, n), generations.c.state == GenerationState.SUBMITTING)
     if conn.execute(update(generations).where(lost).values(lookups=lookups, not_before=not_before)).rowcount:
-        announce(conn, Topic.QUEUE)
+        announce(conn, Topic.LOST)
 
 
 def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
     """Record how a generation ended, and settle or release its hold. False, without a change, if it had ended before."""
     _lock(conn, job_id)  # the last two of a job may end simultaneously: the second transaction must see the first
-    values = {"ended_at": now, "result_url": outcome.result_url, "failure": outcome.failure, "error": outcome.error}
-    if not _step(conn, job_id, n, outcome.state, **values):
+    values = {"state": outcome.state, "result_url": outcome.result_url, "failure": outcome.failure, "error": outcome.error}
+    row = conn.execute(_SETTLE[outcome.state], {"of_job": job_id, "of_n": n, "ended_at": now, **values}).one_or_none()
+    if row is None:
         return False
-    row = conn.execute(select(generations.c.account, generations.c.budget, generations.c.price).where(_is(job_id, n))).one()
     end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
     end(conn, accounts=filter(None, (row.account, row.budget)), job_id=job_id, n=n, amount=row.price, now=now)
     if outcome.content is not None:
         conn.execute(insert(images).values(job_id=job_id, n=n, content=outcome.content))
     announce(conn, Topic.QUEUE)
-    _close_if_ended(conn, job_id, now)
+    answer_until = conn.scalar(_CLOSE, {"of_job": job_id})
+    if answer_until is not None:  # None: another generation is open
+        outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # the result must not be delivered before the first answer
     return True
+
+
+def reported(conn: Connection, provider: str, provider_id: str, outcome: Outcome | None, now: int) -> bool:
+    """The image API reported this end; without an `outcome` the generation is to be read now. False if no generation has this id."""
+    row = conn.execute(_BY_PROVIDER_ID, {"at": provider, "id": provider_id}).one_or_none()
+    if row is None:
+        return False
+    if row.state == GenerationState.RUNNING:
+        if outcome is not None:
+            settle(conn, row.job_id, row.n, outcome, now)
+        else:
+            read_now(conn, [(row.job_id, row.n)], now)
+    return True
+
+
+def read_now(conn: Connection, keys: Iterable[tuple[str, int]], now: int) -> None:
+    """These running generations must be read now."""
+    for job_id, n in keys:
+        conn.execute(_STEPS_OF_RUNNING, {"of_job": job_id, "of_n": n, "not_before": now})
+        announce(conn, Topic.RUNNING)
+
+
+def read_ended(conn: Connection, provider: str, active: Collection[str] | None, now: int) -> None:
+    """Read the running generations of this image API now, except those that are `active` there (None: not known)."""
+    here = and_(generations.c.provider == provider, text(RUNNING))
+    rows = conn.execute(select(generations.c.job_id, generations.c.n, generations.c.provider_id).where(here))
+    read_now(conn, [(row.job_id, row.n) for row in rows if active is None or row.provider_id not in active], now)
+
+
+def read_running_at(conn: Connection, provider: str, at: int) -> None:
+    """Read the running generations of this image API at `at` (Unix ms) if they were due later: its event stream was lost."""
+    later = and_(generations.c.provider == provider, text(RUNNING), generations.c.not_before > at)
+    conn.execute(update(generations).where(later).values(not_before=at))
+    announce(conn, Topic.RUNNING)
 
 
 def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failure: Failure = Failure.UNUSABLE) -> bool:
@@ -212,8 +288,9 @@ def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
     for waiting in read_generations(conn, and_(generations.c.job_id == job_id, generations.c.state == GenerationState.WAITING)):
         settle(conn, job_id, waiting.n, Outcome(state=GenerationState.CANCELLED), now)
     cancelled = get(conn, job_id)
-    if cancelled is not None and any(g.state is GenerationState.RUNNING for g in cancelled.open):
-        announce(conn, Topic.RUNNING)
+    running = [(job_id, g.n) for g in cancelled.open if g.state is GenerationState.RUNNING] if cancelled is not None else []
+    if running:
+        read_now(conn, running, now)  # cancels it at the image API first
     return cancelled
 
 
@@ -222,7 +299,7 @@ def request_cancel(conn: Connection, job_id: str, now: int) -> Job | None:
 
 def get(conn: Connection, job_id: str) -> Job | None:
     """A job with its generations."""
-    return next(iter(read_jobs(conn, jobs.c.id == job_id)), None)
+    return next(iter(jobs_by_id(conn, [job_id])), None)
 
 
 def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 25) -> list[Job]:
@@ -230,52 +307,9 @@ def of_member(conn: Connection, user_id: int, *, state: JobState, limit: int = 2
     return read_jobs(conn, and_(jobs.c.user_id == user_id, jobs.c.state == state), newest=True, limit=limit)
 
 
-def in_state(conn: Connection, state: JobState) -> list[Job]:
-    """All jobs in one state, oldest first."""
-    return read_jobs(conn, jobs.c.state == state)
-
-
-def queue(conn: Connection, now: int, *, limit: int = 500) -> Queue:
-    """The waiting generations that may be submitted at `now`, and the counts that the dispatcher needs."""
-    due = and_(generations.c.state == GenerationState.WAITING, generations.c.not_before <= now)
-    unchecked = select(jobs.c.id).where(jobs.c.state == JobState.OPEN, jobs.c.needs_check)
-    checked = and_(due, generations.c.job_id.not_in(unchecked))
-    # The limit applies to each lane, so that a long slow lane does not hide paid generations.
-    paid, free = (read_generations(conn, and_(checked, generations.c.lane == lane), limit=limit) for lane in (Lane.PAID, Lane.FREE))
-    to_check = conn.scalars(
-        select(jobs.c.id)
-        .where(jobs.c.id.in_(unchecked), jobs.c.id.in_(select(generations.c.job_id).where(due)))
-        .order_by(jobs.c.created_at)
-        .limit(limit)
-    )
-    active = generations.c.state.in_(_ACTIVE)
-    by_user = conn.execute(select(generations.c.user_id, func.count()).where(active).group_by(generations.c.user_id))
-    by_provider = conn.execute(select(generations.c.provider, func.count()).where(active).group_by(generations.c.provider))
-    by_server = conn.execute(select(generations.c.guild_id, func.count()).where(active).group_by(generations.c.guild_id))
-    return Queue(
-        waiting=(*paid, *free),
-        past_use=usage.images_since(conn, {g.user_id for g in free}, now - PAST_USE_MS) if free else {},
-        running_by_user=dict(by_user.all()),
-        running_by_guild=dict(by_server.all()),
-        running_by_provider=dict(by_provider.all()),
-        unchecked=tuple(to_check),
-    )
-
-
-def under_way(conn: Connection, state: GenerationState, *, provider: str | None = None) -> list[Generation]:
-    """The generations in one state, oldest first; of one image API if `provider` is given."""
-    there = [] if provider is None else [generations.c.provider == provider]
-    return read_generations(conn, and_(generations.c.state == state, *there))
-
-
-def generation(conn: Connection, job_id: str, n: int) -> Generation | None:
-    """One generation as it is now."""
-    return next(iter(read_generations(conn, _is(job_id, n))), None)
-
-
-def by_provider_id(conn: Connection, provider: str, provider_id: str) -> Generation | None:
-    """The generation that this image API accepted as this id."""
-    return next(iter(read_generations(conn, and_(generations.c.provider == provider, generations.c.provider_id == provider_id))), None)
+def open_after(conn: Connection, created_at: int, job_id: str, *, most: int) -> list[tuple[str, int]]:
+    """At most `most` open jobs, as (id, Unix ms of the order), in this order after the given pair."""
+    return [(row.id, row.created_at) for row in conn.execute(_OPEN_AFTER, {"at": created_at, "after": job_id, "most": most})]
 
 
 def claimed(conn: Connection, provider: str, provider_ids: Collection[str]) -> set[str]:
@@ -333,21 +367,12 @@ def _is(job_id: str, n: int) -> ColumnElement[bool]:
     return and_(generations.c.job_id == job_id, generations.c.n == n)
 
 
-def _step(conn: Connection, job_id: str, n: int, then: GenerationState, *guards: ColumnElement[bool], **values: Any) -> bool:
+def _step(conn: Connection, job_id: str, n: int, then: GenerationState, **values: Any) -> bool:
     """One allowed state transition, checked in the UPDATE itself. False if it is not possible."""
-    guarded = and_(_is(job_id, n), generations.c.state.in_(sources(then)), *guards)
-    return conn.execute(update(generations).where(guarded).values(state=then, **values)).rowcount == 1
+    return conn.execute(_STEPS[then], {"of_job": job_id, "of_n": n, "state": then, **values}).rowcount == 1
 
 
 def _lock(conn: Connection, job_id: str) -> None:
-    """Lock a job until the transaction ends (PostgreSQL; SQLite has one writer)."""
-    conn.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
-
-
-def _close_if_ended(conn: Connection, job_id: str, now: int) -> None:
-    states = conn.scalars(select(generations.c.state).where(generations.c.job_id == job_id))
-    if job_state(GenerationState(state) for state in states) is JobState.DELIVERABLE:
-        where = and_(jobs.c.id == job_id, jobs.c.state == JobState.OPEN)
-        answer_until = conn.scalar(update(jobs).where(where).values(state=JobState.DELIVERABLE).returning(jobs.c.answer_until))
-        if answer_until is not None:
-            outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # the result must not be delivered before the first answer
+    """Lock a job until the transaction ends. SQLite has only one writer."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(_LOCK, {"of_job": job_id})

@@ -9,14 +9,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.domain.job import OWN_MESSAGE, SHOWING, Job, JobMessage, MessageRole
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
-from bot.store.engine.base import upsert
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs
+
+# Built once, because building a statement takes longer than running it.
+_SPOILER_OF = select(jobs.c.spoiler).where(jobs.c.id == bindparam("of_job")).with_for_update(read=True, key_share=True)
+_FORGET_OTHERS = delete(job_messages).where(
+    job_messages.c.job_id == bindparam("of_job"), job_messages.c.role.in_(OWN_MESSAGE), job_messages.c.message_id != bindparam("kept")
+)
+
+
+_UNLESS_KNOWN = {
+    "sqlite": sqlite.insert(job_messages).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(job_messages).on_conflict_do_nothing(),
+}
+
 
 # --- recording -------------------------------------------------------------------------------------------------------
 
@@ -28,18 +41,17 @@ def record(conn: Connection, message: JobMessage) -> bool:
     """
     row: dict[str, Any] = vars(message)
     if message.job_id is not None:
-        locked = select(jobs.c.spoiler).where(jobs.c.id == message.job_id).with_for_update(read=True, key_share=True)
-        job = conn.execute(locked).one_or_none()
+        job = conn.execute(_SPOILER_OF, {"of_job": message.job_id}).one_or_none()
         if job is None:
             return False
         row = {**row, "spoiler": job.spoiler}
-    conn.execute(upsert(conn, job_messages).values(**row).on_conflict_do_nothing())
+    conn.execute(_UNLESS_KNOWN[conn.dialect.name], row)
     return True
 
 
 def replace(conn: Connection, message: JobMessage) -> bool:
     """Make this the job's own message, in place of the first answer. False as in `record`."""
-    conn.execute(delete(job_messages).where(job_messages.c.job_id == message.job_id, job_messages.c.role.in_(OWN_MESSAGE)))
+    conn.execute(_FORGET_OTHERS, {"of_job": message.job_id, "kept": message.message_id})
     return record(conn, message)
 
 

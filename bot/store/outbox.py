@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, insert, select, update
 
-from bot.domain.job import JobState
-from bot.domain.outbox import ItemKind, OutboxItem
+from bot.domain.job import Job, JobState
+from bot.domain.outbox import POOL_OF, ItemKind, OutboxItem
 from bot.store.engine.base import Topic, announce
+from bot.store.rows import jobs_by_id
 from bot.store.tables import jobs, outbox
+
+_ADD = insert(outbox)
+_CLAIM = update(outbox).where(outbox.c.id == bindparam("item_id"))
+_DONE = delete(outbox).where(outbox.c.id == bindparam("item_id"))
+
+
+@cache
+def _due(kinds: tuple[ItemKind, ...], *, lock: bool = False) -> Select[Any]:
+    due = select(outbox).where(outbox.c.due_at <= bindparam("now"), outbox.c.kind.in_(kinds))
+    due = due.order_by(outbox.c.due_at, outbox.c.id).limit(bindparam("most"))
+    return due.with_for_update(skip_locked=True) if lock else due
+
+
+@cache
+def _next(kinds: tuple[ItemKind, ...]) -> Select[Any]:
+    return select(func.min(outbox.c.due_at)).where(outbox.c.due_at > bindparam("now"), outbox.c.kind.in_(kinds))
+
 
 # --- items -----------------------------------------------------------------------------------------------------------
 
 
 def add(conn: Connection, item: OutboxItem) -> None:
-    """Add an item and wake the outbox worker."""
-    conn.execute(insert(outbox).values(**{**vars(item), "data": dict(item.data)}))
-    announce(conn, Topic.OUTBOX)
+    """Add an item and wake its worker."""
+    conn.execute(_ADD, {**vars(item), "data": dict(item.data)})
+    announce(conn, Topic(POOL_OF[item.kind]))
 
 
-def due(conn: Connection, now: int, *, kinds: Collection[ItemKind] = tuple(ItemKind), limit: int = 50) -> list[OutboxItem]:
-    """The items of these kinds that are due at `now`, the longest due first."""
-    query = select(outbox).where(outbox.c.due_at <= now, outbox.c.kind.in_(kinds)).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
-    return [_item(row) for row in conn.execute(query).mappings()]
+def due(
+    conn: Connection, now: int, *, kinds: Collection[ItemKind] = tuple(ItemKind), limit: int = 50, lock: bool = False
+) -> list[OutboxItem]:
+    """The items of these kinds that are due at `now`, the longest due first; with `lock` without those that another claim has locked."""
+    return [_item(row) for row in conn.execute(_due(tuple(kinds), lock=lock), {"now": now, "most": limit}).mappings()]
 
 
 def next_due(conn: Connection, after: int, *, kinds: Collection[ItemKind] = tuple(ItemKind)) -> int | None:
     """When the next item of these kinds becomes due after `after` (both Unix ms)."""
-    soonest: int | None = conn.scalar(select(func.min(outbox.c.due_at)).where(outbox.c.due_at > after, outbox.c.kind.in_(kinds)))
+    soonest: int | None = conn.scalar(_next(tuple(kinds)), {"now": after})
     return soonest
 
 
@@ -38,23 +59,29 @@ def get(conn: Connection, item_id: str) -> OutboxItem | None:
     return None if row is None else _item(row)
 
 
-def claim(conn: Connection, item: OutboxItem, *, now: int, again_at: int) -> bool:
-    """Count an attempt before it is made; if it is interrupted, the next one is due at `again_at` (Unix ms).
+def claim(
+    conn: Connection, now: int, *, kinds: Collection[ItemKind], free: int, active: Collection[str], pause_ms: Callable[[OutboxItem], int]
+) -> tuple[list[tuple[OutboxItem, Job | None]], int | None]:
+    """At most `free` due items of these kinds with their jobs, without the `active` ones, and when (Unix ms) the next one is due.
 
-    False if the item has changed since it was read: done, dropped, postponed, or claimed by another worker.
+    An attempt is counted before it is made; if it is interrupted, the next one is due after `pause_ms(item)`. The items are as before.
     """
-    unclaimed = and_(outbox.c.id == item.id, outbox.c.attempts == item.attempts, outbox.c.due_at <= now)
-    return conn.execute(update(outbox).where(unclaimed).values(attempts=item.attempts + 1, due_at=again_at)).rowcount == 1
+    found = [item for item in due(conn, now, kinds=kinds, limit=free + len(active), lock=True) if item.id not in active][:free]
+    for item in found:
+        conn.execute(_CLAIM, {"item_id": item.id, "attempts": item.attempts + 1, "due_at": now + pause_ms(item)})
+    known = {job.id: job for job in jobs_by_id(conn, {item.job_id for item in found if item.job_id is not None})}
+    return [(item, known.get(item.job_id or "")) for item in found], next_due(conn, now, kinds=kinds)
 
 
-def postpone(conn: Connection, item_id: str, *, due_at: int) -> None:
+def postpone(conn: Connection, item: OutboxItem, *, due_at: int) -> None:
     """Make an item due at `due_at` (Unix ms)."""
-    conn.execute(update(outbox).where(outbox.c.id == item_id).values(due_at=due_at))
+    conn.execute(_CLAIM, {"item_id": item.id, "due_at": due_at})
+    announce(conn, Topic(POOL_OF[item.kind]))
 
 
 def done(conn: Connection, item_id: str) -> bool:
     """Remove an item that was done or is not needed any more. False if it was removed before."""
-    return conn.execute(delete(outbox).where(outbox.c.id == item_id)).rowcount == 1
+    return conn.execute(_DONE, {"item_id": item_id}).rowcount == 1
 
 
 def give_up(conn: Connection, item: OutboxItem) -> None:
@@ -77,7 +104,7 @@ def stop_waiting(conn: Connection, now: int, *, job_id: str | None = None) -> No
     waits = and_(outbox.c.kind == ItemKind.DELIVER, outbox.c.attempts == 0, outbox.c.due_at > now)
     where = waits if job_id is None else and_(waits, outbox.c.id == job_id)
     if conn.execute(update(outbox).where(where).values(due_at=now)).rowcount:
-        announce(conn, Topic.OUTBOX)
+        announce(conn, Topic.RESULTS)
 
 
 def strand(conn: Connection, job_id: str) -> None:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, select
 
 from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobKind, JobState, Lane, Reference, ReplyTarget
 from bot.store.tables import generations, job_messages, jobs
 
 _PLACE = tuple(column.name for column in fields(ReplyTarget))
+_BY_AGE = (generations.c.created_at, generations.c.job_id, generations.c.n)
+_JOBS = select(jobs, job_messages.c.message_id).select_from(
+    jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, job_messages.c.role.in_(OWN_MESSAGE)))
+)
+# Built once, because building a statement takes longer than running it.
+_JOBS_BY_ID = _JOBS.where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.created_at, jobs.c.id)
+_GENERATIONS_OF = select(generations).where(generations.c.job_id.in_(bindparam("ids", expanding=True))).order_by(*_BY_AGE)
 
 
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
     """The generations that match `where`, oldest first."""
-    query = select(generations).where(where).order_by(generations.c.created_at, generations.c.job_id, generations.c.n).limit(limit)
-    return [_generation(row) for row in conn.execute(query).mappings()]
+    query = select(generations).where(where).order_by(*_BY_AGE).limit(limit)
+    return [generation_of(row) for row in conn.execute(query).mappings()]
 
 
-def _generation(row: RowMapping) -> Generation:
+def generation_of(row: RowMapping) -> Generation:
+    """The generation in a row."""
     failure = None if row["failure"] is None else Failure(row["failure"])
     return Generation(**{**row, "state": GenerationState(row["state"]), "failure": failure, "lane": Lane(row["lane"])})
 
@@ -28,11 +37,19 @@ def _generation(row: RowMapping) -> Generation:
 def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = False, limit: int | None = None) -> list[Job]:
     """The jobs that match `where` with their generations, oldest first, or with `newest` newest first."""
     order = (jobs.c.created_at.desc(), jobs.c.id) if newest else (jobs.c.created_at, jobs.c.id)
-    own = jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, job_messages.c.role.in_(OWN_MESSAGE)))
-    query = select(jobs, job_messages.c.message_id).select_from(own).where(where).order_by(*order).limit(limit)
-    rows = conn.execute(query).mappings().all()
-    parts = read_generations(conn, generations.c.job_id.in_([row["id"] for row in rows])) if rows else []
-    return [_job(row, [g for g in parts if g.job_id == row["id"]]) for row in rows]
+    return _with_generations(conn, conn.execute(_JOBS.where(where).order_by(*order).limit(limit)).mappings().all())
+
+
+def jobs_by_id(conn: Connection, job_ids: Collection[str]) -> list[Job]:
+    """The jobs with these ids and their generations, oldest first."""
+    return _with_generations(conn, conn.execute(_JOBS_BY_ID, {"ids": list(job_ids)}).mappings().all()) if job_ids else []
+
+
+def _with_generations(conn: Connection, rows: Sequence[RowMapping]) -> list[Job]:
+    parts = defaultdict(list)
+    for part in conn.execute(_GENERATIONS_OF, {"ids": [row["id"] for row in rows]}).mappings() if rows else ():
+        parts[part["job_id"]].append(generation_of(part))
+    return [_job(row, parts[row["id"]]) for row in rows]
 
 
 def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:

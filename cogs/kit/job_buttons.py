@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,14 @@ JOB_BUTTONS = {
     "report": JobButtonStyle(emoji="🚩"),
     "cancel": JobButtonStyle(emoji="✋"),
 }
+_LABELS: Mapping[str, Callable[[], str]] = {
+    "edit": lambda: pgettext("button", "Edit"),
+    "again": lambda: pgettext("button", "Again"),
+    "details": lambda: pgettext("button", "Details"),
+    "delete": lambda: pgettext("button", "Delete"),
+    "report": lambda: pgettext("button", "Report"),
+    "cancel": lambda: pgettext("button", "Cancel"),
+}
 PRESS = CustomId("{action}:{job}:{n}", action=one_of(*JOB_BUTTONS), job=JOB_ID, n=integer(most=9))  # n is always 0
 _ENDED = ("edit", "again", "details", "delete", "report")  # under a finished message; a row holds five
 
@@ -41,14 +50,7 @@ def job_button(action: str, job_id: str) -> discord.ui.Button[Any]:
 
 def label_of(action: str) -> str:
     """A button's label, in the current language."""
-    return {
-        "edit": pgettext("button", "Edit"),
-        "again": pgettext("button", "Again"),
-        "details": pgettext("button", "Details"),
-        "delete": pgettext("button", "Delete"),
-        "report": pgettext("button", "Report"),
-        "cancel": pgettext("button", "Cancel"),
-    }[action]
+    return _LABELS[action]()
 
 
 def waiting_view(job_id: str) -> discord.ui.View:

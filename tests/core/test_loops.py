@@ -1,90 +1,134 @@
-"""The helpers of the background loops: `WorkerPool`, `KeyedLocks`, `Timing`."""
+"""The helpers of the background loops: `Worker`, `KeyedLocks`, `Timing`."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
 
-from bot.core.loops import KeyedLocks, Timing, WorkerPool
-
-
-async def note(done: list[str], name: str, may_finish: asyncio.Event) -> None:
-    await may_finish.wait()
-    done.append(name)
+from bot.core.loops import Batch, KeyedLocks, Timing, Worker
 
 
-async def test_a_pool_runs_one_task_per_key() -> None:
-    pool, done, may_finish = WorkerPool("test", size=2), list[str](), asyncio.Event()
-    for name in ("first", "second"):
-        pool.start("key", note(done, name, may_finish))
-    may_finish.set()
-    await pool.finish(1)
-    assert done == ["first"]
+class FakeWakeups:
+    """Wake-ups without a store."""
+
+    def __init__(self) -> None:
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    def is_set(self) -> bool:
+        return self._awake.is_set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        async with asyncio.timeout(timeout_s):
+            await self._awake.wait()
+        self._awake.clear()
+        return True
 
 
-async def test_a_key_is_free_again_with_the_last_step_of_its_task() -> None:
-    pool, done = WorkerPool("test", size=2), list[str]()
+class DueWork:
+    """Work that is due: each claim takes some of it."""
 
-    async def again() -> None:
-        done.append("again")
+    def __init__(self, *due: str, size: int = 2) -> None:
+        self.due, self.done, self.claims = list(due), list[str](), list[int]()
+        self.begun, self.may_end, self.may_claim = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.may_claim.set()
+        self.wakeups = FakeWakeups()
+        self.worker = Worker("test", size=size, claim=self._claim, work=self._work, key=lambda each: each, wakeups=self.wakeups)
 
-    async def work() -> None:
-        asyncio.get_running_loop().call_soon(lambda: pool.start("key", again()))
+    async def _claim(self, free: int, _active: frozenset[Hashable]) -> Batch[str]:
+        self.claims.append(free)
+        taken, self.due = self.due[:free], self.due[free:]
+        self.begun.set()
+        await self.may_claim.wait()
+        return Batch(work=taken, pause_s=60)
 
-    pool.start("key", work())
+    async def _work(self, each: str) -> None:
+        if each == "fails":
+            raise LookupError
+        await self.may_end.wait()
+        self.done.append(each)
+
+    @asynccontextmanager
+    async def running(self, grace_s: float = 1) -> AsyncIterator[None]:
+        running = asyncio.create_task(self.worker.run(grace_s=grace_s))
+        try:
+            await self.begun.wait()
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(check: Callable[[], bool]) -> None:
     async with asyncio.timeout(1):
-        while not done:  # noqa: ASYNC110  the pool has no event for this
+        while not check():  # noqa: ASYNC110  the worker has no event for this
             await asyncio.sleep(0)
 
 
-async def test_on_end_is_called_when_the_key_is_free() -> None:
-    active = list[frozenset[object]]()
-    pool = WorkerPool("test", size=1, on_end=lambda: active.append(pool.active_keys()))
-    for key in ("first", "second"):
-        pool.start(key, asyncio.sleep(0))
-    await pool.finish(1)
-    assert active == [{"second"}, frozenset()]
+async def until_done(due_work: DueWork, count: int) -> None:
+    await until(lambda: len(due_work.done) == count)
 
 
-async def test_a_pool_never_runs_more_tasks_than_its_size() -> None:
-    pool, most, running = WorkerPool("test", size=3), 0, 0
+async def test_a_worker_claims_at_most_its_free_places() -> None:
+    due_work = DueWork("a", "b", "c", "d", "e")
+    due_work.may_end.set()
+    async with due_work.running():
+        await until_done(due_work, 5)
+    assert due_work.done == ["a", "b", "c", "d", "e"]
+    assert max(due_work.claims) == 2
 
-    async def work() -> None:
-        nonlocal most, running
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0)
-        running -= 1
 
-    for key in range(20):
-        pool.start(key, work())
-    await pool.finish(1)
-    assert (most, running) == (3, 0)
+async def test_a_full_worker_claims_nothing() -> None:
+    due_work = DueWork("a", "b", "c")
+    async with due_work.running():
+        await until(lambda: len(due_work.worker.active) == 2)
+        due_work.wakeups.wake()
+        await until(lambda: not due_work.wakeups.is_set())
+        assert due_work.claims == [2]
+        due_work.may_end.set()
+        await until_done(due_work, 3)
+
+
+async def test_a_wake_up_leads_to_a_claim() -> None:
+    due_work = DueWork()
+    due_work.may_end.set()
+    async with due_work.running():
+        due_work.due.append("a")
+        due_work.wakeups.wake()
+        await until_done(due_work, 1)
 
 
 async def test_one_failure_does_not_end_the_others() -> None:
-    pool, done, may_finish = WorkerPool("test", size=1), list[str](), asyncio.Event()
-
-    async def fail() -> None:
-        raise LookupError
-
-    pool.start(0, fail())
-    may_finish.set()
-    pool.start(1, note(done, "sound", may_finish))
-    await pool.finish(1)
-    assert done == ["sound"]
-    assert 0 not in pool.active_keys()
+    due_work = DueWork("fails", "a", "b")
+    due_work.may_end.set()
+    async with due_work.running():
+        await until_done(due_work, 2)
 
 
-async def test_a_closing_pool_cancels_late_tasks_and_starts_no_more() -> None:
-    pool, done, may_finish = WorkerPool("test", size=1), list[str](), asyncio.Event()
-    for name in ("late", "never started"):
-        pool.start(name, note(done, name, may_finish))
-    await pool.finish(0)
-    pool.start("after", note(done, "after", may_finish))
-    may_finish.set()
-    await asyncio.sleep(0)
-    assert done == []
-    assert pool.active_keys() == frozenset()
+async def test_work_in_progress_is_finished_at_the_end() -> None:
+    due_work = DueWork("a", "b")
+    async with due_work.running():
+        due_work.may_end.set()
+    assert due_work.done == ["a", "b"]
+
+
+async def test_work_is_cancelled_after_the_grace_time() -> None:
+    due_work = DueWork("a")
+    async with due_work.running(grace_s=0):
+        pass
+    assert (due_work.done, due_work.worker.active) == ([], frozenset())
+
+
+async def test_work_that_was_claimed_during_the_end_is_done() -> None:
+    due_work = DueWork("a")
+    due_work.may_claim.clear()
+    due_work.may_end.set()
+    async with due_work.running():
+        asyncio.get_running_loop().call_soon(due_work.may_claim.set)
+    assert due_work.done == ["a"]
 
 
 async def test_a_key_has_one_lock() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.job import ENDED, GenerationState, JobState, ReplyTarget, job_sources, job_state, new_job_id, sources
+from bot.domain.job import ENDED, GenerationState, JobState, ReplyTarget, job_sources, new_job_id, sources
 from tests.env.jobs import generation, new_job
 
 W, S, R = GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING
@@ -44,11 +44,6 @@ def test_a_generation_ends_at_most_once(attempts: list[GenerationState]) -> None
         if state in sources(then):
             state, ends = then, ends + (then in ENDED)
     assert ends == (state in ENDED)
-
-
-@given(st.lists(st.sampled_from(GenerationState), min_size=1, max_size=4))
-def test_a_job_is_open_while_one_of_its_generations_is(states: list[GenerationState]) -> None:
-    assert (job_state(states) is JobState.OPEN) is any(state not in ENDED for state in states)
 
 
 def test_a_job_id_is_short_and_unique() -> None:

@@ -8,17 +8,20 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.job import Generation, Lane
-from bot.domain.scheduling import Caps, Queue, choose
-from tests.env.jobs import generation
+from bot.domain.job import Lane
+from bot.domain.scheduling import Candidate, Caps, Queue, choose
 
 MANY = Caps(per_user=100, per_guild=100, total=100)
 CAPACITY = {"oxen": 100}
 
 
-def waiting(*members: tuple[int, int | None]) -> tuple[Generation, ...]:
+def candidate(job_id: str, user_id: int, guild_id: int | None, at: int, *, lane: Lane = Lane.PAID, provider: str = "oxen") -> Candidate:
+    return Candidate(job_id, 0, user_id, guild_id, provider, lane, at, None)
+
+
+def waiting(*members: tuple[int, int | None]) -> tuple[Candidate, ...]:
     """Generations of (member, guild), oldest first."""
-    return tuple(generation(job_id=f"j{at:02d}", user_id=u, guild_id=s, created_at=at) for at, (u, s) in enumerate(members))
+    return tuple(candidate(f"j{at:02d}", user_id, guild_id, at) for at, (user_id, guild_id) in enumerate(members))
 
 
 def queue(*members: tuple[int, int | None], users: dict[int, int] | None = None, guilds: dict[int | None, int] | None = None) -> Queue:
@@ -58,7 +61,7 @@ def test_caps_are_not_exceeded() -> None:
 def test_a_generation_s_running_limit_replaces_the_cap_per_user() -> None:
     crowd = queue(*[(1, 10)] * 3, *[(2, 10)] * 3)
     limits = {1: 1, 2: 3}
-    crowd = replace(crowd, waiting=tuple(replace(g, running_limit=limits[g.user_id]) for g in crowd.waiting))
+    crowd = replace(crowd, waiting=tuple(g._replace(running_limit=limits[g.user_id]) for g in crowd.waiting))
     assert Counter(chosen(crowd, Caps(per_user=2, per_guild=9, total=9))) == {(1, 10): 1, (2, 10): 3}
 
 
@@ -80,7 +83,7 @@ def test_each_member_s_direct_messages_count_as_a_guild() -> None:
 
 def test_a_full_provider_does_not_block_others() -> None:
     crowd = replace(queue((1, 10), (2, 20), (3, 30)), running_by_provider={"oxen": 1})
-    other = generation(job_id="k", user_id=4, guild_id=40, created_at=9, provider="oxlo")
+    other = candidate("k", 4, 40, 9, provider="oxlo")
     crowd = replace(crowd, waiting=(*crowd.waiting, other))
     assert [g.provider for g in choose(crowd, MANY, {"oxen": 2, "oxlo": 1})] == ["oxen", "oxlo"]
 
@@ -94,10 +97,7 @@ def test_generations_for_an_unavailable_provider_wait() -> None:
 
 def slow_lane(*users: int, past: dict[int, int] | None = None, provider: str = "oxen") -> Queue:
     """One generation per member in the slow lane, each in its own guild, oldest first."""
-    free = tuple(
-        generation(job_id=f"f{at:02d}", user_id=user, guild_id=user * 10, created_at=at, lane=Lane.FREE, provider=provider)
-        for at, user in enumerate(users)
-    )
+    free = tuple(candidate(f"f{at:02d}", user, user * 10, at, lane=Lane.FREE, provider=provider) for at, user in enumerate(users))
     return replace(queue(), waiting=free, past_use=past or {})
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.job import Generation, GenerationState, Job, JobState
 from bot.domain.money.accounts import AccountRef, user_account
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO, Bucket
-from bot.store import jobs
+from bot.store import jobs, tables
 from bot.store.engine.base import Store
 from bot.store.money import audit, ledger
+from bot.store.rows import read_generations, read_jobs
 from bot.store.tables import ledger as lines
 from tests.env.jobs import TEN
 
@@ -43,6 +44,16 @@ async def seen(store: Store, job: Job) -> Job:
     return kept
 
 
+def in_state(conn: Connection, state: JobState) -> list[Job]:
+    """All jobs in one state, oldest first."""
+    return read_jobs(conn, tables.jobs.c.state == state)
+
+
+def generations_in(conn: Connection, state: GenerationState) -> list[Generation]:
+    """All generations in one state, oldest first."""
+    return read_generations(conn, tables.generations.c.state == state)
+
+
 async def states(store: Store, job: Job) -> list[GenerationState]:
     return [generation.state for generation in (await seen(store, job)).generations]
 
@@ -63,5 +74,5 @@ async def check_ledger(store: Store) -> None:
     """Assert that the ledger audit finds nothing wrong, and that jobs are open exactly as long as one of their generations."""
     assert (await store.read(audit.prove)).wrong == ()
     for state in JobState:
-        for job in await store.read(jobs.in_state, state):
+        for job in await store.read(in_state, state):
             assert (job.state is JobState.OPEN) == bool(job.open)

@@ -38,7 +38,7 @@ async def test_a_refusing_provider_is_available(session: aiohttp.ClientSession, 
         wire.says({"error": {"message": "No", "code": code}}, status=status)
         with pytest.raises(kind):
             await guard.submit(OX)
-        assert guard.ready()
+        assert guard.turns(1)
 
 
 async def test_a_retry_after_of_zero_is_a_failure(session: aiohttp.ClientSession) -> None:

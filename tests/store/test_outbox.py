@@ -9,10 +9,10 @@ from sqlalchemy import select
 from bot.domain.job import GenerationState, JobState, Outcome
 from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import delivery, jobs, outbox
+from bot.store import claims, delivery, jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.tables import thumbnails
-from tests.env.job_steps import order, own, run, seen
+from tests.env.job_steps import in_state, order, own, run, seen
 from tests.env.jobs import REFERENCE, SUCCEEDED, TEN, new_job
 
 MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
@@ -76,8 +76,7 @@ async def test_after_a_restart_nothing_waits_for_an_answer(store: Store) -> None
 
 async def test_an_answer_does_not_change_when_a_retry_is_due(store: Store) -> None:
     job_id = await ended(store)
-    (item,) = await store.read(outbox.due, 3000)
-    await store.write(outbox.claim, item, now=3000, again_at=8000)
+    await store.write(outbox.claim, 3000, kinds=[ItemKind.DELIVER], free=9, active=(), pause_ms=lambda _item: 5000)
     await store.write(jobs.mark_answered, job_id, None, 4000)
     await store.write(jobs.forget_answers, 4000)
     assert [await store.read(outbox.next_due, now) for now in (7999, 8000)] == [8000, None]
@@ -86,7 +85,7 @@ async def test_an_answer_does_not_change_when_a_retry_is_due(store: Store) -> No
 async def test_a_stranded_job_stays_in_the_outbox_and_can_be_delivered(store: Store) -> None:
     job_id = await ended(store)
     await store.write(outbox.strand, job_id)
-    assert [job.id for job in await store.read(jobs.in_state, JobState.STRANDED)] == [job_id]
+    assert [job.id for job in await store.read(in_state, JobState.STRANDED)] == [job_id]
     assert len(await store.read(outbox.due, 8000)) == 1
     assert await deliver(store, job_id) is True
 
@@ -96,7 +95,7 @@ async def test_a_delivery_that_failed_permanently_strands_the_job_which_can_stil
     (item,) = await store.read(outbox.due, 3000)
     await store.write(outbox.give_up, item)
     assert await store.read(outbox.due, 2**60) == []
-    assert [job.id for job in await store.read(jobs.in_state, JobState.STRANDED)] == [job_id]
+    assert [job.id for job in await store.read(in_state, JobState.STRANDED)] == [job_id]
     assert await deliver(store, job_id) is True
 
 
@@ -105,10 +104,10 @@ async def test_a_late_failure_does_not_change_a_delivered_job(store: Store) -> N
     (item,) = await store.read(outbox.due, 3000)
     await deliver(store, job_id)
     await store.write(outbox.strand, job_id)
-    await store.write(outbox.postpone, job_id, due_at=0)
+    await store.write(outbox.postpone, item, due_at=0)
     await store.write(outbox.give_up, item)
     assert await store.read(outbox.due, 9999) == []
-    assert [job.id for job in await store.read(jobs.in_state, JobState.DELIVERED)] == [job_id]
+    assert [job.id for job in await store.read(in_state, JobState.DELIVERED)] == [job_id]
 
 
 async def test_the_outbox_returns_the_oldest_first_up_to_a_limit(store: Store) -> None:
@@ -121,10 +120,10 @@ async def test_posting_since_is_kept_until_the_job_is_delivered(store: Store) ->
     job_id = await ended(store)
     for since in (3500, None, 3600):
         await store.write(delivery.set_posting_since, job_id, since)
-        (job,) = await store.read(jobs.in_state, JobState.DELIVERABLE)
+        (job,) = await store.read(in_state, JobState.DELIVERABLE)
         assert job.posting_since == since
     await deliver(store, job_id)
-    assert (await store.read(jobs.in_state, JobState.DELIVERED))[0].posting_since is None
+    assert (await store.read(in_state, JobState.DELIVERED))[0].posting_since is None
 
 
 async def test_an_inline_image_is_deleted_some_time_after_delivery(store: Store) -> None:
@@ -152,7 +151,7 @@ async def test_thumbnails_and_follow_up_items_are_stored_once(store: Store) -> N
 async def test_a_delivery_without_a_message_keeps_the_channel(store: Store) -> None:
     job_id = await ended(store)
     assert await deliver(store, job_id, None) is True
-    (job,) = await store.read(jobs.in_state, JobState.DELIVERED)
+    (job,) = await store.read(in_state, JobState.DELIVERED)
     assert (job.place.channel_id, job.place.message_id) == (5, None)
 
 
@@ -210,7 +209,7 @@ async def test_the_queue_counts_running_images_by_user_and_guild(store: Store) -
     await run(store, await order(store, new_job(images=2, member=7)))
     job = await order(store, new_job(images=2, member=8, now=2000))
     await store.write(jobs.start, job.id, 0, 3000)
-    queue = await store.read(jobs.queue, 3000)
+    queue = await store.read(claims.queue_of, 3000)
     assert [(g.job_id, g.n) for g in queue.waiting] == [(job.id, 1)]
     assert (queue.running_by_user, queue.running_by_guild) == ({7: 2, 8: 1}, {1: 3})
 
@@ -224,5 +223,5 @@ async def test_a_member_s_jobs_are_listed_newest_first(store: Store) -> None:
 async def test_a_new_link_replaces_the_old_one(store: Store) -> None:
     job_id = await ended(store)
     await store.write(jobs.refresh_url, job_id, 0, "https://example.com/fresh.png")
-    (job,) = await store.read(jobs.in_state, JobState.DELIVERABLE)
+    (job,) = await store.read(in_state, JobState.DELIVERABLE)
     assert job.generations[0].result_url == "https://example.com/fresh.png"

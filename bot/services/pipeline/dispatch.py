@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -14,24 +14,26 @@ from bot.core.clock import Clock
 from bot.core.config import ReferenceMode, UncertainCalls
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Timing, WorkerPool
+from bot.core.loops import Batch, Timing, Worker
 from bot.domain.failures import failed, failure_of
-from bot.domain.job import Failure, Generation, GenerationState, Lane, Outcome
-from bot.domain.scheduling import Caps, Queue, choose
+from bot.domain.job import Failure, Generation, GenerationState, Outcome
+from bot.domain.scheduling import Caps
 from bot.providers.guard import ProviderGuard
-from bot.providers.provider import Accepted, GenerationReport
+from bot.providers.provider import Accepted, GenerationReport, Submission
 from bot.services.orders import Orders
 from bot.services.pipeline import submission
 from bot.services.pipeline.fallback import fallback_for
 from bot.services.pipeline.screening import Screening
-from bot.store import jobs
+from bot.store import claims, jobs
+from bot.store.claims import Place, ToSubmit
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
 
 _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
 _IDLE_S = 5.0  # how often an idle bot checks for generations whose pause is over
-_READERS = 8  # prompts that are checked at the same time
+_CHECKS_AT_A_TIME = 8
+_LOOKUPS_AT_A_TIME = 8
 _LOOKUPS = 2  # found neither at once nor after the grace time: it never arrived
 _RETRIES = 1  # of a call whose response was lost and cannot be found, if the operator's rule is to retry
 _PROVIDER_REMOVED = N_("The image service that was to make it is no longer used here.")
@@ -48,44 +50,91 @@ class DispatchPolicy:
     give_up_ms: int  # a generation that could not be sent for this time fails
 
 
+class Watching(Protocol):
+    """The watch of an image API, as far as dispatch needs it."""
+
+    def first_read_at(self) -> int: ...
+
+    def expect(self, provider_id: str) -> None: ...
+
+
 class Dispatch:
-    """The dispatch loop and its worker pool. Only one task sends a generation; if its outcome is unknown, a later lookup finds it."""
+    """Three workers: they send generations, look up those whose response was lost, and check prompts.
+
+    Only one task sends a generation; if its outcome is unknown, a later lookup finds it.
+    """
 
     def __init__(
         self,
         *,
         store: Store,
         guards: Mapping[str, ProviderGuard],
+        watches: Mapping[str, Watching],
         orders: Orders,
         screening: Screening,
         policy: DispatchPolicy,
-        expect: Callable[[str, str], None],
         timing: Timing,
         clock: Clock,
     ) -> None:
         self._store = store
         self._guards = guards
+        self._watches = watches
         self._orders = orders
         self._screening = screening
         self._policy = policy
-        self._expect = expect  # called with provider and id of every accepted generation, because its event may have come before
-        self._queue = store.subscribe(Topic.QUEUE)
         self._timing = timing
         self._clock = clock
         self._failures: Counter[tuple[str, int]] = Counter()
-        self._pool = WorkerPool("dispatch", size=2 * policy.caps.total, on_end=self._queue.wake)  # half for sending, half for lookups
-        # A separate pool: a slow endpoint must not delay checked prompts.
-        self._readers = WorkerPool("prompts", size=_READERS, on_end=self._queue.wake)
+        self._sending = Worker(
+            "dispatch",
+            size=policy.caps.total,
+            claim=self._claim_waiting,
+            work=self._send,
+            key=lambda claimed: _key(claimed.generation),
+            wakeups=store.subscribe(Topic.QUEUE),
+        )
+        self._lookups = Worker(
+            "lookups",
+            size=_LOOKUPS_AT_A_TIME,
+            claim=self._claim_lost,
+            work=self._find_lost,
+            key=_key,
+            wakeups=store.subscribe(Topic.LOST),
+        )
+        self._checks = Worker(
+            "prompt checks",
+            size=_CHECKS_AT_A_TIME,
+            claim=self._claim_checks,
+            work=lambda job_id: screening.prompt(job_id, give_up_ms=policy.give_up_ms),
+            key=lambda job_id: job_id,
+            wakeups=store.subscribe(Topic.CHECKS),
+        )
 
     async def run(self, *, grace_s: float) -> None:
         """Run until cancelled; running requests then have `grace_s` seconds to finish."""
-        try:
-            await self._fail_removed()
-            while True:
-                await self.turn()
-                await self._queue.wait(timeout_s=self._pause_s())
-        finally:
-            await asyncio.gather(self._pool.finish(grace_s), self._readers.finish(grace_s))
+        await self._fail_removed()
+        async with asyncio.TaskGroup() as group:
+            for worker in (self._sending, self._lookups, self._checks):
+                group.create_task(worker.run(grace_s=grace_s), name=worker.name)
+
+    # --- claims --------------------------------------------------------------------------------------------------
+
+    async def _claim_waiting(self, free: int, _active: frozenset[Hashable]) -> Batch[ToSubmit]:
+        now = self._clock()
+        away = [guard.name for guard in self._guards.values() if guard.away_since is not None]
+        if away:
+            late = now - self._policy.give_up_ms
+            for generation in await self._store.read(claims.stuck, away, routes=list(self._policy.routes), before=late):
+                await self._redirect(generation, now)
+        places = {
+            name: Place(max_running=guard.max_running, turns=turns, queued=guard.provider.queues)
+            for name, guard in self._guards.items()
+            if (turns := guard.turns(free))
+        }
+        claimed = await self._store.write(claims.to_submit, now, free=free, caps=self._policy.caps, places=places)
+        for each in claimed:
+            await self._guard(each.generation).take_turn()  # does not wait: only this claim takes turns
+        return Batch(work=claimed, pause_s=self._pause_s())
 
     def _pause_s(self) -> float:
         """Seconds until the next check: a generation's pause may end, or a guard may allow the next request."""
@@ -93,44 +142,31 @@ class Dispatch:
         waits = (until - now for guard in self._guards.values() if (until := guard.waits_until()) is not None)
         return min(_IDLE_S, self._timing.lookup_grace_s, *(max(wait_ms, 10) / 1000 for wait_ms in waits))
 
-    async def turn(self) -> None:
-        """Check the queue once: start sending, fallbacks, prompt checks and lookups."""
-        now = self._clock()
-        active = self._pool.active_keys()  # before reading: rows of these keys may change meanwhile
-        queue = _without(active, await self._store.read(jobs.queue, now))
-        lost = await self._store.read(jobs.under_way, GenerationState.SUBMITTING)
-        places = {name: guard.max_running for name, guard in self._guards.items() if guard.ready()}
-        for job_id in queue.unchecked:
-            self._readers.start(job_id, self._screening.prompt(job_id, give_up_ms=self._policy.give_up_ms))
-        for generation in choose(queue, self._policy.caps, places):
-            self._pool.start(_key(generation), self._begin(generation))
-        for generation in lost:
-            if generation.not_before <= now and _key(generation) not in active:
-                self._pool.start(_key(generation), self._find_lost(generation))
-        for generation in queue.waiting:
-            if self._guard(generation).away_since is not None:
-                await self._redirect(generation, now)
+    async def _claim_lost(self, free: int, active: frozenset[Hashable]) -> Batch[Generation]:
+        lost = await self._store.read(claims.lost, self._clock(), free=free, active=active)
+        return Batch(work=lost, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
+
+    async def _claim_checks(self, free: int, active: frozenset[Hashable]) -> Batch[str]:
+        due = await self._store.read(claims.to_check, self._clock(), free=free, active=active)
+        return Batch(work=due, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
 
     def _guard(self, generation: Generation) -> ProviderGuard:
         return self._guards[generation.provider]
 
     # --- send ----------------------------------------------------------------------------------------------------
 
-    async def _begin(self, generation: Generation) -> None:
-        """Mark the generation as SUBMITTING only once the guard allows the request: a marked one may have been paid for."""
-        guard = self._guard(generation)
-        await guard.take_turn()
-        sent: dict[str, Any] = {"model": generation.model, "queued": guard.provider.queues}
-        if await self._store.write(jobs.start, generation.job_id, generation.n, self._clock(), **sent):
-            await self._send(generation)
-
-    async def _send(self, generation: Generation) -> None:
-        guard = self._guard(generation)
-        mode, takes_links = self._policy.references, guard.provider.takes_links
+    async def _send(self, claimed: ToSubmit) -> None:
         try:
-            answer = await guard.submit(
-                await submission.pack(generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
-            )
+            await self._submit(claimed)
+        except Exception:  # it may have been sent
+            await self._postpone_lookup(claimed.generation, 0, 0)
+            raise
+
+    async def _submit(self, claimed: ToSubmit) -> None:
+        generation = claimed.generation
+        guard = self._guard(generation)
+        try:
+            answer = await guard.submit(await self._packed(claimed))
         except (ProviderRefused, ProviderAccount) as error:
             if isinstance(error, ProviderAccount):
                 log.critical("image API refused the account", provider=guard.name, reason=error.sentence)
@@ -146,12 +182,24 @@ class Dispatch:
             else:
                 await self._orders.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
 
+    async def _packed(self, claimed: ToSubmit) -> Submission:
+        if not claimed.has_references:
+            return submission.label(claimed.generation)
+        takes_links = self._guard(claimed.generation).provider.takes_links
+        mode = self._policy.references
+        return await submission.pack(claimed.generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
+
     async def _accepted(self, generation: Generation, provider_id: str) -> None:
-        if await self._store.write(jobs.accept, generation.job_id, generation.n, provider_id):
-            log.info("submitted", job=generation.job_id, n=generation.n, provider_id=provider_id)
-            self._expect(generation.provider, provider_id)
-        else:
+        if not await self._record_id(generation, provider_id):
             await self._handle_lost(generation)  # an identical generation has claimed this id during its lookup; ours has another id
+
+    async def _record_id(self, generation: Generation, provider_id: str) -> bool:
+        watch = self._watches[generation.provider]
+        if not await self._store.write(jobs.accept, *_key(generation), provider_id, read_at=watch.first_read_at()):
+            return False
+        log.info("submitted", job=generation.job_id, n=generation.n, provider_id=provider_id)
+        watch.expect(provider_id)  # its event may have come before
+        return True
 
     async def _redirect(self, generation: Generation, now: int) -> None:
         """The provider is unavailable: switch to the operator's fallback model if there is one; after `give_up_ms`, fail and refund."""
@@ -197,10 +245,9 @@ class Dispatch:
             await self._postpone_lookup(generation, generation.lookups, self._pause_ms(generation, error))
             return
         for report in await self._unclaimed(provider.name, reports):
-            if await self._store.write(jobs.accept, generation.job_id, generation.n, report.provider_id):
+            if await self._record_id(generation, report.provider_id):
                 log.info("lost generation found", job=generation.job_id, n=generation.n, provider_id=report.provider_id)
                 self._failures.pop(_key(generation), None)
-                self._expect(generation.provider, report.provider_id)
                 return
         if generation.lookups + 1 < _LOOKUPS:
             await self._postpone_lookup(generation, generation.lookups + 1, int(self._timing.lookup_grace_s * 1000))
@@ -240,23 +287,8 @@ class Dispatch:
 
     async def _fail_removed(self) -> None:
         """Fail the open generations of image APIs that were removed from the settings."""
-        for state in (GenerationState.WAITING, GenerationState.SUBMITTING, GenerationState.RUNNING):
-            for generation in await self._store.read(jobs.under_way, state):
-                if generation.provider not in self._guards:
-                    await self._fail(generation, Failure.FAULT, _PROVIDER_REMOVED)
-
-
-def _without(active: frozenset[Hashable], queue: Queue) -> Queue:
-    """The queue without generations that the pool works on; they count as running, even if the store still says waiting."""
-    in_progress = [g for g in queue.waiting if _key(g) in active]
-    return replace(
-        queue,
-        waiting=tuple(g for g in queue.waiting if _key(g) not in active),
-        running_by_user=Counter(queue.running_by_user) + Counter(g.user_id for g in in_progress),
-        running_by_guild=Counter(queue.running_by_guild) + Counter(g.guild_id for g in in_progress),
-        running_by_provider=Counter(queue.running_by_provider) + Counter(g.provider for g in in_progress),
-        slow_turns=frozenset(g.provider for g in in_progress if g.lane is Lane.FREE),
-    )
+        for generation in await self._store.read(claims.of_others, list(self._guards)):
+            await self._fail(generation, Failure.FAULT, _PROVIDER_REMOVED)
 
 
 def _key(generation: Generation) -> tuple[str, int]:

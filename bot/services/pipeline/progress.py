@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import replace
+from itertools import islice
 
 import structlog
 
@@ -18,14 +20,21 @@ from bot.services.orders import Orders
 from bot.services.pipeline.routes import BAR_STEPS, Post
 from bot.store import delivery, jobs
 from bot.store.engine.base import Store
+from bot.store.rows import jobs_by_id
 
 log = structlog.get_logger(__name__)
 
 _LONG_MS = 120_000  # after this time the message promises a ping
+_AT_A_TIME = 50  # jobs in one turn
+_PAGE = 500
+_WRITTEN_LATE_MS = 10_000  # longest time from an order to its record
 
 
 class Progress:
-    """A loop that edits a waiting message when its content has changed, and never after the job has ended."""
+    """A loop that edits a waiting message when its content has changed, and never after the job has ended.
+
+    It checks a bounded number of jobs at a time, the longest unchecked first, so a long queue costs no more than a short one.
+    """
 
     def __init__(self, *, store: Store, orders: Orders, post: Post, locks: KeyedLocks, timing: Timing, clock: Clock) -> None:
         self._store = store
@@ -34,7 +43,9 @@ class Progress:
         self._locks = locks
         self._timing = timing
         self._clock = clock
-        self._shown: dict[str, Hashable] = {}  # by job id: fingerprint of the message's content
+        # The open jobs, the longest unchecked first, with a fingerprint of what their message shows (None: not known).
+        self._shown: OrderedDict[str, Hashable | None] = OrderedDict()
+        self._newest = 0  # Unix ms: when the newest of them was ordered
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -43,12 +54,27 @@ class Progress:
             await asyncio.sleep(self._timing.progress_s)
 
     async def turn(self) -> None:
-        """Check all open jobs once."""
-        open_jobs = await self._store.read(jobs.in_state, JobState.OPEN)
-        self._shown = {job.id: self._shown[job.id] for job in open_jobs if job.id in self._shown}
-        for job in open_jobs:
-            if _has_message(job) and job.answer_until <= self._clock():
-                await self._try_to_show(job)
+        """Check the jobs that were not checked for the longest time."""
+        await self._add_new()
+        checked = list(islice(self._shown, _AT_A_TIME))
+        jobs_left = {job.id: job for job in await self._store.read(jobs_by_id, checked) if job.state is JobState.OPEN}
+        for job_id in checked:
+            if job_id not in jobs_left:
+                del self._shown[job_id]
+                continue
+            self._shown.move_to_end(job_id)
+            if _has_message(jobs_left[job_id]) and jobs_left[job_id].answer_until <= self._clock():
+                await self._try_to_show(jobs_left[job_id])
+
+    async def _add_new(self) -> None:
+        """Add the open jobs that were ordered since the last turn. They may have been written in another order than they were ordered."""
+        after = (self._newest - _WRITTEN_LATE_MS, "")
+        while page := await self._store.read(jobs.open_after, *after, most=_PAGE):
+            for job_id, created_at in page:
+                self._shown.setdefault(job_id, None)
+                self._newest, after = created_at, (created_at, job_id)
+            if len(page) < _PAGE:
+                break
 
     async def _try_to_show(self, job: Job) -> None:
         try:
@@ -67,10 +93,10 @@ class Progress:
             receipt = await self._orders.waiting_for(job)
             steps = None if job.ping_promised else steps_done(job, receipt.usual_ms, self._clock())
             fingerprint = _fingerprint(receipt, steps)
-            # The first response was for a waiting job; while the job waits, the message needs no edit.
-            shown = self._shown.get(job.id, fingerprint if _matches_first_answer(receipt) else None)
+            shown = self._shown[job.id]
             self._shown[job.id] = fingerprint  # before the edit: an edit that fails is not repeated until the content changes again
-            if shown != fingerprint:
+            # The first response was for a waiting job; while the job waits, the message needs no edit.
+            if shown != fingerprint and not (shown is None and _matches_first_answer(receipt)):
                 await self._post.show_progress(receipt, steps=steps)
 
     async def _with_ping_promise(self, job: Job) -> Job:

@@ -1,29 +1,30 @@
-"""Watches running generations until they end. An event is only a hint; the state is always read from the API."""
+"""Watches running generations until they end. A complete event settles one; a read does what events do not."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Hashable
 
 import structlog
 
 from bot.core.clock import Clock
 from bot.core.errors import ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Timing, WorkerPool
+from bot.core.loops import Batch, Timing, Worker
 from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
-from bot.providers.provider import GenerationReport, Provider, ReportState
+from bot.providers.provider import Event, GenerationReport, Provider, ReportState
 from bot.services.orders import Orders
-from bot.store import jobs
+from bot.store import claims, jobs
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
 
 Key = tuple[str, int]  # a job's id, and which of its generations
 
-_READERS = 8
+_NEVER = 2**62  # Unix ms
+_READS_AT_A_TIME = 8
 _EARLY_MAX = 1000  # events kept until the response to their enqueue arrives
 _HEALTHY_MS = 30_000  # a stream that lasted this long resets the count of failures
 _FORGOTTEN_MS = 120_000  # a generation that the image API does not know for this long has failed
@@ -32,17 +33,8 @@ _FORGOTTEN = N_("The image service no longer knows this picture.")
 _NO_LINK = N_("The image service finished but named no picture.")
 
 
-@dataclass(kw_only=True)
-class _Following:
-    """State of one running generation."""
-
-    polled_at: int | None = None  # Unix ms
-    unknown_since: int | None = None  # Unix ms; None while the image API knows it
-    is_hinted: bool = False  # must be read, even if a read is in progress, which may be too old
-
-
 class Watch:
-    """Reads the running generations of one image API: after every connect, on every event, and on a slow interval.
+    """Settles the running generations of one image API: by events, and by reads of those that are due.
 
     The store says what is running there. The current mode of sending does not matter, because generations from before a change of the
     settings must end too.
@@ -53,30 +45,40 @@ class Watch:
         self._provider = provider
         self._orders = orders
         self._give_up_ms = give_up_ms
-        self._running = store.subscribe(Topic.RUNNING)
         self._timing = timing
         self._clock = clock
-        self._pool = WorkerPool(f"watch {provider.name}", size=_READERS)
-        self._followed: defaultdict[Key, _Following] = defaultdict(_Following)
-        self._early: OrderedDict[str, int] = OrderedDict()  # unknown ids of events, and when they came (Unix ms)
-        self._connected_at: int | None = None  # Unix ms; None without a stream
+        self._reads = Worker(
+            f"watch {provider.name}",
+            size=_READS_AT_A_TIME,
+            claim=self._claim,
+            work=self._read,
+            key=_key,
+            wakeups=store.subscribe(Topic.RUNNING),
+        )
+        self._early: OrderedDict[str, tuple[int, Event]] = OrderedDict()  # events with an unknown id, and when they came (Unix ms)
+        self._unknown_since: dict[Key, int] = {}  # generations that the image API does not know (Unix ms)
+        self._handling: set[asyncio.Task[None]] = set()
+        self._is_connected = False
 
     async def run(self, *, grace_s: float) -> None:
         """Run until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                if self._provider.streams:
-                    group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
-                group.create_task(self._poll(), name=f"watch {self._provider.name} poll")
-        finally:
-            await self._pool.finish(grace_s)
+        async with asyncio.TaskGroup() as group:
+            if self._provider.streams:
+                group.create_task(self._listen(), name=f"watch {self._provider.name} listen")
+            group.create_task(self._reads.run(grace_s=grace_s), name=self._reads.name)
+
+    def first_read_at(self) -> int:
+        """When (Unix ms) to read a generation that is accepted now, if no event comes before."""
+        return self._clock() + int(1000 * (self._timing.slow_s if self._is_connected else self._timing.poll_min_s))
 
     def expect(self, provider_id: str) -> None:
-        """Call this when a generation has got its id: if its event came before, it is read now."""
-        if self._early.pop(provider_id, None) is not None:
-            self._pool.start(f"early {provider_id}", self._handle_event(provider_id))
+        """Call this when a generation has got its id: if its event came before, it is handled now."""
+        kept = self._early.pop(provider_id, None)
+        if kept is not None:
+            self._handling.add(task := asyncio.create_task(self._handle(kept[1]), name=f"early event {provider_id}"))
+            task.add_done_callback(self._handling.discard)
 
-    # --- listen --------------------------------------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         failures = 0
@@ -84,95 +86,68 @@ class Watch:
             began = self._clock()
             try:
                 async with self._provider.listen() as events:
-                    self._set_connected()
-                    async for event in events:
-                        await self._handle_event(event.provider_id)
+                    log.info("event stream connected", provider=self._provider.name)
+                    self._is_connected = True
+                    catching_up = asyncio.create_task(self._catch_up(), name=f"watch {self._provider.name} catch up")
+                    try:
+                        async for event in events:
+                            await self._handle(event)
+                    finally:
+                        catching_up.cancel()
             except ProviderError as error:
                 failures = 1 if self._clock() - began > _HEALTHY_MS else failures + 1
                 reason = error.sentence
                 log.warning("event stream lost, polling", provider=self._provider.name, reason=reason, failures=failures)
             finally:
-                self._connected_at = None
-            self._running.wake()  # start polling; there is no commit that would wake the loop
+                self._is_connected = False
+            await self._store.write(jobs.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
             await asyncio.sleep(self._timing.backoff_s(max(failures, 1)))
 
-    def _set_connected(self) -> None:
-        log.info("event stream connected", provider=self._provider.name)
-        self._connected_at = self._clock()
-        for following in self._followed.values():
-            following.polled_at = None  # events without a connection are lost: read everything once
-        self._running.wake()
+    async def _catch_up(self) -> None:
+        """Events without a connection are lost: read what is no longer active at the image API, or everything if it cannot say."""
+        try:
+            active = await self._provider.active()
+        except ProviderError as error:
+            log.warning("list of active generations failed", provider=self._provider.name, reason=error.sentence)
+            active = None
+        await self._store.write(jobs.read_ended, self._provider.name, active, self._clock())
 
-    async def _handle_event(self, provider_id: str) -> None:
-        self._keep_early(provider_id)  # before the read: the response to its enqueue may be written concurrently
-        generation = await self._store.read(jobs.by_provider_id, self._provider.name, provider_id)
-        if generation is None:
-            return
-        self._early.pop(provider_id, None)
-        if generation.state is GenerationState.RUNNING:
-            self._schedule_read(_key(generation))
+    async def _handle(self, event: Event) -> None:
+        """Settle a generation by a complete event; after another one, read it."""
+        outcome = None if event.report is None else self._outcome_of_event(event.report)
+        self._keep_early(event)  # before the write: the response to its enqueue may be written concurrently
+        if await self._store.write(jobs.reported, self._provider.name, event.provider_id, outcome, self._clock()):
+            self._early.pop(event.provider_id, None)
 
-    def _keep_early(self, provider_id: str) -> None:
-        """Keep the id for a short while: its generation may get it later, or it is not the bot's."""
+    def _keep_early(self, event: Event) -> None:
+        """Keep the event for a short while: its generation may get the id later, or it is not the bot's."""
         now = self._clock()
-        self._early[provider_id] = now
+        self._early[event.provider_id] = now, event
         oldest = next(iter(self._early))
-        while len(self._early) > _EARLY_MAX or now - self._early[oldest] > self._timing.early_s * 1000:
+        while len(self._early) > _EARLY_MAX or now - self._early[oldest][0] > self._timing.early_s * 1000:
             del self._early[oldest]
             oldest = next(iter(self._early))
 
-    # --- poll ----------------------------------------------------------------------------------------------------
+    # --- reads ---------------------------------------------------------------------------------------------------
 
-    async def _poll(self) -> None:
-        while True:
-            running = await self._store.read(jobs.under_way, GenerationState.RUNNING, provider=self._provider.name)
-            now = self._clock()
-            for generation in running:
-                if self._due(generation) <= now:
-                    self._followed[_key(generation)].polled_at = now
-                    self._schedule_read(_key(generation))
-            self._forget_ended({_key(generation) for generation in running})
-            next_due = min((self._due(generation) for generation in running), default=now + self._timing.slow_s * 1000)
-            await self._running.wait(timeout_s=max(next_due - now, 0) / 1000 + 0.001)
-
-    def _due(self, generation: Generation) -> float:
-        """The next poll (Unix ms): rarely with a stream; without one, sooner for newer generations; at once if it is cancelled."""
-        polled_at, started = self._followed[_key(generation)].polled_at, self._started(generation)
-        if polled_at is None and generation.cancel_requested:
-            return 0
-        if self._connected_at is not None and not generation.cancel_requested:
-            if polled_at is None and started <= self._connected_at:
-                return 0  # its event may have been sent before the connection
-            return (started if polled_at is None else polled_at) + self._timing.slow_s * 1000
-        if polled_at is None:
-            return started + self._timing.poll_min_s * 1000
-        pause_s = (polled_at - started) / 4000
-        return polled_at + 1000 * min(max(pause_s, self._timing.poll_min_s), self._timing.poll_max_s)
-
-    def _forget_ended(self, running: set[Key]) -> None:
-        """Drop the state of ended generations, but not of hinted ones: the hint may be newer than `running`."""
-        for key in [key for key, each in self._followed.items() if key not in running and not each.is_hinted]:
-            del self._followed[key]
-
-    @staticmethod
-    def _started(generation: Generation) -> int:
-        return generation.submitted_at or generation.created_at
-
-    def _schedule_read(self, key: Key) -> None:
-        """Read a generation now, and once more if a read is in progress."""
-        self._followed[key].is_hinted = True
-        self._pool.start(key, self._read_hinted(key))
-
-    async def _read_hinted(self, key: Key) -> None:
-        while self._followed[key].is_hinted:
-            self._followed[key].is_hinted = False
-            generation = await self._store.read(jobs.generation, *key)
-            if generation is not None and generation.state is GenerationState.RUNNING:
-                await self._read(generation)
+    async def _claim(self, free: int, _active: frozenset[Hashable]) -> Batch[Generation]:
+        """Rarely with a stream; without one, sooner for newer generations."""
+        now, timing = self._clock(), self._timing
+        soon_s, later_s = (timing.poll_max_s, timing.slow_s) if self._is_connected else (timing.poll_min_s, timing.poll_max_s)
+        due = await self._store.write(
+            claims.to_read,
+            self._provider.name,
+            now,
+            free=free,
+            new_since=_NEVER if self._is_connected else now - int(4000 * timing.poll_max_s),
+            soon=now + int(soon_s * 1000),
+            later=now + int(later_s * 1000),
+        )
+        return Batch(work=due, pause_s=min(soon_s, later_s))
 
     async def _read(self, generation: Generation) -> None:
         provider_id = generation.provider_id or ""
-        age = self._clock() - self._started(generation)
+        age = self._clock() - (generation.submitted_at or generation.created_at)
         if generation.cancel_requested or age > self._give_up_ms:
             await self._cancel(generation, provider_id)
         try:
@@ -183,9 +158,10 @@ class Watch:
             log.warning("generation read failed", job=generation.job_id, n=generation.n, reason=error.sentence)
             return
         if report is not None:
-            self._followed[_key(generation)].unknown_since = None
+            self._unknown_since.pop(_key(generation), None)
         outcome = self._outcome(generation, report, age) if report else self._unknown_outcome(_key(generation))
         if outcome is not None:
+            self._unknown_since.pop(_key(generation), None)
             await self._orders.settle(generation, outcome)
 
     async def _cancel(self, generation: Generation, provider_id: str) -> None:
@@ -197,9 +173,19 @@ class Watch:
 
     def _unknown_outcome(self, key: Key) -> Outcome | None:
         """Failed, if the image API has not known the generation for a while; a single such response may be a mistake."""
-        now, following = self._clock(), self._followed[key]
-        following.unknown_since = now if following.unknown_since is None else following.unknown_since
-        return failed(Failure.FAULT, _FORGOTTEN) if now - following.unknown_since > _FORGOTTEN_MS else None
+        since = self._unknown_since.setdefault(key, self._clock())
+        return failed(Failure.FAULT, _FORGOTTEN) if self._clock() - since > _FORGOTTEN_MS else None
+
+    @staticmethod
+    def _outcome_of_event(report: GenerationReport) -> Outcome | None:
+        """The outcome of a complete event; None if something is missing and the generation must be read."""
+        match report.state:
+            case ReportState.SUCCEEDED if report.result_url is not None:
+                return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
+            case ReportState.FAILED if report.error is not None:
+                return failed(Failure.FAULT, report.error)
+            case _:
+                return None
 
     def _outcome(self, generation: Generation, report: GenerationReport, age: int) -> Outcome | None:
         """The outcome of a report; `None` while there is nothing to settle."""

@@ -28,8 +28,13 @@ class Topic(StrEnum):
     """What background loops wait for."""
 
     QUEUE = "queue"  # a generation waits to be sent, or one ended and another may be sent
-    RUNNING = "running"  # a provider accepted a generation, or a running one is to be cancelled
-    OUTBOX = "outbox"  # an outbox item was added
+    CHECKS = "checks"  # a prompt must be checked
+    LOST = "lost"  # the answer to a submission was lost
+    RUNNING = "running"  # a provider accepted a generation, or a running one must be read
+    # An outbox item was added or is due sooner than before, by its pool (`bot.domain.outbox.Pool`).
+    RESULTS = "results"
+    MEMBERS = "members"
+    MODERATORS = "moderators"
 
 
 class Subscription:

@@ -21,6 +21,12 @@ from sqlalchemy import (
 
 from bot.store.tables.base import metadata
 
+# Conditions of partial indexes. A query uses such an index only if it contains the same text.
+WAITING = "state = 'waiting'"
+ACTIVE = "state IN ('submitting', 'running')"
+RUNNING = "state = 'running'"
+UNCHECKED = "needs_check"
+
 _OWN = "role IN ('result', 'dm')"
 _ONCE = "role IN ('gallery', 'log')"
 
@@ -62,6 +68,7 @@ jobs = Table(
     Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come (Unix ms); 0: it came, or never will
     Column("posting_since", BigInteger),
     Index("ix_jobs_state", "state", "created_at"),
+    Index("ix_jobs_unchecked", "created_at", sqlite_where=text(UNCHECKED), postgresql_where=text(UNCHECKED)),
     Index("ix_jobs_member", "user_id", "created_at"),
     Index("ix_jobs_parent", "parent_id"),
 )
@@ -121,6 +128,20 @@ generations = Table(
     Column("refunded_at", BigInteger),
     UniqueConstraint("provider_id", "provider"),  # one accepted id belongs to one generation
     Index("ix_generations_state", "state", "created_at"),
+    # With every column that a claim reads, so that it reads the index only.
+    Index(
+        "ix_generations_queue",
+        *("lane", "created_at", "job_id", "n", "not_before", "user_id", "guild_id", "provider", "running_limit"),
+        sqlite_where=text(WAITING),
+        postgresql_where=text(WAITING),
+    ),
+    Index(
+        "ix_generations_active",
+        *("provider", "user_id", "guild_id", "lane", "state"),
+        sqlite_where=text(ACTIVE),
+        postgresql_where=text(ACTIVE),
+    ),
+    Index("ix_generations_running", "provider", "not_before", sqlite_where=text(RUNNING), postgresql_where=text(RUNNING)),
     Index("ix_generations_model", "model", "ended_at"),
     Index("ix_generations_member", "user_id", "ended_at"),
     Index("ix_generations_server", "guild_id", "ended_at"),

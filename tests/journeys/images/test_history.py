@@ -9,9 +9,10 @@ import pytest
 
 from bot.app import App
 from bot.domain.job import JobState
-from bot.store import history, jobs
+from bot.store import history
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
+from tests.env.job_steps import in_state
 from tests.journeys.conftest import Ask, job_id_of
 from tests.services.conftest import eventually
 
@@ -21,7 +22,7 @@ CHOOSE, GALLERY = 3, 12  # component types
 async def all_delivered(app: App, state: JobState = JobState.DELIVERABLE) -> None:
     """Wait until no job is in this state: deliveries are stored just after their message is posted."""
     async with asyncio.timeout(5):
-        while await app.store.read(jobs.in_state, state):  # noqa: ASYNC110  the database sends no event
+        while await app.store.read(in_state, state):  # noqa: ASYNC110  the database sends no event
             await asyncio.sleep(0.005)
 
 
@@ -116,7 +117,7 @@ async def test_a_request_is_reposted_as_an_ordinary_result(app: App, ada: Person
     assert (len(again.attachments), list(again.buttons)) == (2, ["Edit", "Again", "Details", "Delete", "Report"])
     assert f"<@{ada.id}>" in again.content
     async with asyncio.timeout(5):
-        while str((await app.store.read(jobs.in_state, JobState.DELIVERED))[0].place.message_id) != again.id:  # noqa: ASYNC110  as above
+        while str((await app.store.read(in_state, JobState.DELIVERED))[0].place.message_id) != again.id:  # noqa: ASYNC110  as above
             await asyncio.sleep(0.005)
 
 
@@ -232,7 +233,7 @@ async def test_an_undeliverable_image_is_posted_from_history(env: Env) -> None:
     async with env.app() as app, person_in(env, "Ada") as ada:
         await ada.slash("generate", prompt="a red fox")
         async with asyncio.timeout(10):
-            while not await app.store.read(jobs.in_state, JobState.STRANDED):  # noqa: ASYNC110  as above
+            while not await app.store.read(in_state, JobState.STRANDED):  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.005)
         for fault in ("token-expired", "message-gone"):
             env.switchboard.turn_off(fault)

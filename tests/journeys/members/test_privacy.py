@@ -8,10 +8,11 @@ import pytest
 
 from bot.app import App
 from bot.domain.job import JobState
-from bot.store import history, jobs
+from bot.store import history
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.env.job_steps import in_state
 from tests.journeys.conftest import Ask
 
 
@@ -89,7 +90,7 @@ async def test_erasing_cancels_running_jobs_and_shows_no_result(env: Env, app: A
     await ada.until(lambda: not any("red fox" in m.content for m in ada.messages()) or None)
     env.switchboard.turn_off("generation-stuck")
     for state in (JobState.OPEN, JobState.DELIVERABLE):
-        assert await app.store.read(jobs.in_state, state) == []
+        assert await app.store.read(in_state, state) == []
 
 
 @pytest.mark.parametrize("channel", ["dm", "elsewhere", "private"])

@@ -89,7 +89,6 @@ MOMENTS: dict[str, Callable[[Env], Callable[[], bool]]] = {
     "it is about to be sent": lambda s: in_database(s, "SELECT 1 FROM generations WHERE state <> 'waiting'"),
     "the queue was asked": lambda s: asked_for(s, "POST", "/api/ai/queue"),
     "the queue's answer is written": lambda s: in_database(s, "SELECT 1 FROM generations WHERE provider_id IS NOT NULL"),
-    "the truth is read": lambda s: asked_for(s, "GET", "/api/ai/queue/"),
     "it is settled": lambda s: in_database(s, "SELECT 1 FROM ledger WHERE entry = 'settle'"),
     "the picture is fetched": lambda s: asked_for(s, "GET", "/results"),
     "it is delivered": lambda s: in_database(s, "SELECT 1 FROM jobs WHERE state = 'delivered'"),

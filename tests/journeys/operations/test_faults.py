@@ -8,11 +8,11 @@ import pytest
 
 from bot.app import App
 from bot.domain.job import JobState
-from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.faults import FAULTS
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
+from tests.env.job_steps import in_state
 from tests.journeys.images.test_commands import image_bytes
 
 PRICE = 1_400_000  # microcredits of FLUX.2 Klein 4B
@@ -160,7 +160,7 @@ async def test_an_undeliverable_image_is_kept_until_it_can_be_delivered(env: Env
     for name in closed:
         env.switchboard.turn_on(name)
     await ada.slash("generate", prompt="a red fox")
-    while not await app.store.read(jobs.in_state, JobState.STRANDED):
+    while not await app.store.read(in_state, JobState.STRANDED):
         pass
     for name in closed:
         env.switchboard.turn_off(name)

@@ -13,12 +13,12 @@ from PIL import Image
 
 from bot.app import App
 from bot.domain.job import GenerationState
-from bot.store import jobs
 from bot.store.money import ledger
 from sandbox.person import Message, Person
 from tests.acme.provider import acme
 from tests.acme.server import MODEL, SIZE_PX, AcmeServer, serve_acme
 from tests.env.app import BRISK, Env, has_image, person_in
+from tests.env.job_steps import generations_in
 from tests.journeys.reaction_steps import PRICE, spent, until_generations
 from tests.services.conftest import eventually
 
@@ -70,7 +70,7 @@ async def is_connected(app: App, env: Env, server: AcmeServer, *, acme_streams: 
 
 def both_run(app: App) -> Callable[[], Awaitable[bool]]:
     async def providers_run() -> bool:
-        running = await app.store.read(jobs.under_way, GenerationState.RUNNING)
+        running = await app.store.read(generations_in, GenerationState.RUNNING)
         return {generation.provider for generation in running} == {"oxen", "acme"}
 
     return providers_run

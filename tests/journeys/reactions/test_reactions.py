@@ -54,7 +54,7 @@ async def test_the_note_is_deleted_after_two_minutes(env: Env) -> None:
         await ada.react(await new_image(ada), "✏️")
         await note_for(ada)
         clock.advance(121_000)
-        app.store.wake(Topic.OUTBOX)  # a fake clock sends no event
+        app.store.wake(Topic.MEMBERS)  # a fake clock sends no event
         await ada.until(lambda: not any(NOTE in m.buttons for m in ada.messages()) or None)
 
 

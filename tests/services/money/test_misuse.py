@@ -19,10 +19,10 @@ from bot.domain.money.quota import MICRO
 from bot.domain.money.sponsorship import Sponsorship
 from bot.domain.order import Order
 from bot.domain.request import Request
-from bot.store import jobs
 from bot.store.money import sponsorships
 from bot.store.tables import accounts
 from tests.env.guild_rules import change_rules
+from tests.env.job_steps import in_state
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, order_of, request
 from tests.services.conftest import BUCKET, MODEL, Pipeline
 from tests.store.money.accounts import member
@@ -141,7 +141,7 @@ def _limit_of(policy: Policy) -> int:
 
 async def _check_holds(pipeline: Pipeline, rows: Any) -> None:
     held: Counter[str] = Counter()
-    for job in await pipeline.store.read(jobs.in_state, JobState.OPEN):
+    for job in await pipeline.store.read(in_state, JobState.OPEN):
         for g in job.open:
             held.update({name: g.price for name in (g.account, g.budget) if name})
     assert {row.name: row.held for row in rows if row.held} == {name: amount for name, amount in held.items() if amount}

@@ -10,6 +10,7 @@ import pytest
 
 from bot.core.loops import Timing
 from bot.domain.job import JobState, ReplyTarget
+from bot.domain.outbox import ItemKind
 from bot.store import jobs, outbox
 from tests.env.app import BRISK
 from tests.env.fake_discord import DiscordFault, DiscordRoute
@@ -129,8 +130,8 @@ async def is_posted(pipeline: Pipeline, job_id: str) -> bool:
 
 async def test_the_next_run_continues_after_a_kill_after_the_claim(pipeline: Pipeline) -> None:
     job = await pipeline.ended_job(MADE)
-    (item,) = await pipeline.store.read(outbox.due, pipeline.clock())
-    assert await pipeline.store.write(outbox.claim, item, now=pipeline.clock(), again_at=pipeline.clock() + 50)
+    claim: dict[str, Any] = {"kinds": [ItemKind.DELIVER], "free": 1, "active": (), "pause_ms": lambda _item: 50}
+    assert (await pipeline.store.write(outbox.claim, pipeline.clock(), **claim))[0]
     async with (await pipeline.restart()).running("outbox"):
         await pipeline.until(job, JobState.DELIVERED)
     assert (len(pipeline.discord.results_of(job.id)), await pipeline.store.read(outbox.get, job.id)) == (1, None)

@@ -135,6 +135,7 @@ async def sent(pipeline: Pipeline, count: int) -> bool:
 
 @pytest.mark.faults("images-rate-limited", times=2)
 async def test_a_rate_limited_request_is_sent_again(pipeline: Pipeline) -> None:
+    await pipeline.restart(mode="poll")
     job = await pipeline.order()
     async with pipeline.running():
         await pipeline.until(job)
@@ -274,5 +275,6 @@ async def test_without_a_list_of_models_a_job_for_an_unavailable_api_waits(pipel
     await pipeline.store.write(kv.forget, "models:", before=pipeline.clock() + 1)
     restarted = await pipeline.restart()  # a run that has read no list of models yet
     restarted.guard.away_since = 1
-    await restarted.app.dispatch.turn()
+    async with restarted.running("dispatch", grace_s=0):
+        await restarted.store.read(lambda _conn: None)
     assert [g.state for g in (await pipeline.orders.job(job.id)).generations] == [GenerationState.WAITING]

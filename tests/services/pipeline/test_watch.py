@@ -1,4 +1,4 @@
-"""Watching generations until they end: an event is a hint, the state is read from the API."""
+"""Watching generations until they end: complete events settle them, reads do the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.core.errors import ProviderBusy
 from bot.core.loops import Timing
 from bot.domain.job import GenerationState, Job, JobState
 from bot.providers.oxen import Oxen
-from bot.providers.provider import Accepted, GenerationReport, Submission
+from bot.providers.provider import Accepted, Event, GenerationReport, Submission
 from bot.store import jobs
 from sandbox.faults import Switchboard
 from tests.env.app import BRISK
@@ -45,9 +45,9 @@ async def submitted_job(pipeline: Pipeline) -> tuple[Job, str]:
     return job, answer.provider_id
 
 
-async def running_job(pipeline: Pipeline) -> tuple[Job, str]:
+async def running_job(pipeline: Pipeline, *, read_in_ms: int = 0) -> tuple[Job, str]:
     job, provider_id = await submitted_job(pipeline)
-    await pipeline.store.write(jobs.accept, job.id, 0, provider_id)
+    await pipeline.store.write(jobs.accept, job.id, 0, provider_id, read_at=pipeline.clock() + read_in_ms)
     return job, provider_id
 
 
@@ -58,13 +58,13 @@ def reads(pipeline: Pipeline, provider_id: str = "") -> int:
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-async def test_an_event_leads_to_one_read(pipeline: Pipeline) -> None:
+async def test_a_complete_event_settles_without_a_read(pipeline: Pipeline) -> None:
     restarted = await pipeline.restart(timing=SLOW_POLLS)
     async with listening(restarted):
         job = await restarted.order()
         await restarted.until(job)
     assert await restarted.spent() == PRICE
-    assert reads(restarted) == 1
+    assert reads(restarted) == 0
 
 
 @pytest.mark.parametrize(
@@ -145,21 +145,16 @@ class SlowReader(Oxen):
 
 
 @pytest.mark.faults("generation-stuck")
-async def test_an_event_during_a_read_leads_to_another_read(pipeline: Pipeline, switchboard: Switchboard) -> None:
+async def test_an_event_during_a_read_settles_once(pipeline: Pipeline, switchboard: Switchboard) -> None:
     SlowReader.release = asyncio.Event()
     slow = await pipeline.restart(timing=SLOW_POLLS, client=SlowReader)
     job, provider_id = await running_job(slow)
     async with slow.running("watch"):
         await eventually(lambda: was_read(slow, provider_id, 1))  # while it is still running
         switchboard.turn_off("generation-stuck")
-        await eventually(lambda: has_hints(slow))
-        SlowReader.release.set()
         await slow.until(job)
-    assert reads(slow, provider_id) == 2
-
-
-async def has_hints(pipeline: Pipeline) -> bool:
-    return any(each.is_hinted for each in pipeline.watch._followed.values())
+        SlowReader.release.set()
+    assert await slow.spent() == PRICE
 
 
 async def was_read(pipeline: Pipeline, provider_id: str, times: int) -> bool:
@@ -168,11 +163,40 @@ async def was_read(pipeline: Pipeline, provider_id: str, times: int) -> bool:
 
 async def test_events_with_unknown_ids_are_limited_by_time_and_number(pipeline: Pipeline) -> None:
     for n in range(1100):
-        pipeline.watch._keep_early(f"stranger-{n}")
+        pipeline.watch._keep_early(Event(provider_id=f"stranger-{n}"))
     assert len(pipeline.watch._early) == 1000
     pipeline.clock.advance(int(BRISK.early_s * 1000) + 1000)
-    pipeline.watch._keep_early("the next")
+    pipeline.watch._keep_early(Event(provider_id="the next"))
     assert list(pipeline.watch._early) == ["the next"]
+
+
+class Hints(Oxen):
+    """Its events do not say how a generation ended."""
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
+        async with super().listen() as events:
+            yield (Event(provider_id=event.provider_id) async for event in events)
+
+
+async def test_an_event_that_does_not_say_everything_leads_to_one_read(pipeline: Pipeline) -> None:
+    restarted = await pipeline.restart(timing=SLOW_POLLS, client=Hints)
+    async with listening(restarted):
+        await restarted.until(await restarted.order())
+    assert await restarted.spent() == PRICE
+    assert reads(restarted) == 1
+
+
+async def test_after_a_gap_only_what_ended_in_it_is_read(pipeline: Pipeline, switchboard: Switchboard) -> None:
+    restarted = await pipeline.restart(timing=SLOW_POLLS)
+    ended, ended_id = await running_job(restarted, read_in_ms=60_000)
+    await eventually(lambda: has_ended(pipeline, ended_id))
+    switchboard.turn_on("generation-stuck")
+    _going_on, going_on_id = await running_job(restarted, read_in_ms=60_000)
+    before = reads(restarted, ended_id)
+    async with listening(restarted):
+        await restarted.until(ended)
+    assert (reads(restarted, ended_id) - before, reads(restarted, going_on_id)) == (1, 0)
 
 
 # --- ends without events ---------------------------------------------------------------------------------------------

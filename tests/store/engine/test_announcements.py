@@ -35,7 +35,8 @@ PreparedOp = Callable[[Store], Awaitable[Op]]
 NOW = 5000
 ROUTE = Fallback(model="dev", api_model="dev", provider="oxen", seed=1, params={})
 REMOVAL = OutboxItem(kind=ItemKind.REMOVE, due_at=NOW, data={"channel_id": 5, "message_id": 6})
-QUEUE, RUNNING, OUTBOX = Topic.QUEUE, Topic.RUNNING, Topic.OUTBOX
+QUEUE, CHECKS, LOST, RUNNING = Topic.QUEUE, Topic.CHECKS, Topic.LOST, Topic.RUNNING
+RESULTS, MEMBERS, MODERATORS = Topic.RESULTS, Topic.MEMBERS, Topic.MODERATORS
 
 
 async def woken(store: Store, write: Callable[[], Awaitable[Any]]) -> set[Topic]:
@@ -149,8 +150,12 @@ async def an_appeal(store: Store) -> Op:
     return bind(verdicts.appeal, case.id, words="It is a fox.", now=NOW)
 
 
-def _claimed(conn: Connection, job_id: str) -> bool:
-    return outbox.claim(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, due_at=3000), now=NOW, again_at=9000)
+def _claimed(conn: Connection, _job_id: str) -> None:
+    outbox.claim(conn, NOW, kinds=[ItemKind.DELIVER], free=1, active=(), pause_ms=lambda _item: 9000)
+
+
+def _postponed(conn: Connection, job_id: str) -> None:
+    outbox.postpone(conn, OutboxItem(id=job_id, kind=ItemKind.DELIVER, due_at=3000), due_at=9000)
 
 
 def _given_up(conn: Connection, job_id: str) -> None:
@@ -161,48 +166,48 @@ KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "an order": (an_order, {QUEUE}),
     "a refused order": (a_refused_order, set()),
     "a start": (waits(jobs.start, 0, 2000), set()),
-    "a start in the slow lane": (a_start_in_the_slow_lane, {QUEUE}),
+    "a start in the slow lane": (a_start_in_the_slow_lane, set()),
     "accepted": (sent(jobs.accept, 0, "id"), {RUNNING}),
     "accepted too late": (waits(jobs.accept, 0, "id"), set()),
     "put back": (sent(jobs.put_back, 0, not_before=NOW, now=NOW), {QUEUE}),
     "sent again after a lost answer": (sent(jobs.put_back_uncertain, 0, now=NOW), {QUEUE}),
-    "lookup postponed": (sent(jobs.postpone_lookup, 0, lookups=1, not_before=NOW), {QUEUE}),
+    "lookup postponed": (sent(jobs.postpone_lookup, 0, lookups=1, not_before=NOW), {LOST}),
     "another model": (waits(jobs.reroute, 0, other=ROUTE), {QUEUE}),
     "one of two ends": (made(jobs.settle, 0, SUCCEEDED, NOW, images=2), {QUEUE}),
-    "the last one ends": (made(jobs.settle, 0, SUCCEEDED, NOW), {QUEUE, OUTBOX}),
+    "the last one ends": (made(jobs.settle, 0, SUCCEEDED, NOW), {QUEUE, RESULTS}),
     "an end reported twice": (ended(jobs.settle, 0, SUCCEEDED, NOW), set()),
-    "cancelled while it waits": (waits(jobs.request_cancel, NOW), {QUEUE, OUTBOX}),
+    "cancelled while it waits": (waits(jobs.request_cancel, NOW), {QUEUE, RESULTS}),
     "cancelled while it is sent": (sent(jobs.request_cancel, NOW), set()),
     "cancelled while it is made": (made(jobs.request_cancel, NOW), {RUNNING}),
     "cancelled when it has ended": (ended(jobs.request_cancel, NOW), set()),
-    "a reaction taken back": (a_reaction_taken_back, {QUEUE, OUTBOX}),
+    "a reaction taken back": (a_reaction_taken_back, {QUEUE, RESULTS}),
     "answered while it waits": (waits(jobs.mark_answered, 6, NOW), set()),
-    "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {OUTBOX}),
-    "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {OUTBOX}),
+    "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {RESULTS}),
+    "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {RESULTS}),
     "spoiled": (ended(jobs.spoil, 0, "No picture.", NOW), set()),
     "refunded": (ended(jobs.refund, 0, NOW), set()),
     "a prompt allowed": (waits(screening.mark_passed), {QUEUE}),
     "a prompt check postponed": (waits(screening.postpone_check, 9000), set()),
-    "a prompt refused": (a_refused_prompt, {QUEUE, OUTBOX}),
+    "a prompt refused": (a_refused_prompt, {QUEUE, RESULTS}),
     "about to be posted": (ended(delivery.set_posting_since, NOW), set()),
     "shown": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW), set()),
-    "shown, with a follow-up item": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {OUTBOX}),
+    "shown, with a follow-up item": (ended(delivery.mark_delivered, channel_id=5, message_id=6, now=NOW, follows=[REMOVAL]), {MEMBERS}),
     "stranded": (ended(outbox.strand), set()),
     "tried": (ended(_claimed), set()),
-    "postponed": (ended(outbox.postpone, due_at=9000), set()),
+    "postponed": (ended(_postponed), {RESULTS}),
     "done": (ended(outbox.done), set()),
     "given up": (ended(_given_up), set()),
     "a ping promised": (waits(delivery.promise_ping), set()),
-    "a job deleted": (ended(history.take_away, NOW, shown=True), {OUTBOX}),
+    "a job deleted": (ended(history.take_away, NOW, shown=True), {MEMBERS}),
     "a message deleted by its author": (ended(history.message_deleted, 6, NOW, shown=True), set()),
-    "a removal": (given(bind(outbox.add, REMOVAL)), {OUTBOX}),
-    "a note": (given(bind(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {OUTBOX}),
-    "an appeal": (an_appeal, {OUTBOX}),
+    "a removal": (given(bind(outbox.add, REMOVAL)), {MEMBERS}),
+    "a note": (given(bind(reactions.keep_note, Reaction(message_id=1, user_id=7, emoji="✏️"), REMOVAL, NOW)), {MEMBERS}),
+    "an appeal": (an_appeal, {MODERATORS}),
     "a star below the threshold": (
         ended(gallery.show_if_starred, 6, guild_id=1, rules=GalleryRules(channel_id=8, stars=1), to=own(7, TEN).payer, now=NOW),
         set(),
     ),
-    "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {OUTBOX}),
+    "a member erased": (ended(lambda conn, _id: erase.erase(conn, 7, NOW), shown=True), {MEMBERS}),
     "an erased member's running job": (made(lambda conn, _id: erase.erase(conn, 7, NOW)), {RUNNING}),
     "a key-value entry": (given(bind(kv.put, "name", 1, NOW)), set()),
 }
@@ -231,9 +236,9 @@ async def test_a_rolled_back_write_wakes_nobody_then_or_later(store: Store) -> N
     async def written() -> None:
         with pytest.raises(LookupError):
             await store.write(announcing(QUEUE, then=fail))
-        await store.write(announcing(OUTBOX))
+        await store.write(announcing(MEMBERS))
 
-    assert await woken(store, written) == {OUTBOX}
+    assert await woken(store, written) == {MEMBERS}
 
 
 async def test_only_the_attempt_that_is_committed_counts(store: Store) -> None:
@@ -255,13 +260,13 @@ class _Conflict(Exception):
 
 
 async def test_a_group_wakes_subscribers_of_its_successful_writes_only(sqlite_store: Store) -> None:
-    group = (announcing(QUEUE), announcing(RUNNING, then=fail), announcing(OUTBOX), put_entry)
-    assert await woken(sqlite_store, lambda: together(sqlite_store, *group)) == {QUEUE, OUTBOX}
+    group = (announcing(QUEUE), announcing(RUNNING, then=fail), announcing(MEMBERS), put_entry)
+    assert await woken(sqlite_store, lambda: together(sqlite_store, *group)) == {QUEUE, MEMBERS}
     assert sqlite_store.commits == 2
 
 
 async def test_a_group_that_is_rolled_back_wakes_nobody(sqlite_store: Store) -> None:
-    group = (announcing(QUEUE), announcing(RUNNING, then=break_at_commit), announcing(OUTBOX))
+    group = (announcing(QUEUE), announcing(RUNNING, then=break_at_commit), announcing(MEMBERS))
     assert await woken(sqlite_store, lambda: together(sqlite_store, *group)) == set()
 
 
@@ -298,7 +303,7 @@ async def test_a_woken_subscriber_sees_the_write(store: Store) -> None:
 
 
 async def test_all_subscribers_of_a_topic_wake_and_several_wake_ups_count_once(store: Store) -> None:
-    first, second, both, other = (store.subscribe(*topics) for topics in ([QUEUE], [QUEUE], [RUNNING, QUEUE], [OUTBOX]))
+    first, second, both, other = (store.subscribe(*topics) for topics in ([QUEUE], [QUEUE], [RUNNING, QUEUE], [MEMBERS]))
     for _ in range(3):
         await store.write(announcing(QUEUE))
     assert [await each.wait(timeout_s=0) for each in (first, second, both, other)] == [True, True, True, False]

@@ -24,6 +24,7 @@ from bot.store.engine.opening import migrate, open_store
 from bot.store.engine.schema import Migration, head
 from bot.store.moderation import cases
 from bot.store.tables import metadata
+from tests.env.job_steps import in_state
 
 
 def differences(conn: Connection) -> list[Any]:
@@ -191,7 +192,7 @@ async def test_unshown_jobs_and_old_tasks_are_moved_into_the_outbox(no_schema_ur
             await old.write(execute, statement)
     async with open_store(no_schema_url) as store:
         items = {item.id: item for item in await store.read(outbox.due, century_ms)}
-        states = {state: [job.id for job in await store.read(jobs.in_state, state)] for state in JobState}
+        states = {state: [job.id for job in await store.read(in_state, state)] for state in JobState}
         assert await store.read(differences) == []
     assert {id_: (item.kind, item.job_id, item.due_at, item.attempts) for id_, item in items.items()} == {
         "ready": (ItemKind.DELIVER, "ready", 50, 2),

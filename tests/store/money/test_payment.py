@@ -14,7 +14,7 @@ from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.job import GenerationState, Lane
 from bot.domain.money.payment import Payment, monthly_budget, reserve_of
 from bot.domain.money.quota import DAY_MS, MICRO
-from bot.store import jobs
+from bot.store import claims, jobs
 from bot.store.engine.base import Store
 from tests.env.job_steps import run
 from tests.env.jobs import FAILED, SUCCEEDED, new_job
@@ -92,10 +92,10 @@ async def test_the_queue_orders_lanes_and_counts_recent_use(store: Store) -> Non
     nothing = member(70, credits_=0)
     free = [await order(store, Payment(payer=nothing, **slow(10)), new_job(member=user, now=user)) for user in (8, 7)]
     paid = await order(store, Payment(payer=pool()), new_job(member=9, now=5000))
-    queue = await store.read(jobs.queue, 9000)
+    queue = await store.read(claims.queue_of, 9000)
     assert [g.job_id for g in queue.waiting] == [paid.id, free[1].id, free[0].id]
     assert queue.past_use == {7: 2}
-    assert [g.user_id for g in (await store.read(jobs.queue, 9000, limit=1)).waiting] == [9, 7]  # the limit applies to each lane
+    assert [g.user_id for g in (await store.read(claims.queue_of, 9000, most=1)).waiting] == [9, 7]  # the limit applies to each lane
     assert [await store.read(jobs.position, job) for job in (paid, *free)] == [0, 2, 1]
 
 

@@ -1,0 +1,170 @@
+"""Claims: the work that a worker does next. Each operation is one transaction.
+
+A claim marks what it returns, so that no other claim returns it, or leaves out what its caller has in progress. It reads an index of what
+is due, never everything that is open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, or_, select, text, update
+from sqlalchemy.sql.expression import BindParameter
+
+from bot.domain.job import Generation, GenerationState, JobState, Lane
+from bot.domain.money.quota import DAY_MS
+from bot.domain.scheduling import Candidate, Caps, Queue, choose
+from bot.store import jobs as operations
+from bot.store import usage
+from bot.store.rows import generation_of, read_generations
+from bot.store.tables import generations, jobs, references
+from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
+
+PAST_USE_MS = 30 * DAY_MS  # the slow lane orders members by their use in this period
+_NOT_LOST = 2**62  # Unix ms: its task says when the answer is lost, or the next run
+_STUCK = 200  # handled at a time
+_CANDIDATES = 500  # the oldest due ones of each lane, among which the fairest are chosen
+
+_BY_AGE = (generations.c.created_at, generations.c.job_id, generations.c.n)
+_UNCHECKED_JOBS = select(jobs.c.id).where(text(UNCHECKED))
+_NOW: BindParameter[int] = bindparam("now")
+# Built once, because building a statement takes longer than running it. Text in conditions names the partial indexes.
+_DUE = (
+    select(*(generations.c[name] for name in Candidate._fields))
+    .where(
+        text(WAITING),
+        generations.c.lane == bindparam("lane"),
+        generations.c.not_before <= _NOW,
+        generations.c.job_id.not_in(_UNCHECKED_JOBS),
+    )
+    .order_by(*_BY_AGE)
+    .limit(bindparam("most"))
+)
+_DUE_LOCKED = _DUE.with_for_update(skip_locked=True)
+_IN_PROGRESS = select(generations.c.user_id, generations.c.guild_id, generations.c.provider, generations.c.lane, generations.c.state).where(
+    text(ACTIVE)
+)
+_WITH_REFERENCES = select(references.c.job_id).where(references.c.job_id.in_(bindparam("job_ids", expanding=True))).distinct()
+_DUE_CHECKS = (
+    select(jobs.c.id)
+    .where(
+        text(UNCHECKED),
+        jobs.c.state == JobState.OPEN,
+        exists().where(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.WAITING, generations.c.not_before <= _NOW),
+    )
+    .order_by(jobs.c.created_at)
+    .limit(bindparam("most"))
+)
+_DUE_READS = (
+    select(generations.c.job_id, generations.c.n)
+    .where(text(RUNNING), generations.c.provider == bindparam("at"), generations.c.not_before <= _NOW)
+    .order_by(generations.c.not_before)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_AGAIN = (
+    update(generations)
+    .where(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"), text(RUNNING))
+    .values(
+        not_before=case(
+            (
+                and_(generations.c.submitted_at < bindparam("new_since", type_=BigInteger), ~generations.c.cancel_requested),
+                bindparam("later", type_=BigInteger),
+            ),
+            else_=bindparam("soon", type_=BigInteger),
+        )
+    )
+    .returning(*generations.c)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """How much an image API takes now."""
+
+    max_running: int
+    turns: int  # submissions that its rate limit allows now
+    queued: bool  # it is submitted to a queue; else in a call that returns the image
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToSubmit:
+    """A generation that is marked as being submitted."""
+
+    generation: Generation
+    has_references: bool
+
+
+def to_submit(conn: Connection, now: int, *, free: int, caps: Caps, places: Mapping[str, Place]) -> list[ToSubmit]:
+    """Mark at most `free` waiting generations as being submitted, in fair order. `places`: the image APIs that are available."""
+    queue = queue_of(conn, now, lock=True)
+    if not queue.waiting:
+        return []
+    running = queue.running_by_provider
+    provider_caps = {name: min(place.max_running, running.get(name, 0) + place.turns) for name, place in places.items()}
+    chosen = choose(queue, caps, provider_caps, most=free)
+    started = [
+        operations.start(conn, each.job_id, each.n, now, queued=places[each.provider].queued, look_up_at=_NOT_LOST) for each in chosen
+    ]
+    marked = [generation for generation in started if generation is not None]
+    with_references = set(conn.scalars(_WITH_REFERENCES, {"job_ids": list({g.job_id for g in marked})})) if marked else set()
+    return [ToSubmit(generation=generation, has_references=generation.job_id in with_references) for generation in marked]
+
+
+def queue_of(conn: Connection, now: int, *, most: int = _CANDIDATES, lock: bool = False) -> Queue:
+    """The generations that may be submitted at `now`, at most `most` of each lane, and how many are in progress."""
+    query = _DUE_LOCKED if lock else _DUE
+    # A limit for each lane, so that a long slow lane does not hide paid generations.
+    paid, free = ([Candidate(*row) for row in conn.execute(query, {"lane": lane, "now": now, "most": most})] for lane in Lane)
+    if not (paid or free):
+        return Queue(waiting=(), running_by_user={}, running_by_guild={}, running_by_provider={})
+    active = conn.execute(_IN_PROGRESS).all()
+    return Queue(
+        waiting=tuple(each._replace(lane=Lane(each.lane)) for each in (*paid, *free)),
+        past_use=usage.images_since(conn, {each.user_id for each in free}, now - PAST_USE_MS) if free else {},
+        running_by_user=Counter(row.user_id for row in active),
+        running_by_guild=Counter(row.guild_id for row in active),
+        running_by_provider=Counter(row.provider for row in active),
+        slow_turns=frozenset(row.provider for row in active if row.lane == Lane.FREE and row.state == GenerationState.SUBMITTING),
+    )
+
+
+def lost(conn: Connection, now: int, *, free: int, active: Collection[Hashable]) -> list[Generation]:
+    """At most `free` generations whose submission may or may not have arrived and must be looked up, without the `active` ones."""
+    due = and_(generations.c.state == GenerationState.SUBMITTING, generations.c.not_before <= now)
+    found = read_generations(conn, due, limit=free + len(active))
+    return [each for each in found if (each.job_id, each.n) not in active][:free]
+
+
+def lose_all(conn: Connection, now: int) -> None:
+    """At a start: what the previous run was submitting counts as lost."""
+    conn.execute(update(generations).where(generations.c.state == GenerationState.SUBMITTING).values(not_before=now))
+
+
+def to_check(conn: Connection, now: int, *, free: int, active: Collection[Hashable]) -> list[str]:
+    """At most `free` jobs whose prompt must be checked, oldest first, without the `active` ones."""
+    due = conn.scalars(_DUE_CHECKS, {"now": now, "most": free + len(active)})
+    return [job_id for job_id in due if job_id not in active][:free]
+
+
+def to_read(conn: Connection, provider: str, now: int, *, free: int, new_since: int, soon: int, later: int) -> list[Generation]:
+    """At most `free` running generations of this image API that must be read, the longest due first.
+
+    Each is due again at `soon`, or at `later` if it was submitted before `new_since` (all Unix ms).
+    """
+    keys = conn.execute(_DUE_READS, {"at": provider, "now": now, "most": free}).all()
+    times = {"new_since": new_since, "soon": soon, "later": later}
+    return [generation_of(conn.execute(_AGAIN, {"of_job": job_id, "of_n": n, **times}).mappings().one()) for job_id, n in keys]
+
+
+def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[Generation]:
+    """Waiting generations of image APIs that are `away`: those with a fallback model in `routes`, or ordered `before` (Unix ms)."""
+    late_or_routed = or_(generations.c.created_at < before, generations.c.model.in_(routes))
+    return read_generations(conn, and_(text(WAITING), generations.c.provider.in_(away), late_or_routed), limit=_STUCK)
+
+
+def of_others(conn: Connection, providers: Collection[str]) -> list[Generation]:
+    """The open generations of all image APIs but these."""
+    return read_generations(conn, and_(or_(text(WAITING), text(ACTIVE)), generations.c.provider.not_in(providers)))

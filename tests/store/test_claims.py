@@ -1,0 +1,99 @@
+"""Claims on both databases: what is due is claimed once, in fair order, and nothing more is read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from sqlalchemy import select
+
+from bot.domain.job import GenerationState, Job
+from bot.domain.scheduling import Caps
+from bot.store import claims, jobs, rows
+from bot.store.claims import Place, ToSubmit
+from bot.store.engine.base import Store
+from bot.store.tables import generations
+from tests.env.job_steps import order, run
+from tests.env.jobs import new_job
+
+WIDE = Caps(per_user=100, per_guild=100, total=100)
+NOW = 9000
+
+
+def oxen(*, turns: int = 100, max_running: int = 100) -> dict[str, Place]:
+    return {"oxen": Place(max_running=max_running, turns=turns, queued=True)}
+
+
+async def claimed(store: Store, *, free: int = 10, caps: Caps = WIDE, places: dict[str, Place] | None = None) -> list[ToSubmit]:
+    return await store.write(claims.to_submit, NOW, free=free, caps=caps, places=oxen() if places is None else places)
+
+
+async def waiting_jobs(store: Store, count: int, **more: Any) -> list[Job]:
+    return [await order(store, new_job(now=1000 + n, **more)) for n in range(count)]
+
+
+async def test_simultaneous_claims_never_share_work(store: Store) -> None:
+    ordered = await waiting_jobs(store, 6)
+    found = [*await asyncio.gather(*(claimed(store, free=2) for _ in range(8))), await claimed(store)]
+    ids = [each.generation.job_id for claim in found for each in claim]
+    assert sorted(ids) == sorted(job.id for job in ordered)
+
+
+async def test_a_claim_takes_the_oldest_first_and_marks_it(store: Store) -> None:
+    first, _ = await waiting_jobs(store, 2)
+    (taken,) = await claimed(store, free=1)
+    assert (taken.generation.job_id, taken.generation.state, taken.has_references) == (first.id, GenerationState.SUBMITTING, False)
+    assert taken.generation.submitted_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("places", "count"), [(oxen(turns=2), 2), (oxen(max_running=3), 3), ({}, 0)], ids=["rate limit", "running at once", "unavailable"]
+)
+async def test_a_claim_takes_what_the_image_api_takes(store: Store, places: dict[str, Place], count: int) -> None:
+    await waiting_jobs(store, 5)
+    assert len(await claimed(store, places=places)) == count
+
+
+async def test_a_job_whose_prompt_is_not_checked_waits(store: Store) -> None:
+    job = await order(store, new_job(needs_check=True))
+    assert await claimed(store) == []
+    assert await store.read(claims.to_check, NOW, free=5, active=()) == [job.id]
+    assert await store.read(claims.to_check, NOW, free=5, active=[job.id]) == []
+
+
+async def test_a_lost_submission_is_looked_up_unless_it_is_in_progress(store: Store) -> None:
+    await waiting_jobs(store, 2)
+    first, second = ((each.generation.job_id, 0) for each in await claimed(store))
+
+    async def lost(*active: tuple[str, int]) -> list[tuple[str, int]]:
+        return [(each.job_id, each.n) for each in await store.read(claims.lost, NOW, free=5, active=active)]
+
+    assert await lost() == []
+    await store.write(claims.lose_all, NOW)
+    assert (await lost(), await lost(first)) == ([first, second], [second])
+
+
+async def test_a_running_generation_is_read_when_it_is_due_and_then_later(store: Store) -> None:
+    job = await run(store, await order(store, new_job()))
+    await store.write(jobs.read_running_at, "oxen", NOW)
+
+    async def due(now: int) -> list[str]:
+        times = {"free": 5, "new_since": 0, "soon": now + 50, "later": now + 500}
+        return [each.job_id for each in await store.write(claims.to_read, "oxen", now, **times)]
+
+    assert [await due(now) for now in (NOW, NOW + 49, NOW + 50)] == [[job.id], [], [job.id]]
+
+
+async def test_a_claim_reads_a_bounded_part_of_a_long_queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = await order(store, new_job())
+    row = await store.read(lambda conn: dict(conn.execute(select(generations).where(generations.c.job_id == job.id)).mappings().one()))
+    copies = [{**row, "n": n, "created_at": 2000 + n} for n in range(1, 2000)]
+    await store.write(lambda conn: conn.execute(generations.insert(), copies))
+    read = Mock(wraps=rows.generation_of)
+    for module in (rows, jobs, claims):
+        monkeypatch.setattr(module, "generation_of", read)
+    queue = await store.read(claims.queue_of, NOW)
+    assert len(queue.waiting) == 500
+    assert len(await claimed(store, free=3)) == read.call_count == 3
