@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy import Connection, Table, bindparam, select
 
 from bot.domain.guild.differences import as_details, differences
 from bot.domain.guild.settings import GuildSettings
@@ -23,10 +23,13 @@ log = structlog.get_logger(__name__)
 Document = TypeVar("Document", bound=BaseModel)
 Path = tuple[int | str, ...]
 
+_PREFERENCES = select(members.c.preferences).where(members.c.user_id == bindparam("id"))
+_SETTINGS = select(guilds.c.settings).where(guilds.c.guild_id == bindparam("id"))
+
 
 def preferences(conn: Connection, user_id: int) -> Preferences:
     """A member's preferences; the defaults if they never changed any."""
-    return _read(conn, members.c.user_id, members.c.preferences, user_id, Preferences)
+    return _document(conn.scalar(_PREFERENCES, {"id": user_id}), user_id, Preferences)
 
 
 def preferences_of(conn: Connection, user_ids: Iterable[int]) -> dict[int, Preferences]:
@@ -41,7 +44,7 @@ def change_preferences(conn: Connection, user_id: int, change: Callable[[Prefere
 
 def guild_settings(conn: Connection, guild_id: int) -> GuildSettings:
     """A guild's settings; the defaults if its managers never changed any."""
-    return _read(conn, guilds.c.guild_id, guilds.c.settings, guild_id, GuildSettings)
+    return _document(conn.scalar(_SETTINGS, {"id": guild_id}), guild_id, GuildSettings)
 
 
 def settings_and_preferences(conn: Connection, guild_id: int, user_id: int) -> tuple[GuildSettings, Preferences]:
@@ -67,11 +70,10 @@ def change_guild_settings(
     return new
 
 
-def _read(conn: Connection, key: Column[Any], column: Column[Any], value: int, kind: type[Document], *, lock: bool = False) -> Document:
-    query = select(column).where(key == value)
-    document, left_out = _valid_part(conn.scalar(query.with_for_update() if lock else query) or {}, kind)
+def _document(stored: Any, owner_id: int, kind: type[Document]) -> Document:
+    document, left_out = _valid_part(stored or {}, kind)
     if left_out:
-        log.warning("stored document partly invalid", kind=kind.__name__, id=value, left_out=left_out)
+        log.warning("stored document partly invalid", kind=kind.__name__, id=owner_id, left_out=left_out)
     return document
 
 
@@ -130,7 +132,8 @@ def _change(
 ) -> Document:
     # Insert the row before reading it: only an existing row can be locked against a concurrent change (PostgreSQL).
     conn.execute(upsert(conn, table).values({key: value, column: {}, "updated_at": now}).on_conflict_do_nothing())
-    changed = change(_read(conn, table.c[key], table.c[column], value, kind, lock=True))
+    stored = conn.scalar(select(table.c[column]).where(table.c[key] == value).with_for_update())
+    changed = change(_document(stored, value, kind))
     document = changed.model_dump(mode="json", exclude_defaults=True)
     conn.execute(table.update().where(table.c[key] == value).values({column: document, "updated_at": now}))
     return changed

@@ -33,7 +33,7 @@ from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_of, generation_row, job_row, jobs_by_id, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
-from bot.store.tables.work import RUNNING
+from bot.store.tables.work import RUNNING, WAITING
 
 _IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
 _CHARGED = (generations.c.account, generations.c.budget, generations.c.price)
@@ -62,6 +62,22 @@ _OPEN_AFTER = (
     .order_by(jobs.c.created_at, jobs.c.id)
     .limit(bindparam("most"))
 )
+_OLDER = and_(generations.c.lane == bindparam("lane"), generations.c.created_at < bindparam("at"))
+_AHEAD = {
+    lane: select(func.count()).where(text(WAITING), generations.c.job_id != bindparam("of_job"), before)
+    for lane, before in {Lane.PAID: _OLDER, Lane.FREE: or_(_OLDER, generations.c.lane == Lane.PAID)}.items()
+}
+_TOOK = (
+    select(generations.c.ended_at - generations.c.submitted_at)
+    .where(
+        generations.c.model == bindparam("of_model"),
+        generations.c.state == GenerationState.SUCCEEDED,
+        generations.c.submitted_at.is_not(None),
+    )
+    .order_by(generations.c.ended_at.desc())
+    .limit(bindparam("most"))
+)
+_INLINE = select(images.c.content).where(images.c.job_id == bindparam("of_job"), images.c.n == bindparam("of_n"))
 _LOCK = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update()
 _ANSWERED = (
     update(jobs)
@@ -332,7 +348,7 @@ def reference_count(conn: Connection, job_id: str) -> int:
 
 def image_of(conn: Connection, job_id: str, n: int) -> bytes | None:
     """A result that the image API returned inline; None if there is none or it was deleted."""
-    return conn.scalar(select(images.c.content).where(images.c.job_id == job_id, images.c.n == n))
+    return conn.scalar(_INLINE, {"of_job": job_id, "of_n": n})
 
 
 def count_waiting(conn: Connection, user_id: int) -> int:
@@ -346,17 +362,12 @@ def position(conn: Connection, job: Job) -> int:
     first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)
     if first is None:
         return 0
-    older = and_(generations.c.lane == first.lane, generations.c.created_at < first.created_at)
-    before = older if first.lane is Lane.PAID else or_(older, generations.c.lane == Lane.PAID)
-    ahead = and_(generations.c.state == GenerationState.WAITING, generations.c.job_id != job.id, before)
-    return conn.scalar(select(func.count()).where(ahead)) or 0
+    return conn.scalar(_AHEAD[first.lane], {"lane": first.lane, "at": first.created_at, "of_job": job.id}) or 0
 
 
 def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
     """The median time in ms from submission to the end of this model's latest `over` images."""
-    took = generations.c.ended_at - generations.c.submitted_at
-    done = and_(generations.c.model == model, generations.c.state == GenerationState.SUCCEEDED, generations.c.submitted_at.is_not(None))
-    times = conn.scalars(select(took).where(done).order_by(generations.c.ended_at.desc()).limit(over)).all()
+    times = conn.scalars(_TOOK, {"of_model": model, "most": over}).all()
     return int(median(times)) if times else None
 
 

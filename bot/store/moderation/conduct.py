@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
 
 from bot.core.i18n import N_
 from bot.domain.guild.sections import Offence, Strikes
@@ -17,6 +17,11 @@ from bot.store.moderation import audit_log
 from bot.store.tables import blocks, strikes
 
 BY_STRIKES = N_("too many strikes")  # the reason of an automatic block
+
+
+_IN_FORCE = and_(blocks.c.lifted_at.is_(None), or_(blocks.c.until.is_(None), blocks.c.until > bindparam("now")))
+_BLOCK = select(blocks).where(blocks.c.user_id == bindparam("user"), _IN_FORCE).order_by(blocks.c.id.desc()).limit(1)
+_BLOCK_IN = {True: _BLOCK.where(blocks.c.guild_id == bindparam("guild")), False: _BLOCK}
 
 
 def block(
@@ -66,7 +71,7 @@ def blocked(conn: Connection, guild_id: int | None, user_id: int, now: int) -> B
 
     In direct messages (`guild_id` None) a block in any guild counts, so that they cannot be used to evade it.
     """
-    row = conn.execute(select(blocks).where(_active(guild_id, user_id, now)).order_by(blocks.c.id.desc()).limit(1)).mappings().one_or_none()
+    row = conn.execute(_BLOCK_IN[guild_id is not None], {"guild": guild_id, "user": user_id, "now": now}).mappings().one_or_none()
     return None if row is None else BlockRow(**row)
 
 
