@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 
 from bot.core.clock import Clock
 from bot.domain.gestures import STARS, normalized_emoji
 from bot.domain.money.quota import DAY_MS, Bucket
-from bot.store import delivery, kv, reactions, tray
+from bot.store import delivery, kv, reactions, sweeps, tray
 from bot.store.engine.base import Store
 from bot.store.privacy import erase
+from bot.store.sweeps import Expired
 
 log = structlog.get_logger(__name__)
 
@@ -26,16 +24,31 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
     """Sweep at the start and then every hour, until cancelled."""
     while True:
         now = clock()
-        sweeps: dict[str, Callable[[Connection], int]] = {
-            "references": partial(delivery.forget_references, before=now - references_keep_ms),
-            "images": partial(delivery.forget_images, before=now - images_keep_ms),
-            "forms": partial(kv.forget, prefix="form:", before=now - DAY_MS),
-            "trays": partial(tray.forget, before=now - DAY_MS),
-            "reactions": partial(reactions.forget, before=now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS)),
-            "unfinished": erase.forget_unfinished,
-            "accounts": partial(erase.forget_refilled, bucket=bucket, now=now),
+        deleted = {
+            "references": await remove(store, delivery.old_references(now - references_keep_ms)),
+            "images": await remove(store, delivery.old_images(now - images_keep_ms)),
+            "forms": await store.write(kv.forget, prefix="form:", before=now - DAY_MS),
+            "trays": await remove(store, tray.old(now - DAY_MS)),
+            "reactions": await remove(store, reactions.old(now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS))),
+            "unfinished": await store.write(erase.forget_unfinished),
+            "accounts": await _remove_accounts(store, bucket, now),
         }
-        deleted = {name: await store.write(sweep) for name, sweep in sweeps.items()}
         if any(deleted.values()):
             log.info("retention sweep", **deleted)
         await asyncio.sleep(_EVERY_S)
+
+
+async def remove(store: Store, expired: Expired) -> int:
+    """Delete all of these rows, in small writes. Returns how many."""
+    deleted = 0
+    while True:
+        keys = await store.read(sweeps.find, expired)
+        for first in range(0, len(keys), expired.at_once):
+            deleted += await store.write(sweeps.remove, expired, keys[first : first + expired.at_once])
+        if len(keys) < sweeps.FOUND_MAX:
+            return deleted
+
+
+async def _remove_accounts(store: Store, bucket: Bucket, now: int) -> int:
+    names = await store.read(erase.refilled, bucket, now)
+    return sum([await store.write(erase.forget_refilled, [name], bucket, now) for name in names])

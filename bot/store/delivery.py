@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, insert, or_, update
 
 from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
 from bot.domain.outbox import OutboxItem
 from bot.store import messages, outbox
+from bot.store.sweeps import Expired
 from bot.store.tables import images, jobs, references, thumbnails
 
 _DELIVERED = (
@@ -82,13 +83,16 @@ def mark_deleted(conn: Connection, job_id: str) -> bool:
     return True
 
 
-def forget_images(conn: Connection, before: int) -> int:
-    """Delete the inline images of jobs that were delivered before `before` (Unix ms). Returns the number of rows."""
-    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
-    return conn.execute(delete(images).where(images.c.job_id.in_(old))).rowcount
+def old_images(before: int) -> Expired:
+    """The inline images of jobs that were delivered before `before` (Unix ms)."""
+    return Expired(table=images, where=_delivered(images, before), at_once=1)
 
 
-def forget_references(conn: Connection, before: int) -> int:
-    """Delete the references of jobs that were delivered before `before` (Unix ms). Returns the number of rows."""
-    old = select(jobs.c.id).where(jobs.c.delivered_at < before)
-    return conn.execute(delete(references).where(references.c.job_id.in_(old))).rowcount
+def old_references(before: int) -> Expired:
+    """The references of jobs that were delivered before `before` (Unix ms)."""
+    return Expired(table=references, where=_delivered(references, before), at_once=1)
+
+
+def _delivered(kept: Table, before: int) -> ColumnElement[bool]:
+    # Not `job_id IN (old jobs)`: few rows are kept, but the old jobs are all of history.
+    return exists().where(jobs.c.id == kept.c.job_id, jobs.c.delivered_at < before)

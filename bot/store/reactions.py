@@ -13,6 +13,7 @@ from bot.store import jobs as job_rows
 from bot.store import kv, outbox
 from bot.store.engine.base import upsert
 from bot.store.rows import read_jobs
+from bot.store.sweeps import Expired
 from bot.store.tables import generations, jobs, reactions
 
 PAUSE_MS = 10_000  # a reaction that was removed and added again is a new request after this time
@@ -72,9 +73,9 @@ def count(conn: Connection, message_id: int, emoji: str) -> int:
     return conn.scalar(select(func.count()).where(given)) or 0
 
 
-def forget(conn: Connection, before: int, *, except_emoji: str) -> int:
-    """Delete reactions from before `before` (Unix ms), except those with this emoji, which still count. Returns the number of rows."""
-    return conn.execute(delete(reactions).where(reactions.c.at < before, reactions.c.emoji != except_emoji)).rowcount
+def old(before: int, *, except_emoji: str) -> Expired:
+    """Reactions from before `before` (Unix ms), except those with this emoji, which still count."""
+    return Expired(table=reactions, where=and_(reactions.c.at < before, reactions.c.emoji != except_emoji))
 
 
 def first_in(conn: Connection, what: str, period_ms: int, now: int) -> bool:

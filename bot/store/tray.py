@@ -10,6 +10,7 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.job import Reference, Source
 from bot.domain.order import TrayItem
+from bot.store.sweeps import Expired
 from bot.store.tables import tray
 
 _SOURCE = {
@@ -49,9 +50,9 @@ def clear(conn: Connection, user_id: int) -> int:
     return conn.execute(delete(tray).where(tray.c.user_id == user_id)).rowcount
 
 
-def forget(conn: Connection, before: int) -> int:
-    """Delete images that were saved before `before` (Unix ms). Returns how many."""
-    return conn.execute(delete(tray).where(tray.c.added_at < before)).rowcount
+def old(before: int) -> Expired:
+    """Images that were saved before `before` (Unix ms)."""
+    return Expired(table=tray, where=tray.c.added_at < before, at_once=1)
 
 
 def _item(row: RowMapping) -> TrayItem:

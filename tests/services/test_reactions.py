@@ -15,6 +15,7 @@ from bot.domain.catalog.models import Catalog
 from bot.domain.gestures import MARKS, Claim, Reaction, is_reserved, is_single_emoji, normalized_emoji
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, Preset
 from bot.domain.moderation.cases import Report
+from bot.services import housekeeping
 from bot.services.guilds import Guilds
 from bot.store import reactions
 from bot.store.engine.base import Store
@@ -109,7 +110,7 @@ async def test_claims_over_the_limit_are_not_counted(store: Store) -> None:
 async def test_old_reactions_are_deleted_except_stars(store: Store) -> None:
     for emoji in ("⭐", "🎨"):
         await claim(store, replace(FOX, emoji=emoji))
-    assert await store.write(reactions.forget, NOW + 1, except_emoji="⭐") == 1
+    assert await housekeeping.remove(store, reactions.old(NOW + 1, except_emoji="⭐")) == 1
     assert await store.read(reactions.count, 1, "⭐") == 1
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from bot.domain.job import GenerationState, JobState, Outcome
 from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import claims, delivery, jobs, outbox
+from bot.services import housekeeping
+from bot.store import claims, delivery, jobs, outbox, sweeps
 from bot.store.engine.base import Store
 from bot.store.tables import thumbnails
 from tests.env.job_steps import in_state, order, own, run, seen
@@ -128,9 +130,9 @@ async def test_posting_since_is_kept_until_the_job_is_delivered(store: Store) ->
 
 async def test_an_inline_image_is_deleted_some_time_after_delivery(store: Store) -> None:
     job_id = await ended(store, outcome=MADE_INLINE)
-    assert await store.write(delivery.forget_images, 9999) == 0  # not delivered yet
+    assert await housekeeping.remove(store, delivery.old_images(9999)) == 0  # not delivered yet
     await deliver(store, job_id, now=4000)
-    assert [await store.write(delivery.forget_images, before) for before in (4000, 4001)] == [0, 1]
+    assert [await housekeeping.remove(store, delivery.old_images(before)) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.image_of, job_id, 0) is None
 
 
@@ -184,7 +186,7 @@ async def test_references_are_deleted_some_time_after_delivery(store: Store) -> 
         await store.write(jobs.add, job, [REFERENCE], payment=own(7, TEN), max_waiting=8, now=1000)
     await store.write(jobs.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
     await deliver(store, shown.id, now=4000)
-    assert [await store.write(delivery.forget_references, before) for before in (4000, 4001)] == [0, 1]
+    assert [await housekeeping.remove(store, delivery.old_references(before)) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.references_of, waiting.id) == [REFERENCE]
 
 
@@ -225,3 +227,20 @@ async def test_a_new_link_replaces_the_old_one(store: Store) -> None:
     await store.write(jobs.refresh_url, job_id, 0, "https://example.com/fresh.png")
     (job,) = await store.read(in_state, JobState.DELIVERABLE)
     assert job.generations[0].result_url == "https://example.com/fresh.png"
+
+
+async def test_all_old_rows_are_deleted_if_one_read_does_not_find_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "FOUND_MAX", 2)
+    job = new_job()
+    await store.write(jobs.add, job, [REFERENCE] * 5, payment=own(7, TEN), max_waiting=8, now=1000)
+    await store.write(jobs.settle, (await run(store, job)).id, 0, SUCCEEDED, 3000)
+    await deliver(store, job.id, now=4000)
+    assert await housekeeping.remove(store, delivery.old_references(4001)) == 5
+
+
+async def test_a_row_that_changed_after_it_was_found_is_kept(store: Store) -> None:
+    job_id = await ended(store, outcome=MADE_INLINE)
+    await deliver(store, job_id, now=4000)
+    found = await store.read(sweeps.find, delivery.old_images(4001))
+    assert found == [(job_id, 0)]
+    assert await store.write(sweeps.remove, delivery.old_images(4000), found) == 0

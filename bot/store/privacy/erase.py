@@ -6,9 +6,10 @@ a full bucket. Any amount above a full bucket is lost then.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, exists, insert, or_, select, true, update
 
 from bot.domain.guild.document import Policy
 from bot.domain.job import ENDED, JobState
@@ -57,16 +58,25 @@ def forget_unfinished(conn: Connection) -> int:
     return conn.execute(jobs.delete().where(jobs.c.id.in_(ended))).rowcount  # cascades to generations, references and images
 
 
-def forget_refilled(conn: Connection, bucket: Bucket, now: int) -> int:
-    """Delete members' accounts that equal a new one: those of erased members, once they are full. Returns how many.
+def refilled(conn: Connection, bucket: Bucket, now: int) -> list[str]:
+    """Members' accounts that equal a new one: those of erased members, once they are full.
 
     `bucket` is the operator's; the accounts of a guild refill by its own rules.
     """
-    has_lines = exists().where(ledger.c.account == accounts.c.name, ledger.c.entry != Entry.OPEN)
-    untouched = select(accounts).where(_of_members(), accounts.c.held == 0, accounts.c.spent == 0, ~has_lines)
-    full = [row.name for row in conn.execute(untouched.with_for_update()).all() if _is_full(conn, row, bucket, now)]
+    return [row.name for row in conn.execute(_untouched()).all() if _is_full(conn, row, bucket, now)]
+
+
+def forget_refilled(conn: Connection, names: Collection[str], bucket: Bucket, now: int) -> int:
+    """Delete those of these accounts that still equal a new one. Returns how many."""
+    untouched = _untouched().where(accounts.c.name.in_(names)).with_for_update()
+    full = [row.name for row in conn.execute(untouched).all() if _is_full(conn, row, bucket, now)]
     conn.execute(ledger.delete().where(ledger.c.account.in_(full)))
     return conn.execute(accounts.delete().where(accounts.c.name.in_(full))).rowcount
+
+
+def _untouched() -> Select[Any]:
+    has_lines = exists().where(ledger.c.account == accounts.c.name, ledger.c.entry != Entry.OPEN)
+    return select(accounts).where(_of_members(), accounts.c.held == 0, accounts.c.spent == 0, ~has_lines)
 
 
 def _of_members() -> ColumnElement[bool]:
@@ -122,7 +132,9 @@ def _pseudonymise_accounts(conn: Connection, me: Member, now: int) -> None:
         conn.execute(insert(accounts).values({**row._mapping, "name": pseudonym}))  # noqa: SLF001  a row's public view
         for table in metadata.sorted_tables:
             for column in (column for column in table.c if column.name in ACCOUNT_NAMES):
-                conn.execute(update(table).where(column == row.name).values({column.name: pseudonym}))
+                charged = generations.c.job_id.in_(select(ledger.c.job_id).where(ledger.c.account.in_((row.name, pseudonym))))
+                found = charged if table is generations else true()  # only their jobs have an index
+                conn.execute(update(table).where(column == row.name, found).values({column.name: pseudonym}))
         _reset(conn, row, now)
 
 
