@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, false, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal, or_, select
 
 from bot.domain.job import ENDED, GenerationState
 from bot.domain.money.ledger import Entry
@@ -49,24 +48,26 @@ def _below_zero(conn: Connection) -> Iterator[str]:
 
 def _images_and_lines(conn: Connection) -> Iterator[str]:
     """Each image has one hold of its price in each of its accounts, and one settle or release there once it has ended."""
-    due, booked = _due(), _booked()
-    here = and_(due.c.job_id == booked.c.job_id, due.c.n == booked.c.n, due.c.account == booked.c.account)
-    counted = {name: func.coalesce(booked.c[name], 0) for name in (*_COUNTED, *_AMOUNTS)}
-    differs = or_(*(counted[name] != due.c[name] for name in counted))
-    query = select(due.c.job_id, due.c.n, due.c.account, due.c.state, *(counted[name].label(name) for name in _COUNTED))
-    for row in conn.execute(query.join_from(due, booked, here, isouter=True).where(differs).order_by(due.c.job_id, due.c.n)):
-        has = ", ".join(f"{getattr(row, name)} {name}" for name in _COUNTED)
-        yield f"{row.account}: image {row.job_id}/{row.n}, which is {row.state}, has {has} there, or the amounts differ from its price."
+    g = generations.c
+    for account, was_refunded in ((g.account, g.refunded_at.is_not(None)), (g.budget, false())):  # a budget is never refunded
+        due, booked = _due(was_refunded), _booked()
+        its_lines = and_(ledger.c.job_id == g.job_id, ledger.c.n == g.n, ledger.c.account == account)
+        columns = (g.job_id, g.n, account.label("account"), g.state, *(booked[name].label(name) for name in _COUNTED))
+        query = select(*columns).join_from(generations, ledger, its_lines, isouter=True).where(account.is_not(None))
+        differs = or_(*(booked[name] != due[name] for name in booked))
+        for row in conn.execute(query.group_by(g.job_id, g.n).having(differs).order_by(g.job_id, g.n)):
+            has = ", ".join(f"{getattr(row, name)} {name}" for name in _COUNTED)
+            yield f"{row.account}: image {row.job_id}/{row.n}, which is {row.state}, has {has} there, or the amounts differ from its price."
 
 
 def _lines_and_images(conn: Connection) -> Iterator[str]:
     """No account has lines for an image that is charged to others, or a hold for one that does not exist."""
-    due, booked = _due(), _booked()
-    here = and_(due.c.job_id == booked.c.job_id, due.c.n == booked.c.n, due.c.account == booked.c.account)
-    kept = select(generations.c.n).where(generations.c.job_id == booked.c.job_id, generations.c.n == booked.c.n).exists()
-    stray = and_(due.c.account.is_(None), or_(kept, booked.c.held != 0))
-    query = select(booked.c.job_id, booked.c.n, booked.c.account).join_from(booked, due, here, isouter=True).where(stray)
-    for row in conn.execute(query.order_by(booked.c.job_id, booked.c.n)):
+    image = and_(generations.c.job_id == ledger.c.job_id, generations.c.n == ledger.c.n)
+    charged = (ledger.c.account.is_distinct_from(account) for account in (generations.c.account, generations.c.budget))
+    one = (ledger.c.job_id, ledger.c.n, ledger.c.account)
+    query = select(*one).join_from(ledger, generations, image, isouter=True).where(ledger.c.job_id.is_not(None), *charged)
+    stray = or_(func.max(generations.c.n).is_not(None), func.sum(ledger.c.held) != 0)
+    for row in conn.execute(query.group_by(*one).having(stray).order_by(*one)):
         yield f"{row.account}: it has lines for image {row.job_id}/{row.n}, which does not exist or is charged to other accounts."
 
 
@@ -85,37 +86,33 @@ _CHECKS = (_accounts_and_lines, _below_zero, _images_and_lines, _lines_and_image
 _COUNTED = (Entry.HOLD, Entry.SETTLE, Entry.RELEASE, Entry.REFUND)
 
 
-def _due() -> Subquery:
-    """The expected number of lines of each kind, and their sums, for each image and account that it is charged to."""
+def _due(was_refunded: ColumnElement[bool]) -> dict[str, ColumnElement[int]]:
+    """The expected number of lines of each kind, and their sums, of an image in one of its accounts."""
     g = generations.c
-    made = g.state == GenerationState.SUCCEEDED
-    given_back = and_(g.state.in_(ENDED), ~made)
-
-    def charged(account: ColumnElement[str], back: ColumnElement[bool]) -> Any:
-        """`back` says which images were refunded; a budget is never refunded."""
-        counts: dict[str, Any] = {
-            Entry.HOLD: literal(1),
-            Entry.SETTLE: _one(made),
-            Entry.RELEASE: _one(given_back),
-            Entry.REFUND: _one(back),
-        }
-        amounts = {
-            "available": case((or_(given_back, back), 0), else_=-g.price),
-            "held": case((g.state.in_(ENDED), 0), else_=g.price),
-            "spent": case((and_(made, ~back), g.price), else_=0),
-        }
-        values = (value.label(name) for name, value in (counts | amounts).items())
-        return select(g.job_id, g.n, account.label("account"), g.state, *values).where(account.is_not(None))
-
-    return union_all(charged(g.account, g.refunded_at.is_not(None)), charged(g.budget, false())).subquery("due")
+    made, ended = g.state == GenerationState.SUCCEEDED, g.state.in_(ENDED)
+    given_back = and_(ended, ~made)
+    counts: dict[str, ColumnElement[int]] = {
+        Entry.HOLD: literal(1),
+        Entry.SETTLE: _one(made),
+        Entry.RELEASE: _one(given_back),
+        Entry.REFUND: _one(was_refunded),
+    }
+    amounts = {
+        "available": case((or_(given_back, was_refunded), 0), else_=-g.price),
+        "held": case((ended, 0), else_=g.price),
+        "spent": case((and_(made, ~was_refunded), g.price), else_=0),
+    }
+    return counts | amounts
 
 
-def _booked() -> Subquery:
-    """The same counts and sums from the ledger."""
-    one = (ledger.c.job_id, ledger.c.n, ledger.c.account)
-    counts = (func.sum(_one(ledger.c.entry == name)).label(name) for name in _COUNTED)
-    sums = (func.sum(ledger.c[name]).label(name) for name in _AMOUNTS)
-    return select(*one, *counts, *sums).where(ledger.c.job_id.is_not(None)).group_by(*one).subquery("booked")
+def _booked() -> dict[str, ColumnElement[int]]:
+    """The same counts and sums of its lines."""
+    counts = {name: _sum(_one(ledger.c.entry == name)) for name in _COUNTED}
+    return counts | {name: _sum(ledger.c[name]) for name in _AMOUNTS}
+
+
+def _sum(value: ColumnElement[int]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(value), 0)
 
 
 def _one(where: ColumnElement[bool]) -> ColumnElement[int]:

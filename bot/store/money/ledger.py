@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, or_, select, update
 
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import _
@@ -167,16 +167,13 @@ def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: in
 
 def audit(conn: Connection) -> list[Discrepancy]:
     """Every account that differs from the sum of its lines. A finding means rows changed by hand or a bug."""
-    sums = select(ledger.c.account, *(func.sum(ledger.c[name]).label(name) for name in _AMOUNTS)).group_by(ledger.c.account).subquery()
     booked = [accounts.c[name] for name in _AMOUNTS]
-    summed = [func.coalesce(sums.c[name], 0).label(f"sum_{name}") for name in _AMOUNTS]
-    query = select(accounts.c.name, *booked, *summed).join_from(accounts, sums, accounts.c.name == sums.c.account, isouter=True)
-    found = []
-    for name, *amounts in conn.execute(query.order_by(accounts.c.name)):
-        whole = tuple(int(amount) for amount in amounts)  # PostgreSQL's sums of integers are Decimal
-        if whole[:3] != whole[3:]:
-            found.append(Discrepancy(account=name, booked=whole[:3], summed=whole[3:]))
-    return found
+    summed = [func.coalesce(func.sum(ledger.c[name]), 0) for name in _AMOUNTS]
+    differs = or_(*(amount != total for amount, total in zip(booked, summed, strict=True)))
+    query = select(accounts.c.name, *booked, *summed).join_from(accounts, ledger, accounts.c.name == ledger.c.account, isouter=True)
+    rows = conn.execute(query.group_by(accounts.c.name).having(differs).order_by(accounts.c.name))
+    found = ((name, tuple(int(amount) for amount in amounts)) for name, *amounts in rows)  # PostgreSQL's sums of integers are Decimal
+    return [Discrepancy(account=name, booked=amounts[:3], summed=amounts[3:]) for name, amounts in found]
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
