@@ -62,6 +62,8 @@ class Chart:
     title: str
     columns: tuple[str, ...]  # labels below the bars, such as days; at most `COLUMNS_MAX`
     series: tuple[Series, ...]
+    others: tuple[int, ...] = ()  # the sums of `others_count` more series
+    others_count: int = 0
     usd_per_credit: Decimal | None = None  # None: no axis in US dollars
     credits_name: str = "credits"
     others_name: str = "others"
@@ -128,9 +130,9 @@ def _parts(chart: Chart) -> tuple[_Part, ...]:
     shown, rest = ranked[:SERIES_MAX], ranked[SERIES_MAX:]
     named = [replace(series, name=drawable(series.name) or f"#{rank}") for rank, series in enumerate(shown, 1)]
     parts = [_Part(name=series.name, colour=colour, values=series.values) for series, colour in zip(named, COLOURS, strict=False)]
-    if rest:
-        values = tuple(map(sum, zip(*(series.values for series in rest), strict=True)))
-        parts.append(_Part(name=f"{drawable(chart.others_name)} ({len(rest)})".strip(), colour=OTHERS_COLOUR, values=values))
+    if count := len(rest) + chart.others_count:
+        values = tuple(map(sum, zip(*filter(None, (*(series.values for series in rest), chart.others)), strict=True)))
+        parts.append(_Part(name=f"{drawable(chart.others_name)} ({count})".strip(), colour=OTHERS_COLOUR, values=values))
     return tuple(parts)
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from bot.core.i18n import _, ngettext
 from bot.domain.money.quota import in_credits, in_usd
 from bot.domain.money.usage import GroupBy, UsageRow
-from bot.media.chart import Chart, Series
+from bot.media.chart import SERIES_MAX, Chart, Series
 from bot.services.money.accounts import AccountStatement, UsageReport
 from cogs.kit.texts import amount_of, meter
 
@@ -91,10 +91,13 @@ def chart(report: UsageReport, title_of: Titles, names: Names) -> Chart:
         values = series.setdefault(each.user_id or each.model, [0] * len(starts))
         if each.day is not None:
             values[len(starts) - 1 - (_day(report.until - 1) - each.day).days // width] += each.cost
+    others = series.pop(None, []) if report.by is not GroupBy.DAY else []
     return Chart(
         title=_title(report, width),
         columns=tuple(f"{start:%m-%d}" for start in starts),
         series=tuple(Series(name=_series_name(key, title_of, names), values=tuple(values)) for key, values in series.items()),
+        others=tuple(others),
+        others_count=sum(each.cost > 0 for each in report.rows[SERIES_MAX:]) if others else 0,
         usd_per_credit=Decimal(str(report.credit_usd)),
         credits_name=_("credits"),
         others_name=_("others"),

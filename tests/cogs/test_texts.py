@@ -99,6 +99,14 @@ def test_a_chart_has_days_or_weeks_and_ends_today(days: int, columns: int, first
     assert chart.series[0].values == (MICRO, *[0] * (columns - 2), MICRO)
 
 
+def test_the_groups_after_the_first_eight_are_one_series_of_a_chart() -> None:
+    used = [UsageRow(user_id=n, images=1, failed=0, cost=n * MICRO, refunded=0) for n in range(10, 0, -1)]
+    daily = [replace(each, day=date(2026, 11, 20)) for each in used[:8]]
+    others = UsageRow(day=date(2026, 11, 20), images=2, failed=0, cost=3 * MICRO, refunded=0)
+    chart = usage_texts.chart(replace(report(7, [*daily, others], GroupBy.MEMBER), rows=tuple(used)), str, {})
+    assert (len(chart.series), chart.others, chart.others_count) == (8, (0, 0, 0, 0, 0, 0, 3 * MICRO), 2)
+
+
 def test_a_member_without_a_known_name_has_none_in_the_chart() -> None:
     daily = [UsageRow(user_id=n, day=date(2026, 11, 20), images=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
     chart = usage_texts.chart(report(7, daily, GroupBy.MEMBER), str, {1: "Ada"})

@@ -12,7 +12,7 @@ import pytest
 from bot.domain.job import Outcome, ReplyTarget
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS, MICRO
-from bot.domain.money.usage import GroupBy, UsageRow, as_csv
+from bot.domain.money.usage import GroupBy, UsageRow, as_csv, total
 from bot.domain.preferences import Preferences
 from bot.store import documents, jobs, usage
 from bot.store.engine.base import Store
@@ -58,11 +58,24 @@ async def test_members_are_listed_most_expensive_first(store: Store) -> None:
     assert [(each.user_id, each.images, each.cost // MICRO) for each in found] == [(7, 3, 6), (8, 1, 2)]
 
 
+async def test_the_sum_of_all_rows_is_the_guild_s_total(store: Store) -> None:
+    (whole,) = await store.read(usage.use, 1, **ALL)
+    for by in GroupBy:
+        assert total((await store.read(usage.report, 1, **ALL, by=by, series_max=8))[0]) == whole
+
+
 async def test_days_are_listed_earliest_first_with_their_models(store: Store) -> None:
     found = await store.read(usage.use, 1, **ALL, by=[GroupBy.DAY, GroupBy.MODEL])
     assert [(each.day, each.model, each.images) for each in found] == [
         (date(1970, 1, 1), "klein", 2), (date(1970, 1, 2), "dev", 1), (date(1970, 1, 2), "klein", 1),
     ]  # fmt: skip
+
+
+async def test_a_report_s_days_name_the_first_groups_and_sum_the_others(store: Store) -> None:
+    rows, daily = await store.read(usage.report, 1, **ALL, by=GroupBy.MEMBER, series_max=1)
+    assert [(each.user_id, each.cost // MICRO) for each in rows] == [(7, 6), (8, 2)]
+    first, second = date(1970, 1, 1), date(1970, 1, 2)
+    assert {(each.day, each.user_id, each.cost // MICRO) for each in daily} == {(first, 7, 4), (second, 7, 2), (second, None, 2)}
 
 
 async def test_a_range_includes_its_start_and_excludes_its_end(store: Store) -> None:

@@ -37,6 +37,12 @@ class UsageRow:
         return f"{quota.in_usd(self.cost, credit_usd):.4f}"
 
 
+def total(rows: Sequence[UsageRow]) -> UsageRow:
+    """The sum of these rows, without keys."""
+    sums = {name: sum(getattr(row, name) for row in rows) for name in ("images", "failed", "cost", "refunded")}
+    return UsageRow(**sums)
+
+
 def as_csv(found: Sequence[UsageRow], *, credit_usd: float) -> str:
     """CSV with a header row. Ids are written as text, because they have more digits than a number in a spreadsheet."""
     out = io.StringIO()

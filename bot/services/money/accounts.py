@@ -22,9 +22,10 @@ from bot.domain.money.accounts import AccountRef, owned_by_one
 from bot.domain.money.ledger import Statement
 from bot.domain.money.quota import DAY_MS, MICRO, next_month
 from bot.domain.money.sponsorship import Sponsorship
-from bot.domain.money.usage import GroupBy, UsageRow, as_csv
+from bot.domain.money.usage import GroupBy, UsageRow, as_csv, total
 from bot.domain.permissions import Target, check
 from bot.domain.request import Request
+from bot.media.chart import SERIES_MAX
 from bot.services.money.pricing import Pricing
 from bot.store import usage
 from bot.store.engine.base import Store
@@ -66,7 +67,7 @@ class UsageReport:
     by: GroupBy
     whole: UsageRow
     rows: tuple[UsageRow, ...]  # grouped by `by`: most expensive first, days latest first
-    daily: tuple[UsageRow, ...]  # grouped by `by` and day, earliest first
+    daily: tuple[UsageRow, ...]  # grouped by `by` and day, earliest first; all but the first `SERIES_MAX` rows are one group, without a key
     budget: AccountStatement | None
     credit_usd: float
 
@@ -171,13 +172,13 @@ class Money:
     async def report(self, request: Request, *, days: int, by: GroupBy, user_id: int | None = None) -> UsageReport:
         """A guild's usage in the last `days` days (UTC, including today), or one member's if `user_id` is given."""
         since, until = self._span(days)
-        whole, rows, daily = await self.store.read(_used, request.required_guild_id, since=since, until=until, by=by, user_id=user_id)
+        span = {"since": since, "until": until}
+        rows, daily = await self.store.read(usage.report, request.required_guild_id, **span, by=by, series_max=SERIES_MAX, user_id=user_id)
         budget = self.pricing.budget(request)
         return UsageReport(
-            since=since,
-            until=until,
+            **span,
             by=by,
-            whole=whole,
+            whole=total(rows),
             rows=tuple(reversed(rows) if by is GroupBy.DAY else rows),
             daily=tuple(daily),
             budget=None if budget is None else await self._statement(budget),
@@ -187,8 +188,7 @@ class Money:
     async def table(self, guild_id: int, *, days: int, user_id: int | None = None) -> str:
         """The same as CSV, grouped by member, model and day."""
         since, until = self._span(days)
-        found = await self.store.read(usage.use, guild_id, since=since, until=until, by=list(GroupBy), user_id=user_id)
-        return as_csv(found, credit_usd=self.credit_usd)
+        return await self.store.read(_csv, guild_id, since=since, until=until, user_id=user_id, credit_usd=self.credit_usd)
 
     async def leaderboard(self, request: Request, *, days: int) -> list[tuple[int, int]]:
         """The members with the most images, as (user id, images). Raises `NotAllowed` if the guild has no leaderboard."""
@@ -238,11 +238,6 @@ def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: Aud
     return sponsorships.by_id(conn, wanted.id) or wanted
 
 
-def _used(
-    conn: Connection, guild_id: int, *, since: int, until: int, by: GroupBy, user_id: int | None
-) -> tuple[UsageRow, list[UsageRow], list[UsageRow]]:
-    """In one transaction: the total, the rows grouped by `by`, and those grouped by `by` and day."""
-    whole, rows, daily = (
-        usage.use(conn, guild_id, since=since, until=until, by=each, user_id=user_id) for each in ((), (by,), (by, GroupBy.DAY))
-    )
-    return next(iter(whole), UsageRow(images=0, failed=0, cost=0, refunded=0)), rows, daily
+def _csv(conn: Connection, guild_id: int, *, since: int, until: int, user_id: int | None, credit_usd: float) -> str:
+    """Written on the reader's thread, because a busy guild has tens of thousands of rows."""
+    return as_csv(usage.use(conn, guild_id, since=since, until=until, by=list(GroupBy), user_id=user_id), credit_usd=credit_usd)
