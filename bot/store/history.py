@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
 
 from bot.domain.job import HISTORY_PAGE, OWN_MESSAGE, HistoryPage, Job, JobMessage, JobState, MessageRole, ReplyTarget, Thumbnails
 from bot.store import delivery, messages
@@ -78,4 +78,5 @@ def message_deleted(conn: Connection, job_id: str, message_id: int, now: int) ->
 
 def _kept(user_id: int, words: Sequence[str]) -> ColumnElement[bool]:
     matches = [jobs.c.prompt.icontains(word, autoescape=True) for word in words]
-    return and_(jobs.c.user_id == user_id, jobs.c.state != JobState.DELETED, *matches)
+    is_kept = jobs.c.state != literal_column(f"'{JobState.DELETED}'")  # not a parameter: SQLite would then read each row to compare it
+    return and_(jobs.c.user_id == user_id, is_kept, *matches)

@@ -33,7 +33,7 @@ from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_of, generation_row, job_row, jobs_by_id, read_generations, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
-from bot.store.tables.work import RUNNING, WAITING
+from bot.store.tables.work import OPEN, RUNNING, WAITING
 
 _IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
 _CHARGED = (generations.c.account, generations.c.budget, generations.c.price)
@@ -55,7 +55,7 @@ _CLOSE = (
 _OPEN_AFTER = (
     select(jobs.c.id, jobs.c.created_at)
     .where(
-        jobs.c.state == JobState.OPEN,
+        text(OPEN),
         jobs.c.created_at >= bindparam("at"),
         or_(jobs.c.created_at > bindparam("at"), jobs.c.id > bindparam("after")),
     )

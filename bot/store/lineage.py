@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, select
+from sqlalchemy import ColumnElement, Connection, and_, false, func, select
 
-from bot.domain.job import GenerationState, Job, JobState
+from bot.domain.job import Job, JobState
 from bot.domain.lineage import Relatives
-from bot.store.rows import read_jobs
-from bot.store.tables import generations, jobs
+from bot.store.rows import has_image, read_jobs
+from bot.store.tables import jobs
 
 
 def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
@@ -26,5 +26,4 @@ def relatives(conn: Connection, job: Job, *, limit: int = 50) -> Relatives:
 
 def _shown() -> ColumnElement[bool]:
     """The job has an image and is not deleted."""
-    made = and_(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
-    return and_(jobs.c.state != JobState.DELETED, exists().where(made))
+    return and_(jobs.c.state != JobState.DELETED, has_image())

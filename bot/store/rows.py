@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, exists, select
 
 from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobKind, JobState, Lane, Reference, ReplyTarget
 from bot.store.tables import generations, job_messages, jobs
@@ -57,6 +57,13 @@ def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
     place = ReplyTarget(**{name: values.pop(name) for name in _PLACE})
     values |= {"kind": JobKind(row["kind"]), "state": JobState(row["state"])}
     return Job(**values, place=place, generations=tuple(parts))
+
+
+def has_image() -> ColumnElement[bool]:
+    """A condition on `jobs`: a usable image of it was made."""
+    # Every `n` matches, but without it SQLite searches by the state, which most generations share.
+    of_job = and_(generations.c.job_id == jobs.c.id, generations.c.n >= 0)
+    return exists().where(of_job, generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
 
 
 def job_row(job: Job) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, case, exists, func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from bot.domain.guild.sections import Strikes
 from bot.domain.job import GenerationState, JobState
 from bot.domain.moderation.conduct import LATELY_DAYS, MemberConduct, MemberRecord, UsageSum
 from bot.domain.money.quota import DAY_MS
 from bot.store.moderation import cases, conduct, reports
-from bot.store.rows import read_jobs
+from bot.store.rows import has_image, read_jobs
 from bot.store.tables import generations, jobs
 
 _CASES_MAX = 1000  # about one member
@@ -28,7 +28,7 @@ def conduct_of(conn: Connection, user_id: int, guild_id: int, *, rules: Strikes,
 
 def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest: int = 5, reports_max: int = 50) -> MemberRecord:
     """Usage of the last `LATELY_DAYS` days and in total, the `latest` jobs, and up to `reports_max` reports."""
-    made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
+    made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.ended_at.is_not(None), generations.c.error.is_(None))
     theirs = and_(made, generations.c.user_id == user_id, generations.c.guild_id == guild_id)
     is_late = generations.c.created_at >= now - LATELY_DAYS * DAY_MS
     sums = conn.execute(
@@ -39,8 +39,7 @@ def of_member(conn: Connection, user_id: int, guild_id: int, *, now: int, latest
             func.coalesce(func.sum(case((is_late, generations.c.price))), 0).label("spent_lately"),
         ).where(theirs)
     ).one()
-    has_image = exists().where(and_(generations.c.job_id == jobs.c.id, made))
-    open_to_all = and_(jobs.c.private.is_(False), jobs.c.state != JobState.DELETED, has_image)
+    open_to_all = and_(jobs.c.private.is_(False), jobs.c.state != JobState.DELETED, has_image())
     shown = and_(jobs.c.user_id == user_id, jobs.c.guild_id == guild_id, open_to_all)
     return MemberRecord(
         lately=UsageSum(images=sums.images_lately, spent=int(sums.spent_lately)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, text, update
 
 from bot.core.errors import NotAllowed, OutOfCredit
 from bot.core.i18n import _
@@ -22,6 +22,7 @@ from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.store.engine.base import lock_key
 from bot.store.money import ledger, transfers
 from bot.store.tables import accounts, sponsorships
+from bot.store.tables.money import SPONSOR_LEFT
 
 _ROW = ("id", "guild_id", "channel_id", "host_id", "cap", "until", "opened_at", "state", "closed_at", "host_account")
 _ACCOUNT = (f"{AccountKind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name
@@ -79,9 +80,9 @@ def lock(conn: Connection, ids: Iterable[str]) -> None:
 def due(conn: Connection, now: int) -> list[str]:
     """The ids of sponsorships to `close`: open ones past their end, and closed ones with an amount to return."""
     over = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until <= now)
-    rest = and_(sponsorships.c.state == SponsorshipState.CLOSED, accounts.c.available > 0)
-    query = select(sponsorships.c.id).join_from(sponsorships, accounts, _ACCOUNT).where(or_(over, rest))
-    return list(conn.scalars(query.order_by(sponsorships.c.id)))
+    with_rest = select(func.substr(accounts.c.name, len(AccountKind.SPONSOR) + 2)).where(text(SPONSOR_LEFT))
+    rest = and_(sponsorships.c.state == SponsorshipState.CLOSED, sponsorships.c.id.in_(with_rest))
+    return list(conn.scalars(select(sponsorships.c.id).where(or_(over, rest)).order_by(sponsorships.c.id)))
 
 
 def current(conn: Connection, channel_id: int, now: int) -> Sponsorship | None:

@@ -148,9 +148,8 @@ def _outbox_items(me: Member) -> ColumnElement[bool]:
 
 def _uses_own_image(me: Member) -> ColumnElement[bool]:
     """All references of other members' ended jobs that used an image of this member: some of them alone would be another request."""
-    ended = select(jobs.c.id).where(jobs.c.state != JobState.OPEN)
-    touched = select(references.c.job_id).where(references.c.owner_id == me.id)
-    return references.c.job_id.in_(touched) & references.c.job_id.in_(ended)
+    touched = select(references.c.job_id).join_from(references, jobs).where(references.c.owner_id == me.id, jobs.c.state != JobState.OPEN)
+    return references.c.job_id.in_(touched)
 
 
 # Erased in this order: generations and jobs last, because the rows of other tables are found through them.
@@ -241,10 +240,10 @@ HOLDINGS: tuple[Holding, ...] = (
     _pseudonymised(sponsorships, "host_id"),  # closed before; holds are returned to the pseudonymous account
     Holding(
         table=generations,
-        owned=lambda me: generations.c.user_id == me.id,
+        owned=lambda me: generations.c.job_id.in_(me.jobs),
         erased=(
             Erasing(where=lambda me: generations.c.job_id.in_(me.ended)),
-            Erasing(where=lambda me: generations.c.user_id == me.id, becomes=lambda me: {"user_id": me.pseudonym, "guild_id": None}),
+            Erasing(where=lambda me: generations.c.job_id.in_(me.jobs), becomes=lambda me: {"user_id": me.pseudonym, "guild_id": None}),
         ),
     ),
     Holding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy import BigInteger, Index, Integer, MetaData, text
 
 metadata = MetaData(
     naming_convention={
@@ -15,3 +15,13 @@ metadata = MetaData(
 
 # SQLite assigns row numbers only in a column that is exactly INTEGER PRIMARY KEY.
 RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of only the rows that match `where` (SQL), so that it stays small while the table grows."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def known(name: str, *columns: str) -> Index:
+    """A partial index of the rows in which the first of the columns is not NULL."""
+    return partial(name, *columns, where=f"{columns[0]} IS NOT NULL")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
 
-from bot.store.tables.base import RowId, metadata
+from bot.store.tables.base import RowId, known, metadata, partial
+
+_UNDECIDED = "state <> 'decided'"
 
 # Members' reports about images.
 reports = Table(
@@ -23,9 +25,11 @@ reports = Table(
     Column("outcome", String(8)),  # upheld or failed, once a case was decided
     Column("case_id", BigInteger),
     UniqueConstraint("message_id", "user_id", name="uq_reports_once"),
-    Index("ix_reports_member", "guild_id", "user_id"),
-    Index("ix_reports_server", "guild_id", "at"),
-    Index("ix_reports_author", "author_id"),
+    Index("ix_reports_member", "user_id", "guild_id", "outcome"),
+    Index("ix_reports_author", "author_id", "guild_id"),
+    partial("ix_reports_pending", "guild_id", where="outcome IS NULL AND case_id IS NULL"),
+    known("ix_reports_case", "case_id"),
+    known("ix_reports_job", "job_id"),
 )
 
 # Members who may not order images in a guild. A block that ended or was lifted stays as a record.
@@ -42,7 +46,11 @@ blocks = Table(
     Column("case_id", BigInteger),
     Column("lifted_at", BigInteger),
     Column("lifted_by", BigInteger),
-    Index("ix_blocks_member", "guild_id", "user_id"),
+    Index("ix_blocks_member", "user_id", "guild_id"),
+    partial("ix_blocks_server", "guild_id", "until", where="lifted_at IS NULL"),
+    known("ix_blocks_case", "case_id"),
+    known("ix_blocks_by", "by_id"),
+    known("ix_blocks_lifted_by", "lifted_by"),
 )
 
 strikes = Table(
@@ -57,7 +65,10 @@ strikes = Table(
     Column("job_id", String(12)),
     Column("case_id", BigInteger),
     Column("by_id", BigInteger),  # None: by a rule
-    Index("ix_strikes_member", "guild_id", "user_id", "at"),
+    Index("ix_strikes_member", "user_id", "guild_id", "at"),
+    known("ix_strikes_case", "case_id"),
+    known("ix_strikes_job", "job_id"),
+    known("ix_strikes_by", "by_id"),
 )
 
 # Images and prompts that moderators decide about.
@@ -79,16 +90,11 @@ cases = Table(
     Column("decided_at", BigInteger),
     Column("appeal", Text),  # the author's text
     Column("appealed_at", BigInteger),
-    Index("ix_cases_server", "guild_id", "state", "id"),
+    partial("ix_cases_waiting", "guild_id", "id", where=_UNDECIDED),
     Index("ix_cases_author", "author_id"),
-    # One open case per message.
-    Index(
-        "uq_cases_open",
-        "message_id",
-        unique=True,
-        sqlite_where=text("state <> 'decided'"),
-        postgresql_where=text("state <> 'decided'"),
-    ),
+    known("ix_cases_job", "job_id"),
+    known("ix_cases_decided_by", "decided_by"),
+    partial("uq_cases_open", "message_id", where=_UNDECIDED, unique=True),  # one open case per message
 )
 
 # Images that were shown in a guild's gallery, once each.
@@ -101,6 +107,8 @@ gallery = Table(
     Column("author_id", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("stars", Integer, nullable=False),
+    Index("ix_gallery_author", "author_id"),
+    known("ix_gallery_job", "job_id"),
 )
 
 # Append-only: every decision and every change of a setting.
@@ -117,5 +125,8 @@ audit = Table(
     Column("case_id", BigInteger),
     Column("details", JSON, nullable=False),
     Index("ix_audit_server", "guild_id", "id"),
-    Index("ix_audit_target", "target_id"),
+    known("ix_audit_target", "target_id"),
+    known("ix_audit_actor", "actor_id"),
+    known("ix_audit_job", "job_id"),
+    known("ix_audit_case", "case_id"),
 )

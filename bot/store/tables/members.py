@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, String, Table
 
-from bot.store.tables.base import RowId, metadata
+from bot.store.tables.base import RowId, metadata, partial
 
 # Settings of members and guilds: one document each (`bot.domain.preferences`, `bot.domain.guild.settings`).
 members = Table(
@@ -52,7 +52,8 @@ reactions = Table(
     Column("at", BigInteger, nullable=False),
     Column("taken_back_at", BigInteger),
     Column("job_id", String(12)),  # the job that it ordered
-    Index("ix_reactions_member", "user_id"),
+    Index("ix_reactions_member", "user_id", "at"),
+    partial("ix_reactions_at", "at", where="emoji <> '⭐'"),  # stars are kept
 )
 
 # Everything Easel still has to send to Discord: results, deletions, direct messages (`bot.store.outbox`).

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from bot.store.tables.base import RowId, metadata
+from bot.store.tables.base import RowId, known, metadata, partial
+
+# Queries must contain these conditions word for word, or SQLite does not use their indexes.
+UNUSED = "held = 0 AND spent = 0"
+SPONSOR_LEFT = "available > 0 AND substr(name, 1, 8) = 'sponsor:'"
 
 accounts = Table(
     "accounts",
@@ -14,6 +18,8 @@ accounts = Table(
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
     Column("as_of", BigInteger, nullable=False),
+    partial("ix_accounts_unused", "name", where=UNUSED),
+    partial("ix_accounts_sponsor", "name", where=SPONSOR_LEFT),
 )
 
 # Append-only. An account equals the sum of its lines: sum(available) = available, sum(held) = held, sum(spent) = spent.
@@ -37,16 +43,10 @@ ledger = Table(
     UniqueConstraint("job_id", "n", "account", "entry", name="uq_ledger_once"),
     UniqueConstraint("key", "account", name="uq_ledger_key"),
     Index("ix_ledger_account", "account", "id"),
+    known("ix_ledger_other", "other"),
+    known("ix_ledger_by", "by_id"),
     # Either settled or released, never both.
-    Index(
-        "uq_ledger_end",
-        "job_id",
-        "n",
-        "account",
-        unique=True,
-        sqlite_where=text("entry IN ('settle', 'release')"),
-        postgresql_where=text("entry IN ('settle', 'release')"),
-    ),
+    partial("uq_ledger_end", "job_id", "n", "account", where="entry IN ('settle', 'release')", unique=True),
 )
 
 # Hosts who pay for everyone in a channel or thread. Their money is in the account "sponsor:<id>".
@@ -66,4 +66,5 @@ sponsorships = Table(
     Index("ix_sponsorships_channel", "channel_id", "state"),
     Index("ix_sponsorships_state", "state", "until"),
     Index("ix_sponsorships_host", "host_id"),
+    Index("ix_sponsorships_account", "host_account"),
 )

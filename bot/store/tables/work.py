@@ -16,12 +16,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from bot.store.tables.base import metadata
+from bot.store.tables.base import known, metadata, partial
 
 # Conditions of partial indexes. A query uses such an index only if it contains the same text.
+OPEN = "state = 'open'"
 WAITING = "state = 'waiting'"
 ACTIVE = "state IN ('submitting', 'running')"
 RUNNING = "state = 'running'"
@@ -29,6 +29,7 @@ UNCHECKED = "needs_check"
 
 _OWN = "role IN ('result', 'dm')"
 _ONCE = "role IN ('gallery', 'log')"
+_USED = ("guild_id", "ended_at", "user_id", "model", "state", "price", "refunded_at")
 
 jobs = Table(
     "jobs",
@@ -67,10 +68,12 @@ jobs = Table(
     Column("delivered_at", BigInteger),
     Column("answer_until", BigInteger, nullable=False),  # until when its first answer may still come (Unix ms); 0: it came, or never will
     Column("posting_since", BigInteger),
-    Index("ix_jobs_state", "state", "created_at"),
-    Index("ix_jobs_unchecked", "created_at", sqlite_where=text(UNCHECKED), postgresql_where=text(UNCHECKED)),
+    partial("ix_jobs_unfinished", "created_at", "id", where=OPEN),
+    partial("ix_jobs_unchecked", "created_at", where=UNCHECKED),
     Index("ix_jobs_member", "user_id", "created_at"),
-    Index("ix_jobs_parent", "parent_id"),
+    partial("ix_jobs_open", "user_id", "created_at", where=OPEN),
+    partial("ix_jobs_history", "user_id", "created_at", "id", where="state <> 'deleted'"),  # /history counts without reading rows
+    known("ix_jobs_parent", "parent_id"),
 )
 
 # The messages that show a job or inform moderators about it, and the posts of cases.
@@ -87,10 +90,10 @@ job_messages = Table(
     Column("at", BigInteger, nullable=False),
     Column("removed_at", BigInteger),  # when its deletion was decided
     Index("ix_job_messages_job", "job_id"),
-    Index("ix_job_messages_case", "case_id"),
+    known("ix_job_messages_case", "case_id"),
     # A job has one own message, and at most one post each in the gallery and in the log.
-    Index("uq_job_messages_own", "job_id", unique=True, sqlite_where=text(_OWN), postgresql_where=text(_OWN)),
-    Index("uq_job_messages_once", "job_id", "role", unique=True, sqlite_where=text(_ONCE), postgresql_where=text(_ONCE)),
+    partial("uq_job_messages_own", "job_id", where=_OWN, unique=True),
+    partial("uq_job_messages_once", "job_id", "role", where=_ONCE, unique=True),
 )
 
 generations = Table(
@@ -129,22 +132,18 @@ generations = Table(
     UniqueConstraint("provider_id", "provider"),  # one accepted id belongs to one generation
     Index("ix_generations_state", "state", "created_at"),
     # With every column that a claim reads, so that it reads the index only.
-    Index(
+    partial(
         "ix_generations_queue",
         *("lane", "created_at", "job_id", "n", "not_before", "user_id", "guild_id", "provider", "running_limit"),
-        sqlite_where=text(WAITING),
-        postgresql_where=text(WAITING),
+        where=WAITING,
     ),
-    Index(
-        "ix_generations_active",
-        *("provider", "user_id", "guild_id", "lane", "state"),
-        sqlite_where=text(ACTIVE),
-        postgresql_where=text(ACTIVE),
-    ),
-    Index("ix_generations_running", "provider", "not_before", sqlite_where=text(RUNNING), postgresql_where=text(RUNNING)),
-    Index("ix_generations_model", "model", "ended_at"),
-    Index("ix_generations_member", "user_id", "ended_at"),
-    Index("ix_generations_server", "guild_id", "ended_at"),
+    partial("ix_generations_active", "provider", "user_id", "guild_id", "lane", "state", where=ACTIVE),
+    partial("ix_generations_running", "provider", "not_before", where=RUNNING),
+    partial("ix_generations_waiting", "user_id", where=WAITING),
+    partial("ix_generations_model", "model", "ended_at", where="state = 'succeeded'"),
+    # These two contain every column that usage is computed from. A search by `ended_at` implies their conditions.
+    partial("ix_generations_member", "user_id", "ended_at", "state", where="ended_at IS NOT NULL"),
+    partial("ix_generations_usage", *_USED, where="guild_id IS NOT NULL AND ended_at IS NOT NULL"),
 )
 
 references = Table(
@@ -159,6 +158,7 @@ references = Table(
     Column("url", Text),
     Column("url_expires_at", BigInteger),
     Column("owner_id", BigInteger),
+    known("ix_job_references_owner", "owner_id"),
 )
 
 # Images that an image API returned inline: they cannot be downloaded again.

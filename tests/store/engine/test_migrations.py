@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import JSON, Connection, Insert, MetaData, column, insert, select, table, update
+from sqlalchemy import JSON, Connection, Insert, MetaData, column, create_engine, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.core.errors import StartError
@@ -34,6 +34,20 @@ def differences(conn: Connection) -> list[Any]:
 async def test_the_migrations_produce_the_tables(no_schema_url: str) -> None:
     async with open_store(no_schema_url) as store:
         assert await store.read(differences) == []
+
+
+def indexes(conn: Connection) -> dict[str, str]:
+    """The definitions of SQLite's indexes, with the conditions of partial ones, which alembic does not compare."""
+    rows = conn.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+    return {name: sql.replace('"', "") for name, sql in rows}
+
+
+async def test_the_migrations_produce_the_conditions_of_indexes(sqlite_store: Store) -> None:
+    engine = create_engine("sqlite://")
+    with engine.begin() as conn:
+        metadata.create_all(conn)
+        assert await sqlite_store.read(indexes) == indexes(conn)
+    engine.dispose()
 
 
 async def test_the_first_start_creates_the_schema_and_the_second_changes_nothing(no_schema_url: str) -> None:
