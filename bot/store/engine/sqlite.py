@@ -25,7 +25,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.core.errors import DatabaseInUse, StartError
-from bot.store.engine import schema
+from bot.store.engine import schema, wal
 from bot.store.engine.base import Store, Topic, attempt
 from bot.store.engine.schema import Migration
 
@@ -59,7 +59,9 @@ class SqliteStore(Store):
         self._reads = create_engine(_url(path, "pysqlite"), pool_size=_READERS, max_overflow=0, hide_parameters=True)
         _prepare(self._reads, _READER, begin="BEGIN")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
-        self._engine = _writing_engine(path, _WRITER)
+        self._engine = _writing_engine(path, {**_WRITER, **wal.pragmas()})
+        self._running = wal.Reads()
+        self._log = wal.Log(path, self._engine, self._running)
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Write | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
@@ -74,7 +76,7 @@ class SqliteStore(Store):
         return await self._loop.run_in_executor(self._readers, self._read_now, op)
 
     def _read_now(self, op: Callable[[Connection], T]) -> T:
-        with self._reads.connect() as conn:
+        with self._running.one(), self._reads.connect() as conn:
             return op(conn)
 
     async def close(self) -> None:
@@ -102,6 +104,7 @@ class SqliteStore(Store):
         while group := self._next_group():
             outcomes = self._commit(group)
             self._loop.call_soon_threadsafe(self._set_results, group, outcomes)
+            self._log.shorten()
 
     def _next_group(self) -> list[_Write]:
         """All queued writes, up to GROUP_MAX; waits for the first. Empty once the store is closed and everything is written."""

@@ -1,0 +1,101 @@
+"""Keeps SQLite's write-ahead log short.
+
+SQLite begins the log anew only at a moment when nothing reads from it. If reads overlap there is none, so above a limit they are held back
+until the last one has ended, and the log is emptied.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition
+
+import structlog
+from sqlalchemy import Engine
+
+log = structlog.get_logger(__name__)
+
+STEP_BYTES = 2 * 2**20  # the log is copied into the database whenever it has grown by this, and cut to this when it begins anew
+LIMIT_BYTES = 32 * 2**20
+PAUSE_S = 0.05  # how long a write may wait for the running reads
+
+
+def pragmas() -> dict[str, str]:
+    """Those of the writer's connection."""
+    return {"wal_autocheckpoint": "0", "journal_size_limit": str(STEP_BYTES)}
+
+
+class Reads:
+    """Counts the running reads, and can hold new ones back."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._running = 0
+        self._is_held_back = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Run one read, after a pause."""
+        with self._changed:
+            while self._is_held_back:
+                self._changed.wait()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def paused(self, timeout_s: float) -> Iterator[bool]:
+        """Hold new reads back. Yields whether the running ones ended within the time."""
+        with self._changed:
+            self._is_held_back = True
+            have_ended = self._changed.wait_for(lambda: self._running == 0, timeout_s)
+        try:
+            yield have_ended
+        finally:
+            with self._changed:
+                self._is_held_back = False
+                self._changed.notify_all()
+
+
+class Log:
+    """The write-ahead log of one database. Only the writer's thread uses it, between two transactions."""
+
+    def __init__(self, database: Path, engine: Engine, reads: Reads) -> None:
+        self._path = database.with_name(f"{database.name}-wal")
+        self._engine, self._reads = engine, reads
+        self._due_bytes = STEP_BYTES
+
+    def shorten(self) -> None:
+        """Copy the log into the database if it has grown, and empty it if it is above the limit and no long read prevents that."""
+        try:
+            self._shorten(self._path.stat().st_size)
+        except (OSError, sqlite3.Error) as error:  # the disk may be full; what was written is safe in the log
+            log.warning("checkpoint failed", error=repr(error))
+
+    def _shorten(self, size: int) -> None:
+        self._due_bytes = min(self._due_bytes, size + STEP_BYTES)
+        if size < self._due_bytes:
+            return
+        self._due_bytes = size + STEP_BYTES
+        self._checkpoint("PASSIVE")
+        if size > LIMIT_BYTES:
+            with self._reads.paused(PAUSE_S) as is_free:
+                if is_free:
+                    self._checkpoint("TRUNCATE")
+
+    def _checkpoint(self, mode: str) -> None:
+        raw = self._engine.raw_connection()  # a checkpoint must run outside a transaction
+        cursor = raw.cursor()
+        (timeout_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        try:
+            cursor.execute("PRAGMA busy_timeout = 0")  # do not wait for readers of other processes
+            cursor.execute(f"PRAGMA wal_checkpoint({mode})")
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+            raw.close()
