@@ -48,6 +48,7 @@ SPAN_MS = 30 * DAY_MS
 GUILD, BUSY, USUAL = 1, 7, 1001  # ids: the guild, the member with a twentieth of all jobs, a member with fifty
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
 _BUDGET = budget_account(GUILD, NOW)
+_STAR = normalized_emoji(STARS)
 _CHUNK = 2000  # jobs
 
 
@@ -73,6 +74,8 @@ def fill(conn: Connection, count: int) -> None:
     for name, (available, held, spent) in totals.items():
         amounts = {"available": available, "held": held, "spent": spent}
         conn.execute(update(tables.accounts).where(tables.accounts.c.name == name).values(amounts))
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("ANALYZE")  # as the server does itself every minute; SQLite never has statistics here
 
 
 def _insert(conn: Connection, table: Table, rows: Iterator[Row] | list[Row]) -> None:
@@ -104,7 +107,10 @@ def _job_rows(n: int, count: int, member: int) -> Iterator[tuple[Table, Row]]:
     message = {"job_id": id_, "guild_id": GUILD, "spoiler": False, "at": at, "case_id": None, "removed_at": None}
     yield tables.job_messages, {**message, "message_id": message_id, "channel_id": 5, "role": "result"}
     yield tables.job_messages, {**message, "message_id": message_id + 1_000_000, "channel_id": 6, "role": "log"}
-    yield tables.reactions, {"message_id": message_id, "user_id": BUSY if member != BUSY else 9, "emoji": normalized_emoji(STARS), "at": at}
+    yield (
+        tables.reactions,
+        {"message_id": message_id, "user_id": BUSY if member != BUSY else 9, "emoji": _STAR if n % 2 else "🎨", "at": at},
+    )
     if made:
         yield tables.thumbnails, {"job_id": id_, "n": 0, "content": bytes(300)}
     if at > NOW - 7 * DAY_MS and n % 2:
@@ -135,6 +141,11 @@ def _case_rows(n: int, at: int, member: int) -> Iterator[tuple[Table, Row]]:
 def _line(account: str, entry: Entry, *, at: int = NOW - SPAN_MS, **more: Any) -> Row:
     about = {"job_id": None, "n": None, "available": 0, "held": 0, "spent": 0}
     return {**about, "account": account, "entry": entry, "at": at, **more}
+
+
+def reaction_key(n: int) -> tuple[int, int, str]:
+    """Message, member and emoji of the reaction to a job: half of them are stars."""
+    return 10_000_000 + n, BUSY if n % 20 else 9, _STAR if n % 2 else "🎨"
 
 
 def job_id(n: int) -> str:
@@ -184,7 +195,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "ended sponsorships": partial(sponsorships.due, now=NOW),
         "sweep of references": partial(sweeps.find, expired=delivery.old_references(NOW - 7 * DAY_MS)),
         "sweep of images": partial(sweeps.find, expired=delivery.old_images(NOW - 7 * DAY_MS)),
-        "sweep of reactions": partial(sweeps.find, expired=reactions.old(NOW - SPAN_MS, except_emoji=normalized_emoji(STARS))),
+        "sweep of reactions": partial(sweeps.find, expired=reactions.old(NOW - SPAN_MS, except_emoji=_STAR)),
         "sweep of accounts": partial(erase.refilled, bucket=_BUCKET, now=NOW),
         "doctor --ledger": audit.prove,
     }  # fmt: skip
@@ -208,6 +219,10 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "/history, deletion": partial(history.take_away, job_id=job_id(7), now=NOW),
         "/privacy erase": partial(erase.erase, user_id=USUAL, now=NOW),
         "a start": partial(jobs.forget_answers, now=NOW),
+        "sweep, one image": partial(sweeps.remove, expired=delivery.old_images(NOW), keys=[(job_id(count - 1), 0)]),
+        "sweep, 100 reactions": partial(
+            sweeps.remove, expired=reactions.old(NOW, except_emoji=_STAR), keys=[reaction_key(n) for n in range(0, 200, 2)]
+        ),
         "sweep of forms": partial(kv.forget, prefix="form:", before=NOW - DAY_MS),
         "sweep of erased jobs": erase.forget_unfinished,
     }  # fmt: skip

@@ -30,7 +30,7 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
             "forms": await store.write(kv.forget, prefix="form:", before=now - DAY_MS),
             "trays": await remove(store, tray.old(now - DAY_MS)),
             "reactions": await remove(store, reactions.old(now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS))),
-            "unfinished": await store.write(erase.forget_unfinished),
+            "unfinished": await _remove_unfinished(store),
             "accounts": await _remove_accounts(store, bucket, now),
         }
         if any(deleted.values()):
@@ -47,6 +47,13 @@ async def remove(store: Store, expired: Expired) -> int:
             deleted += await store.write(sweeps.remove, expired, keys[first : first + expired.at_once])
         if len(keys) < sweeps.FOUND_MAX:
             return deleted
+
+
+async def _remove_unfinished(store: Store) -> int:
+    deleted = 0
+    while count := await store.write(erase.forget_unfinished):
+        deleted += count
+    return deleted
 
 
 async def _remove_accounts(store: Store, bucket: Bucket, now: int) -> int:

@@ -85,14 +85,15 @@ def mark_deleted(conn: Connection, job_id: str) -> bool:
 
 def old_images(before: int) -> Expired:
     """The inline images of jobs that were delivered before `before` (Unix ms)."""
-    return Expired(table=images, where=_delivered(images, before), at_once=1)
+    return Expired(table=images, where=_of_old_jobs(images, before), at_once=1)
 
 
 def old_references(before: int) -> Expired:
-    """The references of jobs that were delivered before `before` (Unix ms)."""
-    return Expired(table=references, where=_delivered(references, before), at_once=1)
+    """The references of jobs that were delivered before `before` (Unix ms), or ordered before it and deleted without a delivery."""
+    return Expired(table=references, where=_of_old_jobs(references, before), at_once=1)
 
 
-def _delivered(kept: Table, before: int) -> ColumnElement[bool]:
+def _of_old_jobs(kept: Table, before: int) -> ColumnElement[bool]:
     # Not `job_id IN (old jobs)`: few rows are kept, but the old jobs are all of history.
-    return exists().where(jobs.c.id == kept.c.job_id, jobs.c.delivered_at < before)
+    undelivered = and_(jobs.c.delivered_at.is_(None), jobs.c.state == JobState.DELETED, jobs.c.created_at < before)
+    return exists().where(jobs.c.id == kept.c.job_id, or_(jobs.c.delivered_at < before, undelivered))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, false, or_, select
 
 Key = tuple[Any, ...]
 
@@ -30,5 +30,7 @@ def find(conn: Connection, expired: Expired) -> list[Key]:
 
 def remove(conn: Connection, expired: Expired, keys: Sequence[Key]) -> int:
     """Delete the rows with these keys that still match. Returns how many."""
-    found = tuple_(*expired.table.primary_key).in_(keys)
+    columns = expired.table.primary_key.columns
+    # Not a list of tuples: SQLite does not search an index for these.
+    found = or_(false(), *(and_(*(column == value for column, value in zip(columns, key, strict=True))) for key in keys))
     return conn.execute(delete(expired.table).where(found, expired.where)).rowcount

@@ -229,6 +229,14 @@ async def test_a_new_link_replaces_the_old_one(store: Store) -> None:
     assert job.generations[0].result_url == "https://example.com/fresh.png"
 
 
+async def test_references_of_a_job_that_was_deleted_undelivered_are_deleted_too(store: Store) -> None:
+    job = new_job(now=1000)
+    await store.write(jobs.add, job, [REFERENCE], payment=own(7, TEN), max_waiting=8, now=1000)
+    await store.write(jobs.request_cancel, job.id, 2000)
+    await store.write(delivery.mark_deleted, job.id)
+    assert [await housekeeping.remove(store, delivery.old_references(before)) for before in (1000, 1001)] == [0, 1]
+
+
 async def test_all_old_rows_are_deleted_if_one_read_does_not_find_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeps, "FOUND_MAX", 2)
     job = new_job()

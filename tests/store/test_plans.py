@@ -16,10 +16,11 @@ from bot.store.engine.base import Store
 
 JOBS = 100
 
-# Tables without old rows, and accounts, of which each member has few. The indexes contain only what is not finished.
-SMALL = "accounts|images|job_references|kv|members|outbox|tray"
-PENDING = "ix_jobs_open|ix_accounts_sponsor|ix_accounts_unused"
-SCAN = re.compile(rf"SCAN (?!({SMALL})\b|CONSTANT|\(|.* USING INDEX ({PENDING})\b)")
+# Tables without old rows, and accounts, of which each member has few.
+SMALL = "accounts|kv|members|outbox|tray"
+# Indexes of what is not finished, and the keys of what is kept for some days.
+PENDING = "ix_jobs_open|ix_accounts_sponsor|ix_accounts_unused|sqlite_autoindex_images_1|sqlite_autoindex_job_references_1"
+SCAN = re.compile(rf"SCAN (?!({SMALL})\b|.*CONSTANT|\(|.* INDEX ({PENDING})\b)")
 
 
 class Undo(Exception):

@@ -50,10 +50,10 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count} | ({"messages": len(shown)} if shown else {})
 
 
-def forget_unfinished(conn: Connection) -> int:
-    """Delete the jobs of erased members that have ended since. Returns how many."""
+def forget_unfinished(conn: Connection, *, limit: int = 1) -> int:
+    """Delete jobs of erased members that have ended since, with their images. Returns how many; call it until that is 0."""
     running = exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED))
-    ended = select(jobs.c.id).where(jobs.c.user_id < 0, ~running)
+    ended = conn.scalars(select(jobs.c.id).where(jobs.c.user_id < 0, ~running).limit(limit)).all()
     conn.execute(update(ledger).where(ledger.c.job_id.in_(ended)).values(job_id=None, n=None))
     return conn.execute(jobs.delete().where(jobs.c.id.in_(ended))).rowcount  # cascades to generations, references and images
 
