@@ -32,7 +32,7 @@ from bot.domain.money.ledger import Entry
 from bot.domain.money.payment import Payment, monthly_budget
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.money.usage import GroupBy
-from bot.store import delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, sweeps, tables, usage
+from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, sweeps, tables, usage
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.moderation import audit_log, cases, conduct, flagging, record, verdicts
@@ -176,9 +176,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "job of a message": partial(messages.job_of, message_id=10_000_007),
         "relatives": lambda conn: lineage.relatives(conn, get(conn, newest)),
         "/privacy export": partial(export.rows_by_table, user_id=USUAL),
-        "queue": partial(jobs.queue, now=NOW),
-        "open jobs": partial(jobs.in_state, state=JobState.OPEN),
-        "running": partial(jobs.under_way, state=GenerationState.RUNNING, provider="oxen"),
+        "queue": partial(claims.queue_of, now=NOW),
+        "open jobs": partial(jobs.open_after, created_at=0, job_id="", most=500),
         "outbox": lambda conn: (outbox.due(conn, NOW), outbox.next_due(conn, NOW)),
         "/usage, 30 days": partial(usage.report, guild_id=GUILD, **month, by=GroupBy.MEMBER, series_max=8),
         "/usage, its file": partial(usage.use, guild_id=GUILD, **month, by=list(GroupBy)),
