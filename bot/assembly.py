@@ -152,7 +152,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     """Build every service, in the order of their dependencies."""
     settings, store, clock = resources.settings, resources.store, resources.clock
     limits, credit_usd = _operator_limits(settings), settings.credit_usd
-    guilds = Guilds(store=store, clock=clock)
+    guilds, members = Guilds(store=store, clock=clock), Members(store=store, clock=clock)
     pricing = Pricing(store=store, limits=limits, credit_usd=credit_usd, clock=clock)
     admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=image_apis.models.title, clock=clock)
     orders = _orders(resources, image_apis, admissions, pricing, limits)
@@ -165,12 +165,12 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         gallery=Gallery(store=store, bucket=limits.bucket, clock=clock),
         guilds=guilds,
         history=History(store=store, clock=clock),
-        members=Members(store=store, clock=clock),
+        members=members,
         money=Money(store=store, pricing=pricing, credit_usd=credit_usd, clock=clock),
         orders=orders,
         posts=Posts(store=store, clock=clock),
         pricing=pricing,
-        privacy=Privacy(store=store, retention=resources.retention, clock=clock),
+        privacy=Privacy(store=store, members=members, retention=resources.retention, clock=clock),
         reactions=Reactions(store=store, orders=orders, clock=clock),
         results=_results(resources, image_apis, post),
     )

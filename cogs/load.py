@@ -16,7 +16,7 @@ from cogs.images.create import Create
 from cogs.images.history import HistoryCog
 from cogs.images.menus import MENUS
 from cogs.kit import interactions
-from cogs.kit.request import request_of
+from cogs.kit.request import request_of, services_of
 from cogs.kit.router import Router
 from cogs.kit.translator import Languages, Translator
 from cogs.members import privacy, settings, tray
@@ -80,7 +80,8 @@ class Presses(commands.Cog):
 
 
 async def load(client: Easel) -> None:
-    """Add everything to the running client."""
+    """Add everything to the running client, before its first event."""
+    await services_of(client).members.load()
     tree = client.tree
     assert isinstance(tree, Tree)  # noqa: S101  the composition root sets this tree
     await _add_commands(client)

@@ -13,7 +13,6 @@ from bot.core.i18n import _
 from bot.domain.gestures import is_reserved, normalized_emoji
 from bot.domain.guild.document import Policy, write_file
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
-from bot.domain.preferences import Preferences
 from bot.domain.request import Request
 from bot.store import documents
 from bot.store.engine.base import Store
@@ -52,13 +51,6 @@ class Guilds:
             # A value that was written during the read is newer.
             self._known.setdefault(guild_id, kept)
         return self._known[guild_id]
-
-    async def settings_and_preferences(self, guild_id: int | None, user_id: int) -> tuple[GuildSettings, Preferences]:
-        """The guild's settings and a member's preferences, in one read."""
-        if guild_id is None or guild_id in self._known:
-            return await self.settings(guild_id), await self.store.read(documents.preferences, user_id)
-        kept, chosen = await self.store.read(documents.settings_and_preferences, guild_id, user_id)
-        return self._known.setdefault(guild_id, kept), chosen
 
     async def change(self, guild_id: int, change: Callable[[GuildSettings], GuildSettings], *, actor_id: int | None) -> GuildSettings:
         """Replace the guild's settings by `change` of them, and write an audit log entry for `actor_id`.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bot.core.clock import Clock
+from bot.core.loops import KeyedLocks
 from bot.domain import permissions
 from bot.domain.admission import check_consent
 from bot.domain.order import TrayItem
@@ -16,23 +19,68 @@ from bot.store import documents, tray
 from bot.store.engine.base import Store
 
 TRAY_MAX = 4  # images: as many as /edit takes
+_CACHED_MAX = 10_000  # members
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Members:
-    """Every method is one transaction at most."""
+    """Every method is one transaction at most.
+
+    Every command and every keystroke of autocomplete needs the member's preferences, so they are cached, as `Guilds` caches settings.
+    """
 
     store: Store
     clock: Clock
+    _known: OrderedDict[int, Preferences] = field(init=False, repr=False, default_factory=OrderedDict)  # the last used, by member
+    _private: set[int] = field(init=False, repr=False, default_factory=set)  # all members who chose private answers
+    _changing: KeyedLocks = field(init=False, repr=False, default_factory=KeyedLocks)  # keeps the cache in the order of the writes
+
+    async def load(self) -> None:
+        """Read who chose private answers. Call this before the first interaction."""
+        self._private.update(await self.store.read(documents.private_members))
+
+    def chose_private(self, user_id: int) -> bool:
+        """Whether the member chose private answers. It reads nothing: an answer must be deferred privately while the store is slow."""
+        return user_id in self._private
+
+    async def preferences(self, user_id: int) -> Preferences:
+        """The member's preferences; the defaults if they never changed any."""
+        if user_id not in self._known:
+            kept = await self.store.read(documents.preferences, user_id)
+            if user_id not in self._known:  # else they were changed during the read
+                self._keep(user_id, kept)
+        self._known.move_to_end(user_id)
+        return self._known[user_id]
 
     async def change(self, user_id: int, change: Callable[[Preferences], Preferences]) -> Preferences:
         """Replace the member's preferences by `change` of them. If `change` raises a `Refusal`, nothing is changed."""
-        return await self.store.write(documents.change_preferences, user_id, change, self.clock())
+        async with self._changing.of(user_id):
+            changed = await self.store.write(documents.change_preferences, user_id, change, self.clock())
+            self._keep(user_id, changed)
+        return changed
+
+    async def erase(self, user_id: int, erasing: Awaitable[T]) -> T:
+        """Wait for a write that deletes the member's preferences."""
+        async with self._changing.of(user_id):
+            erased = await erasing
+            self._keep(user_id, Preferences())
+        return erased
 
     async def check_consent(self, request: Request, owner_id: int) -> None:
         """Raises `NotAllowed` if the owner does not let the actor edit their images."""
         if not permissions.is_owner(request, Target(owner_id=owner_id)):
-            check_consent(request, await self.store.read(documents.preferences_of, [owner_id]))
+            check_consent(request, {owner_id: await self.preferences(owner_id)})
+
+    def _keep(self, user_id: int, preferences: Preferences) -> None:
+        self._known[user_id] = preferences
+        if len(self._known) > _CACHED_MAX:
+            self._known.popitem(last=False)
+        if preferences.private:
+            self._private.add(user_id)
+        else:
+            self._private.discard(user_id)
 
     # --- the tray --------------------------------------------------------------------------------------------------
 

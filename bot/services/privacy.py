@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from bot.core.clock import Clock
+from bot.services.members import Members
 from bot.store.engine.base import Store
 from bot.store.privacy import erase as privacy_erase
 from bot.store.privacy import export as privacy_export
@@ -47,6 +48,7 @@ class Privacy:
     """Exports and erases. `bot.store.privacy.holdings` defines what happens to each table."""
 
     store: Store
+    members: Members
     retention: Retention
     clock: Clock
 
@@ -61,7 +63,7 @@ class Privacy:
 
     async def erase(self, user_id: int) -> Mapping[str, int]:
         """Erase the member's data; returns the number of rows by table, and of messages that will be deleted."""
-        counts = await self.store.write(privacy_erase.erase, user_id, self.clock())
+        counts = await self.members.erase(user_id, self.store.write(privacy_erase.erase, user_id, self.clock()))
         log.info("member data erased", rows=sum(counts.values()))
         return counts
 

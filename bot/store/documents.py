@@ -37,6 +37,11 @@ def preferences_of(conn: Connection, user_ids: Iterable[int]) -> dict[int, Prefe
     return {user_id: preferences(conn, user_id) for user_id in dict.fromkeys(user_ids)}
 
 
+def private_members(conn: Connection) -> set[int]:
+    """All members who chose private answers."""
+    return set(conn.scalars(select(members.c.user_id).where(members.c.preferences["private"].as_boolean())))
+
+
 def change_preferences(conn: Connection, user_id: int, change: Callable[[Preferences], Preferences], now: int) -> Preferences:
     """Replace a member's preferences by `change(preferences)`. Returns the new ones. If `change` raises, nothing is changed."""
     return _change(conn, members, "user_id", "preferences", user_id, Preferences, change, now)
@@ -45,11 +50,6 @@ def change_preferences(conn: Connection, user_id: int, change: Callable[[Prefere
 def guild_settings(conn: Connection, guild_id: int) -> GuildSettings:
     """A guild's settings; the defaults if its managers never changed any."""
     return _document(conn.scalar(_SETTINGS, {"id": guild_id}), guild_id, GuildSettings)
-
-
-def settings_and_preferences(conn: Connection, guild_id: int, user_id: int) -> tuple[GuildSettings, Preferences]:
-    """A guild's settings and a member's preferences, in one read."""
-    return guild_settings(conn, guild_id), preferences(conn, user_id)
 
 
 def change_guild_settings(

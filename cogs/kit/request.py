@@ -62,7 +62,8 @@ async def request_of(interaction: Interaction) -> Request:
 
 async def _build(interaction: Interaction) -> Request:
     guild_id, channel_id = interaction.guild_id, interaction.channel_id or 0
-    settings, preferences = await services_of(interaction).guilds.settings_and_preferences(guild_id, interaction.user.id)
+    services = services_of(interaction)
+    settings, preferences = await services.guilds.settings(guild_id), await services.members.preferences(interaction.user.id)
     return Request(
         actor=actor_of(interaction),
         # Discord sends the channel with the interaction, even if the bot is not in the guild.

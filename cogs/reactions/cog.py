@@ -50,10 +50,11 @@ class ReactionsCog(commands.Cog):
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         if event.user_id == self._own_id or (event.member is not None and event.member.bot):
             return
-        settings, chosen = await self._services.guilds.settings_and_preferences(event.guild_id, event.user_id)
+        settings = await self._services.guilds.settings(event.guild_id)
         meaning = meaning_of(str(event.emoji), settings)
         if meaning is None or not self._applies(event, meaning):
             return
+        chosen = await self._services.members.preferences(event.user_id)
         with i18n.speaking(chosen.locale):
             await self._handle(event, meaning, settings, chosen)
 

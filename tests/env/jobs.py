@@ -15,6 +15,7 @@ from bot.domain.order import Order
 from bot.domain.preferences import Preferences
 from bot.domain.request import Channel, Request
 from bot.services.guilds import Guilds
+from bot.store import documents
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 SUCCEEDED = Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/fox.png")
@@ -56,7 +57,8 @@ class HasGuilds(Protocol):
 
 async def request(at: HasGuilds, place: ReplyTarget, *, actor: Actor | None = None, channel: Channel | None = None) -> Request:
     """A request whose response belongs to `place`, under the guild's current rules."""
-    settings, preferences = await at.guilds.settings_and_preferences(place.guild_id, place.user_id)
+    settings = await at.guilds.settings(place.guild_id)
+    preferences = await at.guilds.store.read(documents.preferences, place.user_id)
     return Request(
         actor=actor or Actor(user_id=place.user_id),
         channel=channel or Channel(guild_id=place.guild_id, channel_id=place.channel_id),

