@@ -97,6 +97,7 @@ def with_stored_facts(conn: Connection, facts: Facts, *, owner_ids: Iterable[int
         payment=payment,
         blocked=conduct.blocked(conn, guild_id, user_id, facts.now),
         waiting=jobs.count_waiting(conn, user_id),
+        queues=jobs.queue_lengths(conn),
         funds=funds_of(conn, payment, facts.now),
         owners=documents.preferences_of(conn, (each for each in owner_ids if each is not None and each != user_id)),
     )

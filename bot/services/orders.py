@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -31,6 +31,7 @@ from bot.store.money import sponsorships
 log = structlog.get_logger(__name__)
 
 _ANSWER_MS = 120_000  # after this time the first response is assumed to be lost
+_USUAL_MS = 60_000  # how long a model's usual time is kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Orders:
     pricing: Pricing
     limits: OperatorLimits
     clock: Clock
+    _usual: dict[str, tuple[int, int]] = field(init=False, repr=False, default_factory=dict)  # by model: until (Unix ms), its usual ms
 
     # --- orders --------------------------------------------------------------------------------------------------
 
@@ -110,9 +112,19 @@ class Orders:
 
     async def waiting_for(self, job: Job) -> Receipt:
         """The receipt of an open job, with its current place in the queue."""
-        ahead, usual_ms, host_id = await self.store.read(_queue_status, job)
-        model = self.models.catalog.get(job.model)
+        ahead, host_id = await self.store.read(_queue_status, job)
+        return await self._receipt(job, ahead=ahead, host_id=host_id)
+
+    async def _receipt(self, job: Job, *, ahead: int, host_id: int | None) -> Receipt:
+        model, usual_ms = self.models.catalog.get(job.model), await self._usual_ms(job.model)
         return Receipt(job=job, model=model, ahead=ahead, usual_ms=usual_ms, outage=self._outage(job), host_id=host_id)
+
+    async def _usual_ms(self, model: str) -> int | None:
+        """The model's usual time in ms, at most `_USUAL_MS` old; None until its first image."""
+        until, usual_ms = self._usual.get(model, (0, None))
+        if until <= self.clock() and (usual_ms := await self.store.read(jobs.usual_ms, model)) is not None:
+            self._usual[model] = (self.clock() + _USUAL_MS, usual_ms)
+        return usual_ms
 
     def _outage(self, job: Job) -> Outage | None:
         """The first unavailable provider that the job waits for."""
@@ -145,7 +157,9 @@ class Orders:
         try:
             job = await self.store.write(jobs.add, job, references, **terms, now=job.created_at)
             log.info("job ordered", job=job.id, kind=job.kind, model=job.model, count=len(job.generations), user=job.place.user_id)
-            return await self.waiting_for(job)
+            first = job.generations[0]
+            host_id = await self.store.read(_host_id, job) if sponsorship_of(first.account) else None
+            return await self._receipt(job, ahead=admission.ahead(first.lane), host_id=host_id)
         except Refusal:
             raise  # nothing was written
         except BaseException:
@@ -154,8 +168,12 @@ class Orders:
             raise
 
 
-def _queue_status(conn: Connection, job: Job) -> tuple[int, int | None, int | None]:
-    """A job's place in the queue (images before it), its model's usual time (ms), and its sponsor's user id."""
+def _queue_status(conn: Connection, job: Job) -> tuple[int, int | None]:
+    """A job's place in the queue (images before it), and its sponsor's user id."""
+    return jobs.position(conn, job), _host_id(conn, job)
+
+
+def _host_id(conn: Connection, job: Job) -> int | None:
     sponsorship_id = sponsorship_of(job.generations[0].account)
     sponsorship = sponsorships.by_id(conn, sponsorship_id) if sponsorship_id else None
-    return jobs.position(conn, job), jobs.usual_ms(conn, job.model), sponsorship.host_id if sponsorship else None
+    return sponsorship.host_id if sponsorship else None

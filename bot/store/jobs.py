@@ -357,6 +357,12 @@ def count_waiting(conn: Connection, user_id: int) -> int:
     return conn.scalar(select(func.count()).where(those)) or 0
 
 
+def queue_lengths(conn: Connection) -> dict[Lane, int]:
+    """How many images wait in each lane."""
+    waiting = select(generations.c.lane, func.count()).where(generations.c.state == GenerationState.WAITING)
+    return {Lane(lane): count for lane, count in conn.execute(waiting.group_by(generations.c.lane))}
+
+
 def position(conn: Connection, job: Job) -> int:
     """How many generations of other jobs come before this job's first waiting one; 0 if none waits."""
     first = next((g for g in job.generations if g.state is GenerationState.WAITING), None)

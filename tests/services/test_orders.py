@@ -62,6 +62,25 @@ async def test_an_order_is_made_even_if_its_caller_is_cancelled(pipeline: Pipeli
     assert len(pipeline.discord.results_of(job.id)) == 1
 
 
+async def test_a_receipt_counts_the_images_that_wait_before_it(pipeline: Pipeline) -> None:
+    wanted = [await order_of(pipeline, "a red fox", replace(PLACE, user_id=member), count=2) for member in (7, 8, 7)]
+    assert [(await pipeline.orders.order(each)).ahead for each in wanted] == [0, 2, 4]
+
+
+async def test_a_models_usual_time_is_kept_for_a_minute(pipeline: Pipeline) -> None:
+    async def usual_ms(took_ms: int) -> int:
+        """In the receipt of an order after an image that took this long."""
+        job = await pipeline.order()
+        await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock() - took_ms)
+        await pipeline.orders.settle(job.generations[0], MADE)
+        return (await pipeline.orders.order(await order_of(pipeline, "a red fox", PLACE))).usual_ms or 0
+
+    first = await usual_ms(100_000)
+    assert (await usual_ms(900_000), first >= 100_000) == (first, True)
+    pipeline.clock.advance(60_000)
+    assert await usual_ms(900_000) > first
+
+
 async def test_a_cancelled_job_costs_nothing_and_is_cancelled_once(pipeline: Pipeline) -> None:
     job = await pipeline.order()
     cancelled = await pipeline.cancel(job, by=Actor(user_id=8, may_manage_messages=True))
