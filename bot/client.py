@@ -26,6 +26,7 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
+_HANDLERS = 8  # of interactions, at a time: with more of them, a new interaction would wait longer for its acknowledgement
 _CLOSING_S = 5.0
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)
@@ -90,6 +91,7 @@ class Easel(commands.Bot):
         self._store = store
         self._clock = clock
         self._load = load
+        self.handlers = asyncio.Semaphore(_HANDLERS)
         self.has_registered = False  # whether the commands were registered in this run
 
     async def setup_hook(self) -> None:
@@ -136,10 +138,14 @@ class Easel(commands.Bot):
         return LocalizedState(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
 
     async def finish_events(self) -> None:
-        """Wait for running event handlers: discord.py starts a task for each event and keeps no reference to it."""
+        """Wait for running event handlers, then cancel the rest. discord.py starts a task for each event and keeps no reference to it."""
         events = [task for task in asyncio.all_tasks() if task.get_name().startswith(_EVENT_TASKS)]
-        if events:
-            await asyncio.wait(events, timeout=_CLOSING_S)
+        if not events:
+            return
+        _, late = await asyncio.wait(events, timeout=_CLOSING_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def on_connect(self) -> None:
         log.info("connected", user=str(self.user))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import discord
@@ -15,7 +16,7 @@ from cogs.images import details, edit_form, edit_note, history, presses
 from cogs.images.create import Create
 from cogs.images.history import HistoryCog
 from cogs.images.menus import MENUS
-from cogs.kit import interactions
+from cogs.kit import answers, interactions
 from cogs.kit.request import request_of, services_of
 from cogs.kit.router import Router
 from cogs.kit.translator import Languages, Translator
@@ -60,10 +61,15 @@ class Tree(app_commands.CommandTree[Any]):
         await interactions.handle_error(interaction, error)
 
     async def _call(self, interaction: discord.Interaction[Any]) -> None:
-        """Store the member's language after a command was answered; not after an autocomplete."""
-        await super()._call(interaction)
-        if interaction.type is discord.InteractionType.application_command:
-            await self.languages.note(interaction)
+        """Defer a command that takes long, and store the member's language after its answer. An autocomplete needs neither."""
+        if interaction.type is not discord.InteractionType.application_command:
+            await super()._call(interaction)
+            return
+        command = interaction.command
+        defers = command is None or command.extras != answers.UNDEFERRED
+        async with answers.deferring(interaction) if defers else nullcontext():
+            await super()._call(interaction)
+        await self.languages.note(interaction)
 
 
 class Presses(commands.Cog):
@@ -75,7 +81,9 @@ class Presses(commands.Cog):
     @commands.Cog.listener()
     async def on_press(self, interaction: discord.Interaction[Any]) -> None:
         async with interactions.handling_errors(interaction):
-            await ROUTER.route(await request_of(interaction), interaction)
+            press = ROUTER.find(interaction)
+            async with answers.deferring(interaction) if press.defers else nullcontext():
+                await press.handle(await request_of(interaction), interaction)
         await self._languages.note(interaction)
 
 

@@ -128,6 +128,18 @@ def test_an_interaction_has_one_listener() -> None:
     assert len(structure.listeners(PROJECT)) == 1
 
 
+def test_interactions_are_answered_in_one_place() -> None:
+    """`cogs.kit.answers` knows whether an interaction was deferred. Only forms are opened elsewhere."""
+    answering = [
+        f"{module}, line {node.lineno}"
+        for module in modules("cogs")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "response"
+        if module.name != "cogs.kit.answers" and node.attr != "send_modal"
+    ]
+    assert answering == []
+
+
 def test_every_task_has_a_name() -> None:
     nameless = [
         f"{module}, line {node.lineno}"

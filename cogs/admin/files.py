@@ -20,7 +20,7 @@ from bot.services.guilds import fingerprint
 from bot.store import kv
 from cogs.admin import panel_texts
 from cogs.admin.changing import after_change
-from cogs.kit import panels
+from cogs.kit import answers, panels
 from cogs.kit.panels import button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, matching
@@ -47,7 +47,7 @@ class Files(commands.Cog):
             raise InvalidRequest(
                 _("This file is too large for settings; at most {limit} KiB are taken.").format(limit=DOCUMENT_MAX // 1024)
             )
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await answers.defer(interaction)
         wanted = read_file(await file.read())
         kept = {"user_id": request.actor.user_id, "policy": document(wanted)}
         await services_of(interaction).orders.keep(f"form:{interaction.id}", kept)
@@ -58,10 +58,8 @@ async def send(request: Request, interaction: Interaction) -> None:
     """Send the settings as a private file."""
     content = io.BytesIO(write_file(request.policy))
     attached = discord.File(content, filename=f"easel-settings-{request.guild_id}.json")
-    answer = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
-    await answer(
-        _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere."), file=attached, ephemeral=True
-    )
+    sentence = _("📄 These are the settings of this server; /imageadmin import takes them back, here or elsewhere.")
+    await answers.send(interaction, content=sentence, files=[attached])
 
 
 @router.press(_APPLY)

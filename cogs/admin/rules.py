@@ -16,7 +16,7 @@ from bot.domain.prompts.rules import ListName
 from bot.media import likeness
 from cogs.admin import panel_texts, suggestions
 from cogs.admin.changing import Patch, change
-from cogs.kit import interactions, panels, texts
+from cogs.kit import answers, interactions, panels, texts
 from cogs.kit.request import Interaction, request_of, services_of
 
 _ENTRY_MAX = 260  # characters
@@ -73,7 +73,7 @@ class RuleCommands(commands.Cog):
     @rules.command(name="import", description="Take over the words of this server's AutoMod")
     async def import_automod(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await answers.defer(interaction)
         try:
             automod_rules = await interaction.client.http.get_auto_moderation_rules(request.required_guild_id)
         except discord.Forbidden:
@@ -89,7 +89,7 @@ class RuleCommands(commands.Cog):
         self, interaction: Interaction, image: discord.Attachment, distance: app_commands.Range[int, 0, 16] | None = None
     ) -> None:
         request = await request_of(interaction)
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await answers.defer(interaction)
         reference = await services_of(interaction).orders.take_reference(interactions.attachment_of(image))
         fingerprint = f"{await asyncio.to_thread(likeness.fingerprint, reference.content):016x}"
 

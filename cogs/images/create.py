@@ -16,7 +16,8 @@ from bot.domain.order import COUNT_MAX, PROMPT_MAX, Order, Receipt
 from bot.domain.preferences import STYLE_NAME_MAX
 from bot.domain.request import Request
 from bot.store import tray
-from cogs.kit import autocomplete, interactions
+from cogs.kit import answers, autocomplete, interactions
+from cogs.kit.answers import UNDEFERRED
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.members import account_texts
@@ -64,7 +65,7 @@ def with_descriptions(*names: str) -> Callable[[Command], Command]:
 class Create(commands.Cog):
     """The commands /generate and /edit. `_order` reads the options of both."""
 
-    @app_commands.command(description="Make a picture from words, and from reference pictures if you like")
+    @app_commands.command(description="Make a picture from words, and from reference pictures if you like", extras=UNDEFERRED)
     @everywhere
     @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image"))
     async def generate(
@@ -90,10 +91,12 @@ class Create(commands.Cog):
         private: bool | None = None,
         spoiler: bool | None = None,
     ) -> None:
-        wanted = _order(await request_of(interaction), interaction, JobKind.GENERATE)
-        await interactions.order(interaction, services_of(interaction).orders.order(wanted), private=wanted.request.reply_to.private)
+        private = _is_private(interaction)
+        async with answers.deferring(interaction, private=private):
+            wanted = _order(await request_of(interaction), interaction, JobKind.GENERATE, private=private)
+            await interactions.order(interaction, services_of(interaction).orders.order(wanted), private=private)
 
-    @app_commands.command(description="Change a picture in words")
+    @app_commands.command(description="Change a picture in words", extras=UNDEFERRED)
     @everywhere
     @with_descriptions(*(name for name in _DESCRIPTIONS if name != "image1"))
     async def edit(
@@ -119,20 +122,28 @@ class Create(commands.Cog):
         private: bool | None = None,
         spoiler: bool | None = None,
     ) -> None:
-        request = await request_of(interaction)
-        wanted = _order(request, interaction, JobKind.EDIT)
-        tray_size = await services_of(interaction).reader.read(tray.size, request.actor.user_id)
-        ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
-        if await interactions.order(interaction, ordering, private=wanted.request.reply_to.private) and tray_size:
-            await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
+        private = _is_private(interaction)
+        async with answers.deferring(interaction, private=private):
+            request = await request_of(interaction)
+            wanted = _order(request, interaction, JobKind.EDIT, private=private)
+            tray_size = await services_of(interaction).reader.read(tray.size, request.actor.user_id)
+            ordering = _with_tray(services_of(interaction).orders.order(wanted), tray_size)
+            if await interactions.order(interaction, ordering, private=private) and tray_size:
+                await interactions.say(interaction, f"🗃️ {account_texts.from_tray(tray_size)}")
 
 
-def _order(request: Request, interaction: Interaction, kind: JobKind) -> Order:
+def _is_private(interaction: Interaction) -> bool:
+    """Whether only the member sees the answer: as the option says, else as they chose. Decided before anything is read."""
+    given: bool | None = interaction.namespace.private
+    return services_of(interaction).members.chose_private(interaction.user.id) if given is None else given
+
+
+def _order(request: Request, interaction: Interaction, kind: JobKind, *, private: bool) -> Order:
     """The order in the options. The member's settings apply to options that were left out."""
     given: Mapping[str, Any] = vars(interaction.namespace)
-    private, spoiler = given.get("private"), given.get("spoiler")
+    spoiler = given.get("spoiler")
     return Order(
-        request=request if private is None else request.answered(private=private),
+        request=request.answered(private=private),
         kind=kind,
         prompt=given["prompt"],
         model=given.get("model"),

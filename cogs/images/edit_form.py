@@ -25,7 +25,7 @@ from bot.domain.order import PROMPT_MAX, Attachment, Order, ReadFile, Receipt
 from bot.domain.permissions import Action, Target
 from bot.domain.request import Request
 from bot.store import kv
-from cogs.kit import interactions, message_images, texts
+from cogs.kit import answers, interactions, message_images, texts
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router
 from cogs.reactions import notes
@@ -160,7 +160,7 @@ def _example(model: ModelInfo) -> str:
 # --- submitting ------------------------------------------------------------------------------------------------------
 
 
-@router.form(_FORM)
+@router.form(_FORM, defers=False)
 async def send(request: Request, interaction: Interaction, given: Mapping[str, Any], *, form: int) -> None:
     """Order the edit, then delete the note that answered the reaction, if any."""
     kept = await services_of(interaction).reader.read(kv.get, f"form:{form}")
@@ -168,7 +168,8 @@ async def send(request: Request, interaction: Interaction, given: Mapping[str, A
     permissions.check(request, Action.SEND, Target(owner_id=context.user_id if context else None))
     if context is None:  # cannot happen: the check has raised
         return
-    receipt = await interactions.order(interaction, _order_edit(request, interaction, context, given), private=context.private)
+    async with answers.deferring(interaction, private=context.private, thinking=True):
+        receipt = await interactions.order(interaction, _order_edit(request, interaction, context, given), private=context.private)
     if receipt is not None and context.reacted_to is not None:
         reaction = Reaction(message_id=context.reacted_to, user_id=context.user_id, emoji=normalized_emoji(DESCRIBES))
         await notes.remove_note(client_of(interaction), reaction)

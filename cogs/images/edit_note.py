@@ -17,7 +17,7 @@ from cogs.reactions.notes import DESCRIBE
 router = Router()
 
 
-@router.press(DESCRIBE)
+@router.press(DESCRIBE, defers=False)
 async def describe(request: Request, interaction: Interaction, *, channel: int, message: int, user: int) -> None:
     """Open the form. Only the member who reacted may."""
     permissions.check(request, Action.ANSWER, Target(owner_id=user))

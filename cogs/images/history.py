@@ -21,7 +21,7 @@ from bot.services.history import History
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
 from cogs.images import edit_form, history_texts
-from cogs.kit import job_texts, panels, texts
+from cogs.kit import answers, job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
 from cogs.kit.panels import Part, button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, client_of, request_of, services_of
@@ -84,7 +84,7 @@ async def pick(request: Request, interaction: Interaction, values: Sequence[str]
 async def repost(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """Post the full images as a public finished message. Errors stay private."""
     own = await _history(interaction).own(request, job)
-    await interaction.response.defer()
+    await answers.defer(interaction)
     async with services_of(interaction).results.open(own, limit_bytes=request.reply_to.upload_limit_bytes) as images:
         uploads = [discord.File(each.path, filename=each.filename, description=texts.alt(each.alt)) for each in images]
         message = await interaction.followup.send(
@@ -97,7 +97,7 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
         await _history(interaction).reposted(own, images, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
 
 
-@router.press(_EDIT)
+@router.press(_EDIT, defers=False)
 async def edit(request: Request, interaction: Interaction, *, job: str, **_place: Any) -> None:
     """Open the edit form."""
     await edit_form.ask_for_edit(interaction, await _history(interaction).own(request, job))

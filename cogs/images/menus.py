@@ -16,13 +16,14 @@ from bot.services.members import TRAY_MAX
 from bot.services.services import Services
 from bot.store import tray
 from cogs.images import detail_texts, details, edit_form
-from cogs.kit import message_images, panels
+from cogs.kit import answers, interactions, message_images, panels
+from cogs.kit.answers import UNDEFERRED
 from cogs.kit.panels import everywhere
 from cogs.kit.request import Interaction, client_of, request_of, services_of
 from cogs.moderation import report
 
 
-@app_commands.context_menu(name="Edit with Easel")
+@app_commands.context_menu(name="Edit with Easel", extras=UNDEFERRED)
 @everywhere
 async def edit_with_easel(interaction: Interaction, message: discord.Message) -> None:
     await edit_form.ask_for_edit_of(interaction, message)
@@ -50,9 +51,9 @@ async def use_as_reference(interaction: Interaction, message: discord.Message) -
         raise NotFound(_("This message has no attached picture (PNG, JPEG, WebP or GIF)."))
     request = await request_of(interaction)
     await services_of(interaction).members.check_consent(request, found.owner_id)
-    await interaction.response.defer(thinking=True, ephemeral=True)
+    await answers.defer(interaction)
     count = await _add_to_tray(services_of(interaction), request.actor.user_id, found.images)
-    await interaction.edit_original_response(content=_added_to_tray(count))
+    await interactions.say(interaction, _added_to_tray(count))
 
 
 async def _add_to_tray(services: Services, user_id: int, images: tuple[Attachment, ...]) -> int:
@@ -75,7 +76,7 @@ def _added_to_tray(count: int) -> str:
     return f"{sentence.format(count=count)} {full}".strip()
 
 
-@app_commands.context_menu(name="Report image")
+@app_commands.context_menu(name="Report image", extras=UNDEFERRED)
 @app_commands.guild_only()
 @app_commands.allowed_installs(guilds=True, users=False)
 async def report_image(interaction: Interaction, message: discord.Message) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 
 import discord
@@ -12,7 +13,7 @@ from bot.core.i18n import _
 from bot.domain.job import Job
 from bot.domain.request import Request
 from cogs.images import details, edit_form
-from cogs.kit import interactions, job_texts
+from cogs.kit import answers, interactions, job_texts
 from cogs.kit.job_buttons import PRESS
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import Router
@@ -30,10 +31,11 @@ async def _edit(_request: Request, interaction: Interaction, _job_id: str) -> No
 
 async def _again(request: Request, interaction: Interaction, job_id: str) -> None:
     orders = services_of(interaction).orders
-    job = await orders.job(job_id)
     private = _message_of(interaction).flags.ephemeral or request.preferences.private
-    again = orders.again(job, request.answered(private=private), is_readable=await details.is_readable(interaction, job))
-    await interactions.order(interaction, again, private=private)
+    async with answers.deferring(interaction, private=private, thinking=True):
+        job = await orders.job(job_id)
+        again = orders.again(job, request.answered(private=private), is_readable=await details.is_readable(interaction, job))
+        await interactions.order(interaction, again, private=private)
 
 
 async def _details(request: Request, interaction: Interaction, job_id: str) -> None:
@@ -43,7 +45,7 @@ async def _details(request: Request, interaction: Interaction, job_id: str) -> N
 async def _delete(request: Request, interaction: Interaction, job_id: str) -> None:
     """Delete the message at once; the outbox deletes the job's other messages."""
     message, job = _message_of(interaction), await _find_job(interaction, job_id)
-    await interaction.response.defer()
+    await answers.defer(interaction)
     remove, private = partial(_remove_message, interaction, message), message.flags.ephemeral
     await services_of(interaction).cases.delete_message(request, job, message.id, private=private, remove=remove)
 
@@ -95,9 +97,11 @@ _HANDLERS: Mapping[str, Callable[[Request, Interaction, str], Awaitable[None]]] 
     "report": _report,
     "cancel": _cancel,
 }
+_UNDEFERRED = ("edit", "report", "again")  # the first two open a form
 
 
-@router.press(PRESS)
+@router.press(PRESS, defers=False)
 async def press(request: Request, interaction: Interaction, *, action: str, job: str, **_n: int) -> None:
     """Handle a button under a job's message."""
-    await _HANDLERS[action](request, interaction, job)
+    async with nullcontext() if action in _UNDEFERRED else answers.deferring(interaction):
+        await _HANDLERS[action](request, interaction, job)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -16,14 +13,10 @@ from bot.core.errors import EaselError
 from bot.core.i18n import _
 from bot.core.log import fault_id
 from bot.domain.order import Attachment, Receipt
-from cogs.kit import job_texts
+from cogs.kit import answers, job_texts
 from cogs.kit.job_buttons import waiting_view
 from cogs.kit.request import Interaction, services_of
 
-DEFER_AFTER_S = 1.5  # defer if an order takes longer; Discord waits three seconds
-_NO_MENTIONS = discord.AllowedMentions.none()
-_ALREADY_ANSWERED = 40060  # Discord received our first answer, but its response to us was lost
-_SEND_ERRORS = (discord.HTTPException, aiohttp.ClientError, OSError)  # Discord refused, or did not respond
 _GONE = (10008, 10015, 10062, 50027)  # unknown message, webhook or interaction; expired token: no answer is possible
 
 log = structlog.get_logger(__name__)
@@ -34,14 +27,9 @@ def attachment_of(attachment: discord.Attachment) -> Attachment:
 
 
 async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, private: bool) -> Receipt | None:
-    """Place an order and show its waiting message; defer first if ordering is slow. None if it was refused."""
-    orders = services_of(interaction).orders
-    task = asyncio.ensure_future(ordering)
-    done, _pending = await asyncio.wait({task}, timeout=DEFER_AFTER_S)
-    if not done:
-        await _defer(interaction, private=private)
+    """Place an order and show its waiting message. None if it was refused."""
     try:
-        receipt = await asyncio.shield(task)
+        receipt = await ordering
     except EaselError as error:
         await refuse(interaction, error.sentence)
         return None
@@ -49,54 +37,27 @@ async def order(interaction: Interaction, ordering: Awaitable[Receipt], *, priva
     try:
         message_id = await _show_waiting(interaction, receipt, private=private)
     finally:
-        await orders.answered(receipt.job.id, message_id)
+        await services_of(interaction).orders.answered(receipt.job.id, message_id)
     return receipt
-
-
-async def _defer(interaction: Interaction, *, private: bool) -> None:
-    try:
-        await interaction.response.defer(thinking=True, ephemeral=private)
-    except _SEND_ERRORS as error:
-        log.info("defer failed", error=type(error).__name__)
 
 
 async def _show_waiting(interaction: Interaction, receipt: Receipt, *, private: bool) -> int | None:
     """Its message id, or None if sending failed. The job is stored already, so delivery can still post the result another way."""
-    content, view = job_texts.waiting(receipt), waiting_view(receipt.job.id)
     try:
-        if not interaction.response.is_done():
-            try:
-                answer = await interaction.response.send_message(content, view=view, ephemeral=private, allowed_mentions=_NO_MENTIONS)
-            except discord.HTTPException as error:
-                if error.code != _ALREADY_ANSWERED:
-                    raise
-            else:
-                return answer.message_id
-        return (await interaction.edit_original_response(content=content, view=view, allowed_mentions=_NO_MENTIONS)).id
-    except _SEND_ERRORS as error:
+        return await answers.send(interaction, private=private, content=job_texts.waiting(receipt), view=waiting_view(receipt.job.id))
+    except answers.SEND_ERRORS as error:
         log.warning("waiting message failed", job=receipt.job.id, error=type(error).__name__)
         return None
 
 
-async def say(interaction: Interaction, content: str, *, view: discord.ui.View | None = None) -> None:
+async def say(interaction: Interaction, content: str) -> None:
     """Send a message that only this member sees."""
-    extra: dict[str, Any] = {"view": view} if view is not None else {}
-    if interaction.response.is_done():
-        await interaction.followup.send(content, ephemeral=True, allowed_mentions=_NO_MENTIONS, **extra)
-    else:
-        await interaction.response.send_message(content, ephemeral=True, allowed_mentions=_NO_MENTIONS, **extra)
+    await answers.send(interaction, content=content)
 
 
 async def refuse(interaction: Interaction, sentence: str) -> None:
-    """Answer with an error that only this member sees, or in place of "is thinking" if the interaction is deferred.
-
-    A public "is thinking" is not deleted first, although that would keep the error private: a follow-up to a deleted answer may be lost
-    (error 10008).
-    """
-    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.edit_original_response(content=f"🚫 {sentence}", allowed_mentions=_NO_MENTIONS)
-    else:
-        await say(interaction, f"🚫 {sentence}")
+    """Answer with an error that only this member sees."""
+    await say(interaction, f"🚫 {sentence}")
 
 
 @asynccontextmanager
@@ -112,7 +73,7 @@ async def handle_error(interaction: Interaction, error: BaseException) -> None:
     """Answer an error of a command, button or form with its sentence; log an unexpected one with a fault id."""
     while isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError) and error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, discord.HTTPException) and error.code in (*_GONE, _ALREADY_ANSWERED):
+    if isinstance(error, discord.HTTPException) and error.code in (*_GONE, answers.ALREADY_ANSWERED):
         log.info("interaction expired before its answer", code=error.code)
         return
     sentence = _sentence(error)
@@ -123,7 +84,7 @@ async def handle_error(interaction: Interaction, error: BaseException) -> None:
         sentence = text.format(fault=fault)
     try:
         await refuse(interaction, sentence)
-    except _SEND_ERRORS as failure:
+    except answers.SEND_ERRORS as failure:
         log.warning("error message failed", error=type(failure).__name__)
 
 

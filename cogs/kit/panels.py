@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
+from cogs.kit import answers
 from cogs.kit.request import Interaction
 from cogs.kit.texts import PANEL_MAX
 
 ACCENT = discord.Colour(0xC8553D)
-_NO_MENTIONS = discord.AllowedMentions.none()
 
 Part = discord.ui.Item[Any]
 Command = TypeVar("Command")
@@ -63,15 +63,9 @@ async def show(
 ) -> None:
     """Send a new panel; a text becomes a panel of its own."""
     view = panel(text(shown[:PANEL_MAX])) if isinstance(shown, str) else shown
-    if interaction.response.is_done():
-        await interaction.followup.send(view=view, files=list(files), ephemeral=private, allowed_mentions=_NO_MENTIONS)
-    else:
-        await interaction.response.send_message(view=view, files=list(files), ephemeral=private, allowed_mentions=_NO_MENTIONS)
+    await answers.send(interaction, private=private, view=view, files=files)
 
 
 async def redraw(interaction: Interaction, view: discord.ui.LayoutView, files: Sequence[discord.File] = ()) -> None:
     """Update the panel whose control was used; `files` replace all its attachments."""
-    if interaction.response.is_done():
-        await interaction.edit_original_response(view=view, attachments=list(files), allowed_mentions=_NO_MENTIONS)
-    else:
-        await interaction.response.edit_message(view=view, attachments=list(files), allowed_mentions=_NO_MENTIONS)
+    await answers.update(interaction, view=view, files=files)

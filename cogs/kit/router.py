@@ -124,6 +124,20 @@ class Route:
     control: Control
     custom_id: CustomId
     handler: Handler
+    defers: bool = True  # False: it must open a form at once, or it chooses how it is deferred (`cogs.kit.answers`)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Press:
+    """The use of a control: its handler, and the handler's arguments after the request and the interaction."""
+
+    handler: Handler
+    given: tuple[Any, ...]
+    fields: Mapping[str, Any]
+    defers: bool
+
+    async def handle(self, request: Request, interaction: discord.Interaction[Any]) -> None:
+        await self.handler(request, interaction, *self.given, **self.fields)
 
 
 class Router:
@@ -132,32 +146,32 @@ class Router:
     def __init__(self, *parts: Router) -> None:
         self.routes: list[Route] = [route for part in parts for route in part.routes]
 
-    def press(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
+    def press(self, custom_id: CustomId, *, defers: bool = True) -> Callable[[AnyHandler], AnyHandler]:
         """Decorator for a button's handler: it takes the request, the interaction and, by name, the fields of the id."""
-        return self._declaring(Control.BUTTON, custom_id)
+        return self._declaring(Control.BUTTON, custom_id, defers=defers)
 
     def select(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
         """Decorator for a select menu's handler: its third argument is the list of chosen values."""
         return self._declaring(Control.MENU, custom_id)
 
-    def form(self, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
+    def form(self, custom_id: CustomId, *, defers: bool = True) -> Callable[[AnyHandler], AnyHandler]:
         """Decorator for a modal's handler: its third argument maps each input's id to its text, values or attachments."""
-        return self._declaring(Control.FORM, custom_id)
+        return self._declaring(Control.FORM, custom_id, defers=defers)
 
-    def _declaring(self, control: Control, custom_id: CustomId) -> Callable[[AnyHandler], AnyHandler]:
+    def _declaring(self, control: Control, custom_id: CustomId, *, defers: bool = True) -> Callable[[AnyHandler], AnyHandler]:
         def declare(handler: AnyHandler) -> AnyHandler:
-            self.routes.append(Route(control=control, custom_id=custom_id, handler=handler))
+            self.routes.append(Route(control=control, custom_id=custom_id, handler=handler, defers=defers))
             return handler
 
         return declare
 
-    async def route(self, request: Request, interaction: discord.Interaction[Any]) -> None:
-        """Call the matching handler. Raises `NotFound` if no declaration matches: the id is outdated or forged."""
+    def find(self, interaction: discord.Interaction[Any]) -> Press:
+        """The use of the control with this custom id. Raises `NotFound` if no declaration matches: the id is outdated or forged."""
         data: Mapping[str, Any] = interaction.data or {}
         control, given = _used(interaction, data)
         for route in self.routes:
             if route.control is control and (fields := route.custom_id.read(str(data.get("custom_id")))) is not None:
-                return await route.handler(request, interaction, *given, **fields)
+                return Press(handler=route.handler, given=given, fields=fields, defers=route.defers)
         raise NotFound(_("This message is too old; please begin again."))
 
 

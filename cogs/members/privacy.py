@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot.core.i18n import _, pgettext
 from bot.domain.request import Request
 from bot.services.privacy import Export
-from cogs.kit import panels
+from cogs.kit import answers, interactions, panels
 from cogs.kit.panels import button, everywhere, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import CustomId, Router
@@ -38,15 +38,15 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
     @app_commands.command(description="Have everything that is kept of you, as a file by direct message")
     async def export(self, interaction: Interaction) -> None:
         request = await request_of(interaction)
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await answers.defer(interaction)
         exported = await services_of(interaction).privacy.export(request.actor.user_id)
         try:
             await interaction.user.send(privacy_texts.export(exported.counts), file=_file(exported))
         except discord.Forbidden:
             sentence = _("Your direct messages are closed to me, so here it is, for your eyes only.")
-            await interaction.edit_original_response(content=f"📦 {sentence}", attachments=[_file(exported)])
+            await answers.send(interaction, content=f"📦 {sentence}", files=[_file(exported)])
         else:
-            await interaction.edit_original_response(content="📦 " + _("It is in your direct messages."))
+            await interactions.say(interaction, "📦 " + _("It is in your direct messages."))
 
     @app_commands.command(description="Erase what is yours; you are asked once more")
     async def erase(self, interaction: Interaction) -> None:
@@ -58,7 +58,7 @@ class MyData(commands.GroupCog, group_name="mydata", group_description="What is 
 @router.press(_ERASE)
 async def erase(request: Request, interaction: Interaction) -> None:
     """Erase, after the confirmation."""
-    await interaction.response.defer()
+    await answers.defer(interaction)
     counts = await services_of(interaction).privacy.erase(request.actor.user_id)
     await panels.redraw(interaction, panel(text(privacy_texts.erased(counts))))
 

@@ -14,7 +14,7 @@ from bot.services.moderation.cases import Decided
 from bot.store.moderation import audit_log, conduct, record
 from bot.store.moderation import cases as case_queries
 from cogs.admin import panel_texts
-from cogs.kit import panels, texts
+from cogs.kit import answers, panels, texts
 from cogs.kit.panels import Part, beside, button, panel, row, text
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, integer, one_of
@@ -177,7 +177,7 @@ async def ask_to_purge(request: Request, interaction: Interaction, user_id: int)
 @router.press(_PURGE)
 async def purge(request: Request, interaction: Interaction, *, member: int) -> None:
     """Delete all images of a member. Deferred, since there may be hundreds."""
-    await interaction.response.defer()
+    await answers.defer(interaction)
     deleted = await services_of(interaction).cases.purge(request, member)
     await panels.redraw(interaction, panel(text(audit_texts.purged(member, deleted))))
 

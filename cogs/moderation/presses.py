@@ -11,7 +11,7 @@ from bot.core.i18n import _, pgettext
 from bot.domain.moderation.cases import Decision
 from bot.domain.request import Request
 from bot.services.moderation.cases import APPEAL_MAX
-from cogs.kit import interactions
+from cogs.kit import answers, interactions
 from cogs.kit.posting import Draft
 from cogs.kit.request import Interaction, client_of, services_of
 from cogs.kit.router import CustomId, Router, integer
@@ -26,7 +26,7 @@ _FORM = CustomId("appeal-form:{case}", case=integer())
 @router.press(CASE)
 async def decide(request: Request, interaction: Interaction, *, decision: Decision, case: int) -> None:
     """Decide a case and update its message at once."""
-    await interaction.response.defer()
+    await answers.defer(interaction)
     client = client_of(interaction)
     await _redraw(interaction, await views.case_draft(client, await services_of(client).cases.decide(request, case, decision)))
 
@@ -34,13 +34,13 @@ async def decide(request: Request, interaction: Interaction, *, decision: Decisi
 @router.press(JUDGE)
 async def judge(request: Request, interaction: Interaction, *, decision: Decision, job: str) -> None:
     """Open a case from the log and decide it."""
-    await interaction.response.defer()
+    await answers.defer(interaction)
     client = client_of(interaction)
     await services_of(client).cases.judge(request, job, decision)
     await _redraw(interaction, await views.log_draft(client, await services_of(client).orders.job(job), request.guild_id))
 
 
-@router.press(APPEAL)
+@router.press(APPEAL, defers=False)
 async def ask_for_appeal(request: Request, interaction: Interaction, *, case: int) -> None:
     """Open the appeal form, if an appeal is still possible."""
     await services_of(interaction).cases.check_may_appeal(request, case)

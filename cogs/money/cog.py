@@ -9,7 +9,7 @@ from discord.ext import commands
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
 from bot.domain.money import quota
-from cogs.kit import panels
+from cogs.kit import answers, panels
 from cogs.kit.request import Interaction, as_actor, request_of, services_of
 from cogs.money import money_texts
 
@@ -34,7 +34,8 @@ class MoneyCog(commands.Cog):
         request, amount = await request_of(interaction), quota.microcredits(credits)
         await services_of(interaction).money.gift(request, as_actor(member), amount=amount, key=f"gift:{interaction.id}")
         pings = discord.AllowedMentions(everyone=False, roles=False, users=[member])
-        await interaction.response.send_message(money_texts.gift(request.actor.user_id, member.id, amount), allowed_mentions=pings)
+        content = money_texts.gift(request.actor.user_id, member.id, amount)
+        await answers.send(interaction, private=False, content=content, allowed_mentions=pings)
 
     @app_commands.command(description="Who made the most pictures here")
     @app_commands.describe(share="Show it to everyone here")

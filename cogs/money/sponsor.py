@@ -40,7 +40,7 @@ class Sponsor(commands.GroupCog, group_name="sponsor", group_description="Pay fo
     ) -> None:
         request = await request_of(interaction)
         sponsorship = await _money(interaction).start_sponsoring(request, hours=hours, amount=quota.microcredits(credits))
-        await interaction.response.send_message(view=_public(sponsorship), allowed_mentions=discord.AllowedMentions.none())
+        await panels.show(interaction, _public(sponsorship), private=False)
 
     @app_commands.command(description="Stop paying for everyone here; what is left comes back")
     async def stop(self, interaction: Interaction) -> None:

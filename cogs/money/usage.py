@@ -21,7 +21,7 @@ from bot.domain.permissions import Action, check
 from bot.domain.request import Request
 from bot.media import chart
 from bot.store.moderation import record
-from cogs.kit import panels
+from cogs.kit import answers, panels
 from cogs.kit.panels import Part, button, panel, row, text
 from cogs.kit.request import Interaction, request_of, services_of
 from cogs.kit.router import DISCORD_ID, CustomId, Router, one_of, optional
@@ -71,7 +71,7 @@ class Usage(commands.Cog):
         view = _View(days=days, by=GroupBy[by.upper()], member_id=member.id if member else None)
         request = await request_of(interaction)
         check(request, Action.MODERATE)
-        await interaction.response.defer(thinking=True, ephemeral=True)
+        await answers.defer(interaction)
         await _show(request, interaction, view)
 
 
@@ -83,7 +83,7 @@ async def press(request: Request, interaction: Interaction, *, action: str, days
 
 
 async def _turn(request: Request, interaction: Interaction, view: _View) -> None:
-    await interaction.response.defer()
+    await answers.defer(interaction)
     await _show(request, interaction, view)
 
 
@@ -104,11 +104,11 @@ async def _show(request: Request, interaction: Interaction, view: _View) -> None
 
 
 async def _export(request: Request, interaction: Interaction, view: _View) -> None:
-    await interaction.response.defer(thinking=True, ephemeral=True)
+    await answers.defer(interaction, thinking=True)
     table = await services_of(interaction).money.table(request.required_guild_id, days=view.days, user_id=view.member_id)
     content = io.BytesIO(table.encode("utf-8-sig"))  # spreadsheets recognise UTF-8 by the byte order mark
     file = discord.File(content, filename=f"usage-{view.days}-days.csv")
-    await interaction.edit_original_response(attachments=[file])
+    await answers.send(interaction, files=[file])
 
 
 async def _names(interaction: Interaction, user_ids: Iterable[int | None]) -> dict[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -140,11 +141,17 @@ async def test_every_change_is_audited_with_actor_and_value(app: App, mo: Person
     assert presets.details["changes"][0]["removed"][0]["name"] == "Watercolour"
 
 
+def all_listed(person: Person, count: int) -> bool:
+    return len([message for message in person.messages() if "is on the block list" in message.content]) == count
+
+
 async def test_concurrent_changes_of_two_managers_are_both_kept(env: Env, app: App, mo: Person) -> None:
     await mo.role("Ben", "Moderators")
     async with person_in(env, "Ben") as ben:
         words = [f"word{number}" for number in range(12)]
         await asyncio.gather(*(who.slash("imageadmin rules add", to="block", word=word) for word in words for who in (mo, ben)))
+        for who in (mo, ben):  # so many at once are deferred
+            await who.until(partial(all_listed, who, len(words)))
     assert set((await rules_of(app, mo)).prompts.block.words) == set(words)
 
 

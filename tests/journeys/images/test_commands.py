@@ -9,7 +9,7 @@ from PIL import Image
 
 from bot.app import App
 from bot.services.orders import Orders
-from cogs.kit import interactions
+from cogs.kit import answers
 from sandbox.person import NotDoneError, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.journeys.conftest import Ask
@@ -172,16 +172,17 @@ async def test_an_attachment_that_is_no_image_is_refused(app: App, ada: Person, 
 
 
 async def test_a_slow_order_is_deferred_and_answered_in_that_message(ada: Person, asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
+    monkeypatch.setattr(answers, "DEFER_AFTER_S", 0)
     message = await asked()
     assert [m.id for m in ada.messages()] == [message.id]
 
 
-async def test_a_refusal_after_deferring_replaces_the_thinking_message(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "DEFER_AFTER_S", 0)
+async def test_a_refusal_after_deferring_is_private(ada: Person, ben: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "DEFER_AFTER_S", 0)
     await ada.slash("edit", prompt="brighter", image=ada.upload("a.png", b"nothing"))
-    await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
-    assert len(ada.messages()) == 1
+    refusal = await ada.message(lambda m: m.content.startswith("🚫 a.png:"))
+    await ben.until(lambda: ben.messages() == [])
+    assert (refusal.ephemeral, ada.messages()) == (True, [refusal])
 
 
 async def test_quota_shows_left_held_spent_refill_prices_and_entries(ada: Person, asked: Ask) -> None:
