@@ -20,6 +20,7 @@ from bot.domain.money import quota
 from bot.domain.money.quota import Bucket
 from bot.domain.order import OperatorLimits
 from bot.media.addresses import AddressRules, host_of
+from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher
 from bot.providers.factory import ImageApi, guards_of, image_apis_of, providers_of, reader_of, result_rules
 from bot.providers.guard import ProviderGuard
@@ -66,6 +67,7 @@ class Resources:
     session: aiohttp.ClientSession
     reference_fetcher: Fetcher
     result_fetcher: Fetcher
+    decoding: DecodingPool
     classifier: Classifier
     spool: Path
     retention: Retention
@@ -79,6 +81,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         Fetcher(rules=AddressRules(allowed_hosts=settings.discord_cdn_hosts)) as reference_fetcher,
         Fetcher(rules=result_rules(apis, allowed_hosts=settings.result_hosts)) as result_fetcher,
+        DecodingPool() as decoding,
     ):
         # After the store is open: only the process that has opened it may use the spool.
         spool = await asyncio.to_thread(_clean_spool, settings.data_dir / "spool")
@@ -92,6 +95,7 @@ async def open_resources(settings: Settings, apis: Sequence[ImageApi], *, timing
             session=session,
             reference_fetcher=reference_fetcher,
             result_fetcher=result_fetcher,
+            decoding=decoding,
             classifier=Classifier(endpoint=moderations_of(settings, session)),
             spool=spool,
             retention=_retention(settings, apis),
@@ -197,6 +201,7 @@ def _results(resources: Resources, image_apis: ImageApis, post: ResultPost) -> R
         providers=image_apis.providers,
         fetcher=resources.result_fetcher,
         attachments=resources.reference_fetcher,
+        decoding=resources.decoding,
         shown=post,
         locks=KeyedLocks(),
         spool=resources.spool,

@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
+from bot.media import integrity
 from bot.media.headers import Format, Header, read_header
 
 ALL_FORMATS: Final = frozenset(Format)
@@ -91,7 +92,7 @@ class FittedImage:
 
 
 def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = ALL_FORMATS, verify: bool = False) -> ImageInfo:
-    """Type and size from the header. With `verify`, the first frame is decoded to detect truncated and damaged files.
+    """Type and size from the header. With `verify`, truncated and damaged files are detected: WebP and GIF by decoding the first frame.
 
     Raises `ImageError` for other formats, more than `max_pixels`, and damaged files.
     """
@@ -99,9 +100,18 @@ def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = AL
         header = _checked_header(file, max_pixels=max_pixels, formats=formats)
         if verify:
             with _decoding(), _image(file, header, max_pixels=max_pixels) as image:
-                image.draft("L", (max(1, header.width // 8), max(1, header.height // 8)))  # JPEG: decode at an eighth of the size
-                image.load()
+                _verify(file, image, header.format)
     return ImageInfo(format=header.format, width=header.width, height=header.height)
+
+
+def _verify(file: BinaryIO, image: Image.Image, format_: Format) -> None:
+    match format_:
+        case Format.PNG:
+            integrity.check_png(file)
+        case Format.JPEG:
+            Image.open(io.BytesIO(integrity.check_jpeg(file)), formats=["JPEG"]).load()
+        case _:
+            image.load()
 
 
 def clean_reference(source: Source, *, max_pixels: int) -> CleanedImage:

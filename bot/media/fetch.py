@@ -26,7 +26,7 @@ _BUSY: Final = frozenset({408, 425, 429})
 _WRITE_BYTES: Final = 1024 * 1024
 _HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}  # no compression, so that the size can be limited
 
-Sink = Callable[[bytes], Awaitable[object]]
+Sink = Callable[[bytearray], Awaitable[object]]  # the piece is its own
 
 
 class LinkExpired(ImageError):
@@ -73,7 +73,7 @@ class Fetcher:
         """Download to memory, for small images."""
         content = bytearray()
 
-        async def keep(part: bytes) -> None:
+        async def keep(part: bytearray) -> None:
             content.extend(part)
 
         async with self._turn:
@@ -150,9 +150,9 @@ async def _drain(response: aiohttp.ClientResponse, max_bytes: int, sink: Sink) -
             raise too_large
         pending += chunk
         if len(pending) >= _WRITE_BYTES:
-            await sink(bytes(pending))
-            pending.clear()
-    await sink(bytes(pending))
+            await sink(pending)
+            pending = bytearray()
+    await sink(pending)
 
 
 def _unreachable(url: str) -> ProviderBusy:
@@ -166,7 +166,7 @@ def _new_file(folder: Path) -> Path:
     return Path(name)
 
 
-def _append(path: Path, part: bytes) -> None:
+def _append(path: Path, part: bytearray) -> None:
     with path.open("r+b") as file:  # does not create the file: it may have been removed after a cancellation
         file.seek(0, os.SEEK_END)
         file.write(part)

@@ -45,7 +45,7 @@ class Header:
 _CUT: Final = N_("A picture is cut short.")
 _MAX_SEGMENTS: Final = 1000
 # T.81, table B.1: start of frame is C0 to CF, except DHT (C4), JPG (C8) and DAC (CC). TEM and RST0 to EOI have no length.
-_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -96,7 +96,7 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
         if code in _WITHOUT_LENGTH:
             continue
         (length,) = struct.unpack(">H", file.read(2))
-        if code in _START_OF_FRAME:
+        if code in START_OF_FRAME:
             _depth, height, width = struct.unpack(">BHH", file.read(5))
             return width, height
         file.seek(max(length - 2, 0), 1)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,13 @@ def png_bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
 
 
+def grey_png(width: int, height: int, *, interlaced: bool = False, data_bytes: int) -> bytes:
+    """A black image of 8 bits, with so many bytes of filtered rows and right checksums."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlaced)
+    data = zlib.compress(bytes(data_bytes))
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
+
+
 def near(colour: Any, expected: tuple[int, int, int]) -> bool:
     return all(abs(one - other) < 40 for one, other in zip(colour[:3], expected, strict=True))
 
@@ -87,6 +95,51 @@ def test_a_truncated_file_is_detected_by_decoding_it(format_: str, more: dict[st
     content = encoded(noise((80, 60)), format_, **more)
     with pytest.raises(ImageError):
         inspect(content[: len(content) * 2 // 3], max_pixels=LIMIT, verify=True)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_whole_png_of_any_mode_is_accepted(mode: str) -> None:
+    source = Image.new("I;16", (21, 10), 65_000) if mode == "I;16" else halves((21, 10)).convert(mode)
+    assert inspect(encoded(source, "PNG"), max_pixels=LIMIT, verify=True).width == 21
+
+
+@pytest.mark.parametrize(("size", "interlaced", "data_bytes"), [((5, 3), False, 18), ((8, 8), True, 79), ((1, 1), True, 2)])
+def test_a_png_with_too_few_pixels_is_refused(size: tuple[int, int], interlaced: bool, data_bytes: int) -> None:
+    inspect(grey_png(*size, interlaced=interlaced, data_bytes=data_bytes), max_pixels=LIMIT, verify=True)
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        inspect(grey_png(*size, interlaced=interlaced, data_bytes=data_bytes - 1), max_pixels=LIMIT, verify=True)
+
+
+def test_a_png_is_not_inflated_beyond_its_size() -> None:
+    content = grey_png(8, 8, data_bytes=200_000_000)
+    tracemalloc.start()
+    inspect(content, max_pixels=LIMIT, verify=True)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+
+
+@given(at=st.integers(8, 10_000), flip=st.integers(1, 255))
+@settings(deadline=None)
+def test_any_damage_of_a_png_is_detected(at: int, flip: int) -> None:
+    content = bytearray(encoded(halves(), "PNG"))
+    content[8 + at % (len(content) - 8)] ^= flip
+    with pytest.raises(ImageError):
+        inspect(bytes(content), max_pixels=LIMIT, verify=True)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("kept_bytes", [-1, -2, -40, 300])
+def test_a_jpeg_without_its_end_is_refused(progressive: bool, kept_bytes: int) -> None:
+    content = encoded(noise((80, 60)), "JPEG", progressive=progressive, exif=b"Exif\0\0" + b"\xff\xd9" * 20)
+    with pytest.raises(ImageError):
+        inspect(content[:kept_bytes], max_pixels=LIMIT, verify=True)
+
+
+def test_a_jpeg_with_damaged_tables_is_refused() -> None:
+    content = bytearray(encoded(noise((80, 60)), "JPEG"))
+    content[content.index(b"\xff\xc4") + 5] = 255  # more codes of one bit than there can be
+    with pytest.raises(ImageError):
+        inspect(bytes(content), max_pixels=LIMIT, verify=True)
 
 
 STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF0000WEBPVP8X", b"RIFF0000WEBPVP8L", b"RIFF0000WEBPVP8 ")

@@ -18,6 +18,7 @@ from bot.core.i18n import _
 from bot.core.loops import KeyedLocks
 from bot.domain.job import Generation, Job, JobState, new_job_id
 from bot.media import codec
+from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher, LinkExpired
 from bot.providers.provider import Provider
 from bot.store import jobs
@@ -25,7 +26,7 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
-_AT_A_TIME = 4  # jobs; an image takes tens of MB of memory while it is inspected
+_AT_A_TIME = 4  # jobs
 _FETCH_MS = 86_400_000  # an image that cannot be fetched for this time counts as unusable
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 _FRESH_LINKS = 2  # how often an expired link is renewed in one attempt
@@ -67,6 +68,7 @@ class Results:
     providers: Mapping[str, Provider]
     fetcher: Fetcher  # for the image APIs' links
     attachments: Fetcher  # for Discord's
+    decoding: DecodingPool
     shown: ShownResults
     locks: KeyedLocks
     spool: Path
@@ -105,7 +107,7 @@ class Results:
         """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
         if (await asyncio.to_thread(image.path.stat)).st_size <= limit_bytes:
             return image, None
-        fit = await asyncio.to_thread(codec.fit, image.path, limit_bytes)
+        fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
         path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
         await asyncio.to_thread(path.write_bytes, fit.content)
         filename = f"{image.filename.rpartition('.')[0]}.{fit.extension}"
@@ -132,12 +134,10 @@ class Results:
 
     async def _content(self, _job: Job, generation: Generation, folder: Path) -> Path:
         """From the store if the image API returned it inline, else by its link, which is renewed if it has expired."""
-        kept = await self.store.read(jobs.image_of, generation.job_id, generation.n)
-        if kept is not None:
-            path = folder / f"inline-{generation.n}"
-            await asyncio.to_thread(path.write_bytes, kept)
-            return path
         url = generation.result_url or ""
+        kept = None if url else await self.store.read(jobs.image_of, generation.job_id, generation.n)
+        if kept is not None:
+            return await asyncio.to_thread(_written, folder / f"inline-{generation.n}", kept)
         for _attempt in range(_FRESH_LINKS):
             try:
                 return await self.fetcher.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
@@ -171,7 +171,7 @@ class Results:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _image(self, job: Job, generation: Generation, path: Path) -> ResultImage:
-        info = await asyncio.to_thread(codec.inspect, path, max_pixels=self.max_pixels, verify=True)
+        info = await self.decoding.inspect(path, max_pixels=self.max_pixels)
         name = f"easel-{job.id}-{generation.n + 1}.{info.extension}"
         return ResultImage(
             n=generation.n,
@@ -184,12 +184,18 @@ class Results:
 
     @asynccontextmanager
     async def _folder(self, job: Job) -> AsyncIterator[Path]:
+        """A folder of its own, which is made with its first file."""
         folder = self.spool / f"{job.id}-{new_job_id()}"
         try:
-            await asyncio.to_thread(folder.mkdir)
             yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
 
 
 def _usable(job: Job) -> list[Generation]:
