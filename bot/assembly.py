@@ -42,6 +42,7 @@ from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.intake import Intake
 from bot.services.pipeline.results import Results
 from bot.services.pipeline.routes import ResultPost
+from bot.services.pipeline.thumbnails import ThumbnailCache
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.services import Services
@@ -50,6 +51,7 @@ from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store
 
 _RESULT_MAX_PIXELS = 100_000_000  # the largest models make images of a few megapixels
+_THUMBNAILS_S = 4.0
 _MB = 1_000_000
 
 
@@ -160,6 +162,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     pricing = Pricing(store=store, limits=limits, credit_usd=credit_usd, clock=clock)
     admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=image_apis.models.title, clock=clock)
     orders = _orders(resources, image_apis, admissions, pricing, limits)
+    results = _results(resources, image_apis, post)
     return Services(
         reader=store,
         clock=clock,
@@ -176,7 +179,8 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         pricing=pricing,
         privacy=Privacy(store=store, members=members, retention=resources.retention, clock=clock),
         reactions=Reactions(store=store, orders=orders, clock=clock),
-        results=_results(resources, image_apis, post),
+        results=results,
+        thumbnails=ThumbnailCache(store=store, results=results, attachments=resources.reference_fetcher, shown=post, limit_s=_THUMBNAILS_S),
     )
 
 

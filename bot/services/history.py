@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.core.clock import Clock
@@ -13,8 +11,6 @@ from bot.domain.job import Job, JobState
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.domain.permissions import Action, Target, check
 from bot.domain.request import Request
-from bot.media import codec
-from bot.services.pipeline.results import ResultImage
 from bot.store import history, jobs, outbox
 from bot.store.engine.base import Store
 
@@ -34,12 +30,10 @@ class History:
         check(request, Action.BROWSE, Target(guild_id=job.place.guild_id, owner_id=job.place.user_id))
         return job
 
-    async def reposted(self, job: Job, shown: Sequence[ResultImage], *, guild_id: int | None, channel_id: int, message_id: int) -> None:
+    async def reposted(self, job: Job, *, guild_id: int | None, channel_id: int, message_id: int) -> None:
         """Record that the job was posted again, in public: this becomes the job's message."""
         place = replace(job.place, guild_id=guild_id, channel_id=channel_id)
-        unshown = shown if job.state is JobState.STRANDED else ()
-        small = {image.n: await asyncio.to_thread(codec.thumbnail, image.path) for image in unshown}
-        if not await self.store.write(history.record_repost, job.id, place, message_id, self.clock(), small=small):
+        if not await self.store.write(history.record_repost, job.id, place, message_id, self.clock()):
             # The job was deleted while it was being posted: remove the message again.
             data = {"channel_id": channel_id, "message_id": message_id}
             await self.store.write(outbox.add, OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), data=data))

@@ -17,6 +17,7 @@ from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.pipeline.results import Results
+from bot.services.pipeline.thumbnails import ThumbnailCache
 from bot.services.privacy import Privacy
 from bot.services.reactions import Reactions
 from bot.store.engine.base import Reader
@@ -42,3 +43,4 @@ class Services:
     privacy: Privacy
     reactions: Reactions
     results: Results
+    thumbnails: ThumbnailCache

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, insert, or_, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, or_, update
 
 from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
 from bot.domain.outbox import OutboxItem
@@ -39,7 +39,6 @@ def mark_delivered(
     message_id: int | None,
     now: int,
     direct: bool = False,
-    small: Mapping[int, bytes] | None = None,
     follows: Sequence[OutboxItem] = (),
     keep_images: bool = True,
 ) -> bool:
@@ -47,8 +46,7 @@ def mark_delivered(
 
     `direct`: the message is a direct message to the user.
 
-    It also stores `small` thumbnails (WebP, by generation number), adds the outbox items `follows`, forgets the interaction token and,
-    unless `keep_images` is set, deletes the inline images.
+    It also adds the outbox items `follows`, forgets the interaction token and, unless `keep_images` is set, deletes the inline images.
     """
     job = conn.execute(_DELIVERED, {"of_job": job_id, "now": now, "shown_in": channel_id}).mappings().one_or_none()
     if job is None:
@@ -56,8 +54,6 @@ def mark_delivered(
     if message_id is not None:
         role = MessageRole.DM if direct else MessageRole.RESULT
         messages.replace(conn, JobMessage(message_id=message_id, **job, role=role, job_id=job_id, at=now))
-    if small:
-        conn.execute(insert(thumbnails), [{"job_id": job_id, "n": n, "content": content} for n, content in small.items()])
     outbox.done(conn, job_id)
     for item in follows:
         outbox.add(conn, item)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
 
 from bot.domain.job import HISTORY_PAGE, OWN_MESSAGE, HistoryPage, Job, JobMessage, JobState, MessageRole, ReplyTarget, Thumbnails
 from bot.store import delivery, messages
+from bot.store.engine.base import upsert
 from bot.store.rows import read_jobs
 from bot.store.tables import jobs, thumbnails
 
@@ -30,14 +31,19 @@ def thumbnails_of(conn: Connection, shown: Iterable[Job]) -> Thumbnails:
     return {(row.job_id, row.n): row.content for row in rows}
 
 
-def record_repost(
-    conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int, *, small: Mapping[int, bytes] | None = None
-) -> bool:
-    """Record that a job was posted again in `place`, which becomes its own place. False if the job was deleted in the meantime.
+def keep_thumbnails(conn: Connection, small: Thumbnails) -> None:
+    """Store thumbnails (WebP) that are not stored yet, except those of jobs that were deleted meanwhile."""
+    wanted = sorted({job_id for job_id, _n in small})
+    delivered = select(jobs.c.id).where(jobs.c.id.in_(wanted), jobs.c.state == JobState.DELIVERED)
+    kept = set(conn.scalars(delivered.order_by(jobs.c.id).with_for_update()))
+    rows = [{"job_id": job_id, "n": n, "content": content} for (job_id, n), content in small.items() if job_id in kept]
+    if rows:
+        conn.execute(upsert(conn, thumbnails).values(rows).on_conflict_do_nothing())
 
-    `small` are the thumbnails (WebP, by generation number) of a job that was not delivered before.
-    """
-    delivery.mark_delivered(conn, job_id, channel_id=None, message_id=None, small=small, now=now)  # no effect if it was delivered before
+
+def record_repost(conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int) -> bool:
+    """Record that a job was posted again in `place`, which becomes its own place. False if the job was deleted in the meantime."""
+    delivery.mark_delivered(conn, job_id, channel_id=None, message_id=None, now=now)  # no effect if it was delivered before
     before = conn.execute(select(jobs.c.state, jobs.c.private).where(jobs.c.id == job_id).with_for_update()).one_or_none()
     if before is None or before.state != JobState.DELIVERED:
         return False

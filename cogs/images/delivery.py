@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
+from yarl import URL
 
 from bot.core.clock import Clock
 from bot.domain.job import Job
 from bot.domain.order import Receipt
+from bot.media.codec import THUMBNAIL_EDGE
+from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 from cogs.kit import job_texts, texts
 from cogs.kit.job_buttons import ended_job_of, ended_view, waiting_view
@@ -27,7 +31,7 @@ _CLOCK_SKEW_MS = 60_000  # between this machine and Discord
 
 
 class DiscordPost:
-    """Implements `bot.services.pipeline.routes.Post` and `bot.services.pipeline.results.Shown` with the running client."""
+    """Implements `bot.services.pipeline.routes.Post` and `bot.services.pipeline.results.ShownResults` with the running client."""
 
     def __init__(self, client: Easel, *, clock: Clock) -> None:
         self._client = client
@@ -66,14 +70,15 @@ class DiscordPost:
                     return PostedMessage(channel_id=message.channel.id, message_id=message.id)
         return None
 
-    async def attachment_url(self, job: Job, n: int) -> str | None:
-        """The URL of image `n` in the job's message, fresh from Discord. A private message cannot be fetched."""
+    async def posted_images(self, job: Job) -> Mapping[int, PostedImage]:
+        """The images in the job's message, with links fresh from Discord. A private message cannot be fetched."""
         if job.place.message_id is None:
-            return None
+            return {}
         async with delivery_errors():
             message = await self._partial_message(job).fetch()
-        name = f"easel-{job.id}-{n + 1}."
-        return next((each.url for each in message.attachments if each.filename.removeprefix("SPOILER_").startswith(name)), None)
+        name = re.compile(rf"(?:SPOILER_)?easel-{re.escape(job.id)}-(\d+)\.")
+        named = ((name.match(each.filename), each) for each in message.attachments)
+        return {int(found[1]) - 1: PostedImage(url=each.url, small_url=_small_url(each)) for found, each in named if found}
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         """Edit the waiting message; do nothing if it cannot be reached."""
@@ -125,3 +130,13 @@ class DiscordPost:
 
     def _partial_message(self, job: Job) -> discord.PartialMessage:
         return self._channel(job).get_partial_message(job.place.message_id or 0)
+
+
+def _small_url(attachment: discord.Attachment) -> str | None:
+    """Discord's media proxy resizes images with these parameters. Clients use them; they are not documented."""
+    width, height = attachment.width, attachment.height
+    if not width or not height:
+        return None
+    scale = min(1, THUMBNAIL_EDGE / max(width, height))
+    size = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
+    return str(URL(attachment.proxy_url).update_query(format="webp", **size))

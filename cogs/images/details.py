@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,9 +15,9 @@ from bot.domain.lineage import Lineage, visible
 from bot.domain.permissions import Action
 from bot.domain.preferences import Preferences
 from bot.domain.request import Request
-from bot.store import history, lineage, messages
-from cogs.images import detail_texts
-from cogs.kit import panels, texts
+from bot.store import lineage, messages
+from cogs.images import detail_texts, thumbnails
+from cogs.kit import panels
 from cogs.kit.request import Interaction, services_of
 from cogs.kit.router import JOB_ID, CustomId, Router
 
@@ -33,7 +32,7 @@ _LABEL_MAX = 100  # characters of an option
 async def show(request: Request, interaction: Interaction, job: Job) -> None:
     """Send a private panel about a job. Raises `NotAllowed` if this member may not see it."""
     await _check_may_see(request, interaction, job)
-    await panels.show(interaction, *await _panel(request, interaction, job, start=job.id))
+    await panels.show(interaction, *await _panel(request, interaction, job, start=job.id, redraws=False))
 
 
 @router.select(_GO)
@@ -60,31 +59,28 @@ async def _step(request: Request, interaction: Interaction, job_id: str, *, star
     """Show another image in the same panel. Permissions are checked again, because they may have changed."""
     job = await services_of(interaction).orders.job(job_id)
     await _check_may_see(request, interaction, job)
-    await panels.redraw(interaction, *await _panel(request, interaction, job, start=start))
+    await panels.redraw(interaction, *await _panel(request, interaction, job, start=start, redraws=True))
 
 
 async def _check_may_see(request: Request, interaction: Interaction, job: Job) -> None:
     permissions.check(request, Action.SEE, permissions.image_of(job, is_readable=await is_readable(interaction, job)))
 
 
-async def _panel(request: Request, interaction: Interaction, job: Job, *, start: str) -> tuple[discord.ui.LayoutView, list[discord.File]]:
+async def _panel(
+    request: Request, interaction: Interaction, job: Job, *, start: str, redraws: bool
+) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
     found = visible(job, await reader.read(lineage.relatives, job), partial(_may_see, request, interaction))
     style = _style_in(request.preferences, job.prompt) if permissions.is_owner(request, permissions.image_of(job)) else None
-    small = {f"small-{job.id}-{n + 1}.webp": content for (_id, n), content in (await reader.read(history.thumbnails_of, [job])).items()}
-    parts = [*_gallery(job, tuple(small)), panels.text(detail_texts.details(job, title_of, style=style))]
+    small = await thumbnails.of_jobs(interaction, [job], redraws=redraws)
+    parts = [*thumbnails.gallery(job, small), panels.text(detail_texts.details(job, title_of, style=style))]
     if family := detail_texts.family(found, title_of):
         parts += [discord.ui.Separator(), panels.text(family)]
     if found.all:
         parts.append(panels.row(_relatives(found, start, title_of)))
     if job.id != start:
         parts.append(panels.row(panels.button(pgettext("button", "Back to the first"), _BACK(start=start), emoji="↩️")))
-    return panels.panel(*parts), [discord.File(io.BytesIO(content), filename=name) for name, content in small.items()]
-
-
-def _gallery(job: Job, names: Sequence[str]) -> list[panels.Part]:
-    items = [discord.MediaGalleryItem(f"attachment://{name}", description=texts.alt(job.prompt), spoiler=job.spoiler) for name in names]
-    return [discord.ui.MediaGallery(*items)] if items else []
+    return panels.panel(*parts), thumbnails.files(small)
 
 
 def _relatives(found: Lineage, start: str, title_of: Callable[[str], str]) -> discord.ui.Select[Any]:

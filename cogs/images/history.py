@@ -5,7 +5,6 @@ The panel has no stored state: page and search words are in the custom ids of it
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.i18n import _, pgettext
-from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState, Thumbnails
+from bot.domain.job import HISTORY_PAGE, HistoryPage, Job, JobState
 from bot.domain.request import Request
 from bot.services.history import History
 from bot.services.pipeline.routes import ResultMessage
 from bot.store import history as history_queries
-from cogs.images import edit_form, history_texts
+from cogs.images import edit_form, history_texts, thumbnails
 from cogs.kit import answers, job_texts, panels, texts
 from cogs.kit.job_buttons import ended_view, job_button
 from cogs.kit.panels import Part, button, everywhere, panel, row, text
@@ -36,7 +35,6 @@ _PICK = CustomId("history:pick:-:{page}:{words}", **_WHERE)
 _REPOST = CustomId("history:repost:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _EDIT = CustomId("history:edit:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
 _DELETE = CustomId("history:delete:{job}:{page}:{words}", job=JOB_ID, **_WHERE)
-_FILES_MAX = 10  # files in a message
 _LABEL_MAX = 100  # characters of a choice
 _SHOWN = (JobState.DELIVERED, JobState.STRANDED)
 
@@ -57,7 +55,7 @@ class HistoryCog(commands.Cog, name="History"):
     @everywhere
     async def history(self, interaction: Interaction, words: app_commands.Range[str, 1, _WORDS_MAX] = "") -> None:
         request = await request_of(interaction)
-        view, files = await _list(request, interaction, _Place(words=" ".join(words.split())))
+        view, files = await _list(request, interaction, _Place(words=" ".join(words.split())), redraws=False)
         await panels.show(interaction, view, files)
 
 
@@ -74,10 +72,9 @@ async def turn(request: Request, interaction: Interaction, *, page: int, words: 
 async def pick(request: Request, interaction: Interaction, values: Sequence[str], *, page: int, words: str) -> None:
     """Show one job with its buttons."""
     job = await _history(interaction).own(request, next(iter(values), ""))
-    small = await services_of(interaction).reader.read(history_queries.thumbnails_of, [job])
-    shown = _shown([job], small)[job.id]
-    parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).orders.models.title)), *_gallery(job, shown)]
-    await panels.redraw(interaction, panel(*parts, *_actions(job, _Place(page=page, words=words))), _files([job], {job.id: shown}, small))
+    small = await thumbnails.of_jobs(interaction, [job], redraws=True)
+    parts: list[Part] = [text(history_texts.alone(job, services_of(interaction).orders.models.title)), *thumbnails.gallery(job, small)]
+    await panels.redraw(interaction, panel(*parts, *_actions(job, _Place(page=page, words=words))), thumbnails.files(small))
 
 
 @router.press(_REPOST)
@@ -94,7 +91,7 @@ async def repost(request: Request, interaction: Interaction, *, job: str, **_pla
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,
         )
-        await _history(interaction).reposted(own, images, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
+        await _history(interaction).reposted(own, guild_id=request.guild_id, channel_id=message.channel.id, message_id=message.id)
 
 
 @router.press(_EDIT, defers=False)
@@ -114,7 +111,7 @@ async def delete(request: Request, interaction: Interaction, *, job: str, page: 
 
 
 async def _redraw(request: Request, interaction: Interaction, place: _Place, *, note: str = "") -> None:
-    view, files = await _list(request, interaction, place, note=note)
+    view, files = await _list(request, interaction, place, note=note, redraws=True)
     await panels.redraw(interaction, view, files)
 
 
@@ -126,40 +123,16 @@ def _history(interaction: Interaction) -> History:
 
 
 async def _list(
-    request: Request, interaction: Interaction, place: _Place, *, note: str = ""
+    request: Request, interaction: Interaction, place: _Place, *, note: str = "", redraws: bool
 ) -> tuple[discord.ui.LayoutView, list[discord.File]]:
     reader, title_of = services_of(interaction).reader, services_of(interaction).orders.models.title
     page = await reader.read(history_queries.page, request.actor.user_id, words=place.words, number=place.page)
-    small = await reader.read(history_queries.thumbnails_of, page.jobs)
-    shown = _shown(page.jobs, small)
+    small = await thumbnails.of_jobs(interaction, page.jobs, redraws=redraws)
     parts: list[Part] = [text(history_texts.heading(page), note)]
     for number, job in _numbered(page):
-        left_out = len([1 for job_id, _n in small if job_id == job.id]) - len(shown[job.id])
-        line = history_texts.in_list(number, job, title_of, left_out=left_out)
-        parts += [discord.ui.Separator(), text(line), *_gallery(job, shown[job.id])]
-    return panel(*parts, *_navigation(page, _Place(page=page.number, words=place.words))), _files(page.jobs, shown, small)
-
-
-def _shown(jobs: Sequence[Job], small: Thumbnails) -> dict[str, list[int]]:
-    """Which images of each job are shown: the first of each, then the second, up to the limit of files in a message."""
-    in_turn = sorted((n, place, job.id) for place, job in enumerate(jobs) for job_id, n in small if job_id == job.id)[:_FILES_MAX]
-    return {job.id: [n for n, _place, job_id in in_turn if job_id == job.id] for job in jobs}
-
-
-def _gallery(job: Job, numbers: Sequence[int]) -> list[Part]:
-    items = [
-        discord.MediaGalleryItem(f"attachment://{_filename(job, n)}", description=texts.alt(job.prompt), spoiler=job.spoiler)
-        for n in numbers
-    ]
-    return [discord.ui.MediaGallery(*items)] if items else []
-
-
-def _files(jobs: Sequence[Job], shown: Mapping[str, Sequence[int]], small: Thumbnails) -> list[discord.File]:
-    return [discord.File(io.BytesIO(small[job.id, n]), filename=_filename(job, n)) for job in jobs for n in shown[job.id]]
-
-
-def _filename(job: Job, n: int) -> str:
-    return f"small-{job.id}-{n + 1}.webp"
+        line = history_texts.in_list(number, job, title_of, left_out=thumbnails.left_out(page.jobs, job))
+        parts += [discord.ui.Separator(), text(line), *thumbnails.gallery(job, small)]
+    return panel(*parts, *_navigation(page, _Place(page=page.number, words=place.words))), thumbnails.files(small)
 
 
 def _numbered(page: HistoryPage) -> list[tuple[int, Job]]:

@@ -1,11 +1,12 @@
-"""The local CDN: files, and signed links to them that are valid for about a day."""
+"""The local CDN: files, signed links to them that are valid for about a day, and its media proxy, which resizes images."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import mimetypes
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
@@ -18,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from sandbox.discord.wire import JSON, Upload, safe_filename
 from sandbox.faults import Switchboard
 
+PROXY = "/media"  # the path that stands for Discord's second host
 _LINK_LIFE_S = 25 * 3600
 _LINK_STEP_S = 3600  # links signed within the same hour are equal, so that a page does not fetch an image twice
 
@@ -53,24 +55,24 @@ class FileStore:
         guessed = mimetypes.guess_type(filename)[0]
         content_type = guessed or upload.content_type
         self._blobs[path] = _Blob(data=upload.data, content_type=content_type)
-        link = self.sign(path)
         size_px = measure_px(upload.data) if content_type.startswith("image/") else None
         return {
             "id": str(attachment_id),
             "filename": filename,
             "description": upload.description,
             "size": len(upload.data),
-            "url": link,
-            "proxy_url": link,
+            "url": self.sign(path),
+            "proxy_url": self.sign(path, proxy=True),
             "content_type": content_type,
             **({"width": size_px[0], "height": size_px[1]} if size_px else {}),
         }
 
-    def sign(self, path: str) -> str:
-        """A link in the format of Discord's CDN: `ex` expiry, `is` issue time (hex seconds), `hm` signature."""
+    def sign(self, path: str, *, proxy: bool = False) -> str:
+        """A link in the format of Discord's CDN: `ex` expiry, `is` issue time (hex seconds), `hm` signature. Both hosts accept it."""
         issued = int(self._now().timestamp()) // _LINK_STEP_S * _LINK_STEP_S
         expires = issued + _LINK_LIFE_S
-        return f"{self._base_url}{path}?ex={expires:x}&is={issued:x}&hm={self._signature(path, f'{expires:x}', f'{issued:x}')}&"
+        base = f"{self._base_url}{PROXY}" if proxy else self._base_url
+        return f"{base}{path}?ex={expires:x}&is={issued:x}&hm={self._signature(path, f'{expires:x}', f'{issued:x}')}&"
 
     def refresh(self, value: Any) -> Any:
         """A copy of a payload in which every link to this CDN is newly signed, as Discord does in everything it sends."""
@@ -79,7 +81,8 @@ class FileStore:
         if isinstance(value, list | tuple):
             return [self.refresh(item) for item in value]
         if isinstance(value, str) and value.startswith(self._base_url) and "/attachments/" in value:
-            return self.sign(value.removeprefix(self._base_url).split("?", 1)[0])
+            path = value.removeprefix(self._base_url).split("?", 1)[0]
+            return self.sign(path.removeprefix(PROXY), proxy=path.startswith(PROXY))
         return value
 
     def fetch(self, path: str, query: dict[str, str]) -> _Blob | None:
@@ -95,8 +98,19 @@ class FileStore:
         return hmac.new(self._secret, f"{path}?{expires}&{issued}".encode(), "sha256").hexdigest()
 
 
+def resized(data: bytes, query: Mapping[str, str]) -> _Blob:
+    """The image in `width` and `height` px and in `format`; it is not made larger."""
+    with Image.open(BytesIO(data)) as image:
+        wanted = (int(query.get("width", image.width)), int(query.get("height", image.height)))
+        size = (max(1, min(wanted[0], image.width)), max(1, min(wanted[1], image.height)))
+        format_ = query.get("format", image.format or "PNG").upper()
+        buffer = BytesIO()
+        image.convert("RGBA" if image.has_transparency_data else "RGB").resize(size).save(buffer, format_)
+    return _Blob(data=buffer.getvalue(), content_type=f"image/{format_.lower()}")
+
+
 class Cdn:
-    """`GET /attachments/{channel}/{attachment}/{filename}`."""
+    """`GET /attachments/{channel}/{attachment}/{filename}`, and the same below `PROXY`, Discord's media.discordapp.net."""
 
     def __init__(self, *, file_store: FileStore, switchboard: Switchboard) -> None:
         self._file_store = file_store
@@ -105,8 +119,13 @@ class Cdn:
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requested_paths.append(request.path)
-        blob = None if self._switchboard.fires("cdn-gone") else self._file_store.fetch(request.rel_url.raw_path, dict(request.query))
+        path, query = request.rel_url.raw_path, dict(request.query)
+        blob = None if self._switchboard.fires("cdn-gone") else self._file_store.fetch(path.removeprefix(PROXY), query)
         if blob is None:
             return web.Response(status=404, text="This content is no longer available.")
+        if path.startswith(PROXY):
+            if not blob.content_type.startswith("image/"):
+                return web.Response(status=415)
+            blob = await asyncio.to_thread(resized, blob.data, query)
         headers = {"Content-Type": blob.content_type, "Cache-Control": "private, max-age=3600", "Access-Control-Allow-Origin": "*"}
         return web.Response(body=blob.data, headers=headers)

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from sandbox.discord.cdn import Cdn, FileStore
+from sandbox.discord.cdn import PROXY, Cdn, FileStore
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.people import People
 from sandbox.discord.rest import RestApi
@@ -99,7 +99,8 @@ def _assemble(
     app.router.add_get("/people/socket", people.socket)
     app.router.add_get("/gateway", gateway.handle)
     app.router.add_get("/gateway/", gateway.handle)
-    app.router.add_get("/attachments/{channel}/{attachment}/{filename}", cdn.handle)
+    for prefix in ("", PROXY):
+        app.router.add_get(f"{prefix}/attachments/{{channel}}/{{attachment}}/{{filename}}", cdn.handle)
     app.router.add_route("*", "/api/{path:.*}", rest.handle)
     server = DiscordServer(
         url=url,

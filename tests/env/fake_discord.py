@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -11,6 +12,7 @@ from itertools import count
 from bot.core.errors import RouteClosed, TooLarge, TryLater
 from bot.domain.job import Job
 from bot.domain.order import Receipt
+from bot.services.pipeline.results import PostedImage
 from bot.services.pipeline.routes import PostedMessage, ResultMessage
 
 
@@ -91,10 +93,10 @@ class FakeDiscord:
         found = [message for message in self.results_of(job.id) if message.channel_id == channel_id]
         return PostedMessage(channel_id=channel_id, message_id=found[0].id) if found else None
 
-    async def attachment_url(self, job: Job, n: int) -> str | None:
-        """The link that a test has put into `attachments`."""
+    async def posted_images(self, job: Job) -> Mapping[int, PostedImage]:
+        """The links that a test has put into `attachments`."""
         await self._call(DiscordRoute.ATTACHMENT, job.id)
-        return self.attachments.get((job.id, n))
+        return {n: PostedImage(url=url) for (job_id, n), url in self.attachments.items() if job_id == job.id}
 
     async def show_progress(self, receipt: Receipt, *, steps: int | None) -> None:
         fault = await self._call(DiscordRoute.PROGRESS, receipt.job.id)

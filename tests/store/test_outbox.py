@@ -11,7 +11,7 @@ from bot.domain.job import GenerationState, JobState, Outcome
 from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services import housekeeping
-from bot.store import claims, delivery, jobs, outbox, sweeps
+from bot.store import claims, delivery, history, jobs, outbox, sweeps
 from bot.store.engine.base import Store
 from bot.store.tables import thumbnails
 from tests.env.job_steps import in_state, order, own, run, seen
@@ -142,12 +142,19 @@ async def test_an_inline_image_may_be_deleted_on_delivery(store: Store) -> None:
     assert await store.read(jobs.image_of, job_id, 0) is None
 
 
-async def test_thumbnails_and_follow_up_items_are_stored_once(store: Store) -> None:
+async def test_follow_up_items_are_stored_once(store: Store) -> None:
     job_id = await ended(store)
     for _ in range(2):
-        await deliver(store, job_id, small={0: b"webp"}, follows=[OutboxItem(kind=ItemKind.TELL, due_at=4000)])
-    assert await small(store, job_id) == {(job_id, 0): b"webp"}
+        await deliver(store, job_id, follows=[OutboxItem(kind=ItemKind.TELL, due_at=4000)])
     assert len(await store.read(outbox.due, 4000)) == 1
+
+
+async def test_the_first_thumbnail_of_a_delivered_image_is_kept(store: Store) -> None:
+    shown, waiting = [await ended(store) for _ in range(2)]
+    await deliver(store, shown)
+    for content in (b"webp", b"another"):
+        await store.write(history.keep_thumbnails, {(shown, 0): content, (waiting, 0): content})
+    assert [await small(store, job_id) for job_id in (shown, waiting)] == [{(shown, 0): b"webp"}, {}]
 
 
 async def test_a_delivery_without_a_message_keeps_the_channel(store: Store) -> None:
@@ -167,7 +174,8 @@ async def test_a_ping_is_promised_once_and_only_while_the_job_is_open(store: Sto
 async def test_deleting_a_job_deletes_its_stored_images(store: Store) -> None:
     deliverable, stranded, shown = [await ended(store, outcome=MADE_INLINE) for _ in range(3)]
     await store.write(outbox.strand, stranded)
-    await deliver(store, shown, small={0: b"webp"})
+    await deliver(store, shown)
+    await store.write(history.keep_thumbnails, {(shown, 0): b"webp"})
     for job_id in (deliverable, stranded, shown):
         assert [await store.write(delivery.mark_deleted, job_id) for _ in range(2)] == [True, False]
         assert await store.read(jobs.image_of, job_id, 0) is None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,9 +16,8 @@ from bot.core.loops import KeyedLocks, Timing
 from bot.domain.job import Failure, Generation, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.media import codec
 from bot.services.guilds import Guilds
-from bot.services.pipeline.results import FetchedResults, ResultImage, Results
+from bot.services.pipeline.results import FetchedResults, Results
 from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
 from bot.services.pipeline.screening import Screened, Screening
 from bot.store import documents, jobs, outbox
@@ -57,23 +55,13 @@ class Deliver:
             return False
         try:
             async with self._ready(job) as ready, self.locks.of(job.id):
-                return await self._show(ready)
+                return await self._record(ready, await self.routes.show(ready.message))
         except RouteClosed as error:
             log.warning("job stranded: all routes closed", job=job.id, reason=error.sentence)
             await self.store.write(outbox.strand, job.id)
             raise TryLater(error.sentence, retry_after_s=self.timing.stranded_s) from error  # a route may open later
 
-    async def _show(self, ready: _Ready) -> bool:
-        message = ready.message
-        # Build thumbnails concurrently: nothing slow may run between posting and recording.
-        thumbnails = asyncio.create_task(_thumbnails(message.images), name=f"thumbnails of {message.job.id}")
-        try:
-            posted = await self.routes.show(message)
-        finally:
-            await asyncio.wait({thumbnails})  # it needs the files
-        return await self._record(ready, posted, thumbnails.result())
-
-    async def _record(self, ready: _Ready, posted: PostedMessage | None, thumbnails: Mapping[int, bytes]) -> bool:
+    async def _record(self, ready: _Ready, posted: PostedMessage | None) -> bool:
         """Record the delivery, with its outbox items, in one transaction. False if it was recorded or the job was deleted before."""
         message, now = ready.message, self.clock()
         job = message.job
@@ -87,7 +75,6 @@ class Deliver:
             channel_id=posted.channel_id if posted else None,
             message_id=posted.message_id if posted else None,
             direct=bool(direct),
-            small=thumbnails,
             follows=(*follows, *await self._log_items(job, now)),
             keep_images=self.keep_images,
             now=now,
@@ -194,14 +181,3 @@ def _question(ready: _Ready, posted: PostedMessage | None) -> screening.Question
 def _guild_of(job: Job) -> int | None:
     """The guild of the order. `job.place` may change with the delivery."""
     return job.generations[0].guild_id
-
-
-async def _thumbnails(shown: Sequence[ResultImage]) -> dict[int, bytes]:
-    """Thumbnails (WebP) by the image's number in the job."""
-    made = {}
-    for image in shown:
-        try:
-            made[image.n] = await asyncio.to_thread(codec.thumbnail, image.path)
-        except ImageError as error:
-            log.warning("thumbnail failed", image=image.filename, reason=error.sentence)
-    return made

@@ -52,11 +52,19 @@ class FetchedResults:
     unusable: Mapping[int, ImageError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PostedImage:
+    """Fresh links to an image in a job's own message."""
+
+    url: str
+    small_url: str | None = None  # a WebP of at most `codec.THUMBNAIL_EDGE` px; None: Discord does not know the image's size
+
+
 class ShownResults(Protocol):
     """The port to results that were shown before."""
 
-    async def attachment_url(self, job: Job, n: int) -> str | None:
-        """A fresh link to the image in the job's own message, or `None` if it is not there. Raises `DeliveryError`."""
+    async def posted_images(self, job: Job) -> Mapping[int, PostedImage]:
+        """The images in the job's own message, by number. Raises `DeliveryError`."""
         ...
 
 
@@ -82,7 +90,7 @@ class Results:
         """The images for the first delivery. Raises `ProviderError` if fetching an image must be retried later."""
         async with self._folder(job) as folder:
             found, unusable = [], {}
-            for generation in _usable(job):
+            for generation in usable(job):
                 try:
                     found.append(await self._image(job, generation, await self._original(job, generation, folder)))
                 except ImageError as error:
@@ -98,10 +106,22 @@ class Results:
         if not await self._was_shown(job):
             raise ImageError(_("This picture has not arrived yet."))
         async with self._slots, self._folder(job) as folder:
-            found = [image for generation in _usable(job) if (image := await self._from_any_source(job, generation, folder))]
+            found = [image for generation in usable(job) if (image := await self._from_any_source(job, generation, folder))]
             if not found:
                 raise ImageError(_("The full picture cannot be had any more, neither from the image service nor from its message."))
             yield tuple([(await self.fitted(image, limit_bytes))[0] for image in found])
+
+    async def thumbnail(self, job: Job, n: int, *, attachment_url: str | None) -> bytes:
+        """A small WebP of the image API's original, else of the attachment. Raises `ImageError` or `ProviderError` if there is neither."""
+        generation = next(each for each in usable(job) if each.n == n)
+        async with self._folder(job) as folder:
+            try:
+                path = await self._content(job, generation, folder)
+            except (ImageError, ProviderError):
+                if attachment_url is None:
+                    raise
+                path = await self._attached(attachment_url, folder)
+            return await self.decoding.run(codec.thumbnail, path)
 
     async def fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
         """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
@@ -155,9 +175,12 @@ class Results:
 
     async def _attachment(self, job: Job, generation: Generation, folder: Path) -> Path:
         """From the attachment of the job's message."""
-        url = await self.shown.attachment_url(job, generation.n)
-        if url is None:
+        posted = (await self.shown.posted_images(job)).get(generation.n)
+        if posted is None:
             raise ImageError(_("its message is gone."))
+        return await self._attached(posted.url, folder)
+
+    async def _attached(self, url: str, folder: Path) -> Path:
         return await self.attachments.fetch_to_file(url, max_bytes=self.max_bytes, folder=folder)
 
     async def _was_shown(self, job: Job) -> bool:
@@ -198,5 +221,6 @@ def _written(path: Path, content: bytes) -> Path:
     return path
 
 
-def _usable(job: Job) -> list[Generation]:
+def usable(job: Job) -> list[Generation]:
+    """The generations whose images were neither withheld nor unusable."""
     return [generation for generation in job.succeeded if generation.error is None]

@@ -26,7 +26,7 @@ async def details(person: Person, message: Message) -> Message:
     """The panel behind the button Details."""
     seen = {m.id for m in person.messages()}
     await person.click(await person.message(lambda m: m.id == message.id and has_image(m)), "Details")
-    return await person.message(lambda m: m.ephemeral and m.id not in seen)
+    return await person.message(lambda m: m.ephemeral and m.id not in seen and "**Prompt**" in m.text)
 
 
 async def go(person: Person, panel: Message, words: str) -> Message:

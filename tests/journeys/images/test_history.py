@@ -9,7 +9,6 @@ import pytest
 
 from bot.app import App
 from bot.domain.job import JobState
-from bot.store import history
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in
 from tests.env.job_steps import in_state
@@ -242,4 +241,4 @@ async def test_an_undeliverable_image_is_posted_from_history(env: Env) -> None:
         await ada.click(await picked(ada, panel), "Post here")
         await ada.message(lambda m: has_image(m) and not m.ephemeral)
         await all_delivered(app, JobState.STRANDED)
-        assert await app.store.read(history.thumbnails_of, (await app.store.read(history.page, int(ada.id))).jobs)
+        assert gallery(await opened(ada))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from bot.core.errors import ImageError
 from bot.domain.job import Job, JobState
 from bot.media import codec
 from bot.store import jobs
-from bot.store.tables import generations, thumbnails
+from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordRoute
 from tests.env.images import LARGE, MADE, png
@@ -102,14 +102,6 @@ async def test_a_spoiler_keeps_its_file_name(pipeline: Pipeline) -> None:
 
 
 # --- thumbnails ------------------------------------------------------------------------------------------------------
-
-
-async def test_every_image_gets_a_thumbnail(pipeline: Pipeline) -> None:
-    job = await shown(pipeline, LARGE, FAILED, MADE)
-    rows = await pipeline.store.read(lambda conn: conn.execute(select(thumbnails).order_by(thumbnails.c.n)).all())
-    assert [(row.job_id, row.n) for row in rows] == [(job.id, 0), (job.id, 2)]
-    sizes = [Image.open(io.BytesIO(row.content)).size for row in rows]
-    assert sizes == [(384, 240), (32, 24)]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK"])
