@@ -88,6 +88,7 @@ class Worker(Generic[T]):
         self._claim, self._work, self._key = claim, work, key
         self._wakeups = wakeups
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._is_behind = False  # the last claim filled every free place, so more may be due
 
     @property
     def active(self) -> frozenset[Hashable]:
@@ -114,6 +115,9 @@ class Worker(Generic[T]):
             self._start((await claiming).work)  # it is marked already: do it in the grace time
             raise
         self._start(claim.work)
+        self._is_behind = len(claim.work) >= free
+        if self._is_behind and len(self._tasks) < self._size:
+            self._wakeups.wake()  # a place became free during the claim
         return claim.pause_s
 
     async def finish(self, grace_s: float) -> None:
@@ -135,6 +139,6 @@ class Worker(Generic[T]):
         except Exception:  # one failure must not end the others
             log.exception("work failed", worker=self.name, key=key)
         finally:
-            if len(self._tasks) >= self._size:
+            if self._is_behind:
                 self._wakeups.wake()
             del self._tasks[key]

@@ -34,6 +34,7 @@ class DueWork:
     def __init__(self, *due: str, size: int = 2) -> None:
         self.due, self.done, self.claims = list(due), list[str](), list[int]()
         self.begun, self.may_end, self.may_claim = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.late_may_end = asyncio.Event()
         self.may_claim.set()
         self.wakeups = FakeWakeups()
         self.worker = Worker("test", size=size, claim=self._claim, work=self._work, key=lambda each: each, wakeups=self.wakeups)
@@ -48,7 +49,7 @@ class DueWork:
     async def _work(self, each: str) -> None:
         if each == "fails":
             raise LookupError
-        await self.may_end.wait()
+        await (self.late_may_end if each == "late" else self.may_end).wait()
         self.done.append(each)
 
     @asynccontextmanager
@@ -90,6 +91,19 @@ async def test_a_full_worker_claims_nothing() -> None:
         assert due_work.claims == [2]
         due_work.may_end.set()
         await until_done(due_work, 3)
+
+
+async def test_a_place_that_becomes_free_during_a_claim_is_filled() -> None:
+    due_work = DueWork("a", "late", "b", "c")
+    async with due_work.running():
+        await until(lambda: len(due_work.worker.active) == 2)
+        due_work.may_claim.clear()
+        due_work.may_end.set()
+        await until(lambda: due_work.claims == [2, 1])
+        due_work.late_may_end.set()
+        await until_done(due_work, 2)
+        due_work.may_claim.set()
+        await until_done(due_work, 4)
 
 
 async def test_a_wake_up_leads_to_a_claim() -> None:
