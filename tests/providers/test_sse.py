@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.providers.sse import Decoder, ServerEvent
+from bot.providers.sse import DEFAULT_MAX_EVENT_BYTES, Decoder, ServerEvent
 
 
-def decode(*chunks: bytes) -> list[ServerEvent]:
-    decoder = Decoder()
+def decode(*chunks: bytes, limit: int = DEFAULT_MAX_EVENT_BYTES) -> list[ServerEvent]:
+    decoder = Decoder(max_event_bytes=limit)
     return [event for chunk in chunks for event in decoder.feed(chunk)]
 
 
@@ -20,17 +21,25 @@ def data_of(*chunks: bytes) -> list[str]:
     return [event.data for event in decode(*chunks)]
 
 
-def reference(stream: bytes) -> list[tuple[str, str, str]]:
-    """A literal implementation of the standard, for a whole stream at once."""
+def split(stream: bytes, cuts: list[int]) -> list[bytes]:
+    borders = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    return [stream[start:end] for start, end in itertools.pairwise(borders)]
+
+
+def reference(stream: bytes, limit: int = DEFAULT_MAX_EVENT_BYTES) -> list[tuple[str, str, str]]:
+    """A literal implementation of the standard, for a whole stream at once, and of the limit."""
     text = stream.decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    data, type_, id_buffer, events = "", "", "", []
+    data, type_, id_buffer, size, events = "", "", "", 0, []
     for line in text.split("\n")[:-1]:  # the text after the last line end is not a line
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
+        size += 0 if line.startswith(":") else len(line.encode())
         if line == "":
-            if data:
+            if data and size <= limit:
                 events.append((type_ or "message", data.removesuffix("\n"), id_buffer))
-            data, type_ = "", ""
+            data, type_, size = "", "", 0
+        elif size > limit:
+            continue
         elif name == "event":
             type_ = value
         elif name == "data":
@@ -63,17 +72,47 @@ PIECES = st.sampled_from(
 )
 STREAMS = st.lists(PIECES | st.binary(max_size=4), max_size=40).map(b"".join)
 
+LINES = st.sampled_from(
+    [
+        b"",
+        b"",
+        b"data",
+        b"data:",
+        b"data: ",
+        b"data:  two spaces",
+        b"data:data: x",
+        b"data: " + b"x" * 40,
+        b"data: \xe2\x82\xac\xff\xe2\x82",
+        b"data: \xc2\x85 \xe2\x80\xa8 \x0b",  # ends of lines elsewhere, not here
+        b"event: done",
+        b"event:",
+        b"event: ",
+        b"id: 1",
+        b"id:",
+        b"id: 1\0",
+        b"retry: 5",
+        b": ping",
+        b":",
+        b"other: x",
+    ]
+)
+LINE_ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r"])
+LONG_STREAMS = st.lists(st.tuples(LINES, LINE_ENDS).map(b"".join), min_size=60, max_size=300).map(b"".join)  # whole events in one chunk
+
 
 @given(stream=STREAMS, cuts=st.lists(st.integers(0, 120), max_size=8))
 def test_a_stream_split_anywhere_is_decoded_as_in_the_standard(stream: bytes, cuts: list[int]) -> None:
-    borders = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    chunks = [stream[start:end] for start, end in itertools.pairwise(borders)]
-    assert [(event.type, event.data, event.last_event_id) for event in decode(*chunks)] == reference(stream)
+    assert decode(*split(stream, cuts)) == reference(stream)
 
 
 @given(stream=STREAMS)
 def test_a_stream_split_into_bytes_gives_the_same_events(stream: bytes) -> None:
     assert decode(*(stream[at : at + 1] for at in range(len(stream)))) == decode(stream)
+
+
+@given(stream=LONG_STREAMS, cuts=st.lists(st.integers(0, 4000), max_size=4), limit=st.sampled_from([20, 60, 2000, 50_000]))
+def test_a_long_stream_is_decoded_as_in_the_standard_and_within_the_limit(stream: bytes, cuts: list[int], limit: int) -> None:
+    assert decode(*split(stream, cuts), limit=limit) == reference(stream, limit)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +151,10 @@ def test_bad_utf8_becomes_replacement_characters() -> None:
     assert data_of(b"data: a\xff\xe2\x82\n\n") == ["a\ufffd\ufffd"]
 
 
+def test_a_character_split_between_two_chunks_is_one_character() -> None:
+    assert data_of(b"data: \xe2\x82", b"\xac\xe2", b"\x82\n\n") == ["\u20ac\ufffd"]
+
+
 def test_an_event_without_data_is_ignored_and_its_type_is_reset() -> None:
     assert [(event.type, event.data) for event in decode(b"event: x\n\ndata: y\n\n")] == [("message", "y")]
 
@@ -125,6 +168,13 @@ def test_a_reconnection_time_is_digits_only() -> None:
     decoder = Decoder()
     decoder.feed(b"retry: 3000\nretry: 5s\nretry: -1\nretry: \xd9\xa3\n")
     assert decoder.retry_ms == 3000
+
+
+def test_an_event_with_fields_in_another_order_is_read_in_full_within_a_long_chunk() -> None:
+    other = b"id: 7\nretry: 5\ndata: a\nevent: done\ndata:data: b\n\n"
+    decoder = Decoder()
+    events = decoder.feed(b"data: x\n\n" * 100 + other + b"data: x\n\n" * 100)
+    assert (len(events), events[100], decoder.retry_ms) == (201, ("done", "a\ndata: b", "7"), 5)
 
 
 def test_an_unfinished_event_at_the_end_is_ignored() -> None:
@@ -151,8 +201,13 @@ def test_a_long_comment_drops_nothing() -> None:
     assert decoder.dropped == 0
 
 
-def test_an_endless_line_uses_no_more_memory_than_the_limit() -> None:
-    decoder = Decoder(max_event_bytes=100)
-    for _ in range(1000):
-        decoder.feed(b"data: " + b"x" * 1000)
-    assert len(decoder._line) < 110
+@pytest.mark.parametrize("unit", [b"data: " + b"x" * 5000, b"data:xy\n", "data:\U0001f3a8\n".encode(), b":" + b"x" * 5000 + b"\n", b"\r"])
+def test_a_flood_uses_no_more_memory_than_a_few_times_the_limit(unit: bytes) -> None:
+    decoder = Decoder(max_event_bytes=100_000)
+    flood = unit * (8000 // len(unit) + 1)
+    tracemalloc.start()
+    for _ in range(100):
+        decoder.feed(flood)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 800_000
