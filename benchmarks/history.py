@@ -1,11 +1,11 @@
-"""Measures whether anything grows with history: each read and write on a store with 1,000 finished jobs, and with 100,000.
+"""Whether anything grows with history: each read and write on a store with 1,000 finished jobs, and with 100,000.
 
-    python -m benchmarks.history [folder or postgresql://address] [smaller] [larger]
+python -m benchmarks.history [--quick | postgresql://ADDRESS]
 
-All jobs are in one guild, in its last 30 days, and one member ordered a twentieth of them. Times are the shortest of five runs inside the
-operation: of reads on a reader's thread, of writes on the writer's, which is rolled back afterwards. On SQLite they are CPU times, because
-other programs do not change these. A temporary file is created in the folder (default: the current one). A PostgreSQL database must be
-empty; the one with `_small` after its name is used too.
+All jobs are in one guild, in its last 30 days, and one member ordered a twentieth of them. Times are those inside the operation: of reads
+on a reader's thread, of writes on the writer's, which is rolled back afterwards. On SQLite they are CPU times, because other programs do
+not change these. Rows without a goal read all that they report on: a member's own jobs, a month of the guild, or everything. A PostgreSQL
+database must be empty; the one with `_small` after its name is used too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Table, insert, update
 
+from benchmarks.measure import Row, show
 from bot.domain.gestures import STARS, Reaction, normalized_emoji
 from bot.domain.guild.sections import Flags, GalleryRules, Strikes
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Outcome, ReplyTarget
@@ -32,22 +32,38 @@ from bot.domain.money.ledger import Entry
 from bot.domain.money.payment import Payment, monthly_budget
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.money.usage import GroupBy
+from bot.domain.scheduling import Caps
 from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, sweeps, tables, usage
+from bot.store.claims import Place
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.moderation import audit_log, cases, conduct, flagging, record, verdicts
 from bot.store.money import audit, ledger, payment, sponsorships, transfers
 from bot.store.privacy import erase, export
 
-Row = dict[str, Any]
+Values = dict[str, Any]
 Op = Callable[[Connection], object]
 
-ROUNDS = 5
+_REPEATS = 3  # the shortest counts
 NOW = 20_700 * DAY_MS
 SPAN_MS = 30 * DAY_MS
 GUILD, BUSY, USUAL = 1, 7, 1001  # ids: the guild, the member with a twentieth of all jobs, a member with fifty
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
 _BUDGET = budget_account(GUILD, NOW)
+# What reads all that it reports on: a member's own jobs, a month of the guild, images that are kept, or everything.
+_READS_ALL = {
+    "/history, last page",
+    "/history, a search",
+    "/leaderboard, 30 days",
+    "/usage, 30 days",
+    "/usage, its file",
+    "/usage of a member",
+    "/imagemod, a member",
+    "sweep of references",
+    "sweep of images",
+    "doctor --ledger",
+}
+_CAPS, _PLACE = Caps(per_user=9, per_guild=9, total=9), Place(max_running=9, turns=9, queued=True)
 _STAR = normalized_emoji(STARS)
 _CHUNK = 2000  # jobs
 
@@ -62,7 +78,7 @@ def fill(conn: Connection, count: int) -> None:
     _insert(conn, tables.accounts, ({"name": name, "available": 0, "held": 0, "spent": 0, "as_of": NOW} for name in totals))
     _insert(conn, tables.ledger, (_line(name, Entry.OPEN, available=_BUCKET.size) for name in totals))
     for first in range(0, count, _CHUNK):
-        rows = defaultdict[Table, list[Row]](list)
+        rows = defaultdict[Table, list[Values]](list)
         for n in range(first, min(first + _CHUNK, count)):
             for table, row in _job_rows(n, count, BUSY if n % 20 == 0 else members[1 + (n - n // 20 - 1) % (len(members) - 1)]):
                 rows[table].append(row)
@@ -78,11 +94,11 @@ def fill(conn: Connection, count: int) -> None:
         conn.exec_driver_sql("ANALYZE")  # as the server does itself every minute; SQLite never has statistics here
 
 
-def _insert(conn: Connection, table: Table, rows: Iterator[Row] | list[Row]) -> None:
+def _insert(conn: Connection, table: Table, rows: Iterator[Values] | list[Values]) -> None:
     conn.execute(insert(table), list(rows))
 
 
-def _job_rows(n: int, count: int, member: int) -> Iterator[tuple[Table, Row]]:
+def _job_rows(n: int, count: int, member: int) -> Iterator[tuple[Table, Values]]:
     """The rows of one job: a tenth failed, a fiftieth was flagged, decided about and refunded, a tenth is in the gallery."""
     at, id_, model, price = NOW - SPAN_MS + n * SPAN_MS // count, job_id(n), f"model-{n % 5}", (1 + n % 3) * MICRO
     made, decided, shown = n % 10 != 3, n % 50 == 1, n % 10 == 4
@@ -124,7 +140,7 @@ def _job_rows(n: int, count: int, member: int) -> Iterator[tuple[Table, Row]]:
         yield from _case_rows(n, at, member)
 
 
-def _case_rows(n: int, at: int, member: int) -> Iterator[tuple[Table, Row]]:
+def _case_rows(n: int, at: int, member: int) -> Iterator[tuple[Table, Values]]:
     about = {"guild_id": GUILD, "at": at, "job_id": job_id(n)}
     place = {"channel_id": 5, "message_id": 10_000_000 + n, "author_id": member, "reason": ""}
     yield tables.cases, {**about, **place, "id": n, "cause": "flags", "state": "decided", "decision": "refund", "decided_at": at}
@@ -138,7 +154,7 @@ def _case_rows(n: int, at: int, member: int) -> Iterator[tuple[Table, Row]]:
     yield tables.sponsorships, {**sponsor, "opened_at": at, "until": at + 1, "state": "closed", "closed_at": at + 1}
 
 
-def _line(account: str, entry: Entry, *, at: int = NOW - SPAN_MS, **more: Any) -> Row:
+def _line(account: str, entry: Entry, *, at: int = NOW - SPAN_MS, **more: Any) -> Values:
     about = {"job_id": None, "n": None, "available": 0, "held": 0, "spent": 0}
     return {**about, "account": account, "entry": entry, "at": at, **more}
 
@@ -166,6 +182,7 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "facts of an order": partial(facts, paid=paid),
         "waiting images": partial(jobs.count_waiting, user_id=BUSY),
         "position in the queue": partial(jobs.position, job=waiting),
+        "lengths of the queue": jobs.queue_lengths,
         "usual time": partial(jobs.usual_ms, model="model-1"),
         "/cancel": partial(jobs.of_member, user_id=BUSY, state=JobState.OPEN),
         "/quota": partial(ledger.statement, account=user_account(BUSY), bucket=_BUCKET, now=NOW),
@@ -177,7 +194,9 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "relatives": lambda conn: lineage.relatives(conn, get(conn, newest)),
         "/privacy export": partial(export.rows_by_table, user_id=USUAL),
         "queue": partial(claims.queue_of, now=NOW),
-        "open jobs": partial(jobs.open_after, created_at=0, job_id="", most=500),
+        "open jobs": partial(jobs.open_after, created_at=0, job_id="", most=100),
+        "lost submissions": partial(claims.lost, now=NOW, free=100, active=()),
+        "prompts to check": partial(claims.to_check, now=NOW, free=100, active=()),
         "outbox": lambda conn: (outbox.due(conn, NOW), outbox.next_due(conn, NOW)),
         "/usage, 30 days": partial(usage.report, guild_id=GUILD, **month, by=GroupBy.MEMBER, series_max=8),
         "/usage, its file": partial(usage.use, guild_id=GUILD, **month, by=list(GroupBy)),
@@ -205,6 +224,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
     writes: dict[str, Op] = {
         "an order": partial(jobs.add, job=waiting, refs=(), payment=paid, max_waiting=8, now=NOW),
         "an order until delivery": partial(deliver, job=waiting, paid=paid),
+        "claim of images": partial(claims.to_submit, now=NOW, free=10, caps=_CAPS, places={"oxen": _PLACE}),
+        "claim of reads": partial(claims.to_read, provider="oxen", now=NOW, free=10, new_since=0, soon=NOW, later=NOW),
         "/gift": partial(transfers.gift, **accounts, amount=1, key="gift", now=NOW),
         "a reaction": partial(reactions.claim, reaction=reaction, burst=5, now=NOW),
         "a star": partial(
@@ -250,7 +271,7 @@ def get(conn: Connection, id_: str) -> Job:
 
 
 def new_job(id_: str) -> Job:
-    about: Row = {"model": "model-1", "prompt": "a red fox", "params": {}, "created_at": NOW}
+    about: Values = {"model": "model-1", "prompt": "a red fox", "params": {}, "created_at": NOW}
     part = Generation(
         **about, job_id=id_, n=0, seed=1, price=MICRO, state=GenerationState.WAITING, user_id=USUAL, guild_id=GUILD,
         provider="oxen", api_model="model-1",
@@ -279,37 +300,46 @@ def rolled_back(conn: Connection, op: Op, took_ms: list[float]) -> NoReturn:
 
 
 async def read(store: Store, op: Op) -> float:
-    return min([await store.read(timed, op) for _ in range(ROUNDS)])
+    return min([await store.read(timed, op) for _ in range(_REPEATS)])
 
 
 async def write(store: Store, op: Op) -> float:
     took_ms: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(_REPEATS):
         with suppress(_RolledBack):
             await store.write(rolled_back, op, took_ms)
     return min(took_ms)
 
 
-async def measure(url: str, count: int) -> dict[str, float]:
-    """Milliseconds of each operation, by its name."""
+async def measure(url: str, count: int, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each operation in each round, by its name."""
     async with open_store(url) as store:
         await store.write(fill, count)
         assert (await store.read(audit.prove)).wrong == ()  # noqa: S101
         reads, writes = operations(count)
-        found = {name: await read(store, op) for name, op in reads.items()}
-        return found | {name: await write(store, op) for name, op in writes.items()}
+        found = {name: [await read(store, op) for _ in range(rounds)] for name, op in reads.items()}
+        return found | {name: [await write(store, op) for _ in range(rounds)] for name, op in writes.items()}
 
 
-async def main(where: str, smaller: int, larger: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=None if "://" in where else where) as folder:
-        is_address = "://" in where
-        urls = (f"{where}_small", where) if is_address else (f"sqlite:///{Path(folder)}/small", f"sqlite:///{Path(folder)}/large")
-        small, large = [await measure(url, count) for url, count in zip(urls, (smaller, larger), strict=True)]
-    sys.stdout.write(f"{'ms, with finished jobs:':28}{smaller:>10,}{larger:>10,}{'ratio':>8}\n")
-    for name, took_ms in large.items():
-        sys.stdout.write(f"{name:28}{small[name]:10.2f}{took_ms:10.2f}{took_ms / small[name]:7.1f}x\n")
+def rows(rounds: int, *, few: int = 1000, many: int = 100_000, address: str | None = None) -> list[Row]:
+    """The anchor is the same with fewer finished jobs."""
+    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=".") as folder:
+        small, large = (f"{address}_small", address) if address else (f"sqlite:///{folder}/small", f"sqlite:///{folder}/large")
+        before, after = (asyncio.run(measure(url, count, rounds)) for url, count in ((small, few), (large, many)))
+    return [
+        Row(
+            what=name,
+            unit="ms",
+            value=took_ms,
+            anchor=before[name],
+            anchor_name=f"{few:,} jobs",
+            goal=None if name in _READS_ALL else 2,
+            relative=True,
+        )
+        for name, took_ms in after.items()
+    ]
 
 
 if __name__ == "__main__":
-    place, few, many = [*sys.argv[1:], *(".", "1000", "100000")[len(sys.argv) - 1 :]]
-    asyncio.run(main(place, int(few), int(many)))
+    quick, address = "--quick" in sys.argv, next((each for each in sys.argv if "://" in each), None)
+    sys.stdout.write(show(rows(1, many=20_000) if quick else rows(3, address=address)))

@@ -1,9 +1,8 @@
-"""Measures how long SQLite's write-ahead log becomes while reads overlap, so that it is never free of readers.
+"""How long SQLite's write-ahead log becomes while reads overlap, so that it is never free of readers.
 
-    python -m benchmarks.wal [folder] [seconds]
+python -m benchmarks.wal [--quick]
 
-Ten tasks write, alone and beside eight whose reads take 5 to 15 ms and follow one another without a pause. A temporary file is created in
-the folder (default: the current one).
+Ten tasks write, alone and beside eight whose reads take 5 to 15 ms and follow one another without a pause.
 """
 
 from __future__ import annotations
@@ -12,11 +11,12 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from itertools import count, takewhile
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from benchmarks.measure import Row, percentile, show
 from bot.store import kv, tables
 from bot.store.engine.base import upsert
 from bot.store.engine.opening import open_store
@@ -37,39 +37,43 @@ def read(conn: Connection, n: int) -> None:
     time.sleep(0.005 + n % 11 / 1000)  # a longer query, which would not hold Python's lock either
 
 
-async def run(path: Path, seconds: float, readers: int) -> str:
-    """Write for some seconds beside this many reading tasks. Returns the results as a line of the table."""
-    log, longest = path.with_name(f"{path.name}-wal"), 0
-    waits_s: dict[str, list[float]] = {"write": [], "read": []}
+async def measure(path: Path, readers: int, seconds: float) -> tuple[float, float, float]:
+    """Write beside this many reading tasks. The log's greatest size (MiB), writes per second, their 99th percentile (ms)."""
+    log, longest, waits_s = path.with_name(f"{path.name}-wal"), 0, list[float]()
     async with open_store(f"sqlite:///{path}") as store:
         end = time.perf_counter() + seconds
 
-        async def repeat(kind: str, act: Callable[..., Awaitable[object]], op: Callable[[Connection, int], object]) -> None:
+        async def keep_reading() -> None:
+            for n in takewhile(lambda _: time.perf_counter() < end, count()):
+                await store.read(read, n)
+
+        async def keep_writing() -> None:
             nonlocal longest
             while (before := time.perf_counter()) < end:
-                await act(op, len(waits_s[kind]))
-                waits_s[kind].append(time.perf_counter() - before)
+                await store.write(write, len(waits_s))
+                waits_s.append(time.perf_counter() - before)
                 longest = max(longest, log.stat().st_size)
 
-        writing = [repeat("write", store.write, write) for _ in range(WRITERS)]
-        await asyncio.gather(*writing, *(repeat("read", store.read, read) for _ in range(readers)))
-    found = "".join(
-        f"{len(waits) / seconds:9.0f}{percentile_ms(waits, 50):9.2f}{percentile_ms(waits, 99):9.2f}" for waits in waits_s.values()
-    )
-    return f"{readers:3} readers{longest / 2**20:9.1f}{found}\n"
+        await asyncio.gather(*(keep_writing() for _ in range(WRITERS)), *(keep_reading() for _ in range(readers)))
+    return longest / 2**20, len(waits_s) / seconds, percentile(waits_s, 99) * 1000
 
 
-def percentile_ms(waits_s: list[float], percent: int) -> float:
-    return sorted(waits_s)[len(waits_s) * percent // 100] * 1000 if waits_s else 0
-
-
-async def main(folder: str, seconds: float) -> None:
-    sys.stdout.write(f"{'':11}{'log MiB':>9}{'writes/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'reads/s':>9}{'p50 ms':>9}{'p99 ms':>9}\n")
-    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=folder) as temporary:
-        for readers in (0, READERS):
-            sys.stdout.write(await run(Path(temporary) / f"{readers}.sqlite3", seconds, readers))
+def rows(rounds: int, *, seconds: float = 6) -> list[Row]:
+    """The anchor is the same without reads."""
+    name = f"{READERS} overlapping reads"
+    found = [
+        Row(what=f"write-ahead log after {seconds:g} s beside {name}", unit="MiB", anchor_name="no reads", goal=64, always=True),
+        Row(what=f"writes of 40 pages beside {name}", unit="/s", anchor_name="no reads"),
+        Row(what=f"writes of 40 pages beside {name}, p99", unit="ms", anchor_name="no reads"),
+    ]
+    with tempfile.TemporaryDirectory(prefix="easel-bench-", dir=".") as folder:
+        for n in range(rounds):
+            alone, beside = (asyncio.run(measure(Path(folder) / f"{n}-{each}", each, seconds)) for each in (0, READERS))
+            for row, anchor, value in zip(found, alone, beside, strict=True):
+                row.anchor.append(anchor)
+                row.value.append(value)
+    return found
 
 
 if __name__ == "__main__":
-    folder_name, seconds_each = [*sys.argv[1:], *(".", "6")[len(sys.argv) - 1 :]]
-    asyncio.run(main(folder_name, float(seconds_each)))
+    sys.stdout.write(show(rows(1, seconds=3) if "--quick" in sys.argv else rows(3)))

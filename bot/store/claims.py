@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, or_, select, text, update
 from sqlalchemy.sql.expression import BindParameter
 
-from bot.domain.job import Generation, GenerationState, JobState, Lane
+from bot.domain.job import Generation, GenerationState, Lane
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import jobs as operations
@@ -30,6 +30,7 @@ _CANDIDATES = 500  # the oldest due ones of each lane, among which the fairest a
 _BY_AGE = (generations.c.created_at, generations.c.job_id, generations.c.n)
 _UNCHECKED_JOBS = select(jobs.c.id).where(text(UNCHECKED))
 _NOW: BindParameter[int] = bindparam("now")
+_SUBMITTING = and_(text(ACTIVE), generations.c.state == GenerationState.SUBMITTING)
 # Built once, because building a statement takes longer than running it. Text in conditions names the partial indexes.
 _DUE = (
     select(*(generations.c[name] for name in Candidate._fields))
@@ -51,7 +52,6 @@ _DUE_CHECKS = (
     select(jobs.c.id)
     .where(
         text(UNCHECKED),
-        jobs.c.state == JobState.OPEN,
         exists().where(generations.c.job_id == jobs.c.id, generations.c.state == GenerationState.WAITING, generations.c.not_before <= _NOW),
     )
     .order_by(jobs.c.created_at)
@@ -133,14 +133,14 @@ def queue_of(conn: Connection, now: int, *, most: int = _CANDIDATES, lock: bool 
 
 def lost(conn: Connection, now: int, *, free: int, active: Collection[Hashable]) -> list[Generation]:
     """At most `free` generations whose submission may or may not have arrived and must be looked up, without the `active` ones."""
-    due = and_(generations.c.state == GenerationState.SUBMITTING, generations.c.not_before <= now)
+    due = and_(_SUBMITTING, generations.c.not_before <= now)
     found = read_generations(conn, due, limit=free + len(active))
     return [each for each in found if (each.job_id, each.n) not in active][:free]
 
 
 def lose_all(conn: Connection, now: int) -> None:
     """At a start: what the previous run was submitting counts as lost."""
-    conn.execute(update(generations).where(generations.c.state == GenerationState.SUBMITTING).values(not_before=now))
+    conn.execute(update(generations).where(_SUBMITTING).values(not_before=now))
 
 
 def to_check(conn: Connection, now: int, *, free: int, active: Collection[Hashable]) -> list[str]:

@@ -359,7 +359,7 @@ def count_waiting(conn: Connection, user_id: int) -> int:
 
 def queue_lengths(conn: Connection) -> dict[Lane, int]:
     """How many images wait in each lane."""
-    waiting = select(generations.c.lane, func.count()).where(generations.c.state == GenerationState.WAITING)
+    waiting = select(generations.c.lane, func.count()).where(text(WAITING))
     return {Lane(lane): count for lane, count in conn.execute(waiting.group_by(generations.c.lane))}
 
 

@@ -61,9 +61,8 @@ def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
 
 def has_image() -> ColumnElement[bool]:
     """A condition on `jobs`: a usable image of it was made."""
-    # Every `n` matches, but without it SQLite searches by the state, which most generations share.
-    of_job = and_(generations.c.job_id == jobs.c.id, generations.c.n >= 0)
-    return exists().where(of_job, generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
+    made = and_(generations.c.state == GenerationState.SUCCEEDED, generations.c.error.is_(None))
+    return exists().where(generations.c.job_id == jobs.c.id, made)
 
 
 def job_row(job: Job) -> dict[str, Any]:

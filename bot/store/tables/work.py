@@ -25,7 +25,7 @@ OPEN = "state = 'open'"
 WAITING = "state = 'waiting'"
 ACTIVE = "state IN ('submitting', 'running')"
 RUNNING = "state = 'running'"
-UNCHECKED = "needs_check"
+UNCHECKED = "needs_check AND state = 'open'"
 
 _OWN = "role IN ('result', 'dm')"
 _ONCE = "role IN ('gallery', 'log')"
@@ -130,7 +130,6 @@ generations = Table(
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
     UniqueConstraint("provider_id", "provider"),  # one accepted id belongs to one generation
-    Index("ix_generations_state", "state", "created_at"),
     # With every column that a claim reads, so that it reads the index only.
     partial(
         "ix_generations_queue",

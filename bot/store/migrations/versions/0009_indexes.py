@@ -11,7 +11,7 @@ down_revision = "0008"
 _DROPPED = (
     ("jobs", "ix_jobs_state", "ix_jobs_parent"),
     ("job_messages", "ix_job_messages_case"),
-    ("generations", "ix_generations_model", "ix_generations_member", "ix_generations_server"),
+    ("generations", "ix_generations_state", "ix_generations_model", "ix_generations_member", "ix_generations_server"),
     ("reactions", "ix_reactions_member"),
     ("reports", "ix_reports_member", "ix_reports_server", "ix_reports_author"),
     ("blocks", "ix_blocks_member"),
