@@ -240,8 +240,8 @@ def operations(count: int) -> tuple[dict[str, Op], dict[str, Op]]:
         "/privacy erase": partial(erase.erase, user_id=USUAL, now=NOW),
         "a start": partial(jobs.forget_answers, now=NOW),
         "sweep, one image": partial(sweeps.remove, expired=delivery.old_images(NOW), keys=[(job_id(count - 1), 0)]),
-        "sweep, 100 reactions": partial(
-            sweeps.remove, expired=reactions.old(NOW, except_emoji=_STAR), keys=[reaction_key(n) for n in range(0, 200, 2)]
+        "sweep, 50 reactions": partial(
+            sweeps.remove, expired=reactions.old(NOW, except_emoji=_STAR), keys=[reaction_key(n) for n in range(0, 100, 2)]
         ),
         "sweep of forms": partial(kv.forget, prefix="form:", before=NOW - DAY_MS),
         "sweep of erased jobs": erase.forget_unfinished,

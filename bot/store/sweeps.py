@@ -19,7 +19,7 @@ class Expired:
 
     table: Table
     where: ColumnElement[bool]
-    at_once: int = 100  # rows in one write; 1 for images: SQLite overwrites what it deletes, which takes some 5 ms for a large one
+    at_once: int = 50  # rows in one write; 1 for images: SQLite overwrites what it deletes, which takes some 5 ms for a large one
 
 
 def find(conn: Connection, expired: Expired) -> list[Key]:
