@@ -10,7 +10,7 @@ import discord
 from bot.domain.job import Job, Thumbnails
 from bot.services.pipeline.thumbnails import images_of
 from bot.store import history
-from cogs.kit import texts
+from cogs.kit import answers, texts
 from cogs.kit.panels import Part
 from cogs.kit.request import Interaction, services_of
 
@@ -27,8 +27,7 @@ async def of_jobs(interaction: Interaction, jobs: Sequence[Job], *, redraws: boo
     kept = await services.reader.read(history.thumbnails_of, jobs)
     missing = [(job, n) for job, n in chosen if (job.id, n) not in kept]
     if missing:
-        if not interaction.response.is_done():
-            await interaction.response.defer(ephemeral=True, thinking=not redraws)
+        await answers.defer(interaction, thinking=not redraws)
         kept = {**kept, **await services.thumbnails.fetch(missing)}
     return {(job.id, n): kept[job.id, n] for job, n in chosen if (job.id, n) in kept}
 

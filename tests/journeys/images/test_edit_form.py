@@ -126,7 +126,7 @@ async def test_an_image_whose_message_is_gone_is_edited_from_the_history(app: Ap
     await written_down(app, first)
     await mo.delete(await mo.message(lambda m: m.id == first.id))
     await ada.slash("history")
-    panel = await ada.message(lambda m: m.ephemeral)
+    panel = await ada.message(lambda m: m.ephemeral and m.components)
     pick = next(c for c in panel.components if str(c.get("custom_id", "")).startswith("v1:history:pick"))
     await ada.select(panel, pick["custom_id"], pick["options"][0]["value"])
     await ada.click(await ada.message(lambda m: m.id == panel.id and "Edit" in m.buttons), "Edit")

@@ -65,8 +65,13 @@ class Stage:
         words = f"fox number {next(self.numbers)}"
         await self.author.slash("generate", prompt=words)
         message = await self.author.message(lambda m: words in m.content and "Cancel" in m.buttons)
-        (job,) = [job for job in await self.app.store.read(jobs.of_member, int(self.author.id), state=JobState.OPEN) if job.prompt == words]
-        return job, message
+
+        async def answered() -> Job | None:
+            """The job, once it is stored which message shows it."""
+            found = await self.app.store.read(jobs.of_member, int(self.author.id), state=JobState.OPEN)
+            return next((job for job in found if job.prompt == words and job.place.message_id is not None), None)
+
+        return await eventually(answered), message
 
     async def forged(self, who: str, custom_id: str, *, menu: str = "", panel: bool = False) -> None:
         """Use a button or a menu with any custom id; the outsider does so in direct messages."""
