@@ -28,12 +28,13 @@ from benchmarks.discord_standin import GUILDS
 from benchmarks.measure import Ticker, rss_kib
 from bot.app import App, assemble
 from bot.core import config, log
+from cogs.kit.answers import UNDEFERRED
 
 _NOT_COUNTED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
 statements: list[str] = []  # of every connection
 
 
-@app_commands.command(name="empty", description="Answers at once: the floor of every command.")
+@app_commands.command(name="empty", description="Answers at once: the floor of every command.", extras=UNDEFERRED)
 async def empty(interaction: discord.Interaction[Any]) -> None:
     await interaction.response.send_message("empty")
 

@@ -21,6 +21,7 @@ from tests.env.app import Env, has_image
 from tests.journeys.conftest import written_down
 from tests.journeys.images.test_presses import posted
 from tests.journeys.manager_steps import guild_of
+from tests.services.conftest import eventually
 
 AUTHOR, MEMBER, NAMED, MODERATOR, MANAGER, OUTSIDER = "author", "member", "named", "moderator", "manager", "stranger"
 MODERATORS = {NAMED, MODERATOR, MANAGER}
