@@ -18,7 +18,7 @@ from bot.domain.catalog import image_properties
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.sections import Offence
 from bot.domain.order import OperatorLimits
-from bot.domain.prompts.judge import Judge, PromptVerdict, compile_rules
+from bot.domain.prompts.judge import Judge, Level, PromptVerdict, compile_rules
 from bot.domain.prompts.rules import PromptRules
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
@@ -28,6 +28,8 @@ from bot.store.moderation import conduct
 from bot.store.money.payment import funds_of, with_sponsor
 
 log = structlog.get_logger(__name__)
+
+_NO_RULES = PromptRules()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class Admissions:
 
     async def _judge_prompt(self, facts: Facts) -> PromptVerdict:
         guild_id, user_id, policy = facts.request.guild_id, facts.request.actor.user_id, facts.request.policy
+        if policy.prompts == _NO_RULES:  # a thread would take longer than the rest of admission
+            return PromptVerdict(level=Level.NONE)
         judge = await self.judge(guild_id, policy.prompts)
         try:
             return await asyncio.to_thread(admission.judge_prompt, facts, judge)

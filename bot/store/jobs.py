@@ -67,6 +67,7 @@ _AHEAD = {
     lane: select(func.count()).where(text(WAITING), generations.c.job_id != bindparam("of_job"), before)
     for lane, before in {Lane.PAID: _OLDER, Lane.FREE: or_(_OLDER, generations.c.lane == Lane.PAID)}.items()
 }
+_QUEUE_LENGTHS = select(generations.c.lane, func.count()).where(text(WAITING)).group_by(generations.c.lane)
 _TOOK = (
     select(generations.c.ended_at - generations.c.submitted_at)
     .where(
@@ -359,8 +360,7 @@ def count_waiting(conn: Connection, user_id: int) -> int:
 
 def queue_lengths(conn: Connection) -> dict[Lane, int]:
     """How many images wait in each lane."""
-    waiting = select(generations.c.lane, func.count()).where(text(WAITING))
-    return {Lane(lane): count for lane, count in conn.execute(waiting.group_by(generations.c.lane))}
+    return {Lane(lane): count for lane, count in conn.execute(_QUEUE_LENGTHS)}
 
 
 def position(conn: Connection, job: Job) -> int:

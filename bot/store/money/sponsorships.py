@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, text, update
 
 from bot.core.errors import NotAllowed, OutOfCredit
 from bot.core.i18n import _
@@ -29,6 +29,11 @@ _ACCOUNT = (f"{AccountKind.SPONSOR}:" + sponsorships.c.id) == accounts.c.name
 _READ = select(*(sponsorships.c[name] for name in _ROW), accounts.c.available.label("left"), accounts.c.held, accounts.c.spent).join_from(
     sponsorships, accounts, _ACCOUNT
 )
+_CURRENT = _READ.where(  # built once: every order reads it
+    sponsorships.c.channel_id == bindparam("channel"),
+    sponsorships.c.state == SponsorshipState.OPEN,
+    sponsorships.c.until > bindparam("now"),
+).order_by(sponsorships.c.opened_at, sponsorships.c.id)
 
 
 def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: int) -> bool:
@@ -87,8 +92,8 @@ def due(conn: Connection, now: int) -> list[str]:
 
 def current(conn: Connection, channel_id: int, now: int) -> Sponsorship | None:
     """The sponsorship that pays in a channel at `now`."""
-    pays = and_(sponsorships.c.state == SponsorshipState.OPEN, sponsorships.c.until > now)
-    return next(iter(_read(conn, and_(sponsorships.c.channel_id == channel_id, pays))), None)
+    row = conn.execute(_CURRENT, {"channel": channel_id, "now": now}).mappings().first()
+    return None if row is None else _sponsorship(dict(row))
 
 
 def by_id(conn: Connection, sponsorship_id: str) -> Sponsorship | None:
