@@ -15,8 +15,6 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 import structlog
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import PoFileError, read_po
 
 from bot.core.errors import StartError
 
@@ -46,6 +44,9 @@ def load() -> None:
 
 def read(path: Path) -> NullTranslations:
     """Read a catalogue from `<language>.po`. Raises `StartError` if it cannot be read."""
+    from babel.messages.mofile import write_mo  # imported here because this runs in a thread
+    from babel.messages.pofile import PoFileError, read_po
+
     compiled = io.BytesIO()
     try:
         with path.open("rb") as file:

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
-
-from PIL import Image, ImageDraw, ImageFont
+from typing import TYPE_CHECKING, Final
 
 from bot.domain.money.quota import MICRO, in_credits
+
+if TYPE_CHECKING:  # as in `codec`
+    from PIL import ImageDraw, ImageFont
 
 SERIES_MAX: Final = 8  # the rest is drawn as one series
 COLUMNS_MAX: Final = 62  # days of two months
@@ -96,6 +97,8 @@ def draw(chart: Chart) -> bytes:
     if len(chart.columns) > COLUMNS_MAX or any(len(series.values) != len(chart.columns) for series in chart.series):
         raise ValueError("a chart has at most 62 columns, and each series one value per column")
     parts = _parts(chart)
+    from PIL import Image, ImageDraw
+
     image = Image.new("RGBA", (_WIDTH, _HEIGHT))
     canvas = ImageDraw.Draw(image)
     canvas.rounded_rectangle((0, 0, _WIDTH - 1, _HEIGHT - 1), 28, fill=CARD, outline=_EDGE, width=3)
@@ -222,6 +225,8 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
 @lru_cache(maxsize=8)
 def _font(size_px: int) -> ImageFont.FreeTypeFont:
     """Pillow's built-in font, which is the same on every machine."""
+    from PIL import ImageFont
+
     font = ImageFont.load_default(size_px)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise TypeError("this Pillow was built without FreeType")

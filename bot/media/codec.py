@@ -13,14 +13,15 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
-
-from PIL import Image, ImageCms, ImageOps
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from bot.core.errors import ImageError
 from bot.core.i18n import N_, _
 from bot.media import integrity
 from bot.media.headers import Format, Header, read_header
+
+if TYPE_CHECKING:  # Pillow takes 5 MiB: it is imported for the first image
+    from PIL import Image
 
 ALL_FORMATS: Final = frozenset(Format)
 DEFAULT_MAX_PIXELS: Final = 100_000_000
@@ -47,9 +48,6 @@ _DAMAGED: Final = (
 )
 
 Source = bytes | Path
-
-# Turn off Pillow's global limit: each header is checked against the caller's limit before Pillow is used.
-Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +209,9 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 @contextmanager
 def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image.Image]:
     """Open the image with the decoder for its header, without decoding."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # no global limit: the header was checked against the caller's
     file.seek(0)
     with Image.open(file, formats=[header.format.value]) as image:
         _check_size(*image.size, max_pixels)  # a GIF's first frame may be larger than its header says
@@ -219,6 +220,8 @@ def _image(file: BinaryIO, header: Header, *, max_pixels: int) -> Iterator[Image
 
 def _bare(image: Image.Image) -> Image.Image:
     """The first frame, upright, in sRGB, without metadata."""
+    from PIL import ImageOps
+
     upright = ImageOps.exif_transpose(image)
     profile = upright.info.get("icc_profile")
     transparency = upright.info.get("transparency")
@@ -230,6 +233,8 @@ def _bare(image: Image.Image) -> Image.Image:
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert to sRGB, because the colour profile is removed. An invalid profile is ignored."""
+    from PIL import ImageCms
+
     if image.mode not in {"RGB", "RGBA", "CMYK"}:
         return image
     mode = "RGBA" if image.mode == "RGBA" else "RGB"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import io
 import math
 import statistics
-from typing import Final
-
-from PIL import Image, ImageOps
+from typing import TYPE_CHECKING, Final
 
 from bot.media.codec import DEFAULT_MAX_PIXELS, Source, inspect
+
+if TYPE_CHECKING:  # as in `codec`
+    from PIL import Image
 
 ALIKE: Final = 8  # of 64 bits: copies of an image usually differ in at most this many, other images in about half
 _SIDE: Final = 32  # px of the grey copy
@@ -33,6 +34,8 @@ def fingerprint(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
 
     Raises `ImageError` if the bytes are not a usable image.
     """
+    from PIL import Image
+
     info = inspect(source, max_pixels=max_pixels, verify=True)
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file, Image.open(file, formats=[info.format]) as image:
         image.draft("L", (8 * _SIDE, 8 * _SIDE))  # JPEG: decode at reduced size
@@ -48,6 +51,8 @@ def distance(a: int, b: int) -> int:
 
 def _small(image: Image.Image) -> Image.Image:
     """Upright, grey and square."""
+    from PIL import Image, ImageOps
+
     upright = ImageOps.exif_transpose(image)
     if upright.has_transparency_data:
         ground = Image.new("RGBA", upright.size, _GREY)

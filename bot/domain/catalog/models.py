@@ -12,9 +12,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, Final
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any, Final
 
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
@@ -23,6 +21,9 @@ from bot.domain.catalog.aspect_ratios import as_ratios
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.domain.catalog.options import or_list, show
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 MICROCREDITS: Final = 1_000_000  # one credit
 DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # for schemas without a range

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import jsonschema_rs
-
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
 from bot.domain.catalog.aspect_ratios import ratio_of
@@ -215,6 +213,8 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) ->
     error = next(iter(model.validator.iter_errors(params)), None)
     if error is None:
         return
+    import jsonschema_rs  # as in `schema.validator`
+
     name = str(error.instance_path[0]) if error.instance_path else ""
     if name in choices:
         option, label, value = choices[name]

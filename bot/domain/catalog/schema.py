@@ -7,12 +7,14 @@ kept, local references are inlined under a size limit, and unusable properties a
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import jsonschema_rs
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 Scalar = str | int | float | bool
 Schema = dict[str, Any]
@@ -21,7 +23,7 @@ MAX_PROPERTIES: Final = 100
 MAX_NODES: Final = 2000  # subschemas and enum values of one property, counted again for each reference to them
 MAX_DEPTH: Final = 8
 _TEXT_LIMIT: Final = 500
-_LINEAR: Final = jsonschema_rs.RegexOptions(size_limit=256 * 1024, dfa_size_limit=256 * 1024)  # linear time, no backtracking
+_PATTERN_BYTES: Final = 256 * 1024  # of a pattern and its automaton
 
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 _NUMBERS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -75,7 +77,10 @@ def read_schema(raw: object) -> Schema:
 
 def validator(schema: Schema) -> jsonschema_rs.Validator:
     """Compile a schema from `read_schema`. Never fetches other documents."""
-    return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse_to_fetch, pattern_options=_LINEAR)
+    import jsonschema_rs  # imported here because it takes 6 MiB, and only orders need it
+
+    linear = jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES, dfa_size_limit=_PATTERN_BYTES)  # linear time, no backtracking
+    return jsonschema_rs.Draft202012Validator(schema, retriever=_refuse_to_fetch, pattern_options=linear)
 
 
 def read_options(schema: Schema) -> dict[str, Option]:
@@ -96,8 +101,9 @@ def _order(item: tuple[str, Schema]) -> float:
 def _property(root: Mapping[str, Any], node: object) -> Schema:
     cleaned = _Cleaner(root).clean(node, MAX_DEPTH)
     try:
-        validator(cleaned)
-    except (ValueError, jsonschema_rs.ReferencingError) as error:  # in practice a pattern that needs backtracking
+        if b'"pattern"' in json.dumps(cleaned, ensure_ascii=False).encode():
+            validator(cleaned)
+    except ValueError as error:  # a pattern that needs backtracking, or half of a surrogate pair; the rest was checked
         raise UnusableSchemaError(str(error)) from error
     return cleaned
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-import re2  # type: ignore[import-untyped]
-
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 
@@ -36,6 +34,8 @@ class Match(Protocol):
 
 def compile_pattern(text: str) -> Pattern:
     """Compile a pattern that ignores case. Raises `InvalidRequest` if RE2 refuses it, if it is too large or matches everything."""
+    import re2  # type: ignore[import-untyped]  # imported here because only few servers have patterns
+
     shown = text if len(text) <= 60 else f"{text[:59]}…"
     if len(text) > PATTERN_MAX:
         raise InvalidRequest(
@@ -63,6 +63,8 @@ def spans(pattern: Pattern, text: str) -> Iterator[Span]:
 
 
 def _options() -> object:
+    import re2
+
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False  # RE2 would write to stderr

@@ -8,14 +8,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextvars import copy_context
 from enum import StrEnum
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 import structlog
 from sqlalchemy import BigInteger, Connection, Table, func, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store.engine.schema import Migration
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -161,7 +163,13 @@ def attempt(conn: Connection, op: Callable[[Connection], T]) -> tuple[T, frozens
 
 def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`, in the dialect of `conn`."""
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+    if conn.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # imported here because each dialect takes memory, and one is used
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 def lock_key(conn: Connection, key: int) -> None:

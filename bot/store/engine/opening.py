@@ -9,9 +9,8 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from bot.core.errors import StartError
-from bot.store.engine import postgres, sqlite
+from bot.store.engine import sqlite
 from bot.store.engine.base import Store
-from bot.store.engine.postgres import open_postgres
 from bot.store.engine.schema import Migration
 from bot.store.engine.sqlite import open_sqlite
 
@@ -28,6 +27,8 @@ async def open_store(url: str, *, migrate: bool = True) -> AsyncIterator[Store]:
     if url.startswith("sqlite://"):
         opening = open_sqlite(url.removeprefix("sqlite://").removeprefix("/"), upgrade=migrate)
     elif url.startswith("postgresql://"):
+        from bot.store.engine.postgres import open_postgres  # imported here because SQLite does not need it
+
         opening = open_postgres(url, upgrade=migrate)
     else:
         raise StartError("DATABASE_URL is written sqlite:///path/to/file or postgresql://user:password@host/name.")
@@ -41,7 +42,12 @@ async def read_once(url: str, op: Callable[[Connection], T]) -> T:
     Raises `StartError` if the database cannot be read or its schema is not the newest.
     """
     name = url.removeprefix("sqlite://")
-    reading = postgres.reading(url) if name == url else sqlite.reading(name.removeprefix("/"))
+    if name == url:
+        from bot.store.engine import postgres  # imported here because SQLite does not need it
+
+        reading = postgres.reading(url)
+    else:
+        reading = sqlite.reading(name.removeprefix("/"))
     async with reading as conn:
         return await conn.run_sync(op)
 

@@ -17,17 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.core.errors import DatabaseInUse, StartError
 from bot.store.engine import schema, wal
 from bot.store.engine.base import Store, Topic, attempt
 from bot.store.engine.schema import Migration
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
 _READERS = 4  # threads, each with a connection; one hop per read costs less than one per statement
@@ -159,6 +161,8 @@ async def open_sqlite(name: str, *, upgrade: bool) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def reading(name: str) -> AsyncIterator[AsyncConnection]:
     """A read-only connection to the file `name`, without its lock. Raises `StartError`."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # imported here because a running bot does not need it
+
     path = _path(name).absolute()
     if not path.exists():
         raise StartError(f"There is no database at {path} yet.")

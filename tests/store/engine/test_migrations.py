@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Connection, Insert, MetaData, column, create_engine, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 
@@ -18,10 +20,10 @@ from bot.core.errors import StartError
 from bot.domain.job import JobState, MessageRole
 from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.outbox import ItemKind
-from bot.store import gallery, jobs, messages, outbox
+from bot.store import gallery, jobs, messages, migrations, outbox
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store
-from bot.store.engine.schema import Migration, head
+from bot.store.engine.schema import Migration, _revisions, head
 from bot.store.moderation import cases
 from bot.store.tables import metadata
 from tests.env.job_steps import in_state
@@ -236,3 +238,9 @@ def old_task() -> Insert:
 def old_row(name: str, values: dict[str, Any]) -> Insert:
     columns = [column(key, JSON) if isinstance(value, dict) else column(key) for key, value in values.items()]
     return insert(table(name, *columns)).values(values)
+
+
+def test_each_migration_s_file_begins_with_its_revision() -> None:
+    """The store reads the file names, so that a start without migrations needs no Alembic."""
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert [script.revision for script in scripts.walk_revisions()] == [*reversed(_revisions())]
