@@ -14,6 +14,7 @@ for "lag" when the loops start.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sqlite3
@@ -124,6 +125,7 @@ async def main() -> None:
             control.count()
         measures_lag = os.environ.get("BENCH_LAG") == "1"
         stop = asyncio.Event()
+        gc.freeze()  # as `bot.app.run` does
         serving = asyncio.create_task(app.serve(stop), name="app")
         while measures_lag or not (app.models.offered and sum(not guild.unavailable for guild in app.client.guilds) == GUILDS):
             if serving.done():
