@@ -11,7 +11,7 @@ RUN python3 -m venv $VENV \
  && mkdir -p $DATA_DIR
 
 FROM python:3.13-slim
-ENV VENV=/opt/easel/venv DATA_DIR=/data APP=/opt/easel/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV VENV=/opt/easel/venv DATA_DIR=/data APP=/opt/easel/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
 ENV PATH=$VENV/bin:$PATH
 COPY --from=build $VENV $VENV
 # A number needs no entry in /etc/passwd. A new volume takes over the folder's owner.
@@ -19,6 +19,8 @@ COPY --from=build --chown=10001:10001 $DATA_DIR $DATA_DIR
 COPY pyproject.toml $APP/
 COPY bot $APP/bot
 COPY cogs $APP/cogs
+# The user below may not write here, so without this each start would compile all modules again.
+RUN python -m compileall -q $APP/bot $APP/cogs
 WORKDIR $APP
 USER 10001:10001
 VOLUME $DATA_DIR
