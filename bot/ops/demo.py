@@ -191,7 +191,7 @@ async def _open(arguments: tuple[str, ...], show_log: Say | None) -> AsyncIterat
         log = _Log(path=folder / "demo.log", show=show_log)
         async with _Child.start("sandbox", "-m", "sandbox", *arguments, environ=outside, log=log) as sandbox:
             addresses = await _addresses(sandbox, log)
-            environ = outside | _settings(addresses, folder / "data")
+            environ = outside | settings(addresses, folder / "data")
             async with _Child.start("bot", "-m", "bot", "--env-file", os.devnull, "run", environ=environ, log=log) as bot:
                 demo = _Demo(addresses=addresses, children=(sandbox, bot), log=log)
                 await demo.while_alive(_until_bot_is_online(person, demo))
@@ -229,7 +229,7 @@ async def _addresses(sandbox: _Child, log: _Log) -> dict[str, str]:
     return {str(name): str(value) for name, value in json.loads(line).items()}
 
 
-def _settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
+def settings(addresses: Mapping[str, str], data_dir: Path) -> dict[str, str]:
     """The settings of the demo's bot. Of the caller's own settings only `_INHERITED` are used, so that no real token or key is."""
     return {name: os.environ[name] for name in _INHERITED & os.environ.keys()} | {
         "DISCORD_TOKEN": addresses["discord_token"],
