@@ -33,7 +33,7 @@ async def _write(path: Path, count: int) -> None:
     now = int(time.time() * 1000)
     async with open_store(f"sqlite:///{path}") as store:
         for first in range(0, count, _AT_ONCE):
-            await store.write(_add, [waiting_job(n, now) for n in range(first, min(first + _AT_ONCE, count))], now)
+            await store.write(add_jobs, [waiting_job(n, now) for n in range(first, min(first + _AT_ONCE, count))], now)
 
 
 def waiting_job(number: int, now: int) -> Job:
@@ -59,7 +59,7 @@ def waiting_job(number: int, now: int) -> Job:
     )  # fmt: skip
 
 
-def _add(conn: Connection, added: Sequence[Job], now: int) -> None:
+def add_jobs(conn: Connection, added: Sequence[Job], now: int) -> None:
     for job in added:
         payer = AccountRef(name=user_account(job.place.user_id), fills=_BUCKET)
         jobs.add(conn, job, (), payment=Payment(payer=payer), max_waiting=1_000_000, now=now)

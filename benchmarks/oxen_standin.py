@@ -33,6 +33,7 @@ class CheapOxen:
         self.url = ""
         self.generation_s = 0.05
         self.image = noise_png(IMAGE_KB)
+        self.photo = b""  # a JPEG
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -86,8 +87,10 @@ class CheapOxen:
         finally:
             self._streams.discard(chunks)
 
-    async def result(self, _: web.Request) -> web.Response:
+    async def result(self, request: web.Request) -> web.Response:
         self._orders.calls["download"] += 1
+        if request.match_info["name"].endswith(".jpg"):
+            return web.Response(body=self.photo, content_type="image/jpeg")
         return web.Response(body=self.image, content_type="image/png")
 
     async def list_models(self, _: web.Request) -> web.Response:
@@ -129,7 +132,16 @@ class CheapOxen:
 
 def noise_png(kilobytes: float) -> bytes:
     """A square PNG of about this size. Noise does not compress, so the image has few pixels for its bytes."""
-    side = max(1, int((kilobytes * 1000 / 3) ** 0.5))
+    return _noise(int((kilobytes * 1000 / 3) ** 0.5), "PNG", compress_level=0)
+
+
+def noise_jpeg(kilobytes: float) -> bytes:
+    """A square JPEG of about this size."""
+    return _noise(int((kilobytes * 1000 / 0.9) ** 0.5), "JPEG", quality=90)
+
+
+def _noise(side_px: int, format_: str, **options: Any) -> bytes:
+    side = max(1, side_px)
     content = io.BytesIO()
-    Image.frombytes("RGB", (side, side), random.Random(1).randbytes(3 * side * side)).save(content, "PNG", compress_level=0)
+    Image.frombytes("RGB", (side, side), random.Random(1).randbytes(3 * side * side)).save(content, format_, **options)
     return content.getvalue()

@@ -10,7 +10,7 @@ POST /run starts interactions and returns what happened to them. Its fields:
     until         the step that ends one: "posted" (the default), or "acknowledged"
     timeout_s     the longest wait for them
     generation_ms how long a generation takes from now on
-    image_kb      the size of images from now on
+    image_kb      the size of images (PNG) from now on; `photo_kb`: of those whose link ends with .jpg (JPEG)
     pid           a process whose CPU time is measured
     warm_s        only with `seconds`: what is left out of `window`
 
@@ -35,7 +35,7 @@ from aiohttp import web
 
 from benchmarks.discord_standin import USERS, CheapDiscord
 from benchmarks.interactions import InteractionLog, InteractionStep, TimedInteraction
-from benchmarks.oxen_standin import CheapOxen, noise_png
+from benchmarks.oxen_standin import CheapOxen, noise_jpeg, noise_png
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -103,6 +103,8 @@ class RunDriver:
             self._oxen.generation_s = plan["generation_ms"] / 1000
         if "image_kb" in plan:
             self._oxen.image = noise_png(plan["image_kb"])
+        if "photo_kb" in plan:
+            self._oxen.photo = noise_jpeg(plan["photo_kb"])
 
     def _mark(self, plan: dict[str, Any]) -> dict[str, Any]:
         calls = Counter(self._orders.calls)

@@ -1,9 +1,9 @@
-"""Measures the decoder of server-sent events against that of httpx-sse: CPU time for the same bytes, split in the same places.
+"""Decoding server-sent events, beside the decoder of httpx-sse: the same bytes, split in the same places.
 
-    python -m benchmarks.sse
+    python -m benchmarks.sse [--quick]
 
-httpx-sse takes text, so its time includes decoding UTF-8 as httpx does. Both must find the same events. They run alternately, and the
-fastest turn of a round counts.
+httpx-sse takes text, so its CPU time includes decoding UTF-8 as httpx does. Both must find the same events. They run alternately, and
+the fastest turn of a round counts.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from __future__ import annotations
 import codecs
 import itertools
 import random
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from httpx_sse._decoders import SSEDecoder, SSELineDecoder  # not public, but what is public also measures httpx
-
+from benchmarks.measure import Row, show
 from bot.providers.sse import Decoder
 
-ROUNDS = 3
-TURNS = 9
+_TURNS = 9
 _URL = "https://images.example/0f8fad5b-d9cb-469f-a165-70867728950e?signature=" + "x" * 200
 _DATA = f'{{"generation_id": "0f8fad5b-d9cb-469f-a165-70867728950e", "status": "succeeded", "url": "{_URL}"}}'
 _STREAM = (
@@ -43,14 +40,34 @@ def split(stream: bytes, smallest: int, largest: int) -> list[bytes]:
     return [stream[start:end] for start, end in itertools.pairwise(borders)]
 
 
-CASES = {
-    "64 KiB chunks": split(_STREAM * 160, 65536, 65536),
-    "chunks of 1 to 100 bytes": split(_STREAM * 30, 1, 100),
-    "chunks of 1 byte": split(_STREAM * 10, 1, 1),
-}
+CASES = (
+    ("64 KiB chunks", split(_STREAM * 160, 65536, 65536), 1.5),
+    ("chunks of 1 to 100 bytes", split(_STREAM * 30, 1, 100), 1.1),
+    ("chunks of 1 byte", split(_STREAM * 10, 1, 1), 1.0),
+)
+
+
+def rows(rounds: int) -> list[Row]:
+    return [_row(name, chunks, goal, rounds) for name, chunks, goal in CASES]
+
+
+def _row(name: str, chunks: Sequence[bytes], goal: float, rounds: int) -> Row:
+    theirs = [(event.event, event.data, event.id) for event in of_httpx_sse(chunks) if event.data]  # it also dispatches events without data
+    if of_easel(chunks) != theirs:
+        raise AssertionError("the decoders found different events")
+    row = Row(what=name, unit="MB/s", anchor_name="httpx-sse", goal=goal, direction="at least", relative=True)
+    size_mb = sum(map(len, chunks)) / 1e6
+    for _ in range(rounds):
+        turns = [(cpu_s(of_httpx_sse, chunks), cpu_s(of_easel, chunks)) for _ in range(_TURNS)]
+        row.anchor.append(size_mb / min(theirs for theirs, _ in turns))
+        row.value.append(size_mb / min(ours for _, ours in turns))
+    return row
 
 
 def of_httpx_sse(chunks: Sequence[bytes]) -> list[Any]:
+    # Not public, but what is public also measures httpx. Imported here so that the other benchmarks run without it.
+    from httpx_sse._decoders import SSEDecoder, SSELineDecoder
+
     utf8, lines, decoder = codecs.getincrementaldecoder("utf-8")("replace"), SSELineDecoder(), SSEDecoder()
     events = []
     for chunk in chunks:
@@ -76,25 +93,5 @@ def cpu_s(decode: Callable[[Sequence[bytes]], list[Any]], chunks: Sequence[bytes
     return time.process_time() - start
 
 
-def rows(rounds: int = ROUNDS) -> list[tuple[str, list[float]]]:
-    """What was measured, and in each round how many times as fast as httpx-sse this decoder is."""
-    for chunks in CASES.values():  # httpx-sse also dispatches events without data
-        theirs = [(event.event, event.data, event.id) for event in of_httpx_sse(chunks) if event.data]
-        if of_easel(chunks) != theirs:
-            raise AssertionError("the decoders found different events")
-    return [(name, [_ratio(chunks) for _ in range(rounds)]) for name, chunks in CASES.items()]
-
-
-def _ratio(chunks: Sequence[bytes]) -> float:
-    turns = [(cpu_s(of_httpx_sse, chunks), cpu_s(of_easel, chunks)) for _ in range(TURNS)]
-    return min(theirs for theirs, _ in turns) / min(ours for _, ours in turns)
-
-
-def main() -> None:
-    sys.stdout.write(f"{'times as fast as httpx-sse':28}{'min':>8}{'median':>8}{'max':>8}\n")
-    for name, ratios in rows():
-        sys.stdout.write(f"{name:28}{min(ratios):7.2f}x{statistics.median(ratios):7.2f}x{max(ratios):7.2f}x\n")
-
-
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(show(rows(1 if "--quick" in sys.argv else 3)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any, Final, Self, TypeVar
 
 from bot.media import codec
 from bot.media.codec import ImageInfo
-from bot.media.headers import Format, read_header
+from bot.media.headers import Format, Header, read_header
 
 _THREADS: Final = 2
 _BUDGET_BYTES: Final = 48 * 1024 * 1024
 _PIXEL_BYTES: Final = 20  # the most that a decoder was seen to take (WebP); others take half of it
-_READ_IN_PIECES: Final = frozenset({Format.PNG, Format.JPEG})  # by `codec.inspect`
+_READ_IN_PIECES: Final = frozenset({Format.PNG, Format.JPEG})  # `codec.inspect` takes no memory for their pixels
 
 T = TypeVar("T")
 
@@ -37,16 +37,17 @@ class DecodingPool:
 
     async def inspect(self, path: Path, *, max_pixels: int) -> ImageInfo:
         """Type and size of a file that is whole. Raises `ImageError`."""
-        return await self._run(partial(codec.inspect, path, max_pixels=max_pixels, verify=True), path, cheap=_READ_IN_PIECES)
+        verified = partial(codec.inspect, max_pixels=max_pixels, verify=True)
+        info = await self._in_thread(_without_decoding, verified, path)
+        return await self.run(verified, path) if info is None else info
 
     async def run(self, work: Callable[..., T], path: Path, *args: Any) -> T:
         """The result of a function of the codec: `work(path, *args)`. Raises `ImageError`."""
-        return await self._run(partial(work, path, *args), path)
+        async with self._budget.taken(await self._in_thread(_needed_bytes, path)):
+            return await self._in_thread(work, path, *args)
 
-    async def _run(self, work: Callable[[], T], path: Path, *, cheap: Collection[Format] = ()) -> T:
-        run = asyncio.get_running_loop().run_in_executor
-        async with self._budget.taken(await run(self._threads, _needed_bytes, path, cheap)):
-            return await run(self._threads, work)
+    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
 
 class _ByteBudget:
@@ -72,7 +73,15 @@ class _ByteBudget:
             self._returned.set()
 
 
-def _needed_bytes(path: Path, cheap: Collection[Format]) -> int:
+def _without_decoding(verified: Callable[[Path], ImageInfo], path: Path) -> ImageInfo | None:
+    return verified(path) if _header(path).format in _READ_IN_PIECES else None
+
+
+def _needed_bytes(path: Path) -> int:
+    header = _header(path)
+    return header.width * header.height * _PIXEL_BYTES
+
+
+def _header(path: Path) -> Header:
     with path.open("rb") as file:
-        header = read_header(file)
-    return 0 if header.format in cheap else header.width * header.height * _PIXEL_BYTES
+        return read_header(file)

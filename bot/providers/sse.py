@@ -58,7 +58,7 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Decode the next bytes and return the events that they complete."""
-        if self._after_cr and chunk:
+        if self._after_cr and chunk:  # a CR ends its line at once, so the LF of a split CRLF ends none
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
         if b"\n" not in chunk and b"\r" not in chunk:
@@ -72,13 +72,13 @@ class Decoder:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         ended, _, rest = chunk.rpartition(b"\n")
-        if self._line:
-            ended = bytes(self._line) + ended
-        self._line[:] = rest
+        line = self._line
+        line += ended
         if self._at_start:  # "One leading U+FEFF BYTE ORDER MARK character must be ignored if any are present."
-            ended = ended.removeprefix(_BOM)
+            line = line.removeprefix(_BOM)
             self._at_start = False
-        text = ended.decode("utf-8", errors="replace")  # whole lines, so no character is split
+        text = line.decode("utf-8", "replace")  # whole lines, so no character is split
+        self._line[:] = rest
         return self._lines(text) if len(chunk) < _WHOLE_EVENTS_FROM_BYTES else self._many_lines(text)
 
     def _feed_pieces(self, chunk: bytes) -> list[ServerEvent]:

@@ -125,7 +125,7 @@ class Results:
 
     async def fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
         """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
-        if (await asyncio.to_thread(image.path.stat)).st_size <= limit_bytes:
+        if _size_bytes(image.path) <= limit_bytes:
             return image, None
         fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
         path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
@@ -213,6 +213,11 @@ class Results:
             yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _size_bytes(path: Path) -> int:
+    """Fast enough for the event loop: the file was just written."""
+    return path.stat().st_size
 
 
 def _written(path: Path, content: bytes) -> Path:
