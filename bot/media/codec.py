@@ -103,6 +103,8 @@ def inspect(source: Source, *, max_pixels: int, formats: Collection[Format] = AL
 
 
 def _verify(file: BinaryIO, image: Image.Image, format_: Format) -> None:
+    from PIL import Image
+
     match format_:
         case Format.PNG:
             integrity.check_png(file)
