@@ -26,7 +26,7 @@ from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
 
-_HANDLERS = 8  # of interactions, at a time: with more of them, a new interaction would wait longer for its acknowledgement
+_HANDLERS = 4  # of interactions, at a time: the more of them, the longer a new interaction waits for its acknowledgement
 _CLOSING_S = 5.0
 _EVENT_TASKS = ("discord.py: ", "CommandTree-invoker")  # how discord.py names the tasks that it starts for events
 _COMPONENTS_AND_FORMS = (discord.InteractionType.component.value, discord.InteractionType.modal_submit.value)

@@ -1,8 +1,9 @@
 """The answers to an interaction, and its deferral. Discord waits three seconds for the first answer.
 
 Only a few handlers run at a time. In a burst the others are deferred at once, before they read anything, and wait for their turn; one
-that takes long is deferred after a second. So a handler answers with the functions of this module. A form cannot follow a deferral: the
-handlers that open one, and those that choose how they are deferred, are declared with `defers=False`, or as commands with `UNDEFERRED`.
+that waits for something slow makes way for the next, and is deferred after a second. So a handler answers with the functions of this
+module. A form cannot follow a deferral: the handlers that open one, and those that choose how they are deferred, are declared with
+`defers=False`, or as commands with `UNDEFERRED`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import structlog
 
 from cogs.kit.request import Interaction, client_of
 
+MAKE_WAY_AFTER_S = 0.1
 DEFER_AFTER_S = 1.0
 UNDEFERRED: Final = {"defers": False}  # `extras` of a command
 ALREADY_ANSWERED: Final = 40060  # Discord received our first answer, but its response to us was lost
@@ -48,19 +50,19 @@ class _Answers:
 @asynccontextmanager
 async def deferring(interaction: Interaction, *, private: bool = True, thinking: bool | None = None) -> AsyncIterator[None]:
     """Run a handler. Defer it as `defer` does, at once in a burst, or if it takes longer than `DEFER_AFTER_S`."""
-    handlers = client_of(interaction).handlers
+    handlers, loop = client_of(interaction).handlers, asyncio.get_running_loop()
     acknowledge = partial(_try_to_defer, interaction, private=private, thinking=thinking)
     if handlers.locked():
         await acknowledge()
     await handlers.acquire()
-    with ExitStack() as running:
+    with ExitStack() as running, ExitStack() as turn:
 
-        def make_way() -> None:
-            running.close()
+        def defer_late() -> None:
             interaction.extras["deferral"] = asyncio.create_task(acknowledge(), name="deferral")  # asyncio keeps no reference
 
-        running.callback(handlers.release)
-        running.callback(asyncio.get_running_loop().call_later(DEFER_AFTER_S, make_way).cancel)
+        running.callback(loop.call_later(DEFER_AFTER_S, defer_late).cancel)
+        turn.callback(handlers.release)
+        turn.callback(loop.call_later(MAKE_WAY_AFTER_S, turn.close).cancel)
         yield
 
 
