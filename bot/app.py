@@ -177,6 +177,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         screening=screening,
         timing=timing,
         guilds=guilds,
+        members=services.members,
         results=results,
         routes=Routes(store=store, results=results, post=discord.post, clock=clock),
         keep_images=settings.pictures_keep_days > 0,

@@ -29,7 +29,7 @@ from bot.store.money.payment import funds_of, with_sponsor
 
 log = structlog.get_logger(__name__)
 
-_NO_RULES = PromptRules()
+_NO_RULES, _NO_MATCH = PromptRules(), PromptVerdict(level=Level.NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Admissions:
     async def _judge_prompt(self, facts: Facts) -> PromptVerdict:
         guild_id, user_id, policy = facts.request.guild_id, facts.request.actor.user_id, facts.request.policy
         if policy.prompts == _NO_RULES:  # a thread would take longer than the rest of admission
-            return PromptVerdict(level=Level.NONE)
+            return _NO_MATCH
         judge = await self.judge(guild_id, policy.prompts)
         try:
             return await asyncio.to_thread(admission.judge_prompt, facts, judge)

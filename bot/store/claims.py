@@ -18,6 +18,7 @@ from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
 from bot.store import jobs as operations
 from bot.store import usage
+from bot.store.engine.statements import Prepared
 from bot.store.rows import generation_of, read_generations
 from bot.store.tables import generations, jobs, references
 from bot.store.tables.work import ACTIVE, RUNNING, UNCHECKED, WAITING
@@ -32,7 +33,7 @@ _UNCHECKED_JOBS = select(jobs.c.id).where(text(UNCHECKED))
 _NOW: BindParameter[int] = bindparam("now")
 _SUBMITTING = and_(text(ACTIVE), generations.c.state == GenerationState.SUBMITTING)
 # Built once, because building a statement takes longer than running it. Text in conditions names the partial indexes.
-_DUE = (
+_WAITING = (
     select(*(generations.c[name] for name in Candidate._fields))
     .where(
         text(WAITING),
@@ -43,9 +44,11 @@ _DUE = (
     .order_by(*_BY_AGE)
     .limit(bindparam("most"))
 )
-_DUE_LOCKED = _DUE.with_for_update(skip_locked=True)
-_IN_PROGRESS = select(generations.c.user_id, generations.c.guild_id, generations.c.provider, generations.c.lane, generations.c.state).where(
-    text(ACTIVE)
+_DUE, _DUE_LOCKED = Prepared(_WAITING), Prepared(_WAITING.with_for_update(skip_locked=True))
+_IN_PROGRESS = Prepared(
+    select(generations.c.user_id, generations.c.guild_id, generations.c.provider, generations.c.lane, generations.c.state).where(
+        text(ACTIVE)
+    )
 )
 _WITH_REFERENCES = select(references.c.job_id).where(references.c.job_id.in_(bindparam("job_ids", expanding=True))).distinct()
 _DUE_CHECKS = (
@@ -57,14 +60,14 @@ _DUE_CHECKS = (
     .order_by(jobs.c.created_at)
     .limit(bindparam("most"))
 )
-_DUE_READS = (
+_DUE_READS = Prepared(
     select(generations.c.job_id, generations.c.n)
     .where(text(RUNNING), generations.c.provider == bindparam("at"), generations.c.not_before <= _NOW)
     .order_by(generations.c.not_before)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_AGAIN = (
+_AGAIN = Prepared(
     update(generations)
     .where(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"), text(RUNNING))
     .values(
@@ -117,17 +120,17 @@ def queue_of(conn: Connection, now: int, *, most: int = _CANDIDATES, lock: bool 
     """The generations that may be submitted at `now`, at most `most` of each lane, and how many are in progress."""
     query = _DUE_LOCKED if lock else _DUE
     # A limit for each lane, so that a long slow lane does not hide paid generations.
-    paid, free = ([Candidate(*row) for row in conn.execute(query, {"lane": lane, "now": now, "most": most})] for lane in Lane)
+    paid, free = ([Candidate(*row) for row in query.rows(conn, {"lane": lane, "now": now, "most": most})] for lane in Lane)
     if not (paid or free):
         return Queue(waiting=(), running_by_user={}, running_by_guild={}, running_by_provider={})
-    active = conn.execute(_IN_PROGRESS).all()
+    active = _IN_PROGRESS.mappings(conn, {})
     return Queue(
         waiting=tuple(each._replace(lane=Lane(each.lane)) for each in (*paid, *free)),
         past_use=usage.images_since(conn, {each.user_id for each in free}, now - PAST_USE_MS) if free else {},
-        running_by_user=Counter(row.user_id for row in active),
-        running_by_guild=Counter(row.guild_id for row in active),
-        running_by_provider=Counter(row.provider for row in active),
-        slow_turns=frozenset(row.provider for row in active if row.lane == Lane.FREE and row.state == GenerationState.SUBMITTING),
+        running_by_user=Counter(row["user_id"] for row in active),
+        running_by_guild=Counter(row["guild_id"] for row in active),
+        running_by_provider=Counter(row["provider"] for row in active),
+        slow_turns=frozenset(row["provider"] for row in active if row["lane"] == Lane.FREE and row["state"] == GenerationState.SUBMITTING),
     )
 
 
@@ -154,9 +157,9 @@ def to_read(conn: Connection, provider: str, now: int, *, free: int, new_since: 
 
     Each is due again at `soon`, or at `later` if it was submitted before `new_since` (all Unix ms).
     """
-    keys = conn.execute(_DUE_READS, {"at": provider, "now": now, "most": free}).all()
+    keys = _DUE_READS.rows(conn, {"at": provider, "now": now, "most": free})
     times = {"new_since": new_since, "soon": soon, "later": later}
-    return [generation_of(conn.execute(_AGAIN, {"of_job": job_id, "of_n": n, **times}).mappings().one()) for job_id, n in keys]
+    return [generation_of(row) for job_id, n in keys for row in _AGAIN.mappings(conn, {"of_job": job_id, "of_n": n, **times})]
 
 
 def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[Generation]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, or_, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, null, or_, update
 
 from bot.domain.job import JobMessage, JobState, MessageRole, job_sources
 from bot.domain.outbox import OutboxItem
 from bot.store import messages, outbox
+from bot.store.engine.statements import Prepared
 from bot.store.sweeps import Expired
 from bot.store.tables import images, jobs, references, thumbnails
 
-_DELIVERED = (
+_DELIVERED = Prepared(
     update(jobs)
     .where(jobs.c.id == bindparam("of_job"), or_(*(jobs.c.state == state for state in job_sources(JobState.DELIVERED))))
     .values(
         state=JobState.DELIVERED,
         delivered_at=bindparam("now"),
-        posting_since=None,
-        token=None,
+        posting_since=null(),
+        token=null(),
         channel_id=func.coalesce(bindparam("shown_in", type_=BigInteger), jobs.c.channel_id),
     )
     .returning(jobs.c.channel_id, jobs.c.guild_id)
@@ -48,7 +49,7 @@ def mark_delivered(
 
     It also adds the outbox items `follows`, forgets the interaction token and, unless `keep_images` is set, deletes the inline images.
     """
-    job = conn.execute(_DELIVERED, {"of_job": job_id, "now": now, "shown_in": channel_id}).mappings().one_or_none()
+    job = _DELIVERED.one_or_none(conn, {"of_job": job_id, "now": now, "shown_in": channel_id})
     if job is None:
         return False
     if message_id is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, exists, func, insert, null, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.admission import check_waiting
@@ -28,7 +28,8 @@ from bot.domain.job import (
 )
 from bot.domain.money.payment import Payment
 from bot.store import messages, outbox, tray
-from bot.store.engine.base import Topic, announce, lock_key
+from bot.store.engine.base import Topic, announce
+from bot.store.engine.statements import Prepared, write
 from bot.store.money import ledger
 from bot.store.money.payment import pay
 from bot.store.rows import generation_of, generation_row, job_row, jobs_by_id, read_generations, read_jobs, reference_row
@@ -37,17 +38,44 @@ from bot.store.tables.work import OPEN, RUNNING, WAITING
 
 _IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
 _CHARGED = (generations.c.account, generations.c.budget, generations.c.price)
-# Built once, because building a statement takes longer than running it. A step's values are the other parameters of its execution.
-_STEPS = {then: update(generations).where(_IS, or_(*(generations.c.state == state for state in sources(then)))) for then in GenerationState}
-_START = _STEPS[GenerationState.SUBMITTING].where(generations.c.not_before <= bindparam("now")).returning(*generations.c)
-_SETTLE = {then: step.returning(*_CHARGED) for then, step in _STEPS.items()}
-_ACCEPT = _STEPS[GenerationState.RUNNING].returning(generations.c.provider, generations.c.lane)
-_CLOSE = (
+
+
+def _to(then: GenerationState, *conditions: ColumnElement[bool], **values: Any) -> Update:
+    """An allowed transition of one generation, checked in the UPDATE itself."""
+    allowed = or_(*(generations.c.state == state for state in sources(then)))
+    return update(generations).where(_IS, allowed, *conditions).values(state=then, **values)
+
+
+_START = Prepared(
+    _to(
+        GenerationState.SUBMITTING,
+        generations.c.not_before <= bindparam("now"),
+        submitted_at=bindparam("now"),
+        queued=bindparam("in_queue"),
+        lookups=0,
+        not_before=bindparam("look_up_at"),
+    ).returning(*generations.c)
+)
+_ACCEPT = Prepared(_to(GenerationState.RUNNING, provider_id=bindparam("id"), not_before=bindparam("read_at")).returning(generations.c.lane))
+_PUT_BACK = Prepared(_to(GenerationState.WAITING, submitted_at=null(), not_before=bindparam("at")))
+_SETTLE = {
+    then: Prepared(
+        _to(
+            then,
+            ended_at=bindparam("now"),
+            result_url=bindparam("link"),
+            failure=bindparam("why"),
+            error=bindparam("sentence"),
+        ).returning(*_CHARGED)
+    )
+    for then in ENDED
+}
+_CLOSE = Prepared(
     update(jobs)
     .where(
         jobs.c.id == bindparam("of_job"),
         jobs.c.state == JobState.OPEN,
-        ~exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED)),
+        ~exists().where(generations.c.job_id == jobs.c.id, *(generations.c.state != state for state in ENDED)),
     )
     .values(state=JobState.DELIVERABLE)
     .returning(jobs.c.answer_until)
@@ -80,15 +108,19 @@ _TOOK = (
 )
 _INLINE = select(images.c.content).where(images.c.job_id == bindparam("of_job"), images.c.n == bindparam("of_n"))
 _LOCK = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update()
-_ANSWERED = (
+_ANSWERED = Prepared(
     update(jobs)
     .where(jobs.c.id == bindparam("of_job"))
     .values(answer_until=0)
     .returning(jobs.c.state, jobs.c.channel_id, jobs.c.guild_id, jobs.c.delivered_at)
 )
-_STEPS_OF_RUNNING = update(generations).where(_IS, text(RUNNING))
-_BY_PROVIDER_ID = select(generations.c.job_id, generations.c.n, generations.c.state).where(
-    generations.c.provider_id == bindparam("id"), generations.c.provider == bindparam("at")
+_ADD_JOB, _ADD_GENERATION, _ADD_REFERENCE = (Prepared(insert(table)) for table in (jobs, generations, references))
+_COUNT_WAITING = Prepared(select(func.count()).where(generations.c.user_id == bindparam("of_user"), text(WAITING)))
+_READ_NOW = Prepared(update(generations).where(_IS, text(RUNNING)).values(not_before=bindparam("now")))
+_BY_PROVIDER_ID = Prepared(
+    select(generations.c.job_id, generations.c.n, generations.c.state).where(
+        generations.c.provider_id == bindparam("id"), generations.c.provider == bindparam("at")
+    )
 )
 
 
@@ -113,14 +145,16 @@ def add(
 
     `empties_tray` also empties the user's tray. Raises `OutOfCredit` or `TooManyWaiting`.
     """
-    lock_key(conn, job.place.user_id)  # a user's parallel orders are counted one after another, whichever account pays
     check_waiting(count_waiting(conn, job.place.user_id), len(job.generations), most=max_waiting)
-    paid = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
+    paid, holds = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
     job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))
-    conn.execute(insert(jobs).values(job_row(job)))
-    conn.execute(insert(generations), [generation_row(g) for g in job.generations])
-    if refs:
-        conn.execute(insert(references), [reference_row(job.id, n, ref) for n, ref in enumerate(refs)])
+    write(
+        conn,
+        *holds,
+        (_ADD_JOB, [job_row(job)]),
+        (_ADD_GENERATION, [generation_row(g) for g in job.generations]),
+        (_ADD_REFERENCE, [reference_row(job.id, n, ref) for n, ref in enumerate(refs)]),
+    )
     if empties_tray:
         tray.clear(conn, job.place.user_id)
     announce(conn, Topic.CHECKS if job.needs_check else Topic.QUEUE)
@@ -129,13 +163,13 @@ def add(
 
 def mark_answered(conn: Connection, job_id: str, message_id: int | None, now: int) -> None:
     """Record the first answer to the user (None: it failed), so that the job may be delivered. A message with the result is kept."""
-    job = conn.execute(_ANSWERED, {"of_job": job_id}).one_or_none()
+    job = _ANSWERED.one_or_none(conn, {"of_job": job_id})
     if job is None:
         return
-    if message_id is not None and job.delivered_at is None:
-        place = {"channel_id": job.channel_id, "guild_id": job.guild_id}
+    if message_id is not None and job["delivered_at"] is None:
+        place = {"channel_id": job["channel_id"], "guild_id": job["guild_id"]}
         messages.replace(conn, JobMessage(message_id=message_id, **place, role=MessageRole.RESULT, job_id=job_id, at=now))
-    if job.state != JobState.OPEN:
+    if job["state"] != JobState.OPEN:
         outbox.stop_waiting(conn, now, job_id=job_id)
 
 
@@ -154,8 +188,7 @@ def start(conn: Connection, job_id: str, n: int, now: int, *, queued: bool = Tru
 
     From here on the provider may have it. `look_up_at`: Unix ms after which it counts as lost. None if it is not waiting, or postponed.
     """
-    values = {"state": GenerationState.SUBMITTING, "submitted_at": now, "queued": queued, "lookups": 0, "not_before": look_up_at}
-    row = conn.execute(_START, {"of_job": job_id, "of_n": n, "now": now, **values}).mappings().one_or_none()
+    row = _START.one_or_none(conn, {"of_job": job_id, "of_n": n, "now": now, "in_queue": queued, "look_up_at": look_up_at})
     return None if row is None else generation_of(row)
 
 
@@ -164,15 +197,14 @@ def accept(conn: Connection, job_id: str, n: int, provider_id: str, *, read_at: 
 
     False if another generation has that id, or this one has ended.
     """
-    values = {"state": GenerationState.RUNNING, "provider_id": provider_id, "not_before": read_at}
     try:
         with conn.begin_nested() if conn.dialect.name == "postgresql" else nullcontext():
-            row = conn.execute(_ACCEPT, {"of_job": job_id, "of_n": n, **values}).one_or_none()
+            row = _ACCEPT.one_or_none(conn, {"of_job": job_id, "of_n": n, "id": provider_id, "read_at": read_at})
     except IntegrityError:
         return False
     if row is not None:
         announce(conn, Topic.RUNNING)
-        if row.lane == Lane.FREE:
+        if row["lane"] == Lane.FREE:
             announce(conn, Topic.QUEUE)  # the slow lane submits one at a time
     return row is not None
 
@@ -180,7 +212,7 @@ def accept(conn: Connection, job_id: str, n: int, provider_id: str, *, read_at: 
 def put_back(conn: Connection, job_id: str, n: int, *, not_before: int, now: int) -> bool:
     """The image API certainly does not have it: it waits again, or ends if it was cancelled. False if it was not being submitted."""
     _lock(conn, job_id)
-    if not _step(conn, job_id, n, GenerationState.WAITING, submitted_at=None, not_before=not_before):
+    if not _PUT_BACK.run(conn, {"of_job": job_id, "of_n": n, "at": not_before}):
         return False
     announce(conn, Topic.QUEUE)
     if conn.scalar(select(generations.c.cancel_requested).where(_is(job_id, n))):
@@ -216,38 +248,35 @@ def postpone_lookup(conn: Connection, job_id: str, n: int, *, lookups: int, not_
 def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) -> bool:
     """Record how a generation ended, and settle or release its hold. False, without a change, if it had ended before."""
     _lock(conn, job_id)  # the last two of a job may end simultaneously: the second transaction must see the first
-    values = {"state": outcome.state, "result_url": outcome.result_url, "failure": outcome.failure, "error": outcome.error}
-    row = conn.execute(_SETTLE[outcome.state], {"of_job": job_id, "of_n": n, "ended_at": now, **values}).one_or_none()
+    values = {"now": now, "link": outcome.result_url, "why": outcome.failure, "sentence": outcome.error}
+    row = _SETTLE[outcome.state].one_or_none(conn, {"of_job": job_id, "of_n": n, **values})
     if row is None:
         return False
     end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
-    end(conn, accounts=filter(None, (row.account, row.budget)), job_id=job_id, n=n, amount=row.price, now=now)
+    end(conn, accounts=filter(None, (row["account"], row["budget"])), job_id=job_id, n=n, amount=row["price"], now=now)
     if outcome.content is not None:
         conn.execute(insert(images).values(job_id=job_id, n=n, content=outcome.content))
     announce(conn, Topic.QUEUE)
-    answer_until = conn.scalar(_CLOSE, {"of_job": job_id})
-    if answer_until is not None:  # None: another generation is open
+    for (answer_until,) in _CLOSE.rows(conn, {"of_job": job_id}):  # none if another generation is open
         outbox.deliver(conn, job_id, due_at=max(now, answer_until))  # the result must not be delivered before the first answer
     return True
 
 
 def reported(conn: Connection, provider: str, provider_id: str, outcome: Outcome | None, now: int) -> bool:
     """The image API reported this end; without an `outcome` the generation is to be read now. False if no generation has this id."""
-    row = conn.execute(_BY_PROVIDER_ID, {"at": provider, "id": provider_id}).one_or_none()
-    if row is None:
-        return False
-    if row.state == GenerationState.RUNNING:
-        if outcome is not None:
-            settle(conn, row.job_id, row.n, outcome, now)
-        else:
-            read_now(conn, [(row.job_id, row.n)], now)
-    return True
+    for job_id, n, state in _BY_PROVIDER_ID.rows(conn, {"at": provider, "id": provider_id}):
+        if state == GenerationState.RUNNING and outcome is not None:
+            settle(conn, job_id, n, outcome, now)
+        elif state == GenerationState.RUNNING:
+            read_now(conn, [(job_id, n)], now)
+        return True
+    return False
 
 
 def read_now(conn: Connection, keys: Iterable[tuple[str, int]], now: int) -> None:
     """These running generations must be read now."""
     for job_id, n in keys:
-        conn.execute(_STEPS_OF_RUNNING, {"of_job": job_id, "of_n": n, "not_before": now})
+        _READ_NOW.run(conn, {"of_job": job_id, "of_n": n, "now": now})
         announce(conn, Topic.RUNNING)
 
 
@@ -354,8 +383,8 @@ def image_of(conn: Connection, job_id: str, n: int) -> bytes | None:
 
 def count_waiting(conn: Connection, user_id: int) -> int:
     """How many images of a user wait in the queue."""
-    those = and_(generations.c.user_id == user_id, generations.c.state == GenerationState.WAITING)
-    return conn.scalar(select(func.count()).where(those)) or 0
+    ((waiting,),) = _COUNT_WAITING.rows(conn, {"of_user": user_id})
+    return int(waiting)
 
 
 def queue_lengths(conn: Connection) -> dict[Lane, int]:
@@ -382,11 +411,6 @@ def usual_ms(conn: Connection, model: str, *, over: int = 20) -> int | None:
 
 def _is(job_id: str, n: int) -> ColumnElement[bool]:
     return and_(generations.c.job_id == job_id, generations.c.n == n)
-
-
-def _step(conn: Connection, job_id: str, n: int, then: GenerationState, **values: Any) -> bool:
-    """One allowed state transition, checked in the UPDATE itself. False if it is not possible."""
-    return conn.execute(_STEPS[then], {"of_job": job_id, "of_n": n, "state": then, **values}).rowcount == 1
 
 
 def _lock(conn: Connection, job_id: str) -> None:

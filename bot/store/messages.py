@@ -15,13 +15,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.domain.job import OWN_MESSAGE, SHOWING, Job, JobMessage, MessageRole
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
+from bot.store.engine.statements import Prepared
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs
 
 # Built once, because building a statement takes longer than running it.
-_SPOILER_OF = select(jobs.c.spoiler).where(jobs.c.id == bindparam("of_job")).with_for_update(read=True, key_share=True)
-_FORGET_OTHERS = delete(job_messages).where(
-    job_messages.c.job_id == bindparam("of_job"), job_messages.c.role.in_(OWN_MESSAGE), job_messages.c.message_id != bindparam("kept")
+_SPOILER_OF = Prepared(select(jobs.c.spoiler).where(jobs.c.id == bindparam("of_job")).with_for_update(read=True, key_share=True))
+_FORGET_OTHERS = Prepared(
+    delete(job_messages).where(
+        job_messages.c.job_id == bindparam("of_job"),
+        or_(*(job_messages.c.role == role for role in OWN_MESSAGE)),
+        job_messages.c.message_id != bindparam("kept"),
+    )
 )
 
 
@@ -41,17 +46,17 @@ def record(conn: Connection, message: JobMessage) -> bool:
     """
     row: dict[str, Any] = vars(message)
     if message.job_id is not None:
-        job = conn.execute(_SPOILER_OF, {"of_job": message.job_id}).one_or_none()
+        job = _SPOILER_OF.one_or_none(conn, {"of_job": message.job_id})
         if job is None:
             return False
-        row = {**row, "spoiler": job.spoiler}
+        row = {**row, "spoiler": job["spoiler"]}
     conn.execute(_UNLESS_KNOWN[conn.dialect.name], row)
     return True
 
 
 def replace(conn: Connection, message: JobMessage) -> bool:
     """Make this the job's own message, in place of the first answer. False as in `record`."""
-    conn.execute(_FORGET_OTHERS, {"of_job": message.job_id, "kept": message.message_id})
+    _FORGET_OTHERS.run(conn, {"of_job": message.job_id, "kept": message.message_id})
     return record(conn, message)
 
 

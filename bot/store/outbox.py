@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, false, func, insert, or_, select, update
 
 from bot.domain.job import Job, JobState
 from bot.domain.outbox import POOL_OF, ItemKind, OutboxItem
 from bot.store.engine.base import Topic, announce
+from bot.store.engine.statements import Prepared
 from bot.store.rows import jobs_by_id
 from bot.store.tables import jobs, outbox
 
-_ADD = insert(outbox)
-_CLAIM = update(outbox).where(outbox.c.id == bindparam("item_id"))
-_DONE = delete(outbox).where(outbox.c.id == bindparam("item_id"))
+_ADD = Prepared(insert(outbox))
+_CLAIM = Prepared(
+    update(outbox).where(outbox.c.id == bindparam("item_id")).values(attempts=bindparam("tried"), due_at=bindparam("due", type_=BigInteger))
+)
+_POSTPONE = Prepared(update(outbox).where(outbox.c.id == bindparam("item_id")).values(due_at=bindparam("due", type_=BigInteger)))
+_DONE = Prepared(delete(outbox).where(outbox.c.id == bindparam("item_id")))
 
 
 @cache
-def _due(kinds: tuple[ItemKind, ...], *, lock: bool = False) -> Select[Any]:
-    due = select(outbox).where(outbox.c.due_at <= bindparam("now"), outbox.c.kind.in_(kinds))
+def _due(kinds: tuple[ItemKind, ...], *, lock: bool = False) -> Prepared:
+    due = select(outbox).where(outbox.c.due_at <= bindparam("now"), or_(false(), *(outbox.c.kind == kind for kind in kinds)))
     due = due.order_by(outbox.c.due_at, outbox.c.id).limit(bindparam("most"))
-    return due.with_for_update(skip_locked=True) if lock else due
+    return Prepared(due.with_for_update(skip_locked=True) if lock else due)
 
 
 @cache
-def _next(kinds: tuple[ItemKind, ...]) -> Select[Any]:
-    return select(func.min(outbox.c.due_at)).where(outbox.c.due_at > bindparam("now"), outbox.c.kind.in_(kinds))
+def _next(kinds: tuple[ItemKind, ...]) -> Prepared:
+    of_kinds = or_(false(), *(outbox.c.kind == kind for kind in kinds))
+    return Prepared(select(func.min(outbox.c.due_at)).where(outbox.c.due_at > bindparam("now"), of_kinds))
 
 
 # --- items -----------------------------------------------------------------------------------------------------------
@@ -36,7 +41,7 @@ def _next(kinds: tuple[ItemKind, ...]) -> Select[Any]:
 
 def add(conn: Connection, item: OutboxItem) -> None:
     """Add an item and wake its worker."""
-    conn.execute(_ADD, {**vars(item), "data": dict(item.data)})
+    _ADD.run(conn, {**vars(item), "data": dict(item.data)})
     announce(conn, Topic(POOL_OF[item.kind]))
 
 
@@ -44,13 +49,13 @@ def due(
     conn: Connection, now: int, *, kinds: Collection[ItemKind] = tuple(ItemKind), limit: int = 50, lock: bool = False
 ) -> list[OutboxItem]:
     """The items of these kinds that are due at `now`, the longest due first; with `lock` without those that another claim has locked."""
-    return [_item(row) for row in conn.execute(_due(tuple(kinds), lock=lock), {"now": now, "most": limit}).mappings()]
+    return [_item(row) for row in _due(tuple(kinds), lock=lock).mappings(conn, {"now": now, "most": limit})]
 
 
 def next_due(conn: Connection, after: int, *, kinds: Collection[ItemKind] = tuple(ItemKind)) -> int | None:
     """When the next item of these kinds becomes due after `after` (both Unix ms)."""
-    soonest: int | None = conn.scalar(_next(tuple(kinds)), {"now": after})
-    return soonest
+    ((soonest,),) = _next(tuple(kinds)).rows(conn, {"now": after})
+    return None if soonest is None else int(soonest)
 
 
 def get(conn: Connection, item_id: str) -> OutboxItem | None:
@@ -68,20 +73,20 @@ def claim(
     """
     found = [item for item in due(conn, now, kinds=kinds, limit=free + len(active), lock=True) if item.id not in active][:free]
     for item in found:
-        conn.execute(_CLAIM, {"item_id": item.id, "attempts": item.attempts + 1, "due_at": now + pause_ms(item)})
+        _CLAIM.run(conn, {"item_id": item.id, "tried": item.attempts + 1, "due": now + pause_ms(item)})
     known = {job.id: job for job in jobs_by_id(conn, {item.job_id for item in found if item.job_id is not None})}
     return [(item, known.get(item.job_id or "")) for item in found], next_due(conn, now, kinds=kinds)
 
 
 def postpone(conn: Connection, item: OutboxItem, *, due_at: int) -> None:
     """Make an item due at `due_at` (Unix ms)."""
-    conn.execute(_CLAIM, {"item_id": item.id, "due_at": due_at})
+    _POSTPONE.run(conn, {"item_id": item.id, "due": due_at})
     announce(conn, Topic(POOL_OF[item.kind]))
 
 
 def done(conn: Connection, item_id: str) -> bool:
     """Remove an item that was done or is not needed any more. False if it was removed before."""
-    return conn.execute(_DONE, {"item_id": item_id}).rowcount == 1
+    return _DONE.run(conn, {"item_id": item_id}) == 1
 
 
 def give_up(conn: Connection, item: OutboxItem) -> None:
@@ -112,5 +117,5 @@ def strand(conn: Connection, job_id: str) -> None:
     conn.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.DELIVERABLE).values(state=JobState.STRANDED))
 
 
-def _item(row: RowMapping) -> OutboxItem:
+def _item(row: Mapping[Any, Any]) -> OutboxItem:
     return OutboxItem(**{**row, "kind": ItemKind(row["kind"])})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -28,7 +28,7 @@ def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int
     return [generation_of(row) for row in conn.execute(query).mappings()]
 
 
-def generation_of(row: RowMapping) -> Generation:
+def generation_of(row: Mapping[Any, Any]) -> Generation:
     """The generation in a row."""
     failure = None if row["failure"] is None else Failure(row["failure"])
     return Generation(**{**row, "state": GenerationState(row["state"]), "failure": failure, "lane": Lane(row["lane"])})
@@ -66,9 +66,8 @@ def has_image() -> ColumnElement[bool]:
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """The row of a job, without its generations and its message."""
-    row = {name: value for name, value in vars(job).items() if name not in ("place", "generations")}
-    return {**row, "params": dict(job.params), **{name: getattr(job.place, name) for name in _PLACE if name != "message_id"}}
+    """The values of a job's row, among others."""
+    return {**vars(job), **vars(job.place), "params": dict(job.params)}
 
 
 def generation_row(generation: Generation) -> dict[str, Any]:

@@ -108,13 +108,13 @@ def postgres() -> Iterator[Postgres]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
-            server = _start(folder, stack)
+            server = start(folder, stack)
         except Exception as error:  # noqa: BLE001 - whatever keeps the wheel from running here
             pytest.skip(f"PostgreSQL cannot run here: {type(error).__name__}: {error}")
         yield Postgres(server)
 
 
-def _start(folder: Path, stack: ExitStack) -> Any:
+def start(folder: Path, stack: ExitStack) -> Any:
     get_server = _imported(folder)
     folder.chmod(0o755)  # started as root, it runs the server as the user `pgserver`, who needs access
     server = get_server(folder / "data", cleanup_mode="delete", start=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
@@ -12,7 +13,9 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO, Bucket
 from bot.store import jobs, tables
 from bot.store.engine.base import Store
+from bot.store.engine.statements import write
 from bot.store.money import audit, ledger
+from bot.store.money.payment import pay
 from bot.store.rows import read_generations, read_jobs
 from bot.store.tables import ledger as lines
 from tests.env.jobs import TEN
@@ -21,6 +24,12 @@ from tests.env.jobs import TEN
 def own(user_id: int, bucket: Bucket) -> Payment:
     """Payment from the member's own account only."""
     return Payment(payer=AccountRef(name=user_account(user_id), fills=bucket))
+
+
+def hold(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> None:
+    """Hold each (job_id, n, amount), without a job."""
+    _charge, holds = pay(conn, payment, amounts, now)
+    write(conn, *holds)
 
 
 async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: int = 8) -> Job:

@@ -14,8 +14,7 @@ from bot.domain.job import new_job_id
 from bot.domain.money.quota import MICRO, Bucket
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
-from bot.store.money.payment import pay
-from tests.env.job_steps import own
+from tests.env.job_steps import hold, own
 
 TASKS = 20
 _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
@@ -24,7 +23,7 @@ _BUCKET = Bucket(size=1_000_000 * MICRO, refill_per_day=0)
 async def _write_forever(store: Store, member: int) -> None:
     for now in count():
         job_id = new_job_id()
-        await store.write(pay, own(member, _BUCKET), [(job_id, 0, 1)], now)
+        await store.write(hold, own(member, _BUCKET), [(job_id, 0, 1)], now)
         say(job_id)
 
 

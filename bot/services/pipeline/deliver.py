@@ -17,10 +17,11 @@ from bot.domain.job import Failure, Generation, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
+from bot.services.members import Members
 from bot.services.pipeline.results import FetchedResults, Results
 from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
 from bot.services.pipeline.screening import Screened, Screening
-from bot.store import documents, jobs, outbox
+from bot.store import jobs, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
 
@@ -43,6 +44,7 @@ class Deliver:
     results: Results
     screening: Screening
     guilds: Guilds
+    members: Members
     routes: Routes
     keep_images: bool  # keep images that an API returned inline for a while after delivery
     locks: KeyedLocks  # by job id: one task at a time edits a job's message
@@ -65,7 +67,7 @@ class Deliver:
         """Record the delivery, with its outbox items, in one transaction. False if it was recorded or the job was deleted before."""
         message, now = ready.message, self.clock()
         job = message.job
-        preferences = await self.store.read(documents.preferences, job.place.user_id)
+        preferences = await self.members.preferences(job.place.user_id)
         direct = posted.direct if posted else None
         follows = after_delivery(job, has_images=bool(message.images), direct=direct, tell=preferences.tell_when_done, now=now)
         recorded = await self.store.write(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from contextvars import copy_context
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Table, func, literal, select
+from sqlalchemy import Connection, Table
 
 from bot.store.engine.schema import Migration
 
@@ -23,6 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
+GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
 _ANNOUNCED = "announced"  # key in a connection's `info`: the topics of the current write
 
 
@@ -60,6 +62,23 @@ class Subscription:
             self._awake.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An operation that was queued."""
+
+    op: Callable[[Connection], Any]
+    done: asyncio.Future[Any]  # cancelled if the caller no longer waits
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """How a write ended."""
+
+    value: Any = None
+    error: BaseException | None = None
+    topics: Set[Topic] = frozenset()  # what it announced
+
+
 class Reader(ABC):
     """Runs queries: synchronous functions `query(conn, ...)` that only read and must not keep the connection."""
 
@@ -71,11 +90,12 @@ class Reader(ABC):
 class Store(Reader):
     """Runs operations: synchronous functions `op(conn, ...)` that must not commit, roll back or keep the connection.
 
-    An operation may run again from the start after a conflict (PostgreSQL), so it must have no effect outside the database.
+    They run one at a time, so an operation may count rows before it inserts more. It may run again from the start if another one
+    of its transaction fails (PostgreSQL), so it must have no effect outside the database.
     """
 
     migration: Migration  # what opening the store did to the schema
-    commits: int = 0  # transactions committed since it was opened; on SQLite one may hold many writes
+    commits: int = 0  # transactions committed since it was opened; one may hold many writes
 
     def __init__(self, migration: Migration) -> None:
         self._reading: set[asyncio.Task[Any]] = set()
@@ -102,13 +122,11 @@ class Store(Reader):
         Cancelling the caller stops the waiting, not the write.
         """
         self._check_open()
-        context = copy_context()  # error sentences use the caller's language, also on the writer thread
-        done = self._begin(lambda conn: context.run(op, conn, *args, **kwargs))
-        try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            done.add_done_callback(_log_if_failed)
-            raise
+        context = copy_context()  # error sentences use the caller's language, also where the writer runs
+        done = asyncio.get_running_loop().create_future()
+        self._begin(Write(lambda conn: context.run(op, conn, *args, **kwargs), done))
+        value: T = await done
+        return value
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._check_open()
@@ -132,8 +150,20 @@ class Store(Reader):
         await asyncio.gather(*self._reading, return_exceptions=True)
 
     @abstractmethod
-    def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Start the write without waiting. The future is done after the commit."""
+    def _begin(self, write: Write) -> None:
+        """Queue the write without waiting. `_finish` is called with it after the commit."""
+
+    def _finish(self, group: Sequence[Write], results: Sequence[WriteResult]) -> None:
+        """After the commit: return results to the callers, then wake subscribers."""
+        for write, result in zip(group, results, strict=True):
+            if write.done.cancelled():  # the caller no longer waits
+                if result.error is not None:
+                    log.error("an operation failed after its caller was cancelled", exc_info=result.error)
+            elif result.error is not None:
+                write.done.set_exception(result.error)
+            else:
+                write.done.set_result(result.value)
+        self.wake(*frozenset[Topic]().union(*(result.topics for result in results)))
 
     @abstractmethod
     async def close(self) -> None:
@@ -154,11 +184,10 @@ def announce(conn: Connection, topic: Topic) -> None:
     conn.info.setdefault(_ANNOUNCED, set()).add(topic)
 
 
-def attempt(conn: Connection, op: Callable[[Connection], T]) -> tuple[T, frozenset[Topic]]:
-    """Run an operation. Returns its result and the topics to wake after the commit."""
-    conn.info[_ANNOUNCED] = set()  # the connection is pooled: a failed operation may have left topics in it
-    value = op(conn)
-    return value, frozenset(conn.info[_ANNOUNCED])
+def attempt(conn: Connection, write: Write) -> WriteResult:
+    """Run a write. Raises what its operation raises."""
+    topics = conn.info[_ANNOUNCED] = set[Topic]()  # new: a failed operation may have left topics
+    return WriteResult(value=write.op(conn), topics=topics)
 
 
 def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -170,12 +199,3 @@ def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     from sqlalchemy.dialects import sqlite
 
     return sqlite.insert(table)
-
-
-def lock_key(conn: Connection, key: int) -> None:
-    """Take an advisory lock on `key` (a Discord id) until this transaction ends; other transactions with the same key wait.
-
-    For operations that count rows before inserting: rows that do not exist yet cannot be locked. SQLite has only one writer.
-    """
-    if conn.dialect.name == "postgresql":
-        conn.execute(select(func.pg_advisory_xact_lock(literal(key, BigInteger))))

@@ -1,8 +1,13 @@
-"""PostgreSQL over asyncpg. Operations take row locks (`with_for_update`); a transaction that conflicts is retried."""
+"""PostgreSQL over asyncpg: one connection writes and commits in groups; reads run concurrently.
+
+As on SQLite, a commit waits for the disk and a server's budget is one row, so all queued writes share a transaction. Nothing of ours
+then waits for a row. Operations lock rows all the same (`with_for_update`), and one that conflicts with another session is retried.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
@@ -12,110 +17,143 @@ import structlog
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from bot.core.errors import DatabaseInUse, StartError
 from bot.store.engine import schema
-from bot.store.engine.base import Store, attempt
+from bot.store.engine.base import GROUP_MAX, Store, Write, WriteResult, attempt
 from bot.store.engine.schema import Migration
 
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: repeat the whole operation
 _LOCK_KEY = int.from_bytes(b"easel")  # advisory locks are integers, per database
 
+_SESSION = {
+    "application_name": "easel",  # for `pg_stat_activity`
+    "synchronous_commit": "on",  # commits are durable whatever the server's default is
+    "lock_timeout": "3s",  # a row that a person locked by hand must not stop all writes
+    # The server drops a dead client, and with it the lock, within a minute instead of two hours.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+_STATEMENTS = 500  # kept prepared by each connection, more than there are: preparing one takes several times as long as running it
+
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class OneProcess:
-    """An advisory lock that keeps a second Easel off the database. It is held by its own connection and lost with it."""
+class LockedConnection:
+    """The one connection that writes. It holds an advisory lock that keeps a second Easel off the database; they are lost together."""
 
-    def __init__(self, url: URL) -> None:
-        self._engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_connect_args("easel lock"))
-        self._where = _where(url)
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
         self._conn: AsyncConnection | None = None
-        self._acquiring = asyncio.Lock()
 
-    async def ensure(self) -> None:
-        """Take the lock, or retake it if its connection was lost. Raises `DatabaseInUse` if another Easel has it."""
-        async with self._acquiring:
-            if self._conn is not None and not await _lost(self._conn):
-                return
-            if self._conn is not None:
-                log.warning("database lock lost with its connection, locking again")
-            await self.release()
-            async with AsyncExitStack() as unless_taken:
-                conn = await unless_taken.enter_async_context(self._engine.connect())
-                if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
-                    raise DatabaseInUse(f"Another Easel is using the database {self._where}; stop it first.")
-                unless_taken.pop_all()
-                self._conn = conn
+    async def get(self) -> AsyncConnection:
+        """The connection, or if it was lost a new one. Raises `DatabaseInUse` if another Easel has the lock by now."""
+        if self._conn is not None and not await _lost(self._conn):
+            return self._conn
+        if self._conn is not None:
+            log.warning("database connection lost with its lock, locking again")
+        await self.close()
+        async with AsyncExitStack() as unless_locked:
+            conn = await unless_locked.enter_async_context(self._engine.connect())
+            if not await conn.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
+                raise DatabaseInUse(f"Another Easel is using the database {_where(self._engine.url)}; stop it first.")
+            await conn.commit()  # the session keeps the lock
+            unless_locked.pop_all()
+        self._conn = conn
+        return conn
 
-    async def release(self) -> None:
+    async def close(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
             await conn.close()
 
 
 class PostgresStore(Store):
-    """A store on a PostgreSQL database."""
+    """A store on a PostgreSQL database. One task runs all queued writes in one transaction: a commit waits for the disk."""
 
-    def __init__(self, engine: AsyncEngine, lock: OneProcess, migration: Migration) -> None:
+    def __init__(self, engine: AsyncEngine, locked: LockedConnection, migration: Migration) -> None:
         super().__init__(migration)
-        self._engine = engine
         self._reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._lock = lock
-        self._writing: set[asyncio.Task[object]] = set()
+        self._locked = locked
+        self._queue: deque[Write] = deque()
+        self._writer: asyncio.Task[None] | None = None
 
-    def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
-        task = asyncio.create_task(self._commit(op), name="store-write")
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        return task
+    def _begin(self, write: Write) -> None:
+        self._queue.append(write)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._work(), name="store-writer")
 
-    async def _commit(self, op: Callable[[Connection], T]) -> T:
-        await self._lock.ensure()
-        async for trying in stamina.retry_context(on=_is_conflict, attempts=6, wait_initial=0.01, wait_max=0.5, wait_jitter=0.05):
-            with trying:
-                async with self._engine.begin() as conn:
-                    value, topics = await conn.run_sync(attempt, op)
-                self.commits += 1
-                self.wake(*topics)
-        return value
+    async def _work(self) -> None:
+        """Run the queued writes until there are none."""
+        while group := [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]:
+            self._finish(group, await self._commit(group))
+
+    async def _commit(self, group: list[Write]) -> list[WriteResult]:
+        """Run the writes in one transaction, or each in its own if one of them fails, so that it does not affect the others."""
+        try:
+            results = await self._commit_together(group) if len(group) > 1 else None
+        except Exception as error:  # noqa: BLE001 - after a failed commit nobody knows what was written, so nothing is repeated
+            return [WriteResult(error=error)] * len(group)
+        return results or [await self._commit_alone(write) for write in group]
+
+    async def _commit_together(self, group: list[Write]) -> list[WriteResult] | None:
+        conn = await self._locked.get()
+        async with conn.begin() as transaction:
+            try:
+                results = await conn.run_sync(lambda sync: [attempt(sync, write) for write in group])
+            except Exception:  # noqa: BLE001 - it is raised again when the write runs alone
+                await transaction.rollback()
+                return None
+        self.commits += 1
+        return results
+
+    async def _commit_alone(self, write: Write) -> WriteResult:
+        try:
+            async for trying in stamina.retry_context(on=_is_conflict, attempts=6, wait_initial=0.01, wait_max=0.5, wait_jitter=0.05):
+                with trying:
+                    conn = await self._locked.get()
+                    async with conn.begin():
+                        result = await conn.run_sync(attempt, write)
+        except Exception as error:  # noqa: BLE001 - it goes to the caller
+            return WriteResult(error=error)
+        self.commits += 1
+        return result
 
     async def _read(self, op: Callable[[Connection], T]) -> T:
         async with self._reads.connect() as conn:
             return await conn.run_sync(op)
 
     async def close(self) -> None:
-        """Wait for the running writes, then close the connections."""
+        """Finish the queued writes and the running reads. `open_postgres` closes the connections."""
         self._closed = True
-        if self._writing:
-            await asyncio.wait(self._writing)
+        if self._writer is not None:
+            await self._writer
         await self._finish_reads()
-        await self._reads.dispose()
 
 
 @asynccontextmanager
 async def open_postgres(address: str, *, upgrade: bool) -> AsyncIterator[Store]:
     """The store in the database at `address` (postgresql://...), locked for this process. Raises `StartError`."""
-    url = _url(address)
-    lock, engine = _engines(url)
+    engine = _engine(_url(address))
+    locked = LockedConnection(engine)
     try:
-        store = PostgresStore(engine, lock, await _prepare(engine, lock, url, upgrade=upgrade))
+        store = PostgresStore(engine, locked, await _prepare(locked, engine.url, upgrade=upgrade))
         try:
             yield store
         finally:
             await store.close()
     finally:
+        await locked.close()
         await engine.dispose()
-        await lock.release()
 
 
 @asynccontextmanager
 async def reading(address: str) -> AsyncIterator[AsyncConnection]:
     """A read-only connection to the database at `address`, without its lock. Raises `StartError`."""
     url = _url(address)
-    _lock, engine = _engines(url)
+    engine = _engine(url)
     reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
@@ -125,10 +163,10 @@ async def reading(address: str) -> AsyncIterator[AsyncConnection]:
         yield conn
 
 
-async def _prepare(engine: AsyncEngine, lock: OneProcess, url: URL, *, upgrade: bool) -> Migration:
+async def _prepare(locked: LockedConnection, url: URL, *, upgrade: bool) -> Migration:
     with _as_start_error(url):
-        await lock.ensure()
-        async with engine.begin() as conn:
+        conn = await locked.get()
+        async with conn.begin():
             return await conn.run_sync(schema.upgrade if upgrade else schema.check)
 
 
@@ -143,18 +181,17 @@ def _as_start_error(url: URL) -> Iterator[None]:
         raise StartError(f"The database {_where(url)} cannot be used ({reason}); check DATABASE_URL and the server.") from error
 
 
-def _engines(url: URL) -> tuple[OneProcess, AsyncEngine]:
+def _engine(url: URL) -> AsyncEngine:
     try:
-        engine = create_async_engine(
+        return create_async_engine(
             url,
             isolation_level="READ COMMITTED",
             pool_size=8,
             max_overflow=8,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=_connect_args("easel"),
+            connect_args={"timeout": 10, "server_settings": _SESSION, "prepared_statement_cache_size": _STATEMENTS},
         )
-        return OneProcess(url), engine
     except ModuleNotFoundError as error:
         raise StartError("PostgreSQL needs the extra `postgres`: install Easel with `pip install '.[postgres]'`.") from error
 
@@ -173,16 +210,9 @@ def _where(url: URL) -> str:
     return f"{url.database} on {url.host or url.query.get('host') or 'localhost'}"
 
 
-def _connect_args(name: str) -> dict[str, object]:
-    """Connection settings: a name for `pg_stat_activity`, and durable commits whatever the server's default is.
-
-    With these keepalives the server drops a dead client, and with it the lock, within a minute instead of two hours.
-    """
-    keepalive = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
-    return {"timeout": 10, "server_settings": {"application_name": name, "synchronous_commit": "on", **keepalive}}
-
-
 async def _lost(conn: AsyncConnection) -> bool:
+    if conn.invalidated:
+        return True
     raw = await conn.get_raw_connection()
     return raw.driver_connection is None or bool(raw.driver_connection.is_closed())
 

@@ -13,7 +13,6 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -25,32 +24,18 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from bot.core.errors import DatabaseInUse, StartError
 from bot.store.engine import schema, wal
-from bot.store.engine.base import Store, Topic, attempt
+from bot.store.engine.base import GROUP_MAX, Store, Write, WriteResult, attempt
 from bot.store.engine.schema import Migration
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-GROUP_MAX = 64  # writes in one commit; the last one waits for all before it
 _READERS = 4  # threads, each with a connection; one hop per read costs less than one per statement
 _WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
 _MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it, which must not cascade to other tables
 _READER = {"query_only": "ON", "busy_timeout": "5000"}
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    op: Callable[[Connection], Any]
-    done: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    value: Any = None
-    error: BaseException | None = None
-    topics: frozenset[Topic] = frozenset()  # what the write announced
 
 
 class SqliteStore(Store):
@@ -65,14 +50,12 @@ class SqliteStore(Store):
         self._running = wal.Reads()
         self._log = wal.Log(path, self._engine, self._running)
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
+        self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
-    def _begin(self, op: Callable[[Connection], T]) -> asyncio.Future[T]:
-        done: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Write(op, done))
-        return done
+    def _begin(self, write: Write) -> None:
+        self._queue.put(write)
 
     async def _read(self, op: Callable[[Connection], T]) -> T:
         return await self._loop.run_in_executor(self._readers, self._read_now, op)
@@ -91,26 +74,17 @@ class SqliteStore(Store):
         self._reads.dispose()
         await asyncio.to_thread(_checkpoint, self._engine)
 
-    def _set_results(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
-        """After the commit, on the event loop: return results to the callers, then wake subscribers."""
-        for write, outcome in zip(group, outcomes, strict=True):
-            if outcome.error is not None:
-                write.done.set_exception(outcome.error)
-            else:
-                write.done.set_result(outcome.value)
-        self.wake(*frozenset[Topic]().union(*(outcome.topics for outcome in outcomes)))
-
     # --- on the writer thread ---
 
     def _work(self) -> None:
         while group := self._next_group():
-            outcomes = self._commit(group)
-            self._loop.call_soon_threadsafe(self._set_results, group, outcomes)
+            results = self._commit(group)
+            self._loop.call_soon_threadsafe(self._finish, group, results)
             self._log.shorten()
 
-    def _next_group(self) -> list[_Write]:
+    def _next_group(self) -> list[Write]:
         """All queued writes, up to GROUP_MAX; waits for the first. Empty once the store is closed and everything is written."""
-        group: list[_Write] = []
+        group: list[Write] = []
         try:
             while len(group) < GROUP_MAX:
                 write = self._queue.get(block=not group)
@@ -122,28 +96,27 @@ class SqliteStore(Store):
             pass
         return group
 
-    def _commit(self, group: list[_Write]) -> list[_Outcome]:
+    def _commit(self, group: list[Write]) -> list[WriteResult]:
         try:
             with self._engine.begin() as conn:
-                outcomes = [_attempt(conn, write.op) for write in group]
+                results = [_attempt(conn, write) for write in group]
             self.commits += 1
         except BaseException as error:  # noqa: BLE001 - the whole group was rolled back: each caller gets the error
-            return [_Outcome(error=error)] * len(group)
-        return outcomes
+            return [WriteResult(error=error)] * len(group)
+        return results
 
 
-def _attempt(conn: Connection, op: Callable[[Connection], Any]) -> _Outcome:
+def _attempt(conn: Connection, write: Write) -> WriteResult:
     """Run one write of a group. Uses the driver's savepoint: SQLAlchemy's takes longer than most writes."""
     cursor = conn.connection.cursor()
     cursor.execute("SAVEPOINT one_write")
     try:
-        value, topics = attempt(conn, op)
+        result = attempt(conn, write)
     except BaseException as error:  # noqa: BLE001 - the error goes to the caller; the thread must not end
         cursor.execute("ROLLBACK TO one_write")  # fails if SQLite has rolled back the whole transaction (disk full): then the group fails
-        cursor.execute("RELEASE one_write")
-        return _Outcome(error=error)
+        result = WriteResult(error=error)
     cursor.execute("RELEASE one_write")
-    return _Outcome(value=value, topics=topics)
+    return result
 
 
 @asynccontextmanager

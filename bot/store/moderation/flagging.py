@@ -12,7 +12,6 @@ from bot.domain.moderation.cases import Case, Cause, Report
 from bot.domain.moderation.flags import quorum_reached
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import messages, outbox
-from bot.store.engine.base import lock_key
 from bot.store.moderation import audit_log, cases, reports
 from bot.store.tables import audit as lines
 from bot.store.tables import reports as rows
@@ -30,7 +29,6 @@ class FlagResult:
 
 def flag(conn: Connection, report: Report, *, guild_id: int, rules: Flags, opens_case: bool, now: int) -> FlagResult:
     """Store a flag and apply its effects. `opens_case`: it comes from a moderator and opens a case by itself."""
-    lock_key(conn, report.message_id)  # simultaneous flags are counted one after another
     if not reports.add(conn, report):
         return FlagResult(is_new=False)
     opened = (

@@ -13,12 +13,15 @@ to refill at its hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import starmap
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, String, bindparam, case, func, insert, or_, select, update
 
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import _
@@ -26,7 +29,7 @@ from bot.domain.money import quota
 from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Entry, LedgerLine, Statement
 from bot.domain.money.quota import Bucket, Limit
-from bot.store.engine.base import upsert
+from bot.store.engine.statements import Change, Prepared, write
 from bot.store.tables import accounts, ledger
 
 TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: all lines of a kind add up to 0
@@ -41,17 +44,32 @@ class Discrepancy:
     summed: tuple[int, ...]  # the same as the lines say
 
 
+class _Row(NamedTuple):
+    """An account as it is stored."""
+
+    name: str
+    available: int
+    held: int
+    spent: int
+    as_of: int
+
+
+_Booking = tuple[_Row, int, Sequence[dict[str, Any]]]  # an account, its new `as_of`, the lines
+
+
 @dataclass(frozen=True, kw_only=True)
 class Balance:
     """An account's amounts now. Its row is locked until the transaction ends. Valid for one booking only."""
 
     account: AccountRef
-    available: int
-    held: int
-    spent: int
+    stored: _Row
+    available: int  # with the refill since the last booking, or after a change of the limit
     as_of: int
-    due: Entry | None  # the line that the next booking adds first, for refill or a changed limit; None: nothing to add
-    due_amount: int  # the amount of that line, included in `available`; negative if a limit was reduced
+    due: Entry | None  # the line that the next booking adds first for that difference; None: there is none
+
+    @property
+    def held(self) -> int:
+        return self.stored.held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,18 +83,28 @@ class _Step:
     spent: int = 0
 
 
-# Built once, because building a statement takes longer than running it.
 _AMOUNTS = ("available", "held", "spent")
+_COLUMNS = [accounts.c[name] for name in _Row._fields]
+_READ = Prepared(select(*_COLUMNS).where(accounts.c.name == bindparam("of_account")))
+_OPEN = Prepared(insert(accounts))
 _THEN = {name: accounts.c[name] + bindparam(f"add_{name}", type_=BigInteger) for name in _AMOUNTS}
-_LOCK = select(accounts).where(accounts.c.name == bindparam("name")).with_for_update()
-_ADD = (
+# An amount below zero becomes NULL, which the column does not allow. `_changes` checks it before.
+_ADD = Prepared(
     update(accounts)
-    .where(accounts.c.name == bindparam("account"), *(then >= 0 for then in _THEN.values()))
-    .values(**_THEN, as_of=bindparam("then"))
+    .where(accounts.c.name == bindparam("of_account"))
+    .values(**{name: case((then >= 0, then)) for name, then in _THEN.items()}, as_of=bindparam("then"))
 )
-_APPEND = insert(ledger)
-_LINES_OF = select(ledger.c.entry, ledger.c.held, ledger.c.spent).where(
-    ledger.c.account == bindparam("name"), ledger.c.job_id == bindparam("job_id"), ledger.c.n == bindparam("n")
+_APPEND = Prepared(insert(ledger))
+_LINES_OF = Prepared(
+    select(ledger.c.account, ledger.c.entry, ledger.c.held, ledger.c.spent).where(
+        ledger.c.job_id == bindparam("of_job"), ledger.c.n == bindparam("of_n")
+    )
+)
+_LATEST = (
+    select(*(column for column in ledger.c if column.name not in ("id", "account", "key")))
+    .where(ledger.c.account == bindparam("of_account"))
+    .order_by(ledger.c.id.desc())
+    .limit(bindparam("most"))
 )
 
 _ENDS = frozenset({Entry.SETTLE, Entry.RELEASE})
@@ -97,25 +125,28 @@ def lock(conn: Connection, accounts: Iterable[AccountRef], now: int) -> dict[str
 
     Call it once in a transaction, with every account that may change: a second call could deadlock.
     """
-    wanted = sorted(accounts, key=lambda account: account.name)
-    return {account.name: _balance(account, _locked(conn, account.name) or _opened(conn, account, now), now) for account in wanted}
+    wanted = {account.name: account for account in accounts}
+    rows = _locked(conn, wanted)
+    return {name: _balance(account, rows.get(name) or _opened(conn, account, now), now) for name, account in wanted.items()}
 
 
-def hold(conn: Connection, balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> None:
-    """Hold each (job_id, n, amount) in each of the locked accounts. Raises `OutOfCredit` if one of them has too little."""
+def hold(balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> list[Change]:
+    """The changes that hold each (job_id, n, amount) in each of the locked accounts; pass them to `write`.
+
+    Raises `OutOfCredit` if one of them has too little.
+    """
     lines = [line(Entry.HOLD, available=-amount, held=amount, job_id=job_id, n=n) for job_id, n, amount in amounts]
-    for balance in balances:
-        book(conn, balance, lines, now)
+    return _changes([_after_due(balance, lines) for balance in balances], now)
 
 
 def settle(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
     """Spend the `amount` held in each of the accounts. False, without a change, if there is no hold or it has ended."""
-    return _move(conn, Entry.SETTLE, accounts, job_id=job_id, n=n, amount=amount, now=now)
+    return _move(conn, Entry.SETTLE, [*accounts], job_id=job_id, n=n, amount=amount, now=now)
 
 
 def release(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
     """Return the `amount` held in each of the accounts. False, without a change, if there is no hold or it has ended."""
-    return _move(conn, Entry.RELEASE, accounts, job_id=job_id, n=n, amount=amount, now=now)
+    return _move(conn, Entry.RELEASE, [*accounts], job_id=job_id, n=n, amount=amount, now=now)
 
 
 def refund(
@@ -143,10 +174,9 @@ def line(
     return {"entry": entry, "available": available, "held": held, "spent": spent, **about}
 
 
-def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], now: int) -> None:
-    """Book lines in a locked account, after its due line. Raises `OutOfCredit` if an amount would become negative."""
-    due = [] if balance.due is None else [line(balance.due, available=balance.due_amount)]
-    _book(conn, balance.account.name, [*due, *lines], now, as_of=balance.as_of)
+def book(conn: Connection, bookings: Iterable[tuple[Balance, Sequence[dict[str, Any]]]], now: int) -> None:
+    """Book lines in locked accounts, in each after its due line. Raises `OutOfCredit` if an amount would become negative."""
+    write(conn, *_changes([_after_due(balance, lines) for balance, lines in bookings], now))
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -154,7 +184,7 @@ def book(conn: Connection, balance: Balance, lines: Sequence[dict[str, Any]], no
 
 def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: int, lines: int = 5) -> Statement:
     """The account at `now`, with its last `lines` lines, newest first. An account that was never used is full."""
-    row = conn.execute(select(accounts).where(accounts.c.name == account)).one_or_none()
+    row = next((_Row(*row) for row in _READ.rows(conn, {"of_account": account})), None)
     if row is None:
         return Statement(available=bucket.size, held=0, spent=0, full_at=now, lines=())
     full_at = None
@@ -179,70 +209,78 @@ def audit(conn: Connection) -> list[Discrepancy]:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _locked(conn: Connection, account: str) -> Row[Any] | None:
-    return conn.execute(_LOCK, {"name": account}).one_or_none()
+def _locked(conn: Connection, names: Collection[str]) -> dict[str, _Row]:
+    """The rows of these accounts, locked in the order of their names. An account that does not exist is left out."""
+    found = _lock_of(len(names)).rows(conn, {f"account_{n}": name for n, name in enumerate(names)})
+    return {row.name: row for row in starmap(_Row, found)}
 
 
-def _opened(conn: Connection, account: AccountRef, now: int) -> Row[Any]:
-    """The row of a new account, inserted here or by a concurrent transaction. Raises `LookupError` if its refill is unknown."""
+@cache
+def _lock_of(count: int) -> Prepared:
+    names = [bindparam(f"account_{n}", type_=String) for n in range(count)]
+    return Prepared(select(*_COLUMNS).where(accounts.c.name.in_(names)).order_by(accounts.c.name).with_for_update())
+
+
+def _opened(conn: Connection, account: AccountRef, now: int) -> _Row:
+    """The row of a new account. Raises `LookupError` if its refill is unknown."""
     if account.fills is None:
         raise LookupError(f"there is no account {account.name}")
-    empty = {"name": account.name, "available": 0, "held": 0, "spent": 0, "as_of": now}
-    if conn.execute(upsert(conn, accounts).values(empty).on_conflict_do_nothing()).rowcount == 1:
-        _book(conn, account.name, [line(Entry.OPEN, available=account.fills.size)], now, as_of=now)
-    return conn.execute(_LOCK, {"name": account.name}).one()
+    row = _Row(name=account.name, available=account.fills.size, held=0, spent=0, as_of=now)
+    opening = line(Entry.OPEN, available=row.available)
+    write(conn, (_OPEN, [row._asdict()]), (_APPEND, [{**opening, "account": row.name, "at": now}]))
+    return row
 
 
-def _balance(account: AccountRef, row: Row[Any], now: int) -> Balance:
-    available = row.available if account.fills is None else _available(account.fills, row, now)
+def _balance(account: AccountRef, row: _Row, now: int) -> Balance:
+    if account.fills is None:  # keep `as_of`: a later booking still has to count the time since then
+        return Balance(account=account, stored=row, available=row.available, as_of=row.as_of, due=None)
+    available = _available(account.fills, row, now)
     due = None if available == row.available else Entry.SIZE if isinstance(account.fills, Limit) else Entry.REFILL
-    # If the refill is unknown, keep `as_of`: a later booking still has to count the time since then.
-    as_of = row.as_of if account.fills is None else max(row.as_of, now)
-    due_amount = available - row.available
-    return Balance(account=account, available=available, held=row.held, spent=row.spent, as_of=as_of, due=due, due_amount=due_amount)
+    return Balance(account=account, stored=row, available=available, as_of=max(row.as_of, now), due=due)
 
 
-def _available(fills: Bucket | Limit, row: Row[Any], now: int) -> int:
+def _after_due(balance: Balance, lines: Sequence[dict[str, Any]]) -> _Booking:
+    due = [] if balance.due is None else [line(balance.due, available=balance.available - balance.stored.available)]
+    return balance.stored, balance.as_of, [*due, *lines]
+
+
+def _available(fills: Bucket | Limit, row: _Row, now: int) -> int:
     if isinstance(fills, Limit):
         return fills.left(held=row.held, spent=row.spent)
     return quota.available_at(fills, available=row.available, held=row.held, as_of=row.as_of, now=now)
 
 
-def _move(conn: Connection, entry: Entry, names: Iterable[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
+def _move(conn: Connection, entry: Entry, names: Collection[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
     """Book one step of an image's price in all its accounts or in none. Raises `ValueError` if it is due in only some of them."""
     step = _STEPS[entry]
-    rows = [_locked(conn, name) for name in sorted(names)]  # the second of two callers waits here and sees the first one's lines
-    ready = [row for row in rows if row is not None and _is_due(conn, entry, row.name, job_id=job_id, n=n, amount=amount)]
+    rows = _locked(conn, names)  # the second of two callers waits here and sees the first one's lines
+    seen = defaultdict[str, dict[str, int]](dict)
+    for account, each, held, spent in _LINES_OF.rows(conn, {"of_job": job_id, "of_n": n}):
+        seen[account][each] = max(held, spent)
+    ready = [row for name, row in rows.items() if step.after in seen[name] and not seen[name].keys() & step.unless]
     if not ready:
         return False
-    if len(ready) < len(rows):
+    if len(ready) < len(names):
         raise ValueError(f"{entry} of {job_id}/{n} is due in some of its accounts only")
+    if wrong := {seen[row.name][step.after] for row in ready} - {amount}:
+        raise ValueError(f"{entry} of {amount} after a {step.after} of {wrong.pop()} for {job_id}/{n}")
     amounts = {name: getattr(step, name) * amount for name in _AMOUNTS}
-    for row in ready:
-        _book(conn, row.name, [line(entry, job_id=job_id, n=n, **amounts, **about)], now, as_of=row.as_of)
+    write(conn, *_changes([(row, row.as_of, [line(entry, job_id=job_id, n=n, **amounts, **about)]) for row in ready], now))
     return True
 
 
-def _is_due(conn: Connection, entry: Entry, account: str, *, job_id: str, n: int, amount: int) -> bool:
-    step = _STEPS[entry]
-    seen = {each.entry: max(each.held, each.spent) for each in conn.execute(_LINES_OF, {"name": account, "job_id": job_id, "n": n})}
-    if step.after not in seen or seen.keys() & step.unless:
-        return False
-    if seen[step.after] != amount:
-        raise ValueError(f"{entry} of {amount} after a {step.after} of {seen[step.after]} for {job_id}/{n}")
-    return True
-
-
-def _book(conn: Connection, account: str, lines: Sequence[dict[str, Any]], now: int, *, as_of: int) -> None:
-    """Append lines and update their account: the only statements that change either. Raises `OutOfCredit` below zero."""
-    sums = {f"add_{name}": sum(each[name] for each in lines) for name in _AMOUNTS}
-    if conn.execute(_ADD, {"account": account, **sums, "then": as_of}).rowcount != 1:
-        raise OutOfCredit(_("There is not enough credit left."))
-    if lines:
-        conn.execute(_APPEND, [{**each, "account": account, "at": now} for each in lines])
+def _changes(bookings: Sequence[_Booking], now: int) -> list[Change]:
+    """The changes that book lines in accounts. Raises `OutOfCredit` if an amount would become negative."""
+    updates, entered = list[dict[str, Any]](), list[dict[str, Any]]()
+    for row, as_of, lines in bookings:
+        added = {name: sum(each[name] for each in lines) for name in _AMOUNTS}
+        if any(getattr(row, name) + amount < 0 for name, amount in added.items()):
+            raise OutOfCredit(_("There is not enough credit left."))
+        updates.append({"of_account": row.name, "then": as_of, **{f"add_{name}": amount for name, amount in added.items()}})
+        entered += [{**each, "account": row.name, "at": now} for each in lines]
+    return [(_ADD, updates), (_APPEND, entered)]
 
 
 def _lines(conn: Connection, account: str, limit: int) -> tuple[LedgerLine, ...]:
-    columns = [column for column in ledger.c if column.name not in ("id", "account", "key")]
-    rows = conn.execute(select(*columns).where(ledger.c.account == account).order_by(ledger.c.id.desc()).limit(limit)).mappings()
+    rows = conn.execute(_LATEST, {"of_account": account, "most": limit}).mappings()
     return tuple(LedgerLine(**{**row, "entry": Entry(row["entry"])}) for row in rows)

@@ -19,7 +19,6 @@ from bot.domain.money import quota
 from bot.domain.money.accounts import AccountKind, AccountRef, owned_by_one, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
-from bot.store.engine.base import lock_key
 from bot.store.money import ledger, transfers
 from bot.store.tables import accounts, sponsorships
 from bot.store.tables.money import SPONSOR_LEFT
@@ -45,7 +44,6 @@ def begin(conn: Connection, sponsorship: Sponsorship, *, host: AccountRef, now: 
         raise ValueError(f"{host.name} is not a member's account")
     if sponsorship.cap <= 0 or sponsorship.until <= now:
         raise ValueError("a sponsorship needs a positive cap and an end in the future")
-    lock_key(conn, sponsorship.channel_id)
     if by_id(conn, sponsorship.id) is not None:
         return False
     if (other := current(conn, sponsorship.channel_id, now)) is not None:

@@ -38,7 +38,7 @@ def grant(
     balance = ledger.lock(conn, [to], now)[to.name]
     if was_done(conn, key):
         return False
-    ledger.book(conn, balance, [ledger.line(entry, available=amount, by_id=by_id, note=note, key=key)], now)
+    ledger.book(conn, [(balance, [ledger.line(entry, available=amount, by_id=by_id, note=note, key=key)])], now)
     return True
 
 
@@ -86,9 +86,9 @@ def move(
     note: str | None = None,
 ) -> None:
     """Move an amount between two locked accounts. Raises `OutOfCredit` if the source has too little."""
-    giver, receiver = source.account.name, target.account.name
-    ledger.book(conn, source, [ledger.line(entry, available=-amount, other=receiver, by_id=by_id, note=note, key=key)], now)
-    ledger.book(conn, target, [ledger.line(entry, available=amount, other=giver, by_id=by_id, note=note, key=key)], now)
+    out = ledger.line(entry, available=-amount, other=target.account.name, by_id=by_id, note=note, key=key)
+    into = ledger.line(entry, available=amount, other=source.account.name, by_id=by_id, note=note, key=key)
+    ledger.book(conn, [(source, [out]), (target, [into])], now)
 
 
 def was_done(conn: Connection, key: str) -> bool:

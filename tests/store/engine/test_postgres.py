@@ -1,23 +1,30 @@
-"""PostgreSQL only: conflicts between transactions, a lock held by a connection, unreachable servers."""
+"""PostgreSQL only: groups of writes, conflicts with other sessions, the connection that writes, unreachable servers."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # it has no type information
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from bot.core.errors import StartError
 from bot.store import kv
-from bot.store.engine.base import Store
+from bot.store.engine.base import GROUP_MAX, Store
 from bot.store.engine.opening import open_store
-from bot.store.engine.postgres import PostgresStore, _url
+from bot.store.engine.postgres import _SESSION, PostgresStore, _url
 from tests.env.databases import Postgres, refusal
+from tests.store.engine.groups import fail
 
-_TERMINATE = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '{}' AND datname = '{}'"
+Op = Callable[[Connection], Any]
+
+_TERMINATE = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'easel' AND datname = '{}'"
 
 
 @pytest.fixture
@@ -33,53 +40,118 @@ async def pg_store(url: str) -> AsyncIterator[Store]:
         yield store
 
 
-def cut(postgres: Postgres, name: str, url: str) -> None:
-    postgres.sql(_TERMINATE.format(name, url.partition("?")[0].rpartition("/")[2]))
-
-
-async def cut_lock(store: Store, postgres: Postgres, url: str) -> None:
-    """End the connection that holds the lock, and wait until its owner has noticed."""
+async def cut(store: Store, postgres: Postgres, url: str) -> None:
+    """End the store's connections, and wait until it has noticed."""
     assert isinstance(store, PostgresStore)
-    assert store._lock._conn is not None
-    driver = (await store._lock._conn.get_raw_connection()).driver_connection
+    driver = (await (await store._locked.get()).get_raw_connection()).driver_connection
     assert driver is not None
     seen = asyncio.Event()
     driver.add_termination_listener(lambda _: seen.set())
-    cut(postgres, "easel lock", url)
+    postgres.sql(_TERMINATE.format(url.partition("?")[0].rpartition("/")[2]))
     await asyncio.wait_for(seen.wait(), 10)
 
 
-async def test_writes_that_deadlock_are_retried_until_both_succeed(pg_store: Store) -> None:
-    met = asyncio.Barrier(2)
-    tries: list[str] = []
+def put(name: str) -> Op:
+    return lambda conn: kv.put(conn, name, 1, 0)
 
-    def put_both(conn: Connection, first: str, second: str) -> None:
-        kv.put(conn, first, 1, 0)
-        tries.append(first)
-        if len(tries) <= 2:
-            await_only(met.wait())  # each now waits for the other's row
-        kv.put(conn, second, 1, 0)
 
-    await asyncio.gather(pg_store.write(put_both, "a", "b"), pg_store.write(put_both, "b", "a"))
-    assert len(tries) == 3
+async def together(store: Store, *ops: Op) -> list[Any]:
+    """Run the operations as one group."""
+    return await asyncio.gather(*(store.write(op) for op in ops), return_exceptions=True)
+
+
+@asynccontextmanager
+async def session(url: str, **settings: str) -> AsyncIterator[Any]:
+    """A session of somebody else in the same database."""
+    conn = await asyncpg.connect(url, server_settings=settings)
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
+async def deadlock(other: Any) -> tuple[Op, list[asyncio.Task[None]]]:
+    """An operation that deadlocks with another session the first time, and the task of that session."""
+    await other.execute("INSERT INTO kv VALUES ('a', '0', 0), ('b', '0', 0)")
+    lock, tasks = "SELECT * FROM kv WHERE name = $1 FOR UPDATE", list[asyncio.Task[None]]()
+
+    async def lock_both() -> None:
+        async with other.transaction():
+            await other.fetch(lock, "b")
+            await other.fetch(lock, "a")
+
+    def op(conn: Connection) -> None:
+        kv.put(conn, "a", 1, 0)
+        if not tasks:
+            tasks.append(asyncio.create_task(lock_both()))
+            while not conn.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                pass
+        kv.put(conn, "b", 1, 0)
+
+    return op, tasks
+
+
+async def test_queued_writes_are_committed_together(pg_store: Store) -> None:
+    await together(pg_store, *(put(f"k{n}") for n in range(GROUP_MAX + 1)))
+    assert pg_store.commits == 2
+
+
+async def test_one_failed_write_does_not_affect_the_rest_of_its_group(pg_store: Store) -> None:
+    assert [type(result) for result in await together(pg_store, put("before"), fail, put("after"))] == [type(None), LookupError, type(None)]
+    assert await pg_store.read(kv.get, "before") == await pg_store.read(kv.get, "after") == 1
+
+
+async def test_writes_that_are_queued_while_others_run_are_committed_next(pg_store: Store) -> None:
+    last: list[asyncio.Task[None]] = []
+    await pg_store.write(lambda _: last.append(asyncio.create_task(pg_store.write(put("last")))))
+    await last[0]
+    assert pg_store.commits == 2
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_a_write_that_deadlocks_is_retried(pg_store: Store, url: str, others: int) -> None:
+    async with session(url, deadlock_timeout="1min") as other:  # longer than ours: PostgreSQL ends our transaction
+        op, tasks = await deadlock(other)
+        assert await together(pg_store, *(put(f"k{n}") for n in range(others)), op) == [None] * (others + 1)
+        await tasks[0]
+    assert await pg_store.read(kv.get, "b") == 1
+
+
+async def test_a_row_that_a_person_locked_fails_its_own_write_only(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_SESSION, "lock_timeout", "50ms")
+    async with open_store(url) as store, session(url) as other, other.transaction():
+        await other.execute("INSERT INTO kv VALUES ('locked', '0', 0)")
+        results = await together(store, put("before"), put("locked"), put("after"))
+    assert [type(result) for result in results] == [type(None), DBAPIError, type(None)]
 
 
 async def test_a_cut_connection_is_replaced(pg_store: Store, postgres: Postgres, url: str) -> None:
     await pg_store.write(kv.put, "name", 1, 0)
-    cut(postgres, "easel", url)
+    await cut(pg_store, postgres, url)
     assert await pg_store.read(kv.get, "name") == 1
     await pg_store.write(kv.put, "name", 2, 0)
 
 
+async def test_a_connection_that_is_cut_during_a_write_is_replaced(pg_store: Store, postgres: Postgres, url: str) -> None:
+    def cut_then_put(conn: Connection) -> None:
+        await_only(cut(pg_store, postgres, url))
+        kv.put(conn, "name", 1, 0)
+
+    with pytest.raises(DBAPIError, match="connection"):
+        await pg_store.write(cut_then_put)
+    await pg_store.write(kv.put, "name", 2, 0)
+    assert "Another Easel is using the database" in await refusal(url)
+
+
 async def test_a_lost_lock_is_taken_again(pg_store: Store, postgres: Postgres, url: str) -> None:
-    await cut_lock(pg_store, postgres, url)
+    await cut(pg_store, postgres, url)
     await pg_store.write(kv.put, "name", 1, 0)
     assert "Another Easel is using the database" in await refusal(url)
 
 
 async def test_nothing_is_written_while_another_process_has_the_lock(url: str, postgres: Postgres) -> None:
     async with open_store(url) as loser:
-        await cut_lock(loser, postgres, url)
+        await cut(loser, postgres, url)
         async with open_store(url):
             with pytest.raises(StartError, match="Another Easel is using the database"):
                 await loser.write(kv.put, "name", 1, 0)

@@ -13,9 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from bot.store import kv
-from bot.store.engine.base import Store
+from bot.store.engine.base import GROUP_MAX, Store
 from bot.store.engine.opening import open_store
-from bot.store.engine.sqlite import GROUP_MAX
 from tests.env.databases import refusal
 from tests.store.engine.groups import break_at_commit, fail, together
 

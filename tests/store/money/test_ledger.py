@@ -18,8 +18,8 @@ from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.store.engine.base import Store
 from bot.store.money import ledger
 from bot.store.money.ledger import Discrepancy
-from bot.store.money.payment import pay
 from bot.store.tables import accounts
+from tests.env.job_steps import hold as hold_now
 from tests.env.job_steps import own
 
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
@@ -31,7 +31,7 @@ FIRST_BACK: dict[str, Any] = {"account": ME, "job_id": "job", "n": 0, "amount": 
 
 async def hold(store: Store, *amounts: int, bucket: Bucket = TEN, job_id: str = "job", now: int = 0) -> None:
     held = [(job_id, n, amount * MICRO) for n, amount in enumerate(amounts)]
-    await store.write(pay, own(7, bucket), held, now)
+    await store.write(hold_now, own(7, bucket), held, now)
 
 
 async def state(store: Store, *, bucket: Bucket = TEN, now: int = 0) -> tuple[float, float, float]:
@@ -190,7 +190,7 @@ async def test_random_parallel_orders_add_up(store: Store, orders: list[tuple[in
     async def order(k: int, price: int, images: int, ends: list[Any], at: int) -> None:
         amounts = [(f"{member}-{k}", n, price) for n in range(images)]
         try:
-            await store.write(pay, own(member, bucket), amounts, at)
+            await store.write(hold_now, own(member, bucket), amounts, at)
         except OutOfCredit:
             return
         for end in ends:
