@@ -33,7 +33,7 @@ from bot.domain.money.payment import Payment, monthly_budget
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.money.usage import GroupBy
 from bot.domain.scheduling import Caps
-from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, sweeps, tables, usage
+from bot.store import claims, delivery, gallery, history, jobs, kv, lineage, messages, outbox, reactions, steps, sweeps, tables, usage
 from bot.store.claims import Place
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
@@ -258,9 +258,9 @@ def facts(conn: Connection, *, paid: Payment) -> None:
 
 def deliver(conn: Connection, *, job: Job, paid: Payment) -> None:
     jobs.add(conn, job, (), payment=paid, max_waiting=8, now=NOW)
-    jobs.start(conn, job.id, 0, NOW)
-    jobs.accept(conn, job.id, 0, "provider's id")
-    jobs.settle(conn, job.id, 0, Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/a.png"), NOW)
+    steps.start(conn, job.id, 0, NOW)
+    steps.accept(conn, job.id, 0, "provider's id")
+    steps.settle(conn, job.id, 0, Outcome(state=GenerationState.SUCCEEDED, result_url="https://example.com/a.png"), NOW)
     delivery.mark_delivered(conn, job.id, channel_id=5, message_id=5, now=NOW)
 
 

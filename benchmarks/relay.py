@@ -29,7 +29,7 @@ from bot.app import assemble
 from bot.core import config, log
 from bot.core.clock import system
 from bot.domain.job import GenerationState, Outcome
-from bot.store import jobs, tables
+from bot.store import steps, tables
 from bot.store.engine.opening import migrate
 
 _COUNT = 200
@@ -124,8 +124,8 @@ def _add_ended(conn: Connection, url: str, count: int, now: int) -> None:
     added = [waiting_job(n, now) for n in range(count)]
     add_jobs(conn, added, now)
     for n, job in enumerate(added):
-        jobs.start(conn, job.id, 0, now)
-        jobs.settle(conn, job.id, 0, Outcome(state=GenerationState.SUCCEEDED, result_url=_image_url(url, n)), now)
+        steps.start(conn, job.id, 0, now)
+        steps.settle(conn, job.id, 0, Outcome(state=GenerationState.SUCCEEDED, result_url=_image_url(url, n)), now)
 
 
 def _count_undelivered(conn: Connection) -> int:

@@ -24,7 +24,7 @@ from bot.providers.guard import ProviderGuard
 from bot.services.catalog import Models
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.intake import Intake
-from bot.store import history, jobs, kv, messages
+from bot.store import history, jobs, kv, messages, steps
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships
 
@@ -77,12 +77,12 @@ class Orders:
         permissions.check(request, Action.CANCEL, await self.image(request, job))
         if job.state is not JobState.OPEN:
             raise NotFound(_("This is finished already; there is nothing to cancel."))
-        cancelled = await self.store.write(jobs.request_cancel, job_id, self.clock())
+        cancelled = await self.store.write(steps.request_cancel, job_id, self.clock())
         return cancelled or job
 
     async def settle(self, generation: Generation, outcome: Outcome) -> None:
         """Record the outcome, once. The store finishes a write it has begun even if this task is cancelled."""
-        if await self.store.write(jobs.settle, generation.job_id, generation.n, outcome, self.clock()):
+        if await self.store.write(steps.settle, generation.job_id, generation.n, outcome, self.clock()):
             log.info("generation settled", job=generation.job_id, n=generation.n, state=outcome.state, error=outcome.error)
 
     async def message_deleted(self, job_id: str, message_id: int) -> None:

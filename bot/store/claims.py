@@ -16,8 +16,7 @@ from sqlalchemy.sql.expression import BindParameter
 from bot.domain.job import Generation, GenerationState, Lane
 from bot.domain.money.quota import DAY_MS
 from bot.domain.scheduling import Candidate, Caps, Queue, choose
-from bot.store import jobs as operations
-from bot.store import usage
+from bot.store import steps, usage
 from bot.store.engine.statements import Prepared
 from bot.store.rows import generation_of, read_generations
 from bot.store.tables import generations, jobs, references
@@ -108,9 +107,7 @@ def to_submit(conn: Connection, now: int, *, free: int, caps: Caps, places: Mapp
     running = queue.running_by_provider
     provider_caps = {name: min(place.max_running, running.get(name, 0) + place.turns) for name, place in places.items()}
     chosen = choose(queue, caps, provider_caps, most=free)
-    started = [
-        operations.start(conn, each.job_id, each.n, now, queued=places[each.provider].queued, look_up_at=_NOT_LOST) for each in chosen
-    ]
+    started = [steps.start(conn, each.job_id, each.n, now, queued=places[each.provider].queued, look_up_at=_NOT_LOST) for each in chosen]
     marked = [generation for generation in started if generation is not None]
     with_references = set(conn.scalars(_WITH_REFERENCES, {"job_ids": list({g.job_id for g in marked})})) if marked else set()
     return [ToSubmit(generation=generation, has_references=generation.job_id in with_references) for generation in marked]

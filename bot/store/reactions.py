@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 from bot.domain.gestures import Claim, Reaction, normalized_emoji
 from bot.domain.job import GenerationState, Job, JobState
 from bot.domain.outbox import OutboxItem
-from bot.store import jobs as job_rows
-from bot.store import kv, outbox
+from bot.store import kv, outbox, steps
 from bot.store.engine.base import upsert
 from bot.store.rows import read_jobs
 from bot.store.sweeps import Expired
@@ -58,7 +57,7 @@ def take_back(conn: Connection, reaction: Reaction, now: int) -> Job | None:
     asked = and_(jobs.c.user_id == reaction.user_id, jobs.c.reply_to == reaction.message_id, jobs.c.state == JobState.OPEN)
     for job in read_jobs(conn, asked):
         if normalized_emoji(job.reaction or "") == reaction.emoji and _is_unsent(conn, job.id):
-            return job_rows.request_cancel(conn, job.id, now)
+            return steps.request_cancel(conn, job.id, now)
     return None
 
 

@@ -11,7 +11,7 @@ from bot.domain.job import Generation, GenerationState, Job, JobState
 from bot.domain.money.accounts import AccountRef, user_account
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO, Bucket
-from bot.store import jobs, tables
+from bot.store import jobs, steps, tables
 from bot.store.engine.base import Store
 from bot.store.engine.statements import write
 from bot.store.money import audit, ledger
@@ -41,8 +41,8 @@ async def order(store: Store, job: Job, *, bucket: Bucket = TEN, max_waiting: in
 async def run(store: Store, job: Job, *, now: int = 2000) -> Job:
     """Mark all generations as accepted by the image API, with the ids `<job>/<n>`."""
     for generation in job.generations:
-        await store.write(jobs.start, job.id, generation.n, now)
-        await store.write(jobs.accept, job.id, generation.n, f"{job.id}/{generation.n}")
+        await store.write(steps.start, job.id, generation.n, now)
+        await store.write(steps.accept, job.id, generation.n, f"{job.id}/{generation.n}")
     return job
 
 

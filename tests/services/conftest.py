@@ -36,7 +36,7 @@ from bot.services.pipeline.dispatch import Dispatch
 from bot.services.pipeline.progress import Progress
 from bot.services.pipeline.results import Results
 from bot.services.pipeline.watch import Watch
-from bot.store import jobs, outbox
+from bot.store import outbox, steps
 from bot.store.engine.base import Store
 from sandbox import images
 from sandbox.faults import Switchboard
@@ -229,7 +229,7 @@ class Pipeline:
     async def end(self, job: Job, *outcomes: Outcome) -> None:
         """Settle a waiting job's generations with these outcomes."""
         for n, outcome in enumerate(outcomes):
-            await self.store.write(jobs.start, job.id, n, self.clock())
+            await self.store.write(steps.start, job.id, n, self.clock())
             await self.orders.settle(job.generations[n], outcome)
 
     async def until(self, job: Job, *states: JobState) -> Job:

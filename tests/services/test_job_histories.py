@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.job import ENDED, GenerationState, Job
 from bot.domain.money.quota import MICRO
-from bot.store import delivery, jobs, outbox
+from bot.store import delivery, outbox, steps
 from bot.store.engine.base import Store
 from tests.env.job_steps import check_ledger, money, order, seen
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
@@ -49,15 +49,15 @@ class JobHistory:
         job = self.ordered[which % len(self.ordered)]
         n, write, id_ = n % len(job.generations), self.store.write, job.id
         actions: dict[str, Any] = {
-            "start": lambda: write(jobs.start, id_, n, 2000),
-            "accept": lambda: write(jobs.accept, id_, n, f"{id_}/{n // 2}"),  # two of them are given the same id
-            "put_back": lambda: write(jobs.put_back, id_, n, not_before=0, now=3000),
-            "look_later": lambda: write(jobs.postpone_lookup, id_, n, lookups=1, not_before=0),
-            "succeed": lambda: write(jobs.settle, id_, n, SUCCEEDED, 4000),
-            "fail": lambda: write(jobs.settle, id_, n, FAILED, 4000),
-            "give_up": lambda: write(jobs.settle, id_, n, CANCELLED, 4000),
-            "spoil": lambda: write(jobs.spoil, id_, n, "It is no picture.", 5000),
-            "cancel": lambda: write(jobs.request_cancel, id_, 3500),
+            "start": lambda: write(steps.start, id_, n, 2000),
+            "accept": lambda: write(steps.accept, id_, n, f"{id_}/{n // 2}"),  # two of them are given the same id
+            "put_back": lambda: write(steps.put_back, id_, n, not_before=0, now=3000),
+            "look_later": lambda: write(steps.postpone_lookup, id_, n, lookups=1, not_before=0),
+            "succeed": lambda: write(steps.settle, id_, n, SUCCEEDED, 4000),
+            "fail": lambda: write(steps.settle, id_, n, FAILED, 4000),
+            "give_up": lambda: write(steps.settle, id_, n, CANCELLED, 4000),
+            "spoil": lambda: write(steps.spoil, id_, n, "It is no picture.", 5000),
+            "cancel": lambda: write(steps.request_cancel, id_, 3500),
             "deliver": lambda: write(delivery.mark_delivered, id_, channel_id=5, message_id=6, now=6000),
             "strand": lambda: write(outbox.strand, id_),
             "take_away": lambda: write(delivery.mark_deleted, id_),

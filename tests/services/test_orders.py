@@ -11,7 +11,7 @@ from bot.core.errors import InvalidRequest, NotFound, OutOfCredit, TooManyWaitin
 from bot.domain.actor import Actor
 from bot.domain.job import JobKind, JobState, ReplyTarget
 from bot.domain.order import Receipt
-from bot.store import jobs, kv
+from bot.store import jobs, kv, steps
 from bot.store.engine.base import Topic
 from tests.env.app import statement_of
 from tests.env.images import MADE
@@ -71,7 +71,7 @@ async def test_a_models_usual_time_is_kept_for_a_minute(pipeline: Pipeline) -> N
     async def usual_ms(took_ms: int) -> int:
         """In the receipt of an order after an image that took this long."""
         job = await pipeline.order()
-        await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock() - took_ms)
+        await pipeline.store.write(steps.start, job.id, 0, pipeline.clock() - took_ms)
         await pipeline.orders.settle(job.generations[0], MADE)
         return (await pipeline.orders.order(await order_of(pipeline, "a red fox", PLACE))).usual_ms or 0
 

@@ -12,7 +12,7 @@ from bot.domain.job import GenerationState, Outcome
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO
 from bot.domain.money.sponsorship import Sponsorship
-from bot.store import jobs
+from bot.store import steps
 from bot.store.engine.base import Store
 from bot.store.engine.opening import open_store
 from bot.store.money import sponsorships, transfers
@@ -40,10 +40,10 @@ async def _once(store: Store, user: int, chance: Random) -> None:
     job = await order(store, payment, new_job(member=user, images=2))
     say(job.id)
     await store.write(transfers.gift, giver=me, receiver=other, amount=MICRO, key=f"gift {next(_numbers)}", now=0)
-    await store.write(jobs.start, job.id, 0, 2000)
-    await store.write(jobs.settle, job.id, 0, Outcome(state=chance.choice([GenerationState.SUCCEEDED, GenerationState.FAILED])), 3000)
-    await store.write(jobs.request_cancel, job.id, 4000)
-    await store.write(jobs.refund, job.id, 0, 5000)
+    await store.write(steps.start, job.id, 0, 2000)
+    await store.write(steps.settle, job.id, 0, Outcome(state=chance.choice([GenerationState.SUCCEEDED, GenerationState.FAILED])), 3000)
+    await store.write(steps.request_cancel, job.id, 4000)
+    await store.write(steps.refund, job.id, 0, 5000)
     one = Sponsorship(id=f"s{next(_numbers)}", guild_id=1, channel_id=THREAD, host_id=user, cap=MICRO, until=10_000, opened_at=0)
     await store.write(sponsorships.begin, one, host=me, now=0)
     await store.write(sponsorships.close, one.id, 5000)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from bot.domain.job import GenerationState, Job
 from bot.domain.scheduling import Caps
-from bot.store import claims, jobs, rows
+from bot.store import claims, rows, steps
 from bot.store.claims import Place, ToSubmit
 from bot.store.engine.base import Store
 from bot.store.tables import generations
@@ -77,7 +77,7 @@ async def test_a_lost_submission_is_looked_up_unless_it_is_in_progress(store: St
 
 async def test_a_running_generation_is_read_when_it_is_due_and_then_later(store: Store) -> None:
     job = await run(store, await order(store, new_job()))
-    await store.write(jobs.read_running_at, "oxen", NOW)
+    await store.write(steps.read_running_at, "oxen", NOW)
 
     async def due(now: int) -> list[str]:
         times = {"free": 5, "new_since": 0, "soon": now + 50, "later": now + 500}
@@ -92,7 +92,7 @@ async def test_a_claim_reads_a_bounded_part_of_a_long_queue(store: Store, monkey
     copies = [{**row, "n": n, "created_at": 2000 + n} for n in range(1, 2000)]
     await store.write(lambda conn: conn.execute(generations.insert(), copies))
     read = Mock(wraps=rows.generation_of)
-    for module in (rows, jobs, claims):
+    for module in (rows, steps, claims):
         monkeypatch.setattr(module, "generation_of", read)
     queue = await store.read(claims.queue_of, NOW)
     assert len(queue.waiting) == 500

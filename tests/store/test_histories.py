@@ -19,7 +19,7 @@ from bot.domain.money.accounts import AccountRef, member_account, pool_account
 from bot.domain.money.payment import Payment, monthly_budget
 from bot.domain.money.quota import MICRO, Bucket, Limit
 from bot.domain.money.sponsorship import Sponsorship
-from bot.store import jobs
+from bot.store import jobs, steps
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships, transfers
 from tests.env.jobs import new_job
@@ -77,16 +77,16 @@ class Server:
         if self.jobs:
             job = self.jobs[step.other % len(self.jobs)]
             states = (GenerationState.SUCCEEDED, GenerationState.FAILED, GenerationState.CANCELLED)
-            await self.store.write(jobs.start, job.id, 0, step.amount)
-            await self.write(step, jobs.settle, job.id, 0, Outcome(state=states[step.who % 3]), step.amount)
+            await self.store.write(steps.start, job.id, 0, step.amount)
+            await self.write(step, steps.settle, job.id, 0, Outcome(state=states[step.who % 3]), step.amount)
 
     async def cancel(self, step: Step) -> None:
         if self.jobs:
-            await self.write(step, jobs.request_cancel, self.jobs[step.other % len(self.jobs)].id, step.amount)
+            await self.write(step, steps.request_cancel, self.jobs[step.other % len(self.jobs)].id, step.amount)
 
     async def refund(self, step: Step) -> None:
         if self.jobs:
-            await self.write(step, jobs.refund, self.jobs[step.other % len(self.jobs)].id, 0, step.amount)
+            await self.write(step, steps.refund, self.jobs[step.other % len(self.jobs)].id, 0, step.amount)
 
     async def grant(self, step: Step) -> None:
         to = self.member(step.who) if step.who else self.pool

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.job import Job
 from bot.domain.lineage import Aspect, Change, changes, visible
-from bot.store import jobs, lineage
+from bot.store import jobs, lineage, steps
 from bot.store.engine.base import Store
 from tests.env.job_steps import own
 from tests.env.jobs import SUCCEEDED, TEN, new_job
@@ -40,8 +40,8 @@ async def made(store: Store, **more: Any) -> Job:
     """A job with its image."""
     job = new_job(**more)
     await store.write(jobs.add, job, (), payment=own(7, TEN), max_waiting=50, now=1000)
-    await store.write(jobs.start, job.id, 0, 1000)
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 1000)
+    await store.write(steps.start, job.id, 0, 1000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 1000)
     return job
 
 

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.job import Job, JobMessage, JobState, MessageRole
 from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.outbox import ItemKind
-from bot.store import delivery, history, jobs, messages, outbox
+from bot.store import delivery, history, jobs, messages, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import cases, verdicts
 from bot.store.moderation.verdicts import Judgement, Ruling
@@ -78,7 +78,7 @@ async def test_the_message_with_the_result_replaces_the_first_answer(store: Stor
     job = await run(store, await order(store, new_job()))
     await store.write(jobs.mark_answered, job.id, 5, NOW)
     assert (await known(store, job)).place.message_id == 5
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, NOW)
     await store.write(delivery.mark_delivered, job.id, channel_id=9, message_id=6, direct=True, now=NOW)
     (only,) = await store.read(messages.of_job, job.id)
     assert (only.message_id, only.channel_id, only.guild_id, only.role) == (6, 9, HERE, MessageRole.DM)

@@ -11,7 +11,7 @@ from bot.domain.job import GenerationState, JobState, Outcome
 from bot.domain.money.quota import MICRO
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services import housekeeping
-from bot.store import claims, delivery, history, jobs, outbox, sweeps
+from bot.store import claims, delivery, history, jobs, outbox, steps, sweeps
 from bot.store.engine.base import Store
 from bot.store.tables import thumbnails
 from tests.env.job_steps import in_state, order, own, run, seen
@@ -23,7 +23,7 @@ MADE_INLINE = Outcome(state=GenerationState.SUCCEEDED, content=b"picture")
 async def ended(store: Store, *, now: int = 3000, outcome: Outcome = SUCCEEDED, price: int = MICRO, answer_until: int = 0) -> str:
     """The id of a deliverable job."""
     job = await run(store, await order(store, new_job(price=price, answer_until=answer_until)))
-    await store.write(jobs.settle, job.id, 0, outcome, now)
+    await store.write(steps.settle, job.id, 0, outcome, now)
     return job.id
 
 
@@ -192,7 +192,7 @@ async def test_references_are_deleted_some_time_after_delivery(store: Store) -> 
     waiting, shown = new_job(), new_job()
     for job in (waiting, shown):
         await store.write(jobs.add, job, [REFERENCE], payment=own(7, TEN), max_waiting=8, now=1000)
-    await store.write(jobs.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, (await run(store, shown)).id, 0, SUCCEEDED, 3000)
     await deliver(store, shown.id, now=4000)
     assert [await housekeeping.remove(store, delivery.old_references(before)) for before in (4000, 4001)] == [0, 1]
     assert await store.read(jobs.references_of, waiting.id) == [REFERENCE]
@@ -210,7 +210,7 @@ async def test_the_usual_time_is_the_median_of_the_latest_images(store: Store) -
 async def test_the_position_counts_earlier_waiting_images_of_other_jobs(store: Store) -> None:
     first, second = await order(store, new_job(images=2, now=1000)), await order(store, new_job(images=2, now=2000, member=8))
     assert [await store.read(jobs.position, job) for job in (first, second)] == [0, 2]
-    await store.write(jobs.start, first.id, 0, 3000)
+    await store.write(steps.start, first.id, 0, 3000)
     assert await store.read(jobs.position, second) == 1
     assert await store.read(jobs.position, await seen(store, await run(store, second))) == 0
 
@@ -218,7 +218,7 @@ async def test_the_position_counts_earlier_waiting_images_of_other_jobs(store: S
 async def test_the_queue_counts_running_images_by_user_and_guild(store: Store) -> None:
     await run(store, await order(store, new_job(images=2, member=7)))
     job = await order(store, new_job(images=2, member=8, now=2000))
-    await store.write(jobs.start, job.id, 0, 3000)
+    await store.write(steps.start, job.id, 0, 3000)
     queue = await store.read(claims.queue_of, 3000)
     assert [(g.job_id, g.n) for g in queue.waiting] == [(job.id, 1)]
     assert (queue.running_by_user, queue.running_by_guild) == ({7: 2, 8: 1}, {1: 3})
@@ -232,7 +232,7 @@ async def test_a_member_s_jobs_are_listed_newest_first(store: Store) -> None:
 
 async def test_a_new_link_replaces_the_old_one(store: Store) -> None:
     job_id = await ended(store)
-    await store.write(jobs.refresh_url, job_id, 0, "https://example.com/fresh.png")
+    await store.write(steps.refresh_url, job_id, 0, "https://example.com/fresh.png")
     (job,) = await store.read(in_state, JobState.DELIVERABLE)
     assert job.generations[0].result_url == "https://example.com/fresh.png"
 
@@ -240,7 +240,7 @@ async def test_a_new_link_replaces_the_old_one(store: Store) -> None:
 async def test_references_of_a_job_that_was_deleted_undelivered_are_deleted_too(store: Store) -> None:
     job = new_job(now=1000)
     await store.write(jobs.add, job, [REFERENCE], payment=own(7, TEN), max_waiting=8, now=1000)
-    await store.write(jobs.request_cancel, job.id, 2000)
+    await store.write(steps.request_cancel, job.id, 2000)
     await store.write(delivery.mark_deleted, job.id)
     assert [await housekeeping.remove(store, delivery.old_references(before)) for before in (1000, 1001)] == [0, 1]
 
@@ -249,7 +249,7 @@ async def test_all_old_rows_are_deleted_if_one_read_does_not_find_them(store: St
     monkeypatch.setattr(sweeps, "FOUND_MAX", 2)
     job = new_job()
     await store.write(jobs.add, job, [REFERENCE] * 5, payment=own(7, TEN), max_waiting=8, now=1000)
-    await store.write(jobs.settle, (await run(store, job)).id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, (await run(store, job)).id, 0, SUCCEEDED, 3000)
     await deliver(store, job.id, now=4000)
     assert await housekeeping.remove(store, delivery.old_references(4001)) == 5
 

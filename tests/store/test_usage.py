@@ -14,7 +14,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS, MICRO
 from bot.domain.money.usage import GroupBy, UsageRow, as_csv, total
 from bot.domain.preferences import Preferences
-from bot.store import documents, jobs, usage
+from bot.store import documents, steps, usage
 from bot.store.engine.base import Store
 from tests.env.job_steps import run
 from tests.env.jobs import CANCELLED, FAILED, SUCCEEDED, new_job
@@ -29,7 +29,7 @@ async def made(store: Store, *outcomes: Outcome, user: int = 7, guild: int = 1, 
     job = new_job(member=user, images=len(outcomes), price=2 * MICRO, place=place, model=model)
     await run(store, await order(store, Payment(payer=member(user, 100), budget=budget(1000, guild_id=guild)), job))
     for n, outcome in enumerate(outcomes):
-        await store.write(jobs.settle, job.id, n, outcome, day * DAY_MS + 5000)
+        await store.write(steps.settle, job.id, n, outcome, day * DAY_MS + 5000)
     return job.id
 
 
@@ -41,7 +41,7 @@ def _replace(preferences: Preferences, _before: Preferences) -> Preferences:
 async def a_busy_week(store: Store) -> None:
     await made(store, SUCCEEDED, SUCCEEDED, FAILED)
     await made(store, SUCCEEDED, CANCELLED, model="dev", day=1)
-    await store.write(jobs.refund, await made(store, SUCCEEDED, user=8, day=1), 0, DAY_MS + 6000)
+    await store.write(steps.refund, await made(store, SUCCEEDED, user=8, day=1), 0, DAY_MS + 6000)
     await made(store, CANCELLED, user=9)
     await made(store, SUCCEEDED, guild=2)
 

@@ -21,7 +21,7 @@ from bot.services.members import Members
 from bot.services.pipeline.results import FetchedResults, Results
 from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
 from bot.services.pipeline.screening import Screened, Screening
-from bot.store import jobs, outbox
+from bot.store import jobs, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
 
@@ -119,7 +119,7 @@ class Deliver:
 
     async def _spoil(self, job: Job, n: int, error: ImageError) -> None:
         log.warning("unusable result", job=job.id, n=n, reason=error.sentence)
-        await self.store.write(jobs.spoil, job.id, n, error.sentence, self.clock())
+        await self.store.write(steps.spoil, job.id, n, error.sentence, self.clock())
 
 
 def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: bool, now: int) -> Iterator[OutboxItem]:

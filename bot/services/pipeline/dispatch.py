@@ -24,7 +24,7 @@ from bot.services.orders import Orders
 from bot.services.pipeline import submission
 from bot.services.pipeline.fallback import fallback_for
 from bot.services.pipeline.screening import Screening
-from bot.store import claims, jobs
+from bot.store import claims, jobs, steps
 from bot.store.claims import Place, ToSubmit
 from bot.store.engine.base import Store, Topic
 
@@ -195,7 +195,7 @@ class Dispatch:
 
     async def _record_id(self, generation: Generation, provider_id: str) -> bool:
         watch = self._watches[generation.provider]
-        if not await self._store.write(jobs.accept, *_key(generation), provider_id, read_at=watch.first_read_at()):
+        if not await self._store.write(steps.accept, *_key(generation), provider_id, read_at=watch.first_read_at()):
             return False
         log.info("submitted", job=generation.job_id, n=generation.n, provider_id=provider_id)
         watch.expect(provider_id)  # its event may have come before
@@ -212,7 +212,7 @@ class Dispatch:
         references = await self._store.read(jobs.reference_count, generation.job_id)
         catalog = self._orders.models.catalog
         route = fallback_for(generation, references=references, catalog=catalog, routes=self._policy.routes, answering=answering)
-        if route is not None and await self._store.write(jobs.reroute, generation.job_id, generation.n, other=route):
+        if route is not None and await self._store.write(steps.reroute, generation.job_id, generation.n, other=route):
             log.info("fallback model used", job=generation.job_id, n=generation.n, asked=generation.model, to=route.model)
 
     # --- lost responses ------------------------------------------------------------------------------------------
@@ -222,13 +222,13 @@ class Dispatch:
         if not self._guard(generation).provider.queues:
             await self._handle_uncertain(generation)
             return
-        await self._store.write(jobs.postpone_lookup, generation.job_id, generation.n, lookups=0, not_before=self._clock())
+        await self._store.write(steps.postpone_lookup, generation.job_id, generation.n, lookups=0, not_before=self._clock())
 
     async def _handle_uncertain(self, generation: Generation) -> None:
         """It may have been made and paid for, and cannot be found: retry or fail, as the operator's settings say."""
         if self._policy.uncertain is UncertainCalls.RETRY and generation.uncertain < _RETRIES:
             log.warning("uncertain call retried, may be charged twice", job=generation.job_id, n=generation.n, provider=generation.provider)
-            await self._store.write(jobs.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
+            await self._store.write(steps.put_back_uncertain, generation.job_id, generation.n, now=self._clock())
         else:
             await self._fail(generation, Failure.UNCERTAIN)
 
@@ -258,7 +258,7 @@ class Dispatch:
 
     async def _postpone_lookup(self, generation: Generation, lookups: int, pause_ms: int) -> None:
         not_before = self._clock() + pause_ms
-        await self._store.write(jobs.postpone_lookup, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
+        await self._store.write(steps.postpone_lookup, generation.job_id, generation.n, lookups=lookups, not_before=not_before)
 
     async def _unclaimed(self, provider: str, reports: Sequence[GenerationReport]) -> list[GenerationReport]:
         taken = await self._store.read(jobs.claimed, provider, [report.provider_id for report in reports])
@@ -273,7 +273,7 @@ class Dispatch:
         await self._put_back(generation, now + self._pause_ms(generation, error))
 
     async def _put_back(self, generation: Generation, not_before: int) -> None:
-        await self._store.write(jobs.put_back, generation.job_id, generation.n, not_before=not_before, now=self._clock())
+        await self._store.write(steps.put_back, generation.job_id, generation.n, not_before=not_before, now=self._clock())
 
     def _pause_ms(self, generation: Generation, error: ProviderError) -> int:
         """The pause that the image API asks for; a growing one if it names none, or 0."""

@@ -9,7 +9,7 @@ from bot.core.errors import InvalidRequest
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.params import carry_over, check_prompt, check_references
 from bot.domain.job import Generation
-from bot.store.jobs import Fallback
+from bot.store.steps import Fallback
 
 
 def fallback_for(

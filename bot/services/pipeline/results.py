@@ -21,7 +21,7 @@ from bot.media import codec
 from bot.media.decoding import DecodingPool
 from bot.media.fetch import Fetcher, LinkExpired
 from bot.providers.provider import Provider
-from bot.store import jobs
+from bot.store import jobs, steps
 from bot.store.engine.base import Store
 
 log = structlog.get_logger(__name__)
@@ -170,7 +170,7 @@ class Results:
         report = await provider.read(generation.provider_id or "") if provider and generation.provider_id else None
         if report is None or report.result_url is None:
             raise ImageError(_("the image service no longer keeps it."))
-        await self.store.write(jobs.refresh_url, generation.job_id, generation.n, report.result_url)
+        await self.store.write(steps.refresh_url, generation.job_id, generation.n, report.result_url)
         return report.result_url
 
     async def _attachment(self, job: Job, generation: Generation, folder: Path) -> Path:

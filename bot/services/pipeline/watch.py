@@ -16,7 +16,7 @@ from bot.domain.failures import failed
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.providers.provider import Event, GenerationReport, Provider, ReportState
 from bot.services.orders import Orders
-from bot.store import claims, jobs
+from bot.store import claims, steps
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
@@ -100,7 +100,7 @@ class Watch:
                 log.warning("event stream lost, polling", provider=self._provider.name, reason=reason, failures=failures)
             finally:
                 self._is_connected = False
-            await self._store.write(jobs.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
+            await self._store.write(steps.read_running_at, self._provider.name, self._clock() + int(self._timing.poll_min_s * 1000))
             await asyncio.sleep(self._timing.backoff_s(max(failures, 1)))
 
     async def _catch_up(self) -> None:
@@ -110,13 +110,13 @@ class Watch:
         except ProviderError as error:
             log.warning("list of active generations failed", provider=self._provider.name, reason=error.sentence)
             active = None
-        await self._store.write(jobs.read_ended, self._provider.name, active, self._clock())
+        await self._store.write(steps.read_ended, self._provider.name, active, self._clock())
 
     async def _handle(self, event: Event) -> None:
         """Settle a generation by a complete event; after another one, read it."""
         outcome = None if event.report is None else self._outcome_of_event(event.report)
         self._keep_early(event)  # before the write: the response to its enqueue may be written concurrently
-        if await self._store.write(jobs.reported, self._provider.name, event.provider_id, outcome, self._clock()):
+        if await self._store.write(steps.reported, self._provider.name, event.provider_id, outcome, self._clock()):
             self._early.pop(event.provider_id, None)
 
     def _keep_early(self, event: Event) -> None:

@@ -12,7 +12,7 @@ from bot.domain.job import Failure, GenerationState, Job, Outcome
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import delivery, jobs
+from bot.store import delivery, steps
 from bot.store.engine.base import Topic, announce
 from bot.store.moderation import audit_log, conduct
 from bot.store.moderation.cases import open_case
@@ -59,7 +59,7 @@ def postpone_check(conn: Connection, job_id: str, not_before: int) -> None:
 
 def refuse(conn: Connection, job: Job, verdict: ScreeningVerdict, *, failure: Failure, now: int) -> None:
     """End the job's open generations as failed, without charge. The user may get a strike."""
-    refused = [jobs.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
+    refused = [steps.settle(conn, job.id, g.n, _failed(verdict, failure), now) for g in job.open]
     conn.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(needs_check=False))
     if any(refused):
         _log_and_strike(conn, job, verdict, Offence.PROMPT_BLOCKED, now, of="prompt")
@@ -82,8 +82,8 @@ def flag(conn: Connection, job_id: str, reason: str | None, *, spoiler: bool) ->
 
 def withhold(conn: Connection, job: Job, n: int, verdict: ScreeningVerdict, now: int) -> bool:
     """Withhold a result and refund it. False if it was refunded before."""
-    flag(conn, job.id, verdict.reason, spoiler=False)  # first, for the lock order of `bot.store.jobs`
-    given_back = jobs.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
+    flag(conn, job.id, verdict.reason, spoiler=False)  # first, for the lock order of `bot.store.steps`
+    given_back = steps.spoil(conn, job.id, n, verdict.sentence, now, failure=Failure.CONTENT)
     if given_back:
         _log_and_strike(conn, job, verdict, Offence.RESULT_BLOCKED, now, of="result", n=n)
     return given_back

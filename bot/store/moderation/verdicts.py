@@ -17,7 +17,7 @@ from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import Case, CaseState, Cause, Decision
 from bot.domain.money.quota import DAY_MS
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import history, messages, outbox
+from bot.store import history, messages, outbox, steps
 from bot.store import jobs as job_rows
 from bot.store.moderation import audit_log, cases, conduct, flagging
 from bot.store.rows import read_jobs
@@ -240,7 +240,7 @@ def _take_away(conn: Connection, case: Case, now: int) -> None:
 
 
 def _give_back(conn: Connection, job: Job, *, guild_id: int, by_id: int, now: int) -> int:
-    back = sum(g.price for g in job.succeeded if job_rows.refund(conn, job.id, g.n, now, by_id=by_id))
+    back = sum(g.price for g in job.succeeded if steps.refund(conn, job.id, g.n, now, by_id=by_id))
     if back:
         line = AuditLine(action=AuditAction.REFUNDED, at=now, guild_id=guild_id, actor_id=by_id, target_id=job.place.user_id, job_id=job.id)
         audit_log.note(conn, AuditLine(**{**vars(line), "details": {"amount": back}}))

@@ -19,8 +19,7 @@ from bot.domain.money.accounts import AccountKind, kind_of, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.quota import EMPTY, Bucket, available_at
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import documents, messages, outbox
-from bot.store import jobs as operations
+from bot.store import documents, messages, outbox, steps
 from bot.store.moderation import audit_log
 from bot.store.money import sponsorships
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
@@ -40,7 +39,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     for sponsorship_id in paying:
         sponsorships.close(conn, sponsorship_id, now)
     for job_id in conn.scalars(me.jobs.where(jobs.c.state == JobState.OPEN)).all():
-        operations.request_cancel(conn, job_id, now)
+        steps.request_cancel(conn, job_id, now)
     shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
     _pseudonymise_accounts(conn, me, now)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}

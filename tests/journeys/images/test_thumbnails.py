@@ -9,7 +9,7 @@ from PIL import Image
 from sqlalchemy import func, select, update
 
 from bot.app import App
-from bot.store import jobs
+from bot.store import steps
 from bot.store.tables import generations, thumbnails
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image
@@ -41,7 +41,7 @@ def by_proxy(env: Env) -> list[str]:
 
 async def expire_links(env: Env, app: App, message: Message) -> None:
     for n in range(2):
-        await app.store.write(jobs.refresh_url, job_id_of(message), n, f"{env.images.url}/results/gone.png?expires=1")
+        await app.store.write(steps.refresh_url, job_id_of(message), n, f"{env.images.url}/results/gone.png?expires=1")
 
 
 async def forget(env: Env, app: App, message: Message) -> None:
@@ -108,5 +108,5 @@ async def test_details_show_thumbnails_to_others(app: App, ben: Person, made: Me
 
 
 async def test_a_withheld_image_is_not_shown(app: App, ada: Person, made: Message) -> None:
-    await app.store.write(jobs.spoil, job_id_of(made), 0, "not allowed here", 1)
+    await app.store.write(steps.spoil, job_id_of(made), 0, "not allowed here", 1)
     assert len(await shown(ada)) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.ledger import Entry
-from bot.store import jobs
+from bot.store import steps
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
 from tests.env.images import LARGE, MADE
@@ -102,10 +102,10 @@ async def test_a_refund_does_not_count_as_the_jobs_cost(pipeline: Pipeline) -> N
 
 async def test_an_image_that_the_image_api_deleted_is_refunded(pipeline: Pipeline) -> None:
     job = await pipeline.order()
-    await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock())
-    await pipeline.store.write(jobs.accept, job.id, 0, "forgotten")
+    await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
+    await pipeline.store.write(steps.accept, job.id, 0, "forgotten")
     gone = Outcome(state=GenerationState.SUCCEEDED, result_url=f"{pipeline.images.url}/results/gone.png?expires=1")
-    await pipeline.store.write(jobs.settle, job.id, 0, gone, pipeline.clock())
+    await pipeline.store.write(steps.settle, job.id, 0, gone, pipeline.clock())
     message = await shown(pipeline, job)
     assert message.notes == ("Picture 1 could not be used (the image service no longer keeps it). Its price was given back.",)
     assert await pipeline.spent() == 0

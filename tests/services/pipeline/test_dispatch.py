@@ -9,7 +9,7 @@ from bot.core.errors import AnswerLost
 from bot.core.loops import Timing
 from bot.domain.job import GenerationState, JobState, Lane
 from bot.providers.provider import Submission
-from bot.store import jobs, kv
+from bot.store import jobs, kv, steps
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.services.conftest import GIVE_UP_MS, MODEL, Pipeline, eventually
@@ -70,7 +70,7 @@ async def test_the_slow_lane_is_sent_last_and_completely(pipeline: Pipeline) -> 
 async def test_a_call_without_a_queue_is_not_repeated_after_a_switch_to_a_queue(pipeline: Pipeline, queued: bool) -> None:
     """The previous run was killed while sending. A call that returns the image leaves nothing in the queue that a lookup could find."""
     job = await pipeline.order()
-    await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock(), queued=queued)
+    await pipeline.store.write(steps.start, job.id, 0, pipeline.clock(), queued=queued)
     async with pipeline.running():
         await pipeline.until(job)
     assert await pipeline.enqueued() == int(queued)
@@ -209,7 +209,7 @@ async def was_enqueued(pipeline: Pipeline) -> bool:
 
 async def test_the_next_run_continues_after_a_kill_before_sending(pipeline: Pipeline) -> None:
     job = await pipeline.order()
-    await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock())  # and then the process was killed
+    await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())  # and then the process was killed
     restarted = await pipeline.restart()
     async with restarted.running():
         await restarted.until(job, JobState.DELIVERED)
@@ -219,7 +219,7 @@ async def test_the_next_run_continues_after_a_kill_before_sending(pipeline: Pipe
 async def test_in_sync_mode_an_uncertain_call_is_not_repeated(pipeline: Pipeline) -> None:
     restarted = await pipeline.restart(mode="sync")
     job = await restarted.order()
-    await restarted.store.write(jobs.start, job.id, 0, restarted.clock(), queued=False)
+    await restarted.store.write(steps.start, job.id, 0, restarted.clock(), queued=False)
     async with restarted.running("dispatch"):
         ended = await restarted.until(job)
     assert (ended.generations[0].error or "").startswith("The image service's answer was lost")
@@ -230,7 +230,7 @@ async def test_in_sync_mode_an_uncertain_call_is_not_repeated(pipeline: Pipeline
 @pytest.mark.faults("enqueue-answer-lost", times=1)
 async def test_a_lost_response_is_found_in_the_queue_after_a_switch_to_sync_mode(pipeline: Pipeline) -> None:
     job = await pipeline.order()
-    await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock())
+    await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
     with pytest.raises(AnswerLost):
         await pipeline.provider.submit(Submission(model=MODEL, prompt=job.prompt, seed=job.generations[0].seed))
     restarted = await pipeline.restart(mode="sync")

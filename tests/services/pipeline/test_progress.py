@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.job import GenerationState, Job, JobState, ReplyTarget
 from bot.services.pipeline.progress import steps_done
-from bot.store import jobs
+from bot.store import steps
 from tests.env.fake_discord import DiscordFault, DiscordRoute, FakeMessage
 from tests.env.images import MADE
 from tests.env.jobs import new_job, order_of
@@ -37,7 +37,7 @@ async def set_usual_time(pipeline: Pipeline, took_ms: int) -> None:
 
 
 async def start(pipeline: Pipeline, job: Job, n: int = 0) -> None:
-    await pipeline.store.write(jobs.start, job.id, n, pipeline.clock())
+    await pipeline.store.write(steps.start, job.id, n, pipeline.clock())
 
 
 async def test_a_message_is_edited_only_if_its_content_changes(pipeline: Pipeline) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from bot.core.errors import ImageError
 from bot.domain.job import Job, JobState
 from bot.media import codec
-from bot.store import jobs
+from bot.store import steps
 from bot.store.tables import generations
 from sandbox.faults import Switchboard
 from tests.env.fake_discord import DiscordRoute
@@ -41,7 +41,7 @@ async def names(pipeline: Pipeline, job: Job, *, limit_bytes: int = NO_LIMIT) ->
 
 async def gone_from_the_image_api(pipeline: Pipeline, job: Job) -> None:
     """Expire the job's link, and make the image API not know the generation."""
-    await pipeline.store.write(jobs.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
+    await pipeline.store.write(steps.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
     forgotten = update(generations).where(generations.c.job_id == job.id).values(provider_id="forgotten")
     await pipeline.store.write(lambda conn: conn.execute(forgotten).rowcount)
 
@@ -62,7 +62,7 @@ async def test_other_images_are_fetched_by_the_image_apis_link(pipeline: Pipelin
 
 async def test_an_expired_link_is_renewed(pipeline: Pipeline, switchboard: Switchboard) -> None:
     job = await shown(pipeline)
-    await pipeline.store.write(jobs.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
+    await pipeline.store.write(steps.refresh_url, job.id, 0, f"{pipeline.images.url}/results/gone.png?expires=1")
     assert len(await names(pipeline, job)) == 1
     assert pipeline.discord.calls[DiscordRoute.ATTACHMENT] == 0
 

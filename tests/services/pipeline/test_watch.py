@@ -13,7 +13,7 @@ from bot.core.loops import Timing
 from bot.domain.job import GenerationState, Job, JobState
 from bot.providers.oxen import Oxen
 from bot.providers.provider import Accepted, Event, GenerationReport, Submission
-from bot.store import jobs
+from bot.store import steps
 from sandbox.faults import Switchboard
 from tests.env.app import BRISK
 from tests.services.conftest import GIVE_UP_MS, MODEL, Pipeline, eventually
@@ -39,7 +39,7 @@ async def listeners(pipeline: Pipeline) -> int:
 async def submitted_job(pipeline: Pipeline) -> tuple[Job, str]:
     """A job that was sent to the image API, and its id there; the id is not recorded."""
     job = await pipeline.order()
-    await pipeline.store.write(jobs.start, job.id, 0, pipeline.clock())
+    await pipeline.store.write(steps.start, job.id, 0, pipeline.clock())
     answer = await pipeline.provider.submit(Submission(model=MODEL, prompt=job.prompt, seed=job.generations[0].seed))
     assert isinstance(answer, Accepted)
     return job, answer.provider_id
@@ -47,7 +47,7 @@ async def submitted_job(pipeline: Pipeline) -> tuple[Job, str]:
 
 async def running_job(pipeline: Pipeline, *, read_in_ms: int = 0) -> tuple[Job, str]:
     job, provider_id = await submitted_job(pipeline)
-    await pipeline.store.write(jobs.accept, job.id, 0, provider_id, read_at=pipeline.clock() + read_in_ms)
+    await pipeline.store.write(steps.accept, job.id, 0, provider_id, read_at=pipeline.clock() + read_in_ms)
     return job, provider_id
 
 
@@ -243,7 +243,7 @@ async def test_a_job_cancelled_while_sending_is_cancelled_once_its_id_is_known(p
         await eventually(lambda: listeners(restarted))
         job, provider_id = await submitted_job(restarted)
         await restarted.cancel(job)
-        await restarted.store.write(jobs.accept, job.id, 0, provider_id)
+        await restarted.store.write(steps.accept, job.id, 0, provider_id)
         restarted.watch.expect(provider_id)
         ended = await restarted.until(job)
     assert ended.generations[0].state is GenerationState.CANCELLED
@@ -297,8 +297,8 @@ async def test_an_image_finished_while_the_bot_was_offline_is_still_delivered(pi
 async def test_a_generation_unknown_to_the_image_api_fails_after_a_while(pipeline: Pipeline) -> None:
     polling = await pipeline.restart(timing=FAST_SLOW_POLL)
     job = await polling.order()
-    await polling.store.write(jobs.start, job.id, 0, polling.clock() - 600_000)
-    await polling.store.write(jobs.accept, job.id, 0, "unheard-of")
+    await polling.store.write(steps.start, job.id, 0, polling.clock() - 600_000)
+    await polling.store.write(steps.accept, job.id, 0, "unheard-of")
     async with polling.running("watch"):
         await eventually(lambda: was_read(polling, "unheard-of", 2))
         assert (await polling.orders.job(job.id)).state is JobState.OPEN  # a single such response may be a mistake

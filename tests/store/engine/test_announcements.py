@@ -18,13 +18,13 @@ from bot.domain.guild.sections import GalleryRules
 from bot.domain.job import Failure, Lane
 from bot.domain.moderation.cases import Cause, Decision
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import delivery, gallery, history, jobs, kv, outbox, reactions
+from bot.store import delivery, gallery, history, jobs, kv, outbox, reactions, steps
 from bot.store.engine.base import Store, Topic, announce
 from bot.store.engine.postgres import PostgresStore
-from bot.store.jobs import Fallback
 from bot.store.moderation import cases, screening, verdicts
 from bot.store.moderation.screening import ScreeningVerdict
 from bot.store.privacy import erase
+from bot.store.steps import Fallback
 from tests.env.job_steps import order, own, run
 from tests.env.jobs import SUCCEEDED, TEN, new_job
 from tests.store.engine.groups import break_at_commit, fail, together
@@ -67,7 +67,7 @@ def sent(op: Callable[..., Any], *args: Any, **kwargs: Any) -> PreparedOp:
 
     async def prepared(store: Store) -> Op:
         job = await order(store, new_job())
-        await store.write(jobs.start, job.id, 0, 2000)
+        await store.write(steps.start, job.id, 0, 2000)
         return bind(op, job.id, *args, **kwargs)
 
     return prepared
@@ -88,7 +88,7 @@ def ended(op: Callable[..., Any], *args: Any, answer_until: int = 0, shown: bool
 
     async def prepared(store: Store) -> Op:
         job = await run(store, await order(store, replace(new_job(), answer_until=answer_until)))
-        await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
+        await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
         if shown:
             await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=6, now=4000)
         return bind(op, job.id, *args, **kwargs)
@@ -123,7 +123,7 @@ async def a_refused_order(store: Store) -> Op:
 async def a_start_in_the_slow_lane(store: Store) -> Op:
     job = new_job(price=0)
     await store.write(lambda conn: _slow(conn, jobs.add(conn, job, (), payment=own(7, TEN), max_waiting=8, now=1000).id))
-    return bind(jobs.start, job.id, 0, 2000)
+    return bind(steps.start, job.id, 0, 2000)
 
 
 def _slow(conn: Connection, job_id: str) -> None:
@@ -165,27 +165,27 @@ def _given_up(conn: Connection, job_id: str) -> None:
 KINDS: dict[str, tuple[PreparedOp, set[Topic]]] = {
     "an order": (an_order, {QUEUE}),
     "a refused order": (a_refused_order, set()),
-    "a start": (waits(jobs.start, 0, 2000), set()),
+    "a start": (waits(steps.start, 0, 2000), set()),
     "a start in the slow lane": (a_start_in_the_slow_lane, set()),
-    "accepted": (sent(jobs.accept, 0, "id"), {RUNNING}),
-    "accepted too late": (waits(jobs.accept, 0, "id"), set()),
-    "put back": (sent(jobs.put_back, 0, not_before=NOW, now=NOW), {QUEUE}),
-    "sent again after a lost answer": (sent(jobs.put_back_uncertain, 0, now=NOW), {QUEUE}),
-    "lookup postponed": (sent(jobs.postpone_lookup, 0, lookups=1, not_before=NOW), {LOST}),
-    "another model": (waits(jobs.reroute, 0, other=ROUTE), {QUEUE}),
-    "one of two ends": (made(jobs.settle, 0, SUCCEEDED, NOW, images=2), {QUEUE}),
-    "the last one ends": (made(jobs.settle, 0, SUCCEEDED, NOW), {QUEUE, RESULTS}),
-    "an end reported twice": (ended(jobs.settle, 0, SUCCEEDED, NOW), set()),
-    "cancelled while it waits": (waits(jobs.request_cancel, NOW), {QUEUE, RESULTS}),
-    "cancelled while it is sent": (sent(jobs.request_cancel, NOW), set()),
-    "cancelled while it is made": (made(jobs.request_cancel, NOW), {RUNNING}),
-    "cancelled when it has ended": (ended(jobs.request_cancel, NOW), set()),
+    "accepted": (sent(steps.accept, 0, "id"), {RUNNING}),
+    "accepted too late": (waits(steps.accept, 0, "id"), set()),
+    "put back": (sent(steps.put_back, 0, not_before=NOW, now=NOW), {QUEUE}),
+    "sent again after a lost answer": (sent(steps.put_back_uncertain, 0, now=NOW), {QUEUE}),
+    "lookup postponed": (sent(steps.postpone_lookup, 0, lookups=1, not_before=NOW), {LOST}),
+    "another model": (waits(steps.reroute, 0, other=ROUTE), {QUEUE}),
+    "one of two ends": (made(steps.settle, 0, SUCCEEDED, NOW, images=2), {QUEUE}),
+    "the last one ends": (made(steps.settle, 0, SUCCEEDED, NOW), {QUEUE, RESULTS}),
+    "an end reported twice": (ended(steps.settle, 0, SUCCEEDED, NOW), set()),
+    "cancelled while it waits": (waits(steps.request_cancel, NOW), {QUEUE, RESULTS}),
+    "cancelled while it is sent": (sent(steps.request_cancel, NOW), set()),
+    "cancelled while it is made": (made(steps.request_cancel, NOW), {RUNNING}),
+    "cancelled when it has ended": (ended(steps.request_cancel, NOW), set()),
     "a reaction taken back": (a_reaction_taken_back, {QUEUE, RESULTS}),
     "answered while it waits": (waits(jobs.mark_answered, 6, NOW), set()),
     "answered when it has ended": (ended(jobs.mark_answered, 6, NOW, answer_until=9000), {RESULTS}),
     "a restart before the answer": (ended(lambda conn, _id: jobs.forget_answers(conn, NOW), answer_until=9000), {RESULTS}),
-    "spoiled": (ended(jobs.spoil, 0, "No picture.", NOW), set()),
-    "refunded": (ended(jobs.refund, 0, NOW), set()),
+    "spoiled": (ended(steps.spoil, 0, "No picture.", NOW), set()),
+    "refunded": (ended(steps.refund, 0, NOW), set()),
     "a prompt allowed": (waits(screening.mark_passed), {QUEUE}),
     "a prompt check postponed": (waits(screening.postpone_check, 9000), set()),
     "a prompt refused": (a_refused_prompt, {QUEUE, RESULTS}),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.domain.guild.sections import Flags, Strikes
 from bot.domain.job import Job, ReplyTarget
 from bot.domain.moderation.cases import Case, Decision, Report
-from bot.store import delivery, jobs
+from bot.store import delivery, jobs, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import flagging, verdicts
 from bot.store.moderation.flagging import FlagResult
@@ -25,8 +25,8 @@ async def new_image(store: Store, *, message_id: int = MESSAGE, spoiler: bool = 
     """A delivered job of Ada's."""
     job = replace(new_job(now=NOW, place=ReplyTarget(user_id=ADA, channel_id=CHANNEL, guild_id=HERE, private=private)), spoiler=spoiler)
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=NOW)
-    await store.write(jobs.start, job.id, 0, NOW)
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW)
+    await store.write(steps.start, job.id, 0, NOW)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, NOW)
     await store.write(delivery.mark_delivered, job.id, channel_id=CHANNEL, message_id=message_id, now=NOW)
     return await known(store, job)
 

@@ -9,7 +9,7 @@ from bot.domain.job import Job, ReplyTarget
 from bot.domain.moderation.cases import Report
 from bot.domain.moderation.conduct import LATELY_DAYS, UsageSum
 from bot.domain.money.quota import DAY_MS, MICRO
-from bot.store import delivery, jobs
+from bot.store import delivery, jobs, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import record, reports
 from tests.env.job_steps import own
@@ -25,8 +25,8 @@ async def ended(store: Store, *, now: int = 1000, outcome: Any = SUCCEEDED, priv
     """A job of Ada's with this outcome."""
     job = new_job(now=now, place=ReplyTarget(user_id=ADA, channel_id=5, guild_id=guild_id, private=private))
     await store.write(jobs.add, job, (), payment=own(ADA, TEN), max_waiting=50, now=now)
-    await store.write(jobs.start, job.id, 0, now)
-    await store.write(jobs.settle, job.id, 0, outcome, now)
+    await store.write(steps.start, job.id, 0, now)
+    await store.write(steps.settle, job.id, 0, outcome, now)
     return job
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from bot.core.errors import StartError
 from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO
-from bot.store import jobs
+from bot.store import steps
 from bot.store.engine.base import Store
 from bot.store.engine.opening import migrate, open_store, read_once
 from bot.store.money import audit, transfers
@@ -23,7 +23,7 @@ async def some_bookings(store: Store) -> None:
     """An image that was made, one that is being made, and a gift."""
     payment = Payment(payer=member(), budget=budget(100))
     job = await run(store, await order(store, payment, new_job(id="made", images=2)))
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(transfers.gift, giver=member(), receiver=member(8), amount=MICRO, key="gift", now=0)
 
 
@@ -51,7 +51,7 @@ async def test_every_error_is_named(store: Store, statement: str, finding: str) 
 
 async def test_deleting_an_ended_job_leaves_the_ledger_correct(store: Store) -> None:
     job = await run(store, await order(store, Payment(payer=member(), budget=budget(100))))
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(lambda conn: conn.execute(text("DELETE FROM jobs")))
     assert await findings(store) == ()
     assert await has(store, member()) == (9, 0, 1)

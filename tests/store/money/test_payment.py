@@ -14,7 +14,7 @@ from bot.core.errors import OutOfCredit, TooManyWaiting
 from bot.domain.job import GenerationState, Lane
 from bot.domain.money.payment import Payment, monthly_budget, reserve_of
 from bot.domain.money.quota import DAY_MS, MICRO
-from bot.store import claims, jobs
+from bot.store import claims, jobs, steps
 from bot.store.engine.base import Store
 from tests.env.job_steps import run
 from tests.env.jobs import FAILED, SUCCEEDED, new_job
@@ -42,23 +42,23 @@ async def test_the_budget_is_held_in_addition_to_the_payer(store: Store) -> None
 
 async def test_settle_and_release_are_booked_in_the_accounts_of_the_hold(store: Store) -> None:
     job = await run(store, await order(store, Payment(payer=member(), budget=budget(100)), new_job(images=2)))
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
-    await store.write(jobs.settle, job.id, 1, FAILED, 3000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, job.id, 1, FAILED, 3000)
     assert [await has(store, member()), await has(store, budget(100))] == [(9, 0, 1), (99, 0, 1)]
 
 
 async def test_a_refund_goes_to_the_payer_and_the_budget_stays_charged(store: Store) -> None:
     job = await run(store, await order(store, Payment(payer=member(), budget=budget(100))))
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
-    assert [await store.write(jobs.refund, job.id, 0, 4000, by_id=9, note="kind") for _ in range(2)] == [True, False]
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
+    assert [await store.write(steps.refund, job.id, 0, 4000, by_id=9, note="kind") for _ in range(2)] == [True, False]
     assert [await has(store, member()), await has(store, budget(100))] == [(10, 0, 0), (99, 0, 1)]
 
 
 async def test_a_refunded_image_that_turns_out_unusable_is_not_refunded_again(store: Store) -> None:
     job = await run(store, await order(store, Payment(payer=member())))
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
-    assert await store.write(jobs.refund, job.id, 0, 4000)
-    assert not await store.write(jobs.spoil, job.id, 0, "It is no picture.", 5000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
+    assert await store.write(steps.refund, job.id, 0, 4000)
+    assert not await store.write(steps.spoil, job.id, 0, "It is no picture.", 5000)
     assert await has(store, member()) == (10, 0, 0)
 
 
@@ -88,7 +88,7 @@ def test_the_reserve_is_what_the_slow_lane_s_share_leaves() -> None:
 async def test_the_queue_orders_lanes_and_counts_recent_use(store: Store) -> None:
     had = await run(store, await order(store, Payment(payer=member(7)), new_job(member=7, images=2)))
     for n in range(2):
-        await store.write(jobs.settle, had.id, n, SUCCEEDED, 3000)
+        await store.write(steps.settle, had.id, n, SUCCEEDED, 3000)
     nothing = member(70, credits_=0)
     free = [await order(store, Payment(payer=nothing, **slow(10)), new_job(member=user, now=user)) for user in (8, 7)]
     paid = await order(store, Payment(payer=pool()), new_job(member=9, now=5000))
@@ -182,7 +182,7 @@ async def test_simultaneous_orders_get_a_refill_once(store: Store) -> None:
     payer = member(a_day=10)
     for n, made in enumerate([await run(store, await order(store, Payment(payer=payer), new_job(images=5))) for _ in range(2)]):
         for image in made.generations:
-            await store.write(jobs.settle, made.id, image.n, SUCCEEDED, n)
+            await store.write(steps.settle, made.id, image.n, SUCCEEDED, n)
     orders = (order(store, Payment(payer=payer), new_job(now=1000 + DAY_MS // 2)) for _ in range(50))
     results = await asyncio.gather(*orders, return_exceptions=True)
     assert sum(isinstance(each, OutOfCredit) for each in results) == 45
@@ -204,7 +204,7 @@ async def test_simultaneous_holds_and_ends_do_not_deadlock(store: Store, conflic
     """Each touches several accounts, named in another order; on PostgreSQL two could lock each other out."""
     both = [Payment(payer=member(100), budget=budget(1000), **slow(100)), Payment(payer=pool(100), budget=budget(1000), **slow(100))]
     held = [await run(store, await order(store, both[n % 2], new_job(images=2))) for n in range(10)]
-    ends = [store.write(jobs.settle, job.id, n, (SUCCEEDED, FAILED)[n], 3000) for job in held for n in range(2)]
+    ends = [store.write(steps.settle, job.id, n, (SUCCEEDED, FAILED)[n], 3000) for job in held for n in range(2)]
     more = [order(store, both[n % 2]) for n in range(20)]
     async with asyncio.timeout(10):
         await asyncio.gather(*ends, *more)

@@ -14,7 +14,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import MICRO
 from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.services.money import sponsorships as money_sponsorships
-from bot.store import jobs
+from bot.store import steps
 from bot.store.engine.base import Store
 from bot.store.money import sponsorships
 from tests.env.job_steps import run
@@ -111,8 +111,8 @@ async def test_holds_settle_after_closing_and_the_rest_is_returned(store: Store)
     await begin(store)
     job = await run(store, await order(store, payment_in_thread(), new_job(images=2)))
     await store.write(sponsorships.close, "one", 2000)
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
-    await store.write(jobs.settle, job.id, 1, FAILED, 3000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, job.id, 1, FAILED, 3000)
     assert await store.read(sponsorships.due, 3000) == ["one"]
     assert await store.write(sponsorships.close, "one", 3000) == MICRO
     assert [await has(store, HOST), (await read_one(store)).spent] == [(9, 0, 0), MICRO]
@@ -121,9 +121,9 @@ async def test_holds_settle_after_closing_and_the_rest_is_returned(store: Store)
 async def test_a_refund_after_closing_is_returned_to_the_host(store: Store) -> None:
     await begin(store)
     job = await run(store, await order(store, payment_in_thread()))
-    await store.write(jobs.settle, job.id, 0, SUCCEEDED, 3000)
+    await store.write(steps.settle, job.id, 0, SUCCEEDED, 3000)
     await store.write(sponsorships.close, "one", 4000)
-    assert await store.write(jobs.refund, job.id, 0, 90_000)
+    assert await store.write(steps.refund, job.id, 0, 90_000)
     for id_ in await store.read(sponsorships.due, 90_000):
         await store.write(sponsorships.close, id_, 90_000)
     assert await has(store, HOST) == (10, 0, 0)

@@ -17,7 +17,7 @@ from bot.domain.money.payment import Payment
 from bot.domain.money.quota import DAY_MS, MICRO, Bucket
 from bot.domain.outbox import ItemKind
 from bot.domain.preferences import Preferences
-from bot.store import documents, history, jobs, outbox
+from bot.store import documents, history, jobs, outbox, steps
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct, reports
 from bot.store.money import audit, sponsorships, transfers
@@ -70,7 +70,7 @@ async def test_an_erased_host_s_holds_settle_in_the_pseudonymous_account(store: 
     payment = Payment(payer=AccountRef(name=user_account(BEN), fills=TEN), sponsored_in=55)
     job = await store.write(jobs.add, new_job(member=BEN), (), payment=payment, max_waiting=8, now=1000)
     await store.write(erase.erase, ADA, NOW)
-    await store.write(jobs.request_cancel, job.id, NOW)
+    await store.write(steps.request_cancel, job.id, NOW)
     assert [await store.write(sponsorships.close, each, NOW) for each in await store.read(sponsorships.due, NOW)] == [MICRO]
     assert await tables_with(store, str(ADA)) == {"accounts", "ledger"}
     assert (await store.read(audit.prove)).wrong == ()
@@ -172,7 +172,7 @@ async def test_a_running_generation_ends_under_the_pseudonym(store: Store) -> No
     )
     await store.write(erase.erase, ADA, NOW)
     assert await tables_with(store, str(ADA)) == {"accounts", "ledger"}
-    assert await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW + 1)
+    assert await store.write(steps.settle, job.id, 0, SUCCEEDED, NOW + 1)
     assert await store.read(outbox.due, NOW + 2) == []
     assert await store.write(erase.forget_unfinished) == 1
     assert [count for name, count in (await row_counts(store)).items() if name in ("jobs", "generations")] == [0, 0]
@@ -185,7 +185,7 @@ async def test_a_running_job_is_not_deleted(store: Store) -> None:
     kept = await store.read(jobs.get, job.id)
     assert kept is not None
     assert (kept.state, kept.generations[0].state, kept.place.channel_id) == (JobState.DELETED, GenerationState.RUNNING, 0)
-    assert await store.write(jobs.settle, job.id, 0, SUCCEEDED, NOW + 1)  # it can still end
+    assert await store.write(steps.settle, job.id, 0, SUCCEEDED, NOW + 1)  # it can still end
 
 
 async def test_another_member_s_running_job_keeps_its_reference(store: Store) -> None:

@@ -16,7 +16,7 @@ from bot.domain.money.quota import MICRO
 from bot.domain.money.sponsorship import Sponsorship
 from bot.domain.order import TrayItem
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import delivery, documents, gallery, history, jobs, kv, messages, outbox, tray
+from bot.store import delivery, documents, gallery, history, kv, messages, outbox, steps, tray
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, cases, conduct
 from bot.store.money import sponsorships, transfers
@@ -34,7 +34,7 @@ BY_BEN = TrayItem(reference=replace(REFERENCE, owner_id=ADA), source=Source(owne
 async def shown(store: Store, member: int, **more: Any) -> Job:
     """A delivered job."""
     job = await run(store, await order(store, new_job(member=member, **more)))
-    await store.write(jobs.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
+    await store.write(steps.settle, job.id, 0, replace(SUCCEEDED, content=b"picture"), 3000)
     message_id = 600 if member == ADA else 700
     await store.write(delivery.mark_delivered, job.id, channel_id=5, message_id=message_id, now=4000)
     await store.write(history.keep_thumbnails, {(job.id, 0): b"small"})
