@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.app import App
 from bot.domain.gestures import DESCRIBES
-from bot.domain.job import Job, JobState
+from bot.domain.job import GenerationState, Job, JobState
 from bot.domain.moderation.audit import AuditLine
 from bot.domain.moderation.cases import Case, CaseState
 from bot.domain.permissions import RULES, Action
@@ -127,6 +127,15 @@ def shown(stage: Stage, who: str, words: str, channel: str = "") -> Done:
         return any(words in m.text and m.id not in before for m in person.messages(channel))
 
     return is_shown
+
+
+def cancelled(stage: Stage, job: Job) -> Done:
+    """Whether the job was cancelled. If it was not, it may be delivered by now."""
+
+    async def is_cancelled() -> bool:
+        return all(g.state is GenerationState.CANCELLED for g in (await stage.app.services.orders.job(job.id)).generations)
+
+    return is_cancelled
 
 
 def in_state(stage: Stage, job: Job, state: JobState) -> Done:

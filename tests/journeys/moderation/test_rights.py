@@ -35,6 +35,7 @@ from tests.journeys.moderation.rights_steps import (
     Done,
     Pressed,
     Stage,
+    cancelled,
     decided,
     in_state,
     opened,
@@ -57,14 +58,14 @@ async def cancel_button(stage: Stage, who: str) -> Done:
             await stage.forged(who, f"v1:cancel:{job.id}:0")
         else:
             await stage.people[who].click(await stage.seen_by(who, message), "Cancel")
-    return in_state(stage, job, JobState.DELIVERED)
+    return cancelled(stage, job)
 
 
 async def cancel_reaction(stage: Stage, who: str) -> Done:
     with stuck(stage):
         job, message = await stage.waiting()
         await stage.people[who].react(await stage.seen_by(who, message), "❌")
-    return in_state(stage, job, JobState.DELIVERED)
+    return cancelled(stage, job)
 
 
 async def delete_button(stage: Stage, who: str) -> Done:
