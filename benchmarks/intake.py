@@ -80,8 +80,8 @@ def orders(guilds: int, many: int | None = None) -> list[PaidJob]:
 
 # --- the driver alone ------------------------------------------------------------------------------------------------
 
-_COUNT = "SELECT count(*) FROM generations WHERE user_id = ? AND state = 'waiting'"
-_LOCK = "SELECT name, available, held, spent, as_of FROM accounts WHERE name IN (?, ?) ORDER BY name"
+_WAITING = "SELECT count(*) FROM generations WHERE user_id = ? AND state = 'waiting'"
+_READ = f"SELECT name, available, held, spent, as_of, ({_WAITING}) FROM accounts WHERE name IN (?, ?) ORDER BY name"  # noqa: S608
 _CHARGE = "UPDATE accounts SET available = available + ?, held = held + ?, spent = spent + ?, as_of = ? WHERE name = ? AND available >= ?"
 _LINE = "INSERT INTO ledger (account, at, entry, available, held, spent, job_id, n) VALUES (?, ?, 'hold', ?, ?, 0, ?, ?)"
 
@@ -93,8 +93,7 @@ def statements(order: PaidJob) -> list[tuple[str, list[tuple[Any, ...]]]]:
     price, ends = made.price, (made.job_id, made.n)
     values = {**generation_row(made), "account": payer, "budget": budget}
     return [
-        (_COUNT, [(made.user_id,)]),
-        (_LOCK, [(payer, budget)]),
+        (_READ, [(made.user_id, payer, budget)]),
         (_CHARGE, [(-price, price, 0, 1000, name, price) for name in (payer, budget)]),
         (_LINE, [(name, 1000, -price, price, *ends) for name in (payer, budget)]),
         _insertion(tables.jobs, job_row(order.job)),
@@ -145,7 +144,7 @@ async def raw_postgres(url: str, them: list[PaidJob]) -> Turn:
             async with conn.transaction():
                 for sql, values in each:
                     if sql.startswith("SELECT"):
-                        await conn.fetch(f"{sql} FOR UPDATE" if "ORDER" in sql else sql, *values[0])
+                        await conn.fetch(f"{sql} FOR UPDATE", *values[0])
                     elif len(values) == 1:
                         await conn.execute(sql, *values[0])
                     else:

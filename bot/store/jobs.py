@@ -22,7 +22,8 @@ from bot.domain.money.payment import Payment
 from bot.store import messages, outbox, tray
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared, write
-from bot.store.money.payment import pay
+from bot.store.money import ledger
+from bot.store.money.payment import pay, with_sponsor
 from bot.store.rows import generation_row, job_row, jobs_by_id, read_jobs, reference_row
 from bot.store.tables import generations, images, jobs, references
 from bot.store.tables.work import OPEN, WAITING
@@ -75,8 +76,10 @@ def add(
 
     `empties_tray` also empties the user's tray. Raises `OutOfCredit` or `TooManyWaiting`.
     """
-    check_waiting(count_waiting(conn, job.place.user_id), len(job.generations), most=max_waiting)
-    paid, holds = pay(conn, payment, [(g.job_id, g.n, g.price) for g in job.generations], now)
+    payment = with_sponsor(conn, payment, now)
+    balances, waiting = ledger.lock_and_count(conn, payment.accounts, now, _COUNT_WAITING, of_user=job.place.user_id)
+    check_waiting(waiting, len(job.generations), most=max_waiting)
+    paid, holds = pay(payment, balances, [(g.job_id, g.n, g.price) for g in job.generations], now)
     job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))
     write(
         conn,

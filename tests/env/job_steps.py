@@ -28,7 +28,7 @@ def own(user_id: int, bucket: Bucket) -> Payment:
 
 def hold(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> None:
     """Hold each (job_id, n, amount), without a job."""
-    _charge, holds = pay(conn, payment, amounts, now)
+    _charge, holds = pay(payment, ledger.lock(conn, payment.accounts, now), amounts, now)
     write(conn, *holds)
 
 

@@ -43,7 +43,7 @@ class Prepared:
     """A SELECT, UPDATE or DELETE with values for its bind parameters, or an INSERT with a value for every column but a generated id."""
 
     def __init__(self, core: Select[Any] | Update | Insert | Delete) -> None:
-        self._core = core
+        self.core = core
         self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, conn: Connection, values: Values) -> list[Sequence[Any]]:
@@ -53,7 +53,7 @@ class Prepared:
 
     def mappings(self, conn: Connection, values: Values) -> list[dict[str, Any]]:
         """The same rows, each with its values by the column's name."""
-        names: list[Any] = self._core.exported_columns.keys()
+        names: list[Any] = self.core.exported_columns.keys()
         return [dict(zip(names, row, strict=True)) for row in self.rows(conn, values)]
 
     def one_or_none(self, conn: Connection, values: Values) -> dict[str, Any] | None:
@@ -65,9 +65,15 @@ class Prepared:
         compiled = self.compiled(conn.dialect)
         return int(_run(conn, compiled.sql, compiled.arguments(values)).rowcount)
 
+    def beside(self, other: Prepared) -> Prepared:
+        """This SELECT with the one value of another SELECT as its last column: both in one round trip."""
+        mine: Any = self.core
+        others: Any = other.core
+        return Prepared(mine.add_columns(others.scalar_subquery()))
+
     def compiled(self, dialect: Dialect) -> _Compiled:
         if (found := self._compiled.get(dialect.name)) is None:
-            found = self._compiled[dialect.name] = _compile(self._core, dialect)
+            found = self._compiled[dialect.name] = _compile(self.core, dialect)
         return found
 
 

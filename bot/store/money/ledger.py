@@ -126,8 +126,17 @@ def lock(conn: Connection, accounts: Iterable[AccountRef], now: int) -> dict[str
     Call it once in a transaction, with every account that may change: a second call could deadlock.
     """
     wanted = {account.name: account for account in accounts}
-    rows = _locked(conn, wanted)
-    return {name: _balance(account, rows.get(name) or _opened(conn, account, now), now) for name, account in wanted.items()}
+    return _balances(conn, wanted, _locked(conn, wanted), now)
+
+
+def lock_and_count(
+    conn: Connection, accounts: Iterable[AccountRef], now: int, counting: Prepared, **values: Any
+) -> tuple[dict[str, Balance], int]:
+    """`lock`, and in the same round trip a query for one number with these values."""
+    wanted = {account.name: account for account in accounts}
+    rows = _lock_beside(len(wanted), counting).rows(conn, {**_numbered(wanted), **values})
+    balances = _balances(conn, wanted, {row[0]: _Row(*row[:-1]) for row in rows}, now)
+    return balances, (rows or counting.rows(conn, values))[0][-1]
 
 
 def hold(balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> list[Change]:
@@ -211,7 +220,7 @@ def audit(conn: Connection) -> list[Discrepancy]:
 
 def _locked(conn: Connection, names: Collection[str]) -> dict[str, _Row]:
     """The rows of these accounts, locked in the order of their names. An account that does not exist is left out."""
-    found = _lock_of(len(names)).rows(conn, {f"account_{n}": name for n, name in enumerate(names)})
+    found = _lock_of(len(names)).rows(conn, _numbered(names))
     return {row.name: row for row in starmap(_Row, found)}
 
 
@@ -219,6 +228,15 @@ def _locked(conn: Connection, names: Collection[str]) -> dict[str, _Row]:
 def _lock_of(count: int) -> Prepared:
     names = [bindparam(f"account_{n}", type_=String) for n in range(count)]
     return Prepared(select(*_COLUMNS).where(accounts.c.name.in_(names)).order_by(accounts.c.name).with_for_update())
+
+
+@cache
+def _lock_beside(count: int, counting: Prepared) -> Prepared:
+    return _lock_of(count).beside(counting)
+
+
+def _numbered(names: Iterable[str]) -> dict[str, str]:
+    return {f"account_{n}": name for n, name in enumerate(names)}
 
 
 def _opened(conn: Connection, account: AccountRef, now: int) -> _Row:
@@ -229,6 +247,10 @@ def _opened(conn: Connection, account: AccountRef, now: int) -> _Row:
     opening = line(Entry.OPEN, available=row.available)
     write(conn, (_OPEN, [row._asdict()]), (_APPEND, [{**opening, "account": row.name, "at": now}]))
     return row
+
+
+def _balances(conn: Connection, wanted: Mapping[str, AccountRef], rows: Mapping[str, _Row], now: int) -> dict[str, Balance]:
+    return {name: _balance(account, rows.get(name) or _opened(conn, account, now), now) for name, account in wanted.items()}
 
 
 def _balance(account: AccountRef, row: _Row, now: int) -> Balance:

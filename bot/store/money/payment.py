@@ -1,8 +1,8 @@
-"""Holds the price of an order, in the transaction that stores it and with every account that may pay locked."""
+"""Who pays for an order, and what holds its price there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -10,12 +10,16 @@ from sqlalchemy import Connection
 from bot.domain.money.payment import Charge, Funds, Payment, decide
 from bot.store.engine.statements import Change
 from bot.store.money import ledger, sponsorships
+from bot.store.money.ledger import Balance
 
 
-def pay(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> tuple[Charge, list[Change]]:
-    """Decide who pays. Returns the changes, for `write`, that hold each (job_id, n, amount) there. Raises `OutOfCredit`."""
-    payment = with_sponsor(conn, payment, now)
-    balances = ledger.lock(conn, payment.accounts, now)  # lock all of them before reading any
+def pay(
+    payment: Payment, balances: Mapping[str, Balance], amounts: Sequence[tuple[str, int, int]], now: int
+) -> tuple[Charge, list[Change]]:
+    """Decide who pays, given the locked balances of all that may. Returns the changes that hold each (job_id, n, amount) there.
+
+    Raises `OutOfCredit`.
+    """
     paid = decide(payment, balances, price=sum(amount for _job, _n, amount in amounts), now=now)
     return paid, ledger.hold([balances[name] for name in paid.accounts], amounts, now)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, bindparam, event, insert, select, update
+from sqlalchemy import Connection, bindparam, event, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from bot.store.engine.base import Store
@@ -28,6 +28,12 @@ def row(name: str, value: Any = None) -> dict[str, Any]:
 async def test_values_are_converted_both_ways(store: Store) -> None:
     await store.write(write, (PUT, [row("a", {"a": [1, None, "ü"]}), row("b", [True])]))
     assert [[*each] for each in await store.read(READ.rows, BOTH)] == [["a", {"a": [1, None, "ü"]}], ["b", [True]]]
+
+
+async def test_a_number_is_read_beside_rows(store: Store) -> None:
+    await store.write(write, (PUT, [row("a"), row("b"), row("c")]))
+    both = READ.beside(Prepared(select(func.count()).where(kv.c.name >= bindparam("least"))))
+    assert [[*each] for each in await store.read(both.rows, {**BOTH, "least": "b"})] == [["a", None, 2], ["b", None, 2]]
 
 
 async def test_an_update_may_return_rows(store: Store) -> None:
