@@ -104,7 +104,7 @@ class Worker(Generic[T]):
             await self.finish(grace_s)
 
     async def turn(self) -> float:
-        """Batch once and start the work. Returns the seconds until the next turn, if nothing wakes the worker before."""
+        """Claim once and start the work. Returns the seconds until the next turn, if nothing wakes the worker before."""
         free = self._size - len(self._tasks)
         if free <= 0:
             return _FULL_S  # the end of a task wakes it

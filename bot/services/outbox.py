@@ -33,7 +33,7 @@ another `DeliveryError` or a `ProviderError` to be retried.
 
 Claimed = tuple[OutboxItem, Job | None]
 
-_AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERATORS: 2}  # a result takes tens of MB of memory
+_AT_A_TIME: Mapping[Pool, int] = {Pool.RESULTS: 4, Pool.MEMBERS: 4, Pool.MODERATORS: 2}  # more results were not delivered faster
 
 
 @dataclass(frozen=True, kw_only=True)
