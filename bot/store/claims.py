@@ -159,10 +159,16 @@ def to_read(conn: Connection, provider: str, now: int, *, free: int, new_since: 
     return [generation_of(row) for job_id, n in keys for row in _AGAIN.mappings(conn, {"of_job": job_id, "of_n": n, **times})]
 
 
-def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[Generation]:
-    """Waiting generations of image APIs that are `away`: those with a fallback model in `routes`, or ordered `before` (Unix ms)."""
+def stuck(conn: Connection, away: Collection[str], *, routes: Collection[str], before: int) -> list[tuple[Generation, int]]:
+    """Waiting generations of image APIs that are `away`: those with a fallback model in `routes`, or ordered `before` (Unix ms).
+
+    Each with the number of its job's references.
+    """
     late_or_routed = or_(generations.c.created_at < before, generations.c.model.in_(routes))
-    return read_generations(conn, and_(text(WAITING), generations.c.provider.in_(away), late_or_routed), limit=_STUCK)
+    found = read_generations(conn, and_(text(WAITING), generations.c.provider.in_(away), late_or_routed), limit=_STUCK)
+    of_jobs = references.c.job_id.in_({each.job_id for each in found})
+    counts = Counter(conn.scalars(select(references.c.job_id).where(of_jobs)))
+    return [(each, counts[each.job_id]) for each in found]
 
 
 def of_others(conn: Connection, providers: Collection[str]) -> list[Generation]:

@@ -143,11 +143,6 @@ def references_of(conn: Connection, job_id: str) -> list[Reference]:
     return [Reference(**row) for row in rows.mappings()]
 
 
-def reference_count(conn: Connection, job_id: str) -> int:
-    """How many reference images a job has, without loading them."""
-    return conn.scalar(select(func.count()).where(references.c.job_id == job_id)) or 0
-
-
 def image_of(conn: Connection, job_id: str, n: int) -> bytes | None:
     """A result that the image API returned inline; None if there is none or it was deleted."""
     return conn.scalar(_INLINE, {"of_job": job_id, "of_n": n})

@@ -124,8 +124,8 @@ class Dispatch:
         away = [guard.name for guard in self._guards.values() if guard.away_since is not None]
         if away:
             late = now - self._policy.give_up_ms
-            for generation in await self._store.read(claims.stuck, away, routes=list(self._policy.routes), before=late):
-                await self._redirect(generation, now)
+            for generation, references in await self._store.read(claims.stuck, away, routes=list(self._policy.routes), before=late):
+                await self._redirect(generation, references, now)
         places = {
             name: Place(max_running=guard.max_running, turns=turns, queued=guard.provider.queues)
             for name, guard in self._guards.items()
@@ -201,7 +201,7 @@ class Dispatch:
         watch.expect(provider_id)  # its event may have come before
         return True
 
-    async def _redirect(self, generation: Generation, now: int) -> None:
+    async def _redirect(self, generation: Generation, references: int, now: int) -> None:
         """The provider is unavailable: switch to the operator's fallback model if there is one; after `give_up_ms`, fail and refund."""
         if now - generation.created_at > self._policy.give_up_ms:
             await self._fail(generation, Failure.TIMEOUT)
@@ -209,7 +209,6 @@ class Dispatch:
         if not self._orders.models.offered:
             return  # no list of models was read yet, so no fallback is known
         answering = {name for name, guard in self._guards.items() if guard.away_since is None}
-        references = await self._store.read(jobs.reference_count, generation.job_id)
         catalog = self._orders.models.catalog
         route = fallback_for(generation, references=references, catalog=catalog, routes=self._policy.routes, answering=answering)
         if route is not None and await self._store.write(steps.reroute, generation.job_id, generation.n, other=route):
