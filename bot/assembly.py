@@ -42,10 +42,10 @@ from bot.services.pipeline.classifier import Classifier
 from bot.services.pipeline.intake import Intake
 from bot.services.pipeline.results import Results
 from bot.services.pipeline.routes import ResultPost
-from bot.services.pipeline.thumbnails import ThumbnailCache
 from bot.services.privacy import Privacy, Retention
 from bot.services.reactions import Reactions
 from bot.services.services import Services
+from bot.services.thumbnails import ThumbnailCache
 from bot.store import claims, jobs
 from bot.store.engine.base import Store, Topic
 from bot.store.engine.opening import open_store

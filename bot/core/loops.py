@@ -67,6 +67,9 @@ class Batch(Generic[T]):
     pause_s: float
 
 
+Claim = Callable[[int, frozenset[Hashable]], Coroutine[Any, Any, Batch[T]]]
+
+
 class Worker(Generic[T]):
     """A loop that claims due work, at most as much as it has free places, and does it in tasks.
 
@@ -79,7 +82,7 @@ class Worker(Generic[T]):
         name: str,
         *,
         size: int,
-        claim: Callable[[int, frozenset[Hashable]], Coroutine[Any, Any, Batch[T]]],
+        claim: Claim[T],
         work: Callable[[T], Coroutine[Any, Any, None]],
         key: Callable[[T], Hashable],
         wakeups: Wakeups,

@@ -67,17 +67,9 @@ _NOTIFICATION = RetryPolicy(doublings=3, tries=5, late_ms=DAY_MS)
 
 POLICIES: Mapping[ItemKind, RetryPolicy] = MappingProxyType(
     {
+        **dict.fromkeys(ItemKind, _DECISION),
+        **dict.fromkeys((ItemKind.PING, ItemKind.TELL, ItemKind.MARK), _NOTIFICATION),
         ItemKind.DELIVER: _RESULT,
-        ItemKind.REMOVE: _DECISION,
-        ItemKind.COVER: _DECISION,
-        ItemKind.TELL_AUTHOR: _DECISION,
-        ItemKind.TELL_BLOCK: _DECISION,
-        ItemKind.PING: _NOTIFICATION,
-        ItemKind.TELL: _NOTIFICATION,
-        ItemKind.MARK: _NOTIFICATION,
-        ItemKind.CASE: _DECISION,
-        ItemKind.LOG: _DECISION,
-        ItemKind.GALLERY: _DECISION,
     }
 )
 

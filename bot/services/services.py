@@ -17,9 +17,9 @@ from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.pipeline.results import Results
-from bot.services.pipeline.thumbnails import ThumbnailCache
 from bot.services.privacy import Privacy
 from bot.services.reactions import Reactions
+from bot.services.thumbnails import ThumbnailCache
 from bot.store.engine.base import Reader
 
 

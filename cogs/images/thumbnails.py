@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import discord
 
 from bot.domain.job import Job, Thumbnails
-from bot.services.pipeline.thumbnails import images_of
+from bot.services.thumbnails import images_of
 from bot.store import history
 from cogs.kit import answers, texts
 from cogs.kit.panels import Part

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from bot.core.clock import Clock
-from bot.core.errors import ImageError, RouteClosed, TryLater
+from bot.core.errors import RouteClosed, TryLater
 from bot.core.i18n import _
 from bot.core.loops import KeyedLocks, Timing
-from bot.domain.job import Failure, Generation, GenerationState, Job, JobState
+from bot.domain.job import Failure, GenerationState, Job, JobState
 from bot.domain.moderation.cases import Cause
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.services.guilds import Guilds
 from bot.services.members import Members
-from bot.services.pipeline.results import FetchedResults, Results
+from bot.services.pipeline.results import Results, usable
 from bot.services.pipeline.routes import PostedMessage, ResultMessage, Routes
 from bot.services.pipeline.screening import Screened, Screening
-from bot.store import jobs, outbox, steps
+from bot.store import jobs, messages, outbox
 from bot.store.engine.base import Store
 from bot.store.moderation import screening
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """A screened message."""
-
-    message: ResultMessage
-    cause: Cause | None  # why moderators must review it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +48,23 @@ class Deliver:
         if job is None or job.state not in (JobState.DELIVERABLE, JobState.STRANDED):
             return False
         try:
-            async with self._ready(job) as ready, self.locks.of(job.id):
-                return await self._record(ready, await self.routes.show(ready.message))
+            async with self._ready(job) as (message, cause), self.locks.of(job.id):
+                return await self._record(message, cause, await self.routes.show(message))
         except RouteClosed as error:
             log.warning("job stranded: all routes closed", job=job.id, reason=error.sentence)
             await self.store.write(outbox.strand, job.id)
             raise TryLater(error.sentence, retry_after_s=self.timing.stranded_s) from error  # a route may open later
 
-    async def _record(self, ready: _Ready, posted: PostedMessage | None) -> bool:
+    async def _record(self, message: ResultMessage, cause: Cause | None, posted: PostedMessage | None) -> bool:
         """Record the delivery, with its outbox items, in one transaction. False if it was recorded or the job was deleted before."""
-        message, now = ready.message, self.clock()
-        job = message.job
+        job, now = message.job, self.clock()
         preferences = await self.members.preferences(job.place.user_id)
         direct = posted.direct if posted else None
         follows = after_delivery(job, has_images=bool(message.images), direct=direct, tell=preferences.tell_when_done, now=now)
         recorded = await self.store.write(
             screening.mark_delivered,
             job.id,
-            question=_question(ready, posted),
+            question=_question(job, cause, posted),
             channel_id=posted.channel_id if posted else None,
             message_id=posted.message_id if posted else None,
             direct=bool(direct),
@@ -99,27 +90,20 @@ class Deliver:
         kept = await self.store.read(jobs.get, job.id)
         if posted is None or (kept is not None and kept.state is not JobState.DELETED):
             return
-        where = {"channel_id": posted.channel_id, "message_id": posted.message_id}
-        removal = OutboxItem(kind=ItemKind.REMOVE, due_at=self.clock(), job_id=job.id, data=where)
-        await self.store.write(outbox.add, removal)
+        await self.store.write(messages.ask_to_remove, posted.channel_id, posted.message_id, self.clock())
 
     @asynccontextmanager
-    async def _ready(self, job: Job) -> AsyncIterator[_Ready]:
-        """The job's message: usable images, and notes about unusable ones. The image files exist until the context exits."""
+    async def _ready(self, job: Job) -> AsyncIterator[tuple[ResultMessage, Cause | None]]:
+        """The job's message, and why moderators must review it. The image files exist until the context exits."""
         async with self.results.fetched(job) as fetched:
-            for n, error in fetched.unusable.items():
-                await self._spoil(job, n, error)
-            screened = await self.screening.results(job, fetched.images)
-            job = _as_shown(job, fetched, screened, self.clock())
+            screened = await self.screening.results(job, fetched)
+            if screened.flagged or len(screened.images) < len(usable(job)):  # which was recorded
+                recorded = await self.store.read(jobs.get, job.id)
+                job = recorded or job
             template = _("Picture {number} could not be used ({reason}). Its price was given back.")
             unusable = [g for g in job.succeeded if g.error is not None]
             notes = tuple(template.format(number=g.n + 1, reason=(g.error or "").rstrip(".")) for g in unusable)
-            message = ResultMessage(job=job, images=screened.images, notes=notes)
-            yield _Ready(message=message, cause=_review_cause(message, screened))
-
-    async def _spoil(self, job: Job, n: int, error: ImageError) -> None:
-        log.warning("unusable result", job=job.id, n=n, reason=error.sentence)
-        await self.store.write(steps.spoil, job.id, n, error.sentence, self.clock())
+            yield ResultMessage(job=job, images=screened.images, notes=notes), _review_cause(job, screened)
 
 
 def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: bool, now: int) -> Iterator[OutboxItem]:
@@ -145,35 +129,21 @@ def after_delivery(job: Job, *, has_images: bool, direct: bool | None, tell: boo
         yield OutboxItem(kind=ItemKind.TELL, **common)
 
 
-def _as_shown(job: Job, fetched: FetchedResults, screened: Screened, now: int) -> Job:
-    """The job with the failures of this attempt, which the store has already."""
-    unusable = {n: (error.sentence, Failure.UNUSABLE) for n, error in fetched.unusable.items()}
-    unusable |= {n: (sentence, Failure.CONTENT) for n, sentence in screened.withheld.items()}
-
-    def known(g: Generation) -> Generation:
-        error, failure = unusable.get(g.n, (g.error, g.failure))
-        return replace(g, error=error, failure=failure, refunded_at=now if g.n in unusable else g.refunded_at)
-
-    spoiler, flagged = job.spoiler or screened.spoiler, job.flagged or screened.flagged
-    return replace(job, generations=tuple(map(known, job.generations)), spoiler=spoiler, flagged=flagged)
-
-
-def _review_cause(message: ResultMessage, screened: Screened) -> Cause | None:
+def _review_cause(job: Job, screened: Screened) -> Cause | None:
     """Why moderators must review the job: a withheld or flagged result (also of an earlier attempt), or a flagged prompt with images."""
-    withheld = any(g.failure is Failure.CONTENT for g in message.job.succeeded)
-    if withheld or screened.flagged is not None:
+    if screened.flagged or any(g.failure is Failure.CONTENT for g in job.succeeded):
         return Cause.RESULT
-    return Cause.PROMPT if message.job.flagged is not None and message.images else None
+    return Cause.PROMPT if job.flagged is not None and screened.images else None
 
 
-def _question(ready: _Ready, posted: PostedMessage | None) -> screening.Question | None:
+def _question(job: Job, cause: Cause | None, posted: PostedMessage | None) -> screening.Question | None:
     """The case to open, without the message if only the member can see it."""
-    job, guild_id = ready.message.job, _guild_of(ready.message.job)
-    if ready.cause is None or guild_id is None:
+    guild_id = _guild_of(job)
+    if cause is None or guild_id is None:
         return None
     where = None if posted is None or job.place.private else posted
     return screening.Question(
-        cause=ready.cause,
+        cause=cause,
         guild_id=guild_id,
         channel_id=where.channel_id if where else job.place.channel_id,
         message_id=where.message_id if where else None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeVar
 
 import structlog
 
@@ -14,7 +14,7 @@ from bot.core.clock import Clock
 from bot.core.config import ReferenceMode, UncertainCalls
 from bot.core.errors import AnswerLost, ProviderAccount, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import N_
-from bot.core.loops import Batch, Timing, Worker
+from bot.core.loops import Batch, Claim, Timing, Worker
 from bot.domain.failures import failed, failure_of
 from bot.domain.job import Failure, Generation, GenerationState, Outcome
 from bot.domain.scheduling import Caps
@@ -24,11 +24,14 @@ from bot.services.orders import Orders
 from bot.services.pipeline import submission
 from bot.services.pipeline.fallback import fallback_for
 from bot.services.pipeline.screening import Screening
+from bot.services.pipeline.watch import Watch
 from bot.store import claims, jobs, steps
 from bot.store.claims import Place, ToSubmit
 from bot.store.engine.base import Store, Topic
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _CLOCK_SKEW_MS = 120_000  # between this machine and the image API
 _IDLE_S = 5.0  # how often an idle bot checks for generations whose pause is over
@@ -50,14 +53,6 @@ class DispatchPolicy:
     give_up_ms: int  # a generation that could not be sent for this time fails
 
 
-class Watching(Protocol):
-    """The watch of an image API, as far as dispatch needs it."""
-
-    def first_read_at(self) -> int: ...
-
-    def expect(self, provider_id: str) -> None: ...
-
-
 class Dispatch:
     """Three workers: they send generations, look up those whose response was lost, and check prompts.
 
@@ -69,7 +64,7 @@ class Dispatch:
         *,
         store: Store,
         guards: Mapping[str, ProviderGuard],
-        watches: Mapping[str, Watching],
+        watches: Mapping[str, Watch],
         orders: Orders,
         screening: Screening,
         policy: DispatchPolicy,
@@ -96,7 +91,7 @@ class Dispatch:
         self._lookups = Worker(
             "lookups",
             size=_LOOKUPS_AT_A_TIME,
-            claim=self._claim_lost,
+            claim=self._due(claims.lost),
             work=self._find_lost,
             key=_key,
             wakeups=store.subscribe(Topic.LOST),
@@ -104,7 +99,7 @@ class Dispatch:
         self._checks = Worker(
             "prompt checks",
             size=_CHECKS_AT_A_TIME,
-            claim=self._claim_checks,
+            claim=self._due(claims.to_check),
             work=lambda job_id: screening.prompt(job_id, give_up_ms=policy.give_up_ms),
             key=lambda job_id: job_id,
             wakeups=store.subscribe(Topic.CHECKS),
@@ -112,7 +107,8 @@ class Dispatch:
 
     async def run(self, *, grace_s: float) -> None:
         """Run until cancelled; running requests then have `grace_s` seconds to finish."""
-        await self._fail_removed()
+        for generation in await self._store.read(claims.of_others, list(self._guards)):
+            await self._fail(generation, Failure.FAULT, _PROVIDER_REMOVED)
         async with asyncio.TaskGroup() as group:
             for worker in (self._sending, self._lookups, self._checks):
                 group.create_task(worker.run(grace_s=grace_s), name=worker.name)
@@ -142,13 +138,14 @@ class Dispatch:
         waits = (until - now for guard in self._guards.values() if (until := guard.waits_until()) is not None)
         return min(_IDLE_S, self._timing.lookup_grace_s, *(max(wait_ms, 10) / 1000 for wait_ms in waits))
 
-    async def _claim_lost(self, free: int, active: frozenset[Hashable]) -> Batch[Generation]:
-        lost = await self._store.read(claims.lost, self._clock(), free=free, active=active)
-        return Batch(work=lost, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
+    def _due(self, query: Callable[..., Sequence[T]]) -> Claim[T]:
+        """A claim that reads what is due and not active."""
 
-    async def _claim_checks(self, free: int, active: frozenset[Hashable]) -> Batch[str]:
-        due = await self._store.read(claims.to_check, self._clock(), free=free, active=active)
-        return Batch(work=due, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
+        async def claim(free: int, active: frozenset[Hashable]) -> Batch[T]:
+            due = await self._store.read(query, self._clock(), free=free, active=active)
+            return Batch(work=due, pause_s=min(_IDLE_S, self._timing.lookup_grace_s))
+
+        return claim
 
     def _guard(self, generation: Generation) -> ProviderGuard:
         return self._guards[generation.provider]
@@ -177,10 +174,10 @@ class Dispatch:
             await self._handle_lost(generation)
         else:
             self._failures.pop(_key(generation), None)
-            if isinstance(answer, Accepted):
-                await self._accepted(generation, answer.provider_id)
-            else:
+            if not isinstance(answer, Accepted):
                 await self._orders.settle(generation, Outcome(state=GenerationState.SUCCEEDED, content=answer.content))
+            elif not await self._record_id(generation, answer.provider_id):
+                await self._handle_lost(generation)  # an identical one has claimed this id during its lookup; ours has another id
 
     async def _packed(self, claimed: ToSubmit) -> Submission:
         if not claimed.has_references:
@@ -188,10 +185,6 @@ class Dispatch:
         takes_links = self._guard(claimed.generation).provider.takes_links
         mode = self._policy.references
         return await submission.pack(claimed.generation, store=self._store, mode=mode, takes_links=takes_links, clock=self._clock)
-
-    async def _accepted(self, generation: Generation, provider_id: str) -> None:
-        if not await self._record_id(generation, provider_id):
-            await self._handle_lost(generation)  # an identical generation has claimed this id during its lookup; ours has another id
 
     async def _record_id(self, generation: Generation, provider_id: str) -> bool:
         watch = self._watches[generation.provider]
@@ -283,11 +276,6 @@ class Dispatch:
     async def _fail(self, generation: Generation, failure: Failure, reason: str = "") -> None:
         self._failures.pop(_key(generation), None)
         await self._orders.settle(generation, failed(failure, reason))
-
-    async def _fail_removed(self) -> None:
-        """Fail the open generations of image APIs that were removed from the settings."""
-        for generation in await self._store.read(claims.of_others, list(self._guards)):
-            await self._fail(generation, Failure.FAULT, _PROVIDER_REMOVED)
 
 
 def _key(generation: Generation) -> tuple[str, int]:

@@ -58,8 +58,11 @@ class Intake:
         model = self.models.catalog.get(order.model or self.limits.default_model)
         prompt = check_prompt(model, order.prompt, max_length=PROMPT_MAX)
         params = build_params(model, {**order.options, Idea.SEED: order.seed}, order.more)
-        _check_count(order.count)
-        seed = _seed(model, _pop_seed(params, model.seed_field), order.count)
+        if not 1 <= order.count <= COUNT_MAX:
+            allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
+            raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
+        given = params.pop(model.seed_field, None) if model.seed_field else None
+        seed = _seed(model, None if given is None else int(given), order.count)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
         facts, tray_items = await self.store.read(_facts_of_order, facts, order)
         admission = await self.admissions.admit(facts)
@@ -221,12 +224,6 @@ def _facts_of_repeat(conn: Connection, facts: Facts, old: Job) -> tuple[Facts, t
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _check_count(count: int) -> None:
-    if not 1 <= count <= COUNT_MAX:
-        allowed = _("count: a whole number from 1 to {most} is allowed, {given} was given.")
-        raise InvalidRequest(allowed.format(most=COUNT_MAX, given=count))
-
-
 def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
     """The first generation's seed. It is always explicit: results are reproducible, and lost generations can be found by seed."""
     if seed is not None:
@@ -236,12 +233,6 @@ def _seed(model: ModelInfo, seed: int | None, count: int) -> int | None:
         return None
     low, high = model.seed_range
     return random.randint(low, max(low, high - (count - 1)))
-
-
-def _pop_seed(params: dict[str, Any], seed_field: str | None) -> int | None:
-    """Remove the seed from the parameters; it is passed on separately."""
-    given = params.pop(seed_field, None) if seed_field else None
-    return None if given is None else int(given)
 
 
 def _with_origin(sources: Sequence[Source | None], job: Job) -> Job:

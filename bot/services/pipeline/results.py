@@ -45,14 +45,6 @@ class ResultImage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FetchedResults:
-    """A job's images in order, and the errors of unusable ones by number."""
-
-    images: tuple[ResultImage, ...]
-    unusable: Mapping[int, ImageError] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class PostedImage:
     """Fresh links to an image in a job's own message."""
 
@@ -86,16 +78,20 @@ class Results:
     _slots: asyncio.Semaphore = field(init=False, repr=False, default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
 
     @asynccontextmanager
-    async def fetched(self, job: Job) -> AsyncIterator[FetchedResults]:
-        """The images for the first delivery. Raises `ProviderError` if fetching an image must be retried later."""
+    async def fetched(self, job: Job) -> AsyncIterator[tuple[ResultImage, ...]]:
+        """The usable images for the first delivery; unusable ones are recorded and refunded.
+
+        Raises `ProviderError` if fetching an image must be retried later.
+        """
         async with self._folder(job) as folder:
-            found, unusable = [], {}
+            found = []
             for generation in usable(job):
                 try:
                     found.append(await self._image(job, generation, await self._original(job, generation, folder)))
                 except ImageError as error:
-                    unusable[generation.n] = error
-            yield FetchedResults(images=tuple(found), unusable=unusable)
+                    log.warning("unusable result", job=job.id, n=generation.n, reason=error.sentence)
+                    await self.store.write(steps.spoil, job.id, generation.n, error.sentence, self.clock())
+            yield tuple(found)
 
     @asynccontextmanager
     async def open(self, job: Job, *, limit_bytes: int) -> AsyncIterator[tuple[ResultImage, ...]]:
@@ -125,7 +121,7 @@ class Results:
 
     async def fitted(self, image: ResultImage, limit_bytes: int) -> tuple[ResultImage, str | None]:
         """The image in at most `limit_bytes`, and a description of the change if it was re-encoded."""
-        if _size_bytes(image.path) <= limit_bytes:
+        if image.path.stat().st_size <= limit_bytes:  # fast enough for the event loop: the file was just written
             return image, None
         fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
         path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
@@ -213,11 +209,6 @@ class Results:
             yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-def _size_bytes(path: Path) -> int:
-    """Fast enough for the event loop: the file was just written."""
-    return path.stat().st_size
 
 
 def _written(path: Path, content: bytes) -> Path:

@@ -77,8 +77,8 @@ class Routes:
 
     async def show(self, message: ResultMessage) -> PostedMessage | None:
         """Show the message by the first open route, with smaller images if Discord refuses their size. `None`: nothing was shown."""
-        if _needs_no_message(message):
-            return None
+        if _only_directly(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations):
+            return None  # the mark on the message with the reaction is enough
         limit = message.job.place.upload_limit_bytes
         while True:
             fitted = await self._fitted(message, limit)
@@ -91,7 +91,7 @@ class Routes:
             except RouteClosed:
                 if not _only_directly(message):
                     raise
-                return None  # the mark on the message with the reaction is enough
+                return None
 
     async def _first_open(self, message: ResultMessage) -> PostedMessage:
         last_error = RouteClosed("There is no way to show this job.")
@@ -144,8 +144,3 @@ def _only_directly(message: ResultMessage) -> bool:
     job = message.job
     has_message = job.place.message_id is not None or job.place.token is not None
     return job.reaction is not None and not has_message and not message.images
-
-
-def _needs_no_message(message: ResultMessage) -> bool:
-    """A job of a reaction that was cancelled: the mark on the message is enough."""
-    return _only_directly(message) and all(g.state is GenerationState.CANCELLED for g in message.job.generations)

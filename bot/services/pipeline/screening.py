@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
@@ -33,12 +32,10 @@ UNCHECKED = "not checked"  # the reason if the endpoint did not respond and the 
 
 @dataclass(frozen=True, kw_only=True)
 class Screened:
-    """Results that may be shown, and why others are withheld, by number."""
+    """Results that may be shown."""
 
     images: tuple[ResultImage, ...]
-    withheld: Mapping[int, str] = field(default_factory=dict)
-    flagged: str | None = None  # the category that moderators should review
-    spoiler: bool = False  # all images are behind a spoiler because of the flag
+    flagged: bool  # moderators should review one of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,53 +59,53 @@ class Screening:
             return
         policy = await self._policy(job)
         finding = await self.classifier.prompt(policy, image_properties.drawable_text(job.prompt, job.params))
-        with i18n.speaking(job.place.locale):
-            await self._conclude(job, policy, finding, give_up_ms=give_up_ms)
-
-    async def _conclude(self, job: Job, policy: Policy, finding: Classification, *, give_up_ms: int) -> None:
-        if finding.hold:
-            await self._hold(job, give_up_ms)
+        is_late = self.clock() - job.created_at > give_up_ms
+        if finding.hold and not is_late:
+            await self._postpone(job)
             return
         self._put_off.pop(job.id, None)
-        if finding.level is Level.BLOCK:
-            log.info("prompt withheld", job=job.id, category=finding.category)
-            failure = Failure.CONTENT if finding.category else Failure.FAULT
-            verdict = _verdict(
-                policy,
-                finding,
-                blocked=_("This server's check of prompts does not allow this one; please put it in other words."),
-                unanswered=_("The check of prompts gives no answer, and on this server nothing is made without one."),
-            )
-            await self.store.write(screening.refuse, job, verdict, failure=failure, now=self.clock())
+        if finding.hold or finding.level is Level.BLOCK:
+            with i18n.speaking(job.place.locale):
+                await self._refuse(job, policy, finding)
             return
         flagged = finding.category if finding.level is Level.FLAG else None
         spoiler = flagged is not None and not _may_show_flagged(job, policy)
         await self.store.write(screening.mark_passed, job.id, flagged=flagged, spoiler=spoiler)
 
-    async def _hold(self, job: Job, give_up_ms: int) -> None:
-        now = self.clock()
-        if now - job.created_at > give_up_ms:
-            self._put_off.pop(job.id, None)
-            verdict = ScreeningVerdict(sentence=_("The check of this prompt did not answer in time."), reason=UNCHECKED)
-            await self.store.write(screening.refuse, job, verdict, failure=Failure.TIMEOUT, now=now)
-            return
+    async def _refuse(self, job: Job, policy: Policy, finding: Classification) -> None:
+        log.info("prompt withheld", job=job.id, category=finding.category)
+        verdict = _verdict(
+            policy,
+            finding,
+            blocked=_("This server's check of prompts does not allow this one; please put it in other words."),
+            unanswered=_("The check of prompts gives no answer, and on this server nothing is made without one."),
+        )
+        failure = Failure.CONTENT if finding.category else Failure.FAULT
+        if finding.hold:
+            verdict, failure = replace(verdict, sentence=_("The check of this prompt did not answer in time.")), Failure.TIMEOUT
+        await self.store.write(screening.refuse, job, verdict, failure=failure, now=self.clock())
+
+    async def _postpone(self, job: Job) -> None:
         self._put_off[job.id] = self._put_off.get(job.id, 0) + 1
         pause_s = self.timing.backoff_s(self._put_off[job.id])
         log.warning("prompt check postponed", job=job.id, pause_s=round(pause_s, 1))
-        await self.store.write(screening.postpone_check, job.id, now + int(pause_s * 1000))
+        await self.store.write(screening.postpone_check, job.id, self.clock() + int(pause_s * 1000))
 
     # --- results -----------------------------------------------------------------------------------------------------
 
     async def results(self, job: Job, images: tuple[ResultImage, ...]) -> Screened:
-        """Check each image. Raises `TryLater` if the endpoint does not respond and the guild's rules are to wait."""
+        """Check each image, and record what is withheld or flagged.
+
+        Raises `TryLater` if the endpoint does not respond and the guild's rules are to wait.
+        """
         policy = await self._policy(job)
-        shown, withheld, flagged = [], {}, None
+        shown, flagged = [], None
         for image in images:
             finding = await self.classifier.image(policy, image.path, extension=PurePath(image.filename).suffix.removeprefix("."))
             if finding.hold:
                 raise TryLater("The check of pictures does not answer.")
             if finding.level is Level.BLOCK:
-                withheld[image.n] = await self._withhold(job, policy, image.n, finding)
+                await self._withhold(job, policy, image.n, finding)
                 continue
             flagged = finding.category if finding.level is Level.FLAG and flagged is None else flagged
             shown.append(image)
@@ -116,10 +113,9 @@ class Screening:
         if flagged is not None:
             await self.store.write(screening.flag, job.id, flagged, spoiler=spoiler)
         visible = tuple(map(_with_spoiler, shown)) if spoiler else tuple(shown)
-        return Screened(images=visible, withheld=withheld, flagged=flagged, spoiler=spoiler)
+        return Screened(images=visible, flagged=flagged is not None)
 
-    async def _withhold(self, job: Job, policy: Policy, n: int, finding: Classification) -> str:
-        """Record the verdict; returns the reason for the member."""
+    async def _withhold(self, job: Job, policy: Policy, n: int, finding: Classification) -> None:
         log.info("result withheld", job=job.id, n=n, category=finding.category)
         verdict = _verdict(
             policy,
@@ -128,7 +124,6 @@ class Screening:
             unanswered=_("the check of pictures gives no answer, and on this server nothing is shown without one"),
         )
         await self.store.write(screening.withhold, job, n, verdict, self.clock())
-        return verdict.sentence
 
     async def _policy(self, job: Job) -> Policy:
         return (await self.guilds.settings(job.generations[0].guild_id)).policy
@@ -147,5 +142,4 @@ def _may_show_flagged(job: Job, policy: Policy) -> bool:
 
 
 def _with_spoiler(image: ResultImage) -> ResultImage:
-    mark = "SPOILER_"
-    return image if image.filename.startswith(mark) else replace(image, filename=f"{mark}{image.filename}")
+    return image if image.filename.startswith("SPOILER_") else replace(image, filename=f"SPOILER_{image.filename}")

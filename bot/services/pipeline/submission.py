@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 
 from bot.core.clock import Clock
 from bot.core.config import ReferenceMode
@@ -25,8 +26,7 @@ async def pack(generation: Generation, *, store: Store, mode: ReferenceMode, tak
     refs = await store.read(jobs.references_of, generation.job_id)
     mode = mode if takes_links else ReferenceMode.INLINE
     passed_on = [link if (link := _link(ref, mode, clock())) else await asyncio.to_thread(_data_uri, ref) for ref in refs]
-    bare = label(generation)
-    return Submission(model=bare.model, prompt=bare.prompt, seed=bare.seed, params=bare.params, references=passed_on)
+    return replace(label(generation), references=passed_on)
 
 
 def _link(reference: Reference, mode: ReferenceMode, now: int) -> str | None:

@@ -114,7 +114,7 @@ class Watch:
 
     async def _handle(self, event: Event) -> None:
         """Settle a generation by a complete event; after another one, read it."""
-        outcome = None if event.report is None else self._outcome_of_event(event.report)
+        outcome = None if event.report is None else _complete(event.report)
         self._keep_early(event)  # before the write: the response to its enqueue may be written concurrently
         if await self._store.write(steps.reported, self._provider.name, event.provider_id, outcome, self._clock()):
             self._early.pop(event.provider_id, None)
@@ -176,32 +176,26 @@ class Watch:
         since = self._unknown_since.setdefault(key, self._clock())
         return failed(Failure.FAULT, _FORGOTTEN) if self._clock() - since > _FORGOTTEN_MS else None
 
-    @staticmethod
-    def _outcome_of_event(report: GenerationReport) -> Outcome | None:
-        """The outcome of a complete event; None if something is missing and the generation must be read."""
-        match report.state:
-            case ReportState.SUCCEEDED if report.result_url is not None:
-                return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
-            case ReportState.FAILED if report.error is not None:
-                return failed(Failure.FAULT, report.error)
-            case _:
-                return None
-
     def _outcome(self, generation: Generation, report: GenerationReport, age: int) -> Outcome | None:
         """The outcome of a report; `None` while there is nothing to settle."""
         match report.state:
-            case ReportState.SUCCEEDED if report.result_url is not None:
-                return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
             case ReportState.SUCCEEDED:
-                return failed(Failure.FAULT, _NO_LINK)
+                return _complete(report) or failed(Failure.FAULT, _NO_LINK)
             case ReportState.FAILED:
-                return failed(Failure.FAULT, report.error or "")
+                return _complete(report) or failed(Failure.FAULT, "")
             case ReportState.CANCELLED if generation.cancel_requested:
                 return Outcome(state=GenerationState.CANCELLED)
             case ReportState.CANCELLED:
                 return failed(Failure.TIMEOUT) if age > self._give_up_ms else failed(Failure.FAULT, _CANCELLED_THERE)
             case _:  # cancelled long ago and still not ended
                 return failed(Failure.TIMEOUT) if age > 2 * self._give_up_ms else None
+
+
+def _complete(report: GenerationReport) -> Outcome | None:
+    """The outcome of a complete report; None if something is missing."""
+    if report.state is ReportState.SUCCEEDED and report.result_url is not None:
+        return Outcome(state=GenerationState.SUCCEEDED, result_url=report.result_url)
+    return failed(Failure.FAULT, report.error) if report.state is ReportState.FAILED and report.error is not None else None
 
 
 def _key(generation: Generation) -> Key:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from bot.domain.job import Job, JobState
-from bot.services.pipeline.thumbnails import images_of
+from bot.services.thumbnails import images_of
 from bot.store import history
 from tests.env.fake_discord import DiscordRoute
 from tests.env.images import LARGE, MADE
