@@ -28,7 +28,7 @@ _KEYS = 2000
 def write(conn: Connection, n: int) -> None:
     """Write 40 pages in one statement."""
     rows = [{"name": f"k{(n * 40 + key) * 7919 % _KEYS}", "value": f"{n:06}" * 500, "updated_at": n} for key in range(40)]
-    put = upsert(conn, tables.kv)
+    put = upsert(conn.dialect, tables.kv)
     conn.execute(put.on_conflict_do_update(index_elements=["name"], set_={"value": put.excluded.value}), rows)
 
 

@@ -131,7 +131,7 @@ def _change(
     now: int,
 ) -> Document:
     # Insert the row before reading it: only an existing row can be locked against a concurrent change (PostgreSQL).
-    conn.execute(upsert(conn, table).values({key: value, column: {}, "updated_at": now}).on_conflict_do_nothing())
+    conn.execute(upsert(conn.dialect, table).values({key: value, column: {}, "updated_at": now}).on_conflict_do_nothing())
     stored = conn.scalar(select(table.c[column]).where(table.c[key] == value).with_for_update())
     changed = change(_document(stored, value, kind))
     document = changed.model_dump(mode="json", exclude_defaults=True)

@@ -66,7 +66,7 @@ def record(conn: Connection, message_id: int, *, guild_id: int, job_id: str | No
     if conn.execute(select(gallery.c.message_id).where(has)).first() is not None:
         return False
     row = {"message_id": message_id, "guild_id": guild_id, "job_id": job_id, "author_id": author_id, "at": now, "stars": stars}
-    return conn.execute(upsert(conn, gallery).values(**row).on_conflict_do_nothing()).rowcount == 1
+    return conn.execute(upsert(conn.dialect, gallery).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
 def get(conn: Connection, message_id: int) -> GalleryEntry | None:

@@ -38,7 +38,7 @@ def keep_thumbnails(conn: Connection, small: Thumbnails) -> None:
     kept = set(conn.scalars(delivered.order_by(jobs.c.id).with_for_update()))
     rows = [{"job_id": job_id, "n": n, "content": content} for (job_id, n), content in small.items() if job_id in kept]
     if rows:
-        conn.execute(upsert(conn, thumbnails).values(rows).on_conflict_do_nothing())
+        conn.execute(upsert(conn.dialect, thumbnails).values(rows).on_conflict_do_nothing())
 
 
 def record_repost(conn: Connection, job_id: str, place: ReplyTarget, message_id: int, now: int) -> bool:

@@ -18,7 +18,7 @@ def get(conn: Connection, name: str) -> Any | None:
 def put(conn: Connection, name: str, value: Any, now: int) -> None:
     """Set `name` to `value` (any JSON value)."""
     row = {"value": value, "updated_at": now}
-    conn.execute(upsert(conn, kv).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row))
+    conn.execute(upsert(conn.dialect, kv).values(name=name, **row).on_conflict_do_update(index_elements=["name"], set_=row))
 
 
 def forget(conn: Connection, prefix: str, before: int) -> int:

@@ -7,14 +7,15 @@ the guild where the job was ordered.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, or_, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, bindparam, delete, exists, or_, select, true, update
 
 from bot.domain.job import OWN_MESSAGE, SHOWING, Job, JobMessage, MessageRole
 from bot.domain.outbox import ItemKind, OutboxItem
 from bot.store import outbox
+from bot.store.engine.base import upsert
 from bot.store.engine.statements import Prepared
 from bot.store.rows import read_jobs
 from bot.store.tables import generations, job_messages, jobs
@@ -30,10 +31,9 @@ _FORGET_OTHERS = Prepared(
 )
 
 
-_UNLESS_KNOWN = {
-    "sqlite": sqlite.insert(job_messages).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(job_messages).on_conflict_do_nothing(),
-}
+@cache
+def _unless_known(dialect: Dialect) -> Prepared:
+    return Prepared(upsert(dialect, job_messages).on_conflict_do_nothing())
 
 
 # --- recording -------------------------------------------------------------------------------------------------------
@@ -44,13 +44,13 @@ def record(conn: Connection, message: JobMessage) -> bool:
 
     False if its job was erased: the caller must delete the message.
     """
-    row: dict[str, Any] = vars(message)
+    row: dict[str, Any] = {**vars(message), "removed_at": None}
     if message.job_id is not None:
         job = _SPOILER_OF.one_or_none(conn, {"of_job": message.job_id})
         if job is None:
             return False
         row = {**row, "spoiler": job["spoiler"]}
-    conn.execute(_UNLESS_KNOWN[conn.dialect.name], row)
+    _unless_known(conn.dialect).run(conn, row)
     return True
 
 

@@ -38,7 +38,7 @@ def claim(conn: Connection, reaction: Reaction, *, burst: int, now: int, pause_m
         return Claim.KNOWN
     if before is not None:  # the row is locked, or gone; `at` keeps this from deleting the row of a duplicate event
         conn.execute(delete(reactions).where(_is(reaction), reactions.c.at == before.at))
-    row = upsert(conn, reactions).values(**vars(reaction), at=now, taken_back_at=now if too_many else None)
+    row = upsert(conn.dialect, reactions).values(**vars(reaction), at=now, taken_back_at=now if too_many else None)
     if not conn.execute(row.on_conflict_do_nothing()).rowcount:
         return Claim.KNOWN  # a duplicate event was faster (PostgreSQL)
     return Claim.TOO_MANY if too_many else Claim.NEW

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, exists, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, String, and_, bindparam, exists, or_, select
 
 from bot.domain.job import OWN_MESSAGE, Failure, Generation, GenerationState, Job, JobKind, JobState, Lane, Reference, ReplyTarget
+from bot.store.engine.statements import Prepared
 from bot.store.tables import generations, job_messages, jobs
 
 _PLACE = tuple(column.name for column in fields(ReplyTarget))
 _BY_AGE = (generations.c.created_at, generations.c.job_id, generations.c.n)
 _JOBS = select(jobs, job_messages.c.message_id).select_from(
-    jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, job_messages.c.role.in_(OWN_MESSAGE)))
+    jobs.outerjoin(job_messages, and_(job_messages.c.job_id == jobs.c.id, or_(*(job_messages.c.role == role for role in OWN_MESSAGE))))
 )
-# Built once, because building a statement takes longer than running it.
-_JOBS_BY_ID = _JOBS.where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.created_at, jobs.c.id)
-_GENERATIONS_OF = select(generations).where(generations.c.job_id.in_(bindparam("ids", expanding=True))).order_by(*_BY_AGE)
 
 
 def read_generations(conn: Connection, where: ColumnElement[bool], *, limit: int | None = None) -> list[Generation]:
@@ -42,17 +41,35 @@ def read_jobs(conn: Connection, where: ColumnElement[bool], *, newest: bool = Fa
 
 def jobs_by_id(conn: Connection, job_ids: Collection[str]) -> list[Job]:
     """The jobs with these ids and their generations, oldest first."""
-    return _with_generations(conn, conn.execute(_JOBS_BY_ID, {"ids": list(job_ids)}).mappings().all()) if job_ids else []
+    return _with_generations(conn, _jobs_of(len(job_ids)).mappings(conn, _numbered(job_ids))) if job_ids else []
 
 
-def _with_generations(conn: Connection, rows: Sequence[RowMapping]) -> list[Job]:
+@lru_cache(maxsize=64)
+def _jobs_of(count: int) -> Prepared:
+    return Prepared(_JOBS.where(jobs.c.id.in_(_ids(count))).order_by(jobs.c.created_at, jobs.c.id))
+
+
+@lru_cache(maxsize=64)
+def _generations_of(count: int) -> Prepared:
+    return Prepared(select(generations).where(generations.c.job_id.in_(_ids(count))).order_by(*_BY_AGE))
+
+
+def _ids(count: int) -> list[BindParameter[str]]:
+    return [bindparam(f"id_{n}", type_=String) for n in range(count)]
+
+
+def _numbered(ids: Iterable[str]) -> dict[str, str]:
+    return {f"id_{n}": each for n, each in enumerate(ids)}
+
+
+def _with_generations(conn: Connection, rows: Sequence[Mapping[Any, Any]]) -> list[Job]:
     parts = defaultdict(list)
-    for part in conn.execute(_GENERATIONS_OF, {"ids": [row["id"] for row in rows]}).mappings() if rows else ():
+    for part in _generations_of(len(rows)).mappings(conn, _numbered(row["id"] for row in rows)) if rows else ():
         parts[part["job_id"]].append(generation_of(part))
     return [_job(row, parts[row["id"]]) for row in rows]
 
 
-def _job(row: RowMapping, parts: Sequence[Generation]) -> Job:
+def _job(row: Mapping[Any, Any], parts: Sequence[Generation]) -> Job:
     values = dict(row)
     place = ReplyTarget(**{name: values.pop(name) for name in _PLACE})
     values |= {"kind": JobKind(row["kind"]), "state": JobState(row["state"])}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
 import structlog
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Dialect, Table
 
 from bot.store.engine.schema import Migration
 
@@ -190,9 +190,9 @@ def attempt(conn: Connection, write: Write) -> WriteResult:
     return WriteResult(value=write.op(conn), topics=topics)
 
 
-def upsert(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`, in the dialect of `conn`."""
-    if conn.dialect.name == "postgresql":
+def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`, in this dialect."""
+    if dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql  # imported here because each dialect takes memory, and one is used
 
         return postgresql.insert(table)

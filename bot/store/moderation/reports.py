@@ -12,7 +12,7 @@ from bot.store.tables import reports
 def add(conn: Connection, report: Report) -> bool:
     """Store a report. False if this member reported this message before."""
     row = {**vars(report), "reason": report.reason[:REASON_MAX]}
-    return conn.execute(upsert(conn, reports).values(**row).on_conflict_do_nothing()).rowcount == 1
+    return conn.execute(upsert(conn.dialect, reports).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
 def take_back(conn: Connection, message_id: int, user_id: int) -> bool:
