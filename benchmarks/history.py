@@ -110,7 +110,8 @@ def _job_rows(n: int, count: int, member: int) -> Iterator[tuple[Table, Values]]
         "delivered_at": at + 9000, "answer_until": 0, "parent_id": job_id(n - 7) if n % 4 == 0 and n > 7 else None,
     }  # fmt: skip
     yield tables.generations, {
-        "job_id": id_, "n": 0, "model": model, "prompt": "a red fox in the snow", "seed": n, "params": {"steps": 4}, "price": price,
+        "job_id": id_, "n": 0, "model": model, "prompt": "a red fox in the snow", "seed": n, "params": {"steps": 4},
+        "price": price, "cost": price,
         "state": "succeeded" if made else "failed", "user_id": member, "guild_id": GUILD, "created_at": at, "provider": "oxen",
         "api_model": model, "uncertain": 0, "provider_id": f"p{n}", "submitted_at": at + 100, "queued": True, "lookups": 0,
         "not_before": 0, "ended_at": at + 8000, "result_url": f"https://example.com/{n}.png", "cancel_requested": False,
@@ -273,7 +274,7 @@ def get(conn: Connection, id_: str) -> Job:
 def new_job(id_: str) -> Job:
     about: Values = {"model": "model-1", "prompt": "a red fox", "params": {}, "created_at": NOW}
     part = Generation(
-        **about, job_id=id_, n=0, seed=1, price=MICRO, state=GenerationState.WAITING, user_id=USUAL, guild_id=GUILD,
+        **about, job_id=id_, n=0, seed=1, price=MICRO, cost=MICRO, state=GenerationState.WAITING, user_id=USUAL, guild_id=GUILD,
         provider="oxen", api_model="model-1",
     )  # fmt: skip
     place = ReplyTarget(user_id=USUAL, channel_id=5, guild_id=GUILD)

@@ -29,7 +29,7 @@ from sqlalchemy import Table
 from benchmarks.measure import Row, percentile, show
 from bot.domain.job import Job
 from bot.domain.money.accounts import AccountRef, user_account
-from bot.domain.money.payment import Payment, monthly_budget
+from bot.domain.money.payment import Payment, monthly_budget, monthly_limit
 from bot.domain.money.quota import MICRO, Bucket
 from bot.store import jobs, tables
 from bot.store.engine.base import Store
@@ -74,14 +74,21 @@ def orders(guilds: int, many: int | None = None) -> list[PaidJob]:
         job = new_job(member=member, params={"steps": 4, "aspect_ratio": "1:1"})
         job = replace(job, place=replace(job.place, guild_id=guild), generations=tuple(replace(g, guild_id=guild) for g in job.generations))
         payer = AccountRef(name=user_account(member), fills=_BUCKET)
-        made.append(PaidJob(job=job, payment=Payment(payer=payer, budget=monthly_budget(guild, 10**9 * MICRO, 1000))))
+        made.append(
+            PaidJob(
+                job=job,
+                payment=Payment(
+                    payer=payer, budget=monthly_budget(guild, 10**9 * MICRO, 1000), operator=monthly_limit(10**9 * MICRO, 1000)
+                ),
+            )
+        )
     return made
 
 
 # --- the driver alone ------------------------------------------------------------------------------------------------
 
 _WAITING = "SELECT count(*) FROM generations WHERE user_id = ? AND state = 'waiting'"
-_READ = f"SELECT name, available, held, spent, as_of, ({_WAITING}) FROM accounts WHERE name IN (?, ?) ORDER BY name"  # noqa: S608
+_READ = f"SELECT name, available, held, spent, as_of, ({_WAITING}) FROM accounts WHERE name IN (?, ?, ?) ORDER BY name"  # noqa: S608
 _CHARGE = "UPDATE accounts SET available = available + ?, held = held + ?, spent = spent + ?, as_of = ? WHERE name = ? AND available >= ?"
 _LINE = "INSERT INTO ledger (account, at, entry, available, held, spent, job_id, n) VALUES (?, ?, 'hold', ?, ?, 0, ?, ?)"
 
@@ -89,13 +96,13 @@ _LINE = "INSERT INTO ledger (account, at, entry, available, held, spent, job_id,
 def statements(order: PaidJob) -> list[tuple[str, list[tuple[Any, ...]]]]:
     """The statements of one intake, and for each the values of its executions."""
     (made,) = order.job.generations
-    payer, budget = (account.name for account in order.payment.accounts)
+    payer, budget, operator = (account.name for account in order.payment.accounts)
     price, ends = made.price, (made.job_id, made.n)
-    values = {**generation_row(made), "account": payer, "budget": budget}
+    values = {**generation_row(made), "account": payer, "budget": budget, "operator": operator}
     return [
-        (_READ, [(made.user_id, payer, budget)]),
-        (_CHARGE, [(-price, price, 0, 1000, name, price) for name in (payer, budget)]),
-        (_LINE, [(name, 1000, -price, price, *ends) for name in (payer, budget)]),
+        (_READ, [(made.user_id, payer, budget, operator)]),
+        (_CHARGE, [(-price, price, 0, 1000, name, price) for name in (payer, budget, operator)]),
+        (_LINE, [(name, 1000, -price, price, *ends) for name in (payer, budget, operator)]),
         _insertion(tables.jobs, job_row(order.job)),
         _insertion(tables.generations, values),
     ]

@@ -50,7 +50,7 @@ def waiting_job(number: int, now: int) -> Job:
     )
     job_id, prompt = f"bench{number:07d}", f"a red fox inserted-{number}"
     generation = Generation(
-        job_id=job_id, n=0, model=MODEL, prompt=prompt, seed=number, params={}, price=MICRO, state=GenerationState.WAITING,
+        job_id=job_id, n=0, model=MODEL, prompt=prompt, seed=number, params={}, price=MICRO, cost=MICRO, state=GenerationState.WAITING,
         user_id=place.user_id, guild_id=guild, created_at=now, provider="oxen", api_model=MODEL.partition("/")[2],
     )  # fmt: skip
     return Job(

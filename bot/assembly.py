@@ -230,6 +230,8 @@ def _retention(settings: Settings, apis: Sequence[ImageApi]) -> Retention:
 def _operator_limits(settings: Settings) -> OperatorLimits:
     return OperatorLimits(
         bucket=Bucket(size=quota.microcredits(settings.quota_credits), refill_per_day=quota.microcredits(settings.quota_refill_per_day)),
+        monthly_usd=settings.monthly_limit_usd,
+        monthly_usd_per_guild=settings.monthly_limit_usd_per_server,
         max_waiting=settings.max_waiting_per_user,
         default_model=settings.default_model,
         reference_max_bytes=int(settings.reference_max_mb * _MB),

@@ -215,6 +215,20 @@ class Settings(BaseModel):
     credit_usd: float = Field(
         0.01, gt=0, le=1000, description="What one credit is worth in US dollars; provider prices are converted to credits with it."
     )
+    monthly_limit_usd: float = Field(
+        20,
+        ge=0,
+        le=1_000_000,
+        description="The most that images may cost you in a calendar month (UTC), in US dollars, over all servers and direct messages."
+        " It counts what the image APIs charge, not what members pay; nothing is made beyond it.",
+    )
+    monthly_limit_usd_per_server: float = Field(
+        10,
+        ge=0,
+        le=1_000_000,
+        description="The most that the images of one server may cost you in a calendar month, in US dollars. A server's managers can only"
+        " lower it for their server.",
+    )
     quota_credits: float = Field(20, gt=0, le=1_000_000, description="The size of each member's bucket, in credits.")
     quota_refill_per_day: float = Field(
         20, ge=0, le=1_000_000, description="Credits that each member's bucket regains per day, continuously."

@@ -14,7 +14,8 @@ newcomers               guests, and members who joined recently          NotAllo
 count and size          too many, another shape, or too large            InvalidRequest
 price                   a model without a price                          InvalidRequest
 waiting                 more images in the queue than allowed            TooManyWaiting
-money                   a price that no account can pay                  OutOfCredit
+money                   a price that no account can pay, or a cost      OutOfCredit
+                        beyond a budget or limit
 prompt                  a prompt on the block list (slow)                PromptBlocked, which adds a strike
 consent                 images of members who do not allow it            NotAllowed
 ======================  ===============================================  ===================================
@@ -76,7 +77,8 @@ class Facts:
     unsafe: bool = False  # turns off the model's safety checker
     # What the guild's rules make of it.
     allowance: Allowance
-    price: int | None  # microcredits per image; None: the model has no price
+    price: int | None  # microcredits per image that the member pays; None: the model has no price
+    cost: int | None  # microcredits per image that the provider charges at most; None: not known
     payment: Payment
     max_waiting: int  # images of this member in the queue, including these
     title_of: Callable[[str], str] = field(default=str, repr=False)  # a model's title, by its id
@@ -96,7 +98,8 @@ class Facts:
 class Admission:
     """The terms on which an order is accepted."""
 
-    price: int  # microcredits per image
+    price: int  # microcredits per image that the member pays
+    cost: int  # microcredits per image that the provider charges at most
     payment: Payment
     max_waiting: int  # images of this member in the queue, including these
     running: int | None  # images of this member made at a time; None: the operator's limit
@@ -148,10 +151,12 @@ def check_giver(request: Request, blocked: Block | None, *, now: int) -> None:
 
 def admitted(facts: Facts, verdict: PromptVerdict) -> Admission:
     """The terms of an order that every rule accepted."""
+    price, cost = _priced(facts)
     is_flagged = verdict.level is Level.FLAG
     unspoilered = facts.request.channel.age_restricted and facts.request.policy.age_restricted.unspoilered
     return Admission(
-        price=_priced(facts),
+        price=price,
+        cost=cost,
         payment=facts.payment,
         max_waiting=facts.max_waiting,
         running=facts.allowance.running,
@@ -276,12 +281,13 @@ def _limits(facts: Facts) -> None:
         )
 
 
-def _priced(facts: Facts) -> int:
-    if facts.price is None:
+def _priced(facts: Facts) -> tuple[int, int]:
+    """Price and cost of an image."""
+    if facts.price is None or facts.cost is None:
         raise InvalidRequest(
             _("{model} has no price per picture yet. The operator can set one with MODEL_PRICES.").format(model=facts.title_of(facts.model))
         )
-    return facts.price
+    return facts.price, facts.cost
 
 
 def _waiting(facts: Facts) -> None:
@@ -289,7 +295,8 @@ def _waiting(facts: Facts) -> None:
 
 
 def _money(facts: Facts) -> None:
-    decide(facts.payment, facts.funds, price=_priced(facts) * facts.count, now=facts.now)
+    price, cost = (each * facts.count for each in _priced(facts))
+    decide(facts.payment, facts.funds, price=price, cost=cost, now=facts.now)
 
 
 Check = Callable[[Facts], object]

@@ -169,7 +169,8 @@ class Generation:
     prompt: str
     seed: int | None
     params: Mapping[str, Any]  # other parameters by the names of the model's schema; without prompt, seed and references
-    price: int  # microcredits held for it
+    price: int  # microcredits that the member pays
+    cost: int  # microcredits that the provider charges for it, at most; counted by `budget` and `operator`
     state: GenerationState
     user_id: int
     guild_id: int | None
@@ -189,7 +190,8 @@ class Generation:
     error: str | None = None  # why there is no image; of a succeeded one: why it is unusable
     cancel_requested: bool = False
     account: str = ""  # the paying account, chosen when the job is accepted
-    budget: str | None = None  # the guild's budget account, charged in addition
+    budget: str | None = None  # the account of the guild's monthly budget
+    operator: str | None = None  # the account of the operator's monthly limit
     lane: Lane = Lane.PAID
     refunded_at: int | None = None  # Unix ms; when the settled price was refunded
 

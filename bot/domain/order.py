@@ -74,6 +74,8 @@ class OperatorLimits:
     """The operator's limits for orders and uploads."""
 
     bucket: Bucket
+    monthly_usd: float  # what images may cost in a month, in US dollars
+    monthly_usd_per_guild: float
     max_waiting: int
     default_model: str
     reference_max_bytes: int

@@ -30,10 +30,12 @@ class Overview:
     """A guild's rules, and its current usage. Amounts are microcredits."""
 
     policy: Policy
-    budget: Statement | None  # of this month; None: no limit is set
+    budget: Statement  # of this month
+    budget_size: int
     pool: Statement | None
     images: int  # made this month
-    spent: int  # this month, without refunds
+    price: int  # what members paid this month, without refunds
+    cost: int  # what the image APIs charged this month, at most
     renews_at: int  # Unix ms: when the next month begins
     open_cases: int  # at most `COUNTED_MAX`, as for blocks
     blocks: int
@@ -43,7 +45,8 @@ class Overview:
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
     images: int
-    spent: int
+    price: int
+    cost: int
     open_cases: int
     blocks: int
 
@@ -60,12 +63,13 @@ class Admin:
     async def overview(self, request: Request) -> Overview:
         """The guild's current state."""
         now = self.clock()
-        budget, pool = self.pricing.budget(request), self.pricing.pool(request)
+        budget, pool = self.pricing.budget_of(request.required_guild_id, request.policy), self.pricing.pool(request)
         counts = await self.store.read(_counts, request.required_guild_id, now)
         return Overview(
             **vars(counts),
             policy=request.policy,
-            budget=None if budget is None else await self.pricing.statement_of(budget, lines=0),
+            budget=await self.pricing.statement_of(budget, lines=0),
+            budget_size=0 if budget.fills is None else budget.fills.size,
             pool=None if pool is None else await self.pricing.statement_of(pool, lines=0),
             renews_at=quota.next_month(now),
             credit_usd=self.credit_usd,
@@ -107,7 +111,8 @@ def _counts(conn: Connection, guild_id: int, now: int) -> _Counts:
     made = usage.use(conn, guild_id, since=quota.this_month(now), until=now + 1)
     return _Counts(
         images=sum(each.images for each in made),
-        spent=sum(each.cost - each.refunded for each in made),
+        price=sum(each.price - each.refunded for each in made),
+        cost=sum(each.cost for each in made),
         open_cases=len(cases.waiting(conn, guild_id, limit=COUNTED_MAX)),
         blocks=len(conduct.blocked_now(conn, guild_id, now, limit=COUNTED_MAX)),
     )

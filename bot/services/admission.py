@@ -58,6 +58,7 @@ class Admissions:
             unsafe=image_properties.safety_checker_off(model, params),
             allowance=allowance,
             price=self.pricing.price(model, request.policy),
+            cost=self.pricing.cost(model),
             payment=self.pricing.payment(request, allowance),
             max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting,
             title_of=self.title_of,

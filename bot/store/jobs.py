@@ -79,7 +79,7 @@ def add(
     payment = with_sponsor(conn, payment, now)
     balances, waiting = ledger.lock_and_count(conn, payment.accounts, now, _COUNT_WAITING, of_user=job.place.user_id)
     check_waiting(waiting, len(job.generations), most=max_waiting)
-    paid, holds = pay(payment, balances, [(g.job_id, g.n, g.price) for g in job.generations], now)
+    paid, holds = pay(payment, balances, [(g.job_id, g.n, g.price, g.cost) for g in job.generations], now)
     job = replace(job, generations=tuple(replace(g, **vars(paid)) for g in job.generations))
     write(
         conn,

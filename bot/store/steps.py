@@ -24,6 +24,7 @@ from bot.domain.job import (
     Outcome,
     sources,
 )
+from bot.domain.money.payment import charged
 from bot.store import outbox
 from bot.store.engine.base import Topic, announce
 from bot.store.engine.statements import Prepared
@@ -33,7 +34,7 @@ from bot.store.tables import generations, images, jobs
 from bot.store.tables.work import RUNNING
 
 _IS = and_(generations.c.job_id == bindparam("of_job"), generations.c.n == bindparam("of_n"))
-_CHARGED = (generations.c.account, generations.c.budget, generations.c.price)
+_CHARGED = [generations.c[name] for name in ("account", "budget", "operator", "price", "cost")]
 
 
 def _to(then: GenerationState, *conditions: ColumnElement[bool], **values: Any) -> Update:
@@ -166,7 +167,7 @@ def settle(conn: Connection, job_id: str, n: int, outcome: Outcome, now: int) ->
     if row is None:
         return False
     end = ledger.settle if outcome.state is GenerationState.SUCCEEDED else ledger.release
-    end(conn, accounts=filter(None, (row["account"], row["budget"])), job_id=job_id, n=n, amount=row["price"], now=now)
+    end(conn, charged(**row), job_id=job_id, n=n, now=now)
     if outcome.content is not None:
         conn.execute(insert(images).values(job_id=job_id, n=n, content=outcome.content))
     announce(conn, Topic.QUEUE)
@@ -220,7 +221,7 @@ def spoil(conn: Connection, job_id: str, n: int, error: str, now: int, *, failur
 def refund(conn: Connection, job_id: str, n: int, now: int, *, by_id: int | None = None, note: str | None = None) -> bool:
     """Refund the price of a finished image to the account that paid. False if it was refunded before or there is no such image.
 
-    A guild's budget is not refunded, because the image API was paid.
+    Budget and limit count on, because the image API was paid.
     """
     paid = and_(_is(job_id, n), generations.c.state == GenerationState.SUCCEEDED, generations.c.refunded_at.is_(None))
     row = conn.execute(select(generations.c.account, generations.c.price).where(paid).with_for_update()).one_or_none()

@@ -24,7 +24,8 @@ class MoneyCommands(commands.Cog):
         self, interaction: Interaction, dollars: app_commands.Range[float, 0, 1_000_000] | None = None, off: bool = False
     ) -> None:
         patch = {"usd_per_month": None} if off else given(usd_per_month=dollars)
-        await change_and_answer(interaction, patch, settings_texts.budget)
+        pricing = services_of(interaction).pricing
+        await change_and_answer(interaction, patch, lambda policy: settings_texts.budget(pricing.usd_per_month(policy)))
 
     @app_commands.command(description="Credits that members without a role of yours share")
     @app_commands.describe(

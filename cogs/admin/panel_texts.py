@@ -32,19 +32,17 @@ _ID_DIGITS = 15  # Discord's ids have more
 def money(overview: Overview) -> str:
     """This month's images and spending, the budget and the pool."""
     spent = _("**This month** {pictures} · {amount} (${dollars})").format(
-        pictures=_images(overview.images), amount=amount_of(overview.spent), dollars=_dollars(overview.spent, overview)
+        pictures=_images(overview.images), amount=amount_of(overview.price), dollars=_dollars(overview.cost, overview)
     )
     return "\n".join(filter(None, [spent, _budget(overview), _pool(overview)]))
 
 
 def _budget(overview: Overview) -> str:
     budget = overview.budget
-    if budget is None:
-        return _("**Budget** none of the server's own")
     return _("**Budget** {meter} ${left} of ${size} left · a new one <t:{at}:R>").format(
         meter=_bar(budget),
         left=_dollars(budget.available, overview),
-        size=f"{overview.policy.usd_per_month or 0:,.2f}",
+        size=_dollars(overview.budget_size, overview),
         at=overview.renews_at // 1000,
     )
 

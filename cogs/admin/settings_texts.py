@@ -109,10 +109,8 @@ def age_restricted(policy: Policy) -> str:
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
-def budget(policy: Policy) -> str:
-    if policy.usd_per_month is None:
-        return _("There is no budget: this server may spend what the operator allows.")
-    return _("This server spends at most ${amount} a month, and not a cent more.").format(amount=f"{policy.usd_per_month:,.2f}")
+def budget(dollars: float) -> str:
+    return _("This server spends at most ${amount} a month, and not a cent more.").format(amount=f"{dollars:,.2f}")
 
 
 def pool(policy: Policy) -> str:

@@ -68,7 +68,7 @@ def _name(each: UsageRow, title_of: Titles) -> str:
 def _sums(each: UsageRow, report: UsageReport) -> str:
     images = ngettext("{count} picture", "{count} pictures", each.images).format(count=each.images)
     failed = ngettext("{count} failed", "{count} failed", each.failed).format(count=each.failed) if each.failed else ""
-    return " · ".join(filter(None, [images, f"{amount_of(each.cost)} (${_usd(each.cost, report)})", failed]))
+    return " · ".join(filter(None, [images, f"{amount_of(each.price)} (${_usd(each.cost, report)})", failed]))
 
 
 def _days(report: UsageReport) -> int:

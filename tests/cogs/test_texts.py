@@ -82,7 +82,7 @@ def test_privacy_fits_a_panel_and_names_the_classifier() -> None:
 def report(days: int, daily: list[UsageRow], by: GroupBy = GroupBy.MODEL) -> UsageReport:
     """A report of the last days, until the end of 20 November 2026 in UTC."""
     until = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
-    whole = UsageRow(images=1, failed=0, cost=sum(each.cost for each in daily), refunded=0)
+    whole = UsageRow(images=1, failed=0, price=sum(each.price for each in daily), refunded=0, cost=sum(each.cost for each in daily))
     return UsageReport(
         since=until - days * DAY_MS, until=until, by=by, whole=whole, rows=(), daily=tuple(daily), budget=None, credit_usd=0.01
     )
@@ -93,21 +93,21 @@ def report(days: int, daily: list[UsageRow], by: GroupBy = GroupBy.MODEL) -> Usa
 )
 def test_a_chart_has_days_or_weeks_and_ends_today(days: int, columns: int, first: str, last: str) -> None:
     ends = [date(2026, 11, 20), date(2026, 11, 20) - timedelta(days=days - 1)]
-    daily = [UsageRow(model="klein", day=day, images=1, failed=0, cost=MICRO, refunded=0) for day in ends]
+    daily = [UsageRow(model="klein", day=day, images=1, failed=0, price=MICRO, refunded=0, cost=MICRO) for day in ends]
     chart = usage_texts.chart(report(days, daily), str, {})
     assert (len(chart.columns), chart.columns[0], chart.columns[-1]) == (columns, first, last)
     assert chart.series[0].values == (MICRO, *[0] * (columns - 2), MICRO)
 
 
 def test_the_groups_after_the_first_eight_are_one_series_of_a_chart() -> None:
-    used = [UsageRow(user_id=n, images=1, failed=0, cost=n * MICRO, refunded=0) for n in range(10, 0, -1)]
+    used = [UsageRow(user_id=n, images=1, failed=0, price=n * MICRO, refunded=0, cost=n * MICRO) for n in range(10, 0, -1)]
     daily = [replace(each, day=date(2026, 11, 20)) for each in used[:8]]
-    others = UsageRow(day=date(2026, 11, 20), images=2, failed=0, cost=3 * MICRO, refunded=0)
+    others = UsageRow(day=date(2026, 11, 20), images=2, failed=0, price=3 * MICRO, refunded=0, cost=3 * MICRO)
     chart = usage_texts.chart(replace(report(7, [*daily, others], GroupBy.MEMBER), rows=tuple(used)), str, {})
     assert (len(chart.series), chart.others, chart.others_count) == (8, (0, 0, 0, 0, 0, 0, 3 * MICRO), 2)
 
 
 def test_a_member_without_a_known_name_has_none_in_the_chart() -> None:
-    daily = [UsageRow(user_id=n, day=date(2026, 11, 20), images=1, failed=0, cost=n * MICRO, refunded=0) for n in (2, 1)]
+    daily = [UsageRow(user_id=n, day=date(2026, 11, 20), images=1, failed=0, price=n * MICRO, refunded=0, cost=n * MICRO) for n in (2, 1)]
     chart = usage_texts.chart(report(7, daily, GroupBy.MEMBER), str, {1: "Ada"})
     assert [series.name for series in chart.series] == ["", "Ada"]

@@ -69,6 +69,7 @@ def facts(rules: dict[str, Any] | None = None, *, private: bool = False, left: i
         "drawable_text": "a fox",
         "allowance": merge(policy, actor.role_ids),
         "price": MICRO,
+        "cost": MICRO,
         "max_waiting": 4,
         "funds": {payment.payer.name: FixedBalance(available=left)},
     }
@@ -87,7 +88,7 @@ def refusal(order: Facts) -> str:
 
 
 def test_a_guild_without_rules_accepts_everything() -> None:
-    assert admit(facts()) == Admission(price=MICRO, payment=facts().payment, max_waiting=4, running=None)
+    assert admit(facts()) == Admission(price=MICRO, cost=MICRO, payment=facts().payment, max_waiting=4, running=None)
 
 
 def test_the_slow_lane_comes_after_the_paid_one() -> None:

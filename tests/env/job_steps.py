@@ -28,7 +28,8 @@ def own(user_id: int, bucket: Bucket) -> Payment:
 
 def hold(conn: Connection, payment: Payment, amounts: Sequence[tuple[str, int, int]], now: int) -> None:
     """Hold each (job_id, n, amount), without a job."""
-    _charge, holds = pay(payment, ledger.lock(conn, payment.accounts, now), amounts, now)
+    images = [(job_id, n, amount, amount) for job_id, n, amount in amounts]
+    _charge, holds = pay(payment, ledger.lock(conn, payment.accounts, now), images, now)
     write(conn, *holds)
 
 

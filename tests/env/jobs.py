@@ -32,7 +32,9 @@ def new_job(*, member: int = 7, images: int = 1, price: int = MICRO, now: int = 
     job = Job(
         **{**values, **more}, place=place or ReplyTarget(user_id=member, channel_id=5, guild_id=1), state=JobState.OPEN, created_at=now
     )
-    first = generation(job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, created_at=now, seed=100)
+    first = generation(
+        job_id=job.id, user_id=job.place.user_id, guild_id=job.place.guild_id, price=price, cost=price, created_at=now, seed=100
+    )
     first = replace(first, model=job.model, prompt=job.prompt, params=job.params)
     return replace(job, generations=tuple(replace(first, n=n, seed=100 + n) for n in range(images)))
 
@@ -78,7 +80,7 @@ async def order_of(
 def generation(**more: Any) -> Generation:
     """A waiting generation of member 7 in guild 1."""
     values: dict[str, Any] = {
-        "job_id": "job", "n": 0, "model": "klein", "prompt": "a red fox", "seed": 100, "params": {}, "price": MICRO,
+        "job_id": "job", "n": 0, "model": "klein", "prompt": "a red fox", "seed": 100, "params": {}, "price": MICRO, "cost": MICRO,
         "state": GenerationState.WAITING, "user_id": 7, "guild_id": 1, "created_at": 1000,
         "provider": "oxen", "api_model": "klein",
     }  # fmt: skip

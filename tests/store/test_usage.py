@@ -48,7 +48,7 @@ async def a_busy_week(store: Store) -> None:
 
 async def test_a_guild_s_total_cost_is_what_its_budget_has_spent(store: Store) -> None:
     (whole,) = await store.read(usage.use, 1, **ALL)
-    assert whole == UsageRow(images=4, failed=1, cost=8 * MICRO, refunded=2 * MICRO)
+    assert whole == UsageRow(images=4, failed=1, price=8 * MICRO, refunded=2 * MICRO, cost=8 * MICRO)
     assert (await has(store, budget(1000)))[2] == 8
     assert whole.usd(0.01) == "0.0800"
 
@@ -102,7 +102,9 @@ async def test_recent_use_counts_all_guilds(store: Store) -> None:
 
 
 def test_the_csv_file_has_no_formulas_and_exact_amounts() -> None:
-    row = UsageRow(user_id=123456789012345678, model="=cmd()", day=date(2026, 11, 20), images=2, failed=1, cost=2_800_000, refunded=0)
+    row = UsageRow(
+        user_id=123456789012345678, model="=cmd()", day=date(2026, 11, 20), images=2, failed=1, price=2_800_000, refunded=0, cost=2_800_000
+    )
     assert as_csv([row, replace(row, user_id=None, model=None)], credit_usd=0.01).splitlines() == [
         "user_id,model,day,pictures,failed,credits,credits_refunded,usd",
         "'123456789012345678,'=cmd(),2026-11-20,2,1,2.8,0.0,0.0280",

@@ -12,7 +12,8 @@ class AccountKind(StrEnum):
     USER = "user"  # user:<id>, a member's own account where no guild has a bucket or pool for them
     MEMBER = "member"  # member:<guild>:<id>, in a guild that gives its members a bucket by role
     POOL = "pool"  # pool:<guild>, shared by the members without such a role
-    BUDGET = "budget"  # budget:<guild>:<yyyy-mm>, a guild's monthly limit; charged in addition to the payer's account
+    BUDGET = "budget"  # budget:<guild>:<yyyy-mm>, a guild's monthly limit; charged what the provider charges
+    OPERATOR = "operator"  # operator:<yyyy-mm>, the operator's monthly limit over all guilds; charged like a budget
     SPONSOR = "sponsor"  # sponsor:<id>, what a member paid in for everyone in a thread
 
 
@@ -46,6 +47,11 @@ def pool_account(guild_id: int) -> str:
 def budget_account(guild_id: int, now: int) -> str:
     """A guild's budget for the month of `now` (Unix ms)."""
     return f"{AccountKind.BUDGET}:{guild_id}:{month_of(now)}"
+
+
+def operator_account(now: int) -> str:
+    """The operator's limit for the month of `now` (Unix ms)."""
+    return f"{AccountKind.OPERATOR}:{month_of(now)}"
 
 
 def sponsor_account(sponsorship_id: str) -> str:

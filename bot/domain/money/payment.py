@@ -1,7 +1,8 @@
 """Which account pays for an order. Used at admission and again, with locked accounts, when the order is written.
 
-The first account with enough credits pays: the thread's sponsor, the payer, then the slow lane, which uses spare credits of the pool.
-A guild's budget is charged in addition; once it is used up, nobody can order.
+The first account with enough credits pays the price: the thread's sponsor, what the guild granted the member, the payer, then the slow
+lane, which uses spare credits of the pool. The cost, which is what the provider charges the operator, counts against two monthly limits:
+the guild's budget and the operator's limit over all guilds. Once one of them is used up, nobody can order.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bot.core.errors import OutOfCredit
 from bot.core.i18n import N_, _
 from bot.domain.job import Lane
 from bot.domain.money import quota
-from bot.domain.money.accounts import AccountKind, AccountRef, budget_account, kind_of
+from bot.domain.money.accounts import AccountKind, AccountRef, budget_account, kind_of, operator_account
 from bot.domain.money.quota import Bucket, Limit
 
 
@@ -25,14 +26,15 @@ class Payment:
     payer: AccountRef  # the member's own account, or the guild's pool
     sponsored_in: int | None = None  # the channel whose sponsor pays first
     sponsor: AccountRef | None = None  # the sponsor's account, once it was read
-    budget: AccountRef | None = None  # the guild's budget for this month
+    budget: AccountRef | None = None  # the guild's budget for this month; None: in direct messages
+    operator: AccountRef | None = None  # the operator's limit for this month
     slow_lane: AccountRef | None = None  # the guild's pool, for members without credit; None: no slow lane
     reserve: int = 0  # microcredits that the slow lane must leave in the pool
 
     @property
     def accounts(self) -> tuple[AccountRef, ...]:
         """All of these accounts, each once."""
-        accounts = {account.name: account for account in (self.slow_lane, self.payer, self.sponsor, self.budget) if account is not None}
+        accounts = {account.name: account for account in (self.slow_lane, self.payer, self.sponsor, self.budget, self.operator) if account}
         return tuple(accounts.values())
 
 
@@ -47,15 +49,26 @@ class Funds(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """The accounts in which the price is held."""
+    """The accounts of an order: `account` pays the price, the others count the cost."""
 
     account: str
     budget: str | None
+    operator: str | None
     lane: Lane
 
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        return (self.account,) if self.budget is None else (self.account, self.budget)
+    def amounts(self, price: int, cost: int) -> dict[str, int]:
+        """What each account is charged."""
+        return charged(account=self.account, budget=self.budget, operator=self.operator, price=price, cost=cost)
+
+
+def charged(*, account: str, budget: str | None, operator: str | None, price: int, cost: int) -> dict[str, int]:
+    """What each account is charged for an image, in microcredits."""
+    return {account: price, **{name: cost for name in (budget, operator) if name is not None}}
+
+
+def monthly_limit(size: int, now: int) -> AccountRef:
+    """The operator's limit of `size` microcredits for the month (UTC) of `now` (Unix ms)."""
+    return AccountRef(name=operator_account(now), fills=Limit(size=size))
 
 
 def monthly_budget(guild_id: int, size: int, now: int) -> AccountRef:
@@ -68,15 +81,20 @@ def reserve_of(pool: Bucket, share: float) -> int:
     return pool.size - int(pool.size * min(max(share, 0.0), 1.0))
 
 
-def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, now: int) -> Charge:
-    """Which account pays `price` (microcredits). `funds`: balances by account name. Raises `OutOfCredit` if none can."""
-    if payment.budget is not None:
-        _check_budget(funds[payment.budget.name], price=price, now=now)
+def decide(payment: Payment, funds: Mapping[str, Funds], *, price: int, cost: int, now: int) -> Charge:
+    """Which account pays `price`, if the limits allow `cost` (microcredits). `funds`: balances by account name.
+
+    Raises `OutOfCredit` if there is none, or a limit is reached.
+    """
+    for counting, sentences in ((payment.budget, _BUDGET), (payment.operator, _LIMIT)):
+        if counting is not None:
+            _check_limit(funds[counting.name], sentences, cost=cost, now=now)
     able = (choice for choice in _choices(payment, funds) if choice[1] >= price)
     account, _spare, lane = next(able, (None, 0, Lane.PAID))
     if account is None:
         raise OutOfCredit(_too_little(payment.payer, funds[payment.payer.name], price=price, now=now))
-    return Charge(account=account, budget=None if payment.budget is None else payment.budget.name, lane=lane)
+    budget, operator = (None if each is None else each.name for each in (payment.budget, payment.operator))
+    return Charge(account=account, budget=budget, operator=operator, lane=lane)
 
 
 def _choices(payment: Payment, funds: Mapping[str, Funds]) -> Iterator[tuple[str, int, Lane]]:
@@ -119,17 +137,21 @@ _POOL = _Sentences(
 _ENOUGH_AT = N_("There will be enough <t:{at}:R>.")
 
 
-def _check_budget(funds: Funds, *, price: int, now: int) -> None:
-    if funds.available >= price:
-        return
-    renews = quota.next_month(now) // 1000
-    if funds.available == 0:
-        raise OutOfCredit(_("This server's budget for the month is used up; the next one begins <t:{renews}:R>.").format(renews=renews))
-    raise OutOfCredit(
-        _("This costs {price} credits, and this server's budget for the month has {left} left; the next one begins <t:{renews}:R>.").format(
-            price=quota.in_credits(price, up=True), left=quota.in_credits(funds.available), renews=renews
-        )
-    )
+_BUDGET = (
+    N_("This server's budget for the month is used up; the next one begins <t:{renews}:R>."),
+    N_("This costs more than is left of this server's budget for the month; the next one begins <t:{renews}:R>."),
+)
+_LIMIT = (
+    N_("The bot's budget for the month is used up; the next one begins <t:{renews}:R>."),
+    N_("This costs more than is left of the bot's budget for the month; the next one begins <t:{renews}:R>."),
+)
+
+
+def _check_limit(funds: Funds, sentences: tuple[str, str], *, cost: int, now: int) -> None:
+    """Members are not told amounts: these are what the operator pays."""
+    if funds.available < cost:
+        sentence = _(sentences[1] if funds.available else sentences[0])
+        raise OutOfCredit(sentence.format(renews=quota.next_month(now) // 1000))
 
 
 def _too_little(payer: AccountRef, funds: Funds, *, price: int, now: int) -> str:

@@ -29,8 +29,9 @@ class UsageRow:
     day: date | None = None
     images: int
     failed: int
-    cost: int  # price of the images
-    refunded: int  # the part of `cost` that was refunded
+    price: int  # what members paid
+    refunded: int  # the part of `price` that was refunded
+    cost: int  # what the image APIs charged, at most
 
     def usd(self, credit_usd: float) -> str:
         """The cost in US dollars, with four decimals."""
@@ -39,7 +40,7 @@ class UsageRow:
 
 def total(rows: Sequence[UsageRow]) -> UsageRow:
     """The sum of these rows, without keys."""
-    sums = {name: sum(getattr(row, name) for row in rows) for name in ("images", "failed", "cost", "refunded")}
+    sums = {name: sum(getattr(row, name) for row in rows) for name in ("images", "failed", "price", "refunded", "cost")}
     return UsageRow(**sums)
 
 
@@ -52,11 +53,11 @@ def as_csv(found: Sequence[UsageRow], *, credit_usd: float) -> str:
 
 
 def _table(found: Sequence[UsageRow], credit_usd: float) -> Iterator[list[str]]:
-    names = [each.name.replace("images", "pictures") for each in fields(UsageRow) if each.name not in ("cost", "refunded")]
+    names = [each.name.replace("images", "pictures") for each in fields(UsageRow) if each.name not in ("price", "refunded", "cost")]
     yield [*names, "credits", "credits_refunded", "usd"]
     for each in found:
         keys = [f"'{each.user_id}" if each.user_id else "", _harmless(each.model or ""), each.day.isoformat() if each.day else ""]
-        amounts = [str(each.cost / quota.MICRO), str(each.refunded / quota.MICRO), each.usd(credit_usd)]
+        amounts = [str(each.price / quota.MICRO), str(each.refunded / quota.MICRO), each.usd(credit_usd)]
         yield [*keys, str(each.images), str(each.failed), *amounts]
 
 

@@ -48,7 +48,7 @@ class AccountStatement:
 
 @dataclass(frozen=True, kw_only=True)
 class Balances:
-    """The accounts that a member can pay from in a channel. `pool` and `budget` are the guild's, None if it has none."""
+    """The accounts that a member can pay from in a channel. `pool` and `budget` are the guild's, None if its managers set none."""
 
     own: AccountStatement  # or the pool, if this member pays from it
     pool: AccountStatement | None
@@ -83,7 +83,8 @@ class Money:
 
     async def balances(self, request: Request) -> Balances:
         """What the actor can pay from here, with the last entries of their own account."""
-        account, pool, budget = self.pricing.account(request), self.pricing.pool(request), self.pricing.budget(request)
+        account, pool = self.pricing.account(request), self.pricing.pool(request)
+        budget = None if request.policy.usd_per_month is None else self.pricing.budget(request)
         return Balances(
             own=await self._statement(account, lines=5),
             pool=None if pool is None or pool.name == account.name else await self._statement(pool),

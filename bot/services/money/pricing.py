@@ -14,13 +14,11 @@ from bot.domain.guild.document import Policy
 from bot.domain.money import quota
 from bot.domain.money.accounts import AccountRef, member_account, pool_account, user_account
 from bot.domain.money.ledger import Statement
-from bot.domain.money.payment import Payment, monthly_budget, reserve_of
+from bot.domain.money.payment import Payment, monthly_budget, monthly_limit, reserve_of
 from bot.domain.order import OperatorLimits
 from bot.domain.request import Request
 from bot.store.engine.base import Store
 from bot.store.money import ledger
-
-_NO_LIMIT = 10**9 * quota.MICRO  # a month; unreachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +36,10 @@ class Pricing:
         """The price of an image in microcredits. None: the model has no price, so it cannot be used."""
         own = policy.price_microcredits(model.id)
         return model.price_microcredits if own is None else own
+
+    def cost(self, model: ModelInfo) -> int | None:
+        """What the provider charges at most for an image, in microcredits. None: not known."""
+        return model.price_microcredits
 
     def priced(self, model: ModelInfo, policy: Policy) -> ModelInfo:
         """The model with its price under these rules."""
@@ -57,7 +59,8 @@ class Pricing:
         return Payment(
             payer=self._account(request.actor.user_id, guild_id, allowance),
             sponsored_in=request.channel.channel_id,
-            budget=self._spending_account(guild_id, policy),
+            budget=self.budget(request),
+            operator=monthly_limit(quota.from_usd(self.limits.monthly_usd, self.credit_usd), self.clock()),
             **_slow_lane(guild_id, policy),
         )
 
@@ -71,8 +74,17 @@ class Pricing:
         return _pool(request.guild_id, request.policy)
 
     def budget(self, request: Request) -> AccountRef | None:
-        """The guild's budget for this month, if its managers set one."""
-        return self._budget(request.guild_id, request.policy)
+        """The guild's budget for this month; None in direct messages."""
+        return None if request.guild_id is None else self.budget_of(request.guild_id, request.policy)
+
+    def budget_of(self, guild_id: int, policy: Policy) -> AccountRef:
+        """What a guild may cost this month: what the operator allows each guild, or less if its managers say so."""
+        return monthly_budget(guild_id, quota.from_usd(self.usd_per_month(policy), self.credit_usd), self.clock())
+
+    def usd_per_month(self, policy: Policy) -> float:
+        """The size of a guild's monthly budget, in US dollars."""
+        most = self.limits.monthly_usd_per_guild
+        return most if policy.usd_per_month is None else min(float(policy.usd_per_month), most)
 
     # --- statements --------------------------------------------------------------------------------------------------
 
@@ -94,17 +106,6 @@ class Pricing:
             return AccountRef(name=user_account(user_id), fills=self.limits.bucket)
         account = pool_account(guild_id) if allowance.from_pool else member_account(guild_id, user_id)
         return AccountRef(name=account, fills=allowance.bucket)
-
-    def _spending_account(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
-        """The guild's budget. Without a limit spending is counted all the same, so that a limit set later covers the whole month."""
-        if guild_id is None:
-            return None
-        return self._budget(guild_id, policy) or monthly_budget(guild_id, _NO_LIMIT, self.clock())
-
-    def _budget(self, guild_id: int | None, policy: Policy) -> AccountRef | None:
-        if guild_id is None or policy.usd_per_month is None:
-            return None
-        return monthly_budget(guild_id, quota.from_usd(policy.usd_per_month, self.credit_usd), self.clock())
 
 
 def _pool(guild_id: int | None, policy: Policy) -> AccountRef | None:

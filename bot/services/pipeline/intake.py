@@ -189,6 +189,7 @@ class Intake:
             seed=seed,
             params=params,
             price=admission.price,
+            cost=admission.cost,
             state=GenerationState.WAITING,
             user_id=request.actor.user_id,
             guild_id=request.guild_id,

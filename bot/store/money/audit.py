@@ -47,23 +47,26 @@ def _below_zero(conn: Connection) -> Iterator[str]:
 
 
 def _images_and_lines(conn: Connection) -> Iterator[str]:
-    """Each image has one hold of its price in each of its accounts, and one settle or release there once it has ended."""
+    """Each image has one hold of its price or cost in each of its accounts, and one settle or release there once it has ended."""
     g = generations.c
-    for account, was_refunded in ((g.account, g.refunded_at.is_not(None)), (g.budget, false())):  # a budget is never refunded
-        due, booked = _due(was_refunded), _booked()
+    charges = ((g.account, g.price, g.refunded_at.is_not(None)), (g.budget, g.cost, false()), (g.operator, g.cost, false()))
+    for account, amount, was_refunded in charges:  # budgets and limits are never refunded
+        due, booked = _due(amount, was_refunded), _booked()
         its_lines = and_(ledger.c.job_id == g.job_id, ledger.c.n == g.n, ledger.c.account == account)
         columns = (g.job_id, g.n, account.label("account"), g.state, *(booked[name].label(name) for name in _COUNTED))
         query = select(*columns).join_from(generations, ledger, its_lines, isouter=True).where(account.is_not(None))
         differs = or_(*(booked[name] != due[name] for name in booked))
         for row in conn.execute(query.group_by(g.job_id, g.n).having(differs).order_by(g.job_id, g.n)):
             has = ", ".join(f"{getattr(row, name)} {name}" for name in _COUNTED)
-            yield f"{row.account}: image {row.job_id}/{row.n}, which is {row.state}, has {has} there, or the amounts differ from its price."
+            yield f"{row.account}: image {row.job_id}/{row.n}, which is {row.state}, has {has} there, or the amounts differ."
 
 
 def _lines_and_images(conn: Connection) -> Iterator[str]:
     """No account has lines for an image that is charged to others, or a hold for one that does not exist."""
     image = and_(generations.c.job_id == ledger.c.job_id, generations.c.n == ledger.c.n)
-    charged = (ledger.c.account.is_distinct_from(account) for account in (generations.c.account, generations.c.budget))
+    charged = (
+        ledger.c.account.is_distinct_from(account) for account in (generations.c.account, generations.c.budget, generations.c.operator)
+    )
     one = (ledger.c.job_id, ledger.c.n, ledger.c.account)
     query = select(*one).join_from(ledger, generations, image, isouter=True).where(ledger.c.job_id.is_not(None), *charged)
     stray = or_(func.max(generations.c.n).is_not(None), func.sum(ledger.c.held) != 0)
@@ -86,7 +89,7 @@ _CHECKS = (_accounts_and_lines, _below_zero, _images_and_lines, _lines_and_image
 _COUNTED = (Entry.HOLD, Entry.SETTLE, Entry.RELEASE, Entry.REFUND)
 
 
-def _due(was_refunded: ColumnElement[bool]) -> dict[str, ColumnElement[int]]:
+def _due(amount: ColumnElement[int], was_refunded: ColumnElement[bool]) -> dict[str, ColumnElement[int]]:
     """The expected number of lines of each kind, and their sums, of an image in one of its accounts."""
     g = generations.c
     made, ended = g.state == GenerationState.SUCCEEDED, g.state.in_(ENDED)
@@ -98,9 +101,9 @@ def _due(was_refunded: ColumnElement[bool]) -> dict[str, ColumnElement[int]]:
         Entry.REFUND: _one(was_refunded),
     }
     amounts = {
-        "available": case((or_(given_back, was_refunded), 0), else_=-g.price),
-        "held": case((ended, 0), else_=g.price),
-        "spent": case((and_(made, ~was_refunded), g.price), else_=0),
+        "available": case((or_(given_back, was_refunded), 0), else_=-amount),
+        "held": case((ended, 0), else_=amount),
+        "spent": case((and_(made, ~was_refunded), amount), else_=0),
     }
     return counts | amounts
 

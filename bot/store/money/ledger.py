@@ -1,8 +1,8 @@
 """The ledger: accounts and their lines. Amounts are microcredits, times Unix milliseconds.
 
-An image's price is held when it is ordered, on each account that it is charged to, then settled if the image was made or released if
-it was not. Each of these is booked at most once, as a line, in the caller's transaction. So an account always equals the sum of its
-lines, and money always matches the state of the jobs.
+An image is charged to several accounts: its price to the one that pays, its cost to the monthly limits. The amount is held there when it
+is ordered, then settled if the image was made or released if it was not. Each of these is booked at most once, as a line, in the caller's
+transaction. So an account always equals the sum of its lines, and money always matches the state of the jobs.
 
 An operation that moves money first locks every account that it may change, in the order of their names. Parallel transactions then
 run one after the other, each sees the balances that the previous one left, and there are no deadlocks.
@@ -139,30 +139,30 @@ def lock_and_count(
     return balances, (rows or counting.rows(conn, values))[0][-1]
 
 
-def hold(balances: Iterable[Balance], amounts: Sequence[tuple[str, int, int]], now: int) -> list[Change]:
-    """The changes that hold each (job_id, n, amount) in each of the locked accounts; pass them to `write`.
+def hold(amounts: Iterable[tuple[Balance, Sequence[tuple[str, int, int]]]], now: int) -> list[Change]:
+    """The changes that hold in each of the locked accounts its amounts, as (job_id, n, amount); pass them to `write`.
 
     Raises `OutOfCredit` if one of them has too little.
     """
-    lines = [line(Entry.HOLD, available=-amount, held=amount, job_id=job_id, n=n) for job_id, n, amount in amounts]
-    return _changes([_after_due(balance, lines) for balance in balances], now)
+    held = ((balance, [line(Entry.HOLD, available=-each, held=each, job_id=job, n=n) for job, n, each in own]) for balance, own in amounts)
+    return _changes([_after_due(balance, lines) for balance, lines in held], now)
 
 
-def settle(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
-    """Spend the `amount` held in each of the accounts. False, without a change, if there is no hold or it has ended."""
-    return _move(conn, Entry.SETTLE, [*accounts], job_id=job_id, n=n, amount=amount, now=now)
+def settle(conn: Connection, amounts: Mapping[str, int], *, job_id: str, n: int, now: int) -> bool:
+    """Spend what is held in each account, by name. False, without a change, if there is no hold or it has ended."""
+    return _move(conn, Entry.SETTLE, amounts, job_id=job_id, n=n, now=now)
 
 
-def release(conn: Connection, *, accounts: Iterable[str], job_id: str, n: int, amount: int, now: int) -> bool:
-    """Return the `amount` held in each of the accounts. False, without a change, if there is no hold or it has ended."""
-    return _move(conn, Entry.RELEASE, [*accounts], job_id=job_id, n=n, amount=amount, now=now)
+def release(conn: Connection, amounts: Mapping[str, int], *, job_id: str, n: int, now: int) -> bool:
+    """Return what is held in each account, by name. False, without a change, if there is no hold or it has ended."""
+    return _move(conn, Entry.RELEASE, amounts, job_id=job_id, n=n, now=now)
 
 
 def refund(
     conn: Connection, *, account: str, job_id: str, n: int, amount: int, now: int, by_id: int | None = None, note: str | None = None
 ) -> bool:
     """Return a settled `amount`, even above the bucket's size. False if it was not settled or was refunded before."""
-    return _move(conn, Entry.REFUND, [account], job_id=job_id, n=n, amount=amount, now=now, by_id=by_id, note=note)
+    return _move(conn, Entry.REFUND, {account: amount}, job_id=job_id, n=n, now=now, by_id=by_id, note=note)
 
 
 def line(
@@ -272,22 +272,22 @@ def _available(fills: Bucket | Limit, row: _Row, now: int) -> int:
     return quota.available_at(fills, available=row.available, held=row.held, as_of=row.as_of, now=now)
 
 
-def _move(conn: Connection, entry: Entry, names: Collection[str], *, job_id: str, n: int, amount: int, now: int, **about: Any) -> bool:
-    """Book one step of an image's price in all its accounts or in none. Raises `ValueError` if it is due in only some of them."""
+def _move(conn: Connection, entry: Entry, due: Mapping[str, int], *, job_id: str, n: int, now: int, **about: Any) -> bool:
+    """Book one step of an image in all its accounts or in none; `due`: the amount in each. Raises `ValueError` if some of them differ."""
     step = _STEPS[entry]
-    rows = _locked(conn, names)  # the second of two callers waits here and sees the first one's lines
+    rows = _locked(conn, due)  # the second of two callers waits here and sees the first one's lines
     seen = defaultdict[str, dict[str, int]](dict)
     for account, each, held, spent in _LINES_OF.rows(conn, {"of_job": job_id, "of_n": n}):
         seen[account][each] = max(held, spent)
     ready = [row for name, row in rows.items() if step.after in seen[name] and not seen[name].keys() & step.unless]
     if not ready:
         return False
-    if len(ready) < len(names):
+    if len(ready) < len(due):
         raise ValueError(f"{entry} of {job_id}/{n} is due in some of its accounts only")
-    if wrong := {seen[row.name][step.after] for row in ready} - {amount}:
-        raise ValueError(f"{entry} of {amount} after a {step.after} of {wrong.pop()} for {job_id}/{n}")
-    amounts = {name: getattr(step, name) * amount for name in _AMOUNTS}
-    write(conn, *_changes([(row, row.as_of, [line(entry, job_id=job_id, n=n, **amounts, **about)]) for row in ready], now))
+    if wrong := {row.name for row in ready if seen[row.name][step.after] != due[row.name]}:
+        raise ValueError(f"{entry} for {job_id}/{n} in {wrong.pop()} differs from its {step.after}")
+    moved = [(row, {name: getattr(step, name) * due[row.name] for name in _AMOUNTS}) for row in ready]
+    write(conn, *_changes([(row, row.as_of, [line(entry, job_id=job_id, n=n, **amounts, **about)]) for row, amounts in moved], now))
     return True
 
 

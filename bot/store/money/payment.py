@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,16 +13,20 @@ from bot.store.engine.statements import Change
 from bot.store.money import ledger, sponsorships
 from bot.store.money.ledger import Balance
 
+Charged = tuple[str, int, int, int]  # of an image: its job's id, its number, its price and its cost in microcredits
 
-def pay(
-    payment: Payment, balances: Mapping[str, Balance], amounts: Sequence[tuple[str, int, int]], now: int
-) -> tuple[Charge, list[Change]]:
-    """Decide who pays, given the locked balances of all that may. Returns the changes that hold each (job_id, n, amount) there.
+
+def pay(payment: Payment, balances: Mapping[str, Balance], images: Sequence[Charged], now: int) -> tuple[Charge, list[Change]]:
+    """Decide who pays, given the locked balances of all that may. Returns the changes that hold the images' prices and costs there.
 
     Raises `OutOfCredit`.
     """
-    paid = decide(payment, balances, price=sum(amount for _job, _n, amount in amounts), now=now)
-    return paid, ledger.hold([balances[name] for name in paid.accounts], amounts, now)
+    paid = decide(payment, balances, price=sum(image[2] for image in images), cost=sum(image[3] for image in images), now=now)
+    amounts = defaultdict[str, list[tuple[str, int, int]]](list)
+    for job_id, n, price, cost in images:
+        for name, amount in paid.amounts(price, cost).items():
+            amounts[name].append((job_id, n, amount))
+    return paid, ledger.hold([(balances[name], each) for name, each in amounts.items()], now)
 
 
 def with_sponsor(conn: Connection, payment: Payment, now: int) -> Payment:

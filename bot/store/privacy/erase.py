@@ -100,7 +100,7 @@ def _lock(conn: Connection, me: Member, paying: list[str]) -> None:
     """Lock all rows that money depends on, in the common order: sponsorships, jobs, accounts by name."""
     sponsorships.lock(conn, paying)
     conn.execute(me.jobs.with_for_update())
-    of_open = select(generations.c.account, generations.c.budget).where(
+    of_open = select(generations.c.account, generations.c.budget, generations.c.operator).where(
         generations.c.job_id.in_(me.jobs.where(jobs.c.state == JobState.OPEN))
     )
     charged = {name for row in conn.execute(of_open) for name in row if name is not None}

@@ -29,7 +29,7 @@ UNCHECKED = "needs_check AND state = 'open'"
 
 _OWN = "role IN ('result', 'dm')"
 _ONCE = "role IN ('gallery', 'log')"
-_USED = ("guild_id", "ended_at", "user_id", "model", "state", "price", "refunded_at")
+_USED = ("guild_id", "ended_at", "user_id", "model", "state", "price", "cost", "refunded_at")
 
 jobs = Table(
     "jobs",
@@ -105,7 +105,8 @@ generations = Table(
     Column("prompt", Text, nullable=False),
     Column("seed", BigInteger),
     Column("params", JSON, nullable=False),
-    Column("price", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),  # what the member pays
+    Column("cost", BigInteger, nullable=False),  # what the image API charges, at most
     Column("state", String(16), nullable=False),
     Column("user_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
@@ -126,7 +127,8 @@ generations = Table(
     Column("cancel_requested", Boolean, nullable=False),
     # money
     Column("account", String(64), nullable=False),  # who pays
-    Column("budget", String(64)),  # the account of the guild's budget that is charged too
+    Column("budget", String(64)),  # the account of the guild's monthly budget, which counts the cost
+    Column("operator", String(64)),  # the account of the operator's monthly limit, which counts it too
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
     UniqueConstraint("provider_id", "provider"),  # one accepted id belongs to one generation

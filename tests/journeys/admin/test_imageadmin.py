@@ -27,7 +27,7 @@ KLEIN, DEV = "flux-2-klein-4b", "flux-2-dev"
 @pytest.mark.parametrize(
     ("command", "values", "words", "path", "expected"),
     [
-        ("budget", {"dollars": 12.5}, "at most $12.50 a month", "usd_per_month", Decimal("12.5")),
+        ("budget", {"dollars": 8.5}, "at most $8.50 a month", "usd_per_month", Decimal("8.5")),
         ("pool", {"size": 500, "refill": 50}, "500 credits, and 50 credits back a day", "pool.size", Decimal(500)),
         ("pool", {"slow_lane": False}, "no shared pool", "slow_lane.on", False),
         ("price", {"model": DEV, "credits": 9}, "costs 9 credits here", f"prices.{DEV}", Decimal(9)),

@@ -29,14 +29,14 @@ async def imported(person: Person, document: Any, words: str, filename: str = "s
 
 
 async def test_the_panel_shows_everything_at_a_glance(app: App, mo: Person, ada: Person, asked: Ask) -> None:
-    await admin(mo, "budget", "12.50", dollars=12.5)
+    await admin(mo, "budget", "8.50", dollars=8.5)
     await admin(mo, "pool", "share a pool", size=100, refill=10)
     await admin(mo, "role", "<@&", role=mo.roles["Artists"], credits=200)
     await admin(mo, "rules add", "block list", to="block", word="gore")
     await written_down(app, await asked())
     panel = await admin(mo, "panel", "Easel on Easel Studio")
     for part in (
-        "$12.48 of $12.50 left",
+        "$8.48 of $8.50 left",
         "1 picture · 1.4 credits ($0.01)",
         "100 of 100 credits left",
         "in every channel",
@@ -102,12 +102,12 @@ async def test_the_panel_fits_in_a_message_with_every_setting_at_its_limit(mo: P
 
 
 async def test_an_exported_file_is_imported_again_without_a_change(mo: Person) -> None:
-    await admin(mo, "budget", "12.50", dollars=12.5)
+    await admin(mo, "budget", "8.50", dollars=8.5)
     panel = await admin(mo, "panel", "Easel on")
     await mo.click(panel, "Export")
     answer = await mo.message(lambda m: m.ephemeral and bool(m.attachments))
     content = await mo.fetch(answer.attachments[0]["url"])
-    assert json.loads(content)["usd_per_month"] == 12.5
+    assert json.loads(content)["usd_per_month"] == 8.5
     await imported(mo, content, "nothing to change")
 
 

@@ -33,7 +33,15 @@ ANN, BOB = Actor(user_id=7, joined_at=0), Actor(user_id=8, joined_at=0)
 @pytest.fixture
 async def money(store: Store) -> AsyncIterator[Money]:
     """The service; the ledger audit must find nothing wrong afterwards."""
-    limits = OperatorLimits(bucket=TEN, max_waiting=8, default_model="klein", reference_max_bytes=1, reference_max_pixels=1)
+    limits = OperatorLimits(
+        bucket=TEN,
+        monthly_usd=20,
+        monthly_usd_per_guild=10,
+        max_waiting=8,
+        default_model="klein",
+        reference_max_bytes=1,
+        reference_max_pixels=1,
+    )
     pricing = Pricing(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
     yield Money(store=store, pricing=pricing, credit_usd=0.01, clock=lambda: NOW)
     assert (await store.read(audit.prove)).wrong == ()

@@ -12,10 +12,10 @@ import pytest
 
 from bot.core.errors import OutOfCredit, Refusal
 from bot.domain.actor import Actor
-from bot.domain.guild.document import Policy
 from bot.domain.job import Job, JobState, Outcome, ReplyTarget
 from bot.domain.money.accounts import AccountKind, kind_of
-from bot.domain.money.quota import MICRO
+from bot.domain.money.payment import charged
+from bot.domain.money.quota import MICRO, from_usd
 from bot.domain.money.sponsorship import Sponsorship
 from bot.domain.order import Order
 from bot.domain.request import Request
@@ -127,23 +127,21 @@ async def check_nothing_overspent(pipeline: Pipeline, caps: dict[str, int]) -> N
 
 async def _size(pipeline: Pipeline, account: str, caps: dict[str, int]) -> int:
     """The most that the rules allow an account."""
+    if kind_of(account) is AccountKind.OPERATOR:
+        return from_usd(pipeline.pricing.limits.monthly_usd, pipeline.pricing.credit_usd)
     if kind_of(account) in (AccountKind.POOL, AccountKind.BUDGET):
         policy = (await pipeline.guilds.settings(int(account.split(":")[1]))).policy
         pool = policy.pool.bucket().size if policy.pool else 0
-        return pool if kind_of(account) is AccountKind.POOL else _limit_of(policy)
+        budget = from_usd(pipeline.pricing.usd_per_month(policy), pipeline.pricing.credit_usd)
+        return pool if kind_of(account) is AccountKind.POOL else budget
     return BUCKET.size if kind_of(account) is AccountKind.USER else caps.get(account, 5 * MICRO)  # a host has five
-
-
-def _limit_of(policy: Policy) -> int:
-    """A guild's monthly limit; a guild without one has an unreachable limit."""
-    return 10**9 * MICRO if policy.usd_per_month is None else int(policy.usd_per_month * 100 * MICRO)
 
 
 async def _check_holds(pipeline: Pipeline, rows: Any) -> None:
     held: Counter[str] = Counter()
     for job in await pipeline.store.read(in_state, JobState.OPEN):
         for g in job.open:
-            held.update({name: g.price for name in (g.account, g.budget) if name})
+            held.update(charged(account=g.account, budget=g.budget, operator=g.operator, price=g.price, cost=g.cost))
     assert {row.name: row.held for row in rows if row.held} == {name: amount for name, amount in held.items() if amount}
 
 

@@ -34,7 +34,7 @@ async def some_bookings(store: Store) -> None:
         ("UPDATE accounts SET held = -5 WHERE name = 'member:1:8'", "member:1:8: an amount is below zero: 11000000, -5, 0."),
         ("UPDATE generations SET state = 'failed' WHERE n = 0", "member:1:7: image made/0, which is failed, has 1 hold, 1 settle, 0"),
         ("UPDATE generations SET state = 'succeeded' WHERE n = 1", "budget:1:1970-01: image made/1, which is succeeded, has 1 hold, 0"),
-        ("UPDATE generations SET price = 7 WHERE n = 1", "or the amounts differ from its price."),
+        ("UPDATE generations SET price = 7 WHERE n = 1", "or the amounts differ."),
         ("UPDATE generations SET refunded_at = 7 WHERE n = 0", "has 1 hold, 1 settle, 0 release, 0 refund there"),
         ("UPDATE generations SET budget = NULL WHERE n = 0", "budget:1:1970-01: it has lines for image made/0, which does not exist or"),
         ("UPDATE generations SET account = 'member:1:8'", "member:1:8: image made/0, which is succeeded, has 0 hold, 0 settle"),

@@ -25,7 +25,7 @@ from tests.env.job_steps import own
 TEN = Bucket(size=10 * MICRO, refill_per_day=0)
 DAILY = Bucket(size=10 * MICRO, refill_per_day=10 * MICRO)
 ME = user_account(7)
-FIRST: dict[str, Any] = {"accounts": [ME], "job_id": "job", "n": 0, "amount": 3 * MICRO}
+FIRST: dict[str, Any] = {"amounts": {ME: 3 * MICRO}, "job_id": "job", "n": 0}
 FIRST_BACK: dict[str, Any] = {"account": ME, "job_id": "job", "n": 0, "amount": 3 * MICRO}
 
 
@@ -78,9 +78,9 @@ async def test_a_settled_amount_is_refunded_once(store: Store) -> None:
 async def test_only_a_held_amount_is_settled(store: Store) -> None:
     assert await store.write(ledger.settle, **FIRST, now=1) is False
     await hold(store, 3)
-    assert await store.write(ledger.settle, **{**FIRST, "accounts": ["user:8"]}, now=1) is False
-    with pytest.raises(ValueError, match="settle of 1 after a hold of 3000000"):
-        await store.write(ledger.settle, **{**FIRST, "amount": 1}, now=1)
+    assert await store.write(ledger.settle, **{**FIRST, "amounts": {"user:8": 3 * MICRO}}, now=1) is False
+    with pytest.raises(ValueError, match="settle for job/0 in user:7 differs from its hold"):
+        await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 1}}, now=1)
     assert await state(store) == (7, 3, 0)
 
 
@@ -109,7 +109,7 @@ async def test_fifty_simultaneous_holds_on_ten_credits_get_ten(store: Store) -> 
 
 async def test_refill_is_available_at_once_and_booked_with_the_next_hold(store: Store) -> None:
     await hold(store, 10, bucket=DAILY)
-    await store.write(ledger.settle, **{**FIRST, "amount": 10 * MICRO}, now=0)
+    await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 10 * MICRO}}, now=0)
     assert await state(store, bucket=DAILY, now=DAY_MS // 2) == (5, 0, 10)
     await hold(store, 4, bucket=DAILY, job_id="next", now=DAY_MS // 2)
     seen = await store.read(ledger.statement, account=ME, bucket=DAILY, now=DAY_MS // 2)
@@ -121,7 +121,7 @@ async def test_refill_is_available_at_once_and_booked_with_the_next_hold(store: 
 
 async def test_a_clock_that_goes_backwards_refills_nothing_twice(store: Store) -> None:
     await hold(store, 10, bucket=DAILY, now=DAY_MS)
-    await store.write(ledger.settle, **{**FIRST, "amount": 10 * MICRO}, now=DAY_MS)
+    await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 10 * MICRO}}, now=DAY_MS)
     await hold(store, 0, bucket=DAILY, job_id="back", now=0)
     assert await state(store, bucket=DAILY, now=DAY_MS) == (0, 0, 10)
 
@@ -141,14 +141,14 @@ async def test_a_refusal_says_that_it_will_never_be_enough(store: Store) -> None
 
 async def test_a_refusal_says_that_the_quota_does_not_refill(store: Store) -> None:
     await hold(store, 8)
-    await store.write(ledger.settle, **{**FIRST, "amount": 8 * MICRO}, now=0)
+    await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 8 * MICRO}}, now=0)
     assert "This quota does not refill by itself" in await refusal(store, 3)
 
 
 async def test_free_images_are_booked_too(store: Store) -> None:
     await hold(store, 0)
-    assert await store.write(ledger.settle, **{**FIRST, "amount": 0}, now=1) is True
-    assert await store.write(ledger.settle, **{**FIRST, "amount": 0}, now=1) is False
+    assert await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 0}}, now=1) is True
+    assert await store.write(ledger.settle, **{**FIRST, "amounts": {ME: 0}}, now=1) is False
 
 
 async def test_a_statement_shows_the_latest_lines(store: Store) -> None:
@@ -177,8 +177,8 @@ _steps = st.lists(
 )
 
 
-def _account_of(end: Any, account: str) -> dict[str, Any]:
-    return {"account": account} if end is ledger.refund else {"accounts": [account]}
+def _charge_of(end: Any, account: str, amount: int) -> dict[str, Any]:
+    return {"account": account, "amount": amount} if end is ledger.refund else {"amounts": {account: amount}}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -195,7 +195,7 @@ async def test_random_parallel_orders_add_up(store: Store, orders: list[tuple[in
             return
         for end in ends:
             await asyncio.gather(
-                *(store.write(end, **_account_of(end, account), job_id=job_id, n=n, amount=price, now=at) for job_id, n, price in amounts)
+                *(store.write(end, **_charge_of(end, account, price), job_id=job_id, n=n, now=at) for job_id, n, price in amounts)
             )
 
     await asyncio.gather(*(order(k, *step) for k, step in enumerate(orders)))

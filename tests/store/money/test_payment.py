@@ -109,9 +109,9 @@ async def test_a_used_up_budget_stops_every_lane(store: Store) -> None:
     assert [await has(store, member()), await has(store, pool())] == [(8, 2, 0), (10, 0, 0)]
 
 
-async def test_a_refusal_by_the_budget_names_the_rest(store: Store) -> None:
+async def test_a_refusal_by_the_budget_names_when_it_is_renewed(store: Store) -> None:
     assert await refusal(store, Payment(payer=member(), budget=budget(2)), images=3) == (
-        "This costs 3 credits, and this server's budget for the month has 2 left; the next one begins <t:2678400:R>."
+        "This costs more than is left of this server's budget for the month; the next one begins <t:2678400:R>."
     )
 
 

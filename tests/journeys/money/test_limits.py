@@ -1,0 +1,79 @@
+"""Attacks on the operator's money: what managers and members set moves prices, and never what may be spent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.app import App
+from bot.store.money import audit
+from sandbox.person import Message, Person
+from tests.env.app import Env, has_image
+from tests.journeys.manager_steps import admin, change_rules, private_reply
+
+# An image of the default model costs 1.4 cents.
+TWO_IMAGES, ALL_FREE = "0.03", {"prices": {"black-forest-labs-flux-2-klein-4b": 0}}
+GENEROUS: list[dict[str, Any]] = [
+    ALL_FREE,
+    ALL_FREE | {"usd_per_month": 1_000_000},
+    {"everyone": {"purse": {"size": 1_000_000, "refill_per_day": 1_000_000}, "waiting": 100}, "usd_per_month": 1000},
+    {"pool": {"size": 1_000_000}, "slow_lane": {"on": True, "share_percent": 100}},
+]
+
+
+@pytest.fixture
+def limited(env: Env) -> None:
+    """The operator allows each server two images a month, and all together three."""
+    env.overrides |= {"MONTHLY_LIMIT_USD_PER_SERVER": TWO_IMAGES, "MONTHLY_LIMIT_USD": "0.044"}
+
+
+async def ordered(person: Person, channel: str = "studio", /, **options: Any) -> Message:
+    seen = {message.id for message in person.messages(channel)}
+    await person.slash("generate", channel, **{"prompt": "a red fox", **options})
+    return await person.message(lambda m: m.id not in seen and (has_image(m) or "🚫" in m.text), channel)
+
+
+@pytest.mark.parametrize("rules", GENEROUS)
+@pytest.mark.usefixtures("limited")
+async def test_no_rule_of_a_server_raises_what_its_images_may_cost(app: App, ada: Person, env: Env, rules: dict[str, Any]) -> None:
+    await change_rules(app, **rules)
+    assert has_image(await ordered(ada, count=2))
+    assert "more than is left of this server's budget" in (await ordered(ada)).text
+    assert len(await env.generations()) == 2
+
+
+async def test_a_price_of_zero_still_counts_against_the_servers_budget(app: App, ada: Person, env: Env) -> None:
+    await change_rules(app, **ALL_FREE, usd_per_month=0.02)
+    assert has_image(await ordered(ada))
+    assert "more than is left of this server's budget" in (await ordered(ada)).text
+    assert len(await env.generations()) == 1
+
+
+async def test_orders_at_once_cannot_exceed_a_budget(app: App, ada: Person, env: Env) -> None:
+    await change_rules(app, **ALL_FREE, usd_per_month=0.05)
+    await asyncio.gather(*(ada.slash("generate", prompt=f"fox {n}") for n in range(8)))
+    await ada.until(lambda: sum(map(has_image, ada.messages())) == 3 and sum("🚫" in m.text for m in ada.messages()) == 5)
+    assert len(await env.generations()) == 3
+    assert (await app.store.read(audit.prove)).wrong == ()
+
+
+@pytest.mark.usefixtures("limited")
+async def test_the_operators_limit_holds_over_servers_and_direct_messages(app: App, ada: Person, env: Env) -> None:
+    assert has_image(await ordered(ada, count=2))
+    assert has_image(await ordered(ada, "dm"))
+    assert "of the bot's budget" in (await ordered(ada, "dm")).text
+    assert len(await env.generations()) == 3
+
+
+async def test_usage_counts_what_the_provider_charges(app: App, ada: Person, mo: Person) -> None:
+    await change_rules(app, **ALL_FREE)
+    await ordered(ada, count=2)
+    await mo.slash("usage")
+    assert "2 pictures · 0 credits ($0.0280)" in (await private_reply(mo, "2 pictures")).text
+
+
+@pytest.mark.usefixtures("limited", "app")
+async def test_a_manager_who_asks_for_a_larger_budget_is_told_the_operators(mo: Person) -> None:
+    await admin(mo, "budget", "at most $0.03 a month", dollars=500.0)
