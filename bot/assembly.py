@@ -169,7 +169,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
         admin=Admin(store=store, pricing=pricing, credit_usd=credit_usd, clock=clock),
         admissions=admissions,
         cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock),
-        gallery=Gallery(store=store, bucket=limits.bucket, clock=clock),
+        gallery=Gallery(store=store, clock=clock),
         guilds=guilds,
         history=History(store=store, clock=clock),
         members=members,

@@ -13,7 +13,7 @@ from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.money import quota
-from bot.domain.money.accounts import AccountKind, AccountRef, kind_of
+from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Statement
 from bot.domain.request import Request
 from bot.services.money.pricing import Pricing
@@ -78,17 +78,11 @@ class Admin:
     async def grant(self, request: Request, *, to: Actor | None, amount: int, note: str | None, key: str) -> bool:
         """Grant `amount` microcredits to a member, or to the guild's pool if `to` is None. False if `key` was booked before.
 
-        Raises `NotAllowed` if the guild has no pool or the member pays from it, `InvalidRequest` if the amount is invalid.
+        Raises `NotAllowed` if the guild has no pool, `InvalidRequest` if the amount is invalid.
         """
-        account = self.pricing.pool(request) if to is None else self.pricing.account(request, to)
+        account = self.pricing.pool(request) if to is None else self.pricing.own(request, to)
         if account is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))
-        if to is not None and kind_of(account.name) is AccountKind.POOL:
-            raise NotAllowed(
-                _("{member} pays from this server's shared pool; leave the member out, and the pool gets the credits.").format(
-                    member=f"<@{to.user_id}>"
-                )
-            )
         line = AuditLine(
             action=AuditAction.GRANTED,
             at=self.clock(),

@@ -25,7 +25,7 @@ from bot.services.money.pricing import Pricing
 from bot.store import documents, jobs
 from bot.store.engine.base import Store
 from bot.store.moderation import conduct
-from bot.store.money.payment import funds_of, with_sponsor
+from bot.store.money.payment import funds_of, with_accounts
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +96,7 @@ class Admissions:
 def with_stored_facts(conn: Connection, facts: Facts, *, owner_ids: Iterable[int | None]) -> Facts:
     """The facts with the member's block and queue, the available funds, and the preferences of the images' owners."""
     guild_id, user_id = facts.request.guild_id, facts.request.actor.user_id
-    payment = with_sponsor(conn, facts.payment, facts.now)
+    payment = with_accounts(conn, facts.payment, facts.now)
     return replace(
         facts,
         payment=payment,

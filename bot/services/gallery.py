@@ -8,8 +8,8 @@ import structlog
 
 from bot.core.clock import Clock
 from bot.domain.job import Job
-from bot.domain.money.accounts import AccountRef, owned_by_one, user_account
-from bot.domain.money.quota import Bucket
+from bot.domain.money.accounts import AccountRef, member_account
+from bot.domain.money.quota import EMPTY
 from bot.domain.request import Request
 from bot.store import gallery
 from bot.store.engine.base import Store
@@ -22,7 +22,6 @@ class Gallery:
     """Every method is one transaction."""
 
     store: Store
-    bucket: Bucket  # fills a member's own account
     clock: Clock
 
     async def starred(self, request: Request, job: Job, message_id: int) -> bool:
@@ -30,19 +29,8 @@ class Gallery:
         rules, guild_id = request.policy.gallery, request.guild_id
         if guild_id is None or rules.channel_id is None:
             return False
-        to = self._account_of_maker(job)
+        to = AccountRef(name=member_account(guild_id, job.place.user_id), fills=EMPTY)
         came = await self.store.write(gallery.show_if_starred, job.id, message_id, guild_id=guild_id, rules=rules, to=to, now=self.clock())
         if came:
             log.info("gallery entry added", job=job.id, guild=guild_id)
         return came
-
-    def _account_of_maker(self, job: Job) -> AccountRef:
-        """The account that paid for the image, if it is the author's own; else the author's global account.
-
-        The author's roles are unknown here, and so is the refill of a guild's account (`fills=None`).
-        """
-        paid_from = next((g.account for g in job.succeeded), "")
-        own = user_account(job.place.user_id)
-        if paid_from and paid_from != own and owned_by_one(paid_from):
-            return AccountRef(name=paid_from, fills=None)
-        return AccountRef(name=own, fills=self.bucket)

@@ -94,7 +94,7 @@ async def _open(
         reacted_to=reacted_to,
     )
     await orders.keep(f"form:{interaction.id}", _FORMS.dump_python(form, mode="json", exclude_defaults=True))
-    left = (await pricing.statement(request)).available
+    left = await pricing.left(request)
     await interaction.response.send_modal(_modal(_FORM(form=interaction.id), len(found.images), editing, preset, left=left))
 
 

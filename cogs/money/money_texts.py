@@ -13,6 +13,7 @@ from bot.domain.money.sponsorship import Sponsorship, SponsorshipState
 from bot.services.money.accounts import AccountStatement, Balances
 from cogs.kit.texts import PANEL_MAX, amount_of, meter, price
 
+_ENTRIES_SHOWN = 5
 _PRICES_SHOWN = 15
 _GIVEN_BACK = N_("{amount} given back")
 _LEDGER_WORDS = {
@@ -47,6 +48,10 @@ def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterato
     yield from _account(balances.own, now)
     if shared:
         yield "-# " + _("You pay from it, as everyone does here whose roles give them nothing of their own.")
+    granted = () if balances.granted is None else balances.granted.statement.lines
+    if balances.granted is not None and granted:
+        left = in_credits(balances.granted.statement.available)
+        yield _("**{left}** more that you were granted or given on this server; they are used first").format(left=left)
     yield from (_hosting(each) for each in balances.hosting)
     if balances.pool is not None:
         yield "### " + _("This server's shared pool")
@@ -59,7 +64,8 @@ def _quota(balances: Balances, models: Sequence[ModelInfo], now: int) -> Iterato
     if (more := len(models) - _PRICES_SHOWN) > 0:
         yield "-# " + _("{count} more in /models").format(count=more)
     yield "### " + _("Last entries")
-    entries = [ledger_line(line) for line in balances.own.statement.lines if _is_worth_a_line(line)]
+    latest = sorted((*balances.own.statement.lines, *granted), key=lambda line: line.at, reverse=True)
+    entries = [ledger_line(line) for line in latest if _is_worth_a_line(line)][:_ENTRIES_SHOWN]
     yield from entries or [_("Nothing yet.")]
 
 

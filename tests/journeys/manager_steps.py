@@ -11,8 +11,11 @@ from bot.domain.actor import Actor
 from bot.domain.guild.document import Policy, changed
 from bot.domain.job import ReplyTarget
 from bot.domain.moderation.audit import AuditLine
+from bot.domain.money.accounts import AccountRef, member_account
+from bot.domain.money.quota import EMPTY, MICRO
 from bot.domain.request import Request
 from bot.store.moderation import audit_log
+from bot.store.money import transfers
 from sandbox.person import Message, Person
 from tests.env.jobs import request
 
@@ -41,6 +44,18 @@ async def request_of(app: App, actor: Actor, person: Person) -> Request:
 
 def guild_of(person: Person) -> int:
     return int(person.hello["guild"]["id"])
+
+
+async def grant(app: App, person: Person, amount: int) -> None:
+    """Grant a member credits, which they may also give to others."""
+    account = AccountRef(name=member_account(guild_of(person), int(person.id)), fills=EMPTY)
+    await app.store.write(transfers.grant, to=account, amount=amount * MICRO, key=f"grant {person.id} {amount}", now=0)
+
+
+async def granted_left(app: App, person: Person) -> float:
+    """What is left of granted and given credits."""
+    account = AccountRef(name=member_account(guild_of(person), int(person.id)), fills=EMPTY)
+    return round((await app.services.pricing.statement_of(account)).available / MICRO, 2)
 
 
 async def rules_of(app: App, person: Person) -> Policy:

@@ -10,7 +10,7 @@ from bot.domain.money.quota import Bucket, Limit, month_of
 
 class AccountKind(StrEnum):
     USER = "user"  # user:<id>, a member's own account where no guild has a bucket or pool for them
-    MEMBER = "member"  # member:<guild>:<id>, in a guild that gives its members a bucket by role
+    MEMBER = "member"  # member:<guild>:<id>, in one guild: its bucket, if the guild gives its members one, grants, rewards and gifts
     POOL = "pool"  # pool:<guild>, shared by the members without such a role
     BUDGET = "budget"  # budget:<guild>:<yyyy-mm>, a guild's monthly limit; charged what the provider charges
     OPERATOR = "operator"  # operator:<yyyy-mm>, the operator's monthly limit over all guilds; charged like a budget

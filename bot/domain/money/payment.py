@@ -24,6 +24,7 @@ class Payment:
     """The accounts that may pay for an order."""
 
     payer: AccountRef  # the member's own account, or the guild's pool
+    granted: AccountRef | None = None  # what the member was granted or given in this guild, if that is another account
     sponsored_in: int | None = None  # the channel whose sponsor pays first
     sponsor: AccountRef | None = None  # the sponsor's account, once it was read
     budget: AccountRef | None = None  # the guild's budget for this month; None: in direct messages
@@ -34,7 +35,11 @@ class Payment:
     @property
     def accounts(self) -> tuple[AccountRef, ...]:
         """All of these accounts, each once."""
-        accounts = {account.name: account for account in (self.slow_lane, self.payer, self.sponsor, self.budget, self.operator) if account}
+        accounts = {
+            account.name: account
+            for account in (self.slow_lane, self.payer, self.granted, self.sponsor, self.budget, self.operator)
+            if account
+        }
         return tuple(accounts.values())
 
 
@@ -101,6 +106,8 @@ def _choices(payment: Payment, funds: Mapping[str, Funds]) -> Iterator[tuple[str
     """In order: account, microcredits that it can spend, lane."""
     if payment.sponsor is not None:
         yield payment.sponsor.name, funds[payment.sponsor.name].available, Lane.PAID
+    if payment.granted is not None:
+        yield payment.granted.name, funds[payment.granted.name].available, Lane.PAID
     yield payment.payer.name, funds[payment.payer.name].available, Lane.PAID
     if payment.slow_lane is not None:
         pool = payment.slow_lane.name

@@ -18,7 +18,7 @@ from bot.domain.actor import Actor
 from bot.domain.admission import check_giver
 from bot.domain.job import new_job_id
 from bot.domain.moderation.audit import AuditAction, AuditLine
-from bot.domain.money.accounts import AccountRef, owned_by_one
+from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Statement
 from bot.domain.money.quota import DAY_MS, MICRO, next_month
 from bot.domain.money.sponsorship import Sponsorship
@@ -51,6 +51,7 @@ class Balances:
     """The accounts that a member can pay from in a channel. `pool` and `budget` are the guild's, None if its managers set none."""
 
     own: AccountStatement  # or the pool, if this member pays from it
+    granted: AccountStatement | None  # what they were granted or given on this server, if that is another account; used first
     pool: AccountStatement | None
     budget: AccountStatement | None
     renews_at: int | None  # Unix ms: start of the next month, if there is a budget
@@ -83,10 +84,11 @@ class Money:
 
     async def balances(self, request: Request) -> Balances:
         """What the actor can pay from here, with the last entries of their own account."""
-        account, pool = self.pricing.account(request), self.pricing.pool(request)
+        account, granted, pool = self.pricing.account(request), self.pricing.granted(request), self.pricing.pool(request)
         budget = None if request.policy.usd_per_month is None else self.pricing.budget(request)
         return Balances(
             own=await self._statement(account, lines=5),
+            granted=None if granted is None else await self._statement(granted, lines=5),
             pool=None if pool is None or pool.name == account.name else await self._statement(pool),
             budget=None if budget is None else await self._statement(budget),
             renews_at=None if budget is None else next_month(self.clock()),
@@ -102,11 +104,11 @@ class Money:
     async def gift(self, request: Request, receiver: Actor, *, amount: int, key: str) -> bool:
         """Give `amount` microcredits from the actor's account here. False if `key`, the idempotency key, was booked before.
 
-        Raises a `Refusal` if gifts are off, the giver has too few credits, or one of them pays from a pool.
+        Raises a `Refusal` if gifts are off, or the giver may give less.
         """
         if not request.policy.gifts.on:
             raise NotAllowed(_("Members do not give credits to each other on this server."))
-        accounts = {"giver": await self._own(request), "receiver": self.pricing.account(request, receiver)}
+        accounts = {"giver": await self._own(request), "receiver": self.pricing.own(request, receiver)}
         now, by_id = self.clock(), request.actor.user_id
         line = _line(AuditAction.GIFTED, request.guild_id, by_id, now, amount=amount, target_id=receiver.user_id)
         given = await self.store.write(_gift, **accounts, line=line, amount=amount, key=key, now=now, by_id=by_id)
@@ -145,7 +147,7 @@ class Money:
     async def start_sponsoring(self, request: Request, *, hours: float, amount: int) -> Sponsorship:
         """The actor pays for everyone in a channel, up to `amount` microcredits, which are taken from their account now.
 
-        Raises a `Refusal` if sponsoring is off, the channel has a sponsor, or the host has too few credits or pays from a pool.
+        Raises a `Refusal` if sponsoring is off, the channel has a sponsor, or the host may give less.
         """
         if not request.policy.sponsoring.on:
             raise NotAllowed(_("Members do not pay for others on this server."))
@@ -205,13 +207,10 @@ class Money:
     # --- parts -----------------------------------------------------------------------------------------------------
 
     async def _own(self, request: Request) -> AccountRef:
-        """The actor's own account here. Raises `NotAllowed` if they pay from a pool, or may not give credits."""
+        """The account that the actor gives credits from. Raises `NotAllowed` if they may not."""
         now = self.clock()
         check_giver(request, await self.store.read(conduct.blocked, request.guild_id, request.actor.user_id, now), now=now)
-        account = self.pricing.account(request)
-        if not owned_by_one(account.name):
-            raise NotAllowed(_("You pay from this server's shared pool; only credits of your own can go to others."))
-        return account
+        return self.pricing.own(request)
 
 
 def _line(
@@ -226,6 +225,9 @@ def _line(
 def _gift(
     conn: Connection, *, giver: AccountRef, receiver: AccountRef, line: AuditLine | None, amount: int, key: str, now: int, by_id: int
 ) -> bool:
+    transfers.check_gift(giver, receiver, amount)
+    if not transfers.was_done(conn, key):
+        transfers.check_giveable(conn, giver.name, amount)
     given = transfers.gift(conn, giver=giver, receiver=receiver, amount=amount, key=key, now=now, by_id=by_id)
     if given and line is not None:
         audit_log.note(conn, line)
@@ -233,6 +235,7 @@ def _gift(
 
 
 def _begin(conn: Connection, wanted: Sponsorship, *, host: AccountRef, line: AuditLine | None, now: int) -> Sponsorship:
+    transfers.check_giveable(conn, host.name, wanted.cap)
     sponsorships.begin(conn, wanted, host=host, now=now)
     if line is not None:
         audit_log.note(conn, line)

@@ -12,9 +12,10 @@ from bot.domain.allowance import Allowance, merge
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.document import Policy
 from bot.domain.money import quota
-from bot.domain.money.accounts import AccountRef, member_account, pool_account, user_account
+from bot.domain.money.accounts import AccountKind, AccountRef, kind_of, member_account, pool_account, user_account
 from bot.domain.money.ledger import Statement
 from bot.domain.money.payment import Payment, monthly_budget, monthly_limit, reserve_of
+from bot.domain.money.quota import EMPTY
 from bot.domain.order import OperatorLimits
 from bot.domain.request import Request
 from bot.store.engine.base import Store
@@ -58,6 +59,7 @@ class Pricing:
         guild_id, policy = request.guild_id, request.policy
         return Payment(
             payer=self._account(request.actor.user_id, guild_id, allowance),
+            granted=self.granted(request),
             sponsored_in=request.channel.channel_id,
             budget=self.budget(request),
             operator=monthly_limit(quota.from_usd(self.limits.monthly_usd, self.credit_usd), self.clock()),
@@ -68,6 +70,17 @@ class Pricing:
         """What the actor, or another member, pays from here: their own account or the guild's pool."""
         payer = member or request.actor
         return self._account(payer.user_id, request.guild_id, merge(request.policy, payer.role_ids))
+
+    def own(self, request: Request, member: Actor | None = None) -> AccountRef:
+        """The account of the actor, or another member, that grants, rewards and gifts go to: what a guild gives is good there only."""
+        return self.granted(request, member) or self.account(request, member)
+
+    def granted(self, request: Request, member: Actor | None = None) -> AccountRef | None:
+        """That account, if it is another than `account`."""
+        receiver = member or request.actor
+        if request.guild_id is None or kind_of(self.account(request, receiver).name) is AccountKind.MEMBER:
+            return None
+        return AccountRef(name=member_account(request.guild_id, receiver.user_id), fills=EMPTY)
 
     def pool(self, request: Request) -> AccountRef | None:
         """The guild's shared pool, if it has one."""
@@ -88,9 +101,10 @@ class Pricing:
 
     # --- statements --------------------------------------------------------------------------------------------------
 
-    async def statement(self, request: Request) -> Statement:
-        """The statement of the actor's account here."""
-        return await self.statement_of(self.account(request))
+    async def left(self, request: Request) -> int:
+        """The most microcredits that one of the actor's accounts here has."""
+        accounts = filter(None, (self.account(request), self.granted(request)))
+        return max([(await self.statement_of(account, lines=0)).available for account in accounts])
 
     async def statement_of(self, account: AccountRef, *, lines: int = 5) -> Statement:
         """The statement of any account. Raises `ValueError` if its refill is unknown (`account.fills` is None)."""

@@ -21,16 +21,17 @@ from itertools import starmap
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, String, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, String, bindparam, case, func, insert, or_, select, text, update
 
 from bot.core.errors import OutOfCredit
 from bot.core.i18n import _
 from bot.domain.money import quota
 from bot.domain.money.accounts import AccountRef
 from bot.domain.money.ledger import Entry, LedgerLine, Statement
-from bot.domain.money.quota import Bucket, Limit
+from bot.domain.money.quota import EMPTY, Bucket, Limit
 from bot.store.engine.statements import Change, Prepared, write
 from bot.store.tables import accounts, ledger
+from bot.store.tables.money import MOVED
 
 TRANSFERS = (Entry.GIFT, Entry.SPONSOR, Entry.RETURN)  # from one account to another: all lines of a kind add up to 0
 
@@ -204,6 +205,16 @@ def statement(conn: Connection, *, account: str, bucket: Bucket | Limit, now: in
     return Statement(available=available, held=row.held, spent=row.spent, full_at=full_at, lines=latest)
 
 
+def exists(conn: Connection, account: str) -> bool:
+    """Whether the account was ever used."""
+    return bool(_READ.rows(conn, {"of_account": account}))
+
+
+def earned(conn: Connection, account: str) -> int:
+    """What came into an account from managers and members, without what went to others. Refills and the first filling do not count."""
+    return int(conn.scalar(select(func.coalesce(func.sum(ledger.c.available), 0)).where(ledger.c.account == account, text(MOVED))) or 0)
+
+
 def audit(conn: Connection) -> list[Discrepancy]:
     """Every account that differs from the sum of its lines. A finding means rows changed by hand or a bug."""
     booked = [accounts.c[name] for name in _AMOUNTS]
@@ -254,7 +265,7 @@ def _balances(conn: Connection, wanted: Mapping[str, AccountRef], rows: Mapping[
 
 
 def _balance(account: AccountRef, row: _Row, now: int) -> Balance:
-    if account.fills is None:  # keep `as_of`: a later booking still has to count the time since then
+    if account.fills in (None, EMPTY):  # keep `as_of`: a later booking, with another refill, still has to count the time since then
         return Balance(account=account, stored=row, available=row.available, as_of=row.as_of, due=None)
     available = _available(account.fills, row, now)
     due = None if available == row.available else Entry.SIZE if isinstance(account.fills, Limit) else Entry.REFILL

@@ -29,6 +29,12 @@ def pay(payment: Payment, balances: Mapping[str, Balance], images: Sequence[Char
     return paid, ledger.hold([(balances[name], each) for name, each in amounts.items()], now)
 
 
+def with_accounts(conn: Connection, payment: Payment, now: int) -> Payment:
+    """The payment with its channel's sponsor, and without the granted credits if there are none."""
+    granted = payment.granted if payment.granted is not None and ledger.exists(conn, payment.granted.name) else None
+    return with_sponsor(conn, replace(payment, granted=granted), now)
+
+
 def with_sponsor(conn: Connection, payment: Payment, now: int) -> Payment:
     """The payment with its channel's current sponsor, if there is one."""
     if payment.sponsored_in is None:

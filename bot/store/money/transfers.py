@@ -1,5 +1,8 @@
 """Grants, rewards and gifts. Each is booked once, however often its event is delivered.
 
+Members give away only what they were granted or given (`check_giveable`), never the credits that everybody gets: a second account would
+otherwise double them.
+
 `key` identifies the action: an interaction, or a message with a member and an emoji. The same key is never booked again.
 """
 
@@ -55,13 +58,9 @@ def gift(
 ) -> bool:
     """Move `amount` from one member to another. False if this key was booked before.
 
-    Raises `InvalidRequest` (amount), `NotAllowed` (to oneself, or into another guild's accounts) or `OutOfCredit`.
+    Raises what `check_gift` does, or `OutOfCredit`.
     """
-    _check_amount(amount)
-    if giver.name == receiver.name:
-        raise NotAllowed(_("You cannot give credits to yourself."))
-    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or transfer_group_of(giver.name) != transfer_group_of(receiver.name):
-        raise NotAllowed(_("Credits can only be given to members whose credits count in the same place as yours."))
+    check_gift(giver, receiver, amount)
     balances = ledger.lock(conn, [giver, receiver], now)
     if was_done(conn, key):
         return False
@@ -89,6 +88,23 @@ def move(
     out = ledger.line(entry, available=-amount, other=target.account.name, by_id=by_id, note=note, key=key)
     into = ledger.line(entry, available=amount, other=source.account.name, by_id=by_id, note=note, key=key)
     ledger.book(conn, [(source, [out]), (target, [into])], now)
+
+
+def check_gift(giver: AccountRef, receiver: AccountRef, amount: int) -> None:
+    """Raise `InvalidRequest` (amount) or `NotAllowed` (to oneself, or into another guild's accounts)."""
+    _check_amount(amount)
+    if giver.name == receiver.name:
+        raise NotAllowed(_("You cannot give credits to yourself."))
+    if not owned_by_one(giver.name) or not owned_by_one(receiver.name) or transfer_group_of(giver.name) != transfer_group_of(receiver.name):
+        raise NotAllowed(_("Credits can only be given to members whose credits count in the same place as yours."))
+
+
+def check_giveable(conn: Connection, account: str, amount: int) -> None:
+    """Raise `OutOfCredit` if less than `amount` came into a member's account from managers and members."""
+    left = max(0, ledger.earned(conn, account))
+    if left < amount:
+        sentence = _("You can give away {left} credits here: those that you were granted or given, not those that everybody gets.")
+        raise OutOfCredit(sentence.format(left=quota.in_credits(left)))
 
 
 def was_done(conn: Connection, key: str) -> bool:

@@ -9,6 +9,7 @@ from bot.store.tables.base import RowId, known, metadata, partial
 # Queries must contain these conditions word for word, or SQLite does not use their indexes.
 UNUSED = "held = 0 AND spent = 0"
 SPONSOR_LEFT = "available > 0 AND substr(name, 1, 8) = 'sponsor:'"
+MOVED = "entry IN ('grant', 'reward', 'gift', 'sponsor', 'return')"
 
 accounts = Table(
     "accounts",
@@ -43,6 +44,7 @@ ledger = Table(
     UniqueConstraint("job_id", "n", "account", "entry", name="uq_ledger_once"),
     UniqueConstraint("key", "account", name="uq_ledger_key"),
     Index("ix_ledger_account", "account", "id"),
+    partial("ix_ledger_moved", "account", "available", where=MOVED),
     known("ix_ledger_other", "other"),
     known("ix_ledger_by", "by_id"),
     # Either settled or released, never both.

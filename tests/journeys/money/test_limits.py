@@ -11,7 +11,7 @@ from bot.app import App
 from bot.store.money import audit
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image
-from tests.journeys.manager_steps import admin, change_rules, private_reply
+from tests.journeys.manager_steps import admin, change_rules, granted_left, private_reply
 
 # An image of the default model costs 1.4 cents.
 TWO_IMAGES, ALL_FREE = "0.03", {"prices": {"black-forest-labs-flux-2-klein-4b": 0}}
@@ -77,3 +77,12 @@ async def test_usage_counts_what_the_provider_charges(app: App, ada: Person, mo:
 @pytest.mark.usefixtures("limited", "app")
 async def test_a_manager_who_asks_for_a_larger_budget_is_told_the_operators(mo: Person) -> None:
     await admin(mo, "budget", "at most $0.03 a month", dollars=500.0)
+
+
+async def test_credits_that_a_manager_grants_are_good_on_their_server_only(app: App, mo: Person, ada: Person) -> None:
+    await admin(mo, "grant", "has 1000000 credits more", credits=1_000_000, member=ada.id)
+    await ada.slash("generate", "dm", prompt="a red fox")
+    assert has_image(await ada.message(has_image, "dm"))
+    assert await granted_left(app, ada) == 1_000_000
+    await ordered(ada)
+    assert await granted_left(app, ada) == 1_000_000 - 1.4

@@ -8,13 +8,12 @@ import pytest
 
 from bot.app import App
 from bot.domain.actor import Actor
-from bot.domain.job import ReplyTarget
 from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, NotDoneError, Person
-from tests.env.jobs import request, request_by
+from tests.env.jobs import request_by
 from tests.journeys.conftest import Ask
-from tests.journeys.manager_steps import change_rules
+from tests.journeys.manager_steps import change_rules, grant, granted_left, guild_of
 
 OWN = {"everyone": {"purse": {"size": 50}}}
 
@@ -28,14 +27,6 @@ async def refused(person: Person, words: str, channel: str = "studio") -> Messag
     found = await person.message(lambda m: m.ephemeral and words in m.text, channel)
     assert "🚫" in found.text
     return found
-
-
-async def has(app: App, person: Person, *, here: bool = False) -> float:
-    """Credits left in the general account, or in that of this guild."""
-    guild_id = app.client.guilds[0].id if here else None
-    place = ReplyTarget(user_id=int(person.id), channel_id=1, guild_id=guild_id)
-    statement = await app.services.pricing.statement(await request(app.services, place))
-    return round(statement.available / MICRO, 2)  # a little is refilled during the test
 
 
 # --- /quota ----------------------------------------------------------------------------------------------------------
@@ -74,46 +65,51 @@ async def test_prices_are_those_of_the_server(app: App, ada: Person) -> None:
 
 
 async def test_a_gift_is_shown_to_both_and_pings_the_receiver(app: App, ada: Person, ben: Person) -> None:
+    await grant(app, ada, 10)
     await ada.slash("gift", member=ben.id, credits=2.5)
     said = await ben.message(lambda m: "gives" in m.content)
     assert said.content == f"🎁 <@{ada.id}> gives <@{ben.id}> 2.5 credits."
     assert said.pings == [ben.id]
-    assert [await has(app, ada), await has(app, ben)] == [997.5, 1002.5]
+    assert [await granted_left(app, each) for each in (ada, ben)] == [7.5, 2.5]
+
+
+async def test_what_was_given_is_used_first_and_on_this_server_only(app: App, ada: Person, asked: Ask) -> None:
+    await grant(app, ada, 10)
+    await asked()
+    text = await quota(ada)
+    assert ("**8.6** more that you were granted or given on this server" in text, "**1000** of 1000 left" in text) == (True, True)
+    assert "granted or given" not in await quota(ada, "dm")
 
 
 async def test_repeated_presses_cannot_give_more_than_the_balance(app: App, ada: Person, ben: Person) -> None:
+    await grant(app, ada, 1000)
     presses = (ada.slash("gift", member=ben.id, credits=300) for _ in range(6))
     await asyncio.gather(*presses)
-    await refused(ada, "You wanted to give 300 credits and have 100 left.")
-    assert [await has(app, ada), await has(app, ben)] == [100, 1900]
+    await refused(ada, "You can give away 100 credits here")
+    assert [await granted_left(app, each) for each in (ada, ben)] == [100, 900]
     assert (await app.store.read(audit.prove)).wrong == ()
 
 
 async def test_an_interaction_delivered_twice_is_one_gift(app: App, ada: Person, ben: Person) -> None:
-    by_ada, receiver = request_by(Actor(user_id=int(ada.id)), guild_id=None), Actor(user_id=int(ben.id))
+    await grant(app, ada, 1)
+    by_ada, receiver = request_by(Actor(user_id=int(ada.id)), guild_id=guild_of(ada)), Actor(user_id=int(ben.id))
     once = [app.services.money.gift(by_ada, receiver, amount=MICRO, key="gift:1") for _ in range(5)]
     assert sum(await asyncio.gather(*once)) == 1
-    assert await has(app, ben) == 1001
+    assert await granted_left(app, ben) == 1
 
 
-async def test_a_gift_stays_in_the_accounts_that_are_used_here(app: App, ada: Person, ben: Person) -> None:
+async def test_a_second_account_cannot_pass_on_the_credits_that_everybody_gets(app: App, ada: Person, ben: Person) -> None:
     await change_rules(app, **OWN)
-    await ada.slash("gift", member=ben.id, credits=20)
-    await ben.message(lambda m: "gives" in m.content)
-    assert [await has(app, ben, here=True), await has(app, ben)] == [70, 1000]
-
-
-async def test_gifts_work_in_direct_messages_between_two_users(app: App, ada: Person, ben: Person) -> None:
-    await ada.slash("gift", "private", member=ben.id, credits=1)
-    await ben.message(lambda m: "gives" in m.content, "private")
-    assert await has(app, ben) == 1001
+    for channel in ("studio", "private"):
+        await ada.slash("gift", channel, member=ben.id, credits=1)
+        await refused(ada, "You can give away 0 credits here", channel)
+    assert await granted_left(app, ben) == 0
 
 
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
         ({"gifts": {"on": False}}, "do not give credits to each other on this server"),
-        ({"pool": {"size": 10}}, "You pay from this server's shared pool"),
         ({"newcomers": {"wait_hours": 8760}}, "New members wait a while before they can give credits here"),
     ],
 )
@@ -125,7 +121,7 @@ async def test_a_gift_is_refused_where_the_rules_forbid_it(
     async with Person.connect(ada.url, "Cleo") as cleo:
         await cleo.slash("gift", member=ben.id, credits=1)
         await refused(cleo, words)
-    assert await has(app, ben) == 1000
+    assert await granted_left(app, ben) == 0
 
 
 async def test_nobody_gives_to_themselves_or_to_a_bot(ada: Person) -> None:
@@ -138,12 +134,13 @@ async def test_nobody_gives_to_themselves_or_to_a_bot(ada: Person) -> None:
 
 async def test_a_reaction_gives_its_credits_once(app: App, ada: Person, ben: Person, asked: Ask) -> None:
     await change_rules(app, gifts={"by_reaction": {"emoji": "🪙", "credits": 2}})
+    await grant(app, ben, 10)
     made = await asked()
     seen = await ben.message(lambda m: m.id == made.id)
     for on in (True, False, True):
         await ben.react(seen, "🪙", on=on)
     await ben.message(lambda m: m.id == made.id and "✅" in m.reactions)
-    assert await has(app, ben) == 998
+    assert await granted_left(app, ben) == 8
     assert (await app.store.read(audit.prove)).wrong == ()
 
 
@@ -152,7 +149,7 @@ async def test_a_gift_reaction_without_credit_is_marked_and_explained(app: App, 
     made = await asked()
     await ben.react(await ben.message(lambda m: m.id == made.id), "🪙")
     await ben.message(lambda m: m.id == made.id and "🚫" in m.reactions)
-    await ben.message(lambda m: "You wanted to give 2000 credits and have 1000 left." in m.content, "dm")
+    await ben.message(lambda m: "You can give away 0 credits here" in m.content, "dm")
 
 
 # --- /leaderboard ----------------------------------------------------------------------------------------------------

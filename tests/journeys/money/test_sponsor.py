@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-import pytest
 
 from bot.app import App
 from bot.core.clock import system
@@ -14,15 +11,16 @@ from bot.domain.money.quota import MICRO
 from bot.store.money import audit
 from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
-from tests.journeys.manager_steps import change_rules
+from tests.journeys.manager_steps import change_rules, grant, granted_left
 from tests.services.conftest import eventually
 
 PRICE = 1.4  # credits for an image of the default model
 HOUR_MS = 3_600_000
 
 
-async def begun(host: Person, channel: str = "studio", **options: object) -> Message:
-    """Start a sponsorship and wait for its public message."""
+async def begun(app: App, host: Person, channel: str = "studio", **options: object) -> Message:
+    """Start a sponsorship, by a member who was granted 1000 credits, and wait for its public message."""
+    await grant(app, host, 1000)
     await host.slash("sponsor start", channel, **options)
     return await host.message(lambda m: "pays for everyone here" in m.text and "How much is left?" in m.buttons, channel)
 
@@ -38,18 +36,18 @@ async def right(app: App) -> bool:
 
 async def test_the_host_pays_for_others_in_this_thread_only(app: App, ada: Person, ben: Person) -> None:
     thread = await ada.thread("a contest")
-    line = await begun(ada, thread, hours=2, credits=5)
+    line = await begun(app, ada, thread, hours=2, credits=5)
     assert (line.ephemeral, "**5** of 5 credits left" in line.text) == (False, True)
     await ben.slash("generate", thread, prompt="a red fox")
     await ben.message(has_image, thread)
-    assert [await has(app, ada), await has(app, ben)] == [995, 1000]
+    assert [await granted_left(app, ada), await has(app, ben)] == [995, 1000]
     await ben.slash("generate", prompt="a red fox")
     await ben.message(has_image)
     assert [await has(app, ben), await right(app)] == [1000 - PRICE, True]
 
 
 async def test_anyone_can_refresh_the_public_message(app: App, ada: Person, ben: Person) -> None:
-    line = await begun(ada, credits=5)
+    line = await begun(app, ada, credits=5)
     await ben.slash("generate", prompt="a red fox")
     await ben.message(has_image)
     await ben.click(await ben.message(lambda m: m.id == line.id), "How much is left?")
@@ -61,50 +59,50 @@ async def test_anyone_can_refresh_the_public_message(app: App, ada: Person, ben:
 
 
 async def test_a_moderator_ends_it_and_the_rest_is_returned(app: App, ada: Person, mo: Person) -> None:
-    line = await begun(ada, credits=5)
+    line = await begun(app, ada, credits=5)
     await mo.click(await mo.message(lambda m: m.id == line.id), "End it")
     await mo.message(lambda m: m.content == f"💛 Ended. 5 credits went back to <@{ada.id}>.")
     over = await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
-    assert (over.buttons, await has(app, ada), await right(app)) == ({}, 1000, True)
+    assert (over.buttons, await granted_left(app, ada), await right(app)) == ({}, 1000, True)
     await ada.slash("sponsor stop")
     await ada.message(lambda m: "Nobody pays for others here." in m.content)
 
 
 async def test_the_host_ends_it_by_the_command(app: App, ada: Person) -> None:
-    await begun(ada, credits=5)
+    await begun(app, ada, credits=5)
     await ada.slash("sponsor stop")
     await ada.message(lambda m: "Ended. 5 credits went back" in m.content)
-    assert await has(app, ada) == 1000
+    assert await granted_left(app, ada) == 1000
 
 
 async def test_ending_it_twice_at_once_returns_the_rest_once(app: App, ada: Person, mo: Person) -> None:
-    line = await begun(ada, credits=5)
+    line = await begun(app, ada, credits=5)
     seen = await mo.message(lambda m: m.id == line.id)
     await asyncio.gather(ada.click(line, "End it"), mo.click(seen, "End it"))
     await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
-    assert [await has(app, ada), await right(app)] == [1000, True]
+    assert [await granted_left(app, ada), await right(app)] == [1000, True]
 
 
 async def test_a_public_message_of_an_earlier_run_still_works(env: Env) -> None:
-    async with env.app(), person_in(env, "Ada") as ada:
-        line = await begun(ada, credits=5)
+    async with env.app() as app, person_in(env, "Ada") as ada:
+        line = await begun(app, ada, credits=5)
     async with env.app() as app, person_in(env, "Ada") as ada:
         line = await ada.message(lambda m: m.id == line.id)
         await ada.click(line, "How much is left?")
         await ada.click(line, "End it")
         await ada.message(lambda m: m.id == line.id and "It is over." in m.text)
-        assert await has(app, ada) == 1000
+        assert await granted_left(app, ada) == 1000
 
 
 async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
-    async with env.app(), person_in(env, "Ada") as ada:
-        line = await begun(ada, hours=1, credits=5)
+    async with env.app() as app, person_in(env, "Ada") as ada:
+        line = await begun(app, ada, hours=1, credits=5)
     later = env.app(clock=lambda: system() + 2 * HOUR_MS)
     async with later as app, person_in(env, "Ada") as ada:
         account = AccountRef(name=sponsor_account(str(line.buttons["End it"]["custom_id"]).rpartition(":")[2]), fills=None)
 
         async def back() -> bool | None:
-            return (await statement_of(app, int(ada.id))).available >= 1000 * MICRO or None
+            return await granted_left(app, ada) == 1000 or None
 
         assert await eventually(back)
         assert (await app.services.money.sponsorship(account.name.partition(":")[2])).left == 0
@@ -112,22 +110,16 @@ async def test_a_sponsorship_expires_while_the_bot_is_offline(env: Env) -> None:
 
 
 async def test_there_is_one_host_at_a_time_and_at_most_their_balance(app: App, ada: Person, ben: Person) -> None:
-    await ada.slash("sponsor start", credits=5000)
-    await ada.message(lambda m: "You wanted to put in 5000 credits and have 1000 left." in m.content)
-    await begun(ada, credits=5)
+    await ada.slash("sponsor start", credits=5)
+    await ada.message(lambda m: "You can give away 0 credits here" in m.content)
+    await begun(app, ada, credits=5)
+    await grant(app, ben, 1000)
     await ben.slash("sponsor start", credits=5)
     await ben.message(lambda m: "Somebody pays for everyone here already" in m.content)
-    assert [await has(app, ada), await has(app, ben)] == [995, 1000]
+    assert [await granted_left(app, ada), await has(app, ben)] == [995, 1000]
 
 
-@pytest.mark.parametrize(
-    ("rules", "words"),
-    [
-        ({"pool": {"size": 10}}, "only credits of your own can go to others"),
-        ({"sponsoring": {"on": False}}, "do not pay for others on this server"),
-    ],
-)
-async def test_disabled_sponsorships_and_pools_are_refused(app: App, ada: Person, rules: dict[str, Any], words: str) -> None:
-    await change_rules(app, **rules)
+async def test_sponsorships_can_be_turned_off(app: App, ada: Person) -> None:
+    await change_rules(app, sponsoring={"on": False})
     await ada.slash("sponsor start")
-    await ada.message(lambda m: words in m.content)
+    await ada.message(lambda m: "do not pay for others on this server" in m.content)

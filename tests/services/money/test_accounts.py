@@ -15,14 +15,14 @@ from bot.core.errors import NotAllowed, OutOfCredit, Refusal
 from bot.domain.actor import Actor
 from bot.domain.guild import document
 from bot.domain.moderation.audit import AuditAction
-from bot.domain.money.accounts import user_account
-from bot.domain.money.quota import DAY_MS, MICRO
+from bot.domain.money.accounts import AccountRef, member_account
+from bot.domain.money.quota import DAY_MS, EMPTY, MICRO
 from bot.domain.order import OperatorLimits
 from bot.services.money.accounts import Money
 from bot.services.money.pricing import Pricing
 from bot.store.engine.base import Store
 from bot.store.moderation import audit_log, conduct
-from bot.store.money import audit, ledger, sponsorships
+from bot.store.money import audit, ledger, sponsorships, transfers
 from bot.store.privacy import erase
 from tests.env.jobs import TEN, request_by
 
@@ -42,13 +42,21 @@ async def money(store: Store) -> AsyncIterator[Money]:
         reference_max_bytes=1,
         reference_max_pixels=1,
     )
+    for member in (ANN, BOB):
+        await granted(store, member.user_id)
     pricing = Pricing(store=store, limits=limits, credit_usd=0.01, clock=lambda: NOW)
     yield Money(store=store, pricing=pricing, credit_usd=0.01, clock=lambda: NOW)
     assert (await store.read(audit.prove)).wrong == ()
 
 
+async def granted(store: Store, user_id: int) -> None:
+    """Ten credits that the member may give to others in the guild."""
+    account = AccountRef(name=member_account(GUILD, user_id), fills=EMPTY)
+    await store.write(transfers.grant, to=account, amount=10 * MICRO, key=f"grant {user_id}", now=NOW)
+
+
 async def credits_left(store: Store, user_id: int) -> float:
-    it = await store.read(ledger.statement, account=user_account(user_id), bucket=TEN, now=NOW)
+    it = await store.read(ledger.statement, account=member_account(GUILD, user_id), bucket=EMPTY, now=NOW)
     return it.available / MICRO
 
 
@@ -69,6 +77,22 @@ async def test_a_gift_and_a_sponsorship_have_one_audit_log_entry_each(store: Sto
     assert [(line.action, line.actor_id, line.target_id, line.details["amount"]) for line in lines] == [
         (AuditAction.SPONSORED, 7, None, 4 * MICRO), (AuditAction.GIFTED, 7, 8, MICRO),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("guild_id", [GUILD, None])
+async def test_credits_that_everybody_gets_cannot_be_given_away(money: Money, guild_id: int | None) -> None:
+    newcomer = Actor(user_id=9, joined_at=0)
+    with pytest.raises(OutOfCredit, match="You can give away 0 credits here"):
+        await money.gift(request_by(newcomer, guild_id=guild_id), BOB, amount=MICRO, key="deed")
+    with pytest.raises(OutOfCredit, match="You can give away 0 credits here"):
+        await money.start_sponsoring(request_by(newcomer, guild_id=guild_id), hours=1, amount=MICRO)
+
+
+async def test_a_bucket_of_the_guild_cannot_be_given_away(store: Store, money: Money) -> None:
+    rules = document.changed(document.Policy(), {"everyone": {"purse": {"size": 50}}})
+    with pytest.raises(OutOfCredit, match="You can give away 10 credits here"):
+        await money.gift(request_by(ANN, policy=rules), BOB, amount=11 * MICRO, key="deed")
+    assert await money.gift(request_by(ANN, policy=rules), BOB, amount=10 * MICRO, key="deed")
 
 
 async def test_a_refused_gift_has_no_audit_log_entry(store: Store, money: Money) -> None:
@@ -98,6 +122,8 @@ async def test_new_members_cannot_give_credits_yet(money: Money, joined_at: int 
 async def test_concurrent_gifts_and_sponsorships_keep_the_sum_of_credits(store: Store, money: Money, conflicts: list[RetryDetails]) -> None:
     dice = random.Random(5)
     members = [Actor(user_id=100 + n, joined_at=0) for n in range(20)]
+    for each in members:
+        await granted(store, each.user_id)
     actions: list[Coroutine[Any, Any, object]] = [
         give(money, *dice.sample(members, 2), credits_=dice.choice([1, 4, 9]), key=f"deed {n % 60}") for n in range(80)
     ]
@@ -106,8 +132,11 @@ async def test_concurrent_gifts_and_sponsorships_keep_the_sum_of_credits(store: 
     async with asyncio.timeout(30):
         results = await asyncio.gather(*actions, return_exceptions=True)
     assert not [each for each in results if isinstance(each, Exception) and not isinstance(each, Refusal)]
-    hosted = [each for channel in range(6) if (each := await store.read(sponsorships.current, channel, NOW))]
-    assert sum([await credits_left(store, each.user_id) for each in members]) + sum(each.left for each in hosted) / MICRO == 200
+    found = [await store.read(sponsorships.current, channel, NOW) for channel in range(6)]
+    hosted = [sponsorship for sponsorship in found if sponsorship]
+    assert (
+        sum([await credits_left(store, each.user_id) for each in members]) + sum(sponsorship.left for sponsorship in hosted) / MICRO == 200
+    )
     assert conflicts == []
 
 
@@ -116,11 +145,8 @@ async def test_erasing_a_host_during_gifts_loses_no_credits(store: Store, money:
     actions: list[Coroutine[Any, Any, object]] = [give(money, BOB, ANN, key=f"deed {n}") for n in range(8)]
     async with asyncio.timeout(30):
         await asyncio.gather(*actions, store.write(erase.erase, ANN.user_id, NOW))
-    assert [await store.read(sponsorships.current, CHANNEL, NOW), await credits_left(store, 7), await credits_left(store, 8)] == [
-        None,
-        18,
-        2,
-    ]
+    assert [await credits_left(store, user_id) for user_id in (7, 8)] == [18, 2]
+    assert await store.read(sponsorships.current, CHANNEL, NOW) is None
 
 
 async def test_ending_a_sponsorship_is_idempotent(store: Store, money: Money) -> None:

@@ -138,6 +138,6 @@ async def test_the_balance_depends_on_guild_and_roles(pipeline: Pipeline) -> Non
         await request_of(pipeline, PAINTER, guild_id=2),
         await request_of(pipeline, guild_id=None),
     ]
-    available = [(await pipeline.pricing.statement(each)).available for each in requests]
+    available = [await pipeline.pricing.left(each) for each in requests]
     assert available == [4 * MICRO, 2 * MICRO, BUCKET.size, BUCKET.size]
     assert [account and account.name for account in map(pipeline.pricing.pool, (requests[0], requests[2]))] == ["pool:1", None]

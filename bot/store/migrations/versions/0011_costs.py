@@ -1,4 +1,4 @@
-"""Tell what an image costs the operator from its price, and count the cost against the operator's monthly limit."""
+"""Tell what an image costs the operator from its price, count the cost against a monthly limit, and find what may be given away."""
 
 from __future__ import annotations
 
@@ -19,4 +19,6 @@ def upgrade() -> None:
     op.execute("UPDATE generations SET cost = price")
     op.drop_index(_USAGE, "generations")
     where = text("guild_id IS NOT NULL AND ended_at IS NOT NULL")
+    moved = text("entry IN ('grant', 'reward', 'gift', 'sponsor', 'return')")
+    op.create_index("ix_ledger_moved", "ledger", ("account", "available"), sqlite_where=moved, postgresql_where=moved)
     op.create_index(_USAGE, "generations", _USED, sqlite_where=where, postgresql_where=where)
