@@ -13,7 +13,8 @@ def catalog_of(*models: dict[str, Any]) -> Catalog:
     return Catalog.read(raw, credit_usd=0.01, model_prices={})
 
 
-def model_of(*, required: list[str] | None = None, **properties: Any) -> ModelInfo:
-    """A model titled "Model One" with these parameters."""
+def model_of(*, required: list[str] | None = None, pricing: object = None, price: float | None = None, **properties: Any) -> ModelInfo:
+    """A model titled "Model One" with these parameters. `price`: the operator's, in credits."""
     schema = {"type": "object", "properties": properties, "required": required or []}
-    return catalog_of({"id": "one", "display_name": "Model One", "request_schema": schema}).get("one")
+    raw = {"id": "one", "display_name": "Model One", "request_schema": schema, "pricing": pricing, "endpoint": "/images/generate"}
+    return Catalog.read([raw], credit_usd=0.01, model_prices={} if price is None else {"one": price}).get("one")

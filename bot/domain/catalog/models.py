@@ -1,7 +1,7 @@
 """The catalogue: all models of all image APIs, with their options and prices. Immutable.
 
 A model without a price is listed but cannot be ordered: its cost is unknown, and a free image would not be limited by any quota. Prices
-come from MODEL_PRICES, else from the model's description, else from the endpoint's settings.
+come from MODEL_PRICES, else they are the image API's costs, from the model's description or the endpoint's settings: see `costs`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ from bot.core.errors import InvalidRequest
 from bot.core.i18n import _
 from bot.domain.catalog import ideas
 from bot.domain.catalog.aspect_ratios import as_ratios
+from bot.domain.catalog.costs import UNKNOWN, Costs, default_price_microcredits, microcredits, read_costs
 from bot.domain.catalog.ideas import IDEA_NAMES, REFERENCE_NAMES, Choice, Idea
 from bot.domain.catalog.options import or_list, show
 from bot.domain.catalog.schema import Option, Schema, find_schema, read_options, read_schema, validator
@@ -25,7 +26,6 @@ from bot.domain.catalog.schema import Option, Schema, find_schema, read_options,
 if TYPE_CHECKING:
     import jsonschema_rs
 
-MICROCREDITS: Final = 1_000_000  # one credit
 DEFAULT_SEEDS: Final = (0, 2**31 - 1)  # for schemas without a range
 _MAX_SEED: Final = 2**53 - 1  # the largest integer that every JSON parser reads exactly
 _MAX_MODELS: Final = 1000  # of one provider
@@ -52,10 +52,17 @@ class ModelInfo:
     provider: str  # `Provider.name` of the image API
     developer: str
     summary: str
-    price_microcredits: int | None  # per image; None: unknown
+    price_microcredits: int | None = None  # per image with the default options; None: unknown
+    operator_price: int | None = None  # microcredits per image with any options, from MODEL_PRICES; None: not set
+    costs: Costs = UNKNOWN
     schema: Schema  # from `read_schema`
     takes_references: bool
     makes_images: bool = True
+
+    @property
+    def price_varies(self) -> bool:
+        """Whether the price depends on options."""
+        return self.operator_price is None and self.costs.vary
 
     @cached_property
     def options(self) -> Mapping[str, Option]:
@@ -215,33 +222,6 @@ def makes_images(raw: Mapping[str, Any]) -> bool:
     return "/images/" in _text(raw.get("endpoint"), 500)
 
 
-def price_microcredits(raw: Mapping[str, Any], *, credit_usd: float) -> int | None:
-    """The price of one image, rounded up to whole microcredits; None for a model without a price per image.
-
-    `pricing` is `{"method": "per_image"}` with `cost_per_image` (US dollars), or with `credits_per_image` for prices from the settings.
-    """
-    pricing = raw.get("pricing")
-    if not isinstance(pricing, Mapping) or pricing.get("method") != "per_image":
-        return None
-    if "credits_per_image" in pricing:
-        credit = _amount(pricing["credits_per_image"])
-        return None if credit is None else _microcredits(credit)
-    dollars = _amount(pricing.get("cost_per_image"))
-    return None if dollars is None else _microcredits(dollars / Decimal(str(credit_usd)))
-
-
-def _amount(given: object) -> Decimal | None:
-    try:
-        amount = Decimal("NaN") if isinstance(given, bool) else Decimal(str(given))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and 0 <= amount <= 1_000_000 else None
-
-
-def _microcredits(credit: Decimal) -> int:
-    return math.ceil(credit * MICROCREDITS)
-
-
 def _is_offered(raw: Mapping[str, Any]) -> bool:
     return makes_images(raw) and 0 < len(_text(raw.get("id"), _MAX_NAME + 1)) <= _MAX_NAME
 
@@ -258,9 +238,10 @@ def _with_unique_names(model: ModelInfo, taken: Container[str]) -> ModelInfo:
 
 
 def _priced(model: ModelInfo, prices: Mapping[str, float]) -> ModelInfo:
-    """The model with the operator's price, if there is one."""
+    """The model with its price, which is the operator's, if there is one."""
     override = prices.get(model.id, prices.get(f"{model.api_id}@{model.provider}"))
-    return model if override is None else replace(model, price_microcredits=_microcredits(Decimal(str(override))))
+    model = replace(model, operator_price=None if override is None else microcredits(Decimal(str(override))))
+    return replace(model, price_microcredits=default_price_microcredits(model))
 
 
 def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> ModelInfo:
@@ -275,7 +256,7 @@ def _read_model(raw: Mapping[str, Any], provider: str, *, credit_usd: float) -> 
         provider=provider,
         developer=_text(developer.get("name") if isinstance(developer, Mapping) else raw.get("owned_by"), 100),
         summary=_text(raw.get("summary"), 500) or _text(raw.get("description"), 500),
-        price_microcredits=price_microcredits(raw, credit_usd=credit_usd),
+        costs=read_costs(raw, credit_usd=credit_usd),
         schema=schema,
         takes_references=_takes_references(schema, inputs),
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Choice, Idea
-from bot.domain.catalog.models import Catalog, ModelInfo, Slots, price_microcredits
+from bot.domain.catalog.models import Catalog, ModelInfo, Slots
 from tests.env.models import catalog_of, model_of
 from tests.env.providers import DEV, KLEIN_4B
 
@@ -81,7 +81,7 @@ def test_search_matches_every_word_and_sorts_beginnings_first() -> None:
     ],
 )
 def test_prices_are_whole_microcredits(pricing: object, expected: int | None) -> None:
-    assert price_microcredits({"pricing": pricing}, credit_usd=0.01) == expected
+    assert catalog_of({"id": "one", "pricing": pricing}).get("one").price_microcredits == expected
 
 
 def test_a_setting_overrides_a_price(catalog: Catalog) -> None:
@@ -91,7 +91,7 @@ def test_a_setting_overrides_a_price(catalog: Catalog) -> None:
 @pytest.mark.parametrize(("credit", "expected"), [(1.5, 1_500_000), (0, 0), (-1, None), (True, None), ("x", None)])
 def test_a_price_set_here_is_in_credits(credit: object, expected: int | None) -> None:
     pricing = {"method": "per_image", "credits_per_image": credit, "cost_per_image": 1}
-    assert price_microcredits({"pricing": pricing}, credit_usd=0.01) == expected
+    assert catalog_of({"id": "one", "pricing": pricing}).get("one").price_microcredits == expected
 
 
 def test_the_documented_models_have_their_ideas(catalog: Catalog) -> None:

@@ -1,0 +1,161 @@
+"""Prices by quality and resolution tier, and which of them a request may have.
+
+A choice that is not surely one row or tier counts as every one that it may be: "auto", a size between two tiers, a model that names its
+options otherwise than its prices.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from itertools import islice
+from typing import Any, Final
+
+from bot.domain.catalog.aspect_ratios import pixels_of
+
+Values = Mapping[str, Sequence[Any]]  # the values of a request by option name, with the model's defaults
+ReadAmount = Callable[[object], Decimal | None]  # converts a raw amount; None: it cannot be read
+
+_MAX_CELLS: Final = 500
+_K: Final = 1024  # px: the side of a square of tier "1K"
+_TIER: Final = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,4})?)(k|mp|megapixels?|px)?")
+_TIER_NAMES: Final = ("resolution", "size", "megapixel", "dimension", "tier")
+_QUALITY_NAMES: Final = ("quality",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One price. Labels are folded by `fold`; None: any."""
+
+    quality: str | None
+    tier: str | None
+    amount: Decimal | None  # None: it could not be read
+
+    @property
+    def is_labelled(self) -> bool:
+        return self.quality is not None or self.tier is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """All prices of one model."""
+
+    cells: tuple[Cell, ...]
+
+    def amounts(self, values: Values) -> set[Decimal | None]:
+        """The prices that a request may have: of its cell, or of the whole row of each possible quality if a cell is missing."""
+        exact = self._exact(values)
+        if len(exact) == len(self._qualities_of(values)) * len(self._tiers_of(values)):
+            return {cell.amount for cell in exact}
+        qualities = self._qualities_of(values)
+        return {cell.amount for cell in self.cells if cell.quality in qualities}
+
+    def is_certain(self, values: Values) -> bool:
+        """Whether the request's quality and tier are known, and have a price."""
+        exact = self._exact(values)
+        return len(self._qualities_of(values)) == len(self._tiers_of(values)) == len(exact) == 1 and exact[0].is_labelled
+
+    def _exact(self, values: Values) -> list[Cell]:
+        qualities, tiers = self._qualities_of(values), self._tiers_of(values)
+        return [cell for cell in self.cells if cell.quality in qualities and cell.tier in tiers]
+
+    def _qualities_of(self, values: Values) -> frozenset[str | None]:
+        named = {fold(value) for name, given in values.items() if _is_named(name, _QUALITY_NAMES) for value in given}
+        if any(text not in self._qualities and not text.isdecimal() for text in named):  # a number is the file's compression
+            return self._qualities
+        found = self._qualities & (named & self._qualities or {fold(value) for given in values.values() for value in given})
+        return found or self._qualities
+
+    def _tiers_of(self, values: Values) -> frozenset[str | None]:
+        found = set(self._tiers_between(_given_sides(values)))
+        for name, given in values.items():
+            for value in given:
+                if fold(value) in self._tiers:
+                    found.add(fold(value))
+                elif _is_named(name, _TIER_NAMES):
+                    found |= self._tiers_between(_sides(value, in_megapixels="megapixel" in name.casefold())) or self._tiers
+        return frozenset(found) or self._tiers
+
+    def _tiers_between(self, sides: tuple[float, float] | None) -> set[str | None]:
+        """The tiers of an image between a square of `sides[0]` px and one of `sides[1]` px. Empty: unknown."""
+        if sides is None or not self._sides_of_tiers:
+            return set()
+        known = sorted(self._sides_of_tiers.values())
+        low = max((side for side in known if side <= sides[0]), default=known[0])
+        high = min((side for side in known if side >= sides[1]), default=None)
+        if high is None or len(self._sides_of_tiers) < len(self._tiers):
+            return set(self._tiers)
+        return {tier for tier, side in self._sides_of_tiers.items() if low <= side <= high}
+
+    @cached_property
+    def _qualities(self) -> frozenset[str | None]:
+        return frozenset(cell.quality for cell in self.cells)
+
+    @cached_property
+    def _tiers(self) -> frozenset[str | None]:
+        return frozenset(cell.tier for cell in self.cells)
+
+    @cached_property
+    def _sides_of_tiers(self) -> Mapping[str, float]:
+        return {tier: sides[0] for tier in self._tiers if tier is not None and (sides := _sides(tier))}
+
+
+def read_grid(raw: object, read_amount: ReadAmount) -> Grid | None:
+    """A map of quality to tier to amount; also a map of only one of them, or one amount. None if it is empty."""
+    if raw is None:
+        return None
+    rows = raw.items() if isinstance(raw, Mapping) else ()
+    found = (cell for key, inner in rows for cell in _row(fold(key), inner, read_amount))
+    cells = list(islice(found, _MAX_CELLS + 1)) if isinstance(raw, Mapping) else [Cell(quality=None, tier=None, amount=read_amount(raw))]
+    if len(cells) > _MAX_CELLS:
+        cells = [Cell(quality=None, tier=None, amount=None)]
+    return Grid(cells=tuple(cells)) if cells else None
+
+
+def fold(value: object) -> str:
+    """A label or value in one spelling: "4 K" and "4k" alike."""
+    whole = isinstance(value, float) and value.is_integer()
+    text = str(int(value)) if isinstance(value, float) and whole else str(value).casefold()
+    return re.sub(r"[\s_-]+", "", text).replace("×", "x").replace("*", "x")
+
+
+def _row(label: str, inner: object, read_amount: ReadAmount) -> Iterator[Cell]:
+    if not isinstance(inner, Mapping):
+        is_tier = _sides(label) is not None
+        yield Cell(quality=None if is_tier else label, tier=label if is_tier else None, amount=read_amount(inner))
+        return
+    for name, amount in inner.items():
+        quality, tier = label, fold(name)
+        if _sides(quality) is not None and _sides(tier) is None:
+            quality, tier = tier, quality
+        yield Cell(quality=quality, tier=tier, amount=read_amount(amount))
+
+
+def _is_named(name: str, parts: Iterable[str]) -> bool:
+    return any(part in name.casefold() for part in parts)
+
+
+def _sides(value: object, *, in_megapixels: bool = False) -> tuple[float, float] | None:
+    """Sides in px of a square with the value's area, and of a square around it: "2K" is 2048 for both. None: no size."""
+    text = fold(value)
+    pixels = pixels_of(text)
+    if pixels is not None:
+        return math.sqrt(pixels[0] * pixels[1]), float(max(pixels))
+    found = _TIER.fullmatch(text)
+    if found is None or isinstance(value, bool):
+        return None
+    amount, unit = float(found[1]), found[2] or ("mp" if in_megapixels else "px")
+    side = amount * _K if unit == "k" else math.sqrt(amount * 1_000_000) if unit.startswith("m") else amount
+    return side, side
+
+
+def _given_sides(values: Values) -> tuple[float, float] | None:
+    """The same for separate widths and heights."""
+    widths = [side for name, given in values.items() if name.casefold().endswith("width") for side in given]
+    heights = [side for name, given in values.items() if name.casefold().endswith("height") for side in given]
+    sizes = [sides for width in widths for height in heights if (sides := _sides(f"{fold(width)}x{fold(height)}"))]
+    return (min(side for side, _around in sizes), max(around for _side, around in sizes)) if sizes else None
