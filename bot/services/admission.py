@@ -15,6 +15,7 @@ from bot.domain import admission
 from bot.domain.admission import Admission, Facts, PromptBlocked
 from bot.domain.allowance import merge
 from bot.domain.catalog import image_properties
+from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.sections import Offence
 from bot.domain.order import OperatorLimits
@@ -57,8 +58,8 @@ class Admissions:
             megapixels=image_properties.megapixels(model, params),
             unsafe=image_properties.safety_checker_off(model, params),
             allowance=allowance,
-            price=self.pricing.price(model, request.policy),
-            cost=self.pricing.cost(model),
+            price=self.pricing.price(model, request.policy, params),
+            cost=cost_microcredits(model, params),
             payment=self.pricing.payment(request, allowance),
             max_waiting=self.limits.max_waiting if allowance.waiting is None else allowance.waiting,
             title_of=self.title_of,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -86,9 +86,9 @@ def images_made(options: Mapping[str, Option], params: Mapping[str, Any]) -> int
     return total
 
 
-def nested_counts(params: Mapping[str, Any]) -> list[str]:
-    """The names of counts within the values of params: in objects, lists of objects, or JSON in a text."""
-    return [name for value in params.values() for name, _inner in _walk("", value, _MAX_DEPTH) if name and names_a_count(name)]
+def nested_counts(values: Iterable[object]) -> list[str]:
+    """The names of counts within values: in objects, lists of objects, or JSON in a text."""
+    return [name for value in values for name, _inner in _walk("", value, _MAX_DEPTH) if name and names_a_count(name)]
 
 
 def leaves(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

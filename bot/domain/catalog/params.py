@@ -9,6 +9,7 @@ from typing import Any, Final
 from bot.core.errors import InvalidRequest
 from bot.core.i18n import N_, _, ngettext
 from bot.domain.catalog.aspect_ratios import ratio_of
+from bot.domain.catalog.counts import is_count, names_a_count, nested_counts, single_image
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.catalog.options import coerce, comma_list, not_allowed, show
@@ -23,12 +24,10 @@ _COUNT: Final = N_("more: {name} cannot be set there; count has an option of its
 _BOT_CHOOSES: Final = N_("more: {name} cannot be set there; the bot chooses it.")
 _OPERATOR_CHOOSES: Final = N_("more: {name} cannot be set there; the operator of this bot decides about it.")
 
-# Names that members may not set in `more`, with the refusal.
+# Names that members may not set in `more`, with the refusal. They may not set counts of images either, under any name: see `counts`.
 NOT_FOR_MEMBERS: Final[tuple[tuple[str, str], ...]] = (
     ("prompt", _OWN_OPTION),
     ("model", _OWN_OPTION),
-    ("num_generations", _COUNT),
-    ("n", _COUNT),
     ("response_format", _BOT_CHOOSES),
     ("target_namespace", _OPERATOR_CHOOSES),
     ("safety_tolerance", _OPERATOR_CHOOSES),
@@ -59,7 +58,7 @@ def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo) -> dic
 
     Raises `InvalidRequest` if a chosen value is not possible there. The seed is passed separately: see `ModelInfo.seed_field`.
     """
-    defaults = _required_defaults(old)
+    defaults = _filled_in(old)
     ideas = {option.name: idea for idea in Idea if (option := old.option(idea)) and not option.sent_as}
     choices: Choices = {}
     for name, value in params.items():
@@ -68,6 +67,12 @@ def carry_over(params: Mapping[str, Any], old: ModelInfo, new: ModelInfo) -> dic
         label, converted = _converted(ideas.get(name), name, value, new)
         _add(choices, _named_option(new, label), label, converted)
     return _with_defaults(new, choices)
+
+
+def repeat(params: Mapping[str, Any], model: ModelInfo) -> dict[str, Any]:
+    """The params of an earlier order for another one, with one image per request."""
+    kept = {name: value for name, value in params.items() if name not in model.options or not is_count(model.options[name])}
+    return kept | single_image(model.options)
 
 
 def _converted(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tuple[str, Any]:
@@ -82,7 +87,10 @@ def _converted(idea: Idea | None, name: str, value: Any, new: ModelInfo) -> tupl
 
 def _with_defaults(model: ModelInfo, choices: Choices) -> dict[str, Any]:
     chosen = {name: _read(option, label, value) for name, (option, label, value) in choices.items()}
-    params: dict[str, Any] = {**_required_defaults(model), **chosen}
+    nested = nested_counts([value for _option, _label, value in choices.values()])
+    if nested:
+        raise InvalidRequest(_(_COUNT).format(name=show(nested[0])))
+    params: dict[str, Any] = {**_filled_in(model), **chosen}
     _check_schema(model, params, choices)
     return params
 
@@ -137,6 +145,7 @@ def settable(model: ModelInfo) -> list[str]:
     by_idea = [(option.name, idea.value) for idea in Idea if (option := model.option(idea))]
     known = {name for name, _idea in by_idea}
     kept_back = {name for name, _sentence in NOT_FOR_MEMBERS}
+    kept_back |= {name for name, option in model.options.items() if is_count(option)}
     if model.reference_option:
         kept_back.add(model.reference_option.name)
     return [*(idea for _name, idea in by_idea), *(name for name in model.options if name not in known | kept_back)]
@@ -188,6 +197,8 @@ def _named_option(model: ModelInfo, name: str) -> Option:
     for kept_back, sentence in NOT_FOR_MEMBERS:
         if name.casefold() == kept_back:
             raise InvalidRequest(_(sentence).format(name=kept_back))
+    if names_a_count(name) and (name not in model.options or is_count(model.options[name])):
+        raise InvalidRequest(_(_COUNT).format(name=show(name)))
     ideas = {idea.value for idea in Idea}
     option = model.options.get(name) or (model.option(Idea(name)) if name in ideas else None)
     if option is None:
@@ -225,7 +236,7 @@ def _check_schema(model: ModelInfo, params: dict[str, Any], choices: Choices) ->
     raise InvalidRequest(_("{model} does not take these options together.").format(model=model.title))
 
 
-def _required_defaults(model: ModelInfo) -> dict[str, Scalar]:
-    """The defaults of required parameters, so that a member may omit them."""
+def _filled_in(model: ModelInfo) -> dict[str, Scalar]:
+    """The parameters that are sent unless a member chose them: the defaults of required ones, and 1 for every count of images."""
     wanted = [option for option in model.options.values() if option.required and option.name not in model.separate_names]
-    return {option.name: option.default for option in wanted if option.default is not None}
+    return {option.name: option.default for option in wanted if option.default is not None} | single_image(model.options)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.clock import Clock
 from bot.domain.actor import Actor
 from bot.domain.allowance import Allowance, merge
+from bot.domain.catalog.costs import cost_microcredits, price_microcredits
 from bot.domain.catalog.models import ModelInfo
 from bot.domain.guild.document import Policy
 from bot.domain.money import quota
@@ -33,19 +34,22 @@ class Pricing:
 
     # --- prices ------------------------------------------------------------------------------------------------------
 
-    def price(self, model: ModelInfo, policy: Policy) -> int | None:
-        """The price of an image in microcredits. None: the model has no price, so it cannot be used."""
-        own = policy.price_microcredits(model.id)
-        return model.price_microcredits if own is None else own
+    def price(self, model: ModelInfo, policy: Policy, params: Mapping[str, Any] | None = None) -> int | None:
+        """The price of an image with these params, in microcredits; without params, of the model's default options.
 
-    def cost(self, model: ModelInfo) -> int | None:
-        """What the provider charges at most for an image, in microcredits. None: not known."""
-        return model.price_microcredits
+        None: the model has no price, so it cannot be used.
+        """
+        own = policy.price_microcredits(model.id)
+        if params is None:
+            return model.price_microcredits if own is None else own
+        if own is not None and cost_microcredits(model, params) is not None:
+            return own
+        return price_microcredits(model, params)
 
     def priced(self, model: ModelInfo, policy: Policy) -> ModelInfo:
         """The model with its price under these rules."""
-        price = self.price(model, policy)
-        return model if price == model.price_microcredits else replace(model, price_microcredits=price)
+        own = policy.price_microcredits(model.id)
+        return model if own is None else replace(model, price_microcredits=own, operator_price=own)
 
     def offers(self, models: Iterable[ModelInfo], request: Request) -> tuple[ModelInfo, ...]:
         """The models that the actor may use here, with their prices here."""

@@ -22,7 +22,7 @@ from bot.domain import permissions
 from bot.domain.admission import Admission, Facts
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed
+from bot.domain.catalog.params import build_params, check_prompt, check_references, check_seed, repeat
 from bot.domain.job import Generation, GenerationState, Job, JobKind, JobState, Reference, Source, new_job_id
 from bot.domain.order import COUNT_MAX, PROMPT_MAX, Attachment, OperatorLimits, Order, TrayItem
 from bot.domain.permissions import Action
@@ -87,12 +87,13 @@ class Intake:
             parent_id=old.id,
             reaction=reaction,
         )
-        facts = self.admissions.facts(request, model, old.prompt, old.params, count=count)
+        params = repeat(old.params, model)
+        facts = self.admissions.facts(request, model, old.prompt, params, count=count)
         facts, references = await self.store.read(_facts_of_repeat, facts, old)
         admission = await self.admissions.admit(facts)
         if old.kind is JobKind.EDIT and not references:
             raise NotFound(_("The pictures that this one was made from are no longer kept. Use Edit on a picture instead."))
-        job = self._new_job(order, admission, model, old.prompt, dict(old.params), _seed(model, None, count))
+        job = self._new_job(order, admission, model, old.prompt, params, _seed(model, None, count))
         job = replace(job, origin_channel_id=old.origin_channel_id, origin_message_id=old.origin_message_id)
         return job, references, admission
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, ModelInfo
-from bot.domain.catalog.params import NOT_FOR_MEMBERS, build_params, check_prompt, check_references, check_seed
+from bot.domain.catalog.params import NOT_FOR_MEMBERS, build_params, check_prompt, check_references, check_seed, repeat, settable
+from tests.domain.catalog.test_costs import COUNTS
 from tests.env.models import model_of
 from tests.env.providers import DEV, KLEIN_4B
 
@@ -90,6 +91,38 @@ def test_some_names_cannot_be_set_by_members(name: str) -> None:
     model = model_of(**properties)
     with pytest.raises(InvalidRequest, match=f"more: {name} cannot be set there; "):
         build_params(model, {}, f"{name.upper()}=true")
+
+
+@pytest.mark.parametrize("name", COUNTS.split())
+def test_members_cannot_multiply_the_images_of_a_request(name: str) -> None:
+    number: dict[str, Any] = {name: {"type": "integer", "default": 4, "minimum": 1}}
+    with pytest.raises(InvalidRequest, match=f"more: {name} cannot be set there; count has an option of its own"):
+        build_params(model_of(**number), {}, f"{name}=4")
+    assert build_params(model_of(**number), {}) == build_params(model_of(required=[name], **number), {}) == {name: 1}
+    assert repeat({name: 4}, model_of(**number)) == {name: 1}
+    assert name not in settable(model_of(**number))
+
+
+@pytest.mark.parametrize(
+    ("number", "sent"),
+    [
+        ({"type": "integer"}, {"num_images": 1}),
+        ({"type": "integer", "default": 1}, {}),
+        ({"type": "integer", "minimum": 2, "default": 4}, {"num_images": 2}),
+        ({"enum": ["1", "2", "4"], "default": "4"}, {"num_images": "1"}),
+        ({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, {"num_images": 1}),
+        ({"type": "array", "items": {"type": "string"}}, {}),
+    ],
+)
+def test_a_count_is_sent_as_the_least_that_the_model_allows(number: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert build_params(model_of(num_images=number), {}) == sent
+
+
+@pytest.mark.parametrize("value", ['{"num_images": 4, "more": 1}', '[{"a": {"batchSize": 2}}]'])
+def test_a_count_within_a_value_is_refused_too(value: str) -> None:
+    for kind in ({"type": "string"}, {"type": "array"}, {"type": ["array", "string"], "items": {"type": "object"}}):
+        with pytest.raises(InvalidRequest, match="count has an option of its own"):
+            build_params(model_of(extra=kind), {}, f"extra='{value}'")
 
 
 @pytest.mark.parametrize(("typed", "expected"), [("true", True), ("Yes", True), ("on", True), ("false", False), ("No", False)])
