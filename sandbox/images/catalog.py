@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
@@ -28,12 +27,6 @@ class OxenModel:
     def media_type(self) -> str | None:
         """`image`, `video`, or None if the model makes neither."""
         return next((kind for kind in ("image", "video") if kind in self.facts["capabilities"]["output"]), None)
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """The cost of one generation, in US dollars."""
-        pricing = self.facts["pricing"]
-        return Decimal(str(pricing.get("cost_per_image", pricing.get("cost_per_second", 0))))
 
     @property
     def schema(self) -> Json:

@@ -6,10 +6,12 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sandbox.images.prices import cost_usd
 from sandbox.painter import extension_of
 
 if TYPE_CHECKING:
@@ -55,6 +57,11 @@ class GenerationRequest:
         """What the model gets in addition to the prompt."""
         return {name: value for name, value in self.body.items() if name not in ENVELOPE}
 
+    @property
+    def cost_usd(self) -> Decimal:
+        """The charge for one generation, in US dollars."""
+        return cost_usd(self.model, self.prompt, self.parameters)
+
 
 @dataclass(kw_only=True, eq=False)
 class OxenGeneration:
@@ -93,6 +100,11 @@ class OxenGeneration:
     def end(self, status: OxenStatus, error: str | None = None) -> None:
         self.status, self.error, self.completed_at = status, error, int(time.time())
         self.ended.set()
+
+    @property
+    def charged_usd(self) -> Decimal | None:
+        """What was charged, once it is certain: only a success is."""
+        return self.request.cost_usd if self.status is OxenStatus.SUCCEEDED else None
 
     def row(self, result_url: str | None) -> dict[str, Any]:
         """The row as it is sent: the submitted parameters and the API's own fields."""

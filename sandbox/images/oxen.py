@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from aiohttp import web
 from sandbox.images.connections import cut
 from sandbox.images.generations import ACTIVE, GenerationRequest, OxenGeneration, OxenStatus
 from sandbox.images.oxen_errors import OxenApiError, OxenErrorType, bare_unauthenticated, error_response
+from sandbox.images.prices import estimate
 
 if TYPE_CHECKING:
     from sandbox.faults import Switchboard
@@ -60,6 +62,8 @@ class OxenStandIn:
             web.get("/api/ai/queue", limited(self.list_generations), allow_head=False),
             web.get("/api/ai/queue/{generation_id}", limited(self.read), allow_head=False),
             web.delete("/api/ai/queue/{generation_id}", limited(self.cancel)),
+            web.get("/api/ai/generations", limited(self.list_charges), allow_head=False),
+            web.post("/api/ai/models/{model_id}/estimate", plain(self.estimate)),
             web.get("/api/ai/models", plain(self.list_models), allow_head=False),
             web.get("/api/ai/models/search", plain(self.search_models), allow_head=False),
             web.get("/api/ai/models/{model_id}", plain(self.read_model), allow_head=False),
@@ -111,6 +115,16 @@ class OxenStandIn:
         rows = [each for each in found if wanted.items() <= _comparable(each.row(None)).items()]
         return _answer({"count": len(rows), "generations": [self._row(each) for each in rows]})
 
+    async def list_charges(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
+        """All generations, also those of synchronous calls, newest first, with what each was charged."""
+        wanted = {row: request.query[name] for name, row in {**FILTERS, "status": "status"}.items() if name in request.query}
+        rows = [each for each in self.queue.rows(account) if wanted.items() <= _comparable(each.row(None)).items()]
+        page, size = _number(request, "page", 1, range(1, 2**31)), _number(request, "page_size", 50, range(1, 1001))
+        shown = rows[::-1][(page - 1) * size : page * size]
+        total = sum((each.charged_usd or Decimal(0) for each in rows), Decimal(0))
+        listed = [each.row(None) | {"cost": None if each.charged_usd is None else str(each.charged_usd)} for each in shown]
+        return _answer({"count": len(rows), "page_number": page, "page_size": size, "total_cost": str(total), "generations": listed})
+
     async def read(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
         return _answer(self._row(self._generation(request, account)))
 
@@ -160,6 +174,14 @@ class OxenStandIn:
         if model is None:
             raise OxenApiError(404, OxenErrorType.NOT_FOUND, f"Model not found: {request.match_info['model_id']}")
         return _answer(model.facts)
+
+    async def estimate(self, request: web.Request, account: ApiAccount) -> web.StreamResponse:
+        """The body is that of a generation."""
+        self._check_models_are_up()
+        body = await _json(request)
+        model = self._model({"model": request.match_info["model_id"]})
+        wanted = GenerationRequest(account=account, model=model, body=body)
+        return _answer({"model": model.id, "currency": "USD", "estimate": estimate(model, wanted.prompt, wanted.parameters)})
 
     def _check_models_are_up(self) -> None:
         if self.switchboard.fires("models-down"):
@@ -231,4 +253,11 @@ async def _json(request: web.Request) -> dict[str, Any]:
 
 
 def _comparable(row: dict[str, Any]) -> dict[str, str]:
-    return {name: str(row[name]) for name in FILTERS.values()}
+    return {name: str(row[name]) for name in (*FILTERS.values(), "status")}
+
+
+def _number(request: web.Request, name: str, default: int, allowed: range) -> int:
+    given = request.query.get(name, str(default))
+    if not given.isdecimal() or int(given) not in allowed:
+        raise OxenApiError(400, OxenErrorType.INVALID_PARAMS, f"{name} must be an integer from {allowed.start} to {allowed.stop - 1}")
+    return int(given)

@@ -39,7 +39,7 @@ class OxenQueue:
 
     def submit(self, request: GenerationRequest, *, count: int, in_queue: bool = True) -> list[OxenGeneration]:
         """Charge the cost and start `count` generations. Raises `OxenApiError` if the credit does not cover them."""
-        cost_usd = request.model.cost_usd * count
+        cost_usd = request.cost_usd * count
         if self._switchboard.fires("out-of-credit") or not request.account.can_pay(cost_usd):
             raise OxenApiError(402, OxenErrorType.INVALID_PARAMS, "Insufficient credits")
         request.account.credit_usd -= cost_usd
@@ -108,7 +108,7 @@ class OxenQueue:
             self.paid += 1
             generation.first_link_is_stale = self._switchboard.fires("result-expired")
         else:
-            generation.request.account.credit_usd += generation.request.model.cost_usd
+            generation.request.account.credit_usd += generation.request.cost_usd
         generation.end(status, error)
         if status is not OxenStatus.CANCELLED:
             self._announce(generation)

@@ -128,3 +128,50 @@ async def test_events_are_neither_replayed_nor_shared_between_keys(client: Clien
 
 
 # The server
+
+
+# Charges
+
+
+@pytest.mark.parametrize(
+    ("body", "cost"),
+    [
+        ({}, "0.014"),
+        ({"model": "gpt-image-2"}, "0.42"),
+        ({"model": "gpt-image-2", "quality": "high", "resolution": "4K"}, "1.47"),
+        ({"model": "ideogram-v4", "num_images": 4}, "0.24"),
+        ({"model": "z-image-turbo", "num_inference_steps": 10}, "0.00500"),
+    ],
+)
+async def test_a_generation_is_charged_for_its_options(client: Client, body: dict[str, Any], cost: str) -> None:
+    row = await client.made(**body)
+    answer = (await client.get("/api/ai/generations")).json
+    assert [(each["generation_id"], each["cost"]) for each in answer["generations"]] == [(row["generation_id"], cost)]
+    assert (answer["count"], answer["page_number"], answer["page_size"], answer["total_cost"]) == (1, 1, 50, cost)
+
+
+@pytest.mark.parametrize("timing", [SLOW])
+async def test_what_is_not_charged_has_no_cost(client: Client) -> None:
+    await client.enqueue()
+    answer = (await client.get("/api/ai/generations")).json
+    assert ([each["cost"] for each in answer["generations"]], answer["total_cost"]) == ([None], "0")
+
+
+async def test_charges_are_listed_in_pages_newest_first(client: Client) -> None:
+    ids = [(await client.made())["generation_id"] for _ in range(3)]
+    pages = [(await client.get(f"/api/ai/generations?page={page}&page_size=2")).json["generations"] for page in (1, 2, 3)]
+    assert [[each["generation_id"] for each in page] for page in pages] == [[ids[2], ids[1]], [ids[0]], []]
+    assert (await client.get("/api/ai/generations?page_size=1001")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "estimate"),
+    [
+        ("gpt-image-2", {"quality": "low"}, {"type": "exact", "cost": "0.02"}),
+        ("ideogram-v4", {"num_images": 2}, {"type": "exact", "cost": "0.12"}),
+        ("z-image-turbo", {}, {"type": "range", "min_cost": "0.00200", "max_cost": "0.00800"}),
+        ("sandbox-reel-video", {}, {"type": "rate", "cost_per_second": 0.05}),
+    ],
+)
+async def test_an_estimate_is_for_exactly_the_options(client: Client, model: str, body: dict[str, Any], estimate: dict[str, Any]) -> None:
+    assert (await client.call("POST", f"/api/ai/models/{model}/estimate", body)).json["estimate"] == estimate

@@ -156,7 +156,7 @@ async def test_a_hundred_members_at_once_cannot_overspend(pipeline: Pipeline, se
 
 
 async def test_one_credit_and_a_hundred_orders_make_one_image(pipeline: Pipeline) -> None:
-    await change_rules(pipeline.guilds, usd_per_month="0.01")
+    await change_rules(pipeline.guilds, usd_per_month="0.02")
     places = [ReplyTarget(user_id=100 + n, channel_id=5, guild_id=1) for n in range(100)]
     orders = [pipeline.orders.order(await order_of(pipeline, "a red fox", place)) for place in places]
     results = await asyncio.gather(*orders, return_exceptions=True)

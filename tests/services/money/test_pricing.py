@@ -78,11 +78,11 @@ async def test_the_slow_lane_can_be_turned_off(pipeline: Pipeline) -> None:
 
 
 async def test_the_monthly_budget_is_set_in_dollars(pipeline: Pipeline) -> None:
-    await change_rules(pipeline.guilds, usd_per_month="0.03")  # a credit is a cent
+    await change_rules(pipeline.guilds, usd_per_month="0.05")  # an image costs 1.4 cents
     budget = pipeline.pricing.budget(await request_of(pipeline))
     assert budget is not None
     assert (await payer(pipeline, count=3))[1] == budget.name
-    with pytest.raises(OutOfCredit, match="budget for the month is used up"):
+    with pytest.raises(OutOfCredit, match="more than is left of this server's budget"):
         await order(pipeline, user_id=8)
     assert (await payer(pipeline, user_id=8, guild_id=2))[0] == "user:8"
 
