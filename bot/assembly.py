@@ -158,7 +158,8 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     """Build every service, in the order of their dependencies."""
     settings, store, clock = resources.settings, resources.store, resources.clock
     limits, credit_usd = _operator_limits(settings), settings.credit_usd
-    guilds, members = Guilds(store=store, clock=clock), Members(store=store, clock=clock)
+    guilds = Guilds(store=store, clock=clock, served=_served(settings), managers_may=frozenset(settings.managers_may_set))
+    members = Members(store=store, clock=clock)
     pricing = Pricing(store=store, limits=limits, credit_usd=credit_usd, clock=clock)
     admissions = Admissions(store=store, pricing=pricing, limits=limits, title_of=image_apis.models.title, clock=clock)
     orders = _orders(resources, image_apis, admissions, pricing, limits)
@@ -166,7 +167,7 @@ def build_services(resources: Resources, image_apis: ImageApis, post: ResultPost
     return Services(
         reader=store,
         clock=clock,
-        admin=Admin(store=store, pricing=pricing, credit_usd=credit_usd, clock=clock),
+        admin=Admin(store=store, pricing=pricing, managers_may=frozenset(settings.managers_may_set), credit_usd=credit_usd, clock=clock),
         admissions=admissions,
         cases=Cases(store=store, orders=orders, guilds=guilds, clock=clock),
         gallery=Gallery(store=store, clock=clock),
@@ -225,6 +226,10 @@ def _retention(settings: Settings, apis: Sequence[ImageApi]) -> Retention:
         services=tuple(api.settings.title for api in apis),
         checker=host_of(settings.moderations_url).removesuffix(":443") if settings.moderations_url else None,
     )
+
+
+def _served(settings: Settings) -> frozenset[int] | None:
+    return None if settings.servers == "any" else frozenset(settings.servers)
 
 
 def _operator_limits(settings: Settings) -> OperatorLimits:

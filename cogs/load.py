@@ -10,6 +10,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import Easel, intents
+from bot.core.errors import NotAllowed
+from bot.core.i18n import N_, _
 from cogs.admin import cog as imageadmin
 from cogs.admin.cog import ImageAdmin
 from cogs.images import details, edit_form, edit_note, history, presses
@@ -38,6 +40,7 @@ from cogs.money.usage import Usage
 from cogs.reactions.cog import ReactionsCog
 from cogs.reactions.presets import Presets
 
+NOT_SERVED = N_("The operator of this bot has not opened it to this server.")
 COGS: tuple[type[commands.Cog], ...] = (
     *(Create, AccountCog, About, HistoryCog, SettingsCog, Styles, Tray, PrivacyCog, MyData),
     *(MoneyCog, Sponsor, Usage),
@@ -66,6 +69,9 @@ class Tree(app_commands.CommandTree[Any]):
             await super()._call(interaction)
             return
         command = interaction.command
+        if not services_of(interaction).guilds.serves(interaction.guild_id):
+            await interactions.refuse(interaction, _(NOT_SERVED))
+            return
         defers = command is None or command.extras != answers.UNDEFERRED
         async with answers.deferring(interaction) if defers else nullcontext():
             await super()._call(interaction)
@@ -81,6 +87,8 @@ class Presses(commands.Cog):
     @commands.Cog.listener()
     async def on_press(self, interaction: discord.Interaction[Any]) -> None:
         async with interactions.handling_errors(interaction):
+            if not services_of(interaction).guilds.serves(interaction.guild_id):
+                raise NotAllowed(_(NOT_SERVED))
             press = ROUTER.find(interaction)
             async with answers.deferring(interaction) if press.defers else nullcontext():
                 await press.handle(await request_of(interaction), interaction)

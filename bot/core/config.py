@@ -37,6 +37,14 @@ class ReferenceMode(StrEnum):
     INLINE = "inline"  # always a data URI, without metadata
 
 
+class ManagersMay(StrEnum):
+    """What the managers of a server may set about credits."""
+
+    PRICES = "prices"  # what members pay for an image
+    QUOTAS = "quotas"  # the credits of members, of roles and of a pool
+    GRANTS = "grants"  # give credits to members, also as rewards
+
+
 class UncertainCalls(StrEnum):
     RELEASE = "release"  # release the hold and tell the member; the provider may still charge the operator
     RETRY = "retry"  # send it again; the operator may pay twice
@@ -46,6 +54,14 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _server_ids(value: object) -> object:
+    return value if value == "any" else _split(value)
+
+
+def _managers_may(value: object) -> object:
+    return () if value == "none" else _split(value)
 
 
 def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,6 +108,8 @@ def _routes(value: Mapping[str, str]) -> Mapping[str, str]:
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_hosts)]
 SocketUrl = Annotated[str, AfterValidator(_socket_url)]
 Prices = Annotated[Mapping[str, Credits], BeforeValidator(partial(_pairs, "number of credits"))]
+Managers = Annotated[tuple[ManagersMay, ...], BeforeValidator(_managers_may)]
+ServerIds = Annotated[Literal["any"] | tuple[Annotated[int, Field(ge=1, lt=2**63)], ...], BeforeValidator(_server_ids)]
 Routes = Annotated[Mapping[str, str], BeforeValidator(partial(_pairs, "other model")), AfterValidator(_routes)]
 
 
@@ -178,7 +196,8 @@ class Settings(BaseModel):
     )
     fallback_models: Routes = Field(
         {},
-        description="The model that is used while another model's provider is down, as model=other, separated by commas; members are told.",
+        description="The model that is used while another model's provider is down, as model=other, separated by commas; members are told."
+        " It must not cost more than the other.",
     )
     result_hosts: Hosts = Field(
         (), description="Hosts that results may be fetched from; empty: the image APIs' own hosts and any public https address they return."
@@ -228,6 +247,16 @@ class Settings(BaseModel):
         le=1_000_000,
         description="The most that the images of one server may cost you in a calendar month, in US dollars. A server's managers can only"
         " lower it for their server.",
+    )
+    servers: ServerIds = Field(
+        "any",
+        description="The ids of the servers that the bot works in, separated by commas; any: all that it is added to. Direct messages stay"
+        " open, within MONTHLY_LIMIT_USD.",
+    )
+    managers_may_set: Managers = Field(
+        tuple(ManagersMay),
+        description="What the managers of a server may set for it: prices, quotas (the credits of members, roles and a pool) and grants,"
+        " separated by commas; none: nothing. It moves credits only: what images cost you is limited by MONTHLY_LIMIT_USD_PER_SERVER.",
     )
     quota_credits: float = Field(20, gt=0, le=1_000_000, description="The size of each member's bucket, in credits.")
     quota_refill_per_day: float = Field(

@@ -84,6 +84,14 @@ async def _settings(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Fi
     return findings
 
 
+async def _limits(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
+    whole, server = settings.monthly_limit_usd, settings.monthly_limit_usd_per_server
+    servers = "every server" if settings.servers == "any" else f"{len(settings.servers)} servers"
+    cost = f"images cost you at most ${whole:,.2f} a month in all and ${min(whole, server):,.2f} for each server"
+    may = ", ".join(settings.managers_may_set) or "nothing"
+    return [ok(f"{cost}; the bot works in {servers}, whose managers may set: {may}.")]
+
+
 async def _database(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Finding]:
     path = await asyncio.to_thread(_missing_file, settings.database)
     if path is not None:
@@ -126,6 +134,9 @@ async def _permissions(settings: Settings, _: aiohttp.ClientSession) -> Iterable
     async with Portal.open(settings) as portal:
         guild_ids = await portal.guild_ids()
         findings = [_judge_guild(await portal.report(guild_id)) for guild_id in guild_ids[:_GUILDS_MAX]]
+    others = [] if settings.servers == "any" else [str(guild_id) for guild_id in guild_ids if guild_id not in settings.servers]
+    if others:
+        findings.append(warn(f"the bot is in servers that SERVERS does not name, and does nothing there: {some(others)}."))
     if not guild_ids:
         return [warn("the bot is in no server yet; `python -m bot invite` prints the address that adds it to one.")]
     if len(guild_ids) > _GUILDS_MAX:
@@ -174,6 +185,7 @@ async def _hosts(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Findi
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", _settings),
+    ("limits", _limits),
     ("database", _database),
     ("Discord token", _token),
     ("intents", _intents),

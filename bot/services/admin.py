@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot.core.clock import Clock
+from bot.core.config import ManagersMay
 from bot.core.errors import NotAllowed
 from bot.core.i18n import _
 from bot.domain.actor import Actor
+from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.money import quota
@@ -57,6 +59,7 @@ class Admin:
 
     store: Store
     pricing: Pricing
+    managers_may: frozenset[ManagersMay]
     credit_usd: float
     clock: Clock
 
@@ -78,8 +81,10 @@ class Admin:
     async def grant(self, request: Request, *, to: Actor | None, amount: int, note: str | None, key: str) -> bool:
         """Grant `amount` microcredits to a member, or to the guild's pool if `to` is None. False if `key` was booked before.
 
-        Raises `NotAllowed` if the guild has no pool, `InvalidRequest` if the amount is invalid.
+        Raises `NotAllowed` if the guild has no pool or may not grant credits, `InvalidRequest` if the amount is invalid.
         """
+        if ManagersMay.GRANTS not in self.managers_may:
+            raise allotment.refusal(ManagersMay.GRANTS)
         account = self.pricing.pool(request) if to is None else self.pricing.own(request, to)
         if account is None:
             raise NotAllowed(_("This server has no shared pool; name the member who is to get the credits."))

@@ -6,11 +6,14 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from bot.core.clock import Clock
+from bot.core.config import ManagersMay
 from bot.core.errors import InvalidRequest, NotFound, Refusal
 from bot.core.i18n import _
 from bot.domain.gestures import is_reserved, normalized_emoji
+from bot.domain.guild import allotment
 from bot.domain.guild.document import Policy, write_file
 from bot.domain.guild.settings import PRESETS_MAX, STARTING_PRESETS, GuildSettings, Preset
 from bot.domain.request import Request
@@ -39,8 +42,14 @@ class Guilds:
 
     store: Store
     clock: Clock
+    served: frozenset[int] | None = None  # the guilds that the bot works in; None: all
+    managers_may: frozenset[ManagersMay] = frozenset(ManagersMay)
     _known: dict[int, GuildSettings] = field(init=False, repr=False, default_factory=dict)  # cache by guild
     _changing: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)  # keeps the cache in the order of the writes
+
+    def serves(self, guild_id: int | None) -> bool:
+        """Whether the bot works in this guild; always in direct messages."""
+        return guild_id is None or self.served is None or guild_id in self.served
 
     async def settings(self, guild_id: int | None) -> GuildSettings:
         """The guild's settings; the defaults if they were never changed, and in direct messages (`None`)."""
@@ -49,7 +58,7 @@ class Guilds:
         if guild_id not in self._known:
             kept = await self.store.read(documents.guild_settings, guild_id)
             # A value that was written during the read is newer.
-            self._known.setdefault(guild_id, kept)
+            self._known.setdefault(guild_id, self._allotted(kept))
         return self._known[guild_id]
 
     async def change(self, guild_id: int, change: Callable[[GuildSettings], GuildSettings], *, actor_id: int | None) -> GuildSettings:
@@ -58,7 +67,8 @@ class Guilds:
         If `change` raises a `Refusal`, nothing is changed. `change` may be called more than once, so it must have no side effects.
         """
         async with self._changing:
-            changed = await self.store.write(documents.change_guild_settings, guild_id, change, self.clock(), actor_id=actor_id)
+            allowed = partial(self._changed, change)
+            changed = await self.store.write(documents.change_guild_settings, guild_id, allowed, self.clock(), actor_id=actor_id)
             self._known[guild_id] = changed
         return changed
 
@@ -104,6 +114,14 @@ class Guilds:
     async def reset_presets(self, request: Request) -> GuildSettings:
         """Restore the initial presets."""
         return await self._change(request, lambda settings: settings.model_copy(update={"presets": STARTING_PRESETS}))
+
+    def _changed(self, change: Callable[[GuildSettings], GuildSettings], settings: GuildSettings) -> GuildSettings:
+        changed = change(self._allotted(settings))
+        allotment.check(changed.policy, self.managers_may)
+        return changed
+
+    def _allotted(self, settings: GuildSettings) -> GuildSettings:
+        return settings.model_copy(update={"policy": allotment.allotted(settings.policy, self.managers_may)})
 
     async def _change(self, request: Request, change: Callable[[GuildSettings], GuildSettings]) -> GuildSettings:
         return await self.change(request.required_guild_id, change, actor_id=request.actor.user_id)

@@ -50,6 +50,8 @@ class ReactionsCog(commands.Cog):
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
         if event.user_id == self._own_id or (event.member is not None and event.member.bot):
             return
+        if not self._services.guilds.serves(event.guild_id):
+            return
         settings = await self._services.guilds.settings(event.guild_id)
         meaning = meaning_of(str(event.emoji), settings)
         if meaning is None or not self._applies(event, meaning):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Container, Iterator, Mapping
 
 from bot.core.errors import InvalidRequest
+from bot.domain.catalog.costs import cost_microcredits
 from bot.domain.catalog.models import Catalog, ModelInfo
 from bot.domain.catalog.params import carry_over, check_prompt, check_references
 from bot.domain.job import Generation
@@ -15,9 +16,9 @@ from bot.store.steps import Fallback
 def fallback_for(
     generation: Generation, *, references: int, catalog: Catalog, routes: Mapping[str, str], answering: Container[str]
 ) -> Fallback | None:
-    """The first fallback model that can make the same image and whose provider is in `answering`, or None.
+    """The first fallback model that can make the same image for at most its cost and whose provider is in `answering`, or None.
 
-    The price stays the one that is held: the operator chose the fallback.
+    Price and cost stay those that are held: the operator chose the fallback, and its cost was not checked against any limit.
     """
     for model in _fallback_chain(routes, catalog, generation.model):
         if model.provider not in answering:
@@ -27,6 +28,9 @@ def fallback_for(
             params = carry_over(generation.params, catalog.get(generation.model), model)
             check_references(model, references, params)
         except InvalidRequest:
+            continue
+        cost = cost_microcredits(model, params)
+        if cost is None or cost > generation.cost:
             continue
         seed = _seed(generation.seed, model)
         return Fallback(model=model.id, api_model=model.api_id, provider=model.provider, seed=seed, params=params)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bot.app import App
+from bot.domain.guild.document import Policy
 from bot.store.money import audit
 from sandbox.person import Message, Person
-from tests.env.app import Env, has_image
-from tests.journeys.manager_steps import admin, change_rules, granted_left, private_reply
+from tests.env.app import Env, has_image, person_in
+from tests.journeys.manager_steps import admin, change_rules, granted_left, guild_of, private_reply
 
 # An image of the default model costs 1.4 cents.
 TWO_IMAGES, ALL_FREE = "0.03", {"prices": {"black-forest-labs-flux-2-klein-4b": 0}}
@@ -86,3 +87,44 @@ async def test_credits_that_a_manager_grants_are_good_on_their_server_only(app: 
     assert await granted_left(app, ada) == 1_000_000
     await ordered(ada)
     assert await granted_left(app, ada) == 1_000_000 - 1.4
+
+
+@pytest.mark.parametrize(
+    ("may", "command", "values", "words"),
+    [
+        ("quotas,grants", "price", {"model": "flux-2-dev", "credits": 0.0}, "sets the prices; servers can't"),
+        ("prices,grants", "pool", {"size": 5.0}, "sets how many credits members have"),
+        ("prices,grants", "everyone", {"credits": 5.0}, "sets how many credits members have"),
+        ("none", "grant", {"credits": 5.0}, "grants credits; servers can't"),
+        ("prices", "gallery", {"channel": "gallery", "reward": 5.0}, "grants credits; servers can't"),
+    ],
+)
+async def test_managers_set_what_the_operator_lets_them(env: Env, may: str, command: str, values: dict[str, Any], words: str) -> None:
+    async with env.app(MANAGERS_MAY_SET=may) as app, person_in(env, "Mo") as mo:
+        channel = {"channel": mo.channel("gallery")} if "channel" in values else {}
+        await admin(mo, command, words, **{**values, **channel})
+        assert (await app.services.guilds.settings(guild_of(mo))).policy == Policy()
+
+
+async def test_what_was_set_before_the_operator_forbade_it_no_longer_holds(env: Env) -> None:
+    async with env.app() as app, person_in(env, "Mo"):
+        await change_rules(app, **ALL_FREE, pool={"size": 5})
+    async with env.app(MANAGERS_MAY_SET="none") as app, person_in(env, "Mo") as mo:
+        await admin(mo, "members", "New members wait 2 hours", wait_hours=2)
+        policy = (await app.services.guilds.settings(guild_of(mo))).policy
+        assert (policy.prices, policy.pool, policy.newcomers.wait_hours) == ({}, None, 2)
+
+
+async def test_a_server_that_the_operator_does_not_name_gets_nothing(env: Env) -> None:
+    async with env.app() as app, person_in(env, "Ada") as ada:
+        made = await ordered(ada)
+    async with env.app(SERVERS="1") as app, person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a red fox")
+        await private_reply(ada, "has not opened it to this server")
+        await ada.click(made, "Again")
+        await ada.until(lambda: sum("has not opened it to this server" in m.text for m in ada.messages()) == 2)
+        await ada.react(made, "🔁")
+        await ada.slash("generate", "dm", prompt="a blue fox")
+        await ada.message(has_image, "dm")
+    assert len(await env.generations()) == 2
+    assert app.services.guilds.serves(None)
