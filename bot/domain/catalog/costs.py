@@ -2,7 +2,7 @@
 
 Source: a model's `pricing`. `cost_per_image` is the base, `cost_per_image_grid` has prices by quality and tier (US dollars), and
 `credits_per_image` with `prices` come from the operator's settings (credits). Where options decide and are not known for certain, the
-cost is the highest that is possible. Models with another method than per_image have no cost until one is estimated.
+cost is the highest that is possible. Models with another method than per_image have no cost until the image API estimates it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Protocol
 
 from bot.domain.catalog.counts import images_made, leaves, names_a_count, single_image
-from bot.domain.catalog.grids import Grid, Values, fold, read_grid
+from bot.domain.catalog.grids import Given, Grid, Values, fold, read_grid
 from bot.domain.catalog.schema import Option, Schema
 
 MICROCREDITS: Final = 1_000_000  # one credit
-_PER_IMAGE: Final = "per_image"
+PER_IMAGE: Final = "per_image"
+LISTED_ESTIMATE: Final = "estimated_usd"  # key in `pricing`, added by the image API's client: the estimate for the default options
 _BASE: Final = "cost_per_image"
 _MAX_RULES: Final = 200
 
@@ -38,12 +39,13 @@ class Costs:
     base: Decimal | None = None  # None: unknown
     grids: tuple[Grid, ...] = ()
     rules: tuple[PriceRule, ...] = ()  # the first that fits is used, else the base
+    listed: Decimal | None = None  # an estimate with the default options, for lists only
     estimate: Decimal | None = None  # for the whole request, by the image API for exactly its options; overrides everything
 
     @property
     def vary(self) -> bool:
         """Whether they depend on options."""
-        return bool(self.grids or self.rules)
+        return bool(self.grids or self.rules or self.listed is not None)
 
     def is_certain(self, values: Values) -> bool:
         """Whether an image with these option values costs exactly `most`."""
@@ -114,7 +116,8 @@ def price_microcredits(model: CostedModel, params: Mapping[str, Any]) -> int | N
 
 def default_price_microcredits(model: CostedModel) -> int | None:
     """The price with the model's default options, for lists."""
-    return price_microcredits(model, single_image(model.options) if _has_counts(model) else {})
+    price = price_microcredits(model, single_image(model.options) if _has_counts(model) else {})
+    return microcredits(model.costs.listed) if price is None and model.costs.listed is not None else price
 
 
 def is_certain(model: CostedModel, params: Mapping[str, Any]) -> bool:
@@ -125,7 +128,7 @@ def is_certain(model: CostedModel, params: Mapping[str, Any]) -> bool:
 def read_costs(raw: Mapping[str, Any], *, credit_usd: float) -> Costs:
     """The costs in a raw model's `pricing`. Never raises; what cannot be read is unknown."""
     pricing = raw.get("pricing")
-    if not isinstance(pricing, Mapping) or pricing.get("method") != _PER_IMAGE:
+    if not isinstance(pricing, Mapping):
         return UNKNOWN
     credit = Decimal(str(credit_usd))
 
@@ -133,6 +136,8 @@ def read_costs(raw: Mapping[str, Any], *, credit_usd: float) -> Costs:
         dollars = amount_of(given)
         return None if dollars is None else dollars / credit
 
+    if pricing.get("method") != PER_IMAGE:
+        return Costs(listed=from_usd(pricing.get(LISTED_ESTIMATE)))
     if "credits_per_image" in pricing or "prices" in pricing:
         return Costs(base=amount_of(pricing.get("credits_per_image")), rules=_read_rules(pricing.get("prices")))
     grids = [read_grid(value, from_usd) for name, value in pricing.items() if str(name).startswith(f"{_BASE}_")]
@@ -175,9 +180,9 @@ def _by_rules(rules: tuple[PriceRule, ...], base: Decimal | None, values: Values
     return possible | {base}
 
 
-def _fits(given: Any, wanted: str) -> bool | None:
-    """None: the option was not chosen and has no default, so it may have any value."""
-    return None if given is None else wanted in [_spelled(value) for value in given]
+def _fits(given: Given | None, wanted: str) -> bool | None:
+    """None: the image API chooses, so it may be any value."""
+    return None if given is None or None in given.values else wanted in [_spelled(value) for value in given.values]
 
 
 def _spelled(value: object) -> str:
@@ -191,7 +196,12 @@ def _values(model: CostedModel, params: Mapping[str, Any]) -> Values:
     values: dict[str, list[Any]] = {}
     for name, value in leaves(params):
         values.setdefault(name, []).append(value)
-    return {name: [option.default] for name, option in model.options.items() if option.default is not None} | values
+    defaults = {name: [option.default] for name, option in model.options.items()}
+    return {name: Given(values=given, listed=_listed(model.options.get(name))) for name, given in (defaults | values).items()}
+
+
+def _listed(option: Option | None) -> frozenset[str]:
+    return frozenset(map(fold, option.values)) if option is not None and option.closed else frozenset()
 
 
 def _images(model: CostedModel, params: Mapping[str, Any]) -> int | None:

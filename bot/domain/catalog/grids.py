@@ -17,7 +17,16 @@ from typing import Any, Final
 
 from bot.domain.catalog.aspect_ratios import pixels_of
 
-Values = Mapping[str, Sequence[Any]]  # the values of a request by option name, with the model's defaults
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """The values of one option in a request, or its default. None: the image API chooses."""
+
+    values: Sequence[Any]
+    listed: frozenset[str] = frozenset()  # all that the option allows, folded; empty: others too
+
+
+Values = Mapping[str, Given]  # by option name
 ReadAmount = Callable[[object], Decimal | None]  # converts a raw amount; None: it cannot be read
 
 _MAX_CELLS: Final = 500
@@ -48,48 +57,49 @@ class Grid:
 
     def amounts(self, values: Values) -> set[Decimal | None]:
         """The prices that a request may have: of its cell, or of the whole row of each possible quality if a cell is missing."""
-        exact = self._exact(values)
-        if len(exact) == len(self._qualities_of(values)) * len(self._tiers_of(values)):
-            return {cell.amount for cell in exact}
-        qualities = self._qualities_of(values)
-        return {cell.amount for cell in self.cells if cell.quality in qualities}
+        return {cell.amount for cell in self._possible(values)[0]}
 
     def is_certain(self, values: Values) -> bool:
         """Whether the request's quality and tier are known, and have a price."""
-        exact = self._exact(values)
-        return len(self._qualities_of(values)) == len(self._tiers_of(values)) == len(exact) == 1 and exact[0].is_labelled
+        cells, is_known = self._possible(values)
+        return is_known and len(cells) == 1 and cells[0].is_labelled
 
-    def _exact(self, values: Values) -> list[Cell]:
-        qualities, tiers = self._qualities_of(values), self._tiers_of(values)
-        return [cell for cell in self.cells if cell.quality in qualities and cell.tier in tiers]
+    def _possible(self, values: Values) -> tuple[list[Cell], bool]:
+        """The cells, and whether the values name each of them."""
+        qualities, knows_quality = self._qualities_of(values)
+        tiers, knows_tier = self._tiers_of(values)
+        cells = [cell for cell in self.cells if cell.quality in qualities and cell.tier in tiers]
+        if len(cells) == len(qualities) * len(tiers):
+            return cells, knows_quality and knows_tier
+        return [cell for cell in self.cells if cell.quality in qualities], False
 
-    def _qualities_of(self, values: Values) -> frozenset[str | None]:
-        named = {fold(value) for name, given in values.items() if _is_named(name, _QUALITY_NAMES) for value in given}
+    def _qualities_of(self, values: Values) -> tuple[frozenset[str | None], bool]:
+        if self._qualities == {None}:
+            return self._qualities, True
+        named = {fold(value) for name, given in values.items() if _is_named(name, _QUALITY_NAMES) for value in given.values}
         if any(text not in self._qualities and not text.isdecimal() for text in named):  # a number is the file's compression
-            return self._qualities
-        found = self._qualities & (named & self._qualities or {fold(value) for given in values.values() for value in given})
-        return found or self._qualities
+            return self._qualities, False
+        found = self._qualities & (named & self._qualities or _listing(self._qualities, values))
+        return (found, True) if found else (self._qualities, False)
 
-    def _tiers_of(self, values: Values) -> frozenset[str | None]:
-        found = set(self._tiers_between(_given_sides(values)))
-        for name, given in values.items():
-            for value in given:
-                if fold(value) in self._tiers:
-                    found.add(fold(value))
-                elif _is_named(name, _TIER_NAMES):
-                    found |= self._tiers_between(_sides(value, in_megapixels="megapixel" in name.casefold())) or self._tiers
-        return frozenset(found) or self._tiers
+    def _tiers_of(self, values: Values) -> tuple[frozenset[str | None], bool]:
+        if self._tiers == {None}:
+            return self._tiers, True
+        sizes = list(_sizes(values))
+        found = self._tiers & ({fold(value) for _name, value in sizes} | _listing(self._tiers, values))
+        others = [_sides(value, in_megapixels="megapixel" in name.casefold()) for name, value in sizes if fold(value) not in found]
+        between = [self._tiers_between(sides) for sides in (*others, *_given_sides(values))]
+        found = found.union(*(tiers for tiers, _is_exact in between))
+        return (found, all(is_exact for _tiers, is_exact in between)) if found else (self._tiers, False)
 
-    def _tiers_between(self, sides: tuple[float, float] | None) -> set[str | None]:
-        """The tiers of an image between a square of `sides[0]` px and one of `sides[1]` px. Empty: unknown."""
-        if sides is None or not self._sides_of_tiers:
-            return set()
+    def _tiers_between(self, sides: tuple[float, float] | None) -> tuple[frozenset[str | None], bool]:
+        """The tiers of an image between a square of `sides[0]` px and one of `sides[1]` px, and whether it is exactly of one tier."""
         known = sorted(self._sides_of_tiers.values())
+        high = None if sides is None else min((side for side in known if side >= sides[1]), default=None)
+        if sides is None or high is None or len(self._sides_of_tiers) < len(self._tiers):
+            return self._tiers, False
         low = max((side for side in known if side <= sides[0]), default=known[0])
-        high = min((side for side in known if side >= sides[1]), default=None)
-        if high is None or len(self._sides_of_tiers) < len(self._tiers):
-            return set(self._tiers)
-        return {tier for tier, side in self._sides_of_tiers.items() if low <= side <= high}
+        return frozenset(tier for tier, side in self._sides_of_tiers.items() if low <= side <= high), low == high == sides[0]
 
     @cached_property
     def _qualities(self) -> frozenset[str | None]:
@@ -153,9 +163,20 @@ def _sides(value: object, *, in_megapixels: bool = False) -> tuple[float, float]
     return side, side
 
 
-def _given_sides(values: Values) -> tuple[float, float] | None:
-    """The same for separate widths and heights."""
-    widths = [side for name, given in values.items() if name.casefold().endswith("width") for side in given]
-    heights = [side for name, given in values.items() if name.casefold().endswith("height") for side in given]
-    sizes = [sides for width in widths for height in heights if (sides := _sides(f"{fold(width)}x{fold(height)}"))]
-    return (min(side for side, _around in sizes), max(around for _side, around in sizes)) if sizes else None
+def _listing(labels: frozenset[str | None], values: Values) -> set[str]:
+    """The values of options that list all of these labels, under any name."""
+    return {fold(value) for given in values.values() if labels <= given.listed for value in given.values}
+
+
+def _sizes(values: Values) -> Iterator[tuple[str, Any]]:
+    """The values of options that are named like a size."""
+    return ((name, value) for name, given in values.items() if _is_named(name, _TIER_NAMES) for value in given.values)
+
+
+def _given_sides(values: Values) -> list[tuple[float, float] | None]:
+    """The same as `_sides` for separate widths and heights."""
+    widths, heights = (
+        [value for name, given in values.items() if name.casefold().endswith(side) for value in given.values if value is not None]
+        for side in ("width", "height")
+    )
+    return [_sides(f"{fold(width)}x{fold(height)}") for width in widths for height in heights]

@@ -64,6 +64,11 @@ def test_options_are_found_under_any_name_and_in_any_spelling(properties: Any, p
     [
         ({}, {}, 1.47),  # nothing is known
         ({"quality": QUALITY}, {"quality": "low"}, 0.04),
+        ({"quality": TEXT, "thinking_level": QUALITY, "resolution": RESOLUTION}, {"thinking_level": "low"}, 0.37),
+        ({"style": TEXT}, {"style": "low"}, 1.47),  # a text that happens to name a row
+        ({"quality": QUALITY, "style": TEXT}, {"quality": "low", "style": "1K"}, 0.04),
+        ({"thinking_level": {"enum": ["minimal", "low"]}, "resolution": RESOLUTION}, {"thinking_level": "low"}, 0.37),
+        ({"quality": QUALITY, "resolution": RESOLUTION, "size": TEXT}, {"quality": "low", "resolution": "1K"}, 0.04),
         ({"quality": TEXT, "resolution": RESOLUTION}, {"quality": "auto"}, 0.37),
         ({"quality": TEXT, "resolution": RESOLUTION}, {}, 0.37),
         ({"quality": QUALITY, "size": TEXT}, {"quality": "low", "size": "auto"}, 0.04),
