@@ -36,6 +36,7 @@ from bot.services.members import Members
 from bot.services.moderation.cases import Cases
 from bot.services.moderation.posts import Posts
 from bot.services.money.accounts import Money
+from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.orders import Orders
 from bot.services.pipeline.classifier import Classifier
@@ -192,6 +193,7 @@ def _orders(resources: Resources, image_apis: ImageApis, admissions: Admissions,
         models=models,
         admissions=admissions,
         pricing=pricing,
+        estimates=Estimates(providers=image_apis.providers, credit_usd=resources.settings.credit_usd, clock=clock),
         limits=limits,
         classifier=resources.classifier,
         fetcher=resources.reference_fetcher,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,11 +15,13 @@ from pydantic import ValidationError
 
 from bot.core.errors import AnswerLost, ProviderBusy, ProviderError, ProviderRefused
 from bot.core.i18n import _
+from bot.domain.catalog.costs import LISTED_ESTIMATE, PER_IMAGE
 from bot.domain.catalog.models import Slots, makes_images
 from bot.domain.catalog.schema import find_schema
 from bot.providers import oxen_wire
 from bot.providers.http import UNREADABLE, Api, ApiResponse, error_text
-from bot.providers.provider import Accepted, CompletedImage, Event, GenerationReport, Provider, ReportState, Submission
+from bot.providers.oxen_money import ChargesPage, read_charges, read_estimate
+from bot.providers.provider import Accepted, Billed, CompletedImage, Event, GenerationReport, Provider, ReportState, Submission
 from bot.providers.response_images import Fetch, decode, follow
 from bot.providers.sse import Decoder
 
@@ -26,6 +29,12 @@ MODES: Final = ("events", "poll", "sync")
 _ENDED: Final = (ReportState.SUCCEEDED, ReportState.FAILED, ReportState.CANCELLED)
 _COMPLETED: Final = "media_generation_completed"
 _DETAILS_AT_ONCE: Final = 4
+_ESTIMATE_TIMEOUT_S: Final = 5.0
+_FILLER: Final = "🜂"  # rare, so that it has at least as many tokens as other text of its four bytes
+_USUAL_PROMPT_BYTES: Final = 256
+_PAGE_SIZE: Final = 64  # rows
+_PAGE_SPLIT: Final = 8
+_MAX_PAGES: Final = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +135,33 @@ class Oxen(Provider):
 
         async def with_schema(model: Mapping[str, Any]) -> Mapping[str, Any]:
             async with turn:
-                return await self._detailed(model)
+                return await self._estimated(await self._detailed(model))
 
         return await asyncio.gather(*(with_schema(model) for model in listed))
+
+    async def estimate(self, model: str, params: Mapping[str, Any], *, prompt_bytes: int) -> Decimal | None:
+        body = {**params, "model": model, "prompt": _FILLER * -(-prompt_bytes // len(_FILLER.encode()))}
+        return read_estimate(await self._api.send(f"/api/ai/models/{_quoted(model)}/estimate", body, timeout_s=_ESTIMATE_TIMEOUT_S))
+
+    async def billed(self, *, since: int = 0) -> AsyncIterator[Billed]:
+        earliest = since // 1000 * 1000  # the image API's times are whole seconds
+        page, size, seen = 1, _PAGE_SIZE, 0
+        for _call in range(_MAX_PAGES):
+            try:
+                listed = await self._charges(page, size)
+            except ProviderBusy:
+                if size == 1:
+                    raise
+                # Rows echo inline references, so the page may have been too large.
+                page, size = (page - 1) * _PAGE_SPLIT + 1, size // _PAGE_SPLIT
+                continue
+            for row in listed.charged:
+                if row.enqueued_at is None or row.enqueued_at >= earliest:
+                    yield row
+            seen += listed.rows
+            if not listed.rows or seen >= listed.count or listed.newest < earliest:
+                return
+            page += 1
 
     # Other endpoints
 
@@ -172,6 +205,10 @@ class Oxen(Provider):
         return inner if isinstance(inner, dict) else None
 
     # Internal
+
+    async def _charges(self, page: int, size: int) -> ChargesPage:
+        query = {"media_type": "image", "page": str(page), "page_size": str(size), "namespace": self._namespace}
+        return read_charges(await self._api.ask("/api/ai/generations", query={name: value for name, value in query.items() if value}))
 
     def _body(self, submission: Submission) -> dict[str, Any]:
         slots = self._slots(submission.model)
@@ -219,6 +256,16 @@ class Oxen(Provider):
             result_url=event.url,
             error=self._api.explain_failure(event.error) if event.error else None,
         )
+
+    async def _estimated(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A model that is not priced per image, with the estimated cost of its default options, for lists."""
+        pricing = model.get("pricing")
+        if not makes_images(model) or not isinstance(pricing, Mapping) or pricing.get("method") == PER_IMAGE:
+            return model
+        with suppress(ProviderError):
+            estimate = await self.estimate(str(model.get("id")), {}, prompt_bytes=_USUAL_PROMPT_BYTES)
+            return model if estimate is None else {**model, "pricing": {**pricing, LISTED_ESTIMATE: str(estimate)}}
+        return model
 
     async def _detailed(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
         """A listed model with its schema. If the schema cannot be read, the model is used without it."""

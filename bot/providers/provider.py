@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -64,6 +65,16 @@ class Event:
     report: GenerationReport | None = None  # how it ended, if the event says so
 
 
+@dataclass(frozen=True, kw_only=True)
+class Billed:
+    """What the image API charged for one generation."""
+
+    provider_id: str
+    cost_usd: Decimal
+    enqueued_at: int | None  # Unix ms
+    model: str  # the image API's id; empty: unknown
+
+
 class Provider(Protocol):
     """An image API. All methods raise only `bot.core.errors.ProviderError`s."""
 
@@ -107,3 +118,18 @@ class Provider(Protocol):
     async def models(self) -> Sequence[Mapping[str, Any]]:
         """Every model as the image API describes it; parsed by `Catalog.merge`."""
         ...
+
+    async def estimate(self, model: str, params: Mapping[str, Any], *, prompt_bytes: int) -> Decimal | None:  # noqa: ARG002  the protocol's
+        """The most that one request with exactly these params costs, in US dollars; None if the image API cannot say.
+
+        `model`: the image API's id. `prompt_bytes`: at least the length of the prompt, which is not sent.
+        """
+        return None
+
+    async def billed(self, *, since: int = 0) -> AsyncIterator[Billed]:  # noqa: ARG002  the protocol's
+        """What was charged for images enqueued at or after `since` (Unix ms), newest first; nothing if the image API does not say.
+
+        A generation may come twice: new ones move the others to later pages.
+        """
+        return
+        yield  # type: ignore[unreachable]  # makes this a generator

@@ -28,11 +28,12 @@ def alt(prompt: str) -> str:
 
 
 def price(model: ModelInfo) -> str:
-    """What one image costs."""
+    """What one image costs, with the default options if these decide."""
     if model.price_microcredits is None:
         return _("no price per picture")
     amount = in_credits(model.price_microcredits, up=True)
-    return ngettext("{amount} credit a picture", "{amount} credits a picture", _plural_count(amount)).format(amount=amount)
+    words = ngettext("{amount} credit a picture", "{amount} credits a picture", _plural_count(amount)).format(amount=amount)
+    return _("{price} by default").format(price=words) if model.price_varies else words
 
 
 def amount_of(micro: int) -> str:

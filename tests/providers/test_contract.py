@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import aiohttp
 import pytest
@@ -254,3 +255,19 @@ async def test_the_stream_reports_ended_generations(provider: Provider) -> None:
     async with asyncio.timeout(5), provider.listen() as events:
         provider_id = await accepted(provider)
         assert (await anext(events)).provider_id == provider_id
+
+
+async def test_what_was_charged_is_listed_newest_first_or_not_at_all(provider: Provider, ox: Submission) -> None:
+    for seed in (1, 2):
+        answer = await provider.submit(replace(ox, seed=seed))
+        if isinstance(answer, Accepted):
+            await ended(provider, answer.provider_id)
+    charges = [charge async for charge in provider.billed()]
+    expected = [(OX.model, Decimal("0.014"))] * 2 if provider.has_queue else []
+    assert [(charge.model, charge.cost_usd) for charge in charges] == expected
+    assert [charge async for charge in provider.billed(since=2**42)] == []
+
+
+async def test_an_estimate_is_in_dollars_or_unknown(provider: Provider, ox: Submission) -> None:
+    estimate = await provider.estimate(ox.model, ox.params, prompt_bytes=100)
+    assert estimate == (Decimal("0.014") if provider.has_queue else None)

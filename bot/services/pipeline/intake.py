@@ -31,6 +31,7 @@ from bot.media import codec
 from bot.media.fetch import Fetcher
 from bot.services.admission import Admissions, with_stored_facts
 from bot.services.catalog import Models
+from bot.services.money.estimates import Estimates
 from bot.services.money.pricing import Pricing
 from bot.services.pipeline.classifier import Classifier
 from bot.store import jobs, tray
@@ -47,6 +48,7 @@ class Intake:
     models: Models
     admissions: Admissions
     pricing: Pricing
+    estimates: Estimates
     classifier: Classifier
     fetcher: Fetcher
     limits: OperatorLimits
@@ -63,6 +65,7 @@ class Intake:
             raise InvalidRequest(allowed.format(most=COUNT_MAX, given=order.count))
         given = params.pop(model.seed_field, None) if model.seed_field else None
         seed = _seed(model, None if given is None else int(given), order.count)
+        model = await self.estimates.complete(model, prompt, params)
         facts = self.admissions.facts(order.request, model, prompt, params, count=order.count)
         facts, tray_items = await self.store.read(_facts_of_order, facts, order)
         admission = await self.admissions.admit(facts)
@@ -88,6 +91,7 @@ class Intake:
             reaction=reaction,
         )
         params = repeat(old.params, model)
+        model = await self.estimates.complete(model, old.prompt, params)
         facts = self.admissions.facts(request, model, old.prompt, params, count=count)
         facts, references = await self.store.read(_facts_of_repeat, facts, old)
         admission = await self.admissions.admit(facts)

@@ -1,0 +1,116 @@
+"""What members pay covers what the image API charges, whatever they choose."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.app import App
+from sandbox.person import Message, Person
+from tests.env.app import Env, has_image, person_in, statement_of
+from tests.journeys.conftest import Ask
+from tests.services.conftest import eventually
+
+CREDIT_USD = Decimal("0.01")
+
+
+async def charged(env: Env) -> Decimal:
+    """What the image API charged in total, in credits."""
+    url = f"{env.images.url}/api/ai/generations"
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Authorization": f"Bearer {env.images.key}"}) as response:
+        return Decimal((await response.json())["total_cost"]) / CREDIT_USD
+
+
+async def spent(app: App, person: Person) -> Decimal:
+    statement = await statement_of(app, int(person.id))
+    return Decimal(statement.spent) / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("options", "cost"),
+    [
+        ({"model": "gpt-image-2", "quality": "high", "resolution": "4K"}, 147),
+        ({"model": "gpt-image-2", "quality": "low", "resolution": "1K"}, 1),
+        ({"model": "gpt-image-2", "more": "quality=medium resolution=4k"}, 38),
+        ({"model": "gpt-image-2"}, 42),
+        ({"model": "gpt-image-2", "quality": "low", "count": 2}, 4),
+        ({"model": "ideogram-v4"}, 6),
+    ],
+)
+async def test_an_image_costs_what_its_options_cost(
+    env: Env, app: App, ada: Person, asked: Ask, options: dict[str, Any], cost: int
+) -> None:
+    shown = await asked(**options)
+    assert f"{cost} credit" in shown.text
+    await eventually(lambda: spent(app, ada))
+    assert (await spent(app, ada), await charged(env)) == (Decimal(cost),) * 2
+
+
+async def test_the_price_of_the_chosen_options_is_held(env: Env, app: App, ada: Person) -> None:
+    env.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="a fox", model="gpt-image-2", quality="high", resolution="4K")
+    await ada.message(lambda m: "147 credits held" in m.text)
+
+
+async def test_who_can_pay_only_the_default_cannot_order_more(env: Env) -> None:
+    async with env.app(QUOTA_CREDITS="50"), person_in(env, "Ada") as ada:
+        await ada.slash("generate", prompt="a fox", model="gpt-image-2", resolution="4K")
+        await ada.message(lambda m: "This costs 147 credits and you have 50 left." in m.text)
+        assert await env.generations() == []
+
+
+@pytest.mark.parametrize("more", ["num_images=4", "NUM_IMAGES=4", "n=4", 'num_images="4"'])
+async def test_images_cannot_be_multiplied(env: Env, ada: Person, more: str) -> None:
+    await ada.slash("generate", prompt="a fox", model="ideogram-v4", more=more)
+    await ada.message(lambda m: "count has an option of its own" in m.text)
+    assert await env.generations() == []
+
+
+async def test_again_repeats_the_options_at_their_price(env: Env, app: App, ada: Person, asked: Ask) -> None:
+    first = await asked(model="gpt-image-2", quality="low", resolution="4K")
+    await ada.click(first, "Again")
+    await ada.message(lambda m: has_image(m) and m.id != first.id)
+    assert await charged(env) == 10
+    assert await spent(app, ada) == 10
+
+
+async def test_a_model_that_is_charged_by_time_is_sold_at_the_upper_end_of_its_estimate(
+    env: Env, app: App, ada: Person, asked: Ask
+) -> None:
+    await asked(model="z-image-turbo", steps="10")
+    assert (await spent(app, ada), await charged(env)) == (Decimal(1), Decimal("0.5"))
+
+
+@pytest.mark.parametrize("price", ["", "z-image-turbo=3"])
+async def test_without_an_estimate_it_is_sold_only_at_the_operator_s_price(env: Env, price: str) -> None:
+    async with env.app(MODEL_PRICES=price) as app, person_in(env, "Ada") as ada:
+        env.switchboard.turn_on("models-down")
+        await ada.slash("generate", prompt="a fox", model="z-image-turbo", steps="11")
+        if not price:
+            await ada.message(lambda m: "has no price per picture yet" in m.text)
+            return
+        await ada.message(has_image)
+        assert await spent(app, ada) == 3
+
+
+async def test_an_estimate_is_asked_once_for_the_same_options(env: Env, asked: Ask) -> None:
+    estimates = "/api/ai/models/z-image-turbo/estimate"
+    before = len(env.images.received("POST", estimates))  # for the list of models
+    for _ in range(2):
+        await asked(model="z-image-turbo", steps="5")
+    (request,) = env.images.received("POST", estimates)[before:]
+    assert request.json["num_inference_steps"] == 5
+    assert "fox" not in request.json["prompt"]
+
+
+async def test_lists_say_that_a_price_depends_on_options(ada: Person) -> None:
+    def listed(message: Message) -> bool:
+        return "GPT Image 2" in message.text
+
+    await ada.slash("models")
+    assert "42 credits a picture by default" in (await ada.message(listed)).text
+    choices = await ada.autocomplete("generate", "model", model="klein")
+    assert all("default" not in choice["name"] for choice in choices)
