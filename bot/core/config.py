@@ -186,8 +186,10 @@ class Settings(BaseModel):
         description="More OpenAI-compatible image APIs, as a JSON list on one line, such as "
         '[{"name": "local", "base_url": "http://localhost:8080/v1", "models": [{"id": "sd-xl", "sizes": ["1024x1024"], "edits": true}]}].'
         " An endpoint may also have key or key_file, edit_encoding (multipart, multipart_list, json_base64, json_data_uri), price_credits,"
-        " rate_per_minute, max_running and timeout_s; a model may also have title, summary, max_references, strength, price_credits and"
-        " options (more parameters by name, each a JSON Schema).",
+        " rate_per_minute, max_running and timeout_s; a model may also have title, summary, max_references, strength,"
+        " price_credits, options (more parameters by name, each a JSON Schema) and prices: what it costs with certain options, such as"
+        ' [{"when": {"quality": "high", "size": "1024x1536"}, "credits": 25}, {"when": {"quality": "high"}, "credits": 17}]. The first that'
+        " matches is used, else price_credits; an option without a default that a member leaves open counts as the dearest.",
     )
     uncertain_calls: UncertainCalls = Field(
         UncertainCalls.RELEASE,
@@ -229,7 +231,8 @@ class Settings(BaseModel):
     )
     model_prices: Prices = Field(
         {},
-        description="Prices per image in credits, as model=credits, separated by commas. They override every other price.",
+        description="What members pay per image in credits, whatever options they choose, as model=credits, separated by commas. This"
+        " overrides every other price, and is taken as your own cost where the image API does not say what it charges.",
     )
     credit_usd: float = Field(
         0.01, gt=0, le=1000, description="What one credit is worth in US dollars; provider prices are converted to credits with it."

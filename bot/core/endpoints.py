@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 RESERVED_NAMES: Final = frozenset({"oxen", "oxlo"})  # these have their own settings
 _SIZE: Final = re.compile(r"[1-9][0-9]{1,4}x[1-9][0-9]{1,4}")
@@ -49,6 +49,15 @@ OptionalUrl = Annotated[str, AfterValidator(lambda value: _base_url(value) if va
 Credits = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
+class OptionPrice(BaseModel):
+    """A model's price for certain option values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    when: Mapping[str, str | int | float | bool] = Field(min_length=1)  # option name to value; all must match
+    credits: Credits  # per image
+
+
 class EndpointModel(BaseModel):
     """A model of an endpoint that publishes no schemas."""
 
@@ -63,6 +72,14 @@ class EndpointModel(BaseModel):
     strength: bool = False  # accepts `strength` in edits: 0 keeps the image, 1 replaces it
     price_credits: Credits | None = None  # per image; None: the endpoint's price
     options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  # more parameters by name, each a JSON Schema
+    prices: tuple[OptionPrice, ...] = ()  # the first that matches is used, else `price_credits`; an option left open counts as the dearest
+
+    @model_validator(mode="after")
+    def _prices_name_options(self) -> Self:
+        for name in sorted({name for price in self.prices for name in price.when}):
+            if name not in self.options and not (name == "size" and self.sizes):
+                raise ValueError(f"prices of {self.id} name {name}, which is not one of its options")
+        return self
 
 
 class ProviderSettings(BaseModel):

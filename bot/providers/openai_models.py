@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from bot.core.endpoints import Endpoint, EndpointModel
+from bot.core.endpoints import Endpoint, EndpointModel, OptionPrice
 
 Raw = Mapping[str, Any]  # a model, as `Catalog.merge` expects it
 
@@ -24,7 +24,7 @@ def models_of(endpoint: Endpoint) -> list[Raw]:
     """An endpoint's models with prices: from its settings, or, if these list none, from `known_models.json` under its name."""
     if not endpoint.models:
         return [_priced(model, endpoint.price_credits) for model in _known().get(endpoint.name, ())]
-    return [_priced(_described(model), endpoint.price_credits, model.price_credits) for model in endpoint.models]
+    return [_priced(_described(model), endpoint.price_credits, model.price_credits, model.prices) for model in endpoint.models]
 
 
 @cache
@@ -33,13 +33,21 @@ def _known() -> Mapping[str, list[Raw]]:
     return known
 
 
-def _priced(model: Raw, usual: float | None, own: float | None = None) -> Raw:
+def _priced(model: Raw, usual: float | None, own: float | None = None, prices: Sequence[OptionPrice] = ()) -> Raw:
     credit = usual if own is None else own
-    return model if credit is None else {**model, "pricing": {"method": "per_image", "credits_per_image": credit}}
+    if credit is None and not prices:
+        return model
+    by_option = {"prices": [price.model_dump() for price in prices]} if prices else {}
+    return {**model, "pricing": {"method": "per_image", "credits_per_image": credit, **by_option}}
 
 
 def _described(model: EndpointModel) -> Raw:
-    """A model from the settings. Listed sizes are required: the endpoint's default may be a size that this model cannot make."""
+    """A model from the settings.
+
+    Listed sizes are required: the endpoint's default may be a size that this model cannot make. So are options with a default that decide
+    about the price: the endpoint's default may cost more.
+    """
+    priced = {name for price in model.prices for name in price.when if "default" in model.options.get(name, {})}
     properties: dict[str, Any] = {"prompt": {"type": "string"}}
     if model.edits:
         many = {"type": "array", "items": {"type": "string"}, "maxItems": model.max_references}
@@ -56,7 +64,7 @@ def _described(model: EndpointModel) -> Raw:
         "capabilities": {"input": ["text", "image"] if model.edits else ["text"], "output": ["image"]},
         "request_schema": {
             "type": "object",
-            "required": ["prompt", *(["size"] if model.sizes else [])],
+            "required": ["prompt", *(["size"] if model.sizes else []), *sorted(priced - {"size"})],
             "properties": {**model.options, **properties},
         },
     }

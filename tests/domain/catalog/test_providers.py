@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from bot.core.endpoints import Endpoint, EndpointModel
 from bot.core.errors import InvalidRequest
 from bot.domain.catalog.aspect_ratios import ratio_of
+from bot.domain.catalog.costs import cost_microcredits, price_microcredits
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import Catalog, ModelInfo, Slots
 from bot.domain.catalog.params import build_params, carry_over, check_references, settable
@@ -34,7 +36,7 @@ def merged(**prices: float) -> Catalog:
     return Catalog.merge({"oxen": OXEN, "oxlo": OXLO}, credit_usd=0.01, model_prices=prices)
 
 
-def merge(*lists: tuple[str, list[dict[str, Any]]], **prices: float) -> Catalog:
+def merge(*lists: tuple[str, Sequence[Mapping[str, Any]]], **prices: float) -> Catalog:
     return Catalog.merge(dict(lists), credit_usd=0.01, model_prices=prices)
 
 
@@ -97,6 +99,45 @@ def test_a_price_is_the_operator_s_else_the_model_s_else_the_endpoint_s() -> Non
 def test_without_any_price_a_model_has_none() -> None:
     raw = models_of(Endpoint(name="local", base_url="http://x", models=(EndpointModel(id="a"),)))
     assert Catalog.merge({"local": raw}, credit_usd=0.01, model_prices={}).get("a").price_microcredits is None
+
+
+PRICES = [
+    {"when": {"quality": "high", "size": "1024x1536"}, "credits": 25},
+    {"when": {"quality": "high"}, "credits": 17},
+    {"when": {"hd": True}, "credits": 30},
+]
+
+
+@pytest.mark.parametrize(
+    ("quality", "params", "price"),
+    [
+        ({}, {"quality": "high", "size": "1024x1536"}, 25),
+        ({}, {"quality": "HIGH", "size": "1024x1024"}, 17),
+        ({}, {"quality": "low", "hd": False}, 6),
+        ({}, {"quality": "low", "hd": True}, 30),
+        ({}, {"quality": "low"}, 30),  # the endpoint decides about hd
+        ({}, {"hd": False}, 17),  # and about the quality
+        ({"default": "low"}, {"hd": False}, 6),
+    ],
+)
+def test_an_endpoint_s_prices_are_by_option_value(quality: dict[str, str], params: dict[str, Any], price: float) -> None:
+    options = {"quality": {"type": "string", **quality}, "hd": {"type": "boolean"}}
+    one = EndpointModel.model_validate({"id": "a", "sizes": ["1024x1024", "1024x1536"], "options": options, "prices": PRICES})
+    model = merge(("local", models_of(Endpoint(name="local", base_url="http://x", models=(one,), price_credits=6)))).get("a")
+    assert cost_microcredits(model, params) == price_microcredits(model, params) == price * 1_000_000
+    assert model.price_varies
+
+
+def test_defaults_that_decide_about_a_price_are_sent() -> None:
+    options = {"quality": {"enum": ["low", "high"], "default": "low"}, "style": {"enum": ["vivid"], "default": "vivid"}}
+    one = EndpointModel.model_validate({"id": "a", "options": options, "prices": PRICES[1:2]})
+    model = merge(("local", models_of(Endpoint(name="local", base_url="http://x", models=(one,), price_credits=6)))).get("a")
+    assert build_params(model, {}) == {"quality": "low"}
+
+
+def test_prices_of_unknown_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="name qualty, which is not one of its options"):
+        EndpointModel.model_validate({"id": "a", "options": {"quality": {}}, "prices": [{"when": {"qualty": "high"}, "credits": 1}]})
 
 
 def test_a_price_may_name_its_provider() -> None:

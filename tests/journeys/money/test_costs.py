@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Any
 
@@ -114,3 +116,16 @@ async def test_lists_say_that_a_price_depends_on_options(ada: Person) -> None:
     assert "42 credits a picture by default" in (await ada.message(listed)).text
     choices = await ada.autocomplete("generate", "model", model="klein")
     assert all("default" not in choice["name"] for choice in choices)
+
+
+async def test_an_endpoint_s_price_is_that_of_the_chosen_size(env: Env) -> None:
+    model = {"id": "stable-diffusion-1.5", "sizes": ["512x512", "768x768"], "prices": [{"when": {"size": "768x768"}, "credits": 9}]}
+    endpoint = {"name": "local", "base_url": env.images.openai_url, "key": env.images.openai_key, "price_credits": 2, "models": [model]}
+    async with env.app(OPENAI_ENDPOINTS=json.dumps([endpoint])) as app, person_in(env, "Ada") as ada:
+        for size in ("512x512", "768x768"):
+            await ada.slash("generate", prompt="a fox", model="stable-diffusion-1.5", resolution=size)
+        await eventually(lambda: _is(spent(app, ada), 11))
+
+
+async def _is(amount: Awaitable[Decimal], expected: int) -> bool:
+    return await amount == expected
