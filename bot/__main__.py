@@ -77,9 +77,9 @@ def _invite(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    from bot.ops import doctor
+    from bot.ops import doctor, doctor_bill
 
-    examine = doctor.examine_ledger if arguments.ledger else doctor.examine
+    examine = doctor.examine_ledger if arguments.ledger else doctor_bill.examine_bill if arguments.bill else doctor.examine
     return DONE if asyncio.run(examine(settings, show=partial(print, flush=True))) else WRONG
 
 
@@ -122,6 +122,7 @@ _DEMO_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 _DOCTOR_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--ledger": {"action": "store_true", "help": "only prove that every credit is accounted for; works while the bot runs"},
+    "--bill": {"action": "store_true", "help": "only compare this month's charges with what was counted; works while the bot runs"},
 }
 VERBS = (
     _Verb(name="run", summary="run the bot until it is stopped", run=_run),

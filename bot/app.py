@@ -26,6 +26,7 @@ from bot.providers.guard import ProviderGuard
 from bot.services import housekeeping
 from bot.services.catalog import Models
 from bot.services.money import sponsorships
+from bot.services.money.bill import Bill
 from bot.services.outbox import Handler, Outbox
 from bot.services.pipeline.deliver import Deliver
 from bot.services.pipeline.dispatch import Dispatch, DispatchPolicy
@@ -67,6 +68,7 @@ class App:
     watches: Mapping[str, Watch]  # by the provider's name
     outbox: Outbox
     progress: Progress
+    bill: Bill
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. If a background task fails, stop all of them and raise its error."""
@@ -92,6 +94,7 @@ class App:
             "outbox": self.outbox.run(grace_s=grace_s),
             "progress": self.progress.run(),
             "cases": self.services.cases.run(),
+            "bill": self.bill.run(),
             "housekeeping": housekeeping.run(
                 store=self.store,
                 references_keep_ms=int(self.settings.references_keep_days * DAY_MS),
@@ -196,6 +199,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
         watches=watches,
         outbox=Outbox(store=store, handlers={ItemKind.DELIVER: deliver.handle, **discord.handlers}, timing=timing, clock=clock),
         progress=Progress(store=store, orders=orders, timing=timing, post=discord.post, locks=results.locks, clock=clock),
+        bill=Bill(store=store, providers=image_apis.providers, credit_usd=settings.credit_usd, clock=clock),
     )
 
 

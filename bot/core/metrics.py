@@ -25,6 +25,8 @@ class Submitted(StrEnum):
 
 PROVIDER_UP: Final = Gauge("easel_provider_up", "1 while an image API is available, 0 while it is not.", ["provider"])
 SUBMISSIONS: Final = Counter("easel_submissions", "Images requested from an image API.", ["provider", "outcome"])  # ..._total
+BILLED_USD: Final = Counter("easel_billed_usd", "US dollars that an image API charged.", ["provider"])  # ..._total
+COUNTED_USD: Final = Counter("easel_counted_usd", "US dollars that were counted for the same images before.", ["provider"])  # ..._total
 OUTBOX: Final = Counter("easel_outbox", "Attempts to send outbox items to Discord.", ["kind", "outcome"])  # ..._total
 
 

@@ -191,6 +191,7 @@ class Generation:
     cancel_requested: bool = False
     account: str = ""  # the paying account, chosen when the job is accepted
     budget: str | None = None  # the account of the guild's monthly budget
+    billed: int | None = None  # microcredits that the provider charged; None: not known
     operator: str | None = None  # the account of the operator's monthly limit
     lane: Lane = Lane.PAID
     refunded_at: int | None = None  # Unix ms; when the settled price was refunded

@@ -57,7 +57,7 @@ async def check_event_stream(settings: Settings, session: aiohttp.ClientSession)
     if oxen.mode is not OxenMode.EVENTS:
         return [ok(f"not used, because OXEN_MODE is {oxen.mode}.")]
     try:
-        async with _oxen(oxen, session).listen():
+        async with oxen_of(oxen, session).listen():
             return [ok("it is open; finished images are reported at once.")]
     except ProviderAccount:
         return [bad("it refuses OXEN_API_KEY.")]
@@ -102,12 +102,12 @@ async def _report(
 
 
 async def _ask_oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> tuple[Finding, Sequence[RawModel]]:
-    oxen = _oxen(settings, session)
+    oxen = oxen_of(settings, session)
     await oxen.list_generations()
     return ok("it takes the key."), await oxen.models()
 
 
-def _oxen(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
+def oxen_of(settings: OxenSettings, session: aiohttp.ClientSession) -> Oxen:
     return Oxen(
         session=session,
         base_url=settings.base_url,

@@ -14,6 +14,7 @@ from bot.domain.money.usage import GroupBy, UsageRow
 from bot.store.tables import generations, members
 
 _MADE = generations.c.state == GenerationState.SUCCEEDED
+_USED = ("state", "price", "cost", "billed", "refunded_at")
 _KEYS: Mapping[GroupBy, ColumnElement[Any]] = {
     GroupBy.MEMBER: generations.c.user_id,
     GroupBy.MODEL: generations.c.model,
@@ -65,7 +66,7 @@ def _ended(guild_id: int, since: int, until: int, user_id: int | None) -> Column
 def _use(conn: Connection, where: ColumnElement[bool], keys: Mapping[GroupBy, ColumnElement[Any]]) -> list[UsageRow]:
     """The sums of these generations by these keys. It reads no column that the index `ix_generations_usage` does not have."""
     keyed = (key.label(name) for name, key in keys.items())  # in a subquery: to PostgreSQL two equal parameters differ
-    each = select(*keyed, generations.c.state, generations.c.price, generations.c.cost, generations.c.refunded_at).where(where).subquery()
+    each = select(*keyed, *(generations.c[name] for name in _USED)).where(where).subquery()
     groups, sums = [each.c[name] for name in keys], _sums(each)
     order = [*(each.c[name] for name in keys if name is GroupBy.DAY), sums["cost"].desc(), *groups]
     found = conn.execute(select(*groups, *sums.values()).group_by(*groups).order_by(*order)).mappings()
@@ -75,12 +76,14 @@ def _use(conn: Connection, where: ColumnElement[bool], keys: Mapping[GroupBy, Co
 def _sums(each: Subquery) -> dict[str, Label[int]]:
     of = each.c
     made, failed = of.state == GenerationState.SUCCEEDED, of.state == GenerationState.FAILED
+    corrected = _sum(of.billed.is_not(None), of.billed - case((made, of.cost), else_=0))
     sums = {
         "images": _sum(made, 1),
         "failed": _sum(failed, 1),
         "price": _sum(made, of.price),
         "refunded": _sum(and_(made, of.refunded_at.is_not(None)), of.price),
-        "cost": _sum(made, of.cost),
+        "cost": _sum(made, of.cost) + corrected,
+        "corrected": corrected,
     }
     return {name: value.label(name) for name, value in sums.items()}
 
@@ -91,6 +94,6 @@ def _sum(where: ColumnElement[bool], value: ColumnElement[int] | int) -> ColumnE
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:
     """Convert a row: PostgreSQL's sums of integers are Decimal, and days are numbers since 1970."""
-    whole = {name: int(row[name]) for name in ("images", "failed", "price", "refunded", "cost")}
+    whole = {name: int(row[name]) for name in ("images", "failed", "price", "refunded", "cost", "corrected")}
     days = {"day": datetime.fromtimestamp(row["day"] * DAY_MS / 1000, tz=UTC).date()} if "day" in row else {}
     return {**row, **whole, **days}

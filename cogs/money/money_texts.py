@@ -28,6 +28,7 @@ _LEDGER_WORDS = {
     Entry.REWARD: N_("{amount} as a reward"),
     Entry.GIFT: N_("{amount} as a gift"),
     Entry.SPONSOR: N_("{amount} put in for others"),
+    Entry.CORRECT: N_("{amount} charged differently"),
     Entry.RETURN: N_("{amount} back from what was put in"),
 }
 

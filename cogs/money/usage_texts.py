@@ -28,6 +28,13 @@ def heading(report: UsageReport, *, member_id: int | None = None) -> str:
     lines = [title, f"**{days}** · {_sums(report.whole, report)}"]
     if report.whole.refunded:
         lines.append("-# " + _("{amount} of it was given back to members.").format(amount=amount_of(report.whole.refunded)))
+    if corrected := report.whole.corrected:
+        sentence = (
+            _("The image services charged ${amount} more than expected.")
+            if corrected > 0
+            else _("The image services charged ${amount} less than expected.")
+        )
+        lines.append("-# " + sentence.format(amount=_usd(abs(corrected), report)))
     if report.budget is not None:
         lines += ["**" + _("This month's budget") + "**", _budget(report.budget, report)]
     return "\n".join(lines)

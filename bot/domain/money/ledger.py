@@ -13,6 +13,7 @@ class Entry(StrEnum):
     SETTLE = "settle"  # the held price was paid
     RELEASE = "release"  # the held price was returned, because there is no image
     REFUND = "refund"  # a paid price was returned: the image was unusable, or a moderator refunded it
+    CORRECT = "correct"  # the image API charged more or less than was counted
     SIZE = "size"  # the limit was changed
     GRANT = "grant"  # new credits from a manager
     REWARD = "reward"  # new credits for an image in the gallery

@@ -31,7 +31,8 @@ class UsageRow:
     failed: int
     price: int  # what members paid
     refunded: int  # the part of `price` that was refunded
-    cost: int  # what the image APIs charged, at most
+    cost: int  # what the image APIs charged; for images whose charge is not known, at most
+    corrected: int = 0  # how much of `cost` is above what was counted before the charges were known; may be negative
 
     def usd(self, credit_usd: float) -> str:
         """The cost in US dollars, with four decimals."""
@@ -40,7 +41,7 @@ class UsageRow:
 
 def total(rows: Sequence[UsageRow]) -> UsageRow:
     """The sum of these rows, without keys."""
-    sums = {name: sum(getattr(row, name) for row in rows) for name in ("images", "failed", "price", "refunded", "cost")}
+    sums = {name: sum(getattr(row, name) for row in rows) for name in ("images", "failed", "price", "refunded", "cost", "corrected")}
     return UsageRow(**sums)
 
 
@@ -53,7 +54,9 @@ def as_csv(found: Sequence[UsageRow], *, credit_usd: float) -> str:
 
 
 def _table(found: Sequence[UsageRow], credit_usd: float) -> Iterator[list[str]]:
-    names = [each.name.replace("images", "pictures") for each in fields(UsageRow) if each.name not in ("price", "refunded", "cost")]
+    names = [
+        each.name.replace("images", "pictures") for each in fields(UsageRow) if each.name not in ("price", "refunded", "cost", "corrected")
+    ]
     yield [*names, "credits", "credits_refunded", "usd"]
     for each in found:
         keys = [f"'{each.user_id}" if each.user_id else "", _harmless(each.model or ""), each.day.isoformat() if each.day else ""]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal, null, or_, select
 
 from bot.domain.job import ENDED, GenerationState
 from bot.domain.money.ledger import Entry
@@ -49,9 +50,12 @@ def _below_zero(conn: Connection) -> Iterator[str]:
 def _images_and_lines(conn: Connection) -> Iterator[str]:
     """Each image has one hold of its price or cost in each of its accounts, and one settle or release there once it has ended."""
     g = generations.c
-    charges = ((g.account, g.price, g.refunded_at.is_not(None)), (g.budget, g.cost, false()), (g.operator, g.cost, false()))
-    for account, amount, was_refunded in charges:  # budgets and limits are never refunded
-        due, booked = _due(amount, was_refunded), _booked()
+    charges = (
+        (g.account, g.price, null(), g.refunded_at.is_not(None)),
+        *((each, g.cost, g.billed, false()) for each in (g.budget, g.operator)),
+    )
+    for account, amount, billed, was_refunded in charges:  # budgets and limits are never refunded
+        due, booked = _due(amount, billed, was_refunded), _booked()
         its_lines = and_(ledger.c.job_id == g.job_id, ledger.c.n == g.n, ledger.c.account == account)
         columns = (g.job_id, g.n, account.label("account"), g.state, *(booked[name].label(name) for name in _COUNTED))
         query = select(*columns).join_from(generations, ledger, its_lines, isouter=True).where(account.is_not(None))
@@ -89,7 +93,7 @@ _CHECKS = (_accounts_and_lines, _below_zero, _images_and_lines, _lines_and_image
 _COUNTED = (Entry.HOLD, Entry.SETTLE, Entry.RELEASE, Entry.REFUND)
 
 
-def _due(amount: ColumnElement[int], was_refunded: ColumnElement[bool]) -> dict[str, ColumnElement[int]]:
+def _due(amount: ColumnElement[int], billed: ColumnElement[Any], was_refunded: ColumnElement[bool]) -> dict[str, ColumnElement[int]]:
     """The expected number of lines of each kind, and their sums, of an image in one of its accounts."""
     g = generations.c
     made, ended = g.state == GenerationState.SUCCEEDED, g.state.in_(ENDED)
@@ -103,7 +107,7 @@ def _due(amount: ColumnElement[int], was_refunded: ColumnElement[bool]) -> dict[
     amounts = {
         "available": case((or_(given_back, was_refunded), 0), else_=-amount),
         "held": case((ended, 0), else_=amount),
-        "spent": case((and_(made, ~was_refunded), amount), else_=0),
+        "spent": case((billed.is_not(None), billed), (and_(made, ~was_refunded), amount), else_=0),
     }
     return counts | amounts
 
@@ -111,7 +115,9 @@ def _due(amount: ColumnElement[int], was_refunded: ColumnElement[bool]) -> dict[
 def _booked() -> dict[str, ColumnElement[int]]:
     """The same counts and sums of its lines."""
     counts = {name: _sum(_one(ledger.c.entry == name)) for name in _COUNTED}
-    return counts | {name: _sum(ledger.c[name]) for name in _AMOUNTS}
+    # A correction takes from what is available only while there is some.
+    moved = case((ledger.c.entry == Entry.CORRECT, 0), else_=ledger.c.available)
+    return counts | {name: _sum(moved if name == "available" else ledger.c[name]) for name in _AMOUNTS}
 
 
 def _sum(value: ColumnElement[int]) -> ColumnElement[int]:

@@ -166,6 +166,14 @@ def refund(
     return _move(conn, Entry.REFUND, {account: amount}, job_id=job_id, n=n, now=now, by_id=by_id, note=note)
 
 
+def correct(conn: Connection, names: Collection[str], *, job_id: str, n: int, amount: int, now: int) -> None:
+    """Count `amount` more, or less if negative, as spent on an image in each of the accounts. It was charged, so it may exceed a limit."""
+    if amount:
+        rows = _locked(conn, names).values()
+        moved = ((row, line(Entry.CORRECT, available=-min(amount, row.available), spent=amount, job_id=job_id, n=n)) for row in rows)
+        write(conn, *_changes([(row, row.as_of, [each]) for row, each in moved], now))
+
+
 def line(
     entry: Entry,
     *,

@@ -29,7 +29,7 @@ UNCHECKED = "needs_check AND state = 'open'"
 
 _OWN = "role IN ('result', 'dm')"
 _ONCE = "role IN ('gallery', 'log')"
-_USED = ("guild_id", "ended_at", "user_id", "model", "state", "price", "cost", "refunded_at")
+_USED = ("guild_id", "ended_at", "user_id", "model", "state", "price", "cost", "billed", "refunded_at")
 
 jobs = Table(
     "jobs",
@@ -128,6 +128,7 @@ generations = Table(
     # money
     Column("account", String(64), nullable=False),  # who pays
     Column("budget", String(64)),  # the account of the guild's monthly budget, which counts the cost
+    Column("billed", BigInteger),  # what the image API charged; NULL: not known
     Column("operator", String(64)),  # the account of the operator's monthly limit, which counts it too
     Column("lane", String(8), nullable=False),
     Column("refunded_at", BigInteger),
