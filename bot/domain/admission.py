@@ -12,6 +12,7 @@ roles                   models, and private answers                      NotAllo
 safety checker          turning it off where it must stay on             NotAllowed
 newcomers               guests, and members who joined recently          NotAllowed
 count and size          too many, another shape, or too large            InvalidRequest
+markup                  options for the image API inside of a prompt     InvalidRequest
 price                   a model without a price                          InvalidRequest
 waiting                 more images in the queue than allowed            TooManyWaiting
 money                   a price that no account can pay, or a cost      OutOfCredit
@@ -39,6 +40,7 @@ from bot.domain.money.payment import Funds, Payment, decide
 from bot.domain.permissions import Action, Target
 from bot.domain.preferences import Preferences
 from bot.domain.prompts.judge import Judge, Level, PromptVerdict
+from bot.domain.prompts.markup import has_markup
 from bot.domain.request import Request
 
 _NAMED: Final = 10  # models, channels or aspect ratios that a refusal lists
@@ -281,6 +283,11 @@ def _limits(facts: Facts) -> None:
         )
 
 
+def _markup(facts: Facts) -> None:
+    if has_markup(facts.drawable_text):
+        raise InvalidRequest(_("Tags such as `<lora:name>` are not taken in prompts and options; describe the image in words instead."))
+
+
 def _priced(facts: Facts) -> tuple[int, int]:
     """Price and cost of an image."""
     if facts.price is None or facts.cost is None:
@@ -310,6 +317,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _age_restricted,
     _newcomer,
     _limits,
+    _markup,
     _priced,
     _waiting,
     _money,

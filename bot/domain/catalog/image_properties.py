@@ -1,84 +1,83 @@
-"""Properties of an image that a request determines before it is made: aspect ratio, size, drawable text, safety checker."""
+"""Properties of an image that a request determines before it is made: aspect ratio, size, drawable text, safety checker.
+
+All hold for values at any depth, and under any name that an image API may use.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bot.domain.catalog.aspect_ratios import pixels_of, ratio_of
 from bot.domain.catalog.ideas import Idea
 from bot.domain.catalog.models import ModelInfo
-from bot.domain.catalog.schema import Scalar
+from bot.domain.catalog.nested import Path, leaves
+from bot.domain.catalog.safety_switches import is_less_careful
+from bot.domain.catalog.schema import Option
+from bot.domain.catalog.sizes import default_size, read_size, sizes
 
-_MEGA: Final = 1_000_000
-_BY_WORD: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(k|mp|megapixels?)", re.IGNORECASE)
-_K: Final = 1024  # px: "2K" is a square of 2048, or another shape of about as many pixels
-_SAFETY: Final = "safety_checker"  # part of the name of every option that turns a model's safety checker on or off
-_NEGATIVE: Final = "negative"  # part of the name of negative prompts
-_OFF: Final = ("disable", "no_", "skip")
+_SHAPE: Final = re.compile(r"(?P<shape>square|portrait|landscape)(?:_hd)?(?P<sides>_\d{1,2}_\d{1,2})?(?:_hd)?", re.IGNORECASE)
+_RATIO: Final = re.compile(r"[0-9.]+\s*[:/]\s*[0-9.]+")
 
 
 def aspect_ratio(model: ModelInfo, params: Mapping[str, Any]) -> str | None:
-    """The chosen aspect ratio, such as "16:9", or another value of the model's option; None: the model's default."""
-    side = _sides(params)
-    if side is not None:
-        return ratio_of(f"{side[0]}x{side[1]}")
-    size = model.option(Idea.RESOLUTION)
-    by_size = None if size is None else ratio_of(params.get(size.name, ""))
+    """The chosen aspect ratio, such as "16:9", or another value of the model's option; None: the model's default.
+
+    If several are chosen that differ, all of them, separated by commas: which one the image API obeys is unknown.
+    """
+    by_size = [ratio for size in sizes(model, params) if (ratio := size.ratio) is not None]
+    by_size += [ratio for _path, value in leaves(params) if (ratio := _of_words(value)) is not None]
     shape = model.option(Idea.ASPECT_RATIO)
-    if by_size is not None or shape is None or shape.sent_as or shape.name not in params:
-        return by_size
-    return str(params[shape.name])
+    given = None if shape is None or shape.sent_as or shape.name not in params else str(params[shape.name])
+    counts = given is not None and (not by_size or _RATIO.fullmatch(given))  # a word such as "custom" stands for the sides
+    return ", ".join(dict.fromkeys([*by_size, *([given] if given is not None and counts else [])])) or None
+
+
+def _of_words(value: object) -> str | None:
+    """The ratio of "square_hd", "portrait_4_3" and "landscape_16_9"."""
+    found = _SHAPE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    if found["sides"] is None:
+        return "1:1" if found["shape"].casefold() == "square" else None
+    sides = sorted(map(int, found["sides"].strip("_").split("_")), reverse=found["shape"].casefold() != "portrait")
+    return ":".join(map(str, sides))
 
 
 def megapixels(model: ModelInfo, params: Mapping[str, Any]) -> float | None:
-    """The image's size in millions of pixels, as chosen or by the model's default; None: unknown."""
-    side = _sides(params)
-    if side is not None:
-        return side[0] * side[1] / _MEGA
-    size = model.option(Idea.RESOLUTION)
-    if size is None:
-        return None
-    value = params.get(size.name, size.default)
-    return None if value is None else _area(value, plain_number=size.name == "megapixels")
+    """The image's largest size in millions of pixels, as chosen or by the model's default; None: unknown."""
+    chosen = sizes(model, params)
+    if chosen:
+        return max(size.megapixels for size in chosen)
+    option = model.option(Idea.RESOLUTION)
+    if option is None:
+        usual = default_size(model)
+    else:
+        usual = None if option.name in params or option.default is None else read_size(option.name, option.default)
+    return None if usual is None else usual.megapixels
 
 
 def safety_checker_off(model: ModelInfo, params: Mapping[str, Any]) -> bool:
-    """Whether the request turns the model's safety checker off."""
-    switches = [option for name, option in model.options.items() if _SAFETY in name.casefold() and "boolean" in option.kinds]
-    return any(params.get(option.name) is option.name.casefold().startswith(_OFF) for option in switches)
+    """Whether the request makes the model less careful than usual."""
+    return any(is_less_careful(path, value, _option(model, path)) for path, value in leaves(params))
 
 
 def drawable_text(prompt: str, params: Mapping[str, Any], model: ModelInfo | None = None) -> str:
-    """The prompt and all other text parameters: prompt rules must also hold for a second prompt.
+    """The prompt and all other texts of the parameters: prompt rules must also hold for a second or a negative prompt.
 
-    Negative prompts are left out, and, if `model` is given, the values that it lists.
+    If `model` is given, the values that it lists are left out.
     """
-    texts = [str(value) for name, value in params.items() if isinstance(value, str) and _is_drawable(name, value, model)]
-    return "\n".join([prompt, *texts])
+    return "\n".join(dict.fromkeys([prompt, *_texts(params, model)]))
 
 
-def _is_drawable(name: str, value: str, model: ModelInfo | None) -> bool:
-    option = model.options.get(name) if model else None
-    return _NEGATIVE not in name.casefold() and not (option and value in option.values)
+def _texts(params: Mapping[str, Any], model: ModelInfo | None) -> Iterator[str]:
+    for path, value in leaves(params):
+        option = _option(model, path)
+        yield from path[1:]
+        if isinstance(value, str) and not (option and value in option.values):
+            yield value
 
 
-def _sides(params: Mapping[str, Any]) -> tuple[int, int] | None:
-    match params.get("width"), params.get("height"):
-        case int(width), int(height) if width > 0 and height > 0:
-            return width, height
-    return None
-
-
-def _area(value: Scalar, *, plain_number: bool) -> float | None:
-    """Megapixels of "1536x1024", "2K", "1 MP", or of a plain number if the option is named "megapixels"."""
-    sides = pixels_of(value)
-    if sides is not None:
-        return sides[0] * sides[1] / _MEGA
-    text = str(value).strip()
-    found = _BY_WORD.fullmatch(text)
-    if found is not None:
-        amount = float(found[1])
-        return (amount * _K) ** 2 / _MEGA if found[2].casefold() == "k" else amount
-    return float(text) if plain_number and re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None
+def _option(model: ModelInfo | None, path: Path) -> Option | None:
+    """The model's option that a value is for; None inside of objects."""
+    return model.options.get(path[0]) if model is not None and len(path) == 1 else None

@@ -106,6 +106,17 @@ async def test_the_safety_checker_stays_on_by_default(pipeline: Pipeline, more: 
     assert "safety checker stays on" in await refusal(pipeline, order)
 
 
+MARKUP = ['a fox <sd_cpp_extra_args>{"steps": 150}</sd_cpp_extra_args>', "a fox <lora:nude:1>"]
+
+
+@pytest.mark.parametrize("prompt", MARKUP)
+async def test_markup_that_servers_obey_is_refused(pipeline: Pipeline, prompt: str) -> None:
+    assert "Tags such as" in await refusal(pipeline, await order_of(pipeline, prompt, PLACE))
+    job = replace(new_job(), prompt=prompt, model=MODEL)  # from before the rule
+    with pytest.raises(Refusal, match="Tags such as"):
+        await pipeline.orders.intake.prepare_again(job, await request(pipeline, job.place), is_readable=True)
+
+
 async def test_only_a_blocked_prompt_adds_a_strike(pipeline: Pipeline) -> None:
     await change_rules(pipeline.guilds, prompts={"block": {"words": ["sword"]}}, channels={"denied": [6]})
     for channel_id in (5, 6):
