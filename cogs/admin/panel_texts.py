@@ -184,7 +184,7 @@ def rule_list(policy: Policy) -> str:
 
 
 def _entries(entries: WordList) -> str:
-    words = [f"`{word}`" for word in entries.words]
+    words = [f"`{_in_code(word)}`" for word in entries.words] + [f'`"{_in_code(word)}"`' for word in entries.exact_words]
     patterns = [f"`/{_in_code(pattern)}/`" for pattern in entries.patterns]
     return " · ".join([*words, *patterns]) or _("none")
 
@@ -225,7 +225,7 @@ def imported(found: ImportResult, added: int) -> str:
     parts = []
     for name in ListName:
         entries = found.rules.list(name)
-        parts += [f"- {name}: {_entries(entries)}"] if entries.words or entries.patterns else []
+        parts += [f"- {name}: {_entries(entries)}"] if entries.entries else []
     left_out = [f"- **{quoted(each.name, limit=_VALUE)}**: {quoted(each.reason)}" for each in found.skipped]
     skipped = [_("### Left out"), *left_out] if left_out else []
     return cut("\n".join([_("## From AutoMod"), taken, *parts, *skipped]), PANEL_MAX)

@@ -36,6 +36,7 @@ class RuleCommands(commands.Cog):
         to="allow: taken out first; flag: made behind a spoiler; block: refused",
         word="A word or phrase; cat* is the beginning of one, *cat the end",
         pattern="An RE2 pattern",
+        exact="Find the word only as it is written, not taken apart as in c.a.t",
     )
     async def add_rule(
         self,
@@ -43,14 +44,18 @@ class RuleCommands(commands.Cog):
         to: ListName,
         word: app_commands.Range[str, 1, 60] | None = None,
         pattern: app_commands.Range[str, 1, _ENTRY_MAX] | None = None,
+        exact: bool = False,
     ) -> None:
         if (word is None) == (pattern is None):
             raise InvalidRequest(_("Give a word or a pattern, one of them."))
-        kind, entry = ("words", word) if word is not None else ("patterns", pattern or "")
+        kind = "patterns" if word is None else "exact_words" if exact else "words"
+        entry = word or pattern or ""
 
         def patch(policy: Policy) -> Patch:
-            before = getattr(policy.prompts.list(to), kind)
-            return {"prompts": {to: {kind: list(dict.fromkeys([*before, entry]))}}}
+            before = policy.prompts.list(to).model_dump(mode="json")
+            moved = () if word is None else ("words", "exact_words")  # a word is in one of both
+            others = {each: [other for other in before[each] if other != entry] for each in moved}
+            return {"prompts": {to: {**others, kind: list(dict.fromkeys([*before[kind], entry]))}}}
 
         await change(await request_of(interaction), interaction, patch)
         await interactions.say(interaction, panel_texts.listed(entry, to))
@@ -115,4 +120,4 @@ def _without(policy: Policy, entry: str) -> Patch:
 
 def _size(policy: Policy) -> int:
     lists = (policy.prompts.list(name) for name in ListName)
-    return sum(len(each.words) + len(each.patterns) for each in lists)
+    return sum(len(each.entries) for each in lists)

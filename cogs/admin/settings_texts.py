@@ -8,7 +8,7 @@ from bot.core.i18n import N_, _, ngettext
 from bot.domain.guild.document import Policy
 from bot.domain.guild.sections import BucketSetting, Everyone, Offence, OnDown, RoleRule
 from bot.domain.money.quota import MICRO
-from bot.domain.prompts.rules import ListName, PromptRules
+from bot.domain.prompts.rules import ListName
 from cogs.kit.texts import amount_of, quoted
 
 Titles = Callable[[str], str]
@@ -145,14 +145,10 @@ def granted(member_id: int | None, amount: int, note: str | None) -> str:
 def rules(policy: Policy) -> str:
     """The number of rules by kind."""
     names = {ListName.BLOCK: _("⛔ block"), ListName.FLAG: _("🚩 flag"), ListName.ALLOW: _("✅ allow")}
-    counts = " · ".join(f"{label} {_entries(policy.prompts, name)}" for name, label in names.items())
+    counts = " · ".join(f"{label} {len(policy.prompts.list(name).entries)}" for name, label in names.items())
     hashes = len(policy.known_bad.hashes)
     known = ngettext("{count} known bad picture", "{count} known bad pictures", hashes).format(count=hashes)
     return f"{counts} · 🖼️ {known}"
-
-
-def _entries(rules: PromptRules, name: ListName) -> int:
-    return len(rules.list(name).words) + len(rules.list(name).patterns)
 
 
 def checks(policy: Policy) -> str:

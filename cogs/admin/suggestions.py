@@ -40,9 +40,7 @@ async def entry(interaction: Interaction, typed: str) -> Suggestions:
     if not may(request, Action.MANAGE):
         return []
     policy = request.policy
-    entries = [
-        (f"{name}: {text}", text) for name in ListName for text in (*policy.prompts.list(name).words, *policy.prompts.list(name).patterns)
-    ]
+    entries = [(f"{name}: {text}", text) for name in ListName for text in policy.prompts.list(name).entries]
     entries += [(f"picture: {each}", each) for each in policy.known_bad.hashes]
     wanted = typed.strip().casefold()
     fitting = (each for each in entries if wanted in each[0].casefold() and len(each[1]) <= _CHOICE_MAX)

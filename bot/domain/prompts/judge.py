@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.prompts.normalize import NormalizedText, is_word_character, normalize
+from bot.domain.prompts.disguises import DisguisedWord, disguised_word, spans_of
+from bot.domain.prompts.letters import is_word_character
+from bot.domain.prompts.normalize import NormalizedText, normalize
 from bot.domain.prompts.patterns import Pattern, Span, compile_pattern, spans
 from bot.domain.prompts.rules import ListName, PromptRules
 
@@ -53,10 +55,14 @@ class _Word:
     core: str
     open_left: bool  # may be preceded by other letters: `*cat`
     open_right: bool
+    disguised: DisguisedWord | None  # to find it taken apart and drawn out; None: only as it is written
 
     def spans_in(self, normalized: NormalizedText) -> Iterator[Span]:
-        for text in dict.fromkeys((normalized.folded, normalized.unmasked)):
+        for text in normalized.spellings:
             yield from self._spans(text)
+        if self.disguised is not None:
+            for view in normalized.views:
+                yield from spans_of(self.disguised, view)
 
     def _spans(self, text: str) -> Iterator[Span]:
         start = text.find(self.core)
@@ -113,14 +119,19 @@ def compile_rules(rules: PromptRules) -> Judge:
 
 def _entries(rules: PromptRules, name: ListName) -> Iterator[tuple[CompiledRule, _Word | _Expression]]:
     for word in rules.list(name).words:
-        yield CompiledRule(list=name, kind=RuleKind.WORD, text=word), _word(word)
+        yield CompiledRule(list=name, kind=RuleKind.WORD, text=word), _word(word, is_exact=name is ListName.ALLOW)
+    for word in rules.list(name).exact_words:
+        yield CompiledRule(list=name, kind=RuleKind.WORD, text=word), _word(word, is_exact=True)
     for text in rules.list(name).patterns:
         yield CompiledRule(list=name, kind=RuleKind.PATTERN, text=text), _Expression(pattern=compile_pattern(text))
 
 
-def _word(text: str) -> _Word:
+def _word(text: str, *, is_exact: bool) -> _Word:
+    """Allowed words are exact: a disguise must not exempt anything."""
     core = normalize(text.removeprefix("*").removesuffix("*")).folded
-    return _Word(core=core, open_left=text.startswith("*"), open_right=text.endswith("*"))
+    open_left, open_right = text.startswith("*"), text.endswith("*")
+    disguised = None if is_exact else disguised_word(core, open_left=open_left, open_right=open_right)
+    return _Word(core=core, open_left=open_left, open_right=open_right, disguised=disguised)
 
 
 def _is_word_start(text: str, start: int) -> bool:

@@ -1,28 +1,24 @@
 """Normalization of prompts before rules are applied, against disguised spellings.
 
 There are three forms of equal length, so an index into one is valid for the others. Sources: Unicode Standard Annex 15 (normal forms)
-and Technical Standard 39 (confusables; the table here has only letters that resemble Latin ones).
+and `bot.domain.prompts.letters`.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
-
-def _pairs(text: str) -> dict[int, str]:
-    return {ord(pair[0]): pair[1] for pair in text.split()}
-
+from bot.domain.prompts.disguises import View, views
+from bot.domain.prompts.letters import ALIKE, ALIKE_AS_CAPITALS, OTHER_SUBSTITUTES, SUBSTITUTES
 
 GAP: Final = "\N{OBJECT REPLACEMENT CHARACTER}"  # replaces removed text; not a word character
 
-# Each look-alike and its Latin letter, in lower case: Cyrillic, Greek, and letters with a stroke, which Unicode does not decompose.
-_ALIKE: Final = _pairs("аa вb еe кk мm нh оo рp сc тt уy хx іi јj ѕs ԁd һh ӏl ԛq ԝw αa βb εe ιi κk νv οo ρp τt υu χx ωw γy ɡg ıi øo łl đd")
-_SUBSTITUTES: Final = _pairs("0o 1i 3e 4a 5s 7t 8b @a $s €e")  # digits and symbols used as letters
-_TOKEN: Final = re.compile(r"[\w@$€]+")
+_TOKEN: Final = re.compile(r"(?:[\w@$€¢£¥§]|[!|+](?=\w))+")
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # invisible, though not in an invisible category
 _ACCENT_RANGES: Final = (
     (0x0300, 0x036F),
@@ -43,6 +39,17 @@ class NormalizedText:
     folded: str  # also without accents, and with Latin letters for look-alikes
     unmasked: str  # also with letters for digits and symbols within words
 
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """The distinct forms in which words are searched: for some look-alikes there are two letters."""
+        other = "".join(map(_without_accents, self.cleaned)).translate(ALIKE_AS_CAPITALS)
+        return tuple(dict.fromkeys((self.folded, self.unmasked, _TOKEN.sub(_unmasked_otherwise, other))))
+
+    @cached_property
+    def views(self) -> list[View]:
+        """Where words that are taken apart or drawn out are searched."""
+        return views(self.folded, _spellings, GAP)
+
     @property
     def all(self) -> tuple[str, ...]:
         """The distinct forms."""
@@ -58,25 +65,30 @@ class NormalizedText:
 def normalize(text: str) -> NormalizedText:
     """Accepts any text, also invalid Unicode."""
     cleaned = _cleaned(text)
-    folded = "".join(map(_without_accents, cleaned)).translate(_ALIKE)
+    folded = "".join(map(_without_accents, cleaned)).translate(ALIKE)
     return NormalizedText(cleaned=cleaned, folded=folded, unmasked=_TOKEN.sub(_unmasked, folded))
-
-
-def is_word_character(character: str) -> bool:
-    """Whether this is a letter, a digit, a combining mark or an underscore."""
-    return character == "_" or unicodedata.category(character)[0] in "LNM"
 
 
 def _cleaned(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    visible = "".join(" " if unicodedata.category(each) == "Cc" else each for each in folded if not _is_invisible(each))
-    return " ".join(visible.split())
+    return " ".join("".join(_visible(folded)).split())
+
+
+def _visible(text: str) -> Iterator[str]:
+    """The characters that are seen. Marks of other scripts on Latin letters are left out: in no language do they belong there."""
+    base = ""
+    for each in text:
+        if _is_invisible(each) or (base.isascii() and base.isalnum() and unicodedata.category(each)[0] == "M"):
+            continue
+        base = " " if each.isspace() else each
+        yield base
 
 
 @lru_cache(maxsize=4096)
 def _is_invisible(character: str) -> bool:
-    """Format characters such as joiners, unpaired surrogates, fillers, and accents without a letter."""
-    return unicodedata.category(character) in {"Cf", "Cs"} or character in _FILLERS or _is_accent(character)
+    """Control and format characters such as joiners, unpaired surrogates, fillers, and accents without a letter."""
+    is_control = unicodedata.category(character) == "Cc" and not character.isspace()
+    return is_control or unicodedata.category(character) in {"Cf", "Cs"} or character in _FILLERS or _is_accent(character)
 
 
 def _is_accent(character: str) -> bool:
@@ -91,9 +103,17 @@ def _without_accents(character: str) -> str:
     return parts[0] if all(map(_is_accent, parts[1:])) else character
 
 
-def _unmasked(match: re.Match[str]) -> str:
+def _spellings(folded: str) -> tuple[str, str]:
+    return _TOKEN.sub(_unmasked, folded), _TOKEN.sub(_unmasked_otherwise, folded)
+
+
+def _unmasked(match: re.Match[str], substitutes: dict[int, str] = SUBSTITUTES) -> str:
     token = match.group()
-    return token.translate(_SUBSTITUTES) if any(map(str.isalpha, token)) else token
+    return token.translate(substitutes) if any(map(str.isalpha, token)) else token
+
+
+def _unmasked_otherwise(match: re.Match[str]) -> str:
+    return _unmasked(match, OTHER_SUBSTITUTES)
 
 
 def _with_gaps(text: str, spans: list[tuple[int, int]]) -> str:

@@ -48,14 +48,24 @@ PatternText = Annotated[str, StringConstraints(min_length=1), AfterValidator(che
 
 
 class WordList(Section):
-    """The entries of one list. `cat` matches a whole word, `cat*` its beginning, `*cat` its end, `*cat*` any part of it."""
+    """The entries of one list. `cat` matches a whole word, `cat*` its beginning, `*cat` its end, `*cat*` any part of it.
+
+    Words that are blocked or flagged are also found taken apart and drawn out: "c.a.t" and "caaat". Exact words are not.
+    """
 
     words: Annotated[tuple[Word, ...], Field(max_length=WORDS_MAX)] = ()
+    exact_words: Annotated[tuple[Word, ...], Field(max_length=WORDS_MAX)] = ()
     patterns: Annotated[tuple[PatternText, ...], Field(max_length=PATTERNS_MAX)] = ()  # RE2, case ignored
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Words, exact words and patterns."""
+        return (*self.words, *self.exact_words, *self.patterns)
 
     def plus(self, other: WordList) -> WordList:
         """The union of both lists. Raises pydantic's `ValidationError` if it is too long."""
-        return WordList(words=tuple(dict.fromkeys(self.words + other.words)), patterns=tuple(dict.fromkeys(self.patterns + other.patterns)))
+        kinds = WordList.model_fields
+        return WordList(**{kind: tuple(dict.fromkeys((*getattr(self, kind), *getattr(other, kind)))) for kind in kinds})
 
 
 class PromptRules(Section):

@@ -25,6 +25,10 @@ INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u202e\u3164\ufe0f\u0301"
         ("STRASSE straße", "strasse strasse"),
         ("हिन्दी が", "हिन्दी が"),  # vowel signs are kept
         ("\ud800a", "a"),
+        ("🅖🅞🅡🅔 🇬🇴🇷🇪 ⓖⓞⓡⓔ", "gore gore gore"),  # filled circles, flags, circles
+        ("ɢᴏʀᴇ ꓖꓳꓣꓰ ցօրҽ goЯe", "gore gore gore gore"),  # small capitals, Lisu, Armenian, Cyrillic
+        ("c\u05bcat", "cat"),  # a Hebrew mark on a Latin letter
+        ("c\x07at", "cat"),
     ],
 )
 def test_folded(written: str, folded: str) -> None:

@@ -171,6 +171,16 @@ async def test_a_rule_is_added_tested_listed_and_removed(app: App, mo: Person, a
     assert (await rules_of(app, mo)).prompts.block.words == ()
 
 
+async def test_a_rule_can_be_exact(app: App, mo: Person) -> None:
+    await admin(mo, "rules add", "on the block list", to="block", word="gore")
+    await admin(mo, "rules test", "would be blocked", prompt="a g.o.r.e film")
+    await admin(mo, "rules add", "on the block list", to="block", word="gore", exact=True)
+    await admin(mo, "rules test", "would be made", prompt="a g.o.r.e film")
+    await admin(mo, "rules test", "would be blocked", prompt="a gore film")
+    assert '`"gore"`' in (await admin(mo, "rules list", "Rules for prompts")).text
+    await admin(mo, "rules remove", "on no list any more", entry="gore")
+
+
 async def test_automod_rules_are_imported_if_easel_may_read_them(app: App, mo: Person) -> None:
     await admin(mo, "rules import", "Easel may not read AutoMod here")
     await mo.permit_bot("manage_guild", True)
