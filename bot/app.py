@@ -58,6 +58,7 @@ class App:
     """The application, ready to run."""
 
     settings: Settings
+    timing: Timing
     clock: Clock
     store: Store
     client: Easel
@@ -102,6 +103,7 @@ class App:
                 bucket=self.services.orders.bucket,
                 clock=self.clock,
             ),
+            "erased": housekeeping.overwrite_erased(store=self.store, every_s=self.timing.overwrite_s, clock=self.clock),
             "sponsorships": sponsorships.run(store=self.store, clock=self.clock),
             **{f"guard {name}": guard.run() for name, guard in self.guards.items()},
             **{f"watch {name}": watch.run(grace_s=grace_s) for name, watch in self.watches.items()},
@@ -189,6 +191,7 @@ def _pipeline(resources: Resources, image_apis: ImageApis, services: Services, e
     )
     return App(
         settings=settings,
+        timing=timing,
         clock=clock,
         store=store,
         client=easel,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.config import Settings
 from bot.core.errors import StartError
@@ -110,7 +111,8 @@ def _clean_spool(folder: Path) -> Path:
     try:
         if folder.exists():
             shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        private_files.make_folder(folder)
+        private_files.tighten_folder(folder.parent)
     except OSError as error:
         raise StartError(f"DATA_DIR cannot be used: {error.strerror or type(error).__name__} at {folder}.") from error
     return folder

@@ -33,6 +33,7 @@ class Timing:
     stranded_s: float = 3600  # how often the delivery of a stranded image is tried again
     progress_s: float = 3  # shortest time between edits of a waiting message
     unavailable_after: int = 3  # failures in a row after which a provider counts as unavailable
+    overwrite_s: float = 15  # how often the files of the database are cleaned of what was erased
     early_s: float = 60  # how long an event is kept that came before the response to its enqueue
 
     def backoff_s(self, failures: int, *, longest_s: float | None = None) -> float:

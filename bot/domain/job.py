@@ -6,11 +6,12 @@ generation. Times are Unix milliseconds, amounts are microcredits.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 TOKEN_LIFE_MS = 15 * 60 * 1000 - 20_000  # Discord's interaction tokens are valid for 15 minutes; minus time for an upload
 
@@ -65,6 +66,8 @@ class MessageRole(StrEnum):
     LOG = "log"  # the post in the log channel
 
 
+_ERASED: Final = "erased:"
+
 OWN_MESSAGE = (MessageRole.RESULT, MessageRole.DM)  # a job has at most one of these
 SHOWING = (*OWN_MESSAGE, MessageRole.COPY, MessageRole.GALLERY)  # messages that members see: hidden and deleted with the image
 
@@ -102,6 +105,18 @@ def job_sources(then: JobState) -> tuple[JobState, ...]:
 def new_job_id() -> str:
     """Twelve characters, 60 random bits: short enough for custom ids and for Discord's nonce (25 characters)."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+def fingerprint_of(prompt: str, salt: str = "") -> str:
+    """What takes the place of an erased prompt while its generation may have to be found at the image API."""
+    salt = salt or secrets.token_hex(16)
+    return f"{_ERASED}{salt}:{hashlib.sha256(f'{salt}:{prompt}'.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def is_same_prompt(prompt: str, kept: str) -> bool:
+    """Whether `kept`, a prompt or the fingerprint of one, stands for `prompt`."""
+    salt = kept.removeprefix(_ERASED).partition(":")[0]
+    return prompt == kept or (kept.startswith(_ERASED) and fingerprint_of(prompt, salt) == kept)
 
 
 @dataclass(frozen=True, kw_only=True)

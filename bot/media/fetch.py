@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from bot.core import private_files
 from bot.core.errors import ImageError, ProviderBusy
 from bot.core.i18n import _
 from bot.core.retry_after import read_retry_after
@@ -160,7 +161,7 @@ def _unreachable(url: str) -> ProviderBusy:
 
 
 def _new_file(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     handle, name = tempfile.mkstemp(prefix="picture-", suffix=".part", dir=folder)
     os.close(handle)
     return Path(name)

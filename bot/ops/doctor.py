@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from bot.core import private_files
 from bot.core.config import Settings
 from bot.core.errors import DatabaseInUse, EaselError, ProviderAccount, ProviderError
 from bot.core.log import Redactor
@@ -99,7 +100,8 @@ async def _database(settings: Settings, _: aiohttp.ClientSession) -> Iterable[Fi
     try:
         async with open_store(settings.database, migrate=False) as store:
             await store.write(kv.forget, "doctor", 0)  # deletes nothing, but fails where the database cannot be written
-            return [ok(f"it can be read and written, at schema {store.migration.after}.")]
+            findings = [ok(f"it can be read and written, at schema {store.migration.after}.")]
+            return findings + await asyncio.to_thread(_privacy, settings.data_dir)
     except DatabaseInUse:
         return [ok("a running bot holds it, so it was left alone.")]
 
@@ -217,6 +219,13 @@ def _missing_file(database: str) -> Path | None:
     """The file of an SQLite database that does not exist yet."""
     path = Path(database.removeprefix("sqlite:///")).expanduser()
     return path if database.startswith("sqlite:") and not path.exists() else None
+
+
+def _privacy(folder: Path) -> list[Finding]:
+    """What other users of this machine can reach."""
+    if not folder.exists() or not private_files.is_open_to_others(folder):
+        return []
+    return [warn(f"other users of this machine can enter {folder.absolute()}, which holds prompts and images: chmod 700 it.")]
 
 
 def _can_be_created(path: Path) -> Finding:

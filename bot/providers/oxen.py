@@ -18,6 +18,7 @@ from bot.core.i18n import _
 from bot.domain.catalog.costs import LISTED_ESTIMATE, PER_IMAGE
 from bot.domain.catalog.models import Slots, makes_images
 from bot.domain.catalog.schema import find_schema
+from bot.domain.job import is_same_prompt
 from bot.providers import oxen_wire
 from bot.providers.http import UNREADABLE, Api, ApiResponse, error_text
 from bot.providers.oxen_money import ChargesPage, read_charges, read_estimate
@@ -279,7 +280,7 @@ class Oxen(Provider):
 
 def _same(report: GenerationReport, submission: Submission) -> bool:
     seeded = submission.seed is None or report.seed == submission.seed
-    return seeded and report.prompt == submission.prompt and report.model in {submission.model, ""}
+    return seeded and is_same_prompt(report.prompt, submission.prompt) and report.model in {submission.model, ""}
 
 
 def _completed(data: str) -> oxen_wire.CompletedEvent | None:

@@ -1,4 +1,4 @@
-"""The retention sweep: deletes old references, images, forms, trays and reactions, and remains of erased members."""
+"""The retention sweep deletes old references, images, forms, trays and reactions; another loop removes the remains of erased members."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ async def run(*, store: Store, references_keep_ms: int, images_keep_ms: int, buc
             "forms": await store.write(kv.forget, prefix="form:", before=now - DAY_MS),
             "trays": await remove(store, tray.old(now - DAY_MS)),
             "reactions": await remove(store, reactions.old(now - _REACTIONS_KEEP_MS, except_emoji=normalized_emoji(STARS))),
-            "unfinished": await _remove_unfinished(store),
             "accounts": await _remove_accounts(store, bucket, now),
         }
         if any(deleted.values()):
@@ -49,11 +48,20 @@ async def remove(store: Store, expired: Expired) -> int:
             return deleted
 
 
-async def _remove_unfinished(store: Store) -> int:
-    deleted = 0
-    while count := await store.write(erase.forget_unfinished):
-        deleted += count
-    return deleted
+async def overwrite_erased(*, store: Store, every_s: float, clock: Clock) -> None:
+    """Delete what is left of erased members once it has ended, and clean the database's files, until cancelled."""
+    while True:
+        await _overwrite_erased(store, clock())
+        await asyncio.sleep(every_s)
+
+
+async def _overwrite_erased(store: Store, now: int) -> None:
+    while await store.read(erase.unfinished):
+        await store.write(erase.forget_unfinished)
+        await store.write(kv.put, erase.UNCLEAN, now, now)
+    since = await store.read(kv.get, erase.UNCLEAN)
+    if since is not None and await store.overwrite_deleted():
+        await store.write(kv.forget, prefix=erase.UNCLEAN, before=since + 1)  # stays if somebody was erased meanwhile
 
 
 async def _remove_accounts(store: Store, bucket: Bucket, now: int) -> int:

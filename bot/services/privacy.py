@@ -63,7 +63,7 @@ class Privacy:
 
     async def erase(self, user_id: int) -> Mapping[str, int]:
         """Erase the member's data; returns the number of rows by table, and of messages that will be deleted."""
-        counts = await self.members.erase(user_id, self.store.write(privacy_erase.erase, user_id, self.clock()))
+        counts = await self.members.erase(user_id, self.store.write(privacy_erase.erase_and_note, user_id, self.clock()))
         log.info("member data erased", rows=sum(counts.values()))
         return counts
 

@@ -15,5 +15,6 @@ BRISK = Timing(
     ping_max_s=0.2,
     stranded_s=0.3,
     progress_s=0.05,
+    overwrite_s=0.2,
     early_s=5.0,
 )

@@ -113,6 +113,15 @@ async def test_a_valid_database_is_read_and_written(examine: Examine, env: Env) 
     assert "ok    database: it can be read and written" in about(await examine(), "database")
 
 
+async def test_a_folder_that_others_can_enter_is_named(examine: Examine, env: Env) -> None:
+    async with env.app():
+        pass
+    env.folder.chmod(0o755)
+    assert "chmod 700" in about(await examine(), "database")
+    async with env.app():  # the bot does that itself
+        assert env.folder.stat().st_mode & 0o777 == 0o700
+
+
 async def test_a_database_in_use_is_left_alone(examine: Examine, env: Env) -> None:
     async with open_store(env.settings().database):
         assert about(await examine(), "database") == "ok    database: a running bot holds it, so it was left alone."

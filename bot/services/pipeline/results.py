@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from bot.core import private_files
 from bot.core.clock import Clock
 from bot.core.errors import DeliveryError, ImageError, ProviderError
 from bot.core.i18n import _
@@ -125,7 +126,7 @@ class Results:
             return image, None
         fit = await self.decoding.run(codec.fit, image.path, limit_bytes)
         path = image.path.with_name(f"{image.path.name}-{limit_bytes}")
-        await asyncio.to_thread(path.write_bytes, fit.content)
+        await asyncio.to_thread(private_files.write_file, path, fit.content)
         filename = f"{image.filename.rpartition('.')[0]}.{fit.extension}"
         return replace(image, path=path, filename=filename, width_px=fit.width, height_px=fit.height), fit.changed
 
@@ -212,8 +213,8 @@ class Results:
 
 
 def _written(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(content)
+    private_files.make_folder(path.parent)
+    private_files.write_file(path, content)
     return path
 
 

@@ -166,6 +166,10 @@ class Store(Reader):
         self.wake(*frozenset[Topic]().union(*(result.topics for result in results)))
 
     @abstractmethod
+    async def overwrite_deleted(self) -> bool:
+        """Remove what was deleted from the database's files too. False if it must be tried again, because something is reading."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Finish every write that was begun, then close the database."""
 

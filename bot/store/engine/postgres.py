@@ -64,6 +64,10 @@ class LockedConnection:
         self._conn = conn
         return conn
 
+    async def overwrite_deleted(self) -> bool:
+        """PostgreSQL's own VACUUM does that."""
+        return True
+
     async def close(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
@@ -124,6 +128,10 @@ class PostgresStore(Store):
     async def _read(self, op: Callable[[Connection], T]) -> T:
         async with self._reads.connect() as conn:
             return await conn.run_sync(op)
+
+    async def overwrite_deleted(self) -> bool:
+        """PostgreSQL's own VACUUM does that."""
+        return True
 
     async def close(self) -> None:
         """Finish the queued writes and the running reads. `open_postgres` closes the connections."""

@@ -12,7 +12,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -22,6 +22,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from bot.core import private_files
 from bot.core.errors import DatabaseInUse, StartError
 from bot.store.engine import schema, wal
 from bot.store.engine.base import GROUP_MAX, Store, Write, WriteResult, attempt
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _READERS = 4  # threads, each with a connection; one hop per read costs less than one per statement
-_WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
+_WRITER = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000", "secure_delete": "ON"}
 _MIGRATOR = {**_WRITER, "foreign_keys": "OFF"}  # rebuilding a table drops it, which must not cascade to other tables
 _READER = {"query_only": "ON", "busy_timeout": "5000"}
 
@@ -50,6 +51,7 @@ class SqliteStore(Store):
         self._running = wal.Reads()
         self._log = wal.Log(path, self._engine, self._running)
         self._loop = asyncio.get_running_loop()
+        self._cleanings: list[asyncio.Future[bool]] = []  # who waits for `overwrite_deleted`
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
@@ -63,6 +65,13 @@ class SqliteStore(Store):
     def _read_now(self, op: Callable[[Connection], T]) -> T:
         with self._running.one(), self._reads.connect() as conn:
             return op(conn)
+
+    async def overwrite_deleted(self) -> bool:
+        asked = self._loop.create_future()
+        self._cleanings.append(asked)
+        await self.write(lambda _conn: None)  # wakes the thread
+        done: bool = await asked
+        return done
 
     async def close(self) -> None:
         """Commit the queued writes, end the thread, and move the write-ahead log into the database file."""
@@ -81,6 +90,9 @@ class SqliteStore(Store):
             results = self._commit(group)
             self._loop.call_soon_threadsafe(self._finish, group, results)
             self._log.shorten()
+            if self._cleanings:
+                asked, self._cleanings = self._cleanings, []
+                self._loop.call_soon_threadsafe(_answer, asked, self._log.overwrite_deleted())
 
     def _next_group(self) -> list[Write]:
         """All queued writes, up to GROUP_MAX; waits for the first. Empty once the store is closed and everything is written."""
@@ -104,6 +116,12 @@ class SqliteStore(Store):
         except BaseException as error:  # noqa: BLE001 - the whole group was rolled back: each caller gets the error
             return [WriteResult(error=error)] * len(group)
         return results
+
+
+def _answer(asked: list[asyncio.Future[bool]], done: bool) -> None:
+    for each in asked:
+        if not each.done():
+            each.set_result(done)
 
 
 def _attempt(conn: Connection, write: Write) -> WriteResult:
@@ -163,12 +181,13 @@ def _path(name: str) -> Path:
 def _locked(path: Path) -> Iterator[None]:
     """Hold the file's lock. The system releases it when the process dies; the lock file itself stays."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        private_files.make_folder(path.parent)
+        lock = private_files.open_file(path.with_name(f"{path.name}.lock"), os.O_RDWR)
     except OSError as error:
         raise StartError(f"The database {path} cannot be opened ({error.strerror}); check its folder and who owns it.") from error
     try:
         _flock(lock, path)
+        _make_private(path)
         yield
     finally:
         os.close(lock)
@@ -181,6 +200,17 @@ def _flock(lock: int, path: Path) -> None:
         raise DatabaseInUse(f"Another Easel is using the database {path}; stop it first.") from error
     except OSError as error:
         raise StartError(f"The disk of {path} does not support file locks ({error.strerror}); put DATA_DIR on a local disk.") from error
+
+
+def _make_private(path: Path) -> None:
+    """Create the database's file for this user only; SQLite gives the files beside it the same mode.
+
+    Only for a database that this process has not opened: closing its file would drop SQLite's locks.
+    """
+    with suppress(OSError):  # SQLite says what is wrong
+        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if each == path or each.exists():
+                os.close(private_files.open_file(each, os.O_RDWR))
 
 
 def _migrate(path: Path, *, upgrade: bool) -> Migration:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 STEP_BYTES = 2 * 2**20  # the log is copied into the database whenever it has grown by this, and cut to this when it begins anew
 LIMIT_BYTES = 32 * 2**20
+VACUUM_BYTES = 128 * 2**20  # a larger database is not rebuilt, as writes would wait for more than a second
 PAUSE_S = 0.05  # how long a write may wait for the running reads
 
 
@@ -78,6 +80,23 @@ class Log:
         except (OSError, sqlite3.Error) as error:  # the disk may be full; what was written is safe in the log
             log.warning("checkpoint failed", error=repr(error))
 
+    def overwrite_deleted(self) -> bool:
+        """Remove what was deleted from the files too. False if it must be tried again, because something is reading.
+
+        SQLite overwrites deleted rows, but not the copies that stay in its pages when it moves rows. VACUUM leaves them out.
+        """
+        try:
+            if self._checkpoint_all() and self._path.with_name(self._path.name.removesuffix("-wal")).stat().st_size <= VACUUM_BYTES:
+                self._execute("VACUUM")
+            return self._checkpoint_all()
+        except (OSError, sqlite3.Error) as error:
+            log.warning("deleted content could not be overwritten", error=repr(error))
+            return False
+
+    def _checkpoint_all(self) -> bool:
+        with self._reads.paused(PAUSE_S) as is_free:
+            return is_free and self._checkpoint("TRUNCATE")
+
     def _shorten(self, size: int) -> None:
         self._due_bytes = min(self._due_bytes, size + STEP_BYTES)
         if size < self._due_bytes:
@@ -89,13 +108,19 @@ class Log:
                 if is_free:
                     self._checkpoint("TRUNCATE")
 
-    def _checkpoint(self, mode: str) -> None:
-        raw = self._engine.raw_connection()  # a checkpoint must run outside a transaction
+    def _checkpoint(self, mode: str) -> bool:
+        """Whether it was complete."""
+        is_blocked, *_pages = self._execute(f"PRAGMA wal_checkpoint({mode})")
+        return not is_blocked
+
+    def _execute(self, statement: str) -> Any:
+        """Execute a statement outside a transaction. Returns its first row."""
+        raw = self._engine.raw_connection()
         cursor = raw.cursor()
         (timeout_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
         try:
             cursor.execute("PRAGMA busy_timeout = 0")  # do not wait for readers of other processes
-            cursor.execute(f"PRAGMA wal_checkpoint({mode})")
+            return cursor.execute(statement).fetchone()
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
             raw.close()

@@ -6,32 +6,34 @@ a full bucket. Any amount above a full bucket is lost then.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, exists, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, insert, or_, select, true, update
 
 from bot.domain.guild.document import Policy
-from bot.domain.job import ENDED, JobState
+from bot.domain.job import ENDED, GenerationState, JobState, fingerprint_of
 from bot.domain.moderation.audit import AuditAction, AuditLine
 from bot.domain.moderation.cases import CaseState
 from bot.domain.money.accounts import AccountKind, kind_of, sponsor_account
 from bot.domain.money.ledger import Entry
 from bot.domain.money.quota import EMPTY, Bucket, available_at
 from bot.domain.outbox import ItemKind, OutboxItem
-from bot.store import documents, messages, outbox, steps
+from bot.store import documents, kv, messages, outbox, steps
 from bot.store.moderation import audit_log
 from bot.store.money import sponsorships
 from bot.store.privacy.holdings import ACCOUNT_NAMES, HOLDINGS, Erasing, Member
 from bot.store.tables import accounts, blocks, cases, generations, job_messages, jobs, ledger, metadata, strikes
+
+UNCLEAN = "erased"  # the entry of the key-value table that says since when the files hold something erased
 
 
 def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     """Delete or pseudonymise a member's data. Returns the number of affected rows by table.
 
     Waiting generations are cancelled and the member's sponsorships end. Generations that the image API already has may still be paid for,
-    but are not shown; their rows are pseudonymised and deleted later by `forget_unfinished`. Messages with the member's images are deleted
-    by the outbox.
+    but are not shown; their rows lose every word, and are deleted later by `forget_unfinished`. Messages with the member's images are
+    deleted by the outbox.
     """
     me = Member(id=user_id)
     paying = [each.id for each in sponsorships.of_host(conn, me.id)]
@@ -40,6 +42,7 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
         sponsorships.close(conn, sponsorship_id, now)
     for job_id in conn.scalars(me.jobs.where(jobs.c.state == JobState.OPEN)).all():
         steps.request_cancel(conn, job_id, now)
+    _keep_fingerprints(conn, me)
     shown = conn.execute(select(job_messages.c.channel_id, job_messages.c.message_id).where(me.messages)).all()
     _pseudonymise_accounts(conn, me, now)
     counts = {each.table.name: sum(_carry_out(conn, each.table, part, me) for part in each.erased) for each in HOLDINGS}
@@ -49,12 +52,24 @@ def erase(conn: Connection, user_id: int, now: int) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count} | ({"messages": len(shown)} if shown else {})
 
 
+def erase_and_note(conn: Connection, user_id: int, now: int) -> dict[str, int]:
+    """`erase`, and note that the database's files must be cleaned of what was erased."""
+    counts = erase(conn, user_id, now)
+    kv.put(conn, UNCLEAN, now, now)
+    return counts
+
+
 def forget_unfinished(conn: Connection, *, limit: int = 1) -> int:
     """Delete jobs of erased members that have ended since, with their images. Returns how many; call it until that is 0."""
-    running = exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED))
-    ended = conn.scalars(select(jobs.c.id).where(jobs.c.user_id < 0, ~running).limit(limit)).all()
+    ended = unfinished(conn, limit=limit)
     conn.execute(update(ledger).where(ledger.c.job_id.in_(ended)).values(job_id=None, n=None))
     return conn.execute(jobs.delete().where(jobs.c.id.in_(ended))).rowcount  # cascades to generations, references and images
+
+
+def unfinished(conn: Connection, *, limit: int = 1) -> Sequence[str]:
+    """Jobs that `forget_unfinished` would delete."""
+    running = exists().where(generations.c.job_id == jobs.c.id, generations.c.state.not_in(ENDED))
+    return conn.scalars(select(jobs.c.id).where(jobs.c.user_id < 0, ~running).limit(limit)).all()
 
 
 def refilled(conn: Connection, bucket: Bucket, now: int) -> list[str]:
@@ -106,6 +121,14 @@ def _lock(conn: Connection, me: Member, paying: list[str]) -> None:
     charged = {name for row in conn.execute(of_open) for name in row if name is not None}
     names = accounts.c.name.in_(charged | {sponsor_account(each) for each in paying})
     conn.execute(select(accounts.c.name).where(or_(names, me.owns_account)).order_by(accounts.c.name).with_for_update())
+
+
+def _keep_fingerprints(conn: Connection, me: Member) -> None:
+    """Replace the prompts of generations that are being sent: if the answer is lost, they are found by these."""
+    sending = and_(generations.c.job_id.in_(me.jobs), generations.c.state == GenerationState.SUBMITTING)
+    for row in conn.execute(select(generations.c.job_id, generations.c.n, generations.c.prompt).where(sending)).all():
+        this = and_(generations.c.job_id == row.job_id, generations.c.n == row.n)
+        conn.execute(update(generations).where(this).values(prompt=fingerprint_of(row.prompt)))
 
 
 def _carry_out(conn: Connection, table: Table, part: Erasing, me: Member) -> int:

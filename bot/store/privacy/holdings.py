@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, String, Table, and_, cast, or_, select
 
-from bot.domain.job import JobState
+from bot.domain.job import GenerationState, JobState
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.money.accounts import AccountKind, owned_by_one, user_account
 from bot.domain.outbox import ItemKind
@@ -135,11 +135,16 @@ def _credit_actions(column: Column[Any]) -> Erasing:
     return Erasing(where=lambda me: and_(column == me.id, those), becomes=lambda me: {column.name: me.pseudonym})
 
 
+# The image API has the prompt already. Of generations that may have to be found there, `erase` keeps a fingerprint.
+_WORDLESS = {"prompt": "", "params": {}}
+_IS_LOST = generations.c.state == GenerationState.SUBMITTING
+
+
 def _unfinished(me: Member) -> dict[str, Any]:
-    """The values of a job that is still running at the image API. Its prompt stays, to find a lost answer; its result is not shown."""
+    """The values of a job that is still running at the image API. Its result is not shown."""
     place = {"channel_id": 0, "guild_id": None, "token": None, "application_id": None, "locale": None, "reply_to": None}
     origin = {"parent_id": None, "parent_n": None, "origin_channel_id": None, "origin_message_id": None, "reaction": None}
-    return {**place, **origin, "flagged": None, "user_id": me.pseudonym, "state": JobState.DELETED}
+    return {**place, **origin, **_WORDLESS, "flagged": None, "user_id": me.pseudonym, "state": JobState.DELETED}
 
 
 def _outbox_items(me: Member) -> ColumnElement[bool]:
@@ -243,7 +248,11 @@ HOLDINGS: tuple[Holding, ...] = (
         owned=lambda me: generations.c.job_id.in_(me.jobs),
         erased=(
             Erasing(where=lambda me: generations.c.job_id.in_(me.ended)),
-            Erasing(where=lambda me: generations.c.job_id.in_(me.jobs), becomes=lambda me: {"user_id": me.pseudonym, "guild_id": None}),
+            Erasing(
+                where=lambda me: generations.c.job_id.in_(me.jobs),
+                becomes=lambda me: {"user_id": me.pseudonym, "guild_id": None, "params": {}},
+            ),
+            Erasing(where=lambda me: and_(generations.c.job_id.in_(me.jobs), ~_IS_LOST), becomes=lambda _me: _WORDLESS),
         ),
     ),
     Holding(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from sandbox.person import Message, Person
 from tests.env.app import Env, has_image, person_in, statement_of
 from tests.env.job_steps import in_state
 from tests.journeys.conftest import Ask
+from tests.services.conftest import eventually
 
 
 async def asked_to_erase(person: Person, channel: str = "studio") -> Message:
@@ -68,6 +72,33 @@ async def test_erasing_deletes_messages_and_stored_data(app: App, ada: Person, a
     told = (await app.services.privacy.export(int(ada.id))).counts
     assert {name: count for name, count in told.items() if count} == {"accounts": 1, "ledger": 1}
     assert await app.store.read(ledger.audit) == []
+
+
+async def test_no_file_keeps_a_word_of_an_erased_member(env: Env, app: App, ada: Person, asked: Ask) -> None:
+    await ada.slash("style save", name="xyzzy", prefix="xyzzy")
+    await ada.message(lambda m: "Saved" in m.content)
+    await asked(prompt="a xyzzy in the snow")
+    env.switchboard.turn_on("generation-stuck")
+    await ada.slash("generate", prompt="another xyzzy")
+    await ada.message(lambda m: "Being made" in m.content)
+    assert files_with(env.folder, b"xyzzy")
+    panel = await asked_to_erase(ada)
+    await ada.click(panel, "Erase everything")
+
+    async def none_left() -> bool:
+        return not await asyncio.to_thread(files_with, env.folder, b"xyzzy")
+
+    assert await eventually(none_left)
+
+
+def files_with(folder: Path, word: bytes) -> list[str]:
+    """The files that contain a word; those that are deleted meanwhile do not."""
+    found = []
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            if path.is_file() and word in path.read_bytes():
+                found.append(path.name)
+    return found
 
 
 async def test_erasing_does_not_refill_the_quota(app: App, ada: Person, asked: Ask) -> None:

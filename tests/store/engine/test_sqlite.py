@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -111,3 +112,68 @@ async def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 async def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     assert f"The database {tmp_path}/data/easel.sqlite3 cannot be opened (" in await refusal(f"sqlite:///{tmp_path}/data/easel.sqlite3")
+
+
+# --- privacy of the files --------------------------------------------------------------------------------------------
+
+
+def modes(folder: Path) -> set[str]:
+    return {f"{path.stat().st_mode & 0o777:o}" for path in folder.iterdir() if path.is_file()}
+
+
+async def test_files_and_new_folders_are_private(tmp_path: Path) -> None:
+    before = os.umask(0)  # the most that anybody could see
+    try:
+        async with open_store(f"sqlite:///{tmp_path}/new/folder/easel.sqlite3") as store:
+            await store.write(put("name"))
+            assert len(names(tmp_path / "new" / "folder")) == 4
+            assert modes(tmp_path / "new" / "folder") == {"600"}
+            assert [f"{path.stat().st_mode & 0o777:o}" for path in (tmp_path / "new", tmp_path / "new" / "folder")] == ["700", "700"]
+    finally:
+        os.umask(before)
+
+
+async def test_existing_files_become_private(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3"):
+        pass
+    for name in ("easel.sqlite3", "easel.sqlite3.lock"):
+        os.chmod(tmp_path / name, 0o644)  # noqa: PTH101  a path's own method counts as blocking
+    async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3") as store:
+        await store.write(put("name"))
+        assert modes(tmp_path) == {"600"}
+
+
+def found(folder: Path, word: bytes) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if word in path.read_bytes())
+
+
+async def test_no_file_keeps_what_was_deleted(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3") as store:
+        for n in range(400):  # of changing lengths, so that rows are moved between pages
+            for name, factor in ((n, 37), (n // 2, 53)):
+                await store.write(kv.put, f"{name}", ("xyzzy " if name % 2 else "other ") * (1 + n * factor % 200), n)
+        assert found(tmp_path, b"xyzzy")
+        await store.write(lambda conn: conn.exec_driver_sql("DELETE FROM kv WHERE name % 2 = 1"))
+        assert await store.overwrite_deleted()
+        assert found(tmp_path, b"xyzzy") == []
+        assert found(tmp_path, b"other") == ["easel.sqlite3"]
+
+
+async def test_a_read_puts_the_cleaning_off(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/easel.sqlite3") as store:
+        await store.write(kv.put, "a", "xyzzy", 1)
+        begun, done = threading.Event(), threading.Event()
+
+        def read(conn: Connection) -> None:
+            kv.get(conn, "a")
+            begun.set()
+            done.wait(10)
+
+        reading = asyncio.create_task(store.read(read))
+        await asyncio.to_thread(begun.wait, 10)
+        await store.write(kv.forget, prefix="a", before=2)
+        assert not await store.overwrite_deleted()
+        done.set()
+        await reading
+        assert await store.overwrite_deleted()
+        assert found(tmp_path, b"xyzzy") == []

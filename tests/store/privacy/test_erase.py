@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from bot.domain.guild import document
 from bot.domain.guild.sections import Strikes
-from bot.domain.job import GenerationState, JobState, ReplyTarget
+from bot.domain.job import GenerationState, JobState, ReplyTarget, is_same_prompt
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.moderation.cases import CaseState, Report
 from bot.domain.money.accounts import AccountRef, member_account, user_account
@@ -23,7 +23,7 @@ from bot.store.moderation import audit_log, cases, conduct, reports
 from bot.store.money import audit, sponsorships, transfers
 from bot.store.privacy import erase, export
 from bot.store.tables import metadata, references
-from tests.env.job_steps import money, order, run
+from tests.env.job_steps import money, order, run, seen
 from tests.env.jobs import SUCCEEDED, TEN, new_job
 from tests.store.privacy.traces import ADA, BEN, MODERATION, NOW, fill_every_table, move_money, put, row_counts, shown, tables_with
 
@@ -176,6 +176,19 @@ async def test_a_running_generation_ends_under_the_pseudonym(store: Store) -> No
     assert await store.read(outbox.due, NOW + 2) == []
     assert await store.write(erase.forget_unfinished) == 1
     assert [count for name, count in (await row_counts(store)).items() if name in ("jobs", "generations")] == [0, 0]
+
+
+async def test_the_words_of_an_unfinished_job_are_erased(store: Store) -> None:
+    words = new_job(member=ADA, prompt="a xyzzy", params={"second_prompt": "a xyzzy"})
+    running = await run(store, await order(store, words))
+    lost = await order(store, replace(words, id="l" * 12, generations=tuple(replace(g, job_id="l" * 12) for g in words.generations)))
+    await store.write(steps.start, lost.id, 0, 2000)
+    await store.write(erase.erase, ADA, NOW)
+    assert await tables_with(store, "xyzzy") == set()
+    assert (await seen(store, running)).generations[0].prompt == ""
+    kept = (await seen(store, lost)).generations[0].prompt  # by which it is found at the image API
+    assert [is_same_prompt(text, kept) for text in ("a xyzzy", "a fox")] == [True, False]
+    assert all([await store.write(steps.settle, job.id, 0, SUCCEEDED, NOW + 1) for job in (running, lost)])
 
 
 async def test_a_running_job_is_not_deleted(store: Store) -> None:
