@@ -12,12 +12,20 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SHORTEST_SECRET = 6  # characters; a shorter one would redact ordinary words
+# What signs and opens something, by its kind and not by a list of names. Values of up to three characters are no secrets.
+_QUERY = r"(?:[?&;#]|\\u0026|&amp;|%3F|%26)[\w.~%\[\]-]{1,64}?(?:=|%3D)"
+_FIELDS = r"(?:[a-z0-9]+[_-])*(?:token|secret|password|authorization|api[_-]?key|session_id|cookie)"
 _TOKENS = re.compile(
-    r"(?P<before>/(?:webhooks|interactions)/\d+/)[\w.-]+"  # Discord's URLs contain interaction tokens
+    r"(?P<before>/(?:webhooks|interactions)/\d+/)[\w.=-]+"  # Discord's URLs contain interaction tokens
+    r"|aW50ZXJhY3Rpb246[\w.=+/-]+"  # an interaction token begins with "interaction:" in base64
     r"|(?P<bearer>Bearer )[\w.~+/-]{6,}=*"
     r"|(?P<bot>Bot )[\w.~+/-]{20,}=*"  # anything shorter is an ordinary word
-    r"|(?P<query>[?&](?:sig|signature|token|hm|X-Amz-Signature|X-Amz-Credential)=)[^&\s'\"]+"
-    r"|(?P<user>://[^:/\s]+:)[^@/\s]+(?=@)",
+    rf"|(?P<query>{_QUERY})[^&\s'\"<>\\#]{{4,}}"
+    rf"|(?P<field>['\"]{_FIELDS}\\?['\"]\s*[:,]\s*b?\\?['\"])[^'\"\\]{{6,}}"
+    rf"|(?P<named>\b{_FIELDS}=b?['\"]?)[^\s'\",)]{{6,}}"
+    r"|(?P<user>://[^:/\s@'\"]+:)[^@/\s]+(?=@)"
+    r"|(?P<key>://)[^:/\s@'\"]{6,}(?=@)"  # a key in place of a user
+    r"|(?P<data>\bdata:[\w/.+-]+;base64,)[\w+/=]{16,}",
     re.IGNORECASE,
 )
 

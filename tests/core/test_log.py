@@ -83,6 +83,20 @@ def test_records_below_the_level_are_not_written(capsys: pytest.CaptureFixture[s
         ("POST /interactions/42/aW50ZXJhY3Rpb24/callback", "POST /interactions/42/[secret]/callback"),
         ("https://x.org/p.png?ex=1&hm=abcdef&is=2", "https://x.org/p.png?ex=1&hm=[secret]&is=2"),
         ("https://x.org/p.png?X-Amz-Signature=abcdef'", "https://x.org/p.png?X-Amz-Signature=[secret]'"),
+        ("https://x.org/p.png?ex=67a1b2c3&is=67a06143&hm=ab#at=abcdef", "https://x.org/p.png?ex=[secret]&is=[secret]&hm=ab#at=[secret]"),
+        ("https://x.org/p?AnyName=abcdef\\u0026se=2026-01-01", "https://x.org/p?AnyName=[secret]\\u0026se=[secret]"),
+        ("https%3A%2F%2Fx.org%2Fp%3Fex%3D67a1b2c3", "https%3A%2F%2Fx.org%2Fp%3Fex%3D[secret]"),
+        ("GET /p.png?sv=2026-01-01&sig=abc%3D", "GET /p.png?sv=[secret]&sig=[secret]"),
+        (
+            "{'t': 'INTERACTION_CREATE', 'd': {'token': 'abcdefgh', 'id': '1'}}",
+            "{'t': 'INTERACTION_CREATE', 'd': {'token': '[secret]', 'id': '1'}}",
+        ),
+        ('{"session_id": "abcdefgh"}', '{"session_id": "[secret]"}'),
+        ("Target(id=1, token='abcdefgh')", "Target(id=1, token='[secret]')"),
+        ("('X-Api-Key', 'abcdefgh')", "('X-Api-Key', '[secret]')"),
+        ("it was aW50ZXJhY3Rpb246MTIzOmFiYw==.", "it was [secret]"),
+        ("https://abcdefgh@x.org/p", "https://[secret]@x.org/p"),
+        ("data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==", "data:image/png;base64,[secret]"),
         ("postgresql://easel:pass-word@db/easel", "postgresql://easel:[secret]@db/easel"),
     ],
 )
@@ -90,7 +104,10 @@ def test_what_looks_like_a_secret_is_redacted(text: str, expected: str) -> None:
     assert Redactor([])(text) == expected
 
 
-@pytest.mark.parametrize("text", ["from bot import app", "the bot answered at once", "https://example.org/?page=2", "easel@example.org"])
+@pytest.mark.parametrize(
+    "text",
+    ["from bot import app", "the bot answered at once", "https://example.org/?page=2", "easel@example.org", "a token, a secret; what?"],
+)
 def test_ordinary_words_are_not_redacted(text: str) -> None:
     assert Redactor([])(text) == text
 
